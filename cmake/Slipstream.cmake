@@ -1,0 +1,65 @@
+# Compile options, third-party libraries and the two functions that every CMakeLists.txt here uses:
+# slipstream_library() and slipstream_test().
+
+find_package(CUDAToolkit 13.0 REQUIRED)
+find_package(GTest REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(Threads REQUIRED)
+
+# Third-party code is linked statically or header-only: a carried build runs where no package is installed.
+find_path(SLIPSTREAM_FMT_INCLUDE_DIR fmt/core.h REQUIRED)
+add_library(slipstream_fmt INTERFACE)
+target_include_directories(slipstream_fmt SYSTEM INTERFACE ${SLIPSTREAM_FMT_INCLUDE_DIR})
+target_compile_definitions(slipstream_fmt INTERFACE FMT_HEADER_ONLY)
+
+find_path(SLIPSTREAM_ZSTD_INCLUDE_DIR zstd.h REQUIRED)
+find_library(SLIPSTREAM_ZSTD_ARCHIVE libzstd.a REQUIRED)
+add_library(slipstream_zstd INTERFACE)
+target_include_directories(slipstream_zstd SYSTEM INTERFACE ${SLIPSTREAM_ZSTD_INCLUDE_DIR})
+target_link_libraries(slipstream_zstd INTERFACE ${SLIPSTREAM_ZSTD_ARCHIVE})
+
+add_library(slipstream_options INTERFACE)
+target_include_directories(slipstream_options INTERFACE ${PROJECT_SOURCE_DIR}/include
+                                                        ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(
+  slipstream_options
+  INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>
+            $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo --expt-relaxed-constexpr -Xcompiler=-Wall>)
+if(SLIPSTREAM_SANITIZE)
+  target_compile_options(
+    slipstream_options
+    INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined -fno-sanitize-recover=all>)
+  target_link_options(slipstream_options INTERFACE -fsanitize=address,undefined)
+endif()
+
+# slipstream_library(NAME sources... [PUBLIC libraries...])
+function(slipstream_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "PUBLIC")
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PUBLIC slipstream_options ${ARG_PUBLIC})
+endfunction()
+
+# slipstream_test(NAME sources... [LIBRARIES libraries...] [LEVEL n] [GPU] [TIMEOUT seconds])
+#
+# A GoogleTest program, one CTest test. LEVEL 1 (the default) runs in CI. GPU marks a program that launches kernels: it
+# runs on the GPU in `./dev gpu-test` and on the emulator everywhere else.
+function(slipstream_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "GPU" "LEVEL;TIMEOUT" "LIBRARIES")
+  if(NOT ARG_LEVEL)
+    set(ARG_LEVEL 1)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} slipstream_options)
+  if(ARG_GPU)
+    target_link_libraries(${name} PRIVATE slipstream_device_test_main GTest::gtest CUDA::cudart)
+  else()
+    target_link_libraries(${name} PRIVATE GTest::gtest_main)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "level${ARG_LEVEL}$<$<BOOL:${ARG_GPU}>:;gpu>" TIMEOUT
+                                                                                            ${ARG_TIMEOUT})
+endfunction()
