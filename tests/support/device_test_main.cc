@@ -1,0 +1,11 @@
+// main() of every test that launches kernels: on the GPU, or on the emulated device where there is
+// none.
+#include <gtest/gtest.h>
+
+#include "cli/device_fallback.h"
+
+int main(int argc, char** argv) {
+  slipstream::choose_device(argc, argv);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
