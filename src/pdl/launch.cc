@@ -1,0 +1,168 @@
+#include "slipstream/launch.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+namespace slipstream::pdl {
+namespace {
+
+constexpr int kFirstArchitectureWithPdl = 90;
+constexpr std::size_t kSharedBytesWithoutOptIn = 48 * 1024;
+
+// What the runtime says of one kernel on one device, asked once.
+struct LoadedKernel {
+  bool has_wait_instruction = false;         // compiled for sm_90 or later
+  std::size_t dynamic_shared_bytes_allowed = kSharedBytesWithoutOptIn;
+};
+
+// Process-wide state: the switches and what was learnt about devices and kernels.
+struct State {
+  std::mutex mutex;
+  std::optional<bool> enabled;
+  std::unordered_map<cudaStream_t, bool> stream_enabled;
+  std::unordered_map<int, bool> device_supports_pdl;
+  std::map<std::pair<const void*, int>, LoadedKernel> kernels;
+};
+
+State& state() {
+  static State instance;
+  return instance;
+}
+
+bool enabled_by_environment() {
+  const char* text = std::getenv("SLIPSTREAM_PDL");
+  if (text == nullptr || std::string_view(text) == "1") return true;
+  if (std::string_view(text) == "0") return false;
+  throw InvalidArgument(fmt::format("SLIPSTREAM_PDL must be 0 or 1, is \"{}\"", text));
+}
+
+int current_device() {
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  return device;
+}
+
+// Looks the kernel up, and raises its limit of dynamic shared memory where this launch needs more than any before.
+LoadedKernel prepare(const KernelDeclaration& declaration, const void* function, int device,
+                     std::size_t dynamic_shared_bytes) {
+  const std::lock_guard lock(state().mutex);
+  auto [entry, is_new] = state().kernels.try_emplace({function, device});
+  LoadedKernel& kernel = entry->second;
+  if (is_new) {
+    cudaFuncAttributes attributes{};
+    const cudaError_t code = cudaFuncGetAttributes(&attributes, function);
+    if (code != cudaSuccess) state().kernels.erase(entry);
+    check_cuda(code, fmt::format("kernel {}: cudaFuncGetAttributes", declaration.name));
+    // PTX older than sm_90 that the driver compiled for this GPU reports a new binary and its old PTX version.
+    kernel.has_wait_instruction = attributes.ptxVersion >= kFirstArchitectureWithPdl &&
+                                  attributes.binaryVersion >= kFirstArchitectureWithPdl;
+  }
+  if (dynamic_shared_bytes > kernel.dynamic_shared_bytes_allowed) {
+    check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(dynamic_shared_bytes)),
+               fmt::format("kernel {}: cudaFuncSetAttribute to {} bytes of dynamic shared memory",
+                           declaration.name, dynamic_shared_bytes));
+    kernel.dynamic_shared_bytes_allowed = dynamic_shared_bytes;
+  }
+  return kernel;
+}
+
+bool is_empty(const dim3& grid) { return grid.x == 0 || grid.y == 0 || grid.z == 0; }
+
+// A default stream orders a launch behind work the caller did not name, and cannot be captured.
+void require_own_stream(const KernelDeclaration& declaration, cudaStream_t stream) {
+  if (stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread) {
+    throw InvalidArgument(fmt::format(
+        "kernel {}: stream must be one made by cudaStreamCreate, is a default stream",
+        declaration.name));
+  }
+}
+
+}  // namespace
+
+bool supports_pdl(int device) {
+  const std::lock_guard lock(state().mutex);
+  auto [entry, is_new] = state().device_supports_pdl.try_emplace(device, false);
+  if (is_new) {
+    int major = 0;
+    const cudaError_t code =
+        cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+    if (code != cudaSuccess) state().device_supports_pdl.erase(entry);
+    check_cuda(code, fmt::format("compute capability of device {}", device));
+    entry->second = major * 10 >= kFirstArchitectureWithPdl;
+  }
+  return entry->second;
+}
+
+bool supports_pdl() { return supports_pdl(current_device()); }
+
+void set_enabled(std::optional<bool> enabled) {
+  const std::lock_guard lock(state().mutex);
+  state().enabled = enabled;
+}
+
+void set_stream_enabled(cudaStream_t stream, std::optional<bool> enabled) {
+  const std::lock_guard lock(state().mutex);
+  if (enabled) {
+    state().stream_enabled[stream] = *enabled;
+  } else {
+    state().stream_enabled.erase(stream);
+  }
+}
+
+bool enabled(cudaStream_t stream) {
+  const std::lock_guard lock(state().mutex);
+  if (const auto found = state().stream_enabled.find(stream);
+      found != state().stream_enabled.end()) {
+    return found->second;
+  }
+  return state().enabled ? *state().enabled : enabled_by_environment();
+}
+
+void launch_untyped(const KernelDeclaration& declaration, const void* function,
+                    const LaunchShape& shape, const LaunchOptions& options, void* parameter) {
+  require_own_stream(declaration, options.stream);
+  if (is_empty(shape.grid)) return;
+  const int device = current_device();
+  const LoadedKernel kernel =
+      prepare(declaration, function, device, shape.dynamic_shared_bytes);
+  const bool wanted = options.pdl ? *options.pdl : enabled(options.stream);
+
+  std::array<cudaLaunchAttribute, 2> attributes{};
+  unsigned attribute_count = 0;
+  if (wanted && declaration.waits && kernel.has_wait_instruction && supports_pdl(device)) {
+    cudaLaunchAttribute& attribute = attributes[attribute_count++];
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+  }
+  if (shape.cluster.x * shape.cluster.y * shape.cluster.z > 1) {
+    cudaLaunchAttribute& attribute = attributes[attribute_count++];
+    attribute.id = cudaLaunchAttributeClusterDimension;
+    attribute.val.clusterDim = {shape.cluster.x, shape.cluster.y, shape.cluster.z};
+  }
+
+  cudaLaunchConfig_t config{};
+  config.gridDim = shape.grid;
+  config.blockDim = shape.block;
+  config.dynamicSmemBytes = shape.dynamic_shared_bytes;
+  config.stream = options.stream;
+  config.attrs = attributes.data();
+  config.numAttrs = attribute_count;
+  std::array<void*, 1> parameters{parameter};
+  const cudaError_t code = cudaLaunchKernelExC(&config, function, parameters.data());
+  check_cuda(code, fmt::format("kernel {}: launch with grid ({}, {}, {}), block ({}, {}, {}), "
+                               "cluster ({}, {}, {}), {} bytes of dynamic shared memory",
+                               declaration.name, shape.grid.x, shape.grid.y, shape.grid.z,
+                               shape.block.x, shape.block.y, shape.block.z, shape.cluster.x,
+                               shape.cluster.y, shape.cluster.z, shape.dynamic_shared_bytes));
+}
+
+}  // namespace slipstream::pdl
