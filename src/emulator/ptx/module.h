@@ -189,8 +189,8 @@ struct PerformanceDirectives {
 // Shape of an indirect call, from .callprototype.
 struct Prototype {
   std::string_view name;
-  std::vector<Variable> results;
-  std::vector<Variable> parameters;
+  std::deque<Variable> results;
+  std::deque<Variable> parameters;
   bool noreturn = false;
 };
 
@@ -198,6 +198,13 @@ struct BranchTargets {
   std::string_view name;
   std::vector<uint32_t> instructions;      // .branchtargets
   std::vector<const Function*> functions;  // .calltargets
+};
+
+// A .pragma string and the instruction it stands before, e.g. "used_bytes_mask 2047" before a wide
+// load of which only those bytes are used.
+struct Pragma {
+  std::string_view text;
+  uint32_t instruction = 0;
 };
 
 struct Function {
@@ -218,7 +225,7 @@ struct Function {
   std::vector<Label> labels;      // ordered by instruction
   std::vector<Prototype> prototypes;
   std::vector<BranchTargets> branch_targets;
-  std::vector<std::string_view> pragmas;
+  std::vector<Pragma> pragmas;  // ordered by instruction
   uint32_t line = 0;
 
   std::span<const Operand> operands_of(const Instruction& instruction) const {
