@@ -1,0 +1,59 @@
+// Checked accesses of single lanes to the device's memory, for handlers that are not warp-wide
+// loads and stores (those have fast paths of their own, with the same checks).
+//
+// Every function raises a LaneFault where the access is out of bounds, freed or misaligned.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "emulator/machine/warp.h"
+
+namespace slipstream::emulator::machine {
+
+// Generic addresses: host addresses are below, each other space has a window of 4 GiB.
+inline constexpr uint64_t kSharedWindow = 0x8000'0000'0000ULL;
+inline constexpr uint64_t kLocalWindow = 0x8001'0000'0000ULL;
+inline constexpr uint64_t kParameterWindow = 0x8002'0000'0000ULL;
+inline constexpr uint64_t kWindowMask = ~0xffff'ffffULL;
+// Code addresses, for indirect calls: kFunctionWindow + 16 * index of the function in its module.
+inline constexpr uint64_t kFunctionWindow = 0x8003'0000'0000ULL;
+
+// Addresses in shared memory, and in the window: 24 bits of offset; above them 0 for the CTA's own
+// memory, else 1 + the rank of the CTA in the cluster (what mapa makes).
+inline constexpr uint32_t kSharedRankShift = 24;
+// Where a CTA's shared memory starts: below is reserved, as on the device.
+inline constexpr uint32_t kSharedBase = 1024;
+
+enum class AddressSpace : uint8_t { kGeneric, kGlobal, kShared, kLocal, kParameter };
+
+// How an access takes part in the order between threads; what is not weak is visible to other grids
+// before the grid completes.
+enum class Ordering : uint8_t { kWeak, kStrong };
+
+void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void* into,
+          uint32_t bytes, uint32_t alignment, Ordering ordering = Ordering::kWeak);
+void store(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, const void* from,
+           uint32_t bytes, uint32_t alignment, Ordering ordering = Ordering::kWeak);
+
+// Host pointers to shared memory, of this CTA or of another of the cluster. `address` may be a
+// shared address or a generic one.
+const std::byte* readable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
+                                 uint32_t alignment);
+std::byte* writable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
+                           uint32_t alignment);
+
+// An atomic operation on `bytes` at the address: `update` gets a host pointer to the old value and
+// may change it. Global memory: only in turn (see wait_for_turn); visible to other grids at once.
+void* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address,
+                    uint32_t bytes);
+
+// Blocks the host thread until all CTAs before this one (in the order that defines results) have
+// reached a point where this one may act on what other CTAs see: global atomics and everything else
+// that is ordered between CTAs. Makes the result independent of the number of host threads.
+void wait_for_turn(Warp& warp);
+
+// Makes the grid's earlier writes visible to other grids (a release at gpu or system scope).
+void publish(Warp& warp);
+
+}  // namespace slipstream::emulator::machine

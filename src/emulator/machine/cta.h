@@ -1,0 +1,58 @@
+// CTAs and clusters in execution.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "emulator/machine/fault.h"
+#include "emulator/machine/warp.h"
+
+namespace slipstream::emulator::machine {
+
+class Worker;
+struct Cluster;
+struct GridRun;
+
+inline constexpr uint32_t kNamedBarriers = 16;
+
+struct NamedBarrier {
+  uint32_t expected = 0;     // threads, as given by the first to come; 0: all that have not exited
+  uint32_t arrived = 0;      // threads, counted in whole warps where the barrier is aligned
+  uint32_t waiting = 0;      // groups parked at it
+  uint32_t count_true = 0;   // bar.red: threads whose predicate holds
+  uint32_t contributed = 0;  // bar.red: threads that gave a predicate
+  bool reduces = false;
+  bool in_use = false;
+};
+
+struct Cta {
+  Cluster* cluster = nullptr;
+  uint32_t rank = 0;  // in the cluster
+  std::array<uint32_t, 3> index{};
+  std::vector<Warp> warps;
+  uint32_t live_threads = 0;
+  std::array<NamedBarrier, kNamedBarriers> barriers{};
+  std::byte* shared = nullptr;        // byte 0 is shared address kSharedBase
+  uint8_t* shared_written = nullptr;  // 1 for each byte that has a value; null: not tracked
+  uint32_t shared_bytes = 0;
+  bool triggered = false;  // griddepcontrol.launch_dependents, or exited
+};
+
+// What one worker runs at a time: a cluster, or a CTA launched without.
+struct Cluster {
+  GridRun* grid = nullptr;
+  Worker* worker = nullptr;  // that runs it now
+  std::vector<Cta> ctas;
+  uint64_t index = 0;  // in the grid
+  uint64_t epoch = 0;  // moves when something changes that a group in Wait::kCondition may wait for
+  uint32_t barrier_arrived = 0;  // barrier.cluster
+  uint32_t barrier_parity = 0;
+  uint32_t live_threads = 0;
+};
+
+// Wakes the groups of the cluster in Wait::kCondition.
+inline void notify(Cluster& cluster) { ++cluster.epoch; }
+
+}  // namespace slipstream::emulator::machine

@@ -1,0 +1,109 @@
+// A warp in execution: its lanes, the groups they have diverged into, and how handlers park them.
+//
+// Lanes at the same place form a group. One group runs at a time; the others are in `groups`. Of
+// those that can run, the one deepest in calls and then lowest in the program goes first, which
+// brings diverged lanes back together without any analysis of the control flow. A group that has
+// run long while others could is put back behind them, so that a spin loop never starves the lane
+// that it waits for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "emulator/isa/operation.h"
+#include "emulator/machine/fault.h"
+
+namespace slipstream::emulator::machine {
+
+struct Cta;
+struct FunctionCode;
+
+// One activation of a function by some lanes of a warp.
+struct Frame {
+  const FunctionCode* function = nullptr;
+  std::byte* registers = nullptr;
+  Frame* caller = nullptr;
+  uint32_t return_pc = 0;     // where the caller goes on
+  uint32_t depth = 0;         // 0: the kernel
+  uint32_t local_offset = 0;  // where the function's local variables start in each thread's memory
+  uint32_t lanes = 0;         // that have not returned yet
+};
+
+enum class Wait : uint8_t {
+  kNone,         // can run
+  kConvergence,  // for other lanes of the warp to come to the same instruction
+  kBarrier,      // for a named barrier; resumed when it completes
+  kCondition,    // for something that another warp does; executed again when Cluster::epoch moves
+};
+
+struct Group {
+  uint32_t pc = 0;
+  uint32_t lanes = 0;
+  Frame* frame = nullptr;
+  Wait wait = Wait::kNone;
+  bool resumed = false;   // its barrier has completed: the handler finishes the instruction
+  uint32_t detail = 0;    // kBarrier: which one, then its result; kConvergence: lanes waited for
+  uint64_t last_run = 0;  // Warp::clock when it was put back
+  uint64_t epoch = 0;     // kCondition: Cluster::epoch when it parked
+};
+
+struct Warp {
+  // --- The running group.
+  std::byte* registers = nullptr;  // of `frame`
+  uint32_t pc = 0;                 // index into the program's operations
+  uint32_t active = 0;
+  Frame* frame = nullptr;
+  bool resumed = false;  // see Group
+  uint32_t detail = 0;
+
+  // --- The warp.
+  uint32_t live = 0;   // lanes that have not exited
+  uint32_t index = 0;  // in the CTA
+  Cta* cta = nullptr;
+  std::vector<Group> groups;   // all but the running one
+  uint64_t clock = 0;          // counts how often a group was put back
+  bool hold = false;           // the running group keeps running although another is lower
+  bool yielded = false;        // asked the executor to run other warps
+  std::byte* local = nullptr;  // thread-local memory: local_stride bytes for each lane
+  uint32_t local_stride = 0;
+  uint32_t cluster_parity = 0;    // phase parity of the cluster barrier at each lane's last arrival
+  uint32_t cluster_arrived = 0;   // lanes that arrived there and have not waited yet
+  std::vector<void*> extensions;  // per-warp state of instruction families; see warp_state.h
+};
+
+// --- For handlers. Those that return Step::kReschedule have taken the running group away.
+
+// All active lanes go on at `pc`.
+isa::Step jump(Warp& warp, uint32_t pc);
+// The lanes of `taken` (part of the active ones) go on at `target`, the rest behind the operation.
+isa::Step branch(Warp& warp, uint32_t taken, uint32_t target);
+// The lanes leave the kernel.
+isa::Step exit_lanes(Warp& warp, uint32_t lanes);
+// `lanes` park at the current operation until `wait` ends; the other active lanes go on behind it.
+isa::Step park(Warp& warp, uint32_t lanes, Wait wait, uint32_t detail = 0);
+// As park(kCondition): the operation is executed again, by the same lanes, when Cluster::epoch has
+// moved. The executor reports a deadlock when nothing is left that could move it.
+isa::Step wait_for_change(Warp& warp, uint32_t lanes);
+// The executing lanes go on behind the operation, after other warps have had a chance to run.
+isa::Step yield(Warp& warp);
+
+// Brings together the lanes that execute one .sync operation. `executing` grows by the lanes of
+// other groups parked at the same operation. Returns whether all lanes of `members` that have not
+// exited are now in `executing`; if not, the caller parks its lanes with Wait::kConvergence.
+bool gather(Warp& warp, const isa::Operation& operation, uint32_t members, uint32_t& executing);
+
+[[noreturn]] void raise(FaultKind kind, uint32_t lane, const std::string& message,
+                        uint64_t address = 0);
+
+// --- For the executor.
+
+// Makes the best runnable group the running one; false if none can run.
+bool select_group(Warp& warp);
+// Puts the running group back into `groups`, able to run.
+void put_back(Warp& warp);
+// Lets another group run, if there is one that can.
+void rotate(Warp& warp);
+
+}  // namespace slipstream::emulator::machine
