@@ -1,0 +1,57 @@
+// Typed access to a JSON object whose errors name the file, the key, what the value must be and
+// what it is.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace slipstream::engine {
+
+// One JSON object of a file. `path` is the dotted key of the object inside the file, empty for the
+// root.
+class JsonReader {
+ public:
+  JsonReader(std::string file, const nlohmann::json& object, std::string path = "");
+
+  // Absent and null are the same thing: published configs use both.
+  [[nodiscard]] bool has(const std::string& key) const;
+
+  [[nodiscard]] std::int64_t integer(const std::string& key) const;
+  [[nodiscard]] std::int64_t integer_or(const std::string& key, std::int64_t fallback) const;
+  [[nodiscard]] double number(const std::string& key) const;
+  [[nodiscard]] bool boolean_or(const std::string& key, bool fallback) const;
+  [[nodiscard]] std::string text(const std::string& key) const;
+  [[nodiscard]] std::string text_or(const std::string& key, const std::string& fallback) const;
+  [[nodiscard]] std::optional<std::vector<std::string>> texts(const std::string& key) const;
+  // One integer or a list of them; empty if absent.
+  [[nodiscard]] std::vector<std::int64_t> integers(const std::string& key) const;
+  [[nodiscard]] JsonReader object(const std::string& key) const;
+
+  // An integer within [least, most].
+  [[nodiscard]] int count(const std::string& key, std::int64_t least, std::int64_t most) const;
+
+  // Throws InvalidArgument: "FILE: KEY must be MUST_BE, is IS".
+  [[noreturn]] void fail(const std::string& key, const std::string& must_be) const;
+  [[noreturn]] void fail(const std::string& key, const std::string& must_be,
+                         const std::string& is) const;
+
+ private:
+  [[nodiscard]] const nlohmann::json* find(const std::string& key) const;
+  [[nodiscard]] const nlohmann::json& require(const std::string& key,
+                                              const std::string& must_be) const;
+
+  std::string file_;
+  const nlohmann::json* object_;
+  std::string path_;
+};
+
+// The file's JSON. Throws InvalidArgument if it cannot be read, is not JSON, is not an object or
+// repeats a key.
+[[nodiscard]] nlohmann::json read_json_file(const std::string& file);
+// The same for text that is already in memory; `file` names it in errors.
+[[nodiscard]] nlohmann::json parse_json_object(const std::string& text, const std::string& file);
+
+}  // namespace slipstream::engine
