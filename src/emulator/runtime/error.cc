@@ -1,0 +1,66 @@
+#include "emulator/runtime/error.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <new>
+
+#include "emulator/machine/fault.h"
+
+namespace slipstream::emulator::runtime {
+namespace {
+
+thread_local cudaError_t thread_error = cudaSuccess;
+
+// Guarded by api_lock().
+cudaError_t pending_fault = cudaSuccess;
+cudaError_t visible_fault = cudaSuccess;
+
+void print_line(const char* function, const char* text) {
+  std::fputs(fmt::format("slipstream emulator: {}: {}\n", function, text).c_str(), stderr);
+}
+
+}  // namespace
+
+std::recursive_mutex& api_lock() {
+  static std::recursive_mutex lock;
+  return lock;
+}
+
+cudaError_t last_error() { return thread_error; }
+void set_last_error(cudaError_t code) { thread_error = code; }
+void clear_last_error() { thread_error = cudaSuccess; }
+
+void raise_fault(cudaError_t code) {
+  if (pending_fault == cudaSuccess) pending_fault = code;
+}
+
+void surface_fault() {
+  if (visible_fault == cudaSuccess) visible_fault = pending_fault;
+}
+
+cudaError_t sticky_error() { return visible_fault; }
+
+void forget_faults() {
+  pending_fault = cudaSuccess;
+  visible_fault = cudaSuccess;
+}
+
+cudaError_t translate_exception(const char* function) noexcept {
+  try {
+    throw;
+  } catch (const ApiError& error) {
+    if (error.what()[0] != '\0') print_line(function, error.what());
+    return error.code();
+  } catch (const machine::LaunchError& error) {
+    print_line(function, error.what());
+    return static_cast<cudaError_t>(error.error);
+  } catch (const std::bad_alloc&) {
+    return cudaErrorMemoryAllocation;
+  } catch (const std::exception& error) {
+    print_line(function, error.what());
+    return cudaErrorUnknown;
+  }
+}
+
+}  // namespace slipstream::emulator::runtime

@@ -1,0 +1,48 @@
+// Events: a point in the order of work, with a time.
+#pragma once
+
+#include <driver_types.h>
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "emulator/machine/device.h"
+#include "emulator/runtime/stream.h"
+
+namespace slipstream::emulator::runtime {
+
+struct Event : std::enable_shared_from_this<Event> {
+  unsigned int flags = cudaEventDefault;
+
+  machine::Ticket ticket = 0;  // 0: never recorded, which counts as complete
+  machine::DependencyKind kind = machine::DependencyKind::kFull;
+  std::shared_ptr<const std::chrono::steady_clock::time_point> time;  // filled in when reached
+
+  // Recorded in a stream under capture: what a stream that waits for the event depends on.
+  std::shared_ptr<Capture> capture;
+  std::vector<NodeDependency> captured;
+
+  [[nodiscard]] bool has_timing() const { return (flags & cudaEventDisableTiming) == 0; }
+};
+
+class Events {
+ public:
+  Event& create(unsigned int flags);
+  void destroy(Event& event);
+  // Throws ApiError cudaErrorInvalidResourceHandle for an unknown one.
+  Event& resolve(cudaEvent_t handle);
+  [[nodiscard]] static cudaEvent_t handle(const Event& event);
+  void forget_work();
+
+ private:
+  std::map<cudaEvent_t, std::shared_ptr<Event>> created_;
+};
+
+Events& events();
+
+// Puts a time stamp behind `dependencies` and makes it the event's point.
+machine::Ticket record_event(Event& event, const std::vector<machine::Dependency>& dependencies);
+
+}  // namespace slipstream::emulator::runtime

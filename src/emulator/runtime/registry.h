@@ -1,0 +1,84 @@
+// Fat binaries, kernels and variables as nvcc's host code registers them when the program starts.
+//
+// Registration only notes names and addresses. A fat binary is read and its PTX parsed when one of its kernels or
+// variables is first used, so a program with hundreds of unused kernels starts fast.
+#pragma once
+
+#include <driver_types.h>
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "emulator/machine/device.h"
+
+namespace slipstream::emulator::runtime {
+
+struct FatBinary;
+
+// A kernel as the host knows it. Its address is the cudaKernel_t and the cudaFunction_t.
+struct Function {
+  FatBinary* binary = nullptr;
+  const void* host_address = nullptr;
+  std::string name;                          // mangled
+  const machine::Kernel* kernel = nullptr;   // null until first used
+  int max_dynamic_shared_bytes = -1;         // cudaFuncAttributeMaxDynamicSharedMemorySize; -1: unset
+  int preferred_carveout = -1;
+  bool non_portable_cluster = false;
+  dim3 required_cluster = {0, 0, 0};
+  int cluster_scheduling = 0;
+};
+
+struct Variable {
+  FatBinary* binary = nullptr;
+  const void* host_address = nullptr;
+  std::string name;
+  uint64_t size = 0;
+  bool constant = false;
+  void** managed_pointer = nullptr;  // the host's pointer to a __managed__ variable
+};
+
+struct FatBinary {
+  const void* image = nullptr;
+  machine::LoadedModule* module = nullptr;
+  std::list<Function> functions;
+  std::list<Variable> variables;
+};
+
+class Registry {
+ public:
+  FatBinary* add_binary(const void* image);
+  void remove_binary(FatBinary* binary);
+  Function& add_function(FatBinary* binary, const void* host_address, const char* name);
+  Variable& add_variable(FatBinary* binary, const void* host_address, const char* name,
+                         uint64_t size, bool constant);
+
+  // The kernel that `handle` means: the address of the host's stub, or a handle that was given out. Throws ApiError
+  // cudaErrorInvalidDeviceFunction for anything else.
+  Function& function(const void* handle);
+  // Throws ApiError cudaErrorInvalidSymbol where `symbol` is no registered variable.
+  Variable& variable(const void* symbol);
+
+  // The same, loaded: reads the fat binary at the first use.
+  const machine::Kernel* kernel(Function& function);
+  machine::Symbol symbol(const Variable& variable);
+
+  // Gives every __managed__ variable of `binary` its address.
+  void initialize_managed(FatBinary* binary);
+  // Forgets what was loaded (cudaDeviceReset).
+  void unload_all();
+
+ private:
+  machine::LoadedModule* module(FatBinary& binary);
+
+  std::list<FatBinary> binaries_;
+  std::unordered_map<const void*, Function*> functions_;  // by host address and by handle
+  std::unordered_map<const void*, Variable*> variables_;
+};
+
+Registry& registry();
+
+}  // namespace slipstream::emulator::runtime

@@ -1,0 +1,104 @@
+#include "emulator/runtime/runtime.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "emulator/runtime/error.h"
+
+namespace slipstream::emulator::runtime {
+namespace {
+
+Settings checked_settings() {
+  try {
+    return read_settings();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "slipstream emulator: %s\n", error.what());
+    std::exit(2);  // a mistyped setting must not silently test something else
+  }
+}
+
+machine::Schedule machine_schedule(ScheduleKind kind) {
+  switch (kind) {
+    case ScheduleKind::kOverlapped:
+      return machine::Schedule::kOverlapped;
+    case ScheduleKind::kAdversarial:
+      return machine::Schedule::kAdversarial;
+    case ScheduleKind::kSerial:
+      break;
+  }
+  return machine::Schedule::kSerial;
+}
+
+void write_report(const std::string& text) {
+  std::fflush(stdout);  // keeps the kernel's own output before the report
+  std::fputs(text.c_str(), stderr);
+  if (settings().report_file.empty()) return;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(
+      std::fopen(settings().report_file.c_str(), "a"), &std::fclose);
+  if (file == nullptr) {
+    std::fprintf(stderr, "slipstream emulator: cannot write SLIPSTREAM_EMULATOR_REPORT '%s'\n",
+                 settings().report_file.c_str());
+    return;
+  }
+  std::fputs(text.c_str(), file.get());
+}
+
+machine::Settings machine_settings() {
+  machine::Settings result;
+  result.sm_count = static_cast<uint32_t>(settings().multiprocessors);
+  result.threads = static_cast<uint32_t>(settings().threads);
+  result.seed = settings().seed;
+  result.schedule = machine_schedule(settings().schedule);
+  result.report_observation = [](const machine::Fault& fault) { write_report(fault.report()); };
+  return result;
+}
+
+void print_statistics() {
+  const machine::Statistics statistics = device().statistics();
+  std::fprintf(stderr,
+               "slipstream emulator: %llu grids, %llu blocks, %llu warp instructions, %llu lane "
+               "instructions\n",
+               static_cast<unsigned long long>(statistics.grids),
+               static_cast<unsigned long long>(statistics.ctas),
+               static_cast<unsigned long long>(statistics.warp_instructions),
+               static_cast<unsigned long long>(statistics.lane_instructions));
+}
+
+void keep(const std::optional<machine::Fault>& fault) {
+  static bool reported = false;
+  if (!fault.has_value()) return;
+  raise_fault(static_cast<cudaError_t>(fault->error()));
+  if (!reported) write_report(fault->report());
+  reported = true;
+}
+
+}  // namespace
+
+const Settings& settings() {
+  static const Settings* all = new Settings(checked_settings());
+  return *all;
+}
+
+machine::Device& device() {
+  // Never destroyed: programs free device memory from destructors of static objects.
+  static machine::Device* only = [] {
+    auto* made = new machine::Device(machine_settings());
+    if (settings().statistics) std::atexit(print_statistics);
+    return made;
+  }();
+  return *only;
+}
+
+void run_until(machine::Ticket ticket) { keep(device().run_until(ticket)); }
+
+void run_all() { keep(device().run_all()); }
+
+void submitted(machine::Ticket ticket) {
+  if (settings().schedule == ScheduleKind::kSerial) run_until(ticket);
+}
+
+}  // namespace slipstream::emulator::runtime

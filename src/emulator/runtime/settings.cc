@@ -1,0 +1,61 @@
+#include "emulator/runtime/settings.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <limits>
+#include <stdexcept>
+#include <string_view>
+
+namespace slipstream::emulator::runtime {
+namespace {
+
+std::string_view variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string_view() : std::string_view(value);
+}
+
+// The number in `name`, or `otherwise` where it is unset or empty.
+template <class Number>
+Number number(const char* name, Number otherwise, Number least, Number greatest) {
+  const std::string_view text = variable(name);
+  if (text.empty()) return otherwise;
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  if (!whole || value < least || value > greatest) {
+    throw std::runtime_error(
+        fmt::format("{} must be a number from {} to {}, it is '{}'", name, least, greatest, text));
+  }
+  return value;
+}
+
+ScheduleKind schedule() {
+  constexpr const char* kName = "SLIPSTREAM_EMULATOR_SCHEDULE";
+  const std::string_view text = variable(kName);
+  if (text.empty() || text == "serial") return ScheduleKind::kSerial;
+  if (text == "overlapped") return ScheduleKind::kOverlapped;
+  if (text == "adversarial") return ScheduleKind::kAdversarial;
+  throw std::runtime_error(
+      fmt::format("{} must be serial, overlapped or adversarial, it is '{}'", kName, text));
+}
+
+}  // namespace
+
+Settings read_settings() {
+  constexpr int kMostMultiprocessors = 4096;
+  constexpr int kMostThreads = 4096;
+  Settings settings;
+  settings.multiprocessors =
+      number("SLIPSTREAM_EMULATOR_SMS", settings.multiprocessors, 1, kMostMultiprocessors);
+  settings.schedule = schedule();
+  settings.seed = number("SLIPSTREAM_EMULATOR_SEED", settings.seed, uint64_t{0},
+                         std::numeric_limits<uint64_t>::max());
+  settings.threads = number("SLIPSTREAM_EMULATOR_THREADS", settings.threads, 0, kMostThreads);
+  settings.statistics = number("SLIPSTREAM_EMULATOR_STATS", 0, 0, 1) == 1;
+  settings.report_file = variable("SLIPSTREAM_EMULATOR_REPORT");
+  return settings;
+}
+
+}  // namespace slipstream::emulator::runtime

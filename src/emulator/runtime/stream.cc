@@ -1,0 +1,132 @@
+#include "emulator/runtime/stream.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "emulator/runtime/error.h"
+#include "emulator/runtime/runtime.h"
+
+namespace slipstream::emulator::runtime {
+namespace {
+
+uint64_t thread_number() {
+  static std::atomic<uint64_t> next{1};
+  thread_local const uint64_t number = next++;
+  return number;
+}
+
+}  // namespace
+
+Streams& streams() {
+  static Streams* all = new Streams;  // outlives every static object of the program
+  return *all;
+}
+
+Streams::Streams() {
+  legacy_.is_legacy_default = true;
+  legacy_.id = next_id_++;
+}
+
+Stream& Streams::create(unsigned int flags, int priority) {
+  auto stream = std::make_unique<Stream>();
+  stream->flags = flags;
+  stream->priority = priority;
+  stream->id = next_id_++;
+  Stream& result = *stream;
+  created_.emplace(handle(result), std::move(stream));
+  return result;
+}
+
+void Streams::destroy(Stream& stream) {
+  const auto found = created_.find(handle(stream));
+  require(found != created_.end(), cudaErrorInvalidResourceHandle);
+  // Pending work goes on; later operations of other streams still see it through their own tails. The legacy default
+  // stream has to learn of it here.
+  if (stream.blocks_with_default() && stream.sequence > legacy_.sequence) {
+    drop_completed(stream);
+    legacy_.tail.insert(legacy_.tail.end(), stream.tail.begin(), stream.tail.end());
+    if (!stream.tail.empty()) legacy_.last_kernel = 0;
+  }
+  created_.erase(found);
+}
+
+Stream& Streams::per_thread_default() {
+  std::unique_ptr<Stream>& stream = per_thread_[thread_number()];
+  if (stream == nullptr) {
+    stream = std::make_unique<Stream>();
+    stream->id = next_id_++;
+  }
+  return *stream;
+}
+
+Stream& Streams::resolve(cudaStream_t handle) {
+  if (handle == nullptr || handle == cudaStreamLegacy) return legacy_;
+  if (handle == cudaStreamPerThread) return per_thread_default();
+  const auto found = created_.find(handle);
+  if (found == created_.end()) {
+    throw ApiError(cudaErrorInvalidResourceHandle, "there is no such stream");
+  }
+  return *found->second;
+}
+
+cudaStream_t Streams::handle(const Stream& stream) const {
+  return reinterpret_cast<cudaStream_t>(const_cast<Stream*>(&stream));
+}
+
+void Streams::drop_completed(Stream& stream) {
+  std::erase_if(stream.tail, [](const machine::Dependency& dependency) {
+    return device().completed(dependency.ticket);
+  });
+}
+
+void Streams::join_default_stream(Stream& stream) {
+  drop_completed(stream);
+  const auto join = [&](Stream& other) {
+    if (other.sequence <= stream.sequence) return;
+    drop_completed(other);
+    for (const machine::Dependency& dependency : other.tail) {
+      stream.tail.push_back({dependency.ticket, machine::DependencyKind::kFull});
+      stream.last_kernel = 0;
+    }
+  };
+  if (stream.is_legacy_default) {
+    for (auto& [unused, other] : created_) {
+      if (other->blocks_with_default()) join(*other);
+    }
+    for (auto& [unused, other] : per_thread_) join(*other);
+  } else if (stream.blocks_with_default()) {
+    join(legacy_);
+  }
+}
+
+void Streams::advance(Stream& stream, machine::Ticket ticket) {
+  stream.tail.clear();
+  stream.last_kernel = 0;
+  advance_beside(stream, ticket);
+}
+
+void Streams::advance_beside(Stream& stream, machine::Ticket ticket) {
+  stream.tail.push_back({ticket, machine::DependencyKind::kFull});
+  stream.sequence = next_sequence_++;
+}
+
+void Streams::synchronize(Stream& stream) {
+  join_default_stream(stream);
+  const std::vector<machine::Dependency> waited = stream.tail;
+  for (const machine::Dependency& dependency : waited) run_until(dependency.ticket);
+  surface_fault();
+}
+
+void Streams::forget_work() {
+  const auto forget = [](Stream& stream) {
+    stream.tail.clear();
+    stream.last_kernel = 0;
+    stream.capture = nullptr;
+    stream.captured_tail.clear();
+  };
+  forget(legacy_);
+  for (auto& [unused, stream] : created_) forget(*stream);
+  for (auto& [unused, stream] : per_thread_) forget(*stream);
+}
+
+}  // namespace slipstream::emulator::runtime

@@ -1,0 +1,147 @@
+#include "emulator/runtime/submit.h"
+
+#include <utility>
+
+#include "emulator/runtime/capture.h"
+#include "emulator/runtime/copy.h"
+#include "emulator/runtime/error.h"
+#include "emulator/runtime/event.h"
+#include "emulator/runtime/graph.h"
+#include "emulator/runtime/registry.h"
+#include "emulator/runtime/runtime.h"
+
+namespace slipstream::emulator::runtime {
+namespace {
+
+using Dependencies = std::vector<machine::Dependency>;
+
+machine::Dim3 machine_dim(const dim3& size) { return {size.x, size.y, size.z}; }
+
+machine::KernelLaunch machine_launch(const KernelOperation& operation, Dependencies dependencies) {
+  Function& function = *operation.function;
+  machine::KernelLaunch launch;
+  launch.kernel = registry().kernel(function);
+  launch.grid = machine_dim(operation.grid);
+  launch.block = machine_dim(operation.block);
+  const dim3 cluster = operation.cluster();
+  launch.cluster = machine_dim(cluster.x == 0 ? function.required_cluster : cluster);
+  launch.dynamic_shared_bytes = operation.dynamic_shared_bytes;
+  if (function.max_dynamic_shared_bytes >= 0) {
+    launch.max_dynamic_shared_bytes = static_cast<uint32_t>(function.max_dynamic_shared_bytes);
+  }
+  launch.non_portable_cluster = function.non_portable_cluster;
+  launch.cooperative = operation.cooperative();
+  launch.parameters = operation.parameters;
+  launch.dependencies = std::move(dependencies);
+  return launch;
+}
+
+// One overload for each alternative of Operation.
+
+machine::Ticket submit(const KernelOperation& operation, Dependencies dependencies) {
+  return device().submit(machine_launch(operation, std::move(dependencies)));
+}
+
+machine::Ticket submit(const CopyOperation& operation, const Dependencies& dependencies) {
+  return device().submit([operation] { run_copy(operation); }, tickets_of(dependencies));
+}
+
+machine::Ticket submit(const FillOperation& operation, const Dependencies& dependencies) {
+  return device().submit([operation] { run_fill(operation); }, tickets_of(dependencies));
+}
+
+machine::Ticket submit(const HostOperation& operation, const Dependencies& dependencies) {
+  return device().submit([operation] { operation.function(operation.user_data); },
+                         tickets_of(dependencies));
+}
+
+machine::Ticket submit(const ChildGraphOperation& operation, const Dependencies& dependencies) {
+  return submit_graph(*operation.graph, dependencies);
+}
+
+machine::Ticket submit(const EmptyOperation& /*operation*/, const Dependencies& dependencies) {
+  return device().submit([] {}, tickets_of(dependencies));
+}
+
+machine::Ticket submit(const EventWaitOperation& operation, Dependencies dependencies) {
+  const Event& event = *operation.event;
+  if (event.ticket != 0) dependencies.push_back({event.ticket});
+  return submit(EmptyOperation{}, dependencies);
+}
+
+machine::Ticket submit(const EventRecordOperation& operation, const Dependencies& dependencies) {
+  return record_event(*operation.event, dependencies);
+}
+
+void fire(Event* event, machine::Ticket kernel, machine::DependencyKind kind) {
+  if (event == nullptr) return;
+  event->ticket = kernel;
+  event->kind = kind;
+  event->time = nullptr;
+  event->capture = nullptr;
+}
+
+machine::Ticket enqueue_kernel(Stream& stream, const KernelOperation& operation) {
+  // The launch that may overlap is one right behind another kernel of the same stream.
+  const bool beside = operation.programmatic_serialization() && stream.last_kernel != 0;
+  Dependencies dependencies = stream.tail;
+  if (beside) dependencies = {{stream.last_kernel, machine::DependencyKind::kProgrammatic}};
+  const machine::Ticket ticket = submit(operation, std::move(dependencies));
+  if (beside) {
+    streams().advance_beside(stream, ticket);
+  } else {
+    streams().advance(stream, ticket);
+  }
+  stream.last_kernel = ticket;
+  fire(operation.programmatic_event.get(), ticket,
+       operation.programmatic_at_block_start ? machine::DependencyKind::kLaunchCompletion
+                                             : machine::DependencyKind::kProgrammatic);
+  fire(operation.launch_completion_event.get(), ticket, machine::DependencyKind::kLaunchCompletion);
+  return ticket;
+}
+
+// The stream's next operation waits for the event too; a programmatic event lets a kernel start early.
+void enqueue_wait(Stream& stream, const Event& event) {
+  if (event.ticket == 0) return;
+  stream.tail.push_back({event.ticket, event.kind});
+  stream.last_kernel = 0;
+  streams().touch(stream);
+}
+
+}  // namespace
+
+std::vector<machine::Ticket> tickets_of(const std::vector<machine::Dependency>& dependencies) {
+  std::vector<machine::Ticket> tickets;
+  tickets.reserve(dependencies.size());
+  for (const machine::Dependency& dependency : dependencies) tickets.push_back(dependency.ticket);
+  return tickets;
+}
+
+machine::Ticket submit_operation(const Operation& operation, Dependencies dependencies) {
+  return std::visit(
+      [&](const auto& alternative) { return submit(alternative, std::move(dependencies)); },
+      operation);
+}
+
+machine::Ticket enqueue(Stream& stream, Operation operation) {
+  if (stream.capture != nullptr) {
+    capture_operation(stream, std::move(operation));
+    return 0;
+  }
+  forbid_implicit_dependency(stream);
+  streams().join_default_stream(stream);
+  machine::Ticket ticket = 0;
+  if (const auto* kernel = std::get_if<KernelOperation>(&operation)) {
+    ticket = enqueue_kernel(stream, *kernel);
+  } else if (const auto* wait = std::get_if<EventWaitOperation>(&operation)) {
+    enqueue_wait(stream, *wait->event);
+    return 0;
+  } else {
+    ticket = submit_operation(operation, stream.tail);
+    streams().advance(stream, ticket);
+  }
+  submitted(ticket);
+  return ticket;
+}
+
+}  // namespace slipstream::emulator::runtime

@@ -1,0 +1,23 @@
+// Hands operations to the device, with the order that streams and graphs give them.
+#pragma once
+
+#include <vector>
+
+#include "emulator/machine/device.h"
+#include "emulator/runtime/operation.h"
+#include "emulator/runtime/stream.h"
+
+namespace slipstream::emulator::runtime {
+
+[[nodiscard]] std::vector<machine::Ticket> tickets_of(
+    const std::vector<machine::Dependency>& dependencies);
+
+// Submits one operation behind `dependencies`. A child graph is submitted node by node; its ticket joins them all.
+machine::Ticket submit_operation(const Operation& operation,
+                                 std::vector<machine::Dependency> dependencies);
+
+// Puts an operation into a stream: into its graph while the stream is captured, else behind its earlier work. Returns
+// the ticket, 0 while captured.
+machine::Ticket enqueue(Stream& stream, Operation operation);
+
+}  // namespace slipstream::emulator::runtime
