@@ -141,6 +141,18 @@ std::string_view Cursor::directive() {
   return {start, static_cast<size_t>(stop - start)};
 }
 
+bool Cursor::accept_directive(std::string_view expected) {
+  if (peek() != '.') {
+    return false;
+  }
+  const char* start = here_;
+  if (directive() == expected) {
+    return true;
+  }
+  here_ = start;
+  return false;
+}
+
 std::string_view Cursor::opcode_after(std::string_view head) {
   while (true) {
     if (is_word_character(*here_) || *here_ == '.') {
@@ -227,6 +239,18 @@ Number Cursor::number() {
     fail(fmt::format("a number must not run into {}", describe_next()));
   }
   return result;
+}
+
+std::string_view Cursor::decimal_text(std::string_view what) {
+  skip_blanks();
+  const char* start = here_;
+  while (is_digit(*here_) || *here_ == '.') {
+    ++here_;
+  }
+  if (here_ == start) {
+    fail(fmt::format("{} must be a number, not {}", what, describe_next()));
+  }
+  return {start, static_cast<size_t>(here_ - start)};
 }
 
 uint32_t Cursor::unsigned_integer(std::string_view what) {

@@ -59,11 +59,15 @@ class Cursor {
   std::string_view expect_word(std::string_view what);
   // A directive or type such as ".reg" or ".u32", without its dot. Empty if there is none.
   std::string_view directive();
+  // Consumes the directive if it is exactly `expected`.
+  bool accept_directive(std::string_view expected);
   // Extends `head`, a word just read, over the modifiers that follow it: "ld" to
   // "ld.global.L2::128B".
   std::string_view opcode_after(std::string_view head);
   // A constant without sign: 12, 0x1F, 0b101, 017, 12U, 1.5e3, 0f3F800000, 0d3FF0000000000000.
   Number number();
+  // Digits and points as they stand: "9.0".
+  std::string_view decimal_text(std::string_view what);
   // An unsigned integer that must fit 32 bits.
   uint32_t unsigned_integer(std::string_view what);
   // A string in double quotes, without them.
@@ -75,6 +79,9 @@ class Cursor {
   uint32_t offset() const { return static_cast<uint32_t>(here_ - begin_); }
   std::string_view text_from(uint32_t offset) const {
     return {begin_ + offset, static_cast<size_t>(here_ - begin_) - offset};
+  }
+  std::string_view text_at(uint32_t offset, uint32_t length) const {
+    return {begin_ + offset, length};
   }
   [[noreturn]] void fail(const std::string& what) const;
   // What stands at the cursor, for messages.

@@ -212,7 +212,7 @@ struct Function {
   bool is_entry = false;
   bool has_body = false;
   Linkage linkage = Linkage::kLocal;
-  std::vector<Variable> results;    // (device functions) return parameters
+  std::deque<Variable> results;     // (device functions) return parameters
   std::deque<Variable> parameters;  // offset and size filled in
   uint64_t parameter_bytes = 0;
   PerformanceDirectives directives;
