@@ -49,7 +49,8 @@ float MatrixShare::raw(std::int64_t row, std::int64_t column) const {
 }
 
 float MatrixShare::scale(std::int64_t row, std::int64_t column) const {
-  return is_fp8() ? scales[(row / kBlock) * scale_columns + column / kBlock] : 1.0F;
+  const std::int64_t block = (row + scale_row_offset) / kBlock;
+  return is_fp8() ? scales[block * scale_columns + column / kBlock] : 1.0F;
 }
 
 Checkpoint Checkpoint::open(const std::string& directory, RankShare share) {
@@ -195,6 +196,7 @@ MatrixShare Checkpoint::cut(const StoredTensor& tensor, Range rows, Range column
 void Checkpoint::copy_scales(const StoredTensor& scales, Range rows, Range columns,
                              MatrixShare& result) const {
   result.scale_columns = blocks(columns.size());
+  result.scale_row_offset = rows.begin % kBlock;
   for (std::int64_t i = rows.begin / kBlock; i < blocks(rows.end); ++i) {
     for (std::int64_t j = columns.begin / kBlock; j < blocks(columns.end); ++j) {
       const std::int64_t index = i * scales.shape[1] + j;
@@ -233,19 +235,15 @@ std::vector<float> Checkpoint::vector(const std::string& name) const {
   return result;
 }
 
-// A head's rows may start in the middle of a scale block (GLM: 448 rows a head), so the whole
-// matrix is opened and the scale is looked up row by row.
 AbsorbedKv Checkpoint::absorbed_kv(int layer) const {
-  const StoredTensor& tensor = store_.at(layer_prefix(layer) + "self_attn.kv_b_proj.weight");
-  const MatrixShare whole = cut(tensor, {0, tensor.shape[0]}, {0, tensor.shape[1]});
+  const MatrixShare kv_b = matrix(layer_prefix(layer) + "self_attn.kv_b_proj.weight");
+  const std::int64_t head_rows = config_.qk_nope_head_dim + config_.v_head_dim;
   AbsorbedKv result;
   result.heads = local_heads();
-  const std::int64_t head_rows = config_.qk_nope_head_dim + config_.v_head_dim;
-  const std::int64_t first = share_.rank * result.heads * head_rows;
-  for (std::int64_t row = first; row < first + result.heads * head_rows; ++row) {
+  for (std::int64_t row = 0; row < kv_b.rows; ++row) {
     auto& target = row % head_rows < config_.qk_nope_head_dim ? result.w_uk : result.w_uv;
-    for (std::int64_t column = 0; column < whole.columns; ++column) {
-      target.push_back(float_to_bf16(whole.raw(row, column) * whole.scale(row, column)));
+    for (std::int64_t column = 0; column < kv_b.columns; ++column) {
+      target.push_back(float_to_bf16(kv_b.raw(row, column) * kv_b.scale(row, column)));
     }
   }
   return result;

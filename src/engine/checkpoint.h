@@ -36,9 +36,12 @@ struct MatrixShare {
   std::int64_t columns = 0;
   const std::byte* data = nullptr;
   std::int64_t row_stride = 0;
-  // fp8 only: the multipliers, row-major [ceil(rows / 128), ceil(columns / 128)] of this share.
+  // fp8 only: the multipliers of the 128x128 blocks that the share touches, row-major [,
+  // scale_columns]. Only a cut of kv_b_proj can begin inside a block, `scale_row_offset` rows
+  // behind its start.
   std::vector<float> scales;
   std::int64_t scale_columns = 0;
+  std::int64_t scale_row_offset = 0;
 
   [[nodiscard]] bool is_fp8() const { return type == StoredType::kF8E4M3; }
   [[nodiscard]] std::span<const std::byte> row(std::int64_t index) const;

@@ -1,0 +1,60 @@
+// Writes tiny checkpoints in the published layouts, for tests and for trying things out.
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "engine/tiny/tiny_checkpoint.h"
+#include "slipstream/error.h"
+
+namespace {
+
+using namespace slipstream::engine::tiny;
+
+nlohmann::json parse_changes(const std::vector<std::string>& settings) {
+  nlohmann::json changes = nlohmann::json::object();
+  for (const std::string& setting : settings) {
+    const std::size_t equals = setting.find('=');
+    nlohmann::json value;
+    if (equals != std::string::npos) {
+      value = nlohmann::json::parse(setting.substr(equals + 1), nullptr, false);
+    }
+    if (equals == std::string::npos || value.is_discarded()) {
+      throw slipstream::InvalidArgument(
+          fmt::format("--set must be KEY=JSON, as in hidden_size=512, is {}", setting));
+    }
+    changes[setting.substr(0, equals)] = value;
+  }
+  return changes;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Write tiny random checkpoints in the published layouts, the same bytes everywhere.");
+  std::string directory;
+  std::vector<std::string> names;
+  std::vector<std::string> settings;
+  app.add_option("OUT_DIR", directory, "one directory per checkpoint is made in it")->required();
+  app.add_option("NAME", names, "which ones (default: all)");
+  app.add_option("--set", settings, "KEY=JSON: another value in config.json, so other shapes")
+      ->take_all();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    if (names.empty()) {
+      for (const TinySpec& spec : tiny_specs()) names.push_back(spec.name);
+    }
+    const nlohmann::json changes = parse_changes(settings);
+    for (const std::string& name : names) {
+      const std::string target = (std::filesystem::path(directory) / name).string();
+      write_tiny_checkpoint(with_changes(tiny_spec(name), name, changes), target);
+      fmt::print("{}\n", target);
+    }
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "make_tiny_checkpoint: {}\n", error.what());
+    return 1;
+  }
+  return 0;
+}
