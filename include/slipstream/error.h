@@ -1,4 +1,5 @@
-// The exceptions that Slipstream throws. User mistakes are InvalidArgument, failures of the CUDA runtime are CudaError.
+// The exceptions that Slipstream throws. User mistakes are InvalidArgument, failures of the CUDA
+// runtime are CudaError.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -14,14 +15,15 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// An argument is not what it must be. The text names the argument, what it must be and what it is; nothing was launched
-// or written.
+// An argument is not what it must be. The text names the argument, what it must be and what it is;
+// nothing was launched or written.
 class InvalidArgument : public Error {
  public:
   using Error::Error;
 };
 
-// A call of the CUDA runtime failed. The text names the call (and the kernel, for a launch) and the runtime's own message.
+// A call of the CUDA runtime failed. The text names the call (and the kernel, for a launch) and the
+// runtime's own message.
 class CudaError : public Error {
  public:
   CudaError(const std::string& what, cudaError_t code) : Error(what), code_(code) {}

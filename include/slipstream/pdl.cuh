@@ -1,14 +1,19 @@
-// Programmatic dependent launch (PDL) on the device: the only code in this project with `griddepcontrol`.
+// Programmatic dependent launch (PDL) on the device: the only code in this project with
+// `griddepcontrol`.
 //
-// A grid launched with the PDL attribute may start while the grids before it are still running. wait() blocks the calling
-// thread until every grid it depends on has completed and its writes are visible; trigger() lets the next grid start early
-// and publishes nothing. Two rules keep a chain of kernels right (docs/pdl.md explains why):
+// A grid launched with the PDL attribute may start while the grids before it are still running.
+// wait() blocks the calling thread until every grid it depends on has completed and its writes are
+// visible; trigger() lets the next grid start early and publishes nothing. Two rules keep a chain
+// of kernels right (docs/pdl.md explains why):
 //
-//   1. Before wait() a thread touches Constant memory, parameters and shared memory, and nothing else. Stores count too.
-//   2. Produced memory is never read through the read-only path (ld.global.nc): the compilers move such loads above the
+//   1. Before wait() a thread touches Constant memory, parameters and shared memory, and nothing
+//   else. Stores count too.
+//   2. Produced memory is never read through the read-only path (ld.global.nc): the compilers move
+//   such loads above the
 //      wait, whatever clobber it carries.
 //
-// The types say which memory is which: Constant<T> may be read at any time, Produced<T> only after wait().
+// The types say which memory is which: Constant<T> may be read at any time, Produced<T> only after
+// wait().
 #pragma once
 
 #include <cstddef>
@@ -23,7 +28,8 @@
 
 namespace slipstream::pdl {
 
-// Memory that no kernel writes while any kernel that reads it may run: weights, cos/sin tables, norm gammas.
+// Memory that no kernel writes while any kernel that reads it may run: weights, cos/sin tables,
+// norm gammas.
 template <class T>
 struct Constant {
   const T* pointer = nullptr;
@@ -32,8 +38,9 @@ struct Constant {
   SLIPSTREAM_HOST_DEVICE const T* get() const { return pointer; }
 };
 
-// Memory that an earlier kernel may have written, or that this one writes. Read and written after wait() only, with plain
-// loads and stores. Never declare a pointer taken from it `const __restrict__`.
+// Memory that an earlier kernel may have written, or that this one writes. Read and written after
+// wait() only, with plain loads and stores. Never declare a pointer taken from it `const
+// __restrict__`.
 template <class T>
 struct Produced {
   T* pointer = nullptr;
@@ -43,15 +50,17 @@ struct Produced {
 
 #if defined(__CUDACC__)
 
-// Blocks the calling thread until all grids that this grid depends on have completed and flushed. Returns at once in a
-// grid launched without the PDL attribute. Orders the calling thread only; others need a barrier behind it.
+// Blocks the calling thread until all grids that this grid depends on have completed and flushed.
+// Returns at once in a grid launched without the PDL attribute. Orders the calling thread only;
+// others need a barrier behind it.
 __device__ __forceinline__ void wait() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
 
-// Lets the next grid of the stream start once every CTA of this grid has called trigger() or exited. Publishes nothing.
+// Lets the next grid of the stream start once every CTA of this grid has called trigger() or
+// exited. Publishes nothing.
 __device__ __forceinline__ void trigger() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
@@ -63,7 +72,8 @@ __device__ __forceinline__ void trigger() {
 // What a field of a kernel's parameter struct points to.
 enum class Role : std::uint8_t { kConstant, kProduced };
 
-// One pointer of a kernel's parameter struct, for the tests and checkers that look at compiled code.
+// One pointer of a kernel's parameter struct, for the tests and checkers that look at compiled
+// code.
 struct Field {
   const char* name;
   std::size_t offset;
@@ -75,7 +85,8 @@ inline constexpr bool kIsConstant = false;
 template <class T>
 inline constexpr bool kIsConstant<Constant<T>> = true;
 
-// Describes a member of a parameter struct: field<decltype(Params::weights)>("weights", offsetof(Params, weights)).
+// Describes a member of a parameter struct: field<decltype(Params::weights)>("weights",
+// offsetof(Params, weights)).
 template <class Member>
 constexpr Field field(const char* name, std::size_t offset) {
   return {name, offset, kIsConstant<Member> ? Role::kConstant : Role::kProduced};

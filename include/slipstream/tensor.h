@@ -27,7 +27,8 @@ enum class DType : std::uint8_t {
 
 inline constexpr int kMaxRank = 4;
 
-// Shape and strides count elements. A default-constructed Tensor stands for an optional argument that is absent.
+// Shape and strides count elements. A default-constructed Tensor stands for an optional argument
+// that is absent.
 struct Tensor {
   void* data = nullptr;
   DType dtype = DType::kUInt8;

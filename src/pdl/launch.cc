@@ -19,7 +19,7 @@ constexpr std::size_t kSharedBytesWithoutOptIn = 48 * 1024;
 
 // What the runtime says of one kernel on one device, asked once.
 struct LoadedKernel {
-  bool has_wait_instruction = false;         // compiled for sm_90 or later
+  bool has_wait_instruction = false;  // compiled for sm_90 or later
   std::size_t dynamic_shared_bytes_allowed = kSharedBytesWithoutOptIn;
 };
 
@@ -50,7 +50,8 @@ int current_device() {
   return device;
 }
 
-// Looks the kernel up, and raises its limit of dynamic shared memory where this launch needs more than any before.
+// Looks the kernel up, and raises its limit of dynamic shared memory where this launch needs more
+// than any before.
 LoadedKernel prepare(const KernelDeclaration& declaration, const void* function, int device,
                      std::size_t dynamic_shared_bytes) {
   const std::lock_guard lock(state().mutex);
@@ -61,7 +62,8 @@ LoadedKernel prepare(const KernelDeclaration& declaration, const void* function,
     const cudaError_t code = cudaFuncGetAttributes(&attributes, function);
     if (code != cudaSuccess) state().kernels.erase(entry);
     check_cuda(code, fmt::format("kernel {}: cudaFuncGetAttributes", declaration.name));
-    // PTX older than sm_90 that the driver compiled for this GPU reports a new binary and its old PTX version.
+    // PTX older than sm_90 that the driver compiled for this GPU reports a new binary and its old
+    // PTX version.
     kernel.has_wait_instruction = attributes.ptxVersion >= kFirstArchitectureWithPdl &&
                                   attributes.binaryVersion >= kFirstArchitectureWithPdl;
   }
@@ -80,9 +82,9 @@ bool is_empty(const dim3& grid) { return grid.x == 0 || grid.y == 0 || grid.z ==
 // A default stream orders a launch behind work the caller did not name, and cannot be captured.
 void require_own_stream(const KernelDeclaration& declaration, cudaStream_t stream) {
   if (stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread) {
-    throw InvalidArgument(fmt::format(
-        "kernel {}: stream must be one made by cudaStreamCreate, is a default stream",
-        declaration.name));
+    throw InvalidArgument(
+        fmt::format("kernel {}: stream must be one made by cudaStreamCreate, is a default stream",
+                    declaration.name));
   }
 }
 
@@ -132,8 +134,7 @@ void launch_untyped(const KernelDeclaration& declaration, const void* function,
   require_own_stream(declaration, options.stream);
   if (is_empty(shape.grid)) return;
   const int device = current_device();
-  const LoadedKernel kernel =
-      prepare(declaration, function, device, shape.dynamic_shared_bytes);
+  const LoadedKernel kernel = prepare(declaration, function, device, shape.dynamic_shared_bytes);
   const bool wanted = options.pdl ? *options.pdl : enabled(options.stream);
 
   std::array<cudaLaunchAttribute, 2> attributes{};

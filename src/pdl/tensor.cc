@@ -57,7 +57,8 @@ namespace {
 
 void require_rank(std::size_t rank) {
   if (rank < 1 || rank > kMaxRank) {
-    throw InvalidArgument(fmt::format("a tensor must have rank 1 to {}, is rank {}", kMaxRank, rank));
+    throw InvalidArgument(
+        fmt::format("a tensor must have rank 1 to {}, is rank {}", kMaxRank, rank));
   }
 }
 

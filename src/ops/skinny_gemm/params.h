@@ -1,0 +1,66 @@
+// The one parameter struct of the matrix products for 1 to 16 tokens: kernel, reference, launch and
+// tests share it.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "slipstream/pdl.cuh"
+
+namespace slipstream::ops {
+
+// output[m, n] = sum over k of activations[m, k] * weights[n, k]
+struct SkinnyGemmParams {
+  pdl::Produced<const __nv_bfloat16> activations;  // [tokens, columns], read after the wait
+  pdl::Constant<__nv_bfloat16> weights;            // [rows, columns], streamed before the wait
+  pdl::Produced<void> output;                      // [tokens, rows], written after the wait
+  std::int64_t activation_stride = 0;              // elements from token to token
+  std::int64_t weight_stride = 0;                  // elements from row to row
+  std::int64_t output_stride = 0;                  // elements from token to token
+  int tokens = 0;                                  // M, 1 to 16
+  int rows = 0;                                    // N, a multiple of 8
+  int columns = 0;                                 // K, a multiple of 32
+  bool output_is_float32 = false;                  // else bfloat16
+};
+
+inline constexpr std::array kSkinnyGemmFields{
+    pdl::field<decltype(SkinnyGemmParams::activations)>("activations",
+                                                        offsetof(SkinnyGemmParams, activations)),
+    pdl::field<decltype(SkinnyGemmParams::weights)>("weights", offsetof(SkinnyGemmParams, weights)),
+    pdl::field<decltype(SkinnyGemmParams::output)>("output", offsetof(SkinnyGemmParams, output)),
+};
+
+// How the product is cut. A cluster of CTAs owns 16 * row_tiles rows and splits the columns among
+// all its warps.
+struct SkinnyGemmConfig {
+  int row_tiles;     // 16-row tiles that a warp multiplies with one load of the activations
+  int cluster_ctas;  // CTAs that split the columns of those rows
+  int token_tiles;   // 8-token tiles: 1 (M <= 8) or 2
+  int ring_chunks;   // 32-column chunks of weights in flight per warp
+  int x_chunks;      // 32-column chunks of activations held in registers at a time
+
+  static constexpr int kWarps = 8;
+  static constexpr int kThreads = kWarps * 32;
+  static constexpr int kChunkColumns = 32;
+
+  [[nodiscard]] constexpr int tokens() const { return token_tiles * 8; }
+  [[nodiscard]] constexpr int cluster_rows() const { return row_tiles * 16; }
+  // Rows whose sums one CTA of the cluster finishes.
+  [[nodiscard]] constexpr int owned_rows() const { return cluster_rows() / cluster_ctas; }
+  // Warps of the cluster: as many partial sums for each output.
+  [[nodiscard]] constexpr int partials() const { return cluster_ctas * kWarps; }
+  // Floats from partial to partial; the 4 extra spread them over the banks.
+  [[nodiscard]] constexpr int partial_stride() const { return owned_rows() * tokens() + 4; }
+
+  // 16-byte pieces that one lane has in the ring for one chunk: rows g and g + 8 of each tile.
+  [[nodiscard]] constexpr int pieces() const { return row_tiles * 2; }
+  [[nodiscard]] constexpr int ring_bytes() const { return kThreads * ring_chunks * pieces() * 16; }
+  [[nodiscard]] constexpr int dynamic_shared_bytes() const {
+    return ring_bytes() + partials() * partial_stride() * 4;
+  }
+};
+
+}  // namespace slipstream::ops

@@ -1,0 +1,78 @@
+// Thread-block clusters: ranks, the cluster barrier, and stores into a peer's shared memory that an
+// mbarrier counts.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/support/async.cuh"
+
+namespace slipstream::ops {
+
+__device__ __forceinline__ int cluster_rank() {
+  uint32_t rank;
+  asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return static_cast<int>(rank);
+}
+
+// The cluster barrier in two halves: work that touches no peer may lie between them.
+__device__ __forceinline__ void cluster_arrive() {
+  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+}
+__device__ __forceinline__ void cluster_wait() {
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+
+// The address of the peer's copy of a shared variable, for store_async_16.
+__device__ __forceinline__ uint32_t remote_address(const void* shared, int peer) {
+  uint32_t address;
+  asm("mapa.shared::cluster.u32 %0, %1, %2;"
+      : "=r"(address)
+      : "r"(shared_address(shared)), "r"(peer));
+  return address;
+}
+
+// Makes an mbarrier that completes after `arrivals` arrivals and all bytes expected, and shows it
+// to the cluster's peers.
+__device__ __forceinline__ void initialize_barrier(uint64_t* barrier, uint32_t arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)),
+               "r"(arrivals)
+               : "memory");
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+// Arrives once, and lets the phase complete only after `bytes` more bytes were stored.
+__device__ __forceinline__ void expect_bytes(uint64_t* barrier, uint32_t bytes) {
+  asm volatile(
+      "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)),
+      "r"(bytes)
+      : "memory");
+}
+
+// Blocks until the phase of the given parity has completed; the bytes counted in it are then
+// visible.
+__device__ __forceinline__ void wait_barrier(uint64_t* barrier, uint32_t parity) {
+  asm volatile(
+      "{\n"
+      ".reg .pred complete;\n"
+      "WAIT:\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 complete, [%0], %1;\n"
+      "@complete bra DONE;\n"
+      "bra WAIT;\n"
+      "DONE:\n"
+      "}\n" ::"r"(shared_address(barrier)),
+      "r"(parity)
+      : "memory");
+}
+
+// Stores 16 bytes into a peer's shared memory and counts them on the peer's mbarrier. Both
+// addresses are remote.
+__device__ __forceinline__ void store_async_16(uint32_t remote, float4 value,
+                                               uint32_t remote_barrier) {
+  asm volatile(
+      "st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, "
+      "[%5];" ::"r"(remote),
+      "f"(value.x), "f"(value.y), "f"(value.z), "f"(value.w), "r"(remote_barrier)
+      : "memory");
+}
+
+}  // namespace slipstream::ops
