@@ -30,7 +30,8 @@ void release(const std::shared_ptr<Capture>& capture) {
   std::erase(active_captures(), capture);
 }
 
-// A programmatic launch directly behind one kernel gets a programmatic edge; behind anything else the order is full.
+// A programmatic launch directly behind one kernel gets a programmatic edge; behind anything else
+// the order is full.
 void make_programmatic(std::vector<NodeDependency>& dependencies) {
   if (dependencies.size() != 1) return;
   NodeDependency& only = dependencies.front();

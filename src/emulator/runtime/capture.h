@@ -22,8 +22,8 @@ struct Capture {
   std::thread::id thread;
   uint64_t id = 0;
   bool invalidated = false;
-  std::vector<Stream*> streams;          // captured ones, the origin first
-  std::vector<const GraphNode*> nodes;   // that this capture added
+  std::vector<Stream*> streams;         // captured ones, the origin first
+  std::vector<const GraphNode*> nodes;  // that this capture added
 };
 
 void begin_capture(Stream& stream, std::shared_ptr<Graph> graph, bool into_existing_graph,
@@ -39,8 +39,8 @@ void capture_event_record(Stream& stream, Event& event);
 // A stream that is not captured joins the capture of the event.
 void capture_event_wait(Stream& stream, Event& event);
 
-// Calls that would wait for captured work, or change the device under it, are not permitted while a capture could see
-// them: throws ApiError cudaErrorStreamCaptureUnsupported and spoils the capture.
+// Calls that would wait for captured work, or change the device under it, are not permitted while a
+// capture could see them: throws ApiError cudaErrorStreamCaptureUnsupported and spoils the capture.
 void forbid_while_capturing();
 // The same for work in the legacy default stream, which would order itself with captured streams.
 void forbid_implicit_dependency(const Stream& stream);

@@ -27,9 +27,9 @@ bool is_pageable(uint64_t address) { return !device().find(address).has_value();
 void require_device_range(const char* what, uint64_t address, uint64_t size) {
   const std::optional<machine::Allocation> allocation = device().find(address);
   if (!allocation.has_value()) {
-    throw ApiError(cudaErrorInvalidValue,
-                   fmt::format("the {} {:#x} must be device memory, no allocation holds it", what,
-                               address));
+    throw ApiError(
+        cudaErrorInvalidValue,
+        fmt::format("the {} {:#x} must be device memory, no allocation holds it", what, address));
   }
   const uint64_t left = allocation->address + allocation->size - address;
   if (size > left) {
@@ -39,7 +39,8 @@ void require_device_range(const char* what, uint64_t address, uint64_t size) {
   }
 }
 
-// Ranges of device memory must lie in one allocation, also where the kind does not say which side is the device.
+// Ranges of device memory must lie in one allocation, also where the kind does not say which side
+// is the device.
 void require_ranges(const CopyOperation& copy) {
   const uint64_t destination_bytes =
       extent(copy.width, copy.height, copy.depth, copy.destination_pitch, copy.destination_plane);

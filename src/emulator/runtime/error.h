@@ -1,7 +1,7 @@
 // Errors inside the runtime, and how an exported function turns them into a cudaError_t.
 //
-// Code behind the exported functions throws ApiError and returns values; api() around each exported function takes the
-// lock, answers a sticky error, catches, and keeps the last error of the thread.
+// Code behind the exported functions throws ApiError and returns values; api() around each exported
+// function takes the lock, answers a sticky error, catches, and keeps the last error of the thread.
 #pragma once
 
 #include <driver_types.h>
@@ -12,8 +12,8 @@
 
 namespace slipstream::emulator::runtime {
 
-// The call fails with `code`. The text, if there is one, is worth a line on stderr: the code alone would leave the user
-// to guess (an illegal launch shape, a function that does not exist here).
+// The call fails with `code`. The text, if there is one, is worth a line on stderr: the code alone
+// would leave the user to guess (an illegal launch shape, a function that does not exist here).
 class ApiError : public std::runtime_error {
  public:
   explicit ApiError(cudaError_t code) : std::runtime_error(std::string()), code_(code) {}
@@ -32,8 +32,9 @@ inline void require(bool condition, cudaError_t code = cudaErrorInvalidValue) {
 const char* error_name(cudaError_t code);
 const char* error_text(cudaError_t code);
 
-// One lock for the whole runtime. It is recursive because a host function of a stream runs inside another call; such a
-// function may not call the API, but a program that does gets an answer rather than a deadlock.
+// One lock for the whole runtime. It is recursive because a host function of a stream runs inside
+// another call; such a function may not call the API, but a program that does gets an answer rather
+// than a deadlock.
 std::recursive_mutex& api_lock();
 
 // The error of the last failed call in this thread.
@@ -41,8 +42,8 @@ cudaError_t last_error();
 void set_last_error(cudaError_t code);
 void clear_last_error();
 
-// A fault of a kernel ruins the device for the rest of the process, as on a GPU. A fault is raised while grids run but
-// becomes visible at the next call that waits for them (see surface_fault()).
+// A fault of a kernel ruins the device for the rest of the process, as on a GPU. A fault is raised
+// while grids run but becomes visible at the next call that waits for them (see surface_fault()).
 void raise_fault(cudaError_t code);
 void surface_fault();
 [[nodiscard]] cudaError_t sticky_error();
@@ -68,7 +69,8 @@ cudaError_t api(const char* function, Action&& action) noexcept {
   return code;
 }
 
-// The same for a function that a broken device still answers: registration, clean-up, plain questions.
+// The same for a function that a broken device still answers: registration, clean-up, plain
+// questions.
 template <class Action>
 cudaError_t api_always(const char* function, Action&& action) noexcept {
   const std::scoped_lock lock(api_lock());

@@ -40,7 +40,10 @@ machine::DependencyKind dependency_kind(const cudaGraphEdgeData& edge) {
 
 // --- Structure.
 
+Graph::Graph() { graphs().graph_made(*this); }
+
 Graph::~Graph() {
+  graphs().graph_gone(*this);
   for (const auto& node : nodes) graphs().node_gone(*node);
 }
 
@@ -90,8 +93,7 @@ std::shared_ptr<Graph> Graph::clone() const {
   }
   for (const auto& node : nodes) {
     for (const NodeDependency& dependency : node->dependencies) {
-      copies.at(node.get())->dependencies.push_back(
-          {copies.at(dependency.node), dependency.edge});
+      copies.at(node.get())->dependencies.push_back({copies.at(dependency.node), dependency.edge});
     }
   }
   return copy;
@@ -130,13 +132,9 @@ cudaGraphNode_t Graphs::handle(const GraphNode& node) {
 }
 
 std::shared_ptr<Graph> Graphs::resolve(cudaGraph_t handle) {
-  const auto found = graphs_.find(handle);
-  if (found != graphs_.end()) return found->second;
-  // Graphs inside child graph nodes, and the graph of a capture in progress, are not held here.
-  for (const GraphNode* node : nodes_) {
-    if (Graphs::handle(*node->graph) == handle) return node->graph->shared_from_this();
-  }
-  throw ApiError(cudaErrorInvalidValue, "there is no such graph");
+  auto* graph = reinterpret_cast<Graph*>(handle);
+  if (!live_.contains(graph)) throw ApiError(cudaErrorInvalidValue, "there is no such graph");
+  return graph->shared_from_this();
 }
 
 GraphNode& Graphs::resolve(cudaGraphNode_t handle) {
@@ -181,7 +179,8 @@ GraphNode& GraphExec::node_for(const GraphNode& node) const {
 machine::Ticket submit_graph(const Graph& graph,
                              const std::vector<machine::Dependency>& dependencies) {
   std::unordered_map<const GraphNode*, machine::Ticket> tickets;
-  // A node that only has programmatic edges behind it may outlive its dependents, so all are joined.
+  // A node that only has programmatic edges behind it may outlive its dependents, so all are
+  // joined.
   std::vector<machine::Dependency> all = dependencies;
   for (const GraphNode* node : graph.ordered()) {
     std::vector<machine::Dependency> behind;

@@ -30,8 +30,8 @@ bool KernelOperation::programmatic_serialization() const {
 
 cudaGraphNodeType node_type(const Operation& operation) {
   constexpr std::array<cudaGraphNodeType, std::variant_size_v<Operation>> kTypes = {
-      cudaGraphNodeTypeKernel, cudaGraphNodeTypeMemcpy, cudaGraphNodeTypeMemset,
-      cudaGraphNodeTypeHost,   cudaGraphNodeTypeGraph,  cudaGraphNodeTypeEmpty,
+      cudaGraphNodeTypeKernel,    cudaGraphNodeTypeMemcpy,     cudaGraphNodeTypeMemset,
+      cudaGraphNodeTypeHost,      cudaGraphNodeTypeGraph,      cudaGraphNodeTypeEmpty,
       cudaGraphNodeTypeWaitEvent, cudaGraphNodeTypeEventRecord};
   return kTypes.at(operation.index());
 }

@@ -1,5 +1,6 @@
-// What a program can put into a stream or a graph: one value type per kind of work, complete in itself (parameters and
-// pageable sources are copied), so that the same value can run at once, become a graph node, or run at each graph launch.
+// What a program can put into a stream or a graph: one value type per kind of work, complete in
+// itself (parameters and pageable sources are copied), so that the same value can run at once,
+// become a graph node, or run at each graph launch.
 #pragma once
 
 #include <driver_types.h>

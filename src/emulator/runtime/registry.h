@@ -1,7 +1,7 @@
 // Fat binaries, kernels and variables as nvcc's host code registers them when the program starts.
 //
-// Registration only notes names and addresses. A fat binary is read and its PTX parsed when one of its kernels or
-// variables is first used, so a program with hundreds of unused kernels starts fast.
+// Registration only notes names and addresses. A fat binary is read and its PTX parsed when one of
+// its kernels or variables is first used, so a program with hundreds of unused kernels starts fast.
 #pragma once
 
 #include <driver_types.h>
@@ -23,9 +23,9 @@ struct FatBinary;
 struct Function {
   FatBinary* binary = nullptr;
   const void* host_address = nullptr;
-  std::string name;                          // mangled
-  const machine::Kernel* kernel = nullptr;   // null until first used
-  int max_dynamic_shared_bytes = -1;         // cudaFuncAttributeMaxDynamicSharedMemorySize; -1: unset
+  std::string name;                         // mangled
+  const machine::Kernel* kernel = nullptr;  // null until first used
+  int max_dynamic_shared_bytes = -1;  // cudaFuncAttributeMaxDynamicSharedMemorySize; -1: unset
   int preferred_carveout = -1;
   bool non_portable_cluster = false;
   dim3 required_cluster = {0, 0, 0};
@@ -56,8 +56,8 @@ class Registry {
   Variable& add_variable(FatBinary* binary, const void* host_address, const char* name,
                          uint64_t size, bool constant);
 
-  // The kernel that `handle` means: the address of the host's stub, or a handle that was given out. Throws ApiError
-  // cudaErrorInvalidDeviceFunction for anything else.
+  // The kernel that `handle` means: the address of the host's stub, or a handle that was given out.
+  // Throws ApiError cudaErrorInvalidDeviceFunction for anything else.
   Function& function(const void* handle);
   // Throws ApiError cudaErrorInvalidSymbol where `symbol` is no registered variable.
   Variable& variable(const void* symbol);

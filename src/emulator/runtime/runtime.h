@@ -6,15 +6,18 @@
 
 namespace slipstream::emulator::runtime {
 
-// The emulated device; made from the environment's settings at the first use. Call with api_lock() held.
+// The emulated device; made from the environment's settings at the first use. Call with api_lock()
+// held.
 machine::Device& device();
 const Settings& settings();
 
-// Runs until `ticket`, or everything, is complete. A fault is reported on stderr and kept as the process's fault.
+// Runs until `ticket`, or everything, is complete. A fault is reported on stderr and kept as the
+// process's fault.
 void run_until(machine::Ticket ticket);
 void run_all();
-// After a submission: under the serial schedule work runs at once, so that a program that only watches host memory for
-// its result gets it; otherwise it stays queued until somebody waits, so that grids can overlap.
+// After a submission: under the serial schedule work runs at once, so that a program that only
+// watches host memory for its result gets it; otherwise it stays queued until somebody waits, so
+// that grids can overlap.
 void submitted(machine::Ticket ticket);
 
 }  // namespace slipstream::emulator::runtime

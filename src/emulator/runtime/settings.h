@@ -1,4 +1,5 @@
-// What the user may set about the emulated device. `slipstream emulate` sets the environment variables from its options.
+// What the user may set about the emulated device. `slipstream emulate` sets the environment
+// variables from its options.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +10,16 @@ namespace slipstream::emulator::runtime {
 enum class ScheduleKind { kSerial, kOverlapped, kAdversarial };
 
 struct Settings {
-  int multiprocessors = 132;                          // SLIPSTREAM_EMULATOR_SMS
-  ScheduleKind schedule = ScheduleKind::kSerial;      // SLIPSTREAM_EMULATOR_SCHEDULE
-  uint64_t seed = 0;                                  // SLIPSTREAM_EMULATOR_SEED
-  int threads = 0;                                    // SLIPSTREAM_EMULATOR_THREADS; 0: all cores
-  bool statistics = false;                            // SLIPSTREAM_EMULATOR_STATS
-  std::string report_file;                            // SLIPSTREAM_EMULATOR_REPORT
+  int multiprocessors = 132;                      // SLIPSTREAM_EMULATOR_SMS
+  ScheduleKind schedule = ScheduleKind::kSerial;  // SLIPSTREAM_EMULATOR_SCHEDULE
+  uint64_t seed = 0;                              // SLIPSTREAM_EMULATOR_SEED
+  int threads = 0;                                // SLIPSTREAM_EMULATOR_THREADS; 0: all cores
+  bool statistics = false;                        // SLIPSTREAM_EMULATOR_STATS
+  std::string report_file;                        // SLIPSTREAM_EMULATOR_REPORT
 };
 
-// Reads the environment. Throws std::runtime_error naming the variable, what it must be and what it is.
+// Reads the environment. Throws std::runtime_error naming the variable, what it must be and what it
+// is.
 Settings read_settings();
 
 }  // namespace slipstream::emulator::runtime

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/runtime.h"
@@ -15,7 +16,13 @@ uint64_t thread_number() {
   return number;
 }
 
+thread_local bool null_is_per_thread = false;
+
 }  // namespace
+
+NullStreamIsPerThread::NullStreamIsPerThread() : before_(std::exchange(null_is_per_thread, true)) {}
+
+NullStreamIsPerThread::~NullStreamIsPerThread() { null_is_per_thread = before_; }
 
 Streams& streams() {
   static Streams* all = new Streams;  // outlives every static object of the program
@@ -40,8 +47,8 @@ Stream& Streams::create(unsigned int flags, int priority) {
 void Streams::destroy(Stream& stream) {
   const auto found = created_.find(handle(stream));
   require(found != created_.end(), cudaErrorInvalidResourceHandle);
-  // Pending work goes on; later operations of other streams still see it through their own tails. The legacy default
-  // stream has to learn of it here.
+  // Pending work goes on; later operations of other streams still see it through their own tails.
+  // The legacy default stream has to learn of it here.
   if (stream.blocks_with_default() && stream.sequence > legacy_.sequence) {
     drop_completed(stream);
     legacy_.tail.insert(legacy_.tail.end(), stream.tail.begin(), stream.tail.end());
@@ -60,8 +67,8 @@ Stream& Streams::per_thread_default() {
 }
 
 Stream& Streams::resolve(cudaStream_t handle) {
-  if (handle == nullptr || handle == cudaStreamLegacy) return legacy_;
-  if (handle == cudaStreamPerThread) return per_thread_default();
+  if (handle == cudaStreamLegacy || (handle == nullptr && !null_is_per_thread)) return legacy_;
+  if (handle == nullptr || handle == cudaStreamPerThread) return per_thread_default();
   const auto found = created_.find(handle);
   if (found == created_.end()) {
     throw ApiError(cudaErrorInvalidResourceHandle, "there is no such stream");

@@ -15,7 +15,8 @@ namespace slipstream::emulator::runtime {
 struct Capture;
 struct GraphNode;
 
-// An edge of a graph, seen from the node it leads to; also what the next operation captured from a stream depends on.
+// An edge of a graph, seen from the node it leads to; also what the next operation captured from a
+// stream depends on.
 struct NodeDependency {
   GraphNode* node = nullptr;
   cudaGraphEdgeData edge{};
@@ -28,8 +29,8 @@ struct Stream {
   bool is_legacy_default = false;
   std::map<cudaLaunchAttributeID, cudaLaunchAttributeValue> attributes;
 
-  // Work that the next operation waits for. All of it, unless that is a kernel launched with programmatic stream
-  // serialization right behind `last_kernel`.
+  // Work that the next operation waits for. All of it, unless that is a kernel launched with
+  // programmatic stream serialization right behind `last_kernel`.
   std::vector<machine::Dependency> tail;
   machine::Ticket last_kernel = 0;  // 0: the last operation was none
   uint64_t sequence = 0;            // of the last operation, over all streams
@@ -42,19 +43,33 @@ struct Stream {
   }
 };
 
+// While one lives, a null handle means the thread's default stream in this thread.
+class NullStreamIsPerThread {
+ public:
+  NullStreamIsPerThread();
+  ~NullStreamIsPerThread();
+  NullStreamIsPerThread(const NullStreamIsPerThread&) = delete;
+  NullStreamIsPerThread& operator=(const NullStreamIsPerThread&) = delete;
+
+ private:
+  bool before_;
+};
+
 class Streams {
  public:
   Streams();
 
   Stream& create(unsigned int flags, int priority);
   void destroy(Stream& stream);
-  // The stream that `handle` means in this thread. Throws ApiError cudaErrorInvalidResourceHandle for an unknown one.
+  // The stream that `handle` means in this thread. Throws ApiError cudaErrorInvalidResourceHandle
+  // for an unknown one.
   Stream& resolve(cudaStream_t handle);
   [[nodiscard]] cudaStream_t handle(const Stream& stream) const;
 
-  // Everything that an operation put into `stream` now waits for, completed work left out. Operations of the legacy
-  // default stream and of streams that block with it wait for each other; where that adds a dependency, or another
-  // stream's event did, `last_kernel` is forgotten: the operation before is no longer just that kernel.
+  // Everything that an operation put into `stream` now waits for, completed work left out.
+  // Operations of the legacy default stream and of streams that block with it wait for each other;
+  // where that adds a dependency, or another stream's event did, `last_kernel` is forgotten: the
+  // operation before is no longer just that kernel.
   void join_default_stream(Stream& stream);
   // Makes `ticket` the last operation of the stream.
   void advance(Stream& stream, machine::Ticket ticket);

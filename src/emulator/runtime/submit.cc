@@ -100,7 +100,8 @@ machine::Ticket enqueue_kernel(Stream& stream, const KernelOperation& operation)
   return ticket;
 }
 
-// The stream's next operation waits for the event too; a programmatic event lets a kernel start early.
+// The stream's next operation waits for the event too; a programmatic event lets a kernel start
+// early.
 void enqueue_wait(Stream& stream, const Event& event) {
   if (event.ticket == 0) return;
   stream.tail.push_back({event.ticket, event.kind});

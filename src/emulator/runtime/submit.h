@@ -12,12 +12,13 @@ namespace slipstream::emulator::runtime {
 [[nodiscard]] std::vector<machine::Ticket> tickets_of(
     const std::vector<machine::Dependency>& dependencies);
 
-// Submits one operation behind `dependencies`. A child graph is submitted node by node; its ticket joins them all.
+// Submits one operation behind `dependencies`. A child graph is submitted node by node; its ticket
+// joins them all.
 machine::Ticket submit_operation(const Operation& operation,
                                  std::vector<machine::Dependency> dependencies);
 
-// Puts an operation into a stream: into its graph while the stream is captured, else behind its earlier work. Returns
-// the ticket, 0 while captured.
+// Puts an operation into a stream: into its graph while the stream is captured, else behind its
+// earlier work. Returns the ticket, 0 while captured.
 machine::Ticket enqueue(Stream& stream, Operation operation);
 
 }  // namespace slipstream::emulator::runtime

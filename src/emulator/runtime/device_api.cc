@@ -1,0 +1,256 @@
+// The device, versions, limits and errors.
+#include <cuda_runtime_api.h>
+#include <fmt/format.h>
+
+#include <cstring>
+#include <map>
+
+#include "emulator/runtime/capture.h"
+#include "emulator/runtime/error.h"
+#include "emulator/runtime/event.h"
+#include "emulator/runtime/properties.h"
+#include "emulator/runtime/registry.h"
+#include "emulator/runtime/runtime.h"
+#include "emulator/runtime/stream.h"
+
+using namespace slipstream::emulator::runtime;
+
+namespace {
+
+constexpr const char* kPciBusId = "0000:00:00.0";
+
+void require_device(int device_number) { require(device_number == 0, cudaErrorInvalidDevice); }
+
+unsigned int& device_flags() {
+  static unsigned int flags = cudaDeviceScheduleAuto | cudaDeviceMapHost;
+  return flags;
+}
+
+std::map<cudaLimit, size_t>& limits() {
+  static auto* all = new std::map<cudaLimit, size_t>{
+      {cudaLimitStackSize, 1024},
+      {cudaLimitPrintfFifoSize, size_t{1} << 20},
+      {cudaLimitMallocHeapSize, size_t{8} << 20},
+      {cudaLimitDevRuntimePendingLaunchCount, 2048},
+      {cudaLimitMaxL2FetchGranularity, 64},
+      {cudaLimitPersistingL2CacheSize, 0},
+  };
+  return *all;
+}
+
+}  // namespace
+
+extern "C" {
+
+// --- Errors.
+
+cudaError_t cudaGetLastError() {
+  const std::scoped_lock lock(api_lock());
+  const cudaError_t code = sticky_error() != cudaSuccess ? sticky_error() : last_error();
+  clear_last_error();
+  return code;
+}
+
+cudaError_t cudaPeekAtLastError() {
+  const std::scoped_lock lock(api_lock());
+  return sticky_error() != cudaSuccess ? sticky_error() : last_error();
+}
+
+const char* cudaGetErrorName(cudaError_t code) { return error_name(code); }
+const char* cudaGetErrorString(cudaError_t code) { return error_text(code); }
+
+// --- Versions.
+
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  return api_always("cudaRuntimeGetVersion", [&] {
+    require(version != nullptr);
+    *version = CUDART_VERSION;
+  });
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  return api_always("cudaDriverGetVersion", [&] {
+    require(version != nullptr);
+    *version = CUDART_VERSION;
+  });
+}
+
+// --- Which device: there is one.
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  return api_always("cudaGetDeviceCount", [&] {
+    require(count != nullptr);
+    *count = 1;
+  });
+}
+
+cudaError_t cudaGetDevice(int* number) {
+  return api_always("cudaGetDevice", [&] {
+    require(number != nullptr);
+    *number = 0;
+  });
+}
+
+cudaError_t cudaSetDevice(int number) {
+  return api("cudaSetDevice", [&] { require_device(number); });
+}
+
+cudaError_t cudaInitDevice(int number, unsigned int /*device_flags*/, unsigned int /*flags*/) {
+  return api("cudaInitDevice", [&] { require_device(number); });
+}
+
+cudaError_t cudaSetValidDevices(int* /*numbers*/, int /*count*/) {
+  return api("cudaSetValidDevices", [] {});
+}
+
+cudaError_t cudaChooseDevice(int* number, const cudaDeviceProp* properties) {
+  return api("cudaChooseDevice", [&] {
+    require(number != nullptr && properties != nullptr);
+    *number = 0;
+  });
+}
+
+cudaError_t cudaSetDeviceFlags(unsigned int flags) {
+  return api("cudaSetDeviceFlags", [&] {
+    require((flags & ~static_cast<unsigned>(cudaDeviceMask)) == 0);
+    device_flags() = flags | cudaDeviceMapHost;
+  });
+}
+
+cudaError_t cudaGetDeviceFlags(unsigned int* flags) {
+  return api("cudaGetDeviceFlags", [&] {
+    require(flags != nullptr);
+    *flags = device_flags();
+  });
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int number) {
+  return api("cudaGetDeviceProperties", [&] {
+    require(properties != nullptr);
+    require_device(number);
+    *properties = device_properties();
+  });
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int number) {
+  return api("cudaDeviceGetAttribute", [&] {
+    require(value != nullptr);
+    require_device(number);
+    const auto found = device_attribute(attribute);
+    require(found.has_value());
+    *value = *found;
+  });
+}
+
+cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int number) {
+  return api("cudaDeviceGetPCIBusId", [&] {
+    require_device(number);
+    require(text != nullptr && length > static_cast<int>(std::strlen(kPciBusId)));
+    std::strcpy(text, kPciBusId);  // NOLINT: the length was checked
+  });
+}
+
+cudaError_t cudaDeviceGetByPCIBusId(int* number, const char* text) {
+  return api("cudaDeviceGetByPCIBusId", [&] {
+    require(number != nullptr && text != nullptr);
+    require(std::strcmp(text, kPciBusId) == 0, cudaErrorInvalidDevice);
+    *number = 0;
+  });
+}
+
+cudaError_t cudaDeviceCanAccessPeer(int* can_access, int number, int peer) {
+  return api("cudaDeviceCanAccessPeer", [&] {
+    require(can_access != nullptr);
+    require_device(number);
+    require_device(peer);
+    *can_access = 0;
+  });
+}
+
+// --- Waiting and starting over.
+
+cudaError_t cudaDeviceSynchronize() {
+  return api("cudaDeviceSynchronize", [] {
+    forbid_while_capturing();
+    run_all();
+    surface_fault();
+  });
+}
+
+cudaError_t cudaDeviceReset() {
+  return api_always("cudaDeviceReset", [] {
+    device().reset();
+    registry().unload_all();
+    streams().forget_work();
+    events().forget_work();
+    forget_faults();
+    clear_last_error();
+  });
+}
+
+cudaError_t cudaProfilerStart() {
+  return api("cudaProfilerStart", [] {});
+}
+
+cudaError_t cudaProfilerStop() {
+  return api("cudaProfilerStop", [] {});
+}
+
+// --- Limits and preferences: kept, and without effect.
+
+cudaError_t cudaDeviceGetLimit(size_t* value, cudaLimit limit) {
+  return api("cudaDeviceGetLimit", [&] {
+    require(value != nullptr);
+    const auto found = limits().find(limit);
+    require(found != limits().end(), cudaErrorUnsupportedLimit);
+    *value = found->second;
+  });
+}
+
+cudaError_t cudaDeviceSetLimit(cudaLimit limit, size_t value) {
+  return api("cudaDeviceSetLimit", [&] {
+    const auto found = limits().find(limit);
+    require(found != limits().end(), cudaErrorUnsupportedLimit);
+    found->second = value;
+  });
+}
+
+cudaError_t cudaDeviceGetCacheConfig(cudaFuncCache* preference) {
+  return api("cudaDeviceGetCacheConfig", [&] {
+    require(preference != nullptr);
+    *preference = cudaFuncCachePreferNone;
+  });
+}
+
+cudaError_t cudaDeviceSetCacheConfig(cudaFuncCache /*preference*/) {
+  return api("cudaDeviceSetCacheConfig", [] {});
+}
+
+cudaError_t cudaCtxResetPersistingL2Cache() {
+  return api("cudaCtxResetPersistingL2Cache", [] {});
+}
+
+// --- The driver API is not here: a program that looks for one of its functions is told so.
+
+cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function,
+                                             unsigned int /*version*/, unsigned long long /*flags*/,
+                                             cudaDriverEntryPointQueryResult* result) {
+  return api("cudaGetDriverEntryPointByVersion", [&] {
+    require(symbol != nullptr && function != nullptr);
+    *function = nullptr;
+    require(result != nullptr, cudaErrorSymbolNotFound);
+    *result = cudaDriverEntryPointSymbolNotFound;
+  });
+}
+
+cudaError_t cudaGetDriverEntryPoint(const char* symbol, void** function, unsigned long long flags,
+                                    cudaDriverEntryPointQueryResult* result) {
+  return cudaGetDriverEntryPointByVersion(symbol, function, CUDART_VERSION, flags, result);
+}
+
+cudaChannelFormatDesc cudaCreateChannelDesc(int x, int y, int z, int w,
+                                            cudaChannelFormatKind kind) {
+  return {x, y, z, w, kind};
+}
+
+}  // extern "C"

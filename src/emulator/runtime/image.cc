@@ -1,0 +1,73 @@
+#include "emulator/runtime/image.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "emulator/ptx/fatbin.h"
+#include "emulator/runtime/error.h"
+
+namespace slipstream::emulator::runtime {
+namespace {
+
+// The emulated device is an sm_90 with the architecture-specific features of sm_90a.
+constexpr uint32_t kArchitecture = 90;
+
+bool runs_here(const ptx::Image& image) {
+  if (image.kind != ptx::ImageKind::kPtx) return false;
+  if (image.suffix == ptx::ArchitectureSuffix::kNone) return image.architecture <= kArchitecture;
+  return image.architecture == kArchitecture;
+}
+
+// The highest architecture wins, and at the same one the architecture-specific image, as in the
+// driver.
+bool fits_better(const ptx::Image& image, const ptx::Image* than) {
+  if (than == nullptr || image.architecture != than->architecture) {
+    return than == nullptr || image.architecture > than->architecture;
+  }
+  return image.suffix == ptx::ArchitectureSuffix::kSpecific &&
+         than->suffix != ptx::ArchitectureSuffix::kSpecific;
+}
+
+std::string describe(const std::vector<ptx::Image>& images) {
+  std::string list;
+  for (const ptx::Image& image : images) {
+    if (!list.empty()) list += ", ";
+    list += ptx::architecture_name(image);
+  }
+  return list.empty() ? "nothing" : list;
+}
+
+std::vector<ptx::Image> read(const void* wrapper) {
+  try {
+    return ptx::read_registered_images(wrapper);
+  } catch (const ptx::FormatError& error) {
+    throw ApiError(cudaErrorInvalidKernelImage, error.what());
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const ptx::Module> load_image(const void* wrapper) {
+  std::vector<ptx::Image> images = read(wrapper);
+  ptx::Image* best = nullptr;
+  for (ptx::Image& image : images) {
+    if (runs_here(image) && fits_better(image, best)) best = &image;
+  }
+  if (best == nullptr) {
+    throw ApiError(cudaErrorNoKernelImageForDevice,
+                   fmt::format("the program must embed PTX for compute_90a or below (without "
+                               "relocatable device code), it embeds {}",
+                               describe(images)));
+  }
+  try {
+    const std::string name = best->source_name.empty() ? "embedded PTX" : best->source_name;
+    return ptx::Module::parse(std::move(best->bytes), name);
+  } catch (const ptx::ParseError& error) {
+    throw ApiError(cudaErrorInvalidPtx, error.what());
+  }
+}
+
+}  // namespace slipstream::emulator::runtime

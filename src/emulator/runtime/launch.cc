@@ -1,0 +1,150 @@
+#include "emulator/runtime/launch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "emulator/runtime/error.h"
+#include "emulator/runtime/event.h"
+#include "emulator/runtime/registry.h"
+#include "emulator/runtime/runtime.h"
+
+namespace slipstream::emulator::runtime {
+namespace {
+
+constexpr uint32_t kMaxGridX = 0x7fffffff;
+constexpr uint32_t kMaxGridYZ = 65535;
+constexpr uint32_t kMaxBlockXY = 1024;
+constexpr uint32_t kMaxBlockZ = 64;
+
+struct Limit {
+  const char* name;
+  uint64_t value;
+  uint64_t most;
+};
+
+void check_shape(const dim3& grid, const dim3& block) {
+  const uint64_t threads = uint64_t{block.x} * block.y * block.z;
+  const std::array<Limit, 7> limits = {
+      {{"gridDim.x", grid.x, kMaxGridX},
+       {"gridDim.y", grid.y, kMaxGridYZ},
+       {"gridDim.z", grid.z, kMaxGridYZ},
+       {"blockDim.x", block.x, kMaxBlockXY},
+       {"blockDim.y", block.y, kMaxBlockXY},
+       {"blockDim.z", block.z, kMaxBlockZ},
+       {"threads per block", threads, machine::Limits::kMaxThreadsPerCta}}};
+  for (const Limit& limit : limits) {
+    if (limit.value >= 1 && limit.value <= limit.most) continue;
+    throw ApiError(cudaErrorInvalidConfiguration, fmt::format("{} must be from 1 to {}, it is {}",
+                                                              limit.name, limit.most, limit.value));
+  }
+}
+
+std::vector<uint8_t> parameter_block(const machine::Kernel* kernel, void** arguments) {
+  std::vector<uint8_t> block(device().attributes(kernel).parameter_bytes);
+  const auto parameters = device().kernel_parameters(kernel);
+  require(parameters.empty() || arguments != nullptr);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    require(arguments[i] != nullptr);
+    std::memcpy(block.data() + parameters[i].offset, arguments[i], parameters[i].size);
+  }
+  return block;
+}
+
+std::shared_ptr<Event> event_for_launch(cudaEvent_t handle) {
+  Event& event = events().resolve(handle);
+  if (event.has_timing()) {
+    throw ApiError(cudaErrorInvalidValue,
+                   "an event that a launch fires must be created with cudaEventDisableTiming");
+  }
+  return event.shared_from_this();
+}
+
+// Attributes that a launch may carry and that ask nothing of the emulated device but to be kept.
+constexpr std::array kHints = {
+    cudaLaunchAttributeAccessPolicyWindow,
+    cudaLaunchAttributeClusterSchedulingPolicyPreference,
+    cudaLaunchAttributePriority,
+    cudaLaunchAttributeMemSyncDomainMap,
+    cudaLaunchAttributeMemSyncDomain,
+    cudaLaunchAttributePreferredClusterDimension,
+    cudaLaunchAttributePreferredSharedMemoryCarveout,
+    cudaLaunchAttributeNvlinkUtilCentricScheduling,
+};
+
+void check_cluster(const KernelOperation& operation, const cudaLaunchAttributeValue& value) {
+  const auto& cluster = value.clusterDim;
+  const dim3& grid = operation.grid;
+  const bool divides = cluster.x > 0 && cluster.y > 0 && cluster.z > 0 && grid.x % cluster.x == 0 &&
+                       grid.y % cluster.y == 0 && grid.z % cluster.z == 0;
+  if (divides) return;
+  throw ApiError(cudaErrorInvalidClusterSize,
+                 fmt::format("the cluster {}x{}x{} must divide the grid {}x{}x{}", cluster.x,
+                             cluster.y, cluster.z, grid.x, grid.y, grid.z));
+}
+
+void keep_attribute(KernelOperation& operation, const cudaLaunchAttribute& attribute) {
+  const cudaLaunchAttributeValue& value = attribute.val;
+  switch (attribute.id) {
+    case cudaLaunchAttributeIgnore:
+      return;
+    case cudaLaunchAttributeClusterDimension:
+      check_cluster(operation, value);
+      break;
+    case cudaLaunchAttributeCooperative:
+    case cudaLaunchAttributeProgrammaticStreamSerialization:
+      break;
+    case cudaLaunchAttributeProgrammaticEvent:
+      operation.programmatic_event = event_for_launch(value.programmaticEvent.event);
+      operation.programmatic_at_block_start = value.programmaticEvent.triggerAtBlockStart != 0;
+      return;
+    case cudaLaunchAttributeLaunchCompletionEvent:
+      operation.launch_completion_event = event_for_launch(value.launchCompletionEvent.event);
+      return;
+    case cudaLaunchAttributeDeviceUpdatableKernelNode:
+      throw ApiError(cudaErrorNotSupported, "device-updatable kernel nodes are not supported");
+    default:
+      if (std::ranges::find(kHints, attribute.id) == kHints.end()) {
+        throw ApiError(cudaErrorInvalidValue,
+                       fmt::format("launch attribute {} is not valid for a launch",
+                                   static_cast<int>(attribute.id)));
+      }
+  }
+  operation.attributes[attribute.id] = value;
+}
+
+}  // namespace
+
+KernelOperation make_kernel_operation(const void* function, dim3 grid, dim3 block,
+                                      std::size_t dynamic_shared_bytes, void** arguments,
+                                      std::span<const cudaLaunchAttribute> attributes) {
+  KernelOperation operation;
+  operation.function = &registry().function(function);
+  check_shape(grid, block);
+  operation.grid = grid;
+  operation.block = block;
+  require(dynamic_shared_bytes <= UINT32_MAX);
+  operation.dynamic_shared_bytes = static_cast<uint32_t>(dynamic_shared_bytes);
+  operation.parameters = parameter_block(registry().kernel(*operation.function), arguments);
+  for (const cudaLaunchAttribute& attribute : attributes) keep_attribute(operation, attribute);
+  return operation;
+}
+
+void set_node_attribute(KernelOperation& operation, cudaLaunchAttributeID id,
+                        const cudaLaunchAttributeValue& value) {
+  // These three are valid for launches only.
+  require(id != cudaLaunchAttributeProgrammaticStreamSerialization &&
+          id != cudaLaunchAttributeProgrammaticEvent &&
+          id != cudaLaunchAttributeLaunchCompletionEvent);
+  keep_attribute(operation, {id, {}, value});
+}
+
+cudaLaunchAttributeValue node_attribute(const KernelOperation& operation,
+                                        cudaLaunchAttributeID id) {
+  const auto found = operation.attributes.find(id);
+  return found == operation.attributes.end() ? cudaLaunchAttributeValue{} : found->second;
+}
+
+}  // namespace slipstream::emulator::runtime

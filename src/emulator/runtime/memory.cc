@@ -1,0 +1,25 @@
+#include "emulator/runtime/memory.h"
+
+#include <fmt/format.h>
+
+#include "emulator/runtime/error.h"
+#include "emulator/runtime/runtime.h"
+
+namespace slipstream::emulator::runtime {
+
+void* allocate_memory(std::size_t size, machine::MemoryKind kind, const char* call) {
+  static uint64_t count = 0;
+  const uint64_t address = device().allocate(size, kind, fmt::format("{} #{}", call, count + 1));
+  require(address != 0, cudaErrorMemoryAllocation);
+  ++count;
+  return reinterpret_cast<void*>(address);
+}
+
+void release_memory(void* pointer) {
+  if (device().free(reinterpret_cast<uint64_t>(pointer))) return;
+  throw ApiError(
+      cudaErrorInvalidValue,
+      fmt::format("no allocation starts at {}: freed before, or never allocated", pointer));
+}
+
+}  // namespace slipstream::emulator::runtime

@@ -1,0 +1,16 @@
+// Allocation of emulated memory, shared by the plain and the stream-ordered functions.
+#pragma once
+
+#include <cstddef>
+
+#include "emulator/machine/device.h"
+
+namespace slipstream::emulator::runtime {
+
+// `call` names the API function, for messages about the allocation. Throws ApiError
+// cudaErrorMemoryAllocation where there is no room.
+void* allocate_memory(std::size_t size, machine::MemoryKind kind, const char* call);
+// Throws ApiError cudaErrorInvalidValue where no allocation starts at `pointer`.
+void release_memory(void* pointer);
+
+}  // namespace slipstream::emulator::runtime

@@ -1,0 +1,213 @@
+// Device, pinned and managed memory, and what a pointer is.
+#include <cuda_runtime_api.h>
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include "emulator/runtime/capture.h"
+#include "emulator/runtime/error.h"
+#include "emulator/runtime/memory.h"
+#include "emulator/runtime/runtime.h"
+#include "emulator/runtime/stream.h"
+
+using namespace slipstream::emulator;
+using namespace slipstream::emulator::runtime;
+
+namespace {
+
+constexpr size_t kPitchAlignment = 512;
+
+size_t aligned_pitch(size_t width) {
+  return (width + kPitchAlignment - 1) / kPitchAlignment * kPitchAlignment;
+}
+
+void* allocate(size_t size, machine::MemoryKind kind, const char* call) {
+  forbid_while_capturing();
+  if (size == 0) return nullptr;
+  void* const pointer = allocate_memory(size, kind, call);
+  // The host writes its own memory without telling anybody: all of it counts as written.
+  const bool host_writes = kind != machine::MemoryKind::kDevice;
+  if (host_writes) device().mark_written(reinterpret_cast<uint64_t>(pointer), size);
+  return pointer;
+}
+
+// Freeing waits for all work, as on a GPU: a kernel may still use the memory.
+void free_memory(void* pointer) {
+  if (pointer == nullptr) return;
+  forbid_while_capturing();
+  run_all();
+  surface_fault();
+  release_memory(pointer);
+}
+
+// Flags of pinned memory, which cudaHostGetFlags gives back.
+std::map<const void*, unsigned int>& host_flags() {
+  static auto* all = new std::map<const void*, unsigned int>;
+  return *all;
+}
+
+std::optional<machine::Allocation> find(const void* pointer) {
+  return device().find(reinterpret_cast<uint64_t>(pointer));
+}
+
+bool is_host_kind(machine::MemoryKind kind) {
+  return kind == machine::MemoryKind::kPinned || kind == machine::MemoryKind::kRegistered;
+}
+
+}  // namespace
+
+extern "C" {
+
+cudaError_t cudaMalloc(void** pointer, size_t size) {
+  return api("cudaMalloc", [&] {
+    require(pointer != nullptr);
+    *pointer = allocate(size, machine::MemoryKind::kDevice, "cudaMalloc");
+  });
+}
+
+cudaError_t cudaMallocManaged(void** pointer, size_t size, unsigned int flags) {
+  return api("cudaMallocManaged", [&] {
+    require(pointer != nullptr && size > 0);
+    require(flags == cudaMemAttachGlobal || flags == cudaMemAttachHost);
+    *pointer = allocate(size, machine::MemoryKind::kManaged, "cudaMallocManaged");
+  });
+}
+
+cudaError_t cudaMallocPitch(void** pointer, size_t* pitch, size_t width, size_t height) {
+  return api("cudaMallocPitch", [&] {
+    require(pointer != nullptr && pitch != nullptr);
+    *pitch = aligned_pitch(width);
+    *pointer = allocate(*pitch * height, machine::MemoryKind::kDevice, "cudaMallocPitch");
+  });
+}
+
+cudaError_t cudaMalloc3D(cudaPitchedPtr* pointer, cudaExtent extent) {
+  return api("cudaMalloc3D", [&] {
+    require(pointer != nullptr);
+    const size_t pitch = aligned_pitch(extent.width);
+    void* memory = allocate(pitch * extent.height * extent.depth, machine::MemoryKind::kDevice,
+                            "cudaMalloc3D");
+    *pointer = {memory, pitch, extent.width, extent.height};
+  });
+}
+
+cudaError_t cudaFree(void* pointer) {
+  return api("cudaFree", [&] { free_memory(pointer); });
+}
+
+cudaError_t cudaHostAlloc(void** pointer, size_t size, unsigned int flags) {
+  return api("cudaHostAlloc", [&] {
+    constexpr unsigned int kKnown =
+        cudaHostAllocPortable | cudaHostAllocMapped | cudaHostAllocWriteCombined;
+    require(pointer != nullptr && (flags & ~kKnown) == 0);
+    *pointer = allocate(size, machine::MemoryKind::kPinned, "cudaHostAlloc");
+    host_flags()[*pointer] = flags | cudaHostAllocMapped;
+  });
+}
+
+cudaError_t cudaMallocHost(void** pointer, size_t size) {
+  return cudaHostAlloc(pointer, size, cudaHostAllocDefault);
+}
+
+cudaError_t cudaFreeHost(void* pointer) {
+  return api("cudaFreeHost", [&] {
+    free_memory(pointer);
+    host_flags().erase(pointer);
+  });
+}
+
+cudaError_t cudaHostRegister(void* pointer, size_t size, unsigned int flags) {
+  return api("cudaHostRegister", [&] {
+    constexpr unsigned int kKnown =
+        cudaHostRegisterPortable | cudaHostRegisterMapped | cudaHostRegisterReadOnly;
+    require(pointer != nullptr && size > 0 && (flags & ~kKnown) == 0);
+    forbid_while_capturing();
+    require(device().register_host(pointer, size), cudaErrorHostMemoryAlreadyRegistered);
+    host_flags()[pointer] = flags;
+  });
+}
+
+cudaError_t cudaHostUnregister(void* pointer) {
+  return api("cudaHostUnregister", [&] {
+    require(pointer != nullptr);
+    forbid_while_capturing();
+    run_all();
+    surface_fault();
+    require(device().unregister_host(pointer), cudaErrorHostMemoryNotRegistered);
+    host_flags().erase(pointer);
+  });
+}
+
+cudaError_t cudaHostGetDevicePointer(void** device_pointer, void* host_pointer,
+                                     unsigned int flags) {
+  return api("cudaHostGetDevicePointer", [&] {
+    require(device_pointer != nullptr && flags == 0);
+    require(find(host_pointer).has_value());
+    *device_pointer = host_pointer;  // one address space
+  });
+}
+
+cudaError_t cudaHostGetFlags(unsigned int* flags, void* pointer) {
+  return api("cudaHostGetFlags", [&] {
+    require(flags != nullptr);
+    const auto allocation = find(pointer);
+    require(allocation.has_value() && is_host_kind(allocation->kind));
+    *flags = host_flags()[reinterpret_cast<const void*>(allocation->address)];
+  });
+}
+
+cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
+  return api("cudaMemGetInfo", [&] {
+    const size_t total = device().settings().memory_bytes;
+    if (total_bytes != nullptr) *total_bytes = total;
+    if (free_bytes != nullptr) *free_bytes = total - device().bytes_in_use();
+  });
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
+  return api("cudaPointerGetAttributes", [&] {
+    require(attributes != nullptr);
+    *attributes = {};
+    auto* address = const_cast<void*>(pointer);
+    const auto allocation = find(pointer);
+    if (!allocation.has_value()) {
+      attributes->type = cudaMemoryTypeUnregistered;
+      attributes->device = cudaInvalidDeviceId;
+      attributes->hostPointer = address;
+      return;
+    }
+    const bool host = is_host_kind(allocation->kind);
+    const bool managed = allocation->kind == machine::MemoryKind::kManaged;
+    attributes->type = host      ? cudaMemoryTypeHost
+                       : managed ? cudaMemoryTypeManaged
+                                 : cudaMemoryTypeDevice;
+    attributes->device = 0;
+    attributes->devicePointer = address;
+    attributes->hostPointer = host || managed ? address : nullptr;
+  });
+}
+
+// Hints about where managed memory should live: there is one place for it.
+cudaError_t cudaMemPrefetchAsync(const void* pointer, size_t /*count*/,
+                                 cudaMemLocation /*location*/, unsigned int flags,
+                                 cudaStream_t stream) {
+  return api("cudaMemPrefetchAsync", [&] {
+    require(flags == 0);
+    static_cast<void>(streams().resolve(stream));
+    const auto allocation = find(pointer);
+    require(allocation.has_value() && allocation->kind == machine::MemoryKind::kManaged);
+  });
+}
+
+cudaError_t cudaMemAdvise(const void* pointer, size_t /*count*/, cudaMemoryAdvise /*advice*/,
+                          cudaMemLocation /*location*/) {
+  return api("cudaMemAdvise", [&] {
+    const auto allocation = find(pointer);
+    require(allocation.has_value() && allocation->kind == machine::MemoryKind::kManaged);
+  });
+}
+
+}  // extern "C"

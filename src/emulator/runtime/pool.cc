@@ -1,0 +1,92 @@
+#include "emulator/runtime/pool.h"
+
+#include <algorithm>
+
+#include "emulator/runtime/capture.h"
+#include "emulator/runtime/error.h"
+#include "emulator/runtime/memory.h"
+#include "emulator/runtime/runtime.h"
+#include "emulator/runtime/submit.h"
+
+namespace slipstream::emulator::runtime {
+namespace {
+
+void refuse_capture(const Stream& stream) {
+  if (stream.capture == nullptr) return;
+  throw ApiError(cudaErrorNotSupported,
+                 "allocating and freeing memory inside a captured graph is not supported");
+}
+
+}  // namespace
+
+Pools& pools() {
+  static Pools* all = new Pools;
+  return *all;
+}
+
+Pool& Pools::create(const cudaMemPoolProps& properties) {
+  const bool on_device = properties.location.type == cudaMemLocationTypeDevice;
+  require(on_device && properties.location.id == 0, cudaErrorInvalidDevice);
+  require(properties.allocType == cudaMemAllocationTypePinned);
+  if (properties.handleTypes != cudaMemHandleTypeNone) {
+    throw ApiError(cudaErrorNotSupported, "memory pools cannot be shared between processes");
+  }
+  auto pool = std::make_unique<Pool>();
+  pool->maximum_bytes = properties.maxSize;
+  Pool& result = *pool;
+  created_.emplace(handle(result), std::move(pool));
+  return result;
+}
+
+cudaMemPool_t Pools::handle(const Pool& pool) {
+  return reinterpret_cast<cudaMemPool_t>(const_cast<Pool*>(&pool));
+}
+
+Pool& Pools::resolve(cudaMemPool_t handle) {
+  if (handle == Pools::handle(default_)) return default_;
+  const auto found = created_.find(handle);
+  require(found != created_.end());
+  return *found->second;
+}
+
+void Pools::destroy(cudaMemPool_t handle) {
+  Pool& pool = resolve(handle);
+  require(&pool != &default_);
+  if (current_ == &pool) current_ = &default_;
+  for (auto& [unused, block] : blocks_) {
+    if (block.pool == &pool) block.pool = &default_;
+  }
+  created_.erase(handle);
+}
+
+void* Pools::allocate(Pool& pool, std::size_t size, Stream& stream) {
+  refuse_capture(stream);
+  if (size == 0) return nullptr;
+  const bool fits = pool.maximum_bytes == 0 || pool.used_bytes + size <= pool.maximum_bytes;
+  require(fits, cudaErrorMemoryAllocation);
+  void* const pointer = allocate_memory(size, machine::MemoryKind::kDevice, "cudaMallocAsync");
+  blocks_[pointer] = {&pool, size};
+  pool.used_bytes += size;
+  pool.used_high = std::max(pool.used_high, pool.used_bytes);
+  return pointer;
+}
+
+void Pools::free(void* pointer, Stream& stream) {
+  refuse_capture(stream);
+  if (pointer == nullptr) return;
+  const auto found = blocks_.find(pointer);
+  if (found != blocks_.end()) {
+    found->second.pool->used_bytes -= found->second.size;
+    blocks_.erase(found);
+  } else {
+    const auto allocation = device().find(reinterpret_cast<uint64_t>(pointer));
+    require(allocation.has_value() && allocation->address == reinterpret_cast<uint64_t>(pointer));
+  }
+  streams().join_default_stream(stream);
+  const machine::Ticket ticket =
+      device().submit([pointer] { release_memory(pointer); }, tickets_of(stream.tail));
+  streams().advance(stream, ticket);
+  submitted(ticket);
+}
+
+}  // namespace slipstream::emulator::runtime

@@ -1,0 +1,54 @@
+// Memory pools and stream-ordered allocation.
+//
+// Memory is real from the moment of the call; freeing it takes its place in the stream. Using
+// memory behind its free in stream order is then a use after free that the device reports.
+#pragma once
+
+#include <driver_types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "emulator/runtime/stream.h"
+
+namespace slipstream::emulator::runtime {
+
+struct Pool {
+  uint64_t maximum_bytes = 0;  // 0: as much as there is
+  uint64_t release_threshold = 0;
+  uint64_t used_bytes = 0;
+  uint64_t used_high = 0;
+  std::map<cudaMemPoolAttr, int> reuse_policies;
+};
+
+class Pools {
+ public:
+  Pool& create(const cudaMemPoolProps& properties);
+  void destroy(cudaMemPool_t handle);
+  Pool& resolve(cudaMemPool_t handle);
+  static cudaMemPool_t handle(const Pool& pool);
+  Pool& default_pool() { return default_; }
+  Pool& current() { return *current_; }
+  void set_current(Pool& pool) { current_ = &pool; }
+
+  void* allocate(Pool& pool, std::size_t size, Stream& stream);
+  // Throws ApiError cudaErrorInvalidValue where no live allocation starts at `pointer`.
+  void free(void* pointer, Stream& stream);
+
+ private:
+  struct Block {
+    Pool* pool;
+    uint64_t size;
+  };
+
+  Pool default_;
+  Pool* current_ = &default_;
+  std::map<cudaMemPool_t, std::unique_ptr<Pool>> created_;
+  std::map<void*, Block> blocks_;
+};
+
+Pools& pools();
+
+}  // namespace slipstream::emulator::runtime

@@ -1,0 +1,107 @@
+#include "emulator/runtime/registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "emulator/runtime/error.h"
+#include "emulator/runtime/image.h"
+#include "emulator/runtime/runtime.h"
+
+namespace slipstream::emulator::runtime {
+
+Registry& registry() {
+  static Registry* all = new Registry;  // outlives every static object of the program
+  return *all;
+}
+
+FatBinary* Registry::add_binary(const void* image) {
+  FatBinary& binary = binaries_.emplace_back();
+  binary.image = image;
+  return &binary;
+}
+
+void Registry::remove_binary(FatBinary* binary) {
+  for (Function& function : binary->functions) {
+    functions_.erase(&function);
+    const auto found = functions_.find(function.host_address);
+    if (found != functions_.end() && found->second == &function) functions_.erase(found);
+  }
+  for (const Variable& variable : binary->variables) variables_.erase(variable.host_address);
+  std::erase_if(binaries_, [&](const FatBinary& held) { return &held == binary; });
+}
+
+Function& Registry::add_function(FatBinary* binary, const void* host_address, const char* name) {
+  Function& function = binary->functions.emplace_back();
+  function.binary = binary;
+  function.host_address = host_address;
+  function.name = name;
+  functions_[host_address] = &function;
+  functions_[&function] = &function;
+  return function;
+}
+
+Variable& Registry::add_variable(FatBinary* binary, const void* host_address, const char* name,
+                                 uint64_t size, bool constant) {
+  Variable& variable = binary->variables.emplace_back();
+  variable.binary = binary;
+  variable.host_address = host_address;
+  variable.name = name;
+  variable.size = size;
+  variable.constant = constant;
+  variables_[host_address] = &variable;
+  return variable;
+}
+
+Function& Registry::function(const void* handle) {
+  const auto found = functions_.find(handle);
+  require(found != functions_.end(), cudaErrorInvalidDeviceFunction);
+  return *found->second;
+}
+
+Variable& Registry::variable(const void* symbol) {
+  const auto found = variables_.find(symbol);
+  require(found != variables_.end(), cudaErrorInvalidSymbol);
+  return *found->second;
+}
+
+machine::LoadedModule* Registry::module(FatBinary& binary) {
+  if (binary.module == nullptr) binary.module = device().load_module(load_image(binary.image));
+  return binary.module;
+}
+
+const machine::Kernel* Registry::kernel(Function& function) {
+  if (function.kernel != nullptr) return function.kernel;
+  function.kernel = device().find_kernel(module(*function.binary), function.name);
+  if (function.kernel == nullptr) {
+    throw ApiError(cudaErrorInvalidDeviceFunction,
+                   fmt::format("the embedded PTX has no kernel {}", function.name));
+  }
+  return function.kernel;
+}
+
+machine::Symbol Registry::symbol(const Variable& variable) {
+  const auto found = device().find_symbol(module(*variable.binary), variable.name);
+  if (!found.has_value()) {
+    throw ApiError(cudaErrorInvalidSymbol,
+                   fmt::format("the embedded PTX has no variable {}", variable.name));
+  }
+  return *found;
+}
+
+void Registry::initialize_managed(FatBinary* binary) {
+  for (const Variable& variable : binary->variables) {
+    if (variable.managed_pointer == nullptr) continue;
+    *variable.managed_pointer = reinterpret_cast<void*>(symbol(variable).address);
+    variables_[*variable.managed_pointer] = &const_cast<Variable&>(variable);
+  }
+}
+
+void Registry::unload_all() {
+  for (FatBinary& binary : binaries_) {
+    binary.module = nullptr;
+    for (Function& function : binary.functions) function.kernel = nullptr;
+  }
+}
+
+}  // namespace slipstream::emulator::runtime
