@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "ops/support/overlap.h"
 #include "slipstream/error.h"
 
 namespace slipstream::ops {
@@ -103,6 +104,7 @@ void Arguments::aligned(const char* argument, const Tensor& tensor, std::int64_t
 void Arguments::on_device(const char* argument, const Tensor& tensor) const {
   if (tensor.numel() == 0) return;
   if (tensor.data == nullptr) reject(argument, "device memory", "a null pointer");
+  if (place_ == MemoryPlace::kHost) return;
   cudaPointerAttributes attributes{};
   check_cuda(cudaPointerGetAttributes(&attributes, tensor.data),
              fmt::format("{}: looking up {}", operator_name_, argument));
@@ -113,10 +115,9 @@ void Arguments::on_device(const char* argument, const Tensor& tensor) const {
 
 void Arguments::disjoint(const char* argument, const Tensor& tensor, const char* other_argument,
                          const Tensor& other) const {
-  if (tensor.numel() == 0 || other.numel() == 0) return;
+  if (!may_overlap(tensor, other)) return;
   const ByteRange a = byte_range(tensor);
   const ByteRange b = byte_range(other);
-  if (a.end <= b.begin || b.end <= a.begin) return;
   reject(argument, fmt::format("apart from {}", other_argument),
          fmt::format("at bytes {:#x} to {:#x}, which overlap {:#x} to {:#x}", a.begin, a.end,
                      b.begin, b.end));

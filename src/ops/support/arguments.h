@@ -16,9 +16,13 @@ struct Expected {
   const char* reason;  // "as hidden_states has", "kv_lora_rank"; may be ""
 };
 
+// Where an operator's tensors must live. The references take host memory; everything else is checked alike.
+enum class MemoryPlace : std::uint8_t { kDevice, kHost };
+
 class Arguments {
  public:
-  explicit Arguments(const char* operator_name) : operator_name_(operator_name) {}
+  explicit Arguments(const char* operator_name, MemoryPlace place = MemoryPlace::kDevice)
+      : operator_name_(operator_name), place_(place) {}
 
   // Throws with the text "<operator>: <argument> must be <must_be>, is <is>".
   [[noreturn]] void reject(const char* argument, const std::string& must_be, const std::string& is) const;
@@ -35,9 +39,9 @@ class Arguments {
   void contiguous(const char* argument, const Tensor& tensor) const;
   // The address, and every stride but the last axis's, are multiples of `bytes`.
   void aligned(const char* argument, const Tensor& tensor, std::int64_t bytes) const;
-  // Device (or managed) memory: not null unless empty, not a host pointer.
+  // Device (or managed) memory: not null unless empty, not a host pointer. For MemoryPlace::kHost only the null check.
   void on_device(const char* argument, const Tensor& tensor) const;
-  // The byte ranges from first to last element do not overlap; a kernel reads one while it writes the other.
+  // No byte belongs to both: a kernel reads one while it writes the other. Slices of one array may interleave.
   void disjoint(const char* argument, const Tensor& tensor, const char* other_argument,
                 const Tensor& other) const;
   // No two elements of `tensor` share an address (a stride of zero, rows closer than a row is long).
@@ -45,6 +49,7 @@ class Arguments {
 
  private:
   const char* operator_name_;
+  MemoryPlace place_;
 };
 
 }  // namespace slipstream::ops

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "ops/support/async.cuh"
+#include "ops/support/shared_memory.cuh"
 
 namespace slipstream::ops {
 
@@ -31,13 +31,21 @@ __device__ __forceinline__ uint32_t remote_address(const void* shared, int peer)
   return address;
 }
 
-// Makes an mbarrier that completes after `arrivals` arrivals and all bytes expected, and shows it
-// to the cluster's peers.
+// Makes an mbarrier whose phases complete after `arrivals` arrivals and all bytes expected.
 __device__ __forceinline__ void initialize_barrier(uint64_t* barrier, uint32_t arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)),
                "r"(arrivals)
                : "memory");
+}
+
+// Shows the barriers that this thread has made to the bulk copies and, with the cluster barrier, to the cluster's peers.
+__device__ __forceinline__ void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+__device__ __forceinline__ void arrive(uint64_t* barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier))
+               : "memory");
 }
 
 // Arrives once, and lets the phase complete only after `bytes` more bytes were stored.
@@ -61,6 +69,16 @@ __device__ __forceinline__ void wait_barrier(uint64_t* barrier, uint32_t parity)
       "DONE:\n"
       "}\n" ::"r"(shared_address(barrier)),
       "r"(parity)
+      : "memory");
+}
+
+// Copies `bytes` (a multiple of 16) from global to this CTA's shared memory and counts them on the barrier.
+__device__ __forceinline__ void copy_bulk(void* shared, const void* global, uint32_t bytes,
+                                          uint64_t* barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+          "r"(shared_address(shared)),
+      "l"(global), "r"(bytes), "r"(shared_address(barrier))
       : "memory");
 }
 

@@ -1,0 +1,147 @@
+// Rotates query and key heads in place and, if asked, saves keys and values to their cache rows.
+//
+// The grid is rows x tokens, where the rows are the heads of query, of key and, with a save, of value. Threads (x) stand over
+// a head: first the rotated part, four pairs each, then (only with a save) eight elements each of what is merely copied:
+// the rest of a key head, a whole value head. Dimensions beyond the table's width are left where they are. kWide is false
+// where addresses, strides or sizes are not multiples of 16 bytes; then threads go element by element.
+//
+// PDL: trigger at entry, addresses, wait. Position, slot and elements are loaded together, the cosines and sines of that
+// position in a second round trip. Each thread stores exactly the elements that it loaded, so in place is safe.
+#pragma once
+
+#include <type_traits>
+
+#include "ops/apply_rope/params.h"
+#include "ops/support/convert.cuh"
+#include "ops/support/memory.cuh"
+#include "ops/support/rope.cuh"
+#include "ops/support/row_blocks.h"
+#include "slipstream/pdl.cuh"
+
+namespace slipstream::ops {
+
+inline constexpr int kCopyPerThread = 8;
+
+// One head of one token: what to rotate or copy, and where it is saved.
+struct RopeHead {
+  std::uint16_t* rotated;            // null for a value head
+  const std::uint16_t* source;       // of what is saved
+  HeadRows<std::uint16_t> save;      // the cache it goes to; null for a query head
+  int head;                          // within its tensor
+  const void* position_address;
+  const void* slot_address;
+  bool counts_drops;                 // one head per token reports slots outside the cache
+};
+
+__device__ __forceinline__ RopeHead rope_head(const ApplyRopeParams& params, std::int64_t token,
+                                              int row) {
+  RopeHead result{};
+  result.position_address = index_address(params.positions, token);
+  result.slot_address = index_address(params.slots.loc, token);
+  if (row < params.q_heads) {
+    result.rotated = params.query.row(token, row);
+  } else if (row < params.q_heads + params.kv_heads) {
+    result.head = row - params.q_heads;
+    result.rotated = params.key.row(token, result.head);
+    result.source = result.rotated;
+    result.save = params.k_buffer;
+    result.counts_drops = result.head == 0;
+  } else {
+    result.head = row - params.q_heads - params.kv_heads;
+    result.source = params.value.row(token, result.head);
+    result.save = params.v_buffer;
+  }
+  return result;
+}
+
+// Writes four pairs where they came from, in a head of query, key or the cache.
+template <bool kWide>
+__device__ __forceinline__ void store_pairs(std::uint16_t* row, const RopeTable& table, int pair,
+                                            uint2 first, uint2 second) {
+  const int left = pairs_left(table, pair);
+  if (table.layout == RopeLayout::kHalfSplit) {
+    using Unit = std::conditional_t<kWide, uint2, std::uint16_t>;
+    store_units<Unit, uint2>(row + pair, first, left);
+    store_units<Unit, uint2>(row + table.rope / 2 + pair, second, left);
+  } else {
+    using Unit = std::conditional_t<kWide, uint4, std::uint16_t>;
+    store_units<Unit, uint4>(row + 2 * pair, uint4{first.x, first.y, second.x, second.y}, 2 * left);
+  }
+}
+
+// The row of the cache that this head is saved to, or null: no save, a query head, or a slot that is not to be written.
+__device__ __forceinline__ std::uint16_t* saved_row(const ApplyRopeParams& params,
+                                                    const RopeHead& head, std::int64_t slot,
+                                                    bool counts) {
+  if (head.save.data.get() == nullptr || !admit_slot(params.slots, slot, counts)) return nullptr;
+  return head.save.row(slot, head.head);
+}
+
+template <bool kWide>
+__device__ __forceinline__ void rotate_piece(const ApplyRopeParams& params, const RopeHead& head,
+                                             int pair) {
+  const RopeTable& table = params.table;
+  PackedPairs packed = load_pairs<kWide>(head.rotated, table, pair);
+  const std::int64_t slot =
+      params.saves ? load_index(params.slots.loc, head.slot_address) : std::int64_t{0};
+  const std::int64_t position = load_index(params.positions, head.position_address);
+  keep(packed.first);
+  keep(packed.second);
+  const Pairs rotated =
+      rotate<kWide>(unpack(packed, table.layout, params.dtype), table, pair, position);
+  float first[4];
+  float second[4];
+  memory_order(rotated, table.layout, first, second);
+  packed = {to_packed(first, params.dtype), to_packed(second, params.dtype)};
+  store_pairs<kWide>(head.rotated, table, pair, packed.first, packed.second);
+  if (!params.saves) return;
+  std::uint16_t* saved = saved_row(params, head, slot, head.counts_drops && pair == 0);
+  if (saved != nullptr) store_pairs<kWide>(saved, table, pair, packed.first, packed.second);
+}
+
+template <bool kWide>
+__device__ __forceinline__ void copy_piece(const ApplyRopeParams& params, const RopeHead& head,
+                                           int element) {
+  using Unit = std::conditional_t<kWide, uint4, std::uint16_t>;
+  const int count = min(kCopyPerThread, params.head_size - element);
+  if (head.source == nullptr || count <= 0) return;
+  uint4 packed = load_units<Unit, uint4>(head.source + element, count);
+  const std::int64_t slot = load_index(params.slots.loc, head.slot_address);
+  keep(packed);
+  std::uint16_t* saved = saved_row(params, head, slot, false);
+  if (saved != nullptr) store_units<Unit, uint4>(saved + element, packed, count);
+}
+
+template <bool kWide>
+__global__ void __launch_bounds__(kMaxRowBlockThreads)
+    apply_rope_kernel(const __grid_constant__ ApplyRopeParams params) {
+  pdl::trigger();
+  const int row = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y);
+  const int rows = params.q_heads + (params.saves ? 2 : 1) * params.kv_heads;
+  const int rope_pieces = (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
+  const int copied = params.saves ? params.head_size : 0;
+  const int pieces = rope_pieces + (copied + kCopyPerThread - 1) / kCopyPerThread;
+  std::int64_t token = blockIdx.y;
+  RopeHead head = rope_head(params, token, row);
+
+  pdl::wait();
+  if (row >= rows) return;
+  while (true) {
+#pragma unroll 1
+    for (int piece = static_cast<int>(threadIdx.x); piece < pieces;
+         piece += static_cast<int>(blockDim.x)) {
+      // Key heads copy what lies behind the rotated part, value heads everything.
+      const int skipped = head.rotated == nullptr ? 0 : params.table.rope;
+      if (piece >= rope_pieces) {
+        copy_piece<kWide>(params, head, skipped + (piece - rope_pieces) * kCopyPerThread);
+      } else if (head.rotated != nullptr) {
+        rotate_piece<kWide>(params, head, piece * kPairsPerThread);
+      }
+    }
+    token += gridDim.y;
+    if (token >= params.tokens) return;
+    head = rope_head(params, token, row);
+  }
+}
+
+}  // namespace slipstream::ops

@@ -1,0 +1,111 @@
+// Rotates the rope parts of q and k and casts rope and nope parts to fp8.
+//
+// The grid is (heads of q and the one of k) x tokens. Threads (x) stand over a head's 512 + 64 elements, eight each: first
+// the nope part, then the rope part, so that with the usual sizes the rope lanes have a warp of their own and no warp holds
+// both paths. A rope thread owns four pairs whatever the layout: one 16-byte load (interleaved) or two 8-byte loads (half-
+// split). kWide is false where addresses, strides or sizes do not allow that; then threads go element by element.
+//
+// PDL: trigger at entry, addresses, wait. Then the nope lanes need one round trip to memory; the rope lanes load their
+// position and their elements together and need a second one for the cosines and sines of that position.
+#pragma once
+
+#include <type_traits>
+
+#include "ops/mla_rope_quantize_fp8/params.h"
+#include "ops/support/convert.cuh"
+#include "ops/support/memory.cuh"
+#include "ops/support/rope.cuh"
+#include "ops/support/row_blocks.h"
+#include "slipstream/pdl.cuh"
+
+namespace slipstream::ops {
+
+inline constexpr int kNopePerThread = 8;
+
+// Eight elements without rotation.
+template <bool kWide>
+__device__ __forceinline__ void quantize_nope(const MlaRopeQuantizeFp8Params& params,
+                                              const MlaRopeQuantizeRows& rows, int element) {
+  using LoadUnit = std::conditional_t<kWide, uint4, std::uint16_t>;
+  using StoreUnit = std::conditional_t<kWide, uint2, std::uint8_t>;
+  const int count = min(kNopePerThread, params.nope - element);
+  float values[kNopePerThread];
+  to_floats(load_units<LoadUnit, uint4>(rows.nope + element, count), params.input_dtype, values);
+#pragma unroll
+  for (float& value : values) value *= rows.scale;
+  store_units<StoreUnit, uint2>(rows.nope_out + element, to_fp8(values, params.output_dtype),
+                                count);
+}
+
+// Writes the codes of four pairs where the pairs came from.
+template <bool kWide>
+__device__ __forceinline__ void store_pair_codes(std::uint8_t* row, const RopeTable& table, int pair,
+                                                 std::uint32_t first, std::uint32_t second) {
+  const int left = pairs_left(table, pair);
+  if (table.layout == RopeLayout::kHalfSplit) {
+    using Unit = std::conditional_t<kWide, std::uint32_t, std::uint8_t>;
+    store_units<Unit, std::uint32_t>(row + pair, first, left);
+    store_units<Unit, std::uint32_t>(row + table.rope / 2 + pair, second, left);
+  } else {
+    using Unit = std::conditional_t<kWide, uint2, std::uint8_t>;
+    store_units<Unit, uint2>(row + 2 * pair, uint2{first, second}, 2 * left);
+  }
+}
+
+template <bool kWide>
+__device__ __forceinline__ void quantize_rope(const MlaRopeQuantizeFp8Params& params,
+                                              const MlaRopeQuantizeRows& rows,
+                                              const void* position_address, int pair) {
+  const RopeTable& table = params.table;
+  PackedPairs packed = load_pairs<kWide>(rows.rope, table, pair);
+  const std::int64_t position = load_index(params.pos_ids, position_address);
+  keep(packed.first);
+  keep(packed.second);
+  const Pairs rotated =
+      rotate<kWide>(unpack(packed, table.layout, params.input_dtype), table, pair, position);
+  float first[4];
+  float second[4];
+  memory_order(rotated, table.layout, first, second);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    first[i] *= rows.scale;
+    second[i] *= rows.scale;
+  }
+  store_pair_codes<kWide>(rows.rope_out, table, pair, to_fp8(first, params.output_dtype),
+                          to_fp8(second, params.output_dtype));
+}
+
+template <bool kWide>
+__global__ void __launch_bounds__(kMaxRowBlockThreads)
+    mla_rope_quantize_fp8_kernel(const __grid_constant__ MlaRopeQuantizeFp8Params params) {
+  pdl::trigger();
+  const int head = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y);
+  const int nope_pieces = (params.nope + kNopePerThread - 1) / kNopePerThread;
+  const int pieces =
+      nope_pieces + (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
+
+  std::int64_t token = blockIdx.y;
+  MlaRopeQuantizeRows rows = rows_of(params, token, head);
+  const void* position_address = index_address(params.pos_ids, token);
+
+  pdl::wait();
+  if (head > params.heads) return;
+  while (true) {
+#pragma unroll 1
+    for (int piece = static_cast<int>(threadIdx.x); piece < pieces;
+         piece += static_cast<int>(blockDim.x)) {
+      if (piece < nope_pieces) {
+        quantize_nope<kWide>(params, rows, piece * kNopePerThread);
+      } else {
+        quantize_rope<kWide>(params, rows, position_address,
+                             (piece - nope_pieces) * kPairsPerThread);
+      }
+    }
+    token += gridDim.y;
+    if (token >= params.tokens) return;
+    rows = rows_of(params, token, head);
+    position_address = index_address(params.pos_ids, token);
+  }
+}
+
+}  // namespace slipstream::ops

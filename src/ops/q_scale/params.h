@@ -1,0 +1,43 @@
+// The one parameter struct of apply_q_scale_and_softmax_scale: kernel, reference and tests share it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "slipstream/pdl.cuh"
+
+namespace slipstream::ops {
+
+// A [tokens, heads] float32 tensor at any strides, in elements.
+template <class T>
+struct TokenHeads {
+  pdl::Produced<T> data;
+  std::int64_t token_stride = 0;
+  std::int64_t head_stride = 0;
+
+  SLIPSTREAM_HOST_DEVICE T* at(std::int64_t token, std::int64_t head) const {
+    return data.get() + token * token_stride + head * head_stride;
+  }
+};
+
+// output[t, h] = (weights[t, h] * q_scale[t, h]) * softmax_scale
+struct QScaleParams {
+  TokenHeads<const float> weights;  // [tokens, heads], read after the wait
+  TokenHeads<const float> q_scale;  // [tokens, heads], read after the wait
+  TokenHeads<float> output;         // [tokens, heads], written after the wait; may be an input
+  std::int64_t tokens = 0;
+  int heads = 0;
+  float softmax_scale = 1.0F;
+};
+
+inline constexpr std::array kQScaleFields{
+    pdl::field<decltype(QScaleParams{}.weights.data)>("weights",
+                                                      offsetof(QScaleParams, weights.data)),
+    pdl::field<decltype(QScaleParams{}.q_scale.data)>("q_scale",
+                                                      offsetof(QScaleParams, q_scale.data)),
+    pdl::field<decltype(QScaleParams{}.output.data)>("output",
+                                                     offsetof(QScaleParams, output.data)),
+};
+
+}  // namespace slipstream::ops

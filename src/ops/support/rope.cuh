@@ -1,0 +1,111 @@
+// The rotation that the rope operators share. A thread rotates four neighbouring pairs of one head.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "ops/support/convert.cuh"
+#include "ops/support/memory.cuh"
+#include "ops/support/rope.h"
+
+namespace slipstream::ops {
+
+// Four pairs: as they lie in memory while packed (interleaved: a0 b0 a1 b1 | a2 b2 a3 b3; half-split: a0 a1 a2 a3 | b0 b1
+// b2 b3), as a and b once they are floats.
+struct PackedPairs {
+  uint2 first;
+  uint2 second;
+};
+struct Pairs {
+  float a[kPairsPerThread];
+  float b[kPairsPerThread];
+};
+
+// Pairs of this thread that exist; fewer than four at the end of a head whose size is not a multiple of eight.
+__device__ __forceinline__ int pairs_left(const RopeTable& table, int pair) {
+  return min(kPairsPerThread, table.rope / 2 - pair);
+}
+
+template <bool kWide>
+__device__ __forceinline__ PackedPairs load_pairs(const std::uint16_t* row, const RopeTable& table,
+                                                  int pair) {
+  using Unit = std::conditional_t<kWide, uint2, std::uint16_t>;
+  const int left = pairs_left(table, pair);
+  if (table.layout == RopeLayout::kInterleaved) {
+    if constexpr (kWide) {
+      const uint4 all = *reinterpret_cast<const uint4*>(row + 2 * pair);
+      return {{all.x, all.y}, {all.z, all.w}};
+    } else {
+      return {load_units<Unit, uint2>(row + 2 * pair, 2 * left),
+              load_units<Unit, uint2>(row + 2 * pair + 4, 2 * left - 4)};
+    }
+  }
+  return {load_units<Unit, uint2>(row + pair, left),
+          load_units<Unit, uint2>(row + table.rope / 2 + pair, left)};
+}
+
+__device__ __forceinline__ Pairs unpack(const PackedPairs& packed, RopeLayout layout, DType dtype) {
+  float first[4];
+  float second[4];
+  to_floats(packed.first, dtype, first);
+  to_floats(packed.second, dtype, second);
+  if (layout == RopeLayout::kInterleaved) {
+    return {{first[0], first[2], second[0], second[2]}, {first[1], first[3], second[1], second[3]}};
+  }
+  return {{first[0], first[1], first[2], first[3]}, {second[0], second[1], second[2], second[3]}};
+}
+
+// The order in memory again: what goes to the first and to the second run of four elements.
+__device__ __forceinline__ void memory_order(const Pairs& pairs, RopeLayout layout,
+                                             float (&first)[4], float (&second)[4]) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const bool interleaved = layout == RopeLayout::kInterleaved;
+    const float low = i % 2 == 0 ? pairs.a[i / 2] : pairs.b[i / 2];
+    const float high = i % 2 == 0 ? pairs.a[2 + i / 2] : pairs.b[2 + i / 2];
+    first[i] = interleaved ? low : pairs.a[i];
+    second[i] = interleaved ? high : pairs.b[i];
+  }
+}
+
+template <bool kWide>
+__device__ __forceinline__ void load_table(const float* values, int count, float (&out)[4]) {
+  if constexpr (kWide) {
+    const float4 all = *reinterpret_cast<const float4*>(values);
+    out[0] = all.x;
+    out[1] = all.y;
+    out[2] = all.z;
+    out[3] = all.w;
+  } else {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) out[i] = i < count ? values[i] : 0.0F;
+  }
+}
+
+// a' = a cos - b sin, b' = b cos + a sin, each operation rounded (no fused multiply-add), so that the result does not hang on
+// what a compiler contracts. A position outside the table gives NaN.
+template <bool kWide>
+__device__ __forceinline__ Pairs rotate(const Pairs& pairs, const RopeTable& table, int pair,
+                                        std::int64_t position) {
+  Pairs rotated;
+  if (position < 0 || position >= table.max_position) {
+    const float nan = __int_as_float(0x7fffffff);
+    return {{nan, nan, nan, nan}, {nan, nan, nan, nan}};
+  }
+  const float* cosines = table.cos_sin.get() + position * table.stride + pair;
+  const int left = pairs_left(table, pair);
+  float cosine[4];
+  float sine[4];
+  load_table<kWide>(cosines, left, cosine);
+  load_table<kWide>(cosines + table.rope / 2, left, sine);
+#pragma unroll
+  for (int i = 0; i < kPairsPerThread; ++i) {
+    rotated.a[i] =
+        __fsub_rn(__fmul_rn(pairs.a[i], cosine[i]), __fmul_rn(pairs.b[i], sine[i]));
+    rotated.b[i] =
+        __fadd_rn(__fmul_rn(pairs.b[i], cosine[i]), __fmul_rn(pairs.a[i], sine[i]));
+  }
+  return rotated;
+}
+
+}  // namespace slipstream::ops

@@ -1,0 +1,34 @@
+// How many rows a CTA takes.
+#pragma once
+
+#include <vector_types.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace slipstream::ops {
+
+inline constexpr int kMaxThreadsPerRow = 256;
+inline constexpr int kMaxRowBlockThreads = 512;
+
+struct RowBlocks {
+  unsigned blocks;
+  dim3 block;  // x: threads of a row, y: rows
+};
+
+// Few threads per CTA while rows are few, so that they spread over the SMs; many once the GPU is full, so that CTAs are worth
+// launching. `repeats` is how often the grid holds these rows (tokens in another grid dimension). Rows with more than
+// kMaxThreadsPerRow pieces take several rounds.
+inline RowBlocks row_blocks(std::int64_t rows, std::int64_t pieces_per_row,
+                            std::int64_t repeats = 1) {
+  constexpr std::int64_t kFewRows = 528;  // four per SM of an H200
+  constexpr unsigned kFewThreads = 64;
+  const auto width =
+      static_cast<unsigned>(std::clamp<std::int64_t>(pieces_per_row, 1, kMaxThreadsPerRow));
+  const unsigned threads = rows * repeats <= kFewRows ? kFewThreads : kMaxRowBlockThreads;
+  const auto height = static_cast<unsigned>(
+      std::clamp<std::int64_t>(threads / width, 1, std::max<std::int64_t>(rows, 1)));
+  return {static_cast<unsigned>((rows + height - 1) / height), dim3(width, height)};
+}
+
+}  // namespace slipstream::ops
