@@ -36,13 +36,14 @@ TEST(CubinReader, ListsKernelsAndFunctions) {
   EXPECT_FALSE(device->is_entry);
 }
 
-TEST(CubinReader, PadsEveryKernelWithNops) {
-  constexpr uint32_t kNop = 0x918;
-  for (const SassFunction& function : read_bytes(cubin_bytes()).functions) {
-    ASSERT_GT(function.instructions.size(), 2U);
-    if (function.is_entry) {
-      EXPECT_EQ(function.instructions.back().opcode(), kNop) << function.name;
-    }
+constexpr uint32_t kAcqBulk = 0x82e;  // griddepcontrol.wait
+
+TEST(CubinReader, ShowsTheWaitOfTheOneKernelThatHasIt) {
+  const Cubin cubin = read_bytes(cubin_bytes());
+  for (const SassFunction& function : cubin.functions) {
+    const auto waits = std::count_if(function.instructions.begin(), function.instructions.end(),
+                                     [](const auto& one) { return one.opcode() == kAcqBulk; });
+    EXPECT_EQ(waits, function.name == "waits_for_its_predecessor" ? 1 : 0) << function.name;
   }
 }
 
