@@ -1,0 +1,195 @@
+#include "tests/engine/support/golden.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "engine/float_formats.h"
+#include "engine/json_reader.h"
+
+namespace slipstream::engine::test {
+namespace {
+
+std::string golden_file(const std::string& name) {
+  return std::string(SLIPSTREAM_GOLDENS_DIR) + "/" + name;
+}
+
+Matrix read_matrix(const StoredTensor& tensor) {
+  Matrix result(static_cast<int>(tensor.shape[0]), static_cast<int>(tensor.shape[1]));
+  std::memcpy(result.values().data(), tensor.bytes.data(), tensor.bytes.size());
+  return result;
+}
+
+double cosine(std::span<const float> a, std::span<const float> b) {
+  double ab = 0;
+  double aa = 0;
+  double bb = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ab += static_cast<double>(a[i]) * b[i];
+    aa += static_cast<double>(a[i]) * a[i];
+    bb += static_cast<double>(b[i]) * b[i];
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+std::ptrdiff_t argmax(std::span<const float> row) {
+  return std::max_element(row.begin(), row.end()) - row.begin();
+}
+
+}  // namespace
+
+std::vector<int> GoldenPrompt::processed_ids() const {
+  std::vector<int> result = ids;
+  result.insert(result.end(), continuation.begin(), continuation.end() - 1);
+  return result;
+}
+
+Golden::Golden(const std::string& name)
+    : name_(name), store_(TensorStore::open_file(golden_file(name + ".safetensors"))) {
+  const nlohmann::json json = read_json_file(golden_file(name + ".json"));
+  for (const nlohmann::json& entry : json["prompts"]) {
+    const std::string index = std::to_string(prompts_.size());
+    prompts_.push_back({entry["ids"], entry["continuation"], entry["engine_cosine_mean"],
+                        entry["engine_argmax_agreement"],
+                        read_matrix(store_.at("logits.exact." + index))});
+  }
+}
+
+GoldenLimits Golden::limits() const {
+  if (name_ == "deepseek-v32-tiny") {
+    return {.cosine_drop = 0.0013,
+            .layer_error_p50 = 0.0155,
+            .layer_error_p75 = 0.0180,
+            .overlap_layer_mean = 0.978};
+  }
+  if (name_ == "glm-5-tiny") {
+    return {.cosine_drop = 0.0005,
+            .layer_error_p50 = 0.0125,
+            .layer_error_p75 = 0.0145,
+            .overlap_layer_mean = 0.978};
+  }
+  return {.cosine_drop = 0.0005,
+          .layer_error_p50 = 0.0050,
+          .layer_error_p75 = 0.0085,
+          .overlap_layer_mean = 0.984};
+}
+
+Matrix Golden::layer_input(int prompt, int layer) const {
+  const StoredTensor& tensor = store_.at("layers.exact." + std::to_string(prompt));
+  Matrix result(static_cast<int>(tensor.shape[1]), static_cast<int>(tensor.shape[2]));
+  const std::size_t count = result.values().size();
+  for (std::size_t i = 0; i < count; ++i) {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, tensor.bytes.data() + 2 * (layer * count + i), sizeof bits);
+    result.values()[i] = f16_to_float(bits);
+  }
+  return result;
+}
+
+bool Golden::has_lists(int prompt, int layer) const {
+  return store_.find("topk.exact." + std::to_string(prompt) + "." + std::to_string(layer)) !=
+         nullptr;
+}
+
+std::vector<std::vector<int>> Golden::lists(int prompt, int layer) const {
+  const StoredTensor& tensor =
+      store_.at("topk.exact." + std::to_string(prompt) + "." + std::to_string(layer));
+  std::vector<std::vector<int>> result;
+  for (int position = 0; position < kIndexTopK; ++position) {
+    result.emplace_back(position + 1);
+    std::iota(result.back().begin(), result.back().end(), 0);
+  }
+  for (int row = 0; row < tensor.shape[0]; ++row) {
+    result.emplace_back();
+    for (int i = 0; i < kIndexTopK; ++i) {
+      result.back().push_back(std::to_integer<int>(tensor.bytes[row * kIndexTopK + i]));
+    }
+  }
+  return result;
+}
+
+std::vector<std::string> golden_names() {
+  return {"deepseek-v32-tiny", "glm-5-tiny", "glm-5.2-tiny-bf16"};
+}
+
+Matrix teacher_forced_logits(const GoldenPrompt& prompt, int chunk, const Step& step) {
+  Matrix result(prompt.logits.rows(), prompt.logits.columns());
+  const int length = static_cast<int>(prompt.ids.size());
+  const auto keep_last = [&](const Matrix& logits, int row) {
+    const auto last = logits.row(logits.rows() - 1);
+    std::copy(last.begin(), last.end(), result.row(row).begin());
+  };
+  for (int first = 0; first < length; first += chunk) {
+    const int count = std::min(chunk, length - first);
+    const std::vector<int> ids(prompt.ids.begin() + first, prompt.ids.begin() + first + count);
+    keep_last(step(ids, first), 0);
+  }
+  for (int row = 1; row < result.rows(); ++row) {
+    keep_last(step({prompt.continuation[row - 1]}, length + row - 1), row);
+  }
+  return result;
+}
+
+double mean_cosine(const Matrix& a, const Matrix& b) {
+  double sum = 0;
+  for (int row = 0; row < a.rows(); ++row) sum += cosine(a.row(row), b.row(row));
+  return sum / a.rows();
+}
+
+double argmax_agreement(const Matrix& a, const Matrix& b) {
+  int equal = 0;
+  for (int row = 0; row < a.rows(); ++row) equal += argmax(a.row(row)) == argmax(b.row(row));
+  return static_cast<double>(equal) / a.rows();
+}
+
+double largest_difference(const Matrix& a, const Matrix& b) {
+  double largest = 0;
+  for (std::size_t i = 0; i < a.values().size(); ++i) {
+    const double difference = std::fabs(a.values()[i] - b.values()[i]);
+    largest = std::isnan(difference) ? INFINITY : std::max(largest, difference);
+  }
+  return largest;
+}
+
+std::vector<double> relative_errors(const Matrix& a, const Matrix& b) {
+  std::vector<double> errors;
+  for (int row = 0; row < a.rows(); ++row) {
+    double difference = 0;
+    double norm = 0;
+    for (int column = 0; column < a.columns(); ++column) {
+      difference += std::pow(a.row(row)[column] - b.row(row)[column], 2);
+      norm += std::pow(b.row(row)[column], 2);
+    }
+    errors.push_back(std::sqrt(difference / norm));
+  }
+  return errors;
+}
+
+double quantile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  const double place = share * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<std::size_t>(place);
+  const std::size_t above = std::min(below + 1, values.size() - 1);
+  return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
+}
+
+void expect_golden_logits(const Golden& golden, int chunk, const std::function<Step()>& start) {
+  double cosine_drop = 0;
+  double argmax_drop = 0;
+  const auto count = static_cast<double>(golden.prompts().size());
+  for (const GoldenPrompt& prompt : golden.prompts()) {
+    const Matrix logits = teacher_forced_logits(prompt, chunk, start());
+    cosine_drop += (prompt.engine_cosine_mean - mean_cosine(logits, prompt.logits)) / count;
+    argmax_drop +=
+        (prompt.engine_argmax_agreement - argmax_agreement(logits, prompt.logits)) / count;
+  }
+  EXPECT_LE(cosine_drop, golden.limits().cosine_drop) << golden.name();
+  EXPECT_LE(argmax_drop, golden.limits().argmax_drop) << golden.name();
+  testing::Test::RecordProperty(golden.name() + "_cosine_drop", std::to_string(cosine_drop));
+  testing::Test::RecordProperty(golden.name() + "_argmax_drop", std::to_string(argmax_drop));
+}
+
+}  // namespace slipstream::engine::test
