@@ -1,12 +1,14 @@
 // Rotates query and key heads in place and, if asked, saves keys and values to their cache rows.
 //
-// The grid is rows x tokens, where the rows are the heads of query, of key and, with a save, of value. Threads (x) stand over
-// a head: first the rotated part, four pairs each, then (only with a save) eight elements each of what is merely copied:
-// the rest of a key head, a whole value head. Dimensions beyond the table's width are left where they are. kWide is false
-// where addresses, strides or sizes are not multiples of 16 bytes; then threads go element by element.
+// The grid is rows x tokens, where the rows are the heads of query, of key and, with a save, of
+// value. Threads (x) stand over a head: first the rotated part, four pairs each, then (only with a
+// save) eight elements each of what is merely copied: the rest of a key head, a whole value head.
+// Dimensions beyond the table's width are left where they are. kWide is false where addresses,
+// strides or sizes are not multiples of 16 bytes; then threads go element by element.
 //
-// PDL: trigger at entry, addresses, wait. Position, slot and elements are loaded together, the cosines and sines of that
-// position in a second round trip. Each thread stores exactly the elements that it loaded, so in place is safe.
+// PDL: trigger at entry, addresses, wait. Position, slot and elements are loaded together, the
+// cosines and sines of that position in a second round trip. Each thread stores exactly the
+// elements that it loaded, so in place is safe.
 #pragma once
 
 #include <type_traits>
@@ -24,13 +26,13 @@ inline constexpr int kCopyPerThread = 8;
 
 // One head of one token: what to rotate or copy, and where it is saved.
 struct RopeHead {
-  std::uint16_t* rotated;            // null for a value head
-  const std::uint16_t* source;       // of what is saved
-  HeadRows<std::uint16_t> save;      // the cache it goes to; null for a query head
-  int head;                          // within its tensor
+  std::uint16_t* rotated;        // null for a value head
+  const std::uint16_t* source;   // of what is saved
+  HeadRows<std::uint16_t> save;  // the cache it goes to; null for a query head
+  int head;                      // within its tensor
   const void* position_address;
   const void* slot_address;
-  bool counts_drops;                 // one head per token reports slots outside the cache
+  bool counts_drops;  // one head per token reports slots outside the cache
 };
 
 __device__ __forceinline__ RopeHead rope_head(const ApplyRopeParams& params, std::int64_t token,
@@ -69,7 +71,8 @@ __device__ __forceinline__ void store_pairs(std::uint16_t* row, const RopeTable&
   }
 }
 
-// The row of the cache that this head is saved to, or null: no save, a query head, or a slot that is not to be written.
+// The row of the cache that this head is saved to, or null: no save, a query head, or a slot that
+// is not to be written.
 __device__ __forceinline__ std::uint16_t* saved_row(const ApplyRopeParams& params,
                                                     const RopeHead& head, std::int64_t slot,
                                                     bool counts) {

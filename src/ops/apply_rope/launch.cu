@@ -150,8 +150,8 @@ ApplyRopeParams check_apply_rope(const Arguments& arguments, const Tensor& posit
     params.slots.dropped = dropped_counter(arguments, save->dropped);
     params.slots.slots = heads.k_buffer.shape[0];
   }
-  check_outputs_apart(arguments, heads, positions, cos_sin_cache,
-                      save ? save->cache_loc : Tensor(), save ? save->dropped : Tensor());
+  check_outputs_apart(arguments, heads, positions, cos_sin_cache, save ? save->cache_loc : Tensor(),
+                      save ? save->dropped : Tensor());
   return params;
 }
 
@@ -169,10 +169,10 @@ void apply_rope_with_cos_sin_cache_inplace(
   const RowBlocks blocks =
       row_blocks(params.q_heads + (params.saves ? 2 : 1) * params.kv_heads, pieces, params.tokens);
   const auto grid_y = static_cast<unsigned>(std::min<std::int64_t>(params.tokens, kMaxGridY));
-  pdl::launch(kApplyRopeDeclaration,
-              is_wide(params, heads, cos_sin_cache) ? apply_rope_kernel<true>
-                                                    : apply_rope_kernel<false>,
-              {.grid = dim3(blocks.blocks, grid_y), .block = blocks.block}, options, params);
+  pdl::launch(
+      kApplyRopeDeclaration,
+      is_wide(params, heads, cos_sin_cache) ? apply_rope_kernel<true> : apply_rope_kernel<false>,
+      {.grid = dim3(blocks.blocks, grid_y), .block = blocks.block}, options, params);
 }
 
 }  // namespace slipstream::ops

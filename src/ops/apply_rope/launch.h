@@ -1,4 +1,5 @@
-// The checked parameters of apply_rope_with_cos_sin_cache_inplace, for the tests that run its reference.
+// The checked parameters of apply_rope_with_cos_sin_cache_inplace, for the tests that run its
+// reference.
 #pragma once
 
 #include <optional>

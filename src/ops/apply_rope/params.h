@@ -1,4 +1,5 @@
-// The one parameter struct of apply_rope_with_cos_sin_cache_inplace: kernel, reference and tests share it.
+// The one parameter struct of apply_rope_with_cos_sin_cache_inplace: kernel, reference and tests
+// share it.
 #pragma once
 
 #include <array>
@@ -13,11 +14,13 @@
 
 namespace slipstream::ops {
 
-// Rotates query and key in place; with a save, k_buffer[loc[i]] = rotated key[i] and v_buffer[loc[i]] = value[i].
+// Rotates query and key in place; with a save, k_buffer[loc[i]] = rotated key[i] and
+// v_buffer[loc[i]] = value[i].
 struct ApplyRopeParams {
-  HeadRows<std::uint16_t> query;  // [tokens, q_heads, head_size] 16-bit floats, read and written after the wait
-  HeadRows<std::uint16_t> key;    // [tokens, kv_heads, head_size], read and written after the wait
-  RopeTable table;       // constant; read after the wait all the same, as the row is a produced position
+  HeadRows<std::uint16_t>
+      query;  // [tokens, q_heads, head_size] 16-bit floats, read and written after the wait
+  HeadRows<std::uint16_t> key;  // [tokens, kv_heads, head_size], read and written after the wait
+  RopeTable table;  // constant; read after the wait all the same, as the row is a produced position
   IndexArray positions;  // [tokens], read after the wait
 
   // The save; null where there is none.
@@ -48,8 +51,8 @@ inline constexpr std::array kApplyRopeFields{
                                                           offsetof(ApplyRopeParams, k_buffer.data)),
     pdl::field<decltype(ApplyRopeParams{}.v_buffer.data)>("v_buffer",
                                                           offsetof(ApplyRopeParams, v_buffer.data)),
-    pdl::field<decltype(ApplyRopeParams{}.slots.loc.data)>("cache_loc",
-                                                           offsetof(ApplyRopeParams, slots.loc.data)),
+    pdl::field<decltype(ApplyRopeParams{}.slots.loc.data)>(
+        "cache_loc", offsetof(ApplyRopeParams, slots.loc.data)),
     pdl::field<decltype(ApplyRopeParams{}.slots.dropped)>("dropped",
                                                           offsetof(ApplyRopeParams, slots.dropped)),
 };

@@ -12,7 +12,8 @@ void rotate_head(const ApplyRopeParams& params, std::int64_t position, std::uint
   std::vector<float> values =
       floats_from_bits({head, static_cast<std::size_t>(params.table.rope)}, params.dtype);
   rotate_reference(params.table, position, values);
-  for (std::size_t i = 0; i < values.size(); ++i) head[i] = bits_from_float(values[i], params.dtype);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    head[i] = bits_from_float(values[i], params.dtype);
 }
 
 void save_token(const ApplyRopeParams& params, std::int64_t token) {

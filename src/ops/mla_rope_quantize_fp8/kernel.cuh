@@ -1,12 +1,14 @@
 // Rotates the rope parts of q and k and casts rope and nope parts to fp8.
 //
-// The grid is (heads of q and the one of k) x tokens. Threads (x) stand over a head's 512 + 64 elements, eight each: first
-// the nope part, then the rope part, so that with the usual sizes the rope lanes have a warp of their own and no warp holds
-// both paths. A rope thread owns four pairs whatever the layout: one 16-byte load (interleaved) or two 8-byte loads (half-
-// split). kWide is false where addresses, strides or sizes do not allow that; then threads go element by element.
+// The grid is (heads of q and the one of k) x tokens. Threads (x) stand over a head's 512 + 64
+// elements, eight each: first the nope part, then the rope part, so that with the usual sizes the
+// rope lanes have a warp of their own and no warp holds both paths. A rope thread owns four pairs
+// whatever the layout: one 16-byte load (interleaved) or two 8-byte loads (half- split). kWide is
+// false where addresses, strides or sizes do not allow that; then threads go element by element.
 //
-// PDL: trigger at entry, addresses, wait. Then the nope lanes need one round trip to memory; the rope lanes load their
-// position and their elements together and need a second one for the cosines and sines of that position.
+// PDL: trigger at entry, addresses, wait. Then the nope lanes need one round trip to memory; the
+// rope lanes load their position and their elements together and need a second one for the cosines
+// and sines of that position.
 #pragma once
 
 #include <type_traits>
@@ -39,8 +41,9 @@ __device__ __forceinline__ void quantize_nope(const MlaRopeQuantizeFp8Params& pa
 
 // Writes the codes of four pairs where the pairs came from.
 template <bool kWide>
-__device__ __forceinline__ void store_pair_codes(std::uint8_t* row, const RopeTable& table, int pair,
-                                                 std::uint32_t first, std::uint32_t second) {
+__device__ __forceinline__ void store_pair_codes(std::uint8_t* row, const RopeTable& table,
+                                                 int pair, std::uint32_t first,
+                                                 std::uint32_t second) {
   const int left = pairs_left(table, pair);
   if (table.layout == RopeLayout::kHalfSplit) {
     using Unit = std::conditional_t<kWide, std::uint32_t, std::uint8_t>;
@@ -81,8 +84,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   pdl::trigger();
   const int head = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y);
   const int nope_pieces = (params.nope + kNopePerThread - 1) / kNopePerThread;
-  const int pieces =
-      nope_pieces + (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
+  const int pieces = nope_pieces + (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
 
   std::int64_t token = blockIdx.y;
   MlaRopeQuantizeRows rows = rows_of(params, token, head);

@@ -17,13 +17,15 @@ namespace slipstream::ops {
 struct MlaRopeQuantizeFp8Params {
   HeadRows<const std::uint16_t> q_rope;  // [tokens, heads, rope] 16-bit floats, read after the wait
   HeadRows<const std::uint16_t> k_rope;  // [tokens, 1, rope], read after the wait
-  HeadRows<const std::uint16_t> q_nope;  // [tokens, heads, nope], read after the wait; null if nope is 0
-  HeadRows<const std::uint16_t> k_nope;  // [tokens, 1, nope], read after the wait; null if nope is 0
-  HeadRows<std::uint8_t> q_rope_out;     // fp8 codes, shapes as the inputs, written after the wait
+  HeadRows<const std::uint16_t>
+      q_nope;  // [tokens, heads, nope], read after the wait; null if nope is 0
+  HeadRows<const std::uint16_t>
+      k_nope;                         // [tokens, 1, nope], read after the wait; null if nope is 0
+  HeadRows<std::uint8_t> q_rope_out;  // fp8 codes, shapes as the inputs, written after the wait
   HeadRows<std::uint8_t> k_rope_out;
   HeadRows<std::uint8_t> q_nope_out;
   HeadRows<std::uint8_t> k_nope_out;
-  RopeTable table;     // constant; read after the wait all the same, as the row is a produced position
+  RopeTable table;  // constant; read after the wait all the same, as the row is a produced position
   IndexArray pos_ids;  // [tokens], read after the wait
   std::int64_t tokens = 0;
   int heads = 0;  // of q; k has one

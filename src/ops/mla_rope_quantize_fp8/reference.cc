@@ -20,8 +20,8 @@ void mla_rope_quantize_fp8_reference(const MlaRopeQuantizeFp8Params& params) {
     const std::int64_t position = load_index(params.pos_ids, index_address(params.pos_ids, token));
     for (int head = 0; head <= params.heads; ++head) {
       const MlaRopeQuantizeRows rows = rows_of(params, token, head);
-      std::vector<float> rope = floats_from_bits({rows.rope, static_cast<std::size_t>(params.table.rope)},
-                                                 params.input_dtype);
+      std::vector<float> rope = floats_from_bits(
+          {rows.rope, static_cast<std::size_t>(params.table.rope)}, params.input_dtype);
       rotate_reference(params.table, position, rope);
       quantize(rope, rows.scale, params.output_dtype, rows.rope_out);
       const std::vector<float> nope =

@@ -1,7 +1,8 @@
 // Scales the indexer's head gates: two loads, two multiplications, one store.
 //
-// Threads (x) stand over the heads of a token, four each where everything lies side by side (kWide), else one; a CTA holds
-// several tokens (y). Fewer instructions than this are not needed: at 64 heads a token is 16 threads.
+// Threads (x) stand over the heads of a token, four each where everything lies side by side
+// (kWide), else one; a CTA holds several tokens (y). Fewer instructions than this are not needed:
+// at 64 heads a token is 16 threads.
 //
 // PDL: trigger at entry, addresses, wait, both loads together, store.
 #pragma once

@@ -1,8 +1,7 @@
-#include "ops/q_scale/launch.h"
-
 #include <limits>
 
 #include "ops/q_scale/kernel.cuh"
+#include "ops/q_scale/launch.h"
 #include "ops/support/views.h"
 
 namespace slipstream::ops {
@@ -39,8 +38,8 @@ TokenHeads<T> token_heads(const Tensor& tensor) {
   return {{static_cast<T*>(tensor.data)}, tensor.strides[0], tensor.strides[1]};
 }
 
-// Output may be the very tensor that an input is (each element is read before it is written), but must not overlap it
-// otherwise.
+// Output may be the very tensor that an input is (each element is read before it is written), but
+// must not overlap it otherwise.
 void check_output_apart(const Arguments& arguments, const Tensor& output, const char* argument,
                         const Tensor& input) {
   const bool same = output.data == input.data && output.strides[0] == input.strides[0] &&
@@ -56,8 +55,8 @@ bool is_wide(const TokenHeads<T>& tensor) {
 
 }  // namespace
 
-QScaleParams check_q_scale(const Arguments& arguments, const Tensor& weights,
-                           const Tensor& q_scale, const Tensor& output, float softmax_scale) {
+QScaleParams check_q_scale(const Arguments& arguments, const Tensor& weights, const Tensor& q_scale,
+                           const Tensor& output, float softmax_scale) {
   arguments.rank("weights", weights, {2});
   arguments.rank("q_scale", q_scale, {2, 3});
   arguments.rank("output", output, {2, 3});
@@ -70,12 +69,9 @@ QScaleParams check_q_scale(const Arguments& arguments, const Tensor& weights,
   arguments.no_self_overlap("output", output);
   check_output_apart(arguments, output, "weights", weights);
   check_output_apart(arguments, output, "q_scale", q_scale);
-  return {token_heads<const float>(weights),
-          token_heads<const float>(q_scale),
-          token_heads<float>(output),
-          shape.tokens,
-          static_cast<int>(shape.heads),
-          softmax_scale};
+  return {token_heads<const float>(weights), token_heads<const float>(q_scale),
+          token_heads<float>(output),        shape.tokens,
+          static_cast<int>(shape.heads),     softmax_scale};
 }
 
 void apply_q_scale_and_softmax_scale(const Tensor& weights, const Tensor& q_scale,

@@ -1,4 +1,5 @@
-// The one parameter struct of apply_q_scale_and_softmax_scale: kernel, reference and tests share it.
+// The one parameter struct of apply_q_scale_and_softmax_scale: kernel, reference and tests share
+// it.
 #pragma once
 
 #include <array>
@@ -36,8 +37,7 @@ inline constexpr std::array kQScaleFields{
                                                       offsetof(QScaleParams, weights.data)),
     pdl::field<decltype(QScaleParams{}.q_scale.data)>("q_scale",
                                                       offsetof(QScaleParams, q_scale.data)),
-    pdl::field<decltype(QScaleParams{}.output.data)>("output",
-                                                     offsetof(QScaleParams, output.data)),
+    pdl::field<decltype(QScaleParams{}.output.data)>("output", offsetof(QScaleParams, output.data)),
 };
 
 }  // namespace slipstream::ops

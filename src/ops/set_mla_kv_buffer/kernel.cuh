@@ -1,12 +1,14 @@
 // Copies one row per token into the slot that loc names.
 //
-// Threads (x) stand side by side over the row's vectors, first the nope part, then the rope part; a CTA holds one row or a
-// few (y). The vector is the widest access that the addresses, the strides and the seam between the parts allow; with 16
-// bytes a 576-element bfloat16 row is 72 threads with one vector each.
+// Threads (x) stand side by side over the row's vectors, first the nope part, then the rope part; a
+// CTA holds one row or a few (y). The vector is the widest access that the addresses, the strides
+// and the seam between the parts allow; with 16 bytes a 576-element bfloat16 row is 72 threads with
+// one vector each.
 //
-// PDL: every thread triggers at entry, so that the next kernel's CTAs are placed while this one waits, and computes its
-// addresses. Behind the wait the slot and the row are loaded together, one round trip to memory, then the row is stored if
-// the slot allows it. Nothing is read before the wait: all inputs are produced memory.
+// PDL: every thread triggers at entry, so that the next kernel's CTAs are placed while this one
+// waits, and computes its addresses. Behind the wait the slot and the row are loaded together, one
+// round trip to memory, then the row is stored if the slot allows it. Nothing is read before the
+// wait: all inputs are produced memory.
 #pragma once
 
 #include "ops/set_mla_kv_buffer/params.h"
@@ -31,8 +33,7 @@ template <class Vector>
 __global__ void __launch_bounds__(kMaxRowBlockThreads)
     set_mla_kv_buffer_kernel(const __grid_constant__ SetMlaKvBufferParams params) {
   pdl::trigger();
-  const std::int64_t token =
-      static_cast<std::int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
+  const std::int64_t token = static_cast<std::int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   const int vectors = (params.nope_bytes + params.rope_bytes) / static_cast<int>(sizeof(Vector));
   const Vector* first_source = row_vector<Vector>(params, token, threadIdx.x);
   const void* slot_address = index_address(params.slots.loc, token);

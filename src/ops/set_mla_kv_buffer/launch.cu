@@ -1,6 +1,5 @@
-#include "ops/set_mla_kv_buffer/launch.h"
-
 #include "ops/set_mla_kv_buffer/kernel.cuh"
+#include "ops/set_mla_kv_buffer/launch.h"
 #include "ops/support/views.h"
 
 namespace slipstream::ops {
@@ -20,7 +19,9 @@ Rows<const std::uint8_t> as_bytes(const RowTensor& rows, std::int64_t element_by
 
 // The widest vector, up to 16 bytes, that divides every address, stride and size.
 int vector_bytes(const SetMlaKvBufferParams& params) {
-  const auto address = [](const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); };
+  const auto address = [](const void* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer);
+  };
   const std::uintptr_t all_bits =
       address(params.kv_buffer.data.get()) | address(params.cache_k_nope.data.get()) |
       address(params.cache_k_rope.data.get()) | params.kv_buffer.stride |
@@ -61,9 +62,8 @@ SetMlaKvBufferParams check_set_mla_kv_buffer(const Arguments& arguments, const T
 void set_mla_kv_buffer(const Tensor& kv_buffer, const Tensor& loc, const Tensor& cache_k_nope,
                        const Tensor& cache_k_rope, const SlotOptions& slot_options,
                        const LaunchOptions& options) {
-  const SetMlaKvBufferParams params =
-      check_set_mla_kv_buffer(Arguments("set_mla_kv_buffer"), kv_buffer, loc, cache_k_nope,
-                              cache_k_rope, slot_options);
+  const SetMlaKvBufferParams params = check_set_mla_kv_buffer(
+      Arguments("set_mla_kv_buffer"), kv_buffer, loc, cache_k_nope, cache_k_rope, slot_options);
   switch (vector_bytes(params)) {
     case 16:
       return launch_with<uint4>(params, options);

@@ -13,7 +13,7 @@ namespace slipstream::ops {
 
 // kv_buffer[loc[i]] = cache_k_nope[i] ++ cache_k_rope[i], as bytes
 struct SetMlaKvBufferParams {
-  Rows<std::uint8_t> kv_buffer;           // [slots, >= nope_bytes + rope_bytes], written after the wait
+  Rows<std::uint8_t> kv_buffer;  // [slots, >= nope_bytes + rope_bytes], written after the wait
   Rows<const std::uint8_t> cache_k_nope;  // [tokens, nope_bytes], read after the wait
   Rows<const std::uint8_t> cache_k_rope;  // [tokens, rope_bytes], read after the wait
   SlotTable slots;                        // slot of each token, read after the wait

@@ -1,12 +1,16 @@
-// Two cache writers that quantise: one casts a row to fp8, one makes the 656-byte row with its four scales.
+// Two cache writers that quantise: one casts a row to fp8, one makes the 656-byte row with its four
+// scales.
 //
-// A thread takes eight elements: one 16-byte load, eight conversions, one 8-byte store. kWide is false where addresses or
-// strides are not multiples of 16 bytes; then the same thread goes element by element.
+// A thread takes eight elements: one 16-byte load, eight conversions, one 8-byte store. kWide is
+// false where addresses or strides are not multiples of 16 bytes; then the same thread goes element
+// by element.
 //
-// The cast: threads (x) stand over the nope part, then over the rope part. The 656-byte row: warps 0 and 1 hold the 512
-// latents, 16 lanes to a group of 128 whose maximum they find by shuffles, and eight lanes of warp 2 the rope part.
+// The cast: threads (x) stand over the nope part, then over the rope part. The 656-byte row: warps
+// 0 and 1 hold the 512 latents, 16 lanes to a group of 128 whose maximum they find by shuffles, and
+// eight lanes of warp 2 the rope part.
 //
-// PDL: as set_mla_kv_buffer: trigger at entry, addresses, wait, then slot and row in one round trip to memory.
+// PDL: as set_mla_kv_buffer: trigger at entry, addresses, wait, then slot and row in one round trip
+// to memory.
 #pragma once
 
 #include <type_traits>
@@ -34,7 +38,8 @@ __device__ __forceinline__ RowPiece cast_piece(const SetMlaKvBufferFp8Params& pa
   const int nope_pieces = (params.nope + kElementsPerThread - 1) / kElementsPerThread;
   const bool in_nope = index < nope_pieces;
   const int element = (in_nope ? index : index - nope_pieces) * kElementsPerThread;
-  const std::uint16_t* row = in_nope ? params.cache_k_nope.row(token) : params.cache_k_rope.row(token);
+  const std::uint16_t* row =
+      in_nope ? params.cache_k_nope.row(token) : params.cache_k_rope.row(token);
   return {row + element, in_nope ? element : params.nope + element,
           min(kElementsPerThread, (in_nope ? params.nope : params.rope) - element)};
 }

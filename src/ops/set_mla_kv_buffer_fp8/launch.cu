@@ -1,6 +1,5 @@
-#include "ops/set_mla_kv_buffer_fp8/launch.h"
-
 #include "ops/set_mla_kv_buffer_fp8/kernel.cuh"
+#include "ops/set_mla_kv_buffer_fp8/launch.h"
 #include "ops/support/views.h"
 
 namespace slipstream::ops {
@@ -20,7 +19,8 @@ const pdl::KernelDeclaration kSetMlaKvBufferFp8Row656Declaration{
 
 namespace {
 
-// Both inputs are rows of 16-bit floats; their kernels read eight at a time where these are 16-byte aligned.
+// Both inputs are rows of 16-bit floats; their kernels read eight at a time where these are 16-byte
+// aligned.
 constexpr std::int64_t kReadBytes = 16;
 constexpr std::int64_t kWriteBytes = 8;
 
@@ -75,13 +75,11 @@ SetMlaKvBufferFp8Row656Params check_set_mla_kv_buffer_fp8_656(
 void set_mla_kv_buffer_fp8(const Tensor& kv_buffer, const Tensor& loc, const Tensor& cache_k_nope,
                            const Tensor& cache_k_rope, const SlotOptions& slot_options,
                            const LaunchOptions& options) {
-  const SetMlaKvBufferFp8Params params =
-      check_set_mla_kv_buffer_fp8(Arguments("set_mla_kv_buffer_fp8"), kv_buffer, loc, cache_k_nope,
-                                  cache_k_rope, slot_options);
-  const bool wide = params.nope % kElementsPerThread == 0 &&
-                    params.rope % kElementsPerThread == 0 &&
-                    inputs_are_wide(cache_k_nope, cache_k_rope) &&
-                    is_aligned(kv_buffer, kWriteBytes);
+  const SetMlaKvBufferFp8Params params = check_set_mla_kv_buffer_fp8(
+      Arguments("set_mla_kv_buffer_fp8"), kv_buffer, loc, cache_k_nope, cache_k_rope, slot_options);
+  const bool wide =
+      params.nope % kElementsPerThread == 0 && params.rope % kElementsPerThread == 0 &&
+      inputs_are_wide(cache_k_nope, cache_k_rope) && is_aligned(kv_buffer, kWriteBytes);
   const auto pieces = [](int elements) {
     return (elements + kElementsPerThread - 1) / kElementsPerThread;
   };
@@ -95,9 +93,9 @@ void set_mla_kv_buffer_fp8_656(const Tensor& kv_buffer, const Tensor& loc,
                                const Tensor& cache_k_nope, const Tensor& cache_k_rope,
                                ScaleFormat scale_format, const SlotOptions& slot_options,
                                const LaunchOptions& options) {
-  const SetMlaKvBufferFp8Row656Params params = check_set_mla_kv_buffer_fp8_656(
-      Arguments("set_mla_kv_buffer_fp8_656"), kv_buffer, loc, cache_k_nope, cache_k_rope,
-      scale_format, slot_options);
+  const SetMlaKvBufferFp8Row656Params params =
+      check_set_mla_kv_buffer_fp8_656(Arguments("set_mla_kv_buffer_fp8_656"), kv_buffer, loc,
+                                      cache_k_nope, cache_k_rope, scale_format, slot_options);
   const bool wide =
       inputs_are_wide(cache_k_nope, cache_k_rope) && is_aligned(kv_buffer, kReadBytes);
   const RowBlocks blocks = row_blocks(params.tokens, kRow656Threads);

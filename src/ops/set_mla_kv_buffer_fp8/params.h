@@ -1,4 +1,5 @@
-// The parameter structs of set_mla_kv_buffer_fp8 and set_mla_kv_buffer_fp8_656: kernels, references and tests share them.
+// The parameter structs of set_mla_kv_buffer_fp8 and set_mla_kv_buffer_fp8_656: kernels, references
+// and tests share them.
 #pragma once
 
 #include <array>
@@ -14,7 +15,7 @@ namespace slipstream::ops {
 
 // kv_buffer[loc[i]] = fp8(cache_k_nope[i] ++ cache_k_rope[i])
 struct SetMlaKvBufferFp8Params {
-  Rows<std::uint8_t> kv_buffer;            // [slots, >= nope + rope] fp8 codes, written after the wait
+  Rows<std::uint8_t> kv_buffer;  // [slots, >= nope + rope] fp8 codes, written after the wait
   Rows<const std::uint16_t> cache_k_nope;  // [tokens, nope] 16-bit floats, read after the wait
   Rows<const std::uint16_t> cache_k_rope;  // [tokens, rope] 16-bit floats, read after the wait
   SlotTable slots;                         // slot of each token, read after the wait

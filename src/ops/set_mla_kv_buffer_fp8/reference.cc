@@ -33,8 +33,8 @@ void set_mla_kv_buffer_fp8_656_reference(const SetMlaKvBufferFp8Row656Params& pa
       for (int i = 0; i < Fp8Row656::kGroup; ++i) {
         values[i] = float_from_bits(params.cache_k_nope.row(token)[first + i], params.input_dtype);
       }
-      const float scale = group_scale_reference(values, Fp8Row656::kEps, 448.0F,
-                                                params.power_of_two_scales);
+      const float scale =
+          group_scale_reference(values, Fp8Row656::kEps, 448.0F, params.power_of_two_scales);
       for (int i = 0; i < Fp8Row656::kGroup; ++i) {
         row[first + i] = fp8_from_float(values[i] / scale, DType::kFloat8E4M3);
       }

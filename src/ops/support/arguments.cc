@@ -20,7 +20,8 @@ struct ByteRange {
   std::intptr_t end;
 };
 
-// The bytes between the first and the last element of a tensor that is not empty, whatever the signs of its strides.
+// The bytes between the first and the last element of a tensor that is not empty, whatever the
+// signs of its strides.
 ByteRange byte_range(const Tensor& tensor) {
   std::int64_t low = 0;
   std::int64_t high = 0;

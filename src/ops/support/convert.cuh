@@ -65,7 +65,8 @@ __device__ __forceinline__ uint4 to_packed(const float (&values)[8], DType dtype
           to_pair(values[4], values[5], dtype), to_pair(values[6], values[7], dtype)};
 }
 
-// Four fp8 codes, the first in the low byte: round to nearest even, infinities saturate, NaN stays NaN (0x7f).
+// Four fp8 codes, the first in the low byte: round to nearest even, infinities saturate, NaN stays
+// NaN (0x7f).
 template <__nv_fp8_interpretation_t kKind>
 __device__ __forceinline__ std::uint32_t to_fp8_kind(float a, float b, float c, float d) {
   const std::uint32_t low = __nv_cvt_float2_to_fp8x2({a, b}, __NV_SATFINITE, kKind);

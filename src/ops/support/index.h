@@ -1,4 +1,5 @@
-// Positions and cache slots: int32 or int64 arrays that an earlier kernel may have written, and what a slot allows.
+// Positions and cache slots: int32 or int64 arrays that an earlier kernel may have written, and
+// what a slot allows.
 #pragma once
 
 #include <cstdint>
@@ -43,9 +44,9 @@ SLIPSTREAM_HOST_DEVICE inline SlotUse classify_slot(const SlotTable& table, std:
 }
 
 #if defined(__CUDACC__)
-// True if this thread may write row `slot`. One thread per token passes `counts` and reports a slot outside the cache.
-__device__ __forceinline__ bool admit_slot(const SlotTable& table, std::int64_t slot,
-                                           bool counts) {
+// True if this thread may write row `slot`. One thread per token passes `counts` and reports a slot
+// outside the cache.
+__device__ __forceinline__ bool admit_slot(const SlotTable& table, std::int64_t slot, bool counts) {
   const SlotUse use = classify_slot(table, slot);
   if (use == SlotUse::kOutside && counts && table.dropped.get() != nullptr) {
     atomicAdd(table.dropped.get(), 1);

@@ -1,5 +1,6 @@
-// Loads and stores of the small operators: one wide access per thread where addresses allow it, unit by unit where they do
-// not. Produced memory is read with plain ld.global only, never through the read-only path (docs/pdl.md).
+// Loads and stores of the small operators: one wide access per thread where addresses allow it,
+// unit by unit where they do not. Produced memory is read with plain ld.global only, never through
+// the read-only path (docs/pdl.md).
 #pragma once
 
 #include <cstddef>
@@ -8,7 +9,8 @@
 
 namespace slipstream::ops {
 
-// Reads sizeof(Word) bytes as `Unit`s: in one access where Unit is Word, else the first `count` units, the rest zero.
+// Reads sizeof(Word) bytes as `Unit`s: in one access where Unit is Word, else the first `count`
+// units, the rest zero.
 template <class Unit, class Word>
 __device__ __forceinline__ Word load_units(const void* address, int count) {
   if constexpr (sizeof(Unit) == sizeof(Word)) {
@@ -26,7 +28,8 @@ __device__ __forceinline__ Word load_units(const void* address, int count) {
   }
 }
 
-// The inverse of load_units: writes the first `count` units, or the whole word at once where Unit is Word.
+// The inverse of load_units: writes the first `count` units, or the whole word at once where Unit
+// is Word.
 template <class Unit, class Word>
 __device__ __forceinline__ void store_units(void* address, Word word, int count) {
   if constexpr (sizeof(Unit) == sizeof(Word)) {
@@ -42,8 +45,9 @@ __device__ __forceinline__ void store_units(void* address, Word word, int count)
   }
 }
 
-// Pins the load of `value` above this point. Without it the compiler sinks a load into the branch that uses it, behind the
-// index that the branch tests: two round trips to memory where one is enough.
+// Pins the load of `value` above this point. Without it the compiler sinks a load into the branch
+// that uses it, behind the index that the branch tests: two round trips to memory where one is
+// enough.
 __device__ __forceinline__ void keep(std::uint8_t&) {}
 __device__ __forceinline__ void keep(std::uint16_t& value) { asm volatile("" : "+h"(value)); }
 __device__ __forceinline__ void keep(std::uint32_t& value) { asm volatile("" : "+r"(value)); }

@@ -47,8 +47,8 @@ std::int64_t extent(const Runs& runs, std::size_t first_axis) {
   return bytes;
 }
 
-// With b starting `distance` bytes behind a. Steps along an axis of equal strides shift the two against each other by whole
-// strides; only shifts that bring the inner extents together matter.
+// With b starting `distance` bytes behind a. Steps along an axis of equal strides shift the two
+// against each other by whole strides; only shifts that bring the inner extents together matter.
 bool overlap_from(const Runs& a, const Runs& b, std::size_t axis, std::int64_t distance) {
   const std::int64_t extent_a = extent(a, axis);
   const std::int64_t extent_b = extent(b, axis);

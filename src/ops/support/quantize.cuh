@@ -1,5 +1,5 @@
-// The scale of a group and the quotients x / scale, exact: every result is the correctly rounded fp32 value that plain
-// division gives, so the references divide and the kernels need not.
+// The scale of a group and the quotients x / scale, exact: every result is the correctly rounded
+// fp32 value that plain division gives, so the references divide and the kernels need not.
 #pragma once
 
 #include <cfloat>
@@ -17,11 +17,13 @@ struct Divisor {
   float reciprocal;
 };
 
-// x / divisor, rounded to nearest even as IEEE division does; an infinity or NaN in x comes back as it is.
+// x / divisor, rounded to nearest even as IEEE division does; an infinity or NaN in x comes back as
+// it is.
 //
-// Two residual corrections: the first brings the quotient within one unit in the last place, from where the second gives
-// the correctly rounded one because the reciprocal is correctly rounded (Markstein). Residuals are taken as q * d - x, not
-// x - q * d, so that a zero keeps its sign. Quotients below 2^-100 may be off; they round to code 0 all the same.
+// Two residual corrections: the first brings the quotient within one unit in the last place, from
+// where the second gives the correctly rounded one because the reciprocal is correctly rounded
+// (Markstein). Residuals are taken as q * d - x, not x - q * d, so that a zero keeps its sign.
+// Quotients below 2^-100 may be off; they round to code 0 all the same.
 SLIPSTREAM_HOST_DEVICE inline float divide(float x, Divisor divisor) {
   float quotient = x * divisor.reciprocal;
   for (int correction = 0; correction < 2; ++correction) {
@@ -40,7 +42,8 @@ struct ScaleRule {
   bool power_of_two;  // round the scale up to a power of two
 };
 
-// max(min(amax, FLT_MAX), eps) / max_code: the cap keeps the scale of a group with an infinity finite.
+// max(min(amax, FLT_MAX), eps) / max_code: the cap keeps the scale of a group with an infinity
+// finite.
 __device__ __forceinline__ Divisor group_scale(float amax, const ScaleRule& rule) {
   const float exact = divide(fmaxf(fminf(amax, FLT_MAX), rule.eps), rule.max_code);
   if (!rule.power_of_two) return {exact, __frcp_rn(exact)};

@@ -41,7 +41,8 @@ float group_scale_reference(std::span<const float> values, float eps, float max_
   const float scale = std::max(std::min(amax, FLT_MAX), eps) / max_code;
   if (!power_of_two) return scale;
   int exponent = 0;
-  const float mantissa = std::frexp(scale, &exponent);  // scale = mantissa * 2^exponent, mantissa in [0.5, 1)
+  const float mantissa =
+      std::frexp(scale, &exponent);  // scale = mantissa * 2^exponent, mantissa in [0.5, 1)
   return std::ldexp(1.0F, mantissa == 0.5F ? exponent - 1 : exponent);
 }
 

@@ -1,4 +1,5 @@
-// Conversions and scales for the references: fp32, one rounding at a time, division where the formula divides.
+// Conversions and scales for the references: fp32, one rounding at a time, division where the
+// formula divides.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ namespace slipstream::ops {
 // Round to nearest even; infinities saturate to the largest finite value, NaN gives 0x7f.
 [[nodiscard]] std::uint8_t fp8_from_float(float value, DType dtype);
 
-// max(min(amax, FLT_MAX), eps) / max_code over all values but NaN; rounded up to a power of two on request.
+// max(min(amax, FLT_MAX), eps) / max_code over all values but NaN; rounded up to a power of two on
+// request.
 [[nodiscard]] float group_scale_reference(std::span<const float> values, float eps, float max_code,
                                           bool power_of_two);
 

@@ -10,8 +10,8 @@
 
 namespace slipstream::ops {
 
-// Four pairs: as they lie in memory while packed (interleaved: a0 b0 a1 b1 | a2 b2 a3 b3; half-split: a0 a1 a2 a3 | b0 b1
-// b2 b3), as a and b once they are floats.
+// Four pairs: as they lie in memory while packed (interleaved: a0 b0 a1 b1 | a2 b2 a3 b3;
+// half-split: a0 a1 a2 a3 | b0 b1 b2 b3), as a and b once they are floats.
 struct PackedPairs {
   uint2 first;
   uint2 second;
@@ -21,7 +21,8 @@ struct Pairs {
   float b[kPairsPerThread];
 };
 
-// Pairs of this thread that exist; fewer than four at the end of a head whose size is not a multiple of eight.
+// Pairs of this thread that exist; fewer than four at the end of a head whose size is not a
+// multiple of eight.
 __device__ __forceinline__ int pairs_left(const RopeTable& table, int pair) {
   return min(kPairsPerThread, table.rope / 2 - pair);
 }
@@ -82,8 +83,8 @@ __device__ __forceinline__ void load_table(const float* values, int count, float
   }
 }
 
-// a' = a cos - b sin, b' = b cos + a sin, each operation rounded (no fused multiply-add), so that the result does not hang on
-// what a compiler contracts. A position outside the table gives NaN.
+// a' = a cos - b sin, b' = b cos + a sin, each operation rounded (no fused multiply-add), so that
+// the result does not hang on what a compiler contracts. A position outside the table gives NaN.
 template <bool kWide>
 __device__ __forceinline__ Pairs rotate(const Pairs& pairs, const RopeTable& table, int pair,
                                         std::int64_t position) {
@@ -100,10 +101,8 @@ __device__ __forceinline__ Pairs rotate(const Pairs& pairs, const RopeTable& tab
   load_table<kWide>(cosines + table.rope / 2, left, sine);
 #pragma unroll
   for (int i = 0; i < kPairsPerThread; ++i) {
-    rotated.a[i] =
-        __fsub_rn(__fmul_rn(pairs.a[i], cosine[i]), __fmul_rn(pairs.b[i], sine[i]));
-    rotated.b[i] =
-        __fadd_rn(__fmul_rn(pairs.b[i], cosine[i]), __fmul_rn(pairs.a[i], sine[i]));
+    rotated.a[i] = __fsub_rn(__fmul_rn(pairs.a[i], cosine[i]), __fmul_rn(pairs.b[i], sine[i]));
+    rotated.b[i] = __fadd_rn(__fmul_rn(pairs.b[i], cosine[i]), __fmul_rn(pairs.a[i], sine[i]));
   }
   return rotated;
 }

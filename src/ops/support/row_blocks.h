@@ -16,9 +16,9 @@ struct RowBlocks {
   dim3 block;  // x: threads of a row, y: rows
 };
 
-// Few threads per CTA while rows are few, so that they spread over the SMs; many once the GPU is full, so that CTAs are worth
-// launching. `repeats` is how often the grid holds these rows (tokens in another grid dimension). Rows with more than
-// kMaxThreadsPerRow pieces take several rounds.
+// Few threads per CTA while rows are few, so that they spread over the SMs; many once the GPU is
+// full, so that CTAs are worth launching. `repeats` is how often the grid holds these rows (tokens
+// in another grid dimension). Rows with more than kMaxThreadsPerRow pieces take several rounds.
 inline RowBlocks row_blocks(std::int64_t rows, std::int64_t pieces_per_row,
                             std::int64_t repeats = 1) {
   constexpr std::int64_t kFewRows = 528;  // four per SM of an H200

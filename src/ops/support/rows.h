@@ -16,8 +16,8 @@ struct Rows {
   SLIPSTREAM_HOST_DEVICE T* row(std::int64_t index) const { return data.get() + index * stride; }
 };
 
-// Rows of a [tokens, heads, columns] tensor whose columns lie side by side. 16-bit floats are passed as std::uint16_t and
-// fp8 codes as std::uint8_t: the dtype travels beside them.
+// Rows of a [tokens, heads, columns] tensor whose columns lie side by side. 16-bit floats are
+// passed as std::uint16_t and fp8 codes as std::uint8_t: the dtype travels beside them.
 template <class T>
 struct HeadRows {
   pdl::Produced<T> data;

@@ -11,9 +11,7 @@ constexpr std::int64_t kMaxTokens = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kMaxColumns = 1 << 24;  // kernels count the columns of a row in an int
 
 // A row of no columns, for an argument that is absent.
-Tensor empty_rows(const Tensor& like) {
-  return {nullptr, like.dtype, {like.shape[0], 0}};
-}
+Tensor empty_rows(const Tensor& like) { return {nullptr, like.dtype, {like.shape[0], 0}}; }
 
 void apart_from_all(const Arguments& arguments, const char* argument, const Tensor& output,
                     std::initializer_list<std::pair<const char*, const Tensor*>> others) {
@@ -118,9 +116,8 @@ SlotWrite slot_write(const Arguments& arguments, const Tensor& kv_buffer, const 
                   {"cache_k_nope", &cache_k_nope},
                   {"cache_k_rope", &rope},
                   {"dropped", &slot_options.dropped}});
-  apart_from_all(
-      arguments, "dropped", slot_options.dropped,
-      {{"loc", &loc}, {"cache_k_nope", &cache_k_nope}, {"cache_k_rope", &rope}});
+  apart_from_all(arguments, "dropped", slot_options.dropped,
+                 {{"loc", &loc}, {"cache_k_nope", &cache_k_nope}, {"cache_k_rope", &rope}});
   return write;
 }
 

@@ -1,5 +1,5 @@
-// From checked tensors to the views that kernels take. Every function throws InvalidArgument through `arguments` where the
-// tensor is not as described.
+// From checked tensors to the views that kernels take. Every function throws InvalidArgument
+// through `arguments` where the tensor is not as described.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +43,8 @@ template <class T>
   return {{static_cast<T*>(tensor.data)}, tensor.strides[0], tensor.strides[1]};
 }
 
-// `tensor` with its second axis of size 1 where it has none: [tokens, columns] as [tokens, 1, columns].
+// `tensor` with its second axis of size 1 where it has none: [tokens, columns] as [tokens, 1,
+// columns].
 [[nodiscard]] Tensor with_head_axis(const Arguments& arguments, const char* argument,
                                     const Tensor& tensor);
 

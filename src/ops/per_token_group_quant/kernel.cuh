@@ -1,0 +1,187 @@
+// Quantises groups of 16 to 128 neighbouring elements to fp8 or int8, one scale each, after
+// silu(gate) * up if asked.
+//
+// A thread takes eight elements (16 or 32 bytes in, 8 bytes out), a group is 2 to 16 neighbouring
+// lanes that find its maximum by shuffles. Threads (x) stand over a row, in whole warps, so that a
+// warp never holds two rows; the grid is pieces of a row x tokens x experts. Only the input's dtype
+// and the silu make kernels of their own; group size, scale layout and output dtype are branches
+// that the whole grid takes alike.
+//
+// PDL: trigger at entry, addresses, wait. The first row of every thread is loaded together with
+// masked_m, whether or not the expert has that many tokens: its memory is there, and one round trip
+// is saved. All lanes stay in the loop for the shuffles; those behind the end of a row or of the
+// tokens compute on zeros and store nothing.
+#pragma once
+
+#include "ops/per_token_group_quant/params.h"
+#include "ops/support/convert.cuh"
+#include "ops/support/memory.cuh"
+#include "ops/support/quantize.cuh"
+#include "slipstream/pdl.cuh"
+
+namespace slipstream::ops {
+
+inline constexpr int kQuantElements = 8;
+inline constexpr int kQuantMaxThreads = 128;
+
+// What makes a kernel of its own. (A type, as nvcc 13.0 cannot name a kernel with a struct value
+// for an argument.)
+template <DType kDType, bool kFuseSilu>
+struct GroupQuantConfig {
+  static constexpr DType kInputDtype = kDType;
+  static constexpr bool kSilu = kFuseSilu;
+  static constexpr int kElementBytes = kDType == DType::kFloat32 ? 4 : 2;
+};
+
+// Eight elements as loaded: 16-bit ones fill `low` only.
+struct PackedElements {
+  uint4 low;
+  uint4 high;
+};
+
+template <class Config>
+__device__ __forceinline__ PackedElements load_elements(const std::uint8_t* address) {
+  PackedElements packed{};
+  packed.low = *reinterpret_cast<const uint4*>(address);
+  if constexpr (Config::kElementBytes == 4)
+    packed.high = reinterpret_cast<const uint4*>(address)[1];
+  return packed;
+}
+
+template <class Config>
+__device__ __forceinline__ void unpack(const PackedElements& packed,
+                                       float (&values)[kQuantElements]) {
+  if constexpr (Config::kInputDtype == DType::kFloat32) {
+    memcpy(values, &packed, sizeof(values));
+  } else {
+    to_floats(packed.low, Config::kInputDtype, values);
+  }
+}
+
+// What a thread holds of a row: eight elements, and with silu the eight of the up half that go with
+// them.
+struct RowElements {
+  PackedElements gate;
+  PackedElements up;
+};
+
+// The elements at `column` of a row, zeros where `exists` is false.
+template <class Config>
+__device__ __forceinline__ RowElements load_row(const PerTokenGroupQuantParams& params,
+                                                const std::uint8_t* address, bool exists) {
+  RowElements elements{};
+  if (!exists) return elements;
+  elements.gate = load_elements<Config>(address);
+  if constexpr (Config::kSilu) {
+    elements.up = load_elements<Config>(address + static_cast<std::int64_t>(params.columns) *
+                                                      Config::kElementBytes);
+  }
+  return elements;
+}
+
+// To the input's dtype and back.
+template <class Config>
+__device__ __forceinline__ void round_to_input(float (&values)[kQuantElements]) {
+  if constexpr (Config::kInputDtype != DType::kFloat32) {
+    to_floats(to_packed(values, Config::kInputDtype), Config::kInputDtype, values);
+  }
+}
+
+// silu in fp32, rounded to the input's dtype, times up, rounded again.
+template <class Config>
+__device__ __forceinline__ void values_of(const RowElements& elements,
+                                          float (&values)[kQuantElements]) {
+  unpack<Config>(elements.gate, values);
+  if constexpr (Config::kSilu) {
+    float up[kQuantElements];
+    unpack<Config>(elements.up, up);
+#pragma unroll
+    for (float& value : values) value = __fdividef(value, 1.0F + expf(-value));
+    round_to_input<Config>(values);
+#pragma unroll
+    for (int i = 0; i < kQuantElements; ++i) values[i] = __fmul_rn(values[i], up[i]);
+    round_to_input<Config>(values);
+  }
+}
+
+// Eight int8 codes, rounded to nearest even and saturated; NaN gives 0.
+__device__ __forceinline__ uint2 to_int8(const float (&values)[kQuantElements]) {
+  std::uint32_t words[2] = {};
+#pragma unroll
+  for (int i = 0; i < kQuantElements; ++i) {
+    const int code = min(max(__float2int_rn(values[i]), -128), 127);
+    words[i / 4] |= static_cast<std::uint32_t>(code & 0xff) << (8 * (i % 4));
+  }
+  return {words[0], words[1]};
+}
+
+// Stores the scale of `group`, and with UE8M0 zeros behind the last one of a row.
+__device__ __forceinline__ void store_scale(const PerTokenGroupQuantParams& params,
+                                            std::int64_t row_words, int group, float scale) {
+  std::uint8_t* row = params.output_s.get() + 4 * row_words;
+  if (!params.scale_ue8m0) {
+    *reinterpret_cast<float*>(row + 4 * (group * params.scale_word_stride)) = scale;
+    return;
+  }
+  std::uint8_t* word = row + 4 * (group / 4 * params.scale_word_stride);
+  word[group % 4] = static_cast<std::uint8_t>(__float_as_uint(scale) >> 23);
+  if ((group + 1) * params.group_size < params.columns) return;
+  for (int tail = group % 4 + 1; tail < 4; ++tail) word[tail] = 0;
+}
+
+// Quantises the eight elements at (expert, token, column) together with the other lanes of the
+// group. The whole warp takes part; lanes with `stores` false only keep it company.
+template <class Config>
+__device__ __forceinline__ void quantise(const PerTokenGroupQuantParams& params,
+                                         const RowElements& elements, std::int64_t token,
+                                         int column, bool stores) {
+  const bool is_fp8 = params.output_dtype == DType::kFloat8E4M3;
+  const ScaleRule rule{params.eps,
+                       is_fp8 ? Divisor{448.0F, 1.0F / 448.0F} : Divisor{127.0F, 1.0F / 127.0F},
+                       params.scale_ue8m0};
+  float values[kQuantElements];
+  values_of<Config>(elements, values);
+  const int lanes = params.group_size / kQuantElements;
+  const Divisor scale = group_scale(group_max(largest_magnitude(values), lanes), rule);
+#pragma unroll
+  for (float& value : values) value = divide(value, scale);
+  if (!stores) return;
+  const std::int64_t expert = blockIdx.z;
+  const std::int64_t row = expert * params.tokens + token;
+  auto* codes = reinterpret_cast<uint2*>(params.output_q.get() + row * params.columns + column);
+  *codes = is_fp8 ? to_fp8(values, DType::kFloat8E4M3) : to_int8(values);
+  if (column % params.group_size == 0) {
+    store_scale(params, expert * params.scale_expert_stride + token * params.scale_token_stride,
+                column / params.group_size, scale.value);
+  }
+}
+
+template <class Config>
+__global__ void __launch_bounds__(kQuantMaxThreads)
+    per_token_group_quant_kernel(const __grid_constant__ PerTokenGroupQuantParams params) {
+  pdl::trigger();
+  const int expert = static_cast<int>(blockIdx.z);
+  const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * kQuantElements;
+  const bool in_row = column < params.columns;
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.y) * blockDim.y;
+  std::int64_t block_token = static_cast<std::int64_t>(blockIdx.y) * blockDim.y;
+  std::int64_t token = block_token + threadIdx.y;
+  const std::uint8_t* address = params.input.get() + expert * params.input_expert_stride +
+                                token * params.input_token_stride +
+                                static_cast<std::int64_t>(column) * Config::kElementBytes;
+
+  pdl::wait();
+  RowElements elements = load_row<Config>(params, address, in_row && token < params.tokens);
+  const std::int64_t tokens = params.tokens_of(expert);
+  keep(elements.gate.low);
+#pragma unroll 1
+  while (block_token < tokens) {
+    quantise<Config>(params, elements, token, column, in_row && token < tokens);
+    block_token += step;
+    token += step;
+    address += step * params.input_token_stride;
+    elements = load_row<Config>(params, address, in_row && token < tokens);
+  }
+}
+
+}  // namespace slipstream::ops
