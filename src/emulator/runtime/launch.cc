@@ -14,34 +14,6 @@
 namespace slipstream::emulator::runtime {
 namespace {
 
-constexpr uint32_t kMaxGridX = 0x7fffffff;
-constexpr uint32_t kMaxGridYZ = 65535;
-constexpr uint32_t kMaxBlockXY = 1024;
-constexpr uint32_t kMaxBlockZ = 64;
-
-struct Limit {
-  const char* name;
-  uint64_t value;
-  uint64_t most;
-};
-
-void check_shape(const dim3& grid, const dim3& block) {
-  const uint64_t threads = uint64_t{block.x} * block.y * block.z;
-  const std::array<Limit, 7> limits = {
-      {{"gridDim.x", grid.x, kMaxGridX},
-       {"gridDim.y", grid.y, kMaxGridYZ},
-       {"gridDim.z", grid.z, kMaxGridYZ},
-       {"blockDim.x", block.x, kMaxBlockXY},
-       {"blockDim.y", block.y, kMaxBlockXY},
-       {"blockDim.z", block.z, kMaxBlockZ},
-       {"threads per block", threads, machine::Limits::kMaxThreadsPerCta}}};
-  for (const Limit& limit : limits) {
-    if (limit.value >= 1 && limit.value <= limit.most) continue;
-    throw ApiError(cudaErrorInvalidConfiguration, fmt::format("{} must be from 1 to {}, it is {}",
-                                                              limit.name, limit.most, limit.value));
-  }
-}
-
 std::vector<uint8_t> parameter_block(const machine::Kernel* kernel, void** arguments) {
   std::vector<uint8_t> block(device().attributes(kernel).parameter_bytes);
   const auto parameters = device().kernel_parameters(kernel);
@@ -74,25 +46,12 @@ constexpr std::array kHints = {
     cudaLaunchAttributeNvlinkUtilCentricScheduling,
 };
 
-void check_cluster(const KernelOperation& operation, const cudaLaunchAttributeValue& value) {
-  const auto& cluster = value.clusterDim;
-  const dim3& grid = operation.grid;
-  const bool divides = cluster.x > 0 && cluster.y > 0 && cluster.z > 0 && grid.x % cluster.x == 0 &&
-                       grid.y % cluster.y == 0 && grid.z % cluster.z == 0;
-  if (divides) return;
-  throw ApiError(cudaErrorInvalidClusterSize,
-                 fmt::format("the cluster {}x{}x{} must divide the grid {}x{}x{}", cluster.x,
-                             cluster.y, cluster.z, grid.x, grid.y, grid.z));
-}
-
 void keep_attribute(KernelOperation& operation, const cudaLaunchAttribute& attribute) {
   const cudaLaunchAttributeValue& value = attribute.val;
   switch (attribute.id) {
     case cudaLaunchAttributeIgnore:
       return;
     case cudaLaunchAttributeClusterDimension:
-      check_cluster(operation, value);
-      break;
     case cudaLaunchAttributeCooperative:
     case cudaLaunchAttributeProgrammaticStreamSerialization:
       break;
@@ -122,7 +81,6 @@ KernelOperation make_kernel_operation(const void* function, dim3 grid, dim3 bloc
                                       std::span<const cudaLaunchAttribute> attributes) {
   KernelOperation operation;
   operation.function = &registry().function(function);
-  check_shape(grid, block);
   operation.grid = grid;
   operation.block = block;
   require(dynamic_shared_bytes <= UINT32_MAX);

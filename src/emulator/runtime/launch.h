@@ -10,9 +10,9 @@
 
 namespace slipstream::emulator::runtime {
 
-// Copies the parameters and notes the attributes. Throws ApiError: for the shape with the text that
-// says which limit of the device it breaks, for an attribute that is unknown or not valid for a
-// launch.
+// Copies the parameters and notes the attributes. Throws ApiError for an unknown kernel and for an
+// attribute that is unknown or not valid for a launch; the shape is checked by the device, when the
+// operation is submitted.
 KernelOperation make_kernel_operation(const void* function, dim3 grid, dim3 block,
                                       std::size_t dynamic_shared_bytes, void** arguments,
                                       std::span<const cudaLaunchAttribute> attributes);
