@@ -8,10 +8,10 @@ find_package(nlohmann_json 3.11 REQUIRED)
 find_package(Threads REQUIRED)
 
 # Third-party code is linked statically or header-only: a carried build runs where no package is installed.
+# Of fmt, the part that need not be in every file is compiled once, from its headers.
 find_path(SLIPSTREAM_FMT_INCLUDE_DIR fmt/core.h REQUIRED)
-add_library(slipstream_fmt INTERFACE)
-target_include_directories(slipstream_fmt SYSTEM INTERFACE ${SLIPSTREAM_FMT_INCLUDE_DIR})
-target_compile_definitions(slipstream_fmt INTERFACE FMT_HEADER_ONLY)
+add_library(slipstream_fmt STATIC ${CMAKE_CURRENT_LIST_DIR}/fmt.cc)
+target_include_directories(slipstream_fmt SYSTEM PUBLIC ${SLIPSTREAM_FMT_INCLUDE_DIR})
 
 find_path(SLIPSTREAM_ZSTD_INCLUDE_DIR zstd.h REQUIRED)
 find_library(SLIPSTREAM_ZSTD_ARCHIVE libzstd.a REQUIRED)
