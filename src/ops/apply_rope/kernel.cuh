@@ -22,8 +22,6 @@
 
 namespace slipstream::ops {
 
-inline constexpr int kCopyPerThread = 8;
-
 // One head of one token: what to rotate or copy, and where it is saved.
 struct RopeHead {
   std::uint16_t* rotated;        // null for a value head
@@ -59,15 +57,15 @@ __device__ __forceinline__ RopeHead rope_head(const ApplyRopeParams& params, std
 // Writes four pairs where they came from, in a head of query, key or the cache.
 template <bool kWide>
 __device__ __forceinline__ void store_pairs(std::uint16_t* row, const RopeTable& table, int pair,
-                                            uint2 first, uint2 second) {
+                                            uint4 bits) {
   const int left = pairs_left(table, pair);
   if (table.layout == RopeLayout::kHalfSplit) {
     using Unit = std::conditional_t<kWide, uint2, std::uint16_t>;
-    store_units<Unit, uint2>(row + pair, first, left);
-    store_units<Unit, uint2>(row + table.rope / 2 + pair, second, left);
+    store_units<Unit, uint2>(row + pair, uint2{bits.x, bits.y}, left);
+    store_units<Unit, uint2>(row + table.rope / 2 + pair, uint2{bits.z, bits.w}, left);
   } else {
     using Unit = std::conditional_t<kWide, uint4, std::uint16_t>;
-    store_units<Unit, uint4>(row + 2 * pair, uint4{first.x, first.y, second.x, second.y}, 2 * left);
+    store_units<Unit, uint4>(row + 2 * pair, bits, 2 * left);
   }
 }
 
@@ -91,22 +89,21 @@ __device__ __forceinline__ void rotate_piece(const ApplyRopeParams& params, cons
   keep(packed.first);
   keep(packed.second);
   const Pairs rotated =
-      rotate<kWide>(unpack(packed, table.layout, params.dtype), table, pair, position);
-  float first[4];
-  float second[4];
-  memory_order(rotated, table.layout, first, second);
-  packed = {to_packed(first, params.dtype), to_packed(second, params.dtype)};
-  store_pairs<kWide>(head.rotated, table, pair, packed.first, packed.second);
+      rotate<kWide>(pairs_of(packed, table.layout, params.dtype), table, pair, position);
+  float values[kPack];
+  memory_order(rotated, table.layout, values);
+  const uint4 bits = pack(values, params.dtype);
+  store_pairs<kWide>(head.rotated, table, pair, bits);
   if (!params.saves) return;
   std::uint16_t* saved = saved_row(params, head, slot, head.counts_drops && pair == 0);
-  if (saved != nullptr) store_pairs<kWide>(saved, table, pair, packed.first, packed.second);
+  if (saved != nullptr) store_pairs<kWide>(saved, table, pair, bits);
 }
 
 template <bool kWide>
 __device__ __forceinline__ void copy_piece(const ApplyRopeParams& params, const RopeHead& head,
                                            int element) {
   using Unit = std::conditional_t<kWide, uint4, std::uint16_t>;
-  const int count = min(kCopyPerThread, params.head_size - element);
+  const int count = min(kPack, params.head_size - element);
   if (head.source == nullptr || count <= 0) return;
   uint4 packed = load_units<Unit, uint4>(head.source + element, count);
   const std::int64_t slot = load_index(params.slots.loc, head.slot_address);
@@ -123,7 +120,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   const int rows = params.q_heads + (params.saves ? 2 : 1) * params.kv_heads;
   const int rope_pieces = (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
   const int copied = params.saves ? params.head_size : 0;
-  const int pieces = rope_pieces + (copied + kCopyPerThread - 1) / kCopyPerThread;
+  const int pieces = rope_pieces + (copied + kPack - 1) / kPack;
   std::int64_t token = blockIdx.y;
   RopeHead head = rope_head(params, token, row);
 
@@ -136,7 +133,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
       // Key heads copy what lies behind the rotated part, value heads everything.
       const int skipped = head.rotated == nullptr ? 0 : params.table.rope;
       if (piece >= rope_pieces) {
-        copy_piece<kWide>(params, head, skipped + (piece - rope_pieces) * kCopyPerThread);
+        copy_piece<kWide>(params, head, skipped + (piece - rope_pieces) * kPack);
       } else if (head.rotated != nullptr) {
         rotate_piece<kWide>(params, head, piece * kPairsPerThread);
       }

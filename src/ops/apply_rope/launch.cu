@@ -93,7 +93,7 @@ bool is_wide(const ApplyRopeParams& params, const Heads& heads, const Tensor& co
                     is_aligned(heads.k_buffer, kAccessBytes) &&
                     is_aligned(heads.v_buffer, kAccessBytes);
   return tensors && save && params.table.rope % (2 * kPairsPerThread) == 0 &&
-         params.head_size % kCopyPerThread == 0;
+         params.head_size % kPack == 0;
 }
 
 Heads split_all(const Arguments& arguments, const Tensor& query, const Tensor& key,
@@ -165,7 +165,7 @@ void apply_rope_with_cos_sin_cache_inplace(
   const Heads heads = split_all(arguments, query, key, head_size, fused_set_kv_buffer);
   const std::int64_t copied = params.saves ? params.head_size : 0;
   const std::int64_t pieces = (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread +
-                              (copied + kCopyPerThread - 1) / kCopyPerThread;
+                              (copied + kPack - 1) / kPack;
   const RowBlocks blocks =
       row_blocks(params.q_heads + (params.saves ? 2 : 1) * params.kv_heads, pieces, params.tokens);
   const auto grid_y = static_cast<unsigned>(std::min<std::int64_t>(params.tokens, kMaxGridY));

@@ -22,17 +22,15 @@
 
 namespace slipstream::ops {
 
-inline constexpr int kNopePerThread = 8;
-
 // Eight elements without rotation.
 template <bool kWide>
 __device__ __forceinline__ void quantize_nope(const MlaRopeQuantizeFp8Params& params,
                                               const MlaRopeQuantizeRows& rows, int element) {
   using LoadUnit = std::conditional_t<kWide, uint4, std::uint16_t>;
   using StoreUnit = std::conditional_t<kWide, uint2, std::uint8_t>;
-  const int count = min(kNopePerThread, params.nope - element);
-  float values[kNopePerThread];
-  to_floats(load_units<LoadUnit, uint4>(rows.nope + element, count), params.input_dtype, values);
+  const int count = min(kPack, params.nope - element);
+  float values[kPack];
+  unpack(load_units<LoadUnit, uint4>(rows.nope + element, count), params.input_dtype, values);
 #pragma unroll
   for (float& value : values) value *= rows.scale;
   store_units<StoreUnit, uint2>(rows.nope_out + element, to_fp8(values, params.output_dtype),
@@ -42,16 +40,15 @@ __device__ __forceinline__ void quantize_nope(const MlaRopeQuantizeFp8Params& pa
 // Writes the codes of four pairs where the pairs came from.
 template <bool kWide>
 __device__ __forceinline__ void store_pair_codes(std::uint8_t* row, const RopeTable& table,
-                                                 int pair, std::uint32_t first,
-                                                 std::uint32_t second) {
+                                                 int pair, uint2 codes) {
   const int left = pairs_left(table, pair);
   if (table.layout == RopeLayout::kHalfSplit) {
     using Unit = std::conditional_t<kWide, std::uint32_t, std::uint8_t>;
-    store_units<Unit, std::uint32_t>(row + pair, first, left);
-    store_units<Unit, std::uint32_t>(row + table.rope / 2 + pair, second, left);
+    store_units<Unit, std::uint32_t>(row + pair, codes.x, left);
+    store_units<Unit, std::uint32_t>(row + table.rope / 2 + pair, codes.y, left);
   } else {
     using Unit = std::conditional_t<kWide, uint2, std::uint8_t>;
-    store_units<Unit, uint2>(row + 2 * pair, uint2{first, second}, 2 * left);
+    store_units<Unit, uint2>(row + 2 * pair, codes, 2 * left);
   }
 }
 
@@ -65,17 +62,12 @@ __device__ __forceinline__ void quantize_rope(const MlaRopeQuantizeFp8Params& pa
   keep(packed.first);
   keep(packed.second);
   const Pairs rotated =
-      rotate<kWide>(unpack(packed, table.layout, params.input_dtype), table, pair, position);
-  float first[4];
-  float second[4];
-  memory_order(rotated, table.layout, first, second);
+      rotate<kWide>(pairs_of(packed, table.layout, params.input_dtype), table, pair, position);
+  float values[kPack];
+  memory_order(rotated, table.layout, values);
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    first[i] *= rows.scale;
-    second[i] *= rows.scale;
-  }
-  store_pair_codes<kWide>(rows.rope_out, table, pair, to_fp8(first, params.output_dtype),
-                          to_fp8(second, params.output_dtype));
+  for (float& value : values) value *= rows.scale;
+  store_pair_codes<kWide>(rows.rope_out, table, pair, to_fp8(values, params.output_dtype));
 }
 
 template <bool kWide>
@@ -83,7 +75,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
     mla_rope_quantize_fp8_kernel(const __grid_constant__ MlaRopeQuantizeFp8Params params) {
   pdl::trigger();
   const int head = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y);
-  const int nope_pieces = (params.nope + kNopePerThread - 1) / kNopePerThread;
+  const int nope_pieces = (params.nope + kPack - 1) / kPack;
   const int pieces = nope_pieces + (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
 
   std::int64_t token = blockIdx.y;
@@ -97,7 +89,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
     for (int piece = static_cast<int>(threadIdx.x); piece < pieces;
          piece += static_cast<int>(blockDim.x)) {
       if (piece < nope_pieces) {
-        quantize_nope<kWide>(params, rows, piece * kNopePerThread);
+        quantize_nope<kWide>(params, rows, piece * kPack);
       } else {
         quantize_rope<kWide>(params, rows, position_address,
                              (piece - nope_pieces) * kPairsPerThread);

@@ -81,7 +81,7 @@ bool is_wide(const MlaRopeQuantizeArguments& arguments, const MlaRopeQuantizeFp8
     return std::all_of(tensors.begin(), tensors.end(),
                        [&](const Tensor* tensor) { return is_aligned(*tensor, bytes); });
   };
-  return params.table.rope % (2 * kPairsPerThread) == 0 && params.nope % kNopePerThread == 0 &&
+  return params.table.rope % (2 * kPairsPerThread) == 0 && params.nope % kPack == 0 &&
          all({&arguments.q_rope, &arguments.k_rope, &arguments.q_nope, &arguments.k_nope,
               &arguments.cos_sin_cache},
              16) &&
@@ -142,7 +142,7 @@ void mla_rope_quantize_fp8(const MlaRopeQuantizeArguments& arguments,
                            const LaunchOptions& options) {
   const MlaRopeQuantizeFp8Params params =
       check_mla_rope_quantize_fp8(Arguments("mla_rope_quantize_fp8"), arguments);
-  const std::int64_t pieces = (params.nope + kNopePerThread - 1) / kNopePerThread +
+  const std::int64_t pieces = (params.nope + kPack - 1) / kPack +
                               (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
   const RowBlocks blocks = row_blocks(params.heads + 1, pieces, params.tokens);
   const auto grid_y = static_cast<unsigned>(std::min<std::int64_t>(params.tokens, kMaxGridY));

@@ -48,13 +48,12 @@ struct MlaRopeQuantizeRows {
 // `head` counts the heads of q and then the one of k.
 SLIPSTREAM_HOST_DEVICE inline MlaRopeQuantizeRows rows_of(const MlaRopeQuantizeFp8Params& params,
                                                           std::int64_t token, int head) {
-  if (head < params.heads) {
-    return {params.q_rope.row(token, head), params.q_nope.row(token, head),
-            params.q_rope_out.row(token, head), params.q_nope_out.row(token, head),
-            params.quant_scale_q};
-  }
-  return {params.k_rope.row(token, 0), params.k_nope.row(token, 0), params.k_rope_out.row(token, 0),
-          params.k_nope_out.row(token, 0), params.quant_scale_kv};
+  const bool is_q = head < params.heads;
+  return {is_q ? params.q_rope.row(token, head) : params.k_rope.row(token, 0),
+          is_q ? params.q_nope.row(token, head) : params.k_nope.row(token, 0),
+          is_q ? params.q_rope_out.row(token, head) : params.k_rope_out.row(token, 0),
+          is_q ? params.q_nope_out.row(token, head) : params.k_nope_out.row(token, 0),
+          is_q ? params.quant_scale_q : params.quant_scale_kv};
 }
 
 inline constexpr std::array kMlaRopeQuantizeFp8Fields{

@@ -21,7 +21,6 @@
 
 namespace slipstream::ops {
 
-inline constexpr int kQuantElements = 8;
 inline constexpr int kQuantMaxThreads = 128;
 
 // What makes a kernel of its own. (A type, as nvcc 13.0 cannot name a kernel with a struct value
@@ -49,12 +48,11 @@ __device__ __forceinline__ PackedElements load_elements(const std::uint8_t* addr
 }
 
 template <class Config>
-__device__ __forceinline__ void unpack(const PackedElements& packed,
-                                       float (&values)[kQuantElements]) {
+__device__ __forceinline__ void floats_of(const PackedElements& packed, float (&values)[kPack]) {
   if constexpr (Config::kInputDtype == DType::kFloat32) {
     memcpy(values, &packed, sizeof(values));
   } else {
-    to_floats(packed.low, Config::kInputDtype, values);
+    unpack<Config::kInputDtype>(packed.low, values);
   }
 }
 
@@ -81,78 +79,99 @@ __device__ __forceinline__ RowElements load_row(const PerTokenGroupQuantParams& 
 
 // To the input's dtype and back.
 template <class Config>
-__device__ __forceinline__ void round_to_input(float (&values)[kQuantElements]) {
+__device__ __forceinline__ void round_to_input(float (&values)[kPack]) {
   if constexpr (Config::kInputDtype != DType::kFloat32) {
-    to_floats(to_packed(values, Config::kInputDtype), Config::kInputDtype, values);
+    unpack<Config::kInputDtype>(pack<Config::kInputDtype>(values), values);
   }
 }
 
 // silu in fp32, rounded to the input's dtype, times up, rounded again.
 template <class Config>
-__device__ __forceinline__ void values_of(const RowElements& elements,
-                                          float (&values)[kQuantElements]) {
-  unpack<Config>(elements.gate, values);
+__device__ __forceinline__ void values_of(const RowElements& elements, float (&values)[kPack]) {
+  floats_of<Config>(elements.gate, values);
   if constexpr (Config::kSilu) {
-    float up[kQuantElements];
-    unpack<Config>(elements.up, up);
+    float up[kPack];
+    floats_of<Config>(elements.up, up);
 #pragma unroll
     for (float& value : values) value = __fdividef(value, 1.0F + expf(-value));
     round_to_input<Config>(values);
 #pragma unroll
-    for (int i = 0; i < kQuantElements; ++i) values[i] = __fmul_rn(values[i], up[i]);
+    for (int i = 0; i < kPack; ++i) values[i] = __fmul_rn(values[i], up[i]);
     round_to_input<Config>(values);
   }
 }
 
 // Eight int8 codes, rounded to nearest even and saturated; NaN gives 0.
-__device__ __forceinline__ uint2 to_int8(const float (&values)[kQuantElements]) {
+__device__ __forceinline__ uint2 to_int8(const float (&values)[kPack]) {
   std::uint32_t words[2] = {};
 #pragma unroll
-  for (int i = 0; i < kQuantElements; ++i) {
+  for (int i = 0; i < kPack; ++i) {
     const int code = min(max(__float2int_rn(values[i]), -128), 127);
     words[i / 4] |= static_cast<std::uint32_t>(code & 0xff) << (8 * (i % 4));
   }
   return {words[0], words[1]};
 }
 
-// Stores the scale of `group`, and with UE8M0 zeros behind the last one of a row.
-__device__ __forceinline__ void store_scale(const PerTokenGroupQuantParams& params,
-                                            std::int64_t row_words, int group, float scale) {
-  std::uint8_t* row = params.output_s.get() + 4 * row_words;
-  if (!params.scale_ue8m0) {
-    *reinterpret_cast<float*>(row + 4 * (group * params.scale_word_stride)) = scale;
-    return;
-  }
-  std::uint8_t* word = row + 4 * (group / 4 * params.scale_word_stride);
-  word[group % 4] = static_cast<std::uint8_t>(__float_as_uint(scale) >> 23);
-  if ((group + 1) * params.group_size < params.columns) return;
-  for (int tail = group % 4 + 1; tail < 4; ++tail) word[tail] = 0;
+// Where a thread stands in its row; the same for every token, and known before the wait.
+struct Place {
+  int column;
+  int group;
+  bool in_row;
+  bool leads_group;  // the first lane of a group stores its scale
+  bool ends_row;     // in the last group of the row
+};
+
+__device__ __forceinline__ Place place_of(const PerTokenGroupQuantParams& params) {
+  const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * kPack;
+  const int group = column / params.group_size;
+  return {column, group, column < params.columns, group * params.group_size == column,
+          (group + 1) * params.group_size >= params.columns};
 }
 
-// Quantises the eight elements at (expert, token, column) together with the other lanes of the
-// group. The whole warp takes part; lanes with `stores` false only keep it company.
+// Stores the scale of the thread's group, and with UE8M0 zeros behind the last one of a row.
+__device__ __forceinline__ void store_scale(const PerTokenGroupQuantParams& params,
+                                            std::int64_t row_words, const Place& place,
+                                            float scale) {
+  std::uint8_t* row = params.output_s.get() + 4 * row_words;
+  if (!params.scale_ue8m0) {
+    *reinterpret_cast<float*>(row + 4 * (place.group * params.scale_word_stride)) = scale;
+    return;
+  }
+  const int byte = place.group % 4;
+  std::uint8_t* word = row + 4 * (place.group / 4 * params.scale_word_stride);
+  word[byte] = static_cast<std::uint8_t>(__float_as_uint(scale) >> 23);
+  if (!place.ends_row) return;
+#pragma unroll
+  for (int tail = 1; tail < 4; ++tail) {
+    if (tail > byte) word[tail] = 0;
+  }
+}
+
+// Quantises the thread's elements of a token together with the other lanes of the group. The whole
+// warp takes part; lanes with `stores` false only keep it company.
 template <class Config>
 __device__ __forceinline__ void quantise(const PerTokenGroupQuantParams& params,
                                          const RowElements& elements, std::int64_t token,
-                                         int column, bool stores) {
+                                         const Place& place, bool stores) {
   const bool is_fp8 = params.output_dtype == DType::kFloat8E4M3;
   const ScaleRule rule{params.eps,
                        is_fp8 ? Divisor{448.0F, 1.0F / 448.0F} : Divisor{127.0F, 1.0F / 127.0F},
                        params.scale_ue8m0};
-  float values[kQuantElements];
+  float values[kPack];
   values_of<Config>(elements, values);
-  const int lanes = params.group_size / kQuantElements;
+  const int lanes = params.group_size / kPack;
   const Divisor scale = group_scale(group_max(largest_magnitude(values), lanes), rule);
 #pragma unroll
   for (float& value : values) value = divide(value, scale);
   if (!stores) return;
   const std::int64_t expert = blockIdx.z;
   const std::int64_t row = expert * params.tokens + token;
-  auto* codes = reinterpret_cast<uint2*>(params.output_q.get() + row * params.columns + column);
+  auto* codes =
+      reinterpret_cast<uint2*>(params.output_q.get() + row * params.columns + place.column);
   *codes = is_fp8 ? to_fp8(values, DType::kFloat8E4M3) : to_int8(values);
-  if (column % params.group_size == 0) {
+  if (place.leads_group) {
     store_scale(params, expert * params.scale_expert_stride + token * params.scale_token_stride,
-                column / params.group_size, scale.value);
+                place, scale.value);
   }
 }
 
@@ -161,26 +180,25 @@ __global__ void __launch_bounds__(kQuantMaxThreads)
     per_token_group_quant_kernel(const __grid_constant__ PerTokenGroupQuantParams params) {
   pdl::trigger();
   const int expert = static_cast<int>(blockIdx.z);
-  const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * kQuantElements;
-  const bool in_row = column < params.columns;
+  const Place place = place_of(params);
   const std::int64_t step = static_cast<std::int64_t>(gridDim.y) * blockDim.y;
   std::int64_t block_token = static_cast<std::int64_t>(blockIdx.y) * blockDim.y;
   std::int64_t token = block_token + threadIdx.y;
   const std::uint8_t* address = params.input.get() + expert * params.input_expert_stride +
                                 token * params.input_token_stride +
-                                static_cast<std::int64_t>(column) * Config::kElementBytes;
+                                static_cast<std::int64_t>(place.column) * Config::kElementBytes;
 
   pdl::wait();
-  RowElements elements = load_row<Config>(params, address, in_row && token < params.tokens);
+  RowElements elements = load_row<Config>(params, address, place.in_row && token < params.tokens);
   const std::int64_t tokens = params.tokens_of(expert);
   keep(elements.gate.low);
 #pragma unroll 1
   while (block_token < tokens) {
-    quantise<Config>(params, elements, token, column, in_row && token < tokens);
+    quantise<Config>(params, elements, token, place, place.in_row && token < tokens);
     block_token += step;
     token += step;
     address += step * params.input_token_stride;
-    elements = load_row<Config>(params, address, in_row && token < tokens);
+    elements = load_row<Config>(params, address, place.in_row && token < tokens);
   }
 }
 

@@ -86,7 +86,7 @@ pdl::LaunchShape launch_shape(const PerTokenGroupQuantParams& params) {
   constexpr std::int64_t kMaxGridY = 65535;
   constexpr std::int64_t kMaskedGridY =
       64;  // experts seldom have many tokens: a CTA loops over them
-  const std::int64_t lanes = params.columns / kQuantElements;
+  const std::int64_t lanes = params.columns / kPack;
   const std::int64_t chunks = (lanes + kQuantMaxThreads - 1) / kQuantMaxThreads;
   const std::int64_t width = ((lanes + chunks - 1) / chunks + kWarp - 1) / kWarp * kWarp;
   const std::int64_t height = std::clamp<std::int64_t>(params.tokens, 1, kQuantMaxThreads / width);
@@ -133,7 +133,7 @@ PerTokenGroupQuantParams check_per_token_group_quant(
   arguments.size("output_s", output_s, input.rank - 1,
                  {words, quant_options.scale_ue8m0 ? "(four groups each)" : "(one group each)"});
   arguments.contiguous("output_q", output_q);
-  arguments.aligned("output_q", output_q, kQuantElements);
+  arguments.aligned("output_q", output_q, kPack);
   arguments.aligned("output_s", output_s, 4);
   arguments.on_device("output_q", output_q);
   arguments.on_device("output_s", output_s);

@@ -24,8 +24,6 @@
 
 namespace slipstream::ops {
 
-inline constexpr int kElementsPerThread = 8;
-
 // Eight elements of one part of a row: where they are, where they go and how many exist.
 struct RowPiece {
   const std::uint16_t* source;
@@ -35,13 +33,13 @@ struct RowPiece {
 
 __device__ __forceinline__ RowPiece cast_piece(const SetMlaKvBufferFp8Params& params,
                                                std::int64_t token, int index) {
-  const int nope_pieces = (params.nope + kElementsPerThread - 1) / kElementsPerThread;
+  const int nope_pieces = (params.nope + kPack - 1) / kPack;
   const bool in_nope = index < nope_pieces;
-  const int element = (in_nope ? index : index - nope_pieces) * kElementsPerThread;
+  const int element = (in_nope ? index : index - nope_pieces) * kPack;
   const std::uint16_t* row =
       in_nope ? params.cache_k_nope.row(token) : params.cache_k_rope.row(token);
   return {row + element, in_nope ? element : params.nope + element,
-          min(kElementsPerThread, (in_nope ? params.nope : params.rope) - element)};
+          min(kPack, (in_nope ? params.nope : params.rope) - element)};
 }
 
 template <bool kWide>
@@ -60,8 +58,8 @@ template <bool kWide>
 __device__ __forceinline__ void cast_and_store(const SetMlaKvBufferFp8Params& params,
                                                std::int64_t slot, const RowPiece& piece,
                                                uint4 packed) {
-  float values[kElementsPerThread];
-  to_floats(packed, params.input_dtype, values);
+  float values[kPack];
+  unpack(packed, params.input_dtype, values);
   store_codes<kWide>(params.kv_buffer.row(slot), piece, to_fp8(values, params.output_dtype));
 }
 
@@ -89,35 +87,33 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
 }
 
 // Threads of a 656-byte row: whole warps, so that a warp is all latents or all rope.
-inline constexpr int kRow656Latents = Fp8Row656::kNope / kElementsPerThread;
-inline constexpr int kRow656Ropes = Fp8Row656::kRope / kElementsPerThread;
+inline constexpr int kRow656Latents = Fp8Row656::kNope / kPack;
+inline constexpr int kRow656Ropes = Fp8Row656::kRope / kPack;
 inline constexpr int kRow656Threads = 96;
 
 // Thread `lane` of the row: the latents first, then the rope part.
 __device__ __forceinline__ RowPiece piece_656(const SetMlaKvBufferFp8Row656Params& params,
                                               std::int64_t token, int lane) {
   if (lane < kRow656Latents) {
-    const int element = lane * kElementsPerThread;
-    return {params.cache_k_nope.row(token) + element, element, kElementsPerThread};
+    const int element = lane * kPack;
+    return {params.cache_k_nope.row(token) + element, element, kPack};
   }
-  const int element = (lane - kRow656Latents) * kElementsPerThread;
-  return {params.cache_k_rope.row(token) + element, Fp8Row656::kRopeOffset + 2 * element,
-          kElementsPerThread};
+  const int element = (lane - kRow656Latents) * kPack;
+  return {params.cache_k_rope.row(token) + element, Fp8Row656::kRopeOffset + 2 * element, kPack};
 }
 
 // One group of 128 is 16 lanes; all lanes of the warp take part.
 template <bool kWide>
 __device__ __forceinline__ void store_latents(std::uint8_t* row, const RowPiece& piece,
-                                              const float (&values)[kElementsPerThread],
-                                              bool power_of_two) {
-  constexpr int kLanes = Fp8Row656::kGroup / kElementsPerThread;
+                                              const float (&values)[kPack], bool power_of_two) {
+  constexpr int kLanes = Fp8Row656::kGroup / kPack;
   constexpr ScaleRule kRule{Fp8Row656::kEps, {448.0F, 1.0F / 448.0F}, false};
   ScaleRule rule = kRule;
   rule.power_of_two = power_of_two;
   const Divisor scale = group_scale(group_max(largest_magnitude(values), kLanes), rule);
-  float quotients[kElementsPerThread];
+  float quotients[kPack];
 #pragma unroll
-  for (int i = 0; i < kElementsPerThread; ++i) quotients[i] = divide(values[i], scale);
+  for (int i = 0; i < kPack; ++i) quotients[i] = divide(values[i], scale);
   store_codes<kWide>(row, piece, to_fp8(quotients, DType::kFloat8E4M3));
   if (threadIdx.x % kLanes == 0) {
     using Unit = std::conditional_t<kWide, float, std::uint8_t>;
@@ -142,13 +138,13 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   keep(packed);
   if (!admit_slot(params.slots, slot, lane == 0)) return;
   std::uint8_t* row = params.kv_buffer.row(slot);
-  float values[kElementsPerThread];
-  to_floats(packed, params.input_dtype, values);
+  float values[kPack];
+  unpack(packed, params.input_dtype, values);
   if (lane < kRow656Latents) {
     store_latents<kWide>(row, piece, values, params.power_of_two_scales);
   } else {
     using Unit = std::conditional_t<kWide, uint4, std::uint8_t>;
-    store_units<Unit, uint4>(row + piece.target, to_packed(values, DType::kBFloat16), 16);
+    store_units<Unit, uint4>(row + piece.target, pack<DType::kBFloat16>(values), 16);
   }
 }
 

@@ -11,20 +11,37 @@
 
 namespace slipstream::ops {
 
-// Two 16-bit floats in one word, the first in the low half.
-__device__ __forceinline__ float2 to_float2(std::uint32_t pair, DType dtype) {
-  if (dtype == DType::kBFloat16) {
+// Eight values of one thread. Packed as 16-bit floats they fill a uint4, as fp8 codes a uint2; the
+// first one is in the lowest bits.
+inline constexpr int kPack = 8;
+
+template <DType kDtype>
+__device__ __forceinline__ float2 unpack_pair(std::uint32_t pair) {
+  if constexpr (kDtype == DType::kBFloat16) {
     return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000U)};
+  } else {
+    __half2 halves;
+    memcpy(&halves, &pair, sizeof(pair));
+    return __half22float2(halves);
   }
-  __half2 halves;
-  memcpy(&halves, &pair, sizeof(pair));
-  return __half22float2(halves);
+}
+
+template <DType kDtype>
+__device__ __forceinline__ void unpack(uint4 packed, float (&values)[kPack]) {
+  const std::uint32_t pairs[] = {packed.x, packed.y, packed.z, packed.w};
+#pragma unroll
+  for (int i = 0; i < kPack / 2; ++i) {
+    const float2 pair = unpack_pair<kDtype>(pairs[i]);
+    values[2 * i] = pair.x;
+    values[2 * i + 1] = pair.y;
+  }
 }
 
 // Rounds to nearest even.
-__device__ __forceinline__ std::uint32_t to_pair(float first, float second, DType dtype) {
+template <DType kDtype>
+__device__ __forceinline__ std::uint32_t pack_pair(float first, float second) {
   std::uint32_t pair;
-  if (dtype == DType::kBFloat16) {
+  if constexpr (kDtype == DType::kBFloat16) {
     const __nv_bfloat162 rounded = __floats2bfloat162_rn(first, second);
     memcpy(&pair, &rounded, sizeof(pair));
   } else {
@@ -34,56 +51,39 @@ __device__ __forceinline__ std::uint32_t to_pair(float first, float second, DTyp
   return pair;
 }
 
-// Four 16-bit floats, the first in the low half of .x.
-__device__ __forceinline__ void to_floats(uint2 packed, DType dtype, float (&values)[4]) {
-  const float2 low = to_float2(packed.x, dtype);
-  const float2 high = to_float2(packed.y, dtype);
-  values[0] = low.x;
-  values[1] = low.y;
-  values[2] = high.x;
-  values[3] = high.y;
+template <DType kDtype>
+__device__ __forceinline__ uint4 pack(const float (&values)[kPack]) {
+  return {pack_pair<kDtype>(values[0], values[1]), pack_pair<kDtype>(values[2], values[3]),
+          pack_pair<kDtype>(values[4], values[5]), pack_pair<kDtype>(values[6], values[7])};
 }
 
-__device__ __forceinline__ void to_floats(uint4 packed, DType dtype, float (&values)[8]) {
-  float low[4];
-  float high[4];
-  to_floats(uint2{packed.x, packed.y}, dtype, low);
-  to_floats(uint2{packed.z, packed.w}, dtype, high);
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    values[i] = low[i];
-    values[i + 4] = high[i];
+// The same for a dtype that is known at run time: bfloat16 or float16, one branch for all eight.
+__device__ __forceinline__ void unpack(uint4 packed, DType dtype, float (&values)[kPack]) {
+  if (dtype == DType::kBFloat16) {
+    unpack<DType::kBFloat16>(packed, values);
+  } else {
+    unpack<DType::kFloat16>(packed, values);
   }
 }
 
-__device__ __forceinline__ uint2 to_packed(const float (&values)[4], DType dtype) {
-  return {to_pair(values[0], values[1], dtype), to_pair(values[2], values[3], dtype)};
+__device__ __forceinline__ uint4 pack(const float (&values)[kPack], DType dtype) {
+  return dtype == DType::kBFloat16 ? pack<DType::kBFloat16>(values) : pack<DType::kFloat16>(values);
 }
 
-__device__ __forceinline__ uint4 to_packed(const float (&values)[8], DType dtype) {
-  return {to_pair(values[0], values[1], dtype), to_pair(values[2], values[3], dtype),
-          to_pair(values[4], values[5], dtype), to_pair(values[6], values[7], dtype)};
-}
-
-// Four fp8 codes, the first in the low byte: round to nearest even, infinities saturate, NaN stays
-// NaN (0x7f).
+// Round to nearest even, infinities saturate, NaN stays NaN (0x7f).
 template <__nv_fp8_interpretation_t kKind>
-__device__ __forceinline__ std::uint32_t to_fp8_kind(float a, float b, float c, float d) {
-  const std::uint32_t low = __nv_cvt_float2_to_fp8x2({a, b}, __NV_SATFINITE, kKind);
-  const std::uint32_t high = __nv_cvt_float2_to_fp8x2({c, d}, __NV_SATFINITE, kKind);
-  return low | high << 16;
+__device__ __forceinline__ uint2 to_fp8_kind(const float (&values)[kPack]) {
+  std::uint32_t pairs[kPack / 2];
+#pragma unroll
+  for (int i = 0; i < kPack / 2; ++i) {
+    pairs[i] = __nv_cvt_float2_to_fp8x2({values[2 * i], values[2 * i + 1]}, __NV_SATFINITE, kKind);
+  }
+  return {pairs[0] | pairs[1] << 16, pairs[2] | pairs[3] << 16};
 }
 
-__device__ __forceinline__ std::uint32_t to_fp8(const float (&values)[4], DType dtype) {
-  return dtype == DType::kFloat8E4M3
-             ? to_fp8_kind<__NV_E4M3>(values[0], values[1], values[2], values[3])
-             : to_fp8_kind<__NV_E5M2>(values[0], values[1], values[2], values[3]);
-}
-
-__device__ __forceinline__ uint2 to_fp8(const float (&values)[8], DType dtype) {
-  const float low[4] = {values[0], values[1], values[2], values[3]};
-  const float high[4] = {values[4], values[5], values[6], values[7]};
-  return {to_fp8(low, dtype), to_fp8(high, dtype)};
+__device__ __forceinline__ uint2 to_fp8(const float (&values)[kPack], DType dtype) {
+  return dtype == DType::kFloat8E4M3 ? to_fp8_kind<__NV_E4M3>(values)
+                                     : to_fp8_kind<__NV_E5M2>(values);
 }
 
 }  // namespace slipstream::ops

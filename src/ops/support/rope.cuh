@@ -45,27 +45,25 @@ __device__ __forceinline__ PackedPairs load_pairs(const std::uint16_t* row, cons
           load_units<Unit, uint2>(row + table.rope / 2 + pair, left)};
 }
 
-__device__ __forceinline__ Pairs unpack(const PackedPairs& packed, RopeLayout layout, DType dtype) {
-  float first[4];
-  float second[4];
-  to_floats(packed.first, dtype, first);
-  to_floats(packed.second, dtype, second);
-  if (layout == RopeLayout::kInterleaved) {
-    return {{first[0], first[2], second[0], second[2]}, {first[1], first[3], second[1], second[3]}};
-  }
-  return {{first[0], first[1], first[2], first[3]}, {second[0], second[1], second[2], second[3]}};
+__device__ __forceinline__ Pairs pairs_of(const PackedPairs& packed, RopeLayout layout,
+                                          DType dtype) {
+  const auto& [first, second] = packed;
+  float v[kPack];
+  unpack(uint4{first.x, first.y, second.x, second.y}, dtype, v);
+  if (layout == RopeLayout::kInterleaved)
+    return {{v[0], v[2], v[4], v[6]}, {v[1], v[3], v[5], v[7]}};
+  return {{v[0], v[1], v[2], v[3]}, {v[4], v[5], v[6], v[7]}};
 }
 
-// The order in memory again: what goes to the first and to the second run of four elements.
+// The order of PackedPairs again.
 __device__ __forceinline__ void memory_order(const Pairs& pairs, RopeLayout layout,
-                                             float (&first)[4], float (&second)[4]) {
+                                             float (&values)[kPack]) {
+  const bool interleaved = layout == RopeLayout::kInterleaved;
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const bool interleaved = layout == RopeLayout::kInterleaved;
-    const float low = i % 2 == 0 ? pairs.a[i / 2] : pairs.b[i / 2];
-    const float high = i % 2 == 0 ? pairs.a[2 + i / 2] : pairs.b[2 + i / 2];
-    first[i] = interleaved ? low : pairs.a[i];
-    second[i] = interleaved ? high : pairs.b[i];
+  for (int i = 0; i < kPairsPerThread; ++i) {
+    values[i] = interleaved ? (i % 2 == 0 ? pairs.a[i / 2] : pairs.b[i / 2]) : pairs.a[i];
+    values[i + 4] =
+        interleaved ? (i % 2 == 0 ? pairs.a[2 + i / 2] : pairs.b[2 + i / 2]) : pairs.b[i];
   }
 }
 
