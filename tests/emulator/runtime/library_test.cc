@@ -1,0 +1,79 @@
+// The library itself: every name is there, and what is not implemented says so. For the emulated
+// device only.
+#include <cuda_runtime_api.h>
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+namespace {
+
+class Library : public testing::Test {
+ protected:
+  void SetUp() override {
+    library_ = dlopen(EMULATOR_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    ASSERT_NE(library_, nullptr) << dlerror();
+  }
+
+  template <class Function>
+  Function* find(const char* name) {
+    return reinterpret_cast<Function*>(dlsym(library_, name));
+  }
+
+  void* library_ = nullptr;
+};
+
+TEST_F(Library, ExportsEveryNameOfTheRealOneWithItsVersion) {
+  std::ifstream names(EXPORTS_FILE);
+  std::string name;
+  int count = 0;
+  while (std::getline(names, name)) {
+    if (name.starts_with("#")) continue;
+    EXPECT_NE(dlvsym(library_, name.c_str(), "libcudart.so.13"), nullptr) << name;
+    ++count;
+  }
+  EXPECT_GT(count, 400);
+}
+
+TEST_F(Library, AnswersWhatItDoesNotImplementAndNamesIt) {
+  auto* unsupported = find<cudaError_t()>("cudaMallocMipmappedArray");
+  auto* last_error = find<cudaError_t()>("cudaGetLastError");
+  ASSERT_NE(unsupported, nullptr);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(unsupported(), cudaErrorNotSupported);
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find("cudaMallocMipmappedArray"), std::string::npos) << text;
+  EXPECT_EQ(last_error(), cudaErrorNotSupported);
+  EXPECT_EQ(last_error(), cudaSuccess);
+}
+
+TEST_F(Library, SaysThatItIsTheEmulatedDevice) {
+  auto* get = find<cudaError_t(cudaDeviceProp*, int)>("cudaGetDeviceProperties");
+  cudaDeviceProp properties{};
+  ASSERT_EQ(get(&properties, 0), cudaSuccess);
+  EXPECT_STREQ(properties.name, "Slipstream emulated device");
+}
+
+TEST_F(Library, HasNoDriverToHandOut) {
+  auto* get =
+      find<cudaError_t(const char*, void**, unsigned, unsigned long long,
+                       cudaDriverEntryPointQueryResult*)>("cudaGetDriverEntryPointByVersion");
+  void* function = &function;
+  cudaDriverEntryPointQueryResult result{};
+  EXPECT_EQ(get("cuTensorMapEncodeTiled", &function, 13000, 0, &result), cudaSuccess);
+  EXPECT_EQ(result, cudaDriverEntryPointSymbolNotFound);
+  EXPECT_EQ(function, nullptr);
+}
+
+TEST_F(Library, RefusesAMultiprocessorCountOfZero) {
+  EXPECT_EXIT(
+      {
+        setenv("SLIPSTREAM_EMULATOR_SMS", "0", 1);
+        cudaDeviceProp properties{};
+        find<cudaError_t(cudaDeviceProp*, int)>("cudaGetDeviceProperties")(&properties, 0);
+      },
+      testing::ExitedWithCode(2), "SLIPSTREAM_EMULATOR_SMS must be a number from 1 to 4096");
+}
+
+}  // namespace
