@@ -1,0 +1,51 @@
+// Runs one kind of thread abstractly through a kernel: every way it can take, in two copies.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "check/control_flow.h"
+#include "check/evaluate.h"
+#include "check/ordering.h"
+
+namespace slipstream::check {
+
+class Explorer {
+ public:
+  // `orders(i)` says whether passing the barrier `i` orders this thread.
+  Explorer(const Function& function, const ControlFlow& flow, const Slice& slice,
+           const Thread& thread, std::function<bool(uint32_t)> orders);
+
+  void run();
+
+  // Bit 0: reached before the thread was ordered; bit 1: after.
+  uint8_t reached(uint32_t instruction) const { return reached_[instruction]; }
+  // Conditional branches on the first way that was found to the block, unordered.
+  std::vector<Decision> path_to(uint32_t block) const;
+
+ private:
+  struct Node {
+    bool visited = false;
+    uint32_t parent = kNone;
+    Environment environment;
+  };
+
+  uint32_t node_of(uint32_t block, bool ordered) const { return block * 2 + (ordered ? 1 : 0); }
+  void visit(uint32_t node);
+  void leave(const Instruction& last, uint32_t node, std::optional<bool> guard,
+             const Environment& environment);
+  void go(uint32_t from, uint32_t block, bool ordered, const Environment& environment);
+  bool passes_phase(const Instruction& wait, const Environment& environment) const;
+
+  const Function& function_;
+  const ControlFlow& flow_;
+  const Slice& slice_;
+  Evaluator evaluator_;
+  std::function<bool(uint32_t)> orders_;
+  std::vector<Node> nodes_;
+  std::vector<uint32_t> work_;
+  std::vector<uint8_t> reached_;
+};
+
+}  // namespace slipstream::check

@@ -1,0 +1,39 @@
+#include "check/ir.h"
+
+namespace slipstream::check {
+
+Instruction& FunctionBuilder::add(Action action) {
+  Instruction instruction;
+  instruction.action = action;
+  instruction.destinations.first = static_cast<uint32_t>(function_.destinations.size());
+  instruction.sources.first = static_cast<uint32_t>(function_.sources.size());
+  instruction.address.first = instruction.sources.first;
+  instruction.targets.first = static_cast<uint32_t>(function_.targets.size());
+  function_.instructions.push_back(instruction);
+  return function_.instructions.back();
+}
+
+void FunctionBuilder::destination(uint32_t reg) {
+  function_.destinations.push_back(reg);
+  ++last().destinations.count;
+}
+
+void FunctionBuilder::source(const Operand& operand) {
+  function_.sources.push_back(operand);
+  ++last().sources.count;
+}
+
+void FunctionBuilder::begin_address() {
+  last().address.first = static_cast<uint32_t>(function_.sources.size());
+}
+
+void FunctionBuilder::end_address() {
+  last().address.count = static_cast<uint32_t>(function_.sources.size()) - last().address.first;
+}
+
+void FunctionBuilder::target(uint32_t instruction) {
+  function_.targets.push_back(instruction);
+  ++last().targets.count;
+}
+
+}  // namespace slipstream::check

@@ -1,0 +1,50 @@
+// What a cubin says about its kernels besides their instructions: parameters, launch bounds,
+// targets of indirect branches, the global variables behind constant bank 4, source lines.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "check/ir.h"
+#include "check/sass/opcode.h"
+#include "emulator/ptx/elf.h"
+
+namespace slipstream::check::sass {
+
+// Where an instruction comes from; `line` 0 if unknown.
+struct LineEntry {
+  uint64_t address = 0;
+  uint32_t file = 0;  // in KernelImage::files
+  uint32_t line = 0;
+};
+
+struct KernelImage {
+  std::string name;
+  std::span<const std::byte> text;
+  uint32_t parameter_base = 0;  // byte in constant bank 0
+  uint32_t parameter_bytes = 0;
+  std::vector<Parameter> parameters;  // by ordinal
+  uint32_t max_threads = 0;
+  std::map<uint32_t, std::vector<uint32_t>> indirect_targets;  // byte of the branch -> bytes
+  std::map<uint32_t, std::string> variables;                   // byte in bank 4 -> symbol
+  std::vector<std::string> files;
+  std::vector<LineEntry> lines;  // by address
+
+  Word word(size_t index) const;
+  size_t word_count() const { return text.size() / 16; }
+};
+
+struct CubinImage {
+  uint32_t architecture = 0;
+  std::vector<KernelImage> kernels;
+};
+
+// Kernels only; functions that are called across sections are not listed. The result views `bytes`.
+// Throws emulator::ptx::FormatError.
+CubinImage read_cubin_image(std::span<const std::byte> bytes, std::string_view what);
+
+}  // namespace slipstream::check::sass
