@@ -66,6 +66,12 @@ LoadedKernel prepare(const KernelDeclaration& declaration, const void* function,
     // PTX version.
     kernel.has_wait_instruction = attributes.ptxVersion >= kFirstArchitectureWithPdl &&
                                   attributes.binaryVersion >= kFirstArchitectureWithPdl;
+    // Left to itself the driver sizes shared memory for the kernel alone, and the next kernel's
+    // CTAs find no room.
+    check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout,
+                                    cudaSharedmemCarveoutMaxShared),
+               fmt::format("kernel {}: cudaFuncSetAttribute of the shared memory carve-out",
+                           declaration.name));
   }
   if (dynamic_shared_bytes > kernel.dynamic_shared_bytes_allowed) {
     check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,

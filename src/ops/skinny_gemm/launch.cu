@@ -18,20 +18,40 @@ constexpr std::int64_t kColumnMultiple = 128;
 constexpr std::int64_t kMaximumSize = 1 << 20;
 
 struct FewRowsEightTokens {
-  static constexpr SkinnyGemmConfig kConfig{
-      .row_tiles = 1, .cluster_ctas = 8, .token_tiles = 1, .ring_chunks = 4, .x_chunks = 4};
+  static constexpr SkinnyGemmConfig kConfig{.row_tiles = 1,
+                                            .cluster_ctas = 8,
+                                            .token_tiles = 1,
+                                            .stage_columns = 1024,
+                                            .stages = 1,
+                                            .warps = 8,
+                                            .look_ahead = 4};
 };
 struct FewRowsSixteenTokens {
-  static constexpr SkinnyGemmConfig kConfig{
-      .row_tiles = 1, .cluster_ctas = 8, .token_tiles = 2, .ring_chunks = 4, .x_chunks = 4};
+  static constexpr SkinnyGemmConfig kConfig{.row_tiles = 1,
+                                            .cluster_ctas = 8,
+                                            .token_tiles = 2,
+                                            .stage_columns = 1024,
+                                            .stages = 1,
+                                            .warps = 8,
+                                            .look_ahead = 4};
 };
 struct ManyRowsEightTokens {
-  static constexpr SkinnyGemmConfig kConfig{
-      .row_tiles = 4, .cluster_ctas = 4, .token_tiles = 1, .ring_chunks = 3, .x_chunks = 7};
+  static constexpr SkinnyGemmConfig kConfig{.row_tiles = 2,
+                                            .cluster_ctas = 2,
+                                            .token_tiles = 1,
+                                            .stage_columns = 1024,
+                                            .stages = 2,
+                                            .warps = 8,
+                                            .look_ahead = 4};
 };
 struct ManyRowsSixteenTokens {
-  static constexpr SkinnyGemmConfig kConfig{
-      .row_tiles = 4, .cluster_ctas = 4, .token_tiles = 2, .ring_chunks = 2, .x_chunks = 7};
+  static constexpr SkinnyGemmConfig kConfig{.row_tiles = 2,
+                                            .cluster_ctas = 2,
+                                            .token_tiles = 2,
+                                            .stage_columns = 1024,
+                                            .stages = 2,
+                                            .warps = 8,
+                                            .look_ahead = 4};
 };
 
 template <class Shape>
@@ -40,7 +60,7 @@ void launch_shape(const SkinnyGemmParams& params, const pdl::LaunchOptions& opti
   const int clusters = (params.rows + kConfig.cluster_rows() - 1) / kConfig.cluster_rows();
   pdl::launch(kSkinnyGemmDeclaration, skinny_gemm_kernel<Shape>,
               {.grid = dim3(clusters * kConfig.cluster_ctas),
-               .block = dim3(SkinnyGemmConfig::kThreads),
+               .block = dim3(kConfig.threads()),
                .dynamic_shared_bytes = kConfig.dynamic_shared_bytes(),
                .cluster = dim3(kConfig.cluster_ctas)},
               options, params);
@@ -96,7 +116,11 @@ SkinnyGemmParams check_skinny_gemm(const SkinnyGemmArguments& arguments) {
 
 void launch_few_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options) {
   if (params.tokens == 0) return;
-  if (params.tokens <= 8) {
+  // One stage holds all columns of a CTA, or the other form streams them.
+  constexpr SkinnyGemmConfig kConfig = FewRowsEightTokens::kConfig;
+  if (params.columns > kConfig.cluster_ctas * kConfig.stage_columns) {
+    launch_many_rows(params, options);
+  } else if (params.tokens <= 8) {
     launch_shape<FewRowsEightTokens>(params, options);
   } else {
     launch_shape<FewRowsSixteenTokens>(params, options);

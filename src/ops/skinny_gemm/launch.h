@@ -23,10 +23,10 @@ struct SkinnyGemmArguments {
 // Checks everything, and returns the parameters. Throws InvalidArgument.
 SkinnyGemmParams check_skinny_gemm(const SkinnyGemmArguments& arguments);
 
-// Few rows (a router): 16 rows per cluster, eight CTAs share the columns.
+// Few rows (a router): eight CTAs share the columns of 16 rows, and hold all of them before the
+// wait.
 void launch_few_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options);
-// Many rows (a projection): 64 rows per cluster, four CTAs share the columns, so that the
-// activations are read once for 64 rows.
+// Many rows (a projection): two CTAs share the columns of 32 rows and stream them.
 void launch_many_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options);
 
 }  // namespace slipstream::ops

@@ -34,32 +34,41 @@ inline constexpr std::array kSkinnyGemmFields{
 };
 
 // How the product is cut. A cluster of CTAs owns 16 * row_tiles rows and splits the columns among
-// all its warps.
+// its CTAs; each CTA takes them in stages, and in each stage warp w of W multiplies the 32-column
+// chunks w, w + W, ...
 struct SkinnyGemmConfig {
-  int row_tiles;     // 16-row tiles that a warp multiplies with one load of the activations
-  int cluster_ctas;  // CTAs that split the columns of those rows
-  int token_tiles;   // 8-token tiles: 1 (M <= 8) or 2
-  int ring_chunks;   // 32-column chunks of weights in flight per warp
-  int x_chunks;      // 32-column chunks of activations held in registers at a time
+  int row_tiles;      // 16-row tiles that a warp multiplies with one load of the activations
+  int cluster_ctas;   // CTAs that split the columns of those rows
+  int token_tiles;    // 8-token tiles: 1 (M <= 8) or 2
+  int stage_columns;  // columns per stage, a multiple of 32 * warps
+  int stages;         // stages in flight
+  int warps;          // that multiply; one more streams the weights
+  int look_ahead;     // chunks of activations that a warp has in registers or on the way
 
-  static constexpr int kWarps = 8;
-  static constexpr int kThreads = kWarps * 32;
   static constexpr int kChunkColumns = 32;
 
+  [[nodiscard]] constexpr int threads() const { return (warps + 1) * 32; }
   [[nodiscard]] constexpr int tokens() const { return token_tiles * 8; }
   [[nodiscard]] constexpr int cluster_rows() const { return row_tiles * 16; }
   // Rows whose sums one CTA of the cluster finishes.
   [[nodiscard]] constexpr int owned_rows() const { return cluster_rows() / cluster_ctas; }
-  // Warps of the cluster: as many partial sums for each output.
-  [[nodiscard]] constexpr int partials() const { return cluster_ctas * kWarps; }
+  // Multiplying warps of the cluster: as many partial sums for each output.
+  [[nodiscard]] constexpr int partials() const { return cluster_ctas * warps; }
   // Floats from partial to partial; the 4 extra spread them over the banks.
   [[nodiscard]] constexpr int partial_stride() const { return owned_rows() * tokens() + 4; }
 
-  // 16-byte pieces that one lane has in the ring for one chunk: rows g and g + 8 of each tile.
-  [[nodiscard]] constexpr int pieces() const { return row_tiles * 2; }
-  [[nodiscard]] constexpr int ring_bytes() const { return kThreads * ring_chunks * pieces() * 16; }
+  // Bytes from row to row in a stage. The 64 extra put neighbouring rows on different banks.
+  [[nodiscard]] constexpr int row_bytes() const { return stage_columns * 2 + 64; }
+  [[nodiscard]] constexpr int stage_bytes() const { return cluster_rows() * row_bytes(); }
+  // Chunks of one stage that one warp multiplies.
+  [[nodiscard]] constexpr int warp_chunks() const { return stage_columns / kChunkColumns / warps; }
+  // With one stage that one warp's look-ahead covers, the weights wait in registers for the
+  // activations.
+  [[nodiscard]] constexpr bool resident() const {
+    return stages == 1 && warp_chunks() <= look_ahead;
+  }
   [[nodiscard]] constexpr int dynamic_shared_bytes() const {
-    return ring_bytes() + partials() * partial_stride() * 4;
+    return stages * stage_bytes() + partials() * partial_stride() * 4;
   }
 };
 

@@ -38,7 +38,8 @@ __device__ __forceinline__ void initialize_barrier(uint64_t* barrier, uint32_t a
                : "memory");
 }
 
-// Shows the barriers that this thread has made to the bulk copies and, with the cluster barrier, to the cluster's peers.
+// Shows the barriers that this thread has made to the bulk copies and, with the cluster barrier, to
+// the cluster's peers.
 __device__ __forceinline__ void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
@@ -72,7 +73,8 @@ __device__ __forceinline__ void wait_barrier(uint64_t* barrier, uint32_t parity)
       : "memory");
 }
 
-// Copies `bytes` (a multiple of 16) from global to this CTA's shared memory and counts them on the barrier.
+// Copies `bytes` (a multiple of 16) from global to this CTA's shared memory and counts them on the
+// barrier.
 __device__ __forceinline__ void copy_bulk(void* shared, const void* global, uint32_t bytes,
                                           uint64_t* barrier) {
   asm volatile(
