@@ -108,7 +108,9 @@ TEST_F(Safetensors, RejectsFilesShorterThanTheHeaderLength) {
 }
 
 TEST_F(Safetensors, RejectsHeadersThatReachBeyondTheFile) {
-  write_text(path(), file_bytes(R"({"x":)", "").replace(0, 1, "\x7f"));
+  std::string bytes = file_bytes(R"({"x":)", "");
+  bytes[0] = 127;
+  write_text(path(), bytes);
   EXPECT_EQ(complaint(), "the header length must be from 2 to 5 in this file, is 127");
 }
 
