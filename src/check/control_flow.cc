@@ -68,7 +68,7 @@ ControlFlow build_control_flow(const Function& function) {
   const std::vector<bool> leader = find_leaders(function);
   flow.block_of.resize(count);
   for (uint32_t i = 0; i < count; ++i) {
-    if (leader[i]) flow.blocks.push_back({.first = i});
+    if (leader[i]) flow.blocks.emplace_back().first = i;
     flow.blocks.back().last = i;
     flow.block_of[i] = static_cast<uint32_t>(flow.blocks.size() - 1);
   }

@@ -1,0 +1,186 @@
+#include "check/checker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <sstream>
+
+#include "check/kernel_code.h"
+#include "check/ptx/lower.h"
+#include "check/rules.h"
+#include "check/sass/cubin.h"
+#include "check/sass/lower.h"
+#include "check/source_notes.h"
+#include "emulator/ptx/fatbin.h"
+#include "emulator/ptx/module.h"
+
+namespace slipstream::check {
+namespace {
+
+namespace fs = std::filesystem;
+using emulator::ptx::Image;
+using emulator::ptx::ImageKind;
+
+constexpr uint32_t kFirstPdlArchitecture = 90;
+constexpr auto kSourceExtensions =
+    std::to_array<std::string_view>({".cu", ".cuh", ".h", ".hpp", ".hxx", ".cpp", ".cc", ".inl"});
+
+bool is_source(const fs::path& path) {
+  const std::string extension = path.extension().string();
+  return std::find(kSourceExtensions.begin(), kSourceExtensions.end(), extension) !=
+         kSourceExtensions.end();
+}
+
+std::span<const std::byte> as_bytes(std::string_view text) {
+  return std::as_bytes(std::span<const char>(text.data(), text.size()));
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot be read");
+  std::stringstream text;
+  text << file.rdbuf();
+  return std::move(text).str();
+}
+
+// Files that may hold device code, by how they begin.
+bool may_hold_device_code(std::string_view bytes, const fs::path& path) {
+  constexpr std::string_view kElf =
+      "\x7f"
+      "ELF";
+  constexpr std::string_view kFatBinary = "\x50\xed\x55\xba";
+  return bytes.starts_with(kElf) || bytes.starts_with(kFatBinary) || path.extension() == ".ptx";
+}
+
+class Checker {
+ public:
+  explicit Checker(const Launches& launches) : launches_(launches) {}
+
+  void add_path(const fs::path& path) {
+    std::error_code error;
+    if (!fs::is_directory(path, error)) return add_file(path, true);
+    std::vector<fs::path> files;
+    for (auto it = fs::recursive_directory_iterator(
+             path, fs::directory_options::skip_permission_denied, error);
+         it != fs::recursive_directory_iterator(); it.increment(error)) {
+      if (error) break;
+      if (it->is_regular_file(error)) files.push_back(it->path());
+    }
+    std::sort(files.begin(), files.end());
+    for (const fs::path& file : files) add_file(file, false);
+  }
+
+  void add_bytes(std::string_view bytes, const std::string& name, const std::string& group) {
+    ++report_.files;
+    try {
+      const std::vector<Image> images = emulator::ptx::read_images(as_bytes(bytes), name);
+      for (const Image& image : images) add_image(image, name, group);
+    } catch (const std::exception& error) {
+      report_.problems.push_back({name, error.what()});
+    }
+  }
+
+  Report finish() {
+    FindingList findings;
+    for (auto& [key, kernel] : kernels_) {
+      KernelForms forms;
+      bool waits = false;
+      for (const auto& code : kernel) {
+        (code->function().code == CodeKind::kPtx ? forms.ptx : forms.sass).push_back(code.get());
+        waits = waits || code->ordering().has_wait;
+      }
+      check_kernel(forms, findings);
+      report_.waiting_kernels += waits ? 1 : 0;
+    }
+    report_.kernels = kernels_.size();
+    for (Finding& finding : findings.take()) report_.findings.push_back(std::move(finding));
+    Suppressions suppressions;
+    for (Finding& finding : report_.findings) suppressions.apply(finding);
+    std::stable_sort(report_.findings.begin(), report_.findings.end(),
+                     [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
+    return std::move(report_);
+  }
+
+ private:
+  void add_file(const fs::path& path, bool asked_for) {
+    const std::string name = path.string();
+    try {
+      const std::string bytes = read_file(path);
+      if (is_source(path)) {
+        ++report_.files;
+        for (Finding& finding : find_missing_clobbers(bytes, name)) {
+          report_.findings.push_back(std::move(finding));
+        }
+      } else if (asked_for || may_hold_device_code(bytes, path)) {
+        // PTX and cubins of one kernel lie side by side in caches; other files stand alone.
+        const bool loose = path.extension() == ".ptx" || path.extension() == ".cubin";
+        add_bytes(bytes, name, loose ? path.parent_path().string() + "/" : name);
+      }
+    } catch (const std::exception& error) {
+      report_.problems.push_back({name, error.what()});
+    }
+  }
+
+  void add_image(const Image& image, const std::string& name, const std::string& group) {
+    ++report_.images;
+    if (image.kind == ImageKind::kPtx) {
+      add_ptx(image, name, group);
+    } else if (image.architecture >= kFirstPdlArchitecture) {
+      add_sass(image, name, group);
+    }
+  }
+
+  void add_ptx(const Image& image, const std::string& name, const std::string& group) {
+    const auto module = emulator::ptx::Module::parse(image.bytes, name);
+    const std::string title = fmt::format("{}: {} PTX", name, module->target);
+    for (const auto& function : module->functions) {
+      if (!function.is_entry || !function.has_body) continue;
+      add_code(ptx::lower(*module, function), title, group);
+    }
+  }
+
+  void add_sass(const Image& image, const std::string& name, const std::string& group) {
+    const sass::CubinImage cubin = sass::read_cubin_image(as_bytes(image.bytes), name);
+    const std::string title =
+        fmt::format("{}: {} SASS", name, emulator::ptx::architecture_name(image));
+    for (const sass::KernelImage& kernel : cubin.kernels) {
+      add_code(sass::lower(kernel, cubin.architecture), title, group);
+    }
+  }
+
+  void add_code(Function function, const std::string& title, const std::string& group) {
+    const std::string name = function.name;
+    const KernelLaunch* launch = launches_.find(name, demangle(name));
+    for (const std::string& what : function.not_understood) {
+      report_.problems.push_back({title, fmt::format("{}: {}", demangle(name), what)});
+    }
+    kernels_[{group, name}].push_back(
+        std::make_unique<KernelCode>(std::move(function), title, launch));
+  }
+
+  const Launches& launches_;
+  Report report_;
+  // Every compiled form of a kernel that was found in one file or cache directory.
+  std::map<std::pair<std::string, std::string>, std::vector<std::unique_ptr<KernelCode>>> kernels_;
+};
+
+}  // namespace
+
+Report check_paths(const std::vector<std::string>& paths, const Launches& launches) {
+  Checker checker(launches);
+  for (const std::string& path : paths) checker.add_path(path);
+  return checker.finish();
+}
+
+Report check_image(std::string_view bytes, const std::string& name, const Launches& launches) {
+  Checker checker(launches);
+  checker.add_bytes(bytes, name, name);
+  return checker.finish();
+}
+
+}  // namespace slipstream::check

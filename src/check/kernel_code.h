@@ -1,0 +1,75 @@
+// One compiled form of a kernel, PTX or SASS, with everything the rules look at.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "check/control_flow.h"
+#include "check/finding.h"
+#include "check/ir.h"
+#include "check/launches.h"
+#include "check/ordering.h"
+#include "check/origins.h"
+
+namespace slipstream::check {
+
+// A set of memory that a rule speaks about: where an access may go.
+struct Subject {
+  std::vector<Origin> origins;
+
+  bool operator<(const Subject& other) const;
+};
+
+class KernelCode {
+ public:
+  // `image` says where the code was found: "program: sm_90a SASS". `launch` may be null.
+  KernelCode(Function function, std::string image, const KernelLaunch* launch);
+
+  KernelCode(const KernelCode&) = delete;
+  KernelCode& operator=(const KernelCode&) = delete;
+
+  const Function& function() const { return function_; }
+  const ControlFlow& flow() const { return flow_; }
+  const Ordering& ordering() const { return ordering_; }
+  const std::string& image() const { return image_; }
+  const std::string& demangled() const { return demangled_; }
+  const KernelLaunch* launch() const { return launch_; }
+  // Whether it is launched with the attribute, if the caller said so.
+  std::optional<bool> pdl() const;
+
+  // What other grids may see of the memory that instruction `i` touches; empty if nothing.
+  Subject subject_of(uint32_t i) const { return {origins_.memory_of(i)}; }
+  std::string describe(const Subject& subject) const;
+  // What the caller said of it. Of several origins, the most dangerous.
+  Role role_of(const Subject& subject) const;
+  // Whether the kernel writes memory of one of these origins.
+  bool writes(const Subject& subject) const;
+
+  Place place_of(uint32_t instruction) const;
+  // "file.cu:12 (branch taken)" for each branch that leads there unordered.
+  std::vector<std::string> path_to(uint32_t instruction) const;
+  // Whether reaching `instruction` unordered depends on which thread or CTA it is, rather than on
+  // data and parameters alone.
+  bool depends_on_block(uint32_t instruction) const;
+
+ private:
+  std::string describe(const Origin& origin) const;
+  Role role_of(const Origin& origin) const;
+  std::string describe_parameter(int64_t offset) const;
+  void read_parameter_types();
+
+  Function function_;
+  std::string image_;
+  std::string demangled_;
+  const KernelLaunch* launch_;
+  ControlFlow flow_;
+  Origins origins_;
+  std::unique_ptr<OrderingAnalysis> analysis_;
+  Ordering ordering_;
+  std::vector<std::string> parameter_types_;  // empty if the name does not tell
+};
+
+}  // namespace slipstream::check

@@ -1,0 +1,30 @@
+// What the checker reads in CUDA sources: suppressions, and inline assembly without a clobber.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "check/finding.h"
+
+namespace slipstream::check {
+
+// R10: `asm volatile("griddepcontrol.wait;")` without "memory". `name` stands for the file.
+std::vector<Finding> find_missing_clobbers(std::string_view source, const std::string& name);
+
+// Reads the sources that findings point to, as far as they can be read, and fills in
+// Finding::allowed. A suppression is a comment on the finding's line or the line above:
+//   // slipstream-check: allow R1: the table is written once, at start-up
+class Suppressions {
+ public:
+  void apply(Finding& finding);
+
+ private:
+  const std::vector<std::string>& lines_of(const std::string& file);
+  std::string reason_at(const Place& place, std::string_view rule);
+
+  std::unordered_map<std::string, std::vector<std::string>> files_;
+};
+
+}  // namespace slipstream::check

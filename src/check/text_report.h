@@ -1,0 +1,14 @@
+// The report for people, and the same as JSON and as SARIF 2.1.0.
+#pragma once
+
+#include <string>
+
+#include "check/checker.h"
+
+namespace slipstream::check {
+
+std::string text_report(const Report& report);
+std::string json_report(const Report& report);
+std::string sarif_report(const Report& report);
+
+}  // namespace slipstream::check

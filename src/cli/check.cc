@@ -1,0 +1,74 @@
+#include "cli/check.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+
+#include "check/checker.h"
+#include "check/text_report.h"
+
+namespace slipstream {
+namespace {
+
+enum ExitCode : int { kClean = 0, kFindings = 1, kNotAnalysed = 2 };
+
+check::Severity severity_of(const std::string& level) {
+  if (level == "note") return check::Severity::kNote;
+  return level == "warning" ? check::Severity::kWarning : check::Severity::kError;
+}
+
+bool write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  return file.good();
+}
+
+}  // namespace
+
+int run_check(const CheckOptions& options) {
+  check::Launches launches;
+  if (!options.launches_file.empty()) {
+    try {
+      launches = check::read_launches(options.launches_file);
+    } catch (const check::LaunchesError& error) {
+      fmt::print(stderr, "slipstream check: {}\n", error.what());
+      return kNotAnalysed;
+    }
+  }
+  const check::Report report = check::check_paths(options.paths, launches);
+  const std::string text = options.json ? check::json_report(report) : check::text_report(report);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (!options.sarif_file.empty() && !write_file(options.sarif_file, check::sarif_report(report))) {
+    fmt::print(stderr, "slipstream check: {} cannot be written\n", options.sarif_file);
+    return kNotAnalysed;
+  }
+  if (!report.problems.empty()) return kNotAnalysed;
+  const check::Severity level = severity_of(options.fail_on);
+  const bool found = std::any_of(report.findings.begin(), report.findings.end(),
+                                 [&](const check::Finding& finding) {
+                                   return finding.severity >= level && finding.allowed.empty();
+                                 });
+  return found ? kFindings : kClean;
+}
+
+void add_check_command(CLI::App& app) {
+  auto options = std::make_shared<CheckOptions>();
+  CLI::App* command = app.add_subcommand(
+      "check", "Find PDL races in programs, libraries, cubins, PTX files and directories of them");
+  command->add_option("PATH", options->paths, "What to look at")->required();
+  command->add_option("--launches", options->launches_file,
+                      "JSON: which kernels are launched with the PDL attribute, and what their "
+                      "pointers hold");
+  command->add_option("--sarif", options->sarif_file, "Write the findings as SARIF 2.1.0 as well");
+  command->add_option("--fail-on", options->fail_on, "Exit with 1 from this severity on")
+      ->check(CLI::IsMember({"note", "warning", "error"}))
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "Print JSON");
+  command->callback([options] { throw CLI::RuntimeError(run_check(*options)); });
+}
+
+}  // namespace slipstream
