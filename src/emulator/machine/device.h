@@ -179,6 +179,8 @@ class Device {
 
   // Checks the launch (throws LaunchError) and queues it.
   Ticket submit(KernelLaunch launch);
+  // Only checks it: for launches that are captured now and submitted later.
+  void check(KernelLaunch launch) const;
   // Queues a host operation: a copy, a fill, a host function, an event's time stamp. All its
   // dependencies are full. Use a no-op to join several tickets into one.
   Ticket submit(std::function<void()> operation, std::vector<Ticket> dependencies);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "emulator/runtime/error.h"
+#include "emulator/runtime/submit.h"
 
 namespace slipstream::emulator::runtime {
 namespace {
@@ -121,6 +122,7 @@ void capture_operation(Stream& stream, Operation operation) {
   std::vector<NodeDependency> dependencies = stream.captured_tail;
   const auto* kernel = std::get_if<KernelOperation>(&operation);
   if (kernel == nullptr) make_full(dependencies);
+  if (kernel != nullptr) check_kernel(*kernel);
   if (kernel != nullptr && kernel->programmatic_serialization()) make_programmatic(dependencies);
   GraphNode& node = capture.graph->add(std::move(operation), std::move(dependencies));
   capture.nodes.push_back(&node);

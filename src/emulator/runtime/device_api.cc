@@ -8,6 +8,8 @@
 #include "emulator/runtime/capture.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/event.h"
+#include "emulator/runtime/graph.h"
+#include "emulator/runtime/pool.h"
 #include "emulator/runtime/properties.h"
 #include "emulator/runtime/registry.h"
 #include "emulator/runtime/runtime.h"
@@ -183,6 +185,8 @@ cudaError_t cudaDeviceReset() {
     registry().unload_all();
     streams().forget_work();
     events().forget_work();
+    graphs().forget_work();
+    pools().forget_memory();
     forget_faults();
     clear_last_error();
   });

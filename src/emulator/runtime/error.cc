@@ -11,6 +11,7 @@ namespace slipstream::emulator::runtime {
 namespace {
 
 thread_local cudaError_t thread_error = cudaSuccess;
+thread_local bool inside_host_function = false;
 
 // Guarded by api_lock().
 cudaError_t pending_fault = cudaSuccess;
@@ -31,8 +32,14 @@ cudaError_t last_error() { return thread_error; }
 void set_last_error(cudaError_t code) { thread_error = code; }
 void clear_last_error() { thread_error = cudaSuccess; }
 
-void raise_fault(cudaError_t code) {
-  if (pending_fault == cudaSuccess) pending_fault = code;
+InsideHostFunction::InsideHostFunction() { inside_host_function = true; }
+InsideHostFunction::~InsideHostFunction() { inside_host_function = false; }
+bool InsideHostFunction::now() { return inside_host_function; }
+
+bool raise_fault(cudaError_t code) {
+  const bool first = pending_fault == cudaSuccess;
+  if (first) pending_fault = code;
+  return first;
 }
 
 void surface_fault() {

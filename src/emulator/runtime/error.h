@@ -32,9 +32,7 @@ inline void require(bool condition, cudaError_t code = cudaErrorInvalidValue) {
 const char* error_name(cudaError_t code);
 const char* error_text(cudaError_t code);
 
-// One lock for the whole runtime. It is recursive because a host function of a stream runs inside
-// another call; such a function may not call the API, but a program that does gets an answer rather
-// than a deadlock.
+// One lock for the whole runtime. Recursive: a few functions of the API call others.
 std::recursive_mutex& api_lock();
 
 // The error of the last failed call in this thread.
@@ -44,10 +42,22 @@ void clear_last_error();
 
 // A fault of a kernel ruins the device for the rest of the process, as on a GPU. A fault is raised
 // while grids run but becomes visible at the next call that waits for them (see surface_fault()).
-void raise_fault(cudaError_t code);
+// raise_fault() says whether it is the first.
+bool raise_fault(cudaError_t code);
 void surface_fault();
 [[nodiscard]] cudaError_t sticky_error();
 void forget_faults();  // cudaDeviceReset()
+
+// While one lives, this thread runs a host function of a stream, which may not call the API.
+class InsideHostFunction {
+ public:
+  InsideHostFunction();
+  ~InsideHostFunction();
+  InsideHostFunction(const InsideHostFunction&) = delete;
+  InsideHostFunction& operator=(const InsideHostFunction&) = delete;
+
+  static bool now();
+};
 
 // Maps the exception being handled to an error code and prints its text, if any.
 cudaError_t translate_exception(const char* function) noexcept;
@@ -55,6 +65,7 @@ cudaError_t translate_exception(const char* function) noexcept;
 // Body of an exported function: `action` throws or returns void.
 template <class Action>
 cudaError_t api(const char* function, Action&& action) noexcept {
+  if (InsideHostFunction::now()) return cudaErrorNotPermitted;
   const std::scoped_lock lock(api_lock());
   cudaError_t code = sticky_error();
   if (code == cudaSuccess) {

@@ -167,6 +167,10 @@ void Graphs::destroy(cudaGraph_t handle) { require(graphs_.erase(handle) == 1); 
 
 void Graphs::destroy(cudaGraphExec_t handle) { require(execs_.erase(handle) == 1); }
 
+void Graphs::forget_work() {
+  for (auto& [unused, exec] : execs_) exec->last_launch = 0;
+}
+
 GraphNode& GraphExec::node_for(const GraphNode& node) const {
   for (const auto& copy : graph->nodes) {
     if (copy->original == &node) return *copy;

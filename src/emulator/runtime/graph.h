@@ -66,6 +66,7 @@ class Graphs {
   cudaGraphExec_t keep(std::unique_ptr<GraphExec> exec);
   void destroy(cudaGraph_t handle);
   void destroy(cudaGraphExec_t handle);
+  void forget_work();  // cudaDeviceReset()
 
   void node_added(GraphNode& node) { nodes_.insert(&node); }
   void node_gone(GraphNode& node) { nodes_.erase(&node); }

@@ -9,6 +9,7 @@
 #include "emulator/runtime/launch.h"
 #include "emulator/runtime/registry.h"
 #include "emulator/runtime/runtime.h"
+#include "emulator/runtime/submit.h"
 
 namespace slipstream::emulator::runtime {
 
@@ -50,8 +51,11 @@ KernelOperation kernel_operation(const cudaKernelNodeParams& parameters) {
     throw ApiError(cudaErrorNotSupported,
                    "kernel parameters in the 'extra' form are not supported");
   }
-  return make_kernel_operation(parameters.func, parameters.gridDim, parameters.blockDim,
-                               parameters.sharedMemBytes, parameters.kernelParams, {});
+  KernelOperation operation =
+      make_kernel_operation(parameters.func, parameters.gridDim, parameters.blockDim,
+                            parameters.sharedMemBytes, parameters.kernelParams, {});
+  check_kernel(operation);
+  return operation;
 }
 
 cudaKernelNodeParams kernel_parameters(const KernelOperation& operation) {

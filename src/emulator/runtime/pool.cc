@@ -71,6 +71,12 @@ void* Pools::allocate(Pool& pool, std::size_t size, Stream& stream) {
   return pointer;
 }
 
+void Pools::forget_memory() {
+  blocks_.clear();
+  default_.used_bytes = 0;
+  for (auto& [unused, pool] : created_) pool->used_bytes = 0;
+}
+
 void Pools::free(void* pointer, Stream& stream) {
   refuse_capture(stream);
   if (pointer == nullptr) return;

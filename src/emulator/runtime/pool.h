@@ -36,6 +36,7 @@ class Pools {
   void* allocate(Pool& pool, std::size_t size, Stream& stream);
   // Throws ApiError cudaErrorInvalidValue where no live allocation starts at `pointer`.
   void free(void* pointer, Stream& stream);
+  void forget_memory();  // cudaDeviceReset()
 
  private:
   struct Block {

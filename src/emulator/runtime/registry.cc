@@ -28,6 +28,10 @@ void Registry::remove_binary(FatBinary* binary) {
     if (found != functions_.end() && found->second == &function) functions_.erase(found);
   }
   for (const Variable& variable : binary->variables) variables_.erase(variable.host_address);
+  if (binary->module != nullptr) {
+    run_all();  // its kernels may still be queued
+    device().unload_module(binary->module);
+  }
   std::erase_if(binaries_, [&](const FatBinary& held) { return &held == binary; });
 }
 

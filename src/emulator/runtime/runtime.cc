@@ -69,11 +69,8 @@ void print_statistics() {
 }
 
 void keep(const std::optional<machine::Fault>& fault) {
-  static bool reported = false;
   if (!fault.has_value()) return;
-  raise_fault(static_cast<cudaError_t>(fault->error()));
-  if (!reported) write_report(fault->report());
-  reported = true;
+  if (raise_fault(static_cast<cudaError_t>(fault->error()))) write_report(fault->report());
 }
 
 }  // namespace

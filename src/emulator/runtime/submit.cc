@@ -51,8 +51,12 @@ machine::Ticket submit(const FillOperation& operation, const Dependencies& depen
 }
 
 machine::Ticket submit(const HostOperation& operation, const Dependencies& dependencies) {
-  return device().submit([operation] { operation.function(operation.user_data); },
-                         tickets_of(dependencies));
+  return device().submit(
+      [operation] {
+        const InsideHostFunction scope;
+        operation.function(operation.user_data);
+      },
+      tickets_of(dependencies));
 }
 
 machine::Ticket submit(const ChildGraphOperation& operation, const Dependencies& dependencies) {
@@ -116,6 +120,10 @@ std::vector<machine::Ticket> tickets_of(const std::vector<machine::Dependency>& 
   tickets.reserve(dependencies.size());
   for (const machine::Dependency& dependency : dependencies) tickets.push_back(dependency.ticket);
   return tickets;
+}
+
+void check_kernel(const KernelOperation& operation) {
+  device().check(machine_launch(operation, {}));
 }
 
 machine::Ticket submit_operation(const Operation& operation, Dependencies dependencies) {

@@ -17,6 +17,9 @@ namespace slipstream::emulator::runtime {
 machine::Ticket submit_operation(const Operation& operation,
                                  std::vector<machine::Dependency> dependencies);
 
+// Throws machine::LaunchError where the device would refuse the launch.
+void check_kernel(const KernelOperation& operation);
+
 // Puts an operation into a stream: into its graph while the stream is captured, else behind its
 // earlier work. Returns the ticket, 0 while captured.
 machine::Ticket enqueue(Stream& stream, Operation operation);
