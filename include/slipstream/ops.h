@@ -51,7 +51,7 @@ void dsv3_fused_a_gemm(const Tensor& mat_a, const Tensor& mat_b, const Tensor& o
 struct SlotOptions {
   std::optional<std::int64_t> reserved_slot =
       0;           // writes to this slot are dropped, uncounted; nullopt: none is reserved
-  Tensor dropped;  // optional int32 [1], counts slots outside the cache
+  Tensor dropped = {};  // optional int32 [1], counts slots outside the cache
 };
 
 // kv_buffer[loc[i]] = cache_k_nope[i] ++ cache_k_rope[i], bit for bit.
@@ -126,7 +126,7 @@ struct FusedSetKvBuffer {
   Tensor k_buffer;   // [slots, kv_heads * head_size], dtype of key
   Tensor v_buffer;   // the same
   Tensor cache_loc;  // int32 or int64 [n]
-  Tensor dropped;    // optional int32 [1]
+  Tensor dropped = {};  // optional int32 [1]
 };
 
 // Rotates query and key in place, fp32 arithmetic, one rounding; dimensions beyond the table's
@@ -163,7 +163,7 @@ struct PerTokenGroupQuantOptions {
   float eps = 1e-10F;
   bool scale_ue8m0 = false;
   bool fuse_silu_and_mul = false;
-  Tensor masked_m;
+  Tensor masked_m = {};
 };
 void per_token_group_quant_8bit(const Tensor& input, const Tensor& output_q, const Tensor& output_s,
                                 const PerTokenGroupQuantOptions& quant_options,

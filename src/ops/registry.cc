@@ -7,6 +7,7 @@
 #include "ops/q_scale/launch.h"
 #include "ops/set_mla_kv_buffer/launch.h"
 #include "ops/set_mla_kv_buffer_fp8/launch.h"
+#include "ops/skinny_gemm/launch.h"
 #include "slipstream/ops.h"
 
 namespace slipstream::ops {
@@ -18,7 +19,8 @@ std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
                                             &kMlaRopeQuantizeFp8Declaration,
                                             &kApplyRopeDeclaration,
                                             &kPerTokenGroupQuantDeclaration,
-                                            &kQScaleDeclaration};
+                                            &kQScaleDeclaration,
+                                            &kSkinnyGemmDeclaration};
   return kDeclarations;
 }
 

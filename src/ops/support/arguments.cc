@@ -5,8 +5,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
+#include <numeric>
 #include <vector>
 
 #include "ops/support/overlap.h"
@@ -127,14 +127,13 @@ void Arguments::disjoint(const char* argument, const Tensor& tensor, const char*
 void Arguments::no_self_overlap(const char* argument, const Tensor& tensor) const {
   if (tensor.numel() == 0) return;
   // Sorted by stride, each axis must step over everything the axes before it cover.
-  std::array<int, kMaxRank> axes{};
-  for (int axis = 0; axis < tensor.rank; ++axis) axes[axis] = axis;
-  std::sort(axes.begin(), axes.begin() + tensor.rank, [&](int a, int b) {
+  std::vector<int> axes(static_cast<std::size_t>(tensor.rank));
+  std::iota(axes.begin(), axes.end(), 0);
+  std::sort(axes.begin(), axes.end(), [&](int a, int b) {
     return std::abs(tensor.strides[a]) < std::abs(tensor.strides[b]);
   });
   std::int64_t covered = 1;
-  for (int i = 0; i < tensor.rank; ++i) {
-    const int axis = axes[i];
+  for (const int axis : axes) {
     if (tensor.shape[axis] <= 1) continue;
     const std::int64_t stride = std::abs(tensor.strides[axis]);
     if (stride < covered) {
