@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "emulator/isa/draft.h"
 #include "emulator/isa/operation.h"
 #include "emulator/isa/table.h"
 #include "emulator/isa/types.h"
@@ -31,6 +32,8 @@ class Builder {
   // The modifier that matched slot `index` of the pattern, with its dot; empty if it was optional.
   std::string_view slot(size_t index) const { return match_.slots[index]; }
 
+  std::string_view last_slot() const { return match_.slots.back(); }
+
   // --- The PTX operands.
 
   size_t count() const;
@@ -39,28 +42,44 @@ class Builder {
   bool is_sink(size_t index) const { return operand(index).kind == ptx::OperandKind::kSink; }
   // Rejects the instruction unless it has between `least` and `most` operands.
   void expect_operands(size_t least, size_t most) const;
+  // The value of an operand that PTX wants to be an integer constant.
+  int64_t constant(size_t index) const;
+  // The declared width of a register operand in bytes; 0 if it is none.
+  uint32_t register_bytes(const ptx::Operand& operand) const;
 
   // --- Operands of the operation, in the order the handler reads them.
 
   void read(const ptx::Operand& operand, ptx::Type type);
   void write(const ptx::Operand& operand, ptx::Type type);  // `_` writes to a scratch register
+  // A destination that keeps or uses its old value.
   void read_write(const ptx::Operand& operand, ptx::Type type);
   void read(size_t index, ptx::Type type) { read(operand(index), type); }
   void write(size_t index, ptx::Type type) { write(operand(index), type); }
   // A source that is not in the text: a constant, splatted.
   void read_constant(uint64_t bits, ptx::Type type);
-  // A source predicate or its negation, or all ones if the operand is missing.
+  // A source predicate or its negation, or all ones if there are not that many operands.
   void read_optional_predicate(size_t index);
-  // The base of [base + offset] as 64-bit lanes, offset included if it is not in a register. What
-  // must be added to the base goes to `immediate`. 32-bit registers are zero-extended.
+  // The base of [base + offset] as 64-bit lanes; adds to `immediate` what must be added to it.
   void read_address(size_t index);
+  // The same without widening: 32-bit lanes if the register is. Returns the width in bytes.
+  uint32_t read_raw_address(size_t index);
+  // The carry flag of extended-precision arithmetic.
+  void carry(bool is_read, bool is_written);
   // A register nobody else uses, for handlers that need room.
   void scratch(ptx::Type type);
 
-  void set_handler(Handler handler) { operation_.execute = handler; }
-  void set_immediate(int64_t immediate) { operation_.immediate = immediate; }
-  // The value of an operand that PTX wants to be an integer constant.
-  int64_t constant(size_t index) const;
+  void set_handler(Handler handler) { draft_.operation.execute = handler; }
+  int64_t immediate() const { return draft_.operation.immediate; }
+  void set_immediate(int64_t immediate) { draft_.operation.immediate = immediate; }
+
+  // --- Control flow.
+
+  // The operation may jump to a label; its place becomes the immediate.
+  void jump_to(const ptx::Operand& label);
+  // The operation jumps to one of several; all_operands becomes the list of their places.
+  void jump_to_one_of(std::span<const uint32_t> instructions);
+  // The operation never goes on behind itself, unless a guard stops it.
+  void end_block();
 
   // The instruction is not supported, and why. Names kernel, source line and PTX text.
   [[noreturn]] void reject(const std::string& why) const;
@@ -71,27 +90,29 @@ class Builder {
  private:
   friend class FunctionDecoder;
 
-  // An operand whose register is not known by offset yet.
-  struct Reference {
-    uint32_t virtual_register = 0;
-    bool is_read = false;
-    bool is_written = false;
+  // A destination wider than what the handler writes is filled by a copy behind the operation.
+  struct Widening {
+    uint32_t from = 0;
+    uint32_t to = 0;
+    bool is_signed = false;
   };
 
   void add(uint32_t virtual_register, bool is_read, bool is_written);
-  uint32_t source_register(const ptx::Operand& operand, ptx::Type type);
+  uint32_t source(const ptx::Operand& operand, ptx::Type type);
+  uint32_t register_source(const ptx::Operand& operand, ptx::Type type);
+  uint32_t special_source(const ptx::Operand& operand, ptx::Type type);
+  uint32_t address_of_symbol(const ptx::Operand& operand, ptx::Type type);
+  uint32_t local_address(uint64_t offset);
+  uint32_t negated_predicate(uint32_t virtual_register);
+  uint32_t resized(uint32_t virtual_register, RegisterClass to, bool is_signed);
+  void append_resize(uint32_t to, uint32_t from, bool is_signed);
+  uint64_t address_of(const ptx::Variable& variable) const;
+  void finish();  // appends the operation, then the widenings
 
   FunctionDecoder& decoder_;
   const ptx::Instruction& instruction_;
   const Match& match_;
-  Operation operation_;
-  std::vector<Reference> references_;
-  // A destination wider than what the handler writes: copied behind the operation.
-  struct Widening {
-    uint32_t from = 0;
-    uint32_t to = 0;
-    ptx::Type type = ptx::Type::kNone;
-  };
+  Draft draft_;
   std::vector<Widening> widenings_;
 };
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "emulator/machine/cta.h"
 #include "emulator/machine/warp.h"
 
 namespace slipstream::emulator::machine {
@@ -32,7 +33,7 @@ enum class AddressSpace : uint8_t { kGeneric, kGlobal, kShared, kLocal, kParamet
 enum class Ordering : uint8_t { kWeak, kStrong };
 
 void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void* into,
-          uint32_t bytes, uint32_t alignment, Ordering ordering = Ordering::kWeak);
+          uint32_t bytes, uint32_t alignment);
 void store(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, const void* from,
            uint32_t bytes, uint32_t alignment, Ordering ordering = Ordering::kWeak);
 
@@ -43,10 +44,33 @@ const std::byte* readable_shared(Warp& warp, uint32_t lane, uint64_t address, ui
 std::byte* writable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                            uint32_t alignment);
 
-// An atomic operation on `bytes` at the address: `update` gets a host pointer to the old value and
-// may change it. Global memory: only in turn (see wait_for_turn); visible to other grids at once.
-void* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address,
-                    uint32_t bytes);
+// Where an atomic operation on `bytes` finds its value; the caller reads and writes it at once.
+// Global memory: only in turn (see wait_for_turn), and visible to other grids without delay.
+std::byte* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address,
+                         uint32_t bytes);
+
+// Splits a generic address into its space and the address there.
+struct SpaceAddress {
+  AddressSpace space = AddressSpace::kGlobal;
+  uint64_t address = 0;
+};
+SpaceAddress resolve_generic(uint64_t address);
+
+// The memory of a CTA of the cluster behind a shared address, and the offset in it; raises where
+// the access leaves it.
+struct SharedPlace {
+  Cta* cta = nullptr;
+  uint32_t offset = 0;
+};
+SharedPlace resolve_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
+                           uint32_t alignment);
+
+// Checks that [address, +bytes) lies in one allocation, and is aligned. Raises otherwise.
+void check_global(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, uint32_t alignment);
+
+// Reports a read of bytes that nobody wrote, as the settings say.
+void found_unwritten(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address,
+                     uint32_t bytes);
 
 // Blocks the host thread until all CTAs before this one (in the order that defines results) have
 // reached a point where this one may act on what other CTAs see: global atomics and everything else

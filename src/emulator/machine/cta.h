@@ -11,6 +11,7 @@
 
 namespace slipstream::emulator::machine {
 
+class FramePool;
 class Worker;
 struct Cluster;
 struct GridRun;
@@ -18,14 +19,16 @@ struct GridRun;
 inline constexpr uint32_t kNamedBarriers = 16;
 
 struct NamedBarrier {
+  bool in_use = false;       // somebody has arrived since it last completed
   uint32_t expected = 0;     // threads, as given by the first to come; 0: all that have not exited
-  uint32_t arrived = 0;      // threads, counted in whole warps where the barrier is aligned
-  uint32_t waiting = 0;      // groups parked at it
+  uint32_t arrived = 0;      // threads; a warp counts whole where `expected` is given
   uint32_t count_true = 0;   // bar.red: threads whose predicate holds
-  uint32_t contributed = 0;  // bar.red: threads that gave a predicate
-  bool reduces = false;
-  bool in_use = false;
+  uint32_t contributed = 0;  // bar.red: threads that gave one
 };
+
+// What a completed bar.red hands to the groups it resumes, in Group::detail.
+inline constexpr uint32_t kBarrierAny = 1U << 31;  // some predicate held
+inline constexpr uint32_t kBarrierAll = 1U << 30;  // all held; the low bits count them
 
 struct Cta {
   Cluster* cluster = nullptr;
@@ -37,12 +40,13 @@ struct Cta {
   std::byte* shared = nullptr;        // byte 0 is shared address kSharedBase
   uint8_t* shared_written = nullptr;  // 1 for each byte that has a value; null: not tracked
   uint32_t shared_bytes = 0;
-  bool triggered = false;  // griddepcontrol.launch_dependents, or exited
+  bool triggered = false;  // griddepcontrol.launch_dependents
 };
 
 // What one worker runs at a time: a cluster, or a CTA launched without.
 struct Cluster {
   GridRun* grid = nullptr;
+  FramePool* frames = nullptr;
   Worker* worker = nullptr;  // that runs it now
   std::vector<Cta> ctas;
   uint64_t index = 0;  // in the grid
@@ -50,7 +54,16 @@ struct Cluster {
   uint32_t barrier_arrived = 0;  // barrier.cluster
   uint32_t barrier_parity = 0;
   uint32_t live_threads = 0;
+  uint64_t instructions = 0;     // of all its warps: its clock
+  bool waits_for_grids = false;  // a thread is in griddepcontrol.wait
+  bool wants_to_yield = false;   // ends its turn as soon as a warp stops
 };
+
+// Completes every named barrier of the CTA whose last thread has come (or has exited) and resumes
+// those who wait.
+void complete_barriers(Cta& cta);
+// The same for barrier.cluster.
+void complete_cluster_barrier(Cluster& cluster);
 
 // Wakes the groups of the cluster in Wait::kCondition.
 inline void notify(Cluster& cluster) { ++cluster.epoch; }

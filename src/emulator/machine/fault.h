@@ -36,6 +36,7 @@ enum class CudaError : int {
   kLaunchFailure = 719,
   kCooperativeLaunchTooLarge = 720,
   kNotSupported = 801,
+  kInvalidClusterSize = 912,
 };
 
 enum class FaultKind : uint8_t {

@@ -17,16 +17,20 @@
 
 namespace slipstream::emulator::machine {
 
+struct CallSite;
 struct Cta;
 struct FunctionCode;
+
+inline constexpr uint32_t kNoMerge = 0xffffffffU;
 
 // One activation of a function by some lanes of a warp.
 struct Frame {
   const FunctionCode* function = nullptr;
   std::byte* registers = nullptr;
   Frame* caller = nullptr;
-  uint32_t return_pc = 0;     // where the caller goes on
-  uint32_t depth = 0;         // 0: the kernel
+  const CallSite* call = nullptr;  // what called it
+  uint32_t return_pc = 0;          // where the caller goes on
+  uint32_t depth = 0;              // 0: the kernel
   uint32_t local_offset = 0;  // where the function's local variables start in each thread's memory
   uint32_t lanes = 0;         // that have not returned yet
 };
@@ -62,15 +66,15 @@ struct Warp {
   uint32_t live = 0;   // lanes that have not exited
   uint32_t index = 0;  // in the CTA
   Cta* cta = nullptr;
-  std::vector<Group> groups;   // all but the running one
-  uint64_t clock = 0;          // counts how often a group was put back
-  bool hold = false;           // the running group keeps running although another is lower
-  bool yielded = false;        // asked the executor to run other warps
-  std::byte* local = nullptr;  // thread-local memory: local_stride bytes for each lane
+  std::vector<Group> groups;     // all but the running one
+  uint64_t clock = 0;            // counts how often a group was put back
+  uint32_t merge_pc = kNoMerge;  // where the running group meets another that can run
+  bool hold = false;             // the running group keeps running although another is lower
+  bool yielded = false;          // asked the executor to run other warps
+  std::byte* local = nullptr;    // thread-local memory: local_stride bytes for each lane
   uint32_t local_stride = 0;
-  uint32_t cluster_parity = 0;    // phase parity of the cluster barrier at each lane's last arrival
-  uint32_t cluster_arrived = 0;   // lanes that arrived there and have not waited yet
-  std::vector<void*> extensions;  // per-warp state of instruction families; see warp_state.h
+  uint32_t cluster_parity = 0;   // phase parity of the cluster barrier at each lane's last arrival
+  uint32_t cluster_arrived = 0;  // lanes that arrived there and have not waited yet
 };
 
 // --- For handlers. Those that return Step::kReschedule have taken the running group away.
@@ -79,6 +83,10 @@ struct Warp {
 isa::Step jump(Warp& warp, uint32_t pc);
 // The lanes of `taken` (part of the active ones) go on at `target`, the rest behind the operation.
 isa::Step branch(Warp& warp, uint32_t taken, uint32_t target);
+// Moves some of the active lanes to another place, from where they go on later.
+void split_off(Warp& warp, uint32_t lanes, Frame* frame, uint32_t pc);
+// The active lanes that are not in `lanes` (which have been moved) go on behind the operation.
+isa::Step leave_behind(Warp& warp, uint32_t lanes);
 // The lanes leave the kernel.
 isa::Step exit_lanes(Warp& warp, uint32_t lanes);
 // `lanes` park at the current operation until `wait` ends; the other active lanes go on behind it.

@@ -1,0 +1,130 @@
+#include "emulator/machine/cluster_pool.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace slipstream::emulator::machine {
+namespace {
+
+// What shared memory holds before anybody writes it: not a number, in every floating-point type.
+constexpr int kUnwritten = 0xff;
+
+uint32_t warps_of(const GridRun& grid) {
+  return static_cast<uint32_t>((grid.launch.block.count() + Limits::kWarpSize - 1) /
+                               Limits::kWarpSize);
+}
+
+std::array<uint32_t, 3> unflatten(uint64_t index, const Dim3& dim) {
+  return {static_cast<uint32_t>(index % dim.x), static_cast<uint32_t>(index / dim.x % dim.y),
+          static_cast<uint32_t>(index / dim.x / dim.y)};
+}
+
+// The lanes of a warp that have a thread.
+uint32_t existing_lanes(const GridRun& grid, uint32_t warp) {
+  const uint64_t rest = grid.launch.block.count() - uint64_t{warp} * Limits::kWarpSize;
+  return rest >= Limits::kWarpSize ? isa::kAllLanes : (1U << rest) - 1;
+}
+
+void start_warp(Warp& warp, Cta& cta, FramePool& frames, std::byte* local) {
+  const GridRun& grid = *cta.cluster->grid;
+  const uint32_t index = warp.index;
+  auto groups = std::move(warp.groups);
+  groups.clear();
+  warp = {};
+  warp.groups = std::move(groups);
+  warp.index = index;
+  warp.cta = &cta;
+  warp.live = existing_lanes(grid, index);
+  warp.local_stride = grid.local_stride;
+  warp.local =
+      local == nullptr ? nullptr : local + size_t{index} * Limits::kWarpSize * grid.local_stride;
+  const FunctionCode& kernel = grid.program->functions.front();
+  warp.frame = frames.acquire(kernel, warp, warp.live, nullptr, 0);
+  warp.registers = warp.frame->registers;
+  warp.pc = kernel.entry;
+  warp.active = warp.live;
+}
+
+}  // namespace
+
+std::unique_ptr<ClusterPool::Owned> ClusterPool::make(const GridRun& grid) {
+  auto owned = std::make_unique<Owned>();
+  const auto cta_count = static_cast<uint32_t>(grid.cluster.count());
+  const uint32_t warp_count = warps_of(grid);
+  owned->cluster.ctas.resize(cta_count);
+  owned->cluster.frames = &owned->frames;
+  for (uint32_t rank = 0; rank < cta_count; ++rank) {
+    Cta& cta = owned->cluster.ctas[rank];
+    cta.rank = rank;
+    cta.warps.resize(warp_count);
+    for (uint32_t i = 0; i < warp_count; ++i) {
+      cta.warps[i].index = i;
+    }
+    owned->shared.emplace_back(grid.shared_bytes);
+    owned->shared_written.emplace_back(grid.shared_bytes);
+    owned->local.emplace_back(size_t{warp_count} * Limits::kWarpSize * grid.local_stride);
+  }
+  return owned;
+}
+
+void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
+  Cluster& cluster = owned.cluster;
+  owned.frames.release_all();
+  cluster.grid = &grid;
+  cluster.index = index;
+  cluster.epoch = 0;
+  cluster.barrier_arrived = 0;
+  cluster.barrier_parity = 0;
+  cluster.instructions = 0;
+  cluster.waits_for_grids = false;
+  cluster.wants_to_yield = false;
+  const auto threads = static_cast<uint32_t>(grid.launch.block.count());
+  cluster.live_threads = threads * static_cast<uint32_t>(cluster.ctas.size());
+  const auto cluster_index = unflatten(index, grid.grid_in_clusters);
+  const bool tracked = grid.device->settings->uninitialized_reads != UninitializedReads::kIgnore;
+  for (Cta& cta : cluster.ctas) {
+    const auto within = unflatten(cta.rank, grid.cluster);
+    cta.cluster = &cluster;
+    cta.index = {cluster_index[0] * grid.cluster.x + within[0],
+                 cluster_index[1] * grid.cluster.y + within[1],
+                 cluster_index[2] * grid.cluster.z + within[2]};
+    cta.live_threads = threads;
+    cta.barriers = {};
+    cta.triggered = false;
+    AlignedBuffer& shared = owned.shared[cta.rank];
+    AlignedBuffer& written = owned.shared_written[cta.rank];
+    cta.shared = shared.data();
+    cta.shared_bytes = grid.shared_bytes;
+    std::memset(shared.data(), kUnwritten, shared.size());
+    cta.shared_written = tracked ? reinterpret_cast<uint8_t*>(written.data()) : nullptr;
+    std::memset(written.data(), 0, written.size());
+    AlignedBuffer& local = owned.local[cta.rank];
+    std::memset(local.data(), 0, local.size());
+    for (Warp& warp : cta.warps) {
+      start_warp(warp, cta, owned.frames, local.size() == 0 ? nullptr : local.data());
+    }
+  }
+}
+
+Cluster* ClusterPool::acquire(GridRun& grid, uint64_t index) {
+  Owned* owned = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) {
+      all_.push_back(make(grid));
+      free_.push_back(all_.back().get());
+    }
+    owned = free_.back();
+    free_.pop_back();
+  }
+  start(*owned, grid, index);
+  return &owned->cluster;
+}
+
+void ClusterPool::release(Cluster* cluster) {
+  const std::lock_guard lock(mutex_);
+  free_.push_back(reinterpret_cast<Owned*>(cluster));
+}
+
+}  // namespace slipstream::emulator::machine

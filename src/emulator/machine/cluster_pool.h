@@ -1,0 +1,39 @@
+// Clusters ready to run, with their registers, shared and local memory, reused over a grid's life.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "emulator/machine/aligned_buffer.h"
+#include "emulator/machine/cta.h"
+#include "emulator/machine/frame_pool.h"
+#include "emulator/machine/grid_run.h"
+
+namespace slipstream::emulator::machine {
+
+class ClusterPool {
+ public:
+  // The cluster of that index, at its first instruction.
+  Cluster* acquire(GridRun& grid, uint64_t index);
+  void release(Cluster* cluster);
+
+ private:
+  struct Owned {
+    Cluster cluster;
+    FramePool frames;
+    std::vector<AlignedBuffer> shared;
+    std::vector<AlignedBuffer> shared_written;
+    std::vector<AlignedBuffer> local;
+  };
+
+  static std::unique_ptr<Owned> make(const GridRun& grid);
+  static void start(Owned& owned, GridRun& grid, uint64_t index);
+
+  std::mutex mutex_;
+  std::vector<Owned*> free_;
+  std::vector<std::unique_ptr<Owned>> all_;
+};
+
+}  // namespace slipstream::emulator::machine

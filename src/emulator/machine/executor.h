@@ -1,0 +1,31 @@
+// Runs the warps of a cluster.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "emulator/machine/cta.h"
+#include "emulator/machine/fault.h"
+#include "emulator/machine/worker.h"
+
+namespace slipstream::emulator::machine {
+
+enum class TurnEnd : uint8_t {
+  kFinished,         // every thread has exited
+  kOutOfBudget,      // has work left
+  kWaitingForGrids,  // can go on only when prerequisite grids are complete
+  kFault,
+  kAbandoned,  // an earlier turn ended in a fault
+};
+
+struct TurnResult {
+  TurnEnd end = TurnEnd::kFinished;
+  std::optional<Fault> fault;
+  uint64_t warp_instructions = 0;
+  uint64_t lane_instructions = 0;
+};
+
+// Runs the cluster until it ends, blocks, or has used up `budget` instructions.
+TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget);
+
+}  // namespace slipstream::emulator::machine

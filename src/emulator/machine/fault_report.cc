@@ -1,0 +1,242 @@
+#include "emulator/machine/fault_report.h"
+
+#include <cxxabi.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+
+#include "emulator/machine/global_memory.h"
+#include "emulator/machine/grid_run.h"
+#include "emulator/machine/worker.h"
+
+namespace slipstream::emulator::machine {
+namespace {
+
+std::array<uint32_t, 3> thread_index(const GridRun& grid, uint32_t warp, uint32_t lane) {
+  const Dim3& block = grid.launch.block;
+  const uint32_t thread = warp * Limits::kWarpSize + lane;
+  return {thread % block.x, thread / block.x % block.y, thread / block.x / block.y};
+}
+
+std::string triple(const std::array<uint32_t, 3>& index) {
+  return fmt::format("({}, {}, {})", index[0], index[1], index[2]);
+}
+
+// Where an operation comes from, in source and in PTX.
+struct Place {
+  std::string location;
+  std::string instruction;
+  uint32_t ptx_line = 0;
+};
+
+Place place_of(const Program& program, uint32_t pc) {
+  const ptx::Instruction* const instruction = program.sources[pc];
+  if (instruction == nullptr) {
+    return {"unknown", "", 0};
+  }
+  return {program.module->describe_location(*instruction),
+          std::string(program.module->text(*instruction)), instruction->line};
+}
+
+Fault fault_in(const Warp& warp, FaultKind kind, uint32_t pc, uint32_t lane) {
+  const GridRun& grid = *warp.cta->cluster->grid;
+  const Place place = place_of(*grid.program, pc);
+  Fault fault;
+  fault.kind = kind;
+  fault.kernel = grid.kernel_name;
+  fault.grid = grid.launch.grid;
+  fault.block = grid.launch.block;
+  fault.cta = warp.cta->index;
+  fault.thread = thread_index(grid, warp.index, lane);
+  fault.location = place.location;
+  fault.instruction = place.instruction;
+  fault.ptx_line = place.ptx_line;
+  return fault;
+}
+
+std::string_view head_of(const Program& program, uint32_t pc) {
+  const ptx::Instruction* const instruction = program.sources[pc];
+  return instruction == nullptr ? std::string_view() : instruction->opcode->head;
+}
+
+// What a parked group waits for, in words.
+std::string wait_of(const Program& program, const Group& group) {
+  const std::string_view head = head_of(program, group.pc);
+  switch (group.wait) {
+    case Wait::kBarrier:
+      return fmt::format("barrier {}", group.detail);
+    case Wait::kConvergence:
+      return fmt::format("lanes {:#010x} at {}", group.detail, head);
+    case Wait::kCondition:
+      return std::string(head);
+    default:
+      return "nothing";
+  }
+}
+
+// Parked at a barrier that the whole warp must come to, because part of it went elsewhere.
+bool is_divergent_barrier(const Program& program, const Group& group) {
+  const std::string_view head = head_of(program, group.pc);
+  return group.wait == Wait::kConvergence && (head == "bar" || head == "barrier");
+}
+
+std::string numbers(const std::vector<uint32_t>& warps) {
+  return fmt::format("{}", fmt::join(warps, ", "));
+}
+
+}  // namespace
+
+std::string demangle(std::string_view name) {
+  const std::string mangled(name);
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> plain(
+      abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &status), &std::free);
+  return status == 0 && plain != nullptr ? plain.get() : mangled;
+}
+
+Fault describe_fault(const Warp& warp, const LaneFault& cause) {
+  Fault fault = fault_in(warp, cause.kind, warp.pc, cause.lane);
+  fault.message = cause.what();
+  fault.address = cause.address;
+  const GlobalMemory& memory = *warp.cta->cluster->grid->device->memory;
+  if (const Allocation* const allocation = memory.find(cause.address)) {
+    fault.allocation = describe(*allocation);
+  } else if (cause.address != 0 &&
+             (cause.kind == FaultKind::kOutOfBounds || cause.kind == FaultKind::kUseAfterFree)) {
+    fault.allocation = memory.describe(cause.address);
+  }
+  return fault;
+}
+
+Fault describe_deadlock(const Cluster& cluster) {
+  const Program& program = *cluster.grid->program;
+  // Groups that wait at the same place, by CTA, are one line.
+  std::map<std::pair<uint32_t, std::string>, std::vector<uint32_t>> waiting;
+  const Warp* first_warp = nullptr;
+  const Group* first_group = nullptr;
+  bool divergent = false;
+  for (const Cta& cta : cluster.ctas) {
+    for (const Warp& warp : cta.warps) {
+      for (const Group& group : warp.groups) {
+        const bool is_divergent = is_divergent_barrier(program, group);
+        if (first_group == nullptr || (is_divergent && !divergent)) {
+          first_warp = &warp;
+          first_group = &group;
+          divergent |= is_divergent;
+        }
+        const std::string line = fmt::format("wait for {} at {}", wait_of(program, group),
+                                             place_of(program, group.pc).location);
+        waiting[{cta.rank, line}].push_back(warp.index);
+      }
+    }
+  }
+  const auto lane = static_cast<uint32_t>(__builtin_ctz(first_group->lanes));
+  Fault fault =
+      fault_in(*first_warp, divergent ? FaultKind::kDivergentBarrier : FaultKind::kDeadlock,
+               first_group->pc, lane);
+  fault.message =
+      divergent ? fmt::format(
+                      "lanes {:#010x} of warp {} are at a barrier that the rest of the warp does "
+                      "not come to",
+                      first_group->lanes, first_warp->index)
+                : fmt::format("no thread of the {} can go on",
+                              cluster.ctas.size() > 1 ? "cluster" : "CTA");
+  for (auto& [key, warps] : waiting) {
+    warps.erase(std::unique(warps.begin(), warps.end()), warps.end());
+    fault.others.push_back(fmt::format("CTA {}: warps {} {}", triple(cluster.ctas[key.first].index),
+                                       numbers(warps), key.second));
+  }
+  return fault;
+}
+
+void report_once(Warp& warp, const LaneFault& finding) {
+  const GridRun& grid = *warp.cta->cluster->grid;
+  DeviceContext& device = *grid.device;
+  const std::lock_guard lock(device.output);
+  if (!device.reported_reads.emplace(grid.program, warp.pc).second) {
+    return;
+  }
+  const Fault fault = describe_fault(warp, finding);
+  if (device.settings->report_observation) {
+    device.settings->report_observation(fault);
+  } else {
+    std::fputs(fault.report().c_str(), stderr);
+  }
+}
+
+const char* name_of(FaultKind kind) {
+  switch (kind) {
+    case FaultKind::kOutOfBounds:
+      return "out of bounds";
+    case FaultKind::kMisaligned:
+      return "misaligned address";
+    case FaultKind::kUseAfterFree:
+      return "use after free";
+    case FaultKind::kUninitializedRead:
+      return "read of memory nobody wrote";
+    case FaultKind::kDeadlock:
+      return "deadlock";
+    case FaultKind::kDivergentBarrier:
+      return "divergent barrier";
+    case FaultKind::kTrap:
+      return "trap";
+    case FaultKind::kAssert:
+      return "assertion failed";
+    case FaultKind::kStackOverflow:
+      return "stack overflow";
+    case FaultKind::kIllegalInstruction:
+      return "illegal instruction";
+    case FaultKind::kHostFunction:
+      return "host function failed";
+  }
+  return "fault";
+}
+
+CudaError cuda_error(FaultKind kind) {
+  switch (kind) {
+    case FaultKind::kOutOfBounds:
+    case FaultKind::kUseAfterFree:
+    case FaultKind::kUninitializedRead:
+      return CudaError::kIllegalAddress;
+    case FaultKind::kMisaligned:
+      return CudaError::kMisalignedAddress;
+    case FaultKind::kDeadlock:
+      return CudaError::kLaunchTimeout;
+    case FaultKind::kAssert:
+      return CudaError::kAssert;
+    case FaultKind::kStackOverflow:
+      return CudaError::kHardwareStackError;
+    case FaultKind::kDivergentBarrier:
+    case FaultKind::kIllegalInstruction:
+      return CudaError::kIllegalInstruction;
+    case FaultKind::kTrap:
+    case FaultKind::kHostFunction:
+      return CudaError::kLaunchFailure;
+  }
+  return CudaError::kLaunchFailure;
+}
+
+std::string Fault::report() const {
+  std::string text = fmt::format("emulated device: {}: {}\n", name_of(kind), message);
+  if (kind == FaultKind::kHostFunction) {
+    return text;
+  }
+  text += fmt::format("  at {}\n", location);
+  text +=
+      fmt::format("  in {}, CTA {}, thread {} of grid ({}, {}, {}), block ({}, {}, {})\n", kernel,
+                  triple(cta), triple(thread), grid.x, grid.y, grid.z, block.x, block.y, block.z);
+  text += fmt::format("  PTX line {}: {}\n", ptx_line, instruction);
+  if (!allocation.empty()) {
+    text += fmt::format("  memory: {}\n", allocation);
+  }
+  for (const std::string& other : others) {
+    text += fmt::format("  {}\n", other);
+  }
+  return text;
+}
+
+}  // namespace slipstream::emulator::machine

@@ -1,0 +1,21 @@
+// Makes reports of what handlers raise: with kernel, CTA, thread, source line and allocation.
+#pragma once
+
+#include <string>
+
+#include "emulator/machine/cta.h"
+#include "emulator/machine/fault.h"
+#include "emulator/machine/warp.h"
+
+namespace slipstream::emulator::machine {
+
+// The fault that `cause` is, raised by the warp's current operation.
+Fault describe_fault(const Warp& warp, const LaneFault& cause);
+// The fault of a cluster none of whose warps can go on.
+Fault describe_deadlock(const Cluster& cluster);
+// Reports a finding that does not stop the grid, once for each operation.
+void report_once(Warp& warp, const LaneFault& finding);
+
+std::string demangle(std::string_view name);
+
+}  // namespace slipstream::emulator::machine

@@ -1,0 +1,52 @@
+#include "emulator/machine/frame_pool.h"
+
+#include <cstring>
+
+namespace slipstream::emulator::machine {
+
+Frame* FramePool::acquire(const FunctionCode& function, const Warp& warp, uint32_t lanes,
+                          Frame* caller, uint32_t return_pc) {
+  auto& free = free_[&function];
+  if (free.empty()) {
+    auto owned = std::make_unique<Owned>();
+    owned->registers = AlignedBuffer(function.register_bytes);
+    std::memcpy(owned->registers.data(), function.image.data(), function.image.size());
+    free.push_back(owned.get());
+    all_.push_back(std::move(owned));
+  } else {
+    // Whatever a program reads before it writes must not depend on who ran here before.
+    std::byte* const slots = free.back()->registers.data() + function.image.size();
+    std::memset(slots, 0, function.register_bytes - function.image.size());
+  }
+  Owned& owned = *free.back();
+  free.pop_back();
+  owned.in_use = true;
+  Frame& frame = owned.frame;
+  frame.function = &function;
+  frame.registers = owned.registers.data();
+  frame.caller = caller;
+  frame.return_pc = return_pc;
+  frame.depth = caller == nullptr ? 0 : caller->depth + 1;
+  frame.local_offset = caller == nullptr ? 0 : caller->local_offset + caller->function->local_bytes;
+  frame.lanes = lanes;
+  for (const SpecialSlot& slot : function.specials) {
+    isa::read_special_register(slot.special, warp, frame, frame.registers + slot.offset);
+  }
+  return &frame;
+}
+
+void FramePool::release(Frame* frame) {
+  auto* const owned = reinterpret_cast<Owned*>(frame);
+  owned->in_use = false;
+  free_[frame->function].push_back(owned);
+}
+
+void FramePool::release_all() {
+  for (const auto& owned : all_) {
+    if (owned->in_use) {
+      release(&owned->frame);
+    }
+  }
+}
+
+}  // namespace slipstream::emulator::machine

@@ -1,0 +1,36 @@
+// Activations of functions, kept from one use to the next because their constants stay valid.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "emulator/machine/aligned_buffer.h"
+#include "emulator/machine/program.h"
+#include "emulator/machine/warp.h"
+
+namespace slipstream::emulator::machine {
+
+class FramePool {
+ public:
+  // An activation for `lanes` of the warp; `caller` is null for the kernel itself. Registers are
+  // zero, constants and special registers are in place.
+  Frame* acquire(const FunctionCode& function, const Warp& warp, uint32_t lanes, Frame* caller,
+                 uint32_t return_pc);
+  void release(Frame* frame);
+  // Takes back every frame in use.
+  void release_all();
+
+ private:
+  struct Owned {
+    Frame frame;
+    AlignedBuffer registers;
+    bool in_use = false;
+  };
+
+  std::unordered_map<const FunctionCode*, std::vector<Owned*>> free_;
+  std::vector<std::unique_ptr<Owned>> all_;
+};
+
+}  // namespace slipstream::emulator::machine

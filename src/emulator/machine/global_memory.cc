@@ -1,0 +1,249 @@
+#include "emulator/machine/global_memory.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+namespace slipstream::emulator::machine {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kLargestReservation = 1ULL << 40;
+constexpr uint64_t kSmallestReservation = 1ULL << 34;
+// Freed allocations remembered for reports.
+constexpr size_t kRememberedFrees = 65536;
+
+uint64_t round_up(uint64_t value, uint64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+uint64_t reserve(uint64_t bytes) {
+  void* const address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return address == MAP_FAILED ? 0 : reinterpret_cast<uint64_t>(address);
+}
+
+bool counts_as_device_memory(MemoryKind kind) {
+  return kind == MemoryKind::kDevice || kind == MemoryKind::kManaged;
+}
+
+}  // namespace
+
+GlobalMemory::GlobalMemory(uint64_t capacity) : capacity_(capacity) {
+  for (reserved_bytes_ = kLargestReservation; reserved_bytes_ >= kSmallestReservation;
+       reserved_bytes_ /= 2) {
+    begin_ = reserve(reserved_bytes_);
+    flags_ = begin_ == 0 ? 0 : reserve(reserved_bytes_);
+    if (flags_ != 0) {
+      next_ = begin_ + kPage;
+      return;
+    }
+    if (begin_ != 0) {
+      munmap(reinterpret_cast<void*>(begin_), reserved_bytes_);
+    }
+  }
+  throw std::runtime_error(fmt::format(
+      "emulated device: cannot reserve {} bytes of address space for device memory (is a limit on "
+      "virtual memory set?)",
+      kSmallestReservation));
+}
+
+GlobalMemory::~GlobalMemory() {
+  munmap(reinterpret_cast<void*>(begin_), reserved_bytes_);
+  munmap(reinterpret_cast<void*>(flags_), reserved_bytes_);
+}
+
+void GlobalMemory::clear() {
+  for (const auto& [address, entry] : live_) {
+    if (entry.allocation.kind != MemoryKind::kRegistered) {
+      forget_pages(address, entry.allocation.size);
+    }
+  }
+  live_.clear();
+  freed_.clear();
+  bytes_in_use_ = 0;
+  ++generation_;
+}
+
+uint64_t GlobalMemory::place(uint64_t size) {
+  // At least one page between allocations: an access past the end never lands in the next one.
+  const uint64_t needed = round_up(size, kPage) + kPage;
+  const uint64_t end = begin_ + reserved_bytes_;
+  if (end - next_ >= needed) {
+    return std::exchange(next_, next_ + needed);
+  }
+  uint64_t candidate = begin_ + kPage;
+  for (const auto& [address, entry] : live_) {
+    if (address < begin_ || address >= end) {
+      continue;
+    }
+    if (address >= candidate + needed) {
+      return candidate;
+    }
+    candidate = address + round_up(entry.allocation.size, kPage) + kPage;
+  }
+  return end - candidate >= needed ? candidate : 0;
+}
+
+uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name) {
+  if (size == 0 || size > reserved_bytes_ / 2) {
+    return 0;
+  }
+  if (counts_as_device_memory(kind) && size > capacity_ - std::min(capacity_, bytes_in_use_)) {
+    return 0;
+  }
+  const uint64_t address = place(size);
+  if (address == 0) {
+    return 0;
+  }
+  std::erase_if(freed_, [&](const auto& freed) {
+    return freed.first < address + size && address < freed.first + freed.second.allocation.size;
+  });
+  // The program writes host memory without telling, so only device memory is tracked.
+  const bool tracked = kind == MemoryKind::kDevice;
+  live_[address] = {{address, size, kind, ++serial_, std::move(name)}, tracked};
+  bytes_in_use_ += counts_as_device_memory(kind) ? size : 0;
+  ++generation_;
+  return address;
+}
+
+bool GlobalMemory::release(uint64_t address) {
+  const auto entry = live_.find(address);
+  if (entry == live_.end() || entry->second.allocation.kind == MemoryKind::kRegistered) {
+    return false;
+  }
+  const Allocation& allocation = entry->second.allocation;
+  bytes_in_use_ -= counts_as_device_memory(allocation.kind) ? allocation.size : 0;
+  forget_pages(address, allocation.size);
+  if (freed_.size() >= kRememberedFrees) {
+    freed_.erase(freed_.begin());
+  }
+  freed_[address] = std::move(entry->second);
+  live_.erase(entry);
+  ++generation_;
+  return true;
+}
+
+bool GlobalMemory::register_host(uint64_t address, uint64_t size) {
+  if (size == 0 || overlaps_live(address, size)) {
+    return false;
+  }
+  live_[address] = {{address, size, MemoryKind::kRegistered, ++serial_,
+                     fmt::format("registered host memory #{}", serial_)},
+                    false};
+  ++generation_;
+  return true;
+}
+
+bool GlobalMemory::unregister_host(uint64_t address) {
+  const auto entry = live_.find(address);
+  if (entry == live_.end() || entry->second.allocation.kind != MemoryKind::kRegistered) {
+    return false;
+  }
+  live_.erase(entry);
+  ++generation_;
+  return true;
+}
+
+const GlobalMemory::Entry* GlobalMemory::find_in(const Entries& entries, uint64_t address) {
+  auto entry = entries.upper_bound(address);
+  if (entry == entries.begin()) {
+    return nullptr;
+  }
+  --entry;
+  return address - entry->first < entry->second.allocation.size ? &entry->second : nullptr;
+}
+
+bool GlobalMemory::overlaps_live(uint64_t address, uint64_t size) const {
+  const auto next = live_.lower_bound(address);
+  return find_in(live_, address) != nullptr ||
+         (next != live_.end() && next->first < address + size);
+}
+
+const Allocation* GlobalMemory::find(uint64_t address) const {
+  const Entry* const entry = find_in(live_, address);
+  return entry == nullptr ? nullptr : &entry->allocation;
+}
+
+uint8_t* GlobalMemory::written_flags(uint64_t address) const {
+  return reinterpret_cast<uint8_t*>(flags_ + (address - begin_));
+}
+
+MemoryRange GlobalMemory::range_of(uint64_t address) const {
+  const Entry* const entry = find_in(live_, address);
+  if (entry == nullptr) {
+    return {};
+  }
+  const Allocation& allocation = entry->allocation;
+  return {allocation.address, allocation.size,
+          entry->tracked ? written_flags(allocation.address) : nullptr};
+}
+
+void GlobalMemory::mark_written(uint64_t address, uint64_t size) {
+  const auto* const found = find_in(live_, address);
+  if (found == nullptr || !found->tracked) {
+    return;
+  }
+  Entry& entry = live_.at(found->allocation.address);
+  const uint64_t offset = address - entry.allocation.address;
+  if (offset == 0 && size >= entry.allocation.size) {
+    // The common case of weights: from now on no access of a kernel pays for tracking.
+    entry.tracked = false;
+    ++generation_;
+    return;
+  }
+  std::memset(written_flags(address), 1, std::min(size, entry.allocation.size - offset));
+}
+
+void GlobalMemory::copy_written(uint64_t destination, uint64_t source, uint64_t size) {
+  const Entry* const from = find_in(live_, source);
+  const Entry* const to = find_in(live_, destination);
+  if (from == nullptr || !from->tracked) {
+    mark_written(destination, size);
+  } else if (to != nullptr && to->tracked) {
+    std::memmove(written_flags(destination), written_flags(source), size);
+  }
+}
+
+void GlobalMemory::forget_pages(uint64_t address, uint64_t size) {
+  const uint64_t bytes = round_up(size, kPage);
+  madvise(reinterpret_cast<void*>(address), bytes, MADV_DONTNEED);
+  madvise(written_flags(address), bytes, MADV_DONTNEED);
+}
+
+std::string describe(const Allocation& allocation) {
+  return fmt::format("{} ({} bytes at {:#x})", allocation.name, allocation.size,
+                     allocation.address);
+}
+
+std::string GlobalMemory::describe(uint64_t address) const {
+  if (const Entry* const entry = find_in(live_, address)) {
+    return fmt::format("byte {} of {}", address - entry->allocation.address,
+                       machine::describe(entry->allocation));
+  }
+  if (const Entry* const entry = find_in(freed_, address)) {
+    return fmt::format("byte {} of freed {}", address - entry->allocation.address,
+                       machine::describe(entry->allocation));
+  }
+  if (address < kPage) {
+    return "a null pointer";
+  }
+  const auto after = live_.upper_bound(address);
+  const uint64_t distance_after = after == live_.end() ? ~0ULL : after->first - address;
+  if (after != live_.begin()) {
+    const Allocation& before = std::prev(after)->second.allocation;
+    const uint64_t past = address - (before.address + before.size);
+    if (past <= distance_after) {
+      return fmt::format("{} bytes past the end of {}", past, machine::describe(before));
+    }
+  }
+  return after == live_.end() ? "no allocation is near"
+                              : fmt::format("{} bytes before {}", distance_after,
+                                            machine::describe(after->second.allocation));
+}
+
+}  // namespace slipstream::emulator::machine

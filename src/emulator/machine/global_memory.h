@@ -1,0 +1,80 @@
+// The device's global memory: allocations in one reserved range of host addresses.
+//
+// A device address is the host address of its bytes. Only touched pages cost memory. Freed ranges
+// are not used again while untouched addresses remain, so that a use after free is always found.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "emulator/machine/device.h"
+
+namespace slipstream::emulator::machine {
+
+// Where accesses are allowed around an address, and which bytes have values.
+struct MemoryRange {
+  uint64_t begin = 0;
+  uint64_t size = 0;           // 0: there is no allocation
+  uint8_t* written = nullptr;  // for each byte of the range, 1 if it has a value; null: all have
+};
+
+class GlobalMemory {
+ public:
+  explicit GlobalMemory(uint64_t capacity);
+  ~GlobalMemory();
+  GlobalMemory(const GlobalMemory&) = delete;
+  GlobalMemory& operator=(const GlobalMemory&) = delete;
+
+  uint64_t allocate(uint64_t size, MemoryKind kind, std::string name);
+  bool release(uint64_t address);
+  bool register_host(uint64_t address, uint64_t size);
+  bool unregister_host(uint64_t address);
+  void clear();
+
+  // The live allocation that contains the address.
+  const Allocation* find(uint64_t address) const;
+  MemoryRange range_of(uint64_t address) const;
+  void mark_written(uint64_t address, uint64_t size);
+  // Moves the knowledge which bytes have values along with a copy.
+  void copy_written(uint64_t destination, uint64_t source, uint64_t size);
+  uint64_t bytes_in_use() const { return bytes_in_use_; }
+
+  // What is at or near the address, for a report: "4 bytes past the end of ...".
+  std::string describe(uint64_t address) const;
+  bool is_freed(uint64_t address) const { return find_in(freed_, address) != nullptr; }
+
+  // Moves whenever a MemoryRange may have become invalid.
+  uint64_t generation() const { return generation_; }
+
+ private:
+  struct Entry {
+    Allocation allocation;
+    bool tracked = true;  // false: every byte has a value
+  };
+  using Entries = std::map<uint64_t, Entry>;
+
+  static const Entry* find_in(const Entries& entries, uint64_t address);
+  uint64_t place(uint64_t size);
+  bool overlaps_live(uint64_t address, uint64_t size) const;
+  uint8_t* written_flags(uint64_t address) const;
+  void forget_pages(uint64_t address, uint64_t size);
+
+  uint64_t capacity_;
+  uint64_t reserved_bytes_ = 0;
+  uint64_t begin_ = 0;  // of the reservation
+  uint64_t flags_ = 0;  // of an equally large one with a byte for each byte
+  uint64_t next_ = 0;   // first address never used
+  uint64_t serial_ = 0;
+  uint64_t bytes_in_use_ = 0;
+  uint64_t generation_ = 1;
+  Entries live_;
+  Entries freed_;
+};
+
+// "cudaMalloc #3 (1024 bytes at 0x7f0000001000)".
+std::string describe(const Allocation& allocation);
+
+}  // namespace slipstream::emulator::machine

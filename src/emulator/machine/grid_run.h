@@ -1,0 +1,54 @@
+// A grid from its submission to its completion.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "emulator/machine/cta.h"
+#include "emulator/machine/device.h"
+#include "emulator/machine/program.h"
+
+namespace slipstream::emulator::machine {
+
+class ClusterPool;
+class GlobalMemory;
+class Overlay;
+
+// What all workers share while they run grids.
+struct DeviceContext {
+  GlobalMemory* memory = nullptr;
+  const Settings* settings = nullptr;
+  std::mutex output;                                             // device printf, and reports
+  std::set<std::pair<const Program*, uint32_t>> reported_reads;  // operations; guarded by `output`
+};
+
+struct GridRun {
+  DeviceContext* device = nullptr;
+  KernelLaunch launch;
+  const Program* program = nullptr;
+  std::string kernel_name;  // demangled
+  uint64_t id = 0;          // its ticket
+  Dim3 cluster{1, 1, 1};
+  bool explicit_cluster = false;
+  Dim3 grid_in_clusters;
+  uint32_t shared_bytes = 0;       // per CTA: static and dynamic
+  uint32_t local_stride = 0;       // bytes of local memory per thread
+  uint64_t resident_clusters = 1;  // that may run at the same time
+
+  uint64_t next_cluster = 0;  // first that has not started
+  uint64_t finished_clusters = 0;
+  uint64_t triggered_ctas = 0;         // of clusters that have not finished
+  bool prerequisites_complete = true;  // griddepcontrol.wait may return
+  std::unique_ptr<Overlay> overlay;    // adversarial schedule: writes that others do not see yet
+  std::shared_ptr<ClusterPool> pool;
+
+  uint64_t cluster_count() const { return grid_in_clusters.count(); }
+};
+
+}  // namespace slipstream::emulator::machine

@@ -1,0 +1,149 @@
+#include "emulator/machine/parallel_runner.h"
+
+#include <algorithm>
+
+#include "emulator/machine/cluster_pool.h"
+
+namespace slipstream::emulator::machine {
+namespace {
+
+// Instructions in a turn. Long, so that most CTAs end in their first and few are alive at a time.
+constexpr uint64_t kTurnBudget = 1 << 20;
+constexpr uint64_t kAllTurns = ~0ULL;
+
+uint32_t thread_count(const Settings& settings) {
+  return settings.threads != 0 ? settings.threads
+                               : std::max(std::thread::hardware_concurrency(), 1U);
+}
+
+}  // namespace
+
+ParallelRunner::ParallelRunner(DeviceContext& device) : device_(device), own_worker_(device) {}
+
+ParallelRunner::~ParallelRunner() {
+  {
+    const std::lock_guard lock(mutex_);
+    shut_down_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& helper : helpers_) {
+    helper.join();
+  }
+}
+
+void ParallelRunner::start_helpers() {
+  const uint32_t wanted = thread_count(*device_.settings) - 1;
+  while (helpers_.size() < wanted) {
+    helpers_.emplace_back([this] { help(); });
+  }
+}
+
+void ParallelRunner::help() {
+  Worker worker(device_);
+  std::unique_lock lock(mutex_);
+  for (uint64_t seen = 0;;) {
+    changed_.wait(lock, [&] { return shut_down_ || (grid_ != nullptr && job_ != seen); });
+    if (shut_down_) {
+      return;
+    }
+    seen = job_;
+    take_turns(worker, lock);
+  }
+}
+
+std::optional<Fault> ParallelRunner::run(GridRun& grid, Statistics& statistics) {
+  const bool is_parallel = grid.cluster_count() > 1 && thread_count(*device_.settings) > 1;
+  if (is_parallel) {
+    start_helpers();
+  }
+  std::unique_lock lock(mutex_);
+  grid_ = &grid;
+  statistics_ = &statistics;
+  ready_.clear();
+  ended_.clear();
+  fault_.reset();
+  next_turn_ = 0;
+  order_.committed = 0;
+  order_.stopped = false;
+  for (; grid.next_cluster < std::min(grid.resident_clusters, grid.cluster_count());
+       ++grid.next_cluster) {
+    ready_.push_back({grid.next_cluster, nullptr});
+  }
+  if (is_parallel) {
+    ++job_;
+    changed_.notify_all();
+  }
+  take_turns(own_worker_, lock);
+  changed_.wait(lock, [&] { return busy_ == 0; });
+  grid_ = nullptr;
+  ++statistics.grids;
+  statistics.ctas += grid.finished_clusters * grid.cluster.count();
+  return fault_;
+}
+
+bool ParallelRunner::is_over() const {
+  return order_.stopped || grid_->finished_clusters == grid_->cluster_count();
+}
+
+void ParallelRunner::take_turns(Worker& worker, std::unique_lock<std::mutex>& lock) {
+  ++busy_;
+  while (!is_over()) {
+    if (ready_.empty()) {
+      changed_.wait(lock, [&] { return is_over() || !ready_.empty(); });
+      continue;
+    }
+    EndedTurn ended;
+    ended.entry = ready_.front();
+    ready_.pop_front();
+    const uint64_t turn = next_turn_++;
+    lock.unlock();
+    if (ended.entry.cluster == nullptr) {
+      ended.entry.cluster = grid_->pool->acquire(*grid_, ended.entry.index);
+    }
+    worker.begin_turn(&order_, turn);
+    ended.result = run_turn(*ended.entry.cluster, worker, kTurnBudget);
+    lock.lock();
+    ended_[turn] = std::move(ended);
+    commit_turns();
+  }
+  --busy_;
+  changed_.notify_all();
+}
+
+void ParallelRunner::commit_turns() {
+  for (auto turn = ended_.begin();
+       !order_.stopped && turn != ended_.end() && turn->first == order_.committed;
+       turn = ended_.begin()) {
+    commit(turn->second);
+    ended_.erase(turn);
+    order_.committed = order_.stopped ? kAllTurns : order_.committed + 1;
+    order_.committed.notify_all();
+  }
+  changed_.notify_all();
+}
+
+void ParallelRunner::commit(EndedTurn& ended) {
+  statistics_->warp_instructions += ended.result.warp_instructions;
+  statistics_->lane_instructions += ended.result.lane_instructions;
+  switch (ended.result.end) {
+    case TurnEnd::kFinished:
+      grid_->pool->release(ended.entry.cluster);
+      ++grid_->finished_clusters;
+      if (grid_->next_cluster < grid_->cluster_count()) {
+        ready_.push_back({grid_->next_cluster++, nullptr});
+      }
+      break;
+    case TurnEnd::kOutOfBudget:
+    case TurnEnd::kWaitingForGrids:
+      ready_.push_back(ended.entry);
+      break;
+    case TurnEnd::kFault:
+      fault_ = std::move(ended.result.fault);
+      order_.stopped = true;
+      break;
+    case TurnEnd::kAbandoned:
+      break;
+  }
+}
+
+}  // namespace slipstream::emulator::machine

@@ -1,0 +1,222 @@
+#include "emulator/machine/warp.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "emulator/machine/cta.h"
+
+namespace slipstream::emulator::machine {
+namespace {
+
+uint32_t count_lanes(uint32_t mask) { return static_cast<uint32_t>(__builtin_popcount(mask)); }
+
+bool can_run(const Warp& warp, const Group& group) {
+  return group.wait == Wait::kNone ||
+         (group.wait == Wait::kCondition && group.epoch != warp.cta->cluster->epoch);
+}
+
+// Deeper in calls first, then lower in the program.
+bool goes_before(const Group& a, const Group& b) {
+  return a.frame->depth != b.frame->depth ? a.frame->depth > b.frame->depth : a.pc < b.pc;
+}
+
+bool meets(const Group& a, const Group& b) {
+  return a.pc == b.pc && a.frame == b.frame && a.resumed == b.resumed &&
+         (!a.resumed || a.detail == b.detail);
+}
+
+void make_running(Warp& warp, const Group& group) {
+  warp.pc = group.pc;
+  warp.active = group.lanes;
+  warp.frame = group.frame;
+  warp.registers = group.frame->registers;
+  warp.resumed = group.resumed;
+  warp.detail = group.detail;
+}
+
+// Joins the other groups at the same place, and finds where the next one waits to be joined.
+void merge_into(Warp& warp, Group& chosen) {
+  warp.merge_pc = kNoMerge;
+  std::erase_if(warp.groups, [&](const Group& other) {
+    if (!can_run(warp, other)) {
+      return false;
+    }
+    if (meets(chosen, other)) {
+      chosen.lanes |= other.lanes;
+      return true;
+    }
+    if (other.frame == chosen.frame && other.pc > chosen.pc) {
+      warp.merge_pc = std::min(warp.merge_pc, other.pc);
+    }
+    return false;
+  });
+}
+
+}  // namespace
+
+void raise(FaultKind kind, uint32_t lane, const std::string& message, uint64_t address) {
+  throw LaneFault(kind, lane, address, message);
+}
+
+void put_back(Warp& warp) {
+  Group group;
+  group.pc = warp.pc;
+  group.lanes = warp.active;
+  group.frame = warp.frame;
+  group.resumed = warp.resumed;
+  group.detail = warp.detail;
+  group.last_run = ++warp.clock;
+  warp.groups.push_back(group);
+  warp.active = 0;
+}
+
+bool select_group(Warp& warp) {
+  auto best = warp.groups.end();
+  for (auto group = warp.groups.begin(); group != warp.groups.end(); ++group) {
+    if (!can_run(warp, *group)) {
+      continue;
+    }
+    if (warp.hold && group->last_run == warp.clock) {
+      best = group;
+      break;
+    }
+    if (best == warp.groups.end() || goes_before(*group, *best)) {
+      best = group;
+    }
+  }
+  if (best == warp.groups.end()) {
+    warp.active = 0;
+    return false;
+  }
+  warp.hold = warp.hold && best->last_run == warp.clock;
+  Group chosen = *best;
+  chosen.wait = Wait::kNone;
+  *best = warp.groups.back();
+  warp.groups.pop_back();
+  merge_into(warp, chosen);
+  make_running(warp, chosen);
+  return true;
+}
+
+void rotate(Warp& warp) {
+  Group* oldest = nullptr;
+  for (Group& group : warp.groups) {
+    if (can_run(warp, group) && (oldest == nullptr || group.last_run < oldest->last_run)) {
+      oldest = &group;
+    }
+  }
+  if (oldest == nullptr) {
+    return;
+  }
+  Group next = *oldest;
+  next.wait = Wait::kNone;
+  *oldest = warp.groups.back();
+  warp.groups.pop_back();
+  put_back(warp);
+  merge_into(warp, next);
+  make_running(warp, next);
+  warp.hold = true;
+}
+
+isa::Step jump(Warp& warp, uint32_t pc) {
+  warp.pc = pc;
+  if (warp.groups.empty()) {
+    return isa::Step::kJump;
+  }
+  put_back(warp);
+  return isa::Step::kReschedule;
+}
+
+isa::Step branch(Warp& warp, uint32_t taken, uint32_t target) {
+  const uint32_t staying = warp.active & ~taken;
+  if (staying != 0) {
+    split_off(warp, staying, warp.frame, warp.pc + 1);
+    warp.active = taken;
+  }
+  return jump(warp, target);
+}
+
+void split_off(Warp& warp, uint32_t lanes, Frame* frame, uint32_t pc) {
+  Group group;
+  group.pc = pc;
+  group.lanes = lanes;
+  group.frame = frame;
+  group.last_run = ++warp.clock;
+  warp.groups.push_back(group);
+}
+
+isa::Step leave_behind(Warp& warp, uint32_t lanes) {
+  const uint32_t rest = warp.active & ~lanes;
+  warp.active = 0;
+  if (rest != 0) {
+    warp.active = rest;
+    ++warp.pc;
+    put_back(warp);
+  }
+  return isa::Step::kReschedule;
+}
+
+isa::Step exit_lanes(Warp& warp, uint32_t lanes) {
+  Cta& cta = *warp.cta;
+  warp.live &= ~lanes;
+  cta.live_threads -= count_lanes(lanes);
+  cta.cluster->live_threads -= count_lanes(lanes);
+  // A barrier.cluster that an exiting thread has arrived at no longer waits for it either.
+  Cluster& cluster = *cta.cluster;
+  const uint32_t parity = cluster.barrier_parity != 0 ? isa::kAllLanes : 0;
+  const uint32_t counted = warp.cluster_arrived & lanes & ~(warp.cluster_parity ^ parity);
+  cluster.barrier_arrived -= count_lanes(counted);
+  // Whoever waits for lanes that are no more looks again.
+  for (Group& group : warp.groups) {
+    if (group.wait == Wait::kConvergence) {
+      group.wait = Wait::kNone;
+    }
+  }
+  complete_barriers(cta);
+  complete_cluster_barrier(*cta.cluster);
+  return leave_behind(warp, lanes);
+}
+
+isa::Step park(Warp& warp, uint32_t lanes, Wait wait, uint32_t detail) {
+  Group group;
+  group.pc = warp.pc;
+  group.lanes = lanes;
+  group.frame = warp.frame;
+  group.wait = wait;
+  group.detail = detail;
+  group.last_run = ++warp.clock;
+  group.epoch = warp.cta->cluster->epoch;
+  warp.groups.push_back(group);
+  return leave_behind(warp, lanes);
+}
+
+isa::Step wait_for_change(Warp& warp, uint32_t lanes) {
+  return park(warp, lanes, Wait::kCondition);
+}
+
+isa::Step yield(Warp& warp) {
+  ++warp.pc;
+  put_back(warp);
+  warp.yielded = true;
+  return isa::Step::kReschedule;
+}
+
+bool gather(Warp& warp, const isa::Operation& operation, uint32_t members, uint32_t& executing) {
+  const uint32_t needed = members & warp.live;
+  if ((needed & ~executing) == 0) {
+    return true;
+  }
+  std::erase_if(warp.groups, [&](const Group& other) {
+    if (other.wait != Wait::kConvergence || other.pc != warp.pc || other.frame != warp.frame) {
+      return false;
+    }
+    warp.active |= other.lanes;
+    return true;
+  });
+  uint32_t guard = 0;
+  std::memcpy(&guard, warp.registers + operation.guard, sizeof(guard));
+  executing = warp.active & (guard ^ operation.guard_flip);
+  return (needed & ~executing) == 0;
+}
+
+}  // namespace slipstream::emulator::machine

@@ -1,0 +1,28 @@
+// Submitted work, and what a runner needs to execute it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "emulator/machine/device.h"
+#include "emulator/machine/grid_run.h"
+
+namespace slipstream::emulator::machine {
+
+struct WorkItem {
+  std::unique_ptr<GridRun> grid;  // or null:
+  std::function<void()> operation;
+  std::vector<Dependency> dependencies;
+};
+
+// Work that is not complete, by ticket. Dependencies on tickets that are not here are fulfilled.
+using WorkQueue = std::map<Ticket, WorkItem>;
+
+// Runs a host operation; the fault if it throws.
+std::optional<Fault> run_host_operation(const std::function<void()>& operation);
+
+}  // namespace slipstream::emulator::machine

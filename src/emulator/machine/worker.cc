@@ -1,0 +1,44 @@
+#include "emulator/machine/worker.h"
+
+#include <thread>
+
+namespace slipstream::emulator::machine {
+namespace {
+
+constexpr uint64_t kOrderedAccessCost = 512;
+constexpr int kSpinsBeforeSleep = 200;
+
+}  // namespace
+
+void Worker::begin_turn(TurnOrder* order, uint64_t turn) {
+  order_ = order;
+  turn_ = turn;
+  extra_cost_ = 0;
+  if (generation_ != device_.memory->generation()) {
+    generation_ = device_.memory->generation();
+    cache_.fill({});
+  }
+}
+
+void Worker::wait_for_turn() {
+  extra_cost_ += kOrderedAccessCost;
+  if (order_ == nullptr) {
+    return;
+  }
+  for (int spins = 0;; ++spins) {
+    const uint64_t committed = order_->committed.load(std::memory_order_acquire);
+    if (order_->stopped.load(std::memory_order_acquire)) {
+      throw TurnAbandoned{};
+    }
+    if (committed == turn_) {
+      return;
+    }
+    if (spins > kSpinsBeforeSleep) {
+      order_->committed.wait(committed, std::memory_order_acquire);
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
+
+}  // namespace slipstream::emulator::machine

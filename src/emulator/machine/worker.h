@@ -1,0 +1,60 @@
+// What one host thread needs while it runs a cluster.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "emulator/machine/global_memory.h"
+#include "emulator/machine/grid_run.h"
+
+namespace slipstream::emulator::machine {
+
+// Turns taken by clusters, in the order that defines the result. Clusters run ahead of their turn
+// until they do something that others could notice.
+struct TurnOrder {
+  std::atomic<uint64_t> committed{0};  // turns that are over
+  std::atomic<bool> stopped{false};    // a fault in an earlier turn: later ones do not matter
+};
+
+// Thrown out of a handler to end a turn that no longer matters.
+struct TurnAbandoned {};
+
+class Worker {
+ public:
+  explicit Worker(DeviceContext& device) : device_(device) {}
+
+  DeviceContext& device() { return device_; }
+
+  // From here on, the worker runs turn `turn`; no order: it is alone.
+  void begin_turn(TurnOrder* order, uint64_t turn);
+  void wait_for_turn();
+  // What the turn has cost beyond its instructions: ordered accesses are expensive, so that a
+  // cluster that spins on one soon hands over.
+  uint64_t extra_cost() const { return extra_cost_; }
+  void add_cost(uint64_t cost) { extra_cost_ += cost; }
+
+  // The allocation around an address. `key` is the operation that asks: it mostly stays within one.
+  const MemoryRange& range_of(const void* key, uint64_t address) {
+    Entry& entry = cache_[(reinterpret_cast<uintptr_t>(key) / sizeof(isa::Operation)) % kEntries];
+    if (address - entry.range.begin >= entry.range.size) {
+      entry.range = device_.memory->range_of(address);
+    }
+    return entry.range;
+  }
+
+ private:
+  static constexpr size_t kEntries = 256;
+  struct Entry {
+    MemoryRange range;
+  };
+
+  DeviceContext& device_;
+  TurnOrder* order_ = nullptr;
+  uint64_t turn_ = 0;
+  uint64_t extra_cost_ = 0;
+  uint64_t generation_ = 0;
+  std::array<Entry, kEntries> cache_{};
+};
+
+}  // namespace slipstream::emulator::machine
