@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 
 #include "cli/device_fallback.h"
@@ -40,6 +42,22 @@ void set_environment(const EmulateOptions& options, const std::string& directory
   if (options.statistics) set_variable("SLIPSTREAM_EMULATOR_STATS", "1");
 }
 
+// nvcc links the runtime statically unless told otherwise; such a program never asks for the
+// emulator's.
+void warn_of_static_runtime(const std::string& program) {
+  std::ifstream file(program, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const bool is_elf = bytes.starts_with(
+      "\x7f"
+      "ELF");
+  const bool has_kernels = bytes.find("__nv_module_id") != std::string::npos;
+  if (!is_elf || !has_kernels || bytes.find("libcudart.so.13") != std::string::npos) return;
+  std::fprintf(stderr,
+               "slipstream emulate: %s must use the shared CUDA runtime (nvcc -cudart shared), it "
+               "was linked with the static one and will find no device\n",
+               program.c_str());
+}
+
 }  // namespace
 
 int run_emulate(const EmulateOptions& options) {
@@ -49,6 +67,7 @@ int run_emulate(const EmulateOptions& options) {
                  directory.c_str());
     return kUsageError;
   }
+  warn_of_static_runtime(options.program.front());
   set_environment(options, directory);
   std::vector<char*> arguments;
   for (const std::string& argument : options.program) {
