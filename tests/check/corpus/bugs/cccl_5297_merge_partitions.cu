@@ -1,0 +1,28 @@
+// https://github.com/NVIDIA/cccl/issues/5297: a merge kernel read its partition bounds, which the
+// kernel before it computes, above the wait.
+#include "chain.cuh"
+
+constexpr int kTile = 128;
+
+__global__ void merge(int* partitions, const int* in, int* out) {
+#ifdef REPAIRED
+  cudaGridDependencySynchronize();
+  const int begin = partitions[blockIdx.x];
+  const int end = partitions[blockIdx.x + 1];
+#else
+  const int begin = partitions[blockIdx.x];    // finds R1
+  const int end = partitions[blockIdx.x + 1];  // finds R1
+  cudaGridDependencySynchronize();
+#endif
+  for (int i = begin + static_cast<int>(threadIdx.x); i < end; i += kTile) out[i] = in[i];
+}
+
+int main() {
+  cudaStream_t stream = corpus::new_stream();
+  int* partitions = corpus::device_array(2 * kTile, 0);
+  int* in = corpus::device_array(kTile, 7);
+  int* out = corpus::device_array(kTile, 7);
+  corpus::launch(stream, true, corpus::slow_producer<int>, 2, kTile, partitions, kTile);
+  corpus::launch(stream, true, merge, 1, kTile, partitions, in, out);
+  return corpus::count_wrong(stream, out, kTile, 7);
+}

@@ -1,0 +1,127 @@
+// Every program of the corpus: with the bug, exactly the marked lines are reported by the marked
+// rules; repaired, and for false alarms, nothing is.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "check/checker.h"
+#include "check/source_notes.h"
+
+namespace slipstream::check {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Case {
+  std::string name;
+  std::string source;
+  bool has_bug = false;
+};
+
+// gtest prints it.
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
+
+std::string read_text(const fs::path& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::vector<Case> find_cases() {
+  std::vector<Case> cases;
+  for (const char* folder : {"bugs", "silent"}) {
+    for (const auto& entry : fs::directory_iterator(fs::path(CORPUS_SOURCES) / folder)) {
+      cases.push_back(
+          {entry.path().stem().string(), read_text(entry.path()), std::string(folder) == "bugs"});
+    }
+  }
+  std::sort(cases.begin(), cases.end(),
+            [](const Case& a, const Case& b) { return a.name < b.name; });
+  return cases;
+}
+
+// The JSON in a comment that begins with "/* launches", or with "/* launches repaired".
+Launches launches_in(const std::string& source, bool repaired) {
+  for (const std::string marker : {"/* launches repaired\n", "/* launches\n"}) {
+    const size_t at = source.find(marker);
+    const bool for_repaired = marker.find("repaired") != std::string::npos;
+    if (at == std::string::npos || (for_repaired && !repaired)) continue;
+    const size_t begin = at + marker.size();
+    return parse_launches(source.substr(begin, source.find("*/", begin) - begin), "launches");
+  }
+  return {};
+}
+
+// "R1 at line 12" for every marked line.
+std::set<std::string> marked(const std::string& source) {
+  std::set<std::string> result;
+  std::istringstream lines(source);
+  const std::regex rule("R[0-9]+");
+  size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const size_t marker = line.find("// finds ");
+    if (marker == std::string::npos) continue;
+    const std::string rules = line.substr(marker);
+    for (std::sregex_iterator it(rules.begin(), rules.end(), rule), end; it != end; ++it) {
+      result.insert(it->str() + " at line " + std::to_string(number));
+    }
+  }
+  return result;
+}
+
+std::set<std::string> reported(const std::vector<Finding>& findings) {
+  std::set<std::string> result;
+  for (const Finding& finding : findings) {
+    if (finding.severity == Severity::kNote) continue;
+    for (const Place& place : finding.places) {
+      const std::string where = place.file.empty() ? place.code : std::to_string(place.line);
+      result.insert(std::string(info_of(finding.rule).id) + " at line " + where);
+    }
+  }
+  return result;
+}
+
+std::vector<Finding> check_image_of(const Case& one, bool repaired) {
+  const fs::path path =
+      fs::path(CORPUS_IMAGES) / (one.name + (repaired ? ".repaired" : "") + ".fatbin");
+  Report report = check_paths({path.string()}, launches_in(one.source, repaired));
+  for (const Problem& problem : report.problems) ADD_FAILURE() << problem.file << problem.what;
+  EXPECT_GE(report.kernels, 1U) << path;
+  return report.findings;
+}
+
+class Corpus : public testing::TestWithParam<Case> {};
+
+TEST_P(Corpus, ReportsExactlyTheMarkedLines) {
+  const Case& one = GetParam();
+  std::vector<Finding> findings = check_image_of(one, false);
+  // Sources are only asked for their inline assembly where the case is about that.
+  if (one.name.find("clobber") != std::string::npos) {
+    for (Finding& finding : find_missing_clobbers(one.source, one.name)) {
+      findings.push_back(finding);
+    }
+  }
+  const std::set<std::string> expected = marked(one.source);
+  const bool dynamic_only = one.source.find("// dynamic only: ") != std::string::npos;
+  EXPECT_EQ(one.has_bug && !dynamic_only, !expected.empty()) << "a bug must have a marked line";
+  EXPECT_EQ(reported(findings), expected);
+}
+
+TEST_P(Corpus, IsSilentOnTheRepairedTwin) {
+  const Case& one = GetParam();
+  if (!one.has_bug) GTEST_SKIP() << "has no twin";
+  EXPECT_EQ(reported(check_image_of(one, true)), std::set<std::string>{});
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Corpus, testing::ValuesIn(find_cases()),
+                         [](const testing::TestParamInfo<Case>& one) { return one.param.name; });
+
+}  // namespace
+}  // namespace slipstream::check
