@@ -1,0 +1,370 @@
+"""The instruction forms whose results are recorded on a GPU and replayed on the emulator.
+
+A form is PTX text with $0, $1, ... for results, then operands, their types, and how far a result may be off where PTX
+does not define its bits. Run as a program, this writes one CUDA kernel per form, for record_vectors to launch:
+
+    python3 forms.py OUTPUT_DIRECTORY NUMBER_OF_FILES
+"""
+
+import dataclasses
+import itertools
+import pathlib
+import sys
+
+# How a type of an operand or result is held in a register; what its values look like is in inputs.cc.
+REGISTERS = {
+    "u8": "h", "s8": "h", "u16": "h", "s16": "h", "b16": "h", "f16": "h", "bf16": "h", "e4m3x2": "h", "e5m2x2": "h",
+    "u32": "r", "s32": "r", "b32": "r", "f32": "r", "f16x2": "r", "bf16x2": "r", "shift": "r", "bool": "r",
+    "tensor_f16x2": "r", "tensor_bf16x2": "r", "tensor_tf32": "r", "tensor_e4m3x4": "r", "tensor_e5m2x4": "r",
+    "tensor_f32": "r", "lane": "r",
+    "u64": "l", "s64": "l", "b64": "l", "f64": "l",
+}
+C_TYPES = {"h": "unsigned short", "r": "unsigned int", "l": "unsigned long long"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    text: str
+    results: tuple
+    operands: tuple
+    bound: str = "exact"  # "relative E": 2^E of the value; "absolute E": 2^E; "ulp N"
+    uses_shared: bool = False  # $S: shared address of this lane's 16 bytes, which hold the four operands
+
+
+FORMS = []
+
+
+def form(text, results, operands, bound="exact", uses_shared=False):
+    FORMS.append(Form(text, tuple(results.split()), tuple(operands.split()), bound, uses_shared))
+
+
+def each(spelling, results, operands, **options):
+    """One form per combination of the alternatives in braces: "{add,sub}.{s32,u32}"; $T repeats the last choice."""
+    parts = []
+    rest = spelling
+    while "{" in rest and "}" in rest:
+        head, rest = rest.split("{", 1)
+        choices, rest = rest.split("}", 1)
+        parts += [[head], choices.split(",")]
+    parts.append([rest])
+    for choice in itertools.product(*parts):
+        last = choice[-2] if len(choice) > 1 else ""
+        kind = last.lstrip(".")
+        form("".join(choice), results.replace("$T", kind), operands.replace("$T", kind), **options)
+
+
+def predicate(compare, results, operands):
+    """A form that writes a predicate, seen as 0 or 1."""
+    form("{ .reg .pred p; " + compare.replace("$P", "p") + " selp.u32 $0, 1, 0, p; }", results, operands)
+
+
+def integer_forms():
+    each("{add,sub,min,max}.{s16,u16,s32,u32,s64,u64} $0, $1, $2;", "$T", "$T $T")
+    each("mul.{lo,hi}.{s16,u16,s32,u32,s64,u64} $0, $1, $2;", "$T", "$T $T")
+    each("mad.{lo,hi}.{s16,u16,s32,u32,s64,u64} $0, $1, $2, $3;", "$T", "$T $T $T")
+    for narrow, wide in (("s16", "s32"), ("u16", "u32"), ("s32", "s64"), ("u32", "u64")):
+        form(f"mul.wide.{narrow} $0, $1, $2;", wide, f"{narrow} {narrow}")
+        form(f"mad.wide.{narrow} $0, $1, $2, $3;", wide, f"{narrow} {narrow} {wide}")
+    each("mul24.{lo,hi}.{s32,u32} $0, $1, $2;", "$T", "$T $T")
+    each("mad24.{lo,hi}.{s32,u32} $0, $1, $2, $3;", "$T", "$T $T $T")
+    each("{add.sat,sub.sat}.{s32} $0, $1, $2;", "$T", "$T $T")
+    form("mad.hi.sat.s32 $0, $1, $2, $3;", "s32", "s32 s32 s32")
+    each("{abs,neg}.{s16,s32,s64} $0, $1;", "$T", "$T")
+    each("sad.{s32,u32} $0, $1, $2, $3;", "$T", "$T $T $T")
+    # Division by zero is not defined.
+    for kind, bits in (("s16", "b16"), ("u16", "b16"), ("s32", "b32"), ("u32", "b32"), ("s64", "b64"), ("u64", "b64")):
+        for operation in ("div", "rem"):
+            form(f"{{ .reg .{bits} odd; or.{bits} odd, $2, 1; {operation}.{kind} $0, $1, odd; }}", kind, f"{kind} {kind}")
+    each("{popc,clz}.{b32,b64} $0, $1;", "u32", "$T")
+    each("brev.{b32,b64} $0, $1;", "$T", "$T")
+    each("bfind.{s32,u32,s64,u64} $0, $1;", "u32", "$T")
+    each("bfind.shiftamt.{s32,u32,s64,u64} $0, $1;", "u32", "$T")
+    each("bfe.{s32,u32,s64,u64} $0, $1, $2, $3;", "$T", "$T shift shift")
+    each("bfi.{b32,b64} $0, $1, $2, $3, $4;", "$T", "$T $T shift shift")
+    each("szext.{clamp,wrap}.{s32,u32} $0, $1, $2;", "$T", "$T shift")
+    each("bmsk.{clamp,wrap}.b32 $0, $1, $2;", "b32", "shift shift")
+    each("fns.b32 $0, $1, $2, $3;", "b32", "b32 lane lane")
+    for a, b in itertools.product(("s32", "u32"), repeat=2):
+        accumulator = "u32" if (a, b) == ("u32", "u32") else "s32"
+        form(f"dp4a.{a}.{b} $0, $1, $2, $3;", accumulator, f"{a} {b} {accumulator}")
+        form(f"dp2a.lo.{a}.{b} $0, $1, $2, $3;", accumulator, f"{a} {b} {accumulator}")
+        form(f"dp2a.hi.{a}.{b} $0, $1, $2, $3;", accumulator, f"{a} {b} {accumulator}")
+    form("{ add.cc.u32 $0, $2, $3; addc.u32 $1, $2, $4; }", "u32 u32", "u32 u32 u32")
+    form("{ sub.cc.u32 $0, $2, $3; subc.u32 $1, $2, $4; }", "u32 u32", "u32 u32 u32")
+    form("{ mad.lo.cc.u32 $0, $2, $3, $4; madc.hi.u32 $1, $2, $3, $4; }", "u32 u32", "u32 u32 u32")
+    form("{ add.cc.u64 $0, $2, $3; addc.u64 $1, $2, $4; }", "u64 u64", "u64 u64 u64")
+
+
+def logic_forms():
+    each("{and,or,xor}.{b16,b32,b64} $0, $1, $2;", "$T", "$T $T")
+    each("{not,cnot}.{b16,b32,b64} $0, $1;", "$T", "$T")
+    each("shl.{b16,b32,b64} $0, $1, $2;", "$T", "$T shift")
+    each("shr.{b16,s16,u16,b32,s32,u32,b64,s64,u64} $0, $1, $2;", "$T", "$T shift")
+    each("shf.{l,r}.{clamp,wrap}.b32 $0, $1, $2, $3;", "b32", "b32 b32 shift")
+    for table in (0x00, 0x1e, 0x80, 0x96, 0xca, 0xe8, 0xfe):
+        form(f"lop3.b32 $0, $1, $2, $3, {table:#x};", "b32", "b32 b32 b32")
+    each("prmt.b32{,.f4e,.b4e,.rc8,.ecl,.ecr,.rc16} $0, $1, $2, $3;", "b32", "b32 b32 b32")
+    for kind in ("b16", "b32", "b64"):
+        form(f"{{ .reg .pred p; setp.ne.u32 p, $3, 0; selp.{kind} $0, $1, $2, p; }}", kind, f"{kind} {kind} bool")
+    form("slct.u32.s32 $0, $1, $2, $3;", "u32", "u32 u32 s32")
+    form("slct.f32.f32 $0, $1, $2, $3;", "f32", "f32 f32 f32")
+    form("slct.ftz.f32.f32 $0, $1, $2, $3;", "f32", "f32 f32 f32")
+
+
+def compare_forms():
+    for kind in ("s16", "u16", "s32", "u32", "s64", "u64"):
+        for compare in ("eq", "ne", "lt", "le", "gt", "ge"):
+            predicate(f"setp.{compare}.{kind} $P, $1, $2;", "u32", f"{kind} {kind}")
+    for kind in ("f32", "f64", "f16", "bf16"):
+        for compare in ("eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"):
+            predicate(f"setp.{compare}.{kind} $P, $1, $2;", "u32", f"{kind} {kind}")
+    for compare in ("lt", "gtu"):
+        predicate(f"setp.{compare}.ftz.f32 $P, $1, $2;", "u32", "f32 f32")
+    each("set.{lt,ge,ne}.u32.{f32,s32} $0, $1, $2;", "u32", "$T $T")
+    each("set.{gt,leu}.u32.f16x2 $0, $1, $2;", "b32", "f16x2 f16x2")
+    each("set.{gt,leu}.f16x2.f16x2 $0, $1, $2;", "b32", "f16x2 f16x2")
+    for kind in ("f32", "f64"):
+        for test in ("finite", "infinite", "number", "notanumber", "normal", "subnormal"):
+            predicate(f"testp.{test}.{kind} $P, $1;", "u32", kind)
+
+
+def float_forms():
+    for operation in ("add", "sub", "mul"):
+        each(operation + ".{rn,rz,rm,rp}{,.ftz}{,.sat}.f32 $0, $1, $2;", "f32", "f32 f32")
+        each(operation + ".{rn,rz,rm,rp}.f64 $0, $1, $2;", "f64", "f64 f64")
+    each("fma.{rn,rz,rm,rp}{,.ftz}{,.sat}.f32 $0, $1, $2, $3;", "f32", "f32 f32 f32")
+    each("fma.{rn,rz,rm,rp}.f64 $0, $1, $2, $3;", "f64", "f64 f64 f64")
+    each("div.{rn,rz,rm,rp}{,.ftz}.f32 $0, $1, $2;", "f32", "f32 f32")
+    each("div.{rn,rz,rm,rp}.f64 $0, $1, $2;", "f64", "f64 f64")
+    each("{rcp,sqrt}.{rn,rz,rm,rp}{,.ftz}.f32 $0, $1;", "f32", "f32")
+    each("{rcp,sqrt}.{rn,rz,rm,rp}.f64 $0, $1;", "f64", "f64")
+    each("{min,max}{,.ftz}{,.NaN}{,.xorsign.abs}.f32 $0, $1, $2;", "f32", "f32 f32")
+    each("{min,max}.f64 $0, $1, $2;", "f64", "f64 f64")
+    each("{abs,neg}{,.ftz}.f32 $0, $1;", "f32", "f32")
+    each("{abs,neg}.f64 $0, $1;", "f64", "f64")
+    each("copysign.{f32,f64} $0, $1, $2;", "$T", "$T $T")
+
+
+def approximate_forms():
+    each("rcp.approx{,.ftz}.f32 $0, $1;", "f32", "f32", bound="ulp 1")
+    each("sqrt.approx{,.ftz}.f32 $0, $1;", "f32", "f32", bound="relative -23")
+    each("rsqrt.approx{,.ftz}.f32 $0, $1;", "f32", "f32", bound="relative -22")
+    each("div.approx{,.ftz}.f32 $0, $1, $2;", "f32", "f32 f32", bound="division 2")
+    each("div.full{,.ftz}.f32 $0, $1, $2;", "f32", "f32 f32", bound="division 2")
+    each("ex2.approx{,.ftz}.f32 $0, $1;", "f32", "f32", bound="relative -22")
+    each("lg2.approx{,.ftz}.f32 $0, $1;", "f32", "f32", bound="logarithm -22")
+    each("{sin,cos}.approx{,.ftz}.f32 $0, $1;", "f32", "f32", bound="trigonometric -20")
+    form("tanh.approx.f32 $0, $1;", "f32", "f32", bound="relative -10")
+    each("tanh.approx.{f16,f16x2} $0, $1;", "$T", "$T", bound="absolute -10")
+    each("tanh.approx.{bf16,bf16x2} $0, $1;", "$T", "$T", bound="absolute -8")
+    each("ex2.approx.{f16,f16x2} $0, $1;", "$T", "$T", bound="relative -9")
+    each("ex2.approx.ftz.{bf16,bf16x2} $0, $1;", "$T", "$T", bound="relative -7")
+    each("{rcp.approx.ftz,rsqrt.approx}.f64 $0, $1;", "f64", "f64", bound="relative -19")
+
+
+def half_forms():
+    each("{add,sub,mul}{,.rn}{,.ftz}{,.sat}.{f16,f16x2} $0, $1, $2;", "$T", "$T $T")
+    each("{add,sub,mul}.{bf16,bf16x2} $0, $1, $2;", "$T", "$T $T")
+    each("fma.rn{,.ftz}{,.sat,.relu}.{f16,f16x2} $0, $1, $2, $3;", "$T", "$T $T $T")
+    each("fma.rn{,.relu}.{bf16,bf16x2} $0, $1, $2, $3;", "$T", "$T $T $T")
+    each("{min,max}{,.NaN}{,.xorsign.abs}.{f16,f16x2,bf16,bf16x2} $0, $1, $2;", "$T", "$T $T")
+    each("{abs,neg}.{f16,f16x2,bf16,bf16x2} $0, $1;", "$T", "$T")
+
+
+INTEGERS = ("u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64")
+
+
+def holds(to, source):
+    """Whether every value of the integer type `source` is one of `to`; then .sat is not allowed."""
+    to_bits, source_bits = int(to[1:]), int(source[1:])
+    return to_bits >= source_bits if to[0] == source[0] else source[0] == "u" and to_bits > source_bits
+
+
+def conversion_forms():
+    for to, source in itertools.product(INTEGERS, repeat=2):
+        if to != source:
+            form(f"cvt.{to}.{source} $0, $1;", to, source)
+            if not holds(to, source):
+                form(f"cvt.sat.{to}.{source} $0, $1;", to, source)
+    for kind in ("f32", "f64"):
+        each("cvt.{rn,rz,rm,rp}." + kind + ".{u8,s8,u16,s16,u32,s32,u64,s64} $0, $1;", kind, "$T")
+        for integer in INTEGERS:
+            each("cvt.{rni,rzi,rmi,rpi}." + f"{integer}.{kind} $0, $1;", integer, kind)
+        each("cvt.{rni,rzi,rmi,rpi}." + f"{kind}.{kind} $0, $1;", kind, kind)
+    form("cvt.rzi.ftz.s32.f32 $0, $1;", "s32", "f32")
+    form("cvt.rni.ftz.f32.f32 $0, $1;", "f32", "f32")
+    each("cvt{,.ftz}.sat.f32.f32 $0, $1;", "f32", "f32")
+    each("cvt.{rn,rz,rm,rp}{,.ftz}{,.sat}.f32.f64 $0, $1;", "f32", "f64")
+    each("cvt{,.ftz}.f64.f32 $0, $1;", "f64", "f32")
+
+
+def short_conversion_forms():
+    each("cvt.f32.{f16,bf16} $0, $1;", "f32", "$T")
+    each("cvt.f64.{f16,bf16} $0, $1;", "f64", "$T")
+    each("cvt.{rn,rz,rm,rp}{,.ftz}{,.sat}.f16.f32 $0, $1;", "f16", "f32")
+    each("cvt.{rn,rz,rm,rp}.{f16,bf16}.f64 $0, $1;", "$T", "f64")
+    each("cvt.{rn,rz,rm,rp}.bf16.f32 $0, $1;", "bf16", "f32")
+    each("cvt.{rn,rz}{.relu,.satfinite,.relu.satfinite}.{f16,bf16}.f32 $0, $1;", "$T", "f32")
+    each("cvt.{rn,rz}{,.relu}{,.satfinite}.{f16x2,bf16x2}.f32 $0, $1, $2;", "$T", "f32 f32")
+    form("cvt.rna.tf32.f32 $0, $1;", "b32", "f32")
+    each("cvt.{rn,rz}{,.relu}.tf32.f32 $0, $1;", "b32", "f32")
+    each("cvt.rn.satfinite{,.relu}.{e4m3x2,e5m2x2}.f32 $0, $1, $2;", "$T", "f32 f32")
+    each("cvt.rn.satfinite{,.relu}.{e4m3x2,e5m2x2}.f16x2 $0, $1;", "$T", "f16x2")
+    each("cvt.rn{,.relu}.f16x2.{e4m3x2,e5m2x2} $0, $1;", "f16x2", "$T")
+    for kind in ("f16", "bf16"):
+        for integer in INTEGERS if kind == "f16" else INTEGERS[2:]:
+            each("cvt.{rn,rz,rm,rp}." + f"{kind}.{integer} $0, $1;", kind, integer)
+            each("cvt.{rni,rzi,rmi,rpi}." + f"{integer}.{kind} $0, $1;", integer, kind)
+        each("cvt.{rni,rzi,rmi,rpi}." + f"{kind}.{kind} $0, $1;", kind, kind)
+    each("cvt.{rn,rz,rm,rp}.bf16.f16 $0, $1;", "bf16", "f16")
+    each("cvt.{rn,rz,rm,rp}.f16.bf16 $0, $1;", "f16", "bf16")
+
+
+def collective_forms():
+    for mode in ("up", "down", "bfly", "idx"):
+        clamp = 0 if mode == "up" else 0x1F
+        for segment in (0, 0x1800):  # segments of 32 lanes, and of 8
+            form(f"{{ .reg .pred p; shfl.sync.{mode}.b32 $0|p, $2, $3, {clamp | segment:#x}, -1; selp.u32 $1, 1, 0, p; }}",
+                 "b32 u32", "b32 lane")
+    form("{ .reg .pred p; setp.ne.u32 p, $1, 0; vote.sync.ballot.b32 $0, p, -1; }", "b32", "bool")
+    for mode in ("any", "all", "uni"):
+        form(f"{{ .reg .pred p, q; setp.ne.u32 p, $1, 0; vote.sync.{mode}.pred q, p, -1; selp.u32 $0, 1, 0, q; }}", "u32",
+             "bool")
+    each("redux.sync.{add,min,max}.{s32,u32} $0, $1, -1;", "$T", "$T")
+    each("redux.sync.{and,or,xor}.b32 $0, $1, -1;", "b32", "b32")
+    form("match.any.sync.b32 $0, $1, -1;", "b32", "bool")
+    form("{ .reg .pred p; match.all.sync.b32 $0|p, $2, -1; selp.u32 $1, 1, 0, p; }", "b32 u32", "bool")
+
+
+def registers(first, count):
+    return "{" + ", ".join(f"${first + i}" for i in range(count)) + "}"
+
+
+def mma(shape, kinds, a, b, results, counts, saturate=""):
+    """mma.sync with the registers of d, a, b and c given by `counts`; c has as many as d."""
+    d_count, a_count, b_count = counts
+    d_type, a_kind, b_kind, c_type = kinds.split()
+    d = registers(0, d_count)
+    at = d_count
+    operand_a, operand_b = registers(at, a_count), registers(at + a_count, b_count)
+    operand_c = registers(at + a_count + b_count, d_count)
+    text = f"mma.sync.aligned.{shape}.row.col{saturate}.{d_type}.{a_kind}.{b_kind}.{c_type} {d}, {operand_a}, {operand_b}, {operand_c};"
+    form(text, " ".join([results] * d_count), " ".join([a] * a_count + [b] * b_count + [results] * d_count))
+
+
+def matrix_forms():
+    for kind in ("f16", "bf16"):
+        operand = f"tensor_{kind}x2"
+        mma("m16n8k16", f"f32 {kind} {kind} f32", operand, operand, "tensor_f32", (4, 4, 2))
+        mma("m16n8k8", f"f32 {kind} {kind} f32", operand, operand, "tensor_f32", (4, 2, 1))
+    mma("m16n8k16", "f16 f16 f16 f16", "tensor_f16x2", "tensor_f16x2", "tensor_f16x2", (2, 4, 2))
+    mma("m16n8k8", "f16 f16 f16 f16", "tensor_f16x2", "tensor_f16x2", "tensor_f16x2", (2, 2, 1))
+    mma("m16n8k8", "f32 tf32 tf32 f32", "tensor_tf32", "tensor_tf32", "tensor_f32", (4, 4, 2))
+    mma("m16n8k4", "f32 tf32 tf32 f32", "tensor_tf32", "tensor_tf32", "tensor_f32", (4, 2, 1))
+    for a, b in itertools.product(("e4m3", "e5m2"), repeat=2):
+        mma("m16n8k32", f"f32 {a} {b} f32", f"tensor_{a}x4", f"tensor_{b}x4", "tensor_f32", (4, 4, 2))
+    for a, b in itertools.product(("s8", "u8"), repeat=2):
+        for saturate in ("", ".satfinite"):
+            mma("m16n8k32", f"s32 {a} {b} s32", "b32", "b32", "s32", (4, 4, 2), saturate)
+            mma("m16n8k16", f"s32 {a} {b} s32", "b32", "b32", "s32", (4, 2, 1), saturate)
+    for count, trans in itertools.product((1, 2, 4), ("", ".trans")):
+        form(f"ldmatrix.sync.aligned.m8n8.x{count}{trans}.shared.b16 {registers(0, count)}, [$S];",
+             " ".join(["b32"] * count), "b32 b32 b32 b32", uses_shared=True)
+    form("movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;", "b32", "b32")
+
+
+def all_forms():
+    for make in (integer_forms, logic_forms, compare_forms, float_forms, approximate_forms, half_forms, conversion_forms,
+                 short_conversion_forms, collective_forms, matrix_forms):
+        make()
+    texts = [one.text for one in FORMS]
+    duplicates = {text for text in texts if texts.count(text) > 1}
+    assert not duplicates, duplicates
+    return FORMS
+
+
+def assembly(one):
+    """The text as inline assembly: %0 for $0, and braces and percent signs as they are."""
+    text = one.text.replace("%", "%%")
+    names = len(one.results) + len(one.operands)
+    for index in reversed(range(names)):
+        text = text.replace(f"${index}", f"%{index}")
+    return text.replace("$S", f"%{names}")
+
+
+def kernel(number, one):
+    lines = [f"__global__ void form_{number}(Buffers buffers) {{",
+             "  const unsigned index = blockIdx.x * blockDim.x + threadIdx.x;"]
+    for i, kind in enumerate(one.results):
+        lines.append(f"  {C_TYPES[REGISTERS[kind]]} result{i} = 0;")
+    for i, kind in enumerate(one.operands):
+        c_type = C_TYPES[REGISTERS[kind]]
+        lines.append(f"  const {c_type} operand{i} = static_cast<const {c_type}*>(buffers.operands[{i}])[index];")
+    inputs = [f'"{REGISTERS[kind]}"(operand{i})' for i, kind in enumerate(one.operands)]
+    if one.uses_shared:
+        lines += ["  __shared__ uint4 rows[kThreads];",
+                  "  rows[threadIdx.x] = make_uint4(operand0, operand1, operand2, operand3);",
+                  "  __syncthreads();",
+                  "  const auto row = static_cast<unsigned>(__cvta_generic_to_shared(&rows[threadIdx.x]));"]
+        inputs.append('"r"(row)')
+    outputs = ", ".join(f'"=&{REGISTERS[kind]}"(result{i})' for i, kind in enumerate(one.results))
+    lines.append(f'  asm volatile("{assembly(one)}" : {outputs} : {", ".join(inputs)} : "memory");')
+    for i, kind in enumerate(one.results):
+        lines.append(f"  static_cast<{C_TYPES[REGISTERS[kind]]}*>(buffers.results[{i}])[index] = result{i};")
+    return "\n".join(lines + ["}", ""])
+
+
+def source(part, numbered):
+    kernels = "\n".join(kernel(number, one) for number, one in numbered)
+    rows = "\n".join(f'    {{"{one.text}", "{" ".join(one.results)}", "{" ".join(one.operands)}", "{one.bound}", '
+                     f"&form_{number}}}," for number, one in numbered)
+    return f"""// Made by forms.py.
+#include "form.h"
+
+namespace slipstream::record_vectors {{
+namespace {{
+
+{kernels}
+constexpr Form kForms[] = {{
+{rows}
+}};
+
+}}  // namespace
+
+std::span<const Form> forms_{part}() {{ return kForms; }}
+
+}}  // namespace slipstream::record_vectors
+"""
+
+
+def index_source(parts):
+    declarations = "\n".join(f"std::span<const Form> forms_{part}();" for part in range(parts))
+    calls = ", ".join(f"forms_{part}()" for part in range(parts))
+    return f"""// Made by forms.py.
+#include "form.h"
+
+namespace slipstream::record_vectors {{
+
+{declarations}
+
+std::vector<std::span<const Form>> all_forms() {{ return {{{calls}}}; }}
+
+}}  // namespace slipstream::record_vectors
+"""
+
+
+def write_if_changed(path, text):
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def main():
+    directory, parts = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+    forms = list(enumerate(all_forms()))
+    for part in range(parts):
+        write_if_changed(directory / f"forms_{part}.cu", source(part, forms[part::parts]))
+    write_if_changed(directory / "all_forms.cc", index_source(parts))
+
+
+if __name__ == "__main__":
+    main()
