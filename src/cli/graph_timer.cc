@@ -59,20 +59,27 @@ Timing GraphTimer::measure(const std::function<void(cudaStream_t)>& enqueue, dou
 
 double GraphTimer::copy_bandwidth() {
   constexpr std::size_t kBytes = std::size_t{1} << 30;
-  constexpr int kCopies = 5;
+  constexpr int kCopies = 8;
+  constexpr int kRepetitions = 3;
   const DeviceBuffer source(kBytes);
   const DeviceBuffer target(kBytes);
   check_cuda(cudaMemset(source.data(), 1, kBytes), "cudaMemset");
-  const Timing timing = measure(
-      [&](cudaStream_t stream) {
-        for (int i = 0; i < kCopies; ++i) {
-          check_cuda(cudaMemcpyAsync(target.data(), source.data(), kBytes, cudaMemcpyDeviceToDevice,
-                                     stream),
-                     "copy");
-        }
-      },
-      kCopies, 5);
-  return 2.0 * static_cast<double>(kBytes) / (timing.median * 1e-6);
+  // Not in a graph: there the copy engines do it, at two thirds of the speed.
+  double best = 0;
+  for (int repetition = 0; repetition < kRepetitions; ++repetition) {
+    check_cuda(cudaEventRecord(start_, stream_), "cudaEventRecord");
+    for (int i = 0; i < kCopies; ++i) {
+      check_cuda(
+          cudaMemcpyAsync(target.data(), source.data(), kBytes, cudaMemcpyDeviceToDevice, stream_),
+          "copy");
+    }
+    check_cuda(cudaEventRecord(stop_, stream_), "cudaEventRecord");
+    check_cuda(cudaEventSynchronize(stop_), "copy");
+    float milliseconds = 0;
+    check_cuda(cudaEventElapsedTime(&milliseconds, start_, stop_), "cudaEventElapsedTime");
+    best = std::max(best, 2.0 * kCopies * static_cast<double>(kBytes) / (milliseconds * 1e-3));
+  }
+  return best;
 }
 
 }  // namespace slipstream::cli

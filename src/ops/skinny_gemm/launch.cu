@@ -1,6 +1,5 @@
 #include "ops/skinny_gemm/kernel.cuh"
 #include "ops/skinny_gemm/launch.h"
-#include "ops/support/arguments.h"
 
 namespace slipstream::ops {
 
@@ -12,10 +11,6 @@ const pdl::KernelDeclaration kSkinnyGemmDeclaration{
 };
 
 namespace {
-
-constexpr int kMaximumTokens = 16;
-constexpr std::int64_t kColumnMultiple = 128;
-constexpr std::int64_t kMaximumSize = 1 << 20;
 
 struct FewRowsEightTokens {
   static constexpr SkinnyGemmConfig kConfig{.row_tiles = 1,
@@ -67,52 +62,6 @@ void launch_shape(const SkinnyGemmParams& params, const pdl::LaunchOptions& opti
 }
 
 }  // namespace
-
-SkinnyGemmParams check_skinny_gemm(const SkinnyGemmArguments& arguments) {
-  const Arguments check(arguments.operator_name);
-  const Tensor& x = arguments.activations;
-  const Tensor& w = arguments.weights;
-  const Tensor& out = arguments.output;
-  check.rank(arguments.activations_name, x, {2});
-  check.rank(arguments.weights_name, w, {2});
-  check.rank("output", out, {2});
-  check.dtype(arguments.activations_name, x, {DType::kBFloat16});
-  check.dtype(arguments.weights_name, w, {DType::kBFloat16});
-  check.dtype("output", out, {DType::kBFloat16, DType::kFloat32});
-  check.range("M (tokens)", x.shape[0], 0, kMaximumTokens);
-  check.range("K (columns)", x.shape[1], kColumnMultiple, kMaximumSize);
-  check.multiple("K (columns)", x.shape[1], kColumnMultiple);
-  check.size(arguments.weights_name, w, 1, {x.shape[1], "(K)"});
-  check.range("N (rows of the weights)", w.shape[0], arguments.row_multiple, kMaximumSize);
-  check.multiple("N (rows of the weights)", w.shape[0], arguments.row_multiple);
-  check.size("output", out, 0, {x.shape[0], "(M)"});
-  check.size("output", out, 1, {w.shape[0], "(N)"});
-  check.last_axis_contiguous(arguments.activations_name, x);
-  check.last_axis_contiguous(arguments.weights_name, w);
-  check.last_axis_contiguous("output", out);
-  check.aligned(arguments.activations_name, x, 16);
-  check.aligned(arguments.weights_name, w, 16);
-  check.aligned("output", out, size_of(out.dtype));
-  check.on_device(arguments.activations_name, x);
-  check.on_device(arguments.weights_name, w);
-  check.on_device("output", out);
-  check.no_self_overlap("output", out);
-  check.disjoint("output", out, arguments.activations_name, x);
-  check.disjoint("output", out, arguments.weights_name, w);
-
-  SkinnyGemmParams params;
-  params.activations = {static_cast<const __nv_bfloat16*>(x.data)};
-  params.weights = {static_cast<const __nv_bfloat16*>(w.data)};
-  params.output = {out.data};
-  params.activation_stride = x.strides[0];
-  params.weight_stride = w.strides[0];
-  params.output_stride = out.strides[0];
-  params.tokens = static_cast<int>(x.shape[0]);
-  params.rows = static_cast<int>(w.shape[0]);
-  params.columns = static_cast<int>(x.shape[1]);
-  params.output_is_float32 = out.dtype == DType::kFloat32;
-  return params;
-}
 
 void launch_few_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options) {
   if (params.tokens == 0) return;

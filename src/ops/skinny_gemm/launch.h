@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/skinny_gemm/params.h"
+#include "ops/support/arguments.h"
 #include "slipstream/launch.h"
 #include "slipstream/tensor.h"
 
@@ -9,19 +10,14 @@ namespace slipstream::ops {
 
 extern const pdl::KernelDeclaration kSkinnyGemmDeclaration;
 
-// The operator's arguments under the names that its caller knows. `weights` is [rows, columns].
-struct SkinnyGemmArguments {
-  const char* operator_name;
-  const char* activations_name;
-  const char* weights_name;
-  Tensor activations;
-  Tensor weights;
-  Tensor output;
-  int row_multiple;  // rows must be a multiple of it
-};
-
-// Checks everything, and returns the parameters. Throws InvalidArgument.
-SkinnyGemmParams check_skinny_gemm(const SkinnyGemmArguments& arguments);
+// Check everything and return the parameters. Throw InvalidArgument.
+[[nodiscard]] SkinnyGemmParams check_dsv3_router_gemm(const Arguments& arguments,
+                                                      const Tensor& hidden_states,
+                                                      const Tensor& router_weights,
+                                                      const Tensor& output);
+[[nodiscard]] SkinnyGemmParams check_dsv3_fused_a_gemm(const Arguments& arguments,
+                                                       const Tensor& mat_a, const Tensor& mat_b,
+                                                       const Tensor& output);
 
 // Few rows (a router): eight CTAs share the columns of 16 rows, and hold all of them before the
 // wait.
