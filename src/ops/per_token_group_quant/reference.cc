@@ -63,6 +63,7 @@ void quantise_row(const PerTokenGroupQuantParams& params, int expert, std::int64
   for (int group = 0; group < params.columns / params.group_size; ++group) {
     const int first = group * params.group_size;
     std::vector<float> values;
+    values.reserve(static_cast<std::size_t>(params.group_size));
     for (int i = 0; i < params.group_size; ++i) values.push_back(value_at(params, row, first + i));
     const float scale = group_scale_reference(values, params.eps, max_code, params.scale_ue8m0);
     for (int i = 0; i < params.group_size; ++i)

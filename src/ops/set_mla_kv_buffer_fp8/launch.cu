@@ -77,12 +77,10 @@ void set_mla_kv_buffer_fp8(const Tensor& kv_buffer, const Tensor& loc, const Ten
                            const LaunchOptions& options) {
   const SetMlaKvBufferFp8Params params = check_set_mla_kv_buffer_fp8(
       Arguments("set_mla_kv_buffer_fp8"), kv_buffer, loc, cache_k_nope, cache_k_rope, slot_options);
-  const bool wide =
-      params.nope % kPack == 0 && params.rope % kPack == 0 &&
-      inputs_are_wide(cache_k_nope, cache_k_rope) && is_aligned(kv_buffer, kWriteBytes);
-  const auto pieces = [](int elements) {
-    return (elements + kPack - 1) / kPack;
-  };
+  const bool wide = params.nope % kPack == 0 && params.rope % kPack == 0 &&
+                    inputs_are_wide(cache_k_nope, cache_k_rope) &&
+                    is_aligned(kv_buffer, kWriteBytes);
+  const auto pieces = [](int elements) { return (elements + kPack - 1) / kPack; };
   const RowBlocks blocks = row_blocks(params.tokens, pieces(params.nope) + pieces(params.rope));
   pdl::launch(kSetMlaKvBufferFp8Declaration,
               wide ? set_mla_kv_buffer_fp8_kernel<true> : set_mla_kv_buffer_fp8_kernel<false>,

@@ -1,8 +1,8 @@
 #include "ops/set_mla_kv_buffer_fp8/reference.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
+#include <span>
 
 #include "ops/support/reference.h"
 
@@ -23,28 +23,44 @@ void set_mla_kv_buffer_fp8_reference(const SetMlaKvBufferFp8Params& params) {
   }
 }
 
+namespace {
+
+// Codes and scales of the latents.
+void quantise_latents(std::span<const float> values, bool power_of_two, std::uint8_t* row) {
+  std::uint8_t* scale_bytes = row + Fp8Row656::kScaleOffset;
+  for (int first = 0; first < Fp8Row656::kNope; first += Fp8Row656::kGroup) {
+    const std::span<const float> group = values.subspan(first, Fp8Row656::kGroup);
+    const float scale = group_scale_reference(group, Fp8Row656::kEps, 448.0F, power_of_two);
+    for (int i = 0; i < Fp8Row656::kGroup; ++i) {
+      row[first + i] = fp8_from_float(group[i] / scale, DType::kFloat8E4M3);
+    }
+    std::memcpy(scale_bytes, &scale, sizeof(scale));
+    scale_bytes += sizeof(scale);
+  }
+}
+
+// The rope part as bfloat16.
+void store_rope(std::span<const float> values, std::uint8_t* bytes) {
+  for (const float value : values) {
+    const std::uint16_t bits = bits_from_float(value, DType::kBFloat16);
+    std::memcpy(bytes, &bits, sizeof(bits));
+    bytes += sizeof(bits);
+  }
+}
+
+}  // namespace
+
 void set_mla_kv_buffer_fp8_656_reference(const SetMlaKvBufferFp8Row656Params& params) {
   for (std::int64_t token = 0; token < params.tokens; ++token) {
     const std::int64_t slot = load_index(params.slots.loc, index_address(params.slots.loc, token));
     if (!admit_slot_reference(params.slots, slot)) continue;
     std::uint8_t* row = params.kv_buffer.row(slot);
-    for (int first = 0; first < Fp8Row656::kNope; first += Fp8Row656::kGroup) {
-      std::array<float, Fp8Row656::kGroup> values{};
-      for (int i = 0; i < Fp8Row656::kGroup; ++i) {
-        values[i] = float_from_bits(params.cache_k_nope.row(token)[first + i], params.input_dtype);
-      }
-      const float scale =
-          group_scale_reference(values, Fp8Row656::kEps, 448.0F, params.power_of_two_scales);
-      for (int i = 0; i < Fp8Row656::kGroup; ++i) {
-        row[first + i] = fp8_from_float(values[i] / scale, DType::kFloat8E4M3);
-      }
-      std::memcpy(row + Fp8Row656::kScaleOffset + 4 * (first / Fp8Row656::kGroup), &scale, 4);
-    }
-    for (int i = 0; i < Fp8Row656::kRope; ++i) {
-      const float value = float_from_bits(params.cache_k_rope.row(token)[i], params.input_dtype);
-      const std::uint16_t bits = bits_from_float(value, DType::kBFloat16);
-      std::memcpy(row + Fp8Row656::kRopeOffset + 2 * i, &bits, 2);
-    }
+    quantise_latents(
+        floats_from_bits({params.cache_k_nope.row(token), Fp8Row656::kNope}, params.input_dtype),
+        params.power_of_two_scales, row);
+    store_rope(
+        floats_from_bits({params.cache_k_rope.row(token), Fp8Row656::kRope}, params.input_dtype),
+        row + Fp8Row656::kRopeOffset);
   }
 }
 
