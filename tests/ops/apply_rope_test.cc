@@ -17,8 +17,8 @@ namespace {
 
 using test::Mirror;
 
-constexpr std::int64_t kMaxPosition = 30;
-constexpr std::int64_t kSlots = 20;
+constexpr std::int64_t kMaxPosition = 40;
+constexpr std::int64_t kSlots = 36;
 
 struct Case {
   std::int64_t tokens = 3;

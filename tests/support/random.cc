@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <stdexcept>
 
 namespace slipstream::test {
 namespace {
@@ -57,6 +58,7 @@ float Random::value(double largest, double octaves) {
 }
 
 std::vector<std::int64_t> Random::distinct(std::int64_t count, std::int64_t limit) {
+  if (count > limit) throw std::invalid_argument("more distinct integers than there are");
   std::vector<std::int64_t> values(static_cast<std::size_t>(limit));
   std::iota(values.begin(), values.end(), 0);
   for (std::int64_t i = 0; i < count; ++i) std::swap(values[i], values[integer(i, limit - 1)]);
