@@ -67,18 +67,18 @@ TEST_P(FaultReport, IsSilentAboutTheRepairedKernel) {
 
 INSTANTIATE_TEST_SUITE_P(
     Kernels, FaultReport,
-    testing::Values(FaultCase{"out_of_bounds",
-                              "cudaErrorIllegalAddress",
-                              {"out_of_bounds", "cudaMalloc #1", "(63, 0, 0)"}},
-                    FaultCase{
-                        "misaligned", "cudaErrorMisalignedAddress", {"misaligned", "(0, 0, 0)"}},
-                    FaultCase{"use_after_free", "cudaErrorIllegalAddress", {"cudaMalloc #2"}},
-                    FaultCase{"uninitialized", "cudaSuccess", {"cudaMalloc #2", "(5, 0, 0)"}},
-                    FaultCase{"shared_out_of_bounds", "cudaErrorIllegalAddress", {"(63, 0, 0)"}},
-                    FaultCase{"deadlock", "cudaErrorLaunchTimeout", {"barrier 1"}},
-                    FaultCase{"divergent_barrier", "cudaErrorLaunchTimeout", {"divergent_barrier"}},
-                    FaultCase{"trap", "cudaErrorLaunchFailure", {"(3, 0, 0)"}},
-                    FaultCase{"inlined", "cudaErrorIllegalAddress", {"inlined at"}}),
+    testing::Values(
+        FaultCase{"out_of_bounds",
+                  "cudaErrorIllegalAddress",
+                  {"out_of_bounds", "cudaMalloc #1", "(63, 0, 0)"}},
+        FaultCase{"misaligned", "cudaErrorMisalignedAddress", {"misaligned", "(0, 0, 0)"}},
+        FaultCase{"use_after_free", "cudaErrorIllegalAddress", {"cudaMalloc #2"}},
+        FaultCase{"uninitialized", "cudaSuccess", {"cudaMalloc #2", "(5, 0, 0)"}},
+        FaultCase{"shared_out_of_bounds", "cudaErrorIllegalAddress", {"(63, 0, 0)"}},
+        FaultCase{"deadlock", "cudaErrorLaunchTimeout", {"barrier 1"}},
+        FaultCase{"divergent_barrier", "cudaErrorIllegalInstruction", {"divergent_barrier"}},
+        FaultCase{"trap", "cudaErrorLaunchFailure", {"(3, 0, 0)"}},
+        FaultCase{"inlined", "cudaErrorIllegalAddress", {"inlined at"}}),
     [](const testing::TestParamInfo<FaultCase>& info) { return info.param.name; });
 
 TEST(FaultReport, NamesTheCallOfAnInlinedFunction) {

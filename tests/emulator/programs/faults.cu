@@ -52,12 +52,14 @@ __global__ void deadlock(int* out) {
   out[threadIdx.x] = 7;
 }
 
+// Half of each warp waits at the barrier of the block, the other half for the first one.
 template <bool kBroken>
 __global__ void divergent_barrier(int* out) {
   if (!kBroken || threadIdx.x % 32 < 16) {
     __syncthreads();  // BUG: divergent_barrier
-    out[threadIdx.x] = 7;
   }
+  __syncwarp();
+  out[threadIdx.x] = 7;
 }
 
 template <bool kBroken>

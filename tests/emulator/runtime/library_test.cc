@@ -67,6 +67,7 @@ TEST_F(Library, HasNoDriverToHandOut) {
 }
 
 TEST_F(Library, RefusesAMultiprocessorCountOfZero) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a fresh process: settings are read once
   EXPECT_EXIT(
       {
         setenv("SLIPSTREAM_EMULATOR_SMS", "0", 1);

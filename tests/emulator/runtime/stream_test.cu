@@ -71,9 +71,10 @@ TEST_F(Order, HoldsBetweenTheLegacyDefaultStreamAndBlockingStreams) {
   append(1, blocking_);
   append(2, nullptr);
   append(3, blocking_);
-  append(4, cudaStreamPerThread);
-  append(5, cudaStreamLegacy);
-  EXPECT_EQ(number(), 12345U);
+  append(4, cudaStreamLegacy);
+  append(5, cudaStreamPerThread);
+  append(6, nullptr);
+  EXPECT_EQ(number(), 123456U);
 }
 
 TEST_F(Order, IsKeptByADestroyedStream) {
