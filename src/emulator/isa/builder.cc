@@ -292,6 +292,13 @@ void Builder::read_address(size_t index) {
   }
 }
 
+void Builder::read_address_and_offset(size_t index) {
+  const int64_t immediate = std::exchange(draft_.operation.immediate, 0);
+  read_address(index);
+  const int64_t offset = std::exchange(draft_.operation.immediate, immediate);
+  read_constant(static_cast<uint64_t>(offset), ptx::Type::kU64);
+}
+
 uint32_t Builder::negated_predicate(uint32_t virtual_register) {
   const uint32_t negated = decoder_.temporary(RegisterClass::kPredicate);
   Draft draft;

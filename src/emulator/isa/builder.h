@@ -61,8 +61,10 @@ class Builder {
   void read_optional_predicate(size_t index);
   // The base of [base + offset] as 64-bit lanes; adds to `immediate` what must be added to it.
   void read_address(size_t index);
-  // The same without widening: 32-bit lanes if the register is. Returns the width in bytes.
+  // As read_address, without widening: 32-bit lanes if the register is. Returns the width in bytes.
   uint32_t read_raw_address(size_t index);
+  // As read_address, but what must be added becomes a second operand: for several addresses.
+  void read_address_and_offset(size_t index);
   // The carry flag of extended-precision arithmetic.
   void carry(bool is_read, bool is_written);
   // A register nobody else uses, for handlers that need room.

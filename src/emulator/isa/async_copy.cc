@@ -1,0 +1,257 @@
+// Asynchronous copies. They are done when they are issued: a legal order, if one of many.
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include "emulator/isa/lanes.h"
+#include "emulator/isa/mbarrier.h"
+#include "emulator/isa/table.h"
+#include "emulator/machine/access.h"
+
+namespace slipstream::emulator::isa {
+namespace {
+
+using machine::AddressSpace;
+using machine::FaultKind;
+using machine::Warp;
+
+// An address operand and the offset that follows it.
+uint64_t address_at(const Operation& operation, Warp& warp, size_t index, uint32_t lane) {
+  return operand<const uint64_t>(operation, warp, index)[lane] +
+         operand<const uint64_t>(operation, warp, index + 1)[lane];
+}
+
+// --- cp.async: 4, 8 or 16 bytes per lane from global to shared memory.
+// Operands: to, offset, from, offset, bytes to read, predicate that reads nothing. immediate: bytes
+// to write.
+
+Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
+  const auto bytes = static_cast<uint32_t>(operation.immediate);
+  const auto* const read_bytes = operand<const uint32_t>(operation, warp, 4);
+  const uint32_t ignored = predicate(operation, warp, 5);
+  for_each_lane(executing, [&](uint32_t lane) {
+    std::array<std::byte, 16> data{};
+    const uint32_t read = has_lane(ignored, lane) ? 0 : read_bytes[lane];
+    if (read > bytes) {
+      machine::raise(FaultKind::kIllegalInstruction, lane,
+                     fmt::format("cp.async reads {} bytes to write {}", read, bytes));
+    }
+    const uint64_t from = address_at(operation, warp, 2, lane);
+    if (read == bytes) {
+      machine::load(warp, lane, AddressSpace::kGlobal, from, data.data(), bytes, bytes);
+    } else if (read > 0) {
+      machine::load(warp, lane, AddressSpace::kGlobal, from, data.data(), read, 1);
+    }
+    std::memcpy(
+        machine::writable_shared(warp, lane, address_at(operation, warp, 0, lane), bytes, bytes),
+        data.data(), bytes);
+  });
+  return Step::kNext;
+}
+
+bool is_predicate(const Builder& builder, size_t index) {
+  const ptx::Operand& operand = builder.operand(index);
+  return operand.kind == ptx::OperandKind::kRegister && builder.register_bytes(operand) == 0;
+}
+
+// "[to], [from], bytes{, bytes to read | predicate}{, policy}"
+void build_copy_few(Builder& builder) {
+  const size_t policy = builder.has(".L2::cache_hint") ? 1 : 0;
+  builder.expect_operands(3 + policy, 4 + policy);
+  const int64_t bytes = builder.constant(2);
+  const bool allowed = bytes == 16 || (!builder.has(".cg") && (bytes == 4 || bytes == 8));
+  if (!allowed) {
+    builder.reject(builder.has(".cg") ? "it must copy 16 bytes" : "it must copy 4, 8 or 16 bytes");
+  }
+  builder.read_address_and_offset(0);
+  builder.read_address_and_offset(1);
+  const bool has_fourth = builder.count() == 4 + policy;
+  const bool ignores = has_fourth && is_predicate(builder, 3);
+  if (has_fourth && !ignores) {
+    builder.read(3, ptx::Type::kU32);
+  } else {
+    builder.read_constant(static_cast<uint64_t>(bytes), ptx::Type::kU32);
+  }
+  if (ignores) {
+    builder.read(3, ptx::Type::kPred);
+  } else {
+    builder.read_constant(0, ptx::Type::kPred);
+  }
+  builder.set_immediate(bytes);
+  builder.set_handler(&copy_few);
+}
+
+// Operand: address of the mbarrier. The copies before it are done, so it arrives at once.
+template <bool kIsAdditional>
+Step arrive_after_copies(const Operation& operation, Warp& warp, uint32_t executing) {
+  for_each_lane(executing, [&](uint32_t lane) {
+    arrive(warp, lane, address_at(operation, warp, 0, lane), {.is_additional = kIsAdditional});
+  });
+  return Step::kNext;
+}
+
+void build_arrive_after_copies(Builder& builder) {
+  builder.expect_operands(1, 1);
+  builder.read_address_and_offset(0);
+  builder.set_handler(builder.has(".noinc") ? &arrive_after_copies<false>
+                                            : &arrive_after_copies<true>);
+}
+
+// --- What has nothing left to do.
+
+Step do_nothing(const Operation& /*operation*/, Warp& /*warp*/, uint32_t /*executing*/) {
+  return Step::kNext;
+}
+
+template <size_t kOperands>
+void build_nothing(Builder& builder) {
+  builder.expect_operands(kOperands, kOperands);
+  if constexpr (kOperands == 1) {
+    builder.constant(0);
+  }
+  builder.set_handler(&do_nothing);
+}
+
+// --- cp.async.bulk: any multiple of 16 bytes, by one thread.
+
+constexpr uint32_t kBulkUnit = 16;
+
+void check_bulk_size(uint32_t lane, uint32_t bytes) {
+  if (bytes % kBulkUnit != 0) {
+    machine::raise(
+        FaultKind::kIllegalInstruction, lane,
+        fmt::format("a bulk copy of {} bytes, which is no multiple of {}", bytes, kBulkUnit));
+  }
+}
+
+// A shared address as CTA `rank` of the cluster would be addressed from anywhere in it.
+uint64_t in_cta(uint64_t address, uint32_t rank) {
+  constexpr uint64_t kOffset = (1ULL << machine::kSharedRankShift) - 1;
+  return (address & kOffset) | uint64_t{rank + 1} << machine::kSharedRankShift;
+}
+
+void write_shared(Warp& warp, uint32_t lane, uint64_t address, std::span<const std::byte> data,
+                  uint64_t barrier) {
+  const auto bytes = static_cast<uint32_t>(data.size());
+  std::memcpy(machine::writable_shared(warp, lane, address, bytes, kBulkUnit), data.data(), bytes);
+  complete_bytes(warp, lane, barrier, bytes);
+}
+
+// Operands: to, offset, from, offset, bytes, mbarrier, offset, mask of CTAs. immediate: whether the
+// mask counts.
+template <AddressSpace kFrom>
+Step copy_to_shared(const Operation& operation, Warp& warp, uint32_t executing) {
+  const auto* const sizes = operand<const uint32_t>(operation, warp, 4);
+  const auto* const masks = operand<const uint16_t>(operation, warp, 7);
+  std::vector<std::byte> data;
+  for_each_lane(executing, [&](uint32_t lane) {
+    check_bulk_size(lane, sizes[lane]);
+    data.resize(sizes[lane]);
+    machine::load(warp, lane, kFrom, address_at(operation, warp, 2, lane), data.data(), sizes[lane],
+                  kBulkUnit);
+    const uint64_t to = address_at(operation, warp, 0, lane);
+    const uint64_t barrier = address_at(operation, warp, 5, lane);
+    if (operation.immediate == 0) {
+      write_shared(warp, lane, to, data, barrier);
+      return;
+    }
+    for_each_lane(masks[lane], [&](uint32_t rank) {
+      write_shared(warp, lane, in_cta(to, rank), data, in_cta(barrier, rank));
+    });
+  });
+  return Step::kNext;
+}
+
+// "[to], [from], bytes, [mbarrier]{, mask}{, policy}"
+template <AddressSpace kFrom>
+void build_copy_to_shared(Builder& builder) {
+  const bool multicasts = builder.has(".multicast::cluster");
+  const size_t operands = 4 + (multicasts ? 1 : 0) + (builder.has(".L2::cache_hint") ? 1 : 0);
+  builder.expect_operands(operands, operands);
+  builder.read_address_and_offset(0);
+  builder.read_address_and_offset(1);
+  builder.read(2, ptx::Type::kU32);
+  builder.read_address_and_offset(3);
+  if (multicasts) {
+    builder.read(4, ptx::Type::kU16);
+  } else {
+    builder.read_constant(0, ptx::Type::kU16);
+  }
+  builder.set_immediate(multicasts ? 1 : 0);
+  builder.set_handler(&copy_to_shared<kFrom>);
+}
+
+// Operands: to, offset, from, offset, bytes.
+Step copy_to_global(const Operation& operation, Warp& warp, uint32_t executing) {
+  const auto* const sizes = operand<const uint32_t>(operation, warp, 4);
+  for_each_lane(executing, [&](uint32_t lane) {
+    check_bulk_size(lane, sizes[lane]);
+    const std::byte* const from = machine::readable_shared(
+        warp, lane, address_at(operation, warp, 2, lane), sizes[lane], kBulkUnit);
+    machine::store(warp, lane, AddressSpace::kGlobal, address_at(operation, warp, 0, lane), from,
+                   sizes[lane], kBulkUnit);
+  });
+  return Step::kNext;
+}
+
+void build_copy_to_global(Builder& builder) {
+  const size_t operands = 3 + (builder.has(".L2::cache_hint") ? 1 : 0);
+  builder.expect_operands(operands, operands);
+  builder.read_address_and_offset(0);
+  builder.read_address_and_offset(1);
+  builder.read(2, ptx::Type::kU32);
+  builder.set_handler(&copy_to_global);
+}
+
+// Operands: from, offset, bytes. There is no cache; the rules for the operands are the same.
+Step prefetch(const Operation& operation, Warp& warp, uint32_t executing) {
+  const auto* const sizes = operand<const uint32_t>(operation, warp, 2);
+  for_each_lane(executing, [&](uint32_t lane) {
+    check_bulk_size(lane, sizes[lane]);
+    if (sizes[lane] > 0) {
+      machine::check_global(warp, lane, address_at(operation, warp, 0, lane), sizes[lane],
+                            kBulkUnit);
+    }
+  });
+  return Step::kNext;
+}
+
+void build_prefetch(Builder& builder) {
+  const size_t operands = 2 + (builder.has(".L2::cache_hint") ? 1 : 0);
+  builder.expect_operands(operands, operands);
+  builder.read_address_and_offset(0);
+  builder.read(1, ptx::Type::kU32);
+  builder.set_handler(&prefetch);
+}
+
+constexpr std::string_view kDoneAtIssue = "done when issued";
+
+constexpr auto kForms = std::to_array<Form>({
+    {"cp .async (.ca|.cg) (.shared|.shared::cta) .global [.L2::cache_hint] "
+     "[.L2::64B|.L2::128B|.L2::256B]",
+     &build_copy_few, kDoneAtIssue},
+    {"cp .async .commit_group", &build_nothing<0>},
+    {"cp .async .wait_group", &build_nothing<1>},
+    {"cp .async .wait_all", &build_nothing<0>},
+    {"cp .async .mbarrier .arrive [.noinc] [.shared|.shared::cta] .b64",
+     &build_arrive_after_copies},
+    {"cp .async .bulk (.shared::cluster|.shared::cta) .global .mbarrier::complete_tx::bytes "
+     "[.multicast::cluster] [.L2::cache_hint]",
+     &build_copy_to_shared<AddressSpace::kGlobal>, kDoneAtIssue},
+    {"cp .async .bulk .shared::cluster .shared::cta .mbarrier::complete_tx::bytes",
+     &build_copy_to_shared<AddressSpace::kShared>, kDoneAtIssue},
+    {"cp .async .bulk .global .shared::cta .bulk_group [.L2::cache_hint]", &build_copy_to_global,
+     kDoneAtIssue},
+    {"cp .async .bulk .commit_group", &build_nothing<0>},
+    {"cp .async .bulk .wait_group [.read]", &build_nothing<1>},
+    {"cp .async .bulk .prefetch .L2 .global [.L2::cache_hint]", &build_prefetch,
+     "no effect but the checks of its operands"},
+});
+
+}  // namespace
+
+Family async_copy_family() { return {"Asynchronous copies", kForms}; }
+
+}  // namespace slipstream::emulator::isa
