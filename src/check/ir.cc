@@ -36,4 +36,18 @@ void FunctionBuilder::target(uint32_t instruction) {
   ++last().targets.count;
 }
 
+std::span<const uint32_t> FunctionBuilder::destinations() const {
+  return function_.destinations_of(function_.instructions.back());
+}
+
+std::span<const Operand> FunctionBuilder::sources() const {
+  return function_.sources_of(function_.instructions.back());
+}
+
+void FunctionBuilder::replace_sources(const Operand& operand) {
+  function_.sources.resize(last().sources.first);
+  last().sources.count = 0;
+  source(operand);
+}
+
 }  // namespace slipstream::check

@@ -117,9 +117,10 @@ struct Instruction {
   Comparison comparison = Comparison::kNever;
   Combine combine = Combine::kAnd;
   bool is_signed = false;
-  bool wide = false;           // computes in 64 bits
-  bool non_coherent = false;   // ld.global.nc, LDG.CONSTANT, textures
-  bool synchronizing = false;  // relaxed, acquire, release or volatile
+  bool wide = false;          // computes in 64 bits
+  bool non_coherent = false;  // ld.global.nc, LDG.CONSTANT, textures
+  bool synchronizing =
+      false;             // relaxed, acquire, release or volatile; remote: counted by an mbarrier
   bool generic = false;  // a generic access: global only if the address is not known otherwise
   bool guard_negated = false;
   bool loads_pointer = false;   // a load wide enough for its result to be a pointer
@@ -203,6 +204,10 @@ class FunctionBuilder {
   void begin_address();
   void end_address();
   void target(uint32_t instruction);
+  // Of the last instruction.
+  std::span<const uint32_t> destinations() const;
+  std::span<const Operand> sources() const;
+  void replace_sources(const Operand& operand);
 
  private:
   Function& function_;

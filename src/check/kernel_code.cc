@@ -197,6 +197,18 @@ Role KernelCode::role_of(const Subject& subject) const {
   return worst;
 }
 
+bool KernelCode::is_declared_mutable(const Subject& subject) const {
+  if (subject.origins.size() != 1 || subject.origins.front().kind != OriginKind::kParameter) {
+    return false;
+  }
+  for (size_t i = 0; i < parameter_types_.size(); ++i) {
+    if (function_.parameters[i].offset != subject.origins.front().value) continue;
+    const std::string& type = parameter_types_[i];
+    return type.ends_with('*') && type.find(" const*") == std::string::npos;
+  }
+  return false;
+}
+
 bool KernelCode::writes(const Subject& subject) const {
   for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
     if (!writes_memory(function_.instructions[i].action)) continue;

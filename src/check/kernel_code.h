@@ -45,6 +45,8 @@ class KernelCode {
   std::string describe(const Subject& subject) const;
   // What the caller said of it. Of several origins, the most dangerous.
   Role role_of(const Subject& subject) const;
+  // Whether its type in the signature is a pointer that may be written through.
+  bool is_declared_mutable(const Subject& subject) const;
   // Whether the kernel writes memory of one of these origins.
   bool writes(const Subject& subject) const;
 

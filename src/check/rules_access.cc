@@ -32,6 +32,10 @@ std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subje
     return Judgement{Severity::kError, Certainty::kLikely,
                      "and this kernel writes there too, so it is not constant"};
   }
+  if (code.is_declared_mutable(subject)) {
+    return Judgement{Severity::kError, Certainty::kLikely,
+                     "which is safe only if it is constant, and its type does not say so"};
+  }
   return Judgement{Severity::kWarning, Certainty::kDependsOnCaller,
                    "which is safe only if it is constant"};
 }

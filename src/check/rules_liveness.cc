@@ -58,8 +58,12 @@ void check_spinning(const KernelCode& code, FindingList& findings) {
   }
 }
 
-// Ways from a remote access (or, at `entry`, from the start) to an exit without a cluster barrier.
-bool exits_without_barrier(const KernelCode& code, uint32_t first, uint32_t block, uint32_t* exit) {
+// Whether there is a way from a remote access to an exit without a cluster barrier.
+// What an mbarrier of the receiver counts may also be waited for there.
+bool exits_without_barrier(const KernelCode& code, uint32_t access, uint32_t* exit) {
+  const bool counted = code.function().instructions[access].synchronizing;
+  const uint32_t first = access + 1;
+  const uint32_t block = code.flow().block_of[access];
   const ControlFlow& flow = code.flow();
   std::vector<bool> seen(flow.blocks.size());
   std::vector<std::pair<uint32_t, uint32_t>> work = {{first, block}};
@@ -73,7 +77,8 @@ bool exits_without_barrier(const KernelCode& code, uint32_t first, uint32_t bloc
         *exit = i;
         return true;
       }
-      stopped = instruction.action == Action::kClusterWait;
+      stopped = instruction.action == Action::kClusterWait ||
+                (counted && instruction.action == Action::kMbarrierWait);
     }
     if (stopped) continue;
     for (const uint32_t next : flow.successors(b)) {
@@ -89,7 +94,7 @@ void check_cluster_exit(const KernelCode& code, FindingList& findings) {
   for (uint32_t i = 0; i < instructions.size(); ++i) {
     if (instructions[i].action != Action::kRemoteShared) continue;
     uint32_t exit = 0;
-    if (!exits_without_barrier(code, i + 1, code.flow().block_of[i], &exit)) continue;
+    if (!exits_without_barrier(code, i, &exit)) continue;
     Finding finding = new_finding(code, Rule::kClusterExit, Severity::kWarning, Certainty::kLikely);
     finding.threads = "every thread";
     finding.message = fmt::format(

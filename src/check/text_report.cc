@@ -3,15 +3,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace slipstream::check {
 namespace {
 
-void append_finding(const Finding& finding, std::string& text) {
+// What findings about instances of one template have in common.
+std::string shared_part(const Finding& finding) {
+  std::string key =
+      fmt::format("{} {} {} {} {}", info_of(finding.rule).id, name_of(finding.severity),
+                  name_of(finding.certainty), finding.message, finding.allowed);
+  for (const Place& place : finding.places) {
+    key += place.file.empty() ? finding.mangled : ' ' + place.text();
+  }
+  return key;
+}
+
+void append_finding(const Finding& finding, size_t instances, std::string& text) {
   const RuleInfo& rule = info_of(finding.rule);
   text += fmt::format("{} {} ({}): {}\n", name_of(finding.severity), rule.id,
                       name_of(finding.certainty), finding.kernel);
+  if (instances > 1)
+    text += fmt::format("  and {} more kernels made of these lines\n", instances - 1);
   text += fmt::format("  {}\n", finding.message);
   for (const Place& place : finding.places) {
     text += fmt::format("    at {}", place.text());
@@ -35,9 +49,13 @@ void append_finding(const Finding& finding, std::string& text) {
 std::string text_report(const Report& report) {
   std::string text;
   std::set<Rule> seen;
+  std::map<std::string, size_t> instances;
+  for (const Finding& finding : report.findings) ++instances[shared_part(finding)];
   for (const Finding& finding : report.findings) {
-    append_finding(finding, text);
     seen.insert(finding.rule);
+    size_t& count = instances[shared_part(finding)];
+    if (count > 0) append_finding(finding, count, text);
+    count = 0;
   }
   for (const Problem& problem : report.problems) {
     text += fmt::format("could not analyse {}: {}\n", problem.file, problem.what);

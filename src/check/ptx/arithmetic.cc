@@ -200,6 +200,28 @@ void lower_shuffle(const Context& x) {
   x.source(1);
 }
 
+// Follows addresses in the parameter block: mov from a parameter, cvta, and adding a constant. The
+// result is then written down as that address itself.
+void follow_parameter_address(const Context& x) {
+  Instruction& result = x.builder.last();
+  const auto written = x.builder.destinations();
+  if (written.empty()) return;
+  const auto sources = x.builder.sources();
+  std::optional<int64_t> address;
+  if (result.compute == Compute::kMove && sources.size() == 1) {
+    address = x.reader.parameter_address(sources[0]);
+  } else if (result.compute == Compute::kAdd && sources.size() == 2 &&
+             sources[1].kind == OperandKind::kImmediate) {
+    address = x.reader.parameter_address(sources[0]);
+    if (address && *address >= 0) *address += sources[1].value;
+  }
+  for (const uint32_t reg : written) x.reader.forget_parameter_address(reg);
+  if (!address) return;
+  x.reader.remember_parameter_address(written.front(), *address);
+  result.compute = Compute::kOpaque;
+  x.builder.replace_sources({.kind = OperandKind::kParameterBlock, .value = *address});
+}
+
 }  // namespace
 
 void lower_arithmetic(const tree::Instruction& instruction, const Frame& frame,
@@ -207,7 +229,7 @@ void lower_arithmetic(const tree::Instruction& instruction, const Frame& frame,
   const Context x{instruction, frame, reader, builder};
   const std::string_view head = instruction.opcode->head;
   if (x.operands().empty()) return;
-  if (lower_plain(x)) return;
+  if (lower_plain(x)) return follow_parameter_address(x);
   if (head == "setp" && x.operands().size() >= 3) return lower_compare(x);
   if (head == "selp" && x.operands().size() == 4) return lower_select(x);
   if (head == "elect") return lower_elect(x);

@@ -98,9 +98,7 @@ bool is_remote(const tree::Opcode& opcode) { return opcode.has("shared::cluster"
 void lower_load(const Context& x) {
   const tree::Space space = space_of(x.opcode());
   Instruction& load = x.instruction();
-  if (space == tree::Space::kParam && x.operands()[1].base == tree::AddressBase::kVariable) {
-    return lower_parameter_load(x);
-  }
+  if (space == tree::Space::kParam) return lower_parameter_load(x);
   if (space == tree::Space::kGlobal || space == tree::Space::kGeneric) {
     load.action = Action::kLoad;
     load.generic = space == tree::Space::kGeneric;
@@ -126,6 +124,7 @@ void lower_store(const Context& x) {
     x.address(0);
   } else if (is_remote(x.opcode()) || x.opcode().has("async")) {
     store.action = Action::kRemoteShared;
+    store.synchronizing = x.opcode().has("async");  // an mbarrier of the receiver counts it
   }
 }
 
@@ -139,6 +138,7 @@ void lower_atomic(const Context& x, size_t address) {
     atomic.synchronizing = true;
   } else if (is_remote(x.opcode()) || x.opcode().has("async")) {
     atomic.action = Action::kRemoteShared;
+    atomic.synchronizing = x.opcode().has("async");
   }
   if (address == 1) x.destination(0);
   if (touches_memory(atomic.action)) x.address(address);
@@ -164,6 +164,7 @@ void lower_copy(const Context& x) {
   const auto global = position("global");
   if (global == opcode.modifiers.end()) {
     copy.action = Action::kRemoteShared;
+    copy.synchronizing = true;
   } else if (global < position("shared")) {
     copy.action = Action::kCopyToGlobal;
     x.address(0);

@@ -37,7 +37,20 @@ Operand OperandReader::address(const Frame& frame, const tree::Operand& operand)
   }
 }
 
+std::optional<int64_t> OperandReader::parameter_address(const Operand& operand) const {
+  if (operand.kind == OperandKind::kParameterBlock) return operand.value;
+  if (operand.kind != OperandKind::kRegister) return std::nullopt;
+  const auto known = parameter_addresses_.find(operand.index);
+  if (known == parameter_addresses_.end()) return std::nullopt;
+  return known->second;
+}
+
 Operand OperandReader::parameter_word(const Frame& frame, const tree::Operand& operand) {
+  if (operand.kind == tree::OperandKind::kAddress && operand.base == tree::AddressBase::kRegister) {
+    const std::optional<int64_t> base = parameter_address(register_operand(reg(frame, operand)));
+    if (!base) return {.kind = OperandKind::kParameterBlock, .value = -1};
+    return {.kind = OperandKind::kParameter, .value = *base + operand.value};
+  }
   if (operand.kind != tree::OperandKind::kAddress || operand.base != tree::AddressBase::kVariable ||
       operand.variable == nullptr) {
     return {};

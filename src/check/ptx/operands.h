@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 
@@ -39,6 +40,15 @@ class OperandReader {
     return frame.first_register + operand.index;
   }
 
+  // Registers that hold an address in the parameter block, as the code is walked from top to
+  // bottom: nvcc adds offsets to one of them, and loads parameters through it.
+  void remember_parameter_address(uint32_t reg, int64_t offset) {
+    parameter_addresses_[reg] = offset;
+  }
+  void forget_parameter_address(uint32_t reg) { parameter_addresses_.erase(reg); }
+  // The byte in the parameter block that `operand` is the address of.
+  std::optional<int64_t> parameter_address(const Operand& operand) const;
+
  private:
   Operand address_of(const tree::Variable& variable, int64_t offset);
   Operand special(std::string_view name) const;
@@ -47,6 +57,7 @@ class OperandReader {
   Function& function_;
   std::map<std::pair<const tree::Variable*, int64_t>, uint32_t> cells_;
   std::unordered_map<const tree::Variable*, uint32_t> variables_;
+  std::unordered_map<uint32_t, int64_t> parameter_addresses_;
 };
 
 }  // namespace slipstream::check::ptx

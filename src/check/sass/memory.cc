@@ -99,6 +99,7 @@ void lower_bulk_copy(const Context& x) {
       return uniform_address(x, Action::kCopyToGlobal);
     default:  // shared memory of one CTA to that of another
       x.instruction().action = Action::kRemoteShared;
+      x.instruction().synchronizing = true;  // an mbarrier of the receiver counts it
   }
 }
 
@@ -245,6 +246,7 @@ bool lower_memory(Meaning meaning, const Word& word, const OperandReader& reader
     case Meaning::kTensorStore:
       return uniform_address(x, Action::kCopyToGlobal), true;
     case Meaning::kRemoteStore:
+      builder.last().synchronizing = true;
       return action(Action::kRemoteShared), true;
     case Meaning::kBarrier:
       return lower_barrier(x), true;
