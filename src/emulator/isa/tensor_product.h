@@ -1,5 +1,8 @@
-// The arithmetic of the matrix units: sums of products that are exact, aligned to the largest, cut
-// off, and summed.
+// The arithmetic of the matrix units on tiles of 16 rows and 8 columns.
+//
+// A unit multiplies exactly, aligns the products and the accumulator to the largest exponent among
+// them, cuts off what lies more than kKeptBits below, adds up, and cuts the sum off to the
+// accumulator's precision. It rounds nowhere.
 #pragma once
 
 #include <array>
@@ -7,33 +10,24 @@
 
 namespace slipstream::emulator::isa {
 
-// The tile that one step works on, as the warp's registers hold it.
 inline constexpr uint32_t kTileRows = 16;
 inline constexpr uint32_t kTileColumns = 8;
-inline constexpr uint32_t kDeepestStep = 16;
+inline constexpr uint32_t kTileDepth = 16;  // the most products that are aligned together
 
-// Elements taken apart: significand * 2^exponent, the significand signed and in [1, 2), or 0 with a
-// tiny exponent.
-template <uint32_t kCount>
-struct Elements {
-  std::array<float, kCount> significand;
-  std::array<int32_t, kCount> exponent;
+// Operands of one step; every value must be exact in f32. Unused depth is not read.
+struct TileStep {
+  alignas(32) std::array<std::array<float, kTileDepth>, kTileRows> a;
+  alignas(32) std::array<std::array<float, kTileColumns>, kTileDepth> b;
 };
 
-struct Step16 {
-  uint32_t depth = 0;                       // 4, 8 or 16 products per result
-  Elements<kTileRows * kDeepestStep> a;     // row by row, `kDeepestStep` apart
-  Elements<kDeepestStep * kTileColumns> b;  // by depth, then column
-  bool is_finite = true;
+struct TileAccumulator {
+  alignas(32) std::array<std::array<float, kTileColumns>, kTileRows> value;
 };
 
-using Accumulators = std::array<float, kTileRows * kTileColumns>;  // row by row
+// accumulator += a * b over the first `depth` products.
+void multiply_add(const TileStep& step, uint32_t depth, TileAccumulator& accumulator);
 
-// accumulators += a * b, as one instruction of the matrix unit does it for f16, bf16 and tf32.
-void multiply_add(const Step16& step, Accumulators& accumulators);
-
-// Sets one element. `value` must be exact in f32.
-template <uint32_t kCount>
-void set_element(Elements<kCount>& elements, uint32_t index, float value);
+// The same for accumulators that are f16 values: each sum is rounded to the nearest of them.
+void multiply_add_half(const TileStep& step, uint32_t depth, TileAccumulator& accumulator);
 
 }  // namespace slipstream::emulator::isa
