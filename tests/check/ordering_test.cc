@@ -1,0 +1,169 @@
+// Which threads are ordered behind the wait, and from where on.
+#include "ptx_kernel.h"
+
+namespace slipstream::check {
+namespace {
+
+constexpr const char* kStore = "  st.global.u32 [%rd2], %r1;\n";
+
+TEST(Ordering, AcceptsAWaitAtTheTop) {
+  const Report report = check_kernel_text(
+      "  griddepcontrol.wait;\n  ld.global.u32 %r3, [%rd1];\n  st.global.u32 [%rd2], %r3;\n");
+  EXPECT_EQ(verdicts(report), Verdicts{});
+}
+
+TEST(Ordering, ReportsAReadAboveTheWait) {
+  const Report report = check_kernel_text("  ld.global.u32 %r3, [%rd1];\n  griddepcontrol.wait;\n" +
+                                          std::string(kStore));
+  EXPECT_EQ(verdicts(report), Verdicts{"warning R1"});
+  EXPECT_EQ(report.findings.front().subject, "parameter 0");
+}
+
+TEST(Ordering, ReportsAWriteAboveTheWait) {
+  const Report report = check_kernel_text(kStore + std::string("  griddepcontrol.wait;\n"));
+  EXPECT_EQ(verdicts(report), Verdicts{"error R6"});
+}
+
+TEST(Ordering, ReportsOnePointerOnce) {
+  const Report report = check_kernel_text(
+      "  ld.global.u32 %r3, [%rd1];\n  ld.global.u32 %r4, [%rd1+4];\n  griddepcontrol.wait;\n");
+  ASSERT_EQ(verdicts(report), Verdicts{"warning R1"});
+  EXPECT_EQ(report.findings.front().places.size(), 2U);
+}
+
+// One warp waits; `between` stands between that and an access by every thread.
+Report one_warp_waits(const std::string& between, const std::string& directives = "") {
+  return check_kernel_text(
+      "  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra behind;\n  griddepcontrol.wait;\nbehind:\n" +
+          between + kStore,
+      "", directives);
+}
+
+TEST(Ordering, ABarrierOrdersThreadsThatDidNotWait) {
+  EXPECT_EQ(verdicts(one_warp_waits("  bar.sync 0;\n")), Verdicts{});
+}
+
+TEST(Ordering, WithoutABarrierOtherWarpsAreUnordered) {
+  const Report report = one_warp_waits("", ".maxntid 128, 1, 1");
+  ASSERT_EQ(verdicts(report), Verdicts{"error R2"});
+  EXPECT_EQ(report.findings.front().threads, "warps 1 to 3");
+}
+
+TEST(Ordering, AWarpBarrierDoesNotOrderOtherWarps) {
+  EXPECT_EQ(verdicts(one_warp_waits("  bar.warp.sync -1;\n")), Verdicts{"error R2"});
+}
+
+TEST(Ordering, ABarrierBeforeTheWaitOrdersNothing) {
+  const Report report = check_kernel_text(
+      "  bar.sync 0;\n  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra behind;\n  griddepcontrol.wait;\n"
+      "behind:\n" +
+      std::string(kStore) + "  bar.sync 0;\n");
+  EXPECT_EQ(verdicts(report), Verdicts{"error R2"});
+}
+
+TEST(Ordering, AWarpBarrierOrdersTheWarpOfTheLeader) {
+  const std::string wait_in_leader =
+      "  and.b32 %r3, %r2, 31;\n  setp.ne.u32 %p1, %r3, 0;\n  @%p1 bra behind;\n"
+      "  griddepcontrol.wait;\nbehind:\n";
+  EXPECT_EQ(verdicts(check_kernel_text(wait_in_leader + "  bar.warp.sync -1;\n" + kStore)),
+            Verdicts{});
+  const Report report = check_kernel_text(wait_in_leader + kStore);
+  ASSERT_EQ(verdicts(report), Verdicts{"error R2"});
+  EXPECT_EQ(report.findings.front().threads, "lanes other than lane 0 of warps 0 to 31");
+}
+
+TEST(Ordering, AnElectedLaneIsNotItsWarp) {
+  const Report report = check_kernel_text(
+      "  elect.sync %r3|%p1, -1;\n  @!%p1 bra behind;\n  griddepcontrol.wait;\nbehind:\n" +
+      std::string(kStore));
+  EXPECT_EQ(verdicts(report), Verdicts{"error R2"});
+}
+
+TEST(Ordering, AnElectedLaneMayWaitAndAccess) {
+  const Report report =
+      check_kernel_text("  elect.sync %r3|%p1, -1;\n  @!%p1 bra behind;\n  griddepcontrol.wait;\n" +
+                        std::string(kStore) + "behind:\n");
+  EXPECT_EQ(verdicts(report), Verdicts{});
+}
+
+TEST(Ordering, AWarpNumberThatWasShuffledIsStillKnown) {
+  const Report report = check_kernel_text(
+      "  shr.u32 %r3, %r2, 5;\n  shfl.sync.idx.b32 %r4, %r3, 0, 31, -1;\n"
+      "  setp.ne.u32 %p1, %r4, 2;\n  @%p1 bra behind;\n  griddepcontrol.wait;\n" +
+      std::string(kStore) + "behind:\n");
+  EXPECT_EQ(verdicts(report), Verdicts{});
+}
+
+TEST(Ordering, ANamedBarrierOrdersWarpsThatMeetFromElsewhere) {
+  const std::string roles =
+      "  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra consume;\n  griddepcontrol.wait;\n"
+      "  bar.arrive 1, 64;\n  bra.uni done;\nconsume:\n";
+  EXPECT_EQ(verdicts(check_kernel_text(roles + "  bar.sync 1, 64;\n" + kStore + "done:\n")),
+            Verdicts{});
+  EXPECT_EQ(verdicts(check_kernel_text(roles + "  bar.sync 2, 64;\n" + kStore + "done:\n")),
+            Verdicts{"error R2"});
+}
+
+TEST(Ordering, AnMbarrierThatTheWaiterArrivesAtOrders) {
+  const std::string roles =
+      "  mov.u32 %r5, barriers;\n  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra consume;\n"
+      "  griddepcontrol.wait;\n  mbarrier.arrive.shared.b64 _, [%r5];\n  bra.uni done;\n"
+      "consume:\n  mbarrier.try_wait.parity.shared.b64 %p2, [%r5], ";
+  EXPECT_EQ(verdicts(check_kernel_text(roles + "0;\n  @!%p2 bra consume;\n" + kStore + "done:\n")),
+            Verdicts{});
+  // Parity 1 succeeds at once on a fresh mbarrier.
+  EXPECT_EQ(verdicts(check_kernel_text(roles + "1;\n  @!%p2 bra consume;\n" + kStore + "done:\n")),
+            Verdicts{"error R2"});
+}
+
+TEST(Ordering, AWaitInTheFirstRoundOfALoopOrdersAllRounds) {
+  const Report report = check_kernel_text(
+      "  mov.u32 %r3, 0;\nround:\n  setp.ne.u32 %p1, %r3, 0;\n  @%p1 bra body;\n"
+      "  griddepcontrol.wait;\nbody:\n" +
+      std::string(kStore) +
+      "  add.u32 %r3, %r3, 1;\n  setp.lt.u32 %p2, %r3, %r1;\n  @%p2 bra round;\n");
+  EXPECT_EQ(verdicts(report), Verdicts{});
+}
+
+TEST(Ordering, AWaitThatDataDecidesMayBeSkipped) {
+  const Report report = check_kernel_text(
+      "  setp.eq.u32 %p1, %r1, 0;\n  @%p1 bra behind;\n  griddepcontrol.wait;\nbehind:\n" +
+      std::string(kStore));
+  EXPECT_EQ(verdicts(report), (Verdicts{"error R6", "warning R3"}));
+}
+
+TEST(Ordering, APredicatedWaitIsABranch) {
+  const Report report = check_kernel_text(
+      "  setp.lt.u32 %p1, %r2, 32;\n  @%p1 griddepcontrol.wait;\n" + std::string(kStore));
+  EXPECT_EQ(verdicts(report), Verdicts{"error R2"});
+}
+
+TEST(Ordering, SharedMemoryMayBeTouchedBeforeTheWait) {
+  const Report report = check_kernel_text(
+      "  mov.u32 %r5, tile;\n  st.shared.u32 [%r5], %r1;\n  cvta.shared.u64 %rd5, %rd6;\n"
+      "  mov.u64 %rd7, tile;\n  cvta.shared.u64 %rd8, %rd7;\n  st.u32 [%rd8], %r1;\n"
+      "  griddepcontrol.wait;\n" +
+      std::string(kStore));
+  EXPECT_EQ(verdicts(report), Verdicts{});
+}
+
+TEST(Ordering, ACopyToSharedMemoryIsARead) {
+  const Report report = check_kernel_text(
+      "  mov.u32 %r5, tile;\n  cp.async.ca.shared.global [%r5], [%rd1], 16;\n"
+      "  griddepcontrol.wait;\n");
+  EXPECT_EQ(verdicts(report), Verdicts{"warning R1"});
+}
+
+TEST(Ordering, APrefetchIsNoRead) {
+  const Report report = check_kernel_text("  prefetch.global.L2 [%rd1];\n  griddepcontrol.wait;\n");
+  EXPECT_EQ(verdicts(report), Verdicts{});
+}
+
+TEST(Ordering, AClusterBarrierOrders) {
+  EXPECT_EQ(verdicts(one_warp_waits("  barrier.cluster.arrive.release.aligned;\n"
+                                    "  barrier.cluster.wait.acquire.aligned;\n")),
+            Verdicts{});
+}
+
+}  // namespace
+}  // namespace slipstream::check

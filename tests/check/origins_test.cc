@@ -1,0 +1,92 @@
+// Which parameter an address comes from.
+#include "ptx_kernel.h"
+
+namespace slipstream::check {
+namespace {
+
+// The subject of the one early read in `body`.
+std::string subject_of_read(const std::string& body) {
+  const Report report = check_kernel_text(body + "  griddepcontrol.wait;\n");
+  const Finding* finding = find(report, Rule::kReadBeforeWait);
+  return finding == nullptr ? "" : finding->subject;
+}
+
+TEST(Origins, SurviveIndexArithmetic) {
+  EXPECT_EQ(subject_of_read("  mul.wide.u32 %rd5, %r2, 4;\n  add.s64 %rd6, %rd2, %rd5;\n"
+                            "  cvta.to.global.u64 %rd7, %rd6;\n  ld.global.u32 %r3, [%rd7+16];\n"),
+            "parameter 1");
+  EXPECT_EQ(subject_of_read("  mad.wide.u32 %rd5, %r2, 4, %rd1;\n  ld.global.u32 %r3, [%rd5];\n"),
+            "parameter 0");
+}
+
+TEST(Origins, OfAChoiceAreBoth) {
+  EXPECT_EQ(subject_of_read("  setp.eq.u32 %p1, %r1, 0;\n  selp.b64 %rd5, %rd1, %rd2, %p1;\n"
+                            "  ld.global.u32 %r3, [%rd5];\n"),
+            "parameter 0 or parameter 1");
+}
+
+TEST(Origins, DoNotComeFromNumbers) {
+  EXPECT_EQ(subject_of_read("  cvt.u64.u32 %rd5, %r1;\n  add.s64 %rd6, %rd1, %rd5;\n"
+                            "  ld.global.u32 %r3, [%rd6];\n"),
+            "parameter 0");
+}
+
+TEST(Origins, PassThroughCalls) {
+  const std::string module = R"(.version 8.8
+.target sm_90a
+.address_size 64
+.func (.param .b32 result) helper(.param .b64 pointer)
+{
+  .reg .b32 %r<4>;
+  .reg .b64 %rd<4>;
+  ld.param.u64 %rd1, [pointer];
+  ld.global.u32 %r1, [%rd1];
+  st.param.b32 [result], %r1;
+  ret;
+}
+.visible .entry k(.param .u64 a, .param .u64 b)
+{
+  .reg .b32 %r<4>;
+  .reg .b64 %rd<4>;
+  ld.param.u64 %rd2, [b];
+  {
+    .param .b64 param0;
+    .param .b32 retval0;
+    st.param.b64 [param0], %rd2;
+    call.uni (retval0), helper, (param0);
+    ld.param.b32 %r1, [retval0];
+  }
+  griddepcontrol.wait;
+  st.global.u32 [%rd2], %r1;
+  ret;
+}
+)";
+  const Report report = check_image(module, "call.ptx", {});
+  EXPECT_TRUE(report.problems.empty());
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_EQ(report.findings.front().subject, "parameter 1");
+}
+
+TEST(Origins, OfStructMembersAreTheirBytes) {
+  const std::string module = R"(.version 8.8
+.target sm_90a
+.address_size 64
+.visible .entry k(.param .align 8 .b8 params[32])
+{
+  .reg .b32 %r<4>;
+  .reg .b64 %rd<8>;
+  mov.b64 %rd1, params;
+  add.s64 %rd2, %rd1, 24;
+  ld.param.u64 %rd3, [%rd2+-8];
+  ld.global.u32 %r1, [%rd3];
+  griddepcontrol.wait;
+  ret;
+}
+)";
+  const Report report = check_image(module, "struct.ptx", {});
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_EQ(report.findings.front().subject, "parameter 0, byte 16");
+}
+
+}  // namespace
+}  // namespace slipstream::check

@@ -1,0 +1,66 @@
+#include "check/source_notes.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace slipstream::check {
+namespace {
+
+// Spelled in two parts: this is no use of the instruction.
+const std::string kWait = std::string("griddep") + "control.wait;";
+
+TEST(SourceNotes, ReportAWaitWithoutAClobber) {
+  const auto findings =
+      find_missing_clobbers("void f() {\n  asm volatile(\"" + kWait + "\");\n}\n", "a.cuh");
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings.front().places.front().line, 2U);
+}
+
+TEST(SourceNotes, AcceptAClobber) {
+  EXPECT_TRUE(
+      find_missing_clobbers("asm volatile(\"" + kWait + "\" ::: \"memory\");", "a.cuh").empty());
+  EXPECT_TRUE(
+      find_missing_clobbers("asm volatile(\"" + kWait + "\"\n  :\n  :\n  : \"memory\");", "a.cuh")
+          .empty());
+}
+
+TEST(SourceNotes, IgnoreComments) {
+  EXPECT_TRUE(find_missing_clobbers("// asm volatile(\"" + kWait + "\");\n", "a.cuh").empty());
+  EXPECT_TRUE(find_missing_clobbers("// the wait is " + kWait + "\n", "a.cuh").empty());
+}
+
+class SuppressionTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = std::filesystem::path(testing::TempDir()) / "suppression_test.cu";
+  }
+  void TearDown() override { std::filesystem::remove(path_); }
+
+  std::string reason(const std::string& source, uint32_t line) {
+    std::ofstream(path_) << source;
+    Finding finding;
+    finding.rule = Rule::kReadBeforeWait;
+    finding.places.push_back({.file = path_.string(), .line = line, .inlined_at = {}, .code = {}});
+    Suppressions().apply(finding);
+    return finding.allowed;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+TEST_F(SuppressionTest, StandsOnTheLineOrAboveIt) {
+  EXPECT_EQ(reason("x = a[i];  // slipstream-check: allow R1: written once\n", 1), "written once");
+  EXPECT_EQ(reason("// slipstream-check: allow R1: written once\nx = a[i];\n", 2), "written once");
+}
+
+TEST_F(SuppressionTest, NeedsAReasonAndTheRightRule) {
+  EXPECT_EQ(reason("x = a[i];  // slipstream-check: allow R1\n", 1), "");
+  EXPECT_EQ(reason("x = a[i];  // slipstream-check: allow R1:\n", 1), "");
+  EXPECT_EQ(reason("x = a[i];  // slipstream-check: allow R4: constant\n", 1), "");
+}
+
+}  // namespace
+}  // namespace slipstream::check
