@@ -67,6 +67,8 @@ constexpr std::array kRows = {
     Row{"%total_smem_size", SpecialRegister::kTotalSharedSize},
     Row{"%aggr_smem_size", SpecialRegister::kTotalSharedSize},
     Row{"%reserved_smem_offset_begin", SpecialRegister::kReservedSharedOffsetBegin},
+    Row{"%envreg1", SpecialRegister::kEnvRegWorkspaceLow},
+    Row{"%envreg2", SpecialRegister::kEnvRegWorkspaceHigh},
     Row{"%clock", SpecialRegister::kClock},
     Row{"%clock_hi", SpecialRegister::kClockHi},
     Row{"%clock64", SpecialRegister::kClock64, true},
@@ -157,6 +159,10 @@ uint64_t cta_value(SpecialRegister special, const Warp& warp) {
       return grid.launch.dynamic_shared_bytes;
     case kTotalSharedSize:
       return grid.shared_bytes;
+    case kEnvRegWorkspaceLow:
+      return static_cast<uint32_t>(grid.launch.workspace);
+    case kEnvRegWorkspaceHigh:
+      return grid.launch.workspace >> 32U;
     case kClock:
       return static_cast<uint32_t>(cluster.instructions);
     case kClockHi:
@@ -213,11 +219,11 @@ std::optional<SpecialRegister> find_special_register(std::string_view name) {
     }
     return by_name;
   }();
-  if (name.starts_with("%envreg")) {
-    return SpecialRegister::kEnvReg;
-  }
   const auto found = kByName.find(name);
-  return found == kByName.end() ? std::nullopt : std::optional(found->second);
+  if (found != kByName.end()) {
+    return found->second;
+  }
+  return name.starts_with("%envreg") ? std::optional(SpecialRegister::kEnvReg) : std::nullopt;
 }
 
 ptx::Type type_of(SpecialRegister special) {
@@ -261,7 +267,7 @@ std::string special_register_names() {
     text += row.name;
     text += '`';
   }
-  return text + ", `%envreg<n>` (always 0)";
+  return text + ", other `%envreg<n>` (always 0)";
 }
 
 }  // namespace slipstream::emulator::isa

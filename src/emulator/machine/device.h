@@ -123,6 +123,7 @@ struct KernelLaunch {
   uint32_t max_dynamic_shared_bytes = Limits::kDefaultSharedPerCta;  // as set on the function
   bool non_portable_cluster = false;
   bool cooperative = false;
+  uint64_t workspace = 0;  // %envreg1 and 2: zeroed memory with the barrier of a cooperative grid
   std::vector<uint8_t> parameters;  // the parameter block, kernel_parameters() gives its layout
   std::vector<Dependency> dependencies;  // on earlier tickets
 };

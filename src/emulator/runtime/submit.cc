@@ -38,8 +38,28 @@ machine::KernelLaunch machine_launch(const KernelOperation& operation, Dependenc
 
 // One overload for each alternative of Operation.
 
+// Cooperative groups keep the barrier of a grid in memory that the launch provides.
+machine::Ticket submit_cooperative(machine::KernelLaunch launch) {
+  constexpr uint64_t kWorkspaceBytes = 64;
+  const uint64_t workspace =
+      device().allocate(kWorkspaceBytes, machine::MemoryKind::kModule, "grid barrier");
+  require(workspace != 0, cudaErrorMemoryAllocation);
+  device().fill(workspace, 0, 1, kWorkspaceBytes);
+  launch.workspace = workspace;
+  try {
+    const machine::Ticket ticket = device().submit(std::move(launch));
+    device().submit([workspace] { device().free(workspace); }, {ticket});
+    return ticket;
+  } catch (...) {
+    device().free(workspace);
+    throw;
+  }
+}
+
 machine::Ticket submit(const KernelOperation& operation, Dependencies dependencies) {
-  return device().submit(machine_launch(operation, std::move(dependencies)));
+  machine::KernelLaunch launch = machine_launch(operation, std::move(dependencies));
+  if (launch.cooperative) return submit_cooperative(std::move(launch));
+  return device().submit(std::move(launch));
 }
 
 machine::Ticket submit(const CopyOperation& operation, const Dependencies& dependencies) {
