@@ -71,5 +71,6 @@ Family convert_half_family();  // convert_half.cc: f16, bf16, tf32, fp8
 Family matrix_family();        // matrix.cc
 Family async_copy_family();    // async_copy.cc
 Family mbarrier_family();      // mbarrier.cc
+Family mma_family();           // mma.cc
 
 }  // namespace slipstream::emulator::isa
