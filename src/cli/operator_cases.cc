@@ -1,6 +1,7 @@
 // The table of operators that `slipstream bench ops` times.
 #include <cuda_bf16.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -43,12 +44,17 @@ constexpr std::int64_t kSlots = 1024;
 constexpr std::int64_t kPositions = 4096;
 constexpr float kIndexerScale = 0.08838834764831845F;  // 128^-0.5
 
-// Enough copies that a launch finds nothing of its last round in L2, and not more memory than that
-// takes.
-int copies_for(std::int64_t bytes) {
-  constexpr std::int64_t kTotalBytes = 200 << 20;
-  return static_cast<int>(
-      std::min<std::int64_t>(64, std::max<std::int64_t>(8, kTotalBytes / bytes)));
+// Weights and caches are cold in a decode step: enough copies that a launch finds nothing of its
+// last turn in L2, and not more memory than that takes. Activations were written a moment before:
+// one copy, which stays in L2.
+enum class Memory : std::uint8_t { kCold, kWarm };
+
+int copies_for(Memory memory, std::int64_t bytes) {
+  constexpr std::int64_t kColdBytes = 200 << 20;
+  constexpr std::int64_t kFewest = 8;
+  constexpr std::int64_t kMost = 64;
+  if (memory == Memory::kWarm) return 1;
+  return static_cast<int>(std::clamp(kColdBytes / bytes, kFewest, kMost));
 }
 
 Arguments on_host(const char* name) { return Arguments(name, MemoryPlace::kHost); }
@@ -72,20 +78,20 @@ class OperatorCases::Builder {
   }
 
  private:
-  RotatingArgument* own(std::vector<std::uint8_t> bytes) {
-    const int copies = copies_for(static_cast<std::int64_t>(bytes.size()));
+  RotatingArgument* own(std::vector<std::uint8_t> bytes, Memory memory = Memory::kWarm) {
+    const int copies = copies_for(memory, static_cast<std::int64_t>(bytes.size()));
     cases_.arguments_.push_back(std::make_unique<RotatingArgument>(std::move(bytes), copies));
     return cases_.arguments_.back().get();
   }
 
-  RotatingArgument* bfloat16(std::int64_t count, float deviation = 1.0F) {
-    std::normal_distribution<float> normal(0.0F, deviation);
+  RotatingArgument* bfloat16(std::int64_t count, Memory memory = Memory::kWarm) {
+    std::normal_distribution<float> normal;
     std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count) * 2);
     for (std::int64_t i = 0; i < count; ++i) {
       const __nv_bfloat16 value = __float2bfloat16(normal(random_));
       std::memcpy(bytes.data() + i * 2, &value, 2);
     }
-    return own(std::move(bytes));
+    return own(std::move(bytes), memory);
   }
 
   template <class T>
@@ -102,8 +108,8 @@ class OperatorCases::Builder {
     return of(values);
   }
 
-  RotatingArgument* poisoned(std::int64_t bytes) {
-    return own(std::vector<std::uint8_t>(static_cast<std::size_t>(bytes), 0xA5));
+  RotatingArgument* poisoned(std::int64_t bytes, Memory memory = Memory::kWarm) {
+    return own(std::vector<std::uint8_t>(static_cast<std::size_t>(bytes), 0xA5), memory);
   }
 
   // Different values below `limit`, as slots and positions are.
@@ -167,7 +173,7 @@ class OperatorCases::Builder {
 
   void add_fused_a_gemm() {
     RotatingArgument* x = bfloat16(m_ * kHidden);
-    RotatingArgument* weights = bfloat16(kFusedRows * kHidden);
+    RotatingArgument* weights = bfloat16(kFusedRows * kHidden, Memory::kCold);
     RotatingArgument* output = poisoned(m_ * kFusedRows * 2);
     const auto transposed = [](Tensor tensor) {
       std::swap(tensor.shape[0], tensor.shape[1]);
@@ -283,7 +289,7 @@ class OperatorCases::Builder {
   }
 
   void add_set_mla_kv_buffer() {
-    RotatingArgument* cache = poisoned(kSlots * (kNope + kRope) * 2);
+    RotatingArgument* cache = poisoned(kSlots * (kNope + kRope) * 2, Memory::kCold);
     RotatingArgument* slots = indices(kSlots);
     RotatingArgument* nope = bfloat16(m_ * kNope);
     RotatingArgument* rope = bfloat16(m_ * kRope);
@@ -311,7 +317,7 @@ class OperatorCases::Builder {
   }
 
   void add_set_mla_kv_buffer_fp8() {
-    RotatingArgument* cache = poisoned(kSlots * (kNope + kRope));
+    RotatingArgument* cache = poisoned(kSlots * (kNope + kRope), Memory::kCold);
     RotatingArgument* slots = indices(kSlots);
     RotatingArgument* nope = bfloat16(m_ * kNope);
     RotatingArgument* rope = bfloat16(m_ * kRope);
@@ -339,7 +345,7 @@ class OperatorCases::Builder {
   }
 
   void add_set_mla_kv_buffer_fp8_656() {
-    RotatingArgument* cache = poisoned(kSlots * kRow656);
+    RotatingArgument* cache = poisoned(kSlots * kRow656, Memory::kCold);
     RotatingArgument* slots = indices(kSlots);
     RotatingArgument* nope = bfloat16(m_ * kNope);
     RotatingArgument* rope = bfloat16(m_ * kRope);
@@ -396,7 +402,7 @@ class OperatorCases::Builder {
 
   void add_router_gemm() {
     RotatingArgument* x = bfloat16(m_ * kHidden);
-    RotatingArgument* weights = bfloat16(kExperts * kHidden);
+    RotatingArgument* weights = bfloat16(kExperts * kHidden, Memory::kCold);
     RotatingArgument* output = poisoned(m_ * kExperts * 4);
     add({.name = "dsv3_router_gemm",
          .tokens = m_,
