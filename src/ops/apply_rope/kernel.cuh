@@ -124,6 +124,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   std::int64_t token = blockIdx.y;
   RopeHead head = rope_head(params, token, row);
 
+  settle(head.rotated, head.source, head.position_address, head.slot_address, pieces);
   pdl::wait();
   if (row >= rows) return;
   while (true) {

@@ -82,6 +82,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   MlaRopeQuantizeRows rows = rows_of(params, token, head);
   const void* position_address = index_address(params.pos_ids, token);
 
+  settle(rows.rope, rows.nope, rows.rope_out, rows.nope_out, position_address, pieces);
   pdl::wait();
   if (head > params.heads) return;
   while (true) {

@@ -188,6 +188,7 @@ __global__ void __launch_bounds__(kQuantMaxThreads)
                                 token * params.input_token_stride +
                                 static_cast<std::int64_t>(place.column) * Config::kElementBytes;
 
+  settle(address, place.group);
   pdl::wait();
   RowElements elements = load_row<Config>(params, address, place.in_row && token < params.tokens);
   const std::int64_t tokens = params.tokens_of(expert);

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "ops/q_scale/params.h"
+#include "ops/support/memory.cuh"
 #include "ops/support/row_blocks.h"
 #include "slipstream/pdl.cuh"
 
@@ -36,6 +37,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   const auto* q_scale = reinterpret_cast<const Vector*>(params.q_scale.at(token, head));
   auto* output = reinterpret_cast<Vector*>(params.output.at(token, head));
 
+  settle(weight, q_scale, output);
   pdl::wait();
   if (token >= params.tokens) return;
 #pragma unroll 1

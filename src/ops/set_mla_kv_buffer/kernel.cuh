@@ -38,6 +38,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   const Vector* first_source = row_vector<Vector>(params, token, threadIdx.x);
   const void* slot_address = index_address(params.slots.loc, token);
 
+  settle(first_source, slot_address);
   pdl::wait();
   if (token >= params.tokens) return;
   Vector first = *first_source;

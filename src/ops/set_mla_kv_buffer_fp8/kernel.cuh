@@ -71,6 +71,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   const RowPiece first = cast_piece(params, token, static_cast<int>(threadIdx.x));
   const void* slot_address = index_address(params.slots.loc, token);
 
+  settle(first.source, slot_address);
   pdl::wait();
   if (token >= params.tokens) return;
   uint4 packed = load_elements<kWide>(first);
@@ -131,6 +132,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   const RowPiece piece = piece_656(params, token, lane);
   const void* slot_address = index_address(params.slots.loc, token);
 
+  settle(piece.source, slot_address);
   pdl::wait();
   if (token >= params.tokens || lane >= kRow656Latents + kRow656Ropes) return;
   uint4 packed = load_elements<kWide>(piece);

@@ -58,4 +58,22 @@ __device__ __forceinline__ void keep(uint4& value) {
   asm volatile("" : "+r"(value.x), "+r"(value.y), "+r"(value.z), "+r"(value.w));
 }
 
+// What settle() takes: addresses and integers.
+__device__ __forceinline__ std::uint64_t as_bits(const void* address) {
+  return reinterpret_cast<std::uint64_t>(address);
+}
+__device__ __forceinline__ std::uint64_t as_bits(int value) {
+  return static_cast<std::uint64_t>(value);
+}
+
+// Has the values computed before the wait that follows. ptxas places a wait as early as it can and
+// would leave address arithmetic behind it, on the path that everything else waits for. A sleep of
+// no length that hardly ever happens is a use of the values that it does not move.
+template <class... Values>
+__device__ __forceinline__ void settle(Values... values) {
+  const std::uint64_t all = (... ^ as_bits(values));
+  asm volatile(
+      "{ .reg .pred never; setp.eq.u64 never, %0, 1; @never nanosleep.u32 0; }" ::"l"(all));
+}
+
 }  // namespace slipstream::ops
