@@ -303,6 +303,18 @@ void read_quantization(const JsonReader& json, ModelConfig& config) {
   config.ue8m0_activations = quantization.has("scale_fmt");
 }
 
+ModelConfig interpret(const JsonReader& json) {
+  ModelConfig config;
+  config.model_type = read_model_type(json);
+  read_sizes(json, config);
+  read_attention(json, config);
+  read_indexer(json, config);
+  read_mlp(json, config);
+  read_rope(json, config);
+  read_quantization(json, config);
+  return config;
+}
+
 }  // namespace
 
 IndexerType ModelConfig::indexer_type(int layer) const {
@@ -321,22 +333,11 @@ double ModelConfig::softmax_scale() const {
   return scale * mscale * mscale;
 }
 
-ModelConfig parse_model_config(const nlohmann::json& json, const std::string& file) {
-  const JsonReader reader(file, json);
-  ModelConfig config;
-  config.model_type = read_model_type(reader);
-  read_sizes(reader, config);
-  read_attention(reader, config);
-  read_indexer(reader, config);
-  read_mlp(reader, config);
-  read_rope(reader, config);
-  read_quantization(reader, config);
-  return config;
+ModelConfig parse_model_config(const std::string& text, const std::string& file) {
+  return interpret(JsonReader::parse(text, file));
 }
 
-ModelConfig read_model_config(const std::string& file) {
-  return parse_model_config(read_json_file(file), file);
-}
+ModelConfig read_model_config(const std::string& file) { return interpret(JsonReader::read(file)); }
 
 std::string to_string(ModelType type) {
   switch (type) {

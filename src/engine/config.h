@@ -2,7 +2,6 @@
 // default filled in.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -91,8 +90,8 @@ struct ModelConfig {
 // and what it is for unknown model types, unsupported geometry and values that contradict each
 // other.
 [[nodiscard]] ModelConfig read_model_config(const std::string& file);
-// The same from JSON in memory; `file` names it in errors.
-[[nodiscard]] ModelConfig parse_model_config(const nlohmann::json& json, const std::string& file);
+// The same from text in memory; `file` names it in errors.
+[[nodiscard]] ModelConfig parse_model_config(const std::string& text, const std::string& file);
 
 [[nodiscard]] std::string to_string(ModelType type);
 

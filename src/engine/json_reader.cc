@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -25,12 +26,28 @@ std::string abbreviated(const json& value) {
 
 }  // namespace
 
-JsonReader::JsonReader(std::string file, const json& object, std::string path)
-    : file_(std::move(file)), object_(&object), path_(std::move(path)) {
+JsonReader::JsonReader(std::string file, std::shared_ptr<const json> root, const json& object,
+                       std::string path)
+    : file_(std::move(file)), root_(std::move(root)), object_(&object), path_(std::move(path)) {
   if (!object.is_object()) {
-    throw InvalidArgument(fmt::format("{}: {} must be an object, is {}", file_,
-                                      path_.empty() ? "the file" : path_, abbreviated(object)));
+    throw InvalidArgument(
+        fmt::format("{}: {} must be an object, is {}", file_, path_, abbreviated(object)));
   }
+}
+
+JsonReader JsonReader::parse(const std::string& text, const std::string& file) {
+  auto root = std::make_shared<const json>(parse_json_object(text, file));
+  const json& object = *root;
+  return {file, std::move(root), object, ""};
+}
+
+JsonReader JsonReader::read(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::ostringstream text;
+  if (!(stream && text << stream.rdbuf())) {
+    throw InvalidArgument(fmt::format("{}: must be a readable file that is not empty", file));
+  }
+  return parse(text.str(), file);
 }
 
 const json* JsonReader::find(const std::string& key) const {
@@ -56,6 +73,12 @@ void JsonReader::fail(const std::string& key, const std::string& must_be,
 }
 
 bool JsonReader::has(const std::string& key) const { return find(key) != nullptr; }
+
+std::vector<std::string> JsonReader::keys() const {
+  std::vector<std::string> result;
+  for (const auto& [key, value] : object_->items()) result.push_back(key);
+  return result;
+}
 
 std::int64_t JsonReader::integer(const std::string& key) const {
   const json& value = require(key, "an integer");
@@ -128,7 +151,18 @@ std::vector<std::int64_t> JsonReader::integers(const std::string& key) const {
 
 JsonReader JsonReader::object(const std::string& key) const {
   const json& value = require(key, "an object");
-  return {file_, value, path_.empty() ? key : path_ + "." + key};
+  return {file_, root_, value, path_.empty() ? key : path_ + "." + key};
+}
+
+std::vector<JsonReader> JsonReader::objects(const std::string& key) const {
+  const json& value = require(key, "a list of objects");
+  if (!value.is_array()) fail(key, "a list of objects");
+  std::vector<JsonReader> result;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    std::string path = (path_.empty() ? "" : path_ + ".") + fmt::format("{}[{}]", key, i);
+    result.push_back({file_, root_, value[i], std::move(path)});
+  }
+  return result;
 }
 
 json parse_json_object(const std::string& text, const std::string& file) {
@@ -159,15 +193,6 @@ json parse_json_object(const std::string& text, const std::string& file) {
         fmt::format("{}: must be a JSON object, is {}", file, abbreviated(result)));
   }
   return result;
-}
-
-json read_json_file(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  if (!(stream && text << stream.rdbuf())) {
-    throw InvalidArgument(fmt::format("{}: must be a readable file that is not empty", file));
-  }
-  return parse_json_object(text.str(), file);
 }
 
 }  // namespace slipstream::engine

@@ -3,21 +3,26 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace slipstream::engine {
 
-// One JSON object of a file. `path` is the dotted key of the object inside the file, empty for the
-// root.
+// One JSON object of a file.
 class JsonReader {
  public:
-  JsonReader(std::string file, const nlohmann::json& object, std::string path = "");
+  // The file's root. Throws InvalidArgument if it cannot be read, is not JSON, is not an object or
+  // repeats a key.
+  static JsonReader read(const std::string& file);
+  // The same for text that is already in memory; `file` names it in errors.
+  static JsonReader parse(const std::string& text, const std::string& file);
 
   // Absent and null are the same thing: published configs use both.
   [[nodiscard]] bool has(const std::string& key) const;
+  [[nodiscard]] std::vector<std::string> keys() const;
 
   [[nodiscard]] std::int64_t integer(const std::string& key) const;
   [[nodiscard]] std::int64_t integer_or(const std::string& key, std::int64_t fallback) const;
@@ -29,6 +34,7 @@ class JsonReader {
   // One integer or a list of them; empty if absent.
   [[nodiscard]] std::vector<std::int64_t> integers(const std::string& key) const;
   [[nodiscard]] JsonReader object(const std::string& key) const;
+  [[nodiscard]] std::vector<JsonReader> objects(const std::string& key) const;
 
   // An integer within [least, most].
   [[nodiscard]] int count(const std::string& key, std::int64_t least, std::int64_t most) const;
@@ -39,19 +45,20 @@ class JsonReader {
                          const std::string& is) const;
 
  private:
+  // `path` is the dotted key of the object inside the file, empty for the root.
+  JsonReader(std::string file, std::shared_ptr<const nlohmann::json> root,
+             const nlohmann::json& object, std::string path);
   [[nodiscard]] const nlohmann::json* find(const std::string& key) const;
   [[nodiscard]] const nlohmann::json& require(const std::string& key,
                                               const std::string& must_be) const;
 
   std::string file_;
+  std::shared_ptr<const nlohmann::json> root_;
   const nlohmann::json* object_;
   std::string path_;
 };
 
-// The file's JSON. Throws InvalidArgument if it cannot be read, is not JSON, is not an object or
-// repeats a key.
-[[nodiscard]] nlohmann::json read_json_file(const std::string& file);
-// The same for text that is already in memory; `file` names it in errors.
+// The JSON itself, checked in the same way.
 [[nodiscard]] nlohmann::json parse_json_object(const std::string& text, const std::string& file);
 
 }  // namespace slipstream::engine

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -173,17 +174,11 @@ void check_shard_name(const std::string& index, const std::string& shard) {
 }
 
 std::map<std::string, std::string> read_weight_map(const std::string& index) {
-  const json root = read_json_file(index);
-  if (!root.contains("weight_map") || !root["weight_map"].is_object()) {
-    fail(index, "weight_map must be an object");
-  }
+  const JsonReader map = JsonReader::read(index).object("weight_map");
   std::map<std::string, std::string> result;
-  for (const auto& [name, shard] : root["weight_map"].items()) {
-    if (!shard.is_string()) {
-      fail(index, fmt::format("weight_map: {} must be a file name, is {}", name, shard.dump()));
-    }
-    check_shard_name(index, shard.get<std::string>());
-    result[name] = shard.get<std::string>();
+  for (const std::string& name : map.keys()) {
+    result[name] = map.text(name);
+    check_shard_name(index, result[name]);
   }
   return result;
 }

@@ -136,7 +136,13 @@ TEST(Checkpoint, SplitsKvBHeadByHeadAcrossScaleBlocks) {
 // Sizes that two ranks can share, with heads whose rows straddle blocks.
 tiny::TinySpec for_two_ranks(const std::string& name) {
   return tiny::with_changes(tiny::tiny_spec(name), name + "-tp",
-                            {{"intermediate_size", 512}, {"moe_intermediate_size", 256}});
+                            R"({"intermediate_size": 512, "moe_intermediate_size": 256})");
+}
+
+// The same with another number of heads or ids, under another name.
+tiny::TinySpec for_two_ranks(const std::string& name, const std::string& suffix,
+                             const std::string& changes) {
+  return tiny::with_changes(for_two_ranks(name), name + suffix, changes);
 }
 
 TEST(Checkpoint, GivesTwoRanksTheHalvesOfEachMatrix) {
@@ -164,11 +170,8 @@ TEST(Checkpoint, GivesTwoRanksTheHalvesOfEachMatrix) {
 
 TEST(Checkpoint, CutsKvBBetweenHeadsInsideABlock) {
   // One GLM head a rank: rank 1 begins at row 448, in the middle of a block.
-  tiny::TinySpec spec = for_two_ranks("glm-5-tiny");
-  spec.name = "glm-two-heads";
-  spec.config["num_attention_heads"] = 2;
-  spec.config["num_key_value_heads"] = 2;
-  const std::string& directory = tiny_checkpoint(spec);
+  const std::string& directory = tiny_checkpoint(for_two_ranks(
+      "glm-5-tiny", "-two-heads", R"({"num_attention_heads": 2, "num_key_value_heads": 2})"));
   const AbsorbedKv whole = Checkpoint::open(directory).absorbed_kv(1);
   const AbsorbedKv second = Checkpoint::open(directory, {2, 1}).absorbed_kv(1);
   const auto half = [](const std::vector<std::uint16_t>& all) {
@@ -180,10 +183,8 @@ TEST(Checkpoint, CutsKvBBetweenHeadsInsideABlock) {
 }
 
 TEST(Checkpoint, CutsOddVocabulariesUnevenly) {
-  tiny::TinySpec spec = for_two_ranks("glm-5-tiny");
-  spec.name = "glm-odd";
-  spec.config["vocab_size"] = 301;
-  const std::string& directory = tiny_checkpoint(spec);
+  const std::string& directory =
+      tiny_checkpoint(for_two_ranks("glm-5-tiny", "-odd", R"({"vocab_size": 301})"));
   EXPECT_EQ(Checkpoint::open(directory, {2, 0}).matrix("lm_head.weight").rows, 151);
   const Checkpoint last = Checkpoint::open(directory, {2, 1});
   EXPECT_EQ(last.matrix("lm_head.weight").rows, 150);
@@ -193,11 +194,9 @@ TEST(Checkpoint, CutsOddVocabulariesUnevenly) {
 
 TEST(Checkpoint, RefusesToCutHeadsThatAreNotWholeBlocks) {
   // One DeepSeek head has 192 rows: a block and a half.
-  tiny::TinySpec spec = for_two_ranks("deepseek-v32-tiny");
-  spec.name = "deepseek-two-heads";
-  spec.config["num_attention_heads"] = 2;
-  spec.config["num_key_value_heads"] = 2;
-  const std::string& directory = tiny_checkpoint(spec);
+  const std::string& directory =
+      tiny_checkpoint(for_two_ranks("deepseek-v32-tiny", "-two-heads",
+                                    R"({"num_attention_heads": 2, "num_key_value_heads": 2})"));
   EXPECT_TRUE(message_of([&] {
                 (void)Checkpoint::open(directory, {2, 0});
               })

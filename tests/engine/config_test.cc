@@ -11,9 +11,9 @@ namespace {
 
 using nlohmann::json;
 
-json config_of(const std::string& name) { return json(tiny::tiny_spec(name).config); }
+json config_of(const std::string& name) { return json::parse(tiny::tiny_spec(name).config); }
 
-ModelConfig parse(const json& config) { return parse_model_config(config, "config.json"); }
+ModelConfig parse(const json& config) { return parse_model_config(config.dump(), "config.json"); }
 
 // The published GLM-5.2 keys that decide about sharing.
 json glm_52() {

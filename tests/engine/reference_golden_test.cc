@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "tests/engine/support/golden.h"
 #include "tests/engine/support/reference_runner.h"

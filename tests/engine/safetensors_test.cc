@@ -243,7 +243,7 @@ TEST_F(Safetensors, RejectsShardsOutsideTheDirectory) {
 TEST_F(Safetensors, RejectsAnIndexWithoutAMap) {
   const std::string index = path("model.safetensors.index.json");
   write_text(index, "{}");
-  EXPECT_EQ(directory_complaint(), index + ": weight_map must be an object");
+  EXPECT_EQ(directory_complaint(), index + ": weight_map must be an object, is absent");
 }
 
 TEST_F(Safetensors, NamesAMissingTensor) {

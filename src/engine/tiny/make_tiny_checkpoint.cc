@@ -12,21 +12,19 @@ namespace {
 
 using namespace slipstream::engine::tiny;
 
-nlohmann::json parse_changes(const std::vector<std::string>& settings) {
-  nlohmann::json changes = nlohmann::json::object();
+// KEY=JSON settings as one JSON object.
+std::string changes_of(const std::vector<std::string>& settings) {
+  std::string changes;
   for (const std::string& setting : settings) {
     const std::size_t equals = setting.find('=');
-    nlohmann::json value;
-    if (equals != std::string::npos) {
-      value = nlohmann::json::parse(setting.substr(equals + 1), nullptr, false);
-    }
-    if (equals == std::string::npos || value.is_discarded()) {
+    if (equals == std::string::npos) {
       throw slipstream::InvalidArgument(
           fmt::format("--set must be KEY=JSON, as in hidden_size=512, is {}", setting));
     }
-    changes[setting.substr(0, equals)] = value;
+    changes += fmt::format("{}\"{}\": {}", changes.empty() ? "" : ", ", setting.substr(0, equals),
+                           setting.substr(equals + 1));
   }
-  return changes;
+  return "{" + changes + "}";
 }
 
 }  // namespace
@@ -46,7 +44,7 @@ int main(int argc, char** argv) {
     if (names.empty()) {
       for (const TinySpec& spec : tiny_specs()) names.push_back(spec.name);
     }
-    const nlohmann::json changes = parse_changes(settings);
+    const std::string changes = changes_of(settings);
     for (const std::string& name : names) {
       const std::string target = (std::filesystem::path(directory) / name).string();
       write_tiny_checkpoint(with_changes(tiny_spec(name), name, changes), target);

@@ -217,8 +217,7 @@ std::vector<std::vector<OutputTensor>> shard(const Tensors& tensors, std::int64_
   return shards;
 }
 
-void write_json(const std::filesystem::path& path, const nlohmann::ordered_json& json) {
-  const std::string text = json.dump(1) + "\n";
+void write_text(const std::filesystem::path& path, const std::string& text) {
   const std::array pieces = {std::as_bytes(std::span(text))};
   write_file(path.string(), pieces);
 }
@@ -231,20 +230,23 @@ void write_tiny_checkpoint(const TinySpec& spec, const std::string& directory,
   const std::filesystem::path root(directory);
   std::filesystem::create_directories(root);
   const auto shards = shard(tensors, shard_bytes);
-  nlohmann::ordered_json weight_map;
+  std::string weight_map;
   std::int64_t total = 0;
   for (std::size_t i = 0; i < shards.size(); ++i) {
     const std::string file =
         fmt::format("model-{:05d}-of-{:05d}.safetensors", i + 1, shards.size());
     write_safetensors((root / file).string(), shards[i]);
     for (const OutputTensor& tensor : shards[i]) {
-      weight_map[tensor.name] = file;
+      weight_map +=
+          fmt::format("{}\n\"{}\": \"{}\"", weight_map.empty() ? "" : ",", tensor.name, file);
       total += static_cast<std::int64_t>(tensor.bytes.size());
     }
   }
-  write_json(root / "model.safetensors.index.json",
-             {{"metadata", {{"total_size", total}}}, {"weight_map", weight_map}});
-  write_json(root / "config.json", spec.config);
+  write_text(
+      root / "model.safetensors.index.json",
+      fmt::format("{{\n\"metadata\": {{\"total_size\": {}}},\n\"weight_map\": {{{}\n}}\n}}\n",
+                  total, weight_map));
+  write_text(root / "config.json", spec.config + "\n");
 }
 
 }  // namespace slipstream::engine::tiny

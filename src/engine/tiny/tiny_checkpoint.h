@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -12,7 +11,7 @@ namespace slipstream::engine::tiny {
 
 struct TinySpec {
   std::string name;
-  nlohmann::ordered_json config;  // the config.json to write; its sizes decide the tensors' shapes
+  std::string config;  // text of the config.json to write; its sizes decide the tensors' shapes
   std::uint64_t seed = 0;
   bool fp8 = true;  // linears as e4m3 with 128x128 scales, else bf16
   // Mean of e_score_correction_bias. Clearly negative, it tells masking with minus infinity from
@@ -24,9 +23,10 @@ struct TinySpec {
 [[nodiscard]] const std::vector<TinySpec>& tiny_specs();
 // One of them by name. Throws InvalidArgument naming those there are.
 [[nodiscard]] const TinySpec& tiny_spec(const std::string& name);
-// The same spec with other sizes: `changes` replaces keys of its config.json.
+// The same spec with other sizes: `changes` is a JSON object whose keys replace those of
+// config.json. Throws InvalidArgument if it is not one.
 [[nodiscard]] TinySpec with_changes(const TinySpec& spec, const std::string& name,
-                                    const nlohmann::json& changes);
+                                    const std::string& changes);
 
 // Writes config.json, the shards and their index into `directory`, which is made if it is missing.
 void write_tiny_checkpoint(const TinySpec& spec, const std::string& directory,

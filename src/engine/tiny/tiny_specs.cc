@@ -1,7 +1,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
+#include "engine/json_reader.h"
 #include "engine/tiny/tiny_checkpoint.h"
 #include "slipstream/error.h"
 
@@ -99,27 +101,27 @@ TinySpec deepseek_v32() {
   Json config = deepseek("deepseek_v32", "DeepseekV32ForCausalLM");
   add_indexer(config, 64);
   add_quantization(config, true);
-  return {"deepseek-v32-tiny", config, 11, true, -1.2};
+  return {"deepseek-v32-tiny", config.dump(1), 11, true, -1.2};
 }
 
 TinySpec glm_5() {
   Json config = glm(1e6, 64);
   add_quantization(config, false);
-  return {"glm-5-tiny", config, 12, true, 0};
+  return {"glm-5-tiny", config.dump(1), 12, true, 0};
 }
 
 TinySpec glm_52_bf16() {
   Json config = glm(8e6, 192);
   config["num_hidden_layers"] = 4;
   config["indexer_types"] = {"full", "shared", "full", "shared"};
-  return {"glm-5.2-tiny-bf16", config, 13, false, 0};
+  return {"glm-5.2-tiny-bf16", config.dump(1), 13, false, 0};
 }
 
 // The model before sparse attention: no indexer, and activation scales as they come.
 TinySpec deepseek_v3() {
   Json config = deepseek("deepseek_v3", "DeepseekV3ForCausalLM");
   add_quantization(config, false);
-  return {"deepseek-v3-tiny", config, 14, true, -1.2};
+  return {"deepseek-v3-tiny", config.dump(1), 14, true, -1.2};
 }
 
 }  // namespace
@@ -140,11 +142,13 @@ const TinySpec& tiny_spec(const std::string& name) {
   throw InvalidArgument(fmt::format("tiny checkpoint must be one of {}, is {}", names, name));
 }
 
-TinySpec with_changes(const TinySpec& spec, const std::string& name,
-                      const nlohmann::json& changes) {
+TinySpec with_changes(const TinySpec& spec, const std::string& name, const std::string& changes) {
+  Json config = Json::parse(spec.config);
+  const nlohmann::json replacements = parse_json_object(changes, "changes of " + name);
+  for (const auto& [key, value] : replacements.items()) config[key] = value;
   TinySpec result = spec;
   result.name = name;
-  for (const auto& [key, value] : changes.items()) result.config[key] = value;
+  result.config = config.dump(1);
   return result;
 }
 

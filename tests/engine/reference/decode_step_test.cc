@@ -90,13 +90,13 @@ TEST(DecodeStep, SharedLayersUseTheListOfTheLastFullLayer) {
 
 TEST(DecodeStep, SparseModelWithAWideListEqualsTheDenseModel) {
   // Same seed, so the same weights by name: with every key selected V3.2 is V3.
-  tiny::TinySpec sparse = tiny::tiny_spec("deepseek-v32-tiny");
-  sparse.name = "v32-wide";
-  sparse.config["index_topk"] = 2048;
-  tiny::TinySpec dense = tiny::tiny_spec("deepseek-v3-tiny");
-  dense.name = "v3-same";
+  const tiny::TinySpec sparse = tiny::with_changes(tiny::tiny_spec("deepseek-v32-tiny"), "v32-wide",
+                                                   R"({"index_topk": 2048})");
+  tiny::TinySpec dense = tiny::with_changes(
+      tiny::tiny_spec("deepseek-v3-tiny"), "v3-same",
+      R"({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128],
+                                  "scale_fmt": "ue8m0"}})");
   dense.seed = sparse.seed;
-  dense.config["quantization_config"] = sparse.config["quantization_config"];
   const auto ids = some_ids(80, 512);
   const Matrix a = run(load_reference(tiny_checkpoint(sparse), Mode::kBf16Cache), ids, 16);
   const Matrix b = run(load_reference(tiny_checkpoint(dense), Mode::kBf16Cache), ids, 16);
@@ -120,10 +120,8 @@ TEST(DecodeStep, ListsAreEveryPositionUpToIndexTopK) {
 
 // index_topk as released, around the position where the lists stop to grow.
 TEST(DecodeStep, DropsTheWorstKeysBeyond2048) {
-  tiny::TinySpec spec = tiny::tiny_spec("glm-5-tiny");
-  spec.name = "glm-2048";
-  spec.config["index_topk"] = 2048;
-  spec.config["num_hidden_layers"] = 1;
+  const tiny::TinySpec spec = tiny::with_changes(tiny::tiny_spec("glm-5-tiny"), "glm-2048",
+                                                 R"({"index_topk": 2048, "num_hidden_layers": 1})");
   const Model model = load_reference(tiny_checkpoint(spec), Mode::kBf16Cache);
   const IndexerWeights& weights = *model.layers[0].attention.indexer;
 
@@ -202,7 +200,7 @@ TEST(TensorParallel, PartsOfTwoRanksAddUp) {
   for (const std::string name : {"deepseek-v32-tiny", "glm-5-tiny"}) {
     const tiny::TinySpec spec =
         tiny::with_changes(tiny::tiny_spec(name), name + "-two",
-                           {{"intermediate_size", 512}, {"moe_intermediate_size", 256}});
+                           R"({"intermediate_size": 512, "moe_intermediate_size": 256})");
     const std::string& directory = tiny_checkpoint(spec);
     const Model whole = load_model(Checkpoint::open(directory), Numerics::exact_mode());
     const Matrix hidden = random_matrix(3, 256, 9);

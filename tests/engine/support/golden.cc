@@ -49,11 +49,16 @@ std::vector<int> GoldenPrompt::processed_ids() const {
 
 Golden::Golden(const std::string& name)
     : name_(name), store_(TensorStore::open_file(golden_file(name + ".safetensors"))) {
-  const nlohmann::json json = read_json_file(golden_file(name + ".json"));
-  for (const nlohmann::json& entry : json["prompts"]) {
+  const auto ids = [](const JsonReader& prompt, const char* key) {
+    const std::vector<std::int64_t> list = prompt.integers(key);
+    return std::vector<int>(list.begin(), list.end());
+  };
+  for (const JsonReader& prompt :
+       JsonReader::read(golden_file(name + ".json")).objects("prompts")) {
     const std::string index = std::to_string(prompts_.size());
-    prompts_.push_back({entry["ids"], entry["continuation"], entry["engine_cosine_mean"],
-                        entry["engine_argmax_agreement"],
+    prompts_.push_back({ids(prompt, "ids"), ids(prompt, "continuation"),
+                        prompt.number("engine_cosine_mean"),
+                        prompt.number("engine_argmax_agreement"),
                         read_matrix(store_.at("logits.exact." + index))});
   }
 }
