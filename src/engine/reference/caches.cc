@@ -96,9 +96,11 @@ void LatentCache::write_fp8(std::byte* row, std::span<const float> latent,
 }
 
 void LatentCache::read_fp8(const std::byte* row, std::span<float> result) const {
-  for (int i = 0; i < kLatentWidth; ++i) {
-    const auto scale = get<float>(row + kScalesAt + (i / kBlock) * sizeof(float));
-    result[i] = round_to_bf16(e4m3_to_float(get<std::uint8_t>(row + i)) * scale);
+  for (int group = 0; group < kGroups; ++group) {
+    const auto scale = get<float>(row + kScalesAt + group * sizeof(float));
+    for (int i = group * kBlock; i < (group + 1) * kBlock; ++i) {
+      result[i] = round_to_bf16(e4m3_to_float(get<std::uint8_t>(row + i)) * scale);
+    }
   }
   get_bf16(row + kRopeAt, result.subspan(kLatentWidth));
 }

@@ -1,0 +1,114 @@
+// Parameters of the matrix products of a step: 1 to 16 tokens times matrices that lie packed.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/kernels/support/step_row.h"
+#include "slipstream/pdl.cuh"
+
+namespace slipstream::engine::kernels {
+
+inline constexpr int kTileRows = 16;
+inline constexpr int kGroup = 128;  // columns that share an activation scale
+inline constexpr int kChunkBytes = 2048;
+inline constexpr int kMaxWarps = 8;
+inline constexpr int kMaxSegments = 4;
+
+// A matrix in the order in which warps multiply it: for each 16 rows, for each 128 columns one
+// chunk of 2 KB (e4m3) or two (bf16); see pack.h. Rows and columns beyond the matrix are zero.
+struct PackedMatrix {
+  pdl::Constant<std::byte> tiles;
+  pdl::Constant<float> scales;  // [tiles, groups]; e4m3 only
+  int rows = 0;
+  int columns = 0;
+  bool is_fp8 = false;
+
+  SLIPSTREAM_HOST_DEVICE int tile_count() const { return (rows + kTileRows - 1) / kTileRows; }
+  SLIPSTREAM_HOST_DEVICE int groups() const { return (columns + kGroup - 1) / kGroup; }
+  SLIPSTREAM_HOST_DEVICE int chunks_per_group() const { return is_fp8 ? 1 : 2; }
+  SLIPSTREAM_HOST_DEVICE std::int64_t tile_bytes() const {
+    return std::int64_t{groups()} * chunks_per_group() * kChunkBytes;
+  }
+  // Of one of several equal matrices that lie one behind the other.
+  SLIPSTREAM_HOST_DEVICE PackedMatrix nth(int index) const {
+    PackedMatrix result = *this;
+    const std::int64_t tile = std::int64_t{index} * tile_count();
+    result.tiles.pointer += tile * tile_bytes();
+    if (is_fp8) result.scales.pointer += tile * groups();
+    return result;
+  }
+};
+
+// One of the matrices that a launch multiplies with the same activations.
+struct Segment {
+  PackedMatrix matrix;
+  pdl::Produced<void> output;  // [tokens, output_stride], bf16 or fp32, written after the wait
+  std::int64_t output_stride = 0;
+  bool output_is_float32 = false;
+};
+
+struct LinearParams {
+  Segment segments[kMaxSegments];
+  int segment_count = 0;
+  // Rows that share their input columns: the heads of an absorbed projection have one input each.
+  int rows_per_input = 1 << 30;
+  int tokens = 0;
+  bool ue8m0 = false;  // activation scales are powers of two
+  int ring_slots = 0;  // chunks on the way, per warp
+
+  SLIPSTREAM_HOST_DEVICE int tile_count() const {
+    int tiles = 0;
+    for (int i = 0; i < segment_count; ++i) tiles += segments[i].matrix.tile_count();
+    return tiles;
+  }
+};
+
+// Where activations come from. Each has the parameters of a class in sources.cuh.
+
+// bf16 rows as they are.
+struct PlainInput {
+  pdl::Produced<const __nv_bfloat16> rows;  // read after the wait
+  std::int64_t stride = 0;
+  std::int64_t input_stride = 0;  // from one rows_per_input's columns to the next's
+  int columns = 0;
+};
+
+// RMSNorm of rows, or of rows plus delta, or of embedding rows.
+struct NormInput {
+  pdl::Produced<const __nv_bfloat16> rows;  // read after the wait
+  std::int64_t stride = 0;
+  pdl::Constant<__nv_bfloat16> embedding;  // if not null: the rows are those of the step's tokens
+  pdl::Produced<const StepRow> step;
+  pdl::Produced<const __nv_bfloat16> delta;  // optional, [tokens, columns]
+  pdl::Constant<float> gamma;
+  int columns = 0;
+  float eps = 0;
+  pdl::Produced<__nv_bfloat16> sum;     // optional: rows + delta, rounded, [tokens, columns]
+  pdl::Produced<__nv_bfloat16> normed;  // optional, [tokens, columns]
+};
+
+// silu(gate) * up of rows [gate | up].
+struct SiluInput {
+  pdl::Produced<const __nv_bfloat16> rows;  // read after the wait
+  std::int64_t stride = 0;
+  int columns = 0;  // of gate, and of up
+};
+
+// The partial results of sparse attention, combined.
+struct CombineInput {
+  pdl::Produced<const float> partials;  // [tokens, heads, splits, 512]
+  pdl::Produced<const float2> weights;  // [tokens, heads, splits]: (largest exponent, sum)
+  int heads = 0;
+  int splits = 0;
+};
+
+template <class Input>
+struct LinearLaunch {
+  LinearParams linear;
+  Input input;
+};
+
+}  // namespace slipstream::engine::kernels

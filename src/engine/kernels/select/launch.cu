@@ -1,0 +1,19 @@
+#include "engine/kernels/select/kernel.cuh"
+#include "engine/kernels/select/launch.h"
+
+namespace slipstream::engine::kernels {
+namespace {
+
+const pdl::KernelDeclaration kDeclaration{.name = "select_keys",
+                                          .symbol = "slipstream::engine::kernels::select_kernel",
+                                          .waits = true,
+                                          .fields = {}};
+
+}  // namespace
+
+void launch_select(const SelectParams& params, const pdl::LaunchOptions& options) {
+  pdl::launch(kDeclaration, select_kernel,
+              {.grid = dim3(params.tokens), .block = dim3(kSelectThreads)}, options, params);
+}
+
+}  // namespace slipstream::engine::kernels
