@@ -69,6 +69,22 @@ using ValueOf = decltype(Element::value(0));
 template <class Element>
 constexpr uint32_t kPerRegister = 32 / Element::kBits;
 
+template <const FloatFormat& kFormat>
+constexpr bool is_fp8(const Fp8<kFormat>* /*element*/) {
+  return true;
+}
+constexpr bool is_fp8(const void* /*element*/) { return false; }
+
+// Where element i of register `block` goes along the depth. Of fp8, the unit takes the first two
+// elements of every register in its first step and the others in its second.
+template <class Element>
+constexpr uint32_t depth_of(uint32_t block, uint32_t i) {
+  if constexpr (is_fp8(static_cast<const Element*>(nullptr))) {
+    return kTileDepth * (i / 2) + 2 * block + i % 2;
+  }
+  return block * kPerRegister<Element> + i;
+}
+
 // Calls set(i, value) for each element of a register.
 template <class Element, class Set>
 void for_each_element(uint32_t packed, Set set) {
@@ -103,8 +119,9 @@ void gather_operands(const Operation& operation, Warp& warp, Operands<T>& operan
     const auto* const packed = listed_operand<const uint32_t>(operation, warp, kFirstA + r);
     for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
       auto& row = operands.a[lane / 4 + 8 * (r % 2)];
-      const uint32_t depth = (4 * (r / 2) + lane % 4) * kPerRegister<A>;
-      for_each_element<A>(packed[lane], [&](uint32_t i, auto value) { row[depth + i] = value; });
+      const uint32_t block = 4 * (r / 2) + lane % 4;
+      for_each_element<A>(packed[lane],
+                          [&](uint32_t i, auto value) { row[depth_of<A>(block, i)] = value; });
     }
   }
   for (uint32_t r = 0; r < kCountB; ++r) {

@@ -84,10 +84,12 @@ Row sum_row(const Parts<kTileDepth>& a, const std::array<Parts<kTileColumns>, kT
   return result;
 }
 
-// Cut off to f32, never rounded up.
+// Cut off to f32, never rounded up; infinite only from 2^128 on.
 float cut_off(double value) {
+  constexpr double kInfiniteFrom = 0x1p128;
   const auto nearest = static_cast<float>(value);
-  if (std::fabs(static_cast<double>(nearest)) <= std::fabs(value) || std::isinf(nearest)) {
+  const double magnitude = std::fabs(value);
+  if (std::fabs(static_cast<double>(nearest)) <= magnitude || magnitude >= kInfiniteFrom) {
     return nearest;
   }
   return std::bit_cast<float>(std::bit_cast<uint32_t>(nearest) - 1);
