@@ -156,6 +156,7 @@ struct Function {
   CodeKind code = CodeKind::kPtx;
   uint32_t architecture = 0;  // 90 for sm_90 and sm_90a
   uint32_t max_threads = 0;   // the launch bound, or 0
+  uint32_t block_x = 0;       // its first dimension, where the bound tells the block's shape
   uint32_t register_count = 0;
   std::vector<Parameter> parameters;
   std::vector<std::string> variables;  // names of global variables

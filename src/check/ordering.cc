@@ -72,40 +72,56 @@ Ordering OrderingAnalysis::run() {
   ordering.has_wait =
       std::any_of(function_.instructions.begin(), function_.instructions.end(),
                   [](const Instruction& one) { return one.action == Action::kWait; });
-  const bool one_kind = !ordering.has_wait || !slice_.depends_on_thread();
-  ordering.roles = one_kind ? std::vector<Thread>{Thread{}} : sample_threads();
-  do {
+  choose_threads(ordering);
+  bool changed = true;
+  while (changed) {
     explore_all(ordering);
-  } while (ordering.has_wait && find_ordering_barriers(ordering));
+    changed = false;
+    if (!ordering.has_wait) break;
+    for (const RoleSet& block : blocks_) {
+      changed = find_ordering_barriers(ordering, block) || changed;
+    }
+  }
   return ordering;
 }
 
+void OrderingAnalysis::choose_threads(Ordering& ordering) {
+  if (!ordering.has_wait || !slice_.depends_on_thread()) {
+    ordering.roles.emplace_back();
+    blocks_.push_back(RoleSet(1));
+    return;
+  }
+  if (function_.block_x != 0) return add_block(function_.block_x, ordering);
+  add_block(kMaxBlockThreads, ordering);
+  // Rows of one warp are the other usual shape.
+  if (slice_.depends_on_y()) add_block(kWarpThreads, ordering);
+}
+
 // Three lanes of every warp: the first, another, and the last.
-std::vector<Thread> OrderingAnalysis::sample_threads() const {
+void OrderingAnalysis::add_block(uint32_t threads_in_x, Ordering& ordering) {
   const uint32_t bound = block_threads_ != 0          ? block_threads_
                          : function_.max_threads != 0 ? function_.max_threads
                                                       : kMaxBlockThreads;
   const uint32_t count = std::min(bound, kMaxBlockThreads);
-  const uint32_t warps = std::max(1U, (count + kWarpThreads - 1) / kWarpThreads);
-  std::vector<Thread> threads;
-  for (uint32_t warp = 0; warp < warps; ++warp) {
+  RoleSet block;
+  for (uint32_t first = 0; first < count; first += kWarpThreads) {
     for (const uint32_t lane : {0U, 1U, kWarpThreads - 1}) {
-      const uint32_t linear = warp * kWarpThreads + lane;
+      const uint32_t linear = first + lane;
       if (linear >= count) continue;
       Thread thread;
       thread.lane = static_cast<int32_t>(lane);
-      thread.warp = static_cast<int32_t>(warp);
-      // Kernels that look at y are taken to have rows of one warp.
-      thread.x = static_cast<int32_t>(slice_.depends_on_y() ? lane : linear);
-      thread.y = slice_.depends_on_y() ? static_cast<int32_t>(warp) : 0;
+      thread.warp = static_cast<int32_t>(first / kWarpThreads);
+      thread.x = static_cast<int32_t>(linear % threads_in_x);
+      thread.y = static_cast<int32_t>(linear / threads_in_x);
       thread.z = 0;
       if (block_threads_ != 0 && !slice_.depends_on_y()) {
         thread.block_threads = static_cast<int32_t>(block_threads_);
       }
-      threads.push_back(thread);
+      block.set(ordering.roles.size());
+      ordering.roles.push_back(thread);
     }
   }
-  return threads;
+  blocks_.push_back(block);
 }
 
 void OrderingAnalysis::explore_all(Ordering& ordering) const {
@@ -125,17 +141,17 @@ void OrderingAnalysis::explore_all(Ordering& ordering) const {
 
 // Barriers that order threads which arrive unordered. More of them means fewer unordered threads,
 // which may make more of them: the caller repeats until nothing changes.
-bool OrderingAnalysis::find_ordering_barriers(const Ordering& ordering) {
+bool OrderingAnalysis::find_ordering_barriers(const Ordering& ordering, const RoleSet& block) {
   bool changed = false;
   const auto order_all = [&](uint32_t i) {
-    if (orders_[i].all()) return;
-    orders_[i].set();
+    if ((block & ~orders_[i]).none()) return;
+    orders_[i] |= block;
     changed = true;
   };
   const auto some_only_ordered = [&](auto&& selects) {
     for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
       if (selects(function_.instructions[i].action) &&
-          (ordering.after[i] & ~ordering.before[i]).any()) {
+          (ordering.after[i] & ~ordering.before[i] & block).any()) {
         return true;
       }
     }
@@ -146,7 +162,7 @@ bool OrderingAnalysis::find_ordering_barriers(const Ordering& ordering) {
   for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
     switch (function_.instructions[i].action) {
       case Action::kBarrier:
-        if (orders_block(i, ordering)) order_all(i);
+        if (orders_block(i, ordering, block)) order_all(i);
         break;
       case Action::kWarpBarrier:
         find_ordering_warps(i, ordering, changed);
@@ -165,14 +181,16 @@ bool OrderingAnalysis::find_ordering_barriers(const Ordering& ordering) {
 }
 
 // All threads of a block arrive at a barrier, so one that always arrives ordered orders the rest.
-bool OrderingAnalysis::orders_block(uint32_t barrier, const Ordering& ordering) const {
-  return (ordering.after[barrier] & ~ordering.before[barrier]).any() ||
-         orders_from_elsewhere(barrier, ordering);
+bool OrderingAnalysis::orders_block(uint32_t barrier, const Ordering& ordering,
+                                    const RoleSet& block) const {
+  return (ordering.after[barrier] & ~ordering.before[barrier] & block).any() ||
+         orders_from_elsewhere(barrier, ordering, block);
 }
 
 // Warps with different work may meet at one barrier from different instructions. Threads that never
 // come to this instruction, and come ordered to every other one with the same number, count.
-bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& ordering) const {
+bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& ordering,
+                                             const RoleSet& block) const {
   const int64_t number = barrier_number(function_, function_.instructions[barrier]);
   RoleSet ordered;
   RoleSet unordered = ordering.before[barrier] | ordering.after[barrier];
@@ -187,16 +205,21 @@ bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& o
     ordered |= ordering.after[i];
     unordered |= ordering.before[i];
   }
-  return (ordered & ~unordered).any();
+  return (ordered & ~unordered & block).any();
 }
 
 void OrderingAnalysis::find_ordering_warps(uint32_t barrier, const Ordering& ordering,
                                            bool& changed) {
   const RoleSet ordered = ordering.after[barrier] & ~ordering.before[barrier];
+  const auto same_block = [&](size_t a, size_t b) {
+    return std::any_of(blocks_.begin(), blocks_.end(),
+                       [&](const RoleSet& block) { return block.test(a) && block.test(b); });
+  };
   for (size_t r = 0; r < ordering.roles.size(); ++r) {
     if (!ordered.test(r)) continue;
     for (size_t other = 0; other < ordering.roles.size(); ++other) {
-      const bool same_warp = ordering.roles[other].warp == ordering.roles[r].warp;
+      const bool same_warp =
+          ordering.roles[other].warp == ordering.roles[r].warp && same_block(r, other);
       if (!same_warp || orders_[barrier].test(other)) continue;
       orders_[barrier].set(other);
       changed = true;

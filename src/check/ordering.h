@@ -16,7 +16,7 @@
 
 namespace slipstream::check {
 
-inline constexpr size_t kMaxRoles = 128;
+inline constexpr size_t kMaxRoles = 192;
 using RoleSet = std::bitset<kMaxRoles>;
 
 // One conditional branch on the way to a finding.
@@ -47,17 +47,21 @@ class OrderingAnalysis {
   std::vector<Decision> path_to(uint32_t instruction, const Ordering& ordering) const;
 
  private:
-  std::vector<Thread> sample_threads() const;
+  void choose_threads(Ordering& ordering);
+  void add_block(uint32_t threads_in_x, Ordering& ordering);
   void explore_all(Ordering& ordering) const;
-  bool find_ordering_barriers(const Ordering& ordering);
-  bool orders_block(uint32_t barrier, const Ordering& ordering) const;
-  bool orders_from_elsewhere(uint32_t barrier, const Ordering& ordering) const;
+  bool find_ordering_barriers(const Ordering& ordering, const RoleSet& block);
+  bool orders_block(uint32_t barrier, const Ordering& ordering, const RoleSet& block) const;
+  bool orders_from_elsewhere(uint32_t barrier, const Ordering& ordering,
+                             const RoleSet& block) const;
   void find_ordering_warps(uint32_t barrier, const Ordering& ordering, bool& changed);
 
   const Function& function_;
   const ControlFlow& flow_;
   uint32_t block_threads_;
   Slice slice_;
+  // Roles that are of one block. There are two blocks where its shape matters and is not known.
+  std::vector<RoleSet> blocks_;
   // By instruction: roles that it orders, whatever they did before.
   std::vector<RoleSet> orders_;
 };

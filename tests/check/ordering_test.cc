@@ -138,6 +138,15 @@ TEST(Ordering, APredicatedWaitIsABranch) {
   EXPECT_EQ(verdicts(report), Verdicts{"error R2"});
 }
 
+TEST(Ordering, ABlockOfUnknownShapeMayBeWideOrHaveRows) {
+  // Enough for rows of one warp, not for a wide block.
+  const std::string wait_by_x =
+      "  mov.u32 %r3, %tid.y;\n  setp.ge.u32 %p2, %r3, %r1;\n  @%p2 ret;\n"
+      "  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra behind;\n  griddepcontrol.wait;\nbehind:\n";
+  EXPECT_EQ(verdicts(check_kernel_text(wait_by_x + kStore)), Verdicts{"error R2"});
+  EXPECT_EQ(verdicts(check_kernel_text(wait_by_x + kStore, "", ".maxntid 32, 4, 1")), Verdicts{});
+}
+
 TEST(Ordering, SharedMemoryMayBeTouchedBeforeTheWait) {
   const Report report = check_kernel_text(
       "  mov.u32 %r5, tile;\n  st.shared.u32 [%r5], %r1;\n  cvta.shared.u64 %rd5, %rd6;\n"

@@ -24,6 +24,10 @@ class Lowering {
     function_.code = CodeKind::kPtx;
     function_.architecture = architecture_of(module);
     function_.max_threads = launch_bound(entry.directives);
+    const auto& bound =
+        entry.directives.reqntid[0] != 0 ? entry.directives.reqntid : entry.directives.maxntid;
+    const bool has_shape = bound[1] > 1 || bound[2] > 1 || entry.directives.reqntid[0] != 0;
+    if (has_shape) function_.block_x = bound[0];
     for (const tree::Variable& parameter : entry.parameters) {
       function_.parameters.push_back({.offset = static_cast<uint32_t>(parameter.offset),
                                       .bytes = static_cast<uint32_t>(parameter.size)});

@@ -1,0 +1,104 @@
+// Damaged files give a problem in the report, never a crash: every image of the corpus with bytes
+// changed, cut short, or both. The damage is the same in every run.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <sstream>
+
+#include "check/checker.h"
+#include "check/text_report.h"
+#include "emulator/ptx/fatbin.h"
+
+namespace slipstream::check {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Fat binaries, and the cubins and PTX inside them: compression would hide most damage.
+std::vector<std::string> seeds() {
+  std::vector<fs::path> paths;
+  for (const auto& entry : fs::directory_iterator(CORPUS_IMAGES)) {
+    if (entry.path().extension() == ".fatbin") paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  std::vector<std::string> result;
+  for (const fs::path& path : paths) {
+    result.push_back(read_file(path));
+    for (const auto& image : emulator::ptx::read_image_file(path.string())) {
+      result.push_back(image.bytes);
+    }
+  }
+  return result;
+}
+
+std::string damage(std::string bytes, std::mt19937& random) {
+  const auto pick = [&](size_t bound) {
+    return std::uniform_int_distribution<size_t>(0, bound - 1)(random);
+  };
+  const size_t changes = 1 + pick(8);
+  for (size_t i = 0; i < changes; ++i) {
+    const size_t at = pick(bytes.size());
+    switch (pick(3)) {
+      case 0:
+        bytes[at] = static_cast<char>(pick(256));
+        break;
+      case 1:
+        bytes[at] = static_cast<char>(0xff);
+        break;
+      default:
+        bytes[at] = static_cast<char>(bytes[at] ^ (1 << pick(8)));
+    }
+  }
+  if (pick(4) == 0) bytes.resize(1 + pick(bytes.size()));
+  return bytes;
+}
+
+// How often every seed is damaged; a long run sets it in the environment.
+int rounds() {
+  const char* text = std::getenv("SLIPSTREAM_FUZZ_ROUNDS");
+  return text == nullptr ? 4 : std::atoi(text);
+}
+
+TEST(Robustness, DamagedImagesNeverCrash) {
+  std::mt19937 random(20260101);
+  size_t refused = 0;
+  size_t analysed = 0;
+  for (const std::string& seed : seeds()) {
+    for (int round = 0; round < rounds(); ++round) {
+      const Report report = check_image(damage(seed, random), "damaged", {});
+      EXPECT_FALSE(text_report(report).empty());
+      ++(report.problems.empty() ? analysed : refused);
+    }
+  }
+  EXPECT_GT(refused, 0U);
+  EXPECT_GT(analysed, 0U);
+}
+
+TEST(Robustness, TinyInputsAreProblems) {
+  const std::string elf =
+      "\x7f"
+      "ELF";
+  const std::string fat_binary = "\x50\xed\x55\xba";
+  for (const std::string& bytes : {std::string("x"), elf, fat_binary, std::string(64, '\0')}) {
+    EXPECT_FALSE(check_image(bytes, "tiny", {}).problems.empty()) << bytes.size() << " bytes";
+  }
+  EXPECT_EQ(check_image("", "empty", {}).kernels, 0U);
+}
+
+TEST(Robustness, AMissingFileIsAProblem) {
+  EXPECT_EQ(check_paths({"/no/such/file"}, {}).problems.size(), 1U);
+}
+
+}  // namespace
+}  // namespace slipstream::check
