@@ -1,0 +1,211 @@
+// What the kernels promise in their declarations, against the code that is really embedded in this
+// program: PTX and SASS.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "check/checker.h"
+#include "check/finding.h"
+#include "check/ir.h"
+#include "check/origins.h"
+#include "check/ptx/lower.h"
+#include "check/sass/lower.h"
+#include "emulator/ptx/fatbin.h"
+#include "emulator/ptx/module.h"
+#include "slipstream/ops.h"
+
+namespace slipstream {
+namespace {
+
+using check::Action;
+using pdl::Role;
+using Declarations = std::vector<pdl::KernelDeclaration>;
+
+// One compiled form of one kernel.
+struct CompiledKernel {
+  std::string name;   // demangled
+  std::string image;  // "sm_90a"
+  check::Function code;
+};
+
+std::vector<CompiledKernel> kernels_in_this_program() {
+  std::vector<CompiledKernel> kernels;
+  for (const auto& image : emulator::ptx::read_image_file("/proc/self/exe")) {
+    const std::string name = emulator::ptx::architecture_name(image);
+    if (image.kind == emulator::ptx::ImageKind::kPtx) {
+      const auto module = emulator::ptx::Module::parse(image.bytes, name);
+      for (const auto& function : module->functions) {
+        if (!function.is_entry) continue;
+        kernels.push_back({check::demangle(std::string(function.name)), name,
+                           check::ptx::lower(*module, function)});
+      }
+    } else {
+      const auto bytes = std::as_bytes(std::span(image.bytes));
+      const auto cubin = check::sass::read_cubin_image(bytes, name);
+      for (const auto& kernel : cubin.kernels) {
+        kernels.push_back(
+            {check::demangle(kernel.name), name, check::sass::lower(kernel, cubin.architecture)});
+      }
+    }
+  }
+  return kernels;
+}
+
+const std::vector<CompiledKernel>& compiled_kernels() {
+  static const std::vector<CompiledKernel> kernels = kernels_in_this_program();
+  return kernels;
+}
+
+Declarations declarations() {
+  Declarations all;
+  for (const pdl::KernelDeclaration* declaration : ops::kernel_declarations()) {
+    all.push_back(*declaration);
+  }
+  return all;
+}
+
+// "void slipstream::ops::f_kernel<int>(P)" is the kernel slipstream::ops::f_kernel.
+bool declares(const pdl::KernelDeclaration& declaration, const CompiledKernel& kernel) {
+  const std::size_t begin = kernel.name.find(declaration.symbol);
+  if (begin == std::string::npos) return false;
+  if (begin != 0 && kernel.name[begin - 1] != ' ') return false;
+  const char next = kernel.name[begin + std::string(declaration.symbol).size()];
+  return next == '<' || next == '(';
+}
+
+std::size_t count(const check::Function& code, Action action) {
+  return static_cast<std::size_t>(
+      std::count_if(code.instructions.begin(), code.instructions.end(),
+                    [&](const check::Instruction& i) { return i.action == action; }));
+}
+
+bool is_constant_field(const pdl::KernelDeclaration& declaration, const check::Origin& origin) {
+  if (origin.kind != check::OriginKind::kParameter) return false;
+  return std::any_of(declaration.fields.begin(), declaration.fields.end(), [&](const auto& field) {
+    return field.role == Role::kConstant && static_cast<std::int64_t>(field.offset) == origin.value;
+  });
+}
+
+// Loads on the read-only path that may touch anything but a constant of the declaration.
+std::size_t read_only_loads_of_produced_memory(const pdl::KernelDeclaration& declaration,
+                                               const check::Function& code) {
+  const check::Origins origins = check::find_origins(code);
+  std::size_t wrong = 0;
+  for (std::uint32_t i = 0; i < code.instructions.size(); ++i) {
+    if (!code.instructions[i].non_coherent) continue;
+    const auto memory = origins.memory_of(i);
+    const bool constant =
+        !memory.empty() && std::all_of(memory.begin(), memory.end(), [&](const auto& origin) {
+          return is_constant_field(declaration, origin);
+        });
+    if (!constant) ++wrong;
+  }
+  return wrong;
+}
+
+// Every way in which declarations and code differ, in words.
+std::vector<std::string> differences(const Declarations& all) {
+  std::vector<std::string> found;
+  for (const CompiledKernel& kernel : compiled_kernels()) {
+    std::size_t matches = 0;
+    for (const pdl::KernelDeclaration& declaration : all) {
+      if (!declares(declaration, kernel)) continue;
+      ++matches;
+      const bool waits = count(kernel.code, Action::kWait) > 0;
+      if (waits != declaration.waits) {
+        found.push_back(fmt::format("{}: {} is declared to {}wait, its code does {}", kernel.image,
+                                    kernel.name, declaration.waits ? "" : "not ",
+                                    waits ? "" : "not"));
+      }
+      if (read_only_loads_of_produced_memory(declaration, kernel.code) > 0) {
+        found.push_back(fmt::format("{}: {} reads produced memory through the read-only path",
+                                    kernel.image, kernel.name));
+      }
+    }
+    if (matches != 1) {
+      found.push_back(
+          fmt::format("{}: {} has {} declarations", kernel.image, kernel.name, matches));
+    }
+  }
+  return found;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+// The checker's view of the declarations: all are launched with the PDL attribute.
+check::Launches launches_of(const Declarations& all) {
+  check::Launches launches;
+  for (const pdl::KernelDeclaration& declaration : all) {
+    check::KernelLaunch launch;
+    launch.pattern = fmt::format("*{}*", declaration.symbol);
+    launch.pdl = true;
+    for (const pdl::Field& field : declaration.fields) {
+      check::ParameterRole role;
+      role.offset = static_cast<std::uint32_t>(field.offset);
+      role.role = field.role == Role::kConstant ? check::Role::kConstant : check::Role::kProduced;
+      launch.roles.push_back(role);
+    }
+    launches.kernels.push_back(std::move(launch));
+  }
+  return launches;
+}
+
+TEST(Images, HoldPtxAndMachineCodeOfEveryKernel) {
+  for (const pdl::KernelDeclaration& declaration : declarations()) {
+    std::size_t ptx = 0;
+    std::size_t sass = 0;
+    for (const CompiledKernel& kernel : compiled_kernels()) {
+      if (!declares(declaration, kernel)) continue;
+      ++(kernel.code.code == check::CodeKind::kPtx ? ptx : sass);
+    }
+    EXPECT_GT(ptx, 0U) << declaration.name;
+    EXPECT_GE(sass, ptx) << declaration.name;
+  }
+}
+
+TEST(Images, AgreeWithTheDeclarations) { EXPECT_EQ(joined(differences(declarations())), ""); }
+
+TEST(Images, TriggerInEveryKernelThatWaits) {
+  for (const CompiledKernel& kernel : compiled_kernels()) {
+    EXPECT_EQ(count(kernel.code, Action::kTrigger) > 0, count(kernel.code, Action::kWait) > 0)
+        << kernel.image << ": " << kernel.name;
+  }
+}
+
+TEST(Images, ShowAKernelThatWaitsButIsNotDeclaredTo) {
+  Declarations wrong = declarations();
+  wrong.front().waits = false;
+  EXPECT_NE(joined(differences(wrong)).find("is declared to not wait, its code does"),
+            std::string::npos);
+}
+
+TEST(Images, ShowAKernelWithoutADeclaration) {
+  Declarations wrong = declarations();
+  wrong.pop_back();
+  EXPECT_NE(joined(differences(wrong)).find("has 0 declarations"), std::string::npos);
+}
+
+TEST(Images, PassTheRaceChecker) {
+  const check::Report report = check::check_paths({"/proc/self/exe"}, launches_of(declarations()));
+  EXPECT_GT(report.kernels, 0U);
+  EXPECT_TRUE(report.problems.empty());
+  std::string errors;
+  for (const check::Finding& finding : report.findings) {
+    if (finding.severity == check::Severity::kError) {
+      errors += fmt::format("{} {}: {}\n", check::info_of(finding.rule).id, finding.kernel,
+                            finding.message);
+    }
+  }
+  EXPECT_EQ(errors, "");
+}
+
+}  // namespace
+}  // namespace slipstream
