@@ -57,8 +57,8 @@ enum class SpecialRegister : uint8_t {
   kDynamicSharedSize,
   kTotalSharedSize,
   kReservedSharedOffsetBegin,
-  kEnvRegWorkspaceLow,   // %envreg1, and
-  kEnvRegWorkspaceHigh,  // %envreg2: where blocks of a cooperative grid meet
+  kEnvRegWorkspaceHigh,  // %envreg1, and
+  kEnvRegWorkspaceLow,   // %envreg2: where blocks of a cooperative grid meet
   kEnvReg,               // the others
   kLocalBase,  // not PTX: where the function's local variables start in the thread's memory
   // Read anew by each instruction:
