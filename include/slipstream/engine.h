@@ -66,6 +66,15 @@ struct MemoryUse {
   std::int64_t workspace_bytes = 0;
 };
 
+// Positions that a token attends to.
+using IndexList = std::vector<int>;
+
+struct LayerResult {
+  std::vector<float>
+      hidden;  // [tokens, hidden_size]: what leaves it; behind the last layer after the final norm
+  std::vector<IndexList> lists;  // those that its attention used, positions ascending
+};
+
 class Engine {
  public:
   // Reads DIRECTORY/config.json and the safetensors beside it. Throws InvalidArgument naming file
@@ -113,12 +122,11 @@ class Engine {
   // part).
   [[nodiscard]] std::vector<float> logits(SequenceId sequence);
 
-  // One layer alone: row p of `hidden` [tokens, hidden_size] enters layer `layer` at position p;
-  // the result is what leaves it, behind the last layer after the final norm. Runs on caches of its
-  // own, in chunks of up to 16. A layer that shares its index list needs `lists`
-  // [tokens][positions]; another one takes none.
-  [[nodiscard]] std::vector<float> run_layer(int layer, std::span<const float> hidden,
-                                             std::span<const std::vector<int>> lists = {});
+  // One layer alone: row p of `hidden` [tokens, hidden_size] enters layer `layer` at position p.
+  // Runs on caches of its own, in chunks of up to 16. A layer that shares its index list needs
+  // `lists`, one per token; another one takes none.
+  [[nodiscard]] LayerResult run_layer(int layer, std::span<const float> hidden,
+                                      std::span<const IndexList> lists = {});
 
  private:
   class Impl;

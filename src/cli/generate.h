@@ -1,0 +1,52 @@
+// `slipstream generate`: tokens from a checkpoint, and single layers of it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace slipstream::cli {
+
+struct GenerateOptions {
+  std::string model;
+  std::string prompt_ids;
+  std::string prompt_file;
+  std::string force_ids;
+  std::optional<int> count;
+  float temperature = 0;
+  int top_k = 0;
+  float top_p = 1;
+  std::uint64_t seed = 0;
+  bool ignore_eos = false;
+  std::string pdl = "on";
+  std::string kv = "bf16";
+  std::optional<float> lora_norm_eps;
+  std::string logits_file;
+  bool json = false;
+  std::string layer_in;
+  std::string layer_out;
+  std::optional<int> layer;
+};
+
+// Token ids separated by commas or white space. Throws InvalidArgument naming `source` and what is
+// not an id.
+[[nodiscard]] std::vector<int> parse_ids(const std::string& text, const std::string& source);
+
+// The prompt of --prompt-ids or --prompt-file: exactly one of them.
+[[nodiscard]] std::vector<int> read_prompt(const GenerateOptions& options);
+
+// How many tokens to produce: -n, else as many as --force-ids names, else 16. Throws
+// InvalidArgument if both are given and -n is larger.
+[[nodiscard]] int token_count(const GenerateOptions& options, std::size_t forced);
+
+void run_generate(const GenerateOptions& options);
+
+// Adds the command to `app`.
+void add_generate_command(CLI::App& app);
+
+}  // namespace slipstream::cli
