@@ -1,0 +1,79 @@
+// `slipstream check` as a command: exit codes, and the files that it writes.
+#include <gtest/gtest.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "cli/check.h"
+#include "ptx_kernel.h"
+
+namespace slipstream {
+namespace {
+
+namespace fs = std::filesystem;
+
+class CheckCommand : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::path(testing::TempDir()) / "slipstream_check_command";
+    fs::create_directories(folder_ / "cache");
+    write("cache/early.ptx", check::ptx_kernel("  ld.global.u32 %r3, [%rd1];\n"
+                                               "  griddepcontrol.wait;\n"));
+    write("produced.json",
+          R"({"kernels": [{"name": "k", "pdl": true,
+                           "parameters": [{"index": 0, "role": "produced"}]}]})");
+    write("constant.json",
+          R"({"kernels": [{"name": "k", "pdl": true,
+                           "parameters": [{"index": 0, "role": "constant"}]}]})");
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ / name) << text;
+  }
+  int run(const std::vector<std::string>& arguments) const {
+    CLI::App app;
+    add_check_command(app);
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    reversed.push_back("check");
+    try {
+      app.parse(reversed);
+    } catch (const CLI::RuntimeError& error) {
+      return error.get_exit_code();
+    }
+    return -1;
+  }
+
+ private:
+  fs::path folder_;
+};
+
+TEST_F(CheckCommand, FailsFromTheSeverityThatIsAskedFor) {
+  EXPECT_EQ(run({path("cache")}), 0);
+  EXPECT_EQ(run({path("cache"), "--fail-on", "warning"}), 1);
+}
+
+TEST_F(CheckCommand, LetsTheCallerSettleWhatAPointerHolds) {
+  EXPECT_EQ(run({path("cache"), "--launches", path("produced.json")}), 1);
+  EXPECT_EQ(run({path("cache"), "--launches", path("constant.json"), "--fail-on", "warning"}), 0);
+}
+
+TEST_F(CheckCommand, SaysThatItCouldNotAnalyse) {
+  EXPECT_EQ(run({path("missing")}), 2);
+  write("broken.ptx", ".version 8.8\n.target sm_90a\n.visible .entry k(\n");
+  EXPECT_EQ(run({path("broken.ptx")}), 2);
+  EXPECT_EQ(run({path("cache"), "--launches", path("cache/early.ptx")}), 2);
+}
+
+TEST_F(CheckCommand, WritesSarif) {
+  EXPECT_EQ(run({path("cache"), "--sarif", path("report.sarif")}), 0);
+  std::ifstream file(path("report.sarif"));
+  const auto sarif = nlohmann::json::parse(file);
+  EXPECT_EQ(sarif["runs"][0]["results"].size(), 1U);
+}
+
+}  // namespace
+}  // namespace slipstream
