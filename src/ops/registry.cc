@@ -20,7 +20,8 @@ std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
                                             &kApplyRopeDeclaration,
                                             &kPerTokenGroupQuantDeclaration,
                                             &kQScaleDeclaration,
-                                            &kSkinnyGemmDeclaration};
+                                            &kSkinnyGemmDeclaration,
+                                            &kSkinnyGemvDeclaration};
   return kDeclarations;
 }
 

@@ -68,6 +68,7 @@ template <SkinnyGemmConfig kConfig>
 __device__ __forceinline__ void stream_weights(const SkinnyGemmParams& params, const Slice& slice,
                                                unsigned char* ring, Shared<kConfig>& shared) {
   const int lane = threadIdx.x % 32;
+  const uint64_t policy = evict_first_policy();
   int stage = 0;
   uint32_t round = 0;
   for (int column = 0; column < slice.columns; column += kConfig.stage_columns) {
@@ -80,7 +81,7 @@ __device__ __forceinline__ void stream_weights(const SkinnyGemmParams& params, c
       copy_bulk(
           ring + stage * kConfig.stage_bytes() + row * kConfig.row_bytes(),
           params.weights.get() + source_row * params.weight_stride + slice.first_column + column,
-          bytes, &shared.full[stage]);
+          bytes, &shared.full[stage], policy);
     }
     if (++stage == kConfig.stages) {
       stage = 0;

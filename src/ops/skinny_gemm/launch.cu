@@ -1,3 +1,4 @@
+#include "ops/skinny_gemm/gemv_kernel.cuh"
 #include "ops/skinny_gemm/kernel.cuh"
 #include "ops/skinny_gemm/launch.h"
 
@@ -6,6 +7,13 @@ namespace slipstream::ops {
 const pdl::KernelDeclaration kSkinnyGemmDeclaration{
     .name = "skinny_gemm",
     .symbol = "slipstream::ops::skinny_gemm_kernel",
+    .waits = true,
+    .fields = kSkinnyGemmFields,
+};
+
+const pdl::KernelDeclaration kSkinnyGemvDeclaration{
+    .name = "skinny_gemv",
+    .symbol = "slipstream::ops::skinny_gemv_kernel",
     .waits = true,
     .fields = kSkinnyGemmFields,
 };
@@ -61,13 +69,24 @@ void launch_shape(const SkinnyGemmParams& params, const pdl::LaunchOptions& opti
               options, params);
 }
 
+// Two rows per CTA: rows must be even.
+template <int kTokens>
+void launch_gemv(const SkinnyGemmParams& params, const pdl::LaunchOptions& options) {
+  pdl::launch(
+      kSkinnyGemvDeclaration, skinny_gemv_kernel<kTokens>,
+      {.grid = dim3(params.rows / skinny_gemv::kRows), .block = dim3(skinny_gemv::kThreads)},
+      options, params);
+}
+
 }  // namespace
 
 void launch_few_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options) {
   if (params.tokens == 0) return;
-  // One stage holds all columns of a CTA, or the other form streams them.
+  // What does not fit registers or one stage is streamed.
   constexpr SkinnyGemmConfig kConfig = FewRowsEightTokens::kConfig;
-  if (params.columns > kConfig.cluster_ctas * kConfig.stage_columns) {
+  if (params.tokens <= 2 && params.columns <= skinny_gemv::kMaximumColumns) {
+    params.tokens == 1 ? launch_gemv<1>(params, options) : launch_gemv<2>(params, options);
+  } else if (params.columns > kConfig.cluster_ctas * kConfig.stage_columns) {
     launch_many_rows(params, options);
   } else if (params.tokens <= 8) {
     launch_shape<FewRowsEightTokens>(params, options);

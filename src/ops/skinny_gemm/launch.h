@@ -9,6 +9,7 @@
 namespace slipstream::ops {
 
 extern const pdl::KernelDeclaration kSkinnyGemmDeclaration;
+extern const pdl::KernelDeclaration kSkinnyGemvDeclaration;
 
 // Check everything and return the parameters. Throw InvalidArgument.
 [[nodiscard]] SkinnyGemmParams check_dsv3_router_gemm(const Arguments& arguments,
@@ -19,8 +20,8 @@ extern const pdl::KernelDeclaration kSkinnyGemmDeclaration;
                                                        const Tensor& mat_a, const Tensor& mat_b,
                                                        const Tensor& output);
 
-// Few rows (a router): eight CTAs share the columns of 16 rows, and hold all of them before the
-// wait.
+// Few rows (a router). One or two tokens: two rows per CTA, weights in registers. More: eight CTAs
+// share the columns of 16 rows, and hold all of them before the wait.
 void launch_few_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options);
 // Many rows (a projection): two CTAs share the columns of 32 rows and stream them.
 void launch_many_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options);

@@ -93,15 +93,15 @@ SkinnyGemmParams check_dsv3_fused_a_gemm(const Arguments& arguments, const Tenso
 
 void dsv3_router_gemm(const Tensor& hidden_states, const Tensor& router_weights,
                       const Tensor& output, const LaunchOptions& options) {
-  launch_few_rows(check_dsv3_router_gemm(Arguments("dsv3_router_gemm"), hidden_states,
-                                         router_weights, output),
-                  options);
+  launch_few_rows(
+      check_dsv3_router_gemm(Arguments("dsv3_router_gemm"), hidden_states, router_weights, output),
+      options);
 }
 
 void dsv3_fused_a_gemm(const Tensor& mat_a, const Tensor& mat_b, const Tensor& output,
                        const LaunchOptions& options) {
-  launch_many_rows(
-      check_dsv3_fused_a_gemm(Arguments("dsv3_fused_a_gemm"), mat_a, mat_b, output), options);
+  launch_many_rows(check_dsv3_fused_a_gemm(Arguments("dsv3_fused_a_gemm"), mat_a, mat_b, output),
+                   options);
 }
 
 }  // namespace slipstream::ops

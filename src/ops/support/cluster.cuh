@@ -73,14 +73,22 @@ __device__ __forceinline__ void wait_barrier(uint64_t* barrier, uint32_t parity)
       : "memory");
 }
 
+// Tells L2 to give up the lines first that are loaded under it: weights are read once per token and
+// would push out what the next kernels need.
+__device__ __forceinline__ uint64_t evict_first_policy() {
+  uint64_t policy;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+
 // Copies `bytes` (a multiple of 16) from global to this CTA's shared memory and counts them on the
 // barrier.
 __device__ __forceinline__ void copy_bulk(void* shared, const void* global, uint32_t bytes,
-                                          uint64_t* barrier) {
+                                          uint64_t* barrier, uint64_t policy) {
   asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
-          "r"(shared_address(shared)),
-      "l"(global), "r"(bytes), "r"(shared_address(barrier))
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1], %2, [%3], %4;" ::"r"(shared_address(shared)),
+      "l"(global), "r"(bytes), "r"(shared_address(barrier)), "l"(policy)
       : "memory");
 }
 
