@@ -89,10 +89,14 @@ void build_rank_of(Builder& builder) {
 
 Step launch_dependents(const Operation& /*operation*/, Warp& warp, uint32_t /*executing*/) {
   Cluster& cluster = *warp.cta->cluster;
+  const bool is_first = !warp.cta->triggered;
   warp.cta->triggered = true;
-  // Whoever may start now should get the chance to.
-  cluster.wants_to_yield = cluster.grid->device->settings->schedule != machine::Schedule::kSerial;
-  return Step::kNext;
+  if (!is_first || cluster.grid->device->settings->schedule == machine::Schedule::kSerial) {
+    return Step::kNext;
+  }
+  // Whoever may start now gets the chance to, before this CTA goes on.
+  cluster.wants_to_yield = true;
+  return machine::yield(warp);
 }
 
 Step wait_for_grids(const Operation& /*operation*/, Warp& warp, uint32_t executing) {

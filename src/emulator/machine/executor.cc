@@ -87,6 +87,9 @@ TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
           const uint64_t start = counters.warp_instructions;
           run_warp(warp, code, counters);
           cluster.instructions += counters.warp_instructions - start;
+          if (cluster.wants_to_yield && cluster.live_threads != 0) {
+            return finish(TurnEnd::kOutOfBudget);
+          }
         }
       }
       if (counters.warp_instructions == before) {
@@ -97,7 +100,7 @@ TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
         return finish(TurnEnd::kFault);
       }
       if (cluster.live_threads != 0 &&
-          (cluster.wants_to_yield || counters.warp_instructions + worker.extra_cost() >= budget)) {
+          (counters.warp_instructions + worker.extra_cost() >= budget)) {
         return finish(TurnEnd::kOutOfBudget);
       }
     }

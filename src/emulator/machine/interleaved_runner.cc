@@ -110,16 +110,15 @@ InterleavedRunner::ActiveGrid* InterleavedRunner::choose_grid() {
   if (is_adversarial()) {
     return candidates[random_() % candidates.size()];
   }
-  // The youngest goes first, until each of its clusters has had a turn: it may spin until an older
-  // grid goes on.
+  // The youngest goes first, until it has had a turn that led nowhere for each of its clusters: it
+  // may spin until an older grid goes on.
   for (auto grid = candidates.rbegin(); grid != candidates.rend(); ++grid) {
-    if ((*grid)->turns < (*grid)->ready.size()) {
-      ++(*grid)->turns;
+    if ((*grid)->unfinished_turns < (*grid)->ready.size()) {
       return *grid;
     }
   }
   for (ActiveGrid* const grid : candidates) {
-    grid->turns = 0;
+    grid->unfinished_turns = 0;
   }
   return candidates.back();
 }
@@ -156,6 +155,7 @@ void InterleavedRunner::run_one_turn(ActiveGrid& grid, Statistics& statistics) {
       }
       break;
     case TurnEnd::kOutOfBudget:
+      ++grid.unfinished_turns;
       grid.ready.push_back(unit);
       break;
     case TurnEnd::kWaitingForGrids:

@@ -38,7 +38,7 @@ class InterleavedRunner {
     GridRun* run = nullptr;
     std::deque<Unit> ready;
     std::vector<Unit> waiting;         // for prerequisite grids
-    uint64_t turns = 0;                // since it was last passed over
+    uint64_t unfinished_turns = 0;     // since it was last passed over
     std::optional<uint64_t> flush_at;  // all CTAs have exited; complete when the clock is there
   };
 

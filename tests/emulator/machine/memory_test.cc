@@ -1,0 +1,52 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "emulator/machine/device.h"
+
+namespace slipstream::emulator::machine {
+namespace {
+
+TEST(DeviceMemory, FailsBeyondItsCapacity) {
+  Settings settings;
+  settings.memory_bytes = 1 << 20;
+  Device device(settings);
+  const uint64_t first = device.allocate(1 << 19, MemoryKind::kDevice, "a");
+  ASSERT_NE(first, 0U);
+  EXPECT_EQ(device.allocate((1 << 19) + 1, MemoryKind::kDevice, "b"), 0U);
+  EXPECT_NE(device.allocate(1 << 20, MemoryKind::kPinned, "host memory does not count"), 0U);
+  EXPECT_TRUE(device.free(first));
+  EXPECT_FALSE(device.free(first));
+  EXPECT_EQ(device.bytes_in_use(), 0U);
+}
+TEST(DeviceMemory, FindsTheAllocationAroundAnAddress) {
+  Device device{Settings{}};
+  const uint64_t address = device.allocate(100, MemoryKind::kDevice, "a");
+  EXPECT_EQ(device.find(address + 99)->address, address);
+  EXPECT_FALSE(device.find(address + 100));
+  EXPECT_EQ(address % 512, 0U);
+}
+TEST(DeviceMemory, ChecksCopies) {
+  Device device{Settings{}};
+  const uint64_t address = device.allocate(64, MemoryKind::kDevice, "a");
+  std::vector<uint8_t> host(128, 7);
+  const auto source = reinterpret_cast<uint64_t>(host.data());
+  device.copy(address, source, 64);
+  EXPECT_THROW(device.copy(address, source, 65), LaunchError);
+  device.fill(address, 0x01020304, 4, 16);
+  uint32_t value = 0;
+  std::memcpy(&value, reinterpret_cast<const void*>(address + 60), 4);
+  EXPECT_EQ(value, 0x01020304U);
+}
+TEST(DeviceMemory, AcceptsRegisteredHostMemoryOnce) {
+  Device device{Settings{}};
+  std::vector<uint8_t> host(4096);
+  EXPECT_TRUE(device.register_host(host.data(), host.size()));
+  EXPECT_FALSE(device.register_host(host.data() + 8, 8));
+  EXPECT_EQ(device.find(reinterpret_cast<uint64_t>(host.data()))->kind, MemoryKind::kRegistered);
+  EXPECT_TRUE(device.unregister_host(host.data()));
+  EXPECT_FALSE(device.unregister_host(host.data()));
+}
+
+}  // namespace
+}  // namespace slipstream::emulator::machine
