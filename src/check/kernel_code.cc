@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <tuple>
 
-#include "check/sass/operands.h"
-
 namespace slipstream::check {
 namespace {
 
@@ -105,7 +103,6 @@ KernelCode::KernelCode(Function function, std::string image, const KernelLaunch*
       demangled_(demangle(function_.name)),
       launch_(launch),
       flow_(build_control_flow(function_)) {
-  if (function_.code == CodeKind::kSass) split_registers(function_, flow_, sass::kLocalCell);
   origins_ = find_origins(function_);
   analysis_ = std::make_unique<OrderingAnalysis>(function_, flow_,
                                                  launch_ == nullptr ? 0 : launch_->block_threads);

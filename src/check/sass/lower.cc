@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "check/control_flow.h"
 #include "check/sass/arithmetic.h"
 #include "check/sass/memory.h"
 #include "check/sass/operands.h"
@@ -193,7 +194,9 @@ class Lowering {
 }  // namespace
 
 Function lower(const KernelImage& kernel, uint32_t architecture) {
-  return Lowering(kernel, architecture).run();
+  Function function = Lowering(kernel, architecture).run();
+  split_registers(function, build_control_flow(function), kLocalCell);
+  return function;
 }
 
 }  // namespace slipstream::check::sass

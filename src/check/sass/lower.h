@@ -6,7 +6,7 @@
 
 namespace slipstream::check::sass {
 
-// Registers of the result are those of the machine: split_registers() should follow.
+// Unrelated uses of one machine register are different registers in the result.
 Function lower(const KernelImage& kernel, uint32_t architecture);
 
 }  // namespace slipstream::check::sass

@@ -1,5 +1,6 @@
 // https://github.com/flashinfer-ai/flashinfer/issues/2558: inline assembly of the wait without a
 // memory clobber. What the compiler makes of it today happens to be right.
+// not in SASS alone: the source alone shows it
 #include "chain.cuh"
 
 constexpr int kThreads = 64;

@@ -2,6 +2,7 @@
 // defined for one architecture and not for another, while the attribute was set for both.
 // nvcc: -gencode arch=compute_90a,code=sm_90a -gencode arch=compute_120a,code=sm_120a
 // nvcc-repaired: -gencode arch=compute_90a,code=sm_90a -gencode arch=compute_120a,code=sm_120a
+// not in SASS alone: it takes both images together
 #include "chain.cuh"
 
 #if defined(REPAIRED) || __CUDA_ARCH__ == 900

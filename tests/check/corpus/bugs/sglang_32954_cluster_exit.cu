@@ -1,5 +1,6 @@
 // https://github.com/sgl-project/sglang/pull/32954: a CTA exits while its peer still writes to its
 // shared memory.
+// not in SASS alone: a store to a peer looks like any generic store
 #include "chain.cuh"
 
 constexpr int kThreads = 32;
