@@ -1,10 +1,12 @@
 #include "support/compare.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <functional>
-#include <iomanip>
 
 namespace slipstream::test {
 namespace {
@@ -35,7 +37,7 @@ testing::AssertionResult compare_floats(std::span<const float> actual,
                                         const std::function<bool(std::size_t)>& same) {
   return compare(actual.size(), expected.size(), same,
                  [&](testing::AssertionResult& failure, std::size_t i) {
-                   failure << std::setprecision(9) << actual[i] << ", must be " << expected[i];
+                   failure << fmt::format("{:.9g}, must be {:.9g}", actual[i], expected[i]);
                  });
 }
 
@@ -46,7 +48,7 @@ testing::AssertionResult same_bytes(std::span<const std::uint8_t> actual,
   return compare(
       actual.size(), expected.size(), [&](std::size_t i) { return actual[i] == expected[i]; },
       [&](testing::AssertionResult& failure, std::size_t i) {
-        failure << "0x" << std::hex << int{actual[i]} << ", must be 0x" << int{expected[i]};
+        failure << fmt::format("{:#04x}, must be {:#04x}", actual[i], expected[i]);
       });
 }
 
