@@ -128,9 +128,10 @@ void gather_operands(const Operation& operation, Warp& warp, Operands<T>& operan
     const auto* const packed =
         listed_operand<const uint32_t>(operation, warp, kFirstA + kCountA + r);
     for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      const uint32_t depth = (4 * r + lane % 4) * kPerRegister<B>;
-      for_each_element<B>(packed[lane],
-                          [&](uint32_t i, auto value) { operands.b[depth + i][lane / 4] = value; });
+      const uint32_t block = 4 * r + lane % 4;
+      for_each_element<B>(packed[lane], [&](uint32_t i, auto value) {
+        operands.b[depth_of<B>(block, i)][lane / 4] = value;
+      });
     }
   }
 }
