@@ -1,6 +1,8 @@
 // mov, address conversion, and instructions that only hint.
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <utility>
 
 #include "emulator/isa/lanes.h"
 #include "emulator/isa/table.h"
@@ -9,6 +11,8 @@
 namespace slipstream::emulator::isa {
 namespace {
 
+using machine::Warp;
+
 template <class T>
 T same(T a) {
   return a;
@@ -16,7 +20,7 @@ T same(T a) {
 template <class T>
 constexpr auto kMove = &build<same<T>, T, T>;
 
-Step move_predicate(const Operation& operation, machine::Warp& warp, uint32_t executing) {
+Step move_predicate(const Operation& operation, Warp& warp, uint32_t executing) {
   assign(predicate(operation, warp, 0), predicate(operation, warp, 1), executing);
   return Step::kNext;
 }
@@ -27,27 +31,73 @@ void build_move_predicate(Builder& builder) {
 
 // --- Packing and unpacking: mov.b64 {%r1, %r2}, %rd and back.
 
-template <class Whole, class Part>
-Step pack_parts(const Operation& operation, machine::Warp& warp, uint32_t executing) {
-  constexpr size_t kParts = sizeof(Whole) / sizeof(Part);
-  auto* const whole = operand<Whole>(operation, warp, 0);
-  for_each_lane(executing, [&](uint32_t lane) {
-    auto* const parts = reinterpret_cast<Part*>(whole + lane);
-    std::array<Part, kParts> values;
-    for (size_t i = 0; i < kParts; ++i) {
-      values[i] = operand<Part>(operation, warp, 1 + i)[lane];
+// Written as loops over all lanes, one for each part, so that they become vector instructions.
+template <class Whole, class Part, size_t kPart>
+void take_part(const Whole* whole, Part* part, uint32_t executing) {
+  const auto part_of = [&](uint32_t lane) {
+    return static_cast<Part>(whole[lane] >> (8 * sizeof(Part) * kPart));
+  };
+  if (executing == kAllLanes) {
+#pragma GCC ivdep
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
+      part[lane] = part_of(lane);
     }
-    std::copy(values.begin(), values.end(), parts);
-  });
+  } else {
+    for_each_lane(executing, [&](uint32_t lane) { part[lane] = part_of(lane); });
+  }
+}
+
+template <class Whole, class Part>
+Step unpack_parts(const Operation& operation, Warp& warp, uint32_t executing) {
+  constexpr size_t kParts = sizeof(Whole) / sizeof(Part);
+  // A part may be the register that is taken apart.
+  std::array<Whole, kWarpSize> whole;
+  std::copy_n(operand<Whole>(operation, warp, kParts), kWarpSize, whole.begin());
+  [&]<size_t... kPart>(std::index_sequence<kPart...>) {
+    (take_part<Whole, Part, kPart>(whole.data(), operand<Part>(operation, warp, kPart), executing),
+     ...);
+  }
+  (std::make_index_sequence<kParts>{});
   return Step::kNext;
 }
 
 template <class Whole, class Part>
-Step unpack_parts(const Operation& operation, machine::Warp& warp, uint32_t executing) {
-  constexpr size_t kParts = sizeof(Whole) / sizeof(Part);
-  const auto* const whole = operand<Whole>(operation, warp, kParts);
+constexpr auto kPack = [](auto... parts) {
+  Whole whole = 0;
+  uint32_t shift = 0;
+  ((whole |= static_cast<Whole>(parts) << shift, shift += 8 * sizeof(Part)), ...);
+  return whole;
+};
+
+template <class Whole, class Part>
+Step pack_parts(const Operation& operation, Warp& warp, uint32_t executing) {
+  if constexpr (sizeof(Whole) / sizeof(Part) == 2) {
+    return elementwise<kPack<Whole, Part>, Whole, Part, Part>(operation, warp, executing);
+  } else {
+    return elementwise<kPack<Whole, Part>, Whole, Part, Part, Part, Part>(operation, warp,
+                                                                          executing);
+  }
+}
+
+// 128 bits have no arithmetic: their parts are copied lane by lane.
+template <class Part>
+Step pack_128(const Operation& operation, Warp& warp, uint32_t executing) {
+  auto* const whole = operand<Bits128>(operation, warp, 0);
   for_each_lane(executing, [&](uint32_t lane) {
-    const auto* const parts = reinterpret_cast<const Part*>(whole + lane);
+    std::array<Part, sizeof(Bits128) / sizeof(Part)> parts;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      parts[i] = operand<Part>(operation, warp, 1 + i)[lane];
+    }
+    whole[lane] = std::bit_cast<Bits128>(parts);
+  });
+  return Step::kNext;
+}
+template <class Part>
+Step unpack_128(const Operation& operation, Warp& warp, uint32_t executing) {
+  constexpr size_t kParts = sizeof(Bits128) / sizeof(Part);
+  const auto* const whole = operand<Bits128>(operation, warp, kParts);
+  for_each_lane(executing, [&](uint32_t lane) {
+    const auto parts = std::bit_cast<std::array<Part, kParts>>(whole[lane]);
     for (size_t i = 0; i < kParts; ++i) {
       operand<Part>(operation, warp, i)[lane] = parts[i];
     }
@@ -67,17 +117,21 @@ void build_parts(Builder& builder, bool packs) {
   if (!packs) {
     builder.read(1, kPtxType<Whole>);
   }
-  builder.set_handler(packs ? &pack_parts<Whole, Part> : &unpack_parts<Whole, Part>);
+  if constexpr (sizeof(Whole) == sizeof(Bits128)) {
+    builder.set_handler(packs ? &pack_128<Part> : &unpack_128<Part>);
+  } else {
+    builder.set_handler(packs ? &pack_parts<Whole, Part> : &unpack_parts<Whole, Part>);
+  }
 }
 
 // A 16-bit register made of two bytes, which registers hold in 16 bits each.
-Step pack_bytes(const Operation& operation, machine::Warp& warp, uint32_t executing) {
+Step pack_bytes(const Operation& operation, Warp& warp, uint32_t executing) {
   return elementwise<[](uint16_t low, uint16_t high) {
     return static_cast<uint16_t>((low & 0xffU) | (high << 8U));
   },
                      uint16_t, uint16_t, uint16_t>(operation, warp, executing);
 }
-Step unpack_bytes(const Operation& operation, machine::Warp& warp, uint32_t executing) {
+Step unpack_bytes(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const whole = operand<uint16_t>(operation, warp, 2);
   for_each_lane(executing, [&](uint32_t lane) {
     const uint16_t value = whole[lane];
@@ -101,13 +155,13 @@ void build_bytes(Builder& builder, bool packs) {
 }
 
 // Four bytes in 32 bits likewise.
-Step pack_four_bytes(const Operation& operation, machine::Warp& warp, uint32_t executing) {
+Step pack_four_bytes(const Operation& operation, Warp& warp, uint32_t executing) {
   return elementwise<[](uint16_t a, uint16_t b, uint16_t c, uint16_t d) {
     return (a & 0xffU) | ((b & 0xffU) << 8U) | ((c & 0xffU) << 16U) | (uint32_t{d} << 24U);
   },
                      uint32_t, uint16_t, uint16_t, uint16_t, uint16_t>(operation, warp, executing);
 }
-Step unpack_four_bytes(const Operation& operation, machine::Warp& warp, uint32_t executing) {
+Step unpack_four_bytes(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const whole = operand<uint32_t>(operation, warp, 4);
   for_each_lane(executing, [&](uint32_t lane) {
     const uint32_t value = whole[lane];
@@ -186,7 +240,7 @@ constexpr auto kConvert = &build<kFunction, uint64_t, uint64_t>;
 enum class Window : uint8_t { kGlobal, kShared, kLocal, kParameter };
 
 template <Window kWanted>
-Step is_space(const Operation& operation, machine::Warp& warp, uint32_t executing) {
+Step is_space(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const addresses = operand<uint64_t>(operation, warp, 1);
   uint32_t result = 0;
   for_each_lane(executing, [&](uint32_t lane) {
@@ -209,7 +263,7 @@ void build_is_space(Builder& builder) {
 
 // --- Hints.
 
-Step nothing(const Operation& /*operation*/, machine::Warp& /*warp*/, uint32_t /*executing*/) {
+Step nothing(const Operation& /*operation*/, Warp& /*warp*/, uint32_t /*executing*/) {
   return Step::kNext;
 }
 void build_nothing(Builder& builder) { builder.set_handler(&nothing); }
