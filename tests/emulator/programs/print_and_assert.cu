@@ -1,4 +1,5 @@
 // printf and assert in a kernel.
+#undef NDEBUG  // a release build would leave the assertion out
 #include <cassert>
 #include <cstring>
 
