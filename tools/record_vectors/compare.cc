@@ -55,6 +55,11 @@ double ulp_at(double value) {
 }
 
 bool is_defined(const Bound& bound, std::span<const uint64_t> operands) {
+  constexpr uint64_t kLargestField = 255;
+  if (bound.kind == "bitfield") {
+    const auto fields = operands.last(2);
+    return fields[0] <= kLargestField && fields[1] <= kLargestField;
+  }
   constexpr double kLargestAngle = 3.1415927;
   if (bound.kind == "division") {
     const double divisor = std::fabs(float_value(operands[1]));
@@ -63,9 +68,13 @@ bool is_defined(const Bound& bound, std::span<const uint64_t> operands) {
   return bound.kind != "trigonometric" || std::fabs(float_value(operands[0])) <= kLargestAngle;
 }
 
-double allowed_error(const Bound& bound, double expected) {
-  constexpr double kSmallest = 0x1p-149;
-  const double relative = std::ldexp(std::fabs(expected), bound.amount) + kSmallest;
+// The smallest value of the type: no relative bound is narrower than that.
+double smallest_of(const std::string& type) {
+  return type == "f16" ? 0x1p-24 : type == "bf16" ? 0x1p-133 : type == "f32" ? 0x1p-149 : 0x1p-1074;
+}
+
+double allowed_error(const Bound& bound, const std::string& type, double expected) {
+  const double relative = std::ldexp(std::fabs(expected), bound.amount) + smallest_of(type);
   if (bound.kind == "relative") {
     return relative;
   }
@@ -78,14 +87,14 @@ double allowed_error(const Bound& bound, double expected) {
   return bound.amount * ulp_at(expected);
 }
 
-bool is_within(const Bound& bound, double expected, double found) {
+bool is_within(const Bound& bound, const std::string& type, double expected, double found) {
   if (std::isnan(expected) || std::isnan(found)) {
     return std::isnan(expected) && std::isnan(found);
   }
   if (std::isinf(expected) || std::isinf(found)) {
     return expected == found;
   }
-  return std::fabs(expected - found) <= allowed_error(bound, expected);
+  return std::fabs(expected - found) <= allowed_error(bound, type, expected);
 }
 
 }  // namespace
@@ -101,13 +110,16 @@ Agreement compare(const Comparison& comparison) {
   if (!is_defined(bound, comparison.operands)) {
     return Agreement::kWithinBound;
   }
+  if (bound.kind == "bitfield") {
+    return Agreement::kDifferent;
+  }
   const bool is_pair = comparison.type.ends_with("x2");
   const std::string type =
       is_pair ? comparison.type.substr(0, comparison.type.size() - 2) : comparison.type;
   bool within = true;
   for (unsigned shift = 0; shift < (is_pair ? 32U : 1U); shift += 16) {
     const uint64_t mask = is_pair ? 0xffffU : UINT64_MAX;
-    within = within && is_within(bound, value_of(type, comparison.expected >> shift & mask),
+    within = within && is_within(bound, type, value_of(type, comparison.expected >> shift & mask),
                                  value_of(type, comparison.found >> shift & mask));
   }
   return within ? Agreement::kWithinBound : Agreement::kDifferent;

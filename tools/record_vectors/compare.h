@@ -6,6 +6,7 @@
 //   ulp N               within N units in the last place
 //   division N          the same, for divisors from 2^-126 to 2^126; others are not defined
 //   logarithm E         within 2^E, or 2^E of the value
+//   bitfield            the same bits, for positions and lengths up to 255; others are not defined
 //   trigonometric E     within 2^E for angles up to pi; others are not defined
 #pragma once
 

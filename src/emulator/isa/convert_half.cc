@@ -86,8 +86,9 @@ double prepare(const Modifiers& modifiers, double value) {
   }
   return modifiers.to_unit ? saturate_unit<true>(value) : value;
 }
+// .ftz changes nothing here: a GPU does not flush what it makes shorter.
 double prepare(const Modifiers& modifiers, float value) {
-  return prepare(modifiers, static_cast<double>(modifiers.flush ? flush<true>(value) : value));
+  return prepare(modifiers, static_cast<double>(value));
 }
 
 template <class Value>
@@ -100,16 +101,35 @@ constexpr auto kNarrow = [](const Modifiers& modifiers, auto value) {
   return Result{static_cast<uint16_t>(narrow(modifiers, value, kFormatOf<Result>))};
 };
 
+// An f64 NaN keeps its sign and the upper bits of its payload, and becomes quiet.
+template <class Result>
+constexpr auto kNarrowDouble = [](const Modifiers& modifiers, double value) {
+  if (value == value || modifiers.to_unit) {
+    return kNarrow<Result>(modifiers, value);
+  }
+  constexpr uint32_t kDropped = 52 - kFormatOf<Result>.mantissa_bits;
+  constexpr uint32_t kQuietBit = 1U << (kFormatOf<Result>.mantissa_bits - 1);
+  const auto bits = std::bit_cast<uint64_t>(value);
+  const auto payload =
+      static_cast<uint32_t>(bits >> kDropped) & ((1U << kFormatOf<Result>.mantissa_bits) - 1);
+  const uint32_t sign = (bits >> 63U) != 0 ? kFormatOf<Result>.sign_bit() : 0;
+  return Result{static_cast<uint16_t>(sign | kFormatOf<Result>.infinity | kQuietBit | payload)};
+};
+
 template <class Element>
 constexpr auto kNarrowPair = [](const Modifiers& modifiers, float high, float low) {
   return narrow(modifiers, low, kFormatOf<Element>) | narrow(modifiers, high, kFormatOf<Element>)
                                                           << 16U;
 };
 
-// tf32 lives in the upper bits of an f32; its NaN is that of f32.
+// tf32 lives in the upper bits of an f32. .rna rounds a NaN as if it were a number.
 constexpr auto kNarrowTf32 = [](const Modifiers& modifiers, float value) {
   constexpr uint32_t kUnusedBits = 13;
-  return value != value ? kCanonicalNan : narrow(modifiers, value, kTf32Format) << kUnusedBits;
+  if (value != value && modifiers.rounding == Rounding::kNearestAway) {
+    return (std::bit_cast<uint32_t>(value) + (1U << (kUnusedBits - 1))) >> kUnusedBits
+                                                                               << kUnusedBits;
+  }
+  return narrow(modifiers, value, kTf32Format) << kUnusedBits;
 };
 
 template <const FloatFormat& kFormat>
@@ -138,7 +158,11 @@ void build_narrow(Builder& builder) {
       return;
     }
   }
-  build_convert<kNarrow<Result>, Result, Source>(builder);
+  if constexpr (std::is_same_v<Source, double>) {
+    build_convert<kNarrowDouble<Result>, Result, double>(builder);
+  } else {
+    build_convert<kNarrow<Result>, Result, Source>(builder);
+  }
 }
 
 template <class Element>
@@ -153,12 +177,17 @@ void build_narrow_pair(Builder& builder) {
 
 // --- Out of short formats.
 
+// A NaN becomes the canonical one on the way from f16 to f32, and keeps its payload on every other
+// way.
+float widened(Half value) { return canonical(to_float(value)); }
+float widened(BFloat16 value) { return to_float(value); }
+
 template <class Source>
-constexpr auto kWiden = [](Source value) { return canonical(to_float(value)); };
+constexpr auto kWiden = [](Source value) { return widened(value); };
 
 template <class Result, class Source>
 constexpr auto kWidenModified = [](const Modifiers& modifiers, Source value) {
-  Result wide = canonical(to_float(value));
+  Result wide = std::is_same_v<Result, double> ? to_float(value) : widened(value);
   wide = modifiers.flush ? flush<true>(wide) : wide;
   return modifiers.to_unit ? saturate_unit<true>(wide) : wide;
 };
@@ -235,12 +264,12 @@ constexpr auto kFromInteger = [](const Modifiers& modifiers, Holder<Integer> hel
   return kNarrow<Result>(modifiers, exact_or_odd(static_cast<Integer>(held)));
 };
 
-// Out of range goes to the nearest end, NaN to 0.
+// Out of range goes to the nearest end, NaN to 0 or, for 64 bits, the top bit.
 template <class Integer, class Source>
 constexpr auto kToInteger = [](const Modifiers& modifiers, Source value) {
   using Limits = std::numeric_limits<Integer>;
   const double rounded = round_to_integer(modifiers.rounding, to_float(value));
-  Integer result = 0;
+  Integer result = sizeof(Integer) == 8 ? static_cast<Integer>(1ULL << 63U) : 0;
   if (rounded >= static_cast<double>(Limits::max())) {
     result = Limits::max();
   } else if (rounded <= static_cast<double>(Limits::min())) {
