@@ -35,7 +35,7 @@ struct Constant {
   const T* pointer = nullptr;
 
   // The address: for host code, for address arithmetic and for bulk copies to shared memory.
-  SLIPSTREAM_HOST_DEVICE const T* get() const { return pointer; }
+  [[nodiscard]] SLIPSTREAM_HOST_DEVICE const T* get() const { return pointer; }
 };
 
 // Memory that an earlier kernel may have written, or that this one writes. Read and written after
@@ -45,7 +45,7 @@ template <class T>
 struct Produced {
   T* pointer = nullptr;
 
-  SLIPSTREAM_HOST_DEVICE T* get() const { return pointer; }
+  [[nodiscard]] SLIPSTREAM_HOST_DEVICE T* get() const { return pointer; }
 };
 
 #if defined(__CUDACC__)

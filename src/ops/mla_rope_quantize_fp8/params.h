@@ -46,8 +46,8 @@ struct MlaRopeQuantizeRows {
 };
 
 // `head` counts the heads of q and then the one of k.
-SLIPSTREAM_HOST_DEVICE inline MlaRopeQuantizeRows rows_of(const MlaRopeQuantizeFp8Params& params,
-                                                          std::int64_t token, int head) {
+[[nodiscard]] SLIPSTREAM_HOST_DEVICE inline MlaRopeQuantizeRows rows_of(
+    const MlaRopeQuantizeFp8Params& params, std::int64_t token, int head) {
   const bool is_q = head < params.heads;
   return {is_q ? params.q_rope.row(token, head) : params.k_rope.row(token, 0),
           is_q ? params.q_nope.row(token, head) : params.k_nope.row(token, 0),

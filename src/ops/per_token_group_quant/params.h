@@ -35,7 +35,7 @@ struct PerTokenGroupQuantParams {
   bool masked_m_is_int64 = false;
 
   // The tokens of an expert that are quantised, from the value of masked_m.
-  SLIPSTREAM_HOST_DEVICE std::int64_t tokens_of(int expert) const {
+  [[nodiscard]] SLIPSTREAM_HOST_DEVICE std::int64_t tokens_of(int expert) const {
     if (masked_m.get() == nullptr) return tokens;
     const std::int64_t count = masked_m_is_int64
                                    ? static_cast<const std::int64_t*>(masked_m.get())[expert]

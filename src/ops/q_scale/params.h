@@ -17,7 +17,7 @@ struct TokenHeads {
   std::int64_t token_stride = 0;
   std::int64_t head_stride = 0;
 
-  SLIPSTREAM_HOST_DEVICE T* at(std::int64_t token, std::int64_t head) const {
+  [[nodiscard]] SLIPSTREAM_HOST_DEVICE T* at(std::int64_t token, std::int64_t head) const {
     return data.get() + token * token_stride + head * head_stride;
   }
 };

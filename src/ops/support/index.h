@@ -15,14 +15,14 @@ struct IndexArray {
 };
 
 // Address arithmetic apart from the load, so that a kernel can do it before its wait.
-SLIPSTREAM_HOST_DEVICE inline const void* index_address(const IndexArray& array,
-                                                        std::int64_t element) {
+[[nodiscard]] SLIPSTREAM_HOST_DEVICE inline const void* index_address(const IndexArray& array,
+                                                                      std::int64_t element) {
   const std::int64_t bytes = array.is_int64 ? 8 : 4;
   return static_cast<const char*>(array.data.get()) + element * array.stride * bytes;
 }
 
-SLIPSTREAM_HOST_DEVICE inline std::int64_t load_index(const IndexArray& array,
-                                                      const void* address) {
+[[nodiscard]] SLIPSTREAM_HOST_DEVICE inline std::int64_t load_index(const IndexArray& array,
+                                                                    const void* address) {
   if (array.is_int64) return *static_cast<const std::int64_t*>(address);
   return *static_cast<const std::int32_t*>(address);
 }
@@ -38,7 +38,8 @@ struct SlotTable {
 
 enum class SlotUse : std::uint8_t { kWrite, kReserved, kOutside };
 
-SLIPSTREAM_HOST_DEVICE inline SlotUse classify_slot(const SlotTable& table, std::int64_t slot) {
+[[nodiscard]] SLIPSTREAM_HOST_DEVICE inline SlotUse classify_slot(const SlotTable& table,
+                                                                  std::int64_t slot) {
   if (table.has_reserved_slot && slot == table.reserved_slot) return SlotUse::kReserved;
   return slot >= 0 && slot < table.slots ? SlotUse::kWrite : SlotUse::kOutside;
 }

@@ -24,7 +24,7 @@ struct Divisor {
 // where the second gives the correctly rounded one because the reciprocal is correctly rounded
 // (Markstein). Residuals are taken as q * d - x, not x - q * d, so that a zero keeps its sign.
 // Quotients below 2^-100 may be off; they round to code 0 all the same.
-SLIPSTREAM_HOST_DEVICE inline float divide(float x, Divisor divisor) {
+[[nodiscard]] SLIPSTREAM_HOST_DEVICE inline float divide(float x, Divisor divisor) {
   float quotient = x * divisor.reciprocal;
   for (int correction = 0; correction < 2; ++correction) {
     const float residual = fmaf(quotient, divisor.value, -x);

@@ -13,7 +13,9 @@ struct Rows {
   pdl::Produced<T> data;
   std::int64_t stride = 0;  // from row to row, in elements of T
 
-  SLIPSTREAM_HOST_DEVICE T* row(std::int64_t index) const { return data.get() + index * stride; }
+  [[nodiscard]] SLIPSTREAM_HOST_DEVICE T* row(std::int64_t index) const {
+    return data.get() + index * stride;
+  }
 };
 
 // Rows of a [tokens, heads, columns] tensor whose columns lie side by side. 16-bit floats are
@@ -24,7 +26,7 @@ struct HeadRows {
   std::int64_t token_stride = 0;  // in elements of T
   std::int64_t head_stride = 0;
 
-  SLIPSTREAM_HOST_DEVICE T* row(std::int64_t token, std::int64_t head) const {
+  [[nodiscard]] SLIPSTREAM_HOST_DEVICE T* row(std::int64_t token, std::int64_t head) const {
     return data.get() + token * token_stride + head * head_stride;
   }
 };
