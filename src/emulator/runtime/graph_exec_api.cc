@@ -47,7 +47,6 @@ void launch(GraphExec& exec, Stream& stream) {
   if (exec.last_launch != 0) behind.push_back({exec.last_launch});
   exec.last_launch = submit_graph(*exec.graph, behind);
   streams().advance(stream, exec.last_launch);
-  submitted(exec.last_launch);
 }
 
 // Replaces what one node of the executable graph does.

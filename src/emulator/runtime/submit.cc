@@ -121,6 +121,7 @@ machine::Ticket enqueue_kernel(Stream& stream, const KernelOperation& operation)
        operation.programmatic_at_block_start ? machine::DependencyKind::kLaunchCompletion
                                              : machine::DependencyKind::kProgrammatic);
   fire(operation.launch_completion_event.get(), ticket, machine::DependencyKind::kLaunchCompletion);
+  submitted(ticket);
   return ticket;
 }
 
@@ -147,9 +148,11 @@ void check_kernel(const KernelOperation& operation) {
 }
 
 machine::Ticket submit_operation(const Operation& operation, Dependencies dependencies) {
-  return std::visit(
+  const machine::Ticket ticket = std::visit(
       [&](const auto& alternative) { return submit(alternative, std::move(dependencies)); },
       operation);
+  submitted(ticket);
+  return ticket;
 }
 
 machine::Ticket enqueue(Stream& stream, Operation operation) {
@@ -159,17 +162,15 @@ machine::Ticket enqueue(Stream& stream, Operation operation) {
   }
   forbid_implicit_dependency(stream);
   streams().join_default_stream(stream);
-  machine::Ticket ticket = 0;
   if (const auto* kernel = std::get_if<KernelOperation>(&operation)) {
-    ticket = enqueue_kernel(stream, *kernel);
-  } else if (const auto* wait = std::get_if<EventWaitOperation>(&operation)) {
+    return enqueue_kernel(stream, *kernel);
+  }
+  if (const auto* wait = std::get_if<EventWaitOperation>(&operation)) {
     enqueue_wait(stream, *wait->event);
     return 0;
-  } else {
-    ticket = submit_operation(operation, stream.tail);
-    streams().advance(stream, ticket);
   }
-  submitted(ticket);
+  const machine::Ticket ticket = submit_operation(operation, stream.tail);
+  streams().advance(stream, ticket);
   return ticket;
 }
 
