@@ -100,7 +100,7 @@ std::vector<IndexerType> types_from_list(const JsonReader& json,
   std::vector<IndexerType> types;
   for (const std::string& name : names) {
     if (name != "full" && name != "shared") {
-      json.fail("indexer_types", "a list of \"full\" and \"shared\"", '"' + name + '"');
+      json.fail("indexer_types", R"(a list of "full" and "shared")", '"' + name + '"');
     }
     types.push_back(name == "full" ? IndexerType::kFull : IndexerType::kShared);
   }
@@ -174,7 +174,7 @@ std::vector<MlpType> read_mlp_types(const JsonReader& json, int layers) {
   if (list) {
     for (const std::string& name : *list) {
       if (name != "dense" && name != "sparse") {
-        json.fail("mlp_layer_types", "a list of \"dense\" and \"sparse\"", '"' + name + '"');
+        json.fail("mlp_layer_types", R"(a list of "dense" and "sparse")", '"' + name + '"');
       }
       types.push_back(name == "dense" ? MlpType::kDense : MlpType::kSparse);
     }
@@ -189,6 +189,7 @@ std::vector<MlpType> read_mlp_types(const JsonReader& json, int layers) {
   // theirs.
   const int dense = json.count("first_k_dense_replace", 0, kMostLayers);
   std::vector<MlpType> by_count;
+  by_count.reserve(layers);
   for (int layer = 0; layer < layers; ++layer) {
     by_count.push_back(layer < dense ? MlpType::kDense : MlpType::kSparse);
   }
@@ -277,7 +278,7 @@ void read_rope(const JsonReader& json, ModelConfig& config) {
     type = parameters->text_or(type_key, "default");
     const bool yarn_allowed = config.model_type != ModelType::kGlmMoeDsa;
     if (type != "default" && !(type == "yarn" && yarn_allowed)) {
-      parameters->fail(type_key, yarn_allowed ? "\"yarn\" or \"default\"" : "\"default\"");
+      parameters->fail(type_key, yarn_allowed ? R"("yarn" or "default")" : "\"default\"");
     }
   }
   if (type == "yarn") config.yarn = read_yarn(*parameters);

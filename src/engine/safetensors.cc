@@ -51,7 +51,7 @@ const TypeRow& row_of(StoredType type) {
 
 // Product of a shape and an element size, or nothing if it does not fit.
 std::optional<std::uint64_t> byte_count(std::span<const std::int64_t> shape, std::int64_t size) {
-  std::uint64_t bytes = static_cast<std::uint64_t>(size);
+  auto bytes = static_cast<std::uint64_t>(size);
   for (const std::int64_t extent : shape) {
     if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes)) return {};
   }

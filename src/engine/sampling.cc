@@ -13,7 +13,7 @@
 namespace slipstream::engine {
 namespace {
 
-constexpr float kNothing = -std::numeric_limits<float>::infinity();
+constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 // The first token with the largest score.
 template <class Score>
@@ -61,7 +61,7 @@ void check_sampling(const SamplingOptions& options) {
 
 float sampling_threshold(std::span<const float> logits, const SamplingOptions& options) {
   const std::vector<float> kept = top_k_logits(logits, options.top_k);
-  if (kept.empty()) return kNothing;
+  if (kept.empty()) return -std::numeric_limits<float>::infinity();
   if (options.top_p >= 1) return kept.back();
   std::vector<double> mass;  // cumulative, from the largest logit on
   double total = 0;

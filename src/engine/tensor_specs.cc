@@ -25,7 +25,7 @@ class SpecList {
 
 void add_indexer(const ModelConfig& config, const std::string& attention, SpecList& list) {
   const std::string prefix = attention + "indexer.";
-  list.linear(prefix + "wq_b.weight", config.index_n_heads * config.index_head_dim,
+  list.linear(prefix + "wq_b.weight", std::int64_t{config.index_n_heads} * config.index_head_dim,
               config.q_lora_rank, TensorCut::kReplicate);
   list.linear(prefix + "wk.weight", config.index_head_dim, config.hidden_size,
               TensorCut::kReplicate);

@@ -10,11 +10,13 @@
 namespace slipstream::engine::reference {
 namespace {
 
-constexpr int kRowWidth = kLatentWidth + kRopeWidth;
-constexpr int kGroups = kLatentWidth / kBlock;
+constexpr std::size_t kRowWidth = kLatentWidth + kRopeWidth;
+constexpr std::size_t kGroup = kBlock;
+constexpr std::size_t kGroups = kLatentWidth / kGroup;
+constexpr std::size_t kKeyBytes = kIndexWidth;
 constexpr std::size_t kScalesAt = kLatentWidth;
 constexpr std::size_t kRopeAt = kScalesAt + kGroups * sizeof(float);
-constexpr std::size_t kIndexPageBytes = kPageSize * (kIndexWidth + sizeof(float));
+constexpr std::size_t kIndexPageBytes = kPageSize * (kKeyBytes + sizeof(float));
 
 template <class T>
 void put(std::byte* address, T value) {
@@ -84,21 +86,21 @@ void LatentCache::write(int slot, std::span<const float> latent, std::span<const
 
 void LatentCache::write_fp8(std::byte* row, std::span<const float> latent,
                             std::span<const float> rope) const {
-  for (int group = 0; group < kGroups; ++group) {
-    const auto values = latent.subspan(group * kBlock, kBlock);
+  for (std::size_t group = 0; group < kGroups; ++group) {
+    const auto values = latent.subspan(group * kGroup, kGroup);
     const float scale = latent_scale(values, numerics_.ue8m0);
     put(row + kScalesAt + group * sizeof(float), scale);
-    for (int i = 0; i < kBlock; ++i) {
-      put(row + group * kBlock + i, float_to_e4m3(values[i] / scale));
+    for (std::size_t i = 0; i < kGroup; ++i) {
+      put(row + group * kGroup + i, float_to_e4m3(values[i] / scale));
     }
   }
   put_bf16(row + kRopeAt, rope);
 }
 
 void LatentCache::read_fp8(const std::byte* row, std::span<float> result) const {
-  for (int group = 0; group < kGroups; ++group) {
+  for (std::size_t group = 0; group < kGroups; ++group) {
     const auto scale = get<float>(row + kScalesAt + group * sizeof(float));
-    for (int i = group * kBlock; i < (group + 1) * kBlock; ++i) {
+    for (std::size_t i = group * kGroup; i < (group + 1) * kGroup; ++i) {
       result[i] = round_to_bf16(e4m3_to_float(get<std::uint8_t>(row + i)) * scale);
     }
   }
@@ -134,10 +136,10 @@ void IndexKeyCache::write(int slot, std::span<const float> key) {
     return;
   }
   std::byte* page = bytes_.data() + (slot / kPageSize) * kIndexPageBytes;
-  const int row = slot % kPageSize;
+  const std::size_t row = slot % kPageSize;
   const QuantizedGroup quantized = quantize_group(key, true);
-  std::memcpy(page + row * kIndexWidth, quantized.codes.data(), kIndexWidth);
-  put(page + kPageSize * kIndexWidth + row * sizeof(float), quantized.scale);
+  std::memcpy(page + row * kKeyBytes, quantized.codes.data(), kIndexWidth);
+  put(page + kPageSize * kKeyBytes + row * sizeof(float), quantized.scale);
 }
 
 float IndexKeyCache::read(int slot, std::span<float> values) const {
@@ -147,11 +149,11 @@ float IndexKeyCache::read(int slot, std::span<float> values) const {
     return 1;
   }
   const std::byte* page = bytes_.data() + (slot / kPageSize) * kIndexPageBytes;
-  const int row = slot % kPageSize;
+  const std::size_t row = slot % kPageSize;
   for (int i = 0; i < kIndexWidth; ++i) {
-    values[i] = e4m3_to_float(get<std::uint8_t>(page + row * kIndexWidth + i));
+    values[i] = e4m3_to_float(get<std::uint8_t>(page + row * kKeyBytes + i));
   }
-  return get<float>(page + kPageSize * kIndexWidth + row * sizeof(float));
+  return get<float>(page + kPageSize * kKeyBytes + row * sizeof(float));
 }
 
 }  // namespace slipstream::engine::reference

@@ -52,7 +52,7 @@ class IndexKeyCache {
 
   void write(int slot, std::span<const float> key);
   // The codes' values (exact: the key itself); returns the scale that belongs to them (exact: 1).
-  float read(int slot, std::span<float> values) const;
+  [[nodiscard]] float read(int slot, std::span<float> values) const;
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
 
  private:

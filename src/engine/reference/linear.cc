@@ -24,7 +24,7 @@ Operand quantized(const Matrix& x, bool ue8m0) {
   Operand result = plain(x);
   for (int token = 0; token < x.rows(); ++token) {
     for (int group = 0; group < result.scales.columns(); ++group) {
-      const auto values = result.values.row(token).subspan(group * kBlock, kBlock);
+      const auto values = result.values.row(token).subspan(std::size_t{kBlock} * group, kBlock);
       const QuantizedGroup coded = quantize_group(values, ue8m0);
       std::transform(coded.codes.begin(), coded.codes.end(), values.begin(), e4m3_to_float);
       result.scales.row(token)[group] = coded.scale;

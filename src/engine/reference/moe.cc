@@ -14,17 +14,20 @@ namespace {
 // Sets the scores of all groups but the best ones to minus infinity.
 void keep_best_groups(const ModelConfig& config, std::vector<float>& scores) {
   if (config.n_group == 1) return;
-  const int size = config.n_routed_experts / config.n_group;
-  std::vector<float> group_scores;
-  for (int group = 0; group < config.n_group; ++group) {
-    std::vector<float> members(scores.begin() + group * size, scores.begin() + (group + 1) * size);
-    std::partial_sort(members.begin(), members.begin() + 2, members.end(), std::greater<>());
-    group_scores.push_back(members[0] + members[1]);
+  const std::size_t size = scores.size() / config.n_group;
+  const auto members = [&](std::size_t group) {
+    return std::span(scores).subspan(group * size, size);
+  };
+  std::vector<float> group_scores(config.n_group);
+  for (std::size_t group = 0; group < group_scores.size(); ++group) {
+    std::vector<float> sorted(members(group).begin(), members(group).end());
+    std::partial_sort(sorted.begin(), sorted.begin() + 2, sorted.end(), std::greater<>());
+    group_scores[group] = sorted[0] + sorted[1];
   }
   const std::vector<int> kept = top_k(group_scores, config.topk_group);
-  for (int group = 0; group < config.n_group; ++group) {
-    if (std::binary_search(kept.begin(), kept.end(), group)) continue;
-    std::fill_n(scores.begin() + group * size, size, -std::numeric_limits<float>::infinity());
+  for (std::size_t group = 0; group < group_scores.size(); ++group) {
+    if (std::binary_search(kept.begin(), kept.end(), static_cast<int>(group))) continue;
+    std::ranges::fill(members(group), -std::numeric_limits<float>::infinity());
   }
 }
 
@@ -55,6 +58,7 @@ std::vector<ExpertChoice> choose_experts(const ModelConfig& config,
   float total = 0;
   for (const int expert : experts) total += scores[expert];
   std::vector<ExpertChoice> choice;
+  choice.reserve(experts.size());
   for (const int expert : experts) {
     choice.push_back({expert, config.routed_scaling_factor * scores[expert] / total});
   }

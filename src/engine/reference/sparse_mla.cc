@@ -22,10 +22,12 @@ void attend_token(const Model& model, const AttentionWeights& weights, std::span
                   const PageTable& pages, std::span<float> result) {
   const ModelConfig& config = model.config;
   const int nope = config.qk_nope_head_dim;
+  const auto width = static_cast<std::size_t>(config.qk_head_dim());
+  const auto value_width = static_cast<std::size_t>(config.v_head_dim);
   std::vector<float> query(kLatentWidth + kRopeWidth);
   std::vector<float> latent(kLatentWidth);
   for (int head = 0; head < model.local_heads; ++head) {
-    const auto q_head = q.subspan(head * config.qk_head_dim(), config.qk_head_dim());
+    const auto q_head = q.subspan(width * head, width);
     absorb_query(model.numerics, q_head.first(nope), of_head(weights.w_uk, head, nope),
                  std::span(query).first(kLatentWidth));
     const auto q_rope = std::span(query).subspan(kLatentWidth);
@@ -35,7 +37,7 @@ void attend_token(const Model& model, const AttentionWeights& weights, std::span
 
     attend(model.numerics, query, list, cache, pages, config.softmax_scale(), latent);
     project_value(model.numerics, latent, of_head(weights.w_uv, head, config.v_head_dim),
-                  result.subspan(head * config.v_head_dim, config.v_head_dim));
+                  result.subspan(value_width * head, value_width));
   }
 }
 

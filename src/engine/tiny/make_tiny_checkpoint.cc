@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <filesystem>
 
 #include "engine/tiny/tiny_checkpoint.h"
@@ -27,9 +28,8 @@ std::string changes_of(const std::vector<std::string>& settings) {
   return "{" + changes + "}";
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+// Parses, writes, and lets errors pass.
+int run(int argc, char** argv) {
   CLI::App app(
       "Write tiny random checkpoints in the published layouts, the same bytes everywhere.");
   std::string directory;
@@ -39,20 +39,30 @@ int main(int argc, char** argv) {
   app.add_option("NAME", names, "which ones (default: all)");
   app.add_option("--set", settings, "KEY=JSON: another value in config.json, so other shapes")
       ->take_all();
-  CLI11_PARSE(app, argc, argv);
   try {
-    if (names.empty()) {
-      for (const TinySpec& spec : tiny_specs()) names.push_back(spec.name);
-    }
-    const std::string changes = changes_of(settings);
-    for (const std::string& name : names) {
-      const std::string target = (std::filesystem::path(directory) / name).string();
-      write_tiny_checkpoint(with_changes(tiny_spec(name), name, changes), target);
-      fmt::print("{}\n", target);
-    }
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "make_tiny_checkpoint: {}\n", error.what());
-    return 1;
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
+  if (names.empty()) {
+    for (const TinySpec& spec : tiny_specs()) names.push_back(spec.name);
+  }
+  const std::string changes = changes_of(settings);
+  for (const std::string& name : names) {
+    const std::string target = (std::filesystem::path(directory) / name).string();
+    write_tiny_checkpoint(with_changes(tiny_spec(name), name, changes), target);
+    fmt::print("{}\n", target);
   }
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "make_tiny_checkpoint: %s\n", error.what());
+    return 1;
+  }
 }

@@ -186,6 +186,7 @@ class Builder {
       return;
     }
     std::vector<std::uint16_t> rounded;
+    rounded.reserve(values.size());
     for (const float value : values) rounded.push_back(float_to_bf16(value));
     tensors_[tensor.name] = pack(StoredType::kBF16, tensor.shape, rounded);
   }

@@ -7,26 +7,26 @@ namespace slipstream::engine::kernels {
 
 // The new rows of the latent cache and, on layers with an indexer of their own, of the index keys.
 struct CacheWriteParams {
-  pdl::Produced<const __nv_bfloat16> kv;  // [tokens, 576], read after the wait
-  pdl::Constant<float> kv_gamma;          // [512]
+  pdl::Produced<const __nv_bfloat16> kv = {};  // [tokens, 576], read after the wait
+  pdl::Constant<float> kv_gamma = {};          // [512]
   float kv_eps = 0;
-  pdl::Produced<const __nv_bfloat16> keys;  // optional: [tokens, 128]
-  pdl::Constant<float> key_gamma;           // [128]
-  pdl::Constant<float> key_bias;            // [128]
+  pdl::Produced<const __nv_bfloat16> keys = {};  // optional: [tokens, 128]
+  pdl::Constant<float> key_gamma = {};           // [128]
+  pdl::Constant<float> key_bias = {};            // [128]
   float key_eps = 0;
-  pdl::Constant<float> rope;  // [positions, 32 cosines and 32 sines]
+  pdl::Constant<float> rope = {};  // [positions, 32 cosines and 32 sines]
   bool index_interleaved = false;
-  Places places;
-  pdl::Produced<std::byte> latent_cache;  // rows of 576 bf16 or 656 bytes
+  Places places = {};
+  pdl::Produced<std::byte> latent_cache = {};  // rows of 576 bf16 or 656 bytes
   bool fp8_rows = false;
   bool ue8m0 = false;                    // scales of 656-byte rows are powers of two
-  pdl::Produced<std::byte> index_cache;  // pages of 64 keys, then 64 scales
+  pdl::Produced<std::byte> index_cache = {};  // pages of 64 keys, then 64 scales
 };
 
 struct LatentLaunch {
-  LinearParams linear;
-  NormInput input;
-  CacheWriteParams cache;
+  LinearParams linear = {};
+  NormInput input = {};
+  CacheWriteParams cache = {};
 };
 
 }  // namespace slipstream::engine::kernels

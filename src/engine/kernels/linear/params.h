@@ -20,8 +20,8 @@ inline constexpr int kMaxSegments = 4;
 // A matrix in the order in which warps multiply it: for each 16 rows, for each 128 columns one
 // chunk of 2 KB (e4m3) or two (bf16); see pack.h. Rows and columns beyond the matrix are zero.
 struct PackedMatrix {
-  pdl::Constant<std::byte> tiles;
-  pdl::Constant<float> scales;  // [tiles, groups]; e4m3 only
+  pdl::Constant<std::byte> tiles = {};
+  pdl::Constant<float> scales = {};  // [tiles, groups]; e4m3 only
   int rows = 0;
   int columns = 0;
   bool is_fp8 = false;
@@ -44,8 +44,8 @@ struct PackedMatrix {
 
 // One of the matrices that a launch multiplies with the same activations.
 struct Segment {
-  PackedMatrix matrix;
-  pdl::Produced<void> output;  // [tokens, output_stride], bf16 or fp32, written after the wait
+  PackedMatrix matrix = {};
+  pdl::Produced<void> output = {};  // [tokens, output_stride], bf16 or fp32, written after the wait
   std::int64_t output_stride = 0;
   bool output_is_float32 = false;
 };
@@ -70,7 +70,7 @@ struct LinearParams {
 
 // bf16 rows as they are.
 struct PlainInput {
-  pdl::Produced<const __nv_bfloat16> rows;  // read after the wait
+  pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
   std::int64_t stride = 0;
   std::int64_t input_stride = 0;  // from one rows_per_input's columns to the next's
   int columns = 0;
@@ -78,36 +78,36 @@ struct PlainInput {
 
 // RMSNorm of rows, or of rows plus delta, or of embedding rows.
 struct NormInput {
-  pdl::Produced<const __nv_bfloat16> rows;  // read after the wait
+  pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
   std::int64_t stride = 0;
-  pdl::Constant<__nv_bfloat16> embedding;  // if not null: the rows are those of the step's tokens
-  pdl::Produced<const StepRow> step;
-  pdl::Produced<const __nv_bfloat16> delta;  // optional, [tokens, columns]
-  pdl::Constant<float> gamma;
+  pdl::Constant<__nv_bfloat16> embedding = {};  // if not null: the rows are those of the step's tokens
+  pdl::Produced<const StepRow> step = {};
+  pdl::Produced<const __nv_bfloat16> delta = {};  // optional, [tokens, columns]
+  pdl::Constant<float> gamma = {};
   int columns = 0;
   float eps = 0;
-  pdl::Produced<__nv_bfloat16> sum;     // optional: rows + delta, rounded, [tokens, columns]
-  pdl::Produced<__nv_bfloat16> normed;  // optional, [tokens, columns]
+  pdl::Produced<__nv_bfloat16> sum = {};     // optional: rows + delta, rounded, [tokens, columns]
+  pdl::Produced<__nv_bfloat16> normed = {};  // optional, [tokens, columns]
 };
 
 // silu(gate) * up of rows [gate | up].
 struct SiluInput {
-  pdl::Produced<const __nv_bfloat16> rows;  // read after the wait
+  pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
   std::int64_t stride = 0;
   int columns = 0;  // of gate, and of up
 };
 
 // The partial results of sparse attention, combined.
 struct CombineInput {
-  pdl::Produced<const float> partials;  // [tokens, heads, splits, 512]
-  pdl::Produced<const float2> weights;  // [tokens, heads, splits]: (largest exponent, sum)
+  pdl::Produced<const float> partials = {};  // [tokens, heads, splits, 512]
+  pdl::Produced<const float2> weights = {};  // [tokens, heads, splits]: (largest exponent, sum)
   int heads = 0;
   int splits = 0;
 };
 
 template <class Input>
 struct LinearLaunch {
-  LinearParams linear;
+  LinearParams linear = {};
   Input input;
 };
 

@@ -56,7 +56,7 @@ class WeightStream {
     if (threadIdx.x % 32 == 0) {
       ops::expect_bytes(&barriers_[copy_slot_], kChunkBytes);
       ops::copy_bulk(ring_ + copy_slot_ * kChunkBytes, source_, kChunkBytes,
-                     &barriers_[copy_slot_]);
+                     &barriers_[copy_slot_], policy_);
     }
     source_ += kChunkBytes;
     if (++in_group_ == per_group_) {
@@ -69,6 +69,7 @@ class WeightStream {
   unsigned char* ring_;
   std::uint64_t* barriers_;
   int slots_;
+  std::uint64_t policy_ = ops::evict_first_policy();  // nobody reads a weight twice in a step
   const std::byte* source_ = nullptr;
   std::int64_t jump_ = 0;
   int per_group_ = 1;

@@ -6,12 +6,12 @@
 namespace slipstream::engine::kernels {
 
 struct SelectParams {
-  pdl::Produced<const float> scores;  // [tokens, score_stride], read after the wait
+  pdl::Produced<const float> scores = {};  // [tokens, score_stride], read after the wait
   std::int64_t score_stride = 0;
-  pdl::Produced<const StepRow> rows;  // [tokens]
+  pdl::Produced<const StepRow> rows = {};  // [tokens]
   int tokens = 0;
   int index_topk = 0;
-  pdl::Produced<int> lists;  // [tokens, index_topk], written after the wait; positions ascending
+  pdl::Produced<int> lists = {};  // [tokens, index_topk], written after the wait; positions ascending
 };
 
 }  // namespace slipstream::engine::kernels

@@ -1,0 +1,57 @@
+#include "slipstream/engine.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/decode_step.h"
+#include "engine/engine_impl.h"
+#include "engine/float_formats.h"
+
+namespace slipstream::engine {
+
+Engine Engine::load(const std::string& directory, const LoadOptions& options) {
+  return Engine(std::make_unique<Impl>(directory, options));
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::Engine(Engine&& other) noexcept = default;
+Engine& Engine::operator=(Engine&& other) noexcept = default;
+Engine::~Engine() = default;
+
+int Engine::vocab_size() const { return impl_->config().vocab_size; }
+int Engine::num_hidden_layers() const { return impl_->config().num_hidden_layers; }
+int Engine::hidden_size() const { return impl_->config().hidden_size; }
+int Engine::max_position_embeddings() const { return impl_->config().max_position_embeddings; }
+std::vector<int> Engine::eos_token_ids() const { return impl_->config().eos_token_ids; }
+MemoryUse Engine::memory_use() const { return impl_->memory_use(); }
+SequenceId Engine::create_sequence(const SamplingOptions& sampling) {
+  return impl_->create_sequence(sampling);
+}
+void Engine::free(SequenceId sequence) { impl_->free(sequence); }
+std::int64_t Engine::length(SequenceId sequence) const { return impl_->length(sequence); }
+int Engine::prefill(SequenceId sequence, std::span<const int> ids) {
+  return impl_->prefill(sequence, ids);
+}
+std::vector<int> Engine::step(std::span<const SequenceId> sequences) {
+  std::vector<int> result;
+  impl_->run(sequences, 1, [&](std::span<const int> tokens) {
+    result.assign(tokens.begin(), tokens.end());
+    return true;
+  });
+  return result;
+}
+void Engine::run(std::span<const SequenceId> sequences, int count,
+                 const std::function<bool(std::span<const int>)>& on_tokens) {
+  impl_->run(sequences, count, on_tokens);
+}
+void Engine::force(SequenceId sequence, int token) { impl_->force(sequence, token); }
+std::vector<float> Engine::logits(SequenceId sequence) { return impl_->logits(sequence); }
+LayerResult Engine::run_layer(int layer, std::span<const float> hidden,
+                              std::span<const IndexList> lists) {
+  return impl_->run_layer(layer, hidden, lists);
+}
+int Engine::launches_per_step(int tokens) const { return impl_->launches_per_step(tokens); }
+
+}  // namespace slipstream::engine

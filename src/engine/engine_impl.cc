@@ -1,0 +1,245 @@
+#include "engine/engine_impl.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "engine/float_formats.h"
+
+namespace slipstream::engine {
+namespace {
+
+using kernels::kMaxRows;
+using kernels::kPageSize;
+
+Checkpoint open(const std::string& directory, const LoadOptions& options) {
+  if (options.stream == nullptr || options.stream == cudaStreamLegacy ||
+      options.stream == cudaStreamPerThread) {
+    throw InvalidArgument("stream must be one made by cudaStreamCreate, is a default stream");
+  }
+  if (options.cache_tokens < 1) {
+    throw InvalidArgument(
+        fmt::format("cache_tokens must be at least 1, is {}", options.cache_tokens));
+  }
+  if (options.max_sequences < 1) {
+    throw InvalidArgument(
+        fmt::format("max_sequences must be at least 1, is {}", options.max_sequences));
+  }
+  Checkpoint checkpoint = Checkpoint::open(directory, {options.tp, options.rank});
+  if (options.lora_norm_eps) checkpoint.config().lora_norm_eps = *options.lora_norm_eps;
+  return checkpoint;
+}
+
+std::int64_t page_count(const LoadOptions& options) {
+  return (options.cache_tokens + kPageSize - 1) / kPageSize;
+}
+
+// Positions that one sequence can have.
+int position_count(const ModelConfig& config, const LoadOptions& options) {
+  return static_cast<int>(
+      std::min<std::int64_t>(page_count(options) * kPageSize, config.max_position_embeddings));
+}
+
+std::vector<LayerCache> make_caches(const ModelConfig& config, const CacheShape& shape) {
+  std::vector<LayerCache> caches;
+  for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
+    caches.push_back(make_layer_cache(shape, config.indexer_type(layer) == IndexerType::kFull));
+  }
+  return caches;
+}
+
+bool same_row(const kernels::StepRow& a, const kernels::StepRow& b) {
+  return a.token == b.token && a.position == b.position && a.sequence == b.sequence &&
+         a.temperature == b.temperature && a.top_k == b.top_k && a.top_p == b.top_p &&
+         a.seed == b.seed;
+}
+
+kernels::StepRow make_row(const Sequence& sequence, std::int64_t position, int token) {
+  return {token,
+          static_cast<int>(position),
+          sequence.slot,
+          sequence.sampling.temperature,
+          sequence.sampling.top_k,
+          sequence.sampling.top_p,
+          sequence.sampling.seed};
+}
+
+}  // namespace
+
+Engine::Impl::Impl(const std::string& directory, const LoadOptions& options)
+    : checkpoint_(open(directory, options)),
+      options_(options),
+      positions_(position_count(checkpoint_.config(), options)),
+      weights_(checkpoint_),
+      // One row of the page table more, for layers that run alone.
+      workspace_(checkpoint_, options.max_sequences + 1, positions_),
+      caches_(make_caches(checkpoint_.config(), {static_cast<int>(page_count(options)),
+                                                 options.kv_format == KvFormat::kFp8})),
+      sequences_(options.max_sequences, static_cast<int>(page_count(options)), positions_),
+      step_(checkpoint_, weights_, workspace_, options.kv_format == KvFormat::kFp8) {
+  check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize after loading");
+}
+
+MemoryUse Engine::Impl::memory_use() const {
+  MemoryUse use{weights_.bytes(), 0, workspace_.bytes()};
+  for (const LayerCache& cache : caches_) {
+    use.cache_bytes += cache.latent.bytes() + cache.index_keys.bytes();
+  }
+  return use;
+}
+
+SequenceId Engine::Impl::create_sequence(const SamplingOptions& sampling) {
+  return sequences_.create(sampling);
+}
+
+void Engine::Impl::free(SequenceId sequence) { sequences_.free(sequence); }
+
+std::int64_t Engine::Impl::length(SequenceId sequence) { return sequences_.at(sequence).length; }
+
+void Engine::Impl::check_ids(std::span<const int> ids) const {
+  for (const int id : ids) {
+    if (id < 0 || id >= config().vocab_size) {
+      throw InvalidArgument(fmt::format("token id must be from 0 to vocab_size - 1 = {}, is {}",
+                                        config().vocab_size - 1, id));
+    }
+  }
+}
+
+int Engine::Impl::prefill(SequenceId id, std::span<const int> ids) {
+  Sequence& sequence = sequences_.at(id);
+  if (ids.empty()) throw InvalidArgument("ids must be at least one token id, are none");
+  check_ids(ids);
+  if (sequences_.reserve(sequence, static_cast<std::int64_t>(ids.size()))) upload_pages(sequence);
+  while (!ids.empty()) {
+    const int count = std::min<int>(kMaxStepTokens, static_cast<int>(ids.size()));
+    std::vector<StepRow> rows;
+    for (int i = 0; i < count; ++i) {
+      rows.push_back(make_row(sequence, sequence.length + i, ids[i]));
+      if (i + 1 < count) rows.back().temperature = 0;  // what it would choose is not used
+    }
+    set_rows(rows);
+    replay(count);
+    sequence.length += count;
+    ids = ids.subspan(count);
+    rows_of_logits_.assign(count, SequenceId{-1});
+    rows_of_logits_.back() = id;
+  }
+  const int rows = static_cast<int>(rows_of_logits_.size());
+  sequence.next_token = sampled(rows).back();
+  rows_on_device_.clear();
+  return sequence.next_token;
+}
+
+void Engine::Impl::run(std::span<const SequenceId> ids, int count,
+                       const std::function<bool(std::span<const int>)>& on_tokens) {
+  const int tokens = static_cast<int>(ids.size());
+  if (tokens < 1 || tokens > kMaxStepTokens ||
+      std::set<SequenceId>(ids.begin(), ids.end()).size() != ids.size()) {
+    throw InvalidArgument(
+        fmt::format("sequences must be 1 to {} different ones, are {}", kMaxStepTokens, tokens));
+  }
+  std::vector<StepRow> rows;
+  for (const SequenceId id : ids) {
+    Sequence& sequence = sequences_.at(id);
+    if (sequence.next_token < 0) {
+      throw InvalidArgument("sequence must have been prefilled before it is stepped, is empty");
+    }
+    if (sequences_.reserve(sequence, count)) upload_pages(sequence);
+    rows.push_back(make_row(sequence, sequence.length, sequence.next_token));
+  }
+  set_rows(rows);
+
+  int delivered = 0;
+  bool wanted = true;
+  std::vector<int> last;
+  const auto deliver = [&] {
+    const std::span<const int> chosen = ring_.receive(delivered, tokens);
+    last.assign(chosen.begin(), chosen.end());
+    ++delivered;
+    wanted = on_tokens(last);
+  };
+  int enqueued = 0;
+  for (; enqueued < count && wanted; ++enqueued) {
+    if (enqueued - delivered == TokenRing::kSlots) deliver();
+    if (!wanted) break;
+    replay(tokens);
+    ring_.send(enqueued, workspace_.sampled.data(), tokens, options_.stream);
+  }
+  while (delivered < enqueued && wanted) deliver();
+  synchronize();
+
+  rows_of_logits_.assign(ids.begin(), ids.end());
+  // Steps that nobody wanted any more have moved the device on.
+  if (delivered < enqueued) rows_of_logits_.clear();
+  for (int i = 0; i < tokens; ++i) {
+    Sequence& sequence = sequences_.at(ids[i]);
+    sequence.length += delivered;
+    if (delivered > 0) sequence.next_token = last[i];
+    rows[i] = make_row(sequence, sequence.length, sequence.next_token);
+  }
+  rows_on_device_ = delivered == enqueued ? rows : std::vector<StepRow>{};
+}
+
+void Engine::Impl::force(SequenceId sequence, int token) {
+  check_ids({&token, 1});
+  sequences_.at(sequence).next_token = token;
+}
+
+std::vector<float> Engine::Impl::logits(SequenceId sequence) {
+  (void)sequences_.at(sequence);
+  const auto found = std::find(rows_of_logits_.begin(), rows_of_logits_.end(), sequence);
+  if (found == rows_of_logits_.end()) {
+    throw InvalidArgument("logits must be those of a sequence of the last step, are of another");
+  }
+  const std::int64_t row = found - rows_of_logits_.begin();
+  std::vector<float> result(weights_.head().rows);
+  check_cuda(
+      cudaMemcpyAsync(result.data(), workspace_.logits.data() + row * weights_.head().rows,
+                      result.size() * sizeof(float), cudaMemcpyDeviceToHost, options_.stream),
+      "copy of the logits");
+  synchronize();
+  return result;
+}
+
+void Engine::Impl::set_rows(const std::vector<StepRow>& wanted) {
+  if (std::equal(wanted.begin(), wanted.end(), rows_on_device_.begin(), rows_on_device_.end(),
+                 same_row)) {
+    return;
+  }
+  check_cuda(cudaMemcpyAsync(workspace_.rows.data(), wanted.data(), wanted.size() * sizeof(StepRow),
+                             cudaMemcpyHostToDevice, options_.stream),
+             "copy of the step's tokens");
+  // The source is pageable and about to go.
+  synchronize();
+}
+
+void Engine::Impl::upload_pages(const Sequence& sequence) {
+  check_cuda(
+      cudaMemcpyAsync(workspace_.pages.data() + sequence.slot * workspace_.pages_per_sequence,
+                      sequence.pages.data(), sequence.pages.size() * sizeof(int),
+                      cudaMemcpyHostToDevice, options_.stream),
+      "copy of a page table");
+  synchronize();
+}
+
+void Engine::Impl::replay(int tokens) {
+  graphs_.launch(tokens, options_.stream,
+                 [&] { step_.enqueue(tokens, caches_, {.stream = options_.stream}); });
+}
+
+std::vector<int> Engine::Impl::sampled(int tokens) {
+  std::vector<int> result(tokens);
+  check_cuda(cudaMemcpyAsync(result.data(), workspace_.sampled.data(), tokens * sizeof(int),
+                             cudaMemcpyDeviceToHost, options_.stream),
+             "copy of the sampled tokens");
+  synchronize();
+  return result;
+}
+
+void Engine::Impl::synchronize() const {
+  check_cuda(cudaStreamSynchronize(options_.stream), "cudaStreamSynchronize");
+}
+
+}  // namespace slipstream::engine

@@ -1,0 +1,74 @@
+// What is behind Engine.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/checkpoint.h"
+#include "engine/decode_step.h"
+#include "engine/sequences.h"
+#include "engine/step_graphs.h"
+#include "engine/token_ring.h"
+#include "engine/weights.h"
+#include "engine/workspace.h"
+#include "slipstream/engine.h"
+
+namespace slipstream::engine {
+
+class Engine::Impl {
+ public:
+  Impl(const std::string& directory, const LoadOptions& options);
+
+  [[nodiscard]] const ModelConfig& config() const { return checkpoint_.config(); }
+  [[nodiscard]] MemoryUse memory_use() const;
+  SequenceId create_sequence(const SamplingOptions& sampling);
+  void free(SequenceId sequence);
+  [[nodiscard]] std::int64_t length(SequenceId sequence);
+  int prefill(SequenceId sequence, std::span<const int> ids);
+  void run(std::span<const SequenceId> sequences, int count,
+           const std::function<bool(std::span<const int>)>& on_tokens);
+  void force(SequenceId sequence, int token);
+  std::vector<float> logits(SequenceId sequence);
+  LayerResult run_layer(int layer, std::span<const float> hidden,
+                     std::span<const IndexList> lists);
+  [[nodiscard]] int launches_per_step(int tokens) const {
+    return static_cast<int>(graphs_.nodes(tokens));
+  }
+
+ private:
+  using StepRow = kernels::StepRow;
+
+  void check_ids(std::span<const int> ids) const;
+  // Makes `wanted` the step's input, unless the last step left just that behind.
+  void set_rows(const std::vector<StepRow>& wanted);
+  void upload_pages(const Sequence& sequence);
+  void replay(int tokens);
+  // The tokens that the last replay chose.
+  std::vector<int> sampled(int tokens);
+  void synchronize() const;
+
+  void copy_layer_input(std::span<const float> hidden, int first, int count);
+  void copy_lists(std::span<const IndexList> lists, int first, int count);
+  void read_layer_output(int layer, int count, std::vector<float>& hidden);
+  void read_lists(int first, int count, std::vector<IndexList>& lists);
+
+  Checkpoint checkpoint_;
+  LoadOptions options_;
+  int positions_;
+  Weights weights_;
+  Workspace workspace_;
+  std::vector<LayerCache> caches_;
+  Sequences sequences_;
+  DecodeStep step_;
+  StepGraphs graphs_;
+  TokenRing ring_;
+
+  std::vector<StepRow> rows_on_device_;     // what the next replay would process
+  std::vector<SequenceId> rows_of_logits_;  // whose logits the workspace holds, row by row
+  std::vector<SequenceId> decoding_;
+};
+
+}  // namespace slipstream::engine

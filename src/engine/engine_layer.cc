@@ -1,0 +1,144 @@
+// One layer alone.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "engine/engine_impl.h"
+#include "engine/float_formats.h"
+
+namespace slipstream::engine {
+namespace {
+
+using kernels::kPageSize;
+
+std::vector<float> download_bf16(const __nv_bfloat16* source, std::size_t count,
+                                 cudaStream_t stream) {
+  std::vector<std::uint16_t> bits(count);
+  check_cuda(cudaMemcpyAsync(bits.data(), source, count * sizeof(std::uint16_t),
+                             cudaMemcpyDeviceToHost, stream),
+             "copy of hidden states");
+  check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  std::vector<float> values(count);
+  std::transform(bits.begin(), bits.end(), values.begin(), bf16_to_float);
+  return values;
+}
+
+template <class T>
+void upload(T* target, const std::vector<T>& values, cudaStream_t stream) {
+  check_cuda(cudaMemcpyAsync(target, values.data(), values.size() * sizeof(T),
+                             cudaMemcpyHostToDevice, stream),
+             "copy of a layer's input");
+  check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+}
+
+}  // namespace
+
+LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
+                                    std::span<const IndexList> lists) {
+  if (layer < 0 || layer >= config().num_hidden_layers) {
+    throw InvalidArgument(
+        fmt::format("layer must be from 0 to {}, is {}", config().num_hidden_layers - 1, layer));
+  }
+  const int width = config().hidden_size;
+  const int tokens = static_cast<int>(hidden.size()) / width;
+  if (tokens == 0 || hidden.size() % width != 0 || tokens > positions_) {
+    throw InvalidArgument(
+        fmt::format("hidden must have 1 to {} rows of hidden_size = {}, has {} values", positions_,
+                    width, hidden.size()));
+  }
+  const IndexerType type = config().indexer_type(layer);
+  const bool shared = type == IndexerType::kShared;
+  if (lists.size() != (shared ? static_cast<std::size_t>(tokens) : 0)) {
+    throw InvalidArgument(fmt::format("lists of layer {} must be {}, are {}", layer,
+                                      shared ? tokens : 0, lists.size()));
+  }
+
+  const int pages = (tokens + kPageSize - 1) / kPageSize;
+  const LayerCache cache =
+      make_layer_cache({pages, options_.kv_format == KvFormat::kFp8}, type == IndexerType::kFull);
+  Sequence alone;
+  alone.slot = options_.max_sequences;
+  for (int page = 0; page < pages; ++page) alone.pages.push_back(page);
+  upload_pages(alone);
+  rows_on_device_.clear();
+  rows_of_logits_.clear();
+
+  LayerResult result;
+  for (int first = 0; first < tokens; first += kMaxStepTokens) {
+    const int count = std::min(kMaxStepTokens, tokens - first);
+    std::vector<StepRow> rows(count);
+    for (int i = 0; i < count; ++i) {
+      rows[i].position = first + i;
+      rows[i].sequence = alone.slot;
+    }
+    set_rows(rows);
+    copy_layer_input(hidden, first, count);
+    if (shared) copy_lists(lists, first, count);
+    step_.enqueue_layer(layer, count, cache, {.stream = options_.stream});
+    read_layer_output(layer, count, result.hidden);
+    read_lists(first, count, result.lists);
+  }
+  return result;
+}
+
+void Engine::Impl::copy_layer_input(std::span<const float> hidden, int first, int count) {
+  const std::size_t width = config().hidden_size;
+  std::vector<std::uint16_t> bits(count * width);
+  std::transform(hidden.begin() + first * width, hidden.begin() + (first + count) * width,
+                 bits.begin(), float_to_bf16);
+  upload(reinterpret_cast<std::uint16_t*>(workspace_.residual.data()), bits, options_.stream);
+}
+
+void Engine::Impl::copy_lists(std::span<const IndexList> lists, int first, int count) {
+  const int topk = config().index_topk;
+  std::vector<int> flat(static_cast<std::size_t>(count) * topk);
+  for (int i = 0; i < count; ++i) {
+    const int position = first + i;
+    if (position < topk) continue;  // every position, whatever the list says
+    const IndexList& list = lists[position];
+    const bool inside = std::all_of(list.begin(), list.end(),
+                                    [&](int other) { return other >= 0 && other <= position; });
+    if (list.size() != static_cast<std::size_t>(topk) || !inside) {
+      throw InvalidArgument(
+          fmt::format("list of position {} must be index_topk = {} positions up to it, is another",
+                      position, topk));
+    }
+    std::copy(list.begin(), list.end(), flat.begin() + static_cast<std::ptrdiff_t>(i) * topk);
+  }
+  upload(workspace_.lists.data(), flat, options_.stream);
+}
+
+void Engine::Impl::read_layer_output(int layer, int count, std::vector<float>& hidden) {
+  const std::size_t size = static_cast<std::size_t>(count) * config().hidden_size;
+  if (layer + 1 == config().num_hidden_layers) {
+    step_.enqueue_head(count, {.stream = options_.stream});
+    const auto normed = download_bf16(workspace_.normed.data(), size, options_.stream);
+    hidden.insert(hidden.end(), normed.begin(), normed.end());
+    return;
+  }
+  const auto residual = download_bf16(workspace_.residual.data(), size, options_.stream);
+  const auto delta = download_bf16(workspace_.delta.data(), size, options_.stream);
+  for (std::size_t i = 0; i < size; ++i) hidden.push_back(residual[i] + delta[i]);
+}
+
+void Engine::Impl::read_lists(int first, int count, std::vector<IndexList>& lists) {
+  // A model without an indexer keeps no lists: its tokens take every position.
+  const int topk = config().index_topk;
+  std::vector<int> flat(static_cast<std::size_t>(count) * topk);
+  check_cuda(cudaMemcpyAsync(flat.data(), workspace_.lists.data(), flat.size() * sizeof(int),
+                             cudaMemcpyDeviceToHost, options_.stream),
+             "copy of the index lists");
+  synchronize();
+  for (int i = 0; i < count; ++i) {
+    const int keys = first + i + 1;
+    const auto kept = flat.begin() + static_cast<std::ptrdiff_t>(i) * topk;
+    IndexList& list = lists.emplace_back(kept, kept + (keys > topk ? topk : 0));
+    if (list.empty()) {
+      list.resize(keys);
+      std::iota(list.begin(), list.end(), 0);
+    }
+  }
+}
+
+}  // namespace slipstream::engine

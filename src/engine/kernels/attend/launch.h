@@ -1,0 +1,14 @@
+#pragma once
+
+#include "engine/kernels/attend/params.h"
+#include "slipstream/launch.h"
+
+namespace slipstream::engine::kernels {
+
+// How many parts the keys of each token are split into; chosen so that the GPU has work for every
+// SM and few tokens do not make many parts of few keys. `keys` is the most that a token has.
+[[nodiscard]] int attention_splits(int tokens, int heads, int keys);
+
+void launch_attend(const AttendParams& params, const pdl::LaunchOptions& options);
+
+}  // namespace slipstream::engine::kernels

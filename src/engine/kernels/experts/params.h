@@ -1,0 +1,53 @@
+// Parameters of the two launches of a mixture-of-experts layer behind its router.
+#pragma once
+
+#include "engine/kernels/linear/params.h"
+
+namespace slipstream::engine::kernels {
+
+inline constexpr int kMaxExperts = 512;
+inline constexpr int kMaxChoices = 32;  // experts per token
+
+struct ExpertChoice {
+  int expert;
+  float weight;
+};
+
+struct RouteParams {
+  pdl::Produced<const float> logits = {};  // [tokens, experts], read after the wait
+  pdl::Constant<float> bias = {};          // [experts]
+  int experts = 0;
+  int choices = 0;  // per token
+  int groups = 0;
+  int kept_groups = 0;
+  float scaling = 0;
+};
+
+// Choice of experts, then gate and up of every chosen one.
+struct RoutedLaunch {
+  RouteParams route = {};
+  PackedMatrix gate_up = {};  // of expert 0: [2 * width, hidden]; the others lie behind it
+  PlainInput input = {};      // the normed hidden state
+  int tokens = 0;
+  bool ue8m0 = false;
+  int ring_slots = 0;
+  pdl::Produced<ExpertChoice> choices = {};     // [tokens, choices], written after the wait
+  pdl::Produced<__nv_bfloat16> activated = {};  // [tokens, choices, 2 * width], gate then up
+};
+
+// The down projections of chosen and shared experts, weighted and summed.
+struct DownLaunch {
+  pdl::Produced<const ExpertChoice> choices = {};       // [tokens, choices], read after the wait
+  int choices_per_token = 0;
+  int experts = 0;
+  pdl::Produced<const __nv_bfloat16> activated = {};  // [tokens, choices, 2 * width]
+  PackedMatrix down = {};                             // of expert 0: [hidden, width]
+  SiluInput shared_input = {};                        // [tokens, 2 * shared width]
+  PackedMatrix shared_down = {};                      // [hidden, shared width]
+  int tokens = 0;
+  bool ue8m0 = false;
+  int ring_slots = 0;
+  pdl::Produced<__nv_bfloat16> output = {};  // [tokens, hidden], written after the wait
+};
+
+}  // namespace slipstream::engine::kernels

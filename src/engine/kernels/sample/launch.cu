@@ -1,0 +1,19 @@
+#include "engine/kernels/sample/kernel.cuh"
+#include "engine/kernels/sample/launch.h"
+
+namespace slipstream::engine::kernels {
+namespace {
+
+const pdl::KernelDeclaration kDeclaration{.name = "sample",
+                                          .symbol = "slipstream::engine::kernels::sample_kernel",
+                                          .waits = true,
+                                          .fields = {}};
+
+}  // namespace
+
+void launch_sample(const SampleParams& params, const pdl::LaunchOptions& options) {
+  pdl::launch(kDeclaration, sample_kernel,
+              {.grid = dim3(params.tokens), .block = dim3(kSampleThreads)}, options, params);
+}
+
+}  // namespace slipstream::engine::kernels

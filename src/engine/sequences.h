@@ -1,0 +1,41 @@
+// The living sequences of an engine and the cache pages they hold. Host bookkeeping only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "slipstream/engine.h"
+
+namespace slipstream::engine {
+
+struct Sequence {
+  int slot = 0;  // its row in the page table
+  std::vector<int> pages;
+  std::int64_t length = 0;  // tokens in the cache
+  int next_token = -1;      // input of the next step; -1 before anything was processed
+  SamplingOptions sampling;
+};
+
+class Sequences {
+ public:
+  Sequences(int most, int pages, std::int64_t most_positions);
+
+  SequenceId create(const SamplingOptions& sampling);
+  void free(SequenceId id);
+  // Throws InvalidArgument if there is no such sequence.
+  [[nodiscard]] Sequence& at(SequenceId id);
+  // Makes sure that the sequence has pages for `tokens` more; true if it got any. Throws
+  // InvalidArgument where the cache or the positions end.
+  bool reserve(Sequence& sequence, std::int64_t tokens);
+
+ private:
+  int most_;
+  std::int64_t most_positions_;
+  std::int64_t next_id_ = 0;
+  std::map<SequenceId, Sequence> living_;
+  std::vector<int> free_pages_;
+  std::vector<int> free_slots_;
+};
+
+}  // namespace slipstream::engine

@@ -1,0 +1,32 @@
+// One CUDA graph per number of tokens, captured at first use.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <functional>
+
+#include "engine/kernels/support/step_row.h"
+
+namespace slipstream::engine {
+
+class StepGraphs {
+ public:
+  StepGraphs() = default;
+  ~StepGraphs();
+  StepGraphs(const StepGraphs&) = delete;
+  StepGraphs& operator=(const StepGraphs&) = delete;
+
+  // Launches the graph of `tokens` tokens; `enqueue` fills it the first time.
+  void launch(int tokens, cudaStream_t stream, const std::function<void()>& enqueue);
+  // Kernels in the graph of `tokens` tokens; 0 before its first launch.
+  [[nodiscard]] std::size_t nodes(int tokens) const { return nodes_[tokens]; }
+
+ private:
+  void capture(int tokens, cudaStream_t stream, const std::function<void()>& enqueue);
+
+  std::array<cudaGraphExec_t, kernels::kMaxRows + 1> graphs_{};
+  std::array<std::size_t, kernels::kMaxRows + 1> nodes_{};
+};
+
+}  // namespace slipstream::engine

@@ -1,0 +1,86 @@
+// Device memory of a running engine beside its weights: what launches hand on to each other, and
+// the paged caches.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/checkpoint.h"
+#include "engine/kernels/experts/params.h"
+#include "engine/kernels/support/step_row.h"
+#include "pdl/device_buffer.h"
+
+namespace slipstream::engine {
+
+// A typed array in device memory.
+template <class T>
+class DeviceArray {
+ public:
+  DeviceArray() = default;
+  explicit DeviceArray(std::int64_t size) : buffer_(size * sizeof(T)) {}
+
+  [[nodiscard]] T* data() const { return static_cast<T*>(buffer_.data()); }
+  [[nodiscard]] pdl::Produced<T> produced() const { return {data()}; }
+  // For a kernel that only reads it.
+  [[nodiscard]] pdl::Produced<const T> read() const { return {data()}; }
+  [[nodiscard]] std::int64_t bytes() const { return static_cast<std::int64_t>(buffer_.bytes()); }
+
+ private:
+  DeviceBuffer buffer_;
+};
+
+struct LayerCache {
+  DeviceArray<std::byte> latent;
+  DeviceArray<std::byte> index_keys;  // layers with an indexer of their own
+};
+
+struct CacheShape {
+  int pages = 0;
+  bool fp8_rows = false;
+};
+
+[[nodiscard]] LayerCache make_layer_cache(const CacheShape& shape, bool has_indexer);
+
+// Everything that a step reads and writes, for up to 16 tokens.
+struct Workspace {
+  // `sequences` rows in the page table, for up to `positions` positions each.
+  Workspace(const Checkpoint& checkpoint, int sequences, int positions);
+
+  int positions = 0;
+  int pages_per_sequence = 0;
+  DeviceArray<kernels::StepRow> rows;
+  DeviceArray<int> pages;  // [sequences, pages_per_sequence]
+  DeviceArray<float> rope;  // [positions, 32 cosines and 32 sines]; constant
+
+  DeviceArray<__nv_bfloat16> residual;         // the stream before a layer
+  DeviceArray<__nv_bfloat16> middle_residual;  // the stream between attention and MLP
+  DeviceArray<__nv_bfloat16> delta;            // what attention or MLP adds to it
+  DeviceArray<__nv_bfloat16> normed;
+  DeviceArray<__nv_bfloat16> q_latent;
+  DeviceArray<__nv_bfloat16> kv;
+  DeviceArray<__nv_bfloat16> index_key;
+  DeviceArray<__nv_bfloat16> q;
+  DeviceArray<__nv_bfloat16> index_q;
+  DeviceArray<float> head_weights;
+  DeviceArray<__nv_bfloat16> absorbed;
+  DeviceArray<float> scores;
+  DeviceArray<int> lists;  // [16, index_topk]
+  DeviceArray<float> partials;
+  DeviceArray<float2> partial_weights;
+  DeviceArray<__nv_bfloat16> values;
+  DeviceArray<__nv_bfloat16> gate_up;
+  DeviceArray<float> router_logits;
+  DeviceArray<kernels::ExpertChoice> choices;
+  DeviceArray<__nv_bfloat16> activated;
+  DeviceArray<float> logits;  // [16, vocabulary of this rank]
+  DeviceArray<int> sampled;
+
+  [[nodiscard]] std::int64_t bytes() const;
+};
+
+// Keys that a token attends to at most.
+[[nodiscard]] int most_keys(const ModelConfig& config, int positions);
+
+}  // namespace slipstream::engine

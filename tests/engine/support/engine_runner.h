@@ -1,0 +1,42 @@
+// Runs the GPU engine on a tiny checkpoint, on whatever device there is.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "slipstream/engine.h"
+#include "tests/engine/support/golden.h"
+
+namespace slipstream::engine::test {
+
+// A stream that is destroyed at the end of its scope.
+class EngineStream {
+ public:
+  EngineStream();
+  ~EngineStream();
+  EngineStream(const EngineStream&) = delete;
+  EngineStream& operator=(const EngineStream&) = delete;
+  [[nodiscard]] cudaStream_t get() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+class EngineRunner {
+ public:
+  EngineRunner(const std::string& directory, KvFormat format, std::int64_t cache_tokens = 320);
+
+  [[nodiscard]] Engine& engine() { return engine_; }
+  // A new sequence in place of the last one; its steps give the logits of their last token, other
+  // rows are zero.
+  [[nodiscard]] Step start_sequence();
+
+ private:
+  EngineStream stream_;
+  Engine engine_;
+  bool has_sequence_ = false;
+  SequenceId sequence_{};
+};
+
+}  // namespace slipstream::engine::test
