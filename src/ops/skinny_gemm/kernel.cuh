@@ -348,7 +348,8 @@ __device__ __forceinline__ void all_barriers_made() {
 // Shape is a type with a static `kConfig`: nvcc cannot name a kernel whose template argument is
 // itself a struct.
 template <class Shape>
-__global__ void __launch_bounds__(Shape::kConfig.threads(), 2)
+__global__ void __launch_bounds__(Shape::kConfig.threads(),
+                                  Shape::kConfig.ctas_per_multiprocessor())
     skinny_gemm_kernel(const __grid_constant__ SkinnyGemmParams params) {
   using namespace skinny_gemm;
   constexpr SkinnyGemmConfig kConfig = Shape::kConfig;

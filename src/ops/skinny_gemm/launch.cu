@@ -45,7 +45,7 @@ struct ManyRowsEightTokens {
                                             .stage_columns = 1024,
                                             .stages = 2,
                                             .warps = 8,
-                                            .look_ahead = 4};
+                                            .look_ahead = 8};
 };
 struct ManyRowsSixteenTokens {
   static constexpr SkinnyGemmConfig kConfig{.row_tiles = 2,
@@ -54,7 +54,7 @@ struct ManyRowsSixteenTokens {
                                             .stage_columns = 1024,
                                             .stages = 2,
                                             .warps = 8,
-                                            .look_ahead = 4};
+                                            .look_ahead = 8};
 };
 
 template <class Shape>

@@ -62,6 +62,11 @@ struct SkinnyGemmConfig {
   [[nodiscard]] constexpr int stage_bytes() const { return cluster_rows() * row_bytes(); }
   // Chunks of one stage that one warp multiplies.
   [[nodiscard]] constexpr int warp_chunks() const { return stage_columns / kChunkColumns / warps; }
+  // How many CTAs shared memory leaves room for, at most two: registers are given out accordingly.
+  [[nodiscard]] constexpr int ctas_per_multiprocessor() const {
+    constexpr int kMostSharedBytes = 113 * 1024;
+    return dynamic_shared_bytes() <= kMostSharedBytes ? 2 : 1;
+  }
   // With one stage that one warp's look-ahead covers, the weights wait in registers for the
   // activations.
   [[nodiscard]] constexpr bool resident() const {
