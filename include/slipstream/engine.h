@@ -119,7 +119,7 @@ class Engine {
   void force(SequenceId sequence, int token);
 
   // Logits behind the sequence's last token, fp32 [vocab_size] (with several ranks: this rank's
-  // part).
+  // part). Throws InvalidArgument unless the sequence took part in the last step.
   [[nodiscard]] std::vector<float> logits(SequenceId sequence);
 
   // One layer alone: row p of `hidden` [tokens, hidden_size] enters layer `layer` at position p.
@@ -127,6 +127,9 @@ class Engine {
   // `lists`, one per token; another one takes none.
   [[nodiscard]] LayerResult run_layer(int layer, std::span<const float> hidden,
                                       std::span<const IndexList> lists = {});
+
+  // Launches in the graph of a step of `tokens` tokens; 0 before its first step.
+  [[nodiscard]] int launches_per_step(int tokens) const;
 
  private:
   class Impl;

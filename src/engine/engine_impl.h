@@ -32,8 +32,7 @@ class Engine::Impl {
            const std::function<bool(std::span<const int>)>& on_tokens);
   void force(SequenceId sequence, int token);
   std::vector<float> logits(SequenceId sequence);
-  LayerResult run_layer(int layer, std::span<const float> hidden,
-                     std::span<const IndexList> lists);
+  LayerResult run_layer(int layer, std::span<const float> hidden, std::span<const IndexList> lists);
   [[nodiscard]] int launches_per_step(int tokens) const {
     return static_cast<int>(graphs_.nodes(tokens));
   }

@@ -51,7 +51,7 @@ struct Workspace {
   int positions = 0;
   int pages_per_sequence = 0;
   DeviceArray<kernels::StepRow> rows;
-  DeviceArray<int> pages;  // [sequences, pages_per_sequence]
+  DeviceArray<int> pages;   // [sequences, pages_per_sequence]
   DeviceArray<float> rope;  // [positions, 32 cosines and 32 sines]; constant
 
   DeviceArray<__nv_bfloat16> residual;         // the stream before a layer

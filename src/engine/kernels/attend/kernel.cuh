@@ -44,8 +44,8 @@ __device__ __forceinline__ void load_queries(const AttendParams& params, int tok
     __nv_bfloat16* target = &shared.queries[i / kPieces][i % kPieces * 8];
     if (head < params.heads) {
       const std::int64_t row = std::int64_t{token} * params.heads + head;
-      *reinterpret_cast<uint4*>(target) = *reinterpret_cast<const uint4*>(
-          params.absorbed.get() + row * kLatent + i % kPieces * 8);
+      *reinterpret_cast<uint4*>(target) =
+          *reinterpret_cast<const uint4*>(params.absorbed.get() + row * kLatent + i % kPieces * 8);
     } else {
       store_zero(target);
     }
@@ -59,9 +59,8 @@ __device__ __forceinline__ void load_queries(const AttendParams& params, int tok
       const std::int64_t row = std::int64_t{token} * params.heads + head;
       const __nv_bfloat16* source =
           params.queries.get() + (row + 1) * params.head_dim - kRope + 2 * pair;
-      const float2 value =
-          rotate_pair({__bfloat162float(source[0]), __bfloat162float(source[1])}, rope[pair],
-                      rope[kRope / 2 + pair]);
+      const float2 value = rotate_pair({__bfloat162float(source[0]), __bfloat162float(source[1])},
+                                       rope[pair], rope[kRope / 2 + pair]);
       turned = ops::pack_pair<DType::kBFloat16>(value.x, value.y);
     }
     *reinterpret_cast<std::uint32_t*>(&shared.queries[i / (kRope / 2)][kLatent + 2 * pair]) =
@@ -209,8 +208,8 @@ __device__ __forceinline__ void add_latents(const Shared& shared, const float (&
   }
   const std::uint32_t probability =
       shared_address(&shared.probabilities[lane / 8 % 2 * 8 + lane % 8][lane / 16 * 8]);
-  const std::uint32_t key = shared_address(
-      &shared.keys[lane / 8 % 2 * 8 + lane % 8][first_column + lane / 16 * 8]);
+  const std::uint32_t key =
+      shared_address(&shared.keys[lane / 8 % 2 * 8 + lane % 8][first_column + lane / 16 * 8]);
 #pragma unroll
   for (int step = 0; step < kKeys / 16; ++step) {
     const uint4 a = load_matrices(probability + step * 32);
@@ -231,8 +230,7 @@ __device__ __forceinline__ void store_split(const AttendParams& params, int toke
   for (int r = 0; r < 2; ++r) {
     const int head = first_head + lane / 4 + r * 8;
     if (head >= params.heads) continue;
-    const std::int64_t index =
-        (std::int64_t{token} * params.heads + head) * params.splits + split;
+    const std::int64_t index = (std::int64_t{token} * params.heads + head) * params.splits + split;
     if (threadIdx.x < 32 && lane % 4 == 0) {
       params.weights.get()[index] = {softmax.largest[r], softmax.sum[r]};
     }

@@ -9,13 +9,13 @@ namespace slipstream::engine::kernels {
 
 struct AttendParams {
   pdl::Produced<const __nv_bfloat16> absorbed = {};  // [tokens, heads, 512], read after the wait
-  pdl::Produced<const __nv_bfloat16> queries = {};   // [tokens, heads, head_dim]: the last 64 rotate
+  pdl::Produced<const __nv_bfloat16> queries = {};  // [tokens, heads, head_dim]: the last 64 rotate
   int tokens = 0;
   int heads = 0;
   int head_dim = 0;
-  pdl::Constant<float> rope = {};        // [positions, 32 cosines and 32 sines]
-  pdl::Produced<const int> lists = {};   // [tokens, index_topk]; null: every position, always
-  int index_topk = 0;               // tokens with up to as many keys take every position
+  pdl::Constant<float> rope = {};       // [positions, 32 cosines and 32 sines]
+  pdl::Produced<const int> lists = {};  // [tokens, index_topk]; null: every position, always
+  int index_topk = 0;                   // tokens with up to as many keys take every position
   Places places = {};
   pdl::Produced<const std::byte> cache = {};  // rows of 576 bf16 or 656 bytes
   bool fp8_rows = false;

@@ -142,17 +142,15 @@ __global__ void __launch_bounds__(kMaxWarps * 32, 2)
   pdl::wait();
   const int warp = threadIdx.x / 32;
   const int warps = static_cast<int>(blockDim.x) / 32;
-  auto* scratch =
-      reinterpret_cast<ChoiceScratch*>(rings + warps * params.ring_slots * kChunkBytes);
+  auto* scratch = reinterpret_cast<ChoiceScratch*>(rings + warps * params.ring_slots * kChunkBytes);
   experts::choose_all(params, scratch, shared);
   const int index = static_cast<int>(blockIdx.y);
   if (index >= shared.set.size()) return;
   const int expert = shared.set.nth(index);
   if (threadIdx.x < kMaxRows) {
     const int token = static_cast<int>(threadIdx.x);
-    slots[token] = token < params.tokens
-                       ? experts::slot_of(shared, params.route.choices, token, expert)
-                       : -1;
+    slots[token] =
+        token < params.tokens ? experts::slot_of(shared, params.route.choices, token, expert) : -1;
   }
   __syncthreads();
 
@@ -164,8 +162,8 @@ __global__ void __launch_bounds__(kMaxWarps * 32, 2)
   const PlainSource plain(params.input, 0, shared.linear.source);
   const experts::ChosenSource source(plain, slots);
   Sums<kTokenTiles> sums = {};
-  multiply_tile<kTokenTiles>(stream, matrix, tile, warp, warps, source, params.tokens,
-                             params.ue8m0, sums);
+  multiply_tile<kTokenTiles>(stream, matrix, tile, warp, warps, source, params.tokens, params.ue8m0,
+                             sums);
   store_partials<kTokenTiles>(sums, shared.linear.partials[warp]);
   finish(shared.linear, params.tokens, [&](int row, int token, float sum) {
     if (slots[token] < 0) return;

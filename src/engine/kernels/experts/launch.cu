@@ -1,8 +1,7 @@
-#include "engine/kernels/experts/launch.h"
-
 #include <algorithm>
 
 #include "engine/kernels/experts/kernel.cuh"
+#include "engine/kernels/experts/launch.h"
 
 namespace slipstream::engine::kernels {
 namespace {

@@ -37,7 +37,7 @@ struct RoutedLaunch {
 
 // The down projections of chosen and shared experts, weighted and summed.
 struct DownLaunch {
-  pdl::Produced<const ExpertChoice> choices = {};       // [tokens, choices], read after the wait
+  pdl::Produced<const ExpertChoice> choices = {};  // [tokens, choices], read after the wait
   int choices_per_token = 0;
   int experts = 0;
   pdl::Produced<const __nv_bfloat16> activated = {};  // [tokens, choices, 2 * width]

@@ -126,8 +126,8 @@ __global__ void __launch_bounds__(kMaxWarps * 32, 2)
   if (token >= 0) {
     latent::write_caches(params.cache, token);
   } else {
-    linear_block<NormSource, kTokenTiles>(params.linear, params.input,
-                                          static_cast<int>(blockIdx.x), rings, shared);
+    linear_block<NormSource, kTokenTiles>(params.linear, params.input, static_cast<int>(blockIdx.x),
+                                          rings, shared);
   }
 }
 

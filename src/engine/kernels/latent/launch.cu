@@ -1,6 +1,5 @@
-#include "engine/kernels/latent/launch.h"
-
 #include "engine/kernels/latent/kernel.cuh"
+#include "engine/kernels/latent/launch.h"
 #include "engine/kernels/linear/launch.h"
 
 namespace slipstream::engine::kernels {

@@ -19,7 +19,7 @@ struct CacheWriteParams {
   Places places = {};
   pdl::Produced<std::byte> latent_cache = {};  // rows of 576 bf16 or 656 bytes
   bool fp8_rows = false;
-  bool ue8m0 = false;                    // scales of 656-byte rows are powers of two
+  bool ue8m0 = false;                         // scales of 656-byte rows are powers of two
   pdl::Produced<std::byte> index_cache = {};  // pages of 64 keys, then 64 scales
 };
 

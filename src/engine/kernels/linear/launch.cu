@@ -1,8 +1,7 @@
-#include "engine/kernels/linear/launch.h"
-
 #include <algorithm>
 
 #include "engine/kernels/linear/kernel.cuh"
+#include "engine/kernels/linear/launch.h"
 
 namespace slipstream::engine::kernels {
 namespace {

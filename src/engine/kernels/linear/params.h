@@ -80,7 +80,8 @@ struct PlainInput {
 struct NormInput {
   pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
   std::int64_t stride = 0;
-  pdl::Constant<__nv_bfloat16> embedding = {};  // if not null: the rows are those of the step's tokens
+  pdl::Constant<__nv_bfloat16> embedding =
+      {};  // if not null: the rows are those of the step's tokens
   pdl::Produced<const StepRow> step = {};
   pdl::Produced<const __nv_bfloat16> delta = {};  // optional, [tokens, columns]
   pdl::Constant<float> gamma = {};

@@ -55,8 +55,8 @@ class WeightStream {
     --left_;
     if (threadIdx.x % 32 == 0) {
       ops::expect_bytes(&barriers_[copy_slot_], kChunkBytes);
-      ops::copy_bulk(ring_ + copy_slot_ * kChunkBytes, source_, kChunkBytes,
-                     &barriers_[copy_slot_], policy_);
+      ops::copy_bulk(ring_ + copy_slot_ * kChunkBytes, source_, kChunkBytes, &barriers_[copy_slot_],
+                     policy_);
     }
     source_ += kChunkBytes;
     if (++in_group_ == per_group_) {

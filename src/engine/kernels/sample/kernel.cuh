@@ -77,9 +77,8 @@ __device__ __forceinline__ std::uint32_t find_threshold(const float* logits, int
   const auto key = [&](int token) { return ordered_bits(logits[token]); };
   std::uint32_t threshold = ordered_bits(-INFINITY);
   if (row.top_k > 0 && row.top_k < vocabulary) {
-    threshold = find_border<int>(vocabulary, row.top_k, shared.counts, key,
-                                 [](int) { return 1; })
-                    .key;
+    threshold =
+        find_border<int>(vocabulary, row.top_k, shared.counts, key, [](int) { return 1; }).key;
   }
   if (row.top_p >= 1) return threshold;
   constexpr double kUnit = 1LL << 40;
@@ -117,8 +116,7 @@ __device__ __forceinline__ Candidate sample_row(const float* logits, int vocabul
   for (int token = threadIdx.x; token < vocabulary; token += kSampleThreads) {
     if (isnan(logits[token]) || ordered_bits(logits[token]) < threshold) continue;
     const double uniform = token_uniform(row.seed, row.position, token);
-    best.consider(static_cast<double>(logits[token]) / row.temperature - log(-log(uniform)),
-                  token);
+    best.consider(static_cast<double>(logits[token]) / row.temperature - log(-log(uniform)), token);
   }
   return best_of_cta(best, shared);
 }

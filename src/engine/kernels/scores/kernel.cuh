@@ -66,8 +66,7 @@ __device__ __forceinline__ float2 score_eight(const Queries& queries, int heads,
   float2 sum = {0, 0};
   for (int tile = 0; tile < (heads + 15) / 16; ++tile) {
     float products[4] = {};
-    const std::uint32_t codes =
-        shared_address(queries.codes + tile * kHeadTileBytes) + lane * 16;
+    const std::uint32_t codes = shared_address(queries.codes + tile * kHeadTileBytes) + lane * 16;
     multiply_fp8(products, ops::load_shared_16(codes), low.x, low.y);
     multiply_fp8(products, ops::load_shared_16(codes + 512), low.z, low.w);
     multiply_fp8(products, ops::load_shared_16(codes + 1024), high.x, high.y);
@@ -92,8 +91,7 @@ __device__ __forceinline__ void score_page(const ScoreParams& params, const Quer
   const int warps = static_cast<int>(blockDim.x) / 32;
   const auto* scales = reinterpret_cast<const float*>(page + kPageSize * kIndexWidth);
   for (int first = threadIdx.x / 32 * 8; first < kPageSize; first += warps * 8) {
-    const float2 sum =
-        score_eight(queries, params.heads, page + (first + lane / 4) * kIndexWidth);
+    const float2 sum = score_eight(queries, params.heads, page + (first + lane / 4) * kIndexWidth);
     if (lane >= 4) continue;
     const int key = first + lane * 2;
     if (first_position + key <= last_position) target[key] = sum.x * scales[key];

@@ -8,14 +8,14 @@ namespace slipstream::engine::kernels {
 struct ScoreParams {
   pdl::Produced<const __nv_bfloat16> queries = {};  // [tokens, heads, 128], read after the wait
   pdl::Produced<const float> head_weights = {};     // [tokens, heads]
-  int heads = 0;                               // 0: this layer scores nothing
-  float constant = 0;                          // (heads * 128)^-0.5
+  int heads = 0;                                    // 0: this layer scores nothing
+  float constant = 0;                               // (heads * 128)^-0.5
   pdl::Constant<float> rope = {};                   // [positions, 32 cosines and 32 sines]
   bool interleaved = false;
   int index_topk = 0;  // tokens with fewer keys need no scores
   Places places = {};
   pdl::Produced<const std::byte> index_cache = {};  // pages of 64 keys, then 64 scales
-  pdl::Produced<float> scores = {};                 // [tokens, score_stride], written after the wait
+  pdl::Produced<float> scores = {};  // [tokens, score_stride], written after the wait
   std::int64_t score_stride = 0;
   int ctas_per_token = 0;
 };

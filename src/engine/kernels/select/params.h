@@ -11,7 +11,8 @@ struct SelectParams {
   pdl::Produced<const StepRow> rows = {};  // [tokens]
   int tokens = 0;
   int index_topk = 0;
-  pdl::Produced<int> lists = {};  // [tokens, index_topk], written after the wait; positions ascending
+  pdl::Produced<int> lists =
+      {};  // [tokens, index_topk], written after the wait; positions ascending
 };
 
 }  // namespace slipstream::engine::kernels
