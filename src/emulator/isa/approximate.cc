@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "emulator/isa/floating.h"
 #include "emulator/isa/half.h"
@@ -46,24 +47,41 @@ void build_approximate(Builder& builder) {
                           : &lane_by_lane<kLane<kFunction, false>, float, Sources...>);
 }
 
-// The f64 forms give the upper 32 bits of the result; the lower are zero.
+double upper_half(double value) {
+  return std::bit_cast<double>(std::bit_cast<uint64_t>(value) & 0xffffffff00000000ULL);
+}
+
+// The .ftz.f64 forms look at the upper 32 bits of the operand and give those of the result.
 template <auto kFunction>
-constexpr auto kUpperHalf = [](double a) {
+constexpr auto kUpperHalf = [](double whole) {
+  const double a = upper_half(whole);
   const double flushed = std::fpclassify(a) == FP_SUBNORMAL ? std::copysign(0.0, a) : a;
   const double value = kFunction(flushed);
   const double result = std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0, value) : value;
-  return std::bit_cast<double>(std::bit_cast<uint64_t>(result) & 0xffffffff00000000ULL);
+  return upper_half(result);
 };
 constexpr auto kReciprocal64 = [](double a) { return 1.0 / a; };
-constexpr auto kReciprocalSquareRoot64 = [](double a) { return 1.0 / std::sqrt(a); };
+constexpr auto kReciprocalSquareRoot64 = [](double a) {
+  return static_cast<double>(1.0L / std::sqrt(static_cast<long double>(a)));
+};
 
 template <auto kFunction, class T>
 T in_half(T a) {
   return from_float<T>(kFunction(to_float(a)));
 }
+// ex2: the GPU cuts subnormal f16 results off and flushes subnormal bf16 ones.
+template <class T>
+T power_of_two_in_half(T a) {
+  constexpr bool kIsHalf = std::is_same_v<T, Half>;
+  const float result = power_of_two(to_float(a));
+  if (kIsHalf && result < 0x1p-14F) {
+    return {static_cast<uint16_t>(result * 0x1p24F)};
+  }
+  return !kIsHalf && result < 0x1p-126F ? T{0} : from_float<T>(result);
+}
 template <auto kFunction, class T>
 uint32_t in_halves(uint32_t pair) {
-  return pack(in_half<kFunction>(low_of<T>(pair)), in_half<kFunction>(high_of<T>(pair)));
+  return pack(kFunction(low_of<T>(pair)), kFunction(high_of<T>(pair)));
 }
 
 constexpr auto kForms = std::to_array<Form>({
@@ -72,7 +90,8 @@ constexpr auto kForms = std::to_array<Form>({
      kNote},
     {"sqrt .approx [.ftz] .f32", &build_approximate<square_root, float>, kNote},
     {"rsqrt .approx [.ftz] .f32", &build_approximate<reciprocal_square_root, float>, kNote},
-    {"rsqrt .approx [.ftz] .f64",
+    {"rsqrt .approx .f64", &build_lane_by_lane<kReciprocalSquareRoot64, double, double>, kNote},
+    {"rsqrt .approx .ftz .f64",
      &build_lane_by_lane<kUpperHalf<kReciprocalSquareRoot64>, double, double>, kNote},
     {"div .approx [.ftz] .f32", &build_approximate<divide, float, float>, kNote},
     {"div .full [.ftz] .f32", &build_approximate<divide_full, float, float>, kNote},
@@ -81,21 +100,25 @@ constexpr auto kForms = std::to_array<Form>({
     {"sin .approx [.ftz] .f32", &build_approximate<sine, float>, kNote},
     {"cos .approx [.ftz] .f32", &build_approximate<cosine, float>, kNote},
     {"tanh .approx .f32", &build_approximate<hyperbolic_tangent, float>, kNote},
-    {"ex2 .approx .f16", &build_lane_by_lane<in_half<power_of_two, Half>, Half, Half>, kNote},
-    {"ex2 .approx .f16x2", &build_lane_by_lane<in_halves<power_of_two, Half>, uint32_t, uint32_t>,
-     kNote},
+    {"ex2 .approx .f16", &build_lane_by_lane<power_of_two_in_half<Half>, Half, Half>, kNote},
+    {"ex2 .approx .f16x2",
+     &build_lane_by_lane<in_halves<power_of_two_in_half<Half>, Half>, uint32_t, uint32_t>, kNote},
     {"ex2 .approx .ftz .bf16",
-     &build_lane_by_lane<in_half<power_of_two, BFloat16>, BFloat16, BFloat16>, kNote},
+     &build_lane_by_lane<power_of_two_in_half<BFloat16>, BFloat16, BFloat16>, kNote},
     {"ex2 .approx .ftz .bf16x2",
-     &build_lane_by_lane<in_halves<power_of_two, BFloat16>, uint32_t, uint32_t>, kNote},
+     &build_lane_by_lane<in_halves<power_of_two_in_half<BFloat16>, BFloat16>, uint32_t, uint32_t>,
+     kNote},
     {"tanh .approx .f16", &build_lane_by_lane<in_half<hyperbolic_tangent, Half>, Half, Half>,
      kNote},
     {"tanh .approx .f16x2",
-     &build_lane_by_lane<in_halves<hyperbolic_tangent, Half>, uint32_t, uint32_t>, kNote},
+     &build_lane_by_lane<in_halves<in_half<hyperbolic_tangent, Half>, Half>, uint32_t, uint32_t>,
+     kNote},
     {"tanh .approx .bf16",
      &build_lane_by_lane<in_half<hyperbolic_tangent, BFloat16>, BFloat16, BFloat16>, kNote},
     {"tanh .approx .bf16x2",
-     &build_lane_by_lane<in_halves<hyperbolic_tangent, BFloat16>, uint32_t, uint32_t>, kNote},
+     &build_lane_by_lane<in_halves<in_half<hyperbolic_tangent, BFloat16>, BFloat16>, uint32_t,
+                         uint32_t>,
+     kNote},
 });
 
 }  // namespace

@@ -70,14 +70,15 @@ T round_to_integral(T value) {
   }
 }
 
-// --- Floating point to integer: saturates always; NaN becomes 0, or the top bit for 64 bits.
+// --- Floating point to integer: saturates always. NaN becomes 0, or the top bit where either type
+// has 64 bits.
 
 template <class To, class From, Round kRound, bool kFlush>
 Lane<To> float_to_integer(From source) {
   const From value = round_to_integral<kRound>(flush<kFlush>(source));
   if (value != value) {
-    if constexpr (sizeof(To) == 8) {
-      return static_cast<To>(uint64_t{1} << 63U);
+    if constexpr (sizeof(To) == 8 || sizeof(From) == 8) {
+      return static_cast<To>(uint64_t{1} << (8 * sizeof(To) - 1));
     }
     return 0;
   }
@@ -140,7 +141,9 @@ Step convert_to_floating(const Operation& operation, machine::Warp& warp, uint32
   asm volatile("" ::: "memory");
   const auto convert = [](Lane<From> lane) -> To {
     if constexpr (std::is_floating_point_v<From>) {
-      const To value = canonical(static_cast<To>(flush<kFlush>(lane)));
+      // A NaN keeps what the result can hold of its payload, unless .ftz makes it the canonical
+      // one.
+      const To value = static_cast<To>(kFlush ? canonical(flush<kFlush>(lane)) : lane);
       return saturate_unit<kSaturate>(flush<kFlush>(value));
     } else {
       return saturate_unit<kSaturate>(to_floating<To, From>(lane));

@@ -12,6 +12,9 @@
 namespace slipstream::emulator::isa {
 namespace {
 
+constexpr float kSmallestNormal = 0x1p-126F;
+constexpr float kTinyScale = 0x1p64F;
+
 constexpr auto kAdd = [](auto a, auto b) { return a + b; };
 constexpr auto kSubtract = [](auto a, auto b) { return a - b; };
 constexpr auto kMultiply = [](auto a, auto b) { return a * b; };
@@ -20,11 +23,39 @@ constexpr auto kMultiplyAdd = [](auto a, auto b, auto c) { return std::fma(a, b,
 constexpr auto kReciprocal = [](auto a) { return decltype(a){1} / a; };
 constexpr auto kSquareRoot = [](auto a) { return std::sqrt(a); };
 
+// .ftz flushes what is too small for a normal number when rounded to its precision alone, even if
+// rounding it to a subnormal's fewer bits would reach the smallest normal number. These functions
+// can come that close.
+template <auto kFunction>
+constexpr bool kMayReachNormal = false;
+template <>
+constexpr bool kMayReachNormal<kMultiply> = true;
+template <>
+constexpr bool kMayReachNormal<kDivide> = true;
+template <>
+constexpr bool kMayReachNormal<kMultiplyAdd> = true;
+
+// Asks the same function for the result 2^64 times as large, where nothing is subnormal.
+template <auto kFunction>
+bool is_tiny(float value, float a, float b) {
+  return std::fabs(value) == kSmallestNormal &&
+         std::fabs(kFunction(a * kTinyScale, b)) < kSmallestNormal * kTinyScale;
+}
+template <auto kFunction>
+bool is_tiny(float value, float a, float b, float c) {
+  return std::fabs(value) == kSmallestNormal &&
+         std::fabs(kFunction(a * kTinyScale, b, c * kTinyScale)) < kSmallestNormal * kTinyScale;
+}
+
 // Rounded to nearest, subnormals flushed, saturated: one function on lanes for each combination.
 template <auto kFunction, bool kFlush, bool kSaturate>
 constexpr auto kRounded = [](auto... sources) {
   using T = std::common_type_t<decltype(sources)...>;
-  const T value = canonical(kFunction(flush<kFlush>(sources)...));
+  T value = canonical(kFunction(flush<kFlush>(sources)...));
+  if constexpr (kFlush && kMayReachNormal<kFunction> && std::is_same_v<T, float>) {
+    value =
+        is_tiny<kFunction>(value, flush<kFlush>(sources)...) ? std::copysign(0.0F, value) : value;
+  }
   return saturate_unit<kSaturate>(flush<kFlush>(value));
 };
 
@@ -132,8 +163,15 @@ void build_extremum(Builder& builder) {
 
 // --- Signs and classes.
 
-constexpr auto kAbsolute = [](auto a) { return canonical(std::fabs(a)); };
-constexpr auto kNegate = [](auto a) { return canonical(-a); };
+// An f64 NaN keeps its payload and becomes quiet; an f32 NaN is the canonical one.
+double quiet(double value) {
+  constexpr uint64_t kQuietBit = 1ULL << 51U;
+  return value != value ? std::bit_cast<double>(std::bit_cast<uint64_t>(value) | kQuietBit) : value;
+}
+float quiet(float value) { return canonical(value); }
+
+constexpr auto kAbsolute = [](auto a) { return quiet(std::fabs(a)); };
+constexpr auto kNegate = [](auto a) { return quiet(a != a ? a : -a); };
 template <class T>
 T with_sign_of(T sign, T magnitude) {
   return std::copysign(magnitude, sign);
@@ -155,9 +193,7 @@ bool is_in_class(T value, std::string_view name) {
       return name == ".infinite" || name == ".number";
     case FP_SUBNORMAL:
       return name == ".finite" || name == ".number" || name == ".subnormal";
-    case FP_ZERO:
-      return name == ".finite" || name == ".number";
-    default:
+    default:  // zero counts as normal
       return name == ".finite" || name == ".number" || name == ".normal";
   }
 }

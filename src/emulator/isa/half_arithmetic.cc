@@ -42,14 +42,16 @@ struct Modifiers {
 template <class T>
 T finish(double value, Modifiers modifiers) {
   T result = from_double<T>(value);
-  if (modifiers.flush && (result.bits & 0x7c00U) == 0) {
+  // What is too small for a normal number when rounded to eleven bits; only f16 has .ftz.
+  constexpr double kFlushedBelow = 0x1p-14 - 0x1p-26;
+  if (modifiers.flush && std::fabs(value) < kFlushedBelow) {
     result.bits &= 0x8000U;
   }
   const float rounded = to_float(result);
   if (modifiers.saturate) {
     return from_float<T>(saturate_unit<true>(rounded));
   }
-  if (modifiers.relu && rounded < 0) {
+  if (modifiers.relu && rounded <= 0) {
     return T{0};
   }
   return result;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdlib>
 #include <limits>
 #include <type_traits>
 
@@ -137,6 +138,34 @@ constexpr auto kMultiply24High = [](auto a, auto b) {
   return static_cast<T>((low24(a) * low24(b)) >> 16);
 };
 
+constexpr auto kMultiplyAdd24Low = [](auto a, auto b, auto c) {
+  return kAdd(kMultiply24Low(a, b), c);
+};
+constexpr auto kMultiplyAdd24High = [](auto a, auto b, auto c) {
+  return kAdd(kMultiply24High(a, b), c);
+};
+
+// The position of the |offset|-th set bit from `base` on, upwards or downwards; ~0 if there is
+// none.
+uint32_t find_nth_set(uint32_t mask, uint32_t base, int32_t offset) {
+  const int32_t step = offset < 0 ? -1 : 1;
+  int64_t missing = offset == 0 ? 1 : std::abs(int64_t{offset});
+  for (int64_t bit = base; bit >= 0 && bit < 32; bit += step) {
+    missing -= mask >> bit & 1U;
+    if (missing == 0) {
+      return static_cast<uint32_t>(bit);
+    }
+    if (offset == 0) {
+      break;
+    }
+  }
+  return ~0U;
+}
+
+constexpr auto kMultiplyAdd24HighSaturating = [](int32_t a, int32_t b, int32_t c) {
+  return saturate<int32_t>(int64_t{kMultiply24High(a, b)} + c);
+};
+
 constexpr auto kPopulation = [](auto a) { return static_cast<uint32_t>(std::popcount(a)); };
 constexpr auto kLeadingZeros = [](auto a) { return static_cast<uint32_t>(std::countl_zero(a)); };
 
@@ -165,20 +194,28 @@ T reverse_bits(T a) {
   return result;
 }
 
+// PTX looks at the low 8 bits of position and length. So does the instruction for 32 bits; for 64
+// bits the GPU has none, and the sequence in its place looks at all.
+template <class T>
+uint32_t field_operand(uint32_t value) {
+  return sizeof(T) == 4 ? value & 0xffU : value;
+}
+
 // Bits [position, position + length) of `a`; signed: extended by the top bit of the field, or by
 // the top bit of `a` where the field reaches beyond it.
 template <class T>
 T extract_bits(T a, uint32_t position, uint32_t length) {
   using U = std::make_unsigned_t<T>;
   constexpr uint32_t kBits = 8 * sizeof(T);
-  position &= 0xffU;
-  length &= 0xffU;
+  position = field_operand<T>(position);
+  length = field_operand<T>(length);
   if (length == 0) {
     return 0;
   }
   const U shifted = position >= kBits ? U{0} : static_cast<U>(static_cast<U>(a) >> position);
   const U mask = length >= kBits ? ~U{0} : static_cast<U>((U{1} << length) - 1);
-  const uint32_t top = std::min(position + length - 1, kBits - 1);
+  const auto top =
+      static_cast<uint32_t>(std::min(uint64_t{position} + length - 1, uint64_t{kBits - 1}));
   const bool negative = std::is_signed_v<T> && ((static_cast<U>(a) >> top) & 1U) != 0;
   U field = shifted & mask;
   if (negative) {
@@ -191,8 +228,8 @@ T extract_bits(T a, uint32_t position, uint32_t length) {
 template <class T>
 T insert_bits(T field, T target, uint32_t position, uint32_t length) {
   constexpr uint32_t kBits = 8 * sizeof(T);
-  position &= 0xffU;
-  length &= 0xffU;
+  position = field_operand<T>(position);
+  length = field_operand<T>(length);
   if (position >= kBits || length == 0) {
     return target;
   }
@@ -373,6 +410,12 @@ constexpr auto kForms = std::to_array<Form>({
     {"mul24 .lo .s32", kBinary<kMultiply24Low, int32_t>},
     {"mul24 .hi .u32", kBinary<kMultiply24High, uint32_t>},
     {"mul24 .hi .s32", kBinary<kMultiply24High, int32_t>},
+    {"mad24 .lo .u32", kTernary<kMultiplyAdd24Low, uint32_t>},
+    {"mad24 .lo .s32", kTernary<kMultiplyAdd24Low, int32_t>},
+    {"mad24 .hi .u32", kTernary<kMultiplyAdd24High, uint32_t>},
+    {"mad24 .hi .s32", kTernary<kMultiplyAdd24High, int32_t>},
+    {"fns .b32", &build_lane_by_lane<find_nth_set, uint32_t, uint32_t, uint32_t, int32_t>},
+    {"mad24 .hi .sat .s32", kTernary<kMultiplyAdd24HighSaturating, int32_t>},
     {"div .u16", &build_lane_by_lane<kDivide, uint16_t, uint16_t, uint16_t>},
     {"div .s16", &build_lane_by_lane<kDivide, int16_t, int16_t, int16_t>},
     {"div .u32", &build_lane_by_lane<kDivide, uint32_t, uint32_t, uint32_t>},
