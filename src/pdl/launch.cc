@@ -15,12 +15,11 @@ namespace slipstream::pdl {
 namespace {
 
 constexpr int kFirstArchitectureWithPdl = 90;
-constexpr std::size_t kSharedBytesWithoutOptIn = 48 * 1024;
 
 // What the runtime says of one kernel on one device, asked once.
 struct LoadedKernel {
   bool has_wait_instruction = false;  // compiled for sm_90 or later
-  std::size_t dynamic_shared_bytes_allowed = kSharedBytesWithoutOptIn;
+  std::size_t dynamic_shared_bytes_allowed = 0;  // what static shared memory leaves, until raised
 };
 
 // Process-wide state: the switches and what was learnt about devices and kernels.
@@ -66,6 +65,8 @@ LoadedKernel prepare(const KernelDeclaration& declaration, const void* function,
     // PTX version.
     kernel.has_wait_instruction = attributes.ptxVersion >= kFirstArchitectureWithPdl &&
                                   attributes.binaryVersion >= kFirstArchitectureWithPdl;
+    kernel.dynamic_shared_bytes_allowed =
+        static_cast<std::size_t>(attributes.maxDynamicSharedSizeBytes);
     // Left to itself the driver sizes shared memory for the kernel alone, and the next kernel's
     // CTAs find no room.
     check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout,
