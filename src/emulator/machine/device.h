@@ -120,7 +120,7 @@ struct KernelLaunch {
   Dim3 block;
   Dim3 cluster{0, 0, 0};  // zeros: what the kernel requires, or none
   uint32_t dynamic_shared_bytes = 0;
-  uint32_t max_dynamic_shared_bytes = Limits::kDefaultSharedPerCta;  // as set on the function
+  uint32_t max_dynamic_shared_bytes = 0;  // as set on the function; 0: never raised
   bool non_portable_cluster = false;
   bool cooperative = false;
   uint64_t workspace = 0;  // %envreg1 and 2: zeroed memory with the barrier of a cooperative grid

@@ -61,8 +61,7 @@ void check_directives(const GridRun& grid, const KernelAttributes& attributes,
 void check_shared(const GridRun& grid, uint32_t static_bytes) {
   const uint64_t dynamic = grid.launch.dynamic_shared_bytes;
   const uint64_t allowed = grid.launch.max_dynamic_shared_bytes;
-  const uint64_t limit = allowed <= Limits::kDefaultSharedPerCta ? Limits::kDefaultSharedPerCta
-                                                                 : static_bytes + allowed;
+  const uint64_t limit = std::max<uint64_t>(Limits::kDefaultSharedPerCta, static_bytes + allowed);
   if (static_bytes + dynamic > limit) {
     refuse(grid, CudaError::kInvalidValue,
            fmt::format("{} bytes of dynamic and {} of static shared memory; the function may have "
