@@ -1,0 +1,132 @@
+#include <gtest/gtest.h>
+
+#include "lane_program.h"
+
+namespace slipstream::emulator::isa {
+namespace {
+
+// 32 lanes copy 16 bytes each with `copy` (to %r2, from %rd1), and give the last word of theirs.
+std::vector<uint32_t> copy_lanes(std::string_view copy) {
+  TestDevice test(module_of(".param .u64 in, .param .u64 out", fmt::format(R"(
+    .shared .align 16 .b8 tile[512];
+    ld.param.u64 %rd1, [in];
+    ld.param.u64 %rd2, [out];
+    mov.u32 %r1, %tid.x;
+    mul.wide.u32 %rd3, %r1, 16;
+    add.s64 %rd1, %rd1, %rd3;
+    mul.wide.u32 %rd3, %r1, 4;
+    add.s64 %rd2, %rd2, %rd3;
+    shl.b32 %r3, %r1, 4;
+    mov.u32 %r2, tile;
+    add.u32 %r2, %r2, %r3;
+    setp.gt.u32 %p1, %r1, 15;
+    {}
+    cp.async.commit_group;
+    cp.async.wait_group 0;
+    ld.shared.u32 %r20, [%r2+12];
+    st.global.u32 [%rd2], %r20;
+    ret;)",
+                                                                           copy)));
+  std::vector<uint32_t> values(128);
+  for (uint32_t i = 0; i < values.size(); ++i) {
+    values[i] = 1000 + i;
+  }
+  const uint64_t out = test.upload(std::vector<uint32_t>(32));
+  const auto fault = test.run(test.launch({test.upload(values), out}));
+  EXPECT_FALSE(fault) << fault->report();
+  return test.download<uint32_t>(out, 32);
+}
+
+machine::FaultKind fault_of(std::string_view copy) {
+  TestDevice test(module_of(".param .u64 in", fmt::format(R"(
+    .shared .align 16 .b8 tile[64];
+    .shared .align 8 .b64 barrier;
+    ld.param.u64 %rd1, [in];
+    mov.u32 %r1, barrier;
+    mov.u32 %r2, tile;
+    mbarrier.init.shared::cta.b64 [%r1], 1;
+    {}
+    ret;)",
+                                                          copy)));
+  const auto fault = test.run(test.launch({test.upload(std::vector<uint32_t>(16))}, {}, {1, 1, 1}));
+  EXPECT_TRUE(fault);
+  return fault ? fault->kind : machine::FaultKind::kTrap;
+}
+
+TEST(AsyncCopy, CopiesSixteenBytesPerLane) {
+  const auto result = copy_lanes("cp.async.cg.shared.global.L2::128B [%r2], [%rd1], 16;");
+  EXPECT_EQ(result[0], 1003U);
+  EXPECT_EQ(result[31], 1127U);
+}
+
+TEST(AsyncCopy, FillsWhatItDoesNotReadWithZeros) {
+  EXPECT_EQ(copy_lanes("cp.async.ca.shared.global [%r2], [%rd1], 16, 12;")[5], 0U);
+  EXPECT_EQ(copy_lanes("cp.async.ca.shared.global [%r2], [%rd1], 16, 16;")[5], 1023U);
+}
+
+TEST(AsyncCopy, ReadsNothingWhereThePredicateHolds) {
+  const auto result = copy_lanes("cp.async.cg.shared.global [%r2], [%rd1], 16, %p1;");
+  EXPECT_EQ(result[15], 1063U);
+  EXPECT_EQ(result[16], 0U);
+}
+
+TEST(AsyncCopy, ChecksBothAddresses) {
+  EXPECT_EQ(fault_of("cp.async.cg.shared.global [%r2], [%rd1+64], 16;"),
+            machine::FaultKind::kOutOfBounds);
+  EXPECT_EQ(fault_of("cp.async.cg.shared.global [%r2+8], [%rd1], 16;"),
+            machine::FaultKind::kMisaligned);
+}
+
+TEST(BulkCopy, ChecksBoundsAlignmentAndSize) {
+  constexpr std::string_view kCopy =
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%r2], [%rd1+{}], {}, "
+      "[%r1];";
+  EXPECT_EQ(fault_of(fmt::format(fmt::runtime(kCopy), 16, 64)), machine::FaultKind::kOutOfBounds);
+  EXPECT_EQ(fault_of(fmt::format(fmt::runtime(kCopy), 4, 16)), machine::FaultKind::kMisaligned);
+  EXPECT_EQ(fault_of(fmt::format(fmt::runtime(kCopy), 0, 24)),
+            machine::FaultKind::kIllegalInstruction);
+}
+
+TEST(BulkCopy, PrefetchesOnlyWhatExists) {
+  EXPECT_EQ(fault_of("cp.async.bulk.prefetch.L2.global [%rd1], 80;"),
+            machine::FaultKind::kOutOfBounds);
+}
+
+TEST(BulkCopy, ReachesEveryCtaOfItsMask) {
+  TestDevice test(module_of(".param .u64 in, .param .u64 out", R"(
+    .shared .align 16 .b8 tile[16];
+    .shared .align 8 .b64 barrier;
+    ld.param.u64 %rd1, [in];
+    ld.param.u64 %rd2, [out];
+    mov.u32 %r1, barrier;
+    mov.u32 %r2, tile;
+    mov.u32 %r3, %cluster_ctarank;
+    mbarrier.init.shared::cta.b64 [%r1], 1;
+    mbarrier.arrive.expect_tx.shared::cta.b64 %rd3, [%r1], 16;
+    barrier.cluster.arrive;
+    barrier.cluster.wait;
+    setp.ne.u32 %p1, %r3, 0;
+    @%p1 bra wait;
+    mov.b16 %h1, 3;
+    cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%r2], [%rd1], 16, [%r1], %h1;
+  wait:
+    mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r1], 0;
+    @!%p2 bra wait;
+    ld.shared.u32 %r20, [%r2+4];
+    mul.wide.u32 %rd4, %r3, 4;
+    add.s64 %rd2, %rd2, %rd4;
+    st.global.u32 [%rd2], %r20;
+    barrier.cluster.arrive;
+    barrier.cluster.wait;
+    ret;)"));
+  const uint64_t out = test.upload(std::vector<uint32_t>(2));
+  machine::KernelLaunch launch =
+      test.launch({test.upload(std::vector<uint32_t>{1, 2, 3, 4}), out}, {2, 1, 1}, {1, 1, 1});
+  launch.cluster = machine::Dim3{2, 1, 1};
+  const auto fault = test.run(std::move(launch));
+  EXPECT_FALSE(fault) << fault->report();
+  EXPECT_EQ(test.download<uint32_t>(out, 2), (std::vector<uint32_t>{2, 2}));
+}
+
+}  // namespace
+}  // namespace slipstream::emulator::isa
