@@ -73,11 +73,10 @@ void EngineGolden::expect_layers(KvFormat format) {
     RecordProperty(name + "_p50", std::to_string(quantile(errors, 0.50)));
     RecordProperty(name + "_p75", std::to_string(quantile(errors, 0.75)));
     if (overlap.empty()) continue;
-    const double mean = std::accumulate(overlap.begin(), overlap.end(), 0.0) /
-                        static_cast<double>(overlap.size());
+    const double mean =
+        std::accumulate(overlap.begin(), overlap.end(), 0.0) / static_cast<double>(overlap.size());
     EXPECT_GE(mean, golden_.limits().overlap_layer_mean) << name;
-    EXPECT_GE(*std::min_element(overlap.begin(), overlap.end()),
-              golden_.limits().overlap_worst_row)
+    EXPECT_GE(*std::min_element(overlap.begin(), overlap.end()), golden_.limits().overlap_worst_row)
         << name;
     RecordProperty(name + "_overlap", std::to_string(mean));
   }

@@ -10,8 +10,7 @@ EngineStream::EngineStream() {
 
 EngineStream::~EngineStream() { (void)cudaStreamDestroy(stream_); }
 
-EngineRunner::EngineRunner(const std::string& directory, KvFormat format,
-                           std::int64_t cache_tokens)
+EngineRunner::EngineRunner(const std::string& directory, KvFormat format, std::int64_t cache_tokens)
     : engine_(Engine::load(directory, {.stream = stream_.get(),
                                        .kv_format = format,
                                        .cache_tokens = cache_tokens,
