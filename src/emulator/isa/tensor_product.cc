@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "emulator/isa/floating.h"
 #include "emulator/isa/half.h"
@@ -43,56 +44,89 @@ bool all_finite(const float* values, size_t count) {
   return found == 0;
 }
 
-// value * 2^(kKeptBits - distance), cut off; `distance` is how far its exponent lies below the
-// largest.
-int32_t align(float significand, int32_t distance) {
-  const int32_t field = std::max(kFloatBias + kKeptBits - distance, 0);
-  const auto scale = std::bit_cast<float>(static_cast<uint32_t>(field) << kFloatMantissaBits);
-  return static_cast<int32_t>(significand * scale);
+// The eight columns of a tile as vectors: the compiler finds no good order for these loops itself.
+using Floats = float __attribute__((vector_size(kTileColumns * sizeof(float))));
+using Ints = int32_t __attribute__((vector_size(kTileColumns * sizeof(int32_t))));
+
+template <class Vector, class Array>
+Vector load(const Array& array) {
+  static_assert(sizeof(Vector) == sizeof(Array));
+  Vector vector;
+  std::memcpy(&vector, array.data(), sizeof(vector));
+  return vector;
 }
 
-using Row = std::array<double, kTileColumns>;
+template <class Vector>
+Vector larger(Vector a, Vector b) {
+  return a > b ? a : b;
+}
 
-// The sums of one row, exact after the cuts.
-Row sum_row(const Parts<kTileDepth>& a, const std::array<Parts<kTileColumns>, kTileDepth>& b,
-            uint32_t depth, const Parts<kTileColumns>& c) {
-  alignas(32) std::array<int32_t, kTileColumns> largest = c.exponent;
+// One value for each column of the tile.
+using Floats = float __attribute__((vector_size(kTileColumns * sizeof(float))));
+using Integers = int32_t __attribute__((vector_size(kTileColumns * sizeof(int32_t))));
+
+template <class Vector, class T>
+Vector load(const std::array<T, kTileColumns>& values) {
+  Vector vector;
+  std::memcpy(&vector, values.data(), sizeof(vector));
+  return vector;
+}
+
+// significand * 2^(kKeptBits - distance), cut off; `field` is the exponent field of that power,
+// negative where it is far below everything.
+Integers align(Floats significand, Integers field) {
+  const Integers in_range = field > 0 ? field : Integers{};
+  return __builtin_convertvector(
+      significand * std::bit_cast<Floats>(in_range << kFloatMantissaBits), Integers);
+}
+
+struct RowSums {
+  std::array<double, kTileColumns> value;
+};
+
+// The sums of one row, exact after the cuts. `depth` is even.
+RowSums sum_row(const Parts<kTileDepth>& a, const std::array<Parts<kTileColumns>, kTileDepth>& b,
+                uint32_t depth, const Parts<kTileColumns>& c) {
+  const auto exponents = load<Integers>(c.exponent);
+  Integers largest = exponents;
   for (uint32_t k = 0; k < depth; ++k) {
-    for (uint32_t column = 0; column < kTileColumns; ++column) {
-      largest[column] = std::max(largest[column], a.exponent[k] + b[k].exponent[column]);
-    }
+    const Integers exponent = a.exponent[k] + load<Integers>(b[k].exponent);
+    largest = exponent > largest ? exponent : largest;
   }
+  const Integers field_of_zero = kFloatBias + kKeptBits - largest;
+  const auto product = [&](uint32_t k) {
+    return align(a.significand[k] * load<Floats>(b[k].significand),
+                 field_of_zero + a.exponent[k] + load<Integers>(b[k].exponent));
+  };
   // Products are below 2^(kKeptBits + 2): eight of them and the accumulator fit 32 bits.
-  alignas(32) std::array<std::array<int32_t, kTileColumns>, 2> sums{};
-  for (uint32_t k = 0; k < depth; ++k) {
-    for (uint32_t column = 0; column < kTileColumns; ++column) {
-      const int32_t exponent = a.exponent[k] + b[k].exponent[column];
-      sums[k % 2][column] +=
-          align(a.significand[k] * b[k].significand[column], largest[column] - exponent);
-    }
+  Integers even = align(load<Floats>(c.significand), field_of_zero + exponents);
+  Integers odd{};
+  for (uint32_t k = 0; k < depth; k += 2) {
+    even += product(k);
+    odd += product(k + 1);
   }
-  Row result;
+  RowSums sums;
   for (uint32_t column = 0; column < kTileColumns; ++column) {
-    const int32_t accumulator = align(c.significand[column], largest[column] - c.exponent[column]);
-    const double sum = static_cast<double>(sums[0][column]) + sums[1][column] + accumulator;
     constexpr int64_t kDoubleBias = 1023;
     constexpr uint32_t kDoubleMantissaBits = 52;
     const int64_t field = std::max<int64_t>(largest[column] - kKeptBits + kDoubleBias, 0);
-    result[column] =
-        sum * std::bit_cast<double>(static_cast<uint64_t>(field) << kDoubleMantissaBits);
+    const auto unit = std::bit_cast<double>(static_cast<uint64_t>(field) << kDoubleMantissaBits);
+    sums.value[column] = (static_cast<double>(even[column]) + odd[column]) * unit;
   }
-  return result;
+  return sums;
 }
 
 // Cut off to f32, never rounded up; infinite only from 2^128 on.
 float cut_off(double value) {
-  constexpr double kInfiniteFrom = 0x1p128;
-  const auto nearest = static_cast<float>(value);
-  const double magnitude = std::fabs(value);
-  if (std::fabs(static_cast<double>(nearest)) <= magnitude || magnitude >= kInfiniteFrom) {
-    return nearest;
+  constexpr double kSmallestNormal = 0x1p-126;
+  constexpr uint64_t kDroppedBits = (1ULL << 29U) - 1;
+  const auto shortened = std::bit_cast<double>(std::bit_cast<uint64_t>(value) & ~kDroppedBits);
+  const auto result = static_cast<float>(shortened);
+  if (std::fabs(value) >= kSmallestNormal || value == 0) {
+    return result;
   }
-  return std::bit_cast<float>(std::bit_cast<uint32_t>(nearest) - 1);
+  const bool rounded_up = std::fabs(static_cast<double>(result)) > std::fabs(value);
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(result) - (rounded_up ? 1 : 0));
 }
 
 // What infinities and NaNs make of one result; finite if there are none.
@@ -119,9 +153,9 @@ void multiply(const TileStep& step, uint32_t depth, TileAccumulator& accumulator
     const auto before = accumulator.value[row];
     split(step.a[row].data(), a);
     split(before.data(), c);
-    const Row sums = sum_row(a, b, depth, c);
+    const RowSums sums = sum_row(a, b, depth, c);
     for (uint32_t column = 0; column < kTileColumns; ++column) {
-      accumulator.value[row][column] = kRound(sums[column]);
+      accumulator.value[row][column] = kRound(sums.value[column]);
     }
     if (is_finite && all_finite(step.a[row].data(), depth) &&
         all_finite(before.data(), kTileColumns)) {
