@@ -9,6 +9,7 @@
 #include "cli/check.h"
 #include "cli/device_fallback.h"
 #include "cli/emulate.h"
+#include "cli/generate.h"
 #include "cli/info.h"
 
 namespace {
@@ -16,7 +17,7 @@ namespace {
 // These read files or set up another program's device, and need none themselves.
 bool needs_device(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";
-  return command == "info" || command == "bench";
+  return command == "info" || command == "bench" || command == "generate";
 }
 
 }  // namespace
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
   CLI::App* bench = app.add_subcommand("bench", "Measure on this machine's GPU");
   bench->require_subcommand(1);
   slipstream::cli::add_bench_ops_command(*bench);
+  slipstream::cli::add_generate_command(app);
   slipstream::add_emulate_command(app);
   slipstream::add_check_command(app);
   try {
