@@ -24,6 +24,7 @@ Capture& usable(Stream& stream) {
 }
 
 void release(const std::shared_ptr<Capture>& capture) {
+  capture->ended = true;
   for (Stream* stream : capture->streams) {
     stream->capture = nullptr;
     stream->captured_tail.clear();
@@ -112,9 +113,15 @@ void abandon_capture(Stream& stream) {
   if (stream.capture == nullptr) return;
   const std::shared_ptr<Capture> capture = stream.capture;
   capture->invalidated = true;
-  std::erase(capture->streams, &stream);
-  stream.capture = nullptr;
-  stream.captured_tail.clear();
+  if (capture->origin == &stream) {
+    release(capture);
+  } else {
+    std::erase(capture->streams, &stream);
+  }
+}
+
+void abandon_all_captures() {
+  while (!active_captures().empty()) release(std::shared_ptr<Capture>(active_captures().back()));
 }
 
 void capture_operation(Stream& stream, Operation operation) {
@@ -146,7 +153,8 @@ void capture_event_record(Stream& stream, Event& event) {
 }
 
 void capture_event_wait(Stream& stream, Event& event) {
-  const std::shared_ptr<Capture>& capture = event.capture;
+  const std::shared_ptr<Capture> capture = event.capture;
+  require(!capture->ended, cudaErrorCapturedEvent);
   require(!capture->invalidated, cudaErrorStreamCaptureInvalidated);
   require(!stream.is_legacy_default, cudaErrorStreamCaptureImplicit);
   if (stream.capture == nullptr) {

@@ -22,6 +22,7 @@ struct Capture {
   std::thread::id thread;
   uint64_t id = 0;
   bool invalidated = false;
+  bool ended = false;
   std::vector<Stream*> streams;         // captured ones, the origin first
   std::vector<const GraphNode*> nodes;  // that this capture added
 };
@@ -32,6 +33,7 @@ void begin_capture(Stream& stream, std::shared_ptr<Graph> graph, bool into_exist
 std::shared_ptr<Graph> end_capture(Stream& stream);
 // The stream goes away or the device is reset.
 void abandon_capture(Stream& stream);
+void abandon_all_captures();
 
 // Adds `operation` to the graph that `stream` is captured into.
 void capture_operation(Stream& stream, Operation operation);

@@ -181,6 +181,7 @@ cudaError_t cudaDeviceSynchronize() {
 
 cudaError_t cudaDeviceReset() {
   return api_always("cudaDeviceReset", [] {
+    abandon_all_captures();
     device().reset();
     registry().unload_all();
     streams().forget_work();

@@ -268,6 +268,26 @@ TEST_F(GraphTest, RefusesToWaitForACapturedStream) {
   EXPECT_EQ(cudaStreamEndCapture(stream_, &none), cudaErrorStreamCaptureInvalidated);
 }
 
+TEST_F(GraphTest, RefusesToWaitForAnEventOfACaptureThatHasEnded) {
+  ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  add<<<1, 1, 0, stream_>>>(values_, 0, 1);
+  ASSERT_EQ(cudaEventRecord(event_, stream_), cudaSuccess);
+  capture_end(stream_);
+  EXPECT_EQ(cudaEventSynchronize(event_), cudaErrorCapturedEvent);
+  EXPECT_NE(cudaStreamWaitEvent(other_, event_, 0), cudaSuccess);
+  add<<<1, 1, 0, other_>>>(values_, 1, 2);  // not captured
+  ASSERT_EQ(cudaStreamSynchronize(other_), cudaSuccess);
+  EXPECT_EQ(values(), (std::vector<int>{0, 2, 0, 0, 0}));
+}
+
+TEST_F(GraphTest, EndsACaptureWithItsStream) {
+  cudaStream_t passing = nullptr;
+  ASSERT_EQ(cudaStreamCreateWithFlags(&passing, cudaStreamNonBlocking), cudaSuccess);
+  ASSERT_EQ(cudaStreamBeginCapture(passing, cudaStreamCaptureModeGlobal), cudaSuccess);
+  EXPECT_EQ(cudaStreamDestroy(passing), cudaSuccess);
+  EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+}
+
 TEST_F(GraphTest, UpdatesTheExecutableFromAGraphOfTheSameShape) {
   const auto capture = [&](int addend) {
     ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
