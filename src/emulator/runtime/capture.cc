@@ -63,6 +63,7 @@ void capture_event(Stream& stream, const std::shared_ptr<Event>& event, GraphNod
 std::set<const GraphNode*> joined_nodes(const std::vector<NodeDependency>& tail) {
   std::set<const GraphNode*> seen;
   std::vector<const GraphNode*> open;
+  open.reserve(tail.size());
   for (const NodeDependency& dependency : tail) open.push_back(dependency.node);
   while (!open.empty()) {
     const GraphNode* node = open.back();

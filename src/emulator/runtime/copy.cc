@@ -9,6 +9,7 @@
 
 #include "emulator/runtime/capture.h"
 #include "emulator/runtime/error.h"
+#include "emulator/runtime/memory.h"
 #include "emulator/runtime/runtime.h"
 #include "emulator/runtime/submit.h"
 
@@ -83,7 +84,7 @@ void stage_source(CopyOperation& copy) {
   for (uint64_t z = 0; z < copy.depth; ++z) {
     for (uint64_t y = 0; y < copy.height; ++y, to += copy.width) {
       const uint64_t from = copy.source + z * copy.source_plane + y * copy.source_pitch;
-      std::memcpy(to, reinterpret_cast<const void*>(from), copy.width);
+      std::memcpy(to, pointer_to(from), copy.width);
     }
   }
   copy.source = address_of(bytes->data());

@@ -7,7 +7,7 @@
 namespace slipstream::emulator::runtime {
 
 Events& events() {
-  static Events* all = new Events;
+  static auto* all = new Events;
   return *all;
 }
 

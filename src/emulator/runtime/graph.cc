@@ -10,7 +10,7 @@
 namespace slipstream::emulator::runtime {
 
 Graphs& graphs() {
-  static Graphs* all = new Graphs;
+  static auto* all = new Graphs;
   return *all;
 }
 
@@ -47,7 +47,7 @@ Graph::~Graph() {
   for (const auto& node : nodes) graphs().node_gone(*node);
 }
 
-GraphNode& Graph::add(Operation operation, std::vector<NodeDependency> dependencies) {
+GraphNode& Graph::add(Operation operation, const std::vector<NodeDependency>& dependencies) {
   auto node = std::make_unique<GraphNode>();
   node->graph = this;
   node->operation = std::move(operation);

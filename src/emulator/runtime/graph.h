@@ -36,7 +36,7 @@ struct Graph : std::enable_shared_from_this<Graph> {
 
   // Throws ApiError cudaErrorInvalidValue where a dependency is of another graph, doubled, or
   // carries data that its nodes cannot have.
-  GraphNode& add(Operation operation, std::vector<NodeDependency> dependencies);
+  GraphNode& add(Operation operation, const std::vector<NodeDependency>& dependencies);
   void add_edge(GraphNode& to, NodeDependency dependency);
   void remove(GraphNode& node);
   [[nodiscard]] std::shared_ptr<Graph> clone() const;

@@ -21,6 +21,7 @@ namespace {
 void write_nodes(const std::vector<const GraphNode*>& found, cudaGraphNode_t* nodes,
                  size_t* count) {
   std::vector<NodeDependency> plain;
+  plain.reserve(found.size());
   for (const GraphNode* node : found) plain.push_back({const_cast<GraphNode*>(node), kDefaultEdge});
   write_dependencies(plain, nodes, nullptr, count);
 }

@@ -7,6 +7,7 @@
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/event.h"
 #include "emulator/runtime/launch.h"
+#include "emulator/runtime/memory.h"
 #include "emulator/runtime/registry.h"
 #include "emulator/runtime/runtime.h"
 #include "emulator/runtime/submit.h"
@@ -83,7 +84,7 @@ FillOperation fill_operation(const cudaMemsetParams& parameters) {
 
 cudaMemsetParams fill_parameters(const FillOperation& operation) {
   cudaMemsetParams parameters{};
-  parameters.dst = reinterpret_cast<void*>(operation.destination);
+  parameters.dst = pointer_to(operation.destination);
   parameters.pitch = operation.pitch;
   parameters.value = operation.value;
   parameters.elementSize = operation.element_bytes;
@@ -95,7 +96,7 @@ cudaMemsetParams fill_parameters(const FillOperation& operation) {
 cudaMemcpy3DParms copy_parameters(const CopyOperation& operation) {
   const auto pointer = [&](uint64_t address, uint64_t pitch, uint64_t plane) {
     return cudaPitchedPtr{
-        reinterpret_cast<void*>(address), pitch, operation.width,
+        pointer_to(address), pitch, operation.width,
         pitch == 0 ? operation.height : std::max(operation.height, plane / pitch)};
   };
   cudaMemcpy3DParms parameters{};

@@ -35,6 +35,7 @@ void run_stream_callback(void* data) {
 
 }  // namespace
 
+// NOLINTBEGIN(bugprone-reserved-identifier): names that the compiler of CUDA chose
 extern "C" {
 
 cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void** arguments,
@@ -90,3 +91,4 @@ cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t func
 }
 
 }  // extern "C"
+// NOLINTEND(bugprone-reserved-identifier)

@@ -7,12 +7,15 @@
 
 namespace slipstream::emulator::runtime {
 
+// NOLINTNEXTLINE(performance-no-int-to-ptr): device addresses are integers, and those of the host
+void* pointer_to(uint64_t address) { return reinterpret_cast<void*>(address); }
+
 void* allocate_memory(std::size_t size, machine::MemoryKind kind, const char* call) {
   static uint64_t count = 0;
   const uint64_t address = device().allocate(size, kind, fmt::format("{} #{}", call, count + 1));
   require(address != 0, cudaErrorMemoryAllocation);
   ++count;
-  return reinterpret_cast<void*>(address);
+  return pointer_to(address);
 }
 
 void release_memory(void* pointer) {

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "emulator/machine/device.h"
 
 namespace slipstream::emulator::runtime {
+
+// A device address, as the program sees it.
+void* pointer_to(uint64_t address);
 
 // `call` names the API function, for messages about the allocation. Throws ApiError
 // cudaErrorMemoryAllocation where there is no room.

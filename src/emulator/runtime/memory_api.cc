@@ -155,7 +155,7 @@ cudaError_t cudaHostGetFlags(unsigned int* flags, void* pointer) {
     require(flags != nullptr);
     const auto allocation = find(pointer);
     require(allocation.has_value() && is_host_kind(allocation->kind));
-    *flags = host_flags()[reinterpret_cast<const void*>(allocation->address)];
+    *flags = host_flags()[pointer_to(allocation->address)];
   });
 }
 

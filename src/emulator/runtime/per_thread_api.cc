@@ -16,6 +16,7 @@ cudaError_t per_thread(cudaError_t (*function)(Parameters...), Parameters... arg
 
 }  // namespace
 
+// NOLINTBEGIN(bugprone-reserved-identifier): names that the compiler of CUDA chose
 extern "C" {
 
 cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments,
@@ -267,3 +268,4 @@ cudaError_t cudaMemset_ptds(void* destination, int value, size_t count) {
 }
 
 }  // extern "C"
+// NOLINTEND(bugprone-reserved-identifier)

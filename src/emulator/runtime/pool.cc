@@ -20,7 +20,7 @@ void refuse_capture(const Stream& stream) {
 }  // namespace
 
 Pools& pools() {
-  static Pools* all = new Pools;
+  static auto* all = new Pools;
   return *all;
 }
 

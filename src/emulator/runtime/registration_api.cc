@@ -29,6 +29,7 @@ FatBinary* binary_of(void** handle) { return reinterpret_cast<FatBinary*>(handle
 
 }  // namespace
 
+// NOLINTBEGIN(bugprone-reserved-identifier): names that the compiler of CUDA chose
 extern "C" {
 
 void** __cudaRegisterFatBinary(void* image) {
@@ -104,3 +105,4 @@ cudaError_t __cudaGetKernel(cudaKernel_t* kernel, const void* host_function) {
 }
 
 }  // extern "C"
+// NOLINTEND(bugprone-reserved-identifier)

@@ -6,12 +6,13 @@
 
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/image.h"
+#include "emulator/runtime/memory.h"
 #include "emulator/runtime/runtime.h"
 
 namespace slipstream::emulator::runtime {
 
 Registry& registry() {
-  static Registry* all = new Registry;  // outlives every static object of the program
+  static auto* all = new Registry;  // outlives every static object of the program
   return *all;
 }
 
@@ -96,7 +97,7 @@ machine::Symbol Registry::symbol(const Variable& variable) {
 void Registry::initialize_managed(FatBinary* binary) {
   for (const Variable& variable : binary->variables) {
     if (variable.managed_pointer == nullptr) continue;
-    *variable.managed_pointer = reinterpret_cast<void*>(symbol(variable).address);
+    *variable.managed_pointer = pointer_to(symbol(variable).address);
     variables_[*variable.managed_pointer] = &const_cast<Variable&>(variable);
   }
 }

@@ -25,7 +25,7 @@ NullStreamIsPerThread::NullStreamIsPerThread() : before_(std::exchange(null_is_p
 NullStreamIsPerThread::~NullStreamIsPerThread() { null_is_per_thread = before_; }
 
 Streams& streams() {
-  static Streams* all = new Streams;  // outlives every static object of the program
+  static auto* all = new Streams;  // outlives every static object of the program
   return *all;
 }
 

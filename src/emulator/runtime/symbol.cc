@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "emulator/runtime/error.h"
+#include "emulator/runtime/memory.h"
 #include "emulator/runtime/registry.h"
 
 namespace slipstream::emulator::runtime {
@@ -15,7 +16,7 @@ void* symbol_range(const void* symbol, std::size_t offset, std::size_t count) {
                    fmt::format("variable {} must have {} bytes from byte {}, it has {} in all",
                                variable.name, count, offset, found.size));
   }
-  return reinterpret_cast<void*>(found.address + offset);
+  return pointer_to(found.address + offset);
 }
 
 }  // namespace slipstream::emulator::runtime
