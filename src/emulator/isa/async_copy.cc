@@ -226,6 +226,56 @@ void build_prefetch(Builder& builder) {
   builder.set_handler(&prefetch);
 }
 
+// --- st.async: a register or a vector into a peer's shared memory, counted on the peer's mbarrier.
+// Operands: to, offset, mbarrier, offset, values.
+
+template <class T, size_t kCount>
+Step store_remote(const Operation& operation, Warp& warp, uint32_t executing) {
+  constexpr uint32_t kBytes = sizeof(T) * kCount;
+  for_each_lane(executing, [&](uint32_t lane) {
+    std::array<T, kCount> values;
+    for (size_t i = 0; i < kCount; ++i) {
+      values[i] = operand<const T>(operation, warp, 4 + i)[lane];
+    }
+    std::memcpy(
+        machine::writable_shared(warp, lane, address_at(operation, warp, 0, lane), kBytes, kBytes),
+        values.data(), kBytes);
+    complete_bytes(warp, lane, address_at(operation, warp, 2, lane), kBytes);
+  });
+  return Step::kNext;
+}
+
+template <size_t kCount>
+void build_store_remote_of(Builder& builder, ptx::Type type) {
+  const ptx::Operand& vector = builder.operand(1);
+  const auto values = vector.kind == ptx::OperandKind::kVector
+                          ? builder.children(vector)
+                          : std::span<const ptx::Operand>(&vector, 1);
+  if (values.size() != kCount) {
+    builder.reject("the number of registers does not fit .v2 or .v4");
+  }
+  for (const ptx::Operand& value : values) {
+    builder.read(value, type);
+  }
+  builder.set_handler(ptx::size_of(type) == 4 ? &store_remote<uint32_t, kCount>
+                                              : &store_remote<uint64_t, kCount>);
+}
+
+// "[to], value or {values}, [mbarrier]"
+void build_store_remote(Builder& builder) {
+  builder.expect_operands(3, 3);
+  builder.read_address_and_offset(0);
+  builder.read_address_and_offset(2);
+  const ptx::Type type = ptx::type_from_name(builder.last_slot().substr(1));
+  if (builder.has(".v4")) {
+    build_store_remote_of<4>(builder, type);
+  } else if (builder.has(".v2")) {
+    build_store_remote_of<2>(builder, type);
+  } else {
+    build_store_remote_of<1>(builder, type);
+  }
+}
+
 constexpr std::string_view kDoneAtIssue = "done when issued";
 
 constexpr auto kForms = std::to_array<Form>({
@@ -246,6 +296,9 @@ constexpr auto kForms = std::to_array<Form>({
      kDoneAtIssue},
     {"cp .async .bulk .commit_group", &build_nothing<0>},
     {"cp .async .bulk .wait_group [.read]", &build_nothing<1>},
+    {"st .async [.weak] .shared::cluster .mbarrier::complete_tx::bytes [.v2|.v4] "
+     "(.b32|.b64|.u32|.u64|.s32|.s64|.f32|.f64)",
+     &build_store_remote, kDoneAtIssue},
     {"cp .async .bulk .prefetch .L2 .global [.L2::cache_hint]", &build_prefetch,
      "no effect but the checks of its operands"},
 });

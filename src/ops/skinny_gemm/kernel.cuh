@@ -288,17 +288,20 @@ __device__ __forceinline__ void finish_rows(const SkinnyGemmParams& params, int 
   const int lane = threadIdx.x % kLanes;
 #pragma unroll
   for (int output = threadIdx.x / kLanes; output < kOutputs; output += kThreads / kLanes) {
+    const int row = first_row + output / kConfig.tokens();
+    const int token = output % kConfig.tokens();
     float sum = 0;
+    // Nobody has sent anything for tokens that do not exist.
+    if (token < params.tokens) {
 #pragma unroll
-    for (int i = lane; i < kConfig.partials(); i += kLanes) {
-      sum += partials[i * kConfig.partial_stride() + output];
+      for (int i = lane; i < kConfig.partials(); i += kLanes) {
+        sum += partials[i * kConfig.partial_stride() + output];
+      }
     }
 #pragma unroll
     for (int distance = kLanes / 2; distance > 0; distance /= 2) {
       sum += __shfl_xor_sync(~0U, sum, distance);
     }
-    const int row = first_row + output / kConfig.tokens();
-    const int token = output % kConfig.tokens();
     if (lane != 0 || token >= params.tokens || row >= params.rows) continue;
     const int64_t index = token * params.output_stride + row;
     if (params.output_is_float32) {

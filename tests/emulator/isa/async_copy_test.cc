@@ -128,5 +128,44 @@ TEST(BulkCopy, ReachesEveryCtaOfItsMask) {
   EXPECT_EQ(test.download<uint32_t>(out, 2), (std::vector<uint32_t>{2, 2}));
 }
 
+TEST(StoreAsync, ReachesAPeerAndIsCountedThere) {
+  TestDevice test(module_of(".param .u64 out", R"(
+    .shared .align 16 .b8 tile[16];
+    .shared .align 8 .b64 barrier;
+    ld.param.u64 %rd2, [out];
+    mov.u32 %r1, barrier;
+    mov.u32 %r2, tile;
+    mov.u32 %r3, %cluster_ctarank;
+    mbarrier.init.shared::cta.b64 [%r1], 1;
+    mbarrier.arrive.expect_tx.shared::cta.b64 %rd3, [%r1], 16;
+    barrier.cluster.arrive;
+    barrier.cluster.wait;
+    xor.b32 %r4, %r3, 1;
+    mapa.shared::cluster.u32 %r5, %r2, %r4;
+    mapa.shared::cluster.u32 %r6, %r1, %r4;
+    add.u32 %r7, %r3, 10;
+    add.u32 %r8, %r3, 20;
+    st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.u32 [%r5], {%r7, %r8}, [%r6];
+    st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%r5+8], %r7, [%r6];
+    st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%r5+12], %r8, [%r6];
+  wait:
+    mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r1], 0;
+    @!%p2 bra wait;
+    ld.shared.u32 %r20, [%r2+4];
+    ld.shared.u32 %r21, [%r2+8];
+    mul.wide.u32 %rd4, %r3, 8;
+    add.s64 %rd2, %rd2, %rd4;
+    st.global.v2.u32 [%rd2], {%r20, %r21};
+    barrier.cluster.arrive;
+    barrier.cluster.wait;
+    ret;)"));
+  const uint64_t out = test.upload(std::vector<uint32_t>(4));
+  machine::KernelLaunch launch = test.launch({out}, {2, 1, 1}, {1, 1, 1});
+  launch.cluster = machine::Dim3{2, 1, 1};
+  const auto fault = test.run(std::move(launch));
+  EXPECT_FALSE(fault) << fault->report();
+  EXPECT_EQ(test.download<uint32_t>(out, 4), (std::vector<uint32_t>{21, 11, 20, 10}));
+}
+
 }  // namespace
 }  // namespace slipstream::emulator::isa
