@@ -20,7 +20,7 @@ struct ControlFlow {
   std::vector<uint32_t> block_of;  // by instruction
 
   // Blocks that may follow, without repeats.
-  std::vector<uint32_t> successors(uint32_t block) const;
+  [[nodiscard]] std::vector<uint32_t> successors(uint32_t block) const;
 };
 
 ControlFlow build_control_flow(const Function& function);

@@ -34,11 +34,11 @@ class Slice {
   explicit Slice(const Function& function);
 
   // Position of the register in an Environment, or kNone.
-  uint32_t slot(uint32_t reg) const { return slots_[reg]; }
-  uint32_t size() const { return size_; }
+  [[nodiscard]] uint32_t slot(uint32_t reg) const { return slots_[reg]; }
+  [[nodiscard]] uint32_t size() const { return size_; }
   // Whether any of it depends on the thread's coordinates, and on more than x.
-  bool depends_on_thread() const { return depends_on_thread_; }
-  bool depends_on_y() const { return depends_on_y_; }
+  [[nodiscard]] bool depends_on_thread() const { return depends_on_thread_; }
+  [[nodiscard]] bool depends_on_y() const { return depends_on_y_; }
 
  private:
   void add(const Operand& operand, std::vector<uint32_t>& work);
@@ -60,16 +60,18 @@ class Evaluator {
   Evaluator(const Function& function, const Slice& slice, const Thread& thread)
       : function_(function), slice_(slice), thread_(thread) {}
 
-  Value operand(const Operand& operand, const Environment& environment) const;
+  [[nodiscard]] Value operand(const Operand& operand, const Environment& environment) const;
   // Whether the guard holds; empty if that is not known.
-  std::optional<bool> guard(const Instruction& instruction, const Environment& environment) const;
+  [[nodiscard]] std::optional<bool> guard(const Instruction& instruction,
+                                          const Environment& environment) const;
   // The condition of a branch: its guard and its second predicate.
-  std::optional<bool> condition(const Instruction& branch, const Environment& environment) const;
+  [[nodiscard]] std::optional<bool> condition(const Instruction& branch,
+                                              const Environment& environment) const;
   // Writes the instruction's results. `certain` is false if its guard is not known.
   void execute(const Instruction& instruction, bool certain, Environment& environment) const;
 
  private:
-  Value compute(const Instruction& instruction, const Environment& environment) const;
+  [[nodiscard]] Value compute(const Instruction& instruction, const Environment& environment) const;
 
   const Function& function_;
   const Slice& slice_;

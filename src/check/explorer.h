@@ -20,9 +20,9 @@ class Explorer {
   void run();
 
   // Bit 0: reached before the thread was ordered; bit 1: after.
-  uint8_t reached(uint32_t instruction) const { return reached_[instruction]; }
+  [[nodiscard]] uint8_t reached(uint32_t instruction) const { return reached_[instruction]; }
   // Conditional branches on the first way that was found to the block, unordered.
-  std::vector<Decision> path_to(uint32_t block) const;
+  [[nodiscard]] std::vector<Decision> path_to(uint32_t block) const;
 
  private:
   struct Node {
@@ -31,12 +31,14 @@ class Explorer {
     Environment environment;
   };
 
-  uint32_t node_of(uint32_t block, bool ordered) const { return block * 2 + (ordered ? 1 : 0); }
+  [[nodiscard]] uint32_t node_of(uint32_t block, bool ordered) const {
+    return block * 2 + (ordered ? 1 : 0);
+  }
   void visit(uint32_t node);
   void leave(const Instruction& last, uint32_t node, std::optional<bool> guard,
              const Environment& environment);
   void go(uint32_t from, uint32_t block, bool ordered, const Environment& environment);
-  bool passes_phase(const Instruction& wait, const Environment& environment) const;
+  [[nodiscard]] bool passes_phase(const Instruction& wait, const Environment& environment) const;
 
   const Function& function_;
   const ControlFlow& flow_;

@@ -50,7 +50,7 @@ struct Place {
   std::vector<std::string> inlined_at;  // "file.cu:40", innermost call first
   std::string code;                     // "PTX line 120", "SASS 0x150"
 
-  std::string text() const;  // "file.cu:12", or the code position
+  [[nodiscard]] std::string text() const;  // "file.cu:12", or the code position
 };
 
 struct Finding {

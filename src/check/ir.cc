@@ -1,5 +1,8 @@
 #include "check/ir.h"
 
+#include <algorithm>
+#include <array>
+
 namespace slipstream::check {
 
 Instruction& FunctionBuilder::add(Action action) {
@@ -48,6 +51,12 @@ void FunctionBuilder::replace_sources(const Operand& operand) {
   function_.sources.resize(last().sources.first);
   last().sources.count = 0;
   source(operand);
+}
+
+bool is_system_function(std::string_view name) {
+  static constexpr auto kNames = std::to_array<std::string_view>(
+      {"vprintf", "__assertfail", "__assert_fail", "malloc", "free", "__trap", "abort"});
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
 }  // namespace slipstream::check

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace slipstream::check {
@@ -168,16 +169,16 @@ struct Function {
   std::vector<uint32_t> targets;
   std::vector<std::string> not_understood;  // what the lowering had to leave opaque, for the report
 
-  std::span<const uint32_t> destinations_of(const Instruction& i) const {
+  [[nodiscard]] std::span<const uint32_t> destinations_of(const Instruction& i) const {
     return {destinations.data() + i.destinations.first, i.destinations.count};
   }
-  std::span<const Operand> sources_of(const Instruction& i) const {
+  [[nodiscard]] std::span<const Operand> sources_of(const Instruction& i) const {
     return {sources.data() + i.sources.first, i.sources.count};
   }
-  std::span<const Operand> address_of(const Instruction& i) const {
+  [[nodiscard]] std::span<const Operand> address_of(const Instruction& i) const {
     return {sources.data() + i.address.first, i.address.count};
   }
-  std::span<const uint32_t> targets_of(const Instruction& i) const {
+  [[nodiscard]] std::span<const uint32_t> targets_of(const Instruction& i) const {
     return {targets.data() + i.targets.first, i.targets.count};
   }
 };
@@ -206,13 +207,17 @@ class FunctionBuilder {
   void end_address();
   void target(uint32_t instruction);
   // Of the last instruction.
-  std::span<const uint32_t> destinations() const;
-  std::span<const Operand> sources() const;
+  [[nodiscard]] std::span<const uint32_t> destinations() const;
+  [[nodiscard]] std::span<const Operand> sources() const;
   void replace_sources(const Operand& operand);
 
  private:
   Function& function_;
 };
+
+// Whether `name` is one of the device runtime's own functions (printf, assert, malloc), which touch
+// nothing that a kernel's pointers lead to. Calls of others that are not looked at are reported.
+bool is_system_function(std::string_view name);
 
 inline Operand register_operand(uint32_t index) {
   return {.kind = OperandKind::kRegister, .index = index};

@@ -31,36 +31,36 @@ class KernelCode {
   KernelCode(const KernelCode&) = delete;
   KernelCode& operator=(const KernelCode&) = delete;
 
-  const Function& function() const { return function_; }
-  const ControlFlow& flow() const { return flow_; }
-  const Ordering& ordering() const { return ordering_; }
-  const std::string& image() const { return image_; }
-  const std::string& demangled() const { return demangled_; }
-  const KernelLaunch* launch() const { return launch_; }
+  [[nodiscard]] const Function& function() const { return function_; }
+  [[nodiscard]] const ControlFlow& flow() const { return flow_; }
+  [[nodiscard]] const Ordering& ordering() const { return ordering_; }
+  [[nodiscard]] const std::string& image() const { return image_; }
+  [[nodiscard]] const std::string& demangled() const { return demangled_; }
+  [[nodiscard]] const KernelLaunch* launch() const { return launch_; }
   // Whether it is launched with the attribute, if the caller said so.
-  std::optional<bool> pdl() const;
+  [[nodiscard]] std::optional<bool> pdl() const;
 
   // What other grids may see of the memory that instruction `i` touches; empty if nothing.
-  Subject subject_of(uint32_t i) const { return {origins_.memory_of(i)}; }
-  std::string describe(const Subject& subject) const;
+  [[nodiscard]] Subject subject_of(uint32_t i) const { return {origins_.memory_of(i)}; }
+  [[nodiscard]] std::string describe(const Subject& subject) const;
   // What the caller said of it. Of several origins, the most dangerous.
-  Role role_of(const Subject& subject) const;
+  [[nodiscard]] Role role_of(const Subject& subject) const;
   // Whether its type in the signature is a pointer that may be written through.
-  bool is_declared_mutable(const Subject& subject) const;
+  [[nodiscard]] bool is_declared_mutable(const Subject& subject) const;
   // Whether the kernel writes memory of one of these origins.
-  bool writes(const Subject& subject) const;
+  [[nodiscard]] bool writes(const Subject& subject) const;
 
-  Place place_of(uint32_t instruction) const;
+  [[nodiscard]] Place place_of(uint32_t instruction) const;
   // "file.cu:12 (branch taken)" for each branch that leads there unordered.
-  std::vector<std::string> path_to(uint32_t instruction) const;
+  [[nodiscard]] std::vector<std::string> path_to(uint32_t instruction) const;
   // Whether reaching `instruction` unordered depends on which thread or CTA it is, rather than on
   // data and parameters alone.
-  bool depends_on_block(uint32_t instruction) const;
+  [[nodiscard]] bool depends_on_block(uint32_t instruction) const;
 
  private:
-  std::string describe(const Origin& origin) const;
-  Role role_of(const Origin& origin) const;
-  std::string describe_parameter(int64_t offset) const;
+  [[nodiscard]] std::string describe(const Origin& origin) const;
+  [[nodiscard]] Role role_of(const Origin& origin) const;
+  [[nodiscard]] std::string describe_parameter(int64_t offset) const;
   void read_parameter_types();
 
   Function function_;

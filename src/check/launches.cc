@@ -73,7 +73,7 @@ ParameterRole parse_role(const Json& json, const std::string& where) {
     fail(where, "\"role\" must be constant, private, produced, written, handed-over or hands-over");
   }
   if (result.variable.empty() && !json.contains("index")) {
-    fail(where, "must have \"index\" or \"variable\"");
+    fail(where, R"(must have "index" or "variable")");
   }
   return result;
 }
@@ -98,7 +98,7 @@ KernelLaunch parse_kernel(const Json& json, const std::string& where) {
                               key, value.dump()));
     }
   }
-  if (result.pattern.empty()) fail(where, "must have a \"name\"");
+  if (result.pattern.empty()) fail(where, R"(must have a "name")");
   return result;
 }
 
@@ -119,7 +119,7 @@ Launches parse_launches(const std::string& text, const std::string& name) {
   const Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) fail(name, "is not JSON");
   if (!json.is_object() || !json.contains("kernels") || !json["kernels"].is_array()) {
-    fail(name, "must be an object with a list \"kernels\"");
+    fail(name, R"(must be an object with a list "kernels")");
   }
   Launches launches;
   const Json& kernels = json["kernels"];

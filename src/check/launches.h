@@ -35,14 +35,15 @@ struct KernelLaunch {
   uint32_t block_threads = 0;
   std::vector<ParameterRole> roles;
 
-  bool matches(const std::string& mangled, const std::string& demangled) const;
+  [[nodiscard]] bool matches(const std::string& mangled, const std::string& demangled) const;
 };
 
 struct Launches {
   std::vector<KernelLaunch> kernels;
 
   // The first that matches, or null.
-  const KernelLaunch* find(const std::string& mangled, const std::string& demangled) const;
+  [[nodiscard]] const KernelLaunch* find(const std::string& mangled,
+                                         const std::string& demangled) const;
 };
 
 class LaunchesError : public std::runtime_error {

@@ -52,7 +52,7 @@ std::string Ordering::describe(const RoleSet& threads) const {
   }
   std::set<int32_t> all_lanes;
   for (const Thread& role : roles) all_lanes.insert(role.lane);
-  const std::string where = fmt::format("warp{} {}", warps.size() == 1 ? "" : "s", ranges(warps));
+  std::string where = fmt::format("warp{} {}", warps.size() == 1 ? "" : "s", ranges(warps));
   if (lanes == all_lanes) return where;
   if (lanes == std::set<int32_t>{0}) return "lane 0 of " + where;
   if (!lanes.contains(0)) return "lanes other than lane 0 of " + where;
@@ -88,7 +88,7 @@ Ordering OrderingAnalysis::run() {
 void OrderingAnalysis::choose_threads(Ordering& ordering) {
   if (!ordering.has_wait || !slice_.depends_on_thread()) {
     ordering.roles.emplace_back();
-    blocks_.push_back(RoleSet(1));
+    blocks_.emplace_back(1);
     return;
   }
   if (function_.block_x != 0) return add_block(function_.block_x, ordering);

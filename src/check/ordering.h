@@ -32,9 +32,11 @@ struct Ordering {
   bool has_wait = false;
   uint32_t mbarrier_orders = 0;  // how many mbarrier waits were taken to order their threads
 
-  bool reachable_before(uint32_t instruction) const { return before[instruction].any(); }
+  [[nodiscard]] bool reachable_before(uint32_t instruction) const {
+    return before[instruction].any();
+  }
   // "every thread", "warps 1 to 7", "lanes other than lane 0".
-  std::string describe(const RoleSet& threads) const;
+  [[nodiscard]] std::string describe(const RoleSet& threads) const;
 };
 
 class OrderingAnalysis {
@@ -44,16 +46,17 @@ class OrderingAnalysis {
 
   Ordering run();
   // The branches on one way to `instruction` by a thread that is not ordered yet. After run().
-  std::vector<Decision> path_to(uint32_t instruction, const Ordering& ordering) const;
+  [[nodiscard]] std::vector<Decision> path_to(uint32_t instruction, const Ordering& ordering) const;
 
  private:
   void choose_threads(Ordering& ordering);
   void add_block(uint32_t threads_in_x, Ordering& ordering);
   void explore_all(Ordering& ordering) const;
   bool find_ordering_barriers(const Ordering& ordering, const RoleSet& block);
-  bool orders_block(uint32_t barrier, const Ordering& ordering, const RoleSet& block) const;
-  bool orders_from_elsewhere(uint32_t barrier, const Ordering& ordering,
-                             const RoleSet& block) const;
+  [[nodiscard]] bool orders_block(uint32_t barrier, const Ordering& ordering,
+                                  const RoleSet& block) const;
+  [[nodiscard]] bool orders_from_elsewhere(uint32_t barrier, const Ordering& ordering,
+                                           const RoleSet& block) const;
   void find_ordering_warps(uint32_t barrier, const Ordering& ordering, bool& changed);
 
   const Function& function_;

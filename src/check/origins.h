@@ -36,7 +36,7 @@ struct Origins {
 
   // The memory that the instruction may touch and that other grids may see. Empty if it is known
   // to be shared, local or constant memory.
-  std::vector<Origin> memory_of(uint32_t instruction) const;
+  [[nodiscard]] std::vector<Origin> memory_of(uint32_t instruction) const;
 };
 
 Origins find_origins(const Function& function);

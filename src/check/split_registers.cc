@@ -12,12 +12,12 @@ class BlockSets {
   BlockSets(size_t blocks, uint32_t registers)
       : words_((registers + 63) / 64), bits_(blocks * words_) {}
 
-  bool test(size_t block, uint32_t reg) const {
+  [[nodiscard]] bool test(size_t block, uint32_t reg) const {
     return ((bits_[block * words_ + reg / 64] >> (reg % 64)) & 1U) != 0;
   }
   void set(size_t block, uint32_t reg) { bits_[block * words_ + reg / 64] |= 1ULL << (reg % 64); }
   uint64_t* row(size_t block) { return bits_.data() + block * words_; }
-  size_t words() const { return words_; }
+  [[nodiscard]] size_t words() const { return words_; }
 
  private:
   size_t words_;
@@ -35,7 +35,7 @@ class Liveness {
     solve(flow);
   }
 
-  bool at_start(size_t block, uint32_t reg) const { return live_.test(block, reg); }
+  [[nodiscard]] bool at_start(size_t block, uint32_t reg) const { return live_.test(block, reg); }
 
  private:
   void summarize(const Function& function, const Block& block, size_t b) {

@@ -66,14 +66,14 @@ std::string text_report(const Report& report) {
     text += fmt::format("  {}: {}.\n      {}\n", info.id, info.title, info.mend);
   }
   const auto count = [&](Severity severity) {
-    return std::count_if(report.findings.begin(), report.findings.end(), [&](const Finding& one) {
-      return one.severity == severity && one.allowed.empty();
-    });
+    const auto number = std::count_if(
+        report.findings.begin(), report.findings.end(),
+        [&](const Finding& one) { return one.severity == severity && one.allowed.empty(); });
+    return fmt::format("{} {}{}", number, name_of(severity), number == 1 ? "" : "s");
   };
-  text += fmt::format(
-      "{} kernels in {} images of {} files, {} of them wait: {} errors, {} warnings, {} notes\n",
-      report.kernels, report.images, report.files, report.waiting_kernels, count(Severity::kError),
-      count(Severity::kWarning), count(Severity::kNote));
+  text += fmt::format("{} kernels in {} images of {} files, {} of them wait: {}, {}, {}\n",
+                      report.kernels, report.images, report.files, report.waiting_kernels,
+                      count(Severity::kError), count(Severity::kWarning), count(Severity::kNote));
   if (report.kernels > report.waiting_kernels) {
     text += fmt::format(
         "{} kernels never wait: they are right only if launched without the PDL attribute\n",

@@ -19,7 +19,7 @@ TEST(TextReport, SaysWhatWhereAndHowToMendIt) {
             std::string::npos);
   EXPECT_NE(text.find("at PTX line 15"), std::string::npos) << text;
   EXPECT_NE(text.find("Move the wait above the read"), std::string::npos);
-  EXPECT_NE(text.find("0 errors, 1 warnings, 0 notes"), std::string::npos);
+  EXPECT_NE(text.find("0 errors, 1 warning, 0 notes"), std::string::npos);
 }
 
 TEST(TextReport, SaysThatKernelsNeverWait) {

@@ -67,7 +67,9 @@ struct Context {
   OperandReader& reader;
   FunctionBuilder& builder;
 
-  std::span<const tree::Operand> operands() const { return frame.function->operands_of(from); }
+  [[nodiscard]] std::span<const tree::Operand> operands() const {
+    return frame.function->operands_of(from);
+  }
   void destination(size_t index) const {
     add_destinations(operands()[index], frame, reader, builder);
   }

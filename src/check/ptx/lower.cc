@@ -129,7 +129,11 @@ class Lowering {
     builder_.last().action = Action::kCall;
     const bool has_results = !lists.empty() && lists.front() == operands.data();
     if (callee == nullptr || !callee->has_body) {
-      if (callee == nullptr) not_understood("a call through a pointer");
+      if (callee == nullptr) {
+        not_understood("a call through a pointer");
+      } else if (!is_system_function(callee->name)) {
+        not_understood(fmt::format("a call of {}, which is defined elsewhere", callee->name));
+      }
       return;
     }
     if (depth == kMaxDepth || function_.instructions.size() > kMaxInstructions) {

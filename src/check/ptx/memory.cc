@@ -1,6 +1,7 @@
 #include "check/ptx/memory.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace slipstream::check::ptx {
 namespace {
@@ -13,9 +14,11 @@ struct Context {
   OperandReader& reader;
   FunctionBuilder& builder;
 
-  const tree::Opcode& opcode() const { return *from.opcode; }
-  std::span<const tree::Operand> operands() const { return frame.function->operands_of(from); }
-  Instruction& instruction() const { return builder.last(); }
+  [[nodiscard]] const tree::Opcode& opcode() const { return *from.opcode; }
+  [[nodiscard]] std::span<const tree::Operand> operands() const {
+    return frame.function->operands_of(from);
+  }
+  [[nodiscard]] Instruction& instruction() const { return builder.last(); }
   void destination(size_t index) const {
     if (index < operands().size()) add_destinations(operands()[index], frame, reader, builder);
   }
@@ -34,12 +37,12 @@ bool is_strong(const tree::Opcode& opcode) {
 
 // Bytes of one element, from the type modifier.
 uint32_t element_bytes(const tree::Opcode& opcode) {
-  for (auto it = opcode.modifiers.rbegin(); it != opcode.modifiers.rend(); ++it) {
-    if (it->ends_with("128")) return 16;
-    if (it->ends_with("64")) return 8;
-    if (it->ends_with("32")) return 4;
-    if (it->ends_with("16")) return 2;
-    if (*it == "b8" || *it == "u8" || *it == "s8") return 1;
+  for (const std::string_view modifier : opcode.modifiers | std::views::reverse) {
+    if (modifier.ends_with("128")) return 16;
+    if (modifier.ends_with("64")) return 8;
+    if (modifier.ends_with("32")) return 4;
+    if (modifier.ends_with("16")) return 2;
+    if (modifier == "b8" || modifier == "u8" || modifier == "s8") return 1;
   }
   return 0;
 }

@@ -23,7 +23,7 @@ struct Context {
   const OperandReader& reader;
   FunctionBuilder& builder;
 
-  Instruction& instruction() const { return builder.last(); }
+  [[nodiscard]] Instruction& instruction() const { return builder.last(); }
   void destination(uint32_t reg) const {
     if (reg != kNone) builder.destination(reg);
   }

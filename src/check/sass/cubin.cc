@@ -104,6 +104,19 @@ void read_variables(const ElfFile& file, const ElfSection& section, KernelImage&
   }
 }
 
+void read_calls(const ElfFile& file, const ElfSection& section, const ElfSymbol& self,
+                KernelImage& kernel) {
+  const ByteReader table(section.data, "a cubin's relocations", section.offset);
+  for (uint64_t at = 0; at + sizeof(Elf64_Rela) <= table.size(); at += sizeof(Elf64_Rela)) {
+    const uint64_t symbol = table.read<Elf64_Rela>(at).r_info >> 32U;
+    if (symbol >= file.symbols.size()) continue;
+    const ElfSymbol& target = file.symbols[symbol];
+    if (target.type == STT_FUNC && target.section != self.section) {
+      kernel.calls.emplace_back(target.name);
+    }
+  }
+}
+
 const ElfSection* find_section(const ElfFile& file, const std::string& name) {
   const auto found = std::find_if(file.sections.begin(), file.sections.end(),
                                   [&](const ElfSection& one) { return one.name == name; });
@@ -119,6 +132,10 @@ KernelImage read_kernel(const ElfFile& file, const ElfSymbol& symbol) {
   }
   if (const ElfSection* table = find_section(file, ".rela" + std::string(kVariableSection))) {
     read_variables(file, *table, kernel);
+  }
+  if (const ElfSection* table =
+          find_section(file, ".rela" + std::string(file.sections[symbol.section].name))) {
+    read_calls(file, *table, symbol, kernel);
   }
   return kernel;
 }

@@ -31,11 +31,12 @@ struct KernelImage {
   uint32_t max_threads = 0;
   std::map<uint32_t, std::vector<uint32_t>> indirect_targets;  // byte of the branch -> bytes
   std::map<uint32_t, std::string> variables;                   // byte in bank 4 -> symbol
+  std::vector<std::string> calls;  // functions that the code refers to, outside its section
   std::vector<std::string> files;
   std::vector<LineEntry> lines;  // by address
 
-  Word word(size_t index) const;
-  size_t word_count() const { return text.size() / 16; }
+  [[nodiscard]] Word word(size_t index) const;
+  [[nodiscard]] size_t word_count() const { return text.size() / 16; }
 };
 
 struct CubinImage {

@@ -35,6 +35,11 @@ class Lowering {
     for (size_t i = 0; i < kernel_.word_count(); ++i) {
       lower_word(kernel_.word(i), static_cast<uint32_t>(i * kWordBytes));
     }
+    for (const std::string& callee : kernel_.calls) {
+      if (!is_system_function(callee)) {
+        not_understood(fmt::format("a call of {}, outside the kernel's code", callee));
+      }
+    }
     return std::move(function_);
   }
 

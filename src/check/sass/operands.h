@@ -40,20 +40,20 @@ class OperandReader {
   static bool is_uniform(const Word& word);
   static Form form(const Word& word) { return static_cast<Form>(bits(word, 9, 3)); }
 
-  Operand a(const Word& word) const;
-  Operand b(const Word& word) const;
-  Operand c(const Word& word) const;
+  [[nodiscard]] Operand a(const Word& word) const;
+  [[nodiscard]] Operand b(const Word& word) const;
+  [[nodiscard]] Operand c(const Word& word) const;
   // The next register of a 64-bit operand, or an opaque operand if `low` is no register or word.
-  Operand upper_half(const Operand& low) const;
+  [[nodiscard]] Operand upper_half(const Operand& low) const;
 
-  Operand vector(uint64_t field) const;
-  Operand uniform(uint64_t field) const;
-  Operand predicate(uint64_t field, bool negated, bool uniform) const;
+  [[nodiscard]] Operand vector(uint64_t field) const;
+  [[nodiscard]] Operand uniform(uint64_t field) const;
+  [[nodiscard]] Operand predicate(uint64_t field, bool negated, bool uniform) const;
   // A word of constant memory at the bank and offset in bits 38 to 58.
-  Operand constant(const Word& word) const;
+  [[nodiscard]] Operand constant(const Word& word) const;
   // kNone for the register that reads as zero.
-  uint32_t destination(const Word& word) const;
-  uint32_t uniform_destination(const Word& word) const;
+  [[nodiscard]] uint32_t destination(const Word& word) const;
+  [[nodiscard]] uint32_t uniform_destination(const Word& word) const;
   uint32_t predicate_destination(uint64_t field, bool uniform) const;
   bool is_uniform_zero(uint64_t field) const { return field == uniform_zero_ || field == 255; }
 

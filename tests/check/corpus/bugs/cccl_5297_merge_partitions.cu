@@ -17,12 +17,19 @@ __global__ void merge(int* partitions, const int* in, int* out) {
   for (int i = begin + static_cast<int>(threadIdx.x); i < end; i += kTile) out[i] = in[i];
 }
 
+__global__ void partition(int* partitions) {
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
+  corpus::dawdle();
+  partitions[threadIdx.x] = static_cast<int>(threadIdx.x) * kTile;
+}
+
 int main() {
   cudaStream_t stream = corpus::new_stream();
-  int* partitions = corpus::device_array(2 * kTile, 0);
-  int* in = corpus::device_array(kTile, 7);
-  int* out = corpus::device_array(kTile, 7);
-  corpus::launch(stream, true, corpus::slow_producer<int>, 2, kTile, partitions, kTile);
-  corpus::launch(stream, true, merge, 1, kTile, partitions, in, out);
-  return corpus::count_wrong(stream, out, kTile, 7);
+  int* partitions = corpus::device_array(3, 0);
+  int* in = corpus::device_array(2 * kTile, 7);
+  int* out = corpus::device_array(2 * kTile, 0);
+  corpus::launch(stream, true, partition, 1, 3, partitions);
+  corpus::launch(stream, true, merge, 2, kTile, partitions, in, out);
+  return corpus::count_wrong(stream, out, 2 * kTile, 7);
 }
