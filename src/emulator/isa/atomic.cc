@@ -62,8 +62,13 @@ Atomic decode(int64_t immediate) {
   return {static_cast<AddressSpace>(immediate & 7), (immediate & 16) != 0, immediate >> 8};
 }
 
-void enter(Warp& warp, const Atomic& atomic) {
-  if (atomic.space != AddressSpace::kShared) {
+// `base` has the address of each lane.
+void enter(Warp& warp, const Atomic& atomic, uint32_t executing, const uint64_t* base) {
+  bool all_shared = true;
+  for_each_lane(atomic.space == AddressSpace::kGeneric ? executing : 0, [&](uint32_t lane) {
+    all_shared = all_shared && machine::resolve_generic(base[lane]).space == AddressSpace::kShared;
+  });
+  if (atomic.space == AddressSpace::kGlobal || !all_shared) {
     machine::wait_for_turn(warp);
   }
   if (atomic.publishes) {
@@ -86,8 +91,8 @@ void write(std::byte* to, T value) {
 template <auto kFunction, class T>
 Step update(const Operation& operation, Warp& warp, uint32_t executing) {
   const Atomic atomic = decode(operation.immediate);
-  enter(warp, atomic);
   const auto* const base = operand<uint64_t>(operation, warp, 1);
+  enter(warp, atomic, executing, base);
   const T* const values = operand<T>(operation, warp, 2);
   T* const result = operand<T>(operation, warp, 0);
   for_each_lane(executing, [&](uint32_t lane) {
@@ -103,8 +108,8 @@ Step update(const Operation& operation, Warp& warp, uint32_t executing) {
 template <class T>
 Step compare_and_swap(const Operation& operation, Warp& warp, uint32_t executing) {
   const Atomic atomic = decode(operation.immediate);
-  enter(warp, atomic);
   const auto* const base = operand<uint64_t>(operation, warp, 1);
+  enter(warp, atomic, executing, base);
   const T* const expected = operand<T>(operation, warp, 2);
   const T* const desired = operand<T>(operation, warp, 3);
   T* const result = operand<T>(operation, warp, 0);
@@ -124,10 +129,10 @@ Step compare_and_swap(const Operation& operation, Warp& warp, uint32_t executing
 template <auto kFunction, class T, size_t kCount>
 Step update_vector(const Operation& operation, Warp& warp, uint32_t executing) {
   const Atomic atomic = decode(operation.immediate);
-  enter(warp, atomic);
   const uint32_t* const places =
       operation.all_operands != nullptr ? operation.all_operands : operation.operands.data();
   const auto* const base = lanes<uint64_t>(warp, places[kCount]);
+  enter(warp, atomic, executing, base);
   for_each_lane(executing, [&](uint32_t lane) {
     const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
     for (size_t i = 0; i < kCount; ++i) {

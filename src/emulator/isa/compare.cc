@@ -75,8 +75,6 @@ auto value_of(T lane) {
 }
 
 // The mask of lanes for which the comparison holds.
-using Comparison = uint32_t (*)(const void* a, const void* b);
-
 template <Compare kCompare, bool kFlush, class T>
 uint32_t compare_lanes(const void* a, const void* b) {
   const T* const left = static_cast<const T*>(a);

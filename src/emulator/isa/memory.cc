@@ -13,6 +13,7 @@
 #include "emulator/isa/table.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/grid_run.h"
+#include "emulator/machine/overlay.h"
 #include "emulator/machine/worker.h"
 
 namespace slipstream::emulator::isa {
@@ -77,15 +78,19 @@ struct View {
   uint8_t* written = nullptr;  // by offset from begin; null: all bytes have values
 };
 
-View view_of(AddressSpace space, Warp& warp, const Operation& operation, uint64_t address) {
+// Global memory has no view where a grid's writes are kept apart: machine/access.h sees each
+// access.
+View view_of(AddressSpace space, Warp& warp, const Operation& operation, uint64_t address,
+             bool is_load) {
   machine::Cta& cta = *warp.cta;
   machine::Cluster& cluster = *cta.cluster;
   switch (space) {
     case AddressSpace::kGlobal: {
-      if (cluster.grid->overlay != nullptr) {
+      const machine::MemoryRange& range = cluster.worker->range_of(&operation, address);
+      const machine::Overlay* const overlay = cluster.grid->overlay.get();
+      if (overlay != nullptr && (!is_load || overlay->touches(range.begin, range.size))) {
         return {};
       }
-      const machine::MemoryRange& range = cluster.worker->range_of(&operation, address);
       return {range.begin, range.size, 0, 0, range.written};
     }
     case AddressSpace::kShared:
@@ -103,21 +108,32 @@ View view_of(AddressSpace space, Warp& warp, const Operation& operation, uint64_
   }
 }
 
-// Generic addresses of one space become addresses in it; false if the lanes differ.
-bool leave_generic(uint32_t executing, Addresses& addresses, AddressSpace& space) {
+// The space that the access is to. Generic addresses of one space become addresses in it; where
+// lanes differ they stay generic.
+AddressSpace resolve_space(const Access& access, uint32_t executing, Addresses& addresses) {
+  if (access.space != AddressSpace::kGeneric) {
+    return access.space;
+  }
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
-  space = machine::resolve_generic(addresses.at[first]).space;
+  const AddressSpace space = machine::resolve_generic(addresses.at[first]).space;
   bool same = true;
   for_each_lane(executing, [&](uint32_t lane) {
-    const machine::SpaceAddress target = machine::resolve_generic(addresses.at[lane]);
-    same = same && target.space == space;
+    same = same && machine::resolve_generic(addresses.at[lane]).space == space;
   });
-  if (same && space != AddressSpace::kGlobal) {
+  if (!same) {
+    return AddressSpace::kGeneric;
+  }
+  if (space != AddressSpace::kGlobal) {
     for_each_lane(executing, [&](uint32_t lane) {
       addresses.at[lane] = machine::resolve_generic(addresses.at[lane]).address;
     });
   }
-  return same;
+  return space;
+}
+
+// Only through global memory do CTAs of different clusters notice each other.
+bool may_be_global(AddressSpace space) {
+  return space == AddressSpace::kGlobal || space == AddressSpace::kGeneric;
 }
 
 // Whether all executing lanes are inside the view and aligned.
@@ -238,22 +254,18 @@ template <class T, size_t kCount>
 Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   const Access access = decode(operation.immediate);
-  if (access.ordered) {
-    machine::wait_for_turn(warp);
-  }
   Addresses addresses;
   compute_addresses(access, warp, operation.operands[kCount], addresses);
-  AddressSpace space = access.space;
-  bool uniform = true;
-  if (space == AddressSpace::kGeneric) {
-    uniform = leave_generic(executing, addresses, space);
-    space = uniform ? space : AddressSpace::kGeneric;
+  const AddressSpace space = resolve_space(access, executing, addresses);
+  const bool ordered = access.ordered && may_be_global(space);
+  if (ordered) {
+    machine::wait_for_turn(warp);
   }
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
-  const View view = view_of(space, warp, operation, addresses.at[first]);
+  const View view = view_of(space, warp, operation, addresses.at[first], true);
   if (!all_inside(view, executing, addresses, kBytes)) {
     load_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses);
-    return access.ordered ? after_ordered_load(warp) : Step::kNext;
+    return ordered ? after_ordered_load(warp) : Step::kNext;
   }
   const bool consecutive =
       executing == kAllLanes && view.lane_stride == 0 && are_consecutive(addresses, kBytes);
@@ -274,7 +286,7 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
       }
     });
   }
-  return access.ordered ? after_ordered_load(warp) : Step::kNext;
+  return ordered ? after_ordered_load(warp) : Step::kNext;
 }
 
 // --- Store: operands base, s0 .. s(V-1).
@@ -296,20 +308,17 @@ template <class T, size_t kCount>
 Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   const Access access = decode(operation.immediate);
-  if (access.ordered) {
+  Addresses addresses;
+  compute_addresses(access, warp, operation.operands[0], addresses);
+  const AddressSpace space = resolve_space(access, executing, addresses);
+  if (access.ordered && may_be_global(space)) {
     machine::wait_for_turn(warp);
   }
   if (access.releases) {
     machine::publish(warp);
   }
-  Addresses addresses;
-  compute_addresses(access, warp, operation.operands[0], addresses);
-  AddressSpace space = access.space;
-  if (space == AddressSpace::kGeneric && !leave_generic(executing, addresses, space)) {
-    space = AddressSpace::kGeneric;
-  }
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
-  const View view = view_of(space, warp, operation, addresses.at[first]);
+  const View view = view_of(space, warp, operation, addresses.at[first], false);
   if (space == AddressSpace::kParameter || !all_inside(view, executing, addresses, kBytes)) {
     store_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses,
                                   access.ordered ? Ordering::kStrong : Ordering::kWeak);

@@ -1,5 +1,8 @@
 #include "emulator/machine/overlay.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "emulator/machine/global_memory.h"
 
 namespace slipstream::emulator::machine {
@@ -9,13 +12,22 @@ bool Overlay::has(uint64_t address) const {
   return page != pages_.end() && page->second->dirty[address % kPageBytes];
 }
 
+bool Overlay::touches(uint64_t begin, uint64_t size) const {
+  const auto page = pages_.lower_bound(begin / kPageBytes);
+  return page != pages_.end() && page->first * kPageBytes < begin + size;
+}
+
 void Overlay::read(uint64_t address, void* into, uint32_t bytes) const {
+  std::memcpy(into, reinterpret_cast<const void*>(address), bytes);
+  if (!touches(address, bytes)) {
+    return;
+  }
   auto* const out = static_cast<std::byte*>(into);
   for (uint32_t i = 0; i < bytes; ++i) {
-    const uint64_t at = address + i;
-    const auto page = pages_.find(at / kPageBytes);
-    const bool own = page != pages_.end() && page->second->dirty[at % kPageBytes];
-    out[i] = own ? page->second->data[at % kPageBytes] : *reinterpret_cast<const std::byte*>(at);
+    if (has(address + i)) {
+      const uint64_t at = address + i;
+      out[i] = pages_.at(at / kPageBytes)->data[at % kPageBytes];
+    }
   }
 }
 
@@ -32,30 +44,39 @@ void Overlay::write(uint64_t address, const void* from, uint32_t bytes) {
   }
 }
 
+void Overlay::publish_page(GlobalMemory& memory, uint64_t number, Page& page, uint64_t first,
+                           uint64_t end) {
+  for (uint64_t i = first; i < end;) {
+    uint64_t run = i;
+    while (run < end && page.dirty[run]) {
+      page.dirty.reset(run++);
+    }
+    const uint64_t at = number * kPageBytes + i;
+    // The allocation may be gone: then so are the writes.
+    if (run > i && memory.find(at) != nullptr) {
+      std::memcpy(reinterpret_cast<void*>(at), &page.data[i], run - i);
+      memory.mark_written(at, run - i);
+    }
+    i = std::max(run, i + 1);
+  }
+}
+
 void Overlay::publish(GlobalMemory& memory) {
   for (const auto& [number, page] : pages_) {
-    for (uint64_t i = 0; i < kPageBytes; ++i) {
-      if (page->dirty[i]) {
-        const uint64_t at = number * kPageBytes + i;
-        // The allocation may be gone: then so are the writes.
-        if (memory.find(at) != nullptr) {
-          *reinterpret_cast<std::byte*>(at) = page->data[i];
-          memory.mark_written(at, 1);
-        }
-      }
-    }
+    publish_page(memory, number, *page, 0, kPageBytes);
   }
   pages_.clear();
 }
 
 void Overlay::publish(GlobalMemory& memory, uint64_t address, uint32_t bytes) {
-  for (uint64_t at = address; at < address + bytes; ++at) {
-    if (has(at)) {
-      Page& page = *pages_[at / kPageBytes];
-      *reinterpret_cast<std::byte*>(at) = page.data[at % kPageBytes];
-      page.dirty.reset(at % kPageBytes);
-      memory.mark_written(at, 1);
+  const uint64_t end = address + bytes;
+  for (uint64_t at = address; at < end;) {
+    const uint64_t number = at / kPageBytes;
+    const uint64_t page_end = std::min(end, (number + 1) * kPageBytes);
+    if (const auto page = pages_.find(number); page != pages_.end()) {
+      publish_page(memory, number, *page->second, at % kPageBytes, page_end - number * kPageBytes);
     }
+    at = page_end;
   }
 }
 

@@ -5,8 +5,8 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <unordered_map>
 
 namespace slipstream::emulator::machine {
 
@@ -18,6 +18,8 @@ class Overlay {
   void read(uint64_t address, void* into, uint32_t bytes) const;
   void write(uint64_t address, const void* from, uint32_t bytes);
   bool has(uint64_t address) const;
+  // Whether the grid may have written in [begin, +size); if not, memory is what it sees.
+  bool touches(uint64_t begin, uint64_t size) const;
   // Writes everything, or a range, to the device's memory and forgets it here.
   void publish(GlobalMemory& memory);
   void publish(GlobalMemory& memory, uint64_t address, uint32_t bytes);
@@ -30,7 +32,13 @@ class Overlay {
     std::bitset<kPageBytes> dirty;
   };
 
-  std::unordered_map<uint64_t, std::unique_ptr<Page>> pages_;  // by address / kPageBytes
+  using Pages = std::map<uint64_t, std::unique_ptr<Page>>;  // by address / kPageBytes
+
+  // Writes the dirty bytes [first, end) of a page to memory.
+  static void publish_page(GlobalMemory& memory, uint64_t number, Page& page, uint64_t first,
+                           uint64_t end);
+
+  Pages pages_;
 };
 
 }  // namespace slipstream::emulator::machine
