@@ -23,6 +23,7 @@ int main() {
   cudaStream_t stream = corpus::new_stream();
   int* blocks = corpus::device_array(kWarp, 0);
   float* in = corpus::device_array(2 * kWarp, 1.0F);
+  corpus::require(cudaMemset(in, 0, kWarp * sizeof(float)), "cudaMemset");
   float* out = corpus::device_array(kWarp, 0.0F);
   corpus::launch(stream, true, corpus::slow_producer<int>, 1, kWarp, blocks, kWarp);
   corpus::launch(stream, true, attention, 1, 2 * kWarp, blocks, in, out);
