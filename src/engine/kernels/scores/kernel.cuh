@@ -56,13 +56,18 @@ __device__ __forceinline__ void prepare_queries(const ScoreParams& params, int t
   __syncthreads();
 }
 
-// Scores of eight keys: lanes 0 to 3 return those of keys 2 lane and 2 lane + 1, unscaled.
+// Scores of eight keys, key lane / 4 given by each lane (null: there is none). Lanes 0 to 3 return
+// those of keys 2 lane and 2 lane + 1, unscaled.
 __device__ __forceinline__ float2 score_eight(const Queries& queries, int heads,
                                               const std::byte* key) {
   const int lane = threadIdx.x % 32;
-  const auto* source = reinterpret_cast<const uint4*>(key + lane % 4 * 32);
-  const uint4 low = source[0];
-  const uint4 high = source[1];
+  uint4 low = make_uint4(0, 0, 0, 0);
+  uint4 high = low;
+  if (key != nullptr) {
+    const auto* source = reinterpret_cast<const uint4*>(key + lane % 4 * 32);
+    low = source[0];
+    high = source[1];
+  }
   float2 sum = {0, 0};
   for (int tile = 0; tile < (heads + 15) / 16; ++tile) {
     float products[4] = {};
@@ -91,7 +96,10 @@ __device__ __forceinline__ void score_page(const ScoreParams& params, const Quer
   const int warps = static_cast<int>(blockDim.x) / 32;
   const auto* scales = reinterpret_cast<const float*>(page + kPageSize * kIndexWidth);
   for (int first = threadIdx.x / 32 * 8; first < kPageSize; first += warps * 8) {
-    const float2 sum = score_eight(queries, params.heads, page + (first + lane / 4) * kIndexWidth);
+    const int own = first + lane / 4;
+    const bool exists = first_position + own <= last_position;
+    const float2 sum =
+        score_eight(queries, params.heads, exists ? page + own * kIndexWidth : nullptr);
     if (lane >= 4) continue;
     const int key = first + lane * 2;
     if (first_position + key <= last_position) target[key] = sum.x * scales[key];
