@@ -3,29 +3,16 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstdio>
 #include <fstream>
-#include <memory>
 #include <string>
+#include <vector>
+
+#include "run_program.h"
 
 namespace {
 
-struct Outcome {
-  std::string text;  // stdout and stderr
-  bool exited_well = false;
-};
-
 Outcome run_faults(const std::string& name, const std::string& variant) {
-  const std::string command = fmt::format("LD_LIBRARY_PATH={} {} {} {} 2>&1", EMULATOR_DIRECTORY,
-                                          FAULTS_PROGRAM, name, variant);
-  Outcome outcome;
-  std::FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) return outcome;
-  char buffer[4096];
-  std::size_t got = 0;
-  while ((got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0) outcome.text.append(buffer, got);
-  outcome.exited_well = pclose(pipe) == 0;
-  return outcome;
+  return run_emulated("", fmt::format("{} {} {}", FAULTS_PROGRAM, name, variant));
 }
 
 // "faults.cu:12" for the line that ends in `mark`.
