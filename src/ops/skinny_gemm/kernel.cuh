@@ -185,7 +185,8 @@ __device__ __forceinline__ void multiply_resident(const SkinnyGemmParams& params
   const int warp = threadIdx.x / 32;
   const int chunks = slice.columns / SkinnyGemmConfig::kChunkColumns;
   ChunkWeights<kConfig> weights[kChunks];
-  wait_barrier(&shared.full[0], 0);
+  // A CTA may have no columns, and then nothing arrives.
+  if (warp < chunks) wait_barrier(&shared.full[0], 0);
 #pragma unroll
   for (int slot = 0; slot < kChunks; ++slot) {
     if (warp + slot * kConfig.warps >= chunks) break;
