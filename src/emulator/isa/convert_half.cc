@@ -53,7 +53,7 @@ template <auto kFunction, class Result, class... Sources>
 Step convert(const Operation& operation, machine::Warp& warp, uint32_t executing) {
   const auto modifiers = std::bit_cast<Modifiers>(operation.immediate);
   [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
-    Result* const result = lanes<Result>(warp, operation.operands[0]);
+    auto* const result = lanes<Result>(warp, operation.operands[0]);
     for_each_lane(executing, [&](uint32_t lane) {
       result[lane] =
           kFunction(modifiers, lanes<const Sources>(warp, operation.operands[1 + kIndex])[lane]...);

@@ -15,7 +15,7 @@ struct MbarrierState {
       0;  // transaction bytes announced and not completed yet; may be negative for a while
   bool parity = false;  // of the current phase
 
-  uint64_t pack() const;
+  [[nodiscard]] uint64_t pack() const;
   static MbarrierState unpack(uint64_t bits);
 };
 

@@ -18,8 +18,10 @@ struct FloatFormat {
   uint32_t infinity;  // equal to `nan` where the format has no infinity
   uint32_t nan;       // the one NaN that instructions make
 
-  constexpr int lowest_exponent() const { return 2 - (1 << (exponent_bits - 1)); }
-  constexpr uint32_t sign_bit() const { return 1U << (exponent_bits + mantissa_bits); }
+  [[nodiscard]] constexpr int lowest_exponent() const { return 2 - (1 << (exponent_bits - 1)); }
+  [[nodiscard]] constexpr uint32_t sign_bit() const {
+    return 1U << (exponent_bits + mantissa_bits);
+  }
 };
 
 inline constexpr FloatFormat kF16Format{5, 10, 0x7bff, 0x7c00, 0x7fff};

@@ -16,7 +16,7 @@ namespace slipstream::emulator::ptx {
 class FormatError : public std::runtime_error {
  public:
   FormatError(const std::string& what, uint64_t offset);
-  uint64_t offset() const { return offset_; }
+  [[nodiscard]] uint64_t offset() const { return offset_; }
 
  private:
   uint64_t offset_;
@@ -28,26 +28,30 @@ class ByteReader {
   ByteReader(std::span<const std::byte> bytes, std::string_view what, uint64_t base = 0)
       : bytes_(bytes), what_(what), base_(base) {}
 
-  uint64_t size() const { return bytes_.size(); }
+  [[nodiscard]] uint64_t size() const { return bytes_.size(); }
 
   template <class T>
-  T read(uint64_t offset) const {
+  [[nodiscard]] T read(uint64_t offset) const {
     static_assert(std::is_trivially_copyable_v<T>);
     T value;
     std::memcpy(&value, slice(offset, sizeof(T)).data(), sizeof(T));
     return value;
   }
-  std::span<const std::byte> slice(uint64_t offset, uint64_t size) const {
+  // Fails unless [offset, offset + size) is inside.
+  void require(uint64_t offset, uint64_t size) const {
     if (offset > bytes_.size() || size > bytes_.size() - offset) {
       fail_bounds(offset, size);
     }
+  }
+  [[nodiscard]] std::span<const std::byte> slice(uint64_t offset, uint64_t size) const {
+    require(offset, size);
     return bytes_.subspan(offset, size);
   }
-  ByteReader sub_reader(uint64_t offset, uint64_t size, std::string_view what) const {
+  [[nodiscard]] ByteReader sub_reader(uint64_t offset, uint64_t size, std::string_view what) const {
     return {slice(offset, size), what, base_ + offset};
   }
   // The text at `offset` up to a NUL byte, which must be there.
-  std::string_view text(uint64_t offset) const;
+  [[nodiscard]] std::string_view text(uint64_t offset) const;
   [[noreturn]] void fail(const std::string& what, uint64_t offset) const;
 
  private:

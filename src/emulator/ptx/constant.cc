@@ -111,7 +111,7 @@ class ConstantParser {
     }
   }
 
-  uint64_t integer(const Number& number) const {
+  [[nodiscard]] uint64_t integer(const Number& number) const {
     if (number.kind != Number::Kind::kInteger) {
       cursor_.fail("an operator's operand must be an integer, not a floating-point constant");
     }
@@ -190,7 +190,7 @@ class ConstantParser {
     return nullptr;
   }
 
-  uint64_t apply(Operation operation, uint64_t left, uint64_t right) const {
+  [[nodiscard]] uint64_t apply(Operation operation, uint64_t left, uint64_t right) const {
     const auto signed_left = static_cast<int64_t>(left);
     const auto signed_right = static_cast<int64_t>(right);
     switch (operation) {
@@ -233,7 +233,7 @@ class ConstantParser {
     return 0;
   }
 
-  uint64_t divide(Operation operation, int64_t left, int64_t right) const {
+  [[nodiscard]] uint64_t divide(Operation operation, int64_t left, int64_t right) const {
     if (right == 0) {
       cursor_.fail("a constant expression must not divide by zero");
     }

@@ -16,7 +16,7 @@ struct SassInstruction {
   uint64_t high = 0;
 
   // The low twelve bits say which instruction it is, operand forms included.
-  uint32_t opcode() const { return static_cast<uint32_t>(low & 0xfffU); }
+  [[nodiscard]] uint32_t opcode() const { return static_cast<uint32_t>(low & 0xfffU); }
   bool operator==(const SassInstruction&) const = default;
 };
 
@@ -30,7 +30,7 @@ struct Cubin {
   uint32_t architecture = 0;  // 90 for sm_90a
   std::vector<SassFunction> functions;
 
-  const SassFunction* find(std::string_view name) const;
+  [[nodiscard]] const SassFunction* find(std::string_view name) const;
 };
 
 // Throws FormatError.

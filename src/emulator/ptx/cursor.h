@@ -49,8 +49,10 @@ class Cursor {
     ++here_;
     return true;
   }
-  char peek_adjacent() const { return *here_; }
-  char peek_adjacent(uint32_t ahead) const { return here_ + ahead < end_ ? here_[ahead] : '\0'; }
+  [[nodiscard]] char peek_adjacent() const { return *here_; }
+  [[nodiscard]] char peek_adjacent(uint32_t ahead) const {
+    return here_ + ahead < end_ ? here_[ahead] : '\0';
+  }
   void expect(char expected, std::string_view where);
 
   // An identifier: letters, digits, '_', '$' and '%', not starting with a digit. Empty if there is
@@ -75,12 +77,12 @@ class Cursor {
   // Moves behind the next `stop`, which must exist.
   void skip_past(char stop, std::string_view what);
 
-  uint32_t line() const { return line_; }
-  uint32_t offset() const { return static_cast<uint32_t>(here_ - begin_); }
-  std::string_view text_from(uint32_t offset) const {
+  [[nodiscard]] uint32_t line() const { return line_; }
+  [[nodiscard]] uint32_t offset() const { return static_cast<uint32_t>(here_ - begin_); }
+  [[nodiscard]] std::string_view text_from(uint32_t offset) const {
     return {begin_ + offset, static_cast<size_t>(here_ - begin_) - offset};
   }
-  std::string_view text_at(uint32_t offset, uint32_t length) const {
+  [[nodiscard]] std::string_view text_at(uint32_t offset, uint32_t length) const {
     return {begin_ + offset, length};
   }
   [[noreturn]] void fail(const std::string& what) const;

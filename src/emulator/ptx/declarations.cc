@@ -105,7 +105,7 @@ uint32_t element_bytes(const Variable& variable) {
 std::vector<uint64_t> parse_declarator(Cursor& cursor, Variable& variable) {
   variable.line = cursor.line();
   variable.name = cursor.expect_word("a variable's name");
-  const std::vector<uint64_t> dimensions = parse_dimensions(cursor, variable);
+  std::vector<uint64_t> dimensions = parse_dimensions(cursor, variable);
   if (variable.alignment == 0) {
     variable.alignment = element_bytes(variable);
   }
@@ -133,10 +133,10 @@ class InitializerParser {
   }
 
  private:
-  uint32_t scalar_bytes() const { return size_of(variable_.type); }
+  [[nodiscard]] uint32_t scalar_bytes() const { return size_of(variable_.type); }
 
   // Bytes that one item of dimension `level` takes.
-  uint64_t stride(size_t level) const {
+  [[nodiscard]] uint64_t stride(size_t level) const {
     uint64_t bytes = scalar_bytes();
     for (size_t inner = level + 1; inner < dimensions_.size(); ++inner) {
       bytes *= dimensions_[inner];
@@ -221,7 +221,7 @@ class InitializerParser {
     return sign == '+' || sign == '-' ? parse_integer_constant(cursor_, "an address offset") : 0;
   }
 
-  uint64_t encode(const Number& value) const {
+  [[nodiscard]] uint64_t encode(const Number& value) const {
     const bool is_integer = value.kind == Number::Kind::kInteger;
     if (variable_.type == Type::kF32) {
       return value.kind == Number::Kind::kFloat64

@@ -130,7 +130,7 @@ FatBinaryHeader read_header(const ByteReader& reader, uint64_t at) {
 uint64_t read_fat_binary(const ByteReader& reader, uint64_t at, std::vector<Image>& images) {
   const FatBinaryHeader header = read_header(reader, at);
   uint64_t entry_at = at + header.header_bytes;
-  reader.slice(entry_at, header.entries_bytes);
+  reader.require(entry_at, header.entries_bytes);
   const uint64_t stop = entry_at + header.entries_bytes;
   while (entry_at < stop) {
     const auto entry = reader.read<EntryHeader>(entry_at);
@@ -139,7 +139,7 @@ uint64_t read_fat_binary(const ByteReader& reader, uint64_t at, std::vector<Imag
                               sizeof(EntryHeader), entry.header_bytes),
                   entry_at);
     }
-    reader.slice(entry_at + entry.header_bytes, entry.payload_bytes);
+    reader.require(entry_at + entry.header_bytes, entry.payload_bytes);
     if (entry.kind == kKindPtx || entry.kind == kKindElf) {
       images.push_back(read_entry(reader, entry_at, entry));
     }

@@ -32,7 +32,7 @@ uint32_t size_of(Type type) { return traits(type).bytes; }
 std::string_view name_of(Type type) { return traits(type).name; }
 
 Type type_from_name(std::string_view modifier) {
-  for (size_t i = static_cast<size_t>(Type::kPred); i < static_cast<size_t>(Type::kOpaque); ++i) {
+  for (auto i = static_cast<size_t>(Type::kPred); i < static_cast<size_t>(Type::kOpaque); ++i) {
     if (kTypes[i].name.substr(1) == modifier) {
       return static_cast<Type>(i);
     }

@@ -104,7 +104,7 @@ struct Opcode {
   std::vector<std::string_view> modifiers;  // without dots; "L2::128B" is one
   uint32_t index = 0;                       // position in Module::opcodes, for tables on the side
 
-  bool has(std::string_view modifier) const;
+  [[nodiscard]] bool has(std::string_view modifier) const;
 };
 
 enum class OperandKind : uint8_t {
@@ -228,17 +228,17 @@ struct Function {
   std::vector<Pragma> pragmas;  // ordered by instruction
   uint32_t line = 0;
 
-  std::span<const Operand> operands_of(const Instruction& instruction) const {
+  [[nodiscard]] std::span<const Operand> operands_of(const Instruction& instruction) const {
     return {operands.data() + instruction.first_operand, instruction.operand_count};
   }
-  std::span<const Operand> children_of(const Operand& operand) const {
+  [[nodiscard]] std::span<const Operand> children_of(const Operand& operand) const {
     return operand.count == 0
                ? std::span<const Operand>{}
                : std::span<const Operand>{operands.data() + operand.first, operand.count};
   }
   // "%r12", rebuilt from the declaration.
-  std::string register_name(uint32_t index) const;
-  const Variable* find_parameter(std::string_view parameter_name) const;
+  [[nodiscard]] std::string register_name(uint32_t index) const;
+  [[nodiscard]] const Variable* find_parameter(std::string_view parameter_name) const;
 };
 
 // A .loc: where in the CUDA source an instruction comes from. `inlined_at` is the call site's own
@@ -256,7 +256,7 @@ struct Location {
 class ParseError : public std::runtime_error {
  public:
   ParseError(const std::string& file, uint32_t line, const std::string& what);
-  uint32_t line() const { return line_; }
+  [[nodiscard]] uint32_t line() const { return line_; }
 
  private:
   uint32_t line_;

@@ -52,8 +52,8 @@ std::optional<uint32_t> Scope::find_label(std::string_view name) const {
 }
 
 Symbol ScopeStack::find(std::string_view name) const {
-  for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
-    const Symbol symbol = scope->find(name);
+  for (size_t i = scopes_.size(); i-- > 0;) {
+    const Symbol symbol = scopes_[i].find(name);
     if (!std::holds_alternative<std::monostate>(symbol)) {
       return symbol;
     }

@@ -73,11 +73,11 @@ class ScopeStack {
 
   Scope& module() { return scopes_.front(); }
   Scope& innermost() { return scopes_.back(); }
-  size_t depth() const { return scopes_.size(); }
+  [[nodiscard]] size_t depth() const { return scopes_.size(); }
   void open() { scopes_.emplace_back(); }
   void close() { scopes_.pop_back(); }
   // Looks from the innermost scope outwards.
-  Symbol find(std::string_view name) const;
+  [[nodiscard]] Symbol find(std::string_view name) const;
 
  private:
   std::vector<Scope> scopes_;
