@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
-#include <numeric>
+#include <cctype>
 
+#include "engine/float_formats.h"
+#include "engine/reference/indexer.h"
 #include "slipstream/launch.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/engine/support/reference_runner.h"
@@ -13,9 +16,13 @@
 namespace slipstream::engine::test {
 namespace {
 
-// Rounding at borders makes single steps of engine and reference differ by a few bf16 steps of the
-// hidden state; a wrong kernel is below 0.99.
-constexpr double kLeastCosine = 0.9995;
+// Engine and reference round the same things but sum in another order, so that now and then a code,
+// a key or an expert falls on the other side of a border. Measured: 0.9979 and more over these
+// steps, where each is at 0.995 to 0.9997 of the exact model.
+constexpr double kLeastCosine = 0.995;
+
+// One layer alone from the same input. Measured: 0.0012 to 0.0066.
+constexpr double kMostMedianError = 0.008;
 
 std::vector<int> some_ids(int count, int seed = 11) {
   std::vector<int> ids;
@@ -64,14 +71,54 @@ TEST_P(EngineStep, UsesAtMostTwelveLaunchesPerLayer) {
   EXPECT_LE(engine.launches_per_step(1), 12 * engine.num_hidden_layers() + kHeadAndSample);
 }
 
+std::string test_name(const testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  for (char& c : name) c = std::isalnum(c) != 0 ? c : '_';
+  return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineStep,
                          testing::Values("deepseek-v32-tiny", "glm-5-tiny", "glm-5.2-tiny-bf16",
                                          "deepseek-v3-tiny"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           for (char& c : name) c = std::isalnum(c) != 0 ? c : '_';
-                           return name;
-                         });
+                         test_name);
+
+class EngineLayer : public testing::TestWithParam<std::string> {};
+
+// The first rows of what enters a layer in the goldens, as the engine takes it.
+Matrix first_rows(const Matrix& matrix, int rows) {
+  Matrix result(rows, matrix.columns());
+  std::transform(matrix.values().begin(), matrix.values().begin() + result.values().size(),
+                 result.values().begin(), round_to_bf16);
+  return result;
+}
+
+TEST_P(EngineLayer, AgreesWithTheReference) {
+  constexpr int kRows = 20;
+  const std::string& directory = tiny_checkpoint(GetParam());
+  const Golden golden(GetParam());
+  EngineRunner runner(directory, KvFormat::kBf16, 128);
+  const reference::Model model = load_reference(directory, Mode::kBf16Cache);
+  for (int layer = 0; layer < model.config.num_hidden_layers; ++layer) {
+    const Matrix hidden = first_rows(golden.layer_input(1, layer), kRows);
+    ReferenceRunner oracle(model, 128);
+    reference::IndexLists lists;
+    if (model.config.indexer_type(layer) == IndexerType::kShared) {
+      for (int position = 0; position < kRows; ++position) {
+        lists.push_back(reference::all_positions(position));
+      }
+    }
+    const LayerResult result = runner.engine().run_layer(layer, hidden.values(), lists);
+    Matrix expected = oracle.layer(layer, hidden, kMaxStepTokens, lists);
+    if (layer + 1 == model.config.num_hidden_layers) expected = final_norm(model, expected);
+    Matrix actual(expected.rows(), expected.columns());
+    actual.values() = result.hidden;
+    EXPECT_LT(quantile(relative_errors(actual, expected), 0.5), kMostMedianError)
+        << "layer " << layer;
+    EXPECT_EQ(result.lists, lists) << "layer " << layer;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineLayer, testing::ValuesIn(golden_names()), test_name);
 
 TEST(Engine, GivesTheSameBitsWithAndWithoutPdl) {
   const std::string& directory = tiny_checkpoint("deepseek-v32-tiny");
