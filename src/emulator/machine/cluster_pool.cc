@@ -52,10 +52,10 @@ std::unique_ptr<ClusterPool::Owned> ClusterPool::make(const GridRun& grid) {
   auto owned = std::make_unique<Owned>();
   const auto cta_count = static_cast<uint32_t>(grid.cluster.count());
   const uint32_t warp_count = warps_of(grid);
-  owned->cluster.ctas.resize(cta_count);
-  owned->cluster.frames = &owned->frames;
+  owned->ctas.resize(cta_count);
+  owned->frames = &owned->frame_pool;
   for (uint32_t rank = 0; rank < cta_count; ++rank) {
-    Cta& cta = owned->cluster.ctas[rank];
+    Cta& cta = owned->ctas[rank];
     cta.rank = rank;
     cta.warps.resize(warp_count);
     for (uint32_t i = 0; i < warp_count; ++i) {
@@ -69,8 +69,8 @@ std::unique_ptr<ClusterPool::Owned> ClusterPool::make(const GridRun& grid) {
 }
 
 void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
-  Cluster& cluster = owned.cluster;
-  owned.frames.release_all();
+  Cluster& cluster = owned;
+  owned.frame_pool.release_all();
   cluster.grid = &grid;
   cluster.index = index;
   cluster.epoch = 0;
@@ -102,7 +102,7 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
     AlignedBuffer& local = owned.local[cta.rank];
     std::memset(local.data(), 0, local.size());
     for (Warp& warp : cta.warps) {
-      start_warp(warp, cta, owned.frames, local.size() == 0 ? nullptr : local.data());
+      start_warp(warp, cta, owned.frame_pool, local.size() == 0 ? nullptr : local.data());
     }
   }
 }
@@ -119,12 +119,12 @@ Cluster* ClusterPool::acquire(GridRun& grid, uint64_t index) {
     free_.pop_back();
   }
   start(*owned, grid, index);
-  return &owned->cluster;
+  return owned;
 }
 
 void ClusterPool::release(Cluster* cluster) {
   const std::lock_guard lock(mutex_);
-  free_.push_back(reinterpret_cast<Owned*>(cluster));
+  free_.push_back(static_cast<Owned*>(cluster));
 }
 
 }  // namespace slipstream::emulator::machine

@@ -20,10 +20,9 @@ class ClusterPool {
   void release(Cluster* cluster);
 
  private:
-  struct Owned {
-    Cluster cluster;
-    FramePool frames;
-    std::vector<AlignedBuffer> shared;
+  struct Owned : Cluster {
+    FramePool frame_pool;
+    std::vector<AlignedBuffer> shared;  // by CTA, as all that follow
     std::vector<AlignedBuffer> shared_written;
     std::vector<AlignedBuffer> local;
   };

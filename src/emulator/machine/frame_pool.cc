@@ -9,21 +9,21 @@ Frame* FramePool::acquire(const FunctionCode& function, const Warp& warp, uint32
   auto& free = free_[&function];
   if (free.empty()) {
     auto owned = std::make_unique<Owned>();
-    owned->registers = AlignedBuffer(function.register_bytes);
-    std::memcpy(owned->registers.data(), function.image.data(), function.image.size());
+    owned->storage = AlignedBuffer(function.register_bytes);
+    std::memcpy(owned->storage.data(), function.image.data(), function.image.size());
     free.push_back(owned.get());
     all_.push_back(std::move(owned));
   } else {
     // Whatever a program reads before it writes must not depend on who ran here before.
-    std::byte* const slots = free.back()->registers.data() + function.image.size();
+    std::byte* const slots = free.back()->storage.data() + function.image.size();
     std::memset(slots, 0, function.register_bytes - function.image.size());
   }
   Owned& owned = *free.back();
   free.pop_back();
   owned.in_use = true;
-  Frame& frame = owned.frame;
+  Frame& frame = owned;
   frame.function = &function;
-  frame.registers = owned.registers.data();
+  frame.registers = owned.storage.data();
   frame.caller = caller;
   frame.return_pc = return_pc;
   frame.depth = caller == nullptr ? 0 : caller->depth + 1;
@@ -36,7 +36,7 @@ Frame* FramePool::acquire(const FunctionCode& function, const Warp& warp, uint32
 }
 
 void FramePool::release(Frame* frame) {
-  auto* const owned = reinterpret_cast<Owned*>(frame);
+  auto* const owned = static_cast<Owned*>(frame);
   owned->in_use = false;
   free_[frame->function].push_back(owned);
 }
@@ -44,7 +44,7 @@ void FramePool::release(Frame* frame) {
 void FramePool::release_all() {
   for (const auto& owned : all_) {
     if (owned->in_use) {
-      release(&owned->frame);
+      release(owned.get());
     }
   }
 }

@@ -23,9 +23,8 @@ class FramePool {
   void release_all();
 
  private:
-  struct Owned {
-    Frame frame;
-    AlignedBuffer registers;
+  struct Owned : Frame {
+    AlignedBuffer storage;
     bool in_use = false;
   };
 
