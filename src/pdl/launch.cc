@@ -18,7 +18,7 @@ constexpr int kFirstArchitectureWithPdl = 90;
 
 // What the runtime says of one kernel on one device, asked once.
 struct LoadedKernel {
-  bool has_wait_instruction = false;  // compiled for sm_90 or later
+  bool has_wait_instruction = false;             // compiled for sm_90 or later
   std::size_t dynamic_shared_bytes_allowed = 0;  // what static shared memory leaves, until raised
 };
 

@@ -61,6 +61,7 @@ void run_case(const Case& c) {
   const std::int64_t out_row = c.output_row == 0 ? c.rows : c.output_row;
   Mirror x("x", random_floats(random, DType::kBFloat16, c.tokens * x_row, c.fill));
   Mirror weights("weights", random_floats(random, DType::kBFloat16, c.rows * w_row, c.fill));
+  weights.make_constant();
   Mirror output = Mirror::poisoned("output", c.tokens * out_row * size_of(c.output_dtype));
 
   struct Tensors {
@@ -137,6 +138,7 @@ TEST(RouterGemm, SpreadsAnInfinityToItsTokenOnly) {
   x[3] = __float2bfloat16(INFINITY);
   Mirror activations = Mirror::of("x", x);
   Mirror weights = Mirror::of("weights", w);
+  weights.make_constant();
   Mirror output = Mirror::poisoned("output", 2 * 16 * 4);
   const Tensor device_x = activations.device_tensor(DType::kBFloat16, {2, columns});
   const Tensor device_w = weights.device_tensor(DType::kBFloat16, {16, columns});

@@ -46,6 +46,7 @@ void produce(std::span<Mirror* const> mirrors, const pdl::LaunchOptions& options
   constexpr unsigned kThreads = 256;
   constexpr unsigned kMaxBlocks = 16;
   for (Mirror* mirror : mirrors) {
+    if (mirror->is_constant()) continue;
     const auto blocks = static_cast<unsigned>((mirror->size() + kThreads - 1) / kThreads);
     pdl::launch(kProducerDeclaration, producer_kernel,
                 {.grid = dim3(std::min(blocks, kMaxBlocks)), .block = dim3(kThreads)}, options,

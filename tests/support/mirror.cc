@@ -51,7 +51,11 @@ const std::uint8_t* Mirror::device_initial() {
 
 void Mirror::poison_device() {
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size() + 2 * kGuardBytes), kGuard);
-  std::fill_n(bytes.begin() + kGuardBytes, size(), kPoison);
+  if (constant_) {
+    std::copy(initial_.begin(), initial_.end(), bytes.begin() + kGuardBytes);
+  } else {
+    std::fill_n(bytes.begin() + kGuardBytes, size(), kPoison);
+  }
   check_cuda(cudaMemcpy(device_.get(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice),
              "cudaMemcpy to the device");
 }

@@ -49,7 +49,13 @@ class Mirror {
   // argument from.
   [[nodiscard]] std::uint8_t* device();
   [[nodiscard]] const std::uint8_t* device_initial();
-  // Overwrites device memory, guards included, so that a kernel that reads too early reads rubbish.
+  // Nobody produces the argument: its bytes are in device memory before anything is launched, as
+  // weights are.
+  void make_constant() { constant_ = true; }
+  [[nodiscard]] bool is_constant() const { return constant_; }
+
+  // Overwrites device memory (all but a constant's), guards included, so that a kernel that reads
+  // too early reads rubbish.
   void poison_device();
   // The device's bytes now. Fails the test where a guard byte has changed.
   [[nodiscard]] std::vector<std::uint8_t> download();
@@ -64,6 +70,7 @@ class Mirror {
   std::string name_;
   std::vector<std::uint8_t> initial_;
   std::vector<std::uint8_t> host_;
+  bool constant_ = false;
   std::shared_ptr<std::uint8_t> device_;  // guard, bytes, guard
   std::shared_ptr<std::uint8_t> device_initial_;
 };

@@ -68,7 +68,7 @@ Family collective_family();    // collective.cc
 Family barrier_family();       // barrier.cc
 Family cluster_family();       // cluster.cc
 Family convert_half_family();  // convert_half.cc: f16, bf16, tf32, fp8
-Family matrix_family();       // matrix.cc: ldmatrix and its kind
+Family matrix_family();        // matrix.cc: ldmatrix and its kind
 Family async_copy_family();    // async_copy.cc
 Family mbarrier_family();      // mbarrier.cc
 Family mma_family();           // mma.cc

@@ -24,18 +24,19 @@ constexpr uint32_t kStackBytes = 16384;
 
 std::string shape(const Dim3& dim) { return fmt::format("({}, {}, {})", dim.x, dim.y, dim.z); }
 
+// The error is what an H200 answers (driver 580, CUDA 13.0), not the one that the documents name.
 void check_shape(const GridRun& grid) {
   const Dim3& block = grid.launch.block;
   const Dim3& size = grid.launch.grid;
   if (block.count() == 0 || block.count() > Limits::kMaxThreadsPerCta ||
       block.x > Limits::kMaxThreadsPerCta || block.y > Limits::kMaxThreadsPerCta ||
       block.z > kMaxBlockZ) {
-    refuse(grid, CudaError::kInvalidConfiguration,
+    refuse(grid, CudaError::kInvalidValue,
            fmt::format("block {} must have 1 to {} threads, and at most {} in z", shape(block),
                        Limits::kMaxThreadsPerCta, kMaxBlockZ));
   }
   if (size.count() == 0 || size.x > kMaxGridX || size.y > kMaxGridYZ || size.z > kMaxGridYZ) {
-    refuse(grid, CudaError::kInvalidConfiguration,
+    refuse(grid, CudaError::kInvalidValue,
            fmt::format("grid {} must have at least one CTA, at most {} in x and {} in y and z",
                        shape(size), kMaxGridX, kMaxGridYZ));
   }

@@ -27,7 +27,10 @@ void record(cudaEvent_t handle, cudaStream_t stream, unsigned int flags) {
 
 // Both waiting and asking run the work in front of the event.
 void reach(Event& event) {
-  require(event.capture == nullptr, cudaErrorCapturedEvent);
+  if (event.capture != nullptr) {
+    require(event.capture->ended, cudaErrorCapturedEvent);
+    require(false, cudaErrorInvalidValue);  // what an H200 answers once the capture is over
+  }
   if (event.ticket == 0) return;
   run_until(event.ticket);
   surface_fault();

@@ -80,7 +80,7 @@ KernelOperation make_kernel_operation(const void* function, dim3 grid, dim3 bloc
                                       std::size_t dynamic_shared_bytes, void** arguments,
                                       std::span<const cudaLaunchAttribute> attributes) {
   KernelOperation operation;
-  operation.function = &registry().function(function);
+  operation.function = &registry().function(function, cudaErrorInvalidResourceHandle);
   operation.grid = grid;
   operation.block = block;
   require(dynamic_shared_bytes <= UINT32_MAX);

@@ -58,9 +58,9 @@ Variable& Registry::add_variable(FatBinary* binary, const void* host_address, co
   return variable;
 }
 
-Function& Registry::function(const void* handle) {
+Function& Registry::function(const void* handle, cudaError_t otherwise) {
   const auto found = functions_.find(handle);
-  require(found != functions_.end(), cudaErrorInvalidDeviceFunction);
+  require(found != functions_.end(), otherwise);
   return *found->second;
 }
 

@@ -58,7 +58,8 @@ class Registry {
 
   // The kernel that `handle` means: the address of the host's stub, or a handle that was given out.
   // Throws ApiError cudaErrorInvalidDeviceFunction for anything else.
-  Function& function(const void* handle);
+  // `otherwise` is the error where the handle is no kernel.
+  Function& function(const void* handle, cudaError_t otherwise = cudaErrorInvalidDeviceFunction);
   // Throws ApiError cudaErrorInvalidSymbol where `symbol` is no registered variable.
   Variable& variable(const void* symbol);
 

@@ -52,7 +52,7 @@ struct ManyRowsSixteenTokens {
                                             .cluster_ctas = 2,
                                             .token_tiles = 2,
                                             .stage_columns = 1024,
-                                            .stages = 2,
+                                            .stages = 3,
                                             .warps = 8,
                                             .look_ahead = 8};
 };

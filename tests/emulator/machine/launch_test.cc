@@ -23,12 +23,10 @@ class Launch : public testing::Test {
 };
 
 TEST_F(Launch, RefusesIllegalShapes) {
-  EXPECT_EQ(refusal(test_, test_.launch({}, {1, 1, 1}, {1025, 1, 1})),
-            CudaError::kInvalidConfiguration);
-  EXPECT_EQ(refusal(test_, test_.launch({}, {0, 1, 1})), CudaError::kInvalidConfiguration);
-  EXPECT_EQ(refusal(test_, test_.launch({}, {1, 65536, 1})), CudaError::kInvalidConfiguration);
-  EXPECT_EQ(refusal(test_, test_.launch({}, {1, 1, 1}, {1, 1, 65})),
-            CudaError::kInvalidConfiguration);
+  EXPECT_EQ(refusal(test_, test_.launch({}, {1, 1, 1}, {1025, 1, 1})), CudaError::kInvalidValue);
+  EXPECT_EQ(refusal(test_, test_.launch({}, {0, 1, 1})), CudaError::kInvalidValue);
+  EXPECT_EQ(refusal(test_, test_.launch({}, {1, 65536, 1})), CudaError::kInvalidValue);
+  EXPECT_EQ(refusal(test_, test_.launch({}, {1, 1, 1}, {1, 1, 65})), CudaError::kInvalidValue);
   EXPECT_EQ(refusal(test_, test_.launch({}, {65536, 1, 1}, {1024, 1, 1})), CudaError::kSuccess);
 }
 TEST_F(Launch, NeedsAnAttributeForLargeSharedMemory) {

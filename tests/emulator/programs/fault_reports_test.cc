@@ -83,7 +83,7 @@ TEST(LaunchCheck, WantsTheAttributeForLargeSharedMemory) {
 
 TEST(LaunchCheck, RefusesAnIllegalShape) {
   const Outcome broken = run_faults("illegal_shape", "broken");
-  EXPECT_TRUE(contains(broken.text, "launch cudaErrorInvalidConfiguration, finish cudaSuccess\n"));
+  EXPECT_TRUE(contains(broken.text, "launch cudaErrorInvalidValue, finish cudaSuccess\n"));
   EXPECT_TRUE(contains(broken.text, "1025"));
   EXPECT_EQ(run_faults("illegal_shape", "repaired").text,
             "launch cudaSuccess, finish cudaSuccess\n");

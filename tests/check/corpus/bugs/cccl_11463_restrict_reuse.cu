@@ -1,5 +1,5 @@
-// https://github.com/NVIDIA/cccl/pull/11463: const __restrict__ lets the compiler reuse a value that
-// it read above the wait for the read below it.
+// https://github.com/NVIDIA/cccl/pull/11463: const __restrict__ lets the compiler reuse a value
+// that it read above the wait for the read below it.
 #include "chain.cuh"
 
 constexpr int kThreads = 128;

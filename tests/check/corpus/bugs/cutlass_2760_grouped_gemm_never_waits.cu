@@ -10,7 +10,7 @@ __global__ void multiply(const float* a, const float* b, float* out) {
 #endif
   float sum = 0.0F;
   for (int k = 0; k < kDepth; ++k) sum += a[k] * b[k * kDepth + threadIdx.x];  // finds R1 R7
-  out[threadIdx.x] = sum;  // finds R6
+  out[threadIdx.x] = sum;                                                      // finds R6
 }
 
 int main() {

@@ -27,7 +27,8 @@ __global__ void copy_in_bulk(float* in, float* out) {
                  : "memory");
     asm volatile(
         "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
-            "r"(to), "l"(in), "r"(static_cast<unsigned>(sizeof tile)), "r"(barrier)
+            "r"(to),
+        "l"(in), "r"(static_cast<unsigned>(sizeof tile)), "r"(barrier)
         : "memory");
   }
   __syncthreads();

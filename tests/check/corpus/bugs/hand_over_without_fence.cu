@@ -31,5 +31,6 @@ int main() {
 /* launches
 {"kernels": [{"name": "produce", "pdl": false, "parameters": [{"index": 0, "role": "hands-over"}]},
              {"name": "consume", "pdl": true,
-              "parameters": [{"index": 0, "role": "handed-over"}, {"index": 1, "role": "written"}]}]}
+              "parameters": [{"index": 0, "role": "handed-over"}, {"index": 1, "role":
+"written"}]}]}
 */

@@ -1,4 +1,5 @@
-// https://github.com/sgl-project/sglang/pull/38290: four vector loads of a bias stand above the wait.
+// https://github.com/sgl-project/sglang/pull/38290: four vector loads of a bias stand above the
+// wait.
 #include "chain.cuh"
 
 constexpr int kThreads = 32;
