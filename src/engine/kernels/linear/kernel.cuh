@@ -174,17 +174,27 @@ __device__ __forceinline__ void store_result(const Segment& segment, int row, in
   }
 }
 
+// The segment that tile `tile` of all segments' tiles belongs to; `tile` becomes its own. Unrolled,
+// so that every field is read at a fixed place of the parameters.
+__device__ __forceinline__ Segment take_segment(const LinearParams& params, int& tile) {
+  Segment segment = params.segments[0];
+#pragma unroll
+  for (int i = 1; i < kMaxSegments; ++i) {
+    const int tiles = segment.matrix.tile_count();
+    if (i < params.segment_count && tile >= tiles) {
+      tile -= tiles;
+      segment = params.segments[i];
+    }
+  }
+  return segment;
+}
+
 // The work of one CTA: tile `tile` of all segments' tiles. Waits.
 template <class Source, int kTokenTiles>
 __device__ __forceinline__ void linear_block(const LinearParams& params,
                                              const typename Source::Input& input, int tile,
                                              unsigned char* rings, LinearShared& shared) {
-  int index = 0;
-  while (tile >= params.segments[index].matrix.tile_count()) {
-    tile -= params.segments[index].matrix.tile_count();
-    ++index;
-  }
-  const Segment& segment = params.segments[index];
+  const Segment segment = take_segment(params, tile);
   const int warp = threadIdx.x / 32;
   const int warps = static_cast<int>(blockDim.x) / 32;
   WeightStream stream(rings + warp * params.ring_slots * kChunkBytes, shared.barriers[warp],
