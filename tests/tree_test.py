@@ -27,12 +27,8 @@ MAX_LINES = 800
 
 def tracked(*patterns):
     command = ["git", "ls-files", "-z", "--", *patterns]
-    names = subprocess.run(
-        command, cwd=ROOT, capture_output=True, check=True, text=True
-    ).stdout
-    return [
-        ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()
-    ]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
 
 
 def forbidden_includes(layer, text):
@@ -61,9 +57,7 @@ class Layers(unittest.TestCase):
                 self.assertEqual(forbidden_includes(layer, path.read_text()), [])
 
     def test_an_include_that_points_upwards_is_found(self):
-        self.assertEqual(
-            forbidden_includes("emulator", '#include "check/ir.h"\n'), ["check/ir.h"]
-        )
+        self.assertEqual(forbidden_includes("emulator", '#include "check/ir.h"\n'), ["check/ir.h"])
         self.assertEqual(
             forbidden_includes("pdl", '#include "slipstream/ops.h"\n'),
             ["slipstream/ops.h"],

@@ -13,11 +13,34 @@ import sys
 
 # How a type of an operand or result is held in a register; what its values look like is in inputs.cc.
 REGISTERS = {
-    "u8": "h", "s8": "h", "u16": "h", "s16": "h", "b16": "h", "f16": "h", "bf16": "h", "e4m3x2": "h", "e5m2x2": "h",
-    "u32": "r", "s32": "r", "b32": "r", "f32": "r", "f16x2": "r", "bf16x2": "r", "shift": "r", "bool": "r",
-    "tensor_f16x2": "r", "tensor_bf16x2": "r", "tensor_tf32": "r", "tensor_e4m3x4": "r", "tensor_e5m2x4": "r",
-    "tensor_f32": "r", "lane": "r",
-    "u64": "l", "s64": "l", "b64": "l", "f64": "l",
+    "u8": "h",
+    "s8": "h",
+    "u16": "h",
+    "s16": "h",
+    "b16": "h",
+    "f16": "h",
+    "bf16": "h",
+    "e4m3x2": "h",
+    "e5m2x2": "h",
+    "u32": "r",
+    "s32": "r",
+    "b32": "r",
+    "f32": "r",
+    "f16x2": "r",
+    "bf16x2": "r",
+    "shift": "r",
+    "bool": "r",
+    "tensor_f16x2": "r",
+    "tensor_bf16x2": "r",
+    "tensor_tf32": "r",
+    "tensor_e4m3x4": "r",
+    "tensor_e5m2x4": "r",
+    "tensor_f32": "r",
+    "lane": "r",
+    "u64": "l",
+    "s64": "l",
+    "b64": "l",
+    "f64": "l",
 }
 C_TYPES = {"h": "unsigned short", "r": "unsigned int", "l": "unsigned long long"}
 
@@ -28,7 +51,9 @@ class Form:
     results: tuple
     operands: tuple
     bound: str = "exact"  # "relative E": 2^E of the value; "absolute E": 2^E; "ulp N"
-    uses_shared: bool = False  # $S: shared address of this lane's 16 bytes, which hold the four operands
+    uses_shared: bool = (
+        False  # $S: shared address of this lane's 16 bytes, which hold the four operands
+    )
 
 
 FORMS = []
@@ -55,7 +80,11 @@ def each(spelling, results, operands, **options):
 
 def predicate(compare, results, operands):
     """A form that writes a predicate, seen as 0 or 1."""
-    form("{ .reg .pred p; " + compare.replace("$P", "p") + " selp.u32 $0, 1, 0, p; }", results, operands)
+    form(
+        "{ .reg .pred p; " + compare.replace("$P", "p") + " selp.u32 $0, 1, 0, p; }",
+        results,
+        operands,
+    )
 
 
 def integer_forms():
@@ -72,9 +101,20 @@ def integer_forms():
     each("{abs,neg}.{s16,s32,s64} $0, $1;", "$T", "$T")
     each("sad.{s32,u32} $0, $1, $2, $3;", "$T", "$T $T $T")
     # Division by zero is not defined.
-    for kind, bits in (("s16", "b16"), ("u16", "b16"), ("s32", "b32"), ("u32", "b32"), ("s64", "b64"), ("u64", "b64")):
+    for kind, bits in (
+        ("s16", "b16"),
+        ("u16", "b16"),
+        ("s32", "b32"),
+        ("u32", "b32"),
+        ("s64", "b64"),
+        ("u64", "b64"),
+    ):
         for operation in ("div", "rem"):
-            form(f"{{ .reg .{bits} odd; or.{bits} odd, $2, 1; {operation}.{kind} $0, $1, odd; }}", kind, f"{kind} {kind}")
+            form(
+                f"{{ .reg .{bits} odd; or.{bits} odd, $2, 1; {operation}.{kind} $0, $1, odd; }}",
+                kind,
+                f"{kind} {kind}",
+            )
     each("{popc,clz}.{b32,b64} $0, $1;", "u32", "$T")
     each("brev.{b32,b64} $0, $1;", "$T", "$T")
     each("bfind.{s32,u32,s64,u64} $0, $1;", "u32", "$T")
@@ -101,11 +141,15 @@ def logic_forms():
     each("shl.{b16,b32,b64} $0, $1, $2;", "$T", "$T shift")
     each("shr.{b16,s16,u16,b32,s32,u32,b64,s64,u64} $0, $1, $2;", "$T", "$T shift")
     each("shf.{l,r}.{clamp,wrap}.b32 $0, $1, $2, $3;", "b32", "b32 b32 shift")
-    for table in (0x00, 0x1e, 0x80, 0x96, 0xca, 0xe8, 0xfe):
+    for table in (0x00, 0x1E, 0x80, 0x96, 0xCA, 0xE8, 0xFE):
         form(f"lop3.b32 $0, $1, $2, $3, {table:#x};", "b32", "b32 b32 b32")
     each("prmt.b32{,.f4e,.b4e,.rc8,.ecl,.ecr,.rc16} $0, $1, $2, $3;", "b32", "b32 b32 b32")
     for kind in ("b16", "b32", "b64"):
-        form(f"{{ .reg .pred p; setp.ne.u32 p, $3, 0; selp.{kind} $0, $1, $2, p; }}", kind, f"{kind} {kind} bool")
+        form(
+            f"{{ .reg .pred p; setp.ne.u32 p, $3, 0; selp.{kind} $0, $1, $2, p; }}",
+            kind,
+            f"{kind} {kind} bool",
+        )
     form("slct.u32.s32 $0, $1, $2, $3;", "u32", "u32 u32 s32")
     form("slct.f32.f32 $0, $1, $2, $3;", "f32", "f32 f32 f32")
     form("slct.ftz.f32.f32 $0, $1, $2, $3;", "f32", "f32 f32 f32")
@@ -116,7 +160,22 @@ def compare_forms():
         for compare in ("eq", "ne", "lt", "le", "gt", "ge"):
             predicate(f"setp.{compare}.{kind} $P, $1, $2;", "u32", f"{kind} {kind}")
     for kind in ("f32", "f64", "f16", "bf16"):
-        for compare in ("eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"):
+        for compare in (
+            "eq",
+            "ne",
+            "lt",
+            "le",
+            "gt",
+            "ge",
+            "equ",
+            "neu",
+            "ltu",
+            "leu",
+            "gtu",
+            "geu",
+            "num",
+            "nan",
+        ):
             predicate(f"setp.{compare}.{kind} $P, $1, $2;", "u32", f"{kind} {kind}")
     for compare in ("lt", "gtu"):
         predicate(f"setp.{compare}.ftz.f32 $P, $1, $2;", "u32", "f32 f32")
@@ -177,7 +236,9 @@ INTEGERS = ("u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64")
 def holds(to, source):
     """Whether every value of the integer type `source` is one of `to`; then .sat is not allowed."""
     to_bits, source_bits = int(to[1:]), int(source[1:])
-    return to_bits >= source_bits if to[0] == source[0] else source[0] == "u" and to_bits > source_bits
+    return (
+        to_bits >= source_bits if to[0] == source[0] else source[0] == "u" and to_bits > source_bits
+    )
 
 
 def conversion_forms():
@@ -224,16 +285,26 @@ def collective_forms():
     for mode in ("up", "down", "bfly", "idx"):
         clamp = 0 if mode == "up" else 0x1F
         for segment in (0, 0x1800):  # segments of 32 lanes, and of 8
-            form(f"{{ .reg .pred p; shfl.sync.{mode}.b32 $0|p, $2, $3, {clamp | segment:#x}, -1; selp.u32 $1, 1, 0, p; }}",
-                 "b32 u32", "b32 lane")
+            form(
+                f"{{ .reg .pred p; shfl.sync.{mode}.b32 $0|p, $2, $3, {clamp | segment:#x}, -1; selp.u32 $1, 1, 0, p; }}",
+                "b32 u32",
+                "b32 lane",
+            )
     form("{ .reg .pred p; setp.ne.u32 p, $1, 0; vote.sync.ballot.b32 $0, p, -1; }", "b32", "bool")
     for mode in ("any", "all", "uni"):
-        form(f"{{ .reg .pred p, q; setp.ne.u32 p, $1, 0; vote.sync.{mode}.pred q, p, -1; selp.u32 $0, 1, 0, q; }}", "u32",
-             "bool")
+        form(
+            f"{{ .reg .pred p, q; setp.ne.u32 p, $1, 0; vote.sync.{mode}.pred q, p, -1; selp.u32 $0, 1, 0, q; }}",
+            "u32",
+            "bool",
+        )
     each("redux.sync.{add,min,max}.{s32,u32} $0, $1, -1;", "$T", "$T")
     each("redux.sync.{and,or,xor}.b32 $0, $1, -1;", "b32", "b32")
     form("match.any.sync.b32 $0, $1, -1;", "b32", "bool")
-    form("{ .reg .pred p; match.all.sync.b32 $0|p, $2, -1; selp.u32 $1, 1, 0, p; }", "b32 u32", "bool")
+    form(
+        "{ .reg .pred p; match.all.sync.b32 $0|p, $2, -1; selp.u32 $1, 1, 0, p; }",
+        "b32 u32",
+        "bool",
+    )
 
 
 def registers(first, count):
@@ -249,7 +320,11 @@ def mma(shape, kinds, a, b, results, counts, saturate=""):
     operand_a, operand_b = registers(at, a_count), registers(at + a_count, b_count)
     operand_c = registers(at + a_count + b_count, d_count)
     text = f"mma.sync.aligned.{shape}.row.col{saturate}.{d_type}.{a_kind}.{b_kind}.{c_type} {d}, {operand_a}, {operand_b}, {operand_c};"
-    form(text, " ".join([results] * d_count), " ".join([a] * a_count + [b] * b_count + [results] * d_count))
+    form(
+        text,
+        " ".join([results] * d_count),
+        " ".join([a] * a_count + [b] * b_count + [results] * d_count),
+    )
 
 
 def matrix_forms():
@@ -262,20 +337,41 @@ def matrix_forms():
     mma("m16n8k8", "f32 tf32 tf32 f32", "tensor_tf32", "tensor_tf32", "tensor_f32", (4, 4, 2))
     mma("m16n8k4", "f32 tf32 tf32 f32", "tensor_tf32", "tensor_tf32", "tensor_f32", (4, 2, 1))
     for a, b in itertools.product(("e4m3", "e5m2"), repeat=2):
-        mma("m16n8k32", f"f32 {a} {b} f32", f"tensor_{a}x4", f"tensor_{b}x4", "tensor_f32", (4, 4, 2))
+        mma(
+            "m16n8k32",
+            f"f32 {a} {b} f32",
+            f"tensor_{a}x4",
+            f"tensor_{b}x4",
+            "tensor_f32",
+            (4, 4, 2),
+        )
     for a, b in itertools.product(("s8", "u8"), repeat=2):
         for saturate in ("", ".satfinite"):
             mma("m16n8k32", f"s32 {a} {b} s32", "b32", "b32", "s32", (4, 4, 2), saturate)
             mma("m16n8k16", f"s32 {a} {b} s32", "b32", "b32", "s32", (4, 2, 1), saturate)
     for count, trans in itertools.product((1, 2, 4), ("", ".trans")):
-        form(f"ldmatrix.sync.aligned.m8n8.x{count}{trans}.shared.b16 {registers(0, count)}, [$S];",
-             " ".join(["b32"] * count), "b32 b32 b32 b32", uses_shared=True)
+        form(
+            f"ldmatrix.sync.aligned.m8n8.x{count}{trans}.shared.b16 {registers(0, count)}, [$S];",
+            " ".join(["b32"] * count),
+            "b32 b32 b32 b32",
+            uses_shared=True,
+        )
     form("movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;", "b32", "b32")
 
 
 def all_forms():
-    for make in (integer_forms, logic_forms, compare_forms, float_forms, approximate_forms, half_forms, conversion_forms,
-                 short_conversion_forms, collective_forms, matrix_forms):
+    for make in (
+        integer_forms,
+        logic_forms,
+        compare_forms,
+        float_forms,
+        approximate_forms,
+        half_forms,
+        conversion_forms,
+        short_conversion_forms,
+        collective_forms,
+        matrix_forms,
+    ):
         make()
     texts = [one.text for one in FORMS]
     duplicates = {text for text in texts if texts.count(text) > 1}
@@ -293,31 +389,42 @@ def assembly(one):
 
 
 def kernel(number, one):
-    lines = [f"__global__ void form_{number}(Buffers buffers) {{",
-             "  const unsigned index = blockIdx.x * blockDim.x + threadIdx.x;"]
+    lines = [
+        f"__global__ void form_{number}(Buffers buffers) {{",
+        "  const unsigned index = blockIdx.x * blockDim.x + threadIdx.x;",
+    ]
     for i, kind in enumerate(one.results):
         lines.append(f"  {C_TYPES[REGISTERS[kind]]} result{i} = 0;")
     for i, kind in enumerate(one.operands):
         c_type = C_TYPES[REGISTERS[kind]]
-        lines.append(f"  const {c_type} operand{i} = static_cast<const {c_type}*>(buffers.operands[{i}])[index];")
+        lines.append(
+            f"  const {c_type} operand{i} = static_cast<const {c_type}*>(buffers.operands[{i}])[index];"
+        )
     inputs = [f'"{REGISTERS[kind]}"(operand{i})' for i, kind in enumerate(one.operands)]
     if one.uses_shared:
-        lines += ["  __shared__ uint4 rows[kThreads];",
-                  "  rows[threadIdx.x] = make_uint4(operand0, operand1, operand2, operand3);",
-                  "  __syncthreads();",
-                  "  const auto row = static_cast<unsigned>(__cvta_generic_to_shared(&rows[threadIdx.x]));"]
+        lines += [
+            "  __shared__ uint4 rows[kThreads];",
+            "  rows[threadIdx.x] = make_uint4(operand0, operand1, operand2, operand3);",
+            "  __syncthreads();",
+            "  const auto row = static_cast<unsigned>(__cvta_generic_to_shared(&rows[threadIdx.x]));",
+        ]
         inputs.append('"r"(row)')
     outputs = ", ".join(f'"=&{REGISTERS[kind]}"(result{i})' for i, kind in enumerate(one.results))
     lines.append(f'  asm volatile("{assembly(one)}" : {outputs} : {", ".join(inputs)} : "memory");')
     for i, kind in enumerate(one.results):
-        lines.append(f"  static_cast<{C_TYPES[REGISTERS[kind]]}*>(buffers.results[{i}])[index] = result{i};")
+        lines.append(
+            f"  static_cast<{C_TYPES[REGISTERS[kind]]}*>(buffers.results[{i}])[index] = result{i};"
+        )
     return "\n".join(lines + ["}", ""])
 
 
 def source(part, numbered):
     kernels = "\n".join(kernel(number, one) for number, one in numbered)
-    rows = "\n".join(f'    {{"{one.text}", "{" ".join(one.results)}", "{" ".join(one.operands)}", "{one.bound}", '
-                     f"&form_{number}}}," for number, one in numbered)
+    rows = "\n".join(
+        f'    {{"{one.text}", "{" ".join(one.results)}", "{" ".join(one.operands)}", "{one.bound}", '
+        f"&form_{number}}},"
+        for number, one in numbered
+    )
     return f"""// Made by forms.py.
 #include "form.h"
 
