@@ -141,7 +141,7 @@ class OperatorCases::Builder {
     RotatingArgument* input = bfloat16(m_ * kHidden);
     RotatingArgument* codes = poisoned(m_ * kHidden);
     const std::int64_t groups = kHidden / kGroup;
-    const std::int64_t padded = (m_ + 3) / 4 * 4;  // column-major, TMA-aligned
+    const std::int64_t padded = (std::int64_t{m_} + 3) / 4 * 4;  // column-major, TMA-aligned
     RotatingArgument* scales = poisoned(padded * groups * 4);
     const auto column_major = [=, m = m_](Tensor tensor) {
       tensor.shape = {m, groups};
