@@ -1,7 +1,6 @@
 // The `slipstream` program. Every command is a function in a file of its own name.
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <exception>
 #include <string_view>
 
@@ -20,9 +19,7 @@ bool needs_device(int argc, char** argv) {
   return command == "info" || command == "bench" || command == "generate";
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (needs_device(argc, argv)) slipstream::choose_device(argc, argv);
   CLI::App app{
       "Slipstream: low-latency decode of DeepSeek-V3.2 and GLM-5, kernels chained by programmatic "
@@ -40,9 +37,17 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "slipstream: {}\n", error.what());
-    return 1;
   }
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    static_cast<void>(std::fprintf(stderr, "slipstream: %s\n", error.what()));
+  }
+  return 1;
 }
