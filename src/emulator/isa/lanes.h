@@ -46,7 +46,7 @@ void for_each_lane(uint32_t mask, Function function) {
 template <auto kFunction, class Result, class... Sources>
 Step elementwise(const Operation& operation, machine::Warp& warp, uint32_t executing) {
   return [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
-    Result* const result = lanes<Result>(warp, operation.operands[0]);
+    auto* const result = lanes<Result>(warp, operation.operands[0]);
     [[maybe_unused]] const auto apply = [&](size_t lane) {
       return kFunction(lanes<const Sources>(warp, operation.operands[1 + kIndex])[lane]...);
     };
@@ -71,7 +71,7 @@ Step elementwise(const Operation& operation, machine::Warp& warp, uint32_t execu
 template <auto kFunction, class Result, class... Sources>
 Step lane_by_lane(const Operation& operation, machine::Warp& warp, uint32_t executing) {
   [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
-    Result* const result = lanes<Result>(warp, operation.operands[0]);
+    auto* const result = lanes<Result>(warp, operation.operands[0]);
     for_each_lane(executing, [&](uint32_t lane) {
       result[lane] = kFunction(lanes<const Sources>(warp, operation.operands[1 + kIndex])[lane]...);
     });

@@ -27,6 +27,7 @@ class Reach {
  public:
   Reach(const ptx::Module& module, const ptx::Function& kernel) : module_(module) {
     visit(kernel);
+    // scan() makes the list longer.  NOLINTNEXTLINE(modernize-loop-convert)
     for (size_t i = 0; i < order_.size(); ++i) {
       scan(*order_[i]);
     }

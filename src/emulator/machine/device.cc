@@ -196,7 +196,7 @@ void Device::check(KernelLaunch launch) const {
   static_cast<void>(check_launch(std::move(launch), machine_->context));
 }
 
-Ticket Device::submit(std::function<void()> operation, std::vector<Ticket> dependencies) {
+Ticket Device::submit(std::function<void()> operation, const std::vector<Ticket>& dependencies) {
   WorkItem item;
   item.operation = std::move(operation);
   for (const Ticket ticket : dependencies) {

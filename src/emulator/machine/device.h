@@ -184,7 +184,7 @@ class Device {
   void check(KernelLaunch launch) const;
   // Queues a host operation: a copy, a fill, a host function, an event's time stamp. All its
   // dependencies are full. Use a no-op to join several tickets into one.
-  Ticket submit(std::function<void()> operation, std::vector<Ticket> dependencies);
+  Ticket submit(std::function<void()> operation, const std::vector<Ticket>& dependencies);
 
   bool completed(Ticket ticket) const;
   // Runs until the ticket, or everything submitted, is complete. Returns the fault that stopped the
