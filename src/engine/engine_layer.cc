@@ -85,8 +85,8 @@ LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
 void Engine::Impl::copy_layer_input(std::span<const float> hidden, int first, int count) {
   const std::size_t width = config().hidden_size;
   std::vector<std::uint16_t> bits(count * width);
-  std::transform(hidden.begin() + first * width, hidden.begin() + (first + count) * width,
-                 bits.begin(), float_to_bf16);
+  const std::span<const float> rows = hidden.subspan(first * width, bits.size());
+  std::transform(rows.begin(), rows.end(), bits.begin(), float_to_bf16);
   upload(reinterpret_cast<std::uint16_t*>(workspace_.residual.data()), bits, options_.stream);
 }
 

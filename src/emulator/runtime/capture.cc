@@ -132,7 +132,7 @@ void capture_operation(Stream& stream, Operation operation) {
   if (kernel == nullptr) make_full(dependencies);
   if (kernel != nullptr) check_kernel(*kernel);
   if (kernel != nullptr && kernel->programmatic_serialization()) make_programmatic(dependencies);
-  GraphNode& node = capture.graph->add(std::move(operation), std::move(dependencies));
+  GraphNode& node = capture.graph->add(std::move(operation), dependencies);
   capture.nodes.push_back(&node);
   stream.captured_tail = {{&node, kDefaultEdge}};
   if (auto* added = std::get_if<KernelOperation>(&node.operation)) {
