@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "slipstream/error.h"
+#include "slipstream/launch.h"
 
 namespace slipstream::engine {
 
@@ -136,5 +137,8 @@ class Engine {
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// Every kernel of a step.
+[[nodiscard]] std::span<const pdl::KernelDeclaration* const> kernel_declarations();
 
 }  // namespace slipstream::engine

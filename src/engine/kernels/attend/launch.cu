@@ -4,15 +4,18 @@
 #include "engine/kernels/attend/launch.h"
 
 namespace slipstream::engine::kernels {
+
+const pdl::KernelDeclaration kAttendDeclaration{
+    .name = "attend",
+    .symbol = "slipstream::engine::kernels::attend_kernel",
+    .waits = true,
+    .fields = kAttendFields,
+};
+
 namespace {
 
 constexpr int kMostSplits = 32;
 constexpr int kCtasWanted = 264;  // two for each SM of an H200
-
-const pdl::KernelDeclaration kDeclaration{.name = "attend",
-                                          .symbol = "slipstream::engine::kernels::attend_kernel",
-                                          .waits = true,
-                                          .fields = {}};
 
 int head_tiles(int heads) { return (heads + attend::kHeads - 1) / attend::kHeads; }
 
@@ -25,7 +28,7 @@ int attention_splits(int tokens, int heads, int keys) {
 }
 
 void launch_attend(const AttendParams& params, const pdl::LaunchOptions& options) {
-  pdl::launch(kDeclaration, attend_kernel,
+  pdl::launch(kAttendDeclaration, attend_kernel,
               {.grid = dim3(params.splits, head_tiles(params.heads), params.tokens),
                .block = dim3(attend::kWarps * 32),
                .dynamic_shared_bytes = sizeof(attend::Shared)},

@@ -3,6 +3,10 @@
 
 #include <cuda_bf16.h>
 
+#include <array>
+#include <cstddef>
+
+#include "engine/kernels/support/fields.h"
 #include "engine/kernels/support/step_row.h"
 
 namespace slipstream::engine::kernels {
@@ -24,5 +28,17 @@ struct AttendParams {
   pdl::Produced<float> partials = {};  // [tokens, heads, splits, 512], written after the wait
   pdl::Produced<float2> weights = {};  // [tokens, heads, splits]: (largest exponent, sum)
 };
+
+inline constexpr auto kAttendFields = join_fields(
+    std::array{
+        pdl::field<decltype(AttendParams::absorbed)>("absorbed", offsetof(AttendParams, absorbed)),
+        pdl::field<decltype(AttendParams::queries)>("queries", offsetof(AttendParams, queries)),
+        pdl::field<decltype(AttendParams::rope)>("rope", offsetof(AttendParams, rope)),
+        pdl::field<decltype(AttendParams::lists)>("lists", offsetof(AttendParams, lists)),
+        pdl::field<decltype(AttendParams::cache)>("cache", offsetof(AttendParams, cache)),
+        pdl::field<decltype(AttendParams::partials)>("partials", offsetof(AttendParams, partials)),
+        pdl::field<decltype(AttendParams::weights)>("weights", offsetof(AttendParams, weights)),
+    },
+    fields_at(offsetof(AttendParams, places), kPlacesFields));
 
 }  // namespace slipstream::engine::kernels

@@ -4,18 +4,24 @@
 #include "engine/kernels/experts/launch.h"
 
 namespace slipstream::engine::kernels {
+
+const pdl::KernelDeclaration kRoutedDeclaration{
+    .name = "routed_experts",
+    .symbol = "slipstream::engine::kernels::routed_kernel",
+    .waits = true,
+    .fields = kRoutedFields,
+};
+
+const pdl::KernelDeclaration kDownDeclaration{
+    .name = "expert_down",
+    .symbol = "slipstream::engine::kernels::down_kernel",
+    .waits = true,
+    .fields = kDownFields,
+};
+
 namespace {
 
 constexpr int kRingSlots = 4;
-
-const pdl::KernelDeclaration kRouted{.name = "routed_experts",
-                                     .symbol = "slipstream::engine::kernels::routed_kernel",
-                                     .waits = true,
-                                     .fields = {}};
-const pdl::KernelDeclaration kDown{.name = "expert_down",
-                                   .symbol = "slipstream::engine::kernels::down_kernel",
-                                   .waits = true,
-                                   .fields = {}};
 
 }  // namespace
 
@@ -25,7 +31,7 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
   constexpr std::size_t kWarpBytes = kRingSlots * kChunkBytes + sizeof(ChoiceScratch);
   const int most_experts = std::min(params.tokens * params.route.choices, params.route.experts);
   const auto kernel = params.tokens <= 8 ? routed_kernel<1> : routed_kernel<2>;
-  pdl::launch(kRouted, kernel,
+  pdl::launch(kRoutedDeclaration, kernel,
               {.grid = dim3(params.gate_up.tile_count(), most_experts),
                .block = dim3(warps * 32),
                .dynamic_shared_bytes = warps * kWarpBytes},
@@ -37,7 +43,7 @@ void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
   const int items = 1 + std::min(params.tokens * params.choices_per_token, params.experts);
   const int warps = std::min(items, kMaxWarps);
   const auto kernel = params.tokens <= 8 ? down_kernel<1> : down_kernel<2>;
-  pdl::launch(kDown, kernel,
+  pdl::launch(kDownDeclaration, kernel,
               {.grid = dim3(params.down.tile_count()),
                .block = dim3(warps * 32),
                .dynamic_shared_bytes = static_cast<std::size_t>(warps) * kRingSlots * kChunkBytes},

@@ -5,6 +5,9 @@
 
 namespace slipstream::engine::kernels {
 
+extern const pdl::KernelDeclaration kRoutedDeclaration;
+extern const pdl::KernelDeclaration kDownDeclaration;
+
 void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options);
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options);
 

@@ -50,4 +50,27 @@ struct DownLaunch {
   pdl::Produced<__nv_bfloat16> output = {};  // [tokens, hidden], written after the wait
 };
 
+inline constexpr std::array kRouteFields{
+    pdl::field<decltype(RouteParams::logits)>("logits", offsetof(RouteParams, logits)),
+    pdl::field<decltype(RouteParams::bias)>("bias", offsetof(RouteParams, bias)),
+};
+inline constexpr auto kRoutedFields = join_fields(
+    fields_at(offsetof(RoutedLaunch, route), kRouteFields),
+    fields_at(offsetof(RoutedLaunch, gate_up), kPackedMatrixFields),
+    fields_at(offsetof(RoutedLaunch, input), kPlainInputFields),
+    std::array{
+        pdl::field<decltype(RoutedLaunch::choices)>("choices", offsetof(RoutedLaunch, choices)),
+        pdl::field<decltype(RoutedLaunch::activated)>("activated",
+                                                      offsetof(RoutedLaunch, activated)),
+    });
+inline constexpr auto kDownFields = join_fields(
+    fields_at(offsetof(DownLaunch, down), kPackedMatrixFields),
+    fields_at(offsetof(DownLaunch, shared_input), kSiluInputFields),
+    fields_at(offsetof(DownLaunch, shared_down), kPackedMatrixFields),
+    std::array{
+        pdl::field<decltype(DownLaunch::choices)>("choices", offsetof(DownLaunch, choices)),
+        pdl::field<decltype(DownLaunch::activated)>("activated", offsetof(DownLaunch, activated)),
+        pdl::field<decltype(DownLaunch::output)>("output", offsetof(DownLaunch, output)),
+    });
+
 }  // namespace slipstream::engine::kernels

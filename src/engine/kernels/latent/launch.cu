@@ -3,19 +3,18 @@
 #include "engine/kernels/linear/launch.h"
 
 namespace slipstream::engine::kernels {
-namespace {
 
-const pdl::KernelDeclaration kDeclaration{.name = "project_latent",
-                                          .symbol = "slipstream::engine::kernels::latent_kernel",
-                                          .waits = true,
-                                          .fields = {}};
-
-}  // namespace
+const pdl::KernelDeclaration kLatentDeclaration{
+    .name = "project_latent",
+    .symbol = "slipstream::engine::kernels::latent_kernel",
+    .waits = true,
+    .fields = kLatentFields,
+};
 
 void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
   const LinearShape shape = plan_linear(params.linear);
   const auto kernel = params.linear.tokens <= 8 ? latent_kernel<1> : latent_kernel<2>;
-  pdl::launch(kDeclaration, kernel,
+  pdl::launch(kLatentDeclaration, kernel,
               {.grid = dim3(params.linear.tile_count() + params.linear.tokens),
                .block = dim3(shape.threads),
                .dynamic_shared_bytes = shape.ring_bytes},

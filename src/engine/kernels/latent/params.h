@@ -29,4 +29,26 @@ struct LatentLaunch {
   CacheWriteParams cache = {};
 };
 
+inline constexpr auto kCacheWriteFields = join_fields(
+    std::array{
+        pdl::field<decltype(CacheWriteParams::kv)>("kv", offsetof(CacheWriteParams, kv)),
+        pdl::field<decltype(CacheWriteParams::kv_gamma)>("kv_gamma",
+                                                         offsetof(CacheWriteParams, kv_gamma)),
+        pdl::field<decltype(CacheWriteParams::keys)>("keys", offsetof(CacheWriteParams, keys)),
+        pdl::field<decltype(CacheWriteParams::key_gamma)>("key_gamma",
+                                                          offsetof(CacheWriteParams, key_gamma)),
+        pdl::field<decltype(CacheWriteParams::key_bias)>("key_bias",
+                                                         offsetof(CacheWriteParams, key_bias)),
+        pdl::field<decltype(CacheWriteParams::rope)>("rope", offsetof(CacheWriteParams, rope)),
+        pdl::field<decltype(CacheWriteParams::latent_cache)>(
+            "latent_cache", offsetof(CacheWriteParams, latent_cache)),
+        pdl::field<decltype(CacheWriteParams::index_cache)>(
+            "index_cache", offsetof(CacheWriteParams, index_cache)),
+    },
+    fields_at(offsetof(CacheWriteParams, places), kPlacesFields));
+inline constexpr auto kLatentFields =
+    join_fields(fields_at(offsetof(LatentLaunch, linear), kLinearFields),
+                fields_at(offsetof(LatentLaunch, input), kNormInputFields),
+                fields_at(offsetof(LatentLaunch, cache), kCacheWriteFields));
+
 }  // namespace slipstream::engine::kernels

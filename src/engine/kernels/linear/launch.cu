@@ -4,6 +4,36 @@
 #include "engine/kernels/linear/launch.h"
 
 namespace slipstream::engine::kernels {
+
+const pdl::KernelDeclaration kNormLinearDeclaration{
+    .name = "norm_linear",
+    .symbol = "slipstream::engine::kernels::linear_kernel<slipstream::engine::kernels::NormSource",
+    .waits = true,
+    .fields = kNormLinearFields,
+};
+
+const pdl::KernelDeclaration kPlainLinearDeclaration{
+    .name = "plain_linear",
+    .symbol = "slipstream::engine::kernels::linear_kernel<slipstream::engine::kernels::PlainSource",
+    .waits = true,
+    .fields = kPlainLinearFields,
+};
+
+const pdl::KernelDeclaration kSiluLinearDeclaration{
+    .name = "silu_linear",
+    .symbol = "slipstream::engine::kernels::linear_kernel<slipstream::engine::kernels::SiluSource",
+    .waits = true,
+    .fields = kSiluLinearFields,
+};
+
+const pdl::KernelDeclaration kCombineLinearDeclaration{
+    .name = "combine_linear",
+    .symbol =
+        "slipstream::engine::kernels::linear_kernel<slipstream::engine::kernels::CombineSource",
+    .waits = true,
+    .fields = kCombineLinearFields,
+};
+
 namespace {
 
 // Rings and static shared memory leave room for a second CTA on an SM: the next kernel's, whose
@@ -11,12 +41,8 @@ namespace {
 constexpr int kMostSlots = 5;
 
 template <class Source>
-void launch(const char* name, LinearLaunch<typename Source::Input> params,
+void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
-  const pdl::KernelDeclaration declaration{.name = name,
-                                           .symbol = "slipstream::engine::kernels::linear_kernel",
-                                           .waits = true,
-                                           .fields = {}};
   const LinearShape shape = plan_linear(params.linear);
   const auto kernel =
       params.linear.tokens <= 8 ? linear_kernel<Source, 1> : linear_kernel<Source, 2>;
@@ -43,19 +69,19 @@ LinearShape plan_linear(LinearParams& params, int least_warps) {
 }
 
 void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions& options) {
-  launch<NormSource>("norm_linear", params, options);
+  launch<NormSource>(kNormLinearDeclaration, params, options);
 }
 
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {
-  launch<PlainSource>("plain_linear", params, options);
+  launch<PlainSource>(kPlainLinearDeclaration, params, options);
 }
 
 void launch_silu_linear(LinearLaunch<SiluInput> params, const pdl::LaunchOptions& options) {
-  launch<SiluSource>("silu_linear", params, options);
+  launch<SiluSource>(kSiluLinearDeclaration, params, options);
 }
 
 void launch_combine_linear(LinearLaunch<CombineInput> params, const pdl::LaunchOptions& options) {
-  launch<CombineSource>("combine_linear", params, options);
+  launch<CombineSource>(kCombineLinearDeclaration, params, options);
 }
 
 }  // namespace slipstream::engine::kernels

@@ -6,6 +6,11 @@
 
 namespace slipstream::engine::kernels {
 
+extern const pdl::KernelDeclaration kNormLinearDeclaration;
+extern const pdl::KernelDeclaration kPlainLinearDeclaration;
+extern const pdl::KernelDeclaration kSiluLinearDeclaration;
+extern const pdl::KernelDeclaration kCombineLinearDeclaration;
+
 // Threads and shared memory of a launch that multiplies these segments, with at least
 // `least_warps`; sets params.ring_slots.
 struct LinearShape {

@@ -3,9 +3,11 @@
 
 #include <cuda_bf16.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/kernels/support/fields.h"
 #include "engine/kernels/support/step_row.h"
 #include "slipstream/pdl.cuh"
 
@@ -111,5 +113,56 @@ struct LinearLaunch {
   LinearParams linear = {};
   Input input;
 };
+
+// The pointers in these structs.
+inline constexpr std::array kPackedMatrixFields{
+    pdl::field<decltype(PackedMatrix::tiles)>("tiles", offsetof(PackedMatrix, tiles)),
+    pdl::field<decltype(PackedMatrix::scales)>("scales", offsetof(PackedMatrix, scales)),
+};
+
+inline constexpr auto kSegmentFields = join_fields(
+    fields_at(offsetof(Segment, matrix), kPackedMatrixFields),
+    std::array{pdl::field<decltype(Segment::output)>("output", offsetof(Segment, output))});
+
+constexpr auto segment_fields(int index) {
+  return fields_at(offsetof(LinearParams, segments) + index * sizeof(Segment), kSegmentFields);
+}
+static_assert(kMaxSegments == 4);
+inline constexpr auto kLinearFields =
+    join_fields(segment_fields(0), segment_fields(1), segment_fields(2), segment_fields(3));
+
+inline constexpr std::array kPlainInputFields{
+    pdl::field<decltype(PlainInput::rows)>("rows", offsetof(PlainInput, rows)),
+};
+
+inline constexpr std::array kNormInputFields{
+    pdl::field<decltype(NormInput::rows)>("rows", offsetof(NormInput, rows)),
+    pdl::field<decltype(NormInput::embedding)>("embedding", offsetof(NormInput, embedding)),
+    pdl::field<decltype(NormInput::step)>("step", offsetof(NormInput, step)),
+    pdl::field<decltype(NormInput::delta)>("delta", offsetof(NormInput, delta)),
+    pdl::field<decltype(NormInput::gamma)>("gamma", offsetof(NormInput, gamma)),
+    pdl::field<decltype(NormInput::sum)>("sum", offsetof(NormInput, sum)),
+    pdl::field<decltype(NormInput::normed)>("normed", offsetof(NormInput, normed)),
+};
+
+inline constexpr std::array kSiluInputFields{
+    pdl::field<decltype(SiluInput::rows)>("rows", offsetof(SiluInput, rows)),
+};
+
+inline constexpr std::array kCombineInputFields{
+    pdl::field<decltype(CombineInput::partials)>("partials", offsetof(CombineInput, partials)),
+    pdl::field<decltype(CombineInput::weights)>("weights", offsetof(CombineInput, weights)),
+};
+
+template <class Input, std::size_t count>
+constexpr auto linear_launch_fields(const std::array<pdl::Field, count>& input_fields) {
+  return join_fields(fields_at(offsetof(LinearLaunch<Input>, linear), kLinearFields),
+                     fields_at(offsetof(LinearLaunch<Input>, input), input_fields));
+}
+inline constexpr auto kNormLinearFields = linear_launch_fields<NormInput>(kNormInputFields);
+inline constexpr auto kPlainLinearFields = linear_launch_fields<PlainInput>(kPlainInputFields);
+inline constexpr auto kSiluLinearFields = linear_launch_fields<SiluInput>(kSiluInputFields);
+inline constexpr auto kCombineLinearFields =
+    linear_launch_fields<CombineInput>(kCombineInputFields);
 
 }  // namespace slipstream::engine::kernels

@@ -2,17 +2,16 @@
 #include "engine/kernels/sample/launch.h"
 
 namespace slipstream::engine::kernels {
-namespace {
 
-const pdl::KernelDeclaration kDeclaration{.name = "sample",
-                                          .symbol = "slipstream::engine::kernels::sample_kernel",
-                                          .waits = true,
-                                          .fields = {}};
-
-}  // namespace
+const pdl::KernelDeclaration kSampleDeclaration{
+    .name = "sample",
+    .symbol = "slipstream::engine::kernels::sample_kernel",
+    .waits = true,
+    .fields = kSampleFields,
+};
 
 void launch_sample(const SampleParams& params, const pdl::LaunchOptions& options) {
-  pdl::launch(kDeclaration, sample_kernel,
+  pdl::launch(kSampleDeclaration, sample_kernel,
               {.grid = dim3(params.tokens), .block = dim3(kSampleThreads)}, options, params);
 }
 

@@ -5,6 +5,8 @@
 
 namespace slipstream::engine::kernels {
 
+extern const pdl::KernelDeclaration kSampleDeclaration;
+
 // The token behind each row; the rows become the next step's.
 void launch_sample(const SampleParams& params, const pdl::LaunchOptions& options);
 

@@ -1,6 +1,9 @@
 // Parameters of the choice of the next tokens.
 #pragma once
 
+#include <array>
+#include <cstddef>
+
 #include "engine/kernels/support/step_row.h"
 
 namespace slipstream::engine::kernels {
@@ -12,6 +15,12 @@ struct SampleParams {
   pdl::Produced<StepRow> rows =
       {};  // [tokens]; becomes the next step's: the chosen token, one further
   pdl::Produced<int> sampled = {};  // [tokens], written after the wait
+};
+
+inline constexpr std::array kSampleFields{
+    pdl::field<decltype(SampleParams::logits)>("logits", offsetof(SampleParams, logits)),
+    pdl::field<decltype(SampleParams::rows)>("rows", offsetof(SampleParams, rows)),
+    pdl::field<decltype(SampleParams::sampled)>("sampled", offsetof(SampleParams, sampled)),
 };
 
 }  // namespace slipstream::engine::kernels

@@ -26,4 +26,20 @@ struct ScoreLaunch {
   ScoreParams score = {};
 };
 
+inline constexpr auto kScoreParamsFields = join_fields(
+    std::array{
+        pdl::field<decltype(ScoreParams::queries)>("queries", offsetof(ScoreParams, queries)),
+        pdl::field<decltype(ScoreParams::head_weights)>("head_weights",
+                                                        offsetof(ScoreParams, head_weights)),
+        pdl::field<decltype(ScoreParams::rope)>("rope", offsetof(ScoreParams, rope)),
+        pdl::field<decltype(ScoreParams::index_cache)>("index_cache",
+                                                       offsetof(ScoreParams, index_cache)),
+        pdl::field<decltype(ScoreParams::scores)>("scores", offsetof(ScoreParams, scores)),
+    },
+    fields_at(offsetof(ScoreParams, places), kPlacesFields));
+inline constexpr auto kScoreFields =
+    join_fields(fields_at(offsetof(ScoreLaunch, absorb), kLinearFields),
+                fields_at(offsetof(ScoreLaunch, input), kPlainInputFields),
+                fields_at(offsetof(ScoreLaunch, score), kScoreParamsFields));
+
 }  // namespace slipstream::engine::kernels

@@ -2,17 +2,16 @@
 #include "engine/kernels/select/launch.h"
 
 namespace slipstream::engine::kernels {
-namespace {
 
-const pdl::KernelDeclaration kDeclaration{.name = "select_keys",
-                                          .symbol = "slipstream::engine::kernels::select_kernel",
-                                          .waits = true,
-                                          .fields = {}};
-
-}  // namespace
+const pdl::KernelDeclaration kSelectDeclaration{
+    .name = "select_keys",
+    .symbol = "slipstream::engine::kernels::select_kernel",
+    .waits = true,
+    .fields = kSelectFields,
+};
 
 void launch_select(const SelectParams& params, const pdl::LaunchOptions& options) {
-  pdl::launch(kDeclaration, select_kernel,
+  pdl::launch(kSelectDeclaration, select_kernel,
               {.grid = dim3(params.tokens), .block = dim3(kSelectThreads)}, options, params);
 }
 

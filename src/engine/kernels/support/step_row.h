@@ -2,6 +2,8 @@
 // of it, so that no host work lies between tokens.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "slipstream/pdl.cuh"
@@ -37,6 +39,11 @@ struct Places {
     const int page = pages.get()[row.sequence * pages_per_sequence + position / kPageSize];
     return static_cast<std::int64_t>(page) * kPageSize + position % kPageSize;
   }
+};
+
+inline constexpr std::array kPlacesFields{
+    pdl::field<decltype(Places::rows)>("rows", offsetof(Places, rows)),
+    pdl::field<decltype(Places::pages)>("pages", offsetof(Places, pages)),
 };
 
 }  // namespace slipstream::engine::kernels
