@@ -10,6 +10,7 @@
 
 #include "cli/device_report.h"
 #include "emulator/ptx/fatbin.h"
+#include "slipstream/engine.h"
 #include "slipstream/ops.h"
 
 namespace slipstream::cli {
@@ -28,8 +29,10 @@ nlohmann::json build_report() {
   nlohmann::json report;
   report["version"] = SLIPSTREAM_VERSION;
   report["architectures"] = embedded_architectures();
-  for (const pdl::KernelDeclaration* declaration : ops::kernel_declarations()) {
-    report["kernels"].push_back({{"name", declaration->name}, {"waits", declaration->waits}});
+  for (const auto& part : {ops::kernel_declarations(), engine::kernel_declarations()}) {
+    for (const pdl::KernelDeclaration* declaration : part) {
+      report["kernels"].push_back({{"name", declaration->name}, {"waits", declaration->waits}});
+    }
   }
   return report;
 }
@@ -71,7 +74,7 @@ void add_info_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "info",
       "Show the device, the versions of driver and runtime, whether kernels are chained by PDL and "
-      "which condition decides it, and the operators and architectures in this build.");
+      "which condition decides it, and the kernels and architectures in this build.");
   command->add_flag("--json", *as_json, "Print JSON");
   command->callback([as_json] {
     nlohmann::json report = device_report();
