@@ -70,6 +70,25 @@ Checkpoint::Checkpoint(const std::string& directory, RankShare share)
   for (const auto& [name, spec] : specs_) check(spec);
 }
 
+Checkpoint Checkpoint::without_tensors(ModelConfig config, RankShare share) {
+  return {std::move(config), share};
+}
+
+Checkpoint::Checkpoint(ModelConfig config, RankShare share)
+    : share_(share), config_(std::move(config)) {
+  check_share();
+  add_specs(outer_tensors(config_));
+  for (int layer = 0; layer < config_.num_hidden_layers; ++layer) {
+    add_specs(layer_tensors(config_, layer));
+  }
+  for (const auto& [name, spec] : specs_) {
+    const std::string problem = cut_problem(spec, spec.kind == TensorKind::kLinear);
+    if (problem.empty()) continue;
+    throw InvalidArgument(fmt::format("tensor {} must be {}, is of shape {}", name, problem,
+                                      describe_shape(spec.shape)));
+  }
+}
+
 void Checkpoint::add_specs(std::vector<TensorSpec> specs) {
   for (TensorSpec& spec : specs) {
     std::string name = spec.name;
@@ -144,21 +163,24 @@ void Checkpoint::check_scales(const StoredTensor& tensor) const {
 }
 
 void Checkpoint::check_cut(const TensorSpec& spec, const StoredTensor& tensor) const {
+  const std::string problem = cut_problem(spec, tensor.type != StoredType::kBF16);
+  if (!problem.empty()) fail(tensor, problem);
+}
+
+std::string Checkpoint::cut_problem(const TensorSpec& spec, bool is_fp8) const {
   if (share_.tp == 1 || spec.cut == TensorCut::kReplicate || spec.cut == TensorCut::kVocabulary) {
-    return;
+    return "";
   }
   const bool by_rows = spec.cut == TensorCut::kRows;
-  const std::int64_t extent = tensor.shape[by_rows ? 0 : 1];
+  const std::int64_t extent = spec.shape[by_rows ? 0 : 1];
   // Rows of a bf16 matrix may be cut anywhere; kv_b is dequantised row by row, and every other fp8
   // matrix is cut between scale blocks. Columns are what the next kernel quantises in groups of
   // 128.
-  const bool anywhere =
-      by_rows && (tensor.type == StoredType::kBF16 || spec.name.ends_with("kv_b_proj.weight"));
+  const bool anywhere = by_rows && (!is_fp8 || spec.name.ends_with("kv_b_proj.weight"));
   const std::int64_t unit = anywhere ? 1 : kBlock;
-  if (extent % share_.tp != 0 || (extent / share_.tp) % unit != 0) {
-    fail(tensor, fmt::format("cut into tp = {} equal ranges of {}, each a multiple of {}",
-                             share_.tp, by_rows ? "rows" : "columns", unit));
-  }
+  if (extent % share_.tp == 0 && (extent / share_.tp) % unit == 0) return "";
+  return fmt::format("cut into tp = {} equal ranges of {}, each a multiple of {}", share_.tp,
+                     by_rows ? "rows" : "columns", unit);
 }
 
 bool Checkpoint::contains(const std::string& name) const { return store_.find(name) != nullptr; }
@@ -214,6 +236,16 @@ void Checkpoint::copy_scales(const StoredTensor& scales, Range rows, Range colum
 MatrixShare Checkpoint::matrix(const std::string& name) const {
   const TensorSpec& spec = specs_.at(name);
   return cut(store_.at(name), local_rows(spec), local_columns(spec));
+}
+
+MatrixShape Checkpoint::local_shape(const std::string& name) const {
+  const TensorSpec& spec = specs_.at(name);
+  return {static_cast<int>(local_rows(spec).size()), static_cast<int>(local_columns(spec).size()),
+          spec.kind};
+}
+
+std::int64_t Checkpoint::vector_size(const std::string& name) const {
+  return specs_.at(name).shape.front();
 }
 
 std::vector<float> Checkpoint::vector(const std::string& name) const {

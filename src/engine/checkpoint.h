@@ -58,12 +58,21 @@ struct AbsorbedKv {
   std::vector<std::uint16_t> w_uv;  // [heads, v_head_dim, kv_lora_rank]
 };
 
+struct MatrixShape {
+  int rows = 0;
+  int columns = 0;
+  TensorKind kind = TensorKind::kLinear;
+};
+
 class Checkpoint {
  public:
   // Opens DIRECTORY/config.json and the safetensors beside it, and checks that every tensor the
   // model needs is there with the right shape and type and can be cut for this rank. Throws
   // InvalidArgument naming file and tensor.
   static Checkpoint open(const std::string& directory, RankShare share = {});
+  // A model of which only the sizes are known, for weights that come from elsewhere: no tensor can
+  // be had. Linears count as fp8.
+  static Checkpoint without_tensors(ModelConfig config, RankShare share = {});
 
   [[nodiscard]] const ModelConfig& config() const { return config_; }
   [[nodiscard]] ModelConfig& config() { return config_; }
@@ -78,6 +87,9 @@ class Checkpoint {
   // A norm or bias as float; never cut.
   [[nodiscard]] std::vector<float> vector(const std::string& name) const;
   [[nodiscard]] AbsorbedKv absorbed_kv(int layer) const;
+  // What the rank's share of a matrix is, tensor or not.
+  [[nodiscard]] MatrixShape local_shape(const std::string& name) const;
+  [[nodiscard]] std::int64_t vector_size(const std::string& name) const;
 
   // Heads of this rank.
   [[nodiscard]] int local_heads() const { return config_.num_attention_heads / share_.tp; }
@@ -86,6 +98,7 @@ class Checkpoint {
 
  private:
   Checkpoint(const std::string& directory, RankShare share);
+  Checkpoint(ModelConfig config, RankShare share);
   void add_specs(std::vector<TensorSpec> specs);
   void find_mtp_layers();
   void check_share() const;
@@ -93,6 +106,8 @@ class Checkpoint {
   void check_matrix_type(const TensorSpec& spec, const StoredTensor& tensor) const;
   void check_scales(const StoredTensor& tensor) const;
   void check_cut(const TensorSpec& spec, const StoredTensor& tensor) const;
+  // How the tensor must be cut where it cannot be; empty where it can.
+  [[nodiscard]] std::string cut_problem(const TensorSpec& spec, bool is_fp8) const;
   [[nodiscard]] Range local_rows(const TensorSpec& spec) const;
   [[nodiscard]] Range local_columns(const TensorSpec& spec) const;
   [[nodiscard]] MatrixShare cut(const StoredTensor& tensor, Range rows, Range columns) const;

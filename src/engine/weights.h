@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/checkpoint.h"
-#include "engine/kernels/linear/pack.h"
 #include "engine/kernels/linear/params.h"
 #include "pdl/device_buffer.h"
 
@@ -52,38 +52,66 @@ struct LayerWeights {
   MoeWeights moe;         // or this one
 };
 
+struct AbsorbedWeights {
+  PackedMatrix w_uk;
+  PackedMatrix w_uv;
+};
+
+// Device memory in pieces that live as long as this object.
+class DeviceStore {
+ public:
+  [[nodiscard]] void* allocate(std::int64_t bytes);
+  [[nodiscard]] pdl::Constant<float> upload(const std::vector<float>& values);
+  // `count` equal matrices one behind the other; returns the first.
+  [[nodiscard]] PackedMatrix allocate_matrix(int rows, int columns, bool is_fp8, int count = 1);
+  [[nodiscard]] std::int64_t bytes() const { return bytes_; }
+
+ private:
+  std::vector<DeviceBuffer> buffers_;
+  std::int64_t bytes_ = 0;
+};
+
+// Brings a model's tensors into device memory, packed. What it returns lives as long as it does.
+class WeightSource {
+ public:
+  WeightSource() = default;
+  virtual ~WeightSource() = default;
+  WeightSource(const WeightSource&) = delete;
+  WeightSource& operator=(const WeightSource&) = delete;
+
+  virtual PackedMatrix matrix(const std::string& name) = 0;
+  // A norm or a bias.
+  virtual pdl::Constant<float> vector(const std::string& name) = 0;
+  virtual pdl::Constant<__nv_bfloat16> embedding() = 0;
+  // Of `prefix`gate_proj, up_proj and down_proj.
+  virtual GatedMlpWeights gated_mlp(const std::string& prefix) = 0;
+  // The first of all routed experts of a layer; the others lie behind it.
+  virtual GatedMlpWeights experts(int layer) = 0;
+  virtual AbsorbedWeights absorbed(int layer) = 0;
+  [[nodiscard]] virtual std::int64_t bytes() const = 0;
+};
+
+// Reads a checkpoint, which outlives the source. Throws InvalidArgument where the experts of a
+// layer differ in format.
+[[nodiscard]] std::unique_ptr<WeightSource> checkpoint_weights(const Checkpoint& checkpoint);
+
 class Weights {
  public:
-  // Throws InvalidArgument where the experts of a layer differ in format.
   explicit Weights(const Checkpoint& checkpoint);
+  Weights(const ModelConfig& config, std::unique_ptr<WeightSource> source);
 
   [[nodiscard]] const std::vector<LayerWeights>& layers() const { return layers_; }
   [[nodiscard]] pdl::Constant<__nv_bfloat16> embedding() const { return embedding_; }
   [[nodiscard]] pdl::Constant<float> final_norm() const { return final_norm_; }
   [[nodiscard]] const PackedMatrix& head() const { return head_; }
-  [[nodiscard]] std::int64_t bytes() const { return bytes_; }
+  [[nodiscard]] std::int64_t bytes() const { return source_->bytes(); }
 
  private:
-  void load_attention(const Checkpoint& checkpoint, int layer, LayerWeights& result);
-  void load_indexer(const Checkpoint& checkpoint, int layer, IndexerWeights& result);
-  void load_moe(const Checkpoint& checkpoint, int layer, MoeWeights& result);
-  void load_experts(const Checkpoint& checkpoint, int layer, GatedMlpWeights& result);
-  GatedMlpWeights load_gated_mlp(const Checkpoint& checkpoint, const std::string& prefix);
-  void load_embedding(const Checkpoint& checkpoint);
-
-  const void* upload(const void* data, std::size_t bytes);
-  PackedMatrix upload(const PackedHostMatrix& matrix);
-  PackedMatrix upload_matrix(const Checkpoint& checkpoint, const std::string& name);
-  // Equal matrices one behind the other; returns the first.
-  PackedMatrix allocate_stack(const PackedHostMatrix& first, int count);
-  pdl::Constant<float> upload_vector(const Checkpoint& checkpoint, const std::string& name);
-
-  std::vector<DeviceBuffer> buffers_;
+  std::unique_ptr<WeightSource> source_;
   std::vector<LayerWeights> layers_;
   pdl::Constant<__nv_bfloat16> embedding_;
   pdl::Constant<float> final_norm_;
   PackedMatrix head_;
-  std::int64_t bytes_ = 0;
 };
 
 }  // namespace slipstream::engine

@@ -11,6 +11,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "pdl/launch_observer.h"
+
 namespace slipstream::pdl {
 namespace {
 
@@ -35,6 +37,8 @@ State& state() {
   static State instance;
   return instance;
 }
+
+thread_local LaunchObserver::OnLaunch launch_observer;
 
 bool enabled_by_environment() {
   const char* text = std::getenv("SLIPSTREAM_PDL");
@@ -96,6 +100,10 @@ void require_own_stream(const KernelDeclaration& declaration, cudaStream_t strea
 }
 
 }  // namespace
+
+LaunchObserver::LaunchObserver(OnLaunch on_launch) { launch_observer = std::move(on_launch); }
+
+LaunchObserver::~LaunchObserver() { launch_observer = nullptr; }
 
 bool supports_pdl(int device) {
   const std::lock_guard lock(state().mutex);
@@ -171,6 +179,7 @@ void launch_untyped(const KernelDeclaration& declaration, const void* function,
                                declaration.name, shape.grid.x, shape.grid.y, shape.grid.z,
                                shape.block.x, shape.block.y, shape.block.z, shape.cluster.x,
                                shape.cluster.y, shape.cluster.z, shape.dynamic_shared_bytes));
+  if (launch_observer) launch_observer(declaration, shape, options);
 }
 
 }  // namespace slipstream::pdl

@@ -10,6 +10,7 @@
 
 #include "engine/kernels/attend/params.h"
 #include "engine/kernels/support/lanes.cuh"
+#include "engine/kernels/support/launch_scope.cuh"
 #include "engine/kernels/support/tensor_core.cuh"
 
 namespace slipstream::engine::kernels {
@@ -252,6 +253,7 @@ __global__ void __launch_bounds__(attend::kWarps * 32, 2)
   using namespace attend;
   extern __shared__ __align__(128) unsigned char dynamic[];
   Shared& shared = *reinterpret_cast<Shared*>(dynamic);
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   const int split = static_cast<int>(blockIdx.x);
   const int first_head = static_cast<int>(blockIdx.y) * kHeads;

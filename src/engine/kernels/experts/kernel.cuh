@@ -138,6 +138,7 @@ __global__ void __launch_bounds__(kMaxWarps * 32, 2)
   extern __shared__ __align__(128) unsigned char rings[];
   __shared__ experts::Shared shared;
   __shared__ int slots[kMaxRows];
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   pdl::wait();
   const int warp = threadIdx.x / 32;
@@ -178,6 +179,7 @@ __global__ void __launch_bounds__(kMaxWarps * 32, 2)
     down_kernel(const __grid_constant__ DownLaunch params) {
   extern __shared__ __align__(128) unsigned char rings[];
   __shared__ experts::Shared shared;
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   const int tile = static_cast<int>(blockIdx.x);
   const int warp = threadIdx.x / 32;

@@ -121,6 +121,7 @@ __global__ void __launch_bounds__(kMaxWarps * 32, 2)
     latent_kernel(const __grid_constant__ LatentLaunch params) {
   extern __shared__ __align__(128) unsigned char rings[];
   __shared__ LinearShared shared;
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   const int token = static_cast<int>(blockIdx.x) - params.linear.tile_count();
   if (token >= 0) {

@@ -14,6 +14,7 @@
 #include "engine/kernels/linear/sources.cuh"
 #include "engine/kernels/linear/weight_stream.cuh"
 #include "engine/kernels/support/lanes.cuh"
+#include "engine/kernels/support/launch_scope.cuh"
 #include "engine/kernels/support/tensor_core.cuh"
 #include "slipstream/pdl.cuh"
 
@@ -218,6 +219,7 @@ __global__ void __launch_bounds__(kMaxWarps * 32, 2)
     linear_kernel(const __grid_constant__ LinearLaunch<typename Source::Input> params) {
   extern __shared__ __align__(128) unsigned char rings[];
   __shared__ LinearShared shared;
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   linear_block<Source, kTokenTiles>(params.linear, params.input, static_cast<int>(blockIdx.x),
                                     rings, shared);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "engine/kernels/sample/params.h"
+#include "engine/kernels/support/launch_scope.cuh"
 #include "engine/kernels/support/radix.cuh"
 #include "engine/random.h"
 
@@ -124,6 +125,7 @@ __device__ __forceinline__ Candidate sample_row(const float* logits, int vocabul
 __global__ void __launch_bounds__(kSampleThreads)
     sample_kernel(const __grid_constant__ SampleParams params) {
   __shared__ SampleShared shared;
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   pdl::wait();
   const int index = static_cast<int>(blockIdx.x);

@@ -130,6 +130,7 @@ __global__ void __launch_bounds__(kMaxWarps * 32, 2)
     score_kernel(const __grid_constant__ ScoreLaunch params) {
   extern __shared__ __align__(128) unsigned char dynamic[];
   __shared__ LinearShared shared;
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   const int block = static_cast<int>(blockIdx.x) - params.absorb.tile_count();
   if (block >= 0) {

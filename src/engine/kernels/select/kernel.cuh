@@ -9,6 +9,7 @@
 #pragma once
 
 #include "engine/kernels/select/params.h"
+#include "engine/kernels/support/launch_scope.cuh"
 #include "engine/kernels/support/radix.cuh"
 
 namespace slipstream::engine::kernels {
@@ -56,6 +57,7 @@ __device__ __forceinline__ RunningCounts count_before(bool above, bool equal,
 __global__ void __launch_bounds__(kSelectThreads)
     select_kernel(const __grid_constant__ SelectParams params) {
   __shared__ SelectShared shared;
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   pdl::wait();
   const int token = static_cast<int>(blockIdx.x);

@@ -1,0 +1,22 @@
+// Tells who asks about the launches of a piece of host code: what is in a graph, in which order.
+#pragma once
+
+#include <functional>
+
+#include "slipstream/launch.h"
+
+namespace slipstream::pdl {
+
+// While it lives, `on_launch` is called behind every launch of this thread. One at a time.
+class LaunchObserver {
+ public:
+  using OnLaunch = std::function<void(const KernelDeclaration& declaration,
+                                      const LaunchShape& shape, const LaunchOptions& options)>;
+
+  explicit LaunchObserver(OnLaunch on_launch);
+  ~LaunchObserver();
+  LaunchObserver(const LaunchObserver&) = delete;
+  LaunchObserver& operator=(const LaunchObserver&) = delete;
+};
+
+}  // namespace slipstream::pdl
