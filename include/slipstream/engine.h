@@ -47,6 +47,8 @@ struct LoadOptions {
   // Epsilon of the q_a and kv_a norms where it is not the model's rms_norm_eps (transformers takes
   // 1e-6 for GLM).
   std::optional<float> lora_norm_eps;
+  // One CUDA graph per number of tokens; false: every step launches its kernels one by one.
+  bool graphs = true;
 };
 
 // How the next token is chosen from logits; docs/engine.md states the algorithm,
@@ -79,7 +81,8 @@ struct LayerResult {
 class Engine {
  public:
   // Reads DIRECTORY/config.json and the safetensors beside it. Throws InvalidArgument naming file
-  // and tensor (or key) before any device memory is taken, and CudaError if the device fails.
+  // and tensor (or key), or what the device's memory lacks, before any of it is taken, and
+  // CudaError if the device fails.
   static Engine load(const std::string& directory, const LoadOptions& options);
 
   Engine(Engine&& other) noexcept;
@@ -129,7 +132,8 @@ class Engine {
   [[nodiscard]] LayerResult run_layer(int layer, std::span<const float> hidden,
                                       std::span<const IndexList> lists = {});
 
-  // Launches in the graph of a step of `tokens` tokens; 0 before its first step.
+  // Launches in the graph of a step of `tokens` tokens; 0 before its first step, and without
+  // graphs.
   [[nodiscard]] int launches_per_step(int tokens) const;
 
  private:

@@ -1,5 +1,8 @@
-// Weights from a checkpoint: read where it is mapped, repacked on the host, copied.
+// Weights from a checkpoint: read where it is mapped, repacked on the host, copied. Or planned:
+// read and checked, so that sizes and errors are known before any device memory is taken.
 #include <fmt/core.h>
+
+#include <utility>
 
 #include "engine/kernels/linear/pack.h"
 #include "engine/weights.h"
@@ -10,14 +13,18 @@ namespace {
 
 using kernels::kLatent;
 
-PackedHostMatrix pack_gate_up(const Checkpoint& checkpoint, const std::string& prefix) {
-  const MatrixShare gate = checkpoint.matrix(prefix + "gate_proj.weight");
-  const MatrixShare up = checkpoint.matrix(prefix + "up_proj.weight");
+std::vector<MatrixShare> gate_and_up(const Checkpoint& checkpoint, const std::string& prefix) {
+  MatrixShare gate = checkpoint.matrix(prefix + "gate_proj.weight");
+  MatrixShare up = checkpoint.matrix(prefix + "up_proj.weight");
   if (gate.is_fp8() != up.is_fp8()) {
     throw InvalidArgument(
         fmt::format("tensor {} must be stored as {} is, in fp8 or in bf16", up.name, gate.name));
   }
-  return pack_stacked({gate, up});
+  return {std::move(gate), std::move(up)};
+}
+
+PackedHostMatrix pack_gate_up(const Checkpoint& checkpoint, const std::string& prefix) {
+  return pack_stacked(gate_and_up(checkpoint, prefix));
 }
 
 void copy_to(const PackedMatrix& target, const PackedHostMatrix& matrix) {
@@ -30,12 +37,11 @@ void copy_to(const PackedMatrix& target, const PackedHostMatrix& matrix) {
              "copy of scales to the device");
 }
 
-void require_same_format(const std::string& name, const PackedHostMatrix& matrix,
-                         const PackedMatrix& first) {
-  if (matrix.is_fp8 != first.is_fp8) {
+void require_same_format(const std::string& name, bool is_fp8, const PackedMatrix& first) {
+  if (is_fp8 != first.is_fp8) {
     throw InvalidArgument(
         fmt::format("tensor {} must be stored as those of the layer's first expert, in {}, is {}",
-                    name, first.is_fp8 ? "fp8" : "bf16", matrix.is_fp8 ? "fp8" : "bf16"));
+                    name, first.is_fp8 ? "fp8" : "bf16", is_fp8 ? "fp8" : "bf16"));
   }
 }
 
@@ -74,8 +80,8 @@ class CheckpointWeights final : public WeightSource {
       const PackedHostMatrix gate_up = pack_gate_up(checkpoint_, prefix);
       const PackedHostMatrix down = pack(checkpoint_.matrix(prefix + "down_proj.weight"));
       if (expert == 0) result = {allocate(gate_up, experts), allocate(down, experts)};
-      require_same_format(prefix + "gate_proj.weight", gate_up, result.gate_up);
-      require_same_format(prefix + "down_proj.weight", down, result.down);
+      require_same_format(prefix + "gate_proj.weight", gate_up.is_fp8, result.gate_up);
+      require_same_format(prefix + "down_proj.weight", down.is_fp8, result.down);
       copy_to(result.gate_up.nth(expert), gate_up);
       copy_to(result.down.nth(expert), down);
     }
@@ -114,7 +120,75 @@ class CheckpointWeights final : public WeightSource {
   DeviceStore store_;
 };
 
+// Matrices without memory, and the bytes that they would take.
+class WeightPlan final : public WeightSource {
+ public:
+  explicit WeightPlan(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+
+  PackedMatrix matrix(const std::string& name) override {
+    const MatrixShare share = checkpoint_.matrix(name);
+    return plan(share.rows, share.columns, share.is_fp8());
+  }
+
+  pdl::Constant<float> vector(const std::string& name) override {
+    bytes_ += static_cast<std::int64_t>(checkpoint_.vector(name).size() * sizeof(float));
+    return {};
+  }
+
+  pdl::Constant<__nv_bfloat16> embedding() override {
+    const MatrixShare table = checkpoint_.matrix("model.embed_tokens.weight");
+    bytes_ += table.rows * table.columns * static_cast<std::int64_t>(sizeof(std::uint16_t));
+    return {};
+  }
+
+  GatedMlpWeights gated_mlp(const std::string& prefix) override {
+    const std::vector<MatrixShare> gate_up = gate_and_up(checkpoint_, prefix);
+    const MatrixShare& gate = gate_up.front();
+    return {plan(2 * gate.rows, gate.columns, gate.is_fp8()), matrix(prefix + "down_proj.weight")};
+  }
+
+  GatedMlpWeights experts(int layer) override {
+    GatedMlpWeights first;
+    for (int expert = 0; expert < checkpoint_.config().n_routed_experts; ++expert) {
+      const std::string prefix = expert_prefix(layer, expert);
+      const GatedMlpWeights planned = gated_mlp(prefix);
+      if (expert == 0) first = planned;
+      require_same_format(prefix + "gate_proj.weight", planned.gate_up.is_fp8, first.gate_up);
+      require_same_format(prefix + "down_proj.weight", planned.down.is_fp8, first.down);
+    }
+    return first;
+  }
+
+  AbsorbedWeights absorbed(int layer) override {
+    const ModelConfig& config = checkpoint_.config();
+    // Its scales are checked like all others.
+    (void)checkpoint_.matrix(layer_prefix(layer) + "self_attn.kv_b_proj.weight");
+    const int heads = checkpoint_.local_heads();
+    return {plan(std::int64_t{heads} * kLatent, config.qk_nope_head_dim, false),
+            plan(std::int64_t{heads} * config.v_head_dim, kLatent, false)};
+  }
+
+  [[nodiscard]] std::int64_t bytes() const override { return bytes_; }
+
+ private:
+  PackedMatrix plan(std::int64_t rows, std::int64_t columns, bool is_fp8) {
+    PackedMatrix result;
+    result.rows = static_cast<int>(rows);
+    result.columns = static_cast<int>(columns);
+    result.is_fp8 = is_fp8;
+    bytes_ += packed_bytes(result);
+    return result;
+  }
+
+  const Checkpoint& checkpoint_;
+  std::int64_t bytes_ = 0;
+};
+
 }  // namespace
+
+std::int64_t planned_weight_bytes(const Checkpoint& checkpoint) {
+  return Weights(checkpoint.config(), std::make_unique<WeightPlan>(checkpoint)).bytes();
+}
 
 std::unique_ptr<WeightSource> checkpoint_weights(const Checkpoint& checkpoint) {
   return std::make_unique<CheckpointWeights>(checkpoint);

@@ -6,7 +6,7 @@
 #include <array>
 #include <set>
 
-#include "engine/float_formats.h"
+#include "engine/device_memory.h"
 
 namespace slipstream::engine {
 namespace {
@@ -19,9 +19,10 @@ Checkpoint open(const std::string& directory, const LoadOptions& options) {
       options.stream == cudaStreamPerThread) {
     throw InvalidArgument("stream must be one made by cudaStreamCreate, is a default stream");
   }
-  if (options.cache_tokens < 1) {
-    throw InvalidArgument(
-        fmt::format("cache_tokens must be at least 1, is {}", options.cache_tokens));
+  constexpr std::int64_t kMostCacheTokens = std::int64_t{1} << 32;  // its pages are counted in int
+  if (options.cache_tokens < 1 || options.cache_tokens > kMostCacheTokens) {
+    throw InvalidArgument(fmt::format("cache_tokens must be from 1 to {}, is {}", kMostCacheTokens,
+                                      options.cache_tokens));
   }
   if (options.max_sequences < 1) {
     throw InvalidArgument(
@@ -42,12 +43,18 @@ int position_count(const ModelConfig& config, const LoadOptions& options) {
       std::min<std::int64_t>(page_count(options) * kPageSize, config.max_position_embeddings));
 }
 
-std::vector<LayerCache> make_caches(const ModelConfig& config, const CacheShape& shape) {
+std::vector<LayerCache> plan_caches(const ModelConfig& config, const CacheShape& shape) {
   std::vector<LayerCache> caches;
   for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
-    caches.push_back(make_layer_cache(shape, config.indexer_type(layer) == IndexerType::kFull));
+    caches.push_back(plan_layer_cache(shape, config.indexer_type(layer) == IndexerType::kFull));
   }
   return caches;
+}
+
+std::int64_t bytes_of(const std::vector<LayerCache>& caches) {
+  std::int64_t sum = 0;
+  for (const LayerCache& cache : caches) sum += cache.bytes();
+  return sum;
 }
 
 bool same_row(const kernels::StepRow& a, const kernels::StepRow& b) {
@@ -72,22 +79,32 @@ Engine::Impl::Impl(const std::string& directory, const LoadOptions& options)
     : checkpoint_(open(directory, options)),
       options_(options),
       positions_(position_count(checkpoint_.config(), options)),
-      weights_(checkpoint_),
       // One row of the page table more, for layers that run alone.
-      workspace_(checkpoint_, options.max_sequences + 1, positions_),
-      caches_(make_caches(checkpoint_.config(), {static_cast<int>(page_count(options)),
+      workspace_(Workspace::planned(checkpoint_, options.max_sequences + 1, positions_)),
+      caches_(plan_caches(checkpoint_.config(), {static_cast<int>(page_count(options)),
                                                  options.kv_format == KvFormat::kFp8})),
+      weights_(load_weights()),
       sequences_(options.max_sequences, static_cast<int>(page_count(options)), positions_),
       step_(checkpoint_, weights_, workspace_, options.kv_format == KvFormat::kFp8) {
+  workspace_.allocate(checkpoint_.config());
+  for (LayerCache& cache : caches_) cache.allocate();
   check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize after loading");
 }
 
+// The first to take device memory, if there is enough for all that will be.
+Weights Engine::Impl::load_weights() const {
+  const std::int64_t weights = planned_weight_bytes(checkpoint_);
+  const std::int64_t caches = bytes_of(caches_);
+  const std::int64_t workspace = workspace_.bytes();
+  require_device_memory(
+      weights + caches + workspace,
+      fmt::format("weights ({}), caches of {} tokens ({}) and workspace ({})", gigabytes(weights),
+                  options_.cache_tokens, gigabytes(caches), gigabytes(workspace)));
+  return Weights(checkpoint_);
+}
+
 MemoryUse Engine::Impl::memory_use() const {
-  MemoryUse use{weights_.bytes(), 0, workspace_.bytes()};
-  for (const LayerCache& cache : caches_) {
-    use.cache_bytes += cache.latent.bytes() + cache.index_keys.bytes();
-  }
-  return use;
+  return {weights_.bytes(), bytes_of(caches_), workspace_.bytes()};
 }
 
 SequenceId Engine::Impl::create_sequence(const SamplingOptions& sampling) {
@@ -225,8 +242,12 @@ void Engine::Impl::upload_pages(const Sequence& sequence) {
 }
 
 void Engine::Impl::replay(int tokens) {
-  graphs_.launch(tokens, options_.stream,
-                 [&] { step_.enqueue(tokens, caches_, {.stream = options_.stream}); });
+  const auto enqueue = [&] { step_.enqueue(tokens, caches_, {.stream = options_.stream}); };
+  if (options_.graphs) {
+    graphs_.launch(tokens, options_.stream, enqueue);
+  } else {
+    enqueue();
+  }
 }
 
 std::vector<int> Engine::Impl::sampled(int tokens) {

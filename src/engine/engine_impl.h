@@ -40,6 +40,7 @@ class Engine::Impl {
  private:
   using StepRow = kernels::StepRow;
 
+  [[nodiscard]] Weights load_weights() const;
   void check_ids(std::span<const int> ids) const;
   // Makes `wanted` the step's input, unless the last step left just that behind.
   void set_rows(const std::vector<StepRow>& wanted);
@@ -57,9 +58,9 @@ class Engine::Impl {
   Checkpoint checkpoint_;
   LoadOptions options_;
   int positions_;
-  Weights weights_;
   Workspace workspace_;
   std::vector<LayerCache> caches_;
+  Weights weights_;
   Sequences sequences_;
   DecodeStep step_;
   StepGraphs graphs_;

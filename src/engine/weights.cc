@@ -39,6 +39,11 @@ void load_moe(WeightSource& source, int layer, MoeWeights& result) {
 
 }  // namespace
 
+std::int64_t packed_bytes(const PackedMatrix& matrix) {
+  const std::int64_t scales = matrix.is_fp8 ? matrix.groups() * sizeof(float) : 0;
+  return matrix.tile_count() * (matrix.tile_bytes() + scales);
+}
+
 void* DeviceStore::allocate(std::int64_t bytes) {
   const DeviceBuffer& buffer = buffers_.emplace_back(bytes);
   bytes_ += bytes;

@@ -57,6 +57,9 @@ struct AbsorbedWeights {
   PackedMatrix w_uv;
 };
 
+// What it takes on the device.
+[[nodiscard]] std::int64_t packed_bytes(const PackedMatrix& matrix);
+
 // Device memory in pieces that live as long as this object.
 class DeviceStore {
  public:
@@ -94,6 +97,9 @@ class WeightSource {
 // Reads a checkpoint, which outlives the source. Throws InvalidArgument where the experts of a
 // layer differ in format.
 [[nodiscard]] std::unique_ptr<WeightSource> checkpoint_weights(const Checkpoint& checkpoint);
+// What its weights take on the device. Reads and checks what checkpoint_weights() would, and takes
+// no device memory.
+[[nodiscard]] std::int64_t planned_weight_bytes(const Checkpoint& checkpoint);
 
 class Weights {
  public:

@@ -34,65 +34,98 @@ int most_keys(const ModelConfig& config, int positions) {
   return config.has_indexer() ? std::min(config.index_topk, positions) : positions;
 }
 
-LayerCache make_layer_cache(const CacheShape& shape, bool has_indexer) {
+LayerCache plan_layer_cache(const CacheShape& shape, bool has_indexer) {
   const std::int64_t row = shape.fp8_rows ? kernels::kFp8RowBytes : kernels::kLatentRow * 2;
-  LayerCache cache{DeviceArray<std::byte>(shape.pages * kPageSize * row), {}};
-  if (has_indexer) {
-    cache.index_keys = DeviceArray<std::byte>(std::int64_t{shape.pages} * kernels::kIndexPageBytes);
-  }
+  LayerCache cache;
+  cache.latent.plan(shape.pages * kPageSize * row);
+  if (has_indexer) cache.index_keys.plan(std::int64_t{shape.pages} * kernels::kIndexPageBytes);
   return cache;
 }
 
+LayerCache make_layer_cache(const CacheShape& shape, bool has_indexer) {
+  LayerCache cache = plan_layer_cache(shape, has_indexer);
+  cache.allocate();
+  return cache;
+}
+
+void LayerCache::allocate() {
+  latent.allocate();
+  index_keys.allocate();
+}
+
 Workspace::Workspace(const Checkpoint& checkpoint, int sequences, int positions)
-    : positions(positions), pages_per_sequence((positions + kPageSize - 1) / kPageSize) {
-  const ModelConfig& config = checkpoint.config();
+    : Workspace(planned(checkpoint, sequences, positions)) {
+  allocate(checkpoint.config());
+}
+
+Workspace Workspace::planned(const Checkpoint& checkpoint, int sequences, int positions) {
+  Workspace result;
+  result.positions = positions;
+  result.pages_per_sequence = (positions + kPageSize - 1) / kPageSize;
+  result.plan(checkpoint.config(), checkpoint, sequences);
+  return result;
+}
+
+void Workspace::plan(const ModelConfig& config, const Checkpoint& checkpoint, int sequences) {
   const std::int64_t heads = checkpoint.local_heads();
   const std::int64_t hidden = std::int64_t{kMaxRows} * config.hidden_size;
-  const int tp = checkpoint.share().tp;
-  rows = DeviceArray<kernels::StepRow>(kMaxRows);
-  pages = DeviceArray<int>(std::int64_t{sequences} * pages_per_sequence);
+  rows.plan(kMaxRows);
+  pages.plan(std::int64_t{sequences} * pages_per_sequence);
+  rope.plan(std::int64_t{positions} * kernels::kRope);
+  residual.plan(hidden);
+  middle_residual.plan(hidden);
+  delta.plan(hidden);
+  normed.plan(hidden);
+  q_latent.plan(kMaxRows * config.q_lora_rank);
+  kv.plan(kMaxRows * kernels::kLatentRow);
+  q.plan(kMaxRows * heads * config.qk_head_dim());
+  absorbed.plan(kMaxRows * heads * kernels::kLatent);
+  values.plan(kMaxRows * heads * config.v_head_dim);
+  const std::int64_t splits = most_splits(config, checkpoint.local_heads(), positions);
+  partials.plan(splits * kernels::kLatent);
+  partial_weights.plan(splits);
+  if (config.has_indexer()) {
+    index_key.plan(kMaxRows * kernels::kIndexWidth);
+    index_q.plan(kMaxRows * config.index_n_heads * kernels::kIndexWidth);
+    head_weights.plan(kMaxRows * config.index_n_heads);
+    scores.plan(std::int64_t{kMaxRows} * pages_per_sequence * kPageSize);
+    lists.plan(kMaxRows * config.index_topk);
+  }
+  plan_experts(config, checkpoint.share().tp);
+  logits.plan(kMaxRows * checkpoint.local_vocabulary().size());
+  sampled.plan(kMaxRows);
+}
+
+void Workspace::plan_experts(const ModelConfig& config, int tp) {
+  gate_up.plan(kMaxRows * widest_gate_up(config, tp));
+  router_logits.plan(kMaxRows * config.n_routed_experts);
+  const std::int64_t choices_count = std::int64_t{kMaxRows} * config.num_experts_per_tok;
+  choices.plan(choices_count);
+  activated.plan(choices_count * 2 * config.moe_intermediate_size / tp);
+}
+
+template <class Self, class Visit>
+void Workspace::each(Self& self, const Visit& visit) {
+  const auto visit_all = [&](auto&... arrays) { (visit(arrays), ...); };
+  visit_all(self.rows, self.pages, self.rope, self.residual, self.middle_residual, self.delta,
+            self.normed, self.q_latent, self.kv, self.index_key, self.q, self.index_q,
+            self.head_weights, self.absorbed, self.scores, self.lists, self.partials,
+            self.partial_weights, self.values, self.gate_up, self.router_logits, self.choices,
+            self.activated, self.logits, self.sampled);
+}
+
+void Workspace::allocate(const ModelConfig& config) {
+  each(*this, [](auto& array) { array.allocate(); });
   const std::vector<float> table = rope_table(config, positions);
-  rope = DeviceArray<float>(static_cast<std::int64_t>(table.size()));
   check_cuda(
       cudaMemcpy(rope.data(), table.data(), table.size() * sizeof(float), cudaMemcpyHostToDevice),
       "copy of the rope table");
-
-  residual = DeviceArray<__nv_bfloat16>(hidden);
-  middle_residual = DeviceArray<__nv_bfloat16>(hidden);
-  delta = DeviceArray<__nv_bfloat16>(hidden);
-  normed = DeviceArray<__nv_bfloat16>(hidden);
-  q_latent = DeviceArray<__nv_bfloat16>(kMaxRows * config.q_lora_rank);
-  kv = DeviceArray<__nv_bfloat16>(kMaxRows * kernels::kLatentRow);
-  q = DeviceArray<__nv_bfloat16>(kMaxRows * heads * config.qk_head_dim());
-  absorbed = DeviceArray<__nv_bfloat16>(kMaxRows * heads * kernels::kLatent);
-  values = DeviceArray<__nv_bfloat16>(kMaxRows * heads * config.v_head_dim);
-  const std::int64_t splits = most_splits(config, checkpoint.local_heads(), positions);
-  partials = DeviceArray<float>(splits * kernels::kLatent);
-  partial_weights = DeviceArray<float2>(splits);
-  if (config.has_indexer()) {
-    index_key = DeviceArray<__nv_bfloat16>(kMaxRows * kernels::kIndexWidth);
-    index_q = DeviceArray<__nv_bfloat16>(kMaxRows * config.index_n_heads * kernels::kIndexWidth);
-    head_weights = DeviceArray<float>(kMaxRows * config.index_n_heads);
-    scores = DeviceArray<float>(std::int64_t{kMaxRows} * pages_per_sequence * kPageSize);
-    lists = DeviceArray<int>(kMaxRows * config.index_topk);
-  }
-
-  gate_up = DeviceArray<__nv_bfloat16>(kMaxRows * widest_gate_up(config, tp));
-  router_logits = DeviceArray<float>(kMaxRows * config.n_routed_experts);
-  const std::int64_t choices_count = std::int64_t{kMaxRows} * config.num_experts_per_tok;
-  choices = DeviceArray<kernels::ExpertChoice>(choices_count);
-  activated = DeviceArray<__nv_bfloat16>(choices_count * 2 * config.moe_intermediate_size / tp);
-  logits = DeviceArray<float>(kMaxRows * checkpoint.local_vocabulary().size());
-  sampled = DeviceArray<int>(kMaxRows);
 }
 
 std::int64_t Workspace::bytes() const {
-  return rows.bytes() + pages.bytes() + rope.bytes() + residual.bytes() + middle_residual.bytes() +
-         delta.bytes() + normed.bytes() + q_latent.bytes() + kv.bytes() + index_key.bytes() +
-         q.bytes() + index_q.bytes() + head_weights.bytes() + absorbed.bytes() + scores.bytes() +
-         lists.bytes() + partials.bytes() + partial_weights.bytes() + values.bytes() +
-         gate_up.bytes() + router_logits.bytes() + choices.bytes() + activated.bytes() +
-         logits.bytes() + sampled.bytes();
+  std::int64_t sum = 0;
+  each(*this, [&](const auto& array) { sum += array.bytes(); });
+  return sum;
 }
 
 }  // namespace slipstream::engine

@@ -14,26 +14,31 @@
 
 namespace slipstream::engine {
 
-// A typed array in device memory.
+// A typed array in device memory. Its size is planned first, so that one can ask how much memory a
+// model needs before any is taken.
 template <class T>
 class DeviceArray {
  public:
-  DeviceArray() = default;
-  explicit DeviceArray(std::int64_t size) : buffer_(size * sizeof(T)) {}
+  void plan(std::int64_t size) { size_ = size; }
+  void allocate() { buffer_ = DeviceBuffer(static_cast<std::size_t>(bytes())); }
 
   [[nodiscard]] T* data() const { return static_cast<T*>(buffer_.data()); }
   [[nodiscard]] pdl::Produced<T> produced() const { return {data()}; }
   // For a kernel that only reads it.
   [[nodiscard]] pdl::Produced<const T> read() const { return {data()}; }
-  [[nodiscard]] std::int64_t bytes() const { return static_cast<std::int64_t>(buffer_.bytes()); }
+  [[nodiscard]] std::int64_t bytes() const { return size_ * static_cast<std::int64_t>(sizeof(T)); }
 
  private:
+  std::int64_t size_ = 0;
   DeviceBuffer buffer_;
 };
 
 struct LayerCache {
   DeviceArray<std::byte> latent;
   DeviceArray<std::byte> index_keys;  // layers with an indexer of their own
+
+  [[nodiscard]] std::int64_t bytes() const { return latent.bytes() + index_keys.bytes(); }
+  void allocate();
 };
 
 struct CacheShape {
@@ -41,12 +46,19 @@ struct CacheShape {
   bool fp8_rows = false;
 };
 
+// Sizes alone; allocate() takes the memory.
+[[nodiscard]] LayerCache plan_layer_cache(const CacheShape& shape, bool has_indexer);
 [[nodiscard]] LayerCache make_layer_cache(const CacheShape& shape, bool has_indexer);
 
 // Everything that a step reads and writes, for up to 16 tokens.
 struct Workspace {
-  // `sequences` rows in the page table, for up to `positions` positions each.
+  // `sequences` rows in the page table, for up to `positions` positions each. Takes the memory.
   Workspace(const Checkpoint& checkpoint, int sequences, int positions);
+  // Sizes alone.
+  [[nodiscard]] static Workspace planned(const Checkpoint& checkpoint, int sequences,
+                                         int positions);
+  // Takes the memory, and fills what is constant.
+  void allocate(const ModelConfig& config);
 
   int positions = 0;
   int pages_per_sequence = 0;
@@ -66,7 +78,7 @@ struct Workspace {
   DeviceArray<float> head_weights;
   DeviceArray<__nv_bfloat16> absorbed;
   DeviceArray<float> scores;
-  DeviceArray<int> lists;  // [16, index_topk]
+  DeviceArray<int> lists;  // [16, index_topk]: slots, in the order of positions
   DeviceArray<float> partials;
   DeviceArray<float2> partial_weights;
   DeviceArray<__nv_bfloat16> values;
@@ -78,6 +90,14 @@ struct Workspace {
   DeviceArray<int> sampled;
 
   [[nodiscard]] std::int64_t bytes() const;
+
+ private:
+  Workspace() = default;
+  void plan(const ModelConfig& config, const Checkpoint& checkpoint, int sequences);
+  void plan_experts(const ModelConfig& config, int tp);
+  // Calls `visit` with every array.
+  template <class Self, class Visit>
+  static void each(Self& self, const Visit& visit);
 };
 
 // Keys that a token attends to at most.

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "engine/decode_step.h"
+#include "engine/device_memory.h"
 #include "engine/synthetic/fill.h"
 #include "engine/synthetic/released_models.h"
 #include "engine/synthetic/step_bytes.h"
@@ -23,24 +24,10 @@ constexpr int kRoomBehindContext = 64;  // positions that steps without a reset 
 constexpr float kLatentDeviation = 0.5F;
 constexpr float kIndexKeyDeviation = 32;
 
-std::string gigabytes(std::int64_t bytes) {
-  return fmt::format("{:.2f} GB", static_cast<double>(bytes) * 1e-9);
-}
-
-void require_memory(std::int64_t bytes, const std::string& what) {
-  std::size_t free = 0;
-  std::size_t total = 0;
-  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  if (bytes <= static_cast<std::int64_t>(free)) return;
-  throw InvalidArgument(fmt::format(
-      "{} must fit into device memory: {} needed, {} of {} free", what, gigabytes(bytes),
-      gigabytes(static_cast<std::int64_t>(free)), gigabytes(static_cast<std::int64_t>(total))));
-}
-
 Checkpoint make_shapes(const BenchModel& model) {
   Checkpoint shapes = Checkpoint::without_tensors(
       synthetic::model_shape(model.name_or_file, model.layers), {model.tp, 0});
-  require_memory(synthetic::synthetic_weight_bytes(shapes), "the weights");
+  require_device_memory(synthetic::synthetic_weight_bytes(shapes), "the weights");
   return shapes;
 }
 
@@ -104,8 +91,8 @@ class SyntheticStep final : public StepBench {
     shape_ = shape;
     const int positions = pages_per_sequence(shape) * kPageSize;
     workspace_.emplace(shapes_, shape.batch, positions);
-    require_memory(cache_bytes(shape),
-                   fmt::format("caches of {} x {} positions", shape.batch, positions));
+    require_device_memory(cache_bytes(shape),
+                          fmt::format("caches of {} x {} positions", shape.batch, positions));
     for (int layer = 0; layer < layers(); ++layer) {
       const bool has_keys = config().indexer_type(layer) == IndexerType::kFull;
       caches_.push_back(
