@@ -3,7 +3,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <fstream>
 #include <memory>
@@ -218,9 +217,9 @@ class Bench {
 
 }  // namespace
 
-void add_bench_ops_command(CLI::App& bench) {
+void add_bench_ops_command(const Command& bench) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = bench.add_subcommand(
+  const Command command = bench.add_command(
       "ops",
       "Time every operator at the shapes of one rank of DeepSeek-V3.2 (TP8).\n\n"
       "Launches are captured in a CUDA graph and replayed: a chain of all operators in the order "
@@ -229,15 +228,18 @@ void add_bench_ops_command(CLI::App& bench) {
       "alone; each without and with PDL. Arguments rotate through more memory than L2 holds. "
       "Nothing "
       "is timed unless every result agrees with its reference.");
-  command->add_option("--op", options->operator_name, "Report this operator only");
-  command->add_option("--m", options->tokens, "Tokens, comma-separated, each 1 to 16")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 16))
-      ->capture_default_str();
-  command->add_option("--json", options->json_file, "Write every figure to this file as JSON");
-  command->add_flag("--check-only", options->check_only,
-                    "Compare with the references and time nothing");
-  command->callback([options] { Bench(*options).run(); });
+  command.add_option("--op", options->operator_name, "Report this operator only");
+  command.add_option("--m", options->tokens, "Tokens, comma-separated, each 1 to 16")
+      .separated_by_commas()
+      .between(1, 16)
+      .default_in_help();
+  command.add_option("--json", options->json_file, "Write every figure to this file as JSON");
+  command.add_flag("--check-only", options->check_only,
+                   "Compare with the references and time nothing");
+  command.set_action([options] {
+    Bench(*options).run();
+    return 0;
+  });
 }
 
 }  // namespace slipstream::cli

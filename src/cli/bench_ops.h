@@ -2,13 +2,10 @@
 // kernels.
 #pragma once
 
-namespace CLI {
-class App;
-}
+#include "cli/command.h"
 
 namespace slipstream::cli {
 
-// Adds the command to `bench`.
-void add_bench_ops_command(CLI::App& bench);
+void add_bench_ops_command(const Command& bench);
 
 }  // namespace slipstream::cli

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -55,20 +54,20 @@ int run_check(const CheckOptions& options) {
   return found ? kFindings : kClean;
 }
 
-void add_check_command(CLI::App& app) {
+void add_check_command(const cli::Command& program) {
   auto options = std::make_shared<CheckOptions>();
-  CLI::App* command = app.add_subcommand(
+  const cli::Command command = program.add_command(
       "check", "Find PDL races in programs, libraries, cubins, PTX files and directories of them");
-  command->add_option("PATH", options->paths, "What to look at")->required();
-  command->add_option("--launches", options->launches_file,
-                      "JSON: which kernels are launched with the PDL attribute, and what their "
-                      "pointers hold");
-  command->add_option("--sarif", options->sarif_file, "Write the findings as SARIF 2.1.0 as well");
-  command->add_option("--fail-on", options->fail_on, "Exit with 1 from this severity on")
-      ->check(CLI::IsMember({"note", "warning", "error"}))
-      ->capture_default_str();
-  command->add_flag("--json", options->json, "Print JSON");
-  command->callback([options] { throw CLI::RuntimeError(run_check(*options)); });
+  command.add_option("PATH", options->paths, "What to look at").required();
+  command.add_option("--launches", options->launches_file,
+                     "JSON: which kernels are launched with the PDL attribute, and what their "
+                     "pointers hold");
+  command.add_option("--sarif", options->sarif_file, "Write the findings as SARIF 2.1.0 as well");
+  command.add_option("--fail-on", options->fail_on, "Exit with 1 from this severity on")
+      .one_of({"note", "warning", "error"})
+      .default_in_help();
+  command.add_flag("--json", options->json, "Print JSON");
+  command.set_action([options] { return run_check(*options); });
 }
 
 }  // namespace slipstream

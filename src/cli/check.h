@@ -4,9 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "cli/command.h"
 
 namespace slipstream {
 
@@ -22,7 +20,6 @@ struct CheckOptions {
 // analysed.
 int run_check(const CheckOptions& options);
 
-// Adds the command to `app`. It ends in CLI::RuntimeError with the exit code of run_check().
-void add_check_command(CLI::App& app);
+void add_check_command(const cli::Command& program);
 
 }  // namespace slipstream

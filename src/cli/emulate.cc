@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -80,22 +79,22 @@ int run_emulate(const EmulateOptions& options) {
   return kCannotRun;
 }
 
-void add_emulate_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
+void add_emulate_command(const cli::Command& program) {
+  const cli::Command command = program.add_command(
       "emulate", "Run a CUDA program on the emulated device; it must use the shared CUDA runtime");
   auto options = std::make_shared<EmulateOptions>();
-  command->add_option("--sms", options->multiprocessors, "Multiprocessors of the device")
-      ->check(CLI::Range(1, 4096));
-  command->add_option("--seed", options->seed, "Seed of the adversarial schedule");
-  command->add_option("--schedule", options->schedule, "How dependent grids overlap")
-      ->check(CLI::IsMember({"serial", "overlapped", "adversarial"}));
-  command->add_option("--threads", options->threads, "Host threads, 0 for one per core")
-      ->check(CLI::Range(0, 4096));
-  command->add_option("--report", options->report_file, "Also append reports to this file");
-  command->add_flag("--stats", options->statistics, "Print instruction counts at the end");
-  command->add_option("program", options->program, "Program and its arguments, behind --")
-      ->required();
-  command->callback([options] { throw CLI::RuntimeError(run_emulate(*options)); });
+  command.add_option("--sms", options->multiprocessors, "Multiprocessors of the device")
+      .between(1, 4096);
+  command.add_option("--seed", options->seed, "Seed of the adversarial schedule");
+  command.add_option("--schedule", options->schedule, "How dependent grids overlap")
+      .one_of({"serial", "overlapped", "adversarial"});
+  command.add_option("--threads", options->threads, "Host threads, 0 for one per core")
+      .between(0, 4096);
+  command.add_option("--report", options->report_file, "Also append reports to this file");
+  command.add_flag("--stats", options->statistics, "Print instruction counts at the end");
+  command.add_option("program", options->program, "Program and its arguments, behind --")
+      .required();
+  command.set_action([options] { return run_emulate(*options); });
 }
 
 }  // namespace slipstream

@@ -6,9 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "cli/command.h"
 
 namespace slipstream {
 
@@ -27,7 +25,6 @@ struct EmulateOptions {
 // line on stderr.
 int run_emulate(const EmulateOptions& options);
 
-// Adds the command to `app`. It ends in CLI::RuntimeError with the exit code of run_emulate().
-void add_emulate_command(CLI::App& app);
+void add_emulate_command(const cli::Command& program);
 
 }  // namespace slipstream

@@ -6,9 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "cli/command.h"
 
 namespace slipstream::cli {
 
@@ -25,6 +23,8 @@ struct GenerateOptions {
   bool ignore_eos = false;
   std::string pdl = "on";
   std::string kv = "bf16";
+  int tp = 1;
+  int rank = 0;
   std::optional<float> lora_norm_eps;
   std::string logits_file;
   bool json = false;
@@ -46,7 +46,6 @@ struct GenerateOptions {
 
 void run_generate(const GenerateOptions& options);
 
-// Adds the command to `app`.
-void add_generate_command(CLI::App& app);
+void add_generate_command(const Command& program);
 
 }  // namespace slipstream::cli

@@ -1,47 +1,50 @@
 // The command line of `slipstream generate`.
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/generate.h"
 
 namespace slipstream::cli {
 
-void add_generate_command(CLI::App& app) {
+void add_generate_command(const Command& program) {
   auto options = std::make_shared<GenerateOptions>();
-  CLI::App* command = app.add_subcommand("generate", "Continue a prompt of token ids");
-  command->add_option("MODEL", options->model, "directory with config.json and safetensors")
-      ->required();
-  command->add_option("--prompt-ids", options->prompt_ids, "the prompt: 1,2,3");
-  command->add_option("--prompt-file", options->prompt_file, "the prompt: a file of ids");
-  command->add_option("-n,--count", options->count, "tokens to produce (default 16)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--temperature", options->temperature, "0 (the default): greedy");
-  command->add_option("--top-k", options->top_k, "0 (the default): no limit");
-  command->add_option("--top-p", options->top_p, "share of probability to keep (default 1)");
-  command->add_option("--seed", options->seed, "of the random numbers (default 0)");
-  command->add_flag("--ignore-eos", options->ignore_eos, "go on behind an end-of-text token");
-  command->add_option("--force-ids", options->force_ids, "the continuation to follow: 4,5,6");
-  command->add_option("--pdl", options->pdl, "programmatic dependent launch (default on)")
-      ->check(CLI::IsMember({"on", "off"}));
-  command->add_option("--kv", options->kv, "latent cache (default bf16)")
-      ->check(CLI::IsMember({"bf16", "fp8"}));
-  command->add_option("--lora-norm-eps", options->lora_norm_eps,
-                      "epsilon of the q_a and kv_a norms (default: rms_norm_eps)");
-  command->add_option("--logits", options->logits_file,
-                      "write fp32 logits [tokens, vocabulary] to this safetensors file");
-  command->add_flag("--json", options->json, "print one JSON object at the end");
-  CLI::Option* layer_in =
-      command->add_option("--layer-in", options->layer_in,
-                          "safetensors with `hidden` [tokens, hidden_size] for --layer");
-  CLI::Option* layer = command->add_option("--layer", options->layer,
-                                           "run this layer alone, at positions 0, 1, ...");
-  CLI::Option* layer_out = command->add_option(
-      "--layer-out", options->layer_out, "where its result goes (default: FILE.out.safetensors)");
-  layer_in->needs(layer);
-  layer->needs(layer_in);
-  layer_out->needs(layer_in);
-  command->callback([options] { run_generate(*options); });
+  const Command command = program.add_command("generate", "Continue a prompt of token ids");
+  command.add_option("MODEL", options->model, "directory with config.json and safetensors")
+      .required();
+  command.add_option("--prompt-ids", options->prompt_ids, "the prompt: 1,2,3");
+  command.add_option("--prompt-file", options->prompt_file, "the prompt: a file of ids");
+  command.add_option("-n,--count", options->count, "tokens to produce (default 16)").positive();
+  command.add_option("--temperature", options->temperature, "0 (the default): greedy");
+  command.add_option("--top-k", options->top_k, "0 (the default): no limit");
+  command.add_option("--top-p", options->top_p, "share of probability to keep (default 1)");
+  command.add_option("--seed", options->seed, "of the random numbers (default 0)");
+  command.add_flag("--ignore-eos", options->ignore_eos, "go on behind an end-of-text token");
+  command.add_option("--force-ids", options->force_ids, "the continuation to follow: 4,5,6");
+  command.add_option("--pdl", options->pdl, "programmatic dependent launch (default on)")
+      .one_of({"on", "off"});
+  command.add_option("--kv", options->kv, "latent cache (default bf16)").one_of({"bf16", "fp8"});
+  command.add_option("--tp", options->tp, "ranks that share every layer (default 1)");
+  command.add_option("--rank", options->rank,
+                     "which of them this process is: its share is loaded and run alone");
+  command.add_option("--lora-norm-eps", options->lora_norm_eps,
+                     "epsilon of the q_a and kv_a norms (default: rms_norm_eps)");
+  command.add_option("--logits", options->logits_file,
+                     "write fp32 logits [tokens, vocabulary] to this safetensors file");
+  command.add_flag("--json", options->json, "print one JSON object at the end");
+  Option layer_in =
+      command.add_option("--layer-in", options->layer_in,
+                         "safetensors with `hidden` [tokens, hidden_size] for --layer");
+  Option layer =
+      command.add_option("--layer", options->layer, "run this layer alone, at positions 0, 1, ...");
+  Option layer_out = command.add_option("--layer-out", options->layer_out,
+                                        "where its result goes (default: FILE.out.safetensors)");
+  layer_in.needs(layer);
+  layer.needs(layer_in);
+  layer_out.needs(layer_in);
+  command.set_action([options] {
+    run_generate(*options);
+    return 0;
+  });
 }
 
 }  // namespace slipstream::cli

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -69,14 +68,14 @@ void print_for_people(const nlohmann::json& report) {
 
 }  // namespace
 
-void add_info_command(CLI::App& app) {
+void add_info_command(const Command& program) {
   auto as_json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand(
+  const Command command = program.add_command(
       "info",
       "Show the device, the versions of driver and runtime, whether kernels are chained by PDL and "
       "which condition decides it, and the kernels and architectures in this build.");
-  command->add_flag("--json", *as_json, "Print JSON");
-  command->callback([as_json] {
+  command.add_flag("--json", *as_json, "Print JSON");
+  command.set_action([as_json] {
     nlohmann::json report = device_report();
     report["build"] = build_report();
     if (*as_json) {
@@ -84,6 +83,7 @@ void add_info_command(CLI::App& app) {
     } else {
       print_for_people(report);
     }
+    return 0;
   });
 }
 

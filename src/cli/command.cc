@@ -1,0 +1,111 @@
+#include "cli/command.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace slipstream::cli {
+
+Option& Option::required() {
+  option_->required();
+  return *this;
+}
+
+Option& Option::positive() {
+  option_->check(CLI::PositiveNumber);
+  return *this;
+}
+
+Option& Option::between(int least, int most) {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+
+Option& Option::one_of(const std::vector<std::string>& values) {
+  option_->check(CLI::IsMember(values));
+  return *this;
+}
+
+Option& Option::separated_by_commas() {
+  option_->delimiter(',');
+  return *this;
+}
+
+Option& Option::default_in_help() {
+  option_->capture_default_str();
+  return *this;
+}
+
+Option& Option::needs(const Option& other) {
+  option_->needs(other.option_);
+  return *this;
+}
+
+Option& Option::excludes(const Option& other) {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+Command Command::add_command(const std::string& name, const std::string& description) const {
+  return Command(*app_->add_subcommand(name, description));
+}
+
+void Command::require_command() const { app_->require_subcommand(1); }
+
+template <class Value>
+Option Command::add_option(const std::string& names, Value& value,
+                           const std::string& description) const {
+  return Option(app_->add_option(names, value, description));
+}
+
+template Option Command::add_option(const std::string&, int&, const std::string&) const;
+template Option Command::add_option(const std::string&, unsigned&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::uint64_t&, const std::string&) const;
+template Option Command::add_option(const std::string&, float&, const std::string&) const;
+template Option Command::add_option(const std::string&, double&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::string&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::optional<int>&,
+                                    const std::string&) const;
+template Option Command::add_option(const std::string&, std::optional<std::uint64_t>&,
+                                    const std::string&) const;
+template Option Command::add_option(const std::string&, std::optional<float>&,
+                                    const std::string&) const;
+template Option Command::add_option(const std::string&, std::vector<int>&,
+                                    const std::string&) const;
+template Option Command::add_option(const std::string&, std::vector<std::string>&,
+                                    const std::string&) const;
+
+Option Command::add_flag(const std::string& names, bool& value,
+                         const std::string& description) const {
+  return Option(app_->add_flag(names, value, description));
+}
+
+void Command::set_action(std::function<int()> action) const {
+  app_->callback([action = std::move(action)] {
+    // The library's own way to end with an exit code and no message.
+    if (const int code = action(); code != 0) throw CLI::RuntimeError(code);
+  });
+}
+
+CommandLine::CommandLine(const std::string& description)
+    : app_(std::make_unique<CLI::App>(description)) {}
+
+CommandLine::~CommandLine() = default;
+
+Command CommandLine::program() const { return Command(*app_); }
+
+void CommandLine::set_version(const std::string& version) const {
+  app_->set_version_flag("--version", version);
+}
+
+int CommandLine::run(int argc, const char* const* argv) const {
+  try {
+    app_->parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app_->exit(error);
+  }
+  return 0;
+}
+
+}  // namespace slipstream::cli
