@@ -174,7 +174,7 @@ void DecodeStep::select_keys(const Layer& layer) const {
   if (layer.weights.indexer_type != IndexerType::kFull) return;
   kernels::launch_select({.scores = workspace_.scores.read(),
                           .score_stride = std::int64_t{workspace_.pages_per_sequence} * kPageSize,
-                          .rows = workspace_.rows.read(),
+                          .places = places(),
                           .tokens = layer.tokens,
                           .index_topk = config_.index_topk,
                           .lists = workspace_.lists.produced()},

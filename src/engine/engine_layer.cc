@@ -59,6 +59,7 @@ LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
       make_layer_cache({pages, options_.kv_format == KvFormat::kFp8}, type == IndexerType::kFull);
   Sequence alone;
   alone.slot = options_.max_sequences;
+  // Slots are positions, so that lists of slots are lists of positions.
   for (int page = 0; page < pages; ++page) alone.pages.push_back(page);
   upload_pages(alone);
   rows_on_device_.clear();

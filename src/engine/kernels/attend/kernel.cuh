@@ -107,8 +107,7 @@ __device__ __forceinline__ void load_keys(const AttendParams& params, int token,
       }
       continue;
     }
-    const int position = listed ? list[first + i] : first + i;
-    const std::int64_t slot = params.places.slot(place, position);
+    const std::int64_t slot = listed ? list[first + i] : params.places.slot(place, first + i);
     if (params.fp8_rows) {
       copy_fp8_row(params.cache.get() + slot * kFp8RowBytes, target);
     } else {

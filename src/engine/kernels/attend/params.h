@@ -18,7 +18,7 @@ struct AttendParams {
   int heads = 0;
   int head_dim = 0;
   pdl::Constant<float> rope = {};       // [positions, 32 cosines and 32 sines]
-  pdl::Produced<const int> lists = {};  // [tokens, index_topk]; null: every position, always
+  pdl::Produced<const int> lists = {};  // [tokens, index_topk] slots; null: every position, always
   int index_topk = 0;                   // tokens with up to as many keys take every position
   Places places = {};
   pdl::Produced<const std::byte> cache = {};  // rows of 576 bf16 or 656 bytes

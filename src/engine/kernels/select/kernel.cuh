@@ -1,91 +1,90 @@
 // The index_topk largest scores of each token, lower positions first among equals.
 //
-// One CTA per token finds the smallest score that is kept by four rounds over the digits of the
-// scores (as ordered integers), then writes the positions of larger scores and of the first equal
-// ones, in ascending order. Counts are integers, so the lists are the same in every run. Tokens
-// with up to index_topk keys have no list: readers take every position.
+// A cluster per token; as many of its CTAs work as the token's keys need, each on a range of
+// positions in its shared memory. They count how many scores fall into each of 2048 equal parts of
+// the range of scores; the part in which the last kept score lies holds few keys, which are ranked
+// by comparing all with all. Where it holds many (ties, outliers), further rounds split it up by
+// digits of the keys' ranks. What is kept is written in the order of positions. Everything that
+// crosses threads is an integer, so the lists are the same in every run. Tokens with up to
+// index_topk keys have no list: readers take every position.
 //
-// PDL: nothing before the wait.
+// PDL: shared memory alone before the wait.
 #pragma once
 
-#include "engine/kernels/select/params.h"
+#include "engine/kernels/select/border.cuh"
 #include "engine/kernels/support/launch_scope.cuh"
-#include "engine/kernels/support/radix.cuh"
 
 namespace slipstream::engine::kernels {
+namespace select {
 
-inline constexpr int kSelectThreads = 512;
-
-struct SelectShared {
-  RadixShared<int> radix;
-  int warp_counts[2][kSelectThreads / 32];
-};
-
-// Positions of this thread's predecessors in the CTA that count, and all of them, for two
-// conditions at once.
-struct RunningCounts {
-  int above;
-  int equal;
-  int all_above;
-  int all_equal;
-};
-__device__ __forceinline__ RunningCounts count_before(bool above, bool equal,
-                                                      SelectShared& shared) {
+// Writes the slots of the slice's keys that rank at or above the border, behind those of the
+// warps and CTAs before this one.
+__device__ __forceinline__ void write_list(const SelectParams& params, const StepRow& place,
+                                           const Slice& slice, const SelectShared& shared,
+                                           int* list) {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
-  const std::uint32_t before = (1U << lane) - 1;
-  const std::uint32_t above_lanes = __ballot_sync(kAllLanes, above);
-  const std::uint32_t equal_lanes = __ballot_sync(kAllLanes, equal);
-  if (lane == 0) {
-    shared.warp_counts[0][warp] = __popc(above_lanes);
-    shared.warp_counts[1][warp] = __popc(equal_lanes);
-  }
-  __syncthreads();
-  RunningCounts counts{__popc(above_lanes & before), __popc(equal_lanes & before), 0, 0};
-  for (int other = 0; other < kSelectThreads / 32; ++other) {
-    if (other < warp) {
-      counts.above += shared.warp_counts[0][other];
-      counts.equal += shared.warp_counts[1][other];
+  const std::uint32_t lanes_before = (1U << lane) - 1;
+  const int of_other_warps = lane < warp ? shared.kept[lane] : 0;
+  int written = shared.kept_before + __reduce_add_sync(kAllLanes, of_other_warps);
+  const Rank border = shared.border;
+  const int* pages = params.places.pages.get() + place.sequence * params.places.pages_per_sequence;
+  int index = warp * slice.rows_per_warp * kRowKeys + lane * 4;
+#pragma unroll 2
+  for (int row = 0; row < slice.rows_per_warp; ++row, index += kRowKeys) {
+    const int position = slice.first + index;
+    float4 four = {};
+    int slot = 0;
+    if (index < slice.count) {
+      four = *reinterpret_cast<const float4*>(slice.scores + index);
+      slot = pages[position / kPageSize] * kPageSize + position % kPageSize;
     }
-    counts.all_above += shared.warp_counts[0][other];
-    counts.all_equal += shared.warp_counts[1][other];
+    const float scores[] = {four.x, four.y, four.z, four.w};
+    bool keeps[4];
+    int before = 0;
+    int all = 0;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      keeps[i] = index + i < slice.count && rank_of(scores[i], position + i) >= border;
+      const std::uint32_t lanes = __ballot_sync(kAllLanes, keeps[i]);
+      before += __popc(lanes & lanes_before);
+      all += __popc(lanes);
+    }
+    int* target = list + written + before;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (keeps[i]) *target++ = slot + i;
+    }
+    written += all;
   }
-  __syncthreads();
-  return counts;
 }
+
+}  // namespace select
 
 __global__ void __launch_bounds__(kSelectThreads)
     select_kernel(const __grid_constant__ SelectParams params) {
-  __shared__ SelectShared shared;
+  using namespace select;
+  extern __shared__ __align__(16) unsigned char dynamic[];
+  SelectShared& shared = *reinterpret_cast<SelectShared*>(dynamic);
   [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
+  prepare(shared);
+  ops::cluster_arrive();  // peers may write into this CTA's memory behind their wait
   pdl::wait();
-  const int token = static_cast<int>(blockIdx.x);
-  const int keys = params.rows.get()[token].position + 1;
-  if (keys <= params.index_topk) return;
-  const float* scores = params.scores.get() + token * params.score_stride;
 
-  const RadixResult<int> border = find_border<int>(
-      keys, params.index_topk, shared.radix, [&](int i) { return ordered_bits(scores[i]); },
-      [](int) { return 1; });
-
-  int* list = params.lists.get() + token * params.index_topk;
-  int written = 0;
-  int equals_left = params.index_topk - border.above;
-  for (int first = 0; first < keys; first += kSelectThreads) {
-    const int position = first + static_cast<int>(threadIdx.x);
-    const std::uint32_t bits = position < keys ? ordered_bits(scores[position]) : 0;
-    const bool above = position < keys && bits > border.key;
-    const bool equal = position < keys && bits == border.key;
-    const RunningCounts counts = count_before(above, equal, shared);
-    const int kept_equals_before = min(counts.equal, equals_left);
-    if (above || (equal && counts.equal < equals_left)) {
-      list[written + counts.above + kept_equals_before] = position;
-    }
-    const int kept_equals = min(counts.all_equal, equals_left);
-    written += counts.all_above + kept_equals;
-    equals_left -= kept_equals;
-  }
+  const int worker = static_cast<int>(blockIdx.x);
+  const int token = static_cast<int>(blockIdx.y);
+  const StepRow place = params.places.rows.get()[token];
+  const int keys = place.position + 1;
+  const int workers =
+      min(static_cast<int>(gridDim.x), (keys + kSelectLeastKeys - 1) / kSelectLeastKeys);
+  if (keys <= params.index_topk || worker >= workers) return;
+  const Slice slice =
+      make_slice(reinterpret_cast<float*>(dynamic + sizeof(SelectShared)), keys, workers, worker);
+  load_slice(slice, params.scores.get() + token * params.score_stride);
+  ops::cluster_wait();
+  find_border(slice, {workers, worker}, params.index_topk, shared);
+  write_list(params, place, slice, shared, params.lists.get() + token * params.index_topk);
 }
 
 }  // namespace slipstream::engine::kernels

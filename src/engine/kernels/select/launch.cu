@@ -1,8 +1,10 @@
+#include <algorithm>
+#include <string>
+
 #include "engine/kernels/select/kernel.cuh"
 #include "engine/kernels/select/launch.h"
 
 namespace slipstream::engine::kernels {
-
 const pdl::KernelDeclaration kSelectDeclaration{
     .name = "select_keys",
     .symbol = "slipstream::engine::kernels::select_kernel",
@@ -10,9 +12,27 @@ const pdl::KernelDeclaration kSelectDeclaration{
     .fields = kSelectFields,
 };
 
+namespace {
+
+int ceil_divide(std::int64_t a, int b) { return static_cast<int>((a + b - 1) / b); }
+
+}  // namespace
+
 void launch_select(const SelectParams& params, const pdl::LaunchOptions& options) {
+  if (params.score_stride % 4 != 0) {
+    throw InvalidArgument("score_stride must be a multiple of 4, is " +
+                          std::to_string(params.score_stride));
+  }
+  const int cluster = std::min(ceil_divide(params.score_stride, kSelectLeastKeys), kSelectCluster);
+  const auto most_keys = std::min<std::int64_t>(
+      params.score_stride,
+      std::max(ceil_divide(params.score_stride, cluster), kSelectLeastKeys) + 4);
   pdl::launch(kSelectDeclaration, select_kernel,
-              {.grid = dim3(params.tokens), .block = dim3(kSelectThreads)}, options, params);
+              {.grid = dim3(cluster, params.tokens),
+               .block = dim3(kSelectThreads),
+               .dynamic_shared_bytes = sizeof(select::SelectShared) + most_keys * sizeof(float),
+               .cluster = dim3(cluster)},
+              options, params);
 }
 
 }  // namespace slipstream::engine::kernels

@@ -4,24 +4,26 @@
 #include <array>
 #include <cstddef>
 
+#include "engine/kernels/support/fields.h"
 #include "engine/kernels/support/step_row.h"
 
 namespace slipstream::engine::kernels {
 
 struct SelectParams {
   pdl::Produced<const float> scores = {};  // [tokens, score_stride], read after the wait
-  std::int64_t score_stride = 0;
-  pdl::Produced<const StepRow> rows = {};  // [tokens]
+  std::int64_t score_stride = 0;           // at least the keys of a token; a multiple of 4
+  Places places = {};
   int tokens = 0;
   int index_topk = 0;
-  pdl::Produced<int> lists =
-      {};  // [tokens, index_topk], written after the wait; positions ascending
+  // [tokens, index_topk], written after the wait: slots of the caches, in the order of positions.
+  pdl::Produced<int> lists = {};
 };
 
-inline constexpr std::array kSelectFields{
-    pdl::field<decltype(SelectParams::scores)>("scores", offsetof(SelectParams, scores)),
-    pdl::field<decltype(SelectParams::rows)>("rows", offsetof(SelectParams, rows)),
-    pdl::field<decltype(SelectParams::lists)>("lists", offsetof(SelectParams, lists)),
-};
+inline constexpr auto kSelectFields = join_fields(
+    std::array{
+        pdl::field<decltype(SelectParams::scores)>("scores", offsetof(SelectParams, scores)),
+        pdl::field<decltype(SelectParams::lists)>("lists", offsetof(SelectParams, lists)),
+    },
+    fields_at(offsetof(SelectParams, places), kPlacesFields));
 
 }  // namespace slipstream::engine::kernels

@@ -1,0 +1,78 @@
+// The scores of one CTA: a range of a token's positions, in shared memory.
+#pragma once
+
+#include "engine/kernels/select/params.h"
+#include "engine/kernels/support/lanes.cuh"
+#include "engine/kernels/support/peers.cuh"
+#include "engine/kernels/support/radix.cuh"
+
+namespace slipstream::engine::kernels {
+
+inline constexpr int kSelectThreads = 512;
+inline constexpr int kSelectWarps = kSelectThreads / 32;
+inline constexpr int kSelectCluster = 8;
+// A token's keys go to as many CTAs of its cluster as get this many each; the others have no work.
+inline constexpr int kSelectLeastKeys = 4096;
+
+namespace select {
+
+inline constexpr int kRowKeys = 128;  // of one warp at a time, four per lane
+
+// Where a key stands among all keys of its token: by score, then lower positions first. No two
+// keys are equal.
+using Rank = std::uint64_t;
+__device__ __forceinline__ Rank rank_of(float score, int position) {
+  return std::uint64_t{ordered_bits(score)} << 32 | (0xffffffffU - static_cast<unsigned>(position));
+}
+__device__ __forceinline__ int position_of(Rank rank) {
+  return static_cast<int>(0xffffffffU - static_cast<std::uint32_t>(rank));
+}
+
+// Each warp has a range of rows of its own, so that it can write what it keeps in one go.
+struct Slice {
+  float* scores;
+  int first;  // position
+  int count;
+  int rows_per_warp;
+};
+
+__device__ __forceinline__ Slice make_slice(float* scores, int keys, int workers, int worker) {
+  const int per_worker = (((keys + workers - 1) / workers) + 3) / 4 * 4;
+  const int first = min(worker * per_worker, keys);
+  const int count = min(keys - first, per_worker);
+  const int rows = (count + kRowKeys - 1) / kRowKeys;
+  return {scores, first, count, (rows + kSelectWarps - 1) / kSelectWarps};
+}
+
+// visit(index, score) for each of the warp's scores, in a lane's order: each thread its own.
+template <class Visit>
+__device__ __forceinline__ void visit_scores(const Slice& slice, const Visit& visit) {
+  const int lane = threadIdx.x % 32;
+  const int warp = threadIdx.x / 32;
+  int index = warp * slice.rows_per_warp * kRowKeys + lane * 4;
+#pragma unroll 2
+  for (int row = 0; row < slice.rows_per_warp; ++row, index += kRowKeys) {
+    if (index >= slice.count) break;
+    const float4 four = *reinterpret_cast<const float4*>(slice.scores + index);
+    visit(index, four.x);
+    if (index + 1 < slice.count) visit(index + 1, four.y);
+    if (index + 2 < slice.count) visit(index + 2, four.z);
+    if (index + 3 < slice.count) visit(index + 3, four.w);
+  }
+}
+
+// Each thread copies what it will visit.
+__device__ __forceinline__ void load_slice(const Slice& slice, const float* scores) {
+  const int lane = threadIdx.x % 32;
+  const int warp = threadIdx.x / 32;
+  int index = warp * slice.rows_per_warp * kRowKeys + lane * 4;
+  for (int row = 0; row < slice.rows_per_warp; ++row, index += kRowKeys) {
+    if (index >= slice.count) break;
+    copy_16(slice.scores + index, scores + slice.first + index);
+  }
+  commit_copies();
+  wait_copies();
+}
+
+}  // namespace select
+}  // namespace slipstream::engine::kernels
