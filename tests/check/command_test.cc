@@ -1,7 +1,6 @@
 // `slipstream check` as a command: exit codes, and the files that it writes.
 #include <gtest/gtest.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -35,16 +34,11 @@ class CheckCommand : public testing::Test {
     std::ofstream(folder_ / name) << text;
   }
   int run(const std::vector<std::string>& arguments) const {
-    CLI::App app;
-    add_check_command(app);
-    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-    reversed.push_back("check");
-    try {
-      app.parse(reversed);
-    } catch (const CLI::RuntimeError& error) {
-      return error.get_exit_code();
-    }
-    return -1;
+    const cli::CommandLine line("test");
+    add_check_command(line.program());
+    std::vector<const char*> argv{"slipstream", "check"};
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    return line.run(static_cast<int>(argv.size()), argv.data());
   }
 
  private:
