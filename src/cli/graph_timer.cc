@@ -1,6 +1,7 @@
 #include "cli/graph_timer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "pdl/device_buffer.h"
 #include "slipstream/error.h"
@@ -10,6 +11,8 @@ namespace {
 
 constexpr int kWarmUpReplays = 3;
 
+}  // namespace
+
 Timing summarize(std::vector<double> samples) {
   std::sort(samples.begin(), samples.end());
   const auto at = [&](double share) {
@@ -18,7 +21,22 @@ Timing summarize(std::vector<double> samples) {
   return {.median = at(0.5), .low = at(0.1), .high = at(0.9)};
 }
 
-}  // namespace
+CapturedGraph::CapturedGraph(cudaStream_t stream, const std::function<void(cudaStream_t)>& enqueue)
+    : stream_(stream) {
+  cudaGraph_t graph = nullptr;
+  check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "begin capture");
+  enqueue(stream);
+  check_cuda(cudaStreamEndCapture(stream, &graph), "end capture");
+  const cudaError_t code = cudaGraphInstantiate(&executable_, graph, 0);
+  (void)cudaGraphDestroy(graph);
+  check_cuda(code, "cudaGraphInstantiate");
+}
+
+CapturedGraph::~CapturedGraph() { (void)cudaGraphExecDestroy(executable_); }
+
+void CapturedGraph::launch() const {
+  check_cuda(cudaGraphLaunch(executable_, stream_), "cudaGraphLaunch");
+}
 
 GraphTimer::GraphTimer() {
   check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
@@ -34,50 +52,56 @@ GraphTimer::~GraphTimer() {
 
 Timing GraphTimer::measure(const std::function<void(cudaStream_t)>& enqueue, double launches,
                            int replays) {
-  cudaGraph_t graph = nullptr;
-  cudaGraphExec_t executable = nullptr;
-  check_cuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "begin capture");
-  enqueue(stream_);
-  check_cuda(cudaStreamEndCapture(stream_, &graph), "end capture");
-  check_cuda(cudaGraphInstantiate(&executable, graph, 0), "cudaGraphInstantiate");
-  for (int i = 0; i < kWarmUpReplays; ++i)
-    check_cuda(cudaGraphLaunch(executable, stream_), "warm-up replay");
+  const CapturedGraph graph(stream_, enqueue);
+  for (int i = 0; i < kWarmUpReplays; ++i) graph.launch();
   std::vector<double> samples;
-  for (int i = 0; i < replays; ++i) {
-    check_cuda(cudaEventRecord(start_, stream_), "cudaEventRecord");
-    check_cuda(cudaGraphLaunch(executable, stream_), "replay");
-    check_cuda(cudaEventRecord(stop_, stream_), "cudaEventRecord");
-    check_cuda(cudaEventSynchronize(stop_), "replay");
-    float milliseconds = 0;
-    check_cuda(cudaEventElapsedTime(&milliseconds, start_, stop_), "cudaEventElapsedTime");
-    samples.push_back(milliseconds * 1000.0 / launches);
-  }
-  check_cuda(cudaGraphExecDestroy(executable), "cudaGraphExecDestroy");
-  check_cuda(cudaGraphDestroy(graph), "cudaGraphDestroy");
+  for (int i = 0; i < replays; ++i) samples.push_back(time(graph) / launches);
   return summarize(std::move(samples));
 }
 
-double GraphTimer::copy_bandwidth() {
-  constexpr std::size_t kBytes = std::size_t{1} << 30;
+Timing GraphTimer::measure_second(const std::function<void(cudaStream_t)>& enqueue,
+                                  const std::function<void()>& prepare, int replays) {
+  const CapturedGraph graph(stream_, enqueue);
+  std::vector<double> samples;
+  for (int i = -kWarmUpReplays; i < replays; ++i) {
+    prepare();
+    graph.launch();
+    const double microseconds = time(graph);
+    if (i >= 0) samples.push_back(microseconds);
+  }
+  return summarize(std::move(samples));
+}
+
+double GraphTimer::time(const CapturedGraph& graph) {
+  check_cuda(cudaEventRecord(start_, stream_), "cudaEventRecord");
+  graph.launch();
+  check_cuda(cudaEventRecord(stop_, stream_), "cudaEventRecord");
+  check_cuda(cudaEventSynchronize(stop_), "replay");
+  float milliseconds = 0;
+  check_cuda(cudaEventElapsedTime(&milliseconds, start_, stop_), "cudaEventElapsedTime");
+  return milliseconds * 1000.0;
+}
+
+double GraphTimer::copy_bandwidth(std::size_t bytes) {
   constexpr int kCopies = 8;
   constexpr int kRepetitions = 3;
-  const DeviceBuffer source(kBytes);
-  const DeviceBuffer target(kBytes);
-  check_cuda(cudaMemset(source.data(), 1, kBytes), "cudaMemset");
+  const DeviceBuffer source(bytes);
+  const DeviceBuffer target(bytes);
+  check_cuda(cudaMemset(source.data(), 1, bytes), "cudaMemset");
   // Not in a graph: there the copy engines do it, at two thirds of the speed.
   double best = 0;
   for (int repetition = 0; repetition < kRepetitions; ++repetition) {
     check_cuda(cudaEventRecord(start_, stream_), "cudaEventRecord");
     for (int i = 0; i < kCopies; ++i) {
       check_cuda(
-          cudaMemcpyAsync(target.data(), source.data(), kBytes, cudaMemcpyDeviceToDevice, stream_),
+          cudaMemcpyAsync(target.data(), source.data(), bytes, cudaMemcpyDeviceToDevice, stream_),
           "copy");
     }
     check_cuda(cudaEventRecord(stop_, stream_), "cudaEventRecord");
     check_cuda(cudaEventSynchronize(stop_), "copy");
     float milliseconds = 0;
     check_cuda(cudaEventElapsedTime(&milliseconds, start_, stop_), "cudaEventElapsedTime");
-    best = std::max(best, 2.0 * kCopies * static_cast<double>(kBytes) / (milliseconds * 1e-3));
+    best = std::max(best, 2.0 * kCopies * static_cast<double>(bytes) / (milliseconds * 1e-3));
   }
   return best;
 }

@@ -3,6 +3,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <functional>
 #include <vector>
 
@@ -13,6 +14,23 @@ struct Timing {
   double median = 0;
   double low = 0;   // 10th percentile
   double high = 0;  // 90th percentile
+};
+
+[[nodiscard]] Timing summarize(std::vector<double> samples);
+
+// What a function put on a stream.
+class CapturedGraph {
+ public:
+  CapturedGraph(cudaStream_t stream, const std::function<void(cudaStream_t)>& enqueue);
+  ~CapturedGraph();
+  CapturedGraph(const CapturedGraph&) = delete;
+  CapturedGraph& operator=(const CapturedGraph&) = delete;
+
+  void launch() const;
+
+ private:
+  cudaStream_t stream_;
+  cudaGraphExec_t executable_ = nullptr;
 };
 
 class GraphTimer {
@@ -29,10 +47,18 @@ class GraphTimer {
   Timing measure(const std::function<void(cudaStream_t)>& enqueue, double launches,
                  int replays = 30);
 
-  // Device-to-device copy of a gigabyte: bytes read plus bytes written per second.
-  double copy_bandwidth();
+  // The same of a replay right behind another one, as steps follow each other; `prepare` goes
+  // before both.
+  Timing measure_second(const std::function<void(cudaStream_t)>& enqueue,
+                        const std::function<void()>& prepare, int replays);
+
+  // Device-to-device copy of `bytes` bytes: bytes read plus bytes written per second.
+  double copy_bandwidth(std::size_t bytes = std::size_t{1} << 30);
 
  private:
+  // Of one launch, in microseconds.
+  double time(const CapturedGraph& graph);
+
   cudaStream_t stream_ = nullptr;
   cudaEvent_t start_ = nullptr;
   cudaEvent_t stop_ = nullptr;

@@ -4,19 +4,21 @@
 #include <exception>
 #include <string_view>
 
+#include "cli/bench_decode.h"
 #include "cli/bench_ops.h"
 #include "cli/check.h"
 #include "cli/device_fallback.h"
 #include "cli/emulate.h"
 #include "cli/generate.h"
 #include "cli/info.h"
+#include "cli/litmus.h"
 
 namespace {
 
 // These read files or set up another program's device, and need none themselves.
 bool needs_device(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";
-  return command == "info" || command == "bench" || command == "generate";
+  return command == "info" || command == "bench" || command == "generate" || command == "litmus";
 }
 
 int run(int argc, char** argv) {
@@ -30,9 +32,11 @@ int run(int argc, char** argv) {
   CLI::App* bench = app.add_subcommand("bench", "Measure on this machine's GPU");
   bench->require_subcommand(1);
   slipstream::cli::add_bench_ops_command(*bench);
+  slipstream::cli::add_bench_decode_command(*bench);
   slipstream::cli::add_generate_command(app);
   slipstream::add_emulate_command(app);
   slipstream::add_check_command(app);
+  slipstream::cli::add_litmus_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,0 +1,211 @@
+#include "cli/bench_decode.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "cli/decode_report.h"
+#include "cli/device_report.h"
+#include "engine/trace/recorder.h"
+#include "slipstream/error.h"
+
+namespace slipstream::cli {
+namespace {
+
+constexpr int kTracedSteps = 11;
+
+using Bench = std::unique_ptr<StepBench>;
+
+bool same_bits(const StepOutput& a, const StepOutput& b) {
+  return a.sampled == b.sampled && a.logits.size() == b.logits.size() &&
+         std::memcmp(a.logits.data(), b.logits.data(), a.logits.size() * sizeof(float)) == 0;
+}
+
+void require_finite(const StepOutput& output) {
+  const auto bad = std::find_if_not(output.logits.begin(), output.logits.end(),
+                                    [](float logit) { return std::isfinite(logit); });
+  if (bad == output.logits.end()) return;
+  throw Error(
+      fmt::format("not reported, because logit {} is {}", bad - output.logits.begin(), *bad));
+}
+
+void require_same(const StepOutput& expected, const StepOutput& output, const char* where) {
+  if (same_bits(expected, output)) return;
+  throw Error(
+      fmt::format("not reported, because {} gives other logits than a step without PDL", where));
+}
+
+void write_json(const std::string& name, const nlohmann::json& json, int indent) {
+  std::ofstream file(name);
+  file << json.dump(indent) << "\n";
+  if (!file.flush()) throw Error(fmt::format("cannot write {}", name));
+}
+
+// Measures each shape on the engine as it is, then again launch by launch on its traced build.
+class Measurement {
+ public:
+  explicit Measurement(const BenchDecodeOptions& options)
+      : options_(options), model_{options.model, options.layers, options.tp} {}
+
+  DecodeReport run() {
+    time_steps();
+    if (!options_.steps_only) trace_steps();
+    return std::move(report_);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void time_steps() {
+    const auto begin = Clock::now();
+    const Bench bench = engine::make_step_bench(model_, timer_.stream());
+    const std::chrono::duration<double> seconds = Clock::now() - begin;
+    fmt::print(stderr, "{}: {:.2f} GB of weights made in {:.2f} s\n", options_.model,
+               static_cast<double>(bench->weight_bytes()) * 1e-9, seconds.count());
+    report_.model = model_;
+    report_.layers = bench->layers();
+    report_.weight_bytes = bench->weight_bytes();
+    report_.bandwidth = bandwidth_;
+    for (const int context : options_.contexts) {
+      for (const int batch : options_.batches) {
+        report_.steps.push_back(time_step(*bench, {batch, context, options_.kv == "fp8"}));
+      }
+    }
+  }
+
+  StepResult time_step(StepBench& bench, const StepShape& shape) {
+    StepResult result;
+    result.shape = shape;
+    try {
+      bench.set_shape(shape);
+    } catch (const InvalidArgument& error) {
+      // One shape of several: the others are measured all the same.
+      if (options_.batches.size() * options_.contexts.size() == 1) throw;
+      result.left_out = error.what();
+      outputs_.emplace_back();
+      return result;
+    }
+    result.launches = bench.launches();
+    result.pdl_off = time_step(bench, false);
+    StepOutput without_pdl = bench.output();
+    require_finite(without_pdl);
+    result.pdl_on = time_step(bench, true);
+    require_same(without_pdl, bench.output(), "a step with PDL");
+    outputs_.push_back(std::move(without_pdl));
+    return result;
+  }
+
+  Timing time_step(StepBench& bench, bool pdl) {
+    return timer_.measure_second(
+        [&](cudaStream_t stream) { bench.enqueue({.stream = stream, .pdl = pdl}); },
+        [&] { bench.reset(1); }, options_.replays);
+  }
+
+  void trace_steps() {
+    const Bench bench = engine_traced::make_step_bench(model_, timer_.stream());
+    for (std::size_t i = 0; i < report_.steps.size(); ++i) {
+      StepResult& step = report_.steps[i];
+      if (!step.left_out.empty()) continue;
+      bench->set_shape(step.shape);
+      step.traced_off = trace_step(*bench, step, false);
+      require_same(outputs_[i], bench->output(), "a traced step");
+      step.traced_on = trace_step(*bench, step, true);
+      require_same(outputs_[i], bench->output(), "a traced step with PDL");
+    }
+  }
+
+  std::vector<LaunchTimes> trace_step(StepBench& bench, const StepResult& step, bool pdl) {
+    std::uint32_t ctas = 0;
+    for (const StepLaunch& launch : step.launches) ctas += launch.ctas;
+    // Where few CTAs run, some SMs may get most of them.
+    trace::Recorder recorder(ctas / 16 + 256);
+    const CapturedGraph graph(timer_.stream(), [&](cudaStream_t stream) {
+      bench.enqueue({.stream = stream, .pdl = pdl});
+    });
+    std::vector<std::vector<LaunchTimes>> steps;
+    for (int i = -1; i < kTracedSteps; ++i) {
+      bench.reset(1);
+      graph.launch();
+      recorder.clear(timer_.stream());
+      graph.launch();
+      std::vector<trace::CtaStamps> stamps = recorder.take(timer_.stream());
+      if (i >= 0) steps.push_back(launch_times(std::move(stamps), step.launches));
+    }
+    return median_times(steps);
+  }
+
+  BenchDecodeOptions options_;
+  BenchModel model_;
+  GraphTimer timer_;
+  double bandwidth_ = timer_.copy_bandwidth(options_.bandwidth_bytes);
+  DecodeReport report_;
+  std::vector<StepOutput> outputs_;  // of each shape, without PDL
+};
+
+}  // namespace
+
+void run_bench_decode(const BenchDecodeOptions& options) {
+  fmt::print("{}\n", device_summary());
+  const DecodeReport report = Measurement(options).run();
+  fmt::print("copy bandwidth {:.2f} TB/s (bytes read and written, in this run)\n",
+             report.bandwidth * 1e-12);
+  print_report(report);
+  if (!options.json_file.empty()) write_json(options.json_file, report_json(report), 2);
+  if (options.trace_file.empty()) return;
+  const StepResult& step = report.steps.front();
+  write_json(options.trace_file, timeline_json(step.launches, step.traced_off, step.traced_on), -1);
+}
+
+void add_bench_decode_command(CLI::App& bench) {
+  auto options = std::make_shared<BenchDecodeOptions>();
+  CLI::App* command = bench.add_subcommand(
+      "decode",
+      "Time a decode step of a full-size model: one rank's share, with synthetic weights made on "
+      "the GPU and without the communication between ranks.\n\n"
+      "A step is captured in a CUDA graph and replayed, without and with PDL; then again with "
+      "kernels that record on the device when they start, return from their wait and end. Nothing "
+      "is "
+      "reported unless all logits are finite and the same bits in every mode.");
+  command
+      ->add_option("--model", options->model,
+                   "deepseek-v3.2, glm-5, glm-5.2, or a config.json file")
+      ->required();
+  command->add_option("--tp", options->tp, "Ranks that share the model")->capture_default_str();
+  command->add_option("--layers", options->layers, "The first N layers only");
+  command->add_option("--batch", options->batches, "Sequences of one token, comma-separated")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 16))
+      ->capture_default_str();
+  command->add_option("--context", options->contexts, "Positions of each, comma-separated")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--kv", options->kv, "Latent cache")
+      ->check(CLI::IsMember({"bf16", "fp8"}))
+      ->capture_default_str();
+  command->add_option("--replays", options->replays, "Timed steps")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--bandwidth-bytes", options->bandwidth_bytes,
+                   "What to copy to measure the bandwidth of the floors")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  CLI::Option* steps_only =
+      command->add_flag("--steps-only", options->steps_only, "Whole steps, not launch by launch");
+  command->add_option("--json", options->json_file, "Write every figure to this file as JSON");
+  command
+      ->add_option("--trace", options->trace_file,
+                   "Write the first shape's launches to this file, for ui.perfetto.dev")
+      ->excludes(steps_only);
+  command->callback([options] { run_bench_decode(*options); });
+}
+
+}  // namespace slipstream::cli

@@ -1,0 +1,33 @@
+// `slipstream bench decode`: a decode step of a full-size model, and what each launch takes of it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace slipstream::cli {
+
+struct BenchDecodeOptions {
+  std::string model;  // a released model's name, or a config.json file
+  int layers = 0;
+  int tp = 8;
+  std::vector<int> batches{1};
+  std::vector<int> contexts{8192};
+  std::string kv = "bf16";
+  int replays = 30;
+  std::size_t bandwidth_bytes = std::size_t{1} << 30;
+  bool steps_only = false;
+  std::string json_file;
+  std::string trace_file;
+};
+
+// Throws Error where logits are not finite, or differ between PDL off and on.
+void run_bench_decode(const BenchDecodeOptions& options);
+
+void add_bench_decode_command(CLI::App& bench);
+
+}  // namespace slipstream::cli

@@ -1,0 +1,48 @@
+// What `slipstream bench decode` measured, for people and as JSON.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/decode_timeline.h"
+#include "cli/graph_timer.h"
+#include "engine/synthetic/step_bench.h"
+
+namespace slipstream::cli {
+
+// A step of one shape.
+struct StepResult {
+  StepShape shape;
+  std::string left_out;  // why nothing was measured; empty if something was
+  Timing pdl_off;        // of the whole step
+  Timing pdl_on;
+  std::vector<StepLaunch> launches;
+  std::vector<LaunchTimes> traced_off;  // launch by launch; empty without a traced run
+  std::vector<LaunchTimes> traced_on;
+};
+
+struct DecodeReport {
+  BenchModel model;
+  int layers = 0;
+  double bandwidth = 0;  // bytes per second
+  std::int64_t weight_bytes = 0;
+  std::vector<StepResult> steps;
+};
+
+// Launches of one stage together.
+struct StageSummary {
+  std::string name;
+  int launches = 0;
+  double bytes = 0;
+  double pdl_off = 0;  // exposed microseconds
+  double pdl_on = 0;
+};
+
+[[nodiscard]] std::vector<StageSummary> summarize_stages(const StepResult& step);
+
+// Tables, in Markdown.
+void print_report(const DecodeReport& report);
+[[nodiscard]] nlohmann::json report_json(const DecodeReport& report);
+
+}  // namespace slipstream::cli
