@@ -1,0 +1,152 @@
+#include "cli/litmus.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "cli/device_report.h"
+#include "litmus/experiment.h"
+#include "litmus/report.h"
+#include "slipstream/launch.h"
+
+namespace slipstream::cli {
+namespace {
+
+constexpr int kPromiseBroken = 1;
+constexpr int kCannotRun = 2;
+
+void print_list() {
+  for (const litmus::Experiment& experiment : litmus::experiments()) {
+    fmt::print("{:<14}  {}\n", experiment.name, experiment.question);
+  }
+}
+
+// In the order of the list, whatever the order of the names.
+std::vector<const litmus::Experiment*> chosen(const std::vector<std::string>& names) {
+  std::vector<const litmus::Experiment*> result;
+  for (const litmus::Experiment& experiment : litmus::experiments()) {
+    if (names.empty() || std::ranges::find(names, experiment.name) != names.end()) {
+      result.push_back(&experiment);
+    }
+  }
+  for (const std::string& name : names) {
+    const auto is_it = [&](const auto* experiment) { return experiment->name == name; };
+    if (std::ranges::none_of(result, is_it)) {
+      throw std::runtime_error(
+          fmt::format("no experiment is named \"{}\"; --list shows them", name));
+    }
+  }
+  return result;
+}
+
+// The version of the kernel driver, which the runtime does not tell: "580.159.04".
+std::string kernel_driver_version() {
+  std::ifstream file("/proc/driver/nvidia/version");
+  std::string word;
+  while (file >> word) {
+    const auto is_part = [](unsigned char c) { return std::isdigit(c) != 0 || c == '.'; };
+    if (std::ranges::count(word, '.') >= 1 && std::ranges::all_of(word, is_part)) return word;
+  }
+  return "unknown";
+}
+
+void write_json(const std::string& path, const nlohmann::json& report) {
+  if (path.empty()) return;
+  std::ofstream file(path);
+  file << report.dump(2) << "\n";
+  if (!file) throw std::runtime_error(fmt::format("cannot write {}", path));
+}
+
+// A hung device does not let its process end in an orderly way.
+[[noreturn]] void give_up(const std::string& message) {
+  fmt::print(stderr, "slipstream litmus: {}\n", message);
+  static_cast<void>(std::fflush(nullptr));
+  std::_Exit(kCannotRun);
+}
+
+struct Run {
+  const LitmusOptions& options;
+  nlohmann::json report;
+  bool promise_broken = false;
+
+  void perform(const litmus::Experiment& experiment, litmus::Rig& rig) {
+    const auto begin = std::chrono::steady_clock::now();
+    const litmus::Findings findings = experiment.run(rig);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    fmt::print("{}", litmus::text_report(experiment, findings));
+    static_cast<void>(std::fflush(stdout));
+    promise_broken =
+        promise_broken || std::ranges::any_of(findings.observations, litmus::breaks_promise);
+    nlohmann::json json = litmus::json_report(experiment, findings);
+    json["seconds"] = seconds.count();
+    report["experiments"].push_back(std::move(json));
+    // After each experiment: what was found stays if a later one hangs the device.
+    write_json(options.json_file, report);
+  }
+};
+
+}  // namespace
+
+int run_litmus(const LitmusOptions& options) {
+  if (options.list) {
+    print_list();
+    return 0;
+  }
+  const auto experiments = chosen(options.names);
+  Run run{.options = options, .report = device_report()};
+  run.report["kernel_driver"] = kernel_driver_version();
+  run.report["iterations"] = options.rig.iterations;
+  run.report["delay_us"] = options.rig.delay_microseconds;
+  fmt::print("{}, kernel driver {}\n", device_summary(), kernel_driver_version());
+  if (!pdl::supports_pdl()) {
+    fmt::print("not supported here: programmatic dependent launch needs compute capability 9.0\n");
+    return 0;
+  }
+  litmus::Rig rig(options.rig);
+  run.report["blocks"] = rig.blocks();
+  fmt::print("{} runs of each chain, {} CTAs of {} threads, delays of about {} us\n",
+             options.rig.iterations, rig.blocks(), litmus::kThreadsPerBlock,
+             options.rig.delay_microseconds);
+  try {
+    for (const litmus::Experiment* experiment : experiments) run.perform(*experiment, rig);
+  } catch (const litmus::TimedOut& error) {
+    give_up(error.what());
+  }
+  return run.promise_broken ? kPromiseBroken : 0;
+}
+
+void add_litmus_command(const Command& program) {
+  auto options = std::make_shared<LitmusOptions>();
+  const Command command = program.add_command(
+      "litmus", "Observe how this device orders dependent grids: what PDL promises, and what not");
+  command.add_option("NAME", options->names, "Experiments to run (default: all)");
+  command.add_flag("--list", options->list, "List the experiments");
+  command.add_option("--iterations", options->rig.iterations, "Runs of each chain")
+      .positive()
+      .default_in_help();
+  command
+      .add_option("--delay-us", options->rig.delay_microseconds,
+                  "Average delay of a late kernel in microseconds")
+      .positive()
+      .default_in_help();
+  command
+      .add_option("--ctas", options->rig.blocks,
+                  "CTAs of a grid (default: half the multiprocessors)")
+      .between(2, 1024);
+  command
+      .add_option("--timeout", options->rig.timeout_seconds,
+                  "Seconds after which the device counts as hung")
+      .positive()
+      .default_in_help();
+  command.add_option("--seed", options->rig.seed, "Seed of the delays").default_in_help();
+  command.add_option("--json", options->json_file, "Also write a report to this file");
+  command.set_action([options] { return run_litmus(*options); });
+}
+
+}  // namespace slipstream::cli

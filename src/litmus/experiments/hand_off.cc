@@ -1,0 +1,69 @@
+#include "litmus/experiments/all.h"
+
+namespace slipstream::litmus {
+namespace {
+
+Kernel in_remote_domain(Kernel kernel) {
+  kernel.remote_domain = true;
+  return kernel;
+}
+
+// The producer writes, publishes, triggers and goes on; the next grid reads without a wait.
+std::vector<Case> cases() {
+  const Step much = write(1, kWordsPerThread);
+  const Kernel reader = dependent({read(1, kWordsPerThread), wait()});
+  const Kernel fenced = normal({wait(), much, fence_gpu(), block_barrier(), trigger(), delay()});
+  const Kernel fenced_for_system =
+      normal({wait(), much, fence_system(), block_barrier(), trigger(), delay()});
+  const Kernel not_fenced = normal({wait(), much, block_barrier(), trigger(), delay()});
+  const Kernel no_barrier = normal({wait(), trigger().in_warps(0, 1), delay(), much, fence_gpu()});
+  return {
+      {.label = "fence.gpu, barrier, trigger",
+       .chain = {fenced, reader},
+       .promise = Promise::kNever},
+      {.label = "fence.gpu, barrier, trigger; other traffic",
+       .chain = {fenced, reader},
+       .promise = Promise::kNever,
+       .traffic = true},
+      {.label = "fence.sys, barrier, trigger",
+       .chain = {fenced_for_system, reader},
+       .promise = Promise::kNever},
+      {.label = "fence.gpu, barrier, trigger; reader in the other memory domain",
+       .chain = {fenced, in_remote_domain(reader)}},
+      {.label = "fence.gpu, barrier, trigger; reader in the other memory domain; other traffic",
+       .chain = {fenced, in_remote_domain(reader)},
+       .traffic = true},
+      {.label = "fence.gpu, barrier, trigger; writer in the other memory domain; other traffic",
+       .chain = {in_remote_domain(fenced), reader},
+       .traffic = true},
+      {.label = "fence.sys, barrier, trigger; reader in the other memory domain; other traffic",
+       .chain = {fenced_for_system, in_remote_domain(reader)},
+       .promise = Promise::kNever,
+       .traffic = true},
+      {.label = "no fence: barrier, trigger",
+       .chain = {not_fenced, reader},
+       .promise = Promise::kMay},
+      {.label = "no fence: barrier, trigger; other traffic",
+       .chain = {not_fenced, reader},
+       .promise = Promise::kMay,
+       .traffic = true},
+      {.label = "no fence: barrier, trigger; data in host memory",
+       .chain = {not_fenced, reader},
+       .promise = Promise::kMay,
+       .host_memory = true},
+      {.label = "one warp triggers before the others have written",
+       .chain = {no_barrier, reader},
+       .promise = Promise::kMay},
+  };
+}
+
+}  // namespace
+
+Experiment hand_off_experiment() {
+  return {.name = "hand-off",
+          .question = "Does a fence before the trigger publish to reads before the wait?",
+          .looked_for = kOldValue,
+          .run = run_cases(cases)};
+}
+
+}  // namespace slipstream::litmus

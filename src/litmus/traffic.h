@@ -1,0 +1,9 @@
+// Keeps the memory system busy beside a chain.
+#pragma once
+
+namespace slipstream::litmus {
+
+// Launched with (unsigned* memory, unsigned words, unsigned nanoseconds).
+[[nodiscard]] const void* traffic_kernel();
+
+}  // namespace slipstream::litmus
