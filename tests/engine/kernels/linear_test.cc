@@ -4,100 +4,16 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <random>
-
-#include "engine/float_formats.h"
 #include "engine/kernels/linear/launch.h"
-#include "engine/kernels/linear/pack.h"
 #include "engine/reference/norms.h"
-#include "tests/engine/kernels/device_values.h"
+#include "tests/engine/kernels/packed_weights.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/engine/support/random.h"
 
 namespace slipstream::engine::test {
 namespace {
 
-using reference::Linear;
 using reference::Numerics;
-
-// A matrix as a checkpoint would hand it out, and as the reference takes it.
-class Weights {
- public:
-  Weights(int rows, int columns, bool fp8, unsigned seed)
-      : values_(random_matrix(rows, columns, seed)) {
-    linear_ = {.rows = rows, .columns = columns, .fp8 = fp8, .values = {}, .scales = {}};
-    share_.rows = rows;
-    share_.columns = columns;
-    share_.type = fp8 ? StoredType::kF8E4M3 : StoredType::kBF16;
-    share_.row_stride = columns * size_of(share_.type);
-    for (const float value : values_.values()) fp8 ? add_fp8(value) : add_bf16(value);
-    share_.data = bytes_.data();
-    if (fp8) add_scales(rows, columns, seed);
-  }
-  Weights(const Weights&) = delete;
-  Weights& operator=(const Weights&) = delete;
-
-  [[nodiscard]] const Linear& linear() const { return linear_; }
-  [[nodiscard]] const MatrixShare& share() const { return share_; }
-
- private:
-  void add_fp8(float value) {
-    const std::uint8_t code = float_to_e4m3(value * 100);
-    bytes_.push_back(std::byte{code});
-    linear_.values.push_back(e4m3_to_float(code));
-  }
-  void add_bf16(float value) {
-    const std::uint16_t bits = float_to_bf16(value);
-    bytes_.push_back(static_cast<std::byte>(bits));
-    bytes_.push_back(static_cast<std::byte>(bits >> 8));
-    linear_.values.push_back(bf16_to_float(bits));
-  }
-  // No two scales are alike, so that a swapped one shows.
-  void add_scales(int rows, int columns, unsigned seed) {
-    share_.scale_columns = (columns + 127) / 128;
-    const std::int64_t count = (rows + 127) / 128 * share_.scale_columns;
-    std::mt19937 generator(seed);
-    for (std::int64_t i = 0; i < count; ++i) {
-      share_.scales.push_back(0.01F + static_cast<float>(generator() % 1000) * 1e-4F);
-    }
-    linear_.scales = share_.scales;
-  }
-
-  Matrix values_;
-  std::vector<std::byte> bytes_;
-  Linear linear_;
-  MatrixShare share_;
-};
-
-std::vector<std::uint16_t> to_bf16(const Matrix& matrix) {
-  std::vector<std::uint16_t> bits;
-  for (const float value : matrix.values()) bits.push_back(float_to_bf16(value));
-  return bits;
-}
-
-Matrix rounded(Matrix matrix) {
-  for (float& value : matrix.values()) value = round_to_bf16(value);
-  return matrix;
-}
-
-class UploadedMatrix {
- public:
-  explicit UploadedMatrix(const PackedHostMatrix& packed)
-      : tiles_(packed.tiles), scales_(packed.scales) {
-    matrix_.tiles = {tiles_.data()};
-    matrix_.scales = {scales_.data()};
-    matrix_.rows = packed.rows;
-    matrix_.columns = packed.columns;
-    matrix_.is_fp8 = packed.is_fp8;
-  }
-  [[nodiscard]] const kernels::PackedMatrix& matrix() const { return matrix_; }
-
- private:
-  DeviceValues<std::byte> tiles_;
-  DeviceValues<float> scales_;
-  kernels::PackedMatrix matrix_;
-};
 
 kernels::LinearParams one_segment(const kernels::PackedMatrix& matrix, float* output, int tokens,
                                   bool ue8m0) {
@@ -136,7 +52,7 @@ class LinearKernel : public testing::TestWithParam<Case> {};
 
 TEST_P(LinearKernel, AgreesWithTheReference) {
   const Case& c = GetParam();
-  const Weights weights(c.rows, c.columns, c.fp8, 1);
+  const HostWeights weights(c.rows, c.columns, c.fp8, 1);
   const Matrix x = rounded(random_matrix(c.tokens, c.columns, 2));
   const UploadedMatrix matrix(pack(weights.share()));
   const DeviceValues<std::uint16_t> input(to_bf16(x));
@@ -167,7 +83,7 @@ TEST(NormLinearKernel, AddsNormalisesAndStoresTheRoundedSum) {
   constexpr int kTokens = 5;
   constexpr int kColumns = 384;
   constexpr float kEps = 1e-5F;
-  const Weights weights(64, kColumns, true, 3);
+  const HostWeights weights(64, kColumns, true, 3);
   const Matrix residual = rounded(random_matrix(kTokens, kColumns, 4));
   const Matrix delta = rounded(random_matrix(kTokens, kColumns, 5));
   const Matrix gamma = random_matrix(1, kColumns, 6);
