@@ -1,5 +1,4 @@
-#include "cli/generate.h"
-
+// Tokens of one sequence, as they come.
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
@@ -7,17 +6,15 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 
+#include "cli/generate_engine.h"
 #include "engine/safetensors.h"
-#include "slipstream/engine.h"
 #include "slipstream/launch.h"
 
 namespace slipstream::cli {
 namespace {
 
 using engine::Engine;
-using engine::IndexList;
 using engine::OutputTensor;
 using engine::SequenceId;
 using Clock = std::chrono::steady_clock;
@@ -47,13 +44,27 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-Engine load(const GenerateOptions& options, cudaStream_t stream, std::int64_t cache_tokens) {
-  return Engine::load(options.model, {.stream = stream,
-                                      .kv_format = options.kv == "fp8" ? engine::KvFormat::kFp8
-                                                                       : engine::KvFormat::kBf16,
-                                      .cache_tokens = cache_tokens,
-                                      .max_sequences = 1,
-                                      .lora_norm_eps = options.lora_norm_eps});
+void check_ids(std::span<const int> ids, const std::string& source, int vocab_size) {
+  const auto outside = std::ranges::find_if(ids, [&](int id) { return id >= vocab_size; });
+  if (outside == ids.end()) return;
+  throw InvalidArgument(fmt::format("{} must be token ids from 0 to vocab_size - 1 = {}, has {}",
+                                    source, vocab_size - 1, *outside));
+}
+
+// What would otherwise fail half-way.
+void check_request(const GenerateOptions& options, std::span<const int> prompt, int count,
+                   const Engine& engine) {
+  check_ids(prompt, options.prompt_ids.empty() ? options.prompt_file : "--prompt-ids",
+            engine.vocab_size());
+  check_ids(parse_ids(options.force_ids, "--force-ids"), "--force-ids", engine.vocab_size());
+  // The last token need not be processed.
+  const std::int64_t positions = static_cast<std::int64_t>(prompt.size()) + count - 1;
+  if (positions > engine.max_position_embeddings()) {
+    throw InvalidArgument(
+        fmt::format("prompt and -n must need at most max_position_embeddings = {} positions, need "
+                    "{}",
+                    engine.max_position_embeddings(), positions));
+  }
 }
 
 // Produces the tokens of one sequence and hands each to `on_token`, which returns false to stop.
@@ -148,72 +159,41 @@ void print_json(const Measured& measured, const engine::MemoryUse& memory) {
 void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
   const std::vector<int> prompt = read_prompt(options);
   const int count = token_count(options, parse_ids(options.force_ids, "--force-ids").size());
-  Engine engine = load(options, stream, static_cast<std::int64_t>(prompt.size()) + count);
+  // A place that cannot be written is an error now, not behind the last token.
+  if (!options.logits_file.empty()) engine::write_safetensors(options.logits_file, {});
+  Engine engine =
+      load_engine(options, stream, static_cast<std::int64_t>(prompt.size()) + count - 1);
+  check_request(options, prompt, count, engine);
   Generation generation(options, engine);
   const Measured measured = generation.run(prompt);
   if (!options.logits_file.empty()) {
     const auto steps = static_cast<std::int64_t>(measured.tokens.size());
-    const std::array tensors = {OutputTensor::of("logits", {steps, engine.vocab_size()},
-                                                 std::span<const float>(generation.logits()))};
+    const auto width = static_cast<std::int64_t>(generation.logits().size()) / steps;
+    const std::array tensors = {
+        OutputTensor::of("logits", {steps, width}, std::span<const float>(generation.logits()))};
     engine::write_safetensors(options.logits_file, tensors);
   }
   (options.json ? print_json : print_text)(measured, engine.memory_use());
 }
 
-template <class T>
-std::vector<T> values_of(const engine::StoredTensor& tensor, engine::StoredType type) {
-  if (tensor.type != type || tensor.shape.size() != 2) {
-    throw InvalidArgument(fmt::format("{}: tensor {} must be {} with two axes, is {}", tensor.file,
-                                      tensor.name, engine::to_string(type), tensor.describe()));
-  }
-  std::vector<T> values(tensor.numel());
-  std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
-  return values;
-}
-
-// Rows of positions, filled up with -1.
-std::vector<IndexList> read_lists(const engine::TensorStore& store) {
-  const engine::StoredTensor* tensor = store.find("index_lists");
-  if (tensor == nullptr) return {};
-  const auto values = values_of<std::int32_t>(*tensor, engine::StoredType::kI32);
-  const std::int64_t width = tensor->shape[1];
-  std::vector<IndexList> lists(tensor->shape[0]);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (values[i] >= 0) lists[i / width].push_back(values[i]);
-  }
-  return lists;
-}
-
-void write_layer(const std::string& path, const engine::LayerResult& result, std::int64_t tokens,
-                 std::int64_t hidden_size) {
-  std::size_t width = 0;
-  for (const IndexList& list : result.lists) width = std::max(width, list.size());
-  std::vector<std::int32_t> lists;
-  for (const IndexList& list : result.lists) {
-    lists.insert(lists.end(), list.begin(), list.end());
-    lists.resize(lists.size() + width - list.size(), -1);
-  }
-  const std::array tensors = {
-      OutputTensor::of("hidden", {tokens, hidden_size}, std::span<const float>(result.hidden)),
-      OutputTensor::of("index_lists", {tokens, static_cast<std::int64_t>(width)},
-                       std::span<const std::int32_t>(lists))};
-  engine::write_safetensors(path, tensors);
-}
-
-void run_one_layer(const GenerateOptions& options, cudaStream_t stream) {
-  const auto store = engine::TensorStore::open_file(options.layer_in);
-  const engine::StoredTensor& tensor = store.at("hidden");
-  const auto hidden = values_of<float>(tensor, engine::StoredType::kF32);
-  const std::int64_t tokens = tensor.shape[0];
-  Engine engine = load(options, stream, tokens);
-  const auto result = engine.run_layer(*options.layer, hidden, read_lists(store));
-  const std::string path =
-      options.layer_out.empty() ? options.layer_in + ".out.safetensors" : options.layer_out;
-  write_layer(path, result, tokens, tensor.shape[1]);
-  fmt::print("{}\n", path);
-}
-
 }  // namespace
+
+Engine load_engine(const GenerateOptions& options, cudaStream_t stream, std::int64_t cache_tokens) {
+  Engine engine = Engine::load(
+      options.model,
+      {.stream = stream,
+       .kv_format = options.kv == "fp8" ? engine::KvFormat::kFp8 : engine::KvFormat::kBf16,
+       .cache_tokens = cache_tokens,
+       .max_sequences = 1,
+       .tp = options.tp,
+       .rank = options.rank,
+       .lora_norm_eps = options.lora_norm_eps});
+  if (options.tp > 1) {
+    fmt::print(stderr, "slipstream: rank {} of {} alone: results are its partial sums\n",
+               options.rank, options.tp);
+  }
+  return engine;
+}
 
 void run_generate(const GenerateOptions& options) {
   pdl::set_enabled(options.pdl == "on");

@@ -1,0 +1,18 @@
+// The parts of `slipstream generate` that use an engine.
+#pragma once
+
+#include <cstdint>
+
+#include "cli/generate.h"
+#include "slipstream/engine.h"
+
+namespace slipstream::cli {
+
+// The checkpoint of `options` with room for `cache_tokens`.
+[[nodiscard]] engine::Engine load_engine(const GenerateOptions& options, cudaStream_t stream,
+                                         std::int64_t cache_tokens);
+
+// --layer-in and --layer: one layer alone, from file to file.
+void run_one_layer(const GenerateOptions& options, cudaStream_t stream);
+
+}  // namespace slipstream::cli
