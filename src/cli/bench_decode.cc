@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -19,7 +18,7 @@
 namespace slipstream::cli {
 namespace {
 
-constexpr int kTracedSteps = 11;
+constexpr int kMostTracedSteps = 11;
 
 using Bench = std::unique_ptr<StepBench>;
 
@@ -130,7 +129,8 @@ class Measurement {
       bench.enqueue({.stream = stream, .pdl = pdl});
     });
     std::vector<std::vector<LaunchTimes>> steps;
-    for (int i = -1; i < kTracedSteps; ++i) {
+    const int count = std::min(options_.replays, kMostTracedSteps);
+    for (int i = -1; i < count; ++i) {
       bench.reset(1);
       graph.launch();
       recorder.clear(timer_.stream());
@@ -144,7 +144,7 @@ class Measurement {
   BenchDecodeOptions options_;
   BenchModel model_;
   GraphTimer timer_;
-  double bandwidth_ = timer_.copy_bandwidth(options_.bandwidth_bytes);
+  double bandwidth_ = timer_.copy_bandwidth(std::size_t(options_.bandwidth_megabytes) << 20);
   DecodeReport report_;
   std::vector<StepOutput> outputs_;  // of each shape, without PDL
 };
@@ -163,49 +163,48 @@ void run_bench_decode(const BenchDecodeOptions& options) {
   write_json(options.trace_file, timeline_json(step.launches, step.traced_off, step.traced_on), -1);
 }
 
-void add_bench_decode_command(CLI::App& bench) {
+void add_bench_decode_command(const Command& bench) {
   auto options = std::make_shared<BenchDecodeOptions>();
-  CLI::App* command = bench.add_subcommand(
+  const Command command = bench.add_command(
       "decode",
       "Time a decode step of a full-size model: one rank's share, with synthetic weights made on "
       "the GPU and without the communication between ranks.\n\n"
       "A step is captured in a CUDA graph and replayed, without and with PDL; then again with "
       "kernels that record on the device when they start, return from their wait and end. Nothing "
-      "is "
-      "reported unless all logits are finite and the same bits in every mode.");
+      "is reported unless all logits are finite and the same bits in every mode.");
   command
-      ->add_option("--model", options->model,
-                   "deepseek-v3.2, glm-5, glm-5.2, or a config.json file")
-      ->required();
-  command->add_option("--tp", options->tp, "Ranks that share the model")->capture_default_str();
-  command->add_option("--layers", options->layers, "The first N layers only");
-  command->add_option("--batch", options->batches, "Sequences of one token, comma-separated")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 16))
-      ->capture_default_str();
-  command->add_option("--context", options->contexts, "Positions of each, comma-separated")
-      ->delimiter(',')
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--kv", options->kv, "Latent cache")
-      ->check(CLI::IsMember({"bf16", "fp8"}))
-      ->capture_default_str();
-  command->add_option("--replays", options->replays, "Timed steps")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      .add_option("--model", options->model, "deepseek-v3.2, glm-5, glm-5.2, or a config.json file")
+      .required();
+  command.add_option("--tp", options->tp, "Ranks that share the model")
+      .positive()
+      .default_in_help();
+  command.add_option("--layers", options->layers, "The first N layers only").positive();
+  command.add_option("--batch", options->batches, "Sequences of one token, comma-separated")
+      .separated_by_commas()
+      .between(1, 16)
+      .default_in_help();
+  command.add_option("--context", options->contexts, "Positions of each, comma-separated")
+      .separated_by_commas()
+      .positive()
+      .default_in_help();
+  command.add_option("--kv", options->kv, "Latent cache").one_of({"bf16", "fp8"}).default_in_help();
+  command.add_option("--replays", options->replays, "Timed steps").positive().default_in_help();
   command
-      ->add_option("--bandwidth-bytes", options->bandwidth_bytes,
-                   "What to copy to measure the bandwidth of the floors")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  CLI::Option* steps_only =
-      command->add_flag("--steps-only", options->steps_only, "Whole steps, not launch by launch");
-  command->add_option("--json", options->json_file, "Write every figure to this file as JSON");
+      .add_option("--bandwidth-mb", options->bandwidth_megabytes,
+                  "Megabytes to copy to measure the bandwidth of the floors")
+      .positive()
+      .default_in_help();
+  const Option steps_only =
+      command.add_flag("--steps-only", options->steps_only, "Whole steps, not launch by launch");
+  command.add_option("--json", options->json_file, "Write every figure to this file as JSON");
   command
-      ->add_option("--trace", options->trace_file,
-                   "Write the first shape's launches to this file, for ui.perfetto.dev")
-      ->excludes(steps_only);
-  command->callback([options] { run_bench_decode(*options); });
+      .add_option("--trace", options->trace_file,
+                  "Write the first shape's launches to this file, for ui.perfetto.dev")
+      .excludes(steps_only);
+  command.set_action([options] {
+    run_bench_decode(*options);
+    return 0;
+  });
 }
 
 }  // namespace slipstream::cli

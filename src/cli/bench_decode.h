@@ -1,13 +1,10 @@
 // `slipstream bench decode`: a decode step of a full-size model, and what each launch takes of it.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "cli/command.h"
 
 namespace slipstream::cli {
 
@@ -19,7 +16,7 @@ struct BenchDecodeOptions {
   std::vector<int> contexts{8192};
   std::string kv = "bf16";
   int replays = 30;
-  std::size_t bandwidth_bytes = std::size_t{1} << 30;
+  int bandwidth_megabytes = 1024;
   bool steps_only = false;
   std::string json_file;
   std::string trace_file;
@@ -28,6 +25,6 @@ struct BenchDecodeOptions {
 // Throws Error where logits are not finite, or differ between PDL off and on.
 void run_bench_decode(const BenchDecodeOptions& options);
 
-void add_bench_decode_command(CLI::App& bench);
+void add_bench_decode_command(const Command& bench);
 
 }  // namespace slipstream::cli

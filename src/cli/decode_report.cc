@@ -49,21 +49,29 @@ void print_stage(const StageSummary& stage, double bandwidth) {
   const double floor = stage.bytes / bandwidth * 1e6;
   const double count = stage.launches;
   fmt::print(
-      "| {:<28} | {:>8} | {:>8.3f} | {:>6.2f} | {:>6.2f} | {:>6.2f} | {:>5.1f} % | {:>8.1f} |\n",
+      "| {:<27} | {:>8} | {:>7.3f} | {:>6.2f} | {:>6.2f} | {:>6.2f} | {:>9.2f} | {:>6.2f} | "
+      "{:>7.1f} % | {:>8.1f} |\n",
       stage.name, stage.launches, stage.bytes / count * 1e-6, floor / count, stage.pdl_off / count,
-      stage.pdl_on / count, 100 * share(floor, stage.pdl_on), stage.pdl_on);
+      stage.pdl_on / count, stage.hand_over / count, stage.work / count,
+      100 * share(floor, stage.pdl_on), stage.pdl_on);
 }
 
 void print_stages(const StepResult& step, double bandwidth) {
   fmt::print(
-      "\nBatch {}, context {}: microseconds per launch that a step takes longer for it (from the "
-      "end of the launch before to its own end, by the device's clock).\n\n",
+      "\nBatch {}, context {}: microseconds of a step per launch, from the end of the launch "
+      "before "
+      "to its own, by the device's clock. With PDL these are hand-over (to the first return from "
+      "its "
+      "wait) and work.\n\n",
       step.shape.batch, step.shape.context);
-  fmt::print("| {:<28} | launches | MB each  |  floor | no PDL |    PDL | of floor | PDL, all |\n",
-             "stage");
-  fmt::print("|{:-<30}|---------:|---------:|-------:|-------:|-------:|--------:|---------:|\n",
-             "");
-  StageSummary all{.name = "all"};
+  fmt::print(
+      "| {:<27} | launches | MB each |  floor | no PDL |    PDL | hand-over |   work | of floor  | "
+      "PDL, all |\n",
+      "stage");
+  fmt::print(
+      "|{:-<29}|{:-<9}:|{:-<8}:|{:-<7}:|{:-<7}:|{:-<7}:|{:-<10}:|{:-<7}:|{:-<10}:|{:-<9}:|\n", "",
+      "", "", "", "", "", "", "", "", "");
+  StageSummary all;
   for (const StageSummary& stage : summarize_stages(step)) {
     print_stage(stage, bandwidth);
     all.bytes += stage.bytes;
@@ -92,6 +100,8 @@ nlohmann::json stages_json(const StepResult& step, double bandwidth) {
                       {"floor_us", floor},
                       {"pdl_off_us", stage.pdl_off},
                       {"pdl_on_us", stage.pdl_on},
+                      {"hand_over_us", stage.hand_over},
+                      {"work_us", stage.work},
                       {"share_of_floor", share(floor, stage.pdl_on)}});
   }
   return stages;
@@ -126,12 +136,18 @@ std::vector<StageSummary> summarize_stages(const StepResult& step) {
     const StepLaunch& launch = step.launches[i];
     auto stage = std::find_if(stages.begin(), stages.end(),
                               [&](const StageSummary& s) { return s.name == launch.stage; });
-    if (stage == stages.end()) stage = stages.insert(stages.end(), {.name = launch.stage});
+    if (stage == stages.end()) {
+      stage = stages.emplace(stages.end());
+      stage->name = launch.stage;
+    }
     ++stage->launches;
     stage->bytes += launch.bytes;
     if (step.traced_on.empty()) continue;
     stage->pdl_off += step.traced_off[i].exposed;
-    stage->pdl_on += step.traced_on[i].exposed;
+    const LaunchTimes& times = step.traced_on[i];
+    stage->pdl_on += times.exposed;
+    stage->work += times.end - times.wait_return;
+    stage->hand_over += times.exposed - (times.end - times.wait_return);
   }
   return stages;
 }

@@ -37,6 +37,10 @@ struct StageSummary {
   double bytes = 0;
   double pdl_off = 0;  // exposed microseconds
   double pdl_on = 0;
+  // What pdl_on consists of: from the end of the launch before to the first return from the wait,
+  // and from there to the end.
+  double hand_over = 0;
+  double work = 0;
 };
 
 [[nodiscard]] std::vector<StageSummary> summarize_stages(const StepResult& step);
