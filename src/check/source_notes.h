@@ -14,8 +14,10 @@ namespace slipstream::check {
 std::vector<Finding> find_missing_clobbers(std::string_view source, const std::string& name);
 
 // Reads the sources that findings point to, as far as they can be read, and fills in
-// Finding::allowed. A suppression is a comment on the finding's line or the line above:
+// Finding::allowed. A suppression is a comment on the finding's line, on a line where that code was
+// inlined, or on the line above either:
 //   // slipstream-check: allow R1: the table is written once, at start-up
+//   // slipstream-check: allow R1 R6: both rules, for one reason
 class Suppressions {
  public:
   void apply(Finding& finding);
@@ -23,6 +25,7 @@ class Suppressions {
  private:
   const std::vector<std::string>& lines_of(const std::string& file);
   std::string reason_at(const Place& place, std::string_view rule);
+  std::string reason_at(const std::string& file, uint32_t place_line, std::string_view rule);
 
   std::unordered_map<std::string, std::vector<std::string>> files_;
 };

@@ -72,7 +72,9 @@ __device__ void read_words(const ScriptParams& params, const Step& step) {
 __device__ void take_stamp(Slot& slot) {
   if (threadIdx.x % warpSize != 0) return;
   const unsigned long long time = now();
+  // slipstream-check: allow R2 R6: stamps that nobody reads before the chain is complete
   atomicMin(&slot.first_stamp, time);
+  // slipstream-check: allow R2 R6: see above
   atomicMax(&slot.last_stamp, time);
 }
 
@@ -107,6 +109,7 @@ __device__ void perform(const ScriptParams& params, const Step& step) {
       cooperative_groups::this_cluster().sync();
       break;
     case Action::kGridBarrier:
+      // slipstream-check: allow R1 R2 R6 R13: the grid's own barrier; all its CTAs are resident
       cooperative_groups::this_grid().sync();
       break;
     case Action::kStamp:
