@@ -238,7 +238,7 @@ void DecodeStep::run_dense(const Layer& layer) const {
   const PackedMatrix& down = layer.weights.dense.down;
   kernels::LinearLaunch<kernels::SiluInput> launch{linear(layer.tokens), {}};
   add_segment(launch.linear, down, workspace_.delta.data());
-  launch.input = {workspace_.gate_up.read(), 2 * down.columns, down.columns};
+  launch.input = {workspace_.gate_up.read(), 2LL * down.columns, down.columns};
   kernels::launch_silu_linear(launch, layer.options);
 }
 
@@ -265,17 +265,18 @@ void DecodeStep::run_routed_experts(const Layer& layer) const {
 void DecodeStep::sum_experts(const Layer& layer) const {
   const MoeWeights& moe = layer.weights.moe;
   const int shared_width = moe.shared.down.columns;
-  kernels::launch_down({.choices = workspace_.choices.read(),
-                        .choices_per_token = config_.num_experts_per_tok,
-                        .experts = config_.n_routed_experts,
-                        .activated = workspace_.activated.read(),
-                        .down = moe.expert.down,
-                        .shared_input = {workspace_.gate_up.read(), 2 * shared_width, shared_width},
-                        .shared_down = moe.shared.down,
-                        .tokens = layer.tokens,
-                        .ue8m0 = config_.ue8m0_activations,
-                        .output = workspace_.delta.produced()},
-                       layer.options);
+  kernels::launch_down(
+      {.choices = workspace_.choices.read(),
+       .choices_per_token = config_.num_experts_per_tok,
+       .experts = config_.n_routed_experts,
+       .activated = workspace_.activated.read(),
+       .down = moe.expert.down,
+       .shared_input = {workspace_.gate_up.read(), 2LL * shared_width, shared_width},
+       .shared_down = moe.shared.down,
+       .tokens = layer.tokens,
+       .ue8m0 = config_.ue8m0_activations,
+       .output = workspace_.delta.produced()},
+      layer.options);
 }
 
 kernels::LinearParams DecodeStep::linear(int tokens) const {

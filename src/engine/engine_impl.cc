@@ -45,6 +45,7 @@ int position_count(const ModelConfig& config, const LoadOptions& options) {
 
 std::vector<LayerCache> plan_caches(const ModelConfig& config, const CacheShape& shape) {
   std::vector<LayerCache> caches;
+  caches.reserve(config.num_hidden_layers);
   for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
     caches.push_back(plan_layer_cache(shape, config.indexer_type(layer) == IndexerType::kFull));
   }
@@ -233,11 +234,11 @@ void Engine::Impl::set_rows(const std::vector<StepRow>& wanted) {
 }
 
 void Engine::Impl::upload_pages(const Sequence& sequence) {
-  check_cuda(
-      cudaMemcpyAsync(workspace_.pages.data() + sequence.slot * workspace_.pages_per_sequence,
-                      sequence.pages.data(), sequence.pages.size() * sizeof(int),
-                      cudaMemcpyHostToDevice, options_.stream),
-      "copy of a page table");
+  check_cuda(cudaMemcpyAsync(workspace_.pages.data() +
+                                 std::ptrdiff_t{workspace_.pages_per_sequence} * sequence.slot,
+                             sequence.pages.data(), sequence.pages.size() * sizeof(int),
+                             cudaMemcpyHostToDevice, options_.stream),
+             "copy of a page table");
   synchronize();
 }
 

@@ -9,9 +9,9 @@ namespace slipstream::engine {
 std::vector<float> rope_table(const ModelConfig& config, int positions) {
   const std::vector<float> frequencies = reference::inverse_frequencies(config);
   const std::size_t pairs = frequencies.size();
-  std::vector<float> table(positions * 2 * pairs);
+  std::vector<float> table(2 * pairs * positions);
   for (int position = 0; position < positions; ++position) {
-    float* row = table.data() + position * 2 * pairs;
+    float* row = table.data() + 2 * pairs * position;
     for (std::size_t pair = 0; pair < pairs; ++pair) {
       const double angle = static_cast<float>(position) * frequencies[pair];
       row[pair] = static_cast<float>(std::cos(angle));

@@ -1,5 +1,7 @@
 #include "engine/token_ring.h"
 
+#include <cstddef>
+
 #include "engine/kernels/support/step_row.h"
 #include "slipstream/error.h"
 
@@ -21,7 +23,7 @@ TokenRing::~TokenRing() {
 }
 
 void TokenRing::send(int step, const int* device, int count, cudaStream_t stream) {
-  const int slot = step % kSlots;
+  const std::ptrdiff_t slot = step % kSlots;
   check_cuda(cudaMemcpyAsync(tokens_ + slot * kMaxRows, device, count * sizeof(int),
                              cudaMemcpyDeviceToHost, stream),
              "copy of the sampled tokens");
@@ -29,7 +31,7 @@ void TokenRing::send(int step, const int* device, int count, cudaStream_t stream
 }
 
 std::span<const int> TokenRing::receive(int step, int count) const {
-  const int slot = step % kSlots;
+  const std::ptrdiff_t slot = step % kSlots;
   check_cuda(cudaEventSynchronize(events_[slot]), "cudaEventSynchronize");
   return {tokens_ + slot * kMaxRows, static_cast<std::size_t>(count)};
 }

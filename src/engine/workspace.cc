@@ -18,7 +18,7 @@ std::int64_t most_splits(const ModelConfig& config, int heads, int positions) {
   std::int64_t most = 0;
   for (int tokens = 1; tokens <= kMaxRows; ++tokens) {
     const std::int64_t splits = kernels::attention_splits(tokens, heads, keys);
-    most = std::max(most, tokens * heads * splits);
+    most = std::max(most, splits * tokens * heads);
   }
   return most;
 }
@@ -37,7 +37,7 @@ int most_keys(const ModelConfig& config, int positions) {
 LayerCache plan_layer_cache(const CacheShape& shape, bool has_indexer) {
   const std::int64_t row = shape.fp8_rows ? kernels::kFp8RowBytes : kernels::kLatentRow * 2;
   LayerCache cache;
-  cache.latent.plan(shape.pages * kPageSize * row);
+  cache.latent.plan(row * shape.pages * kPageSize);
   if (has_indexer) cache.index_keys.plan(std::int64_t{shape.pages} * kernels::kIndexPageBytes);
   return cache;
 }
@@ -67,38 +67,39 @@ Workspace Workspace::planned(const Checkpoint& checkpoint, int sequences, int po
 }
 
 void Workspace::plan(const ModelConfig& config, const Checkpoint& checkpoint, int sequences) {
+  constexpr std::int64_t kRows = kMaxRows;
   const std::int64_t heads = checkpoint.local_heads();
-  const std::int64_t hidden = std::int64_t{kMaxRows} * config.hidden_size;
-  rows.plan(kMaxRows);
+  const std::int64_t hidden = kRows * config.hidden_size;
+  rows.plan(kRows);
   pages.plan(std::int64_t{sequences} * pages_per_sequence);
   rope.plan(std::int64_t{positions} * kernels::kRope);
   residual.plan(hidden);
   middle_residual.plan(hidden);
   delta.plan(hidden);
   normed.plan(hidden);
-  q_latent.plan(kMaxRows * config.q_lora_rank);
-  kv.plan(kMaxRows * kernels::kLatentRow);
-  q.plan(kMaxRows * heads * config.qk_head_dim());
-  absorbed.plan(kMaxRows * heads * kernels::kLatent);
-  values.plan(kMaxRows * heads * config.v_head_dim);
+  q_latent.plan(kRows * config.q_lora_rank);
+  kv.plan(kRows * kernels::kLatentRow);
+  q.plan(kRows * heads * config.qk_head_dim());
+  absorbed.plan(kRows * heads * kernels::kLatent);
+  values.plan(kRows * heads * config.v_head_dim);
   const std::int64_t splits = most_splits(config, checkpoint.local_heads(), positions);
   partials.plan(splits * kernels::kLatent);
   partial_weights.plan(splits);
   if (config.has_indexer()) {
-    index_key.plan(kMaxRows * kernels::kIndexWidth);
-    index_q.plan(kMaxRows * config.index_n_heads * kernels::kIndexWidth);
-    head_weights.plan(kMaxRows * config.index_n_heads);
-    scores.plan(std::int64_t{kMaxRows} * pages_per_sequence * kPageSize);
-    lists.plan(kMaxRows * config.index_topk);
+    index_key.plan(kRows * kernels::kIndexWidth);
+    index_q.plan(kRows * config.index_n_heads * kernels::kIndexWidth);
+    head_weights.plan(kRows * config.index_n_heads);
+    scores.plan(kRows * pages_per_sequence * kPageSize);
+    lists.plan(kRows * config.index_topk);
   }
   plan_experts(config, checkpoint.share().tp);
-  logits.plan(kMaxRows * checkpoint.local_vocabulary().size());
-  sampled.plan(kMaxRows);
+  logits.plan(kRows * checkpoint.local_vocabulary().size());
+  sampled.plan(kRows);
 }
 
 void Workspace::plan_experts(const ModelConfig& config, int tp) {
   gate_up.plan(kMaxRows * widest_gate_up(config, tp));
-  router_logits.plan(kMaxRows * config.n_routed_experts);
+  router_logits.plan(std::int64_t{kMaxRows} * config.n_routed_experts);
   const std::int64_t choices_count = std::int64_t{kMaxRows} * config.num_experts_per_tok;
   choices.plan(choices_count);
   activated.plan(choices_count * 2 * config.moe_intermediate_size / tp);

@@ -32,9 +32,9 @@ std::size_t place(int row, int column, int columns) {
   const std::size_t groups = (columns + kGroup - 1) / kGroup;
   const std::size_t group = row / kTileRows * groups + column / kGroup;
   const int in_lane = column % kLaneColumns;
-  const int lane = row % 8 * 4 + column % kGroup / kLaneColumns;
-  const int step = in_lane / kStep;
-  const int half = in_lane % kStep / (kStep / 2);
+  const std::size_t lane = row % 8 * 4 + column % kGroup / kLaneColumns;
+  const std::size_t step = in_lane / kStep;
+  const std::size_t half = in_lane % kStep / (kStep / 2);
   const int low_row = row % kTileRows / 8;
   return group * kTileRows * kGroup + (step * 32 + lane) * 2 * kStep +
          (half * 2 + low_row) * (kStep / 2) + in_lane % (kStep / 2);
