@@ -94,15 +94,18 @@ nlohmann::json stages_json(const StepResult& step, double bandwidth) {
   nlohmann::json stages = nlohmann::json::array();
   for (const StageSummary& stage : summarize_stages(step)) {
     const double floor = stage.bytes / bandwidth * 1e6;
-    stages.push_back({{"stage", stage.name},
-                      {"launches", stage.launches},
-                      {"bytes", stage.bytes},
-                      {"floor_us", floor},
-                      {"pdl_off_us", stage.pdl_off},
-                      {"pdl_on_us", stage.pdl_on},
-                      {"hand_over_us", stage.hand_over},
-                      {"work_us", stage.work},
-                      {"share_of_floor", share(floor, stage.pdl_on)}});
+    nlohmann::json json{{"stage", stage.name},
+                        {"launches", stage.launches},
+                        {"bytes", stage.bytes},
+                        {"floor_us", floor}};
+    if (!step.traced_on.empty()) {
+      json["pdl_off_us"] = stage.pdl_off;
+      json["pdl_on_us"] = stage.pdl_on;
+      json["hand_over_us"] = stage.hand_over;
+      json["work_us"] = stage.work;
+      json["share_of_floor"] = share(floor, stage.pdl_on);
+    }
+    stages.push_back(json);
   }
   return stages;
 }
@@ -124,7 +127,7 @@ nlohmann::json step_json(const StepResult& step, double bandwidth) {
   json["pdl_on"] = to_json(step.pdl_on);
   json["pdl_gain"] = step.pdl_off.median / step.pdl_on.median;
   json["share_of_floor"] = share(floor, step.pdl_on.median);
-  if (!step.traced_on.empty()) json["stages"] = stages_json(step, bandwidth);
+  json["stages"] = stages_json(step, bandwidth);
   return json;
 }
 

@@ -46,7 +46,7 @@ LaunchTimes times_of(std::span<const CtaStamps> stamps, std::uint64_t origin) {
     all.end = std::max(all.end, stamp.end);
   }
   return {.start = microseconds(all.start, origin),
-          .trigger = all.trigger == 0 ? 0 : microseconds(all.trigger, origin),
+          .trigger = all.trigger == 0 ? -1 : microseconds(all.trigger, origin),
           .wait_return = microseconds(all.wait_return, origin),
           .end = microseconds(all.end, origin)};
 }
@@ -83,7 +83,7 @@ void add_step(std::span<const StepLaunch> launches, std::span<const LaunchTimes>
                     {"ctas", launch.ctas},   {"threads", launch.threads},
                     {"bytes", launch.bytes}, {"exposed_us", time.exposed}};
     events.push_back(main);
-    if (time.trigger > 0) {
+    if (time.trigger >= 0) {
       events.push_back({{"ph", "i"},
                         {"name", "last trigger"},
                         {"ts", time.trigger},

@@ -13,7 +13,7 @@ namespace slipstream::cli {
 // Of one launch, in microseconds from the start of the step's first.
 struct LaunchTimes {
   double start = 0;        // of the first CTA
-  double trigger = 0;      // of the last CTA; 0 if none did
+  double trigger = 0;      // of the last CTA; negative if none did
   double wait_return = 0;  // of the first CTA
   double end = 0;          // of the last CTA
   double exposed = 0;      // from the end of the launch before it: they sum up to the step

@@ -1,0 +1,148 @@
+// `slipstream bench decode` on a model of a few hundred columns.
+#include "cli/bench_decode.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "slipstream/error.h"
+
+namespace slipstream::cli {
+namespace {
+
+constexpr const char* kConfig = R"({
+  "model_type": "deepseek_v32", "vocab_size": 504, "hidden_size": 256, "num_hidden_layers": 3,
+  "num_attention_heads": 4, "num_key_value_heads": 4, "q_lora_rank": 128, "kv_lora_rank": 512,
+  "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+  "index_n_heads": 2, "index_head_dim": 128, "index_topk": 128,
+  "intermediate_size": 512, "moe_intermediate_size": 256, "first_k_dense_replace": 1,
+  "n_routed_experts": 16, "n_shared_experts": 1, "num_experts_per_tok": 4,
+  "n_group": 4, "topk_group": 2, "norm_topk_prob": true, "routed_scaling_factor": 2.5,
+  "rms_norm_eps": 1e-6, "max_position_embeddings": 4096, "rope_theta": 10000, "eos_token_id": 1,
+  "quantization_config": {
+    "quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic",
+    "weight_block_size": [128, 128], "scale_fmt": "ue8m0"
+  }
+})";
+
+std::string path(const std::string& name) { return testing::TempDir() + "/bench_decode_" + name; }
+
+nlohmann::json read_json(const std::string& file) {
+  std::ifstream stream(file);
+  return nlohmann::json::parse(stream);
+}
+
+BenchDecodeOptions small_options() {
+  BenchDecodeOptions options;
+  options.model = path("config.json");
+  std::ofstream(options.model) << kConfig;
+  options.layers = 2;
+  options.tp = 2;
+  options.contexts = {200};
+  options.replays = 1;
+  options.bandwidth_megabytes = 1;
+  return options;
+}
+
+std::string error_of(const BenchDecodeOptions& options) {
+  try {
+    run_bench_decode(options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(BenchDecode, TimesWholeStepsAndEveryLaunch) {
+  BenchDecodeOptions options = small_options();
+  options.json_file = path("figures.json");
+  options.trace_file = path("trace.json");
+  run_bench_decode(options);
+
+  const nlohmann::json json = read_json(options.json_file);
+  EXPECT_EQ(json["communication"], "left out");
+  EXPECT_EQ(json["layers"], 2);
+  ASSERT_EQ(json["steps"].size(), 1);
+  const nlohmann::json& step = json["steps"][0];
+  // A dense layer of nine launches, one with experts of ten, head and sampling.
+  EXPECT_EQ(step["launches"], 21);
+  EXPECT_GT(step["pdl_off"]["median_us"], 0.0);
+  EXPECT_GT(step["pdl_on"]["median_us"], 0.0);
+  int launches = 0;
+  double bytes = 0;
+  for (const nlohmann::json& stage : step["stages"]) {
+    EXPECT_GT(stage["bytes"], 0.0) << stage;
+    launches += stage["launches"].get<int>();
+    bytes += stage["bytes"].get<double>();
+  }
+  EXPECT_EQ(launches, 21);
+  EXPECT_DOUBLE_EQ(step["bytes"].get<double>(), bytes);
+  // Two steps of two slices and a trigger for each launch, and two names.
+  EXPECT_EQ(read_json(options.trace_file)["traceEvents"].size(), 2 * (21 * 3 + 1));
+}
+
+double bytes_of(const nlohmann::json& step, const std::string& stage) {
+  for (const nlohmann::json& candidate : step["stages"]) {
+    if (candidate["stage"] == stage) return candidate["bytes"];
+  }
+  return 0;
+}
+
+TEST(BenchDecode, CountsTheExpertsThatAreChosen) {
+  BenchDecodeOptions options = small_options();
+  options.batches = {1, 4};
+  options.steps_only = true;
+  options.json_file = path("experts.json");
+  run_bench_decode(options);
+  const nlohmann::json steps = read_json(options.json_file)["steps"];
+  ASSERT_EQ(steps.size(), 2);
+  // Gate and up of an expert of this rank: 256 x 256 codes, and scales for every 16 rows.
+  constexpr double kExpert = 256 * 256 * (1 + 4.0 / (16 * 128));
+  // One token takes four of the 16 experts; four tokens take more, and not all the same.
+  const std::string stage = "routed_experts: gate_up";
+  const double one = bytes_of(steps[0], stage);
+  const double four = bytes_of(steps[1], stage);
+  EXPECT_GT(one, 4 * kExpert);
+  EXPECT_LT(one, 4.2 * kExpert);
+  EXPECT_GT(four, 5 * kExpert);
+  EXPECT_LT(four, 16.8 * kExpert);
+}
+
+TEST(BenchDecode, RefusesAModelThatItDoesNotKnow) {
+  BenchDecodeOptions options = small_options();
+  options.model = "deepseek-v9";
+  EXPECT_EQ(error_of(options),
+            "model must be deepseek-v3.2, glm-5, glm-5.2 or a config.json file, is deepseek-v9");
+}
+
+TEST(BenchDecode, RefusesMoreLayersThanThereAre) {
+  BenchDecodeOptions options = small_options();
+  options.layers = 4;
+  EXPECT_EQ(error_of(options), "layers must be 1 to 3 for " + options.model + ", is 4");
+}
+
+TEST(BenchDecode, RefusesRanksThatDoNotDivideTheModel) {
+  BenchDecodeOptions options = small_options();
+  options.tp = 3;
+  EXPECT_EQ(error_of(options), "tp must divide num_attention_heads = 4, is 3");
+}
+
+TEST(BenchDecode, RefusesAContextBeyondTheModels) {
+  BenchDecodeOptions options = small_options();
+  options.contexts = {4097};
+  EXPECT_EQ(error_of(options), "context must be 1 to 4096, is 4097");
+}
+
+TEST(BenchDecode, SaysWhatDoesNotFitIntoMemory) {
+  BenchDecodeOptions options = small_options();
+  options.model = "glm-5";
+  options.layers = 0;
+  options.tp = 1;
+  EXPECT_NE(error_of(options).find("the weights must fit into device memory: "), std::string::npos);
+}
+
+}  // namespace
+}  // namespace slipstream::cli
