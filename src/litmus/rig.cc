@@ -14,7 +14,8 @@
 namespace slipstream::litmus {
 namespace {
 
-constexpr std::size_t kTrafficBytes = std::size_t{256} << 20;
+// More than the L2 cache holds, in grids as large as half a GPU.
+constexpr std::size_t kTrafficBytesPerBlock = std::size_t{4} << 20;
 
 template <class T>
 std::size_t bytes_of(std::size_t count) {
@@ -138,11 +139,11 @@ void Rig::prepare_execution(bool host_memory) {
 
 void Rig::start_traffic() {
   if (traffic_.bytes() == 0) {
-    traffic_ = DeviceBuffer(kTrafficBytes);
+    traffic_ = DeviceBuffer(kTrafficBytesPerBlock * resources_.blocks);
     check_cuda(cudaMemset(traffic_.data(), 0, traffic_.bytes()), "cudaMemset");
   }
   void* memory = traffic_.data();
-  auto words = static_cast<unsigned>(kTrafficBytes / sizeof(unsigned));
+  auto words = static_cast<unsigned>(traffic_.bytes() / sizeof(unsigned));
   auto nanoseconds = static_cast<unsigned>(options_.delay_microseconds * 1000 * 8);
   std::array<void*, 3> parameters{&memory, &words, &nanoseconds};
   check_cuda(cudaLaunchKernel(traffic_kernel(), dim3(4 * resources_.blocks), dim3(kThreadsPerBlock),
