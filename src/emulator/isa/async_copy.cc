@@ -9,6 +9,7 @@
 #include "emulator/isa/mbarrier.h"
 #include "emulator/isa/table.h"
 #include "emulator/machine/access.h"
+#include "emulator/machine/watch.h"
 
 namespace slipstream::emulator::isa {
 namespace {
@@ -145,6 +146,9 @@ template <AddressSpace kFrom>
 Step copy_to_shared(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const sizes = operand<const uint32_t>(operation, warp, 4);
   const auto* const masks = operand<const uint16_t>(operation, warp, 7);
+  if (machine::order_of(warp) != nullptr) {
+    machine::watch_operation(warp, {.kind = race::AccessKind::kRead, .async_proxy = true});
+  }
   std::vector<std::byte> data;
   for_each_lane(executing, [&](uint32_t lane) {
     check_bulk_size(lane, sizes[lane]);
@@ -186,6 +190,9 @@ void build_copy_to_shared(Builder& builder) {
 // Operands: to, offset, from, offset, bytes.
 Step copy_to_global(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const sizes = operand<const uint32_t>(operation, warp, 4);
+  if (machine::order_of(warp) != nullptr) {
+    machine::watch_operation(warp, {.kind = race::AccessKind::kWrite, .async_proxy = true});
+  }
   for_each_lane(executing, [&](uint32_t lane) {
     check_bulk_size(lane, sizes[lane]);
     const std::byte* const from = machine::readable_shared(

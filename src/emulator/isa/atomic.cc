@@ -12,6 +12,7 @@
 #include "emulator/isa/lanes.h"
 #include "emulator/isa/table.h"
 #include "emulator/machine/access.h"
+#include "emulator/machine/watch.h"
 
 namespace slipstream::emulator::isa {
 namespace {
@@ -53,13 +54,17 @@ uint32_t each_half(uint32_t old, uint32_t value) {
 struct Atomic {
   AddressSpace space = AddressSpace::kGeneric;
   bool publishes = false;  // a release at gpu or system scope
+  bool acquires = false;   // an acquire there
+  bool strong = true;      // reaches beyond the cluster
   int64_t offset = 0;
 };
 int64_t encode(const Atomic& atomic) {
-  return (atomic.offset << 8) | static_cast<int64_t>(atomic.space) | (atomic.publishes ? 16 : 0);
+  return (atomic.offset << 8) | static_cast<int64_t>(atomic.space) | (atomic.publishes ? 16 : 0) |
+         (atomic.acquires ? 32 : 0) | (atomic.strong ? 64 : 0);
 }
 Atomic decode(int64_t immediate) {
-  return {static_cast<AddressSpace>(immediate & 7), (immediate & 16) != 0, immediate >> 8};
+  return {static_cast<AddressSpace>(immediate & 7), (immediate & 16) != 0, (immediate & 32) != 0,
+          (immediate & 64) != 0, immediate >> 8};
 }
 
 // `base` has the address of each lane.
@@ -73,6 +78,12 @@ void enter(Warp& warp, const Atomic& atomic, uint32_t executing, const uint64_t*
   }
   if (atomic.publishes) {
     machine::publish(warp);
+  }
+  if (machine::order_of(warp) != nullptr) {
+    machine::watch_operation(warp, {.kind = race::AccessKind::kAtomic,
+                                    .strong = atomic.strong,
+                                    .acquires = atomic.acquires,
+                                    .releases = atomic.publishes});
   }
 }
 
@@ -156,8 +167,9 @@ Atomic atomic_of(const Builder& builder) {
              builder.has(".shared::cluster")) {
     atomic.space = AddressSpace::kShared;
   }
-  atomic.publishes = (builder.has(".release") || builder.has(".acq_rel")) && !builder.has(".cta") &&
-                     !builder.has(".cluster");
+  atomic.strong = !builder.has(".cta") && !builder.has(".cluster");
+  atomic.publishes = (builder.has(".release") || builder.has(".acq_rel")) && atomic.strong;
+  atomic.acquires = (builder.has(".acquire") || builder.has(".acq_rel")) && atomic.strong;
   return atomic;
 }
 

@@ -8,6 +8,7 @@
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
 #include "emulator/machine/grid_run.h"
+#include "emulator/machine/watch.h"
 
 namespace slipstream::emulator::isa {
 namespace {
@@ -77,6 +78,9 @@ Step synchronize(const Operation& operation, Warp& warp, uint32_t executing) {
   NamedBarrier& barrier = barrier_of(operation, warp, lane, index);
   const bool counts_whole_warp = barrier.expected != 0 && executing == warp.live;
   barrier.arrived += counts_whole_warp ? kWarpSize : count_lanes(executing);
+  if (race::ClusterOrder* const order = machine::order_of(warp)) {
+    order->arrive(machine::order_index(warp), executing, index);
+  }
   if constexpr (reduces(kKind)) {
     barrier.count_true += count_lanes(predicate(operation, warp, 1) & executing);
     barrier.contributed += count_lanes(executing);
@@ -138,6 +142,9 @@ Step synchronize_warp(const Operation& operation, Warp& warp, uint32_t executing
   if ((mask & warp.live & ~arrived) != 0) {
     return machine::park(warp, executing, Wait::kConvergence, mask);
   }
+  if (race::ClusterOrder* const order = machine::order_of(warp)) {
+    order->synchronize_lanes(machine::order_index(warp), mask);
+  }
   for (machine::Group& group : warp.groups) {
     if (is_here(group)) {
       group.wait = Wait::kNone;
@@ -159,14 +166,40 @@ void build_warp_barrier(Builder& builder) {
 Step nothing(const Operation& /*operation*/, Warp& /*warp*/, uint32_t /*executing*/) {
   return Step::kNext;
 }
-Step publish_writes(const Operation& /*operation*/, Warp& warp, uint32_t /*executing*/) {
-  machine::publish(warp);
+// immediate: what the fence does, and how far.
+constexpr int64_t kReleases = 1;
+constexpr int64_t kAcquires = 2;
+constexpr int64_t kSystem = 4;
+Step fence_memory(const Operation& operation, Warp& warp, uint32_t /*executing*/) {
+  const bool releases = (operation.immediate & kReleases) != 0;
+  if (releases) {
+    machine::publish(warp);
+  }
+  if (race::ClusterOrder* const order = machine::order_of(warp)) {
+    const bool system = (operation.immediate & kSystem) != 0;
+    order->fence(machine::order_index(warp), system ? race::Scope::kSystem : race::Scope::kDevice,
+                 (operation.immediate & kAcquires) != 0, releases);
+  }
   return Step::kNext;
 }
 void build_fence(Builder& builder) {
   const bool is_wide = builder.has(".gpu") || builder.has(".sys") || builder.has(".gl");
-  const bool releases = !builder.has(".acquire");
-  builder.set_handler(is_wide && releases ? &publish_writes : &nothing);
+  builder.set_immediate((builder.has(".acquire") ? 0 : kReleases) |
+                        (builder.has(".release") ? 0 : kAcquires) |
+                        (builder.has(".sys") ? kSystem : 0));
+  builder.set_handler(is_wide ? &fence_memory : &nothing);
+}
+Step fence_proxy(const Operation& /*operation*/, Warp& warp, uint32_t /*executing*/) {
+  if (machine::order_of(warp) != nullptr) {
+    machine::watch_proxy_fence(warp);
+  }
+  return Step::kNext;
+}
+void build_proxy_fence(Builder& builder) {
+  const bool is_shared = builder.has(".async.shared::cta") ||
+                         builder.has(".async.shared::cluster") || builder.has(".shared::cta") ||
+                         builder.has(".shared::cluster") || builder.has(".alias");
+  builder.set_handler(is_shared ? &nothing : &fence_proxy);
 }
 void build_nothing(Builder& builder) { builder.set_handler(&nothing); }
 
@@ -185,8 +218,8 @@ constexpr auto kForms = std::to_array<Form>({
     {"membar (.cta|.gl|.sys)", &build_fence},
     {"fence [.sc|.acq_rel|.acquire|.release] (.cta|.cluster|.gpu|.sys)", &build_fence},
     {"fence .proxy (.alias|.async|.async.global|.async.shared::cta|.async.shared::cluster)",
-     &build_nothing, "proxies are one: no effect"},
-    {"fence .proxy .async (.global|.shared::cta|.shared::cluster)", &build_nothing,
+     &build_proxy_fence, "proxies are one: no effect"},
+    {"fence .proxy .async (.global|.shared::cta|.shared::cluster)", &build_proxy_fence,
      "proxies are one: no effect"},
     {"fence .proxy .tensormap::generic (.acquire|.release|.acq_rel) (.cta|.cluster|.gpu|.sys)",
      &build_nothing, "proxies are one: no effect"},

@@ -8,6 +8,7 @@
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
 #include "emulator/machine/grid_run.h"
+#include "emulator/machine/watch.h"
 
 namespace slipstream::emulator::isa {
 namespace {
@@ -23,14 +24,27 @@ uint32_t still_waiting(const Warp& warp, const Cluster& cluster) {
   return warp.cluster_arrived & ~(warp.cluster_parity ^ current);
 }
 
+// immediate: who must come, and whether arriving orders nothing.
+constexpr int64_t kAligned = 1;
+constexpr int64_t kRelaxed = 2;
+
 Step arrive(const Operation& operation, Warp& warp, uint32_t executing) {
-  if (operation.immediate != 0 && !machine::gather(warp, operation, warp.live, executing)) {
+  if ((operation.immediate & kAligned) != 0 &&
+      !machine::gather(warp, operation, warp.live, executing)) {
     return machine::park(warp, executing, Wait::kConvergence, warp.live);
   }
   Cluster& cluster = *warp.cta->cluster;
   if (const uint32_t twice = warp.cluster_arrived & executing; twice != 0) {
     machine::raise(FaultKind::kIllegalInstruction, static_cast<uint32_t>(__builtin_ctz(twice)),
                    "a thread arrives twice at barrier.cluster without a wait");
+  }
+  if (cluster.order != nullptr) {
+    if (cluster.barrier_arrived == 0) {
+      cluster.order->reset_cluster(cluster.barrier_parity);
+    }
+    if ((operation.immediate & kRelaxed) == 0) {
+      cluster.order->arrive_cluster(machine::order_index(warp), executing, cluster.barrier_parity);
+    }
   }
   warp.cluster_arrived |= executing;
   assign(warp.cluster_parity, cluster.barrier_parity != 0 ? kAllLanes : 0, executing);
@@ -40,7 +54,8 @@ Step arrive(const Operation& operation, Warp& warp, uint32_t executing) {
 }
 
 Step wait(const Operation& operation, Warp& warp, uint32_t executing) {
-  if (operation.immediate != 0 && !machine::gather(warp, operation, warp.live, executing)) {
+  if ((operation.immediate & kAligned) != 0 &&
+      !machine::gather(warp, operation, warp.live, executing)) {
     return machine::park(warp, executing, Wait::kConvergence, warp.live);
   }
   if (const uint32_t absent = executing & ~warp.cluster_arrived; absent != 0) {
@@ -51,13 +66,18 @@ Step wait(const Operation& operation, Warp& warp, uint32_t executing) {
     return machine::wait_for_change(warp, executing);
   }
   warp.cluster_arrived &= ~executing;
+  if (race::ClusterOrder* const order = machine::order_of(warp)) {
+    const auto lane = static_cast<uint32_t>(__builtin_ctz(executing));
+    order->leave_cluster(machine::order_index(warp), executing, warp.cluster_parity >> lane & 1U);
+  }
   return Step::kNext;
 }
 
 template <Handler kHandler>
 void build_cluster_barrier(Builder& builder) {
   builder.expect_operands(0, 0);
-  builder.set_immediate(builder.has(".aligned") ? 1 : 0);
+  builder.set_immediate((builder.has(".aligned") ? kAligned : 0) |
+                        (builder.has(".relaxed") ? kRelaxed : 0));
   builder.set_handler(kHandler);
 }
 
@@ -87,8 +107,11 @@ void build_rank_of(Builder& builder) {
 
 // --- Programmatic dependent launch.
 
-Step launch_dependents(const Operation& /*operation*/, Warp& warp, uint32_t /*executing*/) {
+Step launch_dependents(const Operation& /*operation*/, Warp& warp, uint32_t executing) {
   Cluster& cluster = *warp.cta->cluster;
+  if (cluster.order != nullptr) {
+    cluster.order->trigger(machine::order_index(warp), executing);
+  }
   const bool is_first = !warp.cta->triggered;
   warp.cta->triggered = true;
   if (!is_first || cluster.grid->device->settings->schedule == machine::Schedule::kSerial) {
@@ -102,6 +125,9 @@ Step launch_dependents(const Operation& /*operation*/, Warp& warp, uint32_t /*ex
 Step wait_for_grids(const Operation& /*operation*/, Warp& warp, uint32_t executing) {
   Cluster& cluster = *warp.cta->cluster;
   if (cluster.grid->prerequisites_complete) {
+    if (cluster.order != nullptr) {
+      cluster.order->wait_for_grids(machine::order_index(warp), executing);
+    }
     return Step::kNext;
   }
   cluster.waits_for_grids = true;

@@ -10,6 +10,7 @@
 #include "emulator/isa/table.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
+#include "emulator/machine/watch.h"
 
 namespace slipstream::emulator::isa {
 namespace {
@@ -45,11 +46,28 @@ void store_bits(Warp& warp, uint32_t lane, uint64_t address, uint64_t bits) {
                  fmt::format("mbarrier at shared address {:#x}: {}", address, what), address);
 }
 
+// The race check's name for an mbarrier.
+uint64_t key_of(Warp& warp, uint32_t lane, uint64_t address) {
+  const machine::SharedPlace place =
+      machine::resolve_shared(warp, lane, address, kObjectBytes, kObjectBytes);
+  return uint64_t{place.cta->rank} << 32U | place.offset;
+}
+
+// Whoever waits for the phase is ordered behind this lane.
+void note_arrival(Warp& warp, uint32_t lane, uint64_t address, bool parity) {
+  if (race::ClusterOrder* const order = machine::order_of(warp)) {
+    order->arrive_mbarrier(machine::order_index(warp), lane, key_of(warp, lane, address), parity);
+  }
+}
+
 // Ends the phase if nothing is pending, and stores the state.
 void settle(Warp& warp, uint32_t lane, uint64_t address, MbarrierState state) {
   if (state.pending == 0 && state.bytes == 0) {
     state.parity = !state.parity;
     state.pending = state.expected;
+    if (race::ClusterOrder* const order = machine::order_of(warp)) {
+      order->reset_mbarrier(key_of(warp, lane, address), state.parity);
+    }
     machine::notify(*warp.cta->cluster);
   }
   store_bits(warp, lane, address, state.pack());
@@ -100,6 +118,7 @@ void announce_bytes(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes)
 void complete_bytes(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes) {
   MbarrierState state = read_mbarrier(warp, lane, address);
   add_bytes(lane, address, -int64_t{bytes}, state);
+  note_arrival(warp, lane, address, state.parity);
   settle(warp, lane, address, state);
 }
 
@@ -122,6 +141,7 @@ MbarrierState arrive(Warp& warp, uint32_t lane, uint64_t address, const Arrival&
     }
     state.expected -= arrival.count;
   }
+  note_arrival(warp, lane, address, state.parity);
   settle(warp, lane, address, state);
   return before;
 }
@@ -144,6 +164,10 @@ Step initialize(const Operation& operation, Warp& warp, uint32_t executing) {
       raise_illegal(
           lane, address,
           fmt::format("an arrival count of {}; it must be 1 to {}", count, kMostArrivals));
+    }
+    if (race::ClusterOrder* const order = machine::order_of(warp)) {
+      order->reset_mbarrier(key_of(warp, lane, address), false);
+      order->reset_mbarrier(key_of(warp, lane, address), true);
     }
     store_bits(warp, lane, address, MbarrierState{.pending = count, .expected = count}.pack());
   });
@@ -248,7 +272,14 @@ uint32_t lanes_done(const Operation& operation, Warp& warp, uint32_t executing) 
     } else {
       waited_for = MbarrierState::unpack(operand<const uint64_t>(operation, warp, 2)[lane]).parity;
     }
-    done |= now.parity != waited_for ? 1U << lane : 0;
+    if (now.parity == waited_for) {
+      return;
+    }
+    done |= 1U << lane;
+    if (race::ClusterOrder* const order = machine::order_of(warp)) {
+      const uint64_t key = key_of(warp, lane, address_at(operation, warp, 1, lane));
+      order->leave_mbarrier(machine::order_index(warp), 1U << lane, key, waited_for);
+    }
   });
   return done;
 }

@@ -14,6 +14,7 @@
 #include "emulator/machine/access.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/machine/overlay.h"
+#include "emulator/machine/watch.h"
 #include "emulator/machine/worker.h"
 
 namespace slipstream::emulator::isa {
@@ -29,6 +30,7 @@ struct Access {
   bool wide_base = true;  // the base has 64-bit lanes
   bool ordered = false;   // other CTAs may synchronise through it: in turn only
   bool releases = false;
+  bool acquires = false;
   bool partial = false;  // nvcc says that not all loaded bytes are used
   int64_t offset = 0;
 };
@@ -38,7 +40,7 @@ constexpr int kFlagBits = 8;
 int64_t encode(const Access& access) {
   const int64_t flags = static_cast<int64_t>(access.space) | (access.wide_base ? 8 : 0) |
                         (access.ordered ? 16 : 0) | (access.releases ? 32 : 0) |
-                        (access.partial ? 64 : 0);
+                        (access.partial ? 64 : 0) | (access.acquires ? 128 : 0);
   return (access.offset << kFlagBits) | flags;
 }
 Access decode(int64_t immediate) {
@@ -46,6 +48,7 @@ Access decode(int64_t immediate) {
           (immediate & 8) != 0,
           (immediate & 16) != 0,
           (immediate & 32) != 0,
+          (immediate & 128) != 0,
           (immediate & 64) != 0,
           immediate >> kFlagBits};
 }
@@ -250,6 +253,27 @@ Step after_ordered_load(Warp& warp) {
   return Step::kNext;
 }
 
+// Tells the race check what kind of accesses follow. Returns whether it is on and may care.
+bool watch(Warp& warp, const Access& access, AddressSpace space, race::AccessKind kind) {
+  if (machine::order_of(warp) == nullptr || !may_be_global(space)) {
+    return false;
+  }
+  machine::watch_operation(warp, {.kind = kind,
+                                  .strong = access.ordered,
+                                  .acquires = access.acquires,
+                                  .releases = access.releases});
+  return true;
+}
+// And about lanes that are all inside one allocation.
+void watch_lanes(Warp& warp, const Access& access, uint32_t executing, const Addresses& addresses,
+                 uint32_t bytes, bool consecutive) {
+  if (consecutive && !access.ordered) {
+    machine::watch_row(warp, addresses.at[0], bytes);
+  } else {
+    machine::watch_lanes(warp, executing, addresses.at.data(), bytes);
+  }
+}
+
 template <class T, size_t kCount>
 Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
@@ -263,12 +287,16 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   }
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   const View view = view_of(space, warp, operation, addresses.at[first], true);
+  const bool is_watched = watch(warp, access, space, race::AccessKind::kRead);
   if (!all_inside(view, executing, addresses, kBytes)) {
     load_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses);
     return ordered ? after_ordered_load(warp) : Step::kNext;
   }
   const bool consecutive =
       executing == kAllLanes && view.lane_stride == 0 && are_consecutive(addresses, kBytes);
+  if (is_watched && space == AddressSpace::kGlobal) {
+    watch_lanes(warp, access, executing, addresses, kBytes, consecutive);
+  }
   if (view.written != nullptr && !access.partial) {
     const uint8_t* const flags = view.written + (addresses.at[0] - view.begin);
     if (!consecutive || !all_written(flags, kWarpSize * kBytes)) {
@@ -319,12 +347,18 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   }
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   const View view = view_of(space, warp, operation, addresses.at[first], false);
+  const bool is_watched = watch(warp, access, space, race::AccessKind::kWrite);
   if (space == AddressSpace::kParameter || !all_inside(view, executing, addresses, kBytes)) {
     store_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses,
                                   access.ordered ? Ordering::kStrong : Ordering::kWeak);
     return Step::kNext;
   }
-  if (executing == kAllLanes && view.lane_stride == 0 && are_consecutive(addresses, kBytes)) {
+  const bool consecutive =
+      executing == kAllLanes && view.lane_stride == 0 && are_consecutive(addresses, kBytes);
+  if (is_watched && space == AddressSpace::kGlobal) {
+    watch_lanes(warp, access, executing, addresses, kBytes, consecutive);
+  }
+  if (consecutive) {
     auto* const to = reinterpret_cast<T*>(addresses.at[0] + view.delta);
     for (size_t i = 0; i < kCount; ++i) {
       const auto* const from = operand<Lane<T>>(operation, warp, 1 + i);
@@ -335,6 +369,9 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
     }
     if (view.written != nullptr) {
       std::memset(view.written + (addresses.at[0] - view.begin), 1, kWarpSize * kBytes);
+    }
+    if (is_watched) {
+      machine::watch_end(warp);
     }
     return Step::kNext;
   }
@@ -348,6 +385,9 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
       std::memset(view.written + (addresses.at[lane] - view.begin), 1, kBytes);
     }
   });
+  if (is_watched) {
+    machine::watch_end(warp);
+  }
   return Step::kNext;
 }
 
@@ -464,6 +504,7 @@ void build_access(Builder& builder, bool is_load, ptx::Type type) {
   access.space = space_of(builder);
   access.ordered = is_ordered(builder, access.space);
   access.releases = builder.has(".release") && access.ordered;
+  access.acquires = builder.has(".acquire") && access.ordered;
   access.partial = is_load && is_partial(builder);
   if (is_load) {
     add_values();

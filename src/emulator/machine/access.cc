@@ -9,6 +9,7 @@
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/global_memory.h"
 #include "emulator/machine/overlay.h"
+#include "emulator/machine/watch.h"
 #include "emulator/machine/worker.h"
 
 namespace slipstream::emulator::machine {
@@ -77,6 +78,9 @@ void load_global(Warp& warp, uint32_t lane, uint64_t address, void* into, uint32
   check_global(warp, lane, address, bytes, alignment);
   const MemoryRange range = worker_of(warp).range_of(operation_of(warp), address);
   const Overlay* const overlay = overlay_of(warp);
+  if (order_of(warp) != nullptr) {
+    watch_lane(warp, lane, address, bytes, race::AccessKind::kRead);
+  }
   if (range.written != nullptr && !all_written(range.written + (address - range.begin), bytes) &&
       (overlay == nullptr || !overlay->has(address))) {
     found_unwritten(warp, lane, AddressSpace::kGlobal, address, bytes);
@@ -91,6 +95,10 @@ void load_global(Warp& warp, uint32_t lane, uint64_t address, void* into, uint32
 void store_global(Warp& warp, uint32_t lane, uint64_t address, const void* from, uint32_t bytes,
                   uint32_t alignment, Ordering ordering) {
   check_global(warp, lane, address, bytes, alignment);
+  const bool is_watched = order_of(warp) != nullptr;
+  if (is_watched) {
+    watch_lane(warp, lane, address, bytes, race::AccessKind::kWrite);
+  }
   Overlay* const overlay = overlay_of(warp);
   if (overlay != nullptr && ordering == Ordering::kWeak) {
     overlay->write(address, from, bytes);
@@ -103,6 +111,9 @@ void store_global(Warp& warp, uint32_t lane, uint64_t address, const void* from,
   std::memcpy(reinterpret_cast<void*>(address), from, bytes);
   if (range.written != nullptr) {
     std::memset(range.written + (address - range.begin), 1, bytes);
+  }
+  if (is_watched) {
+    watch_end(warp);
   }
 }
 
@@ -242,6 +253,9 @@ std::byte* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t
           address);
   }
   check_global(warp, lane, address, bytes, bytes);
+  if (order_of(warp) != nullptr) {
+    watch_lane(warp, lane, address, bytes, race::AccessKind::kAtomic);
+  }
   if (Overlay* const overlay = overlay_of(warp)) {
     overlay->publish(*worker_of(warp).device().memory, address, bytes);
   }

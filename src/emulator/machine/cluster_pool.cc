@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "emulator/machine/race_check.h"
+
 namespace slipstream::emulator::machine {
 namespace {
 
@@ -79,6 +81,9 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
   cluster.instructions = 0;
   cluster.waits_for_grids = false;
   cluster.wants_to_yield = false;
+  RaceCheck* const races = grid.device->races;
+  owned.order_storage = races == nullptr ? nullptr : races->start_cluster(grid, index);
+  cluster.order = owned.order_storage.get();
   const auto threads = static_cast<uint32_t>(grid.launch.block.count());
   cluster.live_threads = threads * static_cast<uint32_t>(cluster.ctas.size());
   const auto cluster_index = unflatten(index, grid.grid_in_clusters);

@@ -10,6 +10,7 @@
 #include "emulator/machine/cta.h"
 #include "emulator/machine/frame_pool.h"
 #include "emulator/machine/grid_run.h"
+#include "emulator/race/cluster_order.h"
 
 namespace slipstream::emulator::machine {
 
@@ -25,6 +26,7 @@ class ClusterPool {
     std::vector<AlignedBuffer> shared;  // by CTA, as all that follow
     std::vector<AlignedBuffer> shared_written;
     std::vector<AlignedBuffer> local;
+    std::unique_ptr<race::ClusterOrder> order_storage;  // while the race check is on
   };
 
   static std::unique_ptr<Owned> make(const GridRun& grid);

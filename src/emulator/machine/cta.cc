@@ -1,5 +1,7 @@
 #include "emulator/machine/cta.h"
 
+#include "emulator/machine/watch.h"
+
 namespace slipstream::emulator::machine {
 namespace {
 
@@ -15,6 +17,9 @@ void resume_waiting(Cta& cta, uint32_t barrier_index, uint32_t result) {
         group.wait = Wait::kNone;
         group.resumed = true;
         group.detail = result;
+        if (race::ClusterOrder* const order = order_of(warp)) {
+          order->leave(order_index(warp), group.lanes, barrier_index);
+        }
       }
     }
   }
@@ -29,6 +34,9 @@ void complete_barriers(Cta& cta) {
     if (barrier.in_use && barrier.arrived >= needed) {
       resume_waiting(cta, i, result_of(barrier));
       barrier = {};
+      if (cta.cluster->order != nullptr) {
+        cta.cluster->order->reset(cta.rank, i);
+      }
     }
   }
 }

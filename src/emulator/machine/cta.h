@@ -9,6 +9,10 @@
 #include "emulator/machine/fault.h"
 #include "emulator/machine/warp.h"
 
+namespace slipstream::emulator::race {
+class ClusterOrder;
+}
+
 namespace slipstream::emulator::machine {
 
 class FramePool;
@@ -54,9 +58,10 @@ struct Cluster {
   uint32_t barrier_arrived = 0;  // barrier.cluster
   uint32_t barrier_parity = 0;
   uint32_t live_threads = 0;
-  uint64_t instructions = 0;     // of all its warps: its clock
-  bool waits_for_grids = false;  // a thread is in griddepcontrol.wait
-  bool wants_to_yield = false;   // ends its turn as soon as a warp stops
+  uint64_t instructions = 0;            // of all its warps: its clock
+  bool waits_for_grids = false;         // a thread is in griddepcontrol.wait
+  bool wants_to_yield = false;          // ends its turn as soon as a warp stops
+  race::ClusterOrder* order = nullptr;  // null unless the race check is on
 };
 
 // Completes every named barrier of the CTA whose last thread has come (or has exited) and resumes

@@ -14,13 +14,17 @@
 #include "emulator/machine/loaded_module.h"
 #include "emulator/machine/overlay.h"
 #include "emulator/machine/parallel_runner.h"
+#include "emulator/machine/race_check.h"
 #include "emulator/machine/work.h"
 
 namespace slipstream::emulator::machine {
 
-std::optional<Fault> run_host_operation(const std::function<void()>& operation) {
+std::optional<Fault> run_host_operation(Ticket ticket, const std::function<void()>& operation,
+                                        DeviceContext& device) {
   try {
+    if (device.races != nullptr) device.races->begin_host_operation(ticket);
     operation();
+    if (device.races != nullptr) device.races->end_host_operation();
     return std::nullopt;
   } catch (const std::exception& error) {
     Fault fault;
@@ -39,13 +43,22 @@ class Machine {
         interleaved(context) {
     context.memory = &memory;
     context.settings = &settings;
+    start_race_check();
+  }
+
+  void start_race_check() {
+    races = settings.check_races ? std::make_unique<RaceCheck>(memory, settings) : nullptr;
+    context.races = races.get();
   }
 
   Ticket enqueue(WorkItem item) {
+    ++last_ticket;
+    if (item.grid != nullptr) item.grid->id = last_ticket;
+    if (races != nullptr) races->submit(last_ticket, item.dependencies, item.grid.get());
     // A queue that only depends on complete work keeps the full order cheap to follow.
     std::erase_if(item.dependencies,
                   [&](const Dependency& dependency) { return !queue.contains(dependency.ticket); });
-    queue.emplace(++last_ticket, std::move(item));
+    queue.emplace(last_ticket, std::move(item));
     return last_ticket;
   }
 
@@ -67,6 +80,7 @@ class Machine {
   Settings settings;
   GlobalMemory memory;
   DeviceContext context;
+  std::unique_ptr<RaceCheck> races;
   ParallelRunner parallel;
   InterleavedRunner interleaved;
   std::vector<std::unique_ptr<LoadedModule>> modules;
@@ -79,12 +93,13 @@ class Machine {
   // Tickets are a topological order, so one after the other fulfils every dependency.
   std::optional<Fault> run_serially(Ticket ticket) {
     while (!queue.empty() && (ticket == 0 || queue.begin()->first <= ticket)) {
-      WorkItem& item = queue.begin()->second;
+      const auto& [number, item] = *queue.begin();
       auto stopped = item.grid != nullptr ? parallel.run(*item.grid, statistics)
-                                          : run_host_operation(item.operation);
+                                          : run_host_operation(number, item.operation, context);
       if (stopped) {
         return stopped;
       }
+      if (races != nullptr) races->complete(number);
       queue.erase(queue.begin());
     }
     return std::nullopt;
@@ -114,7 +129,13 @@ Device::~Device() = default;
 uint64_t Device::allocate(uint64_t size, MemoryKind kind, std::string name) {
   return machine_->memory.allocate(size, kind, std::move(name));
 }
-bool Device::free(uint64_t address) { return machine_->memory.release(address); }
+bool Device::free(uint64_t address) {
+  const Allocation* const allocation = machine_->memory.find(address);
+  if (machine_->races != nullptr && allocation != nullptr && allocation->address == address) {
+    machine_->races->memory_freed(address, allocation->size);
+  }
+  return machine_->memory.release(address);
+}
 bool Device::register_host(void* pointer, uint64_t size) {
   return machine_->memory.register_host(reinterpret_cast<uint64_t>(pointer), size);
 }
@@ -135,6 +156,10 @@ void Device::copy(uint64_t destination, uint64_t source, uint64_t size) {
   check_range(machine_->memory, source, size, "copy from");
   std::memmove(reinterpret_cast<void*>(destination), reinterpret_cast<const void*>(source), size);
   machine_->memory.copy_written(destination, source, size);
+  if (machine_->races != nullptr) {
+    machine_->races->host_reads(source, size);
+    machine_->races->host_writes(destination, size, /*is_fill=*/false);
+  }
 }
 
 void Device::fill(uint64_t destination, uint64_t element, uint32_t element_bytes, uint64_t count) {
@@ -149,6 +174,9 @@ void Device::fill(uint64_t destination, uint64_t element, uint32_t element_bytes
     }
   }
   machine_->memory.mark_written(destination, size);
+  if (machine_->races != nullptr) {
+    machine_->races->host_writes(destination, size, /*is_fill=*/true);
+  }
 }
 
 LoadedModule* Device::load_module(std::shared_ptr<const ptx::Module> module) {
@@ -187,9 +215,7 @@ Ticket Device::submit(KernelLaunch launch) {
   WorkItem item;
   item.dependencies = launch.dependencies;
   item.grid = check_launch(std::move(launch), machine_->context);
-  GridRun& grid = *item.grid;
-  grid.id = machine_->enqueue(std::move(item));
-  return grid.id;
+  return machine_->enqueue(std::move(item));
 }
 
 void Device::check(KernelLaunch launch) const {
@@ -212,7 +238,26 @@ std::optional<Fault> Device::run_until(Ticket ticket) {
 std::optional<Fault> Device::run_all() { return machine_->run_until(0); }
 std::optional<Fault> Device::fault() const { return machine_->fault; }
 
+void Device::host_waited(Ticket ticket) {
+  if (machine_->races != nullptr) machine_->races->host_waited(ticket);
+}
+void Device::host_waited_for_all() {
+  if (machine_->races != nullptr) machine_->races->host_waited_for_all();
+}
+bool Device::settled(Ticket ticket) const {
+  return completed(ticket) &&
+         (machine_->races == nullptr || machine_->races->detector().order().host_knows(ticket));
+}
+bool Device::implies(Ticket later, Ticket ticket) const {
+  return machine_->races != nullptr && completed(later) &&
+         machine_->races->detector().order().implies(later, ticket);
+}
+std::vector<RaceFinding> Device::race_findings() const {
+  return machine_->races == nullptr ? std::vector<RaceFinding>() : machine_->races->findings();
+}
+
 void Device::reset() {
+  host_waited_for_all();
   machine_->forget_work();
   machine_->modules.clear();
   machine_->memory.clear();

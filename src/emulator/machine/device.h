@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "emulator/machine/fault.h"
+#include "emulator/machine/race_finding.h"
 #include "emulator/ptx/module.h"
 
 namespace slipstream::emulator::machine {
@@ -41,6 +42,8 @@ struct Settings {
   uint64_t memory_bytes = 141ULL << 30;                  // allocations beyond it fail
   std::function<void(std::string_view)> print;           // device printf; default: stdout
   std::function<void(const Fault&)> report_observation;  // non-fatal findings; default: stderr
+  bool check_races = false;                              // runs CTAs on one host thread
+  std::function<void(const RaceFinding&)> report_race;   // told of each finding when it is new
 };
 
 // Limits of the emulated device, those of an H200.
@@ -124,6 +127,7 @@ struct KernelLaunch {
   bool non_portable_cluster = false;
   bool cooperative = false;
   uint64_t workspace = 0;  // %envreg1 and 2: zeroed memory with the barrier of a cooperative grid
+  uint64_t memory_domain = 0;       // memory synchronization domain
   std::vector<uint8_t> parameters;  // the parameter block, kernel_parameters() gives its layout
   std::vector<Dependency> dependencies;  // on earlier tickets
 };
@@ -192,6 +196,15 @@ class Device {
   std::optional<Fault> run_until(Ticket ticket);
   std::optional<Fault> run_all();
   std::optional<Fault> fault() const;
+  // The host has learnt that the ticket, or everything submitted, is complete. Only the race check
+  // asks: completion alone orders nothing that the host does next.
+  void host_waited(Ticket ticket);
+  void host_waited_for_all();
+  // Whether nothing that the host submits from now on needs to depend on the ticket.
+  bool settled(Ticket ticket) const;
+  // The same for something that depends on `later` anyway.
+  bool implies(Ticket later, Ticket ticket) const;
+  std::vector<RaceFinding> race_findings() const;
   // Forgets faults, queued work and all memory, as cudaDeviceReset does.
   void reset();
 

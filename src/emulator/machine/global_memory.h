@@ -41,6 +41,9 @@ class GlobalMemory {
   // Moves the knowledge which bytes have values along with a copy.
   void copy_written(uint64_t destination, uint64_t source, uint64_t size);
   uint64_t bytes_in_use() const { return bytes_in_use_; }
+  // The range of addresses that allocations come from.
+  uint64_t reservation_begin() const { return begin_; }
+  uint64_t reservation_bytes() const { return reserved_bytes_; }
 
   // What is at or near the address, for a report: "4 bytes past the end of ...".
   std::string describe(uint64_t address) const;

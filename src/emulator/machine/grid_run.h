@@ -19,11 +19,13 @@ namespace slipstream::emulator::machine {
 class ClusterPool;
 class GlobalMemory;
 class Overlay;
+class RaceCheck;
 
 // What all workers share while they run grids.
 struct DeviceContext {
   GlobalMemory* memory = nullptr;
   const Settings* settings = nullptr;
+  RaceCheck* races = nullptr;                                    // null unless the race check is on
   std::mutex output;                                             // device printf, and reports
   std::set<std::pair<const Program*, uint32_t>> reported_reads;  // operations; guarded by `output`
 };
@@ -47,6 +49,7 @@ struct GridRun {
   bool prerequisites_complete = true;  // griddepcontrol.wait may return
   std::unique_ptr<Overlay> overlay;    // adversarial schedule: writes that others do not see yet
   std::shared_ptr<ClusterPool> pool;
+  uint32_t first_site = 0;  // for the race check, of the program's first operation
 
   uint64_t cluster_count() const { return grid_in_clusters.count(); }
 };

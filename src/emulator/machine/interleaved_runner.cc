@@ -4,6 +4,7 @@
 
 #include "emulator/machine/cluster_pool.h"
 #include "emulator/machine/overlay.h"
+#include "emulator/machine/race_check.h"
 
 namespace slipstream::emulator::machine {
 namespace {
@@ -70,7 +71,7 @@ bool InterleavedRunner::start_ready(WorkQueue& queue) {
       item->second.grid->prerequisites_complete = prerequisites_complete(item->second, queue);
       start_grid(item->first, *item->second.grid);
     } else {
-      fault_ = run_host_operation(item->second.operation);
+      fault_ = run_host_operation(item->first, item->second.operation, device_);
       queue.erase(item);
       resume_waiting(queue);
     }
@@ -181,6 +182,7 @@ bool InterleavedRunner::flush_due_grids(WorkQueue& queue, bool at_once, Statisti
     ++statistics.grids;
     statistics.ctas += grid.run->launch.grid.count();
     const Ticket complete = ticket;
+    if (device_.races != nullptr) device_.races->complete(complete);
     active_.erase(complete);
     queue.erase(complete);
     resume_waiting(queue);

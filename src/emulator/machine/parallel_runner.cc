@@ -12,6 +12,7 @@ constexpr uint64_t kTurnBudget = 1 << 20;
 constexpr uint64_t kAllTurns = ~0ULL;
 
 uint32_t thread_count(const Settings& settings) {
+  if (settings.check_races) return 1;
   return settings.threads != 0 ? settings.threads
                                : std::max(std::thread::hardware_concurrency(), 1U);
 }

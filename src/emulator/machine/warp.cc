@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "emulator/machine/cta.h"
+#include "emulator/race/cluster_order.h"
 
 namespace slipstream::emulator::machine {
 namespace {
@@ -174,6 +175,9 @@ isa::Step exit_lanes(Warp& warp, uint32_t lanes) {
   }
   complete_barriers(cta);
   complete_cluster_barrier(*cta.cluster);
+  if (cluster.order != nullptr && cta.live_threads == 0) {
+    cluster.order->exit_cta(cta.rank);
+  }
   return leave_behind(warp, lanes);
 }
 

@@ -22,7 +22,8 @@ struct WorkItem {
 // Work that is not complete, by ticket. Dependencies on tickets that are not here are fulfilled.
 using WorkQueue = std::map<Ticket, WorkItem>;
 
-// Runs a host operation; the fault if it throws.
-std::optional<Fault> run_host_operation(const std::function<void()>& operation);
+// Runs the host operation of that ticket; the fault if it throws.
+std::optional<Fault> run_host_operation(Ticket ticket, const std::function<void()>& operation,
+                                        DeviceContext& device);
 
 }  // namespace slipstream::emulator::machine

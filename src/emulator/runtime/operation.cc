@@ -28,6 +28,11 @@ bool KernelOperation::programmatic_serialization() const {
   return value != nullptr && value->programmaticStreamSerializationAllowed != 0;
 }
 
+uint64_t KernelOperation::memory_domain() const {
+  const auto* value = find(attributes, cudaLaunchAttributeMemSyncDomain);
+  return value == nullptr ? 0 : static_cast<uint64_t>(value->memSyncDomain);
+}
+
 cudaGraphNodeType node_type(const Operation& operation) {
   constexpr std::array<cudaGraphNodeType, std::variant_size_v<Operation>> kTypes = {
       cudaGraphNodeTypeKernel,    cudaGraphNodeTypeMemcpy,     cudaGraphNodeTypeMemset,

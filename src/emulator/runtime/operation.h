@@ -35,6 +35,7 @@ struct KernelOperation {
   [[nodiscard]] dim3 cluster() const;  // zeros: none asked for
   [[nodiscard]] bool cooperative() const;
   [[nodiscard]] bool programmatic_serialization() const;
+  [[nodiscard]] uint64_t memory_domain() const;
 };
 
 // `depth` planes of `height` rows of `width` bytes.

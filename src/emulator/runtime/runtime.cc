@@ -8,6 +8,7 @@
 #include <string>
 
 #include "emulator/runtime/error.h"
+#include "emulator/runtime/race_file.h"
 
 namespace slipstream::emulator::runtime {
 namespace {
@@ -58,6 +59,11 @@ machine::Settings machine_settings() {
   result.seed = settings().seed;
   result.schedule = machine_schedule(settings().schedule);
   result.report_observation = [](const machine::Fault& fault) { write_report(fault.report()); };
+  result.check_races = !settings().race_file.empty();
+  // At once, too: a program that is killed would say nothing at its end.
+  result.report_race = [](const machine::RaceFinding& finding) {
+    write_race_findings(settings().race_file, {finding}, 0);
+  };
   return result;
 }
 
@@ -70,6 +76,11 @@ void print_statistics() {
                static_cast<unsigned long long>(statistics.ctas),
                static_cast<unsigned long long>(statistics.warp_instructions),
                static_cast<unsigned long long>(statistics.lane_instructions));
+}
+
+void write_final_findings() {
+  const machine::Statistics statistics = device().statistics();
+  write_race_findings(settings().race_file, device().race_findings(), statistics.grids);
 }
 
 void keep(const std::optional<machine::Fault>& fault) {
@@ -89,20 +100,27 @@ machine::Device& device() {
   static machine::Device* only = [] {
     auto* made = new machine::Device(machine_settings());
     if (settings().statistics) std::atexit(print_statistics);
+    if (!settings().race_file.empty()) std::atexit(write_final_findings);
     return made;
   }();
   return *only;
 }
 
-void run_until(machine::Ticket ticket) { keep(device().run_until(ticket)); }
+void run_until(machine::Ticket ticket) {
+  keep(device().run_until(ticket));
+  device().host_waited(ticket);
+}
 
-void run_all() { keep(device().run_all()); }
+void run_all() {
+  keep(device().run_all());
+  device().host_waited_for_all();
+}
 
 void submitted(machine::Ticket ticket) {
   if (settings().schedule == ScheduleKind::kSerial) {
-    run_until(ticket);
+    keep(device().run_until(ticket));
   } else if (ticket % kMostPending == 0) {
-    run_until(ticket - kMostPending / 2);
+    keep(device().run_until(ticket - kMostPending / 2));
   }
 }
 

@@ -11,8 +11,8 @@ namespace slipstream::emulator::runtime {
 machine::Device& device();
 const Settings& settings();
 
-// Runs until `ticket`, or everything, is complete. A fault is reported on stderr and kept as the
-// process's fault.
+// Runs until `ticket`, or everything, is complete, because the host waits for it. A fault is
+// reported on stderr and kept as the process's fault.
 void run_until(machine::Ticket ticket);
 void run_all();
 // After a submission: under the serial schedule work runs at once, so that a program that only

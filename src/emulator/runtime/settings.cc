@@ -55,6 +55,7 @@ Settings read_settings() {
   settings.threads = number("SLIPSTREAM_EMULATOR_THREADS", settings.threads, 0, kMostThreads);
   settings.statistics = number("SLIPSTREAM_EMULATOR_STATS", 0, 0, 1) == 1;
   settings.report_file = variable("SLIPSTREAM_EMULATOR_REPORT");
+  settings.race_file = variable("SLIPSTREAM_EMULATOR_CHECK");
   return settings;
 }
 

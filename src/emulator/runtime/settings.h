@@ -16,6 +16,7 @@ struct Settings {
   int threads = 0;                                // SLIPSTREAM_EMULATOR_THREADS; 0: all cores
   bool statistics = false;                        // SLIPSTREAM_EMULATOR_STATS
   std::string report_file;                        // SLIPSTREAM_EMULATOR_REPORT
+  std::string race_file;  // SLIPSTREAM_EMULATOR_CHECK: where findings go; empty: no race check
 };
 
 // Reads the environment. Throws std::runtime_error naming the variable, what it must be and what it

@@ -82,7 +82,14 @@ cudaStream_t Streams::handle(const Stream& stream) const {
 
 void Streams::drop_completed(Stream& stream) {
   std::erase_if(stream.tail, [](const machine::Dependency& dependency) {
-    return device().completed(dependency.ticket);
+    return device().settled(dependency.ticket);
+  });
+  // Under the race check complete work stays until the host has waited for it. Of a long chain of
+  // launches the last ones stand for all.
+  if (stream.tail.size() < 2) return;
+  const machine::Ticket last = stream.tail.back().ticket;
+  std::erase_if(stream.tail, [&](const machine::Dependency& dependency) {
+    return dependency.ticket != last && device().implies(last, dependency.ticket);
   });
 }
 

@@ -31,6 +31,7 @@ machine::KernelLaunch machine_launch(const KernelOperation& operation, Dependenc
   }
   launch.non_portable_cluster = function.non_portable_cluster;
   launch.cooperative = operation.cooperative();
+  launch.memory_domain = operation.memory_domain();
   launch.parameters = operation.parameters;
   launch.dependencies = std::move(dependencies);
   return launch;

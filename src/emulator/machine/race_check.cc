@@ -1,0 +1,307 @@
+#include "emulator/machine/race_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <string_view>
+
+#include "emulator/machine/global_memory.h"
+#include "emulator/machine/program.h"
+
+namespace slipstream::emulator::machine {
+namespace {
+
+using race::AccessKind;
+using race::Conflict;
+using race::ConflictClass;
+using race::ConflictKind;
+using race::Missing;
+
+race::Dependency race_dependency(const Dependency& dependency) {
+  switch (dependency.kind) {
+    case DependencyKind::kProgrammatic:
+      return {dependency.ticket, race::DependencyKind::kProgrammatic};
+    case DependencyKind::kLaunchCompletion:
+      return {dependency.ticket, race::DependencyKind::kLaunchCompletion};
+    case DependencyKind::kFull:
+      break;
+  }
+  return {dependency.ticket, race::DependencyKind::kFull};
+}
+
+uint32_t warps_per_cta(const GridRun& grid) {
+  return static_cast<uint32_t>((grid.launch.block.count() + Limits::kWarpSize - 1) /
+                               Limits::kWarpSize);
+}
+
+std::array<uint32_t, 3> unflatten(uint64_t index, const Dim3& dim) {
+  return {static_cast<uint32_t>(index % dim.x), static_cast<uint32_t>(index / dim.x % dim.y),
+          static_cast<uint32_t>(index / dim.x / dim.y)};
+}
+
+// nvcc marks wide loads of which it uses only some bytes.
+uint64_t used_bytes_mask(const Program& program, uint32_t pc) {
+  constexpr uint64_t kAll = std::numeric_limits<uint64_t>::max();
+  constexpr std::string_view kMarker = "used_bytes_mask ";
+  const ptx::Instruction* const instruction = program.sources[pc];
+  if (instruction == nullptr) return kAll;
+  const ptx::Function& function = *program.functions_by_pc[pc]->source;
+  const auto index = static_cast<uint32_t>(instruction - function.instructions.data());
+  for (const ptx::Pragma& pragma : function.pragmas) {
+    const size_t at = pragma.text.find(kMarker);
+    if (pragma.instruction != index || at == std::string_view::npos) continue;
+    std::string_view digits = pragma.text.substr(at + kMarker.size());
+    const int base = digits.starts_with("0x") ? 16 : 10;
+    if (base == 16) digits.remove_prefix(2);
+    uint64_t mask = 0;
+    const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), mask, base);
+    if (read.ec == std::errc()) return mask;
+  }
+  return kAll;
+}
+
+std::vector<SourceLine> lines_of(const ptx::Module& module, const ptx::Instruction& instruction) {
+  std::vector<SourceLine> lines;
+  for (uint32_t index = instruction.location; index != 0;
+       index = module.locations[index].inlined_at) {
+    const ptx::Location& location = module.locations[index];
+    const auto file = module.files.find(location.file);
+    lines.push_back({file == module.files.end() ? "?" : std::string(file->second), location.line,
+                     location.column});
+  }
+  return lines;
+}
+
+const char* name_of(ConflictKind kind) {
+  switch (kind) {
+    case ConflictKind::kReadAfterWrite:
+      return "read-after-write";
+    case ConflictKind::kWriteAfterRead:
+      return "write-after-read";
+    case ConflictKind::kWriteAfterWrite:
+      return "write-after-write";
+  }
+  return "";
+}
+
+const char* name_of(ConflictClass special) {
+  switch (special) {
+    case ConflictClass::kRace:
+      return "race";
+    case ConflictClass::kAtomic:
+      return "atomic";
+    case ConflictClass::kTransitive:
+      return "transitive";
+    case ConflictClass::kProxy:
+      return "proxy";
+    case ConflictClass::kOverRead:
+      return "over-read";
+    case ConflictClass::kSameValue:
+      return "same-value";
+  }
+  return "";
+}
+
+// What a GPU may get wrong by all that is promised is an error. What one GPU was seen to do right,
+// or what cannot change a value, is a warning.
+const char* severity_of(ConflictClass special) {
+  const bool is_error = special == ConflictClass::kRace || special == ConflictClass::kAtomic ||
+                        special == ConflictClass::kProxy;
+  return is_error ? "error" : "warning";
+}
+
+const char* sentence_for(Missing missing, bool is_host) {
+  if (is_host && missing == Missing::kWait) {
+    return "a copy or fill is ordered behind the kernel only by full dependencies";
+  }
+  switch (missing) {
+    case Missing::kWait:
+      return "the later thread is not ordered behind griddepcontrol.wait: it must execute it "
+             "first, "
+             "or pass a barrier behind a thread that has";
+    case Missing::kChain:
+      return "griddepcontrol.wait covers the direct prerequisites only, and a grid in between "
+             "ended "
+             "without waiting for the earlier one; that the wait covers it too is not promised";
+    case Missing::kDependency:
+      return "no stream order, event or graph edge leads from the earlier work to the later one";
+    case Missing::kGridSync:
+      return "CTAs of one grid are ordered only by release and acquire at gpu scope (or fences and "
+             "atomics), or by a grid barrier";
+    case Missing::kClusterSync:
+      return "CTAs of one cluster need a cluster barrier between the two";
+    case Missing::kCtaSync:
+      return "warps of one CTA need a barrier between the two";
+    case Missing::kProxyFence:
+      return "bulk copies see what ordinary stores wrote only behind fence.proxy.async";
+  }
+  return "";
+}
+
+std::string action_of(AccessKind kind) {
+  switch (kind) {
+    case AccessKind::kRead:
+      return "reads";
+    case AccessKind::kWrite:
+      return "writes";
+    case AccessKind::kAtomic:
+      break;
+  }
+  return "updates by an atomic";
+}
+
+}  // namespace
+
+RaceCheck::RaceCheck(const GlobalMemory& memory, const Settings& settings)
+    : memory_(memory),
+      settings_(settings),
+      detector_(memory.reservation_begin(), memory.reservation_bytes(),
+                [this](const Conflict& conflict) { found(conflict); }) {
+  constexpr uint32_t kHostSites = 3;
+  // A program of their own would give them names; here their number does.
+  host_sites_ = detector_.history().add_sites(nullptr, kHostSites);
+  detector_.history().site(host_sites_ + kCopyWrites).kind = AccessKind::kWrite;
+  detector_.history().site(host_sites_ + kFillWrites).kind = AccessKind::kWrite;
+  detector_.uses_byte = [](const race::Site& site, uint32_t byte) {
+    const auto& program = *static_cast<const Program*>(site.program);
+    return (used_bytes_mask(program, site.pc) >> byte & 1U) != 0;
+  };
+  detector_.compares_values = settings.schedule != Schedule::kAdversarial;
+}
+
+// --- Work.
+
+void RaceCheck::submit(Ticket ticket, const std::vector<Dependency>& dependencies, GridRun* grid) {
+  std::vector<race::Dependency> behind;
+  behind.reserve(dependencies.size());
+  for (const Dependency& dependency : dependencies) {
+    behind.push_back(race_dependency(dependency));
+  }
+  detector_.order().submit(ticket, behind, grid == nullptr ? 0 : grid->launch.memory_domain);
+  last_ticket_ = ticket;
+  if (grid == nullptr) return;
+  items_[ticket] = {grid->kernel_name, grid->launch.block, grid->grid_in_clusters, grid->cluster};
+  const auto [sites, is_new] = sites_.try_emplace(grid->program);
+  if (is_new) {
+    const auto count = static_cast<uint32_t>(grid->program->operations.size());
+    sites->second = detector_.history().add_sites(grid->program, count);
+  }
+  grid->first_site = sites->second;
+}
+
+void RaceCheck::complete(Ticket ticket) { detector_.order().complete(ticket); }
+
+std::unique_ptr<race::ClusterOrder> RaceCheck::start_cluster(const GridRun& grid, uint64_t index) {
+  return detector_.order().start_cluster(
+      grid.id, index, static_cast<uint32_t>(grid.cluster.count()), warps_per_cta(grid));
+}
+
+// --- The host.
+
+void RaceCheck::begin_host_operation(Ticket ticket) {
+  host_ticket_ = ticket;
+  detector_.order().start(ticket);
+}
+
+void RaceCheck::end_host_operation() {
+  host_order_.reset();
+  detector_.order().complete(host_ticket_);
+  host_ticket_ = 0;
+}
+
+void RaceCheck::host_access(HostSite site, uint64_t address, uint64_t size) {
+  if (host_ticket_ == 0) {
+    detector_.forget(address, size);
+    return;
+  }
+  if (host_order_ == nullptr) host_order_ = detector_.order().start_cluster(host_ticket_, 0, 1, 1);
+  constexpr uint64_t kChunk = 1U << 30;
+  detector_.history().site(host_sites_ + site).lane_bytes = kChunk;
+  detector_.begin(*host_order_, 0, 1, host_sites_ + site);
+  for (uint64_t done = 0; done < size; done += kChunk) {
+    const auto bytes = static_cast<uint32_t>(std::min(kChunk, size - done));
+    detector_.access(address + done, bytes, 0, kChunk);
+  }
+  detector_.end();
+}
+
+void RaceCheck::host_reads(uint64_t address, uint64_t size) {
+  if (host_ticket_ != 0) host_access(kCopyReads, address, size);
+}
+void RaceCheck::host_writes(uint64_t address, uint64_t size, bool is_fill) {
+  host_access(is_fill ? kFillWrites : kCopyWrites, address, size);
+}
+
+void RaceCheck::host_waited(Ticket ticket) {
+  if (detector_.host_waited(ticket)) items_.clear();
+}
+
+void RaceCheck::host_waited_for_all() {
+  for (Ticket ticket = last_ticket_; ticket != 0; --ticket) {
+    if (detector_.order().host_knows(ticket)) break;
+    host_waited(ticket);
+  }
+}
+
+// --- Findings.
+
+void RaceCheck::found(const Conflict& conflict) {
+  const race::Site& first = conflict.first.site;
+  const race::Site& second = conflict.second.site;
+  const Key key{first.program, first.pc,         second.program,  second.pc,
+                conflict.kind, conflict.special, conflict.missing};
+  const auto [entry, is_new] = index_.try_emplace(key, findings_.size());
+  if (is_new) findings_.push_back(describe(conflict));
+  ++findings_[entry->second].count;
+  if (is_new && settings_.report_race) settings_.report_race(findings_.back());
+}
+
+RaceFinding RaceCheck::describe(const Conflict& conflict) const {
+  RaceFinding finding;
+  finding.severity = severity_of(conflict.special);
+  finding.kind = name_of(conflict.kind);
+  finding.special = name_of(conflict.special);
+  finding.first = describe(conflict.first);
+  finding.second = describe(conflict.second);
+  finding.missing = sentence_for(conflict.missing, finding.second.is_host);
+  const Allocation* const allocation = memory_.find(conflict.address);
+  if (allocation != nullptr) {
+    finding.allocation = machine::describe(*allocation);
+    finding.offset = conflict.address - allocation->address;
+  }
+  return finding;
+}
+
+RaceSide RaceCheck::describe(const race::Accessor& accessor) const {
+  RaceSide side;
+  side.action = action_of(accessor.site.kind);
+  side.launch = accessor.ticket;
+  side.is_host = accessor.site.program == nullptr;
+  if (side.is_host) {
+    side.kernel = accessor.site.pc == kFillWrites ? "memset" : "memcpy";
+    return side;
+  }
+  const Item& item = items_.at(accessor.ticket);
+  side.kernel = item.name;
+  const auto cluster = unflatten(accessor.cluster, item.grid_in_clusters);
+  const auto within = unflatten(accessor.cta, item.cluster);
+  side.cta = {cluster[0] * item.cluster.x + within[0], cluster[1] * item.cluster.y + within[1],
+              cluster[2] * item.cluster.z + within[2]};
+  side.thread_known = accessor.lane_known;
+  const uint32_t lane = accessor.lane_known ? accessor.lane : 0;
+  side.thread = unflatten(accessor.warp * Limits::kWarpSize + lane, item.block);
+  side.waited = accessor.waited;
+  const auto& program = *static_cast<const Program*>(accessor.site.program);
+  const ptx::Instruction* const instruction = program.sources[accessor.site.pc];
+  if (instruction == nullptr) return side;
+  side.lines = lines_of(*program.module, *instruction);
+  side.instruction = std::string(program.module->text(*instruction));
+  side.ptx_line = instruction->line;
+  return side;
+}
+
+std::vector<RaceFinding> RaceCheck::findings() const { return findings_; }
+
+}  // namespace slipstream::emulator::machine

@@ -1,0 +1,79 @@
+// Joins the emulated device to the race detector: tells it what work, threads and the host do, and
+// puts what it finds into words.
+//
+// Exists only while the check is on. The order it hears of is what was submitted, never how a
+// runner happened to schedule it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "emulator/machine/device.h"
+#include "emulator/machine/grid_run.h"
+#include "emulator/machine/race_finding.h"
+#include "emulator/race/detector.h"
+
+namespace slipstream::emulator::machine {
+
+class GlobalMemory;
+
+class RaceCheck {
+ public:
+  RaceCheck(const GlobalMemory& memory, const Settings& settings);
+
+  race::Detector& detector() { return detector_; }
+
+  // --- Work. `grid` is null for a host operation.
+
+  void submit(Ticket ticket, const std::vector<Dependency>& dependencies, GridRun* grid);
+  void complete(Ticket ticket);
+  std::unique_ptr<race::ClusterOrder> start_cluster(const GridRun& grid, uint64_t index);
+
+  // --- The host. Accesses outside of a submitted operation come before everything that follows.
+
+  void begin_host_operation(Ticket ticket);
+  void end_host_operation();
+  void host_reads(uint64_t address, uint64_t size);
+  void host_writes(uint64_t address, uint64_t size, bool is_fill);
+  void host_waited(Ticket ticket);
+  void host_waited_for_all();
+  void memory_freed(uint64_t address, uint64_t size) { detector_.forget(address, size); }
+
+  [[nodiscard]] std::vector<RaceFinding> findings() const;
+
+ private:
+  // What has to be known of a work item to describe its accesses.
+  struct Item {
+    std::string name;
+    Dim3 block;
+    Dim3 grid_in_clusters;
+    Dim3 cluster{1, 1, 1};
+  };
+  enum HostSite : uint8_t { kCopyReads, kCopyWrites, kFillWrites };
+  // Pairs of instructions, and how they conflict.
+  using Key = std::tuple<const void*, uint32_t, const void*, uint32_t, race::ConflictKind,
+                         race::ConflictClass, race::Missing>;
+
+  void found(const race::Conflict& conflict);
+  [[nodiscard]] RaceFinding describe(const race::Conflict& conflict) const;
+  [[nodiscard]] RaceSide describe(const race::Accessor& accessor) const;
+  void host_access(HostSite site, uint64_t address, uint64_t size);
+
+  const GlobalMemory& memory_;
+  const Settings& settings_;
+  race::Detector detector_;
+  race::SiteId host_sites_ = 0;
+  std::unordered_map<const Program*, race::SiteId> sites_;
+  std::unordered_map<Ticket, Item> items_;
+  Ticket last_ticket_ = 0;
+  Ticket host_ticket_ = 0;  // of the host operation that runs
+  std::unique_ptr<race::ClusterOrder> host_order_;
+  std::map<Key, size_t> index_;
+  std::vector<RaceFinding> findings_;
+};
+
+}  // namespace slipstream::emulator::machine

@@ -1,0 +1,101 @@
+#include "emulator/machine/watch.h"
+
+#include <bit>
+
+#include "emulator/machine/grid_run.h"
+#include "emulator/machine/race_check.h"
+
+namespace slipstream::emulator::machine {
+namespace {
+
+using race::AccessKind;
+
+race::Detector& detector_of(const Warp& warp) {
+  return warp.cta->cluster->grid->device->races->detector();
+}
+
+race::SiteId site_of(const Warp& warp) { return warp.cta->cluster->grid->first_site + warp.pc; }
+
+void synchronize(Warp& warp, const race::Site& site, uint64_t address) {
+  race::Order& order = detector_of(warp).order();
+  race::ClusterOrder& cluster = *order_of(warp);
+  const uint32_t index = order_index(warp);
+  if (site.kind != AccessKind::kWrite) order.strong_read(cluster, index, address, site.acquires);
+  if (site.kind != AccessKind::kRead) {
+    order.strong_write(cluster, index, address, site.releases, site.kind == AccessKind::kAtomic);
+  }
+}
+
+void synchronize_lanes(Warp& warp, const race::Site& site, uint32_t executing,
+                       const uint64_t* addresses) {
+  for (uint32_t rest = executing; rest != 0; rest &= rest - 1) {
+    synchronize(warp, site, addresses[std::countr_zero(rest)]);
+  }
+}
+
+// Lanes that follow each other in memory are one access; so are reads of the same bytes.
+void access_runs(race::Detector& detector, uint32_t executing, const uint64_t* addresses,
+                 uint32_t bytes, bool may_repeat) {
+  uint32_t first = 0;
+  uint32_t last = 0;
+  uint32_t size = 0;
+  for (uint32_t rest = executing; rest != 0; rest &= rest - 1) {
+    const auto lane = static_cast<uint32_t>(std::countr_zero(rest));
+    const bool has_run = size != 0;
+    if (has_run && may_repeat && addresses[lane] == addresses[last]) continue;
+    if (has_run && lane == last + 1 && addresses[lane] == addresses[last] + bytes) {
+      size += bytes;
+    } else {
+      if (has_run) detector.access(addresses[first], size, first, bytes);
+      first = lane;
+      size = bytes;
+    }
+    last = lane;
+  }
+  if (size != 0) detector.access(addresses[first], size, first, bytes);
+}
+
+}  // namespace
+
+void watch_operation(Warp& warp, const AccessTraits& traits) {
+  race::Site& site = detector_of(warp).history().site(site_of(warp));
+  site.kind = traits.kind;
+  site.strong = traits.strong;
+  site.acquires = traits.acquires;
+  site.releases = traits.releases;
+  site.async_proxy = traits.async_proxy;
+}
+
+void watch_lanes(Warp& warp, uint32_t executing, const uint64_t* addresses, uint32_t bytes) {
+  race::Detector& detector = detector_of(warp);
+  race::Site& site = detector.history().site(site_of(warp));
+  site.lane_bytes = bytes;
+  detector.begin(*order_of(warp), order_index(warp), executing, site_of(warp));
+  access_runs(detector, executing, addresses, bytes, site.kind == AccessKind::kRead);
+  if (site.strong) synchronize_lanes(warp, site, executing, addresses);
+}
+
+void watch_row(Warp& warp, uint64_t address, uint32_t bytes) {
+  race::Detector& detector = detector_of(warp);
+  detector.history().site(site_of(warp)).lane_bytes = bytes;
+  detector.begin(*order_of(warp), order_index(warp), isa::kAllLanes, site_of(warp));
+  detector.access(address, isa::kWarpSize * bytes, 0, bytes);
+}
+
+void watch_lane(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, AccessKind kind) {
+  race::Detector& detector = detector_of(warp);
+  race::Site& site = detector.history().site(site_of(warp));
+  site.kind = kind;
+  site.lane_bytes = std::bit_ceil(bytes);
+  detector.begin(*order_of(warp), order_index(warp), 1U << lane, site_of(warp));
+  detector.access(address, bytes, lane, site.lane_bytes);
+  if (site.strong) synchronize(warp, site, address);
+}
+
+void watch_end(Warp& warp) { detector_of(warp).end(); }
+
+void watch_proxy_fence(Warp& warp) {
+  detector_of(warp).order().fence_proxy(*order_of(warp), order_index(warp));
+}
+
+}  // namespace slipstream::emulator::machine

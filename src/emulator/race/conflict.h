@@ -1,0 +1,54 @@
+// Two accesses that nothing orders.
+#pragma once
+
+#include <cstdint>
+
+#include "emulator/race/history.h"
+
+namespace slipstream::emulator::race {
+
+enum class ConflictKind : uint8_t { kReadAfterWrite, kWriteAfterRead, kWriteAfterWrite };
+
+// What is special about a conflict, if anything.
+enum class ConflictClass : uint8_t {
+  kRace,
+  kAtomic,      // one side is atomic, the other is a plain access
+  kTransitive,  // ordered only if a wait also covers grids before the direct prerequisites
+  kProxy,       // a bulk copy reads what ordinary stores wrote, with no proxy fence between
+  kOverRead,    // the reader's wide load covers the bytes, and does not use them
+  kSameValue,   // the writer stores what was there before
+};
+
+// The promise that would have ordered the two.
+enum class Missing : uint8_t {
+  kWait,         // the second grid's thread is not behind griddepcontrol.wait
+  kChain,        // it is, but a grid between the two never waited
+  kDependency,   // streams, events or graph edges between the two work items
+  kGridSync,     // release and acquire between clusters of one grid
+  kClusterSync,  // a cluster barrier between CTAs of one cluster
+  kCtaSync,      // a barrier between warps of one CTA
+  kProxyFence,   // fence.proxy.async
+};
+
+struct Accessor {
+  Site site;
+  Ticket ticket = 0;
+  uint64_t cluster = 0;  // in the grid
+  uint32_t cta = 0;      // in the cluster
+  uint32_t warp = 0;     // in the CTA
+  uint32_t lane = 0;
+  bool lane_known = true;  // else some lane of the warp
+  bool waited = false;     // had executed, or was ordered behind, griddepcontrol.wait
+};
+
+struct Conflict {
+  ConflictKind kind = ConflictKind::kReadAfterWrite;
+  ConflictClass special = ConflictClass::kRace;
+  Missing missing = Missing::kWait;
+  Accessor first;  // by submission; within a grid as it ran
+  Accessor second;
+  uint64_t address = 0;  // of the first byte concerned
+  uint32_t bytes = 0;
+};
+
+}  // namespace slipstream::emulator::race

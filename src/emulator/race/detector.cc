@@ -1,0 +1,390 @@
+#include "emulator/race/detector.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+namespace slipstream::emulator::race {
+namespace {
+
+constexpr AccessId kMostAccesses = (1U << kAccessBits) - 1;
+constexpr uint32_t kMostSets = kIndexMask;
+
+Cell largest(const Cell* cells, uint32_t count) {
+  Cell result = 0;
+  for (uint32_t i = 0; i < count; ++i) result = std::max(result, cells[i]);
+  return result;
+}
+
+// Whether every cell is stale or holds that access.
+bool are_stale_or(const Cell* cells, uint32_t count, Cell floor, AccessId access) {
+  uint32_t others = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    others |= static_cast<uint32_t>(cells[i] >= floor) &
+              static_cast<uint32_t>(access_of(cells[i]) != access);
+  }
+  return others == 0;
+}
+
+bool are_equal(const ShadowMemory::Bytes& bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [&](Cell cell) { return cell == bytes[0]; });
+}
+
+}  // namespace
+
+Detector::Detector(uint64_t begin, uint64_t size, std::function<void(const Conflict&)> report)
+    : shadow_(begin, size), report_(std::move(report)) {}
+
+// --- Accesses.
+
+void Detector::begin(ClusterOrder& cluster, uint32_t warp, uint32_t lanes, SiteId site) {
+  restart_if_full();
+  now_.cluster = &cluster;
+  now_.warp = warp;
+  now_.lanes = lanes;
+  now_.site = history().site(site);
+  now_.segment = cluster.segment(warp);
+  now_.access = history().access(site, now_.segment);
+  const uint32_t waited = lanes & cluster.waited_lanes(warp);
+  now_.uniform = waited == 0 || waited == lanes;
+}
+
+void Detector::access(uint64_t address, uint32_t bytes, uint32_t lane, uint32_t lane_bytes) {
+  if (!shadow_.covers(address)) return;
+  const auto advance = [&](uint32_t by) {
+    address += by;
+    bytes -= by;
+    lane += by / lane_bytes;
+  };
+  if (const uint32_t head = std::min<uint32_t>(bytes, -address % kCellBytes); head != 0) {
+    access_part(address, head, lane);
+    advance(head);
+  }
+  if (const uint32_t count = bytes / kCellBytes; count != 0) {
+    access_cells(address, count, lane, lane_bytes);
+    advance(count * kCellBytes);
+  }
+  if (bytes != 0) access_part(address, bytes, lane);
+}
+
+void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes) {
+  // Cell i belongs to lane + (4 * i) / lane_bytes; sizes of lanes are powers of two here.
+  const auto lane_shift = static_cast<uint32_t>(std::countr_zero(lane_bytes));
+  const Cell* const writes = shadow_.writes(address);
+  if (largest(writes, count) >= floor_) {
+    for (uint32_t i = 0; i < count; ++i) {
+      check_write(writes[i], address + uint64_t{i} * kCellBytes, kCellBytes,
+                  lane + (i * kCellBytes >> lane_shift));
+    }
+  }
+  if (now_.site.kind == AccessKind::kRead) {
+    read_cells(shadow_.reads(address), count, lane, lane_shift);
+  } else {
+    write_cells(address, count, lane, lane_shift);
+  }
+}
+
+void Detector::read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t lane_shift) {
+  const Cell mine = cell_of(now_.access, lane);
+  if (are_stale_or(reads, count, floor_, now_.access)) {
+    for (uint32_t i = 0; i < count; ++i) reads[i] = mine + (i * kCellBytes >> lane_shift);
+    return;
+  }
+  for (uint32_t i = 0; i < count; ++i) add_read(reads[i], mine + (i * kCellBytes >> lane_shift));
+}
+
+void Detector::write_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_shift) {
+  Cell* const writes = shadow_.writes(address);
+  Cell* const reads = shadow_.reads(address);
+  const Cell newest_read = largest(reads, count);
+  if (newest_read >= floor_) {
+    for (uint32_t i = 0; i < count; ++i) {
+      check_reads(reads[i], address + uint64_t{i} * kCellBytes, kCellBytes,
+                  lane + (i * kCellBytes >> lane_shift));
+    }
+  }
+  const bool has_split = newest_read >= kSplitTag || largest(writes, count) >= kSplitTag;
+  const Cell mine = cell_of(now_.access, lane);
+  for (uint32_t i = 0; has_split && i < count; ++i) {
+    shadow_.join(writes[i], 0);
+    shadow_.join(reads[i], 0);
+  }
+  for (uint32_t i = 0; i < count; ++i) writes[i] = mine + (i * kCellBytes >> lane_shift);
+  if (newest_read != 0) std::fill_n(reads, count, 0);
+}
+
+// Some of the four bytes of one cell.
+void Detector::access_part(uint64_t address, uint32_t bytes, uint32_t lane) {
+  const uint64_t first = address % kCellBytes;
+  Cell& write = *shadow_.writes(address);
+  Cell& read = *shadow_.reads(address);
+  const bool is_write = now_.site.kind != AccessKind::kRead;
+  const auto each_byte = [&](Cell& cell, auto&& change) {
+    const auto changed = [&](Cell part, uint32_t i) {
+      return change(part, cell_of(now_.access, lane + i / now_.site.lane_bytes));
+    };
+    if (!is_split(cell) && changed(cell, 0) == cell) return;  // keeps it whole
+    ShadowMemory::Bytes& parts = shadow_.split(cell);
+    for (uint32_t i = 0; i < bytes; ++i) parts[first + i] = changed(parts[first + i], i);
+    if (are_equal(parts)) shadow_.join(cell, parts[0]);
+  };
+  const auto check_each = [&](Cell cell, auto&& check) {
+    if (!is_split(cell)) {
+      check(cell, address, bytes);
+      return;
+    }
+    const ShadowMemory::Bytes parts = shadow_.bytes_of(cell);
+    for (uint32_t i = 0; i < bytes; ++i) check(parts[first + i], address + i, 1U);
+  };
+  check_each(write,
+             [&](Cell cell, uint64_t at, uint32_t size) { check_write(cell, at, size, lane); });
+  if (!is_write) {
+    each_byte(read, [&](Cell cell, Cell mine) { return with_read(cell, mine); });
+    return;
+  }
+  check_each(read,
+             [&](Cell cell, uint64_t at, uint32_t size) { check_reads(cell, at, size, lane); });
+  each_byte(write, [&](Cell, Cell mine) { return mine; });
+  each_byte(read, [&](Cell, Cell) { return Cell{0}; });
+}
+
+// --- Checks.
+
+bool Detector::is_stale(Cell cell) const {
+  return is_set(cell) ? (cell & kIndexMask) < sets_.begin() : cell < floor_;
+}
+
+// Verdicts "ordered" stay true while a warp learns more, so only those are kept.
+bool Detector::knows_verdict(Cell cell) const {
+  const Verdict& kept = verdicts_[(cell ^ now_.segment * 97U) % kVerdicts];
+  return kept.cell == cell && kept.segment == now_.segment && now_.uniform;
+}
+void Detector::keep_verdict(Cell cell) {
+  if (now_.uniform) verdicts_[(cell ^ now_.segment * 97U) % kVerdicts] = {cell, now_.segment};
+}
+
+bool Detector::is_ordered(Cell access, uint32_t lane) {
+  const AccessId id = access_of(access);
+  if (access < floor_ || id == now_.access || knows_verdict(id)) return true;
+  const Segment& earlier = history().segment(history()[id].segment);
+  if (!now_.cluster->is_behind(now_.warp, lane, earlier)) return false;
+  keep_verdict(id);
+  return true;
+}
+
+// Whether the current access conflicts with an earlier one, which it then reports.
+bool Detector::check_one(Cell access, bool is_write, Lane known, uint64_t address, uint32_t bytes,
+                         uint32_t lane) {
+  if (access < floor_) return false;
+  const Site& site = history().site(history()[access_of(access)].site);
+  if (site.strong && now_.site.strong) return false;
+  if (!is_ordered(access, lane)) {
+    report(access, is_write, known, address, bytes, lane, std::nullopt);
+    return true;
+  }
+  if (is_write && now_.site.async_proxy && !site.async_proxy && site.program != nullptr) {
+    const Segment& earlier = history().segment(history()[access_of(access)].segment);
+    if (order_.needs_proxy_fence(*now_.cluster, now_.warp, earlier)) {
+      report(access, is_write, known, address, bytes, lane, Missing::kProxyFence);
+      return true;
+    }
+  }
+  return false;
+}
+
+void Detector::check_write(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane) {
+  if (!is_split(cell)) {
+    check_one(cell, true, Lane::kFirst, address, bytes, lane);
+    return;
+  }
+  const ShadowMemory::Bytes parts = shadow_.bytes_of(cell);
+  for (uint32_t i = 0; i < bytes; ++i)
+    check_one(parts[i], true, Lane::kExact, address + i, 1, lane);
+}
+
+void Detector::check_reads(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane, Lane known) {
+  if (is_split(cell)) {
+    const ShadowMemory::Bytes parts = shadow_.bytes_of(cell);
+    for (uint32_t i = 0; i < bytes; ++i) check_reads(parts[i], address + i, 1, lane, Lane::kExact);
+    return;
+  }
+  const Cell whole = cell;
+  bool found = is_set(cell) && knows_verdict(cell);
+  const bool known_set = found;
+  while (!found && is_set(cell) && !is_stale(cell)) {
+    const ReadSet& set = sets_[cell & kIndexMask];
+    const bool grid_is_behind = set.ticket != now_.cluster->ticket() &&
+                                now_.cluster->know_complete(now_.warp, 1U << lane, set.ticket);
+    if (!grid_is_behind) found = check_one(set.newest, false, Lane::kUnknown, address, bytes, lane);
+    cell = grid_is_behind ? set.other_grid : set.rest;
+  }
+  if (!found && !is_set(cell)) {
+    found = check_one(cell, false, cell == whole ? known : Lane::kUnknown, address, bytes, lane);
+  }
+  if (!found && is_set(whole) && !known_set) keep_verdict(whole);
+}
+
+// --- Sets of reads.
+
+Ticket Detector::ticket_of(Cell access) const {
+  const History& history = order_.history();
+  return history.cluster(history.segment(history[access_of(access)].segment).cluster).ticket;
+}
+
+Cell Detector::make_set(Cell rest, Cell newest) {
+  ReadSet set{rest, newest, rest, ticket_of(newest)};
+  if (is_set(rest)) {
+    const ReadSet& before = sets_[rest & kIndexMask];
+    if (before.ticket == set.ticket) set.other_grid = before.other_grid;
+  } else if (ticket_of(rest) == set.ticket) {
+    set.other_grid = 0;
+  }
+  return kSetTag | sets_.add(set);
+}
+
+// What a cell becomes that the current access reads: reads that it is ordered behind need not be
+// remembered.
+Cell Detector::with_read(Cell cell, Cell mine) {
+  if (is_stale(cell)) return mine;
+  if (!is_set(cell)) {
+    if (access_of(cell) == now_.access) return cell;
+    return is_ordered(cell, lane_of(mine)) ? mine : make_set(cell, mine);
+  }
+  if (access_of(sets_[cell & kIndexMask].newest) == now_.access) return cell;
+  const auto [change, is_new] =
+      set_changes_.try_emplace(uint64_t{cell} << 32U | now_.access, Cell{0});
+  if (is_new) {
+    Cell rest = cell;
+    while (is_set(rest) && !is_stale(rest)) {
+      const ReadSet& set = sets_[rest & kIndexMask];
+      if (!is_ordered(set.newest, lane_of(mine))) break;
+      rest = set.rest;
+    }
+    const bool alone = is_stale(rest) || (!is_set(rest) && is_ordered(rest, lane_of(mine)));
+    change->second = alone ? 0 : make_set(rest, mine);
+  }
+  return change->second == 0 ? mine : change->second;
+}
+
+void Detector::add_read(Cell& cell, Cell mine) {
+  if (!is_split(cell)) {
+    cell = with_read(cell, mine);
+    return;
+  }
+  ShadowMemory::Bytes& parts = shadow_.bytes_of(cell);
+  for (Cell& part : parts) part = with_read(part, mine);
+  if (are_equal(parts)) shadow_.join(cell, parts[0]);
+}
+
+// --- Reports.
+
+Accessor Detector::describe(Cell access, Lane known, uint64_t address) const {
+  const History& history = order_.history();
+  const History::Access& what = history[access_of(access)];
+  const Segment& segment = history.segment(what.segment);
+  const ClusterInfo& cluster = history.cluster(segment.cluster);
+  Accessor accessor;
+  accessor.site = history.site(what.site);
+  accessor.ticket = cluster.ticket;
+  accessor.cluster = cluster.index;
+  accessor.cta = segment.warp / cluster.warps_per_cta;
+  accessor.warp = segment.warp % cluster.warps_per_cta;
+  const bool shared = known == Lane::kFirst && accessor.site.lane_bytes < kCellBytes;
+  const auto byte = static_cast<uint32_t>(address % kCellBytes);
+  accessor.lane = lane_of(access) + (shared ? byte / accessor.site.lane_bytes : 0);
+  accessor.lane_known = known != Lane::kUnknown;
+  accessor.waited = (segment.waited_lanes >> accessor.lane & 1U) != 0;
+  return accessor;
+}
+
+Missing Detector::missing_between(const Accessor& first, const Accessor& second,
+                                  bool reversed) const {
+  if (first.ticket == second.ticket) {
+    if (first.cluster != second.cluster) return Missing::kGridSync;
+    return first.cta != second.cta ? Missing::kClusterSync : Missing::kCtaSync;
+  }
+  // The current access is the second of the two, unless the second grid ran ahead.
+  const bool is_ancestor = reversed ? order_.is_ancestor(first.ticket, second.ticket)
+                                    : now_.cluster->work().ancestors.contains(first.ticket);
+  if (!is_ancestor) return Missing::kDependency;
+  return second.waited ? Missing::kChain : Missing::kWait;
+}
+
+void Detector::report(Cell earlier, bool is_write, Lane known, uint64_t address, uint32_t bytes,
+                      uint32_t lane, std::optional<Missing> missing) {
+  Conflict conflict;
+  conflict.first = describe(earlier, known, address);
+  conflict.second = describe(cell_of(now_.access, lane), Lane::kExact, address);
+  const bool reversed = conflict.first.ticket > conflict.second.ticket;
+  if (reversed) std::swap(conflict.first, conflict.second);
+  const bool now_writes = now_.site.kind != AccessKind::kRead;
+  const bool first_writes = reversed ? now_writes : is_write;
+  const bool second_writes = reversed ? is_write : now_writes;
+  conflict.kind = !first_writes   ? ConflictKind::kWriteAfterRead
+                  : second_writes ? ConflictKind::kWriteAfterWrite
+                                  : ConflictKind::kReadAfterWrite;
+  conflict.missing =
+      missing ? *missing : missing_between(conflict.first, conflict.second, reversed);
+  conflict.address = address;
+  conflict.bytes = bytes;
+  const auto leaves_unused = [&](const Accessor& accessor) {
+    const Site& site = accessor.site;
+    return uses_byte && site.kind == AccessKind::kRead && site.program != nullptr &&
+           !uses_byte(site, static_cast<uint32_t>(address % site.lane_bytes));
+  };
+  if (conflict.missing == Missing::kProxyFence) {
+    conflict.special = ConflictClass::kProxy;
+  } else if (conflict.missing == Missing::kChain) {
+    conflict.special = ConflictClass::kTransitive;
+  } else if (leaves_unused(conflict.first) || leaves_unused(conflict.second)) {
+    conflict.special = ConflictClass::kOverRead;
+  } else if ((conflict.first.site.kind == AccessKind::kAtomic) !=
+             (conflict.second.site.kind == AccessKind::kAtomic)) {
+    conflict.special = ConflictClass::kAtomic;
+  }
+  if (!compares_values || now_.site.kind != AccessKind::kWrite || now_.site.program == nullptr) {
+    report_(conflict);
+    return;
+  }
+  Held held{conflict, {}};
+  std::memcpy(held.before.data(), reinterpret_cast<const void*>(address), bytes);
+  held_back_.push_back(held);
+}
+
+// The store is done: now it shows whether it changed anything.
+void Detector::judge_stores() {
+  for (Held& held : held_back_) {
+    const auto* const now = reinterpret_cast<const void*>(held.conflict.address);
+    if (std::memcmp(now, held.before.data(), held.conflict.bytes) == 0) {
+      held.conflict.special = ConflictClass::kSameValue;
+    }
+    report_(held.conflict);
+  }
+  held_back_.clear();
+}
+
+// --- Forgetting.
+
+bool Detector::host_waited(Ticket ticket) {
+  if (!order_.host_waited(ticket)) return false;
+  sets_.forget_all();
+  set_changes_.clear();
+  verdicts_.fill({});
+  floor_ = cell_of(history().floor(), 0);
+  return true;
+}
+
+// So many accesses without a point where the host waits for all of them: the numbers start again,
+// and what came before is not compared with what follows.
+void Detector::restart_if_full() {
+  if (history().end() < kMostAccesses && sets_.end() < kMostSets) return;
+  shadow_.clear();
+  sets_.restart();
+  set_changes_.clear();
+  verdicts_.fill({});
+  history().restart_accesses();
+  floor_ = cell_of(history().floor(), 0);
+}
+
+}  // namespace slipstream::emulator::race

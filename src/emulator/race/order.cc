@@ -1,0 +1,96 @@
+#include "emulator/race/order.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+namespace slipstream::emulator::race {
+
+void Order::submit(Ticket ticket, const std::vector<Dependency>& dependencies,
+                   uint64_t memory_domain) {
+  works_.submit(ticket, dependencies).memory_domain = memory_domain;
+}
+
+void Order::start(Ticket ticket) {
+  if (const auto work = works_.find(ticket)) WorkOrder::start(*work);
+}
+
+void Order::complete(Ticket ticket) {
+  if (const auto work = works_.find(ticket)) WorkOrder::complete(*work);
+}
+
+bool Order::host_waited(Ticket ticket) {
+  if (works_.host_knows(ticket)) return false;
+  works_.host_waited(ticket);
+  std::erase_if(unseen_, [&](Ticket unseen) { return works_.host_knows(unseen); });
+  if (!unseen_.empty()) return false;
+  published_.clear();
+  proxy_fenced_.clear();
+  clocks_.clear();
+  history_.forget_accesses();
+  return true;
+}
+
+bool Order::implies(Ticket later, Ticket earlier) const {
+  const auto work = works_.find(later);
+  return work != nullptr && work->can_wait && work->at_end().contains(earlier);
+}
+
+bool Order::is_ancestor(Ticket earlier, Ticket later) const {
+  const auto work = works_.find(later);
+  return work != nullptr && work->ancestors.contains(earlier);
+}
+
+// What prerequisites handed over before the grid started.
+ClockId Order::start_clock(const Work& work) {
+  ClockId clock = 0;
+  for (const Work::Link& link : work.links) {
+    if (link.kind != DependencyKind::kProgrammatic) continue;
+    const bool same_domain = link.work->memory_domain == work.memory_domain;
+    const Scope needed = same_domain ? Scope::kDevice : Scope::kSystem;
+    clock = clocks_.join(clock, link.work->published[static_cast<size_t>(needed)]);
+  }
+  return clock;
+}
+
+std::unique_ptr<ClusterOrder> Order::start_cluster(Ticket ticket, uint64_t index, uint32_t ctas,
+                                                   uint32_t warps_per_cta) {
+  auto work = works_.find(ticket);
+  WorkOrder::start(*work);
+  unseen_.insert(ticket);
+  const ClockId clock = start_clock(*work);
+  return std::make_unique<ClusterOrder>(std::move(work), clocks_, history_, index, ctas,
+                                        warps_per_cta, clock);
+}
+
+void Order::strong_read(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool acquires) {
+  const auto clock = published_.find(address);
+  if (clock != published_.end()) cluster.observe(warp, clock->second, acquires);
+}
+
+void Order::strong_write(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool releases,
+                         bool is_atomic) {
+  const ClockId clock = cluster.published(warp, releases);
+  // An atomic keeps alive what earlier writes released: it may be their value that is passed on.
+  ClockId& published = published_[address];
+  published = is_atomic ? clocks_.join(published, clock) : clock;
+  if (published == 0) published_.erase(address);
+}
+
+void Order::fence_proxy(ClusterOrder& cluster, uint32_t warp) {
+  const std::span<const uint32_t> covered = cluster.fence_proxy(warp);
+  std::vector<uint32_t>& fenced = proxy_fenced_[cluster.id()];
+  fenced.resize(covered.size());
+  for (size_t i = 0; i < covered.size(); ++i) fenced[i] = std::max(fenced[i], covered[i]);
+}
+
+bool Order::needs_proxy_fence(const ClusterOrder& cluster, uint32_t warp,
+                              const Segment& earlier) const {
+  const Ticket ticket = history_.cluster(earlier.cluster).ticket;
+  // Between launches in full order there is nothing to fence.
+  if (cluster.work().at_start.contains(ticket) || cluster.has_fenced_proxy(warp)) return false;
+  const auto fenced = proxy_fenced_.find(earlier.cluster);
+  return fenced == proxy_fenced_.end() || fenced->second[earlier.warp] < earlier.time;
+}
+
+}  // namespace slipstream::emulator::race

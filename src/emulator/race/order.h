@@ -1,0 +1,71 @@
+// The happens-before order of everything that a device does: the class that all others ask.
+//
+// It is told what threads, grids and the host do, in any order that a device may do it in, and says
+// whether one access is ordered behind another by what CUDA and PTX promise.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "emulator/race/clock_graph.h"
+#include "emulator/race/cluster_order.h"
+#include "emulator/race/history.h"
+#include "emulator/race/work_order.h"
+
+namespace slipstream::emulator::race {
+
+class Order {
+ public:
+  // --- Work items.
+
+  void submit(Ticket ticket, const std::vector<Dependency>& dependencies,
+              uint64_t memory_domain = 0);
+  // The item starts: all it depends on has come as far as it must.
+  void start(Ticket ticket);
+  void complete(Ticket ticket);
+  // The host has seen the item complete. Returns whether everything that has touched memory so far
+  // is now behind whatever comes.
+  bool host_waited(Ticket ticket);
+  // A host query may take the item as complete only if the host knows it.
+  [[nodiscard]] bool host_knows(Ticket ticket) const { return works_.host_knows(ticket); }
+  // Whether waiting for `later` is also waiting for `earlier`.
+  [[nodiscard]] bool implies(Ticket later, Ticket earlier) const;
+  // Whether dependencies of any kind lead from `later` back to `earlier`.
+  [[nodiscard]] bool is_ancestor(Ticket earlier, Ticket later) const;
+
+  // --- Threads.
+
+  // Clusters of a grid, or with one warp of one CTA the copy or fill that an item is.
+  std::unique_ptr<ClusterOrder> start_cluster(Ticket ticket, uint64_t index, uint32_t ctas,
+                                              uint32_t warps_per_cta);
+  // Strong accesses to global memory synchronise: an atomic is a read and then a write.
+  void strong_read(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool acquires);
+  void strong_write(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool releases,
+                    bool is_atomic);
+
+  // fence.proxy.async, and whether an asynchronous access still needs one to see what a segment
+  // wrote that it is ordered behind.
+  void fence_proxy(ClusterOrder& cluster, uint32_t warp);
+  [[nodiscard]] bool needs_proxy_fence(const ClusterOrder& cluster, uint32_t warp,
+                                       const Segment& earlier) const;
+
+  // --- What has happened.
+
+  History& history() { return history_; }
+  [[nodiscard]] const History& history() const { return history_; }
+
+ private:
+  ClockId start_clock(const Work& work);
+
+  WorkOrder works_;
+  ClockGraph clocks_;
+  History history_;
+  std::unordered_map<uint64_t, ClockId> published_;  // by address, through strong writes
+  // What proxy fences cover, by cluster, for each of its warps.
+  std::unordered_map<ClusterId, std::vector<uint32_t>> proxy_fenced_;
+  std::unordered_set<Ticket> unseen_;  // have touched memory, unknown to the host
+};
+
+}  // namespace slipstream::emulator::race

@@ -1,0 +1,83 @@
+#include "emulator/race/shadow_memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace slipstream::emulator::race {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+
+Cell* reserve(uint64_t bytes) {
+  void* const address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (address == MAP_FAILED) {
+    throw std::runtime_error(
+        "the race check cannot reserve address space for what it remembers of device memory (is a "
+        "limit on virtual memory set?)");
+  }
+  return static_cast<Cell*>(address);
+}
+
+void drop_pages(Cell* cells, uint64_t first_byte, uint64_t bytes) {
+  madvise(reinterpret_cast<std::byte*>(cells) + first_byte, bytes, MADV_DONTNEED);
+}
+
+}  // namespace
+
+ShadowMemory::ShadowMemory(uint64_t begin, uint64_t size)
+    : begin_(begin), size_(size), writes_(reserve(size)), reads_(reserve(size)) {}
+
+ShadowMemory::~ShadowMemory() {
+  munmap(writes_, size_);
+  munmap(reads_, size_);
+}
+
+ShadowMemory::Bytes& ShadowMemory::split(Cell& cell) {
+  if (is_split(cell)) return bytes_of(cell);
+  uint32_t index = 0;
+  if (free_splits_.empty()) {
+    index = static_cast<uint32_t>(splits_.size());
+    splits_.emplace_back();
+  } else {
+    index = free_splits_.back();
+    free_splits_.pop_back();
+  }
+  splits_[index].fill(cell);
+  cell = kSplitTag | index;
+  return splits_[index];
+}
+
+void ShadowMemory::join(Cell& cell, Cell value) {
+  if (is_split(cell)) free_splits_.push_back(cell & kIndexMask);
+  cell = value;
+}
+
+void ShadowMemory::clear(uint64_t address, uint64_t size) {
+  const uint64_t first = address - begin_;
+  const uint64_t end = std::min(first + size, size_);
+  for (Cell* const cells : {writes_, reads_}) {
+    for (uint64_t i = first / kCellBytes; i < (end + kCellBytes - 1) / kCellBytes; ++i) {
+      // Whole pages at once: memory nobody touched is not made by looking at it.
+      const uint64_t byte = i * sizeof(Cell);
+      if (byte % kPage == 0 && end - byte >= kPage) {
+        const uint64_t pages = (end - byte) / kPage * kPage;
+        drop_pages(cells, byte, pages);
+        i += pages / sizeof(Cell) - 1;
+      } else {
+        join(cells[i], 0);
+      }
+    }
+  }
+}
+
+void ShadowMemory::clear() {
+  drop_pages(writes_, 0, size_);
+  drop_pages(reads_, 0, size_);
+  splits_.clear();
+  free_splits_.clear();
+}
+
+}  // namespace slipstream::emulator::race

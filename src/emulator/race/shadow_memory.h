@@ -1,0 +1,63 @@
+// What the detector remembers of global memory: for every byte its last write, and the reads since.
+//
+// Four bytes share a cell unless they were accessed apart. A cell holds one access and its lane, a
+// set of accesses (reads by threads that are not ordered among themselves), or the place of four
+// cells, one for each byte. Only cells of touched memory cost memory: 8 bytes for 4.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace slipstream::emulator::race {
+
+using Cell = uint32_t;
+
+inline constexpr uint32_t kCellBytes = 4;
+inline constexpr uint32_t kLaneBits = 5;
+inline constexpr uint32_t kAccessBits = 31 - kLaneBits;
+inline constexpr Cell kSetTag = 0x8000'0000U;
+inline constexpr Cell kSplitTag = 0xc000'0000U;
+inline constexpr Cell kIndexMask = 0x3fff'ffffU;
+
+constexpr Cell cell_of(uint32_t access, uint32_t lane) { return access << kLaneBits | lane; }
+constexpr uint32_t access_of(Cell cell) { return cell >> kLaneBits; }
+constexpr uint32_t lane_of(Cell cell) { return cell & ((1U << kLaneBits) - 1); }
+constexpr bool is_split(Cell cell) { return cell >= kSplitTag; }
+constexpr bool is_set(Cell cell) { return cell >= kSetTag && cell < kSplitTag; }
+
+class ShadowMemory {
+ public:
+  // Of the addresses [begin, +size).
+  ShadowMemory(uint64_t begin, uint64_t size);
+  ~ShadowMemory();
+  ShadowMemory(const ShadowMemory&) = delete;
+  ShadowMemory& operator=(const ShadowMemory&) = delete;
+
+  [[nodiscard]] bool covers(uint64_t address) const { return address - begin_ < size_; }
+  // The cells of the four bytes around an address, and of those behind.
+  Cell* writes(uint64_t address) { return writes_ + (address - begin_) / kCellBytes; }
+  Cell* reads(uint64_t address) { return reads_ + (address - begin_) / kCellBytes; }
+
+  // Four cells for a cell, all as it was, and back.
+  using Bytes = std::array<Cell, kCellBytes>;
+  Bytes& split(Cell& cell);
+  Bytes& bytes_of(Cell cell) { return splits_[cell & kIndexMask]; }
+  // Makes it a cell without cells of its own again.
+  void join(Cell& cell, Cell value);
+
+  // Forgets a range, or everything.
+  void clear(uint64_t address, uint64_t size);
+  void clear();
+
+ private:
+  uint64_t begin_;
+  uint64_t size_;
+  Cell* writes_ = nullptr;
+  Cell* reads_ = nullptr;
+  std::vector<Bytes> splits_;
+  std::vector<uint32_t> free_splits_;
+};
+
+}  // namespace slipstream::emulator::race
