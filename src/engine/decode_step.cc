@@ -11,6 +11,7 @@
 #include "engine/kernels/sample/launch.h"
 #include "engine/kernels/scores/launch.h"
 #include "engine/kernels/select/launch.h"
+#include "engine/kernels/values/launch.h"
 
 namespace slipstream::engine {
 namespace {
@@ -195,6 +196,7 @@ void DecodeStep::attend(const Layer& layer) const {
        .cache = layer.cache.latent.read(),
        .fp8_rows = fp8_rows_,
        .scale = static_cast<float>(config_.softmax_scale() * std::numbers::log2e),
+       .most_keys = most_keys(config_, workspace_.positions),
        .splits = splits(layer.tokens),
        .partials = workspace_.partials.produced(),
        .weights = workspace_.partial_weights.produced()},
@@ -203,14 +205,14 @@ void DecodeStep::attend(const Layer& layer) const {
 
 // Combination of the splits; W_UV.
 void DecodeStep::project_values(const Layer& layer) const {
-  kernels::LinearLaunch<kernels::CombineInput> launch{linear(layer.tokens), {}};
-  add_segment(launch.linear, layer.weights.w_uv, workspace_.values.data());
-  launch.linear.rows_per_input = config_.v_head_dim;
-  launch.input = {.partials = workspace_.partials.read(),
-                  .weights = workspace_.partial_weights.read(),
-                  .heads = heads_,
-                  .splits = splits(layer.tokens)};
-  kernels::launch_combine_linear(launch, layer.options);
+  kernels::launch_values({.w_uv = layer.weights.w_uv,
+                          .tokens = layer.tokens,
+                          .heads = heads_,
+                          .splits = splits(layer.tokens),
+                          .partials = workspace_.partials.read(),
+                          .weights = workspace_.partial_weights.read(),
+                          .output = workspace_.values.produced()},
+                         layer.options);
 }
 
 void DecodeStep::project_output(const Layer& layer) const {

@@ -8,6 +8,7 @@
 #include "engine/kernels/sample/launch.h"
 #include "engine/kernels/scores/launch.h"
 #include "engine/kernels/select/launch.h"
+#include "engine/kernels/values/launch.h"
 #include "slipstream/engine.h"
 
 namespace slipstream::engine {
@@ -18,8 +19,8 @@ std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
       &kernels::kSiluLinearDeclaration, &kernels::kCombineLinearDeclaration,
       &kernels::kLatentDeclaration,     &kernels::kScoreDeclaration,
       &kernels::kSelectDeclaration,     &kernels::kAttendDeclaration,
-      &kernels::kRoutedDeclaration,     &kernels::kDownDeclaration,
-      &kernels::kSampleDeclaration};
+      &kernels::kValuesDeclaration,     &kernels::kRoutedDeclaration,
+      &kernels::kDownDeclaration,       &kernels::kSampleDeclaration};
   return kDeclarations;
 }
 

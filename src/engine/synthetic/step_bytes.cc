@@ -48,7 +48,7 @@ StepBytes::Stage StepBytes::stage_of(const std::string& kernel, int layer, bool 
   if (kernel == "score_keys") return scores(weights);
   if (kernel == "select_keys") return select();
   if (kernel == "attend") return attend();
-  if (kernel == "combine_linear") return values(weights);
+  if (kernel == "project_values") return values(weights);
   if (kernel == "plain_linear") return output(weights);
   if (kernel == "silu_linear") return dense(weights);
   if (kernel == "routed_experts") return routed(weights, experts);
@@ -99,7 +99,7 @@ StepBytes::Stage StepBytes::attend() const {
 
 StepBytes::Stage StepBytes::values(const LayerWeights& layer) const {
   const int heads = shapes_.local_heads();
-  return {"combine_linear: w_uv", bytes_of(layer.w_uv) + activations(heads * kernels::kLatent) +
+  return {"project_values", bytes_of(layer.w_uv) + activations(heads * kernels::kLatent) +
                                       activations(layer.w_uv.rows)};
 }
 

@@ -1,206 +1,179 @@
-// Sparse MLA attention in its absorbed form, split over keys: 16 heads of one token per CTA.
+// Sparse MLA attention in its absorbed form: 16 heads of one token per cluster of eight CTAs, which
+// share a split of the token's keys.
 //
-// A CTA takes every splits-th chunk of 64 keys of its token's list: it gathers their rows into
-// shared memory as bf16 (656-byte rows are dequantised on the way), multiplies them with the
-// queries (each warp 16 keys), and adds the weighted latents to its sums (each warp 128 columns),
-// with the usual running maximum. The next launch combines the splits.
+// A CTA takes every eighth chunk of 16 or 32 keys of its split: it gathers their rows into shared
+// memory as bf16 while it works on the chunk before, multiplies them with the queries (the warps
+// share out keys and columns), and adds the weighted latents to its sums (each warp 64 columns),
+// with the usual running maximum. At the end warp w sends its 64 columns to CTA w, which adds what
+// all eight have of them: so few partial results leave the cluster. The next launch combines the
+// splits.
 //
 // PDL: nothing but shared addresses before the wait.
 #pragma once
 
-#include "engine/kernels/attend/params.h"
-#include "engine/kernels/support/lanes.cuh"
+#include "engine/kernels/attend/rows.cuh"
 #include "engine/kernels/support/launch_scope.cuh"
 #include "engine/kernels/support/tensor_core.cuh"
 
 namespace slipstream::engine::kernels {
 namespace attend {
 
-inline constexpr int kWarps = 4;
 inline constexpr int kHeads = 16;
-inline constexpr int kKeys = 64;
-// Eight more elements put neighbouring rows on different banks.
-inline constexpr int kRowStride = kLatentRow + 8;
-inline constexpr int kProbabilityStride = kKeys + 8;
+inline constexpr int kCluster = kWarps;
 inline constexpr int kWarpColumns = kLatent / kWarps;
+inline constexpr int kSteps = kLatentRow / 16;
 
+template <int kKeys>
 struct Shared {
-  __nv_bfloat16 keys[kKeys][kRowStride];
+  static constexpr int kRows = kKeys / kWarps;       // that a warp fetches
+  static constexpr int kKeyTiles = kKeys / 16;       // of the first product
+  static constexpr int kParts = kWarps / kKeyTiles;  // that its columns are split into
+  static constexpr int kProbabilityStride = kKeys + 8;
+
+  __nv_bfloat16 keys[2][kKeys][kRowStride];
   __nv_bfloat16 queries[kHeads][kRowStride];
+  float products[kParts][kHeads][kKeys];
   __nv_bfloat16 probabilities[kHeads][kProbabilityStride];
-  float largest[kWarps][kHeads];
-  float sums[kWarps][kHeads];
+  float rescale[kHeads];
+  // Of every CTA of the cluster: (largest exponent, sum), and this CTA's columns.
+  float2 weights[kCluster][kHeads];
+  float2 latents[kCluster][kHeads][kWarpColumns / 2];
 };
 
-__device__ __forceinline__ void store_zero(__nv_bfloat16* target) {
-  *reinterpret_cast<uint4*>(target) = make_uint4(0, 0, 0, 0);
-}
-
-// [absorbed 512 | rotated 64] of 16 heads; heads that do not exist are zero.
-__device__ __forceinline__ void load_queries(const AttendParams& params, int token, int first_head,
-                                             const StepRow& place, Shared& shared) {
+// Sends for the absorbed part of 16 queries; heads that do not exist are zero.
+template <int kKeys>
+__device__ __forceinline__ void fetch_absorbed(const AttendParams& params, int token,
+                                               int first_head, Shared<kKeys>& shared) {
   constexpr int kPieces = kLatent / 8;
-  for (int i = threadIdx.x; i < kHeads * kPieces; i += kWarps * 32) {
+#pragma unroll
+  for (int i = threadIdx.x; i < kHeads * kPieces; i += kThreads) {
     const int head = first_head + i / kPieces;
     __nv_bfloat16* target = &shared.queries[i / kPieces][i % kPieces * 8];
     if (head < params.heads) {
       const std::int64_t row = std::int64_t{token} * params.heads + head;
-      *reinterpret_cast<uint4*>(target) =
-          *reinterpret_cast<const uint4*>(params.absorbed.get() + row * kLatent + i % kPieces * 8);
+      copy_16(target, params.absorbed.get() + row * kLatent + i % kPieces * 8);
     } else {
-      store_zero(target);
+      *reinterpret_cast<uint4*>(target) = make_uint4(0, 0, 0, 0);
     }
   }
+}
+
+// The other part: thread t has pairs 2 (t % 16) and the next of head t / 16.
+__device__ __forceinline__ uint2 read_rope_part(const AttendParams& params, int token,
+                                                int first_head) {
+  const int head = first_head + static_cast<int>(threadIdx.x) / 16;
+  if (head >= params.heads) return make_uint2(0, 0);
+  const std::int64_t row = std::int64_t{token} * params.heads + head;
+  const __nv_bfloat16* source = params.queries.get() + (row + 1) * params.head_dim - kRope;
+  return reinterpret_cast<const uint2*>(source)[threadIdx.x % 16];
+}
+
+__device__ __forceinline__ std::uint32_t rotate_packed(std::uint32_t packed, float cosine,
+                                                       float sine) {
+  const float2 pair = __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&packed));
+  const float2 turned = rotate_pair(pair, cosine, sine);
+  return ops::pack_pair<DType::kBFloat16>(turned.x, turned.y);
+}
+
+template <int kKeys>
+__device__ __forceinline__ void store_rope_part(const AttendParams& params, const StepRow& place,
+                                                uint2 pairs, Shared<kKeys>& shared) {
   const float* rope = rope_row(params.rope, place.position);
-  for (int i = threadIdx.x; i < kHeads * kRope / 2; i += kWarps * 32) {
-    const int head = first_head + i / (kRope / 2);
-    const int pair = i % (kRope / 2);
-    std::uint32_t turned = 0;
-    if (head < params.heads) {
-      const std::int64_t row = std::int64_t{token} * params.heads + head;
-      const __nv_bfloat16* source =
-          params.queries.get() + (row + 1) * params.head_dim - kRope + 2 * pair;
-      const float2 value = rotate_pair({__bfloat162float(source[0]), __bfloat162float(source[1])},
-                                       rope[pair], rope[kRope / 2 + pair]);
-      turned = ops::pack_pair<DType::kBFloat16>(value.x, value.y);
-    }
-    *reinterpret_cast<std::uint32_t*>(&shared.queries[i / (kRope / 2)][kLatent + 2 * pair]) =
-        turned;
-  }
+  const int pair = threadIdx.x % 16;
+  const float2 cosines = reinterpret_cast<const float2*>(rope)[pair];
+  const float2 sines = reinterpret_cast<const float2*>(rope + kRope / 2)[pair];
+  auto* target =
+      reinterpret_cast<uint2*>(&shared.queries[threadIdx.x / 16][kLatent]) + threadIdx.x % 16;
+  *target = make_uint2(rotate_packed(pairs.x, cosines.x, sines.x),
+                       rotate_packed(pairs.y, cosines.y, sines.y));
 }
 
-__device__ __forceinline__ void copy_bf16_row(const std::byte* row, __nv_bfloat16* target) {
-  for (int piece = threadIdx.x % 32; piece < kLatentRow / 8; piece += 32) {
-    reinterpret_cast<uint4*>(target)[piece] = reinterpret_cast<const uint4*>(row)[piece];
-  }
-}
-
-// Lane l dequantises latents 16 l to 16 l + 15 and copies one pair of the rotated key.
-__device__ __forceinline__ void copy_fp8_row(const std::byte* row, __nv_bfloat16* target) {
+// Products of the 16 queries with 16 keys over a part of the columns, to shared memory.
+template <int kKeys>
+__device__ __forceinline__ void multiply_keys(int stage, Shared<kKeys>& shared) {
+  using S = Shared<kKeys>;
   const int lane = threadIdx.x % 32;
-  const uint4 codes = reinterpret_cast<const uint4*>(row)[lane];
-  const float scale = reinterpret_cast<const float*>(row + kLatent)[lane / 8];
-  const std::uint32_t words[] = {codes.x, codes.y, codes.z, codes.w};
-#pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const std::uint32_t pair = words[i / 2] >> (i % 2 * 16);
-    const float low = from_code(static_cast<std::uint8_t>(pair)) * scale;
-    const float high = from_code(static_cast<std::uint8_t>(pair >> 8)) * scale;
-    reinterpret_cast<std::uint32_t*>(target)[lane * 8 + i] =
-        ops::pack_pair<DType::kBFloat16>(low, high);
-  }
-  reinterpret_cast<std::uint32_t*>(target + kLatent)[lane] =
-      reinterpret_cast<const std::uint32_t*>(row + kFp8RowBytes - kRope * 2)[lane];
-}
-
-// Each warp gathers 16 rows; rows beyond the list are zero.
-__device__ __forceinline__ void load_keys(const AttendParams& params, int token,
-                                          const StepRow& place, int first, int keys,
-                                          Shared& shared) {
-  const bool listed = params.lists.get() != nullptr && place.position >= params.index_topk;
-  const int* list = params.lists.get() + token * params.index_topk;
-  for (int i = threadIdx.x / 32; i < kKeys; i += kWarps) {
-    __nv_bfloat16* target = shared.keys[i];
-    if (first + i >= keys) {
-      for (int piece = threadIdx.x % 32; piece < kLatentRow / 8; piece += 32) {
-        store_zero(target + piece * 8);
-      }
-      continue;
-    }
-    const std::int64_t slot = listed ? list[first + i] : params.places.slot(place, first + i);
-    if (params.fp8_rows) {
-      copy_fp8_row(params.cache.get() + slot * kFp8RowBytes, target);
-    } else {
-      copy_bf16_row(params.cache.get() + slot * kLatentRow * 2, target);
-    }
-  }
-}
-
-// Products of the 16 queries with the warp's 16 keys, scaled; keys beyond the list get -inf.
-__device__ __forceinline__ void multiply_keys(const AttendParams& params, int keys_left,
-                                              const Shared& shared, float (&products)[2][4]) {
-  const int lane = threadIdx.x % 32;
-  const int first_key = threadIdx.x / 32 * 16;
+  const int warp = threadIdx.x / 32;
+  const int first_key = warp % S::kKeyTiles * 16;
+  const int part = warp / S::kKeyTiles;
+  const int first_step = kSteps * part / S::kParts;
+  const int end_step = kSteps * (part + 1) / S::kParts;
   const std::uint32_t query =
       shared_address(&shared.queries[lane / 8 % 2 * 8 + lane % 8][lane / 16 * 8]);
   const std::uint32_t key =
-      shared_address(&shared.keys[first_key + lane / 16 * 8 + lane % 8][lane / 8 % 2 * 8]);
-#pragma unroll 4
-  for (int step = 0; step < kLatentRow / 16; ++step) {
+      shared_address(&shared.keys[stage][first_key + lane / 16 * 8 + lane % 8][lane / 8 % 2 * 8]);
+  float products[2][4] = {};
+#pragma unroll
+  for (int i = 0; i < (kSteps + S::kParts - 1) / S::kParts; ++i) {
+    const int step = first_step + i;
+    if (step >= end_step) break;
     const uint4 a = load_matrices(query + step * 32);
     const uint4 b = load_matrices(key + step * 32);
     multiply_bf16(products[0], a, b.x, b.y);
     multiply_bf16(products[1], a, b.z, b.w);
   }
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
+  for (int tile = 0; tile < 2; ++tile) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int index = first_key + half * 8 + lane % 4 * 2 + i % 2;
-      products[half][i] = index < keys_left ? products[half][i] * params.scale : -INFINITY;
+    for (int r = 0; r < 2; ++r) {
+      const int column = first_key + tile * 8 + lane % 4 * 2;
+      *reinterpret_cast<float2*>(&shared.products[part][lane / 4 + r * 8][column]) = {
+          products[tile][2 * r], products[tile][2 * r + 1]};
     }
   }
 }
 
-// A lane's two heads, g and g + 8.
+// Of head threadIdx.x / 16, the same in its 16 threads.
 struct RunningSoftmax {
-  float largest[2] = {-INFINITY, -INFINITY};
-  float sum[2] = {0, 0};
+  float largest = -INFINITY;
+  float sum = 0;
 };
 
-// Turns products into probabilities relative to the new maximum, in shared memory; returns in
-// `rescale` what older sums are to be multiplied with. Two barriers; the second one also shows the
-// probabilities.
-__device__ __forceinline__ void update_softmax(float (&products)[2][4], Shared& shared,
-                                               RunningSoftmax& softmax, float (&rescale)[2]) {
-  const int lane = threadIdx.x % 32;
-  const int warp = threadIdx.x / 32;
+// Turns products into probabilities relative to the new maximum, in shared memory, with what older
+// sums are to be multiplied with. Keys beyond keys_left have none.
+template <int kKeys>
+__device__ __forceinline__ void update_softmax(const AttendParams& params, int keys_left,
+                                               Shared<kKeys>& shared, RunningSoftmax& softmax) {
+  using S = Shared<kKeys>;
+  const int head = threadIdx.x / 16;
+  float exponents[S::kKeyTiles];
+  float largest = softmax.largest;
 #pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    const float largest = lane_max<4>(fmaxf(fmaxf(products[0][2 * r], products[0][2 * r + 1]),
-                                            fmaxf(products[1][2 * r], products[1][2 * r + 1])));
-    if (lane % 4 == 0) shared.largest[warp][lane / 4 + r * 8] = largest;
-  }
-  __syncthreads();
-#pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    const int head = lane / 4 + r * 8;
-    float largest = softmax.largest[r];
-    for (int other = 0; other < kWarps; ++other) {
-      largest = fmaxf(largest, shared.largest[other][head]);
-    }
-    rescale[r] = exp2f(softmax.largest[r] - largest);
-    softmax.largest[r] = largest;
+  for (int i = 0; i < S::kKeyTiles; ++i) {
+    const int key = static_cast<int>(threadIdx.x) % 16 + i * 16;
     float sum = 0;
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const float p0 = exp2f(products[half][2 * r] - largest);
-      const float p1 = exp2f(products[half][2 * r + 1] - largest);
-      sum += p0 + p1;
-      const int key = warp * 16 + half * 8 + lane % 4 * 2;
-      *reinterpret_cast<std::uint32_t*>(&shared.probabilities[head][key]) =
-          ops::pack_pair<DType::kBFloat16>(p0, p1);
-    }
-    sum += __shfl_xor_sync(kAllLanes, sum, 1);
-    sum += __shfl_xor_sync(kAllLanes, sum, 2);
-    if (lane % 4 == 0) shared.sums[warp][head] = sum;
+    for (int part = 0; part < S::kParts; ++part) sum += shared.products[part][head][key];
+    exponents[i] = key < keys_left ? sum * params.scale : -INFINITY;
+    largest = fmaxf(largest, exponents[i]);
   }
-  __syncthreads();
+  largest = lane_max<16>(largest);
+  const float rescale = exp2f(softmax.largest - largest);
+  float sum = 0;
 #pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    float sum = 0;
-    for (int other = 0; other < kWarps; ++other) sum += shared.sums[other][lane / 4 + r * 8];
-    softmax.sum[r] = softmax.sum[r] * rescale[r] + sum;
+  for (int i = 0; i < S::kKeyTiles; ++i) {
+    const float probability = exp2f(exponents[i] - largest);
+    shared.probabilities[head][threadIdx.x % 16 + i * 16] = __float2bfloat16_rn(probability);
+    sum += probability;
   }
+#pragma unroll
+  for (int distance = 1; distance < 16; distance *= 2) {
+    sum += __shfl_xor_sync(kAllLanes, sum, distance);
+  }
+  if (threadIdx.x % 16 == 0) shared.rescale[head] = rescale;
+  softmax.largest = largest;
+  softmax.sum = softmax.sum * rescale + sum;
 }
 
 using Latents = float[kWarpColumns / 8][4];
 
-// latents = latents * rescale + probabilities x the warp's 128 columns of the keys.
-__device__ __forceinline__ void add_latents(const Shared& shared, const float (&rescale)[2],
+// latents = latents * rescale + probabilities x the warp's 64 columns of the keys.
+template <int kKeys>
+__device__ __forceinline__ void add_latents(int stage, const Shared<kKeys>& shared,
                                             Latents& latents) {
   const int lane = threadIdx.x % 32;
   const int first_column = threadIdx.x / 32 * kWarpColumns;
+  const float rescale[] = {shared.rescale[lane / 4], shared.rescale[lane / 4 + 8]};
 #pragma unroll
   for (auto& tile : latents) {
 #pragma unroll
@@ -208,8 +181,8 @@ __device__ __forceinline__ void add_latents(const Shared& shared, const float (&
   }
   const std::uint32_t probability =
       shared_address(&shared.probabilities[lane / 8 % 2 * 8 + lane % 8][lane / 16 * 8]);
-  const std::uint32_t key =
-      shared_address(&shared.keys[lane / 8 % 2 * 8 + lane % 8][first_column + lane / 16 * 8]);
+  const std::uint32_t key = shared_address(
+      &shared.keys[stage][lane / 8 % 2 * 8 + lane % 8][first_column + lane / 16 * 8]);
 #pragma unroll
   for (int step = 0; step < kKeys / 16; ++step) {
     const uint4 a = load_matrices(probability + step * 32);
@@ -222,60 +195,120 @@ __device__ __forceinline__ void add_latents(const Shared& shared, const float (&
   }
 }
 
-__device__ __forceinline__ void store_split(const AttendParams& params, int token, int first_head,
-                                            int split, const RunningSoftmax& softmax,
-                                            const Latents& latents) {
+// Sends each CTA of the cluster its columns of this CTA's sums.
+template <int kKeys>
+__device__ __forceinline__ void send_latents(int rank, int heads, const RunningSoftmax& softmax,
+                                             const Latents& latents, Shared<kKeys>& shared) {
   const int lane = threadIdx.x % 32;
+  const int warp = threadIdx.x / 32;
+  if (threadIdx.x % 16 < kCluster) {
+    store_to(shared.weights[rank][threadIdx.x / 16], threadIdx.x % 16,
+             {softmax.largest, softmax.sum});
+  }
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    const int head = first_head + lane / 4 + r * 8;
-    if (head >= params.heads) continue;
-    const std::int64_t index = (std::int64_t{token} * params.heads + head) * params.splits + split;
-    if (threadIdx.x < 32 && lane % 4 == 0) {
-      params.weights.get()[index] = {softmax.largest[r], softmax.sum[r]};
-    }
-    if (softmax.sum[r] == 0) continue;
-    float* target = params.partials.get() + index * kLatent + threadIdx.x / 32 * kWarpColumns;
+    const int head = lane / 4 + r * 8;
+    if (head >= heads) continue;
 #pragma unroll
     for (int tile = 0; tile < kWarpColumns / 8; ++tile) {
-      // Not normalised: the combination divides once.
-      *reinterpret_cast<float2*>(target + tile * 8 + lane % 4 * 2) = {latents[tile][2 * r],
-                                                                      latents[tile][2 * r + 1]};
+      store_to(shared.latents[rank][head][tile * 4 + lane % 4], warp,
+               {latents[tile][2 * r], latents[tile][2 * r + 1]});
     }
   }
 }
 
+// Adds what the cluster's CTAs have of this CTA's columns, and writes it. Not normalised: the
+// combination of the splits divides once.
+template <int kKeys>
+__device__ __forceinline__ void store_split(const AttendParams& params, std::int64_t token_head,
+                                            int split, int rank, const Shared<kKeys>& shared) {
+  const int head = threadIdx.x / 16;
+  float largest = -INFINITY;
+#pragma unroll
+  for (int peer = 0; peer < kCluster; ++peer) {
+    largest = fmaxf(largest, shared.weights[peer][head].x);
+  }
+  float total = 0;
+  float4 sum = {};
+#pragma unroll
+  for (int peer = 0; peer < kCluster; ++peer) {
+    const float2 weight = shared.weights[peer][head];
+    if (weight.y == 0) continue;  // the CTA had no keys and has sent nothing else
+    const float factor = exp2f(weight.x - largest);
+    const float4 latents =
+        reinterpret_cast<const float4*>(shared.latents[peer][head])[threadIdx.x % 16];
+    total += factor * weight.y;
+    sum.x += factor * latents.x;
+    sum.y += factor * latents.y;
+    sum.z += factor * latents.z;
+    sum.w += factor * latents.w;
+  }
+  const std::int64_t index = token_head * params.splits + split;
+  if (rank == 0 && threadIdx.x % 16 == 0) params.weights.get()[index] = {largest, total};
+  float* target = params.partials.get() + index * kLatent + rank * kWarpColumns;
+  reinterpret_cast<float4*>(target)[threadIdx.x % 16] = sum;
+}
+
 }  // namespace attend
 
-__global__ void __launch_bounds__(attend::kWarps * 32, 2)
+template <int kKeys, bool kFp8>
+__global__ void __launch_bounds__(attend::kThreads)
     attend_kernel(const __grid_constant__ AttendParams params) {
   using namespace attend;
   extern __shared__ __align__(128) unsigned char dynamic[];
-  Shared& shared = *reinterpret_cast<Shared*>(dynamic);
+  using S = Shared<kKeys>;
+  S& shared = *reinterpret_cast<S*>(dynamic);
   [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
-  const int split = static_cast<int>(blockIdx.x);
+  ops::cluster_arrive();  // peers may write into this CTA's memory behind their wait
+  const int rank = static_cast<int>(blockIdx.x) % kCluster;
+  const int split = static_cast<int>(blockIdx.x) / kCluster;
   const int first_head = static_cast<int>(blockIdx.y) * kHeads;
   const int token = static_cast<int>(blockIdx.z);
+  const int warp = threadIdx.x / 32;
+  const int step = static_cast<int>(gridDim.x) * kKeys;
+  int first = static_cast<int>(blockIdx.x) * kKeys;
 
   pdl::wait();
   const StepRow place = params.places.rows.get()[token];
+  Slots<S::kRows> slots;
+  slots.read_list(params, token, first + warp);
+  fetch_absorbed(params, token, first_head, shared);
+  const uint2 rope_part = read_rope_part(params, token, first_head);
   const bool all = params.lists.get() == nullptr;
+  const bool listed = !all && place.position >= params.index_topk;
   const int keys = all ? place.position + 1 : min(place.position + 1, params.index_topk);
+  if (!listed) slots.use_positions(params, place, first + warp);
+  Rows<S::kRows, kFp8> rows;
+  rows.fetch(params, slots, keys - first, shared.keys[0]);
+  store_rope_part(params, place, rope_part, shared);
+
   RunningSoftmax softmax;
   Latents latents = {};
-  if (split * kKeys < keys) load_queries(params, token, first_head, place, shared);
-  for (int first = split * kKeys; first < keys; first += params.splits * kKeys) {
-    __syncthreads();  // the chunk before has been used
-    load_keys(params, token, place, first, keys, shared);
+  for (int stage = 0; first < keys; stage ^= 1, first += step) {
+    const int next = first + step;
+    if (next < keys) {
+      slots.read_list(params, token, next + warp);
+      if (!listed) slots.use_positions(params, place, next + warp);
+    }
+    rows.finish(shared.keys[stage]);
+    __syncthreads();  // and nobody uses the other stage any more
+    if (next < keys) rows.fetch(params, slots, keys - next, shared.keys[stage ^ 1]);
+    multiply_keys(stage, shared);
     __syncthreads();
-    float products[2][4] = {};
-    multiply_keys(params, keys - first, shared, products);
-    float rescale[2];
-    update_softmax(products, shared, softmax, rescale);
-    add_latents(shared, rescale, latents);
+    update_softmax(params, keys - first, shared, softmax);
+    __syncthreads();
+    add_latents(stage, shared, latents);
   }
-  store_split(params, token, first_head, split, softmax, latents);
+  wait_copies();  // of a CTA without keys
+  ops::cluster_wait();
+  const int heads = min(params.heads - first_head, kHeads);
+  send_latents(rank, softmax.sum == 0 ? 0 : heads, softmax, latents, shared);
+  cluster_sync();
+  if (static_cast<int>(threadIdx.x) / 16 >= heads) return;
+  const std::int64_t token_head =
+      std::int64_t{token} * params.heads + first_head + static_cast<int>(threadIdx.x) / 16;
+  store_split(params, token_head, split, rank, shared);
 }
 
 }  // namespace slipstream::engine::kernels

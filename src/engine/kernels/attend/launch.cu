@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 
 #include "engine/kernels/attend/kernel.cuh"
 #include "engine/kernels/attend/launch.h"
@@ -14,25 +15,39 @@ const pdl::KernelDeclaration kAttendDeclaration{
 
 namespace {
 
-constexpr int kMostSplits = 32;
-constexpr int kCtasWanted = 264;  // two for each SM of an H200
+constexpr int kFewKeys = 16;  // a CTA takes at a time
+constexpr int kManyKeys = 32;
 
 int head_tiles(int heads) { return (heads + attend::kHeads - 1) / attend::kHeads; }
+
+int ceil_divide(int a, int b) { return (a + b - 1) / b; }
+
+template <int kKeys>
+void launch(const AttendParams& params, const pdl::LaunchOptions& options) {
+  const auto kernel = params.fp8_rows ? attend_kernel<kKeys, true> : attend_kernel<kKeys, false>;
+  pdl::launch(
+      kAttendDeclaration, kernel,
+      {.grid = dim3(params.splits * attend::kCluster, head_tiles(params.heads), params.tokens),
+       .block = dim3(attend::kThreads),
+       .dynamic_shared_bytes = sizeof(attend::Shared<kKeys>),
+       .cluster = dim3(attend::kCluster)},
+      options, params);
+}
 
 }  // namespace
 
 int attention_splits(int tokens, int heads, int keys) {
-  const int chunks = (keys + attend::kKeys - 1) / attend::kKeys;
-  const int wanted = std::max(1, kCtasWanted / (tokens * head_tiles(heads)));
-  return std::min({chunks, wanted, kMostSplits});
+  const unsigned wanted = std::max(1, kMostParts / (tokens * head_tiles(heads)));
+  const unsigned filled = ceil_divide(keys, kFewKeys * attend::kCluster);
+  return static_cast<int>(std::min(std::bit_floor(wanted), std::bit_ceil(filled)));
 }
 
 void launch_attend(const AttendParams& params, const pdl::LaunchOptions& options) {
-  pdl::launch(kAttendDeclaration, attend_kernel,
-              {.grid = dim3(params.splits, head_tiles(params.heads), params.tokens),
-               .block = dim3(attend::kWarps * 32),
-               .dynamic_shared_bytes = sizeof(attend::Shared)},
-              options, params);
+  if (params.most_keys <= params.splits * attend::kCluster * kFewKeys) {
+    launch<kFewKeys>(params, options);
+  } else {
+    launch<kManyKeys>(params, options);
+  }
 }
 
 }  // namespace slipstream::engine::kernels
