@@ -8,7 +8,6 @@
 
 #include "engine/float_formats.h"
 #include "engine/reference/indexer.h"
-#include "slipstream/launch.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/engine/support/reference_runner.h"
 #include "tests/engine/support/tiny_files.h"
@@ -119,21 +118,6 @@ TEST_P(EngineLayer, AgreesWithTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineLayer, testing::ValuesIn(golden_names()), test_name);
-
-TEST(Engine, GivesTheSameBitsWithAndWithoutPdl) {
-  const std::string& directory = tiny_checkpoint("deepseek-v32-tiny");
-  std::array<std::vector<float>, 2> logits;
-  for (const bool pdl : {false, true}) {
-    pdl::set_enabled(pdl);
-    EngineRunner runner(directory, KvFormat::kBf16, 128);
-    const SequenceId sequence = runner.engine().create_sequence();
-    (void)runner.engine().prefill(sequence, some_ids(20));
-    (void)runner.engine().step(std::array{sequence});
-    logits.at(pdl ? 1 : 0) = runner.engine().logits(sequence);
-  }
-  pdl::set_enabled(std::nullopt);
-  EXPECT_EQ(logits[0], logits[1]);
-}
 
 TEST(Engine, StepsSeveralSequencesAsItStepsEachAlone) {
   EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 256);
