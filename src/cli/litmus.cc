@@ -145,6 +145,9 @@ void add_litmus_command(const Command& program) {
       .positive()
       .default_in_help();
   command.add_option("--seed", options->rig.seed, "Seed of the delays").default_in_help();
+  command.add_flag("--no-traffic", options->rig.without_traffic,
+                   "Do not keep the memory system busy where an experiment would; on the emulated "
+                   "device that takes long and shows nothing");
   command.add_option("--json", options->json_file, "Also write a report to this file");
   command.set_action([options] { return run_litmus(*options); });
 }

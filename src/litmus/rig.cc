@@ -213,16 +213,17 @@ void Rig::repeat(const Chain& chain, const ChainOptions& options,
   resources_.data = options.host_memory ? host_data_ : static_cast<unsigned*>(data_.data());
   std::optional<Graphs> graphs;
   if (options.mode == Mode::kGraph) graphs.emplace(*this, chain);
+  const bool traffic = options.traffic && !options_.without_traffic;
   for (int i = 0; i < options_.iterations; ++i) {
     prepare_execution(options.host_memory);
-    if (options.traffic) start_traffic();
+    if (traffic) start_traffic();
     if (graphs) {
       graphs->launch(resources_.streams[0]);
     } else {
       for (const Link& link : chain) enqueue(link, resources_);
     }
     for (cudaStream_t stream : resources_.streams) finish(stream);
-    if (options.traffic) finish(traffic_stream_);
+    if (traffic) finish(traffic_stream_);
     look(slots());
   }
 }

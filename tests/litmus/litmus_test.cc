@@ -22,7 +22,11 @@ bool on_gpu() {
 // On the emulated device time is counted in instructions.
 RigOptions quick() {
   if (on_gpu()) return {.iterations = 50};
-  return {.iterations = 1, .delay_microseconds = 0.1, .blocks = 2, .timeout_seconds = 100};
+  return {.iterations = 1,
+          .delay_microseconds = 0.1,
+          .blocks = 2,
+          .timeout_seconds = 100,
+          .without_traffic = true};
 }
 
 Rig& rig() {
