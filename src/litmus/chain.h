@@ -56,6 +56,7 @@ using Chain = std::vector<Link>;
 
 inline constexpr int kStreams = 2;
 inline constexpr int kEvents = 4;
+inline constexpr int kTimingEvent = 3;  // the others are created with cudaEventDisableTiming
 
 // What a chain is put on.
 struct Resources {

@@ -12,7 +12,8 @@ std::span<const Experiment> experiments() {
       trigger_order_experiment(), hand_off_experiment(),     overwrite_experiment(),
       between_experiment(),       behind_experiment(),       hoist_experiment(),
       events_experiment(),        graph_edges_experiment(),  clusters_experiment(),
-      release_experiment(),       residency_experiment(),    cooperative_experiment()};
+      release_experiment(),       waves_experiment(),        residency_experiment(),
+      cooperative_experiment()};
   return all;
 }
 

@@ -84,6 +84,8 @@ Rig::Rig(const RigOptions& options)
   for (cudaEvent_t& event : resources_.events) {
     check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
   }
+  check_cuda(cudaEventDestroy(resources_.events[kTimingEvent]), "cudaEventDestroy");
+  check_cuda(cudaEventCreate(&resources_.events[kTimingEvent]), "cudaEventCreate");
   resources_.scratch = scratch_.data();
   resources_.control = static_cast<Control*>(control_.data());
   resources_.slots = static_cast<Slot*>(slots_.data());
@@ -126,7 +128,7 @@ void Rig::prepare_execution(bool host_memory) {
   check_cuda(cudaMemcpy(control_.data(), &control, sizeof(control), cudaMemcpyHostToDevice),
              "copy of the control block");
   Slots empty{};
-  for (Slot& slot : empty) slot.first_stamp = ~0ULL;
+  for (Slot& slot : empty) slot.first_stamp = slot.fewest_arrivals = ~0ULL;
   check_cuda(cudaMemcpy(slots_.data(), empty.data(), sizeof(empty), cudaMemcpyHostToDevice),
              "copy of the slots");
   if (host_memory) {

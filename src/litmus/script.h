@@ -25,6 +25,8 @@ enum class Action : std::uint8_t {
   kClusterBarrier,  // all CTAs of the cluster must take part
   kGridBarrier,     // needs a cooperative launch
   kStamp,           // the time, in `slot`
+  kArrive,          // one more CTA has come to this step, in `slot`
+  kSampleArrivals,  // how many had, in `slot`
   kExit,
 };
 
@@ -32,7 +34,7 @@ inline constexpr int kAnyRank = 255;
 inline constexpr unsigned kThreadsPerBlock = 256;
 // Memory that each thread of a grid has for reads and writes of more than one word.
 inline constexpr unsigned kWordsPerThread = 64;
-inline constexpr unsigned kSlots = 40;
+inline constexpr unsigned kSlots = 100;
 
 struct Step {
   Action action = Action::kExit;
@@ -94,6 +96,10 @@ inline Step block_barrier() { return {.action = Action::kBlockBarrier}; }
 inline Step cluster_barrier() { return {.action = Action::kClusterBarrier}; }
 inline Step grid_barrier() { return {.action = Action::kGridBarrier}; }
 inline Step stamp(unsigned slot) { return Step{.action = Action::kStamp}.counted_in(slot); }
+inline Step arrive(unsigned slot) { return Step{.action = Action::kArrive}.counted_in(slot); }
+inline Step sample_arrivals(unsigned slot) {
+  return Step{.action = Action::kSampleArrivals}.counted_in(slot);
+}
 inline Step leave() { return {.action = Action::kExit}; }
 
 struct Script {
@@ -114,6 +120,8 @@ struct Slot {
   unsigned long long wrong = 0;        // threads that saw a value other than the right one
   unsigned long long first_stamp = 0;  // ~0 until there is one
   unsigned long long last_stamp = 0;
+  unsigned long long arrivals = 0;         // CTAs
+  unsigned long long fewest_arrivals = 0;  // that a sample saw; ~0 until there is one
 };
 
 // Set by the host before each execution; constant while kernels run. A graph that is replayed sees

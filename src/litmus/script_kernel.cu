@@ -78,6 +78,20 @@ __device__ void take_stamp(Slot& slot) {
   atomicMax(&slot.last_stamp, time);
 }
 
+__device__ void count_arrival(Slot& slot) {
+  if (threadIdx.x != 0) return;
+  // slipstream-check: allow R2 R6: the hazard that is to be observed
+  atomicAdd(&slot.arrivals, 1ULL);
+}
+
+__device__ void sample_arrivals(Slot& slot) {
+  if (threadIdx.x != 0) return;
+  // slipstream-check: allow R1 R2 R6: the hazard that is to be observed
+  const unsigned long long seen = atomicAdd(&slot.arrivals, 0ULL);
+  // slipstream-check: allow R2 R6: a count that nobody reads before the chain is complete
+  atomicMin(&slot.fewest_arrivals, seen);
+}
+
 __device__ void perform(const ScriptParams& params, const Step& step) {
   switch (step.action) {
     case Action::kWait:
@@ -114,6 +128,12 @@ __device__ void perform(const ScriptParams& params, const Step& step) {
       break;
     case Action::kStamp:
       take_stamp(params.slots[step.slot]);
+      break;
+    case Action::kArrive:
+      count_arrival(params.slots[step.slot]);
+      break;
+    case Action::kSampleArrivals:
+      sample_arrivals(params.slots[step.slot]);
       break;
     case Action::kExit:
       break;

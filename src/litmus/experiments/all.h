@@ -18,6 +18,7 @@ namespace slipstream::litmus {
 [[nodiscard]] Experiment graph_edges_experiment();
 [[nodiscard]] Experiment clusters_experiment();
 [[nodiscard]] Experiment release_experiment();
+[[nodiscard]] Experiment waves_experiment();
 [[nodiscard]] Experiment residency_experiment();
 [[nodiscard]] Experiment cooperative_experiment();
 

@@ -93,6 +93,33 @@ Chain fork_and_join(const Kernel& left, const Kernel& right, const Kernel& last)
           on_second_stream(right), RecordEvent{1, 1}, AwaitEvent{1, 0}, last};
 }
 
+std::vector<Case> joins() {
+  const Kernel writer = dependent(late_writer());
+  const Kernel idle = dependent({});
+  const Kernel reader = dependent({wait(), read(1)});
+  const Kernel early_reader = dependent({read(1), wait()});
+  // The writer's own event releases a kernel of the other branch, which never waits.
+  Kernel firing_writer = writer;
+  firing_writer.programmatic_event = 0;
+  const Chain other_branch{normal({trigger()}), firing_writer,
+                           AwaitEvent{0, 1},    on_second_stream(normal({trigger()})),
+                           normal({delay(50)}), on_second_stream(reader),
+                           RecordEvent{1, 1},   AwaitEvent{1, 0}};
+  return {{.label = "the join waits, then reads what the branch on its own stream wrote",
+           .chain = fork_and_join(writer, idle, reader),
+           .promise = Promise::kNever},
+          {.label = "the join waits, then reads what the branch on the other stream wrote",
+           .chain = fork_and_join(idle, writer, reader),
+           .promise = Promise::kNever},
+          {.label = "the join reads before its wait what the branch on its own stream wrote",
+           .chain = fork_and_join(writer, idle, early_reader)},
+          {.label = "the join reads before its wait what the branch on the other stream wrote",
+           .chain = fork_and_join(idle, writer, early_reader)},
+          {.label = "released by the writer's event on another branch: a middle that never waits, "
+                    "then a reader that waits",
+           .chain = other_branch}};
+}
+
 Findings run(Rig& rig) {
   const Kernel plain = normal({trigger()});
   const Kernel next = dependent({wait()});
@@ -122,18 +149,13 @@ Findings run(Rig& rig) {
   add("join with the attribute of a kernel and a memset",
       {plain, RecordEvent{0, 0}, AwaitEvent{0, 1}, on_second_stream(plain), RecordEvent{1, 1},
        Memset{}, AwaitEvent{1, 0}, next});
+  add("event awaited that another stream recorded behind its own first kernel",
+      {RecordEvent{0, 0}, AwaitEvent{0, 1}, on_second_stream(plain), RecordEvent{1, 1}, plain,
+       AwaitEvent{1, 0}, next});
   add("programmatic event, awaited by another stream", other_stream(fires, plain));
   add("programmatic event at block start", other_stream(fires_at_start, plain));
   add("launch completion event", other_stream(completes, plain));
-  findings.observations =
-      observe(rig, {{.label = "fork and join: the join waits, then reads what the fork wrote",
-                     .chain = fork_and_join(dependent(late_writer()), dependent({}),
-                                            dependent({wait(), read(1)})),
-                     .promise = Promise::kNever},
-                    {.label = "fork and join: the join reads before its wait",
-                     .chain = fork_and_join(dependent(late_writer()), dependent({}),
-                                            dependent({read(1), wait()}))}})
-          .observations;
+  findings.observations = observe(rig, joins()).observations;
   return findings;
 }
 

@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include "litmus/experiments/all.h"
+#include "slipstream/error.h"
 
 namespace slipstream::litmus {
 namespace {
@@ -8,16 +11,32 @@ Kernel in_remote_domain(Kernel kernel) {
   return kernel;
 }
 
+Fact domains() {
+  int device = 0;
+  int count = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMemSyncDomainCount, device),
+             "number of memory synchronisation domains");
+  return {.label = "memory synchronisation domains", .text = fmt::format("{}", count)};
+}
+
 // The producer writes, publishes, triggers and goes on; the next grid reads without a wait.
-std::vector<Case> cases() {
+Findings run(Rig& rig) {
+  // As many CTAs as possible, to have many stores on their way.
+  const auto grid = [&](Kernel kernel) {
+    kernel.blocks = rig.resources().data_blocks;
+    return kernel;
+  };
   const Step much = write(1, kWordsPerThread);
-  const Kernel reader = dependent({read(1, kWordsPerThread), wait()});
-  const Kernel fenced = normal({wait(), much, fence_gpu(), block_barrier(), trigger(), delay()});
+  const Kernel reader = grid(dependent({read(1, kWordsPerThread), wait()}));
+  const Kernel fenced =
+      grid(normal({wait(), much, fence_gpu(), block_barrier(), trigger(), delay()}));
   const Kernel fenced_for_system =
-      normal({wait(), much, fence_system(), block_barrier(), trigger(), delay()});
-  const Kernel not_fenced = normal({wait(), much, block_barrier(), trigger(), delay()});
-  const Kernel no_barrier = normal({wait(), trigger().in_warps(0, 1), delay(), much, fence_gpu()});
-  return {
+      grid(normal({wait(), much, fence_system(), block_barrier(), trigger(), delay()}));
+  const Kernel not_fenced = grid(normal({wait(), much, block_barrier(), trigger(), delay()}));
+  const Kernel no_barrier =
+      grid(normal({wait(), trigger().in_warps(0, 1), delay(), much, fence_gpu()}));
+  const std::vector<Case> cases{
       {.label = "fence.gpu, barrier, trigger",
        .chain = {fenced, reader},
        .promise = Promise::kNever},
@@ -55,6 +74,9 @@ std::vector<Case> cases() {
        .chain = {no_barrier, reader},
        .promise = Promise::kMay},
   };
+  Findings findings = observe(rig, cases);
+  findings.facts.push_back(domains());
+  return findings;
 }
 
 }  // namespace
@@ -63,7 +85,7 @@ Experiment hand_off_experiment() {
   return {.name = "hand-off",
           .question = "Does a fence before the trigger publish to reads before the wait?",
           .looked_for = kOldValue,
-          .run = run_cases(cases)};
+          .run = run};
 }
 
 }  // namespace slipstream::litmus

@@ -20,10 +20,7 @@ Case early(std::string label, const Script& first, Promise promise, bool with_at
           .sees = second_starts_earlier};
 }
 
-std::vector<Case> cases(const Rig& rig) {
-  Case many_waves = early("all trigger at once, several waves of CTAs: before the last has begun",
-                          {stamp(0), trigger(), delay(20)}, Promise::kNever);
-  std::get<Kernel>(many_waves.chain[0]).blocks = rig.multiprocessors() * 40;
+std::vector<Case> cases() {
   return {
       early("all trigger at once: before the first grid ends", {trigger(), delay(), stamp(0)},
             Promise::kMay),
@@ -41,7 +38,6 @@ std::vector<Case> cases(const Rig& rig) {
             Promise::kNever),
       early("all trigger, but the second grid has no attribute: before the first grid ends",
             {trigger(), delay(), stamp(0)}, Promise::kNever, false),
-      many_waves,
   };
 }
 
@@ -65,7 +61,7 @@ Fact gap(Rig& rig, const std::string& label, const Script& first, const Kernel& 
 }
 
 Findings run(Rig& rig) {
-  Findings findings = observe(rig, cases(rig));
+  Findings findings = observe(rig, cases());
   const Script no_trigger{delay(), stamp(0)};
   const Script triggers_last{delay(), stamp(0), trigger()};
   for (const Mode mode : {Mode::kStream, Mode::kGraph}) {

@@ -7,14 +7,14 @@
 namespace slipstream::litmus {
 namespace {
 
-constexpr unsigned kGrids = 16;
+constexpr unsigned kGrids = 48;
 
 // Grid i puts its starts into slot 2 i and its ends into slot 2 i + 1.
 Chain chain_of_grids(std::size_t shared_bytes, unsigned blocks) {
   Chain chain;
   for (unsigned i = 0; i < kGrids; ++i) {
     Kernel kernel = dependent({stamp(2 * i), trigger(), wait(), stamp(2 * i + 1)});
-    if (i == 0) kernel = normal({stamp(0), trigger(), delay(500), stamp(1)});
+    if (i == 0) kernel = normal({stamp(0), trigger(), delay(1000), stamp(1)});
     kernel.blocks = blocks;
     kernel.shared_bytes = shared_bytes;
     chain.emplace_back(kernel);
@@ -22,10 +22,10 @@ Chain chain_of_grids(std::size_t shared_bytes, unsigned blocks) {
   return chain;
 }
 
-// How many grids had started, in part or whole, when the first one ended.
+// How many grids had started, in part or whole, when the first CTA of the first one ended.
 unsigned started_beside_the_first(const Slots& slots) {
   unsigned count = 0;
-  while (count < kGrids && slots[2 * count].first_stamp < slots[1].last_stamp) ++count;
+  while (count < kGrids && slots[2 * count].first_stamp < slots[1].first_stamp) ++count;
   return count;
 }
 
@@ -38,8 +38,8 @@ Fact overlap(Rig& rig, const std::string& label, std::size_t shared_bytes, unsig
     most = std::max(most, started_beside_the_first(slots));
   });
   return {.label = fmt::format("{} ({})", label, mode == Mode::kStream ? "stream" : "graph"),
-          .text = fmt::format("{} to {} of {} grids had started when the first ended", least, most,
-                              kGrids)};
+          .text = fmt::format("{} to {} of {} grids had started when the first began to end", least,
+                              most, kGrids)};
 }
 
 Findings run(Rig& rig) {
