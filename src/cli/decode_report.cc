@@ -49,11 +49,12 @@ void print_stage(const StageSummary& stage, double bandwidth) {
   const double floor = stage.bytes / bandwidth * 1e6;
   const double count = stage.launches;
   fmt::print(
-      "| {:<27} | {:>8} | {:>7.3f} | {:>6.2f} | {:>6.2f} | {:>6.2f} | {:>9.2f} | {:>6.2f} | "
-      "{:>7.1f} % | {:>8.1f} |\n",
-      stage.name, stage.launches, stage.bytes / count * 1e-6, floor / count, stage.pdl_off / count,
-      stage.pdl_on / count, stage.hand_over / count, stage.work / count,
-      100 * share(floor, stage.pdl_on), stage.pdl_on);
+      "| {:<27} | {:>8} | {:>5.0f} | {:>7.3f} | {:>6.2f} | {:>6.2f} | {:>6.2f} | {:>9.2f} | "
+      "{:>6.2f} "
+      "| {:>6.2f} | {:>7.1f} % | {:>8.1f} |\n",
+      stage.name, stage.launches, stage.ctas / count, stage.bytes / count * 1e-6, floor / count,
+      stage.pdl_off / count, stage.pdl_on / count, stage.hand_over / count, stage.work / count,
+      stage.cta_work / count, 100 * share(floor, stage.pdl_on), stage.pdl_on);
 }
 
 void print_stages(const StepResult& step, double bandwidth) {
@@ -62,15 +63,17 @@ void print_stages(const StepResult& step, double bandwidth) {
       "before "
       "to its own, by the device's clock. With PDL these are hand-over (to the first return from "
       "its "
-      "wait) and work.\n\n",
+      "wait) and work; \"a CTA\" is the work of one of its CTAs, on average.\n\n",
       step.shape.batch, step.shape.context);
   fmt::print(
-      "| {:<27} | launches | MB each |  floor | no PDL |    PDL | hand-over |   work | of floor  | "
-      "PDL, all |\n",
+      "| {:<27} | launches |  CTAs | MB each |  floor | no PDL |    PDL | hand-over |   work |  a "
+      "CTA "
+      "| of floor  | PDL, all |\n",
       "stage");
   fmt::print(
-      "|{:-<29}|{:-<9}:|{:-<8}:|{:-<7}:|{:-<7}:|{:-<7}:|{:-<10}:|{:-<7}:|{:-<10}:|{:-<9}:|\n", "",
-      "", "", "", "", "", "", "", "", "");
+      "|{:-<29}|{:-<9}:|{:-<6}:|{:-<8}:|{:-<7}:|{:-<7}:|{:-<7}:|{:-<10}:|{:-<7}:|{:-<7}:|{:-<10}:|"
+      "{:-<9}:|\n",
+      "", "", "", "", "", "", "", "", "", "", "", "");
   StageSummary all;
   for (const StageSummary& stage : summarize_stages(step)) {
     print_stage(stage, bandwidth);
@@ -96,6 +99,7 @@ nlohmann::json stages_json(const StepResult& step, double bandwidth) {
     const double floor = stage.bytes / bandwidth * 1e6;
     nlohmann::json json{{"stage", stage.name},
                         {"launches", stage.launches},
+                        {"ctas", stage.ctas},
                         {"bytes", stage.bytes},
                         {"floor_us", floor}};
     if (!step.traced_on.empty()) {
@@ -103,6 +107,7 @@ nlohmann::json stages_json(const StepResult& step, double bandwidth) {
       json["pdl_on_us"] = stage.pdl_on;
       json["hand_over_us"] = stage.hand_over;
       json["work_us"] = stage.work;
+      json["cta_work_us"] = stage.cta_work;
       json["share_of_floor"] = share(floor, stage.pdl_on);
     }
     stages.push_back(json);
@@ -145,11 +150,13 @@ std::vector<StageSummary> summarize_stages(const StepResult& step) {
     }
     ++stage->launches;
     stage->bytes += launch.bytes;
+    stage->ctas += launch.ctas;
     if (step.traced_on.empty()) continue;
     stage->pdl_off += step.traced_off[i].exposed;
     const LaunchTimes& times = step.traced_on[i];
     stage->pdl_on += times.exposed;
     stage->work += times.end - times.wait_return;
+    stage->cta_work += times.cta_work;
     stage->hand_over += times.exposed - (times.end - times.wait_return);
   }
   return stages;

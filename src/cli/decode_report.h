@@ -41,6 +41,8 @@ struct StageSummary {
   // and from there to the end.
   double hand_over = 0;
   double work = 0;
+  double cta_work = 0;  // of a CTA of each launch
+  double ctas = 0;
 };
 
 [[nodiscard]] std::vector<StageSummary> summarize_stages(const StepResult& step);

@@ -39,7 +39,9 @@ void require_all_ctas(std::span<const CtaStamps> stamps, const StepLaunch& launc
 
 LaunchTimes times_of(std::span<const CtaStamps> stamps, std::uint64_t origin) {
   CtaStamps all = stamps.front();
+  double work = 0;
   for (const CtaStamps& stamp : stamps) {
+    work += microseconds(stamp.end, stamp.wait_return);
     all.start = std::min(all.start, stamp.start);
     all.trigger = std::max(all.trigger, stamp.trigger);
     all.wait_return = std::min(all.wait_return, stamp.wait_return);
@@ -48,7 +50,8 @@ LaunchTimes times_of(std::span<const CtaStamps> stamps, std::uint64_t origin) {
   return {.start = microseconds(all.start, origin),
           .trigger = all.trigger == 0 ? -1 : microseconds(all.trigger, origin),
           .wait_return = microseconds(all.wait_return, origin),
-          .end = microseconds(all.end, origin)};
+          .end = microseconds(all.end, origin),
+          .cta_work = work / static_cast<double>(stamps.size())};
 }
 
 double median(std::vector<double> values) {
@@ -126,6 +129,7 @@ std::vector<LaunchTimes> median_times(const std::vector<std::vector<LaunchTimes>
   for (std::size_t i = 0; i < result.size(); ++i) {
     const auto over_steps = [&](double LaunchTimes::*field) {
       std::vector<double> values;
+      values.reserve(steps.size());
       for (const auto& step : steps) values.push_back(step[i].*field);
       return median(std::move(values));
     };
@@ -133,6 +137,7 @@ std::vector<LaunchTimes> median_times(const std::vector<std::vector<LaunchTimes>
                  .trigger = over_steps(&LaunchTimes::trigger),
                  .wait_return = over_steps(&LaunchTimes::wait_return),
                  .end = over_steps(&LaunchTimes::end),
+                 .cta_work = over_steps(&LaunchTimes::cta_work),
                  .exposed = over_steps(&LaunchTimes::exposed)};
   }
   return result;

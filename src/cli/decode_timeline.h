@@ -16,6 +16,7 @@ struct LaunchTimes {
   double trigger = 0;      // of the last CTA; negative if none did
   double wait_return = 0;  // of the first CTA
   double end = 0;          // of the last CTA
+  double cta_work = 0;     // of a CTA from its wait's return to its end, on average
   double exposed = 0;      // from the end of the launch before it: they sum up to the step
 };
 

@@ -61,6 +61,11 @@ TEST(LaunchTimes, AreThoseOfTheFirstAndLastCtaOfEachLaunch) {
   EXPECT_DOUBLE_EQ(times[2].end, 10);
 }
 
+TEST(LaunchTimes, KnowTheWorkOfACtaOnAverage) {
+  // 2.8 and 3.7 us.
+  EXPECT_DOUBLE_EQ(launch_times(overlapping_step(), kLaunches)[0].cta_work, 3.25);
+}
+
 TEST(LaunchTimes, ExposedOnesSumUpToTheStep) {
   const std::vector<LaunchTimes> times = launch_times(overlapping_step(), kLaunches);
   EXPECT_DOUBLE_EQ(times[0].exposed, 4);

@@ -68,9 +68,11 @@ namespace engine {
 [[nodiscard]] std::unique_ptr<StepBench> make_step_bench(const BenchModel& model,
                                                          cudaStream_t stream);
 }  // namespace engine
+#if !defined(SLIPSTREAM_TRACED)  // there `engine` means this one
 namespace engine_traced {
 [[nodiscard]] std::unique_ptr<StepBench> make_step_bench(const BenchModel& model,
                                                          cudaStream_t stream);
 }  // namespace engine_traced
+#endif
 
 }  // namespace slipstream
