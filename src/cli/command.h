@@ -37,7 +37,7 @@ class Option {
 // One command, or the program as a whole. A handle: copies mean the same command.
 class Command {
  public:
-  Command(CLI::App& app) : app_(&app) {}  // NOLINT(google-explicit-constructor)
+  explicit Command(CLI::App& app) : app_(&app) {}
 
   // A command inside this one.
   [[nodiscard]] Command add_command(const std::string& name, const std::string& description) const;

@@ -1,5 +1,4 @@
 // The `slipstream` program. Every command is a function in a file of its own name.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 #include <string_view>
@@ -7,6 +6,7 @@
 #include "cli/bench_decode.h"
 #include "cli/bench_ops.h"
 #include "cli/check.h"
+#include "cli/command.h"
 #include "cli/device_fallback.h"
 #include "cli/emulate.h"
 #include "cli/generate.h"
@@ -23,26 +23,23 @@ bool needs_device(int argc, char** argv) {
 
 int run(int argc, char** argv) {
   if (needs_device(argc, argv)) slipstream::choose_device(argc, argv);
-  CLI::App app{
+  const slipstream::cli::CommandLine line(
       "Slipstream: low-latency decode of DeepSeek-V3.2 and GLM-5, kernels chained by programmatic "
-      "dependent launch (PDL), an emulated CUDA device, and a checker for PDL races."};
-  app.require_subcommand(1);
-  app.set_version_flag("--version", SLIPSTREAM_VERSION);
-  slipstream::cli::add_info_command(app);
-  CLI::App* bench = app.add_subcommand("bench", "Measure on this machine's GPU");
-  bench->require_subcommand(1);
-  slipstream::cli::add_bench_ops_command(*bench);
-  slipstream::cli::add_bench_decode_command(*bench);
-  slipstream::cli::add_generate_command(app);
-  slipstream::add_emulate_command(app);
-  slipstream::add_check_command(app);
-  slipstream::cli::add_litmus_command(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error);
-  }
-  return 0;
+      "dependent launch (PDL), an emulated CUDA device, and a checker for PDL races.");
+  line.set_version(SLIPSTREAM_VERSION);
+  const slipstream::cli::Command program = line.program();
+  program.require_command();
+  slipstream::cli::add_info_command(program);
+  const slipstream::cli::Command bench =
+      program.add_command("bench", "Measure on this machine's GPU");
+  bench.require_command();
+  slipstream::cli::add_bench_ops_command(bench);
+  slipstream::cli::add_bench_decode_command(bench);
+  slipstream::cli::add_generate_command(program);
+  slipstream::add_emulate_command(program);
+  slipstream::add_check_command(program);
+  slipstream::cli::add_litmus_command(program);
+  return line.run(argc, argv);
 }
 
 }  // namespace

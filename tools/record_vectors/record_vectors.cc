@@ -5,12 +5,12 @@
 #include <cuda_runtime.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstring>
 #include <exception>
 #include <memory>
 #include <stdexcept>
 
+#include "cli/command.h"
 #include "compare.h"
 #include "form.h"
 #include "inputs.h"
@@ -218,30 +218,39 @@ class Replay {
   size_t missing_forms_ = 0;
 };
 
-int run_program(int argc, char** argv) {
-  CLI::App app("Record and replay the results of single PTX instructions");
+struct Options {
   std::string record_path;
   std::string replay_path;
   std::string only;
   unsigned count = 1024;
   unsigned shown = 3;
-  auto* record_option = app.add_option("--record", record_path, "Write a recording of this GPU");
-  app.add_option("--replay", replay_path, "Compare with a recording")->excludes(record_option);
-  app.add_option("--count", count, "Vectors per form, a multiple of 256");
-  app.add_option("--only", only, "Replay only forms whose text contains this");
-  app.add_option("--show", shown, "Differences to show per form");
-  CLI11_PARSE(app, argc, argv);
-  if (count == 0 || count % kThreads != 0) {
+};
+
+int record_or_replay(const Options& options) {
+  if (options.count == 0 || options.count % kThreads != 0) {
     throw std::runtime_error(
-        fmt::format("--count must be a multiple of {}, not {}", kThreads, count));
+        fmt::format("--count must be a multiple of {}, not {}", kThreads, options.count));
   }
-  if (!record_path.empty()) {
-    return record(record_path, count);
-  }
-  if (replay_path.empty()) {
+  if (!options.record_path.empty()) return record(options.record_path, options.count);
+  if (options.replay_path.empty()) {
     throw std::runtime_error("one of --record and --replay must be given");
   }
-  return Replay(read_vector_file(replay_path), shown).run_all(only);
+  return Replay(read_vector_file(options.replay_path), options.shown).run_all(options.only);
+}
+
+int run_program(int argc, char** argv) {
+  const cli::CommandLine line("Record and replay the results of single PTX instructions");
+  const cli::Command program = line.program();
+  Options options;
+  const cli::Option record_option =
+      program.add_option("--record", options.record_path, "Write a recording of this GPU");
+  program.add_option("--replay", options.replay_path, "Compare with a recording")
+      .excludes(record_option);
+  program.add_option("--count", options.count, "Vectors per form, a multiple of 256");
+  program.add_option("--only", options.only, "Replay only forms whose text contains this");
+  program.add_option("--show", options.shown, "Differences to show per form");
+  program.set_action([&options] { return record_or_replay(options); });
+  return line.run(argc, argv);
 }
 
 }  // namespace

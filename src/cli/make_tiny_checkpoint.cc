@@ -2,10 +2,12 @@
 
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <string>
+#include <vector>
 
+#include "cli/command.h"
 #include "engine/tiny/tiny_checkpoint.h"
 #include "slipstream/error.h"
 
@@ -28,32 +30,38 @@ std::string changes_of(const std::vector<std::string>& settings) {
   return "{" + changes + "}";
 }
 
-// Parses, writes, and lets errors pass.
-int run(int argc, char** argv) {
-  CLI::App app(
-      "Write tiny random checkpoints in the published layouts, the same bytes everywhere.");
+struct Options {
   std::string directory;
   std::vector<std::string> names;
   std::vector<std::string> settings;
-  app.add_option("OUT_DIR", directory, "one directory per checkpoint is made in it")->required();
-  app.add_option("NAME", names, "which ones (default: all)");
-  app.add_option("--set", settings, "KEY=JSON: another value in config.json, so other shapes")
-      ->take_all();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error);
+};
+
+int write_checkpoints(Options options) {
+  if (options.names.empty()) {
+    for (const TinySpec& spec : tiny_specs()) options.names.push_back(spec.name);
   }
-  if (names.empty()) {
-    for (const TinySpec& spec : tiny_specs()) names.push_back(spec.name);
-  }
-  const std::string changes = changes_of(settings);
-  for (const std::string& name : names) {
-    const std::string target = (std::filesystem::path(directory) / name).string();
+  const std::string changes = changes_of(options.settings);
+  for (const std::string& name : options.names) {
+    const std::string target = (std::filesystem::path(options.directory) / name).string();
     write_tiny_checkpoint(with_changes(tiny_spec(name), name, changes), target);
     fmt::print("{}\n", target);
   }
   return 0;
+}
+
+// Reads the arguments, writes, and lets errors pass.
+int run(int argc, char** argv) {
+  const slipstream::cli::CommandLine line(
+      "Write tiny random checkpoints in the published layouts, the same bytes everywhere.");
+  const slipstream::cli::Command program = line.program();
+  Options options;
+  program.add_option("OUT_DIR", options.directory, "one directory per checkpoint is made in it")
+      .required();
+  program.add_option("NAME", options.names, "which ones (default: all)");
+  program.add_option("--set", options.settings,
+                     "KEY=JSON: another value in config.json, so other shapes");
+  program.set_action([&options] { return write_checkpoints(options); });
+  return line.run(argc, argv);
 }
 
 }  // namespace
