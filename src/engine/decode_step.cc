@@ -142,16 +142,13 @@ void DecodeStep::project_latent(const Layer& layer) const {
 
 // W_UK; index scores.
 void DecodeStep::score_keys(const Layer& layer) const {
-  kernels::ScoreLaunch launch{linear(layer.tokens), {}, {}};
-  add_segment(launch.absorb, layer.weights.w_uk, workspace_.absorbed.data());
-  launch.absorb.rows_per_input = kernels::kLatent;
-  launch.input = {.rows = workspace_.q.read(),
-                  .stride = std::int64_t{heads_} * config_.qk_head_dim(),
-                  .input_stride = config_.qk_head_dim(),
-                  .columns = config_.qk_nope_head_dim};
+  kernels::ScoreLaunch launch{.tokens = layer.tokens,
+                              .absorb = {.w_uk = layer.weights.w_uk,
+                                         .queries = workspace_.q.read(),
+                                         .absorbed = workspace_.absorbed.produced(),
+                                         .heads = heads_,
+                                         .head_dim = config_.qk_head_dim()}};
   if (layer.weights.indexer_type == IndexerType::kFull) {
-    // A CTA prepares all query heads, which pays off over a few pages.
-    constexpr int kPagesPerCta = 4;
     const int heads = config_.index_n_heads;
     launch.score = {
         .queries = workspace_.index_q.read(),
@@ -165,8 +162,7 @@ void DecodeStep::score_keys(const Layer& layer) const {
         .places = places(),
         .index_cache = layer.cache.index_keys.read(),
         .scores = workspace_.scores.produced(),
-        .score_stride = std::int64_t{workspace_.pages_per_sequence} * kPageSize,
-        .ctas_per_token = (workspace_.pages_per_sequence + kPagesPerCta - 1) / kPagesPerCta};
+        .score_stride = std::int64_t{workspace_.pages_per_sequence} * kPageSize};
   }
   kernels::launch_scores(launch, layer.options);
 }

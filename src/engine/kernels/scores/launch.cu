@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "engine/kernels/linear/launch.h"
 #include "engine/kernels/scores/kernel.cuh"
 #include "engine/kernels/scores/launch.h"
 
@@ -15,19 +14,22 @@ const pdl::KernelDeclaration kScoreDeclaration{
 
 namespace {
 
-constexpr int kLeastWarps = 4;  // of the scoring CTAs, which share their launch with the absorbing
+constexpr int kCtasWanted = 264;  // two for each SM of an H200
 
 }  // namespace
 
 void launch_scores(ScoreLaunch params, const pdl::LaunchOptions& options) {
-  const bool has_scores = params.score.heads > 0;
-  const LinearShape shape = plan_linear(params.absorb, has_scores ? kLeastWarps : 1);
-  const auto kernel = params.absorb.tokens <= 8 ? score_kernel<1> : score_kernel<2>;
-  const int score_ctas = has_scores ? params.absorb.tokens * params.score.ctas_per_token : 0;
+  params.absorb_ctas = (params.absorb.w_uk.tile_count() + scores::kWarps - 1) / scores::kWarps;
+  std::int64_t ctas = 0;
+  if (params.score.heads > 0) {
+    const std::int64_t pages = params.tokens * (params.score.score_stride / kPageSize);
+    ctas = std::min<std::int64_t>(pages, std::max(kCtasWanted - params.absorb_ctas, 132));
+  }
+  const auto kernel = params.score.heads <= 32 ? score_kernel<2> : score_kernel<4>;
   pdl::launch(kScoreDeclaration, kernel,
-              {.grid = dim3(params.absorb.tile_count() + score_ctas),
-               .block = dim3(shape.threads),
-               .dynamic_shared_bytes = std::max(shape.ring_bytes, sizeof(scores::Queries))},
+              {.grid = dim3(params.absorb_ctas + static_cast<int>(ctas)),
+               .block = dim3(scores::kThreads),
+               .dynamic_shared_bytes = ctas > 0 ? sizeof(scores::Shared) : 0},
               options, params);
 }
 

@@ -1,9 +1,24 @@
 // Parameters of the launch that absorbs W_UK into the queries and scores the cached index keys.
 #pragma once
 
+#include <cuda_bf16.h>
+
+#include <array>
+#include <cstddef>
+
 #include "engine/kernels/linear/params.h"
+#include "engine/kernels/support/fields.h"
 
 namespace slipstream::engine::kernels {
+
+struct AbsorbParams {
+  PackedMatrix w_uk = {};  // bf16, [heads * 512, nope]
+  pdl::Produced<const __nv_bfloat16> queries =
+      {};                                      // [tokens, heads, head_dim], read after the wait
+  pdl::Produced<__nv_bfloat16> absorbed = {};  // [tokens, heads, 512], written after the wait
+  int heads = 0;
+  int head_dim = 0;
+};
 
 struct ScoreParams {
   pdl::Produced<const __nv_bfloat16> queries = {};  // [tokens, heads, 128], read after the wait
@@ -12,23 +27,30 @@ struct ScoreParams {
   float constant = 0;                               // (heads * 128)^-0.5
   pdl::Constant<float> rope = {};                   // [positions, 32 cosines and 32 sines]
   bool interleaved = false;
-  int index_topk = 0;  // tokens with fewer keys need no scores
+  int index_topk = 0;  // tokens with up to as many keys need no scores
   Places places = {};
   pdl::Produced<const std::byte> index_cache = {};  // pages of 64 keys, then 64 scales
   pdl::Produced<float> scores = {};  // [tokens, score_stride], written after the wait
   std::int64_t score_stride = 0;
-  int ctas_per_token = 0;
 };
 
 struct ScoreLaunch {
-  LinearParams absorb = {};
-  PlainInput input = {};
+  int tokens = 0;
+  AbsorbParams absorb = {};
   ScoreParams score = {};
+  int absorb_ctas = 0;  // set by the launch
 };
+
+inline constexpr auto kAbsorbFields = join_fields(
+    fields_at(offsetof(AbsorbParams, w_uk), kPackedMatrixFields),
+    std::array{
+        pdl::field<decltype(AbsorbParams::queries)>("queries", offsetof(AbsorbParams, queries)),
+        pdl::field<decltype(AbsorbParams::absorbed)>("absorbed", offsetof(AbsorbParams, absorbed)),
+    });
 
 inline constexpr auto kScoreParamsFields = join_fields(
     std::array{
-        pdl::field<decltype(ScoreParams::queries)>("queries", offsetof(ScoreParams, queries)),
+        pdl::field<decltype(ScoreParams::queries)>("index_queries", offsetof(ScoreParams, queries)),
         pdl::field<decltype(ScoreParams::head_weights)>("head_weights",
                                                         offsetof(ScoreParams, head_weights)),
         pdl::field<decltype(ScoreParams::rope)>("rope", offsetof(ScoreParams, rope)),
@@ -37,9 +59,9 @@ inline constexpr auto kScoreParamsFields = join_fields(
         pdl::field<decltype(ScoreParams::scores)>("scores", offsetof(ScoreParams, scores)),
     },
     fields_at(offsetof(ScoreParams, places), kPlacesFields));
+
 inline constexpr auto kScoreFields =
-    join_fields(fields_at(offsetof(ScoreLaunch, absorb), kLinearFields),
-                fields_at(offsetof(ScoreLaunch, input), kPlainInputFields),
+    join_fields(fields_at(offsetof(ScoreLaunch, absorb), kAbsorbFields),
                 fields_at(offsetof(ScoreLaunch, score), kScoreParamsFields));
 
 }  // namespace slipstream::engine::kernels

@@ -63,6 +63,12 @@ __device__ __forceinline__ float from_code(std::uint8_t code) {
   return static_cast<float>(value);
 }
 
+// Two codes as a pair of f16, which holds them exactly.
+__device__ __forceinline__ std::uint32_t half_pair(__nv_fp8x2_storage_t codes) {
+  const __half2_raw pair = __nv_cvt_fp8x2_to_halfraw2(codes, __NV_E4M3);
+  return pair.x | static_cast<std::uint32_t>(pair.y) << 16;
+}
+
 // Cosines and sines of a position: [32 cosines | 32 sines].
 __device__ __forceinline__ const float* rope_row(pdl::Constant<float> table, int position) {
   return table.get() + static_cast<std::int64_t>(position) * kRope;

@@ -1,0 +1,62 @@
+// W_UK: the queries' nope parts as vectors of the latent space. A warp multiplies 16 rows, whose
+// weights wait in its registers.
+#pragma once
+
+#include "engine/kernels/scores/params.h"
+#include "engine/kernels/support/lanes.cuh"
+#include "engine/kernels/support/weight_chunk.cuh"
+
+namespace slipstream::engine::kernels {
+namespace scores {
+
+inline constexpr int kMostChunks = 4;  // of 256 columns
+
+__device__ __forceinline__ void store_absorbed(const AbsorbParams& params, int tokens, int row,
+                                               int token, float value) {
+  if (token >= tokens) return;
+  params.absorbed.get()[std::int64_t{token} * params.w_uk.rows + row] = __float2bfloat16_rn(value);
+}
+
+// One tile of 16 rows. Waits.
+__device__ __forceinline__ void absorb_tile(const AbsorbParams& params, int tokens, int tile) {
+  const int lane = threadIdx.x % 32;
+  const int chunks = params.w_uk.groups() * params.w_uk.chunks_per_group();
+  WeightChunk weights[kMostChunks];
+  const bool exists = tile < params.w_uk.tile_count();
+#pragma unroll
+  for (int chunk = 0; chunk < kMostChunks; ++chunk) {
+    if (exists && chunk < chunks) weights[chunk].load(params.w_uk, tile, chunk);
+  }
+  pdl::wait();
+  if (!exists) return;
+
+  const int head = tile * kTileRows / kLatent;
+  for (int first = 0; first < tokens; first += 8) {
+    const int token = first + lane / 4;
+    uint4 columns[kMostChunks][2] = {};
+#pragma unroll
+    for (int chunk = 0; chunk < kMostChunks; ++chunk) {
+      const int column = chunk_column(chunk, lane % 4);
+      if (token >= tokens || column >= params.w_uk.columns) continue;
+      const std::int64_t row = std::int64_t{token} * params.heads + head;
+      const auto* source =
+          reinterpret_cast<const uint4*>(params.queries.get() + row * params.head_dim + column);
+      columns[chunk][0] = source[0];
+      columns[chunk][1] = source[1];
+    }
+    ChunkSums sums = {};
+#pragma unroll
+    for (int chunk = 0; chunk < kMostChunks; ++chunk) {
+      if (chunk < chunks) weights[chunk].multiply(columns[chunk], sums);
+    }
+    const int row = tile * kTileRows + lane / 4;
+    const int result_token = first + lane % 4 * 2;
+    store_absorbed(params, tokens, row, result_token, sums[0]);
+    store_absorbed(params, tokens, row, result_token + 1, sums[1]);
+    store_absorbed(params, tokens, row + 8, result_token, sums[2]);
+    store_absorbed(params, tokens, row + 8, result_token + 1, sums[3]);
+  }
+}
+
+}  // namespace scores
+}  // namespace slipstream::engine::kernels

@@ -1,0 +1,178 @@
+// The index queries of a token: rotated, transformed, quantised, and shared out among the warps as
+// tensor-core operands.
+//
+// Warp w prepares heads 8 w to 8 w + 7: lane l has the 32 columns from 32 (l % 4) of head l / 4.
+// The Hadamard transform of 128 columns is one of 16 (bits 0, 1, 5 and 6 of the column, which lie
+// in different lanes or neighbouring registers) on the tensor cores and one of 8 (bits 2 to 4) in
+// registers. What comes out is where it must be for the product with the keys.
+#pragma once
+
+#include "engine/kernels/scores/params.h"
+#include "engine/kernels/support/lanes.cuh"
+#include "engine/kernels/support/tensor_core.cuh"
+
+namespace slipstream::engine::kernels {
+namespace scores {
+
+inline constexpr int kWarps = 8;
+inline constexpr int kThreads = kWarps * 32;
+inline constexpr int kMostHeads = 64;
+inline constexpr int kWarpHeads = kMostHeads / kWarps;
+inline constexpr int kColumns = 32;  // of a lane
+inline constexpr int kWords = kColumns / 2;
+
+struct QueryShared {
+  uint4 words[kWarps][kWords / 4][32];  // f16 pairs of each warp's lanes
+  float weights[kMostHeads];
+};
+
+__device__ __forceinline__ float2 unpack_bf16(std::uint32_t word) {
+  return __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&word));
+}
+
+// The lane's columns of its head's query, as bf16 pairs; zero if there is no such head.
+__device__ __forceinline__ void load_query(const ScoreParams& params, int token, int head,
+                                           std::uint32_t (&words)[kWords]) {
+  const std::int64_t row = std::int64_t{token} * params.heads + head;
+  const auto* source = reinterpret_cast<const uint4*>(params.queries.get() + row * kIndexWidth) +
+                       threadIdx.x % 4 * (kWords / 4);
+#pragma unroll
+  for (int i = 0; i < kWords / 4; ++i) {
+    const uint4 four = head < params.heads ? source[i] : make_uint4(0, 0, 0, 0);
+    words[4 * i] = four.x;
+    words[4 * i + 1] = four.y;
+    words[4 * i + 2] = four.z;
+    words[4 * i + 3] = four.w;
+  }
+}
+
+// Pairs (i, i + 32): lane 0 of four has the first, lane 1 the second of each.
+__device__ __forceinline__ void rotate_halves(const float* rope, std::uint32_t (&words)[kWords]) {
+  const int quarter = threadIdx.x % 4;
+  const float sign = quarter == 0 ? -1.0F : 1.0F;
+#pragma unroll
+  for (int i = 0; i < kWords; i += 2) {
+    const std::uint32_t others[] = {__shfl_xor_sync(kAllLanes, words[i], 1),
+                                    __shfl_xor_sync(kAllLanes, words[i + 1], 1)};
+    if (quarter >= 2) continue;
+    const float4 cosine = __ldg(reinterpret_cast<const float4*>(rope + 2 * i));
+    const float4 sine = __ldg(reinterpret_cast<const float4*>(rope + kRope / 2 + 2 * i));
+    const float2 low = unpack_bf16(words[i]);
+    const float2 high = unpack_bf16(words[i + 1]);
+    const float2 other_low = unpack_bf16(others[0]);
+    const float2 other_high = unpack_bf16(others[1]);
+    words[i] = ops::pack_pair<DType::kBFloat16>(low.x * cosine.x + sign * (other_low.x * sine.x),
+                                                low.y * cosine.y + sign * (other_low.y * sine.y));
+    words[i + 1] =
+        ops::pack_pair<DType::kBFloat16>(high.x * cosine.z + sign * (other_high.x * sine.z),
+                                         high.y * cosine.w + sign * (other_high.y * sine.w));
+  }
+}
+
+// Pairs (2 i, 2 i + 1), which a word holds.
+__device__ __forceinline__ void rotate_neighbours(const float* rope,
+                                                  std::uint32_t (&words)[kWords]) {
+  const int quarter = threadIdx.x % 4;
+  if (quarter >= 2) return;
+#pragma unroll
+  for (int i = 0; i < kWords; ++i) {
+    const int pair = quarter * kWords + i;
+    const float2 turned =
+        rotate_pair(unpack_bf16(words[i]), __ldg(rope + pair), __ldg(rope + kRope / 2 + pair));
+    words[i] = ops::pack_pair<DType::kBFloat16>(turned.x, turned.y);
+  }
+}
+
+// The second operand of the transform of 16: rows are columns 32 q + c of the input (q = lane % 4,
+// c its word's), columns those of the output; 1 or -1 by the parity of the common bits.
+__device__ __forceinline__ std::uint32_t transform_words(int output_column, int first_input) {
+  const int output_quarter = threadIdx.x % 32 / 8;
+  const int quarter = threadIdx.x % 4;
+  constexpr std::uint32_t kOne = 0x3f80;
+  const auto bits = [&](int input) {
+    const int common = __popc(output_quarter & quarter) + __popc(output_column & input);
+    return kOne | static_cast<std::uint32_t>(common % 2) << 15;
+  };
+  return bits(first_input) | bits(first_input + 1) << 16;
+}
+
+using Columns = float[kColumns];
+
+__device__ __forceinline__ void transform(const std::uint32_t (&words)[kWords], Columns& columns) {
+  const int odd = threadIdx.x / 4 % 2;
+#pragma unroll
+  for (int tile = 0; tile < 2; ++tile) {
+    const std::uint32_t b0 = transform_words(tile * 2 + odd, 0);
+    const std::uint32_t b1 = transform_words(tile * 2 + odd, 2);
+#pragma unroll
+    for (int group = 0; group < kColumns / 4; ++group) {
+      float result[4] = {};
+      multiply_bf16(result, make_uint4(words[2 * group], 0, words[2 * group + 1], 0), b0, b1);
+      columns[group * 4 + tile * 2] = result[0];
+      columns[group * 4 + tile * 2 + 1] = result[1];
+    }
+  }
+#pragma unroll
+  for (int distance = 4; distance < kColumns; distance *= 2) {
+#pragma unroll
+    for (int i = 0; i < kColumns; ++i) {
+      if ((i & distance) != 0) continue;
+      const float sum = columns[i] + columns[i + distance];
+      columns[i + distance] = columns[i] - columns[i + distance];
+      columns[i] = sum;
+    }
+  }
+  constexpr float kScale = 0.08838834764831845F;  // 128^-0.5
+#pragma unroll
+  for (float& value : columns) value = round_to_bf16(value * kScale);
+}
+
+// Values of the columns' codes as f16 pairs; returns the scale of the head.
+__device__ __forceinline__ float quantize(const Columns& columns, std::uint32_t (&words)[kWords]) {
+  float amax = 0;
+#pragma unroll
+  for (const float value : columns) amax = fmaxf(amax, fabsf(value));
+  const ops::Divisor scale = activation_scale(lane_max<4>(amax), true);
+#pragma unroll
+  for (int i = 0; i < kWords; ++i) {
+    const __nv_fp8x2_storage_t codes = __nv_cvt_float2_to_fp8x2(
+        {columns[2 * i] * scale.reciprocal, columns[2 * i + 1] * scale.reciprocal}, __NV_SATFINITE,
+        __NV_E4M3);
+    words[i] = half_pair(codes);
+  }
+  return scale.value;
+}
+
+// All warps prepare the token's queries. One barrier at the end, and one before if there is
+// somebody who reads those of another token.
+__device__ __forceinline__ void prepare_queries(const ScoreParams& params, int token, int position,
+                                                QueryShared& shared) {
+  const int lane = threadIdx.x % 32;
+  const int warp = threadIdx.x / 32;
+  const int head = warp * kWarpHeads + lane / 4;
+  float weight = 0;
+  if (head < params.heads) {
+    weight = params.head_weights.get()[token * params.heads + head] * params.constant;
+  }
+  std::uint32_t words[kWords];
+  load_query(params, token, head, words);
+  const float* rope = rope_row(params.rope, position);
+  if (params.interleaved) {
+    rotate_neighbours(rope, words);
+  } else {
+    rotate_halves(rope, words);
+  }
+  Columns columns;
+  transform(words, columns);
+  const float scale = quantize(columns, words);
+  if (lane % 4 == 0) shared.weights[head] = weight * scale;
+#pragma unroll
+  for (int i = 0; i < kWords / 4; ++i) {
+    shared.words[warp][i][lane] =
+        make_uint4(words[4 * i], words[4 * i + 1], words[4 * i + 2], words[4 * i + 3]);
+  }
+  __syncthreads();
+}
+
+}  // namespace scores
+}  // namespace slipstream::engine::kernels
