@@ -21,11 +21,12 @@ std::vector<Finding> find_missing_clobbers(std::string_view source, const std::s
 class Suppressions {
  public:
   void apply(Finding& finding);
+  // The reason given at a line, or the one above, for allowing the rule; empty if none.
+  std::string reason_at(const std::string& file, uint32_t place_line, std::string_view rule);
 
  private:
   const std::vector<std::string>& lines_of(const std::string& file);
   std::string reason_at(const Place& place, std::string_view rule);
-  std::string reason_at(const std::string& file, uint32_t place_line, std::string_view rule);
 
   std::unordered_map<std::string, std::vector<std::string>> files_;
 };

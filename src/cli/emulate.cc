@@ -1,5 +1,7 @@
 #include "cli/emulate.h"
 
+#include <fmt/format.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,13 +13,17 @@
 #include <iterator>
 #include <memory>
 
+#include "check/dynamic/race_report.h"
 #include "cli/device_fallback.h"
 
 namespace slipstream {
 namespace {
 
+constexpr int kRaces = 1;
 constexpr int kUsageError = 2;
-constexpr int kCannotRun = 127;  // what a shell answers for a command it cannot start
+constexpr int kNothingChecked = 2;
+constexpr int kEndedBySignal = 128;  // and its number, as a shell says it
+constexpr int kCannotRun = 127;      // what a shell answers for a command it cannot start
 
 void set_variable(const char* name, const std::string& value) {
   if (!value.empty()) setenv(name, value.c_str(), /*overwrite=*/1);
@@ -57,17 +63,7 @@ void warn_of_static_runtime(const std::string& program) {
                program.c_str());
 }
 
-}  // namespace
-
-int run_emulate(const EmulateOptions& options) {
-  const std::string directory = emulator_directory();
-  if (!std::filesystem::exists(std::filesystem::path(directory) / "libcudart.so.13")) {
-    std::fprintf(stderr, "slipstream emulate: %s/libcudart.so.13 must exist, it does not\n",
-                 directory.c_str());
-    return kUsageError;
-  }
-  warn_of_static_runtime(options.program.front());
-  set_environment(options, directory);
+[[nodiscard]] int replace_by_program(const EmulateOptions& options) {
   std::vector<char*> arguments;
   for (const std::string& argument : options.program) {
     arguments.push_back(const_cast<char*>(argument.c_str()));
@@ -79,9 +75,98 @@ int run_emulate(const EmulateOptions& options) {
   return kCannotRun;
 }
 
+// --- The race check: the program writes what it finds into a file, and this process reads it.
+
+// A file of its own name, gone when this is.
+class TemporaryFile {
+ public:
+  TemporaryFile() : path_(std::filesystem::temp_directory_path() / "slipstream-races-XXXXXX") {
+    const int descriptor = mkstemp(path_.data());
+    if (descriptor >= 0) close(descriptor);
+  }
+  ~TemporaryFile() { unlink(path_.c_str()); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::string text() const {
+    std::ifstream file(path_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  }
+
+ private:
+  std::string path_;
+};
+
+// The exit code of the program, run beside this process.
+int run_program(const EmulateOptions& options) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) _exit(replace_by_program(options));
+  int status = 0;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (child < 0) return kCannotRun;
+  return WIFSIGNALED(status) ? kEndedBySignal + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+void write_json(const std::string& path, const std::string& text) {
+  if (path == "-") {
+    std::fputs(text.c_str(), stdout);
+    return;
+  }
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  if (!file.flush()) fmt::print(stderr, "slipstream emulate: {} cannot be written\n", path);
+}
+
+int run_checked(const EmulateOptions& options) {
+  const TemporaryFile file;
+  set_variable("SLIPSTREAM_EMULATOR_CHECK", file.path());
+  const int exit_code = run_program(options);
+  const check::RaceReport report = check::read_races(file.text());
+  std::fputs(check::race_text(report).c_str(), stderr);
+  if (!options.json_file.empty()) write_json(options.json_file, check::race_json(report));
+  const bool strict = options.fail_on == "warning";
+  if (check::has_races(report, strict ? check::Severity::kWarning : check::Severity::kError)) {
+    return kRaces;
+  }
+  if (exit_code == 0 && report.grids == 0) {
+    fmt::print(stderr, "slipstream emulate: the program ran no kernel on the emulated device\n");
+    return kNothingChecked;
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+int run_emulate(const EmulateOptions& options) {
+  const std::string directory = emulator_directory();
+  if (!std::filesystem::exists(std::filesystem::path(directory) / "libcudart.so.13")) {
+    std::fprintf(stderr, "slipstream emulate: %s/libcudart.so.13 must exist, it does not\n",
+                 directory.c_str());
+    return kUsageError;
+  }
+  warn_of_static_runtime(options.program.front());
+  set_environment(options, directory);
+  return options.check_races ? run_checked(options) : replace_by_program(options);
+}
+
 void add_emulate_command(const cli::Command& program) {
   const cli::Command command = program.add_command(
-      "emulate", "Run a CUDA program on the emulated device; it must use the shared CUDA runtime");
+      "emulate",
+      "Run a CUDA program on the emulated device; it must use the shared CUDA runtime.\n\n"
+      "With --check, accesses to global memory that nothing orders are reported: kernels that "
+      "read, "
+      "write or overwrite what an earlier kernel, copy or fill still may touch, and threads of one "
+      "kernel that lack a barrier or a fence. Order is what griddepcontrol.wait, streams, events, "
+      "graphs, barriers, fences and atomics promise, so one run shows what any run could do wrong "
+      "on the paths it takes. Compile with -lineinfo for source lines. Exit code 1: races.\n\n"
+      "  slipstream emulate --check -- ./program arguments\n"
+      "  slipstream emulate --check --schedule adversarial --seed 7 -- ./program\n\n"
+      "The second one makes the wrong values happen, too. A line of source is allowed to race by a "
+      "comment on it or above it:\n"
+      "  // slipstream-check: allow race: every thread writes the same constant");
   auto options = std::make_shared<EmulateOptions>();
   command.add_option("--sms", options->multiprocessors, "Multiprocessors of the device")
       .between(1, 4096);
@@ -91,6 +176,13 @@ void add_emulate_command(const cli::Command& program) {
   command.add_option("--threads", options->threads, "Host threads, 0 for one per core")
       .between(0, 4096);
   command.add_option("--report", options->report_file, "Also append reports to this file");
+  const cli::Option check =
+      command.add_flag("--check", options->check_races, "Report races in global memory");
+  command.add_option("--json", options->json_file, "Write the races as JSON too; - for stdout")
+      .needs(check);
+  command.add_option("--fail-on", options->fail_on, "Exit with 1 from this severity on")
+      .one_of({"warning", "error"})
+      .default_in_help();
   command.add_flag("--stats", options->statistics, "Print instruction counts at the end");
   command.add_option("program", options->program, "Program and its arguments, behind --")
       .required();

@@ -1,4 +1,4 @@
-// `slipstream emulate`: runs any CUDA program on the emulated device.
+// `slipstream emulate`: runs any CUDA program on the emulated device, and checks it for races.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,16 @@ struct EmulateOptions {
   std::string schedule;  // serial, overlapped or adversarial; empty: as the environment says
   std::string report_file;
   bool statistics = false;
+  bool check_races = false;
+  std::string json_file;             // of the race check; empty: none, "-": standard output
+  std::string fail_on = "error";     // or warning: from which severity on races fail
   std::vector<std::string> program;  // with its arguments
 };
 
-// Replaces this process by the program, with the emulator's CUDA runtime in front of the library
-// path and the options in the environment. Returns only where that fails: the exit code, after a
-// line on stderr.
+// Runs the program with the emulator's CUDA runtime in front of the library path and the options in
+// the environment. Without the race check it replaces this process and returns only where that
+// fails. With it, returns 1 if there are races, 2 if nothing was checked, else the program's own
+// exit code (128 and the signal's number if one ended it).
 int run_emulate(const EmulateOptions& options);
 
 void add_emulate_command(const cli::Command& program);

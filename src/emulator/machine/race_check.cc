@@ -253,7 +253,10 @@ void RaceCheck::found(const Conflict& conflict) {
   const Key key{first.program, first.pc,         second.program,  second.pc,
                 conflict.kind, conflict.special, conflict.missing};
   const auto [entry, is_new] = index_.try_emplace(key, findings_.size());
-  if (is_new) findings_.push_back(describe(conflict));
+  if (is_new) {
+    findings_.push_back(describe(conflict));
+    findings_.back().number = entry->second;
+  }
   ++findings_[entry->second].count;
   if (is_new && settings_.report_race) settings_.report_race(findings_.back());
 }

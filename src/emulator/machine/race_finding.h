@@ -30,6 +30,7 @@ struct RaceSide {
 };
 
 struct RaceFinding {
+  uint64_t number = 0;   // in its process: a pair of instructions, and how they conflict
   std::string severity;  // "error", "warning"
   std::string kind;      // "read-after-write", "write-after-read", "write-after-write"
   std::string special;   // "race", "atomic", "transitive", "proxy", "over-read", "same-value"

@@ -48,6 +48,7 @@ void Detector::begin(ClusterOrder& cluster, uint32_t warp, uint32_t lanes, SiteI
   now_.access = history().access(site, now_.segment);
   const uint32_t waited = lanes & cluster.waited_lanes(warp);
   now_.uniform = waited == 0 || waited == lanes;
+  now_.set_before = 0;
 }
 
 void Detector::access(uint64_t address, uint32_t bytes, uint32_t lane, uint32_t lane_bytes) {
@@ -131,20 +132,20 @@ void Detector::access_part(uint64_t address, uint32_t bytes, uint32_t lane) {
   };
   const auto check_each = [&](Cell cell, auto&& check) {
     if (!is_split(cell)) {
-      check(cell, address, bytes);
+      check(cell, address, bytes, lane, Lane::kFirst);
       return;
     }
     const ShadowMemory::Bytes parts = shadow_.bytes_of(cell);
-    for (uint32_t i = 0; i < bytes; ++i) check(parts[first + i], address + i, 1U);
+    for (uint32_t i = 0; i < bytes; ++i) {
+      check(parts[first + i], address + i, 1, lane + i / now_.site.lane_bytes, Lane::kExact);
+    }
   };
-  check_each(write,
-             [&](Cell cell, uint64_t at, uint32_t size) { check_write(cell, at, size, lane); });
+  check_each(write, [&](auto... what) { check_write(what...); });
   if (!is_write) {
     each_byte(read, [&](Cell cell, Cell mine) { return with_read(cell, mine); });
     return;
   }
-  check_each(read,
-             [&](Cell cell, uint64_t at, uint32_t size) { check_reads(cell, at, size, lane); });
+  check_each(read, [&](auto... what) { check_reads(what...); });
   each_byte(write, [&](Cell, Cell mine) { return mine; });
   each_byte(read, [&](Cell, Cell) { return Cell{0}; });
 }
@@ -193,9 +194,9 @@ bool Detector::check_one(Cell access, bool is_write, Lane known, uint64_t addres
   return false;
 }
 
-void Detector::check_write(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane) {
+void Detector::check_write(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane, Lane known) {
   if (!is_split(cell)) {
-    check_one(cell, true, Lane::kFirst, address, bytes, lane);
+    check_one(cell, true, known, address, bytes, lane);
     return;
   }
   const ShadowMemory::Bytes parts = shadow_.bytes_of(cell);
@@ -232,39 +233,60 @@ Ticket Detector::ticket_of(Cell access) const {
   return history.cluster(history.segment(history[access_of(access)].segment).cluster).ticket;
 }
 
+SegmentId Detector::segment_of(Cell access) const {
+  return order_.history()[access_of(access)].segment;
+}
+
 Cell Detector::make_set(Cell rest, Cell newest) {
-  ReadSet set{rest, newest, rest, ticket_of(newest)};
+  ReadSet set{rest, newest, rest, ticket_of(newest), 1};
   if (is_set(rest)) {
     const ReadSet& before = sets_[rest & kIndexMask];
-    if (before.ticket == set.ticket) set.other_grid = before.other_grid;
+    if (before.ticket == set.ticket) {
+      set.other_grid = before.other_grid;
+      set.count = before.count + 1;
+    }
   } else if (ticket_of(rest) == set.ticket) {
     set.other_grid = 0;
+    set.count = 2;
   }
   return kSetTag | sets_.add(set);
 }
 
 // What a cell becomes that the current access reads: reads that it is ordered behind need not be
-// remembered.
+// remembered, nor does a second one of the same segment.
 Cell Detector::with_read(Cell cell, Cell mine) {
   if (is_stale(cell)) return mine;
   if (!is_set(cell)) {
-    if (access_of(cell) == now_.access) return cell;
-    return is_ordered(cell, lane_of(mine)) ? mine : make_set(cell, mine);
+    if (segment_of(cell) == now_.segment) return cell;
+    if (is_ordered(cell, lane_of(mine))) return mine;
   }
-  if (access_of(sets_[cell & kIndexMask].newest) == now_.access) return cell;
+  if (cell != now_.set_before) {
+    now_.set_before = cell;
+    now_.set_after = change_set(cell, mine);
+  }
+  return now_.set_after == 0 ? mine : now_.set_after;
+}
+
+// The set with the current read; 0 if that is all that is left of it.
+Cell Detector::change_set(Cell cell, Cell mine) {
+  if (is_set(cell)) {
+    const ReadSet& set = sets_[cell & kIndexMask];
+    if (segment_of(set.newest) == now_.segment) return cell;
+    const bool is_full = set.count >= kMostReadsOfAGrid && set.ticket == now_.cluster->ticket();
+    if (is_full && !is_ordered(set.newest, lane_of(mine))) return cell;
+  }
   const auto [change, is_new] =
-      set_changes_.try_emplace(uint64_t{cell} << 32U | now_.access, Cell{0});
-  if (is_new) {
-    Cell rest = cell;
-    while (is_set(rest) && !is_stale(rest)) {
-      const ReadSet& set = sets_[rest & kIndexMask];
-      if (!is_ordered(set.newest, lane_of(mine))) break;
-      rest = set.rest;
-    }
-    const bool alone = is_stale(rest) || (!is_set(rest) && is_ordered(rest, lane_of(mine)));
-    change->second = alone ? 0 : make_set(rest, mine);
+      set_changes_.try_emplace(uint64_t{cell} << 32U | now_.segment, Cell{0});
+  if (!is_new) return change->second;
+  Cell rest = cell;
+  while (is_set(rest) && !is_stale(rest)) {
+    const ReadSet& set = sets_[rest & kIndexMask];
+    if (!is_ordered(set.newest, lane_of(mine))) break;
+    rest = set.rest;
   }
-  return change->second == 0 ? mine : change->second;
+  const bool alone = is_stale(rest) || (!is_set(rest) && is_ordered(rest, lane_of(mine)));
+  change->second = alone ? 0 : make_set(rest, mine);
+  return change->second;
 }
 
 void Detector::add_read(Cell& cell, Cell mine) {

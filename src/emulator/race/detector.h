@@ -54,7 +54,11 @@ class Detector {
     Cell newest = 0;      // its lane is that of the first cell it was made for
     Cell other_grid = 0;  // the part of `rest` behind all reads by the grid of `newest`
     Ticket ticket = 0;    // of `newest`
+    uint32_t count = 1;   // reads by that grid
   };
+  // Of the reads of one cell by one grid this many are kept. Work that is ordered behind the whole
+  // grid is behind the others too.
+  static constexpr uint32_t kMostReadsOfAGrid = 8;
   struct Verdict {
     Cell cell = 0;
     SegmentId segment = 0;
@@ -71,6 +75,9 @@ class Detector {
     SegmentId segment = 0;
     AccessId access = 0;
     bool uniform = true;  // all lanes have waited, or none
+    // The last set that this access changed, and into what.
+    Cell set_before = 0;
+    Cell set_after = 0;
   };
   static constexpr size_t kVerdicts = 4096;
   // What the lane in a cell says of the lane that accessed one of its bytes.
@@ -90,15 +97,18 @@ class Detector {
   void read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t lane_shift);
   void write_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_shift);
 
-  void check_write(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane);
+  void check_write(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane,
+                   Lane known = Lane::kFirst);
   void check_reads(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane,
                    Lane known = Lane::kFirst);
   bool check_one(Cell access, bool is_write, Lane known, uint64_t address, uint32_t bytes,
                  uint32_t lane);
   [[nodiscard]] Cell with_read(Cell cell, Cell mine);
+  [[nodiscard]] Cell change_set(Cell cell, Cell mine);
   void add_read(Cell& cell, Cell mine);
   Cell make_set(Cell rest, Cell newest);
-  Ticket ticket_of(Cell access) const;
+  [[nodiscard]] Ticket ticket_of(Cell access) const;
+  [[nodiscard]] SegmentId segment_of(Cell access) const;
 
   void report(Cell earlier, bool is_write, Lane known, uint64_t address, uint32_t bytes,
               uint32_t lane, std::optional<Missing> missing);
@@ -111,7 +121,7 @@ class Detector {
   ShadowMemory shadow_;
   std::function<void(const Conflict&)> report_;
   Log<ReadSet> sets_;
-  std::unordered_map<uint64_t, Cell> set_changes_;  // by set and access; 0: the access alone
+  std::unordered_map<uint64_t, Cell> set_changes_;  // by set and segment; 0: the read alone
   std::array<Verdict, kVerdicts> verdicts_{};
   std::vector<Held> held_back_;
   Current now_;

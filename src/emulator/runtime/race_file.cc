@@ -26,6 +26,7 @@ json to_json(const machine::RaceSide& side) {
 
 json to_json(const machine::RaceFinding& finding) {
   return {{"process", getpid()},
+          {"number", finding.number},
           {"severity", finding.severity},
           {"kind", finding.kind},
           {"class", finding.special},

@@ -1,0 +1,63 @@
+#include "emulator/race/clock_graph.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace slipstream::emulator::race {
+namespace {
+
+TEST(ClockGraph, KnowsNothingAtFirst) {
+  ClockGraph clocks;
+  EXPECT_FALSE(clocks.knows(0, ClusterId{1}, 0, 0));
+  EXPECT_FALSE(clocks.knows(0, Ticket{1}));
+}
+
+TEST(ClockGraph, KnowsWhatWasReleasedAndNothingLater) {
+  ClockGraph clocks;
+  const std::array<uint32_t, 2> times{4, 9};
+  const ClockId clock = clocks.release(5, times, {}, 0);
+  EXPECT_TRUE(clocks.knows(clock, 5, 0, 4));
+  EXPECT_FALSE(clocks.knows(clock, 5, 0, 5));
+  EXPECT_TRUE(clocks.knows(clock, 5, 1, 9));
+  EXPECT_FALSE(clocks.knows(clock, 6, 0, 1));
+}
+
+TEST(ClockGraph, PassesOnWhatTheReleasingThreadHadLearnt) {
+  ClockGraph clocks;
+  const std::array<uint32_t, 1> times{1};
+  TicketSet tickets;
+  tickets.insert(42);
+  const ClockId first = clocks.release(1, times, tickets, 0);
+  const ClockId second = clocks.release(2, times, {}, first);
+  EXPECT_TRUE(clocks.knows(second, 1, 0, 1));
+  EXPECT_TRUE(clocks.knows(second, 42));
+}
+
+TEST(ClockGraph, JoinsBothSides) {
+  ClockGraph clocks;
+  const std::array<uint32_t, 1> early{1};
+  const std::array<uint32_t, 1> late{7};
+  const ClockId a = clocks.release(1, early, {}, 0);
+  const ClockId b = clocks.release(1, late, {}, 0);
+  const ClockId c = clocks.release(2, early, {}, 0);
+  const ClockId all = clocks.join(clocks.join(a, c), b);
+  EXPECT_TRUE(clocks.knows(all, 1, 0, 7));
+  EXPECT_TRUE(clocks.knows(all, 2, 0, 1));
+  EXPECT_EQ(clocks.join(a, 0), a);
+  EXPECT_EQ(clocks.join(0, a), a);
+}
+
+TEST(ClockGraph, FollowsALongChainOfTickets) {
+  ClockGraph clocks;
+  const std::array<uint32_t, 1> times{1};
+  ClockId counter = 0;
+  for (ClusterId cluster = 1; cluster <= 20000; ++cluster) {
+    counter = clocks.join(counter, clocks.release(cluster, times, {}, 0));
+  }
+  EXPECT_TRUE(clocks.knows(counter, 1, 0, 1));
+  EXPECT_TRUE(clocks.knows(counter, 20000, 0, 1));
+}
+
+}  // namespace
+}  // namespace slipstream::emulator::race
