@@ -32,16 +32,15 @@ void release(const std::shared_ptr<Capture>& capture) {
   std::erase(active_captures(), capture);
 }
 
-// A programmatic launch directly behind one kernel gets a programmatic edge; behind anything else
-// the order is full.
+// A programmatic launch gets programmatic edges from all kernels that it is directly behind, also
+// where branches join; from anything else the order is full. (What an H200's driver does.)
 void make_programmatic(std::vector<NodeDependency>& dependencies) {
-  if (dependencies.size() != 1) return;
-  NodeDependency& only = dependencies.front();
-  if (!is_default(only.edge) || !std::holds_alternative<KernelOperation>(only.node->operation)) {
-    return;
+  for (NodeDependency& dependency : dependencies) {
+    const bool behind_kernel = std::holds_alternative<KernelOperation>(dependency.node->operation);
+    if (!behind_kernel || !is_default(dependency.edge)) continue;
+    dependency.edge.from_port = cudaGraphKernelNodePortProgrammatic;
+    dependency.edge.type = cudaGraphDependencyTypeProgrammatic;
   }
-  only.edge.from_port = cudaGraphKernelNodePortProgrammatic;
-  only.edge.type = cudaGraphDependencyTypeProgrammatic;
 }
 
 // Only kernels can be released before the node in front of them is complete.

@@ -73,7 +73,7 @@ class Streams {
   void join_default_stream(Stream& stream);
   // Makes `ticket` the last operation of the stream.
   void advance(Stream& stream, machine::Ticket ticket);
-  // The same for a kernel that started beside its predecessor: both are waited for.
+  // The same for work that started beside its predecessor: both are waited for.
   void advance_beside(Stream& stream, machine::Ticket ticket);
   // Notes that the stream's order changed without an operation of its own (it waits for an event).
   void touch(Stream& stream) { stream.sequence = next_sequence_++; }

@@ -135,6 +135,13 @@ void enqueue_wait(Stream& stream, const Event& event) {
   streams().touch(stream);
 }
 
+// A kernel behind a recorded event may start beside the kernel before it, unless the event takes
+// the time. (What an H200 does; no document says.)
+bool leaves_kernels_neighbours(const Operation& operation) {
+  const auto* record = std::get_if<EventRecordOperation>(&operation);
+  return record != nullptr && !record->event->has_timing();
+}
+
 }  // namespace
 
 std::vector<machine::Ticket> tickets_of(const std::vector<machine::Dependency>& dependencies) {
@@ -171,7 +178,11 @@ machine::Ticket enqueue(Stream& stream, Operation operation) {
     return 0;
   }
   const machine::Ticket ticket = submit_operation(operation, stream.tail);
-  streams().advance(stream, ticket);
+  if (leaves_kernels_neighbours(operation)) {
+    streams().advance_beside(stream, ticket);
+  } else {
+    streams().advance(stream, ticket);
+  }
   return ticket;
 }
 

@@ -248,6 +248,37 @@ TEST_F(GraphTest, CapturesAForkAndAJoin) {
   EXPECT_EQ(values(), (std::vector<int>{1, 2, 3, 0, 6}));
 }
 
+TEST_F(GraphTest, CapturesAJoinWithTheAttributeAsProgrammaticEdges) {
+  ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  ASSERT_EQ(cudaEventRecord(event_, stream_), cudaSuccess);
+  ASSERT_EQ(cudaStreamWaitEvent(other_, event_, 0), cudaSuccess);
+  add<<<1, 1, 0, other_>>>(values_, 1, 2);
+  add<<<1, 1, 0, stream_>>>(values_, 2, 3);
+  ASSERT_EQ(cudaEventRecord(event_, other_), cudaSuccess);
+  ASSERT_EQ(cudaStreamWaitEvent(stream_, event_, 0), cudaSuccess);
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t configuration{};
+  configuration.gridDim = dim3(1);
+  configuration.blockDim = dim3(1);
+  configuration.stream = stream_;
+  configuration.attrs = &attribute;
+  configuration.numAttrs = 1;
+  ASSERT_EQ(cudaLaunchKernelEx(&configuration, sum, values_, kCount), cudaSuccess);
+  capture_end(stream_);
+  std::array<cudaGraphNode_t, 2> from{};
+  std::array<cudaGraphNode_t, 2> to{};
+  std::array<cudaGraphEdgeData, 2> edges{};
+  std::size_t count = edges.size();
+  ASSERT_EQ(cudaGraphGetEdges(graph_, from.data(), to.data(), edges.data(), &count), cudaSuccess);
+  ASSERT_EQ(count, 2U);
+  for (const cudaGraphEdgeData& edge : edges) {
+    EXPECT_EQ(edge.type, cudaGraphDependencyTypeProgrammatic);
+    EXPECT_EQ(edge.from_port, cudaGraphKernelNodePortProgrammatic);
+  }
+}
+
 TEST_F(GraphTest, RefusesToEndACaptureThatIsNotJoined) {
   ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
   ASSERT_EQ(cudaEventRecord(event_, stream_), cudaSuccess);

@@ -189,7 +189,22 @@ TEST_F(PdlOrder, FillInBetweenOrdersBothSides) {
             0);
 }
 
-TEST_F(PdlOrder, EventInBetweenOrdersBothSidesInAStream) {
+TEST_F(PdlOrder, EventWithoutTimingInBetweenOrdersNothing) {
+  cudaEvent_t event = nullptr;
+  ASSERT_EQ(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), cudaSuccess);
+  const auto chain = [&](int value, Step reader) {
+    launch(write, true, data_, value, kWaitsAndTriggersEarly);
+    ASSERT_EQ(cudaEventRecord(event, stream_), cudaSuccess);
+    launch(read, true, data_, out_, reader);
+  };
+  EXPECT_EQ(stale_runs([&](int value) { chain(value, kWaits); }), 0);
+  if (is_adversarial()) {
+    EXPECT_GT(stale_runs([&](int value) { chain(value, kReadsBeforeItsWait); }), 0);
+  }
+  EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
+}
+
+TEST_F(PdlOrder, EventWithTimingInBetweenOrdersBothSidesInAStream) {
   cudaEvent_t event = nullptr;
   ASSERT_EQ(cudaEventCreate(&event), cudaSuccess);
   EXPECT_EQ(stale_runs([&](int value) {
