@@ -19,6 +19,7 @@ constexpr int kIndexHeadDim = 128;
 constexpr int kMostIndexHeads = 64;
 constexpr int kMostTopK = 2048;
 constexpr int kMostExperts = 512;
+constexpr int kMostGroups = 32;
 constexpr int kMostExpertsPerToken = 32;
 constexpr int kMostWidth = 1 << 17;
 constexpr int kMostLayers = 1024;
@@ -200,7 +201,7 @@ std::vector<MlpType> read_mlp_types(const JsonReader& json, int layers) {
 }
 
 void read_groups(const JsonReader& json, ModelConfig& config) {
-  config.n_group = json.has("n_group") ? json.count("n_group", 1, kMostExperts) : 1;
+  config.n_group = json.has("n_group") ? json.count("n_group", 1, kMostGroups) : 1;
   config.topk_group = json.has("topk_group") ? json.count("topk_group", 1, kMostExperts) : 1;
   if (config.n_routed_experts % config.n_group != 0) {
     json.fail("n_group",

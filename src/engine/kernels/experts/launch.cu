@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <bit>
 
-#include "engine/kernels/experts/kernel.cuh"
+#include "engine/kernels/experts/down.cuh"
 #include "engine/kernels/experts/launch.h"
+#include "engine/kernels/experts/routed.cuh"
 
 namespace slipstream::engine::kernels {
 
@@ -21,33 +23,102 @@ const pdl::KernelDeclaration kDownDeclaration{
 
 namespace {
 
-constexpr int kRingSlots = 4;
+constexpr int kMostSharedBytes = 227 * 1024;
+// Chunks per slot: the fewer copies the better. Two slots per warp are enough on the way.
+constexpr int kRoutedChunks = 4;
+constexpr int kDownChunks = 2;
+constexpr int kMostSlots = 2;
+
+int multiprocessors() {
+  int device = 0;
+  int count = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
+             "cudaDeviceGetAttribute");
+  return count;
+}
+
+// As many warps of at most `most` as share `parts` out evenly.
+int even_warps(int parts, int most) {
+  const int rounds = (parts + most - 1) / most;
+  return (parts + rounds - 1) / rounds;
+}
+
+int two_partials(int warps, int tokens) {
+  return 2 * warps * experts::partial_floats(tokens) * static_cast<int>(sizeof(float));
+}
+
+// Rings whose slots hold `chunks` chunks, a group of a bf16 matrix being two.
+RingShape plan_rings(bool is_fp8, int warps, int chunks, int other_bytes) {
+  const int slot_bytes = chunks * kChunkBytes;
+  const int slots = (kMostSharedBytes - other_bytes) / (warps * slot_bytes);
+  return {std::clamp(slots, 1, kMostSlots), slot_bytes, is_fp8 ? chunks : chunks / 2};
+}
+
+bool fits(int warps, int chunks, int other_bytes) {
+  return other_bytes + warps * kMostSlots * chunks * kChunkBytes <= kMostSharedBytes;
+}
+
+std::size_t dynamic_bytes(const RingShape& ring, int warps, int other_bytes) {
+  return static_cast<std::size_t>(warps) * ring.slots * ring.slot_bytes + other_bytes;
+}
+
+template <int kTokenTiles>
+void launch_routed_tiles(RoutedLaunch params, const pdl::LaunchOptions& options) {
+  const PackedMatrix& matrix = params.gate_up;
+  const int warps = even_warps(matrix.groups(), experts::kMostRoutedWarps);
+  const int slice = (matrix.groups() + warps - 1) / warps;
+  constexpr int kStaticBytes = sizeof(experts::RoutedShared<kTokenTiles>);
+  const int staged_bytes = warps * experts::StagedInput<kTokenTiles>::bytes(slice, params.tokens);
+  int other_bytes = two_partials(warps, params.tokens);
+  const bool staged =
+      matrix.is_fp8 && fits(warps, kRoutedChunks / 2, kStaticBytes + other_bytes + staged_bytes);
+  if (staged) other_bytes += staged_bytes;
+  params.ring = plan_rings(matrix.is_fp8, warps, kRoutedChunks, kStaticBytes + other_bytes);
+  const int most_experts = std::min(params.tokens * params.route.choices, params.route.experts);
+  const auto kernel = staged ? routed_kernel<kTokenTiles, experts::StagedInput>
+                             : routed_kernel<kTokenTiles, experts::DirectInput>;
+  pdl::launch(kRoutedDeclaration, kernel,
+              {.grid = dim3(std::min(multiprocessors(), most_experts * matrix.tile_count())),
+               .block = dim3(warps * 32),
+               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
+              options, params);
+}
+
+template <int kTokenTiles>
+void launch_down_tiles(DownLaunch params, const pdl::LaunchOptions& options) {
+  const int items = 1 + std::min(params.tokens * params.choices_per_token, params.experts);
+  const int warps = even_warps(items, experts::kMostDownWarps);
+  const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
+  constexpr int kStaticBytes = sizeof(experts::DownShared<kTokenTiles>);
+  const int staged_bytes = experts::StagedRows::bytes(params);
+  int other_bytes = two_partials(warps, params.tokens);
+  const bool staged = is_fp8 && fits(warps, kDownChunks, kStaticBytes + other_bytes + staged_bytes);
+  if (staged) other_bytes += staged_bytes;
+  params.ring = plan_rings(is_fp8, warps, kDownChunks, kStaticBytes + other_bytes);
+  const auto kernel = staged ? down_kernel<kTokenTiles, experts::StagedRows>
+                             : down_kernel<kTokenTiles, experts::DirectRows>;
+  pdl::launch(kDownDeclaration, kernel,
+              {.grid = dim3(std::min(multiprocessors(), params.down.tile_count())),
+               .block = dim3(warps * 32),
+               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
+              options, params);
+}
 
 }  // namespace
 
 void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
-  const int warps = std::min(params.gate_up.groups(), kMaxWarps);
-  params.ring_slots = kRingSlots;
-  constexpr std::size_t kWarpBytes = kRingSlots * kChunkBytes + sizeof(ChoiceScratch);
-  const int most_experts = std::min(params.tokens * params.route.choices, params.route.experts);
-  const auto kernel = params.tokens <= 8 ? routed_kernel<1> : routed_kernel<2>;
-  pdl::launch(kRoutedDeclaration, kernel,
-              {.grid = dim3(params.gate_up.tile_count(), most_experts),
-               .block = dim3(warps * 32),
-               .dynamic_shared_bytes = warps * kWarpBytes},
-              options, params);
+  RouteParams& route = params.route;
+  route.lanes_per_group = static_cast<int>(std::bit_floor(32U / route.groups));
+  const int group_size = route.experts / route.groups;
+  route.experts_per_lane = (group_size + route.lanes_per_group - 1) / route.lanes_per_group;
+  params.tokens <= 8 ? launch_routed_tiles<1>(params, options)
+                     : launch_routed_tiles<2>(params, options);
 }
 
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
-  params.ring_slots = kRingSlots;
-  const int items = 1 + std::min(params.tokens * params.choices_per_token, params.experts);
-  const int warps = std::min(items, kMaxWarps);
-  const auto kernel = params.tokens <= 8 ? down_kernel<1> : down_kernel<2>;
-  pdl::launch(kDownDeclaration, kernel,
-              {.grid = dim3(params.down.tile_count()),
-               .block = dim3(warps * 32),
-               .dynamic_shared_bytes = static_cast<std::size_t>(warps) * kRingSlots * kChunkBytes},
-              options, params);
+  params.tokens <= 8 ? launch_down_tiles<1>(params, options)
+                     : launch_down_tiles<2>(params, options);
 }
 
 }  // namespace slipstream::engine::kernels

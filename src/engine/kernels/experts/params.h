@@ -21,6 +21,16 @@ struct RouteParams {
   int groups = 0;
   int kept_groups = 0;
   float scaling = 0;
+  int lanes_per_group = 0;  // a power of two; set by the launch, as is the next one
+  int experts_per_lane = 0;
+};
+
+// How the warps of a launch stream their weights: slots of each warp's ring, their bytes, and how
+// many groups of 128 columns fit one.
+struct RingShape {
+  int slots = 0;
+  int slot_bytes = 0;
+  int piece_groups = 0;
 };
 
 // Choice of experts, then gate and up of every chosen one.
@@ -30,7 +40,7 @@ struct RoutedLaunch {
   PlainInput input = {};      // the normed hidden state
   int tokens = 0;
   bool ue8m0 = false;
-  int ring_slots = 0;
+  RingShape ring = {};                          // set by the launch
   pdl::Produced<ExpertChoice> choices = {};     // [tokens, choices], written after the wait
   pdl::Produced<__nv_bfloat16> activated = {};  // [tokens, choices, 2 * width], gate then up
 };
@@ -46,7 +56,7 @@ struct DownLaunch {
   PackedMatrix shared_down = {};                      // [hidden, shared width]
   int tokens = 0;
   bool ue8m0 = false;
-  int ring_slots = 0;
+  RingShape ring = {};                       // set by the launch
   pdl::Produced<__nv_bfloat16> output = {};  // [tokens, hidden], written after the wait
 };
 
