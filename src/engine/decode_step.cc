@@ -35,6 +35,7 @@ DecodeStep::DecodeStep(const Checkpoint& checkpoint, const Weights& weights, Wor
       heads_(checkpoint.local_heads()),
       weights_(weights),
       workspace_(workspace),
+      exchange_(std::make_unique<LocalExchange>(workspace.delta)),
       fp8_rows_(fp8_rows) {}
 
 void DecodeStep::enqueue(int tokens, const std::vector<LayerCache>& caches,
@@ -79,7 +80,7 @@ void DecodeStep::enqueue_head(int tokens, const pdl::LaunchOptions& options) con
   add_segment(launch.linear, weights_.head(), workspace_.logits.data());
   launch.input = {.rows = workspace_.residual.read(),
                   .stride = config_.hidden_size,
-                  .delta = workspace_.delta.read(),
+                  .delta = exchange_->summed().rows,
                   .gamma = weights_.final_norm(),
                   .columns = config_.hidden_size,
                   .eps = config_.rms_norm_eps,
@@ -106,7 +107,7 @@ void DecodeStep::project_hidden(const Layer& layer) const {
     launch.input.embedding = weights_.embedding();
     launch.input.step = workspace_.rows.read();
   }
-  if (layer.stream == Stream::kResidualAndDelta) launch.input.delta = workspace_.delta.read();
+  if (layer.stream == Stream::kResidualAndDelta) launch.input.delta = exchange_->summed().rows;
   kernels::launch_norm_linear(launch, layer.options);
 }
 
@@ -213,7 +214,7 @@ void DecodeStep::project_values(const Layer& layer) const {
 
 void DecodeStep::project_output(const Layer& layer) const {
   kernels::LinearLaunch<kernels::PlainInput> launch{linear(layer.tokens), {}};
-  add_segment(launch.linear, layer.weights.o, workspace_.delta.data());
+  add_segment(launch.linear, layer.weights.o, exchange_->partial().rows.get());
   const int columns = layer.weights.o.columns;
   launch.input = {.rows = workspace_.values.read(), .stride = columns, .columns = columns};
   kernels::launch_plain_linear(launch, layer.options);
@@ -235,7 +236,7 @@ void DecodeStep::project_middle(const Layer& layer) const {
 void DecodeStep::run_dense(const Layer& layer) const {
   const PackedMatrix& down = layer.weights.dense.down;
   kernels::LinearLaunch<kernels::SiluInput> launch{linear(layer.tokens), {}};
-  add_segment(launch.linear, down, workspace_.delta.data());
+  add_segment(launch.linear, down, exchange_->partial().rows.get());
   launch.input = {workspace_.gate_up.read(), 2LL * down.columns, down.columns};
   kernels::launch_silu_linear(launch, layer.options);
 }
@@ -273,7 +274,7 @@ void DecodeStep::sum_experts(const Layer& layer) const {
        .shared_down = moe.shared.down,
        .tokens = layer.tokens,
        .ue8m0 = config_.ue8m0_activations,
-       .output = workspace_.delta.produced()},
+       .output = exchange_->partial().rows},
       layer.options);
 }
 
@@ -287,7 +288,7 @@ kernels::LinearParams DecodeStep::linear(int tokens) const {
 kernels::NormInput DecodeStep::middle_norm(const Layer& layer) const {
   return {.rows = workspace_.middle_residual.read(),
           .stride = config_.hidden_size,
-          .delta = workspace_.delta.read(),
+          .delta = exchange_->summed().rows,
           .gamma = layer.weights.post_attention_norm,
           .columns = config_.hidden_size,
           .eps = config_.rms_norm_eps,

@@ -2,9 +2,11 @@
 // copy of anything.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "engine/checkpoint.h"
+#include "engine/exchange.h"
 #include "engine/weights.h"
 #include "engine/workspace.h"
 #include "slipstream/launch.h"
@@ -64,6 +66,7 @@ class DecodeStep {
   int heads_;
   const Weights& weights_;
   Workspace& workspace_;
+  std::unique_ptr<const Exchange> exchange_;
   bool fp8_rows_;
 };
 
