@@ -5,9 +5,13 @@
 // random delays behind their triggers and waits.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
 #include <optional>
 
 #include "slipstream/launch.h"
@@ -39,11 +43,13 @@ std::vector<Case> cases() {
   return {{fp8, KvFormat::kBf16}, {bf16, KvFormat::kFp8}};
 }
 
-// 1,000 take a GPU seconds; the emulated device needs a smaller number to stay in CI.
-int replays() {
-  const char* text = std::getenv("SLIPSTREAM_TEST_REPLAYS");
-  return text == nullptr ? 3 : std::atoi(text);
+// Thousands take a GPU seconds; the emulated device needs small numbers to stay in CI.
+int number_of(const char* variable, int otherwise) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::atoi(text);
 }
+int replays() { return number_of("SLIPSTREAM_TEST_REPLAYS", 3); }
+int long_run() { return number_of("SLIPSTREAM_TEST_TOKENS", 4); }
 
 std::vector<int> prompt(int sequence) {
   std::vector<int> ids;
@@ -54,9 +60,9 @@ std::vector<int> prompt(int sequence) {
 // An engine with sequences that have seen their prompts.
 class Decoding {
  public:
-  Decoding(const Case& test, Start start, int sequences) {
+  Decoding(const Case& test, Start start, int sequences, int steps = replays()) {
     pdl::set_stream_enabled(stream_.get(), start.pdl);
-    const std::int64_t tokens = prompt(0).size() + replays() + 1;
+    const std::int64_t tokens = std::ssize(prompt(0)) + steps + 1;
     engine_.emplace(
         Engine::load(test.shape.directory(), {.stream = stream_.get(),
                                               .kv_format = test.format,
@@ -132,6 +138,42 @@ TEST_P(EngineReplay, GivesTheSameBitsWhenStepsFollowEachOtherWithoutTheHost) {
   Decoding replayed(GetParam(), kShipped, kSequences);
   EXPECT_EQ(plain.steps(replays()), replayed.steps(replays()));
   EXPECT_EQ(plain.logits(), replayed.logits());
+}
+
+struct MemoryInUse {
+  std::int64_t device = 0;
+  std::int64_t host = 0;
+};
+
+MemoryInUse memory_in_use() {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  std::int64_t pages = 0;
+  std::int64_t resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return {static_cast<std::int64_t>(total - free), resident * sysconf(_SC_PAGESIZE)};
+}
+
+TEST_P(EngineReplay, NeitherGrowsNorDriftsOverALongRun) {
+  constexpr std::int64_t kMostHostGrowth = 4 << 20;  // the tokens themselves take some
+  std::array<std::vector<std::vector<int>>, 2> tokens;
+  std::array<std::vector<float>, 2> logits;
+  for (const bool pdl : {false, true}) {
+    Decoding run(GetParam(), {.graphs = true, .pdl = pdl}, 1, long_run());
+    (void)run.step();
+    const MemoryInUse before = memory_in_use();
+    tokens.at(pdl ? 1 : 0) = run.steps(long_run() - 1);
+    const MemoryInUse after = memory_in_use();
+    std::cout << "PDL " << pdl << ", " << long_run() << " tokens: device memory " << before.device
+              << " to " << after.device << " bytes, host memory " << before.host << " to "
+              << after.host << "\n";
+    EXPECT_EQ(after.device, before.device);
+    EXPECT_LT(after.host - before.host, kMostHostGrowth);
+    logits.at(pdl ? 1 : 0) = run.logits();
+  }
+  EXPECT_EQ(tokens[0], tokens[1]);
+  EXPECT_EQ(logits[0], logits[1]);
 }
 
 TEST(EngineReplayComparison, WouldNoticeAnotherToken) {

@@ -8,6 +8,8 @@
 
 #include "engine/float_formats.h"
 #include "engine/reference/indexer.h"
+#include "engine/weights.h"
+#include "tests/engine/support/editable.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/engine/support/reference_runner.h"
 #include "tests/engine/support/tiny_files.h"
@@ -138,6 +140,63 @@ TEST(Engine, StepsSeveralSequencesAsItStepsEachAlone) {
   for (int i = 0; i < 2; ++i) {
     EXPECT_GT(mean_cosine(one_row(engine.logits(together[i])), alone[i]), kLeastCosine);
   }
+}
+
+TEST(Engine, AgreesOnAPromptInChunksAndTokenByToken) {
+  // Sums are added up in another order at most. Measured: the same bits.
+  const std::vector<int> prompt = some_ids(7);
+  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 128);
+  Engine& engine = runner.engine();
+  const SequenceId chunks = engine.create_sequence();
+  (void)engine.prefill(chunks, prompt);
+  const Matrix expected = one_row(engine.logits(chunks));
+  const SequenceId tokens = engine.create_sequence();
+  for (const int id : prompt) (void)engine.prefill(tokens, std::array{id});
+  const Matrix actual = one_row(engine.logits(tokens));
+  EXPECT_GT(mean_cosine(actual, expected), 0.9999);
+}
+
+TEST(Engine, NamesTheMemoryThatTheDeviceLacks) {
+  const EngineStream stream;
+  const std::string message = message_of([&] {
+    (void)Engine::load(
+        tiny_checkpoint("deepseek-v32-tiny"),
+        {.stream = stream.get(), .cache_tokens = 2'000'000'000, .lora_norm_eps = {}});
+  });
+  EXPECT_TRUE(message.starts_with("weights (0.02 GB), caches of 2000000000 tokens (7704.00 GB)"))
+      << message;
+  EXPECT_NE(message.find("must fit into device memory: "), std::string::npos) << message;
+  EXPECT_NE(message.find(" free"), std::string::npos) << message;
+}
+
+TEST(Engine, TakesTheMemoryThatItSays) {
+  EngineRunner runner(tiny_checkpoint("glm-5-tiny"), KvFormat::kFp8, 64);
+  const MemoryUse use = runner.engine().memory_use();
+  EXPECT_EQ(use.weight_bytes,
+            planned_weight_bytes(Checkpoint::open(tiny_checkpoint("glm-5-tiny"))));
+  // 64 rows of 656 bytes and 64 index keys of 132, in three layers.
+  EXPECT_EQ(use.cache_bytes, 3 * 64 * (656 + 132));
+}
+
+std::size_t free_device_memory() {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  return free;
+}
+
+TEST(Engine, NamesAnExpertInAnotherFormatBeforeItTakesMemory) {
+  const EngineStream stream;
+  Editable editable("deepseek-v32-tiny");
+  const std::string name = "model.layers.2.mlp.experts.5.down_proj.weight";
+  editable.replace_with_bf16(name, 0x3F80);
+  const std::string directory = editable.write();
+  const std::size_t before = free_device_memory();
+  EXPECT_EQ(
+      message_of(
+          [&] { (void)Engine::load(directory, {.stream = stream.get(), .lora_norm_eps = {}}); }),
+      "tensor " + name + " must be stored as those of the layer's first expert, in fp8, is bf16");
+  EXPECT_EQ(free_device_memory(), before);
 }
 
 TEST(Engine, RunGivesTheTokensThatStepsGive) {
