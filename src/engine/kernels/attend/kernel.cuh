@@ -1,12 +1,9 @@
-// Sparse MLA attention in its absorbed form: 16 heads of one token per cluster of eight CTAs, which
-// share a split of the token's keys.
+// Sparse MLA attention in its absorbed form, split over keys: 16 heads of one token per CTA.
 //
-// A CTA takes every eighth chunk of 16 or 32 keys of its split: it gathers their rows into shared
-// memory as bf16 while it works on the chunk before, multiplies them with the queries (the warps
-// share out keys and columns), and adds the weighted latents to its sums (each warp 64 columns),
-// with the usual running maximum. At the end warp w sends its 64 columns to CTA w, which adds what
-// all eight have of them: so few partial results leave the cluster. The next launch combines the
-// splits.
+// A CTA takes every splits-th chunk of 16 or 32 keys of its token's list: it gathers their rows
+// into shared memory as bf16 while it works on the chunk before, multiplies them with the queries
+// (the warps share out keys and columns), and adds the weighted latents to its sums (each warp 64
+// columns), with the usual running maximum. The next launch combines the splits.
 //
 // PDL: nothing but shared addresses before the wait.
 #pragma once
@@ -19,7 +16,6 @@ namespace slipstream::engine::kernels {
 namespace attend {
 
 inline constexpr int kHeads = 16;
-inline constexpr int kCluster = kWarps;
 inline constexpr int kWarpColumns = kLatent / kWarps;
 inline constexpr int kSteps = kLatentRow / 16;
 
@@ -35,9 +31,6 @@ struct Shared {
   float products[kParts][kHeads][kKeys];
   __nv_bfloat16 probabilities[kHeads][kProbabilityStride];
   float rescale[kHeads];
-  // Of every CTA of the cluster: (largest exponent, sum), and this CTA's columns.
-  float2 weights[kCluster][kHeads];
-  float2 latents[kCluster][kHeads][kWarpColumns / 2];
 };
 
 // Sends for the absorbed part of 16 queries; heads that do not exist are zero.
@@ -75,17 +68,22 @@ __device__ __forceinline__ std::uint32_t rotate_packed(std::uint32_t packed, flo
   return ops::pack_pair<DType::kBFloat16>(turned.x, turned.y);
 }
 
+struct Rotation {
+  float2 cosines;
+  float2 sines;
+};
+__device__ __forceinline__ Rotation read_rotation(const AttendParams& params, int position) {
+  const auto* rope = reinterpret_cast<const float2*>(rope_row(params.rope, position));
+  return {__ldg(rope + threadIdx.x % 16), __ldg(rope + kRope / 4 + threadIdx.x % 16)};
+}
+
 template <int kKeys>
-__device__ __forceinline__ void store_rope_part(const AttendParams& params, const StepRow& place,
-                                                uint2 pairs, Shared<kKeys>& shared) {
-  const float* rope = rope_row(params.rope, place.position);
-  const int pair = threadIdx.x % 16;
-  const float2 cosines = reinterpret_cast<const float2*>(rope)[pair];
-  const float2 sines = reinterpret_cast<const float2*>(rope + kRope / 2)[pair];
+__device__ __forceinline__ void store_rope_part(const Rotation& rotation, uint2 pairs,
+                                                Shared<kKeys>& shared) {
   auto* target =
       reinterpret_cast<uint2*>(&shared.queries[threadIdx.x / 16][kLatent]) + threadIdx.x % 16;
-  *target = make_uint2(rotate_packed(pairs.x, cosines.x, sines.x),
-                       rotate_packed(pairs.y, cosines.y, sines.y));
+  *target = make_uint2(rotate_packed(pairs.x, rotation.cosines.x, rotation.sines.x),
+                       rotate_packed(pairs.y, rotation.cosines.y, rotation.sines.y));
 }
 
 // Products of the 16 queries with 16 keys over a part of the columns, to shared memory.
@@ -96,22 +94,23 @@ __device__ __forceinline__ void multiply_keys(int stage, Shared<kKeys>& shared) 
   const int warp = threadIdx.x / 32;
   const int first_key = warp % S::kKeyTiles * 16;
   const int part = warp / S::kKeyTiles;
-  const int first_step = kSteps * part / S::kParts;
-  const int end_step = kSteps * (part + 1) / S::kParts;
+  constexpr int kPartSteps = kSteps / S::kParts;  // the first kLongParts have one more
+  constexpr int kLongParts = kSteps % S::kParts;
+  const int first_step = part * kPartSteps + min(part, kLongParts);
   const std::uint32_t query =
       shared_address(&shared.queries[lane / 8 % 2 * 8 + lane % 8][lane / 16 * 8]);
   const std::uint32_t key =
       shared_address(&shared.keys[stage][first_key + lane / 16 * 8 + lane % 8][lane / 8 % 2 * 8]);
   float products[2][4] = {};
-#pragma unroll
-  for (int i = 0; i < (kSteps + S::kParts - 1) / S::kParts; ++i) {
-    const int step = first_step + i;
-    if (step >= end_step) break;
+  const auto multiply = [&](int step) {
     const uint4 a = load_matrices(query + step * 32);
     const uint4 b = load_matrices(key + step * 32);
     multiply_bf16(products[0], a, b.x, b.y);
     multiply_bf16(products[1], a, b.z, b.w);
-  }
+  };
+#pragma unroll
+  for (int i = 0; i < kPartSteps; ++i) multiply(first_step + i);
+  if (part < kLongParts) multiply(first_step + kPartSteps);
 #pragma unroll
   for (int tile = 0; tile < 2; ++tile) {
 #pragma unroll
@@ -195,58 +194,31 @@ __device__ __forceinline__ void add_latents(int stage, const Shared<kKeys>& shar
   }
 }
 
-// Sends each CTA of the cluster its columns of this CTA's sums.
-template <int kKeys>
-__device__ __forceinline__ void send_latents(int rank, int heads, const RunningSoftmax& softmax,
-                                             const Latents& latents, Shared<kKeys>& shared) {
-  const int lane = threadIdx.x % 32;
-  const int warp = threadIdx.x / 32;
-  if (threadIdx.x % 16 < kCluster) {
-    store_to(shared.weights[rank][threadIdx.x / 16], threadIdx.x % 16,
-             {softmax.largest, softmax.sum});
+// Not normalised: the combination divides once.
+__device__ __forceinline__ void store_split(const AttendParams& params, int token, int first_head,
+                                            int split, const RunningSoftmax& softmax,
+                                            const Latents& latents) {
+  const auto index = [&](int head) {
+    return (std::int64_t{token} * params.heads + first_head + head) * params.splits + split;
+  };
+  const int own_head = threadIdx.x / 16;
+  if (threadIdx.x % 16 == 0 && first_head + own_head < params.heads) {
+    params.weights.get()[index(own_head)] = {softmax.largest, softmax.sum};
   }
+  if (softmax.sum == 0) return;  // no keys
+  const int lane = threadIdx.x % 32;
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
     const int head = lane / 4 + r * 8;
-    if (head >= heads) continue;
+    if (first_head + head >= params.heads) continue;
+    float* target = params.partials.get() + index(head) * kLatent +
+                    static_cast<int>(threadIdx.x) / 32 * kWarpColumns + lane % 4 * 2;
 #pragma unroll
     for (int tile = 0; tile < kWarpColumns / 8; ++tile) {
-      store_to(shared.latents[rank][head][tile * 4 + lane % 4], warp,
-               {latents[tile][2 * r], latents[tile][2 * r + 1]});
+      *reinterpret_cast<float2*>(target + tile * 8) = {latents[tile][2 * r],
+                                                       latents[tile][2 * r + 1]};
     }
   }
-}
-
-// Adds what the cluster's CTAs have of this CTA's columns, and writes it. Not normalised: the
-// combination of the splits divides once.
-template <int kKeys>
-__device__ __forceinline__ void store_split(const AttendParams& params, std::int64_t token_head,
-                                            int split, int rank, const Shared<kKeys>& shared) {
-  const int head = threadIdx.x / 16;
-  float largest = -INFINITY;
-#pragma unroll
-  for (int peer = 0; peer < kCluster; ++peer) {
-    largest = fmaxf(largest, shared.weights[peer][head].x);
-  }
-  float total = 0;
-  float4 sum = {};
-#pragma unroll
-  for (int peer = 0; peer < kCluster; ++peer) {
-    const float2 weight = shared.weights[peer][head];
-    if (weight.y == 0) continue;  // the CTA had no keys and has sent nothing else
-    const float factor = exp2f(weight.x - largest);
-    const float4 latents =
-        reinterpret_cast<const float4*>(shared.latents[peer][head])[threadIdx.x % 16];
-    total += factor * weight.y;
-    sum.x += factor * latents.x;
-    sum.y += factor * latents.y;
-    sum.z += factor * latents.z;
-    sum.w += factor * latents.w;
-  }
-  const std::int64_t index = token_head * params.splits + split;
-  if (rank == 0 && threadIdx.x % 16 == 0) params.weights.get()[index] = {largest, total};
-  float* target = params.partials.get() + index * kLatent + rank * kWarpColumns;
-  reinterpret_cast<float4*>(target)[threadIdx.x % 16] = sum;
 }
 
 }  // namespace attend
@@ -260,9 +232,6 @@ __global__ void __launch_bounds__(attend::kThreads)
   S& shared = *reinterpret_cast<S*>(dynamic);
   [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
-  ops::cluster_arrive();  // peers may write into this CTA's memory behind their wait
-  const int rank = static_cast<int>(blockIdx.x) % kCluster;
-  const int split = static_cast<int>(blockIdx.x) / kCluster;
   const int first_head = static_cast<int>(blockIdx.y) * kHeads;
   const int token = static_cast<int>(blockIdx.z);
   const int warp = threadIdx.x / 32;
@@ -279,9 +248,10 @@ __global__ void __launch_bounds__(attend::kThreads)
   const bool listed = !all && place.position >= params.index_topk;
   const int keys = all ? place.position + 1 : min(place.position + 1, params.index_topk);
   if (!listed) slots.use_positions(params, place, first + warp);
+  const Rotation rotation = read_rotation(params, place.position);
   Rows<S::kRows, kFp8> rows;
   rows.fetch(params, slots, keys - first, shared.keys[0]);
-  store_rope_part(params, place, rope_part, shared);
+  store_rope_part(rotation, rope_part, shared);
 
   RunningSoftmax softmax;
   Latents latents = {};
@@ -301,14 +271,7 @@ __global__ void __launch_bounds__(attend::kThreads)
     add_latents(stage, shared, latents);
   }
   wait_copies();  // of a CTA without keys
-  ops::cluster_wait();
-  const int heads = min(params.heads - first_head, kHeads);
-  send_latents(rank, softmax.sum == 0 ? 0 : heads, softmax, latents, shared);
-  cluster_sync();
-  if (static_cast<int>(threadIdx.x) / 16 >= heads) return;
-  const std::int64_t token_head =
-      std::int64_t{token} * params.heads + first_head + static_cast<int>(threadIdx.x) / 16;
-  store_split(params, token_head, split, rank, shared);
+  store_split(params, token, first_head, static_cast<int>(blockIdx.x), softmax, latents);
 }
 
 }  // namespace slipstream::engine::kernels

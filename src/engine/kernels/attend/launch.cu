@@ -25,25 +25,24 @@ int ceil_divide(int a, int b) { return (a + b - 1) / b; }
 template <int kKeys>
 void launch(const AttendParams& params, const pdl::LaunchOptions& options) {
   const auto kernel = params.fp8_rows ? attend_kernel<kKeys, true> : attend_kernel<kKeys, false>;
-  pdl::launch(
-      kAttendDeclaration, kernel,
-      {.grid = dim3(params.splits * attend::kCluster, head_tiles(params.heads), params.tokens),
-       .block = dim3(attend::kThreads),
-       .dynamic_shared_bytes = sizeof(attend::Shared<kKeys>),
-       .cluster = dim3(attend::kCluster)},
-      options, params);
+  pdl::launch(kAttendDeclaration, kernel,
+              {.grid = dim3(params.splits, head_tiles(params.heads), params.tokens),
+               .block = dim3(attend::kThreads),
+               .dynamic_shared_bytes = sizeof(attend::Shared<kKeys>)},
+              options, params);
 }
 
 }  // namespace
 
 int attention_splits(int tokens, int heads, int keys) {
   const unsigned wanted = std::max(1, kMostParts / (tokens * head_tiles(heads)));
-  const unsigned filled = ceil_divide(keys, kFewKeys * attend::kCluster);
-  return static_cast<int>(std::min(std::bit_floor(wanted), std::bit_ceil(filled)));
+  const unsigned filled = ceil_divide(keys, kFewKeys);
+  const auto splits = static_cast<int>(std::min(std::bit_floor(wanted), std::bit_ceil(filled)));
+  return std::max(splits, kPartGroup);
 }
 
 void launch_attend(const AttendParams& params, const pdl::LaunchOptions& options) {
-  if (params.most_keys <= params.splits * attend::kCluster * kFewKeys) {
+  if (params.most_keys <= params.splits * kFewKeys) {
     launch<kFewKeys>(params, options);
   } else {
     launch<kManyKeys>(params, options);

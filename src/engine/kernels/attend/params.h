@@ -11,8 +11,9 @@
 
 namespace slipstream::engine::kernels {
 
-// Tokens times splits are at most this, so that whoever combines the splits can hold them all.
-inline constexpr int kMostParts = 16;
+// Whoever combines the splits of all tokens takes this many at a time, and this many in all.
+inline constexpr int kPartGroup = 8;
+inline constexpr int kMostParts = 128;
 
 struct AttendParams {
   pdl::Produced<const __nv_bfloat16> absorbed = {};  // [tokens, heads, 512], read after the wait
@@ -26,9 +27,9 @@ struct AttendParams {
   Places places = {};
   pdl::Produced<const std::byte> cache = {};  // rows of 576 bf16 or 656 bytes
   bool fp8_rows = false;
-  float scale = 0;    // of the products, times log2(e)
-  int most_keys = 0;  // that a token attends to
-  int splits = 0;
+  float scale = 0;                     // of the products, times log2(e)
+  int most_keys = 0;                   // that a token attends to
+  int splits = 0;                      // attention_splits()
   pdl::Produced<float> partials = {};  // [tokens, heads, splits, 512], written after the wait
   pdl::Produced<float2> weights = {};  // [tokens, heads, splits]: (largest exponent, sum)
 };

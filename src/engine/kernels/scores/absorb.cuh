@@ -1,5 +1,5 @@
 // W_UK: the queries' nope parts as vectors of the latent space. A warp multiplies 16 rows, whose
-// weights wait in its registers.
+// weights wait in shared memory.
 #pragma once
 
 #include "engine/kernels/scores/params.h"
@@ -17,16 +17,16 @@ __device__ __forceinline__ void store_absorbed(const AbsorbParams& params, int t
   params.absorbed.get()[std::int64_t{token} * params.w_uk.rows + row] = __float2bfloat16_rn(value);
 }
 
-// One tile of 16 rows. Waits.
-__device__ __forceinline__ void absorb_tile(const AbsorbParams& params, int tokens, int tile) {
+// One tile of 16 rows, with room for the warp's chunks. Waits.
+__device__ __forceinline__ void absorb_tile(const AbsorbParams& params, int tokens, int tile,
+                                            WeightChunk* weights) {
   const int lane = threadIdx.x % 32;
   const int chunks = params.w_uk.groups() * params.w_uk.chunks_per_group();
-  WeightChunk weights[kMostChunks];
   const bool exists = tile < params.w_uk.tile_count();
-#pragma unroll
-  for (int chunk = 0; chunk < kMostChunks; ++chunk) {
-    if (exists && chunk < chunks) weights[chunk].load(params.w_uk, tile, chunk);
+  for (int chunk = 0; exists && chunk < chunks; ++chunk) {
+    weights[chunk].send_for(params.w_uk, tile, chunk);
   }
+  commit_copies();
   pdl::wait();
   if (!exists) return;
 
@@ -44,6 +44,7 @@ __device__ __forceinline__ void absorb_tile(const AbsorbParams& params, int toke
       columns[chunk][0] = source[0];
       columns[chunk][1] = source[1];
     }
+    wait_copies();
     ChunkSums sums = {};
 #pragma unroll
     for (int chunk = 0; chunk < kMostChunks; ++chunk) {

@@ -58,8 +58,9 @@ __device__ __forceinline__ void score_block(const ScoreParams& params, int token
   const int last = min(share * (block + 1), shares.total);
   for (int first = share * block; first < last;) {
     const PageRange range = shares.range(params, first, last);
+    send_for_queries(params, range.token, range.position, shared.queries);
     for (int i = 0; i < kStages - 1; ++i) fetch_page(params, range, range.first + i, shared);
-    prepare_queries(params, range.token, range.position, shared.queries);
+    prepare_queries<kStages - 1>(params, range.token, shared.queries);
     score_pages<kHeadParts>(params, range, shared);
     first += range.end - range.first;
     if (first < last) __syncthreads();
@@ -77,7 +78,9 @@ __global__ void __launch_bounds__(scores::kThreads, 2)
   const int block = static_cast<int>(blockIdx.x);
   if (block < params.absorb_ctas) {
     const int tile = block * scores::kWarps + static_cast<int>(threadIdx.x) / 32;
-    scores::absorb_tile(params.absorb, params.tokens, tile);
+    auto* chunks = reinterpret_cast<WeightChunk*>(dynamic);
+    scores::absorb_tile(params.absorb, params.tokens, tile,
+                        chunks + threadIdx.x / 32 * scores::kMostChunks);
   } else {
     scores::score_block<kHeadParts>(params.score, params.tokens, block - params.absorb_ctas,
                                     static_cast<int>(gridDim.x) - params.absorb_ctas,

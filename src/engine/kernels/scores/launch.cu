@@ -26,11 +26,13 @@ void launch_scores(ScoreLaunch params, const pdl::LaunchOptions& options) {
     ctas = std::min<std::int64_t>(pages, std::max(kCtasWanted - params.absorb_ctas, 132));
   }
   const auto kernel = params.score.heads <= 32 ? score_kernel<2> : score_kernel<4>;
-  pdl::launch(kScoreDeclaration, kernel,
-              {.grid = dim3(params.absorb_ctas + static_cast<int>(ctas)),
-               .block = dim3(scores::kThreads),
-               .dynamic_shared_bytes = ctas > 0 ? sizeof(scores::Shared) : 0},
-              options, params);
+  pdl::launch(
+      kScoreDeclaration, kernel,
+      {.grid = dim3(params.absorb_ctas + static_cast<int>(ctas)),
+       .block = dim3(scores::kThreads),
+       .dynamic_shared_bytes = std::max(
+           sizeof(scores::Shared), scores::kWarps * scores::kMostChunks * sizeof(WeightChunk))},
+      options, params);
 }
 
 }  // namespace slipstream::engine::kernels

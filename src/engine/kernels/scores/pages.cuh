@@ -47,11 +47,12 @@ __device__ __forceinline__ void fetch_page(const ScoreParams& params, const Page
     Page& target = shared.pages[(index - range.first) % kStages];
     const std::byte* source =
         params.index_cache.get() + std::int64_t{range.pages[index]} * kIndexPageBytes;
+    const int row = threadIdx.x / kRowPieces;
+    const int place = piece_place(row, threadIdx.x % kRowPieces);
+    constexpr int kRows = kThreads / kRowPieces;
 #pragma unroll
-    for (int i = threadIdx.x; i < kPageSize * kRowPieces; i += kThreads) {
-      const int row = i / kRowPieces;
-      const int piece = i % kRowPieces;
-      copy_16(&target.keys[row][piece_place(row, piece)], source + i * 16);
+    for (int i = 0; i < kPageSize / kRows; ++i) {
+      copy_16(&target.keys[row + i * kRows][place], source + (threadIdx.x + i * kThreads) * 16);
     }
     constexpr int kScalePieces = kPageSize / 4;
     if (threadIdx.x < kScalePieces) {
@@ -94,8 +95,9 @@ __device__ __forceinline__ void read_key(const Page& page, int row,
   const std::uint32_t codes[] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
-    words[2 * i] = half_pair(static_cast<__nv_fp8x2_storage_t>(codes[i]));
-    words[2 * i + 1] = half_pair(static_cast<__nv_fp8x2_storage_t>(codes[i] >> 16));
+    const uint2 pairs = half_pairs(codes[i]);
+    words[2 * i] = pairs.x;
+    words[2 * i + 1] = pairs.y;
   }
 }
 

@@ -22,23 +22,39 @@ inline constexpr int kColumns = 32;  // of a lane
 inline constexpr int kWords = kColumns / 2;
 
 struct QueryShared {
-  uint4 words[kWarps][kWords / 4][32];  // f16 pairs of each warp's lanes
+  uint4 words[kWarps][kWords / 4][32];  // of each warp's lanes: bf16 pairs, then f16 pairs
   float weights[kMostHeads];
+  float rope[kRope];
 };
 
-__device__ __forceinline__ float2 unpack_bf16(std::uint32_t word) {
-  return __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&word));
+// Sends for the token's queries and the rotation of its position. A lane gets what it copies
+// itself, but for the rotation.
+__device__ __forceinline__ void send_for_queries(const ScoreParams& params, int token, int position,
+                                                 QueryShared& shared) {
+  const int lane = threadIdx.x % 32;
+  const int warp = threadIdx.x / 32;
+  const int head = warp * kWarpHeads + lane / 4;
+  if (head < params.heads) {
+    const std::int64_t row = std::int64_t{token} * params.heads + head;
+    const __nv_bfloat16* source = params.queries.get() + row * kIndexWidth + lane % 4 * kColumns;
+#pragma unroll
+    for (int i = 0; i < kWords / 4; ++i) copy_16(&shared.words[warp][i][lane], source + i * 8);
+  }
+  if (threadIdx.x < kRope / 4) {
+    copy_16(shared.rope + threadIdx.x * 4, rope_row(params.rope, position) + threadIdx.x * 4);
+  }
+  commit_copies();
 }
 
 // The lane's columns of its head's query, as bf16 pairs; zero if there is no such head.
-__device__ __forceinline__ void load_query(const ScoreParams& params, int token, int head,
+__device__ __forceinline__ void read_query(int heads, const QueryShared& shared,
                                            std::uint32_t (&words)[kWords]) {
-  const std::int64_t row = std::int64_t{token} * params.heads + head;
-  const auto* source = reinterpret_cast<const uint4*>(params.queries.get() + row * kIndexWidth) +
-                       threadIdx.x % 4 * (kWords / 4);
+  const int lane = threadIdx.x % 32;
+  const int warp = threadIdx.x / 32;
 #pragma unroll
   for (int i = 0; i < kWords / 4; ++i) {
-    const uint4 four = head < params.heads ? source[i] : make_uint4(0, 0, 0, 0);
+    uint4 four = make_uint4(0, 0, 0, 0);
+    if (warp * kWarpHeads + lane / 4 < heads) four = shared.words[warp][i][lane];
     words[4 * i] = four.x;
     words[4 * i + 1] = four.y;
     words[4 * i + 2] = four.z;
@@ -55,8 +71,8 @@ __device__ __forceinline__ void rotate_halves(const float* rope, std::uint32_t (
     const std::uint32_t others[] = {__shfl_xor_sync(kAllLanes, words[i], 1),
                                     __shfl_xor_sync(kAllLanes, words[i + 1], 1)};
     if (quarter >= 2) continue;
-    const float4 cosine = __ldg(reinterpret_cast<const float4*>(rope + 2 * i));
-    const float4 sine = __ldg(reinterpret_cast<const float4*>(rope + kRope / 2 + 2 * i));
+    const float4 cosine = *reinterpret_cast<const float4*>(rope + 2 * i);
+    const float4 sine = *reinterpret_cast<const float4*>(rope + kRope / 2 + 2 * i);
     const float2 low = unpack_bf16(words[i]);
     const float2 high = unpack_bf16(words[i + 1]);
     const float2 other_low = unpack_bf16(others[0]);
@@ -77,8 +93,7 @@ __device__ __forceinline__ void rotate_neighbours(const float* rope,
 #pragma unroll
   for (int i = 0; i < kWords; ++i) {
     const int pair = quarter * kWords + i;
-    const float2 turned =
-        rotate_pair(unpack_bf16(words[i]), __ldg(rope + pair), __ldg(rope + kRope / 2 + pair));
+    const float2 turned = rotate_pair(unpack_bf16(words[i]), rope[pair], rope[kRope / 2 + pair]);
     words[i] = ops::pack_pair<DType::kBFloat16>(turned.x, turned.y);
   }
 }
@@ -124,7 +139,12 @@ __device__ __forceinline__ void transform(const std::uint32_t (&words)[kWords], 
   }
   constexpr float kScale = 0.08838834764831845F;  // 128^-0.5
 #pragma unroll
-  for (float& value : columns) value = round_to_bf16(value * kScale);
+  for (int i = 0; i < kColumns; i += 2) {
+    const float2 rounded =
+        unpack_bf16(ops::pack_pair<DType::kBFloat16>(columns[i] * kScale, columns[i + 1] * kScale));
+    columns[i] = rounded.x;
+    columns[i + 1] = rounded.y;
+  }
 }
 
 // Values of the columns' codes as f16 pairs; returns the scale of the head.
@@ -133,19 +153,22 @@ __device__ __forceinline__ float quantize(const Columns& columns, std::uint32_t 
 #pragma unroll
   for (const float value : columns) amax = fmaxf(amax, fabsf(value));
   const ops::Divisor scale = activation_scale(lane_max<4>(amax), true);
+  const float factor = scale.reciprocal;
 #pragma unroll
-  for (int i = 0; i < kWords; ++i) {
-    const __nv_fp8x2_storage_t codes = __nv_cvt_float2_to_fp8x2(
-        {columns[2 * i] * scale.reciprocal, columns[2 * i + 1] * scale.reciprocal}, __NV_SATFINITE,
-        __NV_E4M3);
-    words[i] = half_pair(codes);
+  for (int i = 0; i < kWords; i += 2) {
+    const float* four = columns + 2 * i;
+    const uint2 pairs = half_pairs(
+        four_codes(four[0] * factor, four[1] * factor, four[2] * factor, four[3] * factor));
+    words[i] = pairs.x;
+    words[i + 1] = pairs.y;
   }
   return scale.value;
 }
 
-// All warps prepare the token's queries. One barrier at the end, and one before if there is
-// somebody who reads those of another token.
-__device__ __forceinline__ void prepare_queries(const ScoreParams& params, int token, int position,
+// All warps prepare the queries that have been sent for, with further groups of copies behind
+// them.
+template <int kLaterCopies>
+__device__ __forceinline__ void prepare_queries(const ScoreParams& params, int token,
                                                 QueryShared& shared) {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
@@ -154,13 +177,14 @@ __device__ __forceinline__ void prepare_queries(const ScoreParams& params, int t
   if (head < params.heads) {
     weight = params.head_weights.get()[token * params.heads + head] * params.constant;
   }
+  wait_copies<kLaterCopies>();
+  __syncthreads();
   std::uint32_t words[kWords];
-  load_query(params, token, head, words);
-  const float* rope = rope_row(params.rope, position);
+  read_query(params.heads, shared, words);
   if (params.interleaved) {
-    rotate_neighbours(rope, words);
+    rotate_neighbours(shared.rope, words);
   } else {
-    rotate_halves(rope, words);
+    rotate_halves(shared.rope, words);
   }
   Columns columns;
   transform(words, columns);

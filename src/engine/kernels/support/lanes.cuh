@@ -63,10 +63,23 @@ __device__ __forceinline__ float from_code(std::uint8_t code) {
   return static_cast<float>(value);
 }
 
-// Two codes as a pair of f16, which holds them exactly.
-__device__ __forceinline__ std::uint32_t half_pair(__nv_fp8x2_storage_t codes) {
-  const __half2_raw pair = __nv_cvt_fp8x2_to_halfraw2(codes, __NV_E4M3);
-  return pair.x | static_cast<std::uint32_t>(pair.y) << 16;
+// Four codes as two pairs of f16, which hold them exactly.
+__device__ __forceinline__ uint2 half_pairs(std::uint32_t codes) {
+  uint2 pairs;
+  asm("{\n"
+      ".reg .b16 low, high;\n"
+      "mov.b32 {low, high}, %2;\n"
+      "cvt.rn.f16x2.e4m3x2 %0, low;\n"
+      "cvt.rn.f16x2.e4m3x2 %1, high;\n"
+      "}\n"
+      : "=r"(pairs.x), "=r"(pairs.y)
+      : "r"(codes));
+  return pairs;
+}
+
+// The two bf16 values of a word.
+__device__ __forceinline__ float2 unpack_bf16(std::uint32_t word) {
+  return {__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000U)};
 }
 
 // Cosines and sines of a position: [32 cosines | 32 sines].

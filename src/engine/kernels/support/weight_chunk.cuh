@@ -1,10 +1,11 @@
-// Chunks of packed bf16 weights in a warp's registers: small matrices need no ring. They are loaded
-// before the wait.
+// Chunks of packed bf16 weights that a warp copies to shared memory before the wait: small matrices
+// need no ring. (Not to registers: ptxas moves such loads behind the wait, to their first use.)
 #pragma once
 
 #include <cuda_bf16.h>
 
 #include "engine/kernels/linear/params.h"
+#include "engine/kernels/support/peers.cuh"
 #include "engine/kernels/support/tensor_core.cuh"
 
 namespace slipstream::engine::kernels {
@@ -13,23 +14,24 @@ inline constexpr int kChunkColumns = 16;  // of a lane
 using ChunkSums = float[4];               // rows lane / 4 and + 8, tokens 2 (lane % 4) and the next
 
 // 16 rows and half of 128 columns: of each 32 the first or the second 16. A lane has the columns of
-// quarter lane % 4.
+// quarter lane % 4, and reads what it has copied itself.
 struct WeightChunk {
-  uint4 steps[4];
+  uint4 steps[4][32];
 
-  __device__ void load(const PackedMatrix& matrix, int tile, int chunk) {
-    const auto* source = reinterpret_cast<const uint4*>(
-        matrix.tiles.get() + tile * matrix.tile_bytes() + std::int64_t{chunk} * kChunkBytes);
+  __device__ void send_for(const PackedMatrix& matrix, int tile, int chunk) {
+    const std::byte* source = matrix.tiles.get() + tile * matrix.tile_bytes() +
+                              std::int64_t{chunk} * kChunkBytes + threadIdx.x % 32 * 16;
 #pragma unroll
-    for (int i = 0; i < 4; ++i) steps[i] = __ldg(source + i * 32 + threadIdx.x % 32);
+    for (int i = 0; i < 4; ++i) copy_16(&steps[i][threadIdx.x % 32], source + i * 512);
   }
 
-  // sums += chunk x the lane's columns of token lane / 4.
+  // sums += chunk x the lane's columns of token lane / 4. The copies have arrived.
   __device__ void multiply(const uint4 (&columns)[2], ChunkSums& sums) const {
-    multiply_bf16(sums, steps[0], columns[0].x, columns[0].y);
-    multiply_bf16(sums, steps[1], columns[0].z, columns[0].w);
-    multiply_bf16(sums, steps[2], columns[1].x, columns[1].y);
-    multiply_bf16(sums, steps[3], columns[1].z, columns[1].w);
+    const int lane = threadIdx.x % 32;
+    multiply_bf16(sums, steps[0][lane], columns[0].x, columns[0].y);
+    multiply_bf16(sums, steps[1][lane], columns[0].z, columns[0].w);
+    multiply_bf16(sums, steps[2][lane], columns[1].x, columns[1].y);
+    multiply_bf16(sums, steps[3][lane], columns[1].z, columns[1].w);
   }
 };
 

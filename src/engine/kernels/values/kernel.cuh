@@ -1,8 +1,8 @@
 // Combination of attention's splits, and W_UV.
 //
-// A CTA owns 16 rows of one head. Warp w combines and multiplies 64 of the 512 columns: its weights
-// wait in registers, and no barrier lies between the wait and the product. Lane l < 16 combines
-// four columns of every other part (a token's split), lane l + 16 of the others.
+// A cluster owns 128 rows of one head. Each of its eight CTAs combines 64 of the 512 columns, so
+// that every partial result is read once, and multiplies the rows by them; warp w has rows 16 w to
+// 16 w + 15. CTA w adds what all eight have of these rows.
 //
 // PDL: weights before the wait; partial results and outputs after it.
 #pragma once
@@ -10,151 +10,163 @@
 #include "engine/kernels/attend/params.h"
 #include "engine/kernels/support/lanes.cuh"
 #include "engine/kernels/support/launch_scope.cuh"
+#include "engine/kernels/support/peers.cuh"
 #include "engine/kernels/support/weight_chunk.cuh"
 #include "engine/kernels/values/params.h"
 
 namespace slipstream::engine::kernels {
 namespace values {
 
-inline constexpr int kWarps = kLatent / kChunkColumns / 4;
-inline constexpr int kHalfParts = kMostParts / 2;
-inline constexpr int kWarpColumns = 4 * kChunkColumns;
+inline constexpr int kSliceColumns = 4 * kChunkColumns;
+inline constexpr int kSlices = kLatent / kSliceColumns;
+inline constexpr int kWarps = kSlices;
+inline constexpr int kThreads = kWarps * 32;
+inline constexpr int kClusterRows = kWarps * kTileRows;
+inline constexpr int kColumnThreads = kSliceColumns / 4;
+inline constexpr int kGroups = kMostParts / kPartGroup;
+static_assert(kGroups * kColumnThreads == kThreads);
 
 struct Shared {
-  __nv_bfloat16 latents[kWarps][kMaxRows][kWarpColumns];
-  float sums[kWarps][kTileRows * kMaxRows];
+  WeightChunk chunks[kWarps];
+  // Eight parts of a token each: their largest exponent and sum, and their weighted sum.
+  float2 weights[kGroups];
+  float4 sums[kGroups][kColumnThreads];
+  __nv_bfloat16 latents[kMaxRows][kSliceColumns];
+  float2 products[kSlices][kTileRows][kMaxRows / 2];  // of this CTA's rows, by their sender
 };
 
-// Splits are a power of two.
-struct Part {
-  int token;
-  int split;
-};
-__device__ __forceinline__ Part part_of(int index, int splits) {
-  return {index >> (31 - __clz(splits)), index & (splits - 1)};
+__device__ __forceinline__ void add_weighted(float4& sum, float factor, float4 values) {
+  if (factor == 0) return;  // a part without keys has not been written
+  sum.x += factor * values.x;
+  sum.y += factor * values.y;
+  sum.z += factor * values.z;
+  sum.w += factor * values.w;
 }
 
-// What lane l's part is multiplied with, l = token * splits + split below 16: its share in the
-// softmax of all keys of the token. 0 for a part without keys, which has not been written.
-__device__ __forceinline__ float part_factor(const ValuesParams& params, int head) {
-  const Part part = part_of(threadIdx.x % kMostParts, params.splits);
-  float2 weight = {-INFINITY, 0};
-  if (part.token < params.tokens) {
-    const std::int64_t row = std::int64_t{part.token} * params.heads + head;
-    weight = params.weights.get()[row * params.splits + part.split];
-  }
-  float largest = weight.x;
-  for (int distance = 1; distance < params.splits; distance *= 2) {
-    largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, distance));
-  }
-  const float factor = weight.y == 0 ? 0.0F : exp2f(weight.x - largest);
-  float total = factor * weight.y;
-  for (int distance = 1; distance < params.splits; distance *= 2) {
-    total += __shfl_xor_sync(kAllLanes, total, distance);
-  }
-  return factor == 0 ? 0.0F : factor / total;
+// Factor of a part relative to a maximum.
+__device__ __forceinline__ float part_factor(float2 weight, float largest) {
+  return weight.y == 0 ? 0.0F : exp2f(weight.x - largest);
 }
 
-__device__ __forceinline__ void add(float4& sum, float4 other) {
-  sum.x += other.x;
-  sum.y += other.y;
-  sum.z += other.z;
-  sum.w += other.w;
+// Adds up eight parts of one token: thread t four columns of parts 8 (t / 16) to 8 (t / 16) + 7,
+// counted over all tokens.
+__device__ __forceinline__ void sum_parts(const ValuesParams& params, int head, int slice,
+                                          Shared& shared) {
+  const int group = threadIdx.x / kColumnThreads;
+  const int own = threadIdx.x % kColumnThreads;
+  const int token = group * kPartGroup / params.splits;
+  if (token >= params.tokens) return;
+  const std::int64_t part = (std::int64_t{token} * params.heads + head) * params.splits +
+                            group * kPartGroup % params.splits;
+  const float* source =
+      params.partials.get() + part * kLatent + chunk_column(slice, own / 4) + own % 4 * 4;
+  float4 parts[kPartGroup];
+#pragma unroll
+  for (int i = 0; i < kPartGroup; ++i) {
+    parts[i] = *reinterpret_cast<const float4*>(source + i * kLatent);
+  }
+  float2 weights[kPartGroup];
+#pragma unroll
+  for (int i = 0; i < kPartGroup; i += 2) {
+    const float4 two = *reinterpret_cast<const float4*>(params.weights.get() + part + i);
+    weights[i] = {two.x, two.y};
+    weights[i + 1] = {two.z, two.w};
+  }
+  float largest = -INFINITY;
+#pragma unroll
+  for (const float2 weight : weights) largest = fmaxf(largest, weight.x);
+  float total = 0;
+  float4 sum = {};
+#pragma unroll
+  for (int i = 0; i < kPartGroup; ++i) {
+    const float factor = part_factor(weights[i], largest);
+    total += factor * weights[i].y;
+    add_weighted(sum, factor, parts[i]);
+  }
+  shared.sums[group][own] = sum;
+  if (own == 0) shared.weights[group] = {largest, total};
 }
 
-// The warp's 64 columns of the latents of all tokens, rounded, in shared memory.
-__device__ __forceinline__ void combine(const ValuesParams& params, int head, int chunk,
-                                        __nv_bfloat16 (&latents)[kMaxRows][kWarpColumns]) {
+// The slice's latents of each token, rounded: thread t four columns of token t / 16.
+__device__ __forceinline__ void combine(const ValuesParams& params, Shared& shared) {
+  const int token = threadIdx.x / kColumnThreads;
+  const int own = threadIdx.x % kColumnThreads;
+  if (token >= params.tokens) return;
+  const int groups = params.splits / kPartGroup;
+  const int first = token * groups;
+  float largest = -INFINITY;
+  for (int i = 0; i < groups; ++i) largest = fmaxf(largest, shared.weights[first + i].x);
+  float total = 0;
+  float4 sum = {};
+#pragma unroll 4
+  for (int i = 0; i < groups; ++i) {
+    const float2 weight = shared.weights[first + i];
+    const float factor = part_factor(weight, largest);
+    total += factor * weight.y;
+    add_weighted(sum, factor, shared.sums[first + i][own]);
+  }
+  *reinterpret_cast<uint2*>(&shared.latents[token][own * 4]) =
+      make_uint2(ops::pack_pair<DType::kBFloat16>(sum.x / total, sum.y / total),
+                 ops::pack_pair<DType::kBFloat16>(sum.z / total, sum.w / total));
+}
+
+// The warp's rows by the slice's columns, for eight tokens, sent to the CTA that adds them up.
+__device__ __forceinline__ void multiply(int slice, int tokens, int first_token, Shared& shared) {
   const int lane = threadIdx.x % 32;
-  const int half = lane / 16;
-  const int column = chunk_column(chunk, lane % 16 / 4) + lane % 4 * 4;
-  float4 parts[kHalfParts];
-#pragma unroll
-  for (int i = 0; i < kHalfParts; ++i) {
-    const Part part = part_of(half * kHalfParts + i, params.splits);
-    if (part.token >= params.tokens) continue;
-    const std::int64_t row = std::int64_t{part.token} * params.heads + head;
-    const float* source =
-        params.partials.get() + (row * params.splits + part.split) * kLatent + column;
-    parts[i] = *reinterpret_cast<const float4*>(source);
-  }
-  const float own_factor = part_factor(params, head);
-#pragma unroll
-  for (int i = 0; i < kHalfParts; ++i) {
-    const float factor = __shfl_sync(kAllLanes, own_factor, half * kHalfParts + i);
-    float4& part = parts[i];
-    part = factor == 0 ? float4{}
-                       : float4{part.x * factor, part.y * factor, part.z * factor, part.w * factor};
-  }
-  // The parts of one token lie side by side.
-#pragma unroll
-  for (int distance = 1; distance < kHalfParts; distance *= 2) {
-    if (distance >= params.splits) break;
-#pragma unroll
-    for (int i = 0; i < kHalfParts; i += 2 * distance) add(parts[i], parts[i + distance]);
-  }
-  if (params.splits == kMostParts) {
-    add(parts[0],
-        {__shfl_xor_sync(kAllLanes, parts[0].x, 16), __shfl_xor_sync(kAllLanes, parts[0].y, 16),
-         __shfl_xor_sync(kAllLanes, parts[0].z, 16), __shfl_xor_sync(kAllLanes, parts[0].w, 16)});
-  }
-#pragma unroll
-  for (int i = 0; i < kHalfParts; ++i) {
-    const Part part = part_of(half * kHalfParts + i, params.splits);
-    if (part.split != 0 || part.token >= params.tokens) continue;
-    *reinterpret_cast<uint2*>(&latents[part.token][lane % 16 * 4]) =
-        make_uint2(ops::pack_pair<DType::kBFloat16>(parts[i].x, parts[i].y),
-                   ops::pack_pair<DType::kBFloat16>(parts[i].z, parts[i].w));
-  }
-  __syncwarp();
-}
-
-// One warp's products with the tokens of tile `token_tile`, to shared memory as [row][token].
-__device__ __forceinline__ void multiply(const WeightChunk& weights,
-                                         const __nv_bfloat16 (&latents)[kMaxRows][kWarpColumns],
-                                         int tokens, int token_tile, float* sums) {
-  const int lane = threadIdx.x % 32;
-  const int token = token_tile * 8 + lane / 4;
+  const int token = first_token + lane / 4;
   uint4 columns[2] = {};
   if (token < tokens) {
-    const auto* source = reinterpret_cast<const uint4*>(&latents[token][lane % 4 * kChunkColumns]);
+    const auto* source =
+        reinterpret_cast<const uint4*>(&shared.latents[token][lane % 4 * kChunkColumns]);
     columns[0] = source[0];
     columns[1] = source[1];
   }
-  ChunkSums products = {};
-  weights.multiply(columns, products);
-  float* target = sums + lane / 4 * kMaxRows + token_tile * 8 + lane % 4 * 2;
-  *reinterpret_cast<float2*>(target) = {products[0], products[1]};
-  *reinterpret_cast<float2*>(target + 8 * kMaxRows) = {products[2], products[3]};
+  ChunkSums sums = {};
+  shared.chunks[threadIdx.x / 32].multiply(columns, sums);
+  const int pair = first_token / 2 + lane % 4;
+  if (pair * 2 >= tokens) return;
+  const int peer = static_cast<int>(threadIdx.x) / 32;
+  store_to(shared.products[slice][lane / 4][pair], peer, {sums[0], sums[1]});
+  store_to(shared.products[slice][lane / 4 + 8][pair], peer, {sums[2], sums[3]});
 }
 
 }  // namespace values
 
-__global__ void __launch_bounds__(values::kWarps * 32)
+__global__ void __launch_bounds__(values::kThreads)
     values_kernel(const __grid_constant__ ValuesParams params) {
   using namespace values;
   __shared__ __align__(16) Shared shared;
   [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
-  const int tile = static_cast<int>(blockIdx.x);
+  ops::cluster_arrive();  // peers may write into this CTA's memory behind their wait
+  const int slice = static_cast<int>(blockIdx.x);
+  const int first_row = static_cast<int>(blockIdx.y) * kClusterRows;
   const int warp = threadIdx.x / 32;
-  const int head = tile * kTileRows / (params.w_uv.rows / params.heads);
-  WeightChunk weights;
-  weights.load(params.w_uv, tile, warp);
+  shared.chunks[warp].send_for(params.w_uv, first_row / kTileRows + warp, slice);
+  commit_copies();
 
   pdl::wait();
-  combine(params, head, warp, shared.latents[warp]);
-  for (int token_tile = 0; token_tile * 8 < params.tokens; ++token_tile) {
-    multiply(weights, shared.latents[warp], params.tokens, token_tile, shared.sums[warp]);
-  }
+  sum_parts(params, first_row / (params.w_uv.rows / params.heads), slice, shared);
   __syncthreads();
+  combine(params, shared);
+  __syncthreads();
+  wait_copies();
+  ops::cluster_wait();
+  for (int first = 0; first < params.tokens; first += 8) {
+    multiply(slice, params.tokens, first, shared);
+  }
+  cluster_sync();
   const int row = threadIdx.x / kMaxRows;
   const int token = threadIdx.x % kMaxRows;
   if (token >= params.tokens) return;
   float sum = 0;
 #pragma unroll
-  for (const auto& sums : shared.sums) sum += sums[threadIdx.x];
-  params.output.get()[std::int64_t{token} * params.w_uv.rows + tile * kTileRows + row] =
+  for (int peer = 0; peer < kSlices; ++peer) {
+    const float2 pair = shared.products[peer][row][token / 2];
+    sum += token % 2 == 0 ? pair.x : pair.y;
+  }
+  params.output
+      .get()[std::int64_t{token} * params.w_uv.rows + first_row + slice * kTileRows + row] =
       __float2bfloat16_rn(sum);
 }
 

@@ -12,8 +12,10 @@ const pdl::KernelDeclaration kValuesDeclaration{
 
 void launch_values(const ValuesParams& params, const pdl::LaunchOptions& options) {
   pdl::launch(kValuesDeclaration, values_kernel,
-              {.grid = dim3(params.w_uv.tile_count()), .block = dim3(values::kWarps * 32)}, options,
-              params);
+              {.grid = dim3(values::kSlices, params.w_uv.rows / values::kClusterRows),
+               .block = dim3(values::kThreads),
+               .cluster = dim3(values::kSlices)},
+              options, params);
 }
 
 }  // namespace slipstream::engine::kernels

@@ -12,10 +12,10 @@
 namespace slipstream::engine::kernels {
 
 struct ValuesParams {
-  PackedMatrix w_uv = {};  // bf16, [heads * v, 512]
+  PackedMatrix w_uv = {};  // bf16, [heads * v, 512]; v is a multiple of 128
   int tokens = 0;
   int heads = 0;
-  int splits = 0;                            // tokens * splits are at most kMostParts
+  int splits = 0;                            // attention_splits()
   pdl::Produced<const float> partials = {};  // [tokens, heads, splits, 512], read after the wait
   pdl::Produced<const float2> weights = {};  // [tokens, heads, splits]: (largest exponent, sum)
   pdl::Produced<__nv_bfloat16> output = {};  // [tokens, heads * v], written after the wait
