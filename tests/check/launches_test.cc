@@ -30,6 +30,27 @@ TEST(Launches, ReadRoles) {
   EXPECT_EQ(kernel.roles[1].variable, "table");
 }
 
+TEST(Launches, ReadEdges) {
+  const Launches launches = parse_launches(
+      R"({"kernels": [], "edges": [{"from": "a", "to": "ns::b*", "kind": "launch-completion"}]})",
+      "launches.json");
+  ASSERT_EQ(launches.edges_to("_ZN2ns2bbEv", "ns::bb()").size(), 1U);
+  EXPECT_EQ(launches.edges_to("_ZN2ns2bbEv", "ns::bb()").front().kind, EdgeKind::kLaunchCompletion);
+  EXPECT_TRUE(launches.edges_to("c", "c").empty());
+}
+
+TEST(Launches, SayWhatAnEdgeMustBe) {
+  const auto error = [](const std::string& edge) {
+    return error_of(R"({"kernels": [], "edges": [)" + edge + "]}");
+  };
+  EXPECT_EQ(error(R"({"from": "a", "to": "b"})"),
+            R"(launches.json: edges[0]: must have "from", "to" and "kind")");
+  EXPECT_NE(error(R"({"from": "a", "to": "b", "kind": "full"})").find("launch-completion"),
+            std::string::npos);
+  EXPECT_EQ(error_of(R"({"kernels": [], "edges": {}})"),
+            R"(launches.json: "edges" must be a list)");
+}
+
 TEST(Launches, MatchMangledDemangledAndBaseNames) {
   KernelLaunch kernel;
   const std::string mangled = "_ZN2ns1kIiEEvPT_";

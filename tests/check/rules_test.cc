@@ -142,6 +142,35 @@ TEST(Rules, AttributeWithoutOverlapIsNoted) {
   EXPECT_EQ(verdicts(report), Verdicts{"note R15"});
 }
 
+std::string with_edge(const std::string& kind, const std::string& role = "produced") {
+  return fmt::format(
+      R"({{"kernels": [{{"name": "k", "parameters": [{{"index": 0, "role": "{}"}}]}}],
+           "edges": [{{"from": "producer", "to": "k", "kind": "{}"}}]}})",
+      role, kind);
+}
+
+TEST(Rules, AProgrammaticEdgeNeedsAKernelThatWaits) {
+  const std::string body = "  ld.global.u32 %r3, [%rd1];\n";
+  EXPECT_EQ(verdicts(check_kernel_text(body, with_edge("programmatic"))), Verdicts{"error R11"});
+  EXPECT_EQ(verdicts(check_kernel_text(body, with_edge("programmatic", "constant"))), Verdicts{});
+  EXPECT_EQ(
+      verdicts(check_kernel_text("  griddepcontrol.wait;\n" + body, with_edge("programmatic"))),
+      Verdicts{});
+}
+
+TEST(Rules, NoWaitCoversALaunchCompletionEdge) {
+  const Report report = check_kernel_text("  griddepcontrol.wait;\n  ld.global.u32 %r3, [%rd1];\n",
+                                          with_edge("launch-completion"));
+  EXPECT_EQ(verdicts(report), Verdicts{"warning R11"});
+  EXPECT_EQ(find(report, Rule::kGraphEdge)->subject, "the edge from producer");
+}
+
+TEST(Rules, AnEdgeToAnotherKernelConcernsNobodyElse) {
+  const std::string other =
+      R"({"kernels": [], "edges": [{"from": "k", "to": "other", "kind": "programmatic"}]})";
+  EXPECT_EQ(verdicts(check_kernel_text("  ld.global.u32 %r3, [%rd1];\n", other)), Verdicts{});
+}
+
 TEST(Rules, APointerReadFromMemoryIsNamedByItsTable) {
   const Report report = check_kernel_text(
       "  ld.global.u64 %rd5, [%rd1];\n  ld.global.u32 %r3, [%rd5];\n  griddepcontrol.wait;\n");

@@ -102,7 +102,8 @@ RaceReport read_races(std::string_view lines) {
       ++report.processes;
       continue;
     }
-    latest[{entry["process"].get<uint64_t>(), entry["number"].get<uint64_t>()}] = std::move(entry);
+    const std::pair key{entry["process"].get<uint64_t>(), entry["number"].get<uint64_t>()};
+    latest[key] = std::move(entry);
   }
   std::map<std::string, size_t> known;
   Suppressions suppressions;

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include "emulator/machine/global_memory.h"
 #include "emulator/machine/program.h"
@@ -194,6 +195,7 @@ void RaceCheck::submit(Ticket ticket, const std::vector<Dependency>& dependencie
 void RaceCheck::complete(Ticket ticket) { detector_.order().complete(ticket); }
 
 std::unique_ptr<race::ClusterOrder> RaceCheck::start_cluster(const GridRun& grid, uint64_t index) {
+  note_deferred();
   return detector_.order().start_cluster(
       grid.id, index, static_cast<uint32_t>(grid.cluster.count()), warps_per_cta(grid));
 }
@@ -216,15 +218,38 @@ void RaceCheck::host_access(HostSite site, uint64_t address, uint64_t size) {
     detector_.forget(address, size);
     return;
   }
+  const bool may_defer = deferred_.empty() && detector_.order().host_knows_all();
+  if (may_defer) deferred_ticket_ = host_ticket_;
+  if (may_defer || deferred_ticket_ == host_ticket_) {
+    deferred_.push_back({site, address, size});
+    return;
+  }
+  note_deferred();
   if (host_order_ == nullptr) host_order_ = detector_.order().start_cluster(host_ticket_, 0, 1, 1);
+  note_host_access({site, address, size});
+}
+
+void RaceCheck::note_host_access(const HostAccess& access) {
   constexpr uint64_t kChunk = 1U << 30;
-  detector_.history().site(host_sites_ + site).lane_bytes = kChunk;
-  detector_.begin(*host_order_, 0, 1, host_sites_ + site);
-  for (uint64_t done = 0; done < size; done += kChunk) {
-    const auto bytes = static_cast<uint32_t>(std::min(kChunk, size - done));
-    detector_.access(address + done, bytes, 0, kChunk);
+  const race::SiteId site = host_sites_ + access.site;
+  detector_.history().site(site).lane_bytes = kChunk;
+  detector_.begin(*host_order_, 0, 1, site);
+  for (uint64_t done = 0; done < access.size; done += kChunk) {
+    const auto bytes = static_cast<uint32_t>(std::min(kChunk, access.size - done));
+    detector_.access(access.address + done, bytes, 0, kChunk);
   }
   detector_.end();
+}
+
+// Something else happens before the host has waited.
+void RaceCheck::note_deferred() {
+  if (deferred_.empty()) return;
+  auto current =
+      std::exchange(host_order_, detector_.order().start_cluster(deferred_ticket_, 0, 1, 1));
+  for (const HostAccess& access : deferred_) note_host_access(access);
+  host_order_ = std::move(current);
+  deferred_.clear();
+  deferred_ticket_ = 0;
 }
 
 void RaceCheck::host_reads(uint64_t address, uint64_t size) {
@@ -236,6 +261,10 @@ void RaceCheck::host_writes(uint64_t address, uint64_t size, bool is_fill) {
 
 void RaceCheck::host_waited(Ticket ticket) {
   if (detector_.host_waited(ticket)) items_.clear();
+  if (detector_.order().host_knows(deferred_ticket_)) {
+    deferred_.clear();
+    deferred_ticket_ = 0;
+  }
 }
 
 void RaceCheck::host_waited_for_all() {

@@ -54,6 +54,11 @@ class RaceCheck {
     Dim3 cluster{1, 1, 1};
   };
   enum HostSite : uint8_t { kCopyReads, kCopyWrites, kFillWrites };
+  struct HostAccess {
+    HostSite site = kCopyReads;
+    uint64_t address = 0;
+    uint64_t size = 0;
+  };
   // Pairs of instructions, and how they conflict.
   using Key = std::tuple<const void*, uint32_t, const void*, uint32_t, race::ConflictKind,
                          race::ConflictClass, race::Missing>;
@@ -62,6 +67,8 @@ class RaceCheck {
   [[nodiscard]] RaceFinding describe(const race::Conflict& conflict) const;
   [[nodiscard]] RaceSide describe(const race::Accessor& accessor) const;
   void host_access(HostSite site, uint64_t address, uint64_t size);
+  void note_host_access(const HostAccess& access);
+  void note_deferred();
 
   const GlobalMemory& memory_;
   const Settings& settings_;
@@ -72,6 +79,10 @@ class RaceCheck {
   Ticket last_ticket_ = 0;
   Ticket host_ticket_ = 0;  // of the host operation that runs
   std::unique_ptr<race::ClusterOrder> host_order_;
+  // Accesses of a host operation that everything before it is ordered before. If the host waits
+  // for it at once, as most copies to a device are, it is as if they had never been.
+  Ticket deferred_ticket_ = 0;
+  std::vector<HostAccess> deferred_;
   std::map<Key, size_t> index_;
   std::vector<RaceFinding> findings_;
 };

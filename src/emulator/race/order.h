@@ -30,6 +30,8 @@ class Order {
   bool host_waited(Ticket ticket);
   // A host query may take the item as complete only if the host knows it.
   [[nodiscard]] bool host_knows(Ticket ticket) const { return works_.host_knows(ticket); }
+  // Whether the host knows everything that has touched memory to be complete.
+  [[nodiscard]] bool host_knows_all() const { return unseen_.empty(); }
   // Whether waiting for `later` is also waiting for `earlier`.
   [[nodiscard]] bool implies(Ticket later, Ticket earlier) const;
   // Whether dependencies of any kind lead from `later` back to `earlier`.

@@ -3,7 +3,9 @@
 //
 // Each program is one case of docs/check.md. Built as it is, it has the bug; built with -DREPAIRED
 // it does not. A comment "finds R1" marks a line that the static check must report, and nothing
-// else may be reported. A comment that begins with "launches" holds what --launches would be given.
+// else may be reported; "finds race" marks one that the dynamic check must report as the later of
+// the two accesses, "finds fault" one where the emulated device stops the program. A comment that
+// begins with "launches" holds what --launches would be given.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -12,7 +12,7 @@ __global__ void accumulate(const float* in, float* out) {
 #else
 __global__ void accumulate(const float* __restrict__ in, float* __restrict__ out) {
   const int i = corpus::thread_index();
-  const float before = in[i];  // finds R1 R4
+  const float before = in[i];  // finds R1 R4 race
   cudaGridDependencySynchronize();
 #endif
   out[i + kThreads] = before;

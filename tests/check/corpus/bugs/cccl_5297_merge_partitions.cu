@@ -10,8 +10,8 @@ __global__ void merge(int* partitions, const int* in, int* out) {
   const int begin = partitions[blockIdx.x];
   const int end = partitions[blockIdx.x + 1];
 #else
-  const int begin = partitions[blockIdx.x];    // finds R1
-  const int end = partitions[blockIdx.x + 1];  // finds R1
+  const int begin = partitions[blockIdx.x];    // finds R1 race
+  const int end = partitions[blockIdx.x + 1];  // finds R1 race
   cudaGridDependencySynchronize();
 #endif
   for (int i = begin + static_cast<int>(threadIdx.x); i < end; i += kTile) out[i] = in[i];

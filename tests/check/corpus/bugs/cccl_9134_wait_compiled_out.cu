@@ -11,7 +11,7 @@ __global__ void consume(const float* in, float* out) {
 #if __CUDA_ARCH__ >= 900
   cudaGridDependencySynchronize();
 #endif
-  out[corpus::thread_index()] = 2.0F * in[corpus::thread_index()];  // finds R7 R1 R6
+  out[corpus::thread_index()] = 2.0F * in[corpus::thread_index()];  // finds R7 R1 R6 race
 }
 
 __global__ void produce(float* out) { out[corpus::thread_index()] = 3.0F; }

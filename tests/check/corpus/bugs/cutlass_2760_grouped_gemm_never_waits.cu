@@ -9,7 +9,7 @@ __global__ void multiply(const float* a, const float* b, float* out) {
   cudaGridDependencySynchronize();
 #endif
   float sum = 0.0F;
-  for (int k = 0; k < kDepth; ++k) sum += a[k] * b[k * kDepth + threadIdx.x];  // finds R1 R7
+  for (int k = 0; k < kDepth; ++k) sum += a[k] * b[k * kDepth + threadIdx.x];  // finds R1 R7 race
   out[threadIdx.x] = sum;                                                      // finds R6
 }
 

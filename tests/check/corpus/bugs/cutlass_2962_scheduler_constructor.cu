@@ -8,7 +8,7 @@ struct Scheduler {
   int tiles;
 
   __device__ explicit Scheduler(int* shapes) {
-    tiles = shapes[0] * shapes[1];  // finds R1
+    tiles = shapes[0] * shapes[1];  // finds R1 race
   }
 };
 

@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(kThreads) multiply(float* a, float* scales, fl
 #ifdef REPAIRED
     cudaGridDependencySynchronize();
 #endif
-    factors[lane] = scales[lane];  // finds R2
+    factors[lane] = scales[lane];  // finds R2 race
     arrive(barrier);
   } else {
     wait_for_phase(barrier, 0);

@@ -6,7 +6,7 @@ constexpr int kThreads = 64;
 
 __global__ void experts(const float* in, float* out, int n) {
   const int i = corpus::thread_index();
-  if (i < n) out[i] = in[i] * 0.5F;  // finds R1 R6 R7
+  if (i < n) out[i] = in[i] * 0.5F;  // finds R1 R6 R7 race
 }
 
 int main() {

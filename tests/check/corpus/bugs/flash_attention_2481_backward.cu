@@ -9,7 +9,7 @@ __global__ void backward(const float* row_sums, const float* gradient, float* ou
   cudaGridDependencySynchronize();
 #endif
   const int i = corpus::thread_index();
-  out[i] = gradient[i] - row_sums[i];  // finds R1 R6 R7
+  out[i] = gradient[i] - row_sums[i];  // finds R1 R6 R7 race
 }
 
 int main() {

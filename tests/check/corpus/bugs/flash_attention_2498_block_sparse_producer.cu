@@ -11,7 +11,7 @@ __global__ void __launch_bounds__(2 * kWarp) attention(int* blocks, float* in, f
 #ifdef REPAIRED
     cudaGridDependencySynchronize();
 #endif
-    tile[lane] = in[blocks[0] + lane];  // finds R2
+    tile[lane] = in[blocks[0] + lane];  // finds R2 race
   } else {
     cudaGridDependencySynchronize();
   }

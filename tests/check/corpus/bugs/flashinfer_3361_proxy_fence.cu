@@ -28,7 +28,7 @@ __global__ void copy_in_bulk(float* in, float* out) {
     asm volatile(
         "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
             "r"(to),
-        "l"(in), "r"(static_cast<unsigned>(sizeof tile)), "r"(barrier)
+        "l"(in), "r"(static_cast<unsigned>(sizeof tile)), "r"(barrier)  // finds race
         : "memory");
   }
   __syncthreads();

@@ -6,7 +6,7 @@ constexpr int kWarp = 32;
 
 __device__ void copy_async(float* shared, const float* global) {
   const unsigned to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(global)  // finds R2
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(global)  // finds R2 race
                : "memory");
 }
 

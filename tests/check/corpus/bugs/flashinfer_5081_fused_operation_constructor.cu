@@ -7,7 +7,7 @@ constexpr int kThreads = 64;
 struct FusedAdd {
   float residual;
 
-  __device__ FusedAdd(const float* source, int i) : residual(source[i]) {}  // finds R1
+  __device__ FusedAdd(const float* source, int i) : residual(source[i]) {}  // finds R1 race
 };
 
 __global__ void all_reduce(const float* in, const float* residual, float* out) {

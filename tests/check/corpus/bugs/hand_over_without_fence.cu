@@ -15,7 +15,7 @@ __global__ void produce(float* out) {
 }
 
 __global__ void consume(const float* in, float* out) {
-  const float value = in[corpus::thread_index()];
+  const float value = in[corpus::thread_index()];  // finds race
   cudaGridDependencySynchronize();
   out[corpus::thread_index()] = value;
 }

@@ -8,7 +8,7 @@ __global__ void normalize(float* data) {
 #ifdef REPAIRED
   cudaGridDependencySynchronize();
 #endif
-  data[corpus::thread_index()] *= 2.0F;  // finds R1 R6 R7
+  data[corpus::thread_index()] *= 2.0F;  // finds R1 R6 R7 race
 }
 
 int main() {

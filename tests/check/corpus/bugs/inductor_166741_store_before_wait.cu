@@ -15,7 +15,7 @@ __global__ void fill(float* buffer) {
 #ifdef REPAIRED
   cudaGridDependencySynchronize();
 #endif
-  buffer[corpus::thread_index()] = 9.0F;  // finds R6
+  buffer[corpus::thread_index()] = 9.0F;  // finds R6 race
 #ifndef REPAIRED
   cudaGridDependencySynchronize();
 #endif

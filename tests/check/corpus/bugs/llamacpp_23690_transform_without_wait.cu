@@ -8,7 +8,7 @@ __global__ void transform(float* in, float* out) {
 #ifdef REPAIRED
   cudaGridDependencySynchronize();
 #endif
-  float value = in[corpus::thread_index()];  // finds R1 R7
+  float value = in[corpus::thread_index()];  // finds R1 R7 race
   for (int step = 1; step < kWarp; step *= 2) {
     const float other = __shfl_xor_sync(~0U, value, step);
     value = (static_cast<int>(threadIdx.x) & step) != 0 ? other - value : value + other;

@@ -8,7 +8,7 @@ __device__ int load_acquire(const int* flag) {
   int value = 0;
   asm volatile("ld.acquire.gpu.global.s32 %0, [%1];"
                : "=r"(value)
-               : "l"(flag)  // finds R13 R1
+               : "l"(flag)  // finds R13 R1 race
                : "memory");
   return value;
 }

@@ -16,7 +16,7 @@ __global__ void next_activation(float* activation, const float* weights) {
 #ifdef REPAIRED
   cudaGridDependencySynchronize();
 #endif
-  activation[corpus::thread_index()] = weight;  // finds R6
+  activation[corpus::thread_index()] = weight;  // finds R6 race
 #ifndef REPAIRED
   cudaGridDependencySynchronize();
 #endif

@@ -17,7 +17,7 @@ __global__ void __launch_bounds__(2 * kWarp) grouped(int* cu_seqlens, float* in,
   if (loads) {
     tile[lane] = in[lane];
   } else {
-    length = cu_seqlens[blockIdx.x];  // finds R2
+    length = cu_seqlens[blockIdx.x];  // finds R2 race
   }
   __syncthreads();
   if (!loads && lane < length) out[lane] = tile[lane];

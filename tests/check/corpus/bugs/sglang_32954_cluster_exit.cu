@@ -19,7 +19,7 @@ __global__ void __cluster_dims__(2, 1, 1) exchange(float* out) {
   unsigned remote = 0;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(remote) : "r"(local), "r"(1U));
   if (blockIdx.x % 2 == 0) {
-    asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(remote), "f"(1.0F)  // finds R14
+    asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(remote), "f"(1.0F)  // finds R14 fault
                  : "memory");
   }
 #ifdef REPAIRED

@@ -9,7 +9,7 @@ __global__ void add_bias(float4* bias, float4* in, float4* out) {
 #ifdef REPAIRED
   cudaGridDependencySynchronize();
 #endif
-  const float4 b = bias[i];  // finds R1
+  const float4 b = bias[i];  // finds R1 race
 #ifndef REPAIRED
   cudaGridDependencySynchronize();
 #endif

@@ -8,7 +8,7 @@ __global__ void set_row(long long* out_loc, const float* row, float* cache) {
 #ifdef REPAIRED
   cudaGridDependencySynchronize();
 #endif
-  const long long slot = out_loc[blockIdx.x];  // finds R1
+  const long long slot = out_loc[blockIdx.x];  // finds R1 race
 #ifndef REPAIRED
   cudaGridDependencySynchronize();
 #endif

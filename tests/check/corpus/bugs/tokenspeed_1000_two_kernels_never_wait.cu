@@ -9,14 +9,14 @@ __global__ void first(float* in, float* out) {
   cudaGridDependencySynchronize();
 #endif
   cudaTriggerProgrammaticLaunchCompletion();
-  out[corpus::thread_index()] = in[corpus::thread_index()] + 1.0F;  // finds R1 R6 R7
+  out[corpus::thread_index()] = in[corpus::thread_index()] + 1.0F;  // finds R1 R6 R7 race
 }
 
 __global__ void second(float* in, float* out) {
 #ifdef REPAIRED
   cudaGridDependencySynchronize();
 #endif
-  out[corpus::thread_index()] = 2.0F * in[corpus::thread_index()];  // finds R1 R6 R7
+  out[corpus::thread_index()] = 2.0F * in[corpus::thread_index()];  // finds R1 R6 R7 race
 }
 
 int main() {

@@ -10,7 +10,7 @@ __global__ void sum_rows(float* in, float* out, int rows) {
 #ifdef REPAIRED
   cudaGridDependencySynchronize();
 #endif
-  float next = in[i];  // finds R1
+  float next = in[i];  // finds R1 race
 #ifndef REPAIRED
   cudaGridDependencySynchronize();
 #endif

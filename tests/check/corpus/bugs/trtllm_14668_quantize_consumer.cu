@@ -15,7 +15,7 @@ __global__ void consume(float* in, float* out) {
 #ifdef REPAIRED
   cudaGridDependencySynchronize();
 #endif
-  out[corpus::thread_index()] = in[corpus::thread_index()];  // finds R1 R6 R7
+  out[corpus::thread_index()] = in[corpus::thread_index()];  // finds R1 R6 R7 race
 }
 
 int main() {

@@ -8,7 +8,7 @@ __global__ void decode(int* seq_lens, float* out) {
 #ifdef REPAIRED
   cudaGridDependencySynchronize();
 #endif
-  const int length = seq_lens[blockIdx.x];  // finds R1
+  const int length = seq_lens[blockIdx.x];  // finds R1 race
 #ifndef REPAIRED
   cudaGridDependencySynchronize();
 #endif

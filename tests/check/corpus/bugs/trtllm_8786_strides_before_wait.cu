@@ -8,7 +8,7 @@ __global__ void multiply(long long* strides, float* in, float* out) {
 #ifdef REPAIRED
   cudaGridDependencySynchronize();
 #endif
-  const long long stride = strides[blockIdx.x];  // finds R1
+  const long long stride = strides[blockIdx.x];  // finds R1 race
 #ifndef REPAIRED
   cudaGridDependencySynchronize();
 #endif

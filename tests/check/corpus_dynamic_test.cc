@@ -1,0 +1,175 @@
+// The programs of the corpus on the emulated device, under the race check: exactly the marked lines
+// are reported, as the later of two accesses; repaired twins and false alarms run in silence. And
+// the table of docs/check.md says so.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "cli/emulate.h"
+
+namespace slipstream {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Case {
+  std::string name;
+  std::string source;
+  bool has_bug = false;
+};
+
+// gtest prints it.
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
+
+std::string read_text(const fs::path& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+bool is_for_old_ptx(const std::string& source) {
+  return source.find("\n// nvcc: -gencode arch=compute_80,") != std::string::npos;
+}
+bool needs_other_architecture(const std::string& source) {
+  return source.find("\n// nvcc: ") != std::string::npos && !is_for_old_ptx(source);
+}
+
+// Those that need another architecture than the emulated device has are not here.
+std::vector<Case> find_cases() {
+  std::vector<Case> cases;
+  for (const char* folder : {"bugs", "silent"}) {
+    for (const auto& entry : fs::directory_iterator(fs::path(CORPUS_SOURCES) / folder)) {
+      std::string source = read_text(entry.path());
+      if (needs_other_architecture(source)) continue;
+      cases.push_back(
+          {entry.path().stem().string(), std::move(source), std::string(folder) == "bugs"});
+    }
+  }
+  std::sort(cases.begin(), cases.end(),
+            [](const Case& a, const Case& b) { return a.name < b.name; });
+  return cases;
+}
+
+// The lines whose "finds" comment has the word.
+std::set<uint32_t> marked(const std::string& source, const std::string& word) {
+  std::set<uint32_t> result;
+  std::istringstream lines(source);
+  uint32_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const size_t marker = line.find("// finds ");
+    if (marker != std::string::npos && line.find(" " + word, marker) != std::string::npos) {
+      result.insert(number);
+    }
+  }
+  return result;
+}
+
+struct Outcome {
+  int exit_code = 0;
+  std::set<uint32_t> races;  // lines of the case's own source
+  std::string faults;        // reports of the emulated device
+};
+
+Outcome run(const Case& one, const char* program, const std::string& schedule = "serial") {
+  const fs::path stem =
+      fs::path(testing::TempDir()) / (one.name + "." + program + "." + std::to_string(getpid()));
+  EmulateOptions options;
+  options.check_races = true;
+  options.fail_on = "warning";
+  options.json_file = stem.string() + ".json";
+  options.report_file = stem.string() + ".report";
+  options.schedule = schedule;
+  options.program = {(fs::path(CORPUS_PROGRAMS) / program).string(), one.name};
+  Outcome outcome;
+  outcome.exit_code = run_emulate(options);
+  outcome.faults = read_text(options.report_file);
+  const auto report = nlohmann::json::parse(read_text(options.json_file));
+  for (const auto& finding : report["findings"]) {
+    for (const auto& line : finding["second"]["lines"]) {
+      const fs::path file(line["file"].get<std::string>());
+      if (file.stem() != one.name) continue;
+      outcome.races.insert(line["line"].get<uint32_t>());
+      break;
+    }
+  }
+  fs::remove(options.json_file);
+  fs::remove(options.report_file);
+  return outcome;
+}
+
+// Whether the first column of a row names the case: by the start of its name, among others.
+bool names(const std::string& row, const std::string& name) {
+  if (!row.starts_with("| ")) return false;
+  std::istringstream column(row.substr(2, row.find(" |", 2) - 2));
+  for (std::string start; std::getline(column, start, ',');) {
+    start.erase(0, start.find_first_not_of(' '));
+    if (!start.empty() && name.starts_with(start)) return true;
+  }
+  return false;
+}
+
+const char* program_of(const Case& one) {
+  if (!one.has_bug) return "corpus_silent";
+  return is_for_old_ptx(one.source) ? "corpus_old_ptx" : "corpus_bugs";
+}
+
+class DynamicCorpus : public testing::TestWithParam<Case> {};
+
+TEST_P(DynamicCorpus, ReportsExactlyTheMarkedLines) {
+  const Case& one = GetParam();
+  const Outcome outcome = run(one, program_of(one));
+  const std::set<uint32_t> expected = marked(one.source, "race");
+  EXPECT_EQ(outcome.races, expected);
+  for (const uint32_t line : marked(one.source, "fault")) {
+    EXPECT_NE(outcome.faults.find(one.name + ".cu:" + std::to_string(line) + ":"),
+              std::string::npos)
+        << outcome.faults;
+    EXPECT_NE(outcome.exit_code, 0);
+    return;
+  }
+  EXPECT_EQ(outcome.exit_code, expected.empty() ? 0 : 1);
+}
+
+TEST_P(DynamicCorpus, ReportsTheSameLinesWhereGridsOverlap) {
+  const Case& one = GetParam();
+  if (!marked(one.source, "fault").empty()) GTEST_SKIP() << "is stopped by its fault";
+  const Outcome outcome = run(one, program_of(one), "overlapped");
+  EXPECT_EQ(outcome.races, marked(one.source, "race"));
+}
+
+TEST_P(DynamicCorpus, IsSilentOnTheRepairedTwin) {
+  const Case& one = GetParam();
+  if (!one.has_bug) GTEST_SKIP() << "has no twin";
+  const Outcome outcome = run(one, "corpus_repaired");
+  EXPECT_EQ(outcome.races, std::set<uint32_t>{});
+  EXPECT_EQ(outcome.exit_code, 0);
+}
+
+TEST_P(DynamicCorpus, IsInTheTableOfTheDocumentation) {
+  const Case& one = GetParam();
+  const bool finds_race = !marked(one.source, "race").empty();
+  const bool finds_fault = !marked(one.source, "fault").empty();
+  const std::string expected = finds_race ? "race" : finds_fault ? "fault" : "silent";
+  std::istringstream lines(read_text(CORPUS_TABLE));
+  for (std::string line; std::getline(lines, line);) {
+    if (!names(line, one.name)) continue;
+    EXPECT_TRUE(line.ends_with("| " + expected + " |")) << line << "\nmust say " << expected;
+    return;
+  }
+  ADD_FAILURE() << "docs/check.md has no row for " << one.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DynamicCorpus, testing::ValuesIn(find_cases()),
+                         [](const testing::TestParamInfo<Case>& one) { return one.param.name; });
+
+}  // namespace
+}  // namespace slipstream

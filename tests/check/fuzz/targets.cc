@@ -1,0 +1,59 @@
+#include "targets.h"
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "check/checker.h"
+#include "check/kernel_code.h"
+#include "check/launches.h"
+#include "check/rules.h"
+#include "check/sass/cubin.h"
+#include "check/sass/lower.h"
+#include "check/source_notes.h"
+#include "check/text_report.h"
+
+namespace slipstream::check::fuzz {
+namespace {
+
+std::string_view as_text(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+void image(Bytes bytes) { text_report(check_image(as_text(bytes), "fuzz", {})); }
+
+void sass(Bytes bytes) {
+  constexpr std::array<uint32_t, 4> kArchitectures{90, 100, 103, 120};
+  if (bytes.empty()) return;
+  const uint32_t architecture = kArchitectures[bytes.front() % kArchitectures.size()];
+  const Bytes code = bytes.subspan(1);
+  sass::KernelImage kernel;
+  kernel.name = "fuzz";
+  kernel.text = std::as_bytes(code.first(code.size() / 16 * 16));
+  kernel.parameter_base = 0x210;
+  kernel.parameter_bytes = 24;
+  kernel.parameters = {{0, 8}, {8, 8}, {16, 8}};
+  const KernelCode analysed(sass::lower(kernel, architecture), "fuzz: SASS", nullptr);
+  FindingList findings;
+  check_kernel({.ptx = {}, .sass = {&analysed}}, findings);
+  findings.take();
+}
+
+void ptx(Bytes bytes) {
+  std::string text = ".version 9.0\n.target sm_90a\n.address_size 64\n";
+  text += as_text(bytes);
+  text_report(check_image(text, "fuzz.ptx", {}));
+}
+
+void text(Bytes bytes) {
+  try {
+    parse_launches(std::string(as_text(bytes)), "fuzz");
+  } catch (const LaunchesError&) {
+    // Refused, with a reason: that is right.
+  }
+  find_missing_clobbers(as_text(bytes), "fuzz");
+}
+
+}  // namespace slipstream::check::fuzz
