@@ -159,8 +159,8 @@ class Checker {
     for (const std::string& what : function.not_understood) {
       report_.problems.push_back({title, fmt::format("{}: {}", demangle(name), what)});
     }
-    kernels_[{group, name}].push_back(
-        std::make_unique<KernelCode>(std::move(function), title, launch));
+    kernels_[{group, name}].push_back(std::make_unique<KernelCode>(
+        std::move(function), title, launch, launches_.edges_to(name, demangle(name))));
   }
 
   const Launches& launches_;

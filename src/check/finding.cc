@@ -36,8 +36,8 @@ const std::vector<RuleInfo>& all_rules() {
       {Rule::kMissingClobber, "R10", "inline assembly of the wait has no \"memory\" clobber",
        "Write asm volatile(\"griddepcontrol.wait;\" ::: \"memory\"), or call "
        "cudaGridDependencySynchronize()."},
-      {Rule::kGraphEdge, "R11", "a programmatic edge leads to a kernel that does not wait",
-       "Use a full dependency for this edge."},
+      {Rule::kGraphEdge, "R11", "a graph edge releases a kernel early that no wait orders",
+       "Use a full dependency for this edge, or a programmatic one and a wait in the kernel."},
       {Rule::kOneWarpTriggers, "R12", "one warp triggers while others still write handed-over data",
        "Put a barrier in front of the trigger."},
       {Rule::kSpinBeforeWait, "R13", "the kernel spins on memory before its wait",

@@ -97,11 +97,13 @@ bool Subject::operator<(const Subject& other) const {
                                       });
 }
 
-KernelCode::KernelCode(Function function, std::string image, const KernelLaunch* launch)
+KernelCode::KernelCode(Function function, std::string image, const KernelLaunch* launch,
+                       std::vector<GraphEdge> edges)
     : function_(std::move(function)),
       image_(std::move(image)),
       demangled_(demangle(function_.name)),
       launch_(launch),
+      edges_(std::move(edges)),
       flow_(build_control_flow(function_)) {
   origins_ = find_origins(function_);
   analysis_ = std::make_unique<OrderingAnalysis>(function_, flow_,

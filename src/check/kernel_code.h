@@ -26,7 +26,8 @@ struct Subject {
 class KernelCode {
  public:
   // `image` says where the code was found: "program: sm_90a SASS". `launch` may be null.
-  KernelCode(Function function, std::string image, const KernelLaunch* launch);
+  KernelCode(Function function, std::string image, const KernelLaunch* launch,
+             std::vector<GraphEdge> edges = {});
 
   KernelCode(const KernelCode&) = delete;
   KernelCode& operator=(const KernelCode&) = delete;
@@ -37,6 +38,8 @@ class KernelCode {
   [[nodiscard]] const std::string& image() const { return image_; }
   [[nodiscard]] const std::string& demangled() const { return demangled_; }
   [[nodiscard]] const KernelLaunch* launch() const { return launch_; }
+  // Graph edges that lead to it and release it early.
+  [[nodiscard]] const std::vector<GraphEdge>& edges() const { return edges_; }
   // Whether it is launched with the attribute, if the caller said so.
   [[nodiscard]] std::optional<bool> pdl() const;
 
@@ -67,6 +70,7 @@ class KernelCode {
   std::string image_;
   std::string demangled_;
   const KernelLaunch* launch_;
+  std::vector<GraphEdge> edges_;
   ControlFlow flow_;
   Origins origins_;
   std::unique_ptr<OrderingAnalysis> analysis_;

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -102,10 +104,39 @@ KernelLaunch parse_kernel(const Json& json, const std::string& where) {
   return result;
 }
 
+GraphEdge parse_edge(const Json& json, const std::string& where) {
+  if (!json.is_object()) fail(where, "must be an object");
+  GraphEdge result;
+  bool has_kind = false;
+  for (const auto& [key, value] : json.items()) {
+    if (key == "from" && value.is_string()) {
+      result.from = value.get<std::string>();
+    } else if (key == "to" && value.is_string()) {
+      result.to = value.get<std::string>();
+    } else if (key == "kind" && (value == "programmatic" || value == "launch-completion")) {
+      result.kind = value == "programmatic" ? EdgeKind::kProgrammatic : EdgeKind::kLaunchCompletion;
+      has_kind = true;
+    } else {
+      fail(where, fmt::format("\"{}\" must be from or to (text) or kind (programmatic or "
+                              "launch-completion), not {}",
+                              key, value.dump()));
+    }
+  }
+  if (result.from.empty() || result.to.empty() || !has_kind) {
+    fail(where, R"(must have "from", "to" and "kind")");
+  }
+  return result;
+}
+
+bool names_kernel(const std::string& pattern, const std::string& mangled,
+                  const std::string& demangled) {
+  return glob(pattern, mangled) || glob(pattern, demangled) || glob(pattern, base_name(demangled));
+}
+
 }  // namespace
 
 bool KernelLaunch::matches(const std::string& mangled, const std::string& demangled) const {
-  return glob(pattern, mangled) || glob(pattern, demangled) || glob(pattern, base_name(demangled));
+  return names_kernel(pattern, mangled, demangled);
 }
 
 const KernelLaunch* Launches::find(const std::string& mangled, const std::string& demangled) const {
@@ -113,6 +144,14 @@ const KernelLaunch* Launches::find(const std::string& mangled, const std::string
     if (kernel.matches(mangled, demangled)) return &kernel;
   }
   return nullptr;
+}
+
+std::vector<GraphEdge> Launches::edges_to(const std::string& mangled,
+                                          const std::string& demangled) const {
+  std::vector<GraphEdge> result;
+  std::copy_if(edges.begin(), edges.end(), std::back_inserter(result),
+               [&](const GraphEdge& edge) { return names_kernel(edge.to, mangled, demangled); });
+  return result;
 }
 
 Launches parse_launches(const std::string& text, const std::string& name) {
@@ -125,6 +164,11 @@ Launches parse_launches(const std::string& text, const std::string& name) {
   const Json& kernels = json["kernels"];
   for (size_t i = 0; i < kernels.size(); ++i) {
     launches.kernels.push_back(parse_kernel(kernels[i], fmt::format("{}: kernels[{}]", name, i)));
+  }
+  const Json edges = json.value("edges", Json::array());
+  if (!edges.is_array()) fail(name, R"("edges" must be a list)");
+  for (size_t i = 0; i < edges.size(); ++i) {
+    launches.edges.push_back(parse_edge(edges[i], fmt::format("{}: edges[{}]", name, i)));
   }
   return launches;
 }

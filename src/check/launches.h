@@ -38,12 +38,28 @@ struct KernelLaunch {
   [[nodiscard]] bool matches(const std::string& mangled, const std::string& demangled) const;
 };
 
+enum class EdgeKind : uint8_t {
+  kProgrammatic,      // cudaGraphDependencyTypeProgrammatic, from either port
+  kLaunchCompletion,  // full type, launch completion port: no wait covers it
+};
+
+// An edge of a CUDA graph that releases a kernel before the kernel in front of it is complete.
+struct GraphEdge {
+  std::string from;  // patterns, as in KernelLaunch
+  std::string to;
+  EdgeKind kind = EdgeKind::kProgrammatic;
+};
+
 struct Launches {
   std::vector<KernelLaunch> kernels;
+  std::vector<GraphEdge> edges;
 
   // The first that matches, or null.
   [[nodiscard]] const KernelLaunch* find(const std::string& mangled,
                                          const std::string& demangled) const;
+  // The edges that lead to the kernel.
+  [[nodiscard]] std::vector<GraphEdge> edges_to(const std::string& mangled,
+                                                const std::string& demangled) const;
 };
 
 class LaunchesError : public std::runtime_error {

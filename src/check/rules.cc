@@ -47,6 +47,9 @@ std::vector<Finding> FindingList::take() { return std::move(findings_); }
 
 void check_kernel(const KernelForms& forms, FindingList& findings) {
   check_waits(forms, findings);
+  for (const auto* codes : {&forms.ptx, &forms.sass}) {
+    for (const KernelCode* code : *codes) check_graph_edges(*code, findings);
+  }
   for (const KernelCode* code : forms.ptx) {
     check_accesses(*code, findings);
     check_triggers(*code, findings);

@@ -33,10 +33,11 @@ void check_kernel(const KernelForms& forms, FindingList& findings);
 // The rules, by what they need.
 void check_accesses(const KernelCode& code, FindingList& findings);  // R1, R2, R4, R6
 void check_moved_loads(const KernelCode& sass, const std::vector<const KernelCode*>& ptx,
-                       FindingList& findings);                       // R5
-void check_waits(const KernelForms& forms, FindingList& findings);   // R3, R7
-void check_triggers(const KernelCode& code, FindingList& findings);  // R8, R9, R12, R15
-void check_liveness(const KernelCode& code, FindingList& findings);  // R13, R14
+                       FindingList& findings);                          // R5
+void check_waits(const KernelForms& forms, FindingList& findings);      // R3, R7
+void check_triggers(const KernelCode& code, FindingList& findings);     // R8, R9, R12, R15
+void check_graph_edges(const KernelCode& code, FindingList& findings);  // R11
+void check_liveness(const KernelCode& code, FindingList& findings);     // R13, R14
 
 // Fills in what every finding about `code` has in common.
 Finding new_finding(const KernelCode& code, Rule rule, Severity severity, Certainty certainty);
