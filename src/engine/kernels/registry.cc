@@ -16,11 +16,11 @@ namespace slipstream::engine {
 std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
   static constexpr std::array kDeclarations{
       &kernels::kNormLinearDeclaration, &kernels::kPlainLinearDeclaration,
-      &kernels::kSiluLinearDeclaration, &kernels::kCombineLinearDeclaration,
-      &kernels::kLatentDeclaration,     &kernels::kScoreDeclaration,
-      &kernels::kSelectDeclaration,     &kernels::kAttendDeclaration,
-      &kernels::kValuesDeclaration,     &kernels::kRoutedDeclaration,
-      &kernels::kDownDeclaration,       &kernels::kSampleDeclaration};
+      &kernels::kSiluLinearDeclaration, &kernels::kLatentDeclaration,
+      &kernels::kScoreDeclaration,      &kernels::kSelectDeclaration,
+      &kernels::kAttendDeclaration,     &kernels::kValuesDeclaration,
+      &kernels::kRoutedDeclaration,     &kernels::kDownDeclaration,
+      &kernels::kSampleDeclaration};
   return kDeclarations;
 }
 

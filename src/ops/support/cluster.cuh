@@ -18,6 +18,10 @@ __device__ __forceinline__ int cluster_rank() {
 __device__ __forceinline__ void cluster_arrive() {
   asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 }
+// Shows nothing but barriers that publish_barriers() was called for.
+__device__ __forceinline__ void cluster_arrive_relaxed() {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+}
 __device__ __forceinline__ void cluster_wait() {
   asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
@@ -92,8 +96,28 @@ __device__ __forceinline__ void copy_bulk(void* shared, const void* global, uint
       : "memory");
 }
 
-// Stores 16 bytes into a peer's shared memory and counts them on the peer's mbarrier. Both
-// addresses are remote.
+// Starts to copy 4 bytes from global to shared memory; wait_async_copies() waits for all that the
+// calling thread has started.
+__device__ __forceinline__ void copy_async_4(void* shared, const void* global) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(shared)),
+               "l"(global)
+               : "memory");
+}
+__device__ __forceinline__ void wait_async_copies() {
+  asm volatile("cp.async.wait_all;" ::: "memory");
+}
+
+// Stores 4 bytes into a peer's shared memory and counts them on the peer's mbarrier. Both addresses
+// are remote.
+__device__ __forceinline__ void store_async_4(uint32_t remote, float value,
+                                              uint32_t remote_barrier) {
+  asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.f32 [%0], %1, [%2];" ::"r"(
+                   remote),
+               "f"(value), "r"(remote_barrier)
+               : "memory");
+}
+
+// The same with 16 bytes.
 __device__ __forceinline__ void store_async_16(uint32_t remote, float4 value,
                                                uint32_t remote_barrier) {
   asm volatile(

@@ -109,26 +109,25 @@ __device__ __forceinline__ void write_caches(const CacheWriteParams& params, int
   pdl::wait();
   const StepRow place = params.places.rows.get()[token];
   const int warp = threadIdx.x / 32;
-  const int last = min(static_cast<int>(blockDim.x) / 32, 2) - 1;
   if (warp == 0) write_latent(params, token, place);
-  if (warp == last && params.keys.get() != nullptr) write_index_key(params, token, place);
+  if (warp == 1 && params.keys.get() != nullptr) write_index_key(params, token, place);
 }
 
 }  // namespace latent
 
 template <int kTokenTiles>
-__global__ void __launch_bounds__(kMaxWarps * 32, 2)
+__global__ void __launch_bounds__(kThreads, 2)
     latent_kernel(const __grid_constant__ LatentLaunch params) {
-  extern __shared__ __align__(128) unsigned char rings[];
+  extern __shared__ __align__(128) unsigned char memory[];
   __shared__ LinearShared shared;
   [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
-  const int token = static_cast<int>(blockIdx.x) - params.linear.tile_count();
-  if (token >= 0) {
+  const int block = static_cast<int>(blockIdx.x);
+  const int token = block - params.linear.ctas();
+  if (token < 0) {
+    linear_block<NormSource, kTokenTiles>(params.linear, params.input, block, memory, shared);
+  } else if (token < params.linear.tokens) {  // the last cluster may be larger
     latent::write_caches(params.cache, token);
-  } else {
-    linear_block<NormSource, kTokenTiles>(params.linear, params.input, static_cast<int>(blockIdx.x),
-                                          rings, shared);
   }
 }
 

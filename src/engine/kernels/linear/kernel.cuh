@@ -1,18 +1,27 @@
 // Matrix products of 1 to 16 tokens with packed weights, fp8 with block scales (W8A8) or bf16.
 //
-// Data flow. A CTA owns 16 rows of one segment; its warps share the columns out by groups of 128
-// and sum up through shared memory at the end, in a fixed order. A warp streams its own chunks of
-// weights into a ring of its own, starting before the wait. A lane holds 32 neighbouring columns of
-// one token and of two weight rows: the tensor core wants another order of columns, but a dot
-// product does not care as long as both sides agree. Activations come from a Source (a norm, a
-// gated product, ...), are quantised in registers and never stored.
+// Data flow. About one CTA per SM. A cluster of 1 to 8 CTAs takes a run of 16-row tiles and shares
+// their columns out (work.cuh). Each warp streams an equal run of the CTA's chunks (2 KB of one
+// tile) into a ring of its own, which it starts to fill before the wait. Behind the wait the CTA
+// loads its columns of the activations at once, normalises and quantises them into shared memory as
+// the tensor core's operand (stage.cuh, operands.cuh), and after one barrier the warps multiply
+// what has arrived. A warp's sums of a tile go to shared memory when its run leaves the tile; then
+// the CTA and the cluster add them up (finish.cuh).
 //
-// PDL: the weights, their scales and barriers before the wait; activations and outputs after it.
+// The code is kept short on purpose, with rolled loops: most of it runs once per launch, and what
+// is not in the instruction caches costs more than it does.
+//
+// PDL: the weights, their scales, the norm's gamma and the barriers before the wait; activations
+// and outputs after it.
 #pragma once
 
+#include "engine/kernels/linear/finish.cuh"
+#include "engine/kernels/linear/operands.cuh"
 #include "engine/kernels/linear/params.h"
 #include "engine/kernels/linear/sources.cuh"
-#include "engine/kernels/linear/weight_stream.cuh"
+#include "engine/kernels/linear/stage.cuh"
+#include "engine/kernels/linear/weight_ring.cuh"
+#include "engine/kernels/linear/work.cuh"
 #include "engine/kernels/support/lanes.cuh"
 #include "engine/kernels/support/launch_scope.cuh"
 #include "engine/kernels/support/tensor_core.cuh"
@@ -21,208 +30,172 @@
 namespace slipstream::engine::kernels {
 
 struct LinearShared {
-  std::uint64_t barriers[kMaxWarps][WeightStream::kMaxSlots];
-  SourceShared source;
-  float partials[kMaxWarps][kTileRows * kMaxRows];
+  std::uint64_t barriers[kWarps][WeightRing::kMaxSlots];
+  std::uint64_t squares_arrived;
+  std::uint64_t sums_arrived;
+  PieceOrder order;
 };
-
-// A lane's 32 columns as the tensor core's second operand.
-struct Operand {
-  std::uint32_t words[16];  // e4m3: the first 8
-  float scale;              // of the lane's token
-};
-
-template <class Source>
-__device__ __forceinline__ void load_operand(const Source& source, int token, int tokens,
-                                             int column, bool is_fp8, bool ue8m0,
-                                             Operand& operand) {
-  LaneValues values;
-  if (token < tokens) {
-    source.values(token, column, values);
-  } else {
-    zero(values);
-  }
-  if (!is_fp8) {
-#pragma unroll
-    for (int i = 0; i < 16; ++i) {
-      operand.words[i] = ops::pack_pair<DType::kBFloat16>(values[2 * i], values[2 * i + 1]);
-    }
-    return;
-  }
-  float amax = 0;
-#pragma unroll
-  for (const float value : values) amax = fmaxf(amax, fabsf(value));
-  const ops::Divisor scale = activation_scale(lane_max<4>(amax), ue8m0);
-#pragma unroll
-  for (float& value : values) value = quotient(value, scale, ue8m0);
-#pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    operand.words[i] =
-        four_codes(values[4 * i], values[4 * i + 1], values[4 * i + 2], values[4 * i + 3]);
-  }
-  operand.scale = scale.value;
-}
 
 template <int kTokenTiles>
 using Sums = float[kTokenTiles][4];
 
+// sums += products of one chunk.
 template <int kTokenTiles>
-__device__ __forceinline__ void multiply_fp8_group(WeightStream& stream, float weight_scale,
-                                                   const Operand (&x)[kTokenTiles],
+__device__ __forceinline__ void multiply_fp8_chunk(const uint4 (&weights)[4], float weight_scale,
+                                                   const Operands& operands, int chunk,
                                                    Sums<kTokenTiles>& sums) {
-  const int lane = threadIdx.x % 32;
-  const std::uint32_t chunk = stream.wait() + lane * 16;
-  float products[kTokenTiles][4] = {};
-#pragma unroll
-  for (int step = 0; step < 4; ++step) {
-    const uint4 a = ops::load_shared_16(chunk + step * 512);
-#pragma unroll
-    for (int t = 0; t < kTokenTiles; ++t) {
-      multiply_fp8(products[t], a, x[t].words[2 * step], x[t].words[2 * step + 1]);
-    }
-  }
-  stream.release();
+  const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
   for (int t = 0; t < kTokenTiles; ++t) {
-    // A lane's products belong to tokens 2 (l % 4) and the next, whose scales other lanes have.
-    const int owner = lane % 4 * 8;
-    const float scale0 = __shfl_sync(kAllLanes, x[t].scale, owner) * weight_scale;
-    const float scale1 = __shfl_sync(kAllLanes, x[t].scale, owner + 4) * weight_scale;
-    sums[t][0] += products[t][0] * scale0;
-    sums[t][1] += products[t][1] * scale1;
-    sums[t][2] += products[t][2] * scale0;
-    sums[t][3] += products[t][3] * scale1;
+    uint4 x[2];
+    operands.load(true, chunk, t * 8 + lane / 4, x);
+    float products[4] = {};
+    multiply_fp8(products, weights[0], x[0].x, x[0].y);
+    multiply_fp8(products, weights[1], x[0].z, x[0].w);
+    multiply_fp8(products, weights[2], x[1].x, x[1].y);
+    multiply_fp8(products, weights[3], x[1].z, x[1].w);
+    const int token = t * 8 + lane % 4 * 2;
+    const float factors[] = {operands.scale(chunk, token) * weight_scale,
+                             operands.scale(chunk, token + 1) * weight_scale};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sums[t][i] += products[i] * factors[i % 2];
   }
 }
 
 template <int kTokenTiles>
-__device__ __forceinline__ void multiply_bf16_group(WeightStream& stream,
-                                                    const Operand (&x)[kTokenTiles],
+__device__ __forceinline__ void multiply_bf16_chunk(const uint4 (&weights)[4],
+                                                    const Operands& operands, int chunk,
                                                     Sums<kTokenTiles>& sums) {
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const std::uint32_t chunk = stream.wait() + threadIdx.x % 32 * 16;
-#pragma unroll
-    for (int step = 0; step < 4; ++step) {
-      const uint4 a = ops::load_shared_16(chunk + step * 512);
-      const int word = half * 8 + step * 2;
-#pragma unroll
-      for (int t = 0; t < kTokenTiles; ++t) {
-        multiply_bf16(sums[t], a, x[t].words[word], x[t].words[word + 1]);
-      }
-    }
-    stream.release();
+  for (int t = 0; t < kTokenTiles; ++t) {
+    uint4 x[2];
+    operands.load(false, chunk, t * 8 + static_cast<int>(threadIdx.x) % 32 / 4, x);
+    multiply_bf16(sums[t], weights[0], x[0].x, x[0].y);
+    multiply_bf16(sums[t], weights[1], x[0].z, x[0].w);
+    multiply_bf16(sums[t], weights[2], x[1].x, x[1].y);
+    multiply_bf16(sums[t], weights[3], x[1].z, x[1].w);
   }
 }
 
-// Groups first, first + step, ... of a tile whose stream has been started.
-template <int kTokenTiles, class Source>
-__device__ __forceinline__ void multiply_tile(WeightStream& stream, const PackedMatrix& matrix,
-                                              int tile, int first, int step, const Source& source,
-                                              int tokens, bool ue8m0, Sums<kTokenTiles>& sums) {
-  const int lane = threadIdx.x % 32;
-  for (int group = first; group < matrix.groups(); group += step) {
-    Operand x[kTokenTiles];
-    const int column = group * kGroup + lane % 4 * kLaneColumns;
-#pragma unroll
-    for (int t = 0; t < kTokenTiles; ++t) {
-      load_operand(source, t * 8 + lane / 4, tokens, column, matrix.is_fp8, ue8m0, x[t]);
-    }
-    if (matrix.is_fp8) {
-      const float scale = matrix.scales.get()[tile * matrix.groups() + group];
-      multiply_fp8_group<kTokenTiles>(stream, scale, x, sums);
-    } else {
-      multiply_bf16_group<kTokenTiles>(stream, x, sums);
-    }
-  }
-}
-
-// A warp's sums to shared memory as [row][token].
+// A warp's sums of a tile to shared memory as [token][row].
 template <int kTokenTiles>
-__device__ __forceinline__ void store_partials(const Sums<kTokenTiles>& sums, float* partials) {
-  const int lane = threadIdx.x % 32;
+__device__ __forceinline__ void store_partials(const Sums<kTokenTiles>& sums, int tokens,
+                                               float* partials) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
   for (int t = 0; t < kTokenTiles; ++t) {
-    float* target = partials + lane / 4 * kMaxRows + t * 8 + lane % 4 * 2;
-    target[0] = sums[t][0];
-    target[1] = sums[t][1];
-    target[8 * kMaxRows] = sums[t][2];
-    target[8 * kMaxRows + 1] = sums[t][3];
-  }
-}
-
-// Adds all warps' partial sums and gives store(row, token, sum) each result.
-template <class Store>
-__device__ __forceinline__ void finish(const LinearShared& shared, int tokens, const Store& store) {
-  __syncthreads();
-  const int warps = static_cast<int>(blockDim.x) / 32;
-  for (int i = threadIdx.x; i < kTileRows * kMaxRows; i += static_cast<int>(blockDim.x)) {
-    if (i % kMaxRows >= tokens) continue;
-    float sum = 0;
-    for (int warp = 0; warp < warps; ++warp) sum += shared.partials[warp][i];
-    store(i / kMaxRows, i % kMaxRows, sum);
-  }
-}
-
-__device__ __forceinline__ void store_result(const Segment& segment, int row, int token,
-                                             float sum) {
-  if (row >= segment.matrix.rows) return;
-  const std::int64_t index = token * segment.output_stride + row;
-  if (segment.output_is_float32) {
-    static_cast<float*>(segment.output.get())[index] = sum;
-  } else {
-    static_cast<__nv_bfloat16*>(segment.output.get())[index] = __float2bfloat16_rn(sum);
-  }
-}
-
-// The segment that tile `tile` of all segments' tiles belongs to; `tile` becomes its own. Unrolled,
-// so that every field is read at a fixed place of the parameters.
-__device__ __forceinline__ Segment take_segment(const LinearParams& params, int& tile) {
-  Segment segment = params.segments[0];
 #pragma unroll
-  for (int i = 1; i < kMaxSegments; ++i) {
-    const int tiles = segment.matrix.tile_count();
-    if (i < params.segment_count && tile >= tiles) {
-      tile -= tiles;
-      segment = params.segments[i];
+    for (int i = 0; i < 4; ++i) {
+      const int token = t * 8 + lane % 4 * 2 + i % 2;
+      if (token < tokens) partials[token * kTileRows + lane / 4 + i / 2 * 8] = sums[t][i];
     }
   }
-  return segment;
 }
 
-// The work of one CTA: tile `tile` of all segments' tiles. Waits.
+// The weights of one warp on their way, and what they are.
+struct WarpWeights {
+  const Piece* pieces;
+  const float* scales;
+  WarpRun run;
+};
+
+// The calling warp's run: a sum of each piece to `partials`.
+template <int kTokenTiles>
+__device__ __forceinline__ void multiply_run(const WarpWeights& weights, WeightRing& ring,
+                                             RunCopier& copier, const Operands& operands,
+                                             int tokens, float* partials) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const float* scale = weights.scales;
+#pragma unroll 1
+  for (int i = 0; i < weights.run.pieces; ++i) {
+    const Piece piece = weights.pieces[i];
+    Sums<kTokenTiles> sums = {};
+#pragma unroll 1
+    for (int chunk = piece.first_chunk; chunk < piece.first_chunk + piece.chunks; ++chunk) {
+      const std::uint32_t address = ring.pop() + lane * 16;
+      uint4 words[4];
+#pragma unroll
+      for (int step = 0; step < 4; ++step) words[step] = ops::load_shared_16(address + step * 512);
+      if (piece.scales != nullptr) {
+        multiply_fp8_chunk<kTokenTiles>(words, *scale, operands, chunk, sums);
+      } else {
+        multiply_bf16_chunk<kTokenTiles>(words, operands, chunk, sums);
+      }
+      ++scale;
+      __syncwarp();  // all lanes have read the chunk
+      copier.copy_next(ring);
+    }
+    store_partials<kTokenTiles>(sums, tokens, partials + i * tokens * kTileRows);
+  }
+}
+
+// The work of CTA `block` of params.ctas(). Waits.
 template <class Source, int kTokenTiles>
 __device__ __forceinline__ void linear_block(const LinearParams& params,
-                                             const typename Source::Input& input, int tile,
-                                             unsigned char* rings, LinearShared& shared) {
-  const Segment segment = take_segment(params, tile);
-  const int warp = threadIdx.x / 32;
-  const int warps = static_cast<int>(blockDim.x) / 32;
-  WeightStream stream(rings + warp * params.ring_slots * kChunkBytes, shared.barriers[warp],
-                      params.ring_slots);
-  stream.start(segment.matrix, tile, warp, warps);
+                                             const typename Source::Input& input, int block,
+                                             unsigned char* memory, LinearShared& shared) {
+  const CtaWork work(params, block);
+  const LinearMemory& layout = params.memory;
+  const Finisher finisher(params, work, memory, &shared.sums_arrived);
+  if (params.cluster_ctas > 1) {
+    if (threadIdx.x == 0) {
+      ops::initialize_barrier(&shared.squares_arrived, 1);
+      ops::initialize_barrier(&shared.sums_arrived, 1);
+      ops::publish_barriers();
+      ops::expect_bytes(&shared.squares_arrived, params.tokens * params.groups() * 4);
+      ops::expect_bytes(&shared.sums_arrived, finisher.bytes_to_come());
+    }
+    // Before the copies: releasing them would mean to wait for them.
+    ops::cluster_arrive_relaxed();
+  }
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  Piece* pieces = reinterpret_cast<Piece*>(memory + layout.pieces) + warp * layout.warp_tiles;
+  float* weight_scales =
+      reinterpret_cast<float*>(memory + layout.weights) + warp * layout.warp_chunks;
+  WeightRing ring(memory + warp * layout.ring_slots * kChunkBytes, shared.barriers[warp],
+                  layout.ring_slots);
+  const WarpWeights weights{pieces, weight_scales, find_pieces(params, work, pieces)};
+  if (threadIdx.x % 32 == 0) shared.order.counts[warp] = weights.run.pieces;
+  RunCopier copier(pieces, weights.run);
+#pragma unroll 1
+  for (int i = 0; i < layout.ring_slots; ++i) copier.copy_next(ring);
+  copy_scales(pieces, weights.run, weight_scales);
+
+  __syncthreads();
+  const int first_piece = shared.order.first_of_warp();
+  list_first_pieces(work, weights.run, first_piece,
+                    reinterpret_cast<int*>(memory + layout.first_pieces));
+  const Source source(input);
+  Stager<Source> stager(params, work, source, memory, &shared.squares_arrived);
+  stager.prefetch();
+  if (params.cluster_ctas > 1) ops::cluster_wait();
 
   pdl::wait();
-  Source source(input, tile * kTileRows / params.rows_per_input, shared.source);
-  source.prepare(params.tokens);
-  Sums<kTokenTiles> sums = {};
-  multiply_tile<kTokenTiles>(stream, segment.matrix, tile, warp, warps, source, params.tokens,
-                             params.ue8m0, sums);
-  store_partials<kTokenTiles>(sums, shared.partials[warp]);
-  finish(shared, params.tokens, [&](int row, int token, float sum) {
-    store_result(segment, tile * kTileRows + row, token, sum);
-  });
+  const Operands operands(layout, params.tokens, memory);
+
+  stager.stage(operands);
+  ops::wait_async_copies();  // of the scales
+
+  __syncthreads();
+
+  multiply_run<kTokenTiles>(
+      weights, ring, copier, operands, params.tokens,
+      reinterpret_cast<float*>(memory + layout.partials) + first_piece * params.tokens * kTileRows);
+
+  __syncthreads();
+
+  finisher.finish();
 }
 
 template <class Source, int kTokenTiles>
-__global__ void __launch_bounds__(kMaxWarps * 32, 2)
+__global__ void __launch_bounds__(kThreads, 2)
     linear_kernel(const __grid_constant__ LinearLaunch<typename Source::Input> params) {
-  extern __shared__ __align__(128) unsigned char rings[];
+  extern __shared__ __align__(128) unsigned char memory[];
   __shared__ LinearShared shared;
   [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   linear_block<Source, kTokenTiles>(params.linear, params.input, static_cast<int>(blockIdx.x),
-                                    rings, shared);
+                                    memory, shared);
 }
 
 }  // namespace slipstream::engine::kernels

@@ -16,8 +16,9 @@ namespace slipstream::engine::kernels {
 inline constexpr int kTileRows = 16;
 inline constexpr int kGroup = 128;  // columns that share an activation scale
 inline constexpr int kChunkBytes = 2048;
-inline constexpr int kMaxWarps = 8;
+inline constexpr int kWarps = 8;  // of every CTA that multiplies
 inline constexpr int kMaxSegments = 4;
+inline constexpr int kMaxClusters = 132;
 
 // A matrix in the order in which warps multiply it: for each 16 rows, for each 128 columns one
 // chunk of 2 KB (e4m3) or two (bf16); see pack.h. Rows and columns beyond the matrix are zero.
@@ -52,15 +53,38 @@ struct Segment {
   bool output_is_float32 = false;
 };
 
+// Where things lie in a CTA's shared memory, in bytes, and how large the largest CTA's are.
+struct LinearMemory {
+  int codes = -1;        // e4m3 operands, if any (operands.cuh)
+  int values = -1;       // bf16 operands, if any
+  int scales = 0;        // of the codes: [group][16]
+  int squares = 0;       // sums of squares: [token][all groups]
+  int pieces = 0;        // [warp][warp_tiles]
+  int weights = 0;       // scales of weights: [warp][warp_chunks]
+  int first_pieces = 0;  // [tiles + 1], see work.cuh
+  int partials = 0;      // sums: [piece][token][16]
+  int exchange = 0;      // sums from the cluster: [CTA][rows / 4][token][4]
+  int ring_slots = 0;    // per warp; the rings come first
+  int warp_tiles = 0;    // that a warp's run of chunks meets
+  int warp_chunks = 0;
+  int bytes = 0;
+};
+
 struct LinearParams {
-  Segment segments[kMaxSegments];
+  Segment segments[kMaxSegments];  // all with the same columns
   int segment_count = 0;
-  // Rows that share their input columns: the heads of an absorbed projection have one input each.
-  int rows_per_input = 1 << 30;
   int tokens = 0;
   bool ue8m0 = false;  // activation scales are powers of two
-  int ring_slots = 0;  // chunks on the way, per warp
 
+  // How the work is shared out; plan_linear() decides.
+  int clusters = 0;       // each takes a run of tiles, of all segments' tiles
+  int cluster_ctas = 1;   // share the columns of their tiles out; a power of two
+  int cluster_shift = 0;  // its logarithm
+  LinearMemory memory = {};
+  std::uint16_t first_tiles[kMaxClusters + 1] = {};
+
+  SLIPSTREAM_HOST_DEVICE int ctas() const { return clusters * cluster_ctas; }
+  SLIPSTREAM_HOST_DEVICE int groups() const { return segments[0].matrix.groups(); }
   SLIPSTREAM_HOST_DEVICE int tile_count() const {
     int tiles = 0;
     for (int i = 0; i < segment_count; ++i) tiles += segments[i].matrix.tile_count();
@@ -74,7 +98,6 @@ struct LinearParams {
 struct PlainInput {
   pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
   std::int64_t stride = 0;
-  std::int64_t input_stride = 0;  // from one rows_per_input's columns to the next's
   int columns = 0;
 };
 
@@ -98,14 +121,6 @@ struct SiluInput {
   pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
   std::int64_t stride = 0;
   int columns = 0;  // of gate, and of up
-};
-
-// The partial results of sparse attention, combined.
-struct CombineInput {
-  pdl::Produced<const float> partials = {};  // [tokens, heads, splits, 512]
-  pdl::Produced<const float2> weights = {};  // [tokens, heads, splits]: (largest exponent, sum)
-  int heads = 0;
-  int splits = 0;
 };
 
 template <class Input>
@@ -149,11 +164,6 @@ inline constexpr std::array kSiluInputFields{
     pdl::field<decltype(SiluInput::rows)>("rows", offsetof(SiluInput, rows)),
 };
 
-inline constexpr std::array kCombineInputFields{
-    pdl::field<decltype(CombineInput::partials)>("partials", offsetof(CombineInput, partials)),
-    pdl::field<decltype(CombineInput::weights)>("weights", offsetof(CombineInput, weights)),
-};
-
 template <class Input, std::size_t count>
 constexpr auto linear_launch_fields(const std::array<pdl::Field, count>& input_fields) {
   return join_fields(fields_at(offsetof(LinearLaunch<Input>, linear), kLinearFields),
@@ -162,7 +172,5 @@ constexpr auto linear_launch_fields(const std::array<pdl::Field, count>& input_f
 inline constexpr auto kNormLinearFields = linear_launch_fields<NormInput>(kNormInputFields);
 inline constexpr auto kPlainLinearFields = linear_launch_fields<PlainInput>(kPlainInputFields);
 inline constexpr auto kSiluLinearFields = linear_launch_fields<SiluInput>(kSiluInputFields);
-inline constexpr auto kCombineLinearFields =
-    linear_launch_fields<CombineInput>(kCombineInputFields);
 
 }  // namespace slipstream::engine::kernels

@@ -1,5 +1,6 @@
-// Where the activations of a matrix product come from. A source gives 32 neighbouring columns of
-// one token, each rounded to bf16 as if it had been stored; all of it is read after the wait.
+// Where the activations of a matrix product come from. A source gives eight neighbouring columns of
+// one token, each rounded to bf16 as if it had been stored. A norm loads what it reads unrounded
+// and finishes it once the token's sum of squares is known.
 #pragma once
 
 #include "engine/kernels/linear/params.h"
@@ -7,84 +8,80 @@
 
 namespace slipstream::engine::kernels {
 
-inline constexpr int kLaneColumns = 32;
-using LaneValues = float[kLaneColumns];
+using Eight = float[8];
 
-// Shared memory of a source: a factor per token.
-struct SourceShared {
-  float factor[kMaxRows];
-};
-
-__device__ __forceinline__ void zero(LaneValues& values) {
+__device__ __forceinline__ void zero(Eight& values) {
 #pragma unroll
   for (float& value : values) value = 0.0F;
 }
 
-__device__ __forceinline__ void load_lane(const __nv_bfloat16* source, LaneValues& values) {
-#pragma unroll
-  for (int piece = 0; piece < kLaneColumns / 8; ++piece) {
-    float eight[8];
-    load_eight(source + piece * 8, eight);
-#pragma unroll
-    for (int i = 0; i < 8; ++i) values[piece * 8 + i] = eight[i];
-  }
-}
+// Eight columns of a token.
+struct Place {
+  int token;
+  int column;
+  bool stores;  // the CTA is the one that stores them for later launches
+};
 
 class PlainSource {
  public:
   using Input = PlainInput;
-  __device__ PlainSource(const Input& input, int input_index, SourceShared& /*shared*/)
-      : input_(input), rows_(input.rows.get() + input_index * input.input_stride) {}
-  __device__ void prepare(int /*tokens*/) {}
-  __device__ void values(int token, int column, LaneValues& values) const {
-    if (column >= input_.columns) return zero(values);
-    load_lane(rows_ + token * input_.stride + column, values);
+  static constexpr bool kNormalises = false;
+  __device__ explicit PlainSource(const Input& input) : input_(input) {}
+  __device__ void load(const Place& place, Eight& values) const {
+    load_eight(input_.rows.get() + place.token * input_.stride + place.column, values);
   }
 
  private:
   const Input& input_;
-  const __nv_bfloat16* rows_;
 };
 
 class NormSource {
  public:
   using Input = NormInput;
-  __device__ NormSource(const Input& input, int /*input_index*/, SourceShared& shared)
-      : input_(input), shared_(shared) {}
+  static constexpr bool kNormalises = true;
+  __device__ explicit NormSource(const Input& input) : input_(input) {}
 
-  // Every CTA computes all factors: that is quicker than waiting for a kernel that did. The stored
-  // sums are shared out among the CTAs.
-  __device__ void prepare(int tokens) {
-    const int warps = static_cast<int>(blockDim.x) / 32;
-    for (int token = threadIdx.x / 32; token < tokens; token += warps) {
-      const bool stores = input_.sum.get() != nullptr && token % gridDim.x == blockIdx.x;
-      const float squares = warp_sum(sum_of_squares(token, stores));
-      if (threadIdx.x % 32 == 0) {
-        shared_.factor[token] = rsqrtf(squares / static_cast<float>(input_.columns) + input_.eps);
-      }
-    }
-    __syncthreads();
+  // Constant: before the wait.
+  __device__ void load_gamma(int column, Eight& gamma) const {
+    const auto* source = reinterpret_cast<const float4*>(input_.gamma.get() + column);
+    const float4 low = source[0];
+    const float4 high = source[1];
+    gamma[0] = low.x;
+    gamma[1] = low.y;
+    gamma[2] = low.z;
+    gamma[3] = low.w;
+    gamma[4] = high.x;
+    gamma[5] = high.y;
+    gamma[6] = high.z;
+    gamma[7] = high.w;
   }
 
-  __device__ void values(int token, int column, LaneValues& values) const {
-    load_lane(row(token) + column, values);
+  // What the norm reads: the unrounded sum.
+  __device__ void load(const Place& place, Eight& values) const {
+    load_eight(row(place.token) + place.column, values);
+    const std::int64_t index = std::int64_t{place.token} * input_.columns + place.column;
     if (input_.delta.get() != nullptr) {
-      LaneValues delta;
-      load_lane(input_.delta.get() + token * input_.columns + column, delta);
+      Eight more;
+      load_eight(input_.delta.get() + index, more);
 #pragma unroll
-      for (int i = 0; i < kLaneColumns; ++i) values[i] += delta[i];
+      for (int i = 0; i < 8; ++i) values[i] += more[i];
     }
-    const float factor = shared_.factor[token];
-    const float* gamma = input_.gamma.get() + column;
+  }
+
+  __device__ void store_sum(const Place& place, const Eight& values) const {
+    if (input_.sum.get() != nullptr && place.stores) store(input_.sum.get(), place, values);
+  }
+
+  // From the sum of a token's squares.
+  __device__ float factor(float squares) const {
+    return rsqrtf(squares / static_cast<float>(input_.columns) + input_.eps);
+  }
+
+  __device__ void finish(const Place& place, const Eight& gamma, float factor,
+                         Eight& values) const {
 #pragma unroll
-    for (int i = 0; i < kLaneColumns; i += 4) {
-      const float4 g = *reinterpret_cast<const float4*>(gamma + i);
-      values[i] = round_to_bf16(g.x * (values[i] * factor));
-      values[i + 1] = round_to_bf16(g.y * (values[i + 1] * factor));
-      values[i + 2] = round_to_bf16(g.z * (values[i + 2] * factor));
-      values[i + 3] = round_to_bf16(g.w * (values[i + 3] * factor));
-    }
-    if (input_.normed.get() != nullptr && blockIdx.x == 0) store_normed(token, column, values);
+    for (int i = 0; i < 8; ++i) values[i] = round_to_bf16(gamma[i] * (values[i] * factor));
+    if (input_.normed.get() != nullptr && place.stores) store(input_.normed.get(), place, values);
   }
 
  private:
@@ -96,47 +93,22 @@ class NormSource {
     return input_.rows.get() + token * input_.stride;
   }
 
-  __device__ float sum_of_squares(int token, bool stores) const {
-    const __nv_bfloat16* x = row(token);
-    const __nv_bfloat16* delta = input_.delta.get();
-    float squares = 0;
-    for (int column = threadIdx.x % 32 * 8; column < input_.columns; column += 256) {
-      float values[8];
-      load_eight(x + column, values);
-      if (delta != nullptr) {
-        float more[8];
-        load_eight(delta + token * input_.columns + column, more);
-#pragma unroll
-        for (int i = 0; i < 8; ++i) values[i] += more[i];
-      }
-#pragma unroll
-      for (const float value : values) squares += value * value;
-      if (stores) {
-        *reinterpret_cast<uint4*>(input_.sum.get() + token * input_.columns + column) =
-            ops::pack<DType::kBFloat16>(values);
-      }
-    }
-    return squares;
-  }
-
-  __device__ void store_normed(int token, int column, const LaneValues& values) const {
-    __nv_bfloat16* target = input_.normed.get() + token * input_.columns + column;
-#pragma unroll
-    for (int i = 0; i < kLaneColumns; ++i) target[i] = __float2bfloat16_rn(values[i]);
+  __device__ void store(__nv_bfloat16* target, const Place& place, const Eight& values) const {
+    *reinterpret_cast<uint4*>(target + std::int64_t{place.token} * input_.columns + place.column) =
+        ops::pack<DType::kBFloat16>(values);
   }
 
   const Input& input_;
-  SourceShared& shared_;
 };
 
 // silu(gate) * up, rounded.
 __device__ __forceinline__ void load_gated(const __nv_bfloat16* gate, const __nv_bfloat16* up,
-                                           LaneValues& values) {
-  load_lane(gate, values);
-  LaneValues factors;
-  load_lane(up, factors);
+                                           Eight& values) {
+  load_eight(gate, values);
+  Eight factors;
+  load_eight(up, factors);
 #pragma unroll
-  for (int i = 0; i < kLaneColumns; ++i) {
+  for (int i = 0; i < 8; ++i) {
     const float silu = values[i] / (1.0F + expf(-values[i]));
     values[i] = round_to_bf16(silu * factors[i]);
   }
@@ -145,50 +117,15 @@ __device__ __forceinline__ void load_gated(const __nv_bfloat16* gate, const __nv
 class SiluSource {
  public:
   using Input = SiluInput;
-  __device__ SiluSource(const Input& input, int /*input_index*/, SourceShared& /*shared*/)
-      : input_(input) {}
-  __device__ void prepare(int /*tokens*/) {}
-  __device__ void values(int token, int column, LaneValues& values) const {
-    const __nv_bfloat16* gate = input_.rows.get() + token * input_.stride + column;
+  static constexpr bool kNormalises = false;
+  __device__ explicit SiluSource(const Input& input) : input_(input) {}
+  __device__ void load(const Place& place, Eight& values) const {
+    const __nv_bfloat16* gate = input_.rows.get() + place.token * input_.stride + place.column;
     load_gated(gate, gate + input_.columns, values);
   }
 
  private:
   const Input& input_;
-};
-
-class CombineSource {
- public:
-  using Input = CombineInput;
-  __device__ CombineSource(const Input& input, int head, SourceShared& /*shared*/)
-      : input_(input), head_(head) {}
-  __device__ void prepare(int /*tokens*/) {}
-
-  __device__ void values(int token, int column, LaneValues& values) const {
-    zero(values);
-    const std::int64_t first = (std::int64_t{token} * input_.heads + head_) * input_.splits;
-    const float2* weights = input_.weights.get() + first;
-    float largest = -INFINITY;
-    for (int split = 0; split < input_.splits; ++split) {
-      largest = fmaxf(largest, weights[split].x);
-    }
-    float total = 0;
-    for (int split = 0; split < input_.splits; ++split) {
-      const float2 weight = weights[split];
-      if (weight.y == 0.0F) continue;  // the split had no keys and wrote nothing else
-      const float factor = exp2f(weight.x - largest);
-      total += factor * weight.y;
-      const float* partial = input_.partials.get() + (first + split) * kLatent + column;
-#pragma unroll
-      for (int i = 0; i < kLaneColumns; ++i) values[i] += factor * partial[i];
-    }
-#pragma unroll
-    for (float& value : values) value = round_to_bf16(value / total);
-  }
-
- private:
-  const Input& input_;
-  int head_;
 };
 
 }  // namespace slipstream::engine::kernels

@@ -1,0 +1,76 @@
+// Activations as the tensor core's second operand, in shared memory: every CTA stages its slice of
+// the columns once, for all of its tiles.
+//
+// A chunk of weights meets 128 bytes of each token: 128 e4m3 codes or 64 bf16 values. They lie as
+// [chunk][half 2][token][lane % 4][16 bytes], where a lane reads both halves: 32 neighbouring
+// columns of its token (16 where they are bf16). The tensor core wants another order of columns,
+// but a dot product does not care as long as the weights have the same (pack.h).
+#pragma once
+
+#include "engine/kernels/linear/params.h"
+#include "engine/kernels/linear/sources.cuh"
+#include "engine/kernels/support/lanes.cuh"
+#include "ops/support/shared_memory.cuh"
+
+namespace slipstream::engine::kernels {
+
+inline constexpr int kGroupLanes = kGroup / 8;  // hold a group, eight columns each
+
+class Operands {
+ public:
+  __device__ Operands(const LinearMemory& layout, int tokens, unsigned char* memory)
+      : tokens_(tokens),
+        codes_(layout.codes < 0 ? nullptr : memory + layout.codes),
+        values_(layout.values < 0 ? nullptr : memory + layout.values),
+        scales_(reinterpret_cast<float*>(memory + layout.scales)) {}
+
+  // Eight columns of a group (those of number lane % 16), in each format that is wanted. The lanes
+  // of a group take part together, and so do both groups of a warp.
+  __device__ void store(int group, int token, const Eight& values, bool ue8m0, bool exists) const {
+    const int eight = static_cast<int>(threadIdx.x) % kGroupLanes;
+    const int lane = eight / 4;
+    if (values_ != nullptr && exists) {
+      const int chunk = group * 2 + eight % 4 / 2;
+      *reinterpret_cast<uint4*>(values_ + offset(chunk, eight % 2, token, lane)) =
+          ops::pack<DType::kBFloat16>(values);
+    }
+    if (codes_ == nullptr) return;
+    const float amax = lane_max<kGroupLanes>(ops::largest_magnitude(values));
+    const ops::Divisor scale = activation_scale(amax, ue8m0);
+    if (!exists) return;
+    Eight quotients;
+#pragma unroll
+    for (int i = 0; i < 8; ++i) quotients[i] = quotient(values[i], scale, ue8m0);
+    *reinterpret_cast<uint2*>(codes_ + offset(group, eight % 4 / 2, token, lane) +
+                              eight % 2 * 8) = {
+        four_codes(quotients[0], quotients[1], quotients[2], quotients[3]),
+        four_codes(quotients[4], quotients[5], quotients[6], quotients[7])};
+    if (eight == 0) scales_[group * kMaxRows + token] = scale.value;
+  }
+
+  // The lane's part of a chunk: its token's, or any other's where there are fewer tokens (nobody
+  // looks at those sums).
+  __device__ void load(bool fp8, int chunk, int token, uint4 (&words)[2]) const {
+    const std::uint32_t address =
+        ops::shared_address(fp8 ? codes_ : values_) +
+        offset(chunk, 0, min(token, tokens_ - 1), static_cast<int>(threadIdx.x) % 4);
+    words[0] = ops::load_shared_16(address);
+    words[1] = ops::load_shared_16(address + tokens_ * 64);
+  }
+  // Likewise.
+  __device__ float scale(int group, int token) const {
+    return scales_[group * kMaxRows + min(token, tokens_ - 1)];
+  }
+
+ private:
+  __device__ int offset(int chunk, int half, int token, int lane) const {
+    return ((chunk * 2 + half) * tokens_ + token) * 64 + lane * 16;
+  }
+
+  int tokens_;
+  unsigned char* codes_;
+  unsigned char* values_;
+  float* scales_;
+};
+
+}  // namespace slipstream::engine::kernels

@@ -1,0 +1,54 @@
+// A warp's private ring of weights: it copies its own chunks in and shares no barrier with others.
+#pragma once
+
+#include "engine/kernels/linear/params.h"
+#include "ops/support/cluster.cuh"
+
+namespace slipstream::engine::kernels {
+
+class WeightRing {
+ public:
+  static constexpr int kMaxSlots = 8;
+
+  // `memory`: slots * 2 KB of this warp's shared memory; `barriers`: kMaxSlots of this warp.
+  __device__ WeightRing(unsigned char* memory, std::uint64_t* barriers, int slots)
+      : memory_(memory), barriers_(barriers), slots_(slots) {
+    const int slot = static_cast<int>(threadIdx.x) % 32;
+    if (slot < slots) {
+      ops::initialize_barrier(&barriers[slot], 1);
+      ops::publish_barriers();
+    }
+    __syncwarp();
+  }
+
+  // Starts to copy a chunk into the next slot, which no lane reads any more.
+  __device__ void push(const std::byte* chunk) {
+    if (threadIdx.x % 32 == 0) {
+      ops::expect_bytes(&barriers_[free_], kChunkBytes);
+      ops::copy_bulk(memory_ + free_ * kChunkBytes, chunk, kChunkBytes, &barriers_[free_], policy_);
+    }
+    if (++free_ == slots_) free_ = 0;
+  }
+
+  // Waits for the next chunk; its address in shared memory.
+  __device__ std::uint32_t pop() {
+    ops::wait_barrier(&barriers_[full_], phase_);
+    const std::uint32_t address = ops::shared_address(memory_ + full_ * kChunkBytes);
+    if (++full_ == slots_) {
+      full_ = 0;
+      phase_ ^= 1;
+    }
+    return address;
+  }
+
+ private:
+  unsigned char* memory_;
+  std::uint64_t* barriers_;
+  int slots_;
+  std::uint64_t policy_ = ops::evict_first_policy();  // nobody reads a weight twice in a step
+  int full_ = 0;
+  int free_ = 0;
+  std::uint32_t phase_ = 0;
+};
+
+}  // namespace slipstream::engine::kernels
