@@ -25,8 +25,8 @@ void require_all_ctas(std::span<const CtaStamps> stamps, const StepLaunch& launc
   std::vector<bool> seen(stamps.size());
   for (const CtaStamps& stamp : stamps) {
     if (stamp.wait_return == 0) {
-      throw Error(fmt::format("trace: launch {} ({}): CTA {} has not waited", index, launch.kernel,
-                              stamp.cta));
+      throw Error(fmt::format("trace: near launch {} ({}): thread 0 of CTA {} has not waited",
+                              index, launch.kernel, stamp.cta));
     }
     if (stamp.cta >= seen.size() || seen[stamp.cta]) {
       throw Error(fmt::format(

@@ -1,5 +1,5 @@
 // First object of every kernel's body: nothing, but in the traced build it records the kernel's
-// times. Included before anything that calls pdl::wait() or pdl::trigger().
+// times (engine/trace/stamp.cuh).
 #pragma once
 
 #if defined(SLIPSTREAM_TRACED)
