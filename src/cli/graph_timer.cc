@@ -63,7 +63,7 @@ Timing GraphTimer::measure_second(const std::function<void(cudaStream_t)>& enque
                                   const std::function<void()>& prepare, int replays) {
   const CapturedGraph graph(stream_, enqueue);
   std::vector<double> samples;
-  for (int i = -kWarmUpReplays; i < replays; ++i) {
+  for (int i = -std::min(kWarmUpReplays, replays); i < replays; ++i) {
     prepare();
     graph.launch();
     const double microseconds = time(graph);
