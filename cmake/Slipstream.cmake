@@ -40,25 +40,45 @@ function(slipstream_library name)
   target_link_libraries(${name} PUBLIC slipstream_options ${ARG_PUBLIC})
 endfunction()
 
-# slipstream_test(NAME sources... [LIBRARIES libraries...] [LEVEL n] [GPU] [TIMEOUT seconds])
+# What `./dev test` builds: the tests of level 1, and what they run.
+add_custom_target(level1)
+
+# GoogleTest takes longer to read than most test files, so tests read it once. A precompiled header must have been compiled
+# like its users: for an
+# executable, with their options.
+file(WRITE ${PROJECT_BINARY_DIR}/test_header.cc "int main() {}\n")
+add_executable(slipstream_test_header EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/test_header.cc)
+target_compile_options(slipstream_test_header PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
+target_link_libraries(slipstream_test_header PRIVATE slipstream_options GTest::gtest)
+target_precompile_headers(slipstream_test_header PRIVATE <gtest/gtest.h>)
+
+# slipstream_test(NAME sources... [LIBRARIES libraries...] [LEVEL n] [GPU] [GPU_LEVEL n] [TIMEOUT seconds])
 #
 # A GoogleTest program, one CTest test. LEVEL 1 (the default) runs in CI. GPU marks a program that launches kernels: it
-# runs on the GPU in `./dev gpu-test` and on the emulator everywhere else.
+# runs on the GPU in `./dev gpu-test`, in GPU_LEVEL where that differs from LEVEL, and on the emulator everywhere else.
 function(slipstream_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 ARG "GPU" "LEVEL;TIMEOUT" "LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "GPU" "LEVEL;GPU_LEVEL;TIMEOUT" "LIBRARIES")
   if(NOT ARG_LEVEL)
     set(ARG_LEVEL 1)
+  endif()
+  if(NOT ARG_GPU_LEVEL)
+    set(ARG_GPU_LEVEL ${ARG_LEVEL})
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} slipstream_options)
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
+  target_precompile_headers(${name} REUSE_FROM slipstream_test_header)
   if(ARG_GPU)
-    set_property(GLOBAL APPEND PROPERTY SLIPSTREAM_GPU_TESTS "${name} ${ARG_LEVEL}")
+    set_property(GLOBAL APPEND PROPERTY SLIPSTREAM_GPU_TESTS "${name} ${ARG_GPU_LEVEL}")
     target_link_libraries(${name} PRIVATE slipstream_device_test_main GTest::gtest CUDA::cudart)
   else()
     target_link_libraries(${name} PRIVATE GTest::gtest_main)
+  endif()
+  if(ARG_LEVEL EQUAL 1)
+    add_dependencies(level1 ${name})
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "level${ARG_LEVEL}$<$<BOOL:${ARG_GPU}>:;gpu>" TIMEOUT
