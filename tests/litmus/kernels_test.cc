@@ -47,6 +47,18 @@ TEST(LitmusKernels, ReadTooEarlyAsTheCompilerLeftThem) {
   EXPECT_TRUE(found(check::Rule::kReadOnlyPath, "one_warp_waits_const_restrict"));
 }
 
+TEST(LitmusKernels, ShowWhereMachineCodeWasInlined) {
+  const auto moved = std::ranges::find_if(report().findings, [](const check::Finding& finding) {
+    return finding.rule == check::Rule::kCompilerMovedLoad;
+  });
+  ASSERT_NE(moved, report().findings.end());
+  const check::Place& place = moved->places.front();
+  EXPECT_TRUE(place.code.starts_with("SASS")) << place.code;
+  ASSERT_EQ(place.inlined_at.size(), 1U);
+  EXPECT_NE(place.inlined_at.front().find("hoist_kernels.cu:"), std::string::npos);
+  EXPECT_NE(place.inlined_at.front(), place.file + ":" + std::to_string(place.line));
+}
+
 TEST(LitmusKernels, KeepTheirOrderWithPlainPointers) {
   for (const char* kernel : {"wait_in_loop_plain", "reads_twice_plain", "one_warp_waits_plain"}) {
     EXPECT_FALSE(found(check::Rule::kCompilerMovedLoad, kernel)) << kernel;

@@ -20,6 +20,8 @@ struct LineEntry {
   uint64_t address = 0;
   uint32_t file = 0;  // in KernelImage::files
   uint32_t line = 0;
+  uint32_t inlined_at = 0;  // the calling line's place in KernelImage::lines, plus 1; always before
+                            // this one; 0 if not inlined
 };
 
 struct KernelImage {

@@ -24,7 +24,11 @@ enum StandardOpcode : uint8_t {
   kConstantAddAddress = 8,
   kFixedAdvanceAddress = 9,
 };
-enum ExtendedOpcode : uint8_t { kEndSequence = 1, kSetAddress = 2 };
+enum ExtendedOpcode : uint8_t {
+  kEndSequence = 1,
+  kSetAddress = 2,
+  kInlinedCall = 0x90,  // NVIDIA's: which row of the sequence calls what the next rows belong to
+};
 
 // A cursor that cannot leave the bytes it was given.
 class Cursor {
@@ -129,6 +133,8 @@ class Program {
     file_index_ = 1;
     line_ = 1;
     kernel_ = nullptr;
+    calling_row_ = 0;
+    entry_of_row_.clear();
   }
 
   void step(const UnitHeader& header, Cursor& cursor) {
@@ -184,12 +190,21 @@ class Program {
         kernel_ = kernel == kernels_.end() ? nullptr : kernel->second;
       }
     }
-    // NVIDIA's own opcodes (inlined calls) are stepped over.
+    if (opcode == kInlinedCall) calling_row_ = cursor.unsigned_leb();
+    // What else an opcode holds is stepped over: the name of the inlined function.
     if (length > ~start) throw FormatError("a line table's extended opcode is too long", start);
     cursor.skip_to(start + length);
   }
 
+  // Rows of a sequence count from 1.
+  [[nodiscard]] uint32_t calling_entry() const {
+    const bool known = calling_row_ > 0 && calling_row_ <= entry_of_row_.size();
+    return known ? entry_of_row_[calling_row_ - 1] : 0;
+  }
+
   void emit(const UnitHeader& header) {
+    const uint32_t caller = calling_entry();
+    entry_of_row_.push_back(0);
     if (kernel_ == nullptr || line_ <= 0 || file_index_ >= header.files.size()) return;
     const std::string& name = header.files[file_index_];
     if (kernel_->files.empty()) kernel_->files.emplace_back();
@@ -197,7 +212,10 @@ class Program {
     if (found == kernel_->files.end()) found = kernel_->files.insert(found, name);
     kernel_->lines.push_back({.address = address_,
                               .file = static_cast<uint32_t>(found - kernel_->files.begin()),
-                              .line = static_cast<uint32_t>(line_)});
+                              .line = static_cast<uint32_t>(line_),
+                              // A damaged table may name rows of another kernel.
+                              .inlined_at = caller <= kernel_->lines.size() ? caller : 0});
+    entry_of_row_.back() = static_cast<uint32_t>(kernel_->lines.size());
   }
 
   const ElfFile& file_;
@@ -207,6 +225,9 @@ class Program {
   uint64_t file_index_ = 1;
   int64_t line_ = 1;
   KernelImage* kernel_ = nullptr;
+  uint64_t calling_row_ = 0;
+  std::vector<uint32_t>
+      entry_of_row_;  // of this sequence: place in the kernel's lines plus 1, or 0
 };
 
 SymbolsByOffset read_relocations(const ElfFile& file) {

@@ -64,7 +64,9 @@ class Lowering {
   void add_locations() {
     if (!kernel_.files.empty()) function_.files = kernel_.files;
     for (const LineEntry& entry : kernel_.lines) {
-      function_.locations.push_back({.file = entry.file, .line = entry.line});
+      // Line l is location l + 1, as location_at() has it.
+      function_.locations.push_back(
+          {.file = entry.file, .line = entry.line, .inlined_at = entry.inlined_at});
     }
   }
 
