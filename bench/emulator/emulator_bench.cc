@@ -30,8 +30,9 @@ const std::string& kernels() {
 
 class Bench {
  public:
-  Bench()
-      : device_(settings()), module_(device_.load_module(ptx::Module::parse(kernels(), "bench"))) {}
+  explicit Bench(bool check_races = false)
+      : device_(settings(check_races)),
+        module_(device_.load_module(ptx::Module::parse(kernels(), "bench"))) {}
 
   uint64_t allocate(uint64_t bytes) {
     const uint64_t address = device_.allocate(bytes, MemoryKind::kDevice, "bench");
@@ -48,8 +49,9 @@ class Bench {
     launch.parameters.resize(28);
     std::memcpy(launch.parameters.data(), pointers.data(), 24);
     std::memcpy(launch.parameters.data() + 24, &count, 4);
+    // Each launch is behind the one before, as in a stream; the host never waits.
     const auto run_once = [&] {
-      device_.submit(launch);
+      launch.dependencies = {{device_.submit(launch)}};
       if (const auto fault = device_.run_all()) {
         state.SkipWithError(fault->report().c_str());
       }
@@ -70,9 +72,10 @@ class Bench {
   }
 
  private:
-  static machine::Settings settings() {
+  static machine::Settings settings(bool check_races) {
     machine::Settings settings;
     settings.threads = 1;
+    settings.check_races = check_races;
     return settings;
   }
 
@@ -83,18 +86,19 @@ class Bench {
 void gemv_bf16(benchmark::State& state) {
   const auto rows = static_cast<uint32_t>(state.range(0));
   constexpr int32_t kColumns = 7168;
-  Bench bench;
+  Bench bench(state.range(1) != 0);
   const uint64_t weights = bench.allocate(uint64_t{rows} * kColumns * 2);
   const uint64_t vector = bench.allocate(kColumns * 2);
   const uint64_t result = bench.allocate(uint64_t{rows} * 4);
   bench.run(state, "gemv_bf16", {rows / 4, 1, 1}, {128, 1, 1}, {weights, vector, result}, kColumns);
 }
-BENCHMARK(gemv_bf16)->Arg(256)->Arg(2112)->Unit(benchmark::kMillisecond);
+// Rows, and whether the race check is on.
+BENCHMARK(gemv_bf16)->ArgsProduct({{256, 2112}, {0, 1}})->Unit(benchmark::kMillisecond);
 
 void mma_fp8(benchmark::State& state) {
   constexpr int32_t kSteps = 512;
   constexpr uint32_t kCtas = 8;
-  Bench bench;
+  Bench bench(state.range(0) != 0);
   const uint64_t a = bench.allocate(512);
   const uint64_t b = bench.allocate(256);
   const uint64_t result = bench.allocate(uint64_t{kCtas} * 512);
@@ -103,14 +107,14 @@ void mma_fp8(benchmark::State& state) {
       2.0 * 16 * 8 * 32 * kSteps * kCtas * static_cast<double>(state.iterations()),
       benchmark::Counter::kIsRate);
 }
-BENCHMARK(mma_fp8)->Unit(benchmark::kMillisecond);
+BENCHMARK(mma_fp8)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
 
 void launch_empty_grid(benchmark::State& state) {
-  Bench bench;
+  Bench bench(state.range(0) != 0);
   const uint64_t buffer = bench.allocate(512);
   bench.run(state, "mma_fp8", {1, 1, 1}, {32, 1, 1}, {buffer, buffer, buffer}, 0);
 }
-BENCHMARK(launch_empty_grid)->Unit(benchmark::kMicrosecond);
+BENCHMARK(launch_empty_grid)->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
 
 void parse_ptx(benchmark::State& state) {
   for (auto iteration : state) {

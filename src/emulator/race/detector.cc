@@ -27,6 +27,18 @@ bool are_stale_or(const Cell* cells, uint32_t count, Cell floor, AccessId access
   return others == 0;
 }
 
+// How many cells from the first on hold the same access, by whichever lane, or the same set.
+uint32_t length_of_run(const Cell* cells, uint32_t count) {
+  const uint32_t shift = is_set(cells[0]) ? 0 : kLaneBits;
+  const Cell first = cells[0] >> shift;
+  uint32_t difference = 0;  // of all at once: mostly none
+  for (uint32_t i = 0; i < count; ++i) difference |= (cells[i] >> shift) ^ first;
+  if (difference == 0) return count;
+  uint32_t length = 1;
+  while (length < count && cells[length] >> shift == first) ++length;
+  return length;
+}
+
 bool are_equal(const ShadowMemory::Bytes& bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [&](Cell cell) { return cell == bytes[0]; });
 }
@@ -72,13 +84,7 @@ void Detector::access(uint64_t address, uint32_t bytes, uint32_t lane, uint32_t 
 void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes) {
   // Cell i belongs to lane + (4 * i) / lane_bytes; sizes of lanes are powers of two here.
   const auto lane_shift = static_cast<uint32_t>(std::countr_zero(lane_bytes));
-  const Cell* const writes = shadow_.writes(address);
-  if (largest(writes, count) >= floor_) {
-    for (uint32_t i = 0; i < count; ++i) {
-      check_write(writes[i], address + uint64_t{i} * kCellBytes, kCellBytes,
-                  lane + (i * kCellBytes >> lane_shift));
-    }
-  }
+  check_cells(shadow_.writes(address), address, count, lane, lane_shift, &Detector::check_write);
   if (now_.site.kind == AccessKind::kRead) {
     read_cells(shadow_.reads(address), count, lane, lane_shift);
   } else {
@@ -86,25 +92,50 @@ void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uin
   }
 }
 
+// Checks each cell, unless all are stale or all say the same that is known to be ordered.
+void Detector::check_cells(const Cell* cells, uint64_t address, uint32_t count, uint32_t lane,
+                           uint32_t lane_shift, Check check) {
+  if (largest(cells, count) < floor_) return;
+  const bool is_known = !now_.site.async_proxy && !is_split(cells[0]) &&
+                        length_of_run(cells, count) == count &&
+                        knows_verdict(is_set(cells[0]) ? cells[0] : access_of(cells[0]));
+  if (is_known) return;
+  for (uint32_t i = 0; i < count; ++i) {
+    (this->*check)(cells[i], address + uint64_t{i} * kCellBytes, kCellBytes,
+                   lane + (i * kCellBytes >> lane_shift), Lane::kFirst);
+  }
+}
+
 void Detector::read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t lane_shift) {
   const Cell mine = cell_of(now_.access, lane);
+  const auto mine_at = [&](uint32_t i) { return mine + (i * kCellBytes >> lane_shift); };
   if (are_stale_or(reads, count, floor_, now_.access)) {
-    for (uint32_t i = 0; i < count; ++i) reads[i] = mine + (i * kCellBytes >> lane_shift);
+    for (uint32_t i = 0; i < count; ++i) reads[i] = mine_at(i);
     return;
   }
-  for (uint32_t i = 0; i < count; ++i) add_read(reads[i], mine + (i * kCellBytes >> lane_shift));
+  // What becomes of one cell becomes of all that hold the same access or set.
+  for (uint32_t i = 0; i < count;) {
+    if (is_split(reads[i])) {
+      add_read(reads[i], mine_at(i));
+      ++i;
+      continue;
+    }
+    const uint32_t end = i + length_of_run(reads + i, count - i);
+    const Cell change = with_read(reads[i], mine_at(i));
+    if (change == mine_at(i)) {
+      for (uint32_t k = i; k < end; ++k) reads[k] = mine_at(k);
+    } else if (change != reads[i]) {
+      std::fill(reads + i, reads + end, change);
+    }
+    i = end;
+  }
 }
 
 void Detector::write_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_shift) {
   Cell* const writes = shadow_.writes(address);
   Cell* const reads = shadow_.reads(address);
+  check_cells(reads, address, count, lane, lane_shift, &Detector::check_reads);
   const Cell newest_read = largest(reads, count);
-  if (newest_read >= floor_) {
-    for (uint32_t i = 0; i < count; ++i) {
-      check_reads(reads[i], address + uint64_t{i} * kCellBytes, kCellBytes,
-                  lane + (i * kCellBytes >> lane_shift));
-    }
-  }
   const bool has_split = newest_read >= kSplitTag || largest(writes, count) >= kSplitTag;
   const Cell mine = cell_of(now_.access, lane);
   for (uint32_t i = 0; has_split && i < count; ++i) {

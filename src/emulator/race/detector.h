@@ -93,6 +93,9 @@ class Detector {
   void keep_verdict(Cell cell);
 
   void access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes);
+  using Check = void (Detector::*)(Cell, uint64_t, uint32_t, uint32_t, Lane);
+  void check_cells(const Cell* cells, uint64_t address, uint32_t count, uint32_t lane,
+                   uint32_t lane_shift, Check check);
   void access_part(uint64_t address, uint32_t bytes, uint32_t lane);
   void read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t lane_shift);
   void write_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_shift);
