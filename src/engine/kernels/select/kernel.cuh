@@ -25,38 +25,34 @@ __device__ __forceinline__ void write_list(const SelectParams& params, const Ste
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   const std::uint32_t lanes_before = (1U << lane) - 1;
-  const int of_other_warps = lane < warp ? shared.kept[lane] : 0;
-  int written = shared.kept_before + __reduce_add_sync(kAllLanes, of_other_warps);
-  const Rank border = shared.border;
+  list += shared.kept_before + __reduce_add_sync(kAllLanes, lane < warp ? shared.kept[lane] : 0);
+  const float border = score_of(shared.border);
+  const int last_equal = position_of(shared.border);
   const int* pages = params.places.pages.get() + place.sequence * params.places.pages_per_sequence;
-  int index = warp * slice.rows_per_warp * kRowKeys + lane * 4;
-#pragma unroll 2
-  for (int row = 0; row < slice.rows_per_warp; ++row, index += kRowKeys) {
-    const int position = slice.first + index;
-    float4 four = {};
-    int slot = 0;
-    if (index < slice.count) {
-      four = *reinterpret_cast<const float4*>(slice.scores + index);
-      slot = pages[position / kPageSize] * kPageSize + position % kPageSize;
-    }
-    const float scores[] = {four.x, four.y, four.z, four.w};
+  visit_scores(slice, [&](const Four& four) {
+    const int position = slice.first + four.index;
     bool keeps[4];
     int before = 0;
     int all = 0;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      keeps[i] = index + i < slice.count && rank_of(scores[i], position + i) >= border;
+      const float score = four.scores[i];
+      keeps[i] =
+          i < four.present && (score > border || (score == border && position + i <= last_equal));
       const std::uint32_t lanes = __ballot_sync(kAllLanes, keeps[i]);
       before += __popc(lanes & lanes_before);
       all += __popc(lanes);
     }
-    int* target = list + written + before;
+    if (keeps[0] || keeps[1] || keeps[2] || keeps[3]) {
+      const int slot = pages[position / kPageSize] * kPageSize + position % kPageSize;
+      int* target = list + before;
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      if (keeps[i]) *target++ = slot + i;
+      for (int i = 0; i < 4; ++i) {
+        if (keeps[i]) *target++ = slot + i;
+      }
     }
-    written += all;
-  }
+    list += all;
+  });
 }
 
 }  // namespace select

@@ -12,7 +12,7 @@ inline constexpr int kSelectThreads = 512;
 inline constexpr int kSelectWarps = kSelectThreads / 32;
 inline constexpr int kSelectCluster = 8;
 // A token's keys go to as many CTAs of its cluster as get this many each; the others have no work.
-inline constexpr int kSelectLeastKeys = 4096;
+inline constexpr int kSelectLeastKeys = 2048;
 
 namespace select {
 
@@ -26,6 +26,9 @@ __device__ __forceinline__ Rank rank_of(float score, int position) {
 }
 __device__ __forceinline__ int position_of(Rank rank) {
   return static_cast<int>(0xffffffffU - static_cast<std::uint32_t>(rank));
+}
+__device__ __forceinline__ float score_of(Rank rank) {
+  return from_ordered_bits(static_cast<std::uint32_t>(rank >> 32));
 }
 
 // Each warp has a range of rows of its own, so that it can write what it keeps in one go.
@@ -44,28 +47,37 @@ __device__ __forceinline__ Slice make_slice(float* scores, int keys, int workers
   return {scores, first, count, (rows + kSelectWarps - 1) / kSelectWarps};
 }
 
-// visit(index, score) for each of the warp's scores, in a lane's order: each thread its own.
+// Four neighbouring scores of a lane; only the first `present` exist.
+struct Four {
+  float scores[4];
+  int index;
+  int present;
+};
+
+// visit(four) for the warp's scores, each thread its own. Every lane visits every row, so that
+// visits may use warp-wide operations; behind the last score there are none present.
 template <class Visit>
 __device__ __forceinline__ void visit_scores(const Slice& slice, const Visit& visit) {
-  const int lane = threadIdx.x % 32;
-  const int warp = threadIdx.x / 32;
-  int index = warp * slice.rows_per_warp * kRowKeys + lane * 4;
+  int index = static_cast<int>(threadIdx.x) / 32 * slice.rows_per_warp * kRowKeys +
+              static_cast<int>(threadIdx.x) % 32 * 4;
 #pragma unroll 2
   for (int row = 0; row < slice.rows_per_warp; ++row, index += kRowKeys) {
-    if (index >= slice.count) break;
-    const float4 four = *reinterpret_cast<const float4*>(slice.scores + index);
-    visit(index, four.x);
-    if (index + 1 < slice.count) visit(index + 1, four.y);
-    if (index + 2 < slice.count) visit(index + 2, four.z);
-    if (index + 3 < slice.count) visit(index + 3, four.w);
+    Four four{{}, index, slice.count - index};
+    if (four.present > 0) {
+      const float4 loaded = *reinterpret_cast<const float4*>(slice.scores + index);
+      four.scores[0] = loaded.x;
+      four.scores[1] = loaded.y;
+      four.scores[2] = loaded.z;
+      four.scores[3] = loaded.w;
+    }
+    visit(four);
   }
 }
 
 // Each thread copies what it will visit.
 __device__ __forceinline__ void load_slice(const Slice& slice, const float* scores) {
-  const int lane = threadIdx.x % 32;
-  const int warp = threadIdx.x / 32;
-  int index = warp * slice.rows_per_warp * kRowKeys + lane * 4;
+  int index = static_cast<int>(threadIdx.x) / 32 * slice.rows_per_warp * kRowKeys +
+              static_cast<int>(threadIdx.x) % 32 * 4;
   for (int row = 0; row < slice.rows_per_warp; ++row, index += kRowKeys) {
     if (index >= slice.count) break;
     copy_16(slice.scores + index, scores + slice.first + index);
