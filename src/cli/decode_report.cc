@@ -49,12 +49,13 @@ void print_stage(const StageSummary& stage, double bandwidth) {
   const double floor = stage.bytes / bandwidth * 1e6;
   const double count = stage.launches;
   fmt::print(
-      "| {:<27} | {:>8} | {:>5.0f} | {:>7.3f} | {:>6.2f} | {:>6.2f} | {:>6.2f} | {:>9.2f} | "
+      "| {:<27} | {:>8} | {:>5.0f} | {:>4.0f} | {:>7.3f} | {:>6.2f} | {:>6.2f} | {:>6.2f} | "
+      "{:>9.2f} | "
       "{:>6.2f} "
       "| {:>6.2f} | {:>7.1f} % | {:>8.1f} |\n",
-      stage.name, stage.launches, stage.ctas / count, stage.bytes / count * 1e-6, floor / count,
-      stage.pdl_off / count, stage.pdl_on / count, stage.hand_over / count, stage.work / count,
-      stage.cta_work / count, 100 * share(floor, stage.pdl_on), stage.pdl_on);
+      stage.name, stage.launches, stage.ctas / count, stage.sms / count, stage.bytes / count * 1e-6,
+      floor / count, stage.pdl_off / count, stage.pdl_on / count, stage.hand_over / count,
+      stage.work / count, stage.cta_work / count, 100 * share(floor, stage.pdl_on), stage.pdl_on);
 }
 
 void print_stages(const StepResult& step, double bandwidth) {
@@ -63,17 +64,21 @@ void print_stages(const StepResult& step, double bandwidth) {
       "before "
       "to its own, by the device's clock. With PDL these are hand-over (to the first return from "
       "its "
-      "wait) and work; \"a CTA\" is the work of one of its CTAs, on average.\n\n",
+      "wait) and work; \"a CTA\" is the work of one of its CTAs, on average, and \"SMs\" how many "
+      "they "
+      "ran on.\n\n",
       step.shape.batch, step.shape.context);
   fmt::print(
-      "| {:<27} | launches |  CTAs | MB each |  floor | no PDL |    PDL | hand-over |   work |  a "
+      "| {:<27} | launches |  CTAs |  SMs | MB each |  floor | no PDL |    PDL | hand-over |   "
+      "work |  a "
       "CTA "
       "| of floor  | PDL, all |\n",
       "stage");
   fmt::print(
-      "|{:-<29}|{:-<9}:|{:-<6}:|{:-<8}:|{:-<7}:|{:-<7}:|{:-<7}:|{:-<10}:|{:-<7}:|{:-<7}:|{:-<10}:|"
+      "|{:-<29}|{:-<9}:|{:-<6}:|{:-<5}:|{:-<8}:|{:-<7}:|{:-<7}:|{:-<7}:|{:-<10}:|{:-<7}:|{:-<7}:|{:"
+      "-<10}:|"
       "{:-<9}:|\n",
-      "", "", "", "", "", "", "", "", "", "", "", "");
+      "", "", "", "", "", "", "", "", "", "", "", "", "");
   StageSummary all;
   for (const StageSummary& stage : summarize_stages(step)) {
     print_stage(stage, bandwidth);
@@ -108,6 +113,7 @@ nlohmann::json stages_json(const StepResult& step, double bandwidth) {
       json["hand_over_us"] = stage.hand_over;
       json["work_us"] = stage.work;
       json["cta_work_us"] = stage.cta_work;
+      json["sms"] = stage.sms;
       json["share_of_floor"] = share(floor, stage.pdl_on);
     }
     stages.push_back(json);
@@ -157,6 +163,7 @@ std::vector<StageSummary> summarize_stages(const StepResult& step) {
     stage->pdl_on += times.exposed;
     stage->work += times.end - times.wait_return;
     stage->cta_work += times.cta_work;
+    stage->sms += times.sms;
     stage->hand_over += times.exposed - (times.end - times.wait_return);
   }
   return stages;

@@ -43,6 +43,7 @@ struct StageSummary {
   double work = 0;
   double cta_work = 0;  // of a CTA of each launch
   double ctas = 0;
+  double sms = 0;  // that they ran on, with PDL
 };
 
 [[nodiscard]] std::vector<StageSummary> summarize_stages(const StepResult& step);

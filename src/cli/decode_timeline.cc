@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "slipstream/error.h"
@@ -40,8 +41,10 @@ void require_all_ctas(std::span<const CtaStamps> stamps, const StepLaunch& launc
 LaunchTimes times_of(std::span<const CtaStamps> stamps, std::uint64_t origin) {
   CtaStamps all = stamps.front();
   double work = 0;
+  std::set<std::uint32_t> sms;
   for (const CtaStamps& stamp : stamps) {
     work += microseconds(stamp.end, stamp.wait_return);
+    sms.insert(stamp.sm);
     all.start = std::min(all.start, stamp.start);
     all.trigger = std::max(all.trigger, stamp.trigger);
     all.wait_return = std::min(all.wait_return, stamp.wait_return);
@@ -51,7 +54,8 @@ LaunchTimes times_of(std::span<const CtaStamps> stamps, std::uint64_t origin) {
           .trigger = all.trigger == 0 ? -1 : microseconds(all.trigger, origin),
           .wait_return = microseconds(all.wait_return, origin),
           .end = microseconds(all.end, origin),
-          .cta_work = work / static_cast<double>(stamps.size())};
+          .cta_work = work / static_cast<double>(stamps.size()),
+          .sms = static_cast<double>(sms.size())};
 }
 
 double median(std::vector<double> values) {
@@ -138,6 +142,7 @@ std::vector<LaunchTimes> median_times(const std::vector<std::vector<LaunchTimes>
                  .wait_return = over_steps(&LaunchTimes::wait_return),
                  .end = over_steps(&LaunchTimes::end),
                  .cta_work = over_steps(&LaunchTimes::cta_work),
+                 .sms = over_steps(&LaunchTimes::sms),
                  .exposed = over_steps(&LaunchTimes::exposed)};
   }
   return result;

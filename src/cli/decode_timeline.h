@@ -17,6 +17,7 @@ struct LaunchTimes {
   double wait_return = 0;  // of the first CTA
   double end = 0;          // of the last CTA
   double cta_work = 0;     // of a CTA from its wait's return to its end, on average
+  double sms = 0;          // different ones that its CTAs ran on
   double exposed = 0;      // from the end of the launch before it: they sum up to the step
 };
 

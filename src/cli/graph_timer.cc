@@ -55,6 +55,7 @@ Timing GraphTimer::measure(const std::function<void(cudaStream_t)>& enqueue, dou
   const CapturedGraph graph(stream_, enqueue);
   for (int i = 0; i < kWarmUpReplays; ++i) graph.launch();
   std::vector<double> samples;
+  samples.reserve(replays);
   for (int i = 0; i < replays; ++i) samples.push_back(time(graph) / launches);
   return summarize(std::move(samples));
 }

@@ -24,9 +24,9 @@ StepLaunch launch_of(const std::string& stage, int ctas, double bytes = 0) {
 
 // Times in nanoseconds behind 1,000,000.
 CtaStamps stamp(std::uint32_t cta, std::uint64_t start, std::uint64_t trigger,
-                std::uint64_t wait_return, std::uint64_t end) {
+                std::uint64_t wait_return, std::uint64_t end, std::uint32_t sm = 0) {
   constexpr std::uint64_t kOrigin = 1'000'000;
-  return {kOrigin + start, kOrigin + trigger, kOrigin + wait_return, kOrigin + end, cta, 0};
+  return {kOrigin + start, kOrigin + trigger, kOrigin + wait_return, kOrigin + end, cta, sm};
 }
 
 const std::vector<StepLaunch> kLaunches{launch_of("first", 2), launch_of("second", 1),
@@ -36,7 +36,7 @@ const std::vector<StepLaunch> kLaunches{launch_of("first", 2), launch_of("second
 std::vector<CtaStamps> overlapping_step() {
   return {stamp(1, 7000, 7100, 9500, 10000), stamp(0, 500, 3100, 4500, 6000),
           stamp(0, 0, 100, 200, 3000), stamp(0, 6500, 7200, 9000, 9900),
-          stamp(1, 50, 2000, 300, 4000)};
+          stamp(1, 50, 2000, 300, 4000, 7)};
 }
 
 std::string error_of(const std::vector<CtaStamps>& stamps) {
@@ -64,6 +64,12 @@ TEST(LaunchTimes, AreThoseOfTheFirstAndLastCtaOfEachLaunch) {
 TEST(LaunchTimes, KnowTheWorkOfACtaOnAverage) {
   // 2.8 and 3.7 us.
   EXPECT_DOUBLE_EQ(launch_times(overlapping_step(), kLaunches)[0].cta_work, 3.25);
+}
+
+TEST(LaunchTimes, KnowOnHowManySmsALaunchRan) {
+  const std::vector<LaunchTimes> times = launch_times(overlapping_step(), kLaunches);
+  EXPECT_DOUBLE_EQ(times[0].sms, 2);
+  EXPECT_DOUBLE_EQ(times[2].sms, 1);
 }
 
 TEST(LaunchTimes, ExposedOnesSumUpToTheStep) {
