@@ -231,7 +231,6 @@ __global__ void __launch_bounds__(attend::kThreads)
   using S = Shared<kKeys>;
   S& shared = *reinterpret_cast<S*>(dynamic);
   [[maybe_unused]] const LaunchScope scope{};
-  pdl::trigger();
   const int first_head = static_cast<int>(blockIdx.y) * kHeads;
   const int token = static_cast<int>(blockIdx.z);
   const int warp = threadIdx.x / 32;
@@ -239,6 +238,7 @@ __global__ void __launch_bounds__(attend::kThreads)
   int first = static_cast<int>(blockIdx.x) * kKeys;
 
   pdl::wait();
+  pdl::trigger();
   const StepRow place = params.places.rows.get()[token];
   Slots<S::kRows> slots;
   slots.read_list(params, token, first + warp);

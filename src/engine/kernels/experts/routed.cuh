@@ -208,7 +208,6 @@ __global__ void __launch_bounds__(experts::kMostRoutedWarps * 32, 2)
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ RoutedShared<kTokenTiles> shared;
   [[maybe_unused]] const LaunchScope scope{};
-  pdl::trigger();
   const PackedMatrix& matrix = params.gate_up;
   const int tiles = matrix.tile_count();
   const int warp = static_cast<int>(threadIdx.x) / 32;
@@ -230,6 +229,7 @@ __global__ void __launch_bounds__(experts::kMostRoutedWarps * 32, 2)
   __syncthreads();
 
   pdl::wait();
+  pdl::trigger();
   const bool chooses = warp < params.tokens;
   if (!chooses) input.prepare();
   const bool writes = cta == ctas - 1;

@@ -107,6 +107,7 @@ __device__ __forceinline__ void write_index_key(const CacheWriteParams& params, 
 
 __device__ __forceinline__ void write_caches(const CacheWriteParams& params, int token) {
   pdl::wait();
+  pdl::trigger();
   const StepRow place = params.places.rows.get()[token];
   const int warp = threadIdx.x / 32;
   if (warp == 0) write_latent(params, token, place);
@@ -121,7 +122,6 @@ __global__ void __launch_bounds__(kThreads, 2)
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ LinearShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  pdl::trigger();
   const int block = static_cast<int>(blockIdx.x);
   const int token = block - params.linear.ctas();
   if (token < 0) {

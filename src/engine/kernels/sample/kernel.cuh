@@ -126,8 +126,8 @@ __global__ void __launch_bounds__(kSampleThreads)
     sample_kernel(const __grid_constant__ SampleParams params) {
   __shared__ SampleShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  pdl::trigger();
   pdl::wait();
+  pdl::trigger();
   const int index = static_cast<int>(blockIdx.x);
   StepRow row = params.rows.get()[index];
   const float* logits = params.logits.get() + std::int64_t{index} * params.vocabulary;

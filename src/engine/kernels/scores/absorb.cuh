@@ -28,6 +28,7 @@ __device__ __forceinline__ void absorb_tile(const AbsorbParams& params, int toke
   }
   commit_copies();
   pdl::wait();
+  pdl::trigger();
   if (!exists) return;
 
   const int head = tile * kTileRows / kLatent;

@@ -52,6 +52,7 @@ template <int kHeadParts>
 __device__ __forceinline__ void score_block(const ScoreParams& params, int tokens, int block,
                                             int blocks, Shared& shared) {
   pdl::wait();
+  pdl::trigger();
   Shares shares;
   shares.read(params, tokens);
   const int share = (shares.total + blocks - 1) / blocks;
@@ -74,7 +75,6 @@ __global__ void __launch_bounds__(scores::kThreads, 2)
     score_kernel(const __grid_constant__ ScoreLaunch params) {
   extern __shared__ __align__(128) unsigned char dynamic[];
   [[maybe_unused]] const LaunchScope scope{};
-  pdl::trigger();
   const int block = static_cast<int>(blockIdx.x);
   if (block < params.absorb_ctas) {
     const int tile = block * scores::kWarps + static_cast<int>(threadIdx.x) / 32;

@@ -63,10 +63,10 @@ __global__ void __launch_bounds__(kSelectThreads)
   extern __shared__ __align__(16) unsigned char dynamic[];
   SelectShared& shared = *reinterpret_cast<SelectShared*>(dynamic);
   [[maybe_unused]] const LaunchScope scope{};
-  pdl::trigger();
   prepare(shared);
   ops::cluster_arrive();  // peers may write into this CTA's memory behind their wait
   pdl::wait();
+  pdl::trigger();
 
   const int worker = static_cast<int>(blockIdx.x);
   const int token = static_cast<int>(blockIdx.y);
