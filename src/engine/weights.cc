@@ -40,7 +40,8 @@ void load_moe(WeightSource& source, int layer, MoeWeights& result) {
 }  // namespace
 
 std::int64_t packed_bytes(const PackedMatrix& matrix) {
-  const std::int64_t scales = matrix.is_fp8 ? matrix.groups() * sizeof(float) : 0;
+  constexpr std::int64_t kScaleBytes = sizeof(float);
+  const std::int64_t scales = matrix.is_fp8 ? matrix.groups() * kScaleBytes : 0;
   return matrix.tile_count() * (matrix.tile_bytes() + scales);
 }
 
