@@ -7,11 +7,7 @@
 namespace slipstream::engine::synthetic {
 namespace {
 
-double bytes_of(const PackedMatrix& matrix) {
-  const double tiles = matrix.tile_count();
-  return tiles * static_cast<double>(matrix.tile_bytes()) +
-         (matrix.is_fp8 ? tiles * matrix.groups() * sizeof(float) : 0);
-}
+double bytes_of(const PackedMatrix& matrix) { return static_cast<double>(packed_bytes(matrix)); }
 
 bool is_full(const LayerWeights& layer) { return layer.indexer_type == IndexerType::kFull; }
 
