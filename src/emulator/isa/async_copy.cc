@@ -28,10 +28,30 @@ uint64_t address_at(const Operation& operation, Warp& warp, size_t index, uint32
 // Operands: to, offset, from, offset, bytes to read, predicate that reads nothing. immediate: bytes
 // to write.
 
+// Tells the race check of all lanes that read every byte they write; few do not.
+void watch_whole_copies(const Operation& operation, Warp& warp, uint32_t executing,
+                        uint32_t bytes) {
+  const auto* const read_bytes = operand<const uint32_t>(operation, warp, 4);
+  const uint32_t ignored = predicate(operation, warp, 5);
+  alignas(64) std::array<uint64_t, kWarpSize> addresses;
+  uint32_t whole = 0;
+  for_each_lane(executing & ~ignored, [&](uint32_t lane) {
+    addresses[lane] = address_at(operation, warp, 2, lane);
+    whole |= read_bytes[lane] == bytes ? 1U << lane : 0;
+  });
+  if (whole != 0) {
+    machine::watch_operation(warp, {.kind = race::AccessKind::kRead});
+    machine::watch_lanes(warp, whole, addresses.data(), bytes);
+  }
+}
+
 Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto bytes = static_cast<uint32_t>(operation.immediate);
   const auto* const read_bytes = operand<const uint32_t>(operation, warp, 4);
   const uint32_t ignored = predicate(operation, warp, 5);
+  if (machine::order_of(warp) != nullptr) {
+    watch_whole_copies(operation, warp, executing, bytes);
+  }
   for_each_lane(executing, [&](uint32_t lane) {
     std::array<std::byte, 16> data{};
     const uint32_t read = has_lane(ignored, lane) ? 0 : read_bytes[lane];
@@ -41,7 +61,8 @@ Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
     }
     const uint64_t from = address_at(operation, warp, 2, lane);
     if (read == bytes) {
-      machine::load(warp, lane, AddressSpace::kGlobal, from, data.data(), bytes, bytes);
+      machine::load(warp, lane, AddressSpace::kGlobal, from, data.data(), bytes, bytes,
+                    machine::Watched::kAlready);
     } else if (read > 0) {
       machine::load(warp, lane, AddressSpace::kGlobal, from, data.data(), read, 1);
     }

@@ -74,11 +74,11 @@ const uint8_t* parameter_pointer(Warp& warp, uint32_t lane, uint64_t address, ui
 }
 
 void load_global(Warp& warp, uint32_t lane, uint64_t address, void* into, uint32_t bytes,
-                 uint32_t alignment) {
+                 uint32_t alignment, Watched watched) {
   check_global(warp, lane, address, bytes, alignment);
   const MemoryRange range = worker_of(warp).range_of(operation_of(warp), address);
   const Overlay* const overlay = overlay_of(warp);
-  if (order_of(warp) != nullptr) {
+  if (order_of(warp) != nullptr && watched == Watched::kNotYet) {
     watch_lane(warp, lane, address, bytes, race::AccessKind::kRead);
   }
   if (range.written != nullptr && !all_written(range.written + (address - range.begin), bytes) &&
@@ -194,15 +194,15 @@ std::byte* writable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t
 }
 
 void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void* into,
-          uint32_t bytes, uint32_t alignment) {
+          uint32_t bytes, uint32_t alignment, Watched watched) {
   switch (space) {
     case AddressSpace::kGeneric: {
       const SpaceAddress target = resolve_generic(address);
-      load(warp, lane, target.space, target.address, into, bytes, alignment);
+      load(warp, lane, target.space, target.address, into, bytes, alignment, watched);
       break;
     }
     case AddressSpace::kGlobal:
-      load_global(warp, lane, address, into, bytes, alignment);
+      load_global(warp, lane, address, into, bytes, alignment, watched);
       break;
     case AddressSpace::kShared:
       std::memcpy(into, readable_shared(warp, lane, address, bytes, alignment), bytes);

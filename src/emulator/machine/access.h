@@ -32,8 +32,11 @@ enum class AddressSpace : uint8_t { kGeneric, kGlobal, kShared, kLocal, kParamet
 // before the grid completes.
 enum class Ordering : uint8_t { kWeak, kStrong };
 
+// Whether the race check still has to hear of an access to global memory.
+enum class Watched : uint8_t { kNotYet, kAlready };
+
 void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void* into,
-          uint32_t bytes, uint32_t alignment);
+          uint32_t bytes, uint32_t alignment, Watched watched = Watched::kNotYet);
 void store(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, const void* from,
            uint32_t bytes, uint32_t alignment, Ordering ordering = Ordering::kWeak);
 

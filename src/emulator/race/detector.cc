@@ -51,8 +51,8 @@ Detector::Detector(uint64_t begin, uint64_t size, std::function<void(const Confl
 // --- Accesses.
 
 void Detector::begin(ClusterOrder& cluster, uint32_t warp, uint32_t lanes, SiteId site) {
-  restart_if_full();
   now_.cluster = &cluster;
+  keep_history_small();
   now_.warp = warp;
   now_.lanes = lanes;
   now_.site = history().site(site);
@@ -92,17 +92,15 @@ void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uin
   }
 }
 
-// Checks each cell, unless all are stale or all say the same that is known to be ordered.
+// Checks each cell. Of cells that say the same the first speaks for all, if it is ordered.
 void Detector::check_cells(const Cell* cells, uint64_t address, uint32_t count, uint32_t lane,
                            uint32_t lane_shift, Check check) {
   if (largest(cells, count) < floor_) return;
-  const bool is_known = !now_.site.async_proxy && !is_split(cells[0]) &&
-                        length_of_run(cells, count) == count &&
-                        knows_verdict(is_set(cells[0]) ? cells[0] : access_of(cells[0]));
-  if (is_known) return;
-  for (uint32_t i = 0; i < count; ++i) {
-    (this->*check)(cells[i], address + uint64_t{i} * kCellBytes, kCellBytes,
-                   lane + (i * kCellBytes >> lane_shift), Lane::kFirst);
+  for (uint32_t i = 0; i < count;) {
+    const bool found = (this->*check)(cells[i], address + uint64_t{i} * kCellBytes, kCellBytes,
+                                      lane + (i * kCellBytes >> lane_shift), Lane::kFirst);
+    const bool speaks_for_all = !found && now_.uniform && !is_split(cells[i]);
+    i += speaks_for_all ? length_of_run(cells + i, count - i) : 1;
   }
 }
 
@@ -225,47 +223,54 @@ bool Detector::check_one(Cell access, bool is_write, Lane known, uint64_t addres
   return false;
 }
 
-void Detector::check_write(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane, Lane known) {
-  if (!is_split(cell)) {
-    check_one(cell, true, known, address, bytes, lane);
-    return;
-  }
+bool Detector::check_write(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane, Lane known) {
+  if (!is_split(cell)) return check_one(cell, true, known, address, bytes, lane);
   const ShadowMemory::Bytes parts = shadow_.bytes_of(cell);
-  for (uint32_t i = 0; i < bytes; ++i)
-    check_one(parts[i], true, Lane::kExact, address + i, 1, lane);
+  bool found = false;
+  for (uint32_t i = 0; i < bytes; ++i) {
+    found |= check_one(parts[i], true, Lane::kExact, address + i, 1, lane);
+  }
+  return found;
 }
 
-void Detector::check_reads(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane, Lane known) {
+bool Detector::check_reads(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane, Lane known) {
   if (is_split(cell)) {
     const ShadowMemory::Bytes parts = shadow_.bytes_of(cell);
-    for (uint32_t i = 0; i < bytes; ++i) check_reads(parts[i], address + i, 1, lane, Lane::kExact);
-    return;
+    bool found = false;
+    for (uint32_t i = 0; i < bytes; ++i) {
+      found |= check_reads(parts[i], address + i, 1, lane, Lane::kExact);
+    }
+    return found;
   }
-  const Cell whole = cell;
-  bool found = is_set(cell) && knows_verdict(cell);
-  const bool known_set = found;
-  while (!found && is_set(cell) && !is_stale(cell)) {
-    const ReadSet& set = sets_[cell & kIndexMask];
+  if (!is_set(cell)) return check_one(cell, false, known, address, bytes, lane);
+  if (knows_verdict(cell)) return false;
+  for (Cell rest = cell; !is_stale(rest);) {
+    if (!is_set(rest)) {
+      if (check_one(rest, false, Lane::kUnknown, address, bytes, lane)) return true;
+      break;
+    }
+    const ReadSet& set = sets_[rest & kIndexMask];
     const bool grid_is_behind = set.ticket != now_.cluster->ticket() &&
                                 now_.cluster->know_complete(now_.warp, 1U << lane, set.ticket);
-    if (!grid_is_behind) found = check_one(set.newest, false, Lane::kUnknown, address, bytes, lane);
-    cell = grid_is_behind ? set.other_grid : set.rest;
+    if (!grid_is_behind && check_one(set.newest, false, Lane::kUnknown, address, bytes, lane)) {
+      return true;
+    }
+    rest = grid_is_behind ? set.other_grid : set.rest;
   }
-  if (!found && !is_set(cell)) {
-    found = check_one(cell, false, cell == whole ? known : Lane::kUnknown, address, bytes, lane);
-  }
-  if (!found && is_set(whole) && !known_set) keep_verdict(whole);
+  keep_verdict(cell);
+  return false;
 }
 
 // --- Sets of reads.
 
 Ticket Detector::ticket_of(Cell access) const {
+  if (access < floor_) return 0;
   const History& history = order_.history();
   return history.cluster(history.segment(history[access_of(access)].segment).cluster).ticket;
 }
 
 SegmentId Detector::segment_of(Cell access) const {
-  return order_.history()[access_of(access)].segment;
+  return access < floor_ ? 0 : order_.history()[access_of(access)].segment;
 }
 
 Cell Detector::make_set(Cell rest, Cell newest) {
@@ -428,9 +433,16 @@ bool Detector::host_waited(Ticket ticket) {
   return true;
 }
 
-// So many accesses without a point where the host waits for all of them: the numbers start again,
-// and what came before is not compared with what follows.
-void Detector::restart_if_full() {
+// Without points where the host waits for everything, history would grow for ever. What the current
+// work knows to be complete from its start is of interest only to work of other streams that is
+// submitted later. If that is not enough, the numbers start again, and what came before is not
+// compared with what follows.
+void Detector::keep_history_small() {
+  if (history().size() >= trim_above_) {
+    history().forget_known(now_.cluster->work().at_start);
+    floor_ = cell_of(history().floor(), 0);
+    trim_above_ = std::max(kLeastTrimmed, 2 * history().size());
+  }
   if (history().end() < kMostAccesses && sets_.end() < kMostSets) return;
   shadow_.clear();
   sets_.restart();

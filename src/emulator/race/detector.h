@@ -80,6 +80,7 @@ class Detector {
     Cell set_after = 0;
   };
   static constexpr size_t kVerdicts = 4096;
+  static constexpr uint32_t kLeastTrimmed = 1U << 20;
   // What the lane in a cell says of the lane that accessed one of its bytes.
   enum class Lane : uint8_t {
     kExact,
@@ -93,16 +94,17 @@ class Detector {
   void keep_verdict(Cell cell);
 
   void access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes);
-  using Check = void (Detector::*)(Cell, uint64_t, uint32_t, uint32_t, Lane);
+  using Check = bool (Detector::*)(Cell, uint64_t, uint32_t, uint32_t, Lane);
   void check_cells(const Cell* cells, uint64_t address, uint32_t count, uint32_t lane,
                    uint32_t lane_shift, Check check);
   void access_part(uint64_t address, uint32_t bytes, uint32_t lane);
   void read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t lane_shift);
   void write_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_shift);
 
-  void check_write(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane,
+  // Each returns whether it found a conflict.
+  bool check_write(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane,
                    Lane known = Lane::kFirst);
-  void check_reads(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane,
+  bool check_reads(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane,
                    Lane known = Lane::kFirst);
   bool check_one(Cell access, bool is_write, Lane known, uint64_t address, uint32_t bytes,
                  uint32_t lane);
@@ -118,7 +120,7 @@ class Detector {
   Accessor describe(Cell access, Lane known, uint64_t address) const;
   Missing missing_between(const Accessor& first, const Accessor& second, bool reversed) const;
   void judge_stores();
-  void restart_if_full();
+  void keep_history_small();
 
   Order order_;
   ShadowMemory shadow_;
@@ -129,6 +131,7 @@ class Detector {
   std::vector<Held> held_back_;
   Current now_;
   Cell floor_ = cell_of(1, 0);
+  uint32_t trim_above_ = kLeastTrimmed;  // accesses
 };
 
 }  // namespace slipstream::emulator::race

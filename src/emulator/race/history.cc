@@ -1,5 +1,7 @@
 #include "emulator/race/history.h"
 
+#include <algorithm>
+
 namespace slipstream::emulator::race {
 
 SiteId History::add_sites(const void* program, uint32_t count) {
@@ -25,13 +27,35 @@ void History::forget_accesses() {
   accesses_.forget_all();
   segments_.forget_all();
   clusters_.forget_all();
-  floor_ = accesses_.end();
   cache_.fill({});
+}
+
+void History::forget_known(const TicketSet& known) {
+  AccessId floor = accesses_.begin();
+  while (floor < accesses_.end() && known.contains(ticket_of(accesses_[floor]))) ++floor;
+  accesses_.forget_below(floor);
+  // What stays may be of older segments and clusters; and clusters that run have neither yet.
+  SegmentId first_segment = segments_.end();
+  for (AccessId id = floor; id < accesses_.end(); ++id) {
+    first_segment = std::min(first_segment, accesses_[id].segment);
+  }
+  const auto is_known = [&](ClusterId cluster) {
+    return known.contains(clusters_[cluster].ticket);
+  };
+  SegmentId segment = segments_.begin();
+  while (segment < first_segment && is_known(segments_[segment].cluster)) ++segment;
+  segments_.forget_below(segment);
+  ClusterId first_cluster = clusters_.end();
+  for (SegmentId id = segment; id < segments_.end(); ++id) {
+    first_cluster = std::min(first_cluster, segments_[id].cluster);
+  }
+  ClusterId cluster = clusters_.begin();
+  while (cluster < first_cluster && is_known(cluster)) ++cluster;
+  clusters_.forget_below(cluster);
 }
 
 void History::restart_accesses() {
   accesses_.restart();
-  floor_ = 1;
   cache_.fill({});
 }
 

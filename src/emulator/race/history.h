@@ -57,9 +57,11 @@ class Log {
   const T& operator[](uint32_t number) const { return entries_[number - first_]; }
   [[nodiscard]] uint32_t begin() const { return first_; }
   [[nodiscard]] uint32_t end() const { return first_ + static_cast<uint32_t>(entries_.size()); }
-  void forget_all() {
-    first_ = end();
-    entries_.clear();
+  void forget_all() { forget_below(end()); }
+  void forget_below(uint32_t number) {
+    if (number <= first_) return;
+    entries_.erase(entries_.begin(), entries_.begin() + (number - first_));
+    first_ = number;
   }
   void restart() {
     first_ = 1;
@@ -91,8 +93,11 @@ class History {
   [[nodiscard]] const ClusterInfo& cluster(ClusterId id) const { return clusters_[id]; }
 
   // Accesses below are forgotten.
-  [[nodiscard]] AccessId floor() const { return floor_; }
+  [[nodiscard]] AccessId floor() const { return accesses_.begin(); }
   [[nodiscard]] AccessId end() const { return accesses_.end(); }
+  [[nodiscard]] uint32_t size() const { return end() - floor(); }
+  // Forgets the oldest accesses, as long as they are by work that `known` contains.
+  void forget_known(const TicketSet& known);
   void forget_accesses();
   // Access numbers start again: nothing may hold one any more.
   void restart_accesses();
@@ -105,11 +110,14 @@ class History {
   };
   static constexpr size_t kCacheSize = 4096;
 
+  [[nodiscard]] Ticket ticket_of(const Access& access) const {
+    return clusters_[segments_[access.segment].cluster].ticket;
+  }
+
   std::vector<Site> sites_ = std::vector<Site>(1);
   Log<ClusterInfo> clusters_;
   Log<Segment> segments_;
   Log<Access> accesses_;
-  AccessId floor_ = 1;
   std::array<Cached, kCacheSize> cache_{};
 };
 
