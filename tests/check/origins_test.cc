@@ -31,6 +31,12 @@ TEST(Origins, DoNotComeFromNumbers) {
             "parameter 0");
 }
 
+TEST(Origins, PassThroughSharedMemory) {
+  EXPECT_EQ(subject_of_read("  st.shared.u64 [tile+8], %rd2;\n  ld.shared.u64 %rd5, [tile+8];\n"
+                            "  ld.global.u32 %r3, [%rd5+4];\n"),
+            "parameter 1");
+}
+
 TEST(Origins, PassThroughCalls) {
   const std::string module = R"(.version 8.8
 .target sm_90a

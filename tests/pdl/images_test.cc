@@ -93,7 +93,9 @@ bool is_constant_field(const pdl::KernelDeclaration& declaration, const check::O
   });
 }
 
-// Loads on the read-only path that may touch anything but a constant of the declaration.
+// Loads on the read-only path that may touch anything but a constant of the declaration. In machine
+// code registers are used again, so that addresses seem to have further origins: there, one
+// constant must be among them.
 std::size_t read_only_loads_of_produced_memory(const pdl::KernelDeclaration& declaration,
                                                const check::Function& code) {
   const check::Origins origins = check::find_origins(code);
@@ -101,11 +103,11 @@ std::size_t read_only_loads_of_produced_memory(const pdl::KernelDeclaration& dec
   for (std::uint32_t i = 0; i < code.instructions.size(); ++i) {
     if (!code.instructions[i].non_coherent) continue;
     const auto memory = origins.memory_of(i);
-    const bool constant =
-        !memory.empty() && std::all_of(memory.begin(), memory.end(), [&](const auto& origin) {
-          return is_constant_field(declaration, origin);
-        });
-    if (!constant) ++wrong;
+    const auto constants = std::count_if(memory.begin(), memory.end(), [&](const auto& origin) {
+      return is_constant_field(declaration, origin);
+    });
+    const bool exact = code.code == check::CodeKind::kPtx;
+    if (constants == 0 || (exact && constants != std::ssize(memory))) ++wrong;
   }
   return wrong;
 }
@@ -243,7 +245,7 @@ TEST(Images, PassTheRaceChecker) {
   EXPECT_TRUE(report.problems.empty());
   std::string errors;
   for (const check::Finding& finding : report.findings) {
-    if (finding.severity != check::Severity::kNote) {
+    if (finding.severity != check::Severity::kNote && finding.allowed.empty()) {
       errors += fmt::format("{} {}: {}\n", check::info_of(finding.rule).id, finding.kernel,
                             finding.message);
     }

@@ -78,23 +78,26 @@ void lower_parameter_load(const Context& x) {
   }
 }
 
-void lower_parameter_store(const Context& x) {
-  Instruction& store = x.instruction();
-  const Operand cell = x.reader.parameter_word(x.frame, x.operands()[0]);
-  if (cell.kind != OperandKind::kRegister) return;
-  store.compute = Compute::kMove;
-  store.wide = true;
-  store.pointer_sources = kAllSources;
-  x.builder.destination(cell.index);
+// The stored values become pointers that the cell may hold.
+void store_to_cell(const Context& x, uint32_t cell) {
+  x.instruction().pointer_sources = kAllSources;
+  x.builder.destination(cell);
   const tree::Operand& value = x.operands()[1];
   if (value.kind == tree::OperandKind::kVector) {
-    store.compute = Compute::kOpaque;
     for (const tree::Operand& one : x.frame.function->children_of(value)) {
       x.builder.source(x.reader.value(x.frame, one));
     }
   } else {
     x.builder.source(x.reader.value(x.frame, value));
   }
+}
+
+void lower_parameter_store(const Context& x) {
+  const Operand cell = x.reader.parameter_word(x.frame, x.operands()[0]);
+  if (cell.kind != OperandKind::kRegister) return;
+  if (x.operands()[1].kind != tree::OperandKind::kVector) x.instruction().compute = Compute::kMove;
+  x.instruction().wide = true;
+  store_to_cell(x, cell.index);
 }
 
 bool is_remote(const tree::Opcode& opcode) { return opcode.has("shared::cluster"); }
@@ -115,6 +118,10 @@ void lower_load(const Context& x) {
   }
   if (is_remote(x.opcode())) load.action = Action::kRemoteShared;
   x.destination(0);
+  // Shared memory is one cell: what was stored anywhere may be loaded anywhere.
+  if (space != tree::Space::kShared || element_bytes(x.opcode()) != 8) return;
+  load.pointer_sources = kAllSources;
+  x.builder.source(register_operand(x.reader.shared_cell()));
 }
 
 void lower_store(const Context& x) {
@@ -129,6 +136,8 @@ void lower_store(const Context& x) {
   } else if (is_remote(x.opcode()) || x.opcode().has("async")) {
     store.action = Action::kRemoteShared;
     store.synchronizing = x.opcode().has("async");  // an mbarrier of the receiver counts it
+  } else if (space == tree::Space::kShared && element_bytes(x.opcode()) == 8) {
+    store_to_cell(x, x.reader.shared_cell());
   }
 }
 

@@ -36,6 +36,11 @@ class OperandReader {
   // Where ld.param and st.param of `operand` read and write: a kernel parameter, or the register
   // that stands for eight bytes of a call's parameter.
   Operand parameter_word(const Frame& frame, const tree::Operand& operand);
+  // The register that stands for all of shared memory.
+  uint32_t shared_cell() {
+    if (shared_cell_ == kNone) shared_cell_ = function_.register_count++;
+    return shared_cell_;
+  }
   uint32_t reg(const Frame& frame, const tree::Operand& operand) const {
     return frame.first_register + operand.index;
   }
@@ -55,6 +60,7 @@ class OperandReader {
 
   const tree::Module& module_;
   Function& function_;
+  uint32_t shared_cell_ = kNone;
   std::map<std::pair<const tree::Variable*, int64_t>, uint32_t> cells_;
   std::unordered_map<const tree::Variable*, uint32_t> variables_;
   std::unordered_map<uint32_t, int64_t> parameter_addresses_;

@@ -263,7 +263,6 @@ __global__ void __launch_bounds__(experts::kMostDownWarps * 32, 1)
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ DownShared<kTokenTiles> shared;
   [[maybe_unused]] const LaunchScope scope{};
-  pdl::trigger();
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int warps = static_cast<int>(blockDim.x) / 32;
   const int ring_bytes = params.ring.slots * params.ring.slot_bytes;
@@ -271,11 +270,13 @@ __global__ void __launch_bounds__(experts::kMostDownWarps * 32, 1)
                   params.ring.slot_bytes);
   DownCursor<kTokenTiles> cursor(params, shared.plan,
                                  1 + min(params.tokens * params.choices_per_token, params.experts));
+  // slipstream-check: allow R2: a tile of down or of shared_down, which are weights both
   ring.fill(cursor);
   shared.plan.clear();
   __syncthreads();
 
   pdl::wait();
+  pdl::trigger();
   load_choices(params, shared);
   const int items = 1 + shared.plan.count;
   cursor.set_items(items);

@@ -147,6 +147,7 @@ __device__ __forceinline__ Counts count_over_peers(const std::uint32_t& count, c
   std::uint32_t counts[kSelectCluster];
 #pragma unroll
   for (int peer = 0; peer < kSelectCluster; ++peer) {
+    // slipstream-check: allow R14: where there are peers, collect() follows, with a cluster barrier
     counts[peer] = load_from(count, min(peer, peers.count - 1));
   }
   Counts sums{0, 0};
