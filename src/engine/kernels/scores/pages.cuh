@@ -38,7 +38,9 @@ struct PageRange {
 
 // Neighbouring rows have their halves the other way round, so that eight lanes that read two rows
 // use all banks.
-__device__ __forceinline__ int piece_place(int row, int piece) { return piece ^ (row & 1); }
+__device__ __forceinline__ int piece_place(int row, int piece) {
+  return piece ^ (row % 2 * (kRowPieces / 2));
+}
 
 // Sends for a page; one group of copies, also where there is none.
 __device__ __forceinline__ void fetch_page(const ScoreParams& params, const PageRange& range,
@@ -86,12 +88,12 @@ struct Queries {
   }
 };
 
-// A lane's 32 codes of one key as f16 pairs.
+// A lane's codes of one key, 16 of either half, as f16 pairs.
 __device__ __forceinline__ void read_key(const Page& page, int row,
                                          std::uint32_t (&words)[kWords]) {
-  const int first = threadIdx.x % 4 * 2;
-  const uint4 low = page.keys[row][piece_place(row, first)];
-  const uint4 high = page.keys[row][piece_place(row, first + 1)];
+  const int piece = threadIdx.x % 4;
+  const uint4 low = page.keys[row][piece_place(row, piece)];
+  const uint4 high = page.keys[row][piece_place(row, piece + kRowPieces / 2)];
   const std::uint32_t codes[] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
 #pragma unroll
   for (int i = 0; i < 8; ++i) {

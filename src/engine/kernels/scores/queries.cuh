@@ -1,10 +1,10 @@
 // The index queries of a token: rotated, transformed, quantised, and shared out among the warps as
 // tensor-core operands.
 //
-// Warp w prepares heads 8 w to 8 w + 7: lane l has the 32 columns from 32 (l % 4) of head l / 4.
-// The Hadamard transform of 128 columns is one of 16 (bits 0, 1, 5 and 6 of the column, which lie
-// in different lanes or neighbouring registers) on the tensor cores and one of 8 (bits 2 to 4) in
-// registers. What comes out is where it must be for the product with the keys.
+// Warp w prepares heads 8 w to 8 w + 7: lane l has the 16 columns from 16 (l % 4) of either half of
+// head l / 4. The Hadamard transform of 128 columns is one of 16 (bits 0, 1, 4 and 5 of the column,
+// which lie in different lanes or neighbouring registers) on the tensor cores and one of 8 (bits 2,
+// 3 and 6) in registers. What comes out is where it must be for the product with the keys.
 #pragma once
 
 #include "engine/kernels/scores/params.h"
@@ -36,9 +36,11 @@ __device__ __forceinline__ void send_for_queries(const ScoreParams& params, int 
   const int head = warp * kWarpHeads + lane / 4;
   if (head < params.heads) {
     const std::int64_t row = std::int64_t{token} * params.heads + head;
-    const __nv_bfloat16* source = params.queries.get() + row * kIndexWidth + lane % 4 * kColumns;
+    const __nv_bfloat16* source = params.queries.get() + row * kIndexWidth + lane % 4 * 16;
 #pragma unroll
-    for (int i = 0; i < kWords / 4; ++i) copy_16(&shared.words[warp][i][lane], source + i * 8);
+    for (int i = 0; i < kWords / 4; ++i) {
+      copy_16(&shared.words[warp][i][lane], source + i / 2 * (kIndexWidth / 2) + i % 2 * 8);
+    }
   }
   if (threadIdx.x < kRope / 4) {
     copy_16(shared.rope + threadIdx.x * 4, rope_row(params.rope, position) + threadIdx.x * 4);
@@ -62,44 +64,36 @@ __device__ __forceinline__ void read_query(int heads, const QueryShared& shared,
   }
 }
 
-// Pairs (i, i + 32): lane 0 of four has the first, lane 1 the second of each.
+// Pairs (i, i + 32) of the first half: the second of a pair is two lanes further.
 __device__ __forceinline__ void rotate_halves(const float* rope, std::uint32_t (&words)[kWords]) {
   const int quarter = threadIdx.x % 4;
-  const float sign = quarter == 0 ? -1.0F : 1.0F;
+  const float sign = quarter < 2 ? -1.0F : 1.0F;
+  const auto* cosines = reinterpret_cast<const float2*>(rope + quarter % 2 * 16);
+  const auto* sines = reinterpret_cast<const float2*>(rope + kRope / 2 + quarter % 2 * 16);
 #pragma unroll
-  for (int i = 0; i < kWords; i += 2) {
-    const std::uint32_t others[] = {__shfl_xor_sync(kAllLanes, words[i], 1),
-                                    __shfl_xor_sync(kAllLanes, words[i + 1], 1)};
-    if (quarter >= 2) continue;
-    const float4 cosine = *reinterpret_cast<const float4*>(rope + 2 * i);
-    const float4 sine = *reinterpret_cast<const float4*>(rope + kRope / 2 + 2 * i);
-    const float2 low = unpack_bf16(words[i]);
-    const float2 high = unpack_bf16(words[i + 1]);
-    const float2 other_low = unpack_bf16(others[0]);
-    const float2 other_high = unpack_bf16(others[1]);
-    words[i] = ops::pack_pair<DType::kBFloat16>(low.x * cosine.x + sign * (other_low.x * sine.x),
-                                                low.y * cosine.y + sign * (other_low.y * sine.y));
-    words[i + 1] =
-        ops::pack_pair<DType::kBFloat16>(high.x * cosine.z + sign * (other_high.x * sine.z),
-                                         high.y * cosine.w + sign * (other_high.y * sine.w));
+  for (int i = 0; i < kWords / 2; ++i) {
+    const float2 own = unpack_bf16(words[i]);
+    const float2 other = unpack_bf16(__shfl_xor_sync(kAllLanes, words[i], 2));
+    const float2 cosine = cosines[i];
+    const float2 sine = sines[i];
+    words[i] = ops::pack_pair<DType::kBFloat16>(own.x * cosine.x + sign * (other.x * sine.x),
+                                                own.y * cosine.y + sign * (other.y * sine.y));
   }
 }
 
-// Pairs (2 i, 2 i + 1), which a word holds.
+// Pairs (2 i, 2 i + 1) of the first half, which a word holds.
 __device__ __forceinline__ void rotate_neighbours(const float* rope,
                                                   std::uint32_t (&words)[kWords]) {
-  const int quarter = threadIdx.x % 4;
-  if (quarter >= 2) return;
 #pragma unroll
-  for (int i = 0; i < kWords; ++i) {
-    const int pair = quarter * kWords + i;
+  for (int i = 0; i < kWords / 2; ++i) {
+    const int pair = static_cast<int>(threadIdx.x) % 4 * (kWords / 2) + i;
     const float2 turned = rotate_pair(unpack_bf16(words[i]), rope[pair], rope[kRope / 2 + pair]);
     words[i] = ops::pack_pair<DType::kBFloat16>(turned.x, turned.y);
   }
 }
 
-// The second operand of the transform of 16: rows are columns 32 q + c of the input (q = lane % 4,
-// c its word's), columns those of the output; 1 or -1 by the parity of the common bits.
+// The second operand of the transform of 16: rows are columns 16 q + c of the input (q = lane % 4,
+// c below 4), columns those of the output; 1 or -1 by the parity of the common bits.
 __device__ __forceinline__ std::uint32_t transform_words(int output_column, int first_input) {
   const int output_quarter = threadIdx.x % 32 / 8;
   const int quarter = threadIdx.x % 4;

@@ -94,16 +94,23 @@ __device__ __forceinline__ void combine(const ValuesParams& params, Shared& shar
   if (token >= params.tokens) return;
   const int groups = params.splits / kPartGroup;
   const int first = token * groups;
+  // All loads at once: those of groups that the token does not have count for nothing.
+  float2 weights[kGroups];
+  float4 sums[kGroups];
   float largest = -INFINITY;
-  for (int i = 0; i < groups; ++i) largest = fmaxf(largest, shared.weights[first + i].x);
+#pragma unroll
+  for (int i = 0; i < kGroups; ++i) {
+    weights[i] = i < groups ? shared.weights[first + i] : float2{-INFINITY, 0};
+    if (i < groups) sums[i] = shared.sums[first + i][own];
+    largest = fmaxf(largest, weights[i].x);
+  }
   float total = 0;
   float4 sum = {};
-#pragma unroll 4
-  for (int i = 0; i < groups; ++i) {
-    const float2 weight = shared.weights[first + i];
-    const float factor = part_factor(weight, largest);
-    total += factor * weight.y;
-    add_weighted(sum, factor, shared.sums[first + i][own]);
+#pragma unroll
+  for (int i = 0; i < kGroups; ++i) {
+    const float factor = part_factor(weights[i], largest);
+    total += factor * weights[i].y;
+    add_weighted(sum, factor, sums[i]);
   }
   *reinterpret_cast<uint2*>(&shared.latents[token][own * 4]) =
       make_uint2(ops::pack_pair<DType::kBFloat16>(sum.x / total, sum.y / total),
@@ -137,7 +144,6 @@ __global__ void __launch_bounds__(values::kThreads)
   using namespace values;
   __shared__ __align__(16) Shared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  pdl::trigger();
   ops::cluster_arrive();  // peers may write into this CTA's memory behind their wait
   const int slice = static_cast<int>(blockIdx.x);
   const int first_row = static_cast<int>(blockIdx.y) * kClusterRows;
@@ -146,6 +152,7 @@ __global__ void __launch_bounds__(values::kThreads)
   commit_copies();
 
   pdl::wait();
+  pdl::trigger();
   sum_parts(params, first_row / (params.w_uv.rows / params.heads), slice, shared);
   __syncthreads();
   combine(params, shared);
