@@ -53,17 +53,19 @@ __device__ __forceinline__ void arrive(uint64_t* barrier) {
                : "memory");
 }
 
-// Arrives once, and lets the phase complete only after `bytes` more bytes were stored.
+// Arrives once, and lets the phase complete only after `bytes` more bytes were stored. (Here and
+// below, barriers and buffers may be named by their 32-bit addresses.)
+__device__ __forceinline__ void expect_bytes(uint32_t barrier, uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
+               : "memory");
+}
 __device__ __forceinline__ void expect_bytes(uint64_t* barrier, uint32_t bytes) {
-  asm volatile(
-      "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)),
-      "r"(bytes)
-      : "memory");
+  expect_bytes(shared_address(barrier), bytes);
 }
 
 // Blocks until the phase of the given parity has completed; the bytes counted in it are then
 // visible.
-__device__ __forceinline__ void wait_barrier(uint64_t* barrier, uint32_t parity) {
+__device__ __forceinline__ void wait_barrier(uint32_t barrier, uint32_t parity) {
   asm volatile(
       "{\n"
       ".reg .pred complete;\n"
@@ -72,9 +74,12 @@ __device__ __forceinline__ void wait_barrier(uint64_t* barrier, uint32_t parity)
       "@complete bra DONE;\n"
       "bra WAIT;\n"
       "DONE:\n"
-      "}\n" ::"r"(shared_address(barrier)),
+      "}\n" ::"r"(barrier),
       "r"(parity)
       : "memory");
+}
+__device__ __forceinline__ void wait_barrier(uint64_t* barrier, uint32_t parity) {
+  wait_barrier(shared_address(barrier), parity);
 }
 
 // Tells L2 to give up the lines first that are loaded under it: weights are read once per token and
@@ -87,20 +92,23 @@ __device__ __forceinline__ uint64_t evict_first_policy() {
 
 // Copies `bytes` (a multiple of 16) from global to this CTA's shared memory and counts them on the
 // barrier.
-__device__ __forceinline__ void copy_bulk(void* shared, const void* global, uint32_t bytes,
-                                          uint64_t* barrier, uint64_t policy) {
+__device__ __forceinline__ void copy_bulk(uint32_t shared, const void* global, uint32_t bytes,
+                                          uint32_t barrier, uint64_t policy) {
   asm volatile(
       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-      "[%0], [%1], %2, [%3], %4;" ::"r"(shared_address(shared)),
-      "l"(global), "r"(bytes), "r"(shared_address(barrier)), "l"(policy)
+      "[%0], [%1], %2, [%3], %4;" ::"r"(shared),
+      "l"(global), "r"(bytes), "r"(barrier), "l"(policy)
       : "memory");
+}
+__device__ __forceinline__ void copy_bulk(void* shared, const void* global, uint32_t bytes,
+                                          uint64_t* barrier, uint64_t policy) {
+  copy_bulk(shared_address(shared), global, bytes, shared_address(barrier), policy);
 }
 
 // Starts to copy 4 bytes from global to shared memory; wait_async_copies() waits for all that the
 // calling thread has started.
 __device__ __forceinline__ void copy_async_4(void* shared, const void* global) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(shared)),
-               "l"(global)
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(shared)), "l"(global)
                : "memory");
 }
 __device__ __forceinline__ void wait_async_copies() {
@@ -111,10 +119,10 @@ __device__ __forceinline__ void wait_async_copies() {
 // are remote.
 __device__ __forceinline__ void store_async_4(uint32_t remote, float value,
                                               uint32_t remote_barrier) {
-  asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.f32 [%0], %1, [%2];" ::"r"(
-                   remote),
-               "f"(value), "r"(remote_barrier)
-               : "memory");
+  asm volatile(
+      "st.async.shared::cluster.mbarrier::complete_tx::bytes.f32 [%0], %1, [%2];" ::"r"(remote),
+      "f"(value), "r"(remote_barrier)
+      : "memory");
 }
 
 // The same with 16 bytes.

@@ -17,6 +17,7 @@ class Finisher {
         first_pieces_(reinterpret_cast<int*>(memory + params.memory.first_pieces)),
         partials_(reinterpret_cast<float*>(memory + params.memory.partials)),
         exchange_(reinterpret_cast<float4*>(memory + params.memory.exchange)),
+        outputs_(reinterpret_cast<const TileOutput*>(memory + params.memory.outputs)),
         sums_arrived_(sums_arrived) {}
 
   // What the cluster will send to this CTA.
@@ -76,9 +77,9 @@ class Finisher {
 
   __device__ float4 sum_of_cluster(int own, int token) const {
     float4 sum = {0, 0, 0, 0};
-#pragma unroll 1
-    for (int rank = 0; rank < params_.cluster_ctas; ++rank) {
-      add(sum, *exchanged(rank, own, token));
+#pragma unroll
+    for (int rank = 0; rank < kMaxClusterCtas; ++rank) {
+      if (rank < params_.cluster_ctas) add(sum, *exchanged(rank, own, token));
     }
     return sum;
   }
@@ -95,18 +96,17 @@ class Finisher {
   }
 
   __device__ void store(int quad, int token, const float4& sum) const {
-    int tile = work_.first_tile + quad / kQuads;
-    const Segment segment = take_segment(params_, tile);
-    const int row = tile * kTileRows + quad % kQuads * 4;
-    const std::int64_t index = token * segment.output_stride + row;
+    const TileOutput& output = outputs_[quad / kQuads];
+    const int row = quad % kQuads * 4;
+    const std::int64_t index = token * output.stride + row;
     const float rows[] = {sum.x, sum.y, sum.z, sum.w};
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      if (row + i >= segment.matrix.rows) return;
-      if (segment.output_is_float32) {
-        static_cast<float*>(segment.output.get())[index + i] = rows[i];
+      if (row + i >= output.rows) return;
+      if (output.is_float32) {
+        static_cast<float*>(output.first)[index + i] = rows[i];
       } else {
-        static_cast<__nv_bfloat16*>(segment.output.get())[index + i] = __float2bfloat16_rn(rows[i]);
+        static_cast<__nv_bfloat16*>(output.first)[index + i] = __float2bfloat16_rn(rows[i]);
       }
     }
   }
@@ -116,6 +116,7 @@ class Finisher {
   const int* first_pieces_;
   const float* partials_;
   float4* exchange_;
+  const TileOutput* outputs_;
   std::uint64_t* sums_arrived_;
 };
 

@@ -48,19 +48,20 @@ class Operands {
     if (eight == 0) scales_[group * kMaxRows + token] = scale.value;
   }
 
-  // The lane's part of a chunk: its token's, or any other's where there are fewer tokens (nobody
-  // looks at those sums).
-  __device__ void load(bool fp8, int chunk, int token, uint4 (&words)[2]) const {
-    const std::uint32_t address =
-        ops::shared_address(fp8 ? codes_ : values_) +
-        offset(chunk, 0, min(token, tokens_ - 1), static_cast<int>(threadIdx.x) % 4);
+  // Where the lane's part of the first chunk lies: its token's, or any other's where there are
+  // fewer tokens (nobody looks at those sums).
+  __device__ std::uint32_t lane_address(bool fp8, int token) const {
+    return ops::shared_address(fp8 ? codes_ : values_) +
+           offset(0, 0, min(token, tokens_ - 1), static_cast<int>(threadIdx.x) % 4);
+  }
+  __device__ int chunk_stride() const { return tokens_ * 128; }
+  // Both halves of a chunk.
+  __device__ void load(std::uint32_t address, uint4 (&words)[2]) const {
     words[0] = ops::load_shared_16(address);
     words[1] = ops::load_shared_16(address + tokens_ * 64);
   }
-  // Likewise.
-  __device__ float scale(int group, int token) const {
-    return scales_[group * kMaxRows + min(token, tokens_ - 1)];
-  }
+  // Of group 0; the next one's lies kMaxRows further.
+  __device__ const float* scale(int token) const { return scales_ + min(token, tokens_ - 1); }
 
  private:
   __device__ int offset(int chunk, int half, int token, int lane) const {

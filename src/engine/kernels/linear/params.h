@@ -19,6 +19,7 @@ inline constexpr int kChunkBytes = 2048;
 inline constexpr int kWarps = 8;  // of every CTA that multiplies
 inline constexpr int kMaxSegments = 4;
 inline constexpr int kMaxClusters = 132;
+inline constexpr int kMaxClusterCtas = 8;
 
 // A matrix in the order in which warps multiply it: for each 16 rows, for each 128 columns one
 // chunk of 2 KB (e4m3) or two (bf16); see pack.h. Rows and columns beyond the matrix are zero.
@@ -63,6 +64,7 @@ struct LinearMemory {
   int weights = 0;       // scales of weights: [warp][warp_chunks]
   int first_pieces = 0;  // [tiles + 1], see work.cuh
   int partials = 0;      // sums: [piece][token][16]
+  int outputs = 0;       // [tiles], see finish.cuh
   int exchange = 0;      // sums from the cluster: [CTA][rows / 4][token][4]
   int ring_slots = 0;    // per warp; the rings come first
   int warp_tiles = 0;    // that a warp's run of chunks meets

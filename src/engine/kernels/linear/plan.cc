@@ -27,7 +27,8 @@ constexpr int kSharedBytes = 110 * 1024;
 constexpr int kMaxSlots = 8;  // WeightRing::kMaxSlots
 // What the exchange of a cluster costs, as chunks that an SM could have loaded.
 constexpr int kExchangeCost = 8;
-constexpr int kPieceBytes = 24;  // sizeof(Piece)
+constexpr int kPieceBytes = 24;       // sizeof(Piece)
+constexpr int kTileOutputBytes = 24;  // sizeof(TileOutput)
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
@@ -109,6 +110,7 @@ LinearMemory lay_out(const LinearParams& params, const Largest& largest, int rin
   memory.pieces = take(kWarps * memory.warp_tiles * kPieceBytes);
   memory.weights = take(kWarps * memory.warp_chunks * 4);
   memory.first_pieces = take((largest.tiles + 1) * 4);
+  memory.outputs = take(largest.tiles * kTileOutputBytes);
   // Pieces end where tiles or warps' runs do.
   memory.partials = take((largest.tiles + kWarps - 1) * tokens * kTileRows * 4);
   const int quads = largest.tiles * kTileRows / 4 + params.cluster_ctas;
@@ -154,7 +156,8 @@ LinearShape plan_linear(LinearParams& params) {
   if (params.clusters > 0) return shape_of(params);
   int best = 1;
   int least = std::numeric_limits<int>::max();
-  for (int cluster_ctas = 1; cluster_ctas <= std::min(8, params.groups()); cluster_ctas *= 2) {
+  for (int cluster_ctas = 1; cluster_ctas <= std::min(kMaxClusterCtas, params.groups());
+       cluster_ctas *= 2) {
     const int candidate = cost(params, cluster_ctas);
     if (candidate >= least) continue;
     least = candidate;

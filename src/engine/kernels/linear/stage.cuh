@@ -149,7 +149,7 @@ class Stager {
   __device__ float sum_of_squares(int token) const {
     const int groups = params_.groups();
     float sum = 0;
-#pragma unroll 1
+#pragma unroll 4
     for (int group = static_cast<int>(threadIdx.x) % kGroupLanes; group < groups;
          group += kGroupLanes) {
       sum += squares_[token * groups + group];

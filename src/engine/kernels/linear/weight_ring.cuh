@@ -11,8 +11,10 @@ class WeightRing {
   static constexpr int kMaxSlots = 8;
 
   // `memory`: slots * 2 KB of this warp's shared memory; `barriers`: kMaxSlots of this warp.
-  __device__ WeightRing(unsigned char* memory, std::uint64_t* barriers, int slots)
-      : memory_(memory), barriers_(barriers), slots_(slots) {
+  __device__ WeightRing(const unsigned char* memory, std::uint64_t* barriers, int slots)
+      : memory_(ops::shared_address(memory)),
+        barriers_(ops::shared_address(barriers)),
+        slots_(slots) {
     const int slot = static_cast<int>(threadIdx.x) % 32;
     if (slot < slots) {
       ops::initialize_barrier(&barriers[slot], 1);
@@ -21,19 +23,21 @@ class WeightRing {
     __syncwarp();
   }
 
-  // Starts to copy a chunk into the next slot, which no lane reads any more.
+  // Starts to copy the first chunks: each lane gives that of its slot, or null.
+  __device__ void fill(const std::byte* chunk) const {
+    if (chunk != nullptr) copy(static_cast<int>(threadIdx.x) % 32, chunk);
+  }
+
+  // Starts to copy a chunk into the oldest slot, which no lane reads any more.
   __device__ void push(const std::byte* chunk) {
-    if (threadIdx.x % 32 == 0) {
-      ops::expect_bytes(&barriers_[free_], kChunkBytes);
-      ops::copy_bulk(memory_ + free_ * kChunkBytes, chunk, kChunkBytes, &barriers_[free_], policy_);
-    }
+    if (threadIdx.x % 32 == 0) copy(free_, chunk);
     if (++free_ == slots_) free_ = 0;
   }
 
   // Waits for the next chunk; its address in shared memory.
   __device__ std::uint32_t pop() {
-    ops::wait_barrier(&barriers_[full_], phase_);
-    const std::uint32_t address = ops::shared_address(memory_ + full_ * kChunkBytes);
+    ops::wait_barrier(barriers_ + full_ * 8, phase_);
+    const std::uint32_t address = memory_ + full_ * kChunkBytes;
     if (++full_ == slots_) {
       full_ = 0;
       phase_ ^= 1;
@@ -42,8 +46,13 @@ class WeightRing {
   }
 
  private:
-  unsigned char* memory_;
-  std::uint64_t* barriers_;
+  __device__ void copy(int slot, const std::byte* chunk) const {
+    ops::expect_bytes(barriers_ + slot * 8, kChunkBytes);
+    ops::copy_bulk(memory_ + slot * kChunkBytes, chunk, kChunkBytes, barriers_ + slot * 8, policy_);
+  }
+
+  std::uint32_t memory_;
+  std::uint32_t barriers_;
   int slots_;
   std::uint64_t policy_ = ops::evict_first_policy();  // nobody reads a weight twice in a step
   int full_ = 0;

@@ -31,6 +31,15 @@ struct CtaWork {
   }
 };
 
+// Where a tile's results go.
+struct TileOutput {
+  void* first;  // of token 0
+  std::int64_t stride;
+  int rows;
+  bool is_float32;
+};
+static_assert(sizeof(TileOutput) == 24);  // plan.cc
+
 // Chunks of one tile that one warp multiplies.
 struct Piece {
   const std::byte* weights;
@@ -77,9 +86,10 @@ __device__ __forceinline__ Segment take_segment(const LinearParams& params, int&
   return segment;
 }
 
-// Writes the pieces of the calling warp's run; each lane looks at one tile.
+// Writes the pieces of the calling warp's run, and outputs of tiles that begin in it; each lane
+// looks at one tile.
 __device__ __forceinline__ WarpRun find_pieces(const LinearParams& params, const CtaWork& work,
-                                               Piece* pieces) {
+                                               Piece* pieces, TileOutput* outputs) {
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int before = chunks_before(params, work.first_tile);
@@ -91,7 +101,8 @@ __device__ __forceinline__ WarpRun find_pieces(const LinearParams& params, const
   for (int first = 0; first < work.tiles; first += 32) {
     int tile = work.first_tile + first + lane;
     const int tile_begin = (chunks_before(params, tile) - before) * work.groups;
-    const PackedMatrix matrix = take_segment(params, tile).matrix;
+    const Segment segment = take_segment(params, tile);
+    const PackedMatrix& matrix = segment.matrix;
     const int tile_end = tile_begin + matrix.chunks_per_group() * work.groups;
     const int from = max(begin, tile_begin);
     const int to = min(end, tile_end);
@@ -110,6 +121,12 @@ __device__ __forceinline__ WarpRun find_pieces(const LinearParams& params, const
       piece.weights =
           matrix.tiles.get() + tile * matrix.tile_bytes() + std::int64_t{chunk} * kChunkBytes;
       piece.scales = matrix.is_fp8 ? matrix.scales.get() + tile * matrix.groups() + chunk : nullptr;
+    }
+    if (meets && from == tile_begin) {
+      const int row = tile * kTileRows;
+      auto* output = static_cast<std::byte*>(segment.output.get());
+      outputs[first + lane] = {output + row * (segment.output_is_float32 ? 4 : 2),
+                               segment.output_stride, matrix.rows - row, segment.output_is_float32};
     }
     run.pieces += __popc(meeting);
   }
@@ -143,33 +160,43 @@ __device__ __forceinline__ void list_first_pieces(const CtaWork& work, const War
   if (threadIdx.x == kWarps * 32 - 1) first_pieces[work.tiles] = first_piece + run.pieces;
 }
 
-// Copies a warp's run into its ring, chunk after chunk, and the weights' scales.
+// Copies a warp's run into its ring: as much as there is room for, then chunk after chunk.
 class RunCopier {
  public:
-  __device__ RunCopier(const Piece* pieces, const WarpRun& run)
-      : piece_(pieces), left_(run.chunks) {
-    if (left_ > 0) begin_piece();
+  __device__ RunCopier(const Piece* pieces, const WarpRun& run, int slots, const WeightRing& ring)
+      : piece_(pieces), left_(max(run.chunks - slots, 0)) {
+    const int slot = static_cast<int>(threadIdx.x) % 32;
+    ring.fill(slot < min(slots, run.chunks) ? seek(pieces, slot) : nullptr);
+    if (left_ > 0) next_ = seek(pieces, slots);
   }
 
   __device__ void copy_next(WeightRing& ring) {
     if (left_ == 0) return;
-    ring.push(weights_);
-    weights_ += kChunkBytes;
+    ring.push(next_);
+    next_ += kChunkBytes;
     --left_;
     if (--left_in_piece_ > 0 || left_ == 0) return;
     ++piece_;
-    begin_piece();
+    next_ = piece_->weights;
+    left_in_piece_ = piece_->chunks;
   }
 
  private:
-  __device__ void begin_piece() {
-    weights_ = piece_->weights;
-    left_in_piece_ = piece_->chunks;
+  // Goes to the run's `chunk`-th chunk.
+  __device__ const std::byte* seek(const Piece* pieces, int chunk) {
+    piece_ = pieces;
+#pragma unroll 1
+    while (chunk >= piece_->chunks) {
+      chunk -= piece_->chunks;
+      ++piece_;
+    }
+    left_in_piece_ = piece_->chunks - chunk;
+    return piece_->weights + chunk * kChunkBytes;
   }
 
   const Piece* piece_;
   int left_;
-  const std::byte* weights_ = nullptr;
+  const std::byte* next_ = nullptr;
   int left_in_piece_ = 0;
 };
 
