@@ -135,6 +135,8 @@ class Engine {
   // Launches in the graph of a step of `tokens` tokens; 0 before its first step, and without
   // graphs.
   [[nodiscard]] int launches_per_step(int tokens) const;
+  // Of these, launches that may start before the one in front of them has ended: those by PDL.
+  [[nodiscard]] int early_launches_per_step(int tokens) const;
 
  private:
   class Impl;

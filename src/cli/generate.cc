@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "cli/generate_engine.h"
+#include "cli/stream.h"
 #include "engine/safetensors.h"
 #include "slipstream/launch.h"
 
@@ -18,21 +19,6 @@ using engine::Engine;
 using engine::OutputTensor;
 using engine::SequenceId;
 using Clock = std::chrono::steady_clock;
-
-class Stream {
- public:
-  Stream() {
-    check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking),
-               "cudaStreamCreateWithFlags");
-  }
-  ~Stream() { cudaStreamDestroy(stream_); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  [[nodiscard]] cudaStream_t get() const { return stream_; }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
 
 struct Measured {
   std::vector<int> tokens;

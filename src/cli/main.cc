@@ -7,6 +7,7 @@
 #include "cli/bench_ops.h"
 #include "cli/check.h"
 #include "cli/command.h"
+#include "cli/demo.h"
 #include "cli/device_fallback.h"
 #include "cli/emulate.h"
 #include "cli/generate.h"
@@ -18,7 +19,8 @@ namespace {
 // These read files or set up another program's device, and need none themselves.
 bool needs_device(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";
-  return command == "info" || command == "bench" || command == "generate" || command == "litmus";
+  return command == "info" || command == "bench" || command == "demo" || command == "generate" ||
+         command == "litmus";
 }
 
 int run(int argc, char** argv) {
@@ -30,6 +32,7 @@ int run(int argc, char** argv) {
   const slipstream::cli::Command program = line.program();
   program.require_command();
   slipstream::cli::add_info_command(program);
+  slipstream::cli::add_demo_command(program);
   const slipstream::cli::Command bench =
       program.add_command("bench", "Measure on this machine's GPU");
   bench.require_command();

@@ -54,4 +54,8 @@ LayerResult Engine::run_layer(int layer, std::span<const float> hidden,
 }
 int Engine::launches_per_step(int tokens) const { return impl_->launches_per_step(tokens); }
 
+int Engine::early_launches_per_step(int tokens) const {
+  return impl_->early_launches_per_step(tokens);
+}
+
 }  // namespace slipstream::engine

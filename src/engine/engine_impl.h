@@ -36,6 +36,9 @@ class Engine::Impl {
   [[nodiscard]] int launches_per_step(int tokens) const {
     return static_cast<int>(graphs_.nodes(tokens));
   }
+  [[nodiscard]] int early_launches_per_step(int tokens) const {
+    return static_cast<int>(graphs_.programmatic_edges(tokens));
+  }
 
  private:
   using StepRow = kernels::StepRow;

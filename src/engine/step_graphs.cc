@@ -1,8 +1,27 @@
 #include "engine/step_graphs.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "slipstream/error.h"
 
 namespace slipstream::engine {
+namespace {
+
+std::size_t count_programmatic_edges(cudaGraph_t graph) {
+  std::size_t count = 0;
+  check_cuda(cudaGraphGetEdges(graph, nullptr, nullptr, nullptr, &count), "cudaGraphGetEdges");
+  std::vector<cudaGraphNode_t> from(count);
+  std::vector<cudaGraphNode_t> to(count);
+  std::vector<cudaGraphEdgeData> edges(count);
+  check_cuda(cudaGraphGetEdges(graph, from.data(), to.data(), edges.data(), &count),
+             "cudaGraphGetEdges");
+  return std::count_if(edges.begin(), edges.end(), [](const cudaGraphEdgeData& edge) {
+    return edge.type == cudaGraphDependencyTypeProgrammatic;
+  });
+}
+
+}  // namespace
 
 StepGraphs::~StepGraphs() {
   for (cudaGraphExec_t graph : graphs_) {
@@ -28,6 +47,7 @@ void StepGraphs::capture(int tokens, cudaStream_t stream, const std::function<vo
   }
   check_cuda(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
   check_cuda(cudaGraphGetNodes(graph, nullptr, &nodes_[tokens]), "cudaGraphGetNodes");
+  edges_[tokens] = count_programmatic_edges(graph);
   const cudaError_t code = cudaGraphInstantiate(&graphs_[tokens], graph, 0);
   (void)cudaGraphDestroy(graph);
   check_cuda(code, "cudaGraphInstantiate");

@@ -1,0 +1,229 @@
+#include "cli/demo.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cli/device_report.h"
+#include "cli/stream.h"
+#include "engine/tiny/golden.h"
+#include "engine/tiny/tiny_checkpoint.h"
+#include "slipstream/engine.h"
+#include "slipstream/launch.h"
+
+namespace slipstream::cli {
+namespace {
+
+using engine::Engine;
+using engine::SequenceId;
+using engine::reference::Matrix;
+using engine::tiny::Golden;
+using engine::tiny::GoldenPrompt;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kChunk = 16;         // of a prompt
+constexpr int kCacheTokens = 320;  // the longest prompt and its continuation
+constexpr int kTimedTokens = 200;
+constexpr double kQuickStepSeconds = 5e-3;  // a slower step is no GPU's, and not timed
+
+// What one engine, with or without PDL, made of the prompts.
+struct Pass {
+  std::vector<Matrix> logits;
+  int layers = 0;
+  int launches = 0;          // of a step of one token
+  int early = 0;             // of these, by PDL
+  double token_seconds = 0;  // 0: not timed
+};
+
+struct Outcome {
+  std::string model;
+  Pass off;
+  Pass on;
+  int tokens = 0;
+  int equal_tokens = 0;
+  double cosine = 0;        // with the exact logits, mean over prompts
+  double least_cosine = 0;  // what a right engine reaches
+  double agreement = 0;
+  double least_agreement = 0;
+
+  [[nodiscard]] bool same_bits() const {
+    return std::ranges::equal(off.logits, on.logits, [](const Matrix& a, const Matrix& b) {
+      return a.values().size() == b.values().size() &&
+             std::memcmp(a.values().data(), b.values().data(), a.values().size() * sizeof(float)) ==
+                 0;
+    });
+  }
+  [[nodiscard]] bool is_right() const {
+    return cosine >= least_cosine && agreement >= least_agreement && same_bits();
+  }
+};
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+int largest(std::span<const float> row) {
+  return static_cast<int>(std::ranges::max_element(row) - row.begin());
+}
+
+std::span<const GoldenPrompt> shown(const DemoOptions& options, const Golden& golden) {
+  const auto& prompts = golden.prompts();
+  return std::span(prompts).first(
+      std::min(prompts.size(), static_cast<std::size_t>(options.prompts)));
+}
+
+// Logits along the golden continuation of a prompt.
+Matrix follow(Engine& engine, const GoldenPrompt& prompt) {
+  const SequenceId sequence = engine.create_sequence();
+  const auto step = [&](const std::vector<int>& ids, int /*first*/) {
+    (void)engine.prefill(sequence, ids);
+    Matrix last(1, engine.vocab_size());
+    last.values() = engine.logits(sequence);
+    return last;
+  };
+  Matrix logits = engine::tiny::teacher_forced_logits(prompt, kChunk, step);
+  engine.free(sequence);
+  return logits;
+}
+
+// Steps behind one another without the host between them.
+double seconds_per_token(Engine& engine, int tokens) {
+  const std::array sequence{engine.create_sequence()};
+  (void)engine.prefill(sequence.front(), std::array{1});
+  const Clock::time_point start = Clock::now();
+  engine.run(sequence, tokens, [](std::span<const int>) { return true; });
+  const double seconds = seconds_since(start) / tokens;
+  engine.free(sequence.front());
+  return seconds;
+}
+
+Pass run_pass(const std::string& directory, std::span<const GoldenPrompt> prompts, bool pdl) {
+  pdl::set_enabled(pdl);
+  const Stream stream;
+  Engine engine = Engine::load(
+      directory, {.stream = stream.get(), .cache_tokens = kCacheTokens, .max_sequences = 1});
+  Pass pass;
+  for (const GoldenPrompt& prompt : prompts) pass.logits.push_back(follow(engine, prompt));
+  pass.layers = engine.num_hidden_layers();
+  pass.launches = engine.launches_per_step(1);
+  pass.early = engine.early_launches_per_step(1);
+  if (seconds_per_token(engine, 1) < kQuickStepSeconds) {
+    pass.token_seconds = seconds_per_token(engine, kTimedTokens);
+  }
+  pdl::set_enabled(std::nullopt);
+  return pass;
+}
+
+std::string ids_text(std::span<const int> ids) {
+  constexpr std::size_t kMost = 24;
+  if (ids.size() <= kMost) return fmt::format("{}", fmt::join(ids, " "));
+  return fmt::format("{} ... ({} tokens)", fmt::join(ids.first(kMost), " "), ids.size());
+}
+
+// The tokens that the engine prefers; one that is not the golden one stands in brackets.
+void print_tokens(const GoldenPrompt& prompt, const Matrix& logits, Outcome& outcome) {
+  std::string ours;
+  for (int row = 0; row < logits.rows(); ++row) {
+    const int token = largest(logits.row(row));
+    const bool equal = token == largest(prompt.logits.row(row));
+    outcome.tokens += 1;
+    outcome.equal_tokens += equal ? 1 : 0;
+    ours += equal ? fmt::format("{} ", token) : fmt::format("[{}] ", token);
+  }
+  fmt::print("  prompt      {}\n  golden      {}\n  slipstream  {}\n", ids_text(prompt.ids),
+             ids_text(prompt.continuation), ours);
+}
+
+Outcome run_model(const DemoOptions& options, const std::string& name) {
+  fmt::print("{}\n", name);
+  const std::string directory = (std::filesystem::path(options.directory) / name).string();
+  write_tiny_checkpoint(engine::tiny::tiny_spec(name), directory);
+  const Golden golden(options.goldens, name);
+  const std::span<const GoldenPrompt> prompts = shown(options, golden);
+  Outcome outcome{.model = name,
+                  .off = run_pass(directory, prompts, /*pdl=*/false),
+                  .on = run_pass(directory, prompts, /*pdl=*/true)};
+  const auto count = static_cast<double>(prompts.size());
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    const GoldenPrompt& prompt = prompts[i];
+    const Matrix& logits = outcome.on.logits[i];
+    print_tokens(prompt, logits, outcome);
+    outcome.cosine += engine::tiny::mean_cosine(logits, prompt.logits) / count;
+    outcome.agreement += engine::tiny::argmax_agreement(logits, prompt.logits) / count;
+    outcome.least_cosine += prompt.engine_cosine_mean / count;
+    outcome.least_agreement += prompt.engine_argmax_agreement / count;
+  }
+  outcome.least_cosine -= golden.limits().cosine_drop;
+  outcome.least_agreement -= golden.limits().argmax_drop;
+  std::fflush(stdout);
+  return outcome;
+}
+
+std::string times_text(const Outcome& outcome) {
+  if (outcome.on.token_seconds == 0 || outcome.off.token_seconds == 0) return "not timed";
+  return fmt::format("{:.3f}, {:.3f}", outcome.off.token_seconds * 1e3,
+                     outcome.on.token_seconds * 1e3);
+}
+
+void print_table(std::span<const Outcome> outcomes) {
+  fmt::print("\n{:<20}{:>14}{:>20}{:>10}{:>10}{:>8}{:>13}{:>22}\n", "model", "golden tokens",
+             "cosine (at least)", "launches", "a layer", "by PDL", "PDL off, on",
+             "ms a token off, on");
+  for (const Outcome& outcome : outcomes) {
+    const Pass& on = outcome.on;
+    fmt::print("{:<20}{:>14}{:>20}{:>10}{:>10.1f}{:>8}{:>13}{:>22}\n", outcome.model,
+               fmt::format("{} of {}", outcome.equal_tokens, outcome.tokens),
+               fmt::format("{:.5f} ({:.5f})", outcome.cosine, outcome.least_cosine), on.launches,
+               static_cast<double>(on.launches) / on.layers, on.early,
+               outcome.same_bits() ? "same bits" : "DIFFERENT", times_text(outcome));
+  }
+}
+
+}  // namespace
+
+int run_demo(const DemoOptions& options) {
+  fmt::print("device: {}\n\n", device_summary());
+  fmt::print(
+      "Three tiny models with random weights. Golden tokens are those that Hugging Face "
+      "transformers\n"
+      "prefers, in fp32 on the dequantised weights; random weights leave many near ties, so a "
+      "right\n"
+      "engine with fp8 activations prefers another one now and then, shown in brackets.\n\n");
+  std::vector<Outcome> outcomes;
+  for (const std::string& name : engine::tiny::golden_names()) {
+    outcomes.push_back(run_model(options, name));
+  }
+  print_table(outcomes);
+  fmt::print(
+      "\nlaunches: kernels in the CUDA graph of a step of one token. by PDL: those that may start\n"
+      "while the one in front still runs; without PDL there are none, and the bits stay the "
+      "same.\n");
+  const bool right = std::ranges::all_of(outcomes, &Outcome::is_right);
+  fmt::print("{}\n", right ? "All models agree with their goldens."
+                           : "NOT all models agree with their goldens.");
+  return right ? 0 : 1;
+}
+
+void add_demo_command(const Command& program) {
+  auto options = std::make_shared<DemoOptions>();
+  const Command command = program.add_command(
+      "demo", "Decode three tiny models, compare with stored goldens, and show what PDL did");
+  command.add_option("GOLDENS", options->goldens, "Directory of the goldens: tests/engine/goldens")
+      .required();
+  command.add_option("DIRECTORY", options->directory, "Where the models' checkpoints go")
+      .required();
+  command.add_option("--prompts", options->prompts, "Prompts of each model")
+      .between(1, 4)
+      .default_in_help();
+  command.set_action([options] { return run_demo(*options); });
+}
+
+}  // namespace slipstream::cli
