@@ -1,9 +1,14 @@
-// Which experts a token takes (sigmoid, best groups, best experts), by one warp.
+// Which experts a token takes (sigmoid, best groups, best experts).
 //
-// Each lane holds neighbouring experts of one group as integers that compare as their scores do, so
+// All threads turn router logits into integers that compare as the corrected scores do, in shared
+// memory; then one warp per token chooses. Each lane holds neighbouring experts of one group, so
 // that a choice is one maximum over the warp, and the lowest lane that has it holds the lowest
-// expert. Nothing but the logits is read behind the wait: every microsecond here is one in which no
-// weight is on its way.
+// expert.
+//
+// Every microsecond here is one in which no weight is on its way, and most of them would go into
+// fetching instructions. So the choosing warps run choose() once before the wait, on whatever the
+// keys then are: it touches shared memory only, and it is not inlined, so that both runs share
+// their instructions.
 #pragma once
 
 #include "engine/kernels/experts/params.h"
@@ -12,15 +17,26 @@
 
 namespace slipstream::engine::kernels::experts {
 
-// Off by up to two units in the last place. The exact division would branch for every score, and
-// eight scores would be made one after the other.
+// Off by up to two units in the last place. The exact division would branch for every score.
 __device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.0F, 1.0F + expf(-x)); }
 
-// The experts of this lane: `count` from `first` on.
+// Where an expert's key lies among a token's: [place in its lane][lane].
+__device__ __forceinline__ int key_place(const RouteParams& route, int expert) {
+  const int size = route.experts / route.groups;
+  const int group = expert / size;
+  const int in_group = expert - group * size;
+  const int lane = in_group / route.experts_per_lane;
+  return (in_group - lane * route.experts_per_lane) * 32 + group * route.lanes_per_group + lane;
+}
+
+// What the lanes of a choosing warp know beforehand.
 struct LaneShare {
-  int group;
-  int first;
+  int first;  // expert
   int count;
+  int group;
+  int lanes_per_group;
+  int groups;
+  int kept_groups;
 };
 __device__ __forceinline__ LaneShare lane_share(const RouteParams& route) {
   const int lane = threadIdx.x % 32;
@@ -28,47 +44,17 @@ __device__ __forceinline__ LaneShare lane_share(const RouteParams& route) {
   const int size = route.experts / route.groups;
   const int begin = min(lane % route.lanes_per_group * route.experts_per_lane, size);
   const int count = min(route.experts_per_lane, size - begin);
-  return {group, group * size + begin, group < route.groups ? count : 0};
-}
-
-// count <= kPerLane neighbouring floats; the rest is left as it is.
-template <int kPerLane>
-__device__ __forceinline__ void load_run(const float* source, int count,
-                                         float (&values)[kPerLane]) {
-  if (count == kPerLane && reinterpret_cast<std::uintptr_t>(source) % 16 == 0) {
-#pragma unroll
-    for (int i = 0; i < kPerLane; i += 4) {
-      const float4 four = *reinterpret_cast<const float4*>(source + i);
-      values[i] = four.x;
-      values[i + 1] = four.y;
-      values[i + 2] = four.z;
-      values[i + 3] = four.w;
-    }
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < kPerLane; ++i) {
-    if (i < count) values[i] = source[i];
-  }
-}
-
-// Key 0 is below every score's: for places without an expert and for experts already taken.
-template <int kPerLane>
-__device__ __forceinline__ void load_keys(const LaneShare& share, const float* logits,
-                                          const float* bias, std::uint32_t (&keys)[kPerLane]) {
-  float logit[kPerLane] = {};
-  float correction[kPerLane] = {};
-  load_run(logits + share.first, share.count, logit);
-  load_run(bias + share.first, share.count, correction);
-#pragma unroll
-  for (int i = 0; i < kPerLane; ++i) {
-    keys[i] = i < share.count ? ordered_bits(sigmoid(logit[i]) + correction[i]) : 0;
-  }
+  return {group * size + begin,
+          group < route.groups ? count : 0,
+          group,
+          route.lanes_per_group,
+          route.groups,
+          route.kept_groups};
 }
 
 // Experts outside the best groups get the key of -inf. A group's score is the sum of its two best.
 template <int kPerLane>
-__device__ __forceinline__ void keep_best_groups(const RouteParams& route, const LaneShare& share,
+__device__ __forceinline__ void keep_best_groups(const LaneShare& share,
                                                  std::uint32_t (&keys)[kPerLane]) {
   std::uint32_t best = 0;
   std::uint32_t second = 0;
@@ -77,7 +63,8 @@ __device__ __forceinline__ void keep_best_groups(const RouteParams& route, const
     second = max(second, min(best, key));
     best = max(best, key);
   }
-  for (int distance = 1; distance < route.lanes_per_group; distance *= 2) {
+#pragma unroll 1
+  for (int distance = 1; distance < share.lanes_per_group; distance *= 2) {
     const std::uint32_t other_best = __shfl_xor_sync(kAllLanes, best, distance);
     const std::uint32_t other_second = __shfl_xor_sync(kAllLanes, second, distance);
     second = max(min(best, other_best), max(second, other_second));
@@ -85,19 +72,18 @@ __device__ __forceinline__ void keep_best_groups(const RouteParams& route, const
   }
   const float score = from_ordered_bits(best) + from_ordered_bits(second);
   int better = 0;
-#pragma unroll 8
-  for (int group = 0; group < route.groups; ++group) {
-    const float other = __shfl_sync(kAllLanes, score, group * route.lanes_per_group);
-    if (other > score || (other == score && group < share.group)) ++better;
+#pragma unroll 4
+  for (int group = 0; group < share.groups; ++group) {
+    const float other = __shfl_sync(kAllLanes, score, group * share.lanes_per_group);
+    better += static_cast<int>(other > score || (other == score && group < share.group));
   }
-  if (better < route.kept_groups) return;
+  if (better < share.kept_groups) return;
 #pragma unroll
-  for (int i = 0; i < kPerLane; ++i) {
-    keys[i] = i < share.count ? ordered_bits(-INFINITY) : 0;
-  }
+  for (int i = 0; i < kPerLane; ++i) keys[i] = i < share.count ? ordered_bits(-INFINITY) : 0;
 }
 
-// The expert with the largest key, the lowest one among equals; its key becomes 0.
+// The expert with the largest key, the lowest one among equals; its key becomes 0, below all
+// others.
 template <int kPerLane>
 __device__ __forceinline__ int take_best(const LaneShare& share, std::uint32_t (&keys)[kPerLane]) {
   std::uint32_t best = 0;
@@ -109,24 +95,27 @@ __device__ __forceinline__ int take_best(const LaneShare& share, std::uint32_t (
   }
   const std::uint32_t largest = __reduce_max_sync(kAllLanes, best);
   const int winner = __ffs(static_cast<int>(__ballot_sync(kAllLanes, best == largest))) - 1;
-  if (threadIdx.x % 32 == winner) {
+  if (threadIdx.x % 32 != winner) best = 0;
 #pragma unroll
-    for (int i = 0; i < kPerLane; ++i) {
-      if (i == place) keys[i] = 0;
-    }
+  for (int i = 0; i < kPerLane; ++i) {
+    if (best != 0 && i == place) keys[i] = 0;
   }
   return __shfl_sync(kAllLanes, share.first + place, winner);
 }
 
-// Lane i returns the i-th choice, best first, for i < `choices` of the token's.
+// Lane i returns the i-th choice, best first, for i < choices. `keys` of a token, in shared memory;
+// places without an expert hold 0.
 template <int kPerLane>
-__device__ __forceinline__ int choose(const RouteParams& route, const float* logits,
-                                      const float* bias, int choices) {
-  const LaneShare share = lane_share(route);
+__device__ __noinline__ int choose(const std::uint32_t* token_keys, int places, LaneShare share,
+                                   int choices) {
   std::uint32_t keys[kPerLane];
-  load_keys(share, logits, bias, keys);
-  if (route.groups > 1) keep_best_groups(route, share, keys);
+#pragma unroll
+  for (int i = 0; i < kPerLane; ++i) {
+    keys[i] = i < places ? token_keys[i * 32 + threadIdx.x % 32] : 0;
+  }
+  if (share.groups > 1) keep_best_groups(share, keys);
   int mine = 0;
+#pragma unroll 1
   for (int choice = 0; choice < choices; ++choice) {
     const int expert = take_best(share, keys);
     if (static_cast<int>(threadIdx.x % 32) == choice) mine = expert;
@@ -134,11 +123,11 @@ __device__ __forceinline__ int choose(const RouteParams& route, const float* log
   return mine;
 }
 
-__device__ __forceinline__ int choose_experts(const RouteParams& route, int token,
-                                              const float* bias, int choices) {
-  const float* logits = route.logits.get() + std::int64_t{token} * route.experts;
-  return route.experts_per_lane <= 8 ? choose<8>(route, logits, bias, choices)
-                                     : choose<32>(route, logits, bias, choices);
+__device__ __forceinline__ int choose_experts(const RouteParams& route, const LaneShare& share,
+                                              const std::uint32_t* token_keys, int choices) {
+  return route.experts_per_lane <= 8
+             ? choose<8>(token_keys, route.experts_per_lane, share, choices)
+             : choose<32>(token_keys, route.experts_per_lane, share, choices);
 }
 
 // The weight of lane i's expert, for i < route.choices.

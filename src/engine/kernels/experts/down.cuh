@@ -77,91 +77,76 @@ class DownCursor {
   int done_ = 0;
 };
 
-// silu(gate) * up of one lane of a row: those of chosen experts, then the shared expert's.
-__device__ __forceinline__ void load_row(const DownLaunch& params, int row, int column,
-                                         LaneValues& values) {
+// Gate and up of a row: those of chosen experts, then the shared expert's.
+struct GatedRow {
+  const __nv_bfloat16* gate;
+  const __nv_bfloat16* up;
+};
+__device__ __forceinline__ GatedRow row_at(const DownLaunch& params, int row) {
   const int chosen = params.tokens * params.choices_per_token;
-  const int width = row < chosen ? params.down.columns : params.shared_down.columns;
-  const __nv_bfloat16* gate =
-      row < chosen ? params.activated.get() + std::int64_t{row} * 2 * width
-                   : params.shared_input.rows.get() + (row - chosen) * params.shared_input.stride;
-  load_lane(gate + column, values);
-  LaneValues up;
-  load_lane(gate + width + column, up);
-#pragma unroll
-  for (int i = 0; i < kLaneColumns; ++i) {
-    // Two units in the last place, before a rounding to bf16: nobody sees that it is no exact
-    // division, which would branch for every value.
-    const float silu = __fdividef(values[i], 1.0F + expf(-values[i]));
-    values[i] = round_to_bf16(silu * up[i]);
+  if (row >= chosen) {
+    const __nv_bfloat16* gate =
+        params.shared_input.rows.get() + (row - chosen) * params.shared_input.stride;
+    return {gate, gate + params.shared_down.columns};
   }
+  const __nv_bfloat16* gate = params.activated.get() + std::int64_t{row} * 2 * params.down.columns;
+  return {gate, gate + params.down.columns};
 }
 
 // All rows, quantised in shared memory, [row][group].
 class StagedRows {
  public:
   static constexpr bool kIsFp8 = true;
-  // A multiple of 16.
-  SLIPSTREAM_HOST_DEVICE static int bytes(const DownLaunch& params) {
-    const int units = params.tokens * (params.choices_per_token * params.down.groups() +
-                                       params.shared_down.groups());
-    return units * kGroup + (units + 3) / 4 * static_cast<int>(sizeof(float4));
+  SLIPSTREAM_HOST_DEVICE static int units(const DownLaunch& params) {
+    return params.tokens *
+           (params.choices_per_token * params.down.groups() + params.shared_down.groups());
   }
 
   __device__ StagedRows(const DownLaunch& params, unsigned char* memory)
       : params_(params),
         chosen_(params.tokens * params.choices_per_token),
         chosen_units_(chosen_ * params.down.groups()),
-        codes_(memory),
-        scales_(reinterpret_cast<float*>(memory + units() * kGroup)) {}
+        target_(memory, units(params)) {}
 
+  __device__ void rehearse() const {
+    const uint4 zeros = make_uint4(0, 0, 0, 0);
+    keep(quantise_gated(zeros, zeros, params_.ue8m0));
+  }
   // Behind the wait, by all threads; a barrier must follow.
   __device__ void prepare() const {
-    const int warp = static_cast<int>(threadIdx.x) / 32;
-    const int warps = static_cast<int>(blockDim.x) / 32;
-    quantise_units(
-        warp * 8, units(), warps * 8, params_.ue8m0,
-        [&](int unit, int column, LaneValues& values) {
-          const Place place = place_of(unit);
-          load_row(params_, place.row, place.group * kGroup + column, values);
+    struct Raw {
+      uint4 gate;
+      uint4 up;
+    };
+    quantise_units<4, Raw>(
+        target_, units(params_), static_cast<int>(threadIdx.x) / 32,
+        static_cast<int>(blockDim.x) / 32,
+        [&](int unit, int eighth) {
+          const bool shared = unit >= chosen_units_;
+          const int groups = shared ? params_.shared_down.groups() : params_.down.groups();
+          const int index = shared ? unit - chosen_units_ : unit;
+          const int row = index / groups;
+          const int column = (index - row * groups) * kGroup + eighth * 8;
+          const GatedRow source = row_at(params_, (shared ? chosen_ : 0) + row);
+          return Raw{*reinterpret_cast<const uint4*>(source.gate + column),
+                     *reinterpret_cast<const uint4*>(source.up + column)};
         },
-        [&](int unit, const LaneCodes& codes) {
-          store_codes(codes_ + unit * kGroup, place_of(unit).row, codes);
-          if (threadIdx.x % 4 == 0) scales_[unit] = codes.scale;
-        });
-  }
-  // The first unit of a row.
-  __device__ int unit_of(int row) const {
-    return row < chosen_ ? row * params_.down.groups()
-                         : chosen_units_ + (row - chosen_) * params_.shared_down.groups();
+        [&](const Raw& raw) { return quantise_gated(raw.gate, raw.up, params_.ue8m0); });
   }
   __device__ void load(int group, int row, Operand& operand) const {
-    const int unit = unit_of(row) + group;
-    load_codes(codes_ + unit * kGroup, lane_pieces(row), operand);
-    spread_scale(scales_[unit], operand);
+    const int unit =
+        (row < chosen_ ? row * params_.down.groups()
+                       : chosen_units_ + (row - chosen_) * params_.shared_down.groups()) +
+        group;
+    target_.load(unit, operand);
+    spread_scale(target_.scales[unit], operand);
   }
 
  private:
-  struct Place {
-    int row;
-    int group;
-  };
-  __device__ Place place_of(int unit) const {
-    const bool shared = unit >= chosen_units_;
-    const int groups = shared ? params_.shared_down.groups() : params_.down.groups();
-    const int index = shared ? unit - chosen_units_ : unit;
-    const int row = index / groups;
-    return {(shared ? chosen_ : 0) + row, index - row * groups};
-  }
-  __device__ int units() const {
-    return chosen_units_ + params_.tokens * params_.shared_down.groups();
-  }
-
   const DownLaunch& params_;
   int chosen_;
   int chosen_units_;
-  unsigned char* codes_;
-  float* scales_;
+  CodeUnits target_;
 };
 
 // The same from global memory each time.
@@ -169,11 +154,21 @@ class DirectRows {
  public:
   static constexpr bool kIsFp8 = false;
   __device__ DirectRows(const DownLaunch& params, unsigned char* /*memory*/) : params_(params) {}
+  __device__ void rehearse() const {}
   __device__ void prepare() const {}
   __device__ void load(int group, int row, Operand& operand) const {
-    LaneValues values;
-    load_row(params_, row, group * kGroup + static_cast<int>(threadIdx.x) % 4 * kLaneColumns,
-             values);
+    const int column = group * kGroup + static_cast<int>(threadIdx.x) % 4 * 32;
+    const GatedRow source = row_at(params_, row);
+    float values[32];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      float gate[8];
+      float up[8];
+      load_eight(source.gate + column + i * 8, gate);
+      load_eight(source.up + column + i * 8, up);
+#pragma unroll
+      for (int j = 0; j < 8; ++j) values[i * 8 + j] = gated(gate[j], up[j]);
+    }
     const bool shared = row >= params_.tokens * params_.choices_per_token;
     make_operand(values, matrix_of(params_, shared).is_fp8, params_.ue8m0, operand);
   }
@@ -191,7 +186,6 @@ __device__ __forceinline__ void load_choices(const DownLaunch& params,
     shared.weights[row] = choice.weight;
     shared.plan.enter(row, choice.expert, params.tokens);
   }
-  shared.plan.build(params.tokens, choices);
 }
 
 // total += weight of the token * the item's sum, rounded; the shared expert weighs 1.
@@ -212,46 +206,57 @@ __device__ __forceinline__ void add_item(const DownShared<kTokenTiles>& shared, 
   }
 }
 
-// Adds everything that the warp's items give a tile. `scales` are those of the first item, and then
-// those of the next tile's.
-template <int kTokenTiles, class Rows>
-__device__ __forceinline__ void multiply_items(const DownLaunch& params, const Rows& rows,
-                                               const DownShared<kTokenTiles>& shared, int items,
-                                               int tile, WeightRing& ring,
-                                               DownCursor<kTokenTiles>& cursor, float& scales,
-                                               Sums<kTokenTiles>& total) {
-  const int lane = threadIdx.x % 32;
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int warps = static_cast<int>(blockDim.x) / 32;
-  for (int item = warp; item < items; item += warps) {
-    const bool last = item + warps >= items;
-    const int next_item = last ? warp : item + warps;
-    const int next_tile = last ? tile + static_cast<int>(gridDim.x) : tile;
-    const PackedMatrix& next = matrix_of(params, next_item == 0);
-    const float next_scales =
-        next_tile < params.down.tile_count()
-            ? load_scales(next, tile_of(params, shared.plan, next_item, next_tile),
-                          {0, next.groups()})
-            : 0.0F;
-    const PackedMatrix& matrix = matrix_of(params, item == 0);
-    const std::uint32_t takers =
-        item == 0 ? (1U << params.tokens) - 1 : shared.plan.takers[item - 1];
-    int row[kTokenTiles];
-#pragma unroll
-    for (int t = 0; t < kTokenTiles; ++t) {
-      const int token = min(t * 8 + lane / 4, params.tokens - 1);
-      row[t] = item == 0 ? params.tokens * params.choices_per_token + token
-                         : shared.plan.rows[item - 1][token];
-    }
-    Sums<kTokenTiles> sums = {};
-    multiply_slice<kTokenTiles>(
-        ring, cursor, params.ring.piece_groups, matrix, Rows::kIsFp8 || matrix.is_fp8,
-        tile_of(params, shared.plan, item, tile), {0, matrix.groups()}, scales,
-        Rows::kIsFp8 ? active_tiles(takers) : ~0U,
-        [&](int group, int t, Operand& operand) { rows.load(group, row[t], operand); }, sums);
-    add_item<kTokenTiles>(shared, item, takers, sums, total);
-    scales = next_scales;
+// A warp's way through items and tiles.
+struct Place {
+  int item;
+  int tile;
+
+  __device__ void advance(int items) {
+    item += static_cast<int>(blockDim.x) / 32;
+    if (item < items) return;
+    item = static_cast<int>(threadIdx.x) / 32;
+    tile += static_cast<int>(gridDim.x);
   }
+};
+
+// The weights' scales of the place that `ahead` has come to.
+template <int kTokenTiles>
+__device__ __forceinline__ float load_ahead(const DownLaunch& params, const Plan<kTokenTiles>& plan,
+                                            int items, Place& ahead) {
+  float scales = 0.0F;
+  if (ahead.item < items && ahead.tile < params.down.tile_count()) {
+    const PackedMatrix& matrix = matrix_of(params, ahead.item == 0);
+    scales =
+        load_scales(matrix, tile_of(params, plan, ahead.item, ahead.tile), {0, matrix.groups()});
+  }
+  ahead.advance(items);
+  return scales;
+}
+
+// Adds what an item gives a tile.
+template <int kTokenTiles, class Rows>
+__device__ __forceinline__ void multiply_item(const DownLaunch& params, const Rows& rows,
+                                              const DownShared<kTokenTiles>& shared, int item,
+                                              int tile, float scales, WeightRing& ring,
+                                              DownCursor<kTokenTiles>& cursor,
+                                              Sums<kTokenTiles>& total) {
+  const int lane = threadIdx.x % 32;
+  const PackedMatrix& matrix = matrix_of(params, item == 0);
+  const std::uint32_t takers = item == 0 ? (1U << params.tokens) - 1 : shared.plan.takers[item - 1];
+  int row[kTokenTiles];
+#pragma unroll
+  for (int t = 0; t < kTokenTiles; ++t) {
+    const int token = min(t * 8 + lane / 4, params.tokens - 1);
+    row[t] = item == 0 ? params.tokens * params.choices_per_token + token
+                       : shared.plan.rows[item - 1][token];
+  }
+  Sums<kTokenTiles> sums = {};
+  multiply_slice<kTokenTiles>(
+      ring, cursor, params.ring.piece_groups, matrix, Rows::kIsFp8 || matrix.is_fp8,
+      tile_of(params, shared.plan, item, tile), {0, matrix.groups()}, scales,
+      Rows::kIsFp8 ? active_tiles(takers) : ~0U,
+      [&](int group, int t, Operand& operand) { rows.load(group, row[t], operand); }, sums);
+  add_item<kTokenTiles>(shared, item, takers, sums, total);
 }
 
 }  // namespace experts
@@ -273,33 +278,37 @@ __global__ void __launch_bounds__(experts::kMostDownWarps * 32, 1)
   // slipstream-check: allow R2: a tile of down or of shared_down, which are weights both
   ring.fill(cursor);
   shared.plan.clear();
+  unsigned char* const after_rings = memory + warps * ring_bytes;
+  float* const partials = reinterpret_cast<float*>(after_rings);
+  const int partials_size = warps * partial_floats(params.tokens);
+  const Rows rows(params, after_rings + 2 * partials_size * sizeof(float));
+  rows.rehearse();
   __syncthreads();
 
   pdl::wait();
   pdl::trigger();
   load_choices(params, shared);
+  shared.plan.build(params.tokens, params.choices_per_token);
+  // Activations and scales before the weights: loads that follow those wait behind them.
   const int items = 1 + shared.plan.count;
+  Place ahead = {warp, static_cast<int>(blockIdx.x)};
+  float scales = load_ahead(params, shared.plan, items, ahead);
+  float next_scales = load_ahead(params, shared.plan, items, ahead);
+  rows.prepare();
   cursor.set_items(items);
   ring.fill(cursor);
-  const int first_tile = static_cast<int>(blockIdx.x);
-  float scales = 0.0F;
-  if (warp < items) {
-    const PackedMatrix& first = matrix_of(params, warp == 0);
-    scales =
-        load_scales(first, tile_of(params, shared.plan, warp, first_tile), {0, first.groups()});
-  }
-  unsigned char* const after_rings = memory + warps * ring_bytes;
-  float* const partials = reinterpret_cast<float*>(after_rings);
-  const int partials_size = warps * partial_floats(params.tokens);
-  const Rows rows(params, after_rings + 2 * partials_size * sizeof(float));
-  rows.prepare();
   __syncthreads();
 
   int buffer_index = 0;
-  for (int tile = first_tile; tile < params.down.tile_count();
+  for (int tile = static_cast<int>(blockIdx.x); tile < params.down.tile_count();
        tile += static_cast<int>(gridDim.x)) {
     Sums<kTokenTiles> total = {};
-    multiply_items<kTokenTiles>(params, rows, shared, items, tile, ring, cursor, scales, total);
+    for (int item = warp; item < items; item += warps) {
+      const float later_scales = load_ahead(params, shared.plan, items, ahead);
+      multiply_item<kTokenTiles>(params, rows, shared, item, tile, scales, ring, cursor, total);
+      scales = next_scales;
+      next_scales = later_scales;
+    }
     float* const buffer = partials + buffer_index * partials_size;
     store_partials<kTokenTiles>(total, params.tokens,
                                 buffer + warp * partial_floats(params.tokens));

@@ -24,10 +24,11 @@ const pdl::KernelDeclaration kDownDeclaration{
 namespace {
 
 constexpr int kMostSharedBytes = 227 * 1024;
-// Chunks per slot: the fewer copies the better. Two slots per warp are enough on the way.
-constexpr int kRoutedChunks = 4;
-constexpr int kDownChunks = 2;
+// Two slots per warp are enough on the way; the fewer copies the better.
 constexpr int kMostSlots = 2;
+constexpr int kDownChunks = 2;
+// One token's rings leave room for a CTA of the next launch; more tokens need the throughput.
+constexpr int routed_chunks(int tokens) { return tokens == 1 ? 2 : 4; }
 
 int multiprocessors() {
   int device = 0;
@@ -67,14 +68,16 @@ template <int kTokenTiles>
 void launch_routed_tiles(RoutedLaunch params, const pdl::LaunchOptions& options) {
   const PackedMatrix& matrix = params.gate_up;
   const int warps = even_warps(matrix.groups(), experts::kMostRoutedWarps);
-  const int slice = (matrix.groups() + warps - 1) / warps;
+  const int chunks = routed_chunks(params.tokens);
   constexpr int kStaticBytes = sizeof(experts::RoutedShared<kTokenTiles>);
-  const int staged_bytes = warps * experts::StagedInput<kTokenTiles>::bytes(slice, params.tokens);
-  int other_bytes = two_partials(warps, params.tokens);
-  const bool staged =
-      matrix.is_fp8 && fits(warps, kRoutedChunks / 2, kStaticBytes + other_bytes + staged_bytes);
+  const int staged_bytes = experts::CodeUnits::bytes(matrix.groups() * params.tokens);
+  const int key_bytes =
+      params.tokens * params.route.experts_per_lane * 32 * static_cast<int>(sizeof(std::uint32_t));
+  params.scratch_bytes = std::max(two_partials(warps, params.tokens), key_bytes);
+  int other_bytes = params.scratch_bytes;
+  const bool staged = matrix.is_fp8 && fits(warps, 2, kStaticBytes + other_bytes + staged_bytes);
   if (staged) other_bytes += staged_bytes;
-  params.ring = plan_rings(matrix.is_fp8, warps, kRoutedChunks, kStaticBytes + other_bytes);
+  params.ring = plan_rings(matrix.is_fp8, warps, chunks, kStaticBytes + other_bytes);
   const int most_experts = std::min(params.tokens * params.route.choices, params.route.experts);
   const auto kernel = staged ? routed_kernel<kTokenTiles, experts::StagedInput>
                              : routed_kernel<kTokenTiles, experts::DirectInput>;
@@ -91,7 +94,7 @@ void launch_down_tiles(DownLaunch params, const pdl::LaunchOptions& options) {
   const int warps = even_warps(items, experts::kMostDownWarps);
   const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
   constexpr int kStaticBytes = sizeof(experts::DownShared<kTokenTiles>);
-  const int staged_bytes = experts::StagedRows::bytes(params);
+  const int staged_bytes = experts::CodeUnits::bytes(experts::StagedRows::units(params));
   int other_bytes = two_partials(warps, params.tokens);
   const bool staged = is_fp8 && fits(warps, kDownChunks, kStaticBytes + other_bytes + staged_bytes);
   if (staged) other_bytes += staged_bytes;

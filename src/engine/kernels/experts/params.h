@@ -41,6 +41,7 @@ struct RoutedLaunch {
   int tokens = 0;
   bool ue8m0 = false;
   RingShape ring = {};                          // set by the launch
+  int scratch_bytes = 0;                        // set by the launch
   pdl::Produced<ExpertChoice> choices = {};     // [tokens, choices], written after the wait
   pdl::Produced<__nv_bfloat16> activated = {};  // [tokens, choices, 2 * width], gate then up
 };

@@ -30,12 +30,12 @@ struct Plan {
 
   // Enters the expert of a row.
   __device__ void enter(int row, int expert, int tokens) {
+    chosen[row] = static_cast<std::uint16_t>(expert);
     if (tokens == 1) {
       experts[row] = static_cast<std::uint16_t>(expert);
       takers[row] = 1;
       rows[row][0] = static_cast<std::uint16_t>(row);
     } else {
-      chosen[row] = static_cast<std::uint16_t>(expert);
       atomicOr(&set[expert / 32], 1U << expert % 32);
     }
   }

@@ -22,6 +22,7 @@ template <int kTokenTiles>
 struct RoutedShared {
   std::uint64_t barriers[kMostRoutedWarps][WeightRing::kMostSlots];
   float bias[kMaxExperts];
+  std::uint16_t places[kMaxExperts];  // of keys
   Plan<kTokenTiles> plan;
 };
 
@@ -95,66 +96,72 @@ class RoutedCursor {
   const std::byte* source_ = nullptr;
 };
 
-// The warp's columns of all tokens in shared memory, [group of the slice][token].
+// All tokens' columns in shared memory, [group][token].
 template <int kTokenTiles>
 class StagedInput {
  public:
   static constexpr bool kIsFp8 = true;
-  // A multiple of 16, of one warp.
-  SLIPSTREAM_HOST_DEVICE static int bytes(int groups_of_slice, int tokens) {
-    const int units = groups_of_slice * tokens;
-    return units * kGroup + (units + 3) / 4 * static_cast<int>(sizeof(float4));
-  }
 
   __device__ StagedInput(const RoutedLaunch& params, const Slice& slice, unsigned char* memory)
-      : params_(params), slice_(slice) {
-    const int warps = static_cast<int>(blockDim.x) / 32;
-    const int each = (params.gate_up.groups() + warps - 1) / warps;
-    codes_ = memory + static_cast<int>(threadIdx.x) / 32 * bytes(each, params.tokens);
-    scales_ = reinterpret_cast<float*>(codes_ + each * params.tokens * kGroup);
+      : params_(params),
+        units_(params.gate_up.groups() * params.tokens),
+        target_(memory, units_),
+        first_unit_(slice.first * params.tokens) {
     const int lane = threadIdx.x % 32;
 #pragma unroll
     for (int t = 0; t < kTokenTiles; ++t) {
       // Columns of the result that belong to no token repeat the last one's.
-      const int token = min(t * 8 + lane / 4, params.tokens - 1);
-      pieces_[t] = lane_pieces(token);
-      pieces_[t].low += token * kGroup;
-      pieces_[t].high += token * kGroup;
+      token_[t] = min(t * 8 + lane / 4, params.tokens - 1);
       scale_tokens_[t][0] = min(t * 8 + lane % 4 * 2, params.tokens - 1);
       scale_tokens_[t][1] = min(t * 8 + lane % 4 * 2 + 1, params.tokens - 1);
     }
   }
 
-  // Behind the wait.
-  __device__ void prepare() const {
-    const int tokens = params_.tokens;
-    quantise_units(
-        0, slice_.count * tokens, 8, params_.ue8m0,
-        [&](int unit, int column, LaneValues& values) {
-          const int group = unit / tokens;
-          load_lane(params_.input.rows.get() + (unit - group * tokens) * params_.input.stride +
-                        (slice_.first + group) * kGroup + column,
-                    values);
-        },
-        [&](int unit, const LaneCodes& codes) {
-          store_codes(codes_ + unit * kGroup, unit % tokens, codes);
-          if (threadIdx.x % 4 == 0) scales_[unit] = codes.scale;
-        });
-    __syncwarp();
+  __device__ void rehearse() const {
+    const uint4 none = make_uint4(0, 0, 0, 0);
+    quantise_plain(none, none, none, none, params_.ue8m0, nullptr, nullptr, 0);
+  }
+  // Behind the wait: warp `index` of `warps` quantises its share. A barrier must follow.
+  __device__ void prepare(int index, int warps) const {
+    const int step = warps * 8;
+    int unit = index * 8 + static_cast<int>(threadIdx.x) % 32 / 4;
+    uint4 raw[4];
+    load_raw(unit, raw);
+#pragma unroll 1
+    for (int begin = index * 8; begin < units_; begin += step, unit += step) {
+      uint4 next[4];
+      load_raw(unit + step, next);
+      const bool exists = unit < units_;
+      quantise_plain(raw[0], raw[1], raw[2], raw[3], params_.ue8m0,
+                     exists ? target_.codes + unit * kGroup : nullptr, target_.scales + unit,
+                     CodeUnits::low_place(unit));
+#pragma unroll
+      for (int i = 0; i < 4; ++i) raw[i] = next[i];
+    }
   }
   __device__ void load(int index, int tile, Operand& operand) const {
-    const int first = index * params_.tokens;
-    load_codes(codes_ + first * kGroup, pieces_[tile], operand);
-    operand.scales[0] = scales_[first + scale_tokens_[tile][0]];
-    operand.scales[1] = scales_[first + scale_tokens_[tile][1]];
+    const int first = first_unit_ + index * params_.tokens;
+    target_.load(first + token_[tile], operand);
+    operand.scales[0] = target_.scales[first + scale_tokens_[tile][0]];
+    operand.scales[1] = target_.scales[first + scale_tokens_[tile][1]];
   }
 
  private:
+  __device__ void load_raw(int unit, uint4 (&raw)[4]) const {
+    if (unit >= units_) return;
+    const int group = unit / params_.tokens;
+    const auto* source = reinterpret_cast<const uint4*>(
+        params_.input.rows.get() + (unit - group * params_.tokens) * params_.input.stride +
+        group * kGroup + static_cast<int>(threadIdx.x) % 4 * 32);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) raw[i] = source[i];
+  }
+
   const RoutedLaunch& params_;
-  Slice slice_;
-  unsigned char* codes_;
-  float* scales_;
-  LanePieces pieces_[kTokenTiles];
+  int units_;
+  CodeUnits target_;
+  int first_unit_;
+  int token_[kTokenTiles];
   int scale_tokens_[kTokenTiles][2];
 };
 
@@ -165,14 +172,18 @@ class DirectInput {
   static constexpr bool kIsFp8 = false;
   __device__ DirectInput(const RoutedLaunch& params, const Slice& slice, unsigned char* /*memory*/)
       : params_(params), slice_(slice) {}
-  __device__ void prepare() const {}
+  __device__ void rehearse() const {}
+  __device__ void prepare(int /*index*/, int /*warps*/) const {}
   __device__ void load(int index, int tile, Operand& operand) const {
     const int lane = threadIdx.x % 32;
     const int token = min(tile * 8 + lane / 4, params_.tokens - 1);
-    LaneValues values;
-    load_lane(params_.input.rows.get() + token * params_.input.stride +
-                  (slice_.first + index) * kGroup + lane % 4 * kLaneColumns,
-              values);
+    const __nv_bfloat16* source = params_.input.rows.get() + token * params_.input.stride +
+                                  (slice_.first + index) * kGroup + lane % 4 * 32;
+    float values[32];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      load_eight(source + i * 8, reinterpret_cast<float(&)[8]>(values[i * 8]));
+    }
     make_operand(values, params_.gate_up.is_fp8, params_.ue8m0, operand);
   }
 
@@ -181,22 +192,51 @@ class DirectInput {
   Slice slice_;
 };
 
-// One warp per token. A CTA that does not write the choices down needs only as many of a single
-// token's as lead to its own tasks.
+// Corrected scores of all tokens as keys for choose().
+__device__ __forceinline__ void make_keys(const RoutedLaunch& params, const float* bias,
+                                          const std::uint16_t* places, std::uint32_t* keys) {
+  const RouteParams& route = params.route;
+  for (int expert = threadIdx.x; expert < route.experts; expert += static_cast<int>(blockDim.x)) {
+    const float* logits = route.logits.get() + expert;
+    std::uint32_t* target = keys + places[expert];
+    const float correction = bias[expert];
+#pragma unroll 4
+    for (int token = 0; token < params.tokens; ++token) {
+      *target = ordered_bits(sigmoid(*logits) + correction);
+      logits += route.experts;
+      target += route.experts_per_lane * 32;
+    }
+  }
+}
+
+// One warp per token. `needed`: choices that the CTA has a use for.
 template <int kTokenTiles>
-__device__ __forceinline__ void choose_all(const RoutedLaunch& params, int needed, bool writes,
+__device__ __forceinline__ void choose_all(const RoutedLaunch& params, const LaneShare& share,
+                                           const std::uint32_t* keys, int needed,
                                            RoutedShared<kTokenTiles>& shared) {
   const int lane = threadIdx.x % 32;
   const int choices = params.route.choices;
   for (int token = threadIdx.x / 32; token < params.tokens;
        token += static_cast<int>(blockDim.x) / 32) {
-    const int expert = choose_experts(params.route, token, shared.bias, needed);
+    const int expert = choose_experts(params.route, share,
+                                      keys + token * params.route.experts_per_lane * 32, needed);
     if (lane < choices) shared.plan.enter(token * choices + lane, expert, params.tokens);
-    if (!writes) continue;
-    const float weight = choice_weight(params.route, token, expert);
-    if (lane < choices) params.choices.get()[token * choices + lane] = {expert, weight};
   }
-  shared.plan.build(params.tokens, choices);
+}
+
+// For the next launch.
+template <int kTokenTiles>
+__device__ __forceinline__ void write_choices(const RoutedLaunch& params,
+                                              const RoutedShared<kTokenTiles>& shared) {
+  const int lane = threadIdx.x % 32;
+  const int choices = params.route.choices;
+  for (int token = threadIdx.x / 32; token < params.tokens;
+       token += static_cast<int>(blockDim.x) / 32) {
+    const int row = token * choices + min(lane, choices - 1);
+    const int expert = shared.plan.chosen[row];
+    const float weight = choice_weight(params.route, token, expert);
+    if (lane < choices) params.choices.get()[row] = {expert, weight};
+  }
 }
 
 }  // namespace experts
@@ -219,42 +259,70 @@ __global__ void __launch_bounds__(experts::kMostRoutedWarps * 32, 2)
                   params.ring.slot_bytes);
   for (int i = threadIdx.x; i < params.route.experts; i += warps * 32) {
     shared.bias[i] = params.route.bias.get()[i];
+    shared.places[i] = static_cast<std::uint16_t>(key_place(params.route, i));
   }
   shared.plan.clear();
-  unsigned char* const after_rings = memory + warps * ring_bytes;
-  float* const partials = reinterpret_cast<float*>(after_rings);
+  // Keys and, later, partial sums.
+  unsigned char* const scratch = memory + warps * ring_bytes;
+  auto* const keys = reinterpret_cast<std::uint32_t*>(scratch);
+  for (int i = threadIdx.x; i < params.tokens * params.route.experts_per_lane * 32;
+       i += warps * 32) {
+    keys[i] = 0;
+  }
+  float* const partials = reinterpret_cast<float*>(scratch);
   const int partials_size = warps * partial_floats(params.tokens);
   const Slice slice = warp_slice(matrix.groups());
-  const Input<kTokenTiles> input(params, slice, after_rings + 2 * partials_size * sizeof(float));
+  const Input<kTokenTiles> input(params, slice, scratch + params.scratch_bytes);
+  const LaneShare share = lane_share(params.route);
+  const int choices = params.route.choices;
+  // A CTA that does not write the choices down needs only as many of a single token's as lead to
+  // its own tasks.
+  const bool writes = cta == 0;
+  const auto share_of = [&](int tasks, int index) {
+    return static_cast<int>(static_cast<unsigned>(index) * tasks / static_cast<unsigned>(ctas));
+  };
+  int begin = share_of(choices * tiles, cta);
+  int end = share_of(choices * tiles, cta + 1);
+  const int needed = params.tokens > 1 || writes ? choices : (end + tiles - 1) / tiles;
+  const int choosing = min(params.tokens, warps);
   __syncthreads();
+  if (warp < choosing) keep(choose_experts(params.route, share, keys, 1));
+  input.rehearse();
 
   pdl::wait();
   pdl::trigger();
-  const bool chooses = warp < params.tokens;
-  if (!chooses) input.prepare();
-  const bool writes = cta == ctas - 1;
-  const int choices = params.route.choices;
-  const int needed = params.tokens > 1 || writes
-                         ? choices
-                         : ((cta + 1) * choices * tiles / ctas + tiles - 1) / tiles;
-  choose_all(params, needed, writes, shared);
+  make_keys(params, shared.bias, shared.places, keys);
+  __syncthreads();
+  // Where most warps choose nothing they quantise meanwhile; else all of them do so afterwards.
+  const bool meanwhile = choosing <= warps / 2;
+  if (warp < choosing) choose_all(params, share, keys, needed, shared);
+  if (!meanwhile) input.prepare(warp, warps);
+  if (meanwhile && warp >= choosing) input.prepare(warp - choosing, warps - choosing);
+  shared.plan.build(params.tokens, choices);
 
-  const int tasks = shared.plan.count * tiles;
-  const int begin = static_cast<int>(std::int64_t{cta} * tasks / ctas);
-  const int end = static_cast<int>(std::int64_t{cta + 1} * tasks / ctas);
-  RoutedCursor<kTokenTiles> cursor(params, shared.plan, slice, begin, end);
-  ring.fill(cursor);
-  Task task = task_at(begin, tiles);
+  if (params.tokens > 1) {
+    begin = share_of(shared.plan.count * tiles, cta);
+    end = share_of(shared.plan.count * tiles, cta + 1);
+  }
   const auto tile_of = [&](const Task& of) {
     return std::int64_t{shared.plan.experts[of.item]} * tiles + of.tile;
   };
-  float scales = begin < end ? load_scales(matrix, tile_of(task), slice) : 0.0F;
-  if (chooses) input.prepare();
+  // The scales of two tasks ahead of the weights: loads that follow those wait behind them.
+  Task task = task_at(begin, tiles);
+  Task ahead = task;
+  const auto load_ahead = [&](int index) {
+    const float loaded = index < end ? load_scales(matrix, tile_of(ahead), slice) : 0.0F;
+    advance(ahead, tiles);
+    return loaded;
+  };
+  float scales = load_ahead(begin);
+  float next_scales = load_ahead(begin + 1);
+  RoutedCursor<kTokenTiles> cursor(params, shared.plan, slice, begin, end);
+  ring.fill(cursor);
+  if (writes) write_choices(params, shared);
 
   for (int index = begin; index < end; ++index) {
-    Task next = task;
-    advance(next, tiles);
-    const float next_scales = index + 1 < end ? load_scales(matrix, tile_of(next), slice) : 0.0F;
+    const float later_scales = load_ahead(index + 2);
     const std::uint32_t takers = shared.plan.takers[task.item];
     Sums<kTokenTiles> sums = {};
     multiply_slice<kTokenTiles>(
@@ -268,8 +336,9 @@ __global__ void __launch_bounds__(experts::kMostRoutedWarps * 32, 2)
       params.activated.get()[std::int64_t{shared.plan.rows[task.item][token]} * matrix.rows +
                              task.tile * kTileRows + row] = __float2bfloat16_rn(sum);
     });
-    task = next;
+    advance(task, tiles);
     scales = next_scales;
+    next_scales = later_scales;
   }
 }
 
