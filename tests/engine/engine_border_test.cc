@@ -94,7 +94,7 @@ class EngineBorder : public testing::TestWithParam<Border> {
 };
 
 TEST_P(EngineBorder, ALayerAloneReachesTheLimits) {
-  const GoldenLimits limits = Golden("deepseek-v32-tiny").limits();
+  const tiny::GoldenLimits limits = Golden("deepseek-v32-tiny").limits();
   const LayerResult result =
       runner_.engine().run_layer(0, oracle_.exact.layer_inputs.front().values());
   const Matrix& expected = oracle_.exact.final_hidden;
@@ -112,7 +112,7 @@ TEST_P(EngineBorder, ALayerAloneReachesTheLimits) {
 }
 
 TEST_P(EngineBorder, LogitsReachTheLimitAsTheContextGrows) {
-  const GoldenLimits limits = Golden("deepseek-v32-tiny").limits();
+  const tiny::GoldenLimits limits = Golden("deepseek-v32-tiny").limits();
   const Step step = runner_.start_sequence();
   const int before = border_.context - 2;
   (void)step({oracle_.tokens.begin(), oracle_.tokens.begin() + before}, 0);
