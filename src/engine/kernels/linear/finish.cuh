@@ -1,6 +1,6 @@
 // Makes results of sums: adds the warps', then the CTAs' of a cluster, and stores them. Every order
-// is fixed, so that the same step gives the same bits. Rows go in fours (quads), and a cluster
-// shares them out: each CTA sends every other the sums of that one's quads.
+// is fixed, so that the same step gives the same bits. The CTAs of a cluster own rows in turn, four
+// neighbouring ones each; every CTA sends the others the sums of their rows.
 #pragma once
 
 #include "engine/kernels/linear/work.cuh"
@@ -16,98 +16,81 @@ class Finisher {
         work_(work),
         first_pieces_(reinterpret_cast<int*>(memory + params.memory.first_pieces)),
         partials_(reinterpret_cast<float*>(memory + params.memory.partials)),
-        exchange_(reinterpret_cast<float4*>(memory + params.memory.exchange)),
+        exchange_(reinterpret_cast<float*>(memory + params.memory.exchange)),
         outputs_(reinterpret_cast<const TileOutput*>(memory + params.memory.outputs)),
         sums_arrived_(sums_arrived) {}
 
   // What the cluster will send to this CTA.
   __device__ int bytes_to_come() const {
-    return params_.cluster_ctas * own_quads(work_.rank) * params_.tokens * 16;
+    return params_.cluster_ctas * own_rows() * params_.tokens * 4;
   }
 
   // The CTA has met behind its warps' sums.
   __device__ void finish() const {
-    const int token = static_cast<int>(threadIdx.x) % kMaxRows;
-    const int first = static_cast<int>(threadIdx.x) / kMaxRows;
+    const int token = static_cast<int>(threadIdx.x) & ((1 << params_.token_shift) - 1);
+    const int first = static_cast<int>(threadIdx.x) >> params_.token_shift;
+    const int step = kWarps * 32 >> params_.token_shift;
+    const bool exists = token < params_.tokens;
     const bool alone = params_.cluster_ctas == 1;
     if (!alone) {
-      if (token < params_.tokens) send(first, token);
-      if (own_quads(work_.rank) > 0) ops::wait_barrier(sums_arrived_, 0);
-    }
-    if (token >= params_.tokens) return;
 #pragma unroll 1
-    for (int own = first; own < own_quads(work_.rank); own += kQuadsAtOnce) {
-      store((own << params_.cluster_shift) + work_.rank, token,
-            alone ? sum_of_warps(own, token) : sum_of_cluster(own, token));
+      for (int row = exists ? first : all_rows(); row < all_rows(); row += step) send(row, token);
+      if (own_rows() > 0) ops::wait_barrier(sums_arrived_, 0);
+    }
+#pragma unroll 1
+    for (int own = exists ? first : own_rows(); own < own_rows(); own += step) {
+      const int row = (((own >> 2 << params_.cluster_shift) + work_.rank) << 2) + own % 4;
+      store(row, token, alone ? sum_of_warps(row, token) : sum_of_cluster(own, token));
     }
   }
 
  private:
-  static constexpr int kQuads = kTileRows / 4;  // of a tile
-  static constexpr int kQuadsAtOnce = kWarps * 32 / kMaxRows;
-
-  // Of the CTA of this rank: every cluster_ctas-th.
-  __device__ int own_quads(int rank) const {
-    return (work_.tiles * kQuads - rank + params_.cluster_ctas - 1) >> params_.cluster_shift;
+  __device__ int all_rows() const { return work_.tiles * kTileRows; }
+  __device__ int own_rows() const { return rows_of(work_.rank); }
+  __device__ int rows_of(int rank) const {
+    return (all_rows() / 4 - rank + params_.cluster_ctas - 1) >> params_.cluster_shift << 2;
   }
 
-  static __device__ void add(float4& sum, const float4& more) {
-    sum.x += more.x;
-    sum.y += more.y;
-    sum.z += more.z;
-    sum.w += more.w;
-  }
-
-  __device__ float4 sum_of_warps(int quad, int token) const {
-    const int tile = quad / kQuads;
+  __device__ float sum_of_warps(int row, int token) const {
+    const int tile = row / kTileRows;
     const int end = first_pieces_[tile + 1];
-    float4 sum = {0, 0, 0, 0};
+    float sum = 0;
 #pragma unroll 1
     for (int piece = first_pieces_[tile]; piece < end; ++piece) {
-      const int row = (piece * params_.tokens + token) * kTileRows + quad % kQuads * 4;
-      add(sum, *reinterpret_cast<const float4*>(partials_ + row));
+      sum += partials_[(piece * params_.tokens + token) * kTileRows + row % kTileRows];
     }
     return sum;
   }
 
-  // Where the sums of CTA `rank` for the owner of a quad lie.
-  __device__ float4* exchanged(int rank, int own, int token) const {
-    return exchange_ + (rank * own_quads(0) + own) * params_.tokens + token;
+  // Where CTA `rank`'s sum for the owner of a row lies.
+  __device__ float* exchanged(int rank, int own, int token) const {
+    return exchange_ + (rank * rows_of(0) + own) * params_.tokens + token;
   }
 
-  __device__ float4 sum_of_cluster(int own, int token) const {
-    float4 sum = {0, 0, 0, 0};
+  __device__ void send(int row, int token) const {
+    const int owner = row >> 2 & (params_.cluster_ctas - 1);
+    const int own = (row >> 2 >> params_.cluster_shift << 2) + row % 4;
+    ops::store_async_4(ops::remote_address(exchanged(work_.rank, own, token), owner),
+                       sum_of_warps(row, token), ops::remote_address(sums_arrived_, owner));
+  }
+
+  __device__ float sum_of_cluster(int own, int token) const {
+    float sum = 0;
 #pragma unroll
     for (int rank = 0; rank < kMaxClusterCtas; ++rank) {
-      if (rank < params_.cluster_ctas) add(sum, *exchanged(rank, own, token));
+      if (rank < params_.cluster_ctas) sum += *exchanged(rank, own, token);
     }
     return sum;
   }
 
-  __device__ void send(int first, int token) const {
-#pragma unroll 1
-    for (int quad = first; quad < work_.tiles * kQuads; quad += kQuadsAtOnce) {
-      const int owner = quad & (params_.cluster_ctas - 1);
-      const float4 sum = sum_of_warps(quad, token);
-      ops::store_async_16(
-          ops::remote_address(exchanged(work_.rank, quad >> params_.cluster_shift, token), owner),
-          sum, ops::remote_address(sums_arrived_, owner));
-    }
-  }
-
-  __device__ void store(int quad, int token, const float4& sum) const {
-    const TileOutput& output = outputs_[quad / kQuads];
-    const int row = quad % kQuads * 4;
-    const std::int64_t index = token * output.stride + row;
-    const float rows[] = {sum.x, sum.y, sum.z, sum.w};
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      if (row + i >= output.rows) return;
-      if (output.is_float32) {
-        static_cast<float*>(output.first)[index + i] = rows[i];
-      } else {
-        static_cast<__nv_bfloat16*>(output.first)[index + i] = __float2bfloat16_rn(rows[i]);
-      }
+  __device__ void store(int row, int token, float sum) const {
+    const TileOutput& output = outputs_[row / kTileRows];
+    if (row % kTileRows >= output.rows) return;
+    const std::int64_t index = token * output.stride + row % kTileRows;
+    if (output.is_float32) {
+      static_cast<float*>(output.first)[index] = sum;
+    } else {
+      static_cast<__nv_bfloat16*>(output.first)[index] = __float2bfloat16_rn(sum);
     }
   }
 
@@ -115,7 +98,7 @@ class Finisher {
   const CtaWork& work_;
   const int* first_pieces_;
   const float* partials_;
-  float4* exchange_;
+  float* exchange_;
   const TileOutput* outputs_;
   std::uint64_t* sums_arrived_;
 };

@@ -39,14 +39,14 @@ struct LinearShared {
 template <int kTokenTiles>
 using Sums = float[kTokenTiles][4];
 
-// d += a b: 16 x 32 e4m3 times 32 x 8. What the fp8 instruction would do, but for its additions in
-// between: an H200 multiplies e4m3 as f16.
-__device__ __forceinline__ void multiply_codes(float (&d)[4], uint4 a, std::uint32_t b0,
+// d += a b: 16 x 32 e4m3 times 32 x 8, in two halves that need not wait for each other. An H200
+// multiplies e4m3 as f16 in any case.
+__device__ __forceinline__ void multiply_codes(float (&d)[2][4], uint4 a, std::uint32_t b0,
                                                std::uint32_t b1) {
   const uint2 rows[] = {half_pairs(a.x), half_pairs(a.y), half_pairs(a.z), half_pairs(a.w)};
   const uint2 columns[] = {half_pairs(b0), half_pairs(b1)};
-  multiply_f16(d, {rows[0].x, rows[1].x, rows[2].x, rows[3].x}, columns[0].x, columns[1].x);
-  multiply_f16(d, {rows[0].y, rows[1].y, rows[2].y, rows[3].y}, columns[0].y, columns[1].y);
+  multiply_f16(d[0], {rows[0].x, rows[1].x, rows[2].x, rows[3].x}, columns[0].x, columns[1].x);
+  multiply_f16(d[1], {rows[0].y, rows[1].y, rows[2].y, rows[3].y}, columns[0].y, columns[1].y);
 }
 
 // One lane's view of the operands of a piece, which moves on chunk by chunk.
@@ -85,13 +85,13 @@ __device__ __forceinline__ void multiply_fp8_chunk(const uint4 (&weights)[4], fl
     uint4 x[2];
     operands.load(lane.columns[t], x);
     const float factors[] = {*lane.scales[t][0] * weight_scale, *lane.scales[t][1] * weight_scale};
-    float products[4] = {};
+    float products[2][4] = {};
     multiply_codes(products, weights[0], x[0].x, x[0].y);
     multiply_codes(products, weights[1], x[0].z, x[0].w);
     multiply_codes(products, weights[2], x[1].x, x[1].y);
     multiply_codes(products, weights[3], x[1].z, x[1].w);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) sums[t][i] += products[i] * factors[i % 2];
+    for (int i = 0; i < 4; ++i) sums[t][i] += (products[0][i] + products[1][i]) * factors[i % 2];
   }
 }
 

@@ -82,6 +82,7 @@ struct LinearParams {
   int clusters = 0;       // each takes a run of tiles, of all segments' tiles
   int cluster_ctas = 1;   // share the columns of their tiles out; a power of two
   int cluster_shift = 0;  // its logarithm
+  int token_shift = 0;    // 1 << token_shift is at least `tokens`
   LinearMemory memory = {};
   std::uint16_t first_tiles[kMaxClusters + 1] = {};
 

@@ -39,7 +39,8 @@ class NormSource {
  public:
   using Input = NormInput;
   static constexpr bool kNormalises = true;
-  __device__ explicit NormSource(const Input& input) : input_(input) {}
+  __device__ explicit NormSource(const Input& input)
+      : input_(input), inverse_columns_(1.0F / static_cast<float>(input.columns)) {}
 
   // Constant: before the wait.
   __device__ void load_gamma(int column, Eight& gamma) const {
@@ -74,7 +75,7 @@ class NormSource {
 
   // From the sum of a token's squares.
   __device__ float factor(float squares) const {
-    return rsqrtf(squares / static_cast<float>(input_.columns) + input_.eps);
+    return rsqrtf(squares * inverse_columns_ + input_.eps);
   }
 
   __device__ void finish(const Place& place, const Eight& gamma, float factor,
@@ -99,6 +100,7 @@ class NormSource {
   }
 
   const Input& input_;
+  float inverse_columns_;
 };
 
 // silu(gate) * up, rounded.
