@@ -17,20 +17,26 @@ __device__ __forceinline__ void store_absorbed(const AbsorbParams& params, int t
   params.absorbed.get()[std::int64_t{token} * params.w_uk.rows + row] = __float2bfloat16_rn(value);
 }
 
-// One tile of 16 rows, with room for the warp's chunks. Waits.
-__device__ __forceinline__ void absorb_tile(const AbsorbParams& params, int tokens, int tile,
-                                            WeightChunk* weights) {
-  const int lane = threadIdx.x % 32;
-  const int chunks = params.w_uk.groups() * params.w_uk.chunks_per_group();
-  const bool exists = tile < params.w_uk.tile_count();
-  for (int chunk = 0; exists && chunk < chunks; ++chunk) {
+__device__ __forceinline__ int absorb_chunks(const AbsorbParams& params) {
+  return params.w_uk.groups() * params.w_uk.chunks_per_group();
+}
+
+// Sends for the weights of one tile of 16 rows, into room for the warp's chunks.
+__device__ __forceinline__ void send_for_tile(const AbsorbParams& params, int tile,
+                                              WeightChunk* weights) {
+  if (tile >= params.w_uk.tile_count()) return;
+  for (int chunk = 0; chunk < absorb_chunks(params); ++chunk) {
     weights[chunk].send_for(params.w_uk, tile, chunk);
   }
   commit_copies();
-  pdl::wait();
-  pdl::trigger();
-  if (!exists) return;
+}
 
+// The tile's product. Behind the wait.
+__device__ __forceinline__ void absorb_tile(const AbsorbParams& params, int tokens, int tile,
+                                            const WeightChunk* weights) {
+  if (tile >= params.w_uk.tile_count()) return;
+  const int lane = threadIdx.x % 32;
+  const int chunks = absorb_chunks(params);
   const int head = tile * kTileRows / kLatent;
   for (int first = 0; first < tokens; first += 8) {
     const int token = first + lane / 4;

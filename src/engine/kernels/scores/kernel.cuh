@@ -1,4 +1,4 @@
-// Index scores over the paged keys, and the absorbed queries in further CTAs of the same launch.
+// Index scores over the paged keys, and the absorbed queries in the last CTAs of the same launch.
 //
 // The pages of all tokens that need scores, one behind the other, are shared out evenly among the
 // scoring CTAs, whatever the lengths of the sequences. A CTA prepares the query heads of each token
@@ -51,8 +51,6 @@ struct Shares {
 template <int kHeadParts>
 __device__ __forceinline__ void score_block(const ScoreParams& params, int tokens, int block,
                                             int blocks, Shared& shared) {
-  pdl::wait();
-  pdl::trigger();
   Shares shares;
   shares.read(params, tokens);
   const int share = (shares.total + blocks - 1) / blocks;
@@ -60,7 +58,13 @@ __device__ __forceinline__ void score_block(const ScoreParams& params, int token
   for (int first = share * block; first < last;) {
     const PageRange range = shares.range(params, first, last);
     send_for_queries(params, range.token, range.position, shared.queries);
-    for (int i = 0; i < kStages - 1; ++i) fetch_page(params, range, range.first + i, shared);
+    int pages[kStages - 1];
+#pragma unroll
+    for (int i = 0; i < kStages - 1; ++i) pages[i] = page_at(range, range.first + i);
+#pragma unroll
+    for (int i = 0; i < kStages - 1; ++i) {
+      fetch_page(params, range, range.first + i, pages[i], shared);
+    }
     prepare_queries<kStages - 1>(params, range.token, shared.queries);
     score_pages<kHeadParts>(params, range, shared);
     first += range.end - range.first;
@@ -75,17 +79,21 @@ __global__ void __launch_bounds__(scores::kThreads, 2)
     score_kernel(const __grid_constant__ ScoreLaunch params) {
   extern __shared__ __align__(128) unsigned char dynamic[];
   [[maybe_unused]] const LaunchScope scope{};
+  // The last CTAs absorb before they score: with few pages they have nothing else to do.
+  const int blocks = static_cast<int>(gridDim.x);
   const int block = static_cast<int>(blockIdx.x);
-  if (block < params.absorb_ctas) {
-    const int tile = block * scores::kWarps + static_cast<int>(threadIdx.x) / 32;
-    auto* chunks = reinterpret_cast<WeightChunk*>(dynamic);
-    scores::absorb_tile(params.absorb, params.tokens, tile,
-                        chunks + threadIdx.x / 32 * scores::kMostChunks);
-  } else {
-    scores::score_block<kHeadParts>(params.score, params.tokens, block - params.absorb_ctas,
-                                    static_cast<int>(gridDim.x) - params.absorb_ctas,
-                                    *reinterpret_cast<scores::Shared*>(dynamic));
-  }
+  const int absorb_block = block - (blocks - params.absorb_ctas);
+  const int warp = threadIdx.x / 32;
+  const int tile = absorb_block * scores::kWarps + warp;
+  WeightChunk* weights = reinterpret_cast<WeightChunk*>(dynamic) + warp * scores::kMostChunks;
+  if (absorb_block >= 0) scores::send_for_tile(params.absorb, tile, weights);
+  pdl::wait();
+  pdl::trigger();
+  if (absorb_block >= 0) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
+  if (params.score.heads == 0) return;
+  __syncthreads();  // the pages take the place of the weights
+  scores::score_block<kHeadParts>(params.score, params.tokens, block, blocks,
+                                  *reinterpret_cast<scores::Shared*>(dynamic));
 }
 
 }  // namespace slipstream::engine::kernels

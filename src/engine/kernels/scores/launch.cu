@@ -14,21 +14,21 @@ const pdl::KernelDeclaration kScoreDeclaration{
 
 namespace {
 
-constexpr int kCtasWanted = 264;  // two for each SM of an H200
+constexpr std::int64_t kCtasWanted = 264;  // two for each SM of an H200
 
 }  // namespace
 
 void launch_scores(ScoreLaunch params, const pdl::LaunchOptions& options) {
   params.absorb_ctas = (params.absorb.w_uk.tile_count() + scores::kWarps - 1) / scores::kWarps;
-  std::int64_t ctas = 0;
+  std::int64_t ctas = params.absorb_ctas;
   if (params.score.heads > 0) {
     const std::int64_t pages = params.tokens * (params.score.score_stride / kPageSize);
-    ctas = std::min<std::int64_t>(pages, std::max(kCtasWanted - params.absorb_ctas, 132));
+    ctas = std::max(ctas, std::min(pages + ctas, kCtasWanted));
   }
   const auto kernel = params.score.heads <= 32 ? score_kernel<2> : score_kernel<4>;
   pdl::launch(
       kScoreDeclaration, kernel,
-      {.grid = dim3(params.absorb_ctas + static_cast<int>(ctas)),
+      {.grid = dim3(static_cast<unsigned>(ctas)),
        .block = dim3(scores::kThreads),
        .dynamic_shared_bytes = std::max(
            sizeof(scores::Shared), scores::kWarps * scores::kMostChunks * sizeof(WeightChunk))},

@@ -42,13 +42,17 @@ __device__ __forceinline__ int piece_place(int row, int piece) {
   return piece ^ (row % 2 * (kRowPieces / 2));
 }
 
+// The page in the caches; read well before it is needed.
+__device__ __forceinline__ int page_at(const PageRange& range, int index) {
+  return range.pages[min(index, range.end - 1)];
+}
+
 // Sends for a page; one group of copies, also where there is none.
 __device__ __forceinline__ void fetch_page(const ScoreParams& params, const PageRange& range,
-                                           int index, Shared& shared) {
+                                           int index, int page, Shared& shared) {
   if (index < range.end) {
     Page& target = shared.pages[(index - range.first) % kStages];
-    const std::byte* source =
-        params.index_cache.get() + std::int64_t{range.pages[index]} * kIndexPageBytes;
+    const std::byte* source = params.index_cache.get() + std::int64_t{page} * kIndexPageBytes;
     const int row = threadIdx.x / kRowPieces;
     const int place = piece_place(row, threadIdx.x % kRowPieces);
     constexpr int kRows = kThreads / kRowPieces;
@@ -88,53 +92,66 @@ struct Queries {
   }
 };
 
-// A lane's codes of one key, 16 of either half, as f16 pairs.
-__device__ __forceinline__ void read_key(const Page& page, int row,
-                                         std::uint32_t (&words)[kWords]) {
-  const int piece = threadIdx.x % 4;
-  const uint4 low = page.keys[row][piece_place(row, piece)];
-  const uint4 high = page.keys[row][piece_place(row, piece + kRowPieces / 2)];
-  const std::uint32_t codes[] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+// Sums over the warp's heads, scaled, of 16 keys per tile: keys 16 tile + lane / 4 and that + 8.
+template <int kTiles>
+using KeySums = float[kTiles][2];
+
+// A lane has 16 columns of either half of its keys.
+template <int kTiles>
+__device__ __forceinline__ void multiply_keys(const Page& page, int first_key,
+                                              const Queries& queries,
+                                              float (&products)[kTiles][kHeadTiles][4]) {
+  const int first_row = first_key + static_cast<int>(threadIdx.x) % 32 / 4;
 #pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const uint2 pairs = half_pairs(codes[i]);
-    words[2 * i] = pairs.x;
-    words[2 * i + 1] = pairs.y;
+  for (int half = 0; half < 2; ++half) {
+    const int piece = half * (kRowPieces / 2) + static_cast<int>(threadIdx.x) % 4;
+    uint4 codes[kTiles][2];
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+#pragma unroll
+      for (int r = 0; r < 2; ++r) {
+        const int row = first_row + tile * 16 + r * 8;
+        codes[tile][r] = page.keys[row][piece_place(row, piece)];
+      }
+    }
+#pragma unroll
+    for (int step = 0; step < 4; ++step) {
+      const int word = half * (kWords / 2) + step * 2;
+#pragma unroll
+      for (int tile = 0; tile < kTiles; ++tile) {
+        const uint2 low = half_pairs((&codes[tile][0].x)[step]);
+        const uint2 high = half_pairs((&codes[tile][1].x)[step]);
+#pragma unroll
+        for (int heads = 0; heads < kHeadTiles; ++heads) {
+          multiply_f16(products[tile][heads], make_uint4(low.x, high.x, low.y, high.y),
+                       queries.words[heads][word], queries.words[heads][word + 1]);
+        }
+      }
+    }
   }
 }
 
-// Sums over the warp's heads for keys first_key + lane / 4 and that + 8, scaled: of 16 keys.
-__device__ __forceinline__ float2 score_sixteen(const Page& page, int first_key,
-                                                const Queries& queries) {
-  const int row = first_key + static_cast<int>(threadIdx.x) % 32 / 4;
-  std::uint32_t low[kWords];
-  std::uint32_t high[kWords];
-  read_key(page, row, low);
-  read_key(page, row + 8, high);
-  float products[kHeadTiles][4] = {};
+template <int kTiles>
+__device__ __forceinline__ void score_keys(const Page& page, int first_key, const Queries& queries,
+                                           KeySums<kTiles>& sums) {
+  float products[kTiles][kHeadTiles][4] = {};
+  multiply_keys<kTiles>(page, first_key, queries, products);
 #pragma unroll
-  for (int i = 0; i < kWords; i += 2) {
+  for (int tile = 0; tile < kTiles; ++tile) {
 #pragma unroll
-    for (int tile = 0; tile < kHeadTiles; ++tile) {
-      multiply_f16(products[tile], make_uint4(low[i], high[i], low[i + 1], high[i + 1]),
-                   queries.words[tile][i], queries.words[tile][i + 1]);
+    for (int r = 0; r < 2; ++r) {
+      float sum = 0;
+#pragma unroll
+      for (int heads = 0; heads < kHeadTiles; ++heads) {
+        sum += queries.weights[heads][0] * fmaxf(products[tile][heads][2 * r], 0.0F);
+        sum += queries.weights[heads][1] * fmaxf(products[tile][heads][2 * r + 1], 0.0F);
+      }
+      sum += __shfl_xor_sync(kAllLanes, sum, 1);
+      sum += __shfl_xor_sync(kAllLanes, sum, 2);
+      const int row = first_key + tile * 16 + static_cast<int>(threadIdx.x) % 32 / 4 + r * 8;
+      sums[tile][r] = sum * page.scales[row];
     }
   }
-  float2 sum = {0, 0};
-#pragma unroll
-  for (int tile = 0; tile < kHeadTiles; ++tile) {
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      sum.x += queries.weights[tile][i] * fmaxf(products[tile][i], 0.0F);
-      sum.y += queries.weights[tile][i] * fmaxf(products[tile][2 + i], 0.0F);
-    }
-  }
-#pragma unroll
-  for (int distance = 1; distance < 4; distance *= 2) {
-    sum.x += __shfl_xor_sync(kAllLanes, sum.x, distance);
-    sum.y += __shfl_xor_sync(kAllLanes, sum.y, distance);
-  }
-  return {sum.x * page.scales[row], sum.y * page.scales[row + 8]};
 }
 
 // Adds up what the warps have of a page's keys, and writes it.
@@ -162,19 +179,21 @@ __device__ __forceinline__ void score_pages(const ScoreParams& params, const Pag
   const int first_key = static_cast<int>(threadIdx.x) / 32 / kHeadParts * kKeys;
   Queries queries;
   queries.read(shared.queries, heads);
+  int next_page = page_at(range, range.first + kStages - 1);
   for (int index = range.first; index < range.end; ++index) {
     wait_copies<kStages - 2>();
     __syncthreads();  // and all have used the page and the sums before
     if (index > range.first) store_page<kHeadParts>(params, range, index - 1, shared);
-    fetch_page(params, range, index + kStages - 1, shared);
-    const Page& page = shared.pages[(index - range.first) % kStages];
+    fetch_page(params, range, index + kStages - 1, next_page, shared);
+    next_page = page_at(range, index + kStages);
+    KeySums<kKeys / 16> sums;
+    score_keys<kKeys / 16>(shared.pages[(index - range.first) % kStages], first_key, queries, sums);
+    if (lane % 4 != 0) continue;
 #pragma unroll
     for (int tile = 0; tile < kKeys / 16; ++tile) {
-      const int key = first_key + tile * 16;
-      const float2 sums = score_sixteen(page, key, queries);
-      if (lane % 4 != 0) continue;
-      shared.sums[index % 2][heads][key + lane / 4] = sums.x;
-      shared.sums[index % 2][heads][key + lane / 4 + 8] = sums.y;
+      float* target = &shared.sums[index % 2][heads][first_key + tile * 16 + lane / 4];
+      target[0] = sums[tile][0];
+      target[8] = sums[tile][1];
     }
   }
   __syncthreads();
