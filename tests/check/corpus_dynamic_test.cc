@@ -142,8 +142,10 @@ TEST_P(DynamicCorpus, ReportsExactlyTheMarkedLines) {
 TEST_P(DynamicCorpus, ReportsTheSameLinesWhereGridsOverlap) {
   const Case& one = GetParam();
   if (!marked(one.source, "fault").empty()) GTEST_SKIP() << "is stopped by its fault";
-  const Outcome outcome = run(one, program_of(one), "overlapped");
-  EXPECT_EQ(outcome.races, marked(one.source, "race"));
+  for (const char* schedule : {"overlapped", "adversarial"}) {
+    const Outcome outcome = run(one, program_of(one), schedule);
+    EXPECT_EQ(outcome.races, marked(one.source, "race")) << schedule;
+  }
 }
 
 TEST_P(DynamicCorpus, IsSilentOnTheRepairedTwin) {
