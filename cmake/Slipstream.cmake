@@ -40,8 +40,10 @@ function(slipstream_library name)
   target_link_libraries(${name} PUBLIC slipstream_options ${ARG_PUBLIC})
 endfunction()
 
-# What `./dev test` builds: the tests of level 1, and what they run.
+# What `./dev test` builds: the tests of level 1, and what they run. What `./dev test --asan` builds: those that launch no
+# kernels.
 add_custom_target(level1)
+add_custom_target(level1_host)
 
 # GoogleTest takes longer to read than most test files, so tests read it once. A precompiled header must have been compiled
 # like its users: for an
@@ -77,10 +79,16 @@ function(slipstream_test name)
   else()
     target_link_libraries(${name} PRIVATE GTest::gtest_main)
   endif()
+  set(labels level${ARG_LEVEL})
   if(ARG_LEVEL EQUAL 1)
     add_dependencies(level1 ${name})
   endif()
+  if(ARG_GPU)
+    list(APPEND labels gpu)
+  elseif(ARG_LEVEL EQUAL 1)
+    list(APPEND labels host)
+    add_dependencies(level1_host ${name})
+  endif()
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS "level${ARG_LEVEL}$<$<BOOL:${ARG_GPU}>:;gpu>" TIMEOUT
-                                                                                            ${ARG_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()
