@@ -5,41 +5,41 @@
 namespace slipstream::check {
 
 Explorer::Explorer(const Function& function, const ControlFlow& flow, const Slice& slice,
-                   const Thread& thread, std::function<bool(uint32_t)> orders)
+                   const LiveSlots& live, const Thread& thread,
+                   std::function<bool(uint32_t)> orders)
     : function_(function),
       flow_(flow),
-      slice_(slice),
+      live_(live),
       evaluator_(function, slice, thread),
       orders_(std::move(orders)),
+      environment_(slice.size()),
       nodes_(flow.blocks.size() * 2),
       reached_(function.instructions.size()) {}
 
 void Explorer::run() {
   if (flow_.blocks.empty()) return;
   nodes_[0].visited = true;
-  nodes_[0].environment.resize(slice_.size());
-  work_.push_back(0);
-  while (!work_.empty()) {
-    const uint32_t node = work_.back();
-    work_.pop_back();
-    visit(node);
-  }
+  nodes_[0].values.resize(live_.at(0).size());
+  work_.insert(0);
+  // In the order of the code, so that most ways into a block are known when it is visited.
+  while (!work_.empty()) visit(work_.extract(work_.begin()).value());
 }
 
 void Explorer::visit(uint32_t node) {
   const Block& block = flow_.blocks[node / 2];
   const bool ordered = node % 2 == 1;
-  Environment environment = nodes_[node].environment;
+  const std::vector<uint32_t>& live = live_.at(node / 2);
+  for (size_t i = 0; i < live.size(); ++i) environment_[live[i]] = nodes_[node].values[i];
   for (uint32_t i = block.first; i <= block.last; ++i) {
     const Instruction& instruction = function_.instructions[i];
-    const std::optional<bool> guard = evaluator_.guard(instruction, environment);
+    const std::optional<bool> guard = evaluator_.guard(instruction, environment_);
     if (guard != false) {
       reached_[i] |= ordered ? 2 : 1;
     }
     if (i == block.last) {
-      leave(instruction, node, guard, environment);
+      leave(instruction, node, guard, environment_);
     } else if (guard != false) {
-      evaluator_.execute(instruction, guard.has_value(), environment);
+      evaluator_.execute(instruction, guard.has_value(), environment_);
     }
   }
 }
@@ -54,32 +54,33 @@ bool Explorer::passes_phase(const Instruction& wait, const Environment& environm
 }
 
 void Explorer::leave(const Instruction& last, uint32_t node, std::optional<bool> guard,
-                     const Environment& environment) {
+                     Environment& environment) {
   const Block& block = flow_.blocks[node / 2];
   const bool ordered = node % 2 == 1;
-  Environment after = environment;
-  if (guard != false) evaluator_.execute(last, guard.has_value(), after);
-  if (last.action == Action::kBranch) {
-    const std::optional<bool> condition = evaluator_.condition(last, environment);
+  const bool branches = last.action == Action::kBranch;
+  // Both look at the registers before the instruction writes its own.
+  const std::optional<bool> condition =
+      branches ? evaluator_.condition(last, environment) : std::nullopt;
+  const bool passes = last.action == Action::kMbarrierWait && passes_phase(last, environment);
+  if (guard != false) evaluator_.execute(last, guard.has_value(), environment);
+  if (branches) {
     if (condition != false) {
-      for (const uint32_t target : block.targets) go(node, target, ordered, after);
+      for (const uint32_t target : block.targets) go(node, target, ordered, environment);
     }
     if (condition != true && block.fall_through != kNone) {
-      go(node, block.fall_through, ordered, after);
+      go(node, block.fall_through, ordered, environment);
     }
     return;
   }
   if (ends_thread(last.action) && guard == true) return;
   if (block.fall_through == kNone) return;
-  const bool orders = last.action == Action::kWait ||
-                      (orders_(block.last) &&
-                       !(last.action == Action::kMbarrierWait && passes_phase(last, environment)));
+  const bool orders = last.action == Action::kWait || (orders_(block.last) && !passes);
   const bool skipped = guard != true;
   if (!ordered && orders && guard != false) {
-    go(node, block.fall_through, true, after);
-    if (skipped) go(node, block.fall_through, false, after);
+    go(node, block.fall_through, true, environment);
+    if (skipped) go(node, block.fall_through, false, environment);
   } else {
-    go(node, block.fall_through, ordered, after);
+    go(node, block.fall_through, ordered, environment);
   }
 }
 
@@ -89,11 +90,18 @@ void Explorer::go(uint32_t from, uint32_t block, bool ordered, const Environment
   if (!target.visited) {
     target.visited = true;
     target.parent = from;
-    target.environment = environment;
-    work_.push_back(node);
-  } else if (join(target.environment, environment)) {
-    work_.push_back(node);
+    target.values = live_values(block, environment);
+    work_.insert(node);
+  } else if (join(target.values, live_values(block, environment))) {
+    work_.insert(node);
   }
+}
+
+Environment Explorer::live_values(uint32_t block, const Environment& environment) const {
+  Environment values;
+  values.reserve(live_.at(block).size());
+  for (const uint32_t slot : live_.at(block)) values.push_back(environment[slot]);
+  return values;
 }
 
 std::vector<Decision> Explorer::path_to(uint32_t block) const {

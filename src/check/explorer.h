@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <vector>
 
 #include "check/control_flow.h"
 #include "check/evaluate.h"
+#include "check/live_slots.h"
 #include "check/ordering.h"
 
 namespace slipstream::check {
@@ -15,7 +17,7 @@ class Explorer {
  public:
   // `orders(i)` says whether passing the barrier `i` orders this thread.
   Explorer(const Function& function, const ControlFlow& flow, const Slice& slice,
-           const Thread& thread, std::function<bool(uint32_t)> orders);
+           const LiveSlots& live, const Thread& thread, std::function<bool(uint32_t)> orders);
 
   void run();
 
@@ -28,7 +30,7 @@ class Explorer {
   struct Node {
     bool visited = false;
     uint32_t parent = kNone;
-    Environment environment;
+    Environment values;  // of the slots that are live at the block's start, in their order
   };
 
   [[nodiscard]] uint32_t node_of(uint32_t block, bool ordered) const {
@@ -36,17 +38,20 @@ class Explorer {
   }
   void visit(uint32_t node);
   void leave(const Instruction& last, uint32_t node, std::optional<bool> guard,
-             const Environment& environment);
+             Environment& environment);
   void go(uint32_t from, uint32_t block, bool ordered, const Environment& environment);
+  // The values of `environment` that matter in `block`.
+  [[nodiscard]] Environment live_values(uint32_t block, const Environment& environment) const;
   [[nodiscard]] bool passes_phase(const Instruction& wait, const Environment& environment) const;
 
   const Function& function_;
   const ControlFlow& flow_;
-  const Slice& slice_;
+  const LiveSlots& live_;
   Evaluator evaluator_;
   std::function<bool(uint32_t)> orders_;
+  Environment environment_;  // while a block is run; slots that are not live hold anything
   std::vector<Node> nodes_;
-  std::vector<uint32_t> work_;
+  std::set<uint32_t> work_;  // nodes to visit
   std::vector<uint8_t> reached_;
 };
 

@@ -65,6 +65,7 @@ OrderingAnalysis::OrderingAnalysis(const Function& function, const ControlFlow& 
       flow_(flow),
       block_threads_(block_threads),
       slice_(function),
+      live_(function, flow, slice_),
       orders_(function.instructions.size()) {}
 
 Ordering OrderingAnalysis::run() {
@@ -129,7 +130,7 @@ void OrderingAnalysis::explore_all(Ordering& ordering) const {
   ordering.before.assign(count, {});
   ordering.after.assign(count, {});
   for (size_t r = 0; r < ordering.roles.size(); ++r) {
-    Explorer explorer(function_, flow_, slice_, ordering.roles[r],
+    Explorer explorer(function_, flow_, slice_, live_, ordering.roles[r],
                       [&](uint32_t i) { return orders_[i].test(r); });
     explorer.run();
     for (uint32_t i = 0; i < count; ++i) {
@@ -231,7 +232,7 @@ std::vector<Decision> OrderingAnalysis::path_to(uint32_t instruction,
                                                 const Ordering& ordering) const {
   for (size_t r = 0; r < ordering.roles.size(); ++r) {
     if (!ordering.before[instruction].test(r)) continue;
-    Explorer explorer(function_, flow_, slice_, ordering.roles[r],
+    Explorer explorer(function_, flow_, slice_, live_, ordering.roles[r],
                       [&](uint32_t i) { return orders_[i].test(r); });
     explorer.run();
     return explorer.path_to(flow_.block_of[instruction]);

@@ -13,6 +13,7 @@
 #include "check/control_flow.h"
 #include "check/evaluate.h"
 #include "check/ir.h"
+#include "check/live_slots.h"
 
 namespace slipstream::check {
 
@@ -63,6 +64,7 @@ class OrderingAnalysis {
   const ControlFlow& flow_;
   uint32_t block_threads_;
   Slice slice_;
+  LiveSlots live_;
   // Roles that are of one block. There are two blocks where its shape matters and is not known.
   std::vector<RoleSet> blocks_;
   // By instruction: roles that it orders, whatever they did before.
