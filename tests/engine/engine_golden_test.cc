@@ -2,11 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cctype>
-#include <iterator>
-#include <numeric>
-
 #include "tests/engine/support/engine_runner.h"
 #include "tests/engine/support/tiny_files.h"
 
@@ -29,24 +24,6 @@ class EngineGolden : public testing::TestWithParam<std::string> {
   Golden golden_;
 };
 
-// Shares of the exact lists' entries that are in the lists, for rows with a choice.
-std::vector<double> overlaps(const std::vector<IndexList>& lists,
-                             const std::vector<std::vector<int>>& exact) {
-  std::vector<double> result;
-  for (std::size_t row = 0; row < exact.size(); ++row) {
-    std::vector<int> common;
-    std::set_intersection(lists[row].begin(), lists[row].end(), exact[row].begin(),
-                          exact[row].end(), std::back_inserter(common));
-    EXPECT_EQ(lists[row].size(), exact[row].size());
-    if (row < Golden::kIndexTopK) {
-      EXPECT_EQ(common.size(), row + 1);
-    } else {
-      result.push_back(static_cast<double>(common.size()) / Golden::kIndexTopK);
-    }
-  }
-  return result;
-}
-
 void EngineGolden::expect_layers(KvFormat format) {
   EngineRunner runner(tiny_checkpoint(GetParam()), format);
   Engine& engine = runner.engine();
@@ -67,18 +44,8 @@ void EngineGolden::expect_layers(KvFormat format) {
       const auto rows = overlaps(result.lists, golden_.lists(index, layer));
       overlap.insert(overlap.end(), rows.begin(), rows.end());
     }
-    const std::string name = "layer" + std::to_string(layer);
-    EXPECT_LE(quantile(errors, 0.50), golden_.limits().layer_error_p50) << name;
-    EXPECT_LE(quantile(errors, 0.75), golden_.limits().layer_error_p75) << name;
-    RecordProperty(name + "_p50", std::to_string(quantile(errors, 0.50)));
-    RecordProperty(name + "_p75", std::to_string(quantile(errors, 0.75)));
-    if (overlap.empty()) continue;
-    const double mean =
-        std::accumulate(overlap.begin(), overlap.end(), 0.0) / static_cast<double>(overlap.size());
-    EXPECT_GE(mean, golden_.limits().overlap_layer_mean) << name;
-    EXPECT_GE(*std::min_element(overlap.begin(), overlap.end()), golden_.limits().overlap_worst_row)
-        << name;
-    RecordProperty(name + "_overlap", std::to_string(mean));
+    expect_layer_errors(golden_, layer, errors);
+    expect_overlaps(golden_, layer, overlap);
   }
 }
 
@@ -95,13 +62,7 @@ TEST_P(EngineGolden, EachLayerAloneReachesTheLimitsWithA656ByteCache) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineGolden, testing::ValuesIn(golden_names()),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace_if(
-                               name.begin(), name.end(), [](char c) { return !std::isalnum(c); },
-                               '_');
-                           return name;
-                         });
+                         checkpoint_test_name);
 
 }  // namespace
 }  // namespace slipstream::engine::test

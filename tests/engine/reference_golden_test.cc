@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "tests/engine/support/golden.h"
 #include "tests/engine/support/reference_runner.h"
@@ -36,11 +34,6 @@ class ReferenceGolden : public testing::TestWithParam<std::string> {
 
   void expect_layers(Mode mode);
   void expect_overlap(Mode mode);
-
-  // For people who read the XML report: how far from the limits.
-  static void record(const std::string& key, double value) {
-    RecordProperty(key, std::to_string(value));
-  }
 
   Golden golden_;
 };
@@ -99,12 +92,7 @@ void ReferenceGolden::expect_layers(Mode mode) {
       const auto part = relative_errors(out, golden_.layer_input(index, layer + 1));
       errors.insert(errors.end(), part.begin(), part.end());
     }
-    const double p50 = quantile(errors, 0.50);
-    const double p75 = quantile(errors, 0.75);
-    EXPECT_LE(p50, golden_.limits().layer_error_p50) << "layer " << layer;
-    EXPECT_LE(p75, golden_.limits().layer_error_p75) << "layer " << layer;
-    record("layer" + std::to_string(layer) + "_p50", p50);
-    record("layer" + std::to_string(layer) + "_p75", p75);
+    expect_layer_errors(golden_, layer, errors);
   }
 }
 
@@ -119,33 +107,16 @@ TEST_P(ReferenceGolden, EachLayerAloneReachesTheLimitsWithA656ByteCache) {
 void ReferenceGolden::expect_overlap(Mode mode) {
   const reference::Model loaded = model(mode);
   for (int layer = 0; layer < loaded.config.num_hidden_layers; ++layer) {
-    std::vector<double> overlaps;
+    std::vector<double> shares;
     for (const int index : Golden::detailed_prompts()) {
       if (!golden_.has_lists(index, layer)) continue;
       ReferenceRunner runner(loaded, kRoom);
       reference::IndexLists lists;
       (void)runner.layer(layer, golden_.layer_input(index, layer), kChunk, lists);
-      const auto expected = golden_.lists(index, layer);
-      for (std::size_t row = 0; row < expected.size(); ++row) {
-        std::vector<int> common;
-        std::set_intersection(lists[row].begin(), lists[row].end(), expected[row].begin(),
-                              expected[row].end(), std::back_inserter(common));
-        ASSERT_EQ(lists[row].size(), expected[row].size());
-        if (row < Golden::kIndexTopK) {
-          EXPECT_EQ(common.size(), row + 1);
-        } else {
-          overlaps.push_back(static_cast<double>(common.size()) / Golden::kIndexTopK);
-        }
-      }
+      const auto rows = overlaps(lists, golden_.lists(index, layer));
+      shares.insert(shares.end(), rows.begin(), rows.end());
     }
-    if (overlaps.empty()) continue;
-    const double mean = std::accumulate(overlaps.begin(), overlaps.end(), 0.0) /
-                        static_cast<double>(overlaps.size());
-    const double worst = *std::min_element(overlaps.begin(), overlaps.end());
-    EXPECT_GE(mean, golden_.limits().overlap_layer_mean) << "layer " << layer;
-    EXPECT_GE(worst, golden_.limits().overlap_worst_row) << "layer " << layer;
-    record("layer" + std::to_string(layer) + "_overlap_mean", mean);
-    record("layer" + std::to_string(layer) + "_overlap_worst", worst);
+    expect_overlaps(golden_, layer, shares);
   }
 }
 
@@ -154,13 +125,7 @@ TEST_P(ReferenceGolden, IndexListsFromExactInputsReachTheLimits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, ReferenceGolden, testing::ValuesIn(golden_names()),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace_if(
-                               name.begin(), name.end(), [](char c) { return !std::isalnum(c); },
-                               '_');
-                           return name;
-                         });
+                         checkpoint_test_name);
 
 }  // namespace
 }  // namespace slipstream::engine::test
