@@ -22,7 +22,30 @@ void Explorer::run() {
   nodes_[0].values.resize(live_.at(0).size());
   work_.insert(0);
   // In the order of the code, so that most ways into a block are known when it is visited.
-  while (!work_.empty()) visit(work_.extract(work_.begin()).value());
+  do {
+    while (!work_.empty()) visit(work_.extract(work_.begin()).value());
+    resume_returns();
+  } while (!work_.empty());
+}
+
+// A function may return where the thread has called it: in the copy in which it runs, or, once
+// ordered, before that too.
+bool Explorer::has_called(uint32_t return_site, bool ordered) const {
+  const uint32_t call = flow_.blocks[return_site].first - 1;
+  return (reached_[call] & (ordered ? 3U : 1U)) != 0;
+}
+
+// Calls that were reached since a return was visited.
+void Explorer::resume_returns() {
+  for (auto& [node, followed] : returns_) {
+    const auto& targets = flow_.blocks[node / 2].targets;
+    const auto callers = std::count_if(targets.begin(), targets.end(), [&](uint32_t target) {
+      return has_called(target, node % 2 == 1);
+    });
+    if (callers == followed) continue;
+    followed = callers;
+    work_.insert(node);
+  }
 }
 
 void Explorer::visit(uint32_t node) {
@@ -65,7 +88,10 @@ void Explorer::leave(const Instruction& last, uint32_t node, std::optional<bool>
   if (guard != false) evaluator_.execute(last, guard.has_value(), environment);
   if (branches) {
     if (condition != false) {
-      for (const uint32_t target : block.targets) go(node, target, ordered, environment);
+      if (last.returns) returns_.try_emplace(node, 0);
+      for (const uint32_t target : block.targets) {
+        if (!last.returns || has_called(target, ordered)) go(node, target, ordered, environment);
+      }
     }
     if (condition != true && block.fall_through != kNone) {
       go(node, block.fall_through, ordered, environment);

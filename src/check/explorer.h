@@ -1,8 +1,10 @@
 // Runs one kind of thread abstractly through a kernel: every way it can take, in two copies.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -39,6 +41,8 @@ class Explorer {
   void visit(uint32_t node);
   void leave(const Instruction& last, uint32_t node, std::optional<bool> guard,
              Environment& environment);
+  [[nodiscard]] bool has_called(uint32_t return_site, bool ordered) const;
+  void resume_returns();
   void go(uint32_t from, uint32_t block, bool ordered, const Environment& environment);
   // The values of `environment` that matter in `block`.
   [[nodiscard]] Environment live_values(uint32_t block, const Environment& environment) const;
@@ -51,7 +55,8 @@ class Explorer {
   std::function<bool(uint32_t)> orders_;
   Environment environment_;  // while a block is run; slots that are not live hold anything
   std::vector<Node> nodes_;
-  std::set<uint32_t> work_;  // nodes to visit
+  std::set<uint32_t> work_;                     // nodes to visit
+  std::map<uint32_t, std::ptrdiff_t> returns_;  // nodes that return, and to how many callers so far
   std::vector<uint8_t> reached_;
 };
 

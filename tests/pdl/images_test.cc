@@ -118,6 +118,15 @@ bool is_declared(const pdl::KernelDeclaration& declaration, const check::Origin&
   });
 }
 
+// A generic address that is made of one in shared memory.
+bool may_be_shared(const check::Origins& origins, std::uint32_t instruction) {
+  for (std::size_t i = 0; i < origins.table.size(); ++i) {
+    const bool present = ((origins.of_address[instruction] >> i) & 1U) != 0;
+    if (present && origins.table[i].kind == check::OriginKind::kShared) return true;
+  }
+  return false;
+}
+
 // Bytes of the parameters that addresses are made of, where no field names a pointer among them:
 // strides and offsets are parts of addresses as well. Judged on PTX, which tells shared from global
 // memory.
@@ -132,7 +141,8 @@ std::set<std::int64_t> undeclared_pointers(const pdl::KernelDeclaration& declara
     std::erase_if(parameters, [](const check::Origin& origin) {
       return origin.kind != check::OriginKind::kParameter;
     });
-    if (std::any_of(parameters.begin(), parameters.end(),
+    if (may_be_shared(origins, i) ||
+        std::any_of(parameters.begin(), parameters.end(),
                     [&](const auto& origin) { return is_declared(declaration, origin); })) {
       continue;
     }

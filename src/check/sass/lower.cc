@@ -187,6 +187,7 @@ class Lowering {
       return;
     }
     --callee;
+    builder_.last().returns = true;
     for (const uint32_t one : callee->second) target(one);
   }
 

@@ -25,6 +25,15 @@ std::vector<Shape> other_shapes() {
       {"AllDense", "glm-5.2-tiny-bf16",
        R"({"num_attention_heads": 2, "num_key_value_heads": 2, "hidden_size": 512,
            "first_k_dense_replace": 4, "index_topk": 127, "n_shared_experts": 2})"},
+      {"SharedLists", "glm-5.2-tiny-bf16",
+       R"({"num_attention_heads": 2, "num_key_value_heads": 2, "hidden_size": 896,
+           "q_lora_rank": 256, "index_topk": 112, "index_n_heads": 33, "n_routed_experts": 20,
+           "n_group": 5, "topk_group": 2, "vocab_size": 999, "num_hidden_layers": 3,
+           "indexer_types": ["full", "shared", "shared"]})"},
+      {"EightGroups", "deepseek-v32-tiny",
+       R"({"num_attention_heads": 5, "num_key_value_heads": 5, "hidden_size": 768,
+           "index_topk": 120, "n_routed_experts": 48, "topk_group": 3, "num_experts_per_tok": 6,
+           "moe_intermediate_size": 256, "vocab_size": 777, "num_hidden_layers": 2})"},
   };
 }
 
