@@ -170,6 +170,20 @@ TEST_P(DynamicCorpus, IsInTheTableOfTheDocumentation) {
   ADD_FAILURE() << "docs/check.md has no row for " << one.name;
 }
 
+int exit_code_of(const std::string& shell_command) {
+  EmulateOptions options;
+  options.check_races = true;
+  options.program = {"/bin/sh", "-c", shell_command};
+  return run_emulate(options);
+}
+
+TEST(EmulateCheck, SaysThatNothingWasChecked) { EXPECT_EQ(exit_code_of("true"), 2); }
+
+TEST(EmulateCheck, HandsOnTheExitCodeOfTheProgram) {
+  EXPECT_EQ(exit_code_of("exit 7"), 7);
+  EXPECT_EQ(exit_code_of("kill -9 $$"), 128 + 9);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, DynamicCorpus, testing::ValuesIn(find_cases()),
                          [](const testing::TestParamInfo<Case>& one) { return one.param.name; });
 
