@@ -84,7 +84,8 @@ void launch_routed_tiles(RoutedLaunch params, const pdl::LaunchOptions& options)
   pdl::launch(kRoutedDeclaration, kernel,
               {.grid = dim3(std::min(multiprocessors(), most_experts * matrix.tile_count())),
                .block = dim3(warps * 32),
-               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
+               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes),
+               .half_sm = true},
               options, params);
 }
 
@@ -95,8 +96,12 @@ void launch_down_tiles(DownLaunch params, const pdl::LaunchOptions& options) {
   const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
   constexpr int kStaticBytes = sizeof(experts::DownShared<kTokenTiles>);
   const int staged_bytes = experts::CodeUnits::bytes(experts::StagedRows::units(params));
-  int other_bytes = two_partials(warps, params.tokens);
-  const bool staged = is_fp8 && fits(warps, kDownChunks, kStaticBytes + other_bytes + staged_bytes);
+  constexpr int kBatch = experts::kBatchTiles<kTokenTiles>;
+  int other_bytes =
+      warps * kBatch * experts::partial_floats(params.tokens) * static_cast<int>(sizeof(float));
+  const bool staged = is_fp8 &&
+                      std::max(params.down.groups(), params.shared_down.groups()) * kBatch <= 32 &&
+                      fits(warps, kDownChunks, kStaticBytes + other_bytes + staged_bytes);
   if (staged) other_bytes += staged_bytes;
   params.ring = plan_rings(is_fp8, warps, kDownChunks, kStaticBytes + other_bytes);
   const auto kernel = staged ? down_kernel<kTokenTiles, experts::StagedRows>
@@ -104,7 +109,8 @@ void launch_down_tiles(DownLaunch params, const pdl::LaunchOptions& options) {
   pdl::launch(kDownDeclaration, kernel,
               {.grid = dim3(std::min(multiprocessors(), params.down.tile_count())),
                .block = dim3(warps * 32),
-               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
+               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes),
+               .half_sm = true},
               options, params);
 }
 
