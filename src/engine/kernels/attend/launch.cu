@@ -28,17 +28,20 @@ void launch(const AttendParams& params, const pdl::LaunchOptions& options) {
   pdl::launch(kAttendDeclaration, kernel,
               {.grid = dim3(params.splits, head_tiles(params.heads), params.tokens),
                .block = dim3(attend::kThreads),
-               .dynamic_shared_bytes = sizeof(attend::Shared<kKeys>)},
+               .dynamic_shared_bytes = sizeof(attend::Shared<kKeys>),
+               .half_sm = true},
               options, params);
 }
 
 }  // namespace
 
 int attention_splits(int tokens, int heads, int keys) {
-  const unsigned wanted = std::max(1, kMostParts / (tokens * head_tiles(heads)));
-  const unsigned filled = ceil_divide(keys, kFewKeys);
+  // One CTA for each SM of an H200 while their keys come in one go, else two.
+  const bool few = tokens < 4;
+  const unsigned wanted = std::max(1, (few ? 128 : 256) / (tokens * head_tiles(heads)));
+  const unsigned filled = ceil_divide(keys, few ? kFewKeys : kManyKeys);
   const auto splits = static_cast<int>(std::min(std::bit_floor(wanted), std::bit_ceil(filled)));
-  return std::max(splits, kPartGroup);
+  return std::max(splits, few ? kFewPartsGroup : kManyPartsGroup);
 }
 
 void launch_attend(const AttendParams& params, const pdl::LaunchOptions& options) {

@@ -11,9 +11,10 @@
 
 namespace slipstream::engine::kernels {
 
-// Whoever combines the splits of all tokens takes this many at a time, and this many in all.
-inline constexpr int kPartGroup = 8;
-inline constexpr int kMostParts = 128;
+// Whoever combines the splits of all tokens takes groups of this many, so a token has a multiple of
+// them, and there are at most 16 groups in all.
+inline constexpr int kFewPartsGroup = 8;
+inline constexpr int kManyPartsGroup = 16;
 
 struct AttendParams {
   pdl::Produced<const __nv_bfloat16> absorbed = {};  // [tokens, heads, 512], read after the wait

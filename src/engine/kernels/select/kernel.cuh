@@ -19,8 +19,7 @@ namespace select {
 
 // Writes the slots of the slice's keys that rank at or above the border, behind those of the
 // warps and CTAs before this one.
-__device__ __forceinline__ void write_list(const SelectParams& params, const StepRow& place,
-                                           const Slice& slice, const SelectShared& shared,
+__device__ __forceinline__ void write_list(const Slice& slice, const SelectShared& shared,
                                            int* list) {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
@@ -28,7 +27,6 @@ __device__ __forceinline__ void write_list(const SelectParams& params, const Ste
   list += shared.kept_before + __reduce_add_sync(kAllLanes, lane < warp ? shared.kept[lane] : 0);
   const float border = score_of(shared.border);
   const int last_equal = position_of(shared.border);
-  const int* pages = params.places.pages.get() + place.sequence * params.places.pages_per_sequence;
   visit_scores(slice, [&](const Four& four) {
     const int position = slice.first + four.index;
     bool keeps[4];
@@ -44,7 +42,7 @@ __device__ __forceinline__ void write_list(const SelectParams& params, const Ste
       all += __popc(lanes);
     }
     if (keeps[0] || keeps[1] || keeps[2] || keeps[3]) {
-      const int slot = pages[position / kPageSize] * kPageSize + position % kPageSize;
+      const int slot = slot_of(slice, position);
       int* target = list + before;
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
@@ -77,10 +75,11 @@ __global__ void __launch_bounds__(kSelectThreads)
   if (keys <= params.index_topk || worker >= workers) return;
   const Slice slice =
       make_slice(reinterpret_cast<float*>(dynamic + sizeof(SelectShared)), keys, workers, worker);
-  load_slice(slice, params.scores.get() + token * params.score_stride);
+  load_slice(slice, params.scores.get() + token * params.score_stride,
+             params.places.pages.get() + place.sequence * params.places.pages_per_sequence);
   ops::cluster_wait();
   find_border(slice, {workers, worker}, params.index_topk, shared);
-  write_list(params, place, slice, shared, params.lists.get() + token * params.index_topk);
+  write_list(slice, shared, params.lists.get() + token * params.index_topk);
 }
 
 }  // namespace slipstream::engine::kernels

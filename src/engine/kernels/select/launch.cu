@@ -27,11 +27,13 @@ void launch_select(const SelectParams& params, const pdl::LaunchOptions& options
   const auto most_keys = std::min<std::int64_t>(
       params.score_stride,
       std::max(ceil_divide(params.score_stride, cluster), kSelectLeastKeys) + 4);
+  const std::int64_t words = most_keys + most_keys / kPageSize + 2;
   pdl::launch(kSelectDeclaration, select_kernel,
               {.grid = dim3(cluster, params.tokens),
                .block = dim3(kSelectThreads),
-               .dynamic_shared_bytes = sizeof(select::SelectShared) + most_keys * sizeof(float),
-               .cluster = dim3(cluster)},
+               .dynamic_shared_bytes = sizeof(select::SelectShared) + words * sizeof(float),
+               .cluster = dim3(cluster),
+               .half_sm = true},
               options, params);
 }
 

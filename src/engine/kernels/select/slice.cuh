@@ -31,10 +31,12 @@ __device__ __forceinline__ float score_of(Rank rank) {
   return from_ordered_bits(static_cast<std::uint32_t>(rank >> 32));
 }
 
-// Each warp has a range of rows of its own, so that it can write what it keeps in one go.
+// Each warp has a range of rows of its own, so that it can write what it keeps in one go. The pages
+// lie behind the scores.
 struct Slice {
   float* scores;
-  int first;  // position
+  int* pages;  // that hold the slice's keys
+  int first;   // position
   int count;
   int rows_per_warp;
 };
@@ -44,7 +46,8 @@ __device__ __forceinline__ Slice make_slice(float* scores, int keys, int workers
   const int first = min(worker * per_worker, keys);
   const int count = min(keys - first, per_worker);
   const int rows = (count + kRowKeys - 1) / kRowKeys;
-  return {scores, first, count, (rows + kSelectWarps - 1) / kSelectWarps};
+  int* pages = reinterpret_cast<int*>(scores + (count + 3) / 4 * 4);
+  return {scores, pages, first, count, (rows + kSelectWarps - 1) / kSelectWarps};
 }
 
 // Four neighbouring scores of a lane; only the first `present` exist.
@@ -74,16 +77,29 @@ __device__ __forceinline__ void visit_scores(const Slice& slice, const Visit& vi
   }
 }
 
-// Each thread copies what it will visit.
-__device__ __forceinline__ void load_slice(const Slice& slice, const float* scores) {
-  int index = static_cast<int>(threadIdx.x) / 32 * slice.rows_per_warp * kRowKeys +
-              static_cast<int>(threadIdx.x) % 32 * 4;
-  for (int row = 0; row < slice.rows_per_warp; ++row, index += kRowKeys) {
+// Each thread copies what it will visit. The pages that hold it arrive for the next barrier.
+__device__ __forceinline__ void load_slice(const Slice& slice, const float* scores,
+                                           const int* pages) {
+  const int lane = threadIdx.x % 32;
+  const int first = static_cast<int>(threadIdx.x) / 32 * slice.rows_per_warp * kRowKeys;
+  for (int index = first + lane * 4; index < first + slice.rows_per_warp * kRowKeys;
+       index += kRowKeys) {
     if (index >= slice.count) break;
     copy_16(slice.scores + index, scores + slice.first + index);
   }
+  const int first_page = slice.first / kPageSize;
+  const int page_count = (slice.first + slice.count - 1) / kPageSize - first_page + 1;
+  for (int i = threadIdx.x; i < page_count; i += kSelectThreads) {
+    copy_4(slice.pages + i, pages + first_page + i);
+  }
   commit_copies();
   wait_copies();
+}
+
+// Slot of a position of the slice.
+__device__ __forceinline__ int slot_of(const Slice& slice, int position) {
+  const int page = slice.pages[position / kPageSize - slice.first / kPageSize];
+  return page * kPageSize + position % kPageSize;
 }
 
 }  // namespace select

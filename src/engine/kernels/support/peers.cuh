@@ -41,10 +41,15 @@ __device__ __forceinline__ void store_to(float2& variable, int peer, float2 valu
       : "memory");
 }
 
-// 16 bytes from global to shared memory, behind the thread's back; wait_copies<n>() returns once
-// all but the last n groups of the thread's copies have arrived.
+// 16 or 4 bytes from global to shared memory, behind the thread's back; wait_copies<n>() returns
+// once all but the last n groups of the thread's copies have arrived.
 __device__ __forceinline__ void copy_16(void* shared, const void* global) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(ops::shared_address(shared)),
+               "l"(global)
+               : "memory");
+}
+__device__ __forceinline__ void copy_4(void* shared, const void* global) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(ops::shared_address(shared)),
                "l"(global)
                : "memory");
 }

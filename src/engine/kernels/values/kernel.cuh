@@ -23,24 +23,23 @@ inline constexpr int kWarps = kSlices;
 inline constexpr int kThreads = kWarps * 32;
 inline constexpr int kClusterRows = kWarps * kTileRows;
 inline constexpr int kColumnThreads = kSliceColumns / 4;
-inline constexpr int kGroups = kMostParts / kPartGroup;
-static_assert(kGroups * kColumnThreads == kThreads);
+inline constexpr int kGroups = kThreads / kColumnThreads;
 
 struct Shared {
   WeightChunk chunks[kWarps];
-  // Eight parts of a token each: their largest exponent and sum, and their weighted sum.
+  // Groups of parts of a token: their largest exponent and sum, and their weighted sum.
   float2 weights[kGroups];
   float4 sums[kGroups][kColumnThreads];
   __nv_bfloat16 latents[kMaxRows][kSliceColumns];
   float2 products[kSlices][kTileRows][kMaxRows / 2];  // of this CTA's rows, by their sender
 };
 
+// A part with factor 0 has no keys and has not been written.
 __device__ __forceinline__ void add_weighted(float4& sum, float factor, float4 values) {
-  if (factor == 0) return;  // a part without keys has not been written
-  sum.x += factor * values.x;
-  sum.y += factor * values.y;
-  sum.z += factor * values.z;
-  sum.w += factor * values.w;
+  sum.x += factor == 0 ? 0.0F : factor * values.x;
+  sum.y += factor == 0 ? 0.0F : factor * values.y;
+  sum.z += factor == 0 ? 0.0F : factor * values.z;
+  sum.w += factor == 0 ? 0.0F : factor * values.w;
 }
 
 // Factor of a part relative to a maximum.
@@ -48,8 +47,9 @@ __device__ __forceinline__ float part_factor(float2 weight, float largest) {
   return weight.y == 0 ? 0.0F : exp2f(weight.x - largest);
 }
 
-// Adds up eight parts of one token: thread t four columns of parts 8 (t / 16) to 8 (t / 16) + 7,
-// counted over all tokens.
+// Adds up groups of kPartGroup parts of one token: thread t four columns of group t / 16, counted
+// over all tokens.
+template <int kPartGroup>
 __device__ __forceinline__ void sum_parts(const ValuesParams& params, int head, int slice,
                                           Shared& shared) {
   const int group = threadIdx.x / kColumnThreads;
@@ -88,11 +88,10 @@ __device__ __forceinline__ void sum_parts(const ValuesParams& params, int head, 
 }
 
 // The slice's latents of each token, rounded: thread t four columns of token t / 16.
-__device__ __forceinline__ void combine(const ValuesParams& params, Shared& shared) {
+__device__ __forceinline__ void combine(const ValuesParams& params, int groups, Shared& shared) {
   const int token = threadIdx.x / kColumnThreads;
   const int own = threadIdx.x % kColumnThreads;
   if (token >= params.tokens) return;
-  const int groups = params.splits / kPartGroup;
   const int first = token * groups;
   // All loads at once: those of groups that the token does not have count for nothing.
   float2 weights[kGroups];
@@ -139,6 +138,7 @@ __device__ __forceinline__ void multiply(int slice, int tokens, int first_token,
 
 }  // namespace values
 
+template <int kPartGroup>
 __global__ void __launch_bounds__(values::kThreads)
     values_kernel(const __grid_constant__ ValuesParams params) {
   using namespace values;
@@ -153,9 +153,9 @@ __global__ void __launch_bounds__(values::kThreads)
 
   pdl::wait();
   pdl::trigger();
-  sum_parts(params, first_row / (params.w_uv.rows / params.heads), slice, shared);
+  sum_parts<kPartGroup>(params, first_row / (params.w_uv.rows / params.heads), slice, shared);
   __syncthreads();
-  combine(params, shared);
+  combine(params, params.splits / kPartGroup, shared);
   __syncthreads();
   wait_copies();
   ops::cluster_wait();

@@ -11,10 +11,14 @@ const pdl::KernelDeclaration kValuesDeclaration{
 };
 
 void launch_values(const ValuesParams& params, const pdl::LaunchOptions& options) {
-  pdl::launch(kValuesDeclaration, values_kernel,
+  const auto kernel = params.tokens * params.splits <= values::kGroups * kFewPartsGroup
+                          ? values_kernel<kFewPartsGroup>
+                          : values_kernel<kManyPartsGroup>;
+  pdl::launch(kValuesDeclaration, kernel,
               {.grid = dim3(values::kSlices, params.w_uv.rows / values::kClusterRows),
                .block = dim3(values::kThreads),
-               .cluster = dim3(values::kSlices)},
+               .cluster = dim3(values::kSlices),
+               .half_sm = true},
               options, params);
 }
 
