@@ -1,8 +1,9 @@
 // silu, then the down projections of chosen and shared experts, weighted and summed.
 //
-// A CTA owns every gridDim.x-th tile of 16 rows; its warps share the items out: item 0 is the
-// shared expert, then come the distinct chosen ones. A warp has the whole sum of an item in
-// registers, so that it can round and weight it before it adds; it streams its items across tiles.
+// A CTA owns neighbouring tiles of 16 rows and takes a batch of them at a time; its warps share the
+// items out: item 0 is the shared expert, then come the distinct chosen ones. What an item gives a
+// batch lies in one piece of memory. A warp has the whole sum of an item in registers, so that it
+// can round and weight it before it adds.
 //
 // PDL: weights of the shared expert before the wait, nothing else.
 #pragma once
@@ -15,6 +16,20 @@ namespace slipstream::engine::kernels {
 namespace experts {
 
 inline constexpr int kMostDownWarps = 16;
+// Tiles per batch.
+template <int kTokenTiles>
+inline constexpr int kBatchTiles = 4 / kTokenTiles;
+
+// Neighbouring tiles.
+struct Tiles {
+  int first;
+  int count;
+};
+__device__ __forceinline__ Tiles tiles_of_cta(int tiles) {
+  const unsigned ctas = gridDim.x;
+  const int first = static_cast<int>(blockIdx.x * static_cast<unsigned>(tiles) / ctas);
+  return {first, static_cast<int>((blockIdx.x + 1) * static_cast<unsigned>(tiles) / ctas) - first};
+}
 
 template <int kTokenTiles>
 struct DownShared {
@@ -33,48 +48,66 @@ __device__ __forceinline__ std::int64_t tile_of(const DownLaunch& params,
   return item == 0 ? tile : std::int64_t{plan.experts[item - 1]} * params.down.tile_count() + tile;
 }
 
-// The pieces of one warp: of each tile items warp, warp + warps, ...
+// A warp's way through its items, warp, warp + warps, ... of each batch of the CTA's tiles.
+template <int kTokenTiles>
+struct Place {
+  int item;
+  int batch;
+
+  __device__ void advance(int items) {
+    item += static_cast<int>(blockDim.x) / 32;
+    if (item < items) return;
+    item = static_cast<int>(threadIdx.x) / 32;
+    ++batch;
+  }
+  __device__ bool exists(const Tiles& own, int items) const {
+    return item < items && batch * kBatchTiles<kTokenTiles> < own.count;
+  }
+  __device__ Tiles tiles(const Tiles& own) const {
+    const int done = batch * kBatchTiles<kTokenTiles>;
+    return {own.first + done, min(own.count - done, kBatchTiles<kTokenTiles>)};
+  }
+};
+
+// The pieces of one warp.
 template <int kTokenTiles>
 class DownCursor {
  public:
   // Before the wait `most_items` bounds the items and only item 0 is known.
-  __device__ DownCursor(const DownLaunch& params, const Plan<kTokenTiles>& plan, int most_items)
-      : params_(params), plan_(plan), items_(most_items) {}
+  __device__ DownCursor(const DownLaunch& params, const Plan<kTokenTiles>& plan, const Tiles& own,
+                        int most_items)
+      : params_(params), plan_(plan), own_(own), items_(most_items) {}
   __device__ void set_items(int items) {
     items_ = items;
     known_ = items;
-    if (item_ >= items) next_tile();
+    if (place_.item >= items) place_.advance(items);
   }
-  __device__ bool valid() const { return tile_ < params_.down.tile_count() && item_ < known_; }
+  __device__ bool valid() const { return place_.exists(own_, known_); }
   __device__ Piece piece() const {
-    const PackedMatrix& matrix = matrix_of(params_, item_ == 0);
+    const PackedMatrix& matrix = matrix_of(params_, place_.item == 0);
     const int group_bytes = matrix.chunks_per_group() * kChunkBytes;
-    const int groups = min(params_.ring.piece_groups, matrix.groups() - done_);
-    const std::byte* source = matrix.tiles.get() + done_ * group_bytes +
-                              tile_of(params_, plan_, item_, tile_) * matrix.tile_bytes();
+    const Tiles tiles = place_.tiles(own_);
+    const int groups = min(params_.ring.piece_groups, tiles.count * matrix.groups() - done_);
+    const std::byte* source =
+        matrix.tiles.get() + done_ * group_bytes +
+        tile_of(params_, plan_, place_.item, tiles.first) * matrix.tile_bytes();
     return {source, static_cast<std::uint32_t>(groups * group_bytes)};
   }
   __device__ void advance() {
     done_ += params_.ring.piece_groups;
-    if (done_ < matrix_of(params_, item_ == 0).groups()) return;
+    if (done_ < place_.tiles(own_).count * matrix_of(params_, place_.item == 0).groups()) return;
     done_ = 0;
-    item_ += static_cast<int>(blockDim.x) / 32;
-    if (item_ >= items_) next_tile();
+    place_.advance(items_);
   }
 
  private:
-  __device__ void next_tile() {
-    item_ = static_cast<int>(threadIdx.x) / 32;
-    tile_ += static_cast<int>(gridDim.x);
-  }
-
   const DownLaunch& params_;
   const Plan<kTokenTiles>& plan_;
+  Tiles own_;
   int items_;
   int known_ = 1;
-  int tile_ = static_cast<int>(blockIdx.x);
-  int item_ = static_cast<int>(threadIdx.x) / 32;
-  int done_ = 0;
+  Place<kTokenTiles> place_ = {static_cast<int>(threadIdx.x) / 32, 0};
+  int done_ = 0;  // groups
 };
 
 // Gate and up of a row: those of chosen experts, then the shared expert's.
@@ -188,61 +221,68 @@ __device__ __forceinline__ void load_choices(const DownLaunch& params,
   }
 }
 
-// total += weight of the token * the item's sum, rounded; the shared expert weighs 1.
+// What the lane's result columns weigh: 0 for tokens that do not take the item.
 template <int kTokenTiles>
-__device__ __forceinline__ void add_item(const DownShared<kTokenTiles>& shared, int item,
-                                         std::uint32_t takers, const Sums<kTokenTiles>& sums,
-                                         Sums<kTokenTiles>& total) {
+using Weights = float[kTokenTiles][2];
+
+template <int kTokenTiles>
+__device__ __forceinline__ void item_weights(const DownShared<kTokenTiles>& shared, int item,
+                                             std::uint32_t takers, Weights<kTokenTiles>& weights) {
 #pragma unroll
   for (int t = 0; t < kTokenTiles; ++t) {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int token = t * 8 + threadIdx.x % 4 * 2 + i;
-      if ((takers >> token & 1) == 0) continue;
-      const float weight = item == 0 ? 1.0F : shared.weights[shared.plan.rows[item - 1][token]];
-      total[t][i] += weight * round_to_bf16(sums[t][i]);
-      total[t][i + 2] += weight * round_to_bf16(sums[t][i + 2]);
+      const bool takes = (takers >> token & 1) != 0;
+      weights[t][i] = item == 0 ? 1.0F
+                      : takes   ? shared.weights[shared.plan.rows[item - 1][token]]
+                                : 0.0F;
     }
   }
 }
 
-// A warp's way through items and tiles.
-struct Place {
-  int item;
-  int tile;
-
-  __device__ void advance(int items) {
-    item += static_cast<int>(blockDim.x) / 32;
-    if (item < items) return;
-    item = static_cast<int>(threadIdx.x) / 32;
-    tile += static_cast<int>(gridDim.x);
+// total += weight * sum, rounded, for the takers: sums of others mean nothing.
+template <int kTokenTiles>
+__device__ __forceinline__ void add_item(const Weights<kTokenTiles>& weights, std::uint32_t takers,
+                                         const Sums<kTokenTiles>& sums, Sums<kTokenTiles>& total) {
+#pragma unroll
+  for (int t = 0; t < kTokenTiles; ++t) {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      if ((takers >> (t * 8 + threadIdx.x % 4 * 2 + i) & 1) == 0) continue;
+      total[t][i] += weights[t][i] * round_to_bf16(sums[t][i]);
+      total[t][i + 2] += weights[t][i] * round_to_bf16(sums[t][i + 2]);
+    }
   }
-};
+}
 
-// The weights' scales of the place that `ahead` has come to.
+// The weights' scales of the place that `ahead` has come to, one per lane.
 template <int kTokenTiles>
 __device__ __forceinline__ float load_ahead(const DownLaunch& params, const Plan<kTokenTiles>& plan,
-                                            int items, Place& ahead) {
+                                            const Tiles& own, int items,
+                                            Place<kTokenTiles>& ahead) {
   float scales = 0.0F;
-  if (ahead.item < items && ahead.tile < params.down.tile_count()) {
+  if (ahead.exists(own, items)) {
     const PackedMatrix& matrix = matrix_of(params, ahead.item == 0);
-    scales =
-        load_scales(matrix, tile_of(params, plan, ahead.item, ahead.tile), {0, matrix.groups()});
+    const Tiles tiles = ahead.tiles(own);
+    // Those of neighbouring tiles lie behind each other.
+    scales = load_scales(matrix, tile_of(params, plan, ahead.item, tiles.first),
+                         {0, tiles.count * matrix.groups()});
   }
   ahead.advance(items);
   return scales;
 }
 
-// Adds what an item gives a tile.
+// Adds what an item gives a batch of tiles.
 template <int kTokenTiles, class Rows>
-__device__ __forceinline__ void multiply_item(const DownLaunch& params, const Rows& rows,
-                                              const DownShared<kTokenTiles>& shared, int item,
-                                              int tile, float scales, WeightRing& ring,
-                                              DownCursor<kTokenTiles>& cursor,
-                                              Sums<kTokenTiles>& total) {
+__device__ __forceinline__ void multiply_item(
+    const DownLaunch& params, const Rows& rows, const DownShared<kTokenTiles>& shared, int item,
+    const Tiles& tiles, float scales, WeightRing& ring, DownCursor<kTokenTiles>& cursor,
+    Sums<kTokenTiles> (&totals)[kBatchTiles<kTokenTiles>]) {
   const int lane = threadIdx.x % 32;
   const PackedMatrix& matrix = matrix_of(params, item == 0);
   const std::uint32_t takers = item == 0 ? (1U << params.tokens) - 1 : shared.plan.takers[item - 1];
+  const std::uint32_t active = Rows::kIsFp8 ? active_tiles(takers) : ~0U;
   int row[kTokenTiles];
 #pragma unroll
   for (int t = 0; t < kTokenTiles; ++t) {
@@ -250,19 +290,43 @@ __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Ro
     row[t] = item == 0 ? params.tokens * params.choices_per_token + token
                        : shared.plan.rows[item - 1][token];
   }
-  Sums<kTokenTiles> sums = {};
-  multiply_slice<kTokenTiles>(
-      ring, cursor, params.ring.piece_groups, matrix, Rows::kIsFp8 || matrix.is_fp8,
-      tile_of(params, shared.plan, item, tile), {0, matrix.groups()}, scales,
-      Rows::kIsFp8 ? active_tiles(takers) : ~0U,
-      [&](int group, int t, Operand& operand) { rows.load(group, row[t], operand); }, sums);
-  add_item<kTokenTiles>(shared, item, takers, sums, total);
+  Weights<kTokenTiles> weights;
+  item_weights<kTokenTiles>(shared, item, takers, weights);
+  PieceReader<DownCursor<kTokenTiles>> reader(ring, cursor, params.ring.piece_groups,
+                                              tiles.count * matrix.groups());
+#pragma unroll
+  for (int tile = 0; tile < kBatchTiles<kTokenTiles>; ++tile) {
+    if (tile >= tiles.count) break;
+    Sums<kTokenTiles> sums = {};
+#pragma unroll 1
+    for (int group = 0; group < matrix.groups(); ++group) {
+      Operand x[kTokenTiles];
+#pragma unroll
+      for (int t = 0; t < kTokenTiles; ++t) {
+        if (kTokenTiles == 1 || (active >> t & 1) != 0) rows.load(group, row[t], x[t]);
+      }
+      const int place = tile * matrix.groups() + group;
+      if (Rows::kIsFp8 || matrix.is_fp8) {
+        const float scale =
+            Rows::kIsFp8
+                ? __shfl_sync(kAllLanes, scales, place)
+                : matrix.scales
+                      .get()[tile_of(params, shared.plan, item, tiles.first) * matrix.groups() +
+                             place];
+        multiply_fp8_group<kTokenTiles>(reader.weights(kChunkBytes), scale, x, active, sums);
+      } else {
+        multiply_bf16_group<kTokenTiles>(reader.weights(2 * kChunkBytes), x, sums);
+      }
+      reader.advance();
+    }
+    add_item<kTokenTiles>(weights, takers, sums, totals[tile]);
+  }
 }
 
 }  // namespace experts
 
 template <int kTokenTiles, class Rows>
-__global__ void __launch_bounds__(experts::kMostDownWarps * 32, 1)
+__global__ void __maxnreg__(kTokenTiles == 1 ? 96 : 128)
     down_kernel(const __grid_constant__ DownLaunch params) {
   using namespace experts;
   extern __shared__ __align__(128) unsigned char memory[];
@@ -273,15 +337,17 @@ __global__ void __launch_bounds__(experts::kMostDownWarps * 32, 1)
   const int ring_bytes = params.ring.slots * params.ring.slot_bytes;
   WeightRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,
                   params.ring.slot_bytes);
-  DownCursor<kTokenTiles> cursor(params, shared.plan,
+  const Tiles own = tiles_of_cta(params.down.tile_count());
+  DownCursor<kTokenTiles> cursor(params, shared.plan, own,
                                  1 + min(params.tokens * params.choices_per_token, params.experts));
   // slipstream-check: allow R2: a tile of down or of shared_down, which are weights both
   ring.fill(cursor);
   shared.plan.clear();
   unsigned char* const after_rings = memory + warps * ring_bytes;
   float* const partials = reinterpret_cast<float*>(after_rings);
-  const int partials_size = warps * partial_floats(params.tokens);
-  const Rows rows(params, after_rings + 2 * partials_size * sizeof(float));
+  const int tile_size = partial_floats(params.tokens);
+  const Rows rows(params,
+                  after_rings + warps * kBatchTiles<kTokenTiles> * tile_size * sizeof(float));
   rows.rehearse();
   __syncthreads();
 
@@ -291,33 +357,42 @@ __global__ void __launch_bounds__(experts::kMostDownWarps * 32, 1)
   shared.plan.build(params.tokens, params.choices_per_token);
   // Activations and scales before the weights: loads that follow those wait behind them.
   const int items = 1 + shared.plan.count;
-  Place ahead = {warp, static_cast<int>(blockIdx.x)};
-  float scales = load_ahead(params, shared.plan, items, ahead);
-  float next_scales = load_ahead(params, shared.plan, items, ahead);
+  Place<kTokenTiles> ahead = {warp, 0};
+  float scales = load_ahead(params, shared.plan, own, items, ahead);
+  float next_scales = load_ahead(params, shared.plan, own, items, ahead);
   rows.prepare();
   cursor.set_items(items);
   ring.fill(cursor);
   __syncthreads();
 
-  int buffer_index = 0;
-  for (int tile = static_cast<int>(blockIdx.x); tile < params.down.tile_count();
-       tile += static_cast<int>(gridDim.x)) {
-    Sums<kTokenTiles> total = {};
+  Place<kTokenTiles> place = {warp, 0};
+  for (int batch = 0; batch * kBatchTiles<kTokenTiles> < own.count; ++batch) {
+    place.batch = batch;
+    const Tiles tiles = place.tiles(own);
+    Sums<kTokenTiles> totals[kBatchTiles<kTokenTiles>] = {};
     for (int item = warp; item < items; item += warps) {
-      const float later_scales = load_ahead(params, shared.plan, items, ahead);
-      multiply_item<kTokenTiles>(params, rows, shared, item, tile, scales, ring, cursor, total);
+      const float later_scales = load_ahead(params, shared.plan, own, items, ahead);
+      multiply_item<kTokenTiles>(params, rows, shared, item, tiles, scales, ring, cursor, totals);
       scales = next_scales;
       next_scales = later_scales;
     }
-    float* const buffer = partials + buffer_index * partials_size;
-    store_partials<kTokenTiles>(total, params.tokens,
-                                buffer + warp * partial_floats(params.tokens));
+    if (batch > 0) __syncthreads();  // the sums of the batch before have been read
+#pragma unroll
+    for (int tile = 0; tile < kBatchTiles<kTokenTiles>; ++tile) {
+      if (tile >= tiles.count) break;
+      store_partials<kTokenTiles>(totals[tile], params.tokens,
+                                  partials + (tile * warps + warp) * tile_size);
+    }
     __syncthreads();
-    add_partials(buffer, params.tokens, ~0U, [&](int row, int token, float sum) {
-      params.output.get()[std::int64_t{token} * params.down.rows + tile * kTileRows + row] =
-          __float2bfloat16_rn(sum);
-    });
-    buffer_index ^= 1;
+#pragma unroll 1
+    for (int tile = 0; tile < tiles.count; ++tile) {
+      add_partials(partials + tile * warps * tile_size, params.tokens, ~0U,
+                   [&](int row, int token, float sum) {
+                     params.output.get()[std::int64_t{token} * params.down.rows +
+                                         (tiles.first + tile) * kTileRows + row] =
+                         __float2bfloat16_rn(sum);
+                   });
+    }
   }
 }
 

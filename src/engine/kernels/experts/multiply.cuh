@@ -97,6 +97,33 @@ __device__ __forceinline__ void multiply_slice(WeightRing& ring, Cursor& cursor,
   }
 }
 
+// Takes a run of groups, whose pieces come next out of the ring, one group at a time.
+template <class Cursor>
+class PieceReader {
+ public:
+  __device__ PieceReader(WeightRing& ring, Cursor& cursor, int piece_groups, int groups)
+      : ring_(ring), cursor_(cursor), piece_groups_(piece_groups), left_(groups) {}
+  // Where the lane's part of the next group starts.
+  __device__ std::uint32_t weights(int group_bytes) {
+    if (in_piece_ == 0) piece_ = ring_.wait() + threadIdx.x % 32 * 16;
+    return piece_ + in_piece_ * group_bytes;
+  }
+  __device__ void advance() {
+    --left_;
+    if (++in_piece_ < piece_groups_ && left_ > 0) return;
+    in_piece_ = 0;
+    ring_.release(cursor_);
+  }
+
+ private:
+  WeightRing& ring_;
+  Cursor& cursor_;
+  int piece_groups_;
+  int left_;
+  int in_piece_ = 0;
+  std::uint32_t piece_ = 0;
+};
+
 // Which token tiles have takers, as bits.
 __device__ __forceinline__ std::uint32_t active_tiles(std::uint32_t takers) {
   return static_cast<std::uint32_t>((takers & 0xffU) != 0) |
