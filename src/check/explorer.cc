@@ -37,13 +37,14 @@ bool Explorer::has_called(uint32_t return_site, bool ordered) const {
 
 // Calls that were reached since a return was visited.
 void Explorer::resume_returns() {
-  for (auto& [node, followed] : returns_) {
+  for (auto& entry : returns_) {
+    const uint32_t node = entry.first;
     const auto& targets = flow_.blocks[node / 2].targets;
     const auto callers = std::count_if(targets.begin(), targets.end(), [&](uint32_t target) {
       return has_called(target, node % 2 == 1);
     });
-    if (callers == followed) continue;
-    followed = callers;
+    if (callers == entry.second) continue;
+    entry.second = callers;
     work_.insert(node);
   }
 }
