@@ -85,6 +85,7 @@ struct LinearParams {
   int token_shift = 0;    // 1 << token_shift is at least `tokens`
   LinearMemory memory = {};
   std::uint16_t first_tiles[kMaxClusters + 1] = {};
+  std::uint16_t first_chunks[kMaxClusters + 1] = {};  // of one group of columns
 
   SLIPSTREAM_HOST_DEVICE int ctas() const { return clusters * cluster_ctas; }
   SLIPSTREAM_HOST_DEVICE int groups() const { return segments[0].matrix.groups(); }

@@ -32,6 +32,17 @@ constexpr int kTileOutputBytes = 24;  // sizeof(TileOutput)
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
+// Chunks of one group of columns in the tiles before `tile`.
+std::int64_t chunks_before(const LinearParams& params, std::int64_t tile) {
+  std::int64_t chunks = 0;
+  for (int i = 0; i < params.segment_count; ++i) {
+    const PackedMatrix& matrix = params.segments[i].matrix;
+    chunks += std::min<std::int64_t>(tile, matrix.tile_count()) * matrix.chunks_per_group();
+    tile -= std::min<std::int64_t>(tile, matrix.tile_count());
+  }
+  return chunks;
+}
+
 // Tiles are shared out by their bytes.
 void deal_tiles(LinearParams& params) {
   std::int64_t all = 0;
@@ -49,6 +60,7 @@ void deal_tiles(LinearParams& params) {
       left -= std::int64_t{matrix.tile_count()} * chunks;
     }
     params.first_tiles[cluster] = static_cast<std::uint16_t>(tile);
+    params.first_chunks[cluster] = static_cast<std::uint16_t>(chunks_before(params, tile));
   }
 }
 

@@ -57,34 +57,27 @@ struct WarpRun {
   bool begins_tile = false;  // the first piece is its tile's first
 };
 
-// Chunks of one group of columns in the tiles before `tile`.
-__device__ __forceinline__ int chunks_before(const LinearParams& params, int tile) {
-  int chunks = 0;
-#pragma unroll
-  for (int i = 0; i < kMaxSegments; ++i) {
-    if (i >= params.segment_count) break;
-    const PackedMatrix& matrix = params.segments[i].matrix;
-    const int tiles = matrix.tile_count();
-    chunks += max(min(tile, tiles), 0) * matrix.chunks_per_group();
-    tile -= tiles;
-  }
-  return chunks;
-}
+// Tile `tile` of all segments' tiles.
+struct FoundTile {
+  Segment segment;
+  int tile;           // of the segment
+  int chunks_before;  // of one group of columns, in all tiles before it
 
-// The segment that tile `tile` of all segments' tiles belongs to; `tile` becomes its own. Unrolled,
-// so that every field is read at a fixed place of the parameters.
-__device__ __forceinline__ Segment take_segment(const LinearParams& params, int& tile) {
-  Segment segment = params.segments[0];
+  // Unrolled, so that every field is read at a fixed place of the parameters.
+  __device__ FoundTile(const LinearParams& params, int index)
+      : segment(params.segments[0]), tile(index), chunks_before(0) {
 #pragma unroll
-  for (int i = 1; i < kMaxSegments; ++i) {
-    const int tiles = segment.matrix.tile_count();
-    if (i < params.segment_count && tile >= tiles) {
-      tile -= tiles;
-      segment = params.segments[i];
+    for (int i = 1; i < kMaxSegments; ++i) {
+      const int tiles = segment.matrix.tile_count();
+      if (i < params.segment_count && tile >= tiles) {
+        chunks_before += tiles * segment.matrix.chunks_per_group();
+        tile -= tiles;
+        segment = params.segments[i];
+      }
     }
+    chunks_before += tile * segment.matrix.chunks_per_group();
   }
-  return segment;
-}
+};
 
 // Writes the pieces of the calling warp's run, and outputs of tiles that begin in it; each lane
 // looks at one tile.
@@ -92,17 +85,16 @@ __device__ __forceinline__ WarpRun find_pieces(const LinearParams& params, const
                                                Piece* pieces, TileOutput* outputs) {
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int before = chunks_before(params, work.first_tile);
-  const int all = (chunks_before(params, work.first_tile + work.tiles) - before) * work.groups;
+  const int before = params.first_chunks[work.cluster];
+  const int all = (params.first_chunks[work.cluster + 1] - before) * work.groups;
   const int begin = all * warp / kWarps;
   const int end = all * (warp + 1) / kWarps;
   WarpRun run;
   run.chunks = end - begin;
   for (int first = 0; first < work.tiles; first += 32) {
-    int tile = work.first_tile + first + lane;
-    const int tile_begin = (chunks_before(params, tile) - before) * work.groups;
-    const Segment segment = take_segment(params, tile);
-    const PackedMatrix& matrix = segment.matrix;
+    const FoundTile found(params, work.first_tile + first + lane);
+    const PackedMatrix& matrix = found.segment.matrix;
+    const int tile_begin = (found.chunks_before - before) * work.groups;
     const int tile_end = tile_begin + matrix.chunks_per_group() * work.groups;
     const int from = max(begin, tile_begin);
     const int to = min(end, tile_end);
@@ -119,14 +111,16 @@ __device__ __forceinline__ WarpRun find_pieces(const LinearParams& params, const
       piece.first_chunk = from - tile_begin;
       const int chunk = work.first_group * matrix.chunks_per_group() + piece.first_chunk;
       piece.weights =
-          matrix.tiles.get() + tile * matrix.tile_bytes() + std::int64_t{chunk} * kChunkBytes;
-      piece.scales = matrix.is_fp8 ? matrix.scales.get() + tile * matrix.groups() + chunk : nullptr;
+          matrix.tiles.get() + found.tile * matrix.tile_bytes() + std::int64_t{chunk} * kChunkBytes;
+      piece.scales =
+          matrix.is_fp8 ? matrix.scales.get() + found.tile * matrix.groups() + chunk : nullptr;
     }
     if (meets && from == tile_begin) {
-      const int row = tile * kTileRows;
-      auto* output = static_cast<std::byte*>(segment.output.get());
-      outputs[first + lane] = {output + row * (segment.output_is_float32 ? 4 : 2),
-                               segment.output_stride, matrix.rows - row, segment.output_is_float32};
+      const int row = found.tile * kTileRows;
+      auto* output = static_cast<std::byte*>(found.segment.output.get());
+      outputs[first + lane] = {output + row * (found.segment.output_is_float32 ? 4 : 2),
+                               found.segment.output_stride, matrix.rows - row,
+                               found.segment.output_is_float32};
     }
     run.pieces += __popc(meeting);
   }
