@@ -37,7 +37,7 @@ void launch(const AttendParams& params, const pdl::LaunchOptions& options) {
 
 int attention_splits(int tokens, int heads, int keys) {
   // One CTA for each SM of an H200 while their keys come in one go, else two.
-  const bool few = tokens < 4;
+  const bool few = tokens < 8;
   const unsigned wanted = std::max(1, (few ? 128 : 256) / (tokens * head_tiles(heads)));
   const unsigned filled = ceil_divide(keys, few ? kFewKeys : kManyKeys);
   const auto splits = static_cast<int>(std::min(std::bit_floor(wanted), std::bit_ceil(filled)));
