@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Turns what `slipstream bench decode --json` wrote into the tables of docs/performance.md.
 
-    tools/decode_tables.py steps FILE...    # milliseconds by batch and context, of each file
-    tools/decode_tables.py stages FILE...   # launch by launch, of each file's traced steps
+tools/decode_tables.py steps FILE...    # milliseconds by batch and context, of each file
+tools/decode_tables.py stages FILE...   # launch by launch, of each file's traced steps
 """
 
 import argparse

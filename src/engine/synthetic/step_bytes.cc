@@ -96,7 +96,7 @@ StepBytes::Stage StepBytes::attend() const {
 StepBytes::Stage StepBytes::values(const LayerWeights& layer) const {
   const int heads = shapes_.local_heads();
   return {"project_values", bytes_of(layer.w_uv) + activations(heads * kernels::kLatent) +
-                                      activations(layer.w_uv.rows)};
+                                activations(layer.w_uv.rows)};
 }
 
 StepBytes::Stage StepBytes::output(const LayerWeights& layer) const {

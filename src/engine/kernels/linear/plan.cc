@@ -134,7 +134,7 @@ LinearMemory lay_out(const LinearParams& params, const Largest& largest, int rin
 Largest share_out(LinearParams& params, int cluster_ctas) {
   params.cluster_ctas = cluster_ctas;
   params.cluster_shift = std::countr_zero(static_cast<unsigned>(cluster_ctas));
-  params.token_shift = std::bit_width(static_cast<unsigned>(params.tokens - 1));
+  params.token_shift = static_cast<int>(std::bit_width(static_cast<unsigned>(params.tokens - 1)));
   params.clusters = std::min(most_clusters(cluster_ctas), params.tile_count());
   deal_tiles(params);
   const Largest largest = largest_cta(params);
