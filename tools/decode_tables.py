@@ -52,7 +52,20 @@ def print_stages(figures):
         if "pdl_on_us" not in step.get("stages", [{}])[0]:
             continue
         print(f"{title(figures)}; batch {step['batch']}, context {step['context']}.\n")
-        print_row("stage launches CTAs MB floor no-PDL PDL hand-over work of-floor".split())
+        print_row(
+            [
+                "stage",
+                "launches",
+                "CTAs",
+                "MB",
+                "floor",
+                "no-PDL",
+                "PDL",
+                "hand-over",
+                "work",
+                "of-floor",
+            ]
+        )
         print_row(["---"] * 10)
         for stage in step["stages"]:
             print_row(stage_cells(stage))
