@@ -50,8 +50,8 @@ int number_of(const char* variable, int otherwise) {
   const char* text = std::getenv(variable);
   return text == nullptr ? otherwise : std::atoi(text);
 }
-int replays() { return number_of("SLIPSTREAM_TEST_REPLAYS", 3); }
-int long_run() { return number_of("SLIPSTREAM_TEST_TOKENS", 4); }
+int replays() { return number_of("SLIPSTREAM_TEST_REPLAYS", 2); }
+int long_run() { return number_of("SLIPSTREAM_TEST_TOKENS", 2); }
 
 std::vector<int> prompt(int sequence) {
   std::vector<int> ids;
