@@ -88,7 +88,7 @@ std::int64_t bytes_of(const Checkpoint& shapes, const TensorSpec& spec) {
   const std::int64_t elements = std::int64_t{shape.rows} * shape.columns;
   // kv_b is kept in bf16; a scale stands for 16 rows.
   const bool is_fp8 = spec.kind == TensorKind::kLinear && !spec.name.ends_with("kv_b_proj.weight");
-  return is_fp8 ? elements + 4 * (elements / (16 * 128)) : elements * 2;
+  return is_fp8 ? elements + 4 * (elements / (std::int64_t{16} * 128)) : elements * 2;
 }
 
 }  // namespace

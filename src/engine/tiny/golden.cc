@@ -1,5 +1,7 @@
 #include "engine/tiny/golden.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -10,6 +12,10 @@
 
 namespace slipstream::engine::tiny {
 namespace {
+
+std::string golden_file(const std::string& directory, const std::string& name, const char* suffix) {
+  return fmt::format("{}/{}.{}", directory, name, suffix);
+}
 
 Matrix read_matrix(const StoredTensor& tensor) {
   Matrix result(static_cast<int>(tensor.shape[0]), static_cast<int>(tensor.shape[1]));
@@ -42,13 +48,13 @@ std::vector<int> GoldenPrompt::processed_ids() const {
 }
 
 Golden::Golden(const std::string& directory, const std::string& name)
-    : name_(name), store_(TensorStore::open_file(directory + "/" + name + ".safetensors")) {
+    : name_(name), store_(TensorStore::open_file(golden_file(directory, name, "safetensors"))) {
   const auto ids = [](const JsonReader& prompt, const char* key) {
     const std::vector<std::int64_t> list = prompt.integers(key);
     return std::vector<int>(list.begin(), list.end());
   };
   for (const JsonReader& prompt :
-       JsonReader::read(directory + "/" + name + ".json").objects("prompts")) {
+       JsonReader::read(golden_file(directory, name, "json")).objects("prompts")) {
     const std::string index = std::to_string(prompts_.size());
     prompts_.push_back({ids(prompt, "ids"), ids(prompt, "continuation"),
                         prompt.number("engine_cosine_mean"),
