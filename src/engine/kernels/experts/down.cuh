@@ -326,7 +326,7 @@ __device__ __forceinline__ void multiply_item(
 }  // namespace experts
 
 template <int kTokenTiles, class Rows>
-__global__ void __maxnreg__(kTokenTiles == 1 ? 96 : 128)
+__global__ void __launch_bounds__(experts::kMostDownWarps * 32, 1)
     down_kernel(const __grid_constant__ DownLaunch params) {
   using namespace experts;
   extern __shared__ __align__(128) unsigned char memory[];

@@ -242,7 +242,7 @@ __device__ __forceinline__ void write_choices(const RoutedLaunch& params,
 }  // namespace experts
 
 template <int kTokenTiles, template <int> class Input>
-__global__ void __maxnreg__(kTokenTiles == 1 ? 112 : 128)
+__global__ void __launch_bounds__(experts::kMostRoutedWarps * 32, 2)
     routed_kernel(const __grid_constant__ RoutedLaunch params) {
   using namespace experts;
   extern __shared__ __align__(128) unsigned char memory[];
