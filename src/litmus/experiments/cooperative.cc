@@ -3,7 +3,7 @@
 namespace slipstream::litmus {
 namespace {
 
-constexpr std::size_t kMostOfAnSm = 160 * 1024;
+constexpr std::size_t kMostOfAnSm = std::size_t{160} << 10;
 
 Kernel cooperative(Kernel kernel) {
   kernel.cooperative = true;
