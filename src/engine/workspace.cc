@@ -121,6 +121,11 @@ void Workspace::allocate(const ModelConfig& config) {
   check_cuda(
       cudaMemcpy(rope.data(), table.data(), table.size() * sizeof(float), cudaMemcpyHostToDevice),
       "copy of the rope table");
+  // Kernels read parts and lists before they know whether there are any, and drop what they read.
+  check_cuda(cudaMemset(partials.data(), 0, partials.bytes()), "cudaMemset of attention's parts");
+  if (lists.bytes() > 0) {
+    check_cuda(cudaMemset(lists.data(), 0, lists.bytes()), "cudaMemset of the index lists");
+  }
 }
 
 std::int64_t Workspace::bytes() const {
