@@ -50,6 +50,7 @@ class LaunchScope {
   __device__ __forceinline__ ~LaunchScope() {
     if (!is_stamping_thread() || index_ >= stamp_lists.capacity) return;
     const std::uint32_t cta = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z);
+    // slipstream-check: allow R1 R2 R6: every CTA has a place of its own, read when all is done
     stamp_lists.stamps[std::uint64_t{sm_} * stamp_lists.capacity + index_] = {
         start_, hook_times().trigger, hook_times().wait_return, global_time(), cta, sm_};
   }
