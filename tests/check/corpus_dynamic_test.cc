@@ -4,36 +4,19 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
 #include "cli/emulate.h"
+#include "corpus_cases.h"
 
 namespace slipstream {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Case {
-  std::string name;
-  std::string source;
-  bool has_bug = false;
-};
-
-// gtest prints it.
-void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 bool is_for_old_ptx(const std::string& source) {
   return source.find("\n// nvcc: -gencode arch=compute_80,") != std::string::npos;
@@ -44,17 +27,8 @@ bool needs_other_architecture(const std::string& source) {
 
 // Those that need another architecture than the emulated device has are not here.
 std::vector<Case> find_cases() {
-  std::vector<Case> cases;
-  for (const char* folder : {"bugs", "silent"}) {
-    for (const auto& entry : fs::directory_iterator(fs::path(CORPUS_SOURCES) / folder)) {
-      std::string source = read_text(entry.path());
-      if (needs_other_architecture(source)) continue;
-      cases.push_back(
-          {entry.path().stem().string(), std::move(source), std::string(folder) == "bugs"});
-    }
-  }
-  std::sort(cases.begin(), cases.end(),
-            [](const Case& a, const Case& b) { return a.name < b.name; });
+  std::vector<Case> cases = find_corpus_cases(CORPUS_SOURCES);
+  std::erase_if(cases, [](const Case& one) { return needs_other_architecture(one.source); });
   return cases;
 }
 

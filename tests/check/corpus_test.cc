@@ -2,50 +2,20 @@
 // rules; repaired, and for false alarms, nothing is.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <regex>
 #include <set>
 #include <sstream>
 
 #include "check/checker.h"
 #include "check/source_notes.h"
+#include "corpus_cases.h"
 #include "emulator/ptx/fatbin.h"
 
 namespace slipstream::check {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Case {
-  std::string name;
-  std::string source;
-  bool has_bug = false;
-};
-
-// gtest prints it.
-void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-std::vector<Case> find_cases() {
-  std::vector<Case> cases;
-  for (const char* folder : {"bugs", "silent"}) {
-    for (const auto& entry : fs::directory_iterator(fs::path(CORPUS_SOURCES) / folder)) {
-      cases.push_back(
-          {entry.path().stem().string(), read_text(entry.path()), std::string(folder) == "bugs"});
-    }
-  }
-  std::sort(cases.begin(), cases.end(),
-            [](const Case& a, const Case& b) { return a.name < b.name; });
-  return cases;
-}
 
 // The JSON in a comment that begins with "/* launches", or with "/* launches repaired".
 Launches launches_in(const std::string& source, bool repaired) {
@@ -143,7 +113,7 @@ TEST_P(Corpus, ReportsTheSameLinesFromSassAlone) {
   EXPECT_EQ(lines_of(found), lines_of(marked(one.source)));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Corpus, testing::ValuesIn(find_cases()),
+INSTANTIATE_TEST_SUITE_P(All, Corpus, testing::ValuesIn(find_corpus_cases(CORPUS_SOURCES)),
                          [](const testing::TestParamInfo<Case>& one) { return one.param.name; });
 
 }  // namespace
