@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "emulator/machine/grid_shape.h"
 #include "emulator/machine/race_check.h"
 
 namespace slipstream::emulator::machine {
@@ -11,16 +12,6 @@ namespace {
 
 // What shared memory holds before anybody writes it: not a number, in every floating-point type.
 constexpr int kUnwritten = 0xff;
-
-uint32_t warps_of(const GridRun& grid) {
-  return static_cast<uint32_t>((grid.launch.block.count() + Limits::kWarpSize - 1) /
-                               Limits::kWarpSize);
-}
-
-std::array<uint32_t, 3> unflatten(uint64_t index, const Dim3& dim) {
-  return {static_cast<uint32_t>(index % dim.x), static_cast<uint32_t>(index / dim.x % dim.y),
-          static_cast<uint32_t>(index / dim.x / dim.y)};
-}
 
 // The lanes of a warp that have a thread.
 uint32_t existing_lanes(const GridRun& grid, uint32_t warp) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "emulator/machine/global_memory.h"
+#include "emulator/machine/grid_shape.h"
 #include "emulator/machine/program.h"
 
 namespace slipstream::emulator::machine {
@@ -30,16 +31,6 @@ race::Dependency race_dependency(const Dependency& dependency) {
       break;
   }
   return {dependency.ticket, race::DependencyKind::kFull};
-}
-
-uint32_t warps_per_cta(const GridRun& grid) {
-  return static_cast<uint32_t>((grid.launch.block.count() + Limits::kWarpSize - 1) /
-                               Limits::kWarpSize);
-}
-
-std::array<uint32_t, 3> unflatten(uint64_t index, const Dim3& dim) {
-  return {static_cast<uint32_t>(index % dim.x), static_cast<uint32_t>(index / dim.x % dim.y),
-          static_cast<uint32_t>(index / dim.x / dim.y)};
 }
 
 // nvcc marks wide loads of which it uses only some bytes.
@@ -197,7 +188,7 @@ void RaceCheck::complete(Ticket ticket) { detector_.order().complete(ticket); }
 std::unique_ptr<race::ClusterOrder> RaceCheck::start_cluster(const GridRun& grid, uint64_t index) {
   note_deferred();
   return detector_.order().start_cluster(
-      grid.id, index, static_cast<uint32_t>(grid.cluster.count()), warps_per_cta(grid));
+      grid.id, index, static_cast<uint32_t>(grid.cluster.count()), warps_of(grid));
 }
 
 // --- The host.

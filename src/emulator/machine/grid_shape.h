@@ -1,0 +1,23 @@
+// Counts and coordinates of a grid's CTAs and warps.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "emulator/machine/grid_run.h"
+
+namespace slipstream::emulator::machine {
+
+// Of one CTA.
+[[nodiscard]] inline uint32_t warps_of(const GridRun& grid) {
+  return static_cast<uint32_t>((grid.launch.block.count() + Limits::kWarpSize - 1) /
+                               Limits::kWarpSize);
+}
+
+// The coordinates of the index-th CTA or thread, x first.
+[[nodiscard]] inline std::array<uint32_t, 3> unflatten(uint64_t index, const Dim3& dim) {
+  return {static_cast<uint32_t>(index % dim.x), static_cast<uint32_t>(index / dim.x % dim.y),
+          static_cast<uint32_t>(index / dim.x / dim.y)};
+}
+
+}  // namespace slipstream::emulator::machine
