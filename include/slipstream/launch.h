@@ -57,10 +57,6 @@ struct LaunchShape {
   dim3 block;
   std::size_t dynamic_shared_bytes = 0;
   dim3 cluster = {1, 1, 1};
-  // Each CTA takes half of an SM's shared memory, or more where it needs more. In a chain of such
-  // launches the next one finds one free place on every SM; otherwise its CTAs pile up on the SMs
-  // that have most room, and the others stay idle.
-  bool half_sm = false;
 };
 
 // Starts `function` with one parameter of `parameter_bytes` bytes. Prefer the typed form below.

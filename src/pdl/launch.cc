@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <map>
@@ -23,7 +22,6 @@ constexpr int kFirstArchitectureWithPdl = 90;
 struct LoadedKernel {
   bool has_wait_instruction = false;             // compiled for sm_90 or later
   std::size_t dynamic_shared_bytes_allowed = 0;  // what static shared memory leaves, until raised
-  std::size_t half_sm_dynamic_bytes = 0;         // with static shared memory: half of an SM's
 };
 
 // Process-wide state: the switches and what was learnt about devices and kernels.
@@ -55,25 +53,10 @@ int current_device() {
   return device;
 }
 
-std::size_t device_attribute(cudaDeviceAttr attribute, int device) {
-  int value = 0;
-  check_cuda(cudaDeviceGetAttribute(&value, attribute, device), "cudaDeviceGetAttribute");
-  return static_cast<std::size_t>(value);
-}
-
-// Dynamic shared memory with which two CTAs fill an SM, the system's share of each counted in.
-std::size_t half_of_sm(int device, std::size_t static_bytes) {
-  const std::size_t half =
-      device_attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor, device) / 2;
-  const std::size_t taken =
-      device_attribute(cudaDevAttrReservedSharedMemoryPerBlock, device) + static_bytes;
-  return half > taken ? half - taken : 0;
-}
-
 // Looks the kernel up, and raises its limit of dynamic shared memory where this launch needs more
-// than any before. Changes `shape` to what it really takes.
+// than any before.
 LoadedKernel prepare(const KernelDeclaration& declaration, const void* function, int device,
-                     LaunchShape& shape) {
+                     std::size_t dynamic_shared_bytes) {
   const std::lock_guard lock(state().mutex);
   auto [entry, is_new] = state().kernels.try_emplace({function, device});
   LoadedKernel& kernel = entry->second;
@@ -88,7 +71,6 @@ LoadedKernel prepare(const KernelDeclaration& declaration, const void* function,
                                   attributes.binaryVersion >= kFirstArchitectureWithPdl;
     kernel.dynamic_shared_bytes_allowed =
         static_cast<std::size_t>(attributes.maxDynamicSharedSizeBytes);
-    kernel.half_sm_dynamic_bytes = half_of_sm(device, attributes.sharedSizeBytes);
     // Left to itself the driver sizes shared memory for the kernel alone, and the next kernel's
     // CTAs find no room.
     check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout,
@@ -96,14 +78,12 @@ LoadedKernel prepare(const KernelDeclaration& declaration, const void* function,
                fmt::format("kernel {}: cudaFuncSetAttribute of the shared memory carve-out",
                            declaration.name));
   }
-  std::size_t& dynamic_bytes = shape.dynamic_shared_bytes;
-  if (shape.half_sm) dynamic_bytes = std::max(dynamic_bytes, kernel.half_sm_dynamic_bytes);
-  if (dynamic_bytes > kernel.dynamic_shared_bytes_allowed) {
+  if (dynamic_shared_bytes > kernel.dynamic_shared_bytes_allowed) {
     check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(dynamic_bytes)),
+                                    static_cast<int>(dynamic_shared_bytes)),
                fmt::format("kernel {}: cudaFuncSetAttribute to {} bytes of dynamic shared memory",
-                           declaration.name, dynamic_bytes));
-    kernel.dynamic_shared_bytes_allowed = dynamic_bytes;
+                           declaration.name, dynamic_shared_bytes));
+    kernel.dynamic_shared_bytes_allowed = dynamic_shared_bytes;
   }
   return kernel;
 }
@@ -165,13 +145,11 @@ bool enabled(cudaStream_t stream) {
 }
 
 void launch_untyped(const KernelDeclaration& declaration, const void* function,
-                    const LaunchShape& wanted_shape, const LaunchOptions& options,
-                    void* parameter) {
+                    const LaunchShape& shape, const LaunchOptions& options, void* parameter) {
   require_own_stream(declaration, options.stream);
-  if (is_empty(wanted_shape.grid)) return;
+  if (is_empty(shape.grid)) return;
   const int device = current_device();
-  LaunchShape shape = wanted_shape;
-  const LoadedKernel kernel = prepare(declaration, function, device, shape);
+  const LoadedKernel kernel = prepare(declaration, function, device, shape.dynamic_shared_bytes);
   const bool wanted = options.pdl ? *options.pdl : enabled(options.stream);
 
   std::array<cudaLaunchAttribute, 2> attributes{};

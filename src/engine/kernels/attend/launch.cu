@@ -28,8 +28,7 @@ void launch(const AttendParams& params, const pdl::LaunchOptions& options) {
   pdl::launch(kAttendDeclaration, kernel,
               {.grid = dim3(params.splits, head_tiles(params.heads), params.tokens),
                .block = dim3(attend::kThreads),
-               .dynamic_shared_bytes = sizeof(attend::Shared<kKeys>),
-               .half_sm = true},
+               .dynamic_shared_bytes = sizeof(attend::Shared<kKeys>)},
               options, params);
 }
 

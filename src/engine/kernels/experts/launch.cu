@@ -84,8 +84,7 @@ void launch_routed_tiles(RoutedLaunch params, const pdl::LaunchOptions& options)
   pdl::launch(kRoutedDeclaration, kernel,
               {.grid = dim3(std::min(multiprocessors(), most_experts * matrix.tile_count())),
                .block = dim3(warps * 32),
-               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes),
-               .half_sm = true},
+               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
               options, params);
 }
 
@@ -109,8 +108,7 @@ void launch_down_tiles(DownLaunch params, const pdl::LaunchOptions& options) {
   pdl::launch(kDownDeclaration, kernel,
               {.grid = dim3(std::min(multiprocessors(), params.down.tile_count())),
                .block = dim3(warps * 32),
-               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes),
-               .half_sm = true},
+               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
               options, params);
 }
 

@@ -20,8 +20,7 @@ void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
               {.grid = dim3(shape.ctas + cache_ctas),
                .block = dim3(shape.threads),
                .dynamic_shared_bytes = shape.shared_bytes,
-               .cluster = dim3(cluster),
-               .half_sm = true},
+               .cluster = dim3(cluster)},
               options, params);
 }
 

@@ -36,8 +36,7 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
               {.grid = dim3(shape.ctas),
                .block = dim3(shape.threads),
                .dynamic_shared_bytes = shape.shared_bytes,
-               .cluster = dim3(shape.cluster_ctas),
-               .half_sm = true},
+               .cluster = dim3(shape.cluster_ctas)},
               options, params);
 }
 

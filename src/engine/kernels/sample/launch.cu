@@ -12,8 +12,7 @@ const pdl::KernelDeclaration kSampleDeclaration{
 
 void launch_sample(const SampleParams& params, const pdl::LaunchOptions& options) {
   pdl::launch(kSampleDeclaration, sample_kernel,
-              {.grid = dim3(params.tokens), .block = dim3(kSampleThreads), .half_sm = true},
-              options, params);
+              {.grid = dim3(params.tokens), .block = dim3(kSampleThreads)}, options, params);
 }
 
 }  // namespace slipstream::engine::kernels

@@ -30,9 +30,8 @@ void launch_scores(ScoreLaunch params, const pdl::LaunchOptions& options) {
       kScoreDeclaration, kernel,
       {.grid = dim3(static_cast<unsigned>(ctas)),
        .block = dim3(scores::kThreads),
-       .dynamic_shared_bytes = std::max(sizeof(scores::Shared),
-                                        scores::kWarps * scores::kMostChunks * sizeof(WeightChunk)),
-       .half_sm = true},
+       .dynamic_shared_bytes = std::max(
+           sizeof(scores::Shared), scores::kWarps * scores::kMostChunks * sizeof(WeightChunk))},
       options, params);
 }
 

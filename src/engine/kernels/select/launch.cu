@@ -32,8 +32,7 @@ void launch_select(const SelectParams& params, const pdl::LaunchOptions& options
               {.grid = dim3(cluster, params.tokens),
                .block = dim3(kSelectThreads),
                .dynamic_shared_bytes = sizeof(select::SelectShared) + words * sizeof(float),
-               .cluster = dim3(cluster),
-               .half_sm = true},
+               .cluster = dim3(cluster)},
               options, params);
 }
 

@@ -17,8 +17,7 @@ void launch_values(const ValuesParams& params, const pdl::LaunchOptions& options
   pdl::launch(kValuesDeclaration, kernel,
               {.grid = dim3(values::kSlices, params.w_uv.rows / values::kClusterRows),
                .block = dim3(values::kThreads),
-               .cluster = dim3(values::kSlices),
-               .half_sm = true},
+               .cluster = dim3(values::kSlices)},
               options, params);
 }
 
