@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <map>
 
@@ -20,7 +21,8 @@ void keep_best_groups(const ModelConfig& config, std::vector<float>& scores) {
   };
   std::vector<float> group_scores(config.n_group);
   for (std::size_t group = 0; group < group_scores.size(); ++group) {
-    std::vector<float> sorted(members(group).begin(), members(group).end());
+    std::vector<float> sorted;
+    std::ranges::transform(members(group), std::back_inserter(sorted), rank_of);
     std::partial_sort(sorted.begin(), sorted.begin() + 2, sorted.end(), std::greater<>());
     group_scores[group] = sorted[0] + sorted[1];
   }

@@ -140,5 +140,23 @@ TEST(Router, PrefersLowerExpertsOnTies) {
             (std::vector<int>{0, 1, 2, 3}));
 }
 
+// Sorting NaN as it is has no defined order: where it stands decided which group won.
+TEST(Router, CountsNaNAsMinusInfinityInTheScoresOfGroups) {
+  const float nan = std::nanf("");
+  // Group 0 has but one score and so no pair; group 2 has the best pair wherever its NaN stands.
+  for (int place = 8; place < 12; ++place) {
+    std::vector<float> logits = {nan,         logit(0.9F), nan,         nan,
+                                 logit(0.3F), logit(0.3F), logit(0.3F), logit(0.3F),
+                                 logit(0.5F), logit(0.5F), logit(0.5F), logit(0.5F)};
+    logits[place] = nan;
+    std::vector<int> expected = {8, 9, 10, 11};
+    std::erase(expected, place);
+    EXPECT_EQ(
+        experts_of(choose_experts(router_config(12, 3, 1, 3), logits, std::vector<float>(12, 0))),
+        expected)
+        << "NaN at " << place;
+  }
+}
+
 }  // namespace
 }  // namespace slipstream::engine::reference
