@@ -1,6 +1,10 @@
 # Compile options, third-party libraries and the two functions that every CMakeLists.txt here uses:
 # slipstream_library() and slipstream_test().
 
+# CMake 3.25 sets a property of this target, which CUDA 13 no longer has, whether it found it or not.
+if(CMAKE_VERSION VERSION_LESS 3.26)
+  add_library(CUDA::nvToolsExt INTERFACE IMPORTED)
+endif()
 find_package(CUDAToolkit 13.0 REQUIRED)
 find_package(GTest REQUIRED)
 find_package(CLI11 REQUIRED)
