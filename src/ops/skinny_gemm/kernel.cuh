@@ -266,16 +266,8 @@ __device__ __forceinline__ void send_partials(const SkinnyGemmParams& params,
       if (token >= params.tokens) continue;
       float* target = partials + partial * kConfig.partial_stride() +
                       row % kConfig.owned_rows() * kConfig.tokens() + token;
-      if constexpr (kConfig.cluster_ctas == 1) {
-        *reinterpret_cast<float4*>(target) = quad;
-      } else {
-        store_async_16(remote_address(target, owner), quad, remote_address(arrived, owner));
-      }
+      store_async_16(remote_address(target, owner), quad, remote_address(arrived, owner));
     }
-  }
-  if constexpr (kConfig.cluster_ctas == 1) {
-    __syncwarp();
-    if (lane == 0) arrive(arrived);
   }
 }
 
@@ -322,29 +314,11 @@ __device__ __forceinline__ void initialize(const SkinnyGemmParams& params,
     initialize_barrier(&shared.full[stage], 1);
     initialize_barrier(&shared.empty[stage], kConfig.warps);
   }
-  if constexpr (kConfig.cluster_ctas == 1) {
-    initialize_barrier(&shared.partials_arrived, kConfig.warps);
-    publish_barriers();
-  } else {
-    const int token_groups = (params.tokens + 3) / 4;
-    initialize_barrier(&shared.partials_arrived, 1);
-    publish_barriers();
-    expect_bytes(&shared.partials_arrived,
-                 kConfig.partials() * kConfig.owned_rows() * token_groups * 16);
-  }
-}
-
-// This CTA's barriers are made: its own warps may use them, and its peers may soon.
-template <SkinnyGemmConfig kConfig>
-__device__ __forceinline__ void barriers_made() {
-  if constexpr (kConfig.cluster_ctas > 1) cluster_arrive();
-  __syncthreads();
-}
-
-// Returns once every barrier of the cluster is made, so that peers may be sent to.
-template <SkinnyGemmConfig kConfig>
-__device__ __forceinline__ void all_barriers_made() {
-  if constexpr (kConfig.cluster_ctas > 1) cluster_wait();
+  const int token_groups = (params.tokens + 3) / 4;
+  initialize_barrier(&shared.partials_arrived, 1);
+  publish_barriers();
+  expect_bytes(&shared.partials_arrived,
+               kConfig.partials() * kConfig.owned_rows() * token_groups * 16);
 }
 
 }  // namespace skinny_gemm
@@ -365,13 +339,15 @@ __global__ void __launch_bounds__(Shape::kConfig.threads(),
   const Slice slice = Slice::of_this_cta<kConfig>(params);
   const bool streams = threadIdx.x / 32 == kConfig.warps;
   if (streams && threadIdx.x % 32 == 0) initialize<kConfig>(params, shared);
-  barriers_made<kConfig>();
+  // This CTA's barriers are made: its own warps may use them, its peers once all have arrived.
+  cluster_arrive();
+  __syncthreads();
   if (streams) {
     stream_weights<kConfig>(params, slice, ring, shared);
-    all_barriers_made<kConfig>();
+    cluster_wait();
     return;
   }
-  all_barriers_made<kConfig>();
+  cluster_wait();
   Sums<kConfig> sums = {};
   if constexpr (kConfig.resident()) {
     multiply_resident<kConfig>(params, slice, ring, shared, sums);

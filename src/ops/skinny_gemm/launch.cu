@@ -20,39 +20,25 @@ const pdl::KernelDeclaration kSkinnyGemvDeclaration{
 
 namespace {
 
-struct FewRowsEightTokens {
+// Up to 8 tokens are one tile, up to 16 two.
+template <int kTokenTiles>
+struct FewRows {
   static constexpr SkinnyGemmConfig kConfig{.row_tiles = 1,
                                             .cluster_ctas = 8,
-                                            .token_tiles = 1,
+                                            .token_tiles = kTokenTiles,
                                             .stage_columns = 1024,
                                             .stages = 1,
                                             .warps = 8,
                                             .look_ahead = 4};
 };
-struct FewRowsSixteenTokens {
-  static constexpr SkinnyGemmConfig kConfig{.row_tiles = 1,
-                                            .cluster_ctas = 8,
-                                            .token_tiles = 2,
-                                            .stage_columns = 1024,
-                                            .stages = 1,
-                                            .warps = 8,
-                                            .look_ahead = 4};
-};
-struct ManyRowsEightTokens {
+
+template <int kTokenTiles>
+struct ManyRows {
   static constexpr SkinnyGemmConfig kConfig{.row_tiles = 2,
                                             .cluster_ctas = 2,
-                                            .token_tiles = 1,
+                                            .token_tiles = kTokenTiles,
                                             .stage_columns = 1024,
-                                            .stages = 2,
-                                            .warps = 8,
-                                            .look_ahead = 8};
-};
-struct ManyRowsSixteenTokens {
-  static constexpr SkinnyGemmConfig kConfig{.row_tiles = 2,
-                                            .cluster_ctas = 2,
-                                            .token_tiles = 2,
-                                            .stage_columns = 1024,
-                                            .stages = 3,
+                                            .stages = kTokenTiles == 1 ? 2 : 3,
                                             .warps = 8,
                                             .look_ahead = 8};
 };
@@ -83,24 +69,24 @@ void launch_gemv(const SkinnyGemmParams& params, const pdl::LaunchOptions& optio
 void launch_few_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options) {
   if (params.tokens == 0) return;
   // What does not fit registers or one stage is streamed.
-  constexpr SkinnyGemmConfig kConfig = FewRowsEightTokens::kConfig;
+  constexpr SkinnyGemmConfig kConfig = FewRows<1>::kConfig;
   if (params.tokens <= 2 && params.columns <= skinny_gemv::kMaximumColumns) {
     params.tokens == 1 ? launch_gemv<1>(params, options) : launch_gemv<2>(params, options);
   } else if (params.columns > kConfig.cluster_ctas * kConfig.stage_columns) {
     launch_many_rows(params, options);
   } else if (params.tokens <= 8) {
-    launch_shape<FewRowsEightTokens>(params, options);
+    launch_shape<FewRows<1>>(params, options);
   } else {
-    launch_shape<FewRowsSixteenTokens>(params, options);
+    launch_shape<FewRows<2>>(params, options);
   }
 }
 
 void launch_many_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options) {
   if (params.tokens == 0) return;
   if (params.tokens <= 8) {
-    launch_shape<ManyRowsEightTokens>(params, options);
+    launch_shape<ManyRows<1>>(params, options);
   } else {
-    launch_shape<ManyRowsSixteenTokens>(params, options);
+    launch_shape<ManyRows<2>>(params, options);
   }
 }
 

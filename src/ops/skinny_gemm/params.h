@@ -38,7 +38,7 @@ inline constexpr std::array kSkinnyGemmFields{
 // chunks w, w + W, ...
 struct SkinnyGemmConfig {
   int row_tiles;      // 16-row tiles that a warp multiplies with one load of the activations
-  int cluster_ctas;   // CTAs that split the columns of those rows
+  int cluster_ctas;   // CTAs that split the columns of those rows, at least 2
   int token_tiles;    // 8-token tiles: 1 (M <= 8) or 2
   int stage_columns;  // columns per stage, a multiple of 32 * warps
   int stages;         // stages in flight
