@@ -25,7 +25,8 @@ Chain chain_of_grids(std::size_t shared_bytes, unsigned blocks) {
 // How many grids had started, in part or whole, when the first CTA of the first one ended.
 unsigned started_beside_the_first(const Slots& slots) {
   unsigned count = 0;
-  while (count < kGrids && slots[std::size_t{2} * count].first_stamp < slots[1].first_stamp) ++count;
+  while (count < kGrids && slots[std::size_t{2} * count].first_stamp < slots[1].first_stamp)
+    ++count;
   return count;
 }
 
