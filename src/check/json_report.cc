@@ -1,4 +1,9 @@
+#include <fmt/format.h>
+
+#include <cctype>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "check/text_report.h"
 
@@ -35,13 +40,30 @@ Json finding_json(const Finding& finding) {
 
 std::string_view sarif_level(Severity severity) { return name_of(severity); }
 
+// Code hosts show findings in files that are named relative to where the check ran, the repository.
+// Others get a whole address. Whatever URIs do not allow is escaped.
+std::string uri_of(const std::string& file) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path path = fs::path(file).lexically_normal();
+  const fs::path relative = path.lexically_relative(fs::current_path(error));
+  const bool inside = !relative.empty() && *relative.begin() != "..";
+  std::string uri = path.is_absolute() && !inside ? "file://" : "";
+  for (const char c : inside ? relative.string() : path.string()) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                       std::string_view("-._~/").find(c) != std::string_view::npos;
+    uri += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return uri;
+}
+
 // SARIF wants a location with a file; without line information the image stands in.
 Json sarif_location(const Finding& finding, const Place& place) {
   std::string file = place.file;
   if (file.empty() && !finding.images.empty()) {
     file = finding.images.front().substr(0, finding.images.front().rfind(": "));
   }
-  Json physical = {{"artifactLocation", {{"uri", file}}}};
+  Json physical = {{"artifactLocation", {{"uri", uri_of(file)}}}};
   if (place.line != 0) physical["region"] = {{"startLine", place.line}};
   return {{"physicalLocation", physical},
           {"logicalLocations",

@@ -52,14 +52,31 @@ bool releases(const Instruction& one) {
   return one.action == Action::kTrigger || one.action == Action::kExit;
 }
 
+// Whether the grid may be released behind `from` without an unconditional `action` in between.
+bool released_without(const KernelCode& code, uint32_t from, Action action) {
+  const auto done = [&](const Instruction& one) {
+    return one.guard == kNone && one.action == action;
+  };
+  return ForwardSearch(code).run(from, done, releases);
+}
+
+// A copy's writes are its thread's own only once it has waited for them: the fence comes behind
+// that.
+bool copy_released_unfenced(const KernelCode& code, uint32_t copy) {
+  if (released_without(code, copy, Action::kCopyWait)) return true;
+  const auto& instructions = code.function().instructions;
+  for (uint32_t i = 0; i < instructions.size(); ++i) {
+    if (instructions[i].action != Action::kCopyWait) continue;
+    if (released_without(code, i, Action::kFence)) return true;
+  }
+  return false;
+}
+
 // A write that is handed over must be fenced before its thread triggers or ends.
 void check_hand_over(const KernelCode& code, uint32_t write, FindingList& findings) {
-  const Instruction& instruction = code.function().instructions[write];
-  const bool is_copy = instruction.action == Action::kCopyToGlobal;
-  const auto fenced = [&](const Instruction& one) {
-    return one.guard == kNone && one.action == (is_copy ? Action::kCopyWait : Action::kFence);
-  };
-  const bool unfenced = ForwardSearch(code).run(write, fenced, releases);
+  const bool is_copy = code.function().instructions[write].action == Action::kCopyToGlobal;
+  const bool unfenced =
+      is_copy ? copy_released_unfenced(code, write) : released_without(code, write, Action::kFence);
   Finding finding =
       new_finding(code, Rule::kHandOverWithoutFence, Severity::kError, Certainty::kProven);
   finding.subject = code.describe(code.subject_of(write));
@@ -68,7 +85,9 @@ void check_hand_over(const KernelCode& code, uint32_t write, FindingList& findin
     finding.message = fmt::format(
         "Hands {} over to a kernel that reads it before its wait, without a {} between the write "
         "and the trigger",
-        finding.subject, is_copy ? "wait for the copy and a fence" : "fence of gpu or sys scope");
+        finding.subject,
+        is_copy ? "wait for the copy and a fence of gpu or sys scope behind it"
+                : "fence of gpu or sys scope");
     return findings.add(std::move(finding), code.place_of(write), code.image());
   }
   // Threads that write but never trigger themselves must meet one that does before it triggers.

@@ -50,6 +50,32 @@ TEST_F(CheckCommand, FailsFromTheSeverityThatIsAskedFor) {
   EXPECT_EQ(run({path("cache"), "--fail-on", "warning"}), 1);
 }
 
+TEST_F(CheckCommand, FailsOnNotesOnlyIfAsked) {
+  write("cache/early.ptx", check::ptx_kernel("  griddepcontrol.launch_dependents;\n"
+                                             "  griddepcontrol.wait;\n"));
+  EXPECT_EQ(run({path("cache"), "--fail-on", "warning"}), 0);
+  EXPECT_EQ(run({path("cache"), "--fail-on", "note"}), 1);
+}
+
+TEST_F(CheckCommand, PrintsJson) {
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run({path("cache"), "--json"}), 0);
+  const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  EXPECT_EQ(report["findings"][0]["rule"], "R1");
+  EXPECT_EQ(report["kernels"], 1);
+}
+
+TEST_F(CheckCommand, ReportsTheRestOfADirectoryWithABrokenFile) {
+  write("cache/broken.cubin",
+        "\x7f"
+        "ELF");
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run({path("cache"), "--json"}), 2);
+  const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  EXPECT_EQ(report["findings"].size(), 1U);
+  EXPECT_EQ(report["problems"].size(), 1U);
+}
+
 TEST_F(CheckCommand, LetsTheCallerSettleWhatAPointerHolds) {
   EXPECT_EQ(run({path("cache"), "--launches", path("produced.json")}), 1);
   EXPECT_EQ(run({path("cache"), "--launches", path("constant.json"), "--fail-on", "warning"}), 0);

@@ -112,6 +112,23 @@ TEST(Rules, AHandOverNeedsAFence) {
   EXPECT_EQ(verdicts(produce("  fence.acq_rel.gpu;\n")), Verdicts{});
 }
 
+TEST(Rules, AHandOverByABulkCopyNeedsItsCompletionAndThenAFence) {
+  const auto produce = [](const std::string& behind) {
+    return verdicts(check_kernel_text(
+        "  mov.u32 %r5, tile;\n  cp.async.bulk.global.shared::cta.bulk_group [%rd1], [%r5], 64;\n"
+        "  cp.async.bulk.commit_group;\n" +
+            behind + "  griddepcontrol.launch_dependents;\n",
+        with_role("hands-over", false)));
+  };
+  const std::string fence = "  fence.acq_rel.gpu;\n";
+  const std::string completion = "  cp.async.bulk.wait_group 0;\n";
+  EXPECT_EQ(produce(fence), Verdicts{"error R8"});
+  EXPECT_EQ(produce(completion), Verdicts{"error R8"});
+  EXPECT_EQ(produce(fence + completion), Verdicts{"error R8"});
+  EXPECT_EQ(produce("  cp.async.bulk.wait_group.read 0;\n" + fence), Verdicts{"error R8"});
+  EXPECT_EQ(produce(completion + fence), Verdicts{});
+}
+
 TEST(Rules, OneWarpMustNotHandOverForTheOthers) {
   const auto produce = [](const std::string& barrier) {
     return check_kernel_text(
@@ -140,6 +157,16 @@ TEST(Rules, AttributeWithoutOverlapIsNoted) {
   const Report report = check_kernel_text("  griddepcontrol.wait;\n  ld.global.u32 %r3, [%rd1];\n",
                                           with_role("produced"));
   EXPECT_EQ(verdicts(report), Verdicts{"note R15"});
+}
+
+TEST(Rules, AttributeWithATriggerOrEarlyWorkIsNot) {
+  EXPECT_EQ(verdicts(check_kernel_text("  griddepcontrol.wait;\n  ld.global.u32 %r3, [%rd1];\n"
+                                       "  griddepcontrol.launch_dependents;\n",
+                                       with_role("produced"))),
+            Verdicts{});
+  EXPECT_EQ(verdicts(check_kernel_text("  ld.global.u32 %r3, [%rd1];\n  griddepcontrol.wait;\n",
+                                       with_role("constant"))),
+            Verdicts{});
 }
 
 std::string with_edge(const std::string& kind, const std::string& role = "produced") {
