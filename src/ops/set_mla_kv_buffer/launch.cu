@@ -44,11 +44,11 @@ SetMlaKvBufferParams check_set_mla_kv_buffer(const Arguments& arguments, const T
                                              const Tensor& loc, const Tensor& cache_k_nope,
                                              const Tensor& cache_k_rope,
                                              const SlotOptions& slot_options) {
-  const SlotWrite write =
-      slot_write(arguments, kv_buffer, loc, cache_k_nope, cache_k_rope, slot_options);
   const std::int64_t element = size_of(kv_buffer.dtype);
   if (element > 2) arguments.reject("kv_buffer", "of a 1- or 2-byte dtype", kv_buffer.describe());
   arguments.dtype("cache_k_nope", cache_k_nope, {kv_buffer.dtype});
+  const SlotWrite write =
+      slot_write(arguments, kv_buffer, loc, cache_k_nope, cache_k_rope, slot_options);
   require_columns(arguments, write);
   return {{{static_cast<std::uint8_t*>(write.kv_buffer.data)}, write.kv_buffer.stride * element},
           as_bytes(write.cache_k_nope, element),

@@ -35,10 +35,10 @@ SetMlaKvBufferFp8Params check_set_mla_kv_buffer_fp8(const Arguments& arguments,
                                                     const Tensor& cache_k_nope,
                                                     const Tensor& cache_k_rope,
                                                     const SlotOptions& slot_options) {
-  const SlotWrite write =
-      slot_write(arguments, kv_buffer, loc, cache_k_nope, cache_k_rope, slot_options);
   arguments.dtype("kv_buffer", kv_buffer, {DType::kFloat8E4M3, DType::kFloat8E5M2});
   arguments.dtype("cache_k_nope", cache_k_nope, {DType::kBFloat16, DType::kFloat16});
+  const SlotWrite write =
+      slot_write(arguments, kv_buffer, loc, cache_k_nope, cache_k_rope, slot_options);
   require_columns(arguments, write);
   return {write.kv_buffer.as<std::uint8_t>(),
           write.cache_k_nope.as<const std::uint16_t>(),
@@ -55,10 +55,10 @@ SetMlaKvBufferFp8Row656Params check_set_mla_kv_buffer_fp8_656(
     const Arguments& arguments, const Tensor& kv_buffer, const Tensor& loc,
     const Tensor& cache_k_nope, const Tensor& cache_k_rope, ScaleFormat scale_format,
     const SlotOptions& slot_options) {
-  const SlotWrite write =
-      slot_write(arguments, kv_buffer, loc, cache_k_nope, cache_k_rope, slot_options);
   arguments.dtype("kv_buffer", kv_buffer, {DType::kUInt8});
   arguments.dtype("cache_k_nope", cache_k_nope, {DType::kBFloat16, DType::kFloat16});
+  const SlotWrite write =
+      slot_write(arguments, kv_buffer, loc, cache_k_nope, cache_k_rope, slot_options);
   arguments.size("kv_buffer", kv_buffer, kv_buffer.rank - 1, {Fp8Row656::kBytes, ""});
   arguments.size("cache_k_nope", cache_k_nope, cache_k_nope.rank - 1, {Fp8Row656::kNope, ""});
   arguments.rank("cache_k_rope", cache_k_rope, {2, 3});

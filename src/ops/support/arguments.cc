@@ -105,6 +105,11 @@ void Arguments::aligned(const char* argument, const Tensor& tensor, std::int64_t
 void Arguments::on_device(const char* argument, const Tensor& tensor) const {
   if (tensor.numel() == 0) return;
   if (tensor.data == nullptr) reject(argument, "device memory", "a null pointer");
+  const std::int64_t element = size_of(tensor.dtype);
+  if (reinterpret_cast<std::intptr_t>(tensor.data) % element != 0) {
+    reject(argument, fmt::format("aligned to {} bytes, as {} is", element, to_string(tensor.dtype)),
+           fmt::format("at address {}", tensor.data));
+  }
   if (place_ == MemoryPlace::kHost) return;
   cudaPointerAttributes attributes{};
   check_cuda(cudaPointerGetAttributes(&attributes, tensor.data),

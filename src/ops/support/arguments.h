@@ -42,8 +42,8 @@ class Arguments {
   void contiguous(const char* argument, const Tensor& tensor) const;
   // The address, and every stride but the last axis's, are multiples of `bytes`.
   void aligned(const char* argument, const Tensor& tensor, std::int64_t bytes) const;
-  // Device (or managed) memory: not null unless empty, not a host pointer. For MemoryPlace::kHost
-  // only the null check.
+  // Device (or managed) memory: not null unless empty, at a multiple of the element's size, not a
+  // host pointer. For MemoryPlace::kHost all but the last.
   void on_device(const char* argument, const Tensor& tensor) const;
   // No byte belongs to both: a kernel reads one while it writes the other. Slices of one array may
   // interleave.
