@@ -249,6 +249,12 @@ std::vector<std::string> KernelCode::path_to(uint32_t instruction) const {
   return steps;
 }
 
+uint32_t KernelCode::last_decision_before(uint32_t instruction) const {
+  if (function_.instructions[instruction].guard != kNone) return instruction;
+  const std::vector<Decision> path = analysis_->path_to(instruction, ordering_);
+  return path.empty() ? instruction : path.back().instruction;
+}
+
 bool KernelCode::depends_on_block(uint32_t instruction) const {
   const std::vector<bool> varies = varying_registers(function_);
   const auto decided_by_thread = [&](uint32_t i) {

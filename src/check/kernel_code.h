@@ -56,6 +56,9 @@ class KernelCode {
   [[nodiscard]] Place place_of(uint32_t instruction) const;
   // "file.cu:12 (branch taken)" for each branch that leads there unordered.
   [[nodiscard]] std::vector<std::string> path_to(uint32_t instruction) const;
+  // The last branch that leads there unordered; `instruction` itself if it decides, or nothing
+  // does.
+  [[nodiscard]] uint32_t last_decision_before(uint32_t instruction) const;
   // Whether reaching `instruction` unordered depends on which thread or CTA it is, rather than on
   // data and parameters alone.
   [[nodiscard]] bool depends_on_block(uint32_t instruction) const;

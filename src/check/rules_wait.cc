@@ -65,7 +65,7 @@ void report_skipped_wait(const KernelCode& code, FindingList& findings) {
       "May end without a wait in any thread, on a path that depends on data or parameters only: "
       "kernels behind it are then not ordered behind those before it";
   finding.path = code.path_to(exit);
-  findings.add(std::move(finding), code.place_of(exit), code.image());
+  findings.add(std::move(finding), code.place_of(code.last_decision_before(exit)), code.image());
 }
 
 }  // namespace

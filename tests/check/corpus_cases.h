@@ -41,4 +41,29 @@ inline std::vector<Case> find_corpus_cases(const std::filesystem::path& folder) 
   return cases;
 }
 
+// The columns of the row about a case in the table of docs/check.md, or none. Its first column
+// names cases by the start of their names.
+inline std::vector<std::string> corpus_table_row(const std::filesystem::path& document,
+                                                 const std::string& name) {
+  const auto split = [](const std::string& text, char separator) {
+    std::vector<std::string> parts;
+    std::istringstream stream(text);
+    for (std::string part; std::getline(stream, part, separator);) {
+      const size_t first = part.find_first_not_of(' ');
+      const size_t last = part.find_last_not_of(' ');
+      parts.push_back(first == std::string::npos ? "" : part.substr(first, last - first + 1));
+    }
+    return parts;
+  };
+  std::istringstream lines(read_text(document));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("| ")) continue;
+    const std::vector<std::string> columns = split(line.substr(1), '|');
+    for (const std::string& start : split(columns.front(), ',')) {
+      if (!start.empty() && name.starts_with(start)) return columns;
+    }
+  }
+  return {};
+}
+
 }  // namespace slipstream

@@ -91,6 +91,26 @@ TEST_P(Corpus, IsSilentOnTheRepairedTwin) {
   EXPECT_EQ(reported(check_image_of(one, true)), std::set<std::string>{});
 }
 
+// "R1, R6" and the like, in any order; notes are not in it.
+TEST_P(Corpus, IsInTheTableOfTheDocumentation) {
+  const Case& one = GetParam();
+  const std::vector<std::string> row = corpus_table_row(CORPUS_TABLE, one.name);
+  ASSERT_EQ(row.size(), 4U) << "docs/check.md has no row for " << one.name;
+  std::set<std::string> expected;
+  for (const std::string& entry : marked(one.source)) {
+    expected.insert(entry.substr(0, entry.find(' ')));
+  }
+  std::set<std::string> said;
+  const std::regex rule("R[0-9]+");
+  for (std::sregex_iterator it(row[2].begin(), row[2].end(), rule), end; it != end; ++it) {
+    said.insert(it->str());
+  }
+  EXPECT_EQ(said, expected);
+  if (expected.empty()) {
+    EXPECT_TRUE(row[2].starts_with(one.has_bug ? "needs a run" : "silent")) << row[2];
+  }
+}
+
 // Lines of `reported` and `marked` entries, whatever the rule: a read that the compiler moved is R5
 // beside PTX and R1 or R2 without.
 std::set<std::string> lines_of(const std::set<std::string>& entries) {
