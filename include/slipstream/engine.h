@@ -1,13 +1,20 @@
 // The engine: a DeepSeek-V3.2 or GLM-5 checkpoint in, tokens out.
 //
 //   Engine engine = Engine::load("GLM-5.2-FP8", {.stream = stream, .cache_tokens = 65536});
-//   const SequenceId sequence = engine.create_sequence({.temperature = 0.7F, .top_p = 0.95F, .seed
-//   = 1}); int token = engine.prefill(sequence, prompt); while (token != end_of_text) token =
-//   engine.step(std::array{sequence}).front(); engine.free(sequence);
+//   const SequenceId sequence =
+//       engine.create_sequence({.temperature = 0.7F, .top_p = 0.95F, .seed = 1});
+//   int token = engine.prefill(sequence, prompt);
+//   while (token != end_of_text) token = engine.step(std::array{sequence}).front();
+//   engine.free(sequence);
 //
 // Everything a step needs lives on the device: positions, page tables, the sampled token that is
-// the next step's input. A step is a replay of one CUDA graph per batch shape, and prompts go
-// through the same kernels in chunks of up to 16 tokens. An Engine is used by one thread at a time.
+// the next step's input. A step is a replay of one CUDA graph per number of tokens, and prompts go
+// through the same kernels in chunks of up to 16 tokens. An Engine is used by one thread at a time,
+// with the device current that was so when it was loaded.
+//
+// Errors: a wrong argument is an InvalidArgument that says what it must be and what it is, and
+// leaves engine and sequences as they were. A failure of the device is a CudaError; then only the
+// destructor is of use. Token ids are 0 to vocab_size() - 1, positions count from 0.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -37,52 +44,55 @@ inline constexpr int kMaxStepTokens = 16;
 struct LoadOptions {
   cudaStream_t stream = nullptr;  // all work is ordered on it; a default stream is refused
   KvFormat kv_format = KvFormat::kBf16;
-  // Tokens that all living sequences can hold together; memory for them is taken at load, in pages
-  // of 64.
+  // Tokens that all living sequences can hold together, 1 to 2^32; memory for them is taken at
+  // load, in pages of 64, and no page is shared by two sequences.
   std::int64_t cache_tokens = 8192;
-  int max_sequences = kMaxStepTokens;
-  // This process is rank `rank` of `tp` that share every layer.
+  int max_sequences = kMaxStepTokens;  // alive at a time, 1 to 2^20
+  // This process is rank `rank` of `tp` that share every layer. Ranks do not talk to each other
+  // yet: with tp above 1 results are this rank's partial sums.
   int tp = 1;
   int rank = 0;
   // Epsilon of the q_a and kv_a norms where it is not the model's rms_norm_eps (transformers takes
   // 1e-6 for GLM).
-  std::optional<float> lora_norm_eps;
-  // One CUDA graph per number of tokens; false: every step launches its kernels one by one.
+  std::optional<float> lora_norm_eps = std::nullopt;
+  // One CUDA graph per number of tokens, captured at its first use, with PDL if it is switched on
+  // then; false: every step launches its kernels one by one. The bits are the same.
   bool graphs = true;
 };
 
 // How the next token is chosen from logits; docs/engine.md states the algorithm,
 // src/engine/sampling.h is its reference.
 struct SamplingOptions {
-  float temperature = 0;  // 0: the largest logit, the lower id on ties
-  int top_k = 0;          // 0: no limit
-  float top_p = 1;
-  std::uint64_t seed = 0;
+  float temperature = 0;   // 0: the largest logit, the lower id on ties; finite, not negative
+  int top_k = 0;           // tokens to keep, by logit; 0: all
+  float top_p = 1;         // share of their probability to keep, above 0 and at most 1
+  std::uint64_t seed = 0;  // seed, position and logits decide, whatever else is in the batch
 };
 
 // Names a living sequence. Never used again after free().
 enum class SequenceId : std::int64_t {};
 
+// Bytes of device memory, taken at load.
 struct MemoryUse {
-  std::int64_t weight_bytes = 0;
-  std::int64_t cache_bytes = 0;
-  std::int64_t workspace_bytes = 0;
+  std::int64_t weight_bytes = 0;     // this rank's share, as the kernels read it
+  std::int64_t cache_bytes = 0;      // latent rows and index keys of all layers
+  std::int64_t workspace_bytes = 0;  // what launches hand on to each other, tables, logits
 };
 
-// Positions that a token attends to.
+// Positions that a token attends to, ascending.
 using IndexList = std::vector<int>;
 
 struct LayerResult {
-  std::vector<float>
-      hidden;  // [tokens, hidden_size]: what leaves it; behind the last layer after the final norm
-  std::vector<IndexList> lists;  // those that its attention used, positions ascending
+  // [tokens, hidden_size]: what leaves it; behind the last layer after the final norm.
+  std::vector<float> hidden;
+  std::vector<IndexList> lists;  // those that its attention used, one per token
 };
 
 class Engine {
  public:
-  // Reads DIRECTORY/config.json and the safetensors beside it. Throws InvalidArgument naming file
-  // and tensor (or key), or what the device's memory lacks, before any of it is taken, and
-  // CudaError if the device fails.
+  // Reads DIRECTORY/config.json and the safetensors beside it, and takes all memory there will be.
+  // Throws InvalidArgument naming file and tensor (or key), or what the device's memory lacks,
+  // before any of it is taken. The stream must outlive the engine.
   static Engine load(const std::string& directory, const LoadOptions& options);
 
   Engine(Engine&& other) noexcept;
@@ -96,39 +106,49 @@ class Engine {
   [[nodiscard]] std::vector<int> eos_token_ids() const;
   [[nodiscard]] MemoryUse memory_use() const;
 
-  // An empty sequence. Throws InvalidArgument if max_sequences are alive.
+  // An empty sequence. Throws InvalidArgument if max_sequences are alive, or for options outside
+  // their ranges.
   [[nodiscard]] SequenceId create_sequence(const SamplingOptions& sampling = {});
-  // Gives its pages back.
+  // Gives its pages back, for others to use. Here and below, a sequence that is not alive is an
+  // InvalidArgument.
   void free(SequenceId sequence);
-  // Tokens in its cache.
+  // Tokens in its cache: the position of the next one. Up to cache_tokens in whole pages, and up to
+  // max_position_embeddings().
   [[nodiscard]] std::int64_t length(SequenceId sequence) const;
 
-  // Appends tokens, in chunks of up to 16, and returns the token sampled behind the last one, which
-  // is the next step's input. May be called again at any time: the tokens are appended and that
-  // sampled token is dropped. Throws InvalidArgument for ids outside the vocabulary and where the
-  // cache or the model's positions end.
+  // Appends `ids` (at least one), in chunks of up to 16, and returns the token sampled behind the
+  // last one, which is the next step's input. May be called again at any time: the tokens are
+  // appended and that sampled token is dropped. Throws InvalidArgument, and appends nothing, for
+  // ids outside the vocabulary and where the cache or the model's positions end.
   int prefill(SequenceId sequence, std::span<const int> ids);
 
-  // One step of up to 16 different sequences, one token each; returns the sampled tokens in the
-  // same order.
+  // One step of 1 to 16 different sequences, one token each, which is appended; returns the tokens
+  // sampled behind them, in the same order. Throws InvalidArgument, and appends nothing, for a
+  // sequence without a token to process (neither prefilled nor forced) and where the cache or the
+  // model's positions end.
   std::vector<int> step(std::span<const SequenceId> sequences);
 
-  // `count` steps of the same sequences, enqueued without waiting for the host. `on_tokens` gets
-  // each step's tokens as they arrive and may return false to stop; steps already enqueued are then
-  // dropped from the sequences.
+  // `count` steps (at least one) of the same sequences, enqueued without waiting for the host;
+  // pages for all of them are needed at the start. `on_tokens` gets each step's tokens as they
+  // arrive and may return false to stop; steps already enqueued are then dropped from the
+  // sequences. It must not call the engine; if it throws, the sequences are as they were before.
   void run(std::span<const SequenceId> sequences, int count,
            const std::function<bool(std::span<const int>)>& on_tokens);
 
-  // Makes `token` the next step's input in place of the sampled one.
+  // Makes `token` the next step's input in place of the sampled one; of an empty sequence, its
+  // first token.
   void force(SequenceId sequence, int token);
 
   // Logits behind the sequence's last token, fp32 [vocab_size] (with several ranks: this rank's
-  // part). Throws InvalidArgument unless the sequence took part in the last step.
+  // part). Throws InvalidArgument unless the sequence took part in the last prefill, step or run,
+  // and no layer ran alone since.
   [[nodiscard]] std::vector<float> logits(SequenceId sequence);
 
-  // One layer alone: row p of `hidden` [tokens, hidden_size] enters layer `layer` at position p.
-  // Runs on caches of its own, in chunks of up to 16. A layer that shares its index list needs
-  // `lists`, one per token; another one takes none.
+  // One layer alone: row p of `hidden` [tokens, hidden_size], rounded to bf16, enters layer `layer`
+  // at position p. Runs on caches of its own, taken for the call, in chunks of up to 16; takes as
+  // many tokens as one sequence can have. A layer that shares its index list needs `lists`, one per
+  // token: from position index_topk on index_topk positions each (before, every position is taken).
+  // Another one takes none.
   [[nodiscard]] LayerResult run_layer(int layer, std::span<const float> hidden,
                                       std::span<const IndexList> lists = {});
 

@@ -12,6 +12,7 @@
 
 #include "cli/decode_report.h"
 #include "cli/device_report.h"
+#include "engine/file.h"
 #include "engine/trace/recorder.h"
 #include "slipstream/error.h"
 
@@ -152,6 +153,10 @@ class Measurement {
 }  // namespace
 
 void run_bench_decode(const BenchDecodeOptions& options) {
+  // Measuring takes minutes.
+  for (const std::string& file : {options.json_file, options.trace_file}) {
+    if (!file.empty()) engine::require_writable(file);
+  }
   fmt::print("{}\n", device_summary());
   const DecodeReport report = Measurement(options).run();
   fmt::print("copy bandwidth {:.2f} TB/s (bytes read and written, in this run)\n",
@@ -171,7 +176,13 @@ void add_bench_decode_command(const Command& bench) {
       "the GPU and without the communication between ranks.\n\n"
       "A step is captured in a CUDA graph and replayed, without and with PDL; then again with "
       "kernels that record on the device when they start, return from their wait and end. Nothing "
-      "is reported unless all logits are finite and the same bits in every mode.");
+      "is reported unless all logits are finite and the same bits in every mode.\n\n"
+      "The floor of a step or a stage is the time that its bytes (weights, cache rows, index keys "
+      "and what launches hand on) take at the bandwidth of a large copy, measured in the same run. "
+      "Rank 0 is measured: none has more to read.\n\n"
+      "  slipstream bench decode --model glm-5.2 --batch 1,4,16 --context 8192,131072 "
+      "--steps-only\n"
+      "  slipstream bench decode --model deepseek-v3.2 --json figures.json --trace trace.json");
   command
       .add_option("--model", options->model, "deepseek-v3.2, glm-5, glm-5.2, or a config.json file")
       .required();

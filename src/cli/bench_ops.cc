@@ -14,6 +14,7 @@
 #include "cli/device_report.h"
 #include "cli/graph_timer.h"
 #include "cli/operator_case.h"
+#include "engine/file.h"
 #include "slipstream/error.h"
 
 namespace slipstream::cli {
@@ -83,13 +84,6 @@ Timing difference(const Timing& with, const Timing& without) {
           .high = with.high - without.low};
 }
 
-void require_right(const Cases& cases, cudaStream_t stream) {
-  for (const OperatorCase& operator_case : cases) {
-    const std::string wrong = check_against_reference(operator_case, stream);
-    if (!wrong.empty()) throw Error("not timed, because a result is wrong: " + wrong);
-  }
-}
-
 nlohmann::json to_json(const Timing& timing) {
   return {{"median_us", timing.median}, {"p10_us", timing.low}, {"p90_us", timing.high}};
 }
@@ -107,6 +101,7 @@ class Bench {
   explicit Bench(Options options) : options_(std::move(options)) {}
 
   void run() {
+    if (!options_.json_file.empty()) engine::require_writable(options_.json_file);
     fmt::print("{}\n", device_summary());
     if (!options_.check_only) {
       bandwidth_ = timer_.copy_bandwidth();
@@ -114,10 +109,7 @@ class Bench {
                  bandwidth_ / 1e12);
     }
     for (const int tokens : options_.tokens) run_tokens(tokens);
-    if (options_.check_only) {
-      fmt::print("{} operators agree with their references\n", checked_);
-      return;
-    }
+    if (options_.check_only) return;
     print_table();
     if (!options_.json_file.empty()) write_json();
   }
@@ -131,16 +123,26 @@ class Bench {
     const OperatorCases owner(tokens);
     const Cases& cases = owner.all();
     require_selection(cases);
-    require_right(cases, timer_.stream());
-    checked_ += cases.size();
+    require_right(tokens, cases);
     if (options_.check_only) return;
-    fmt::print(stderr, "M={}: results right, timing {} operators\n", tokens, cases.size());
+    fmt::print(stderr, "M={}: timing {} operators\n", tokens, cases.size());
     const OffOn all{time_rounds(timer_, cases, nullptr, false),
                     time_rounds(timer_, cases, nullptr, true)};
     chains_.push_back({tokens, cases.size(), all});
     for (const OperatorCase& operator_case : cases) {
       if (selected(operator_case)) time_operator(cases, operator_case, all);
     }
+  }
+
+  // Names every operator once it is known to be right.
+  void require_right(int tokens, const Cases& cases) {
+    fmt::print(stderr, "M={}:", tokens);
+    for (const OperatorCase& operator_case : cases) {
+      const std::string wrong = check_against_reference(operator_case, timer_.stream());
+      if (!wrong.empty()) throw Error("not timed, because a result is wrong: " + wrong);
+      fmt::print(stderr, " {},", operator_case.name);
+    }
+    fmt::print(stderr, " all {} agree with their references\n", cases.size());
   }
 
   void require_selection(const Cases& cases) const {
@@ -210,7 +212,6 @@ class Bench {
   Options options_;
   GraphTimer timer_;
   double bandwidth_ = 0;
-  std::size_t checked_ = 0;
   std::vector<OperatorResult> results_;
   std::vector<ChainResult> chains_;
 };
@@ -233,9 +234,11 @@ void add_bench_ops_command(const Command& bench) {
       .separated_by_commas()
       .between(1, 16)
       .default_in_help();
-  command.add_option("--json", options->json_file, "Write every figure to this file as JSON");
-  command.add_flag("--check-only", options->check_only,
-                   "Compare with the references and time nothing");
+  const Option json_file =
+      command.add_option("--json", options->json_file, "Write every figure to this file as JSON");
+  command
+      .add_flag("--check-only", options->check_only, "Compare with the references and time nothing")
+      .excludes(json_file);
   command.set_action([options] {
     Bench(*options).run();
     return 0;

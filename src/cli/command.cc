@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <type_traits>
 #include <utility>
 
 namespace slipstream::cli {
@@ -13,7 +15,13 @@ Option& Option::required() {
 }
 
 Option& Option::positive() {
-  option_->check(CLI::PositiveNumber);
+  option_->check(CLI::Validator(
+      [](std::string& text) {
+        double value = 0;
+        const bool usable = CLI::detail::lexical_cast(text, value) && value > 0;
+        return usable ? std::string() : "must be a number above 0, is " + text;
+      },
+      "above 0"));
   return *this;
 }
 
@@ -56,7 +64,16 @@ void Command::require_command() const { app_->require_subcommand(1); }
 template <class Value>
 Option Command::add_option(const std::string& names, Value& value,
                            const std::string& description) const {
-  return Option(app_->add_option(names, value, description));
+  CLI::Option* option = app_->add_option(names, value, description);
+  // The library would take -1 for the largest number there is.
+  if constexpr (std::is_unsigned_v<Value> || std::is_same_v<Value, std::optional<std::uint64_t>>) {
+    option->check(CLI::Validator(
+        [](const std::string& text) {
+          return text.starts_with('-') ? "must not be negative, is " + text : std::string();
+        },
+        ""));
+  }
+  return Option(option);
 }
 
 template Option Command::add_option(const std::string&, int&, const std::string&) const;

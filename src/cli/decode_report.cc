@@ -18,6 +18,9 @@ double total_bytes(const StepResult& step) {
   return bytes;
 }
 
+// Of the JSON: docs/engine.md. Keys may be added to it; one that changes makes another schema.
+constexpr int kSchema = 1;
+
 // Of a floor in a time; 0 where there is no time.
 double share(double floor, double time) { return time > 0 ? floor / time : 0; }
 
@@ -121,6 +124,25 @@ nlohmann::json stages_json(const StepResult& step, double bandwidth) {
   return stages;
 }
 
+// Launch by launch, of a traced run.
+nlohmann::json launches_json(const StepResult& step) {
+  nlohmann::json launches = nlohmann::json::array();
+  for (std::size_t i = 0; i < step.traced_on.size(); ++i) {
+    const StepLaunch& launch = step.launches[i];
+    const LaunchTimes& on = step.traced_on[i];
+    launches.push_back({{"layer", launch.layer},
+                        {"stage", launch.stage},
+                        {"kernel", launch.kernel},
+                        {"ctas", launch.ctas},
+                        {"bytes", launch.bytes},
+                        {"pdl_off_us", step.traced_off[i].exposed},
+                        {"pdl_on_us", on.exposed},
+                        {"hand_over_us", on.exposed - (on.end - on.wait_return)},
+                        {"work_us", on.end - on.wait_return}});
+  }
+  return launches;
+}
+
 nlohmann::json step_json(const StepResult& step, double bandwidth) {
   nlohmann::json json{{"batch", step.shape.batch},
                       {"context", step.shape.context},
@@ -139,6 +161,7 @@ nlohmann::json step_json(const StepResult& step, double bandwidth) {
   json["pdl_gain"] = step.pdl_off.median / step.pdl_on.median;
   json["share_of_floor"] = share(floor, step.pdl_on.median);
   json["stages"] = stages_json(step, bandwidth);
+  if (!step.traced_on.empty()) json["per_launch"] = launches_json(step);
   return json;
 }
 
@@ -183,7 +206,8 @@ void print_report(const DecodeReport& report) {
 }
 
 nlohmann::json report_json(const DecodeReport& report) {
-  nlohmann::json json{{"device", device_report()},
+  nlohmann::json json{{"schema", kSchema},
+                      {"device", device_report()},
                       {"model", report.model.name_or_file},
                       {"layers", report.layers},
                       {"tp", report.model.tp},

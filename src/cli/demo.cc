@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -80,13 +81,19 @@ std::span<const GoldenPrompt> shown(const DemoOptions& options, const Golden& go
       std::min(prompts.size(), static_cast<std::size_t>(options.prompts)));
 }
 
+// What to show of each row of logits along a golden continuation, as it comes.
+using OnRow = std::function<void(const GoldenPrompt&, int row, std::span<const float> logits)>;
+
 // Logits along the golden continuation of a prompt.
-Matrix follow(Engine& engine, const GoldenPrompt& prompt) {
+Matrix follow(Engine& engine, const GoldenPrompt& prompt, const OnRow& on_row) {
   const SequenceId sequence = engine.create_sequence();
-  const auto step = [&](const std::vector<int>& ids, int /*first*/) {
+  const auto step = [&](const std::vector<int>& ids, int first) {
     (void)engine.prefill(sequence, ids);
     Matrix last(1, engine.vocab_size());
     last.values() = engine.logits(sequence);
+    // Row 0 is behind the whole prompt.
+    const int row = first + static_cast<int>(ids.size()) - static_cast<int>(prompt.ids.size());
+    if (row >= 0) on_row(prompt, row, last.values());
     return last;
   };
   Matrix logits = engine::tiny::teacher_forced_logits(prompt, kChunk, step);
@@ -105,13 +112,16 @@ double seconds_per_token(Engine& engine, int tokens) {
   return seconds;
 }
 
-Pass run_pass(const std::string& directory, std::span<const GoldenPrompt> prompts, bool pdl) {
+Pass run_pass(const std::string& directory, std::span<const GoldenPrompt> prompts, bool pdl,
+              const OnRow& on_row) {
   pdl::set_enabled(pdl);
   const Stream stream;
   Engine engine = Engine::load(
       directory, {.stream = stream.get(), .cache_tokens = kCacheTokens, .max_sequences = 1});
   Pass pass;
-  for (const GoldenPrompt& prompt : prompts) pass.logits.push_back(follow(engine, prompt));
+  for (const GoldenPrompt& prompt : prompts) {
+    pass.logits.push_back(follow(engine, prompt, on_row));
+  }
   pass.layers = engine.num_hidden_layers();
   pass.launches = engine.launches_per_step(1);
   pass.early = engine.early_launches_per_step(1);
@@ -128,42 +138,60 @@ std::string ids_text(std::span<const int> ids) {
   return fmt::format("{} ... ({} tokens)", fmt::join(ids.first(kMost), " "), ids.size());
 }
 
-// The tokens that the engine prefers; one that is not the golden one stands in brackets.
-void print_tokens(const GoldenPrompt& prompt, const Matrix& logits, Outcome& outcome) {
-  std::string ours;
-  for (int row = 0; row < logits.rows(); ++row) {
-    const int token = largest(logits.row(row));
-    const bool equal = token == largest(prompt.logits.row(row));
-    outcome.tokens += 1;
-    outcome.equal_tokens += equal ? 1 : 0;
-    ours += equal ? fmt::format("{} ", token) : fmt::format("[{}] ", token);
-  }
-  fmt::print("  prompt      {}\n  golden      {}\n  slipstream  {}\n", ids_text(prompt.ids),
-             ids_text(prompt.continuation), ours);
+void show(const std::string& text) {
+  fmt::print("{}", text);
+  std::fflush(stdout);
 }
 
-Outcome run_model(const DemoOptions& options, const std::string& name) {
-  fmt::print("{}\n", name);
-  const std::string directory = (std::filesystem::path(options.directory) / name).string();
-  write_tiny_checkpoint(engine::tiny::tiny_spec(name), directory);
-  const Golden golden(options.goldens, name);
-  const std::span<const GoldenPrompt> prompts = shown(options, golden);
-  Outcome outcome{.model = name,
-                  .off = run_pass(directory, prompts, /*pdl=*/false),
-                  .on = run_pass(directory, prompts, /*pdl=*/true)};
+// The token that the engine prefers; one that is not the golden one stands in brackets.
+void show_token(const GoldenPrompt& prompt, int row, std::span<const float> logits) {
+  if (row == 0) {
+    show(fmt::format("  prompt      {}\n  golden      {}\n  slipstream ", ids_text(prompt.ids),
+                     ids_text(prompt.continuation)));
+  }
+  const int token = largest(logits);
+  const bool equal = token == largest(prompt.logits.row(row));
+  show(equal ? fmt::format(" {}", token) : fmt::format(" [{}]", token));
+  if (row + 1 == prompt.logits.rows()) show("\n");
+}
+
+// Of the same without PDL nobody wants to read the tokens again.
+void show_dot(const GoldenPrompt& /*prompt*/, int /*row*/, std::span<const float> /*logits*/) {
+  show(".");
+}
+
+void judge(std::span<const GoldenPrompt> prompts, const engine::tiny::GoldenLimits& limits,
+           Outcome& outcome) {
   const auto count = static_cast<double>(prompts.size());
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     const GoldenPrompt& prompt = prompts[i];
     const Matrix& logits = outcome.on.logits[i];
-    print_tokens(prompt, logits, outcome);
+    for (int row = 0; row < logits.rows(); ++row) {
+      ++outcome.tokens;
+      if (largest(logits.row(row)) == largest(prompt.logits.row(row))) ++outcome.equal_tokens;
+    }
     outcome.cosine += engine::tiny::mean_cosine(logits, prompt.logits) / count;
     outcome.agreement += engine::tiny::argmax_agreement(logits, prompt.logits) / count;
     outcome.least_cosine += prompt.engine_cosine_mean / count;
     outcome.least_agreement += prompt.engine_argmax_agreement / count;
   }
-  outcome.least_cosine -= golden.limits().cosine_drop;
-  outcome.least_agreement -= golden.limits().argmax_drop;
-  std::fflush(stdout);
+  outcome.least_cosine -= limits.cosine_drop;
+  outcome.least_agreement -= limits.argmax_drop;
+}
+
+Outcome run_model(const DemoOptions& options, const std::string& name) {
+  show(name + "\n");
+  const std::string directory = (std::filesystem::path(options.directory) / name).string();
+  write_tiny_checkpoint(engine::tiny::tiny_spec(name), directory);
+  const Golden golden(options.goldens, name);
+  const std::span<const GoldenPrompt> prompts = shown(options, golden);
+  Outcome outcome;
+  outcome.model = name;
+  outcome.on = run_pass(directory, prompts, /*pdl=*/true, show_token);
+  show("  without PDL ");
+  outcome.off = run_pass(directory, prompts, /*pdl=*/false, show_dot);
+  show(outcome.same_bits() ? " the same bits\n" : " OTHER BITS\n");
+  judge(prompts, golden.limits(), outcome);
   return outcome;
 }
 
@@ -174,12 +202,11 @@ std::string times_text(const Outcome& outcome) {
 }
 
 void print_table(std::span<const Outcome> outcomes) {
-  fmt::print("\n{:<20}{:>14}{:>20}{:>10}{:>10}{:>8}{:>13}{:>22}\n", "model", "golden tokens",
-             "cosine (at least)", "launches", "a layer", "by PDL", "PDL off, on",
-             "ms a token off, on");
+  fmt::print("\n{:<19}{:>14}{:>20}{:>10}{:>9}{:>8}{:>13}{:>16}\n", "model", "golden tokens",
+             "cosine (at least)", "launches", "a layer", "by PDL", "PDL off, on", "ms off, on");
   for (const Outcome& outcome : outcomes) {
     const Pass& on = outcome.on;
-    fmt::print("{:<20}{:>14}{:>20}{:>10}{:>10.1f}{:>8}{:>13}{:>22}\n", outcome.model,
+    fmt::print("{:<19}{:>14}{:>20}{:>10}{:>9.1f}{:>8}{:>13}{:>16}\n", outcome.model,
                fmt::format("{} of {}", outcome.equal_tokens, outcome.tokens),
                fmt::format("{:.5f} ({:.5f})", outcome.cosine, outcome.least_cosine), on.launches,
                static_cast<double>(on.launches) / on.layers, on.early,
@@ -187,28 +214,35 @@ void print_table(std::span<const Outcome> outcomes) {
   }
 }
 
+constexpr const char* kIntroduction = R"(
+Three tiny models with random weights. Golden tokens are those that Hugging Face transformers prefers,
+in fp32 on the dequantised weights. Random weights leave many near ties, so a right engine with fp8
+activations prefers another one now and then, shown in brackets.
+
+)";
+
+constexpr const char* kExplanation = R"(
+cosine       of the logits with those of transformers, and what a right engine reaches at least
+launches     kernels in the CUDA graph of a step of one token; a layer: with head and sampling shared out
+by PDL       of these, launches that may start while the one in front still runs; without PDL there are
+             none, every kernel waits for the end of the one before it, and the bits stay the same
+ms off, on   of a token, on a GPU
+)";
+
 }  // namespace
 
 int run_demo(const DemoOptions& options) {
-  fmt::print("device: {}\n\n", device_summary());
-  fmt::print(
-      "Three tiny models with random weights. Golden tokens are those that Hugging Face "
-      "transformers\n"
-      "prefers, in fp32 on the dequantised weights; random weights leave many near ties, so a "
-      "right\n"
-      "engine with fp8 activations prefers another one now and then, shown in brackets.\n\n");
+  fmt::print("device: {}\n{}", device_summary(), kIntroduction);
   std::vector<Outcome> outcomes;
   for (const std::string& name : engine::tiny::golden_names()) {
     outcomes.push_back(run_model(options, name));
   }
   print_table(outcomes);
-  fmt::print(
-      "\nlaunches: kernels in the CUDA graph of a step of one token. by PDL: those that may start\n"
-      "while the one in front still runs; without PDL there are none, and the bits stay the "
-      "same.\n");
+  fmt::print("{}\n", kExplanation);
   const bool right = std::ranges::all_of(outcomes, &Outcome::is_right);
   fmt::print("{}\n", right ? "All models agree with their goldens."
                            : "NOT all models agree with their goldens.");
+  fmt::print("Their checkpoints are in {}, for `slipstream generate`.\n", options.directory);
   return right ? 0 : 1;
 }
 

@@ -9,6 +9,7 @@
 
 #include "cli/generate_engine.h"
 #include "cli/stream.h"
+#include "engine/file.h"
 #include "engine/safetensors.h"
 #include "slipstream/launch.h"
 
@@ -30,54 +31,27 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-void check_ids(std::span<const int> ids, const std::string& source, int vocab_size) {
-  const auto outside = std::ranges::find_if(ids, [&](int id) { return id >= vocab_size; });
-  if (outside == ids.end()) return;
-  throw InvalidArgument(fmt::format("{} must be token ids from 0 to vocab_size - 1 = {}, has {}",
-                                    source, vocab_size - 1, *outside));
-}
-
-// What would otherwise fail half-way.
-void check_request(const GenerateOptions& options, std::span<const int> prompt, int count,
-                   const Engine& engine) {
-  check_ids(prompt, options.prompt_ids.empty() ? options.prompt_file : "--prompt-ids",
-            engine.vocab_size());
-  check_ids(parse_ids(options.force_ids, "--force-ids"), "--force-ids", engine.vocab_size());
-  // The last token need not be processed.
-  const std::int64_t positions = static_cast<std::int64_t>(prompt.size()) + count - 1;
-  if (positions > engine.max_position_embeddings()) {
-    throw InvalidArgument(
-        fmt::format("prompt and -n must need at most max_position_embeddings = {} positions, need "
-                    "{}",
-                    engine.max_position_embeddings(), positions));
-  }
-}
-
 // Produces the tokens of one sequence and hands each to `on_token`, which returns false to stop.
 class Generation {
  public:
-  Generation(const GenerateOptions& options, Engine& engine)
+  Generation(const GenerateOptions& options, const TokenRequest& request, Engine& engine)
       : engine_(engine),
+        request_(request),
         eos_(options.ignore_eos ? std::vector<int>{} : engine.eos_token_ids()),
-        forced_(parse_ids(options.force_ids, "--force-ids")),
-        count_(token_count(options, forced_.size())),
         keep_logits_(!options.logits_file.empty()),
         show_(!options.json),
-        sequence_(engine.create_sequence({.temperature = options.temperature,
-                                          .top_k = options.top_k,
-                                          .top_p = options.top_p,
-                                          .seed = options.seed})) {}
+        sequence_(engine.create_sequence(sampling_of(options))) {}
 
-  Measured run(std::span<const int> prompt) {
+  Measured run() {
     const Clock::time_point start = Clock::now();
-    bool more = take(engine_.prefill(sequence_, prompt));
+    bool more = take(engine_.prefill(sequence_, request_.prompt));
     measured_.first_token_seconds = seconds_since(start);
     const Clock::time_point first = Clock::now();
-    if (!forced_.empty() || keep_logits_) {
+    if (is_forced() || keep_logits_) {
       while (more) more = take(engine_.step(std::array{sequence_}).front());
     } else if (more) {
       // The host only watches: steps are enqueued ahead of the tokens' arrival.
-      engine_.run(std::array{sequence_}, count_ - 1,
+      engine_.run(std::array{sequence_}, request_.count - 1,
                   [&](std::span<const int> tokens) { return take(tokens.front()); });
     }
     measured_.other_seconds = seconds_since(first);
@@ -87,6 +61,8 @@ class Generation {
   [[nodiscard]] const std::vector<float>& logits() const { return logits_; }
 
  private:
+  [[nodiscard]] bool is_forced() const { return !request_.forced.empty(); }
+
   // Records the token behind the last processed one; false if it is the last.
   bool take(int token) {
     const std::size_t index = measured_.tokens.size();
@@ -94,22 +70,21 @@ class Generation {
       const std::vector<float> row = engine_.logits(sequence_);
       logits_.insert(logits_.end(), row.begin(), row.end());
     }
-    if (!forced_.empty()) token = forced_[index];
+    if (is_forced()) token = request_.forced[index];
     measured_.tokens.push_back(token);
     if (show_) {
       fmt::print("{}{}", index == 0 ? "" : " ", token);
       std::fflush(stdout);
     }
-    const bool ended = forced_.empty() && std::ranges::find(eos_, token) != eos_.end();
-    const bool more = static_cast<int>(measured_.tokens.size()) < count_ && !ended;
-    if (more && !forced_.empty()) engine_.force(sequence_, token);
+    const bool ended = !is_forced() && std::ranges::find(eos_, token) != eos_.end();
+    const bool more = static_cast<int>(measured_.tokens.size()) < request_.count && !ended;
+    if (more && is_forced()) engine_.force(sequence_, token);
     return more;
   }
 
   Engine& engine_;
+  const TokenRequest& request_;
   std::vector<int> eos_;
-  std::vector<int> forced_;
-  int count_;
   bool keep_logits_;
   bool show_;
   SequenceId sequence_;
@@ -143,15 +118,11 @@ void print_json(const Measured& measured, const engine::MemoryUse& memory) {
 }
 
 void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
-  const std::vector<int> prompt = read_prompt(options);
-  const int count = token_count(options, parse_ids(options.force_ids, "--force-ids").size());
-  // A place that cannot be written is an error now, not behind the last token.
-  if (!options.logits_file.empty()) engine::write_safetensors(options.logits_file, {});
-  Engine engine =
-      load_engine(options, stream, static_cast<std::int64_t>(prompt.size()) + count - 1);
-  check_request(options, prompt, count, engine);
-  Generation generation(options, engine);
-  const Measured measured = generation.run(prompt);
+  const TokenRequest request = read_request(options, read_config(options));
+  if (!options.logits_file.empty()) engine::require_writable(options.logits_file);
+  Engine engine = load_engine(options, stream, request.positions());
+  Generation generation(options, request, engine);
+  const Measured measured = generation.run();
   if (!options.logits_file.empty()) {
     const auto steps = static_cast<std::int64_t>(measured.tokens.size());
     const auto width = static_cast<std::int64_t>(generation.logits().size()) / steps;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "engine/config.h"
 
 namespace slipstream::cli {
 
@@ -43,6 +44,26 @@ struct GenerateOptions {
 // How many tokens to produce: -n, else as many as --force-ids names, else 16. Throws
 // InvalidArgument if both are given and -n is larger.
 [[nodiscard]] int token_count(const GenerateOptions& options, std::size_t forced);
+
+// What to generate.
+struct TokenRequest {
+  std::vector<int> prompt;
+  std::vector<int> forced;  // the continuation to follow; empty: the sampled one
+  int count = 0;            // tokens to produce
+
+  // Positions that it needs: the last token is not processed.
+  [[nodiscard]] std::int64_t positions() const {
+    return static_cast<std::int64_t>(prompt.size()) + count - 1;
+  }
+};
+
+// Reads and checks everything that the options say about tokens, against the model's config alone:
+// a mistake is found before weights are loaded. Throws InvalidArgument.
+[[nodiscard]] TokenRequest read_request(const GenerateOptions& options,
+                                        const engine::ModelConfig& config);
+
+// The config of options.model.
+[[nodiscard]] engine::ModelConfig read_config(const GenerateOptions& options);
 
 void run_generate(const GenerateOptions& options);
 

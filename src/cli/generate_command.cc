@@ -6,41 +6,63 @@
 
 namespace slipstream::cli {
 
-void add_generate_command(const Command& program) {
-  auto options = std::make_shared<GenerateOptions>();
-  const Command command = program.add_command("generate", "Continue a prompt of token ids");
-  command.add_option("MODEL", options->model, "directory with config.json and safetensors")
-      .required();
-  command.add_option("--prompt-ids", options->prompt_ids, "the prompt: 1,2,3");
-  command.add_option("--prompt-file", options->prompt_file, "the prompt: a file of ids");
-  command.add_option("-n,--count", options->count, "tokens to produce (default 16)").positive();
-  command.add_option("--temperature", options->temperature, "0 (the default): greedy");
-  command.add_option("--top-k", options->top_k, "0 (the default): no limit");
-  command.add_option("--top-p", options->top_p, "share of probability to keep (default 1)");
-  command.add_option("--seed", options->seed, "of the random numbers (default 0)");
-  command.add_flag("--ignore-eos", options->ignore_eos, "go on behind an end-of-text token");
-  command.add_option("--force-ids", options->force_ids, "the continuation to follow: 4,5,6");
-  command.add_option("--pdl", options->pdl, "programmatic dependent launch (default on)")
-      .one_of({"on", "off"});
-  command.add_option("--kv", options->kv, "latent cache (default bf16)").one_of({"bf16", "fp8"});
-  command.add_option("--tp", options->tp, "ranks that share every layer (default 1)");
-  command.add_option("--rank", options->rank,
-                     "which of them this process is: its share is loaded and run alone");
-  command.add_option("--lora-norm-eps", options->lora_norm_eps,
-                     "epsilon of the q_a and kv_a norms (default: rms_norm_eps)");
-  command.add_option("--logits", options->logits_file,
-                     "write fp32 logits [tokens, vocabulary] to this safetensors file");
-  command.add_flag("--json", options->json, "print one JSON object at the end");
+namespace {
+
+// What to do: tokens from a prompt, or a layer from a file.
+void add_token_options(const Command& command, GenerateOptions& options) {
+  std::vector<Option> for_tokens = {
+      command.add_option("--prompt-ids", options.prompt_ids, "the prompt: 1,2,3"),
+      command.add_option("--prompt-file", options.prompt_file, "the prompt: a file of ids"),
+      command.add_option("-n,--count", options.count, "tokens to produce (default 16)").positive(),
+      command.add_option("--temperature", options.temperature, "0 (the default): greedy"),
+      command.add_option("--top-k", options.top_k, "0 (the default): no limit"),
+      command.add_option("--top-p", options.top_p, "share of probability to keep (default 1)"),
+      command.add_option("--seed", options.seed, "of the random numbers (default 0)"),
+      command.add_flag("--ignore-eos", options.ignore_eos, "go on behind an end-of-text token"),
+      command.add_option("--force-ids", options.force_ids, "the continuation to follow: 4,5,6"),
+      command.add_option("--logits", options.logits_file,
+                         "write fp32 logits [tokens, vocabulary] to this safetensors file"),
+      command.add_flag("--json", options.json, "print one JSON object at the end")};
   Option layer_in =
-      command.add_option("--layer-in", options->layer_in,
-                         "safetensors with `hidden` [tokens, hidden_size] for --layer");
+      command.add_option("--layer-in", options.layer_in,
+                         "safetensors with `hidden` F32 [tokens, hidden_size] for --layer and, if "
+                         "it shares its index list, `index_lists` I32 [tokens, keys]");
   Option layer =
-      command.add_option("--layer", options->layer, "run this layer alone, at positions 0, 1, ...");
-  Option layer_out = command.add_option("--layer-out", options->layer_out,
+      command.add_option("--layer", options.layer, "run this layer alone, at positions 0, 1, ...");
+  Option layer_out = command.add_option("--layer-out", options.layer_out,
                                         "where its result goes (default: FILE.out.safetensors)");
   layer_in.needs(layer);
   layer.needs(layer_in);
   layer_out.needs(layer_in);
+  for (Option& option : for_tokens) option.excludes(layer);
+}
+
+// How to run it.
+void add_engine_options(const Command& command, GenerateOptions& options) {
+  command.add_option("--pdl", options.pdl, "programmatic dependent launch (default on)")
+      .one_of({"on", "off"});
+  command.add_option("--kv", options.kv, "latent cache (default bf16)").one_of({"bf16", "fp8"});
+  command.add_option("--tp", options.tp, "ranks that share every layer (default 1)").positive();
+  command.add_option("--rank", options.rank,
+                     "which of them this process is: its share is loaded and run alone");
+  command.add_option("--lora-norm-eps", options.lora_norm_eps,
+                     "epsilon of the q_a and kv_a norms (default: rms_norm_eps)");
+}
+
+}  // namespace
+
+void add_generate_command(const Command& program) {
+  auto options = std::make_shared<GenerateOptions>();
+  const Command command = program.add_command(
+      "generate",
+      "Continue a prompt of token ids, or run one layer alone.\n\n"
+      "Prints token ids as they come, then the time to the first token, tokens per second and "
+      "memory. Everything is checked before device memory is taken, and files appear when they are "
+      "whole.");
+  command.add_option("MODEL", options->model, "directory with config.json and safetensors")
+      .required();
+  add_token_options(command, *options);
+  add_engine_options(command, *options);
   command.set_action([options] {
     run_generate(*options);
     return 0;

@@ -8,6 +8,10 @@
 
 namespace slipstream::cli {
 
+[[nodiscard]] inline engine::SamplingOptions sampling_of(const GenerateOptions& options) {
+  return {options.temperature, options.top_k, options.top_p, options.seed};
+}
+
 // The checkpoint of `options` with room for `cache_tokens`.
 [[nodiscard]] engine::Engine load_engine(const GenerateOptions& options, cudaStream_t stream,
                                          std::int64_t cache_tokens);

@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
+#include <span>
 #include <sstream>
 
-#include "cli/generate.h"
+#include "cli/generate_engine.h"
+#include "engine/sampling.h"
 #include "slipstream/error.h"
 
 namespace slipstream::cli {
@@ -17,13 +21,31 @@ constexpr int kDefaultCount = 16;
 std::string read_file(const std::string& path) {
   std::ostringstream text;
   const std::ifstream stream(path, std::ios::binary);
-  if (!stream) throw InvalidArgument(fmt::format("{}: must be a readable file", path));
-  text << stream.rdbuf();
+  // An empty file and a directory fail here, too.
+  if (!stream || !(text << stream.rdbuf())) {
+    throw InvalidArgument(fmt::format("{}: must be a readable file that is not empty", path));
+  }
   return text.str();
 }
 
 bool separates(char letter) {
   return letter == ',' || letter == ' ' || letter == '\n' || letter == '\t' || letter == '\r';
+}
+
+// The word at the beginning of `text`, or as much of it as a message can hold: a file that is no
+// list of ids may be one word.
+std::string first_word(std::string_view text) {
+  constexpr std::size_t kLongest = 40;
+  const auto end = std::find_if(text.begin(), text.end(), separates);
+  const std::string word(text.begin(), end);
+  return word.size() <= kLongest ? word : word.substr(0, kLongest) + "...";
+}
+
+void check_ids(std::span<const int> ids, const std::string& source, int vocab_size) {
+  const auto outside = std::ranges::find_if(ids, [&](int id) { return id >= vocab_size; });
+  if (outside == ids.end()) return;
+  throw InvalidArgument(fmt::format("{} must be token ids from 0 to vocab_size - 1 = {}, has {}",
+                                    source, vocab_size - 1, *outside));
 }
 
 }  // namespace
@@ -38,10 +60,8 @@ std::vector<int> parse_ids(const std::string& text, const std::string& source) {
     int id = 0;
     const auto [stop, error] = std::from_chars(at, end, id);
     if (error != std::errc() || id < 0 || (stop != end && !separates(*stop))) {
-      const char* word_end = at;
-      while (word_end != end && !separates(*word_end)) ++word_end;
       throw InvalidArgument(fmt::format("{} must be token ids like 1,2,3, has \"{}\"", source,
-                                        std::string(at, word_end)));
+                                        first_word({at, end})));
     }
     ids.push_back(id);
     at = stop;
@@ -68,6 +88,31 @@ int token_count(const GenerateOptions& options, std::size_t forced) {
                                       available, *options.count));
   }
   return options.count.value_or(available);
+}
+
+engine::ModelConfig read_config(const GenerateOptions& options) {
+  return engine::read_model_config((std::filesystem::path(options.model) / "config.json").string());
+}
+
+TokenRequest read_request(const GenerateOptions& options, const engine::ModelConfig& config) {
+  TokenRequest request;
+  request.prompt = read_prompt(options);
+  request.forced = parse_ids(options.force_ids, "--force-ids");
+  if (request.forced.empty() && !options.force_ids.empty()) {
+    throw InvalidArgument("--force-ids must be at least one token id, has none");
+  }
+  request.count = token_count(options, request.forced.size());
+  check_ids(request.prompt, options.prompt_ids.empty() ? options.prompt_file : "--prompt-ids",
+            config.vocab_size);
+  check_ids(request.forced, "--force-ids", config.vocab_size);
+  if (request.positions() > config.max_position_embeddings) {
+    throw InvalidArgument(
+        fmt::format("prompt and -n must need at most max_position_embeddings = {} positions, need "
+                    "{}",
+                    config.max_position_embeddings, request.positions()));
+  }
+  engine::check_sampling(sampling_of(options));
+  return request;
 }
 
 }  // namespace slipstream::cli

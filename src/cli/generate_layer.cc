@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <span>
 
 #include "cli/generate_engine.h"
+#include "engine/file.h"
 #include "engine/safetensors.h"
 
 namespace slipstream::cli {
@@ -22,21 +23,46 @@ std::vector<T> values_of(const engine::StoredTensor& tensor, engine::StoredType 
                                       tensor.name, engine::to_string(type), tensor.describe()));
   }
   std::vector<T> values(tensor.numel());
-  std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+  std::ranges::copy(tensor.bytes, std::as_writable_bytes(std::span(values)).begin());
   return values;
 }
 
-// Rows of positions, filled up with -1.
-std::vector<IndexList> read_lists(const engine::TensorStore& store) {
-  const engine::StoredTensor* tensor = store.find("index_lists");
-  if (tensor == nullptr) return {};
-  const auto values = values_of<std::int32_t>(*tensor, engine::StoredType::kI32);
-  const std::int64_t width = tensor->shape[1];
-  std::vector<IndexList> lists(tensor->shape[0]);
+// Rows of positions, filled up with -1: of a layer that shares the list of another. What other
+// layers have written beside their result is not theirs to read.
+std::vector<IndexList> read_lists(const engine::TensorStore& store, int layer,
+                                  const engine::ModelConfig& config, std::int64_t tokens) {
+  if (config.indexer_type(layer) != engine::IndexerType::kShared) return {};
+  const engine::StoredTensor& tensor = store.at("index_lists");
+  const auto values = values_of<std::int32_t>(tensor, engine::StoredType::kI32);
+  if (tensor.shape[0] != tokens) {
+    throw InvalidArgument(fmt::format("{}: tensor index_lists must have {} rows, as hidden, is {}",
+                                      tensor.file, tokens, tensor.describe()));
+  }
+  const std::int64_t width = tensor.shape[1];
+  std::vector<IndexList> lists(tokens);
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i] >= 0) lists[i / width].push_back(values[i]);
   }
   return lists;
+}
+
+// What can be known before weights are loaded.
+void check_layer(const GenerateOptions& options, const engine::StoredTensor& hidden,
+                 const engine::ModelConfig& config) {
+  if (*options.layer < 0 || *options.layer >= config.num_hidden_layers) {
+    throw InvalidArgument(fmt::format("layer must be from 0 to {}, is {}",
+                                      config.num_hidden_layers - 1, *options.layer));
+  }
+  if (hidden.shape[0] < 1 || hidden.shape[0] > config.max_position_embeddings) {
+    throw InvalidArgument(
+        fmt::format("{}: tensor hidden must have 1 to max_position_embeddings = {} rows, has {}",
+                    options.layer_in, config.max_position_embeddings, hidden.shape[0]));
+  }
+  if (hidden.shape[1] != config.hidden_size) {
+    throw InvalidArgument(
+        fmt::format("{}: tensor hidden must have hidden_size = {} columns, has {}",
+                    options.layer_in, config.hidden_size, hidden.shape[1]));
+  }
 }
 
 void write_layer(const std::string& path, const engine::LayerResult& result, std::int64_t tokens,
@@ -64,21 +90,15 @@ void run_one_layer(const GenerateOptions& options, cudaStream_t stream) {
   const auto store = engine::TensorStore::open_file(options.layer_in);
   const engine::StoredTensor& tensor = store.at("hidden");
   const auto hidden = values_of<float>(tensor, engine::StoredType::kF32);
+  const engine::ModelConfig config = read_config(options);
+  check_layer(options, tensor, config);
   const std::int64_t tokens = tensor.shape[0];
-  if (tokens == 0) {
-    throw InvalidArgument(
-        fmt::format("{}: tensor hidden must have at least one row, has none", options.layer_in));
-  }
-  Engine engine = load_engine(options, stream, tokens);
-  if (tensor.shape[1] != engine.hidden_size()) {
-    throw InvalidArgument(
-        fmt::format("{}: tensor hidden must have hidden_size = {} columns, has {}",
-                    options.layer_in, engine.hidden_size(), tensor.shape[1]));
-  }
-  const auto result = engine.run_layer(*options.layer, hidden, read_lists(store));
+  const std::vector<IndexList> lists = read_lists(store, *options.layer, config, tokens);
   const std::string path =
       options.layer_out.empty() ? options.layer_in + ".out.safetensors" : options.layer_out;
-  write_layer(path, result, tokens, tensor.shape[1]);
+  engine::require_writable(path);
+  Engine engine = load_engine(options, stream, tokens);
+  write_layer(path, engine.run_layer(*options.layer, hidden, lists), tokens, tensor.shape[1]);
   fmt::print("{}\n", path);
 }
 

@@ -24,9 +24,14 @@ Checkpoint open(const std::string& directory, const LoadOptions& options) {
     throw InvalidArgument(fmt::format("cache_tokens must be from 1 to {}, is {}", kMostCacheTokens,
                                       options.cache_tokens));
   }
-  if (options.max_sequences < 1) {
+  constexpr int kMostSequences = 1 << 20;
+  if (options.max_sequences < 1 || options.max_sequences > kMostSequences) {
+    throw InvalidArgument(fmt::format("max_sequences must be from 1 to {}, is {}", kMostSequences,
+                                      options.max_sequences));
+  }
+  if (options.lora_norm_eps && !(*options.lora_norm_eps > 0 && *options.lora_norm_eps < 1)) {
     throw InvalidArgument(
-        fmt::format("max_sequences must be at least 1, is {}", options.max_sequences));
+        fmt::format("lora_norm_eps must be between 0 and 1, is {}", *options.lora_norm_eps));
   }
   Checkpoint checkpoint = Checkpoint::open(directory, {options.tp, options.rank});
   if (options.lora_norm_eps) checkpoint.config().lora_norm_eps = *options.lora_norm_eps;
@@ -72,6 +77,15 @@ kernels::StepRow make_row(const Sequence& sequence, std::int64_t position, int t
           sequence.sampling.top_k,
           sequence.sampling.top_p,
           sequence.sampling.seed};
+}
+
+// What the next step of these sequences reads.
+std::vector<kernels::StepRow> next_rows(std::span<Sequence* const> sequences) {
+  std::vector<kernels::StepRow> rows;
+  for (const Sequence* sequence : sequences) {
+    rows.push_back(make_row(*sequence, sequence->length, sequence->next_token));
+  }
+  return rows;
 }
 
 }  // namespace
@@ -129,7 +143,7 @@ int Engine::Impl::prefill(SequenceId id, std::span<const int> ids) {
   Sequence& sequence = sequences_.at(id);
   if (ids.empty()) throw InvalidArgument("ids must be at least one token id, are none");
   check_ids(ids);
-  if (sequences_.reserve(sequence, static_cast<std::int64_t>(ids.size()))) upload_pages(sequence);
+  reserve(std::array{&sequence}, static_cast<std::int64_t>(ids.size()));
   while (!ids.empty()) {
     const int count = std::min<int>(kMaxStepTokens, static_cast<int>(ids.size()));
     std::vector<StepRow> rows;
@@ -146,28 +160,32 @@ int Engine::Impl::prefill(SequenceId id, std::span<const int> ids) {
   }
   const int rows = static_cast<int>(rows_of_logits_.size());
   sequence.next_token = sampled(rows).back();
-  rows_on_device_.clear();
   return sequence.next_token;
+}
+
+std::vector<Sequence*> Engine::Impl::batch_of(std::span<const SequenceId> ids) {
+  const std::size_t different = std::set<SequenceId>(ids.begin(), ids.end()).size();
+  if (ids.empty() || ids.size() > kMaxStepTokens || different != ids.size()) {
+    throw InvalidArgument(fmt::format("sequences must be 1 to {} different ones, are {} of {}",
+                                      kMaxStepTokens, different, ids.size()));
+  }
+  std::vector<Sequence*> batch;
+  for (const SequenceId id : ids) {
+    batch.push_back(&sequences_.at(id));
+    if (batch.back()->next_token < 0) {
+      throw InvalidArgument("sequence must have been prefilled before it is stepped, is empty");
+    }
+  }
+  return batch;
 }
 
 void Engine::Impl::run(std::span<const SequenceId> ids, int count,
                        const std::function<bool(std::span<const int>)>& on_tokens) {
-  const int tokens = static_cast<int>(ids.size());
-  if (tokens < 1 || tokens > kMaxStepTokens ||
-      std::set<SequenceId>(ids.begin(), ids.end()).size() != ids.size()) {
-    throw InvalidArgument(
-        fmt::format("sequences must be 1 to {} different ones, are {}", kMaxStepTokens, tokens));
-  }
-  std::vector<StepRow> rows;
-  for (const SequenceId id : ids) {
-    Sequence& sequence = sequences_.at(id);
-    if (sequence.next_token < 0) {
-      throw InvalidArgument("sequence must have been prefilled before it is stepped, is empty");
-    }
-    if (sequences_.reserve(sequence, count)) upload_pages(sequence);
-    rows.push_back(make_row(sequence, sequence.length, sequence.next_token));
-  }
-  set_rows(rows);
+  if (count < 1) throw InvalidArgument(fmt::format("count must be at least 1, is {}", count));
+  const std::vector<Sequence*> batch = batch_of(ids);
+  const int tokens = static_cast<int>(batch.size());
+  reserve(batch, count);
+  set_rows(next_rows(batch));
 
   int delivered = 0;
   bool wanted = true;
@@ -188,16 +206,14 @@ void Engine::Impl::run(std::span<const SequenceId> ids, int count,
   while (delivered < enqueued && wanted) deliver();
   synchronize();
 
-  rows_of_logits_.assign(ids.begin(), ids.end());
-  // Steps that nobody wanted any more have moved the device on.
-  if (delivered < enqueued) rows_of_logits_.clear();
   for (int i = 0; i < tokens; ++i) {
-    Sequence& sequence = sequences_.at(ids[i]);
-    sequence.length += delivered;
-    if (delivered > 0) sequence.next_token = last[i];
-    rows[i] = make_row(sequence, sequence.length, sequence.next_token);
+    batch[i]->length += delivered;
+    batch[i]->next_token = last[i];
   }
-  rows_on_device_ = delivered == enqueued ? rows : std::vector<StepRow>{};
+  // Steps that nobody wanted any more have moved the device on.
+  if (delivered < enqueued) return;
+  rows_on_device_ = next_rows(batch);
+  rows_of_logits_.assign(ids.begin(), ids.end());
 }
 
 void Engine::Impl::force(SequenceId sequence, int token) {
@@ -233,6 +249,10 @@ void Engine::Impl::set_rows(const std::vector<StepRow>& wanted) {
   synchronize();
 }
 
+void Engine::Impl::reserve(std::span<Sequence* const> sequences, std::int64_t tokens) {
+  for (const Sequence* grown : sequences_.reserve(sequences, tokens)) upload_pages(*grown);
+}
+
 void Engine::Impl::upload_pages(const Sequence& sequence) {
   check_cuda(cudaMemcpyAsync(workspace_.pages.data() +
                                  std::ptrdiff_t{workspace_.pages_per_sequence} * sequence.slot,
@@ -243,6 +263,10 @@ void Engine::Impl::upload_pages(const Sequence& sequence) {
 }
 
 void Engine::Impl::replay(int tokens) {
+  // The device moves on: what it will hold is known when the caller has all tokens, and not if it
+  // fails before.
+  rows_on_device_.clear();
+  rows_of_logits_.clear();
   const auto enqueue = [&] { step_.enqueue(tokens, caches_, {.stream = options_.stream}); };
   if (options_.graphs) {
     graphs_.launch(tokens, options_.stream, enqueue);

@@ -45,8 +45,12 @@ class Engine::Impl {
 
   [[nodiscard]] Weights load_weights() const;
   void check_ids(std::span<const int> ids) const;
+  // The sequences of a step.
+  [[nodiscard]] std::vector<Sequence*> batch_of(std::span<const SequenceId> ids);
   // Makes `wanted` the step's input, unless the last step left just that behind.
   void set_rows(const std::vector<StepRow>& wanted);
+  // Makes sure that the sequences have pages for `tokens` more, on the device as well.
+  void reserve(std::span<Sequence* const> sequences, std::int64_t tokens);
   void upload_pages(const Sequence& sequence);
   void replay(int tokens);
   // The tokens that the last replay chose.

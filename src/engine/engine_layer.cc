@@ -41,12 +41,14 @@ LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
         fmt::format("layer must be from 0 to {}, is {}", config().num_hidden_layers - 1, layer));
   }
   const int width = config().hidden_size;
-  const int tokens = static_cast<int>(hidden.size()) / width;
-  if (tokens == 0 || hidden.size() % width != 0 || tokens > positions_) {
+  const std::size_t rows_given = hidden.size() / width;
+  if (rows_given == 0 || hidden.size() % width != 0 ||
+      rows_given > static_cast<std::size_t>(positions_)) {
     throw InvalidArgument(
         fmt::format("hidden must have 1 to {} rows of hidden_size = {}, has {} values", positions_,
                     width, hidden.size()));
   }
+  const int tokens = static_cast<int>(rows_given);
   const IndexerType type = config().indexer_type(layer);
   const bool shared = type == IndexerType::kShared;
   if (lists.size() != (shared ? static_cast<std::size_t>(tokens) : 0)) {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -34,6 +35,13 @@ class FileDescriptor {
 [[noreturn]] void fail(const std::string& path, const std::string& is) {
   throw InvalidArgument(fmt::format("{}: must be a readable regular file, {}", path, is));
 }
+
+[[noreturn]] void fail_to_write(const std::string& path, const std::string& reason) {
+  throw Error(fmt::format("{}: cannot be written: {}", path, reason));
+}
+
+// What write_file writes to before it renames.
+std::string partial_name(const std::string& path) { return path + ".partial"; }
 
 }  // namespace
 
@@ -62,7 +70,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 void write_file(const std::string& path, std::span<const std::span<const std::byte>> pieces) {
-  const std::string partial = path + ".partial";
+  const std::string partial = partial_name(path);
   std::ofstream stream(partial, std::ios::binary | std::ios::trunc);
   for (const auto piece : pieces) {
     stream.write(reinterpret_cast<const char*>(piece.data()),
@@ -72,8 +80,16 @@ void write_file(const std::string& path, std::span<const std::span<const std::by
   if (!stream || std::rename(partial.c_str(), path.c_str()) != 0) {
     const std::string reason = std::strerror(errno);
     std::remove(partial.c_str());
-    throw Error(fmt::format("{}: cannot be written: {}", path, reason));
+    fail_to_write(path, reason);
   }
+}
+
+void require_writable(const std::string& path) {
+  if (std::filesystem::is_directory(path)) fail_to_write(path, std::strerror(EISDIR));
+  const std::string partial = partial_name(path);
+  const bool opened = std::ofstream(partial, std::ios::binary | std::ios::app).is_open();
+  if (!opened) fail_to_write(path, std::strerror(errno));
+  std::remove(partial.c_str());
 }
 
 }  // namespace slipstream::engine

@@ -29,4 +29,8 @@ class MappedFile {
 // naming the file.
 void write_file(const std::string& path, std::span<const std::span<const std::byte>> pieces);
 
+// Throws what write_file would throw at once, so that long work need not come to its end first.
+// Leaves `path` as it is.
+void require_writable(const std::string& path);
+
 }  // namespace slipstream::engine

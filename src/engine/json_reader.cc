@@ -94,7 +94,8 @@ std::int64_t JsonReader::integer_or(const std::string& key, std::int64_t fallbac
 }
 
 int JsonReader::count(const std::string& key, std::int64_t least, std::int64_t most) const {
-  const std::string must_be = fmt::format("an integer from {} to {}", least, most);
+  const std::string must_be =
+      least == most ? std::to_string(least) : fmt::format("an integer from {} to {}", least, most);
   if (!has(key)) fail(key, must_be);
   const std::int64_t value = integer(key);
   if (value < least || value > most) fail(key, must_be);
@@ -166,10 +167,15 @@ std::vector<JsonReader> JsonReader::objects(const std::string& key) const {
 }
 
 json parse_json_object(const std::string& text, const std::string& file) {
+  constexpr int kDeepest = 32;  // what prints values calls itself for each level
   // The parser would keep the last of two equal keys without a word.
   std::vector<std::set<std::string>> keys;
   std::string repeated;
-  const auto watch = [&](int, json::parse_event_t event, json& value) {
+  const auto watch = [&](int depth, json::parse_event_t event, json& value) {
+    if (depth > kDeepest) {
+      throw InvalidArgument(
+          fmt::format("{}: must be JSON of at most {} levels, is deeper", file, kDeepest));
+    }
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
     if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second &&

@@ -13,16 +13,18 @@
 namespace slipstream::engine {
 namespace {
 
-constexpr double kNothing = -std::numeric_limits<double>::infinity();
+// The score of a token that cannot be chosen.
+constexpr double kNoCandidate = std::numeric_limits<double>::quiet_NaN();
 
-// The first token with the largest score.
+// The first token with the largest score; 0 if there is no candidate.
 template <class Score>
 int best(std::size_t tokens, const Score& score) {
   int result = 0;
-  double largest = kNothing;
+  double largest = kNoCandidate;
   for (std::size_t token = 0; token < tokens; ++token) {
     const double value = score(static_cast<int>(token));
-    if (value > largest) {
+    if (std::isnan(value)) continue;
+    if (std::isnan(largest) || value > largest) {
       largest = value;
       result = static_cast<int>(token);
     }
@@ -66,7 +68,9 @@ float sampling_threshold(std::span<const float> logits, const SamplingOptions& o
   std::vector<double> mass;  // cumulative, from the largest logit on
   double total = 0;
   for (const float logit : kept) {
-    total += std::exp((double{logit} - kept.front()) / options.temperature);
+    // The largest weighs 1, also where it is infinite.
+    const double distance = logit == kept.front() ? 0 : double{logit} - kept.front();
+    total += std::exp(distance / options.temperature);
     mass.push_back(total);
   }
   const auto enough = std::lower_bound(mass.begin(), mass.end(), options.top_p * total);
@@ -80,7 +84,7 @@ int sample(std::span<const float> logits, const SamplingOptions& options, std::i
   }
   const float threshold = sampling_threshold(logits, options);
   return best(logits.size(), [&](int token) -> double {
-    if (!(logits[token] >= threshold)) return kNothing;
+    if (!(logits[token] >= threshold)) return kNoCandidate;
     const double uniform = token_uniform(options.seed, position, token);
     return double{logits[token]} / options.temperature - std::log(-std::log(uniform));
   });

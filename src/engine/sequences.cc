@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cstddef>
+
 #include "engine/kernels/support/step_row.h"
 #include "engine/sampling.h"
 
@@ -45,24 +48,35 @@ Sequence& Sequences::at(SequenceId id) {
   return found->second;
 }
 
-bool Sequences::reserve(Sequence& sequence, std::int64_t tokens) {
+std::size_t Sequences::missing_pages(const Sequence& sequence, std::int64_t tokens) const {
   const std::int64_t length = sequence.length + tokens;
   if (length > most_positions_) {
     throw InvalidArgument(fmt::format("a sequence must have at most {} tokens, would have {}",
                                       most_positions_, length));
   }
   const auto wanted = static_cast<std::size_t>((length + kPageSize - 1) / kPageSize);
-  if (wanted <= sequence.pages.size()) return false;
-  const std::size_t missing = wanted - sequence.pages.size();
+  return wanted - std::min(wanted, sequence.pages.size());
+}
+
+std::vector<Sequence*> Sequences::reserve(std::span<Sequence* const> sequences,
+                                          std::int64_t tokens) {
+  std::size_t missing = 0;
+  for (const Sequence* sequence : sequences) missing += missing_pages(*sequence, tokens);
   if (missing > free_pages_.size()) {
     throw InvalidArgument(fmt::format("the cache must have {} free pages of {} tokens, has {}",
                                       missing, kPageSize, free_pages_.size()));
   }
-  for (std::size_t i = 0; i < missing; ++i) {
-    sequence.pages.push_back(free_pages_.back());
-    free_pages_.pop_back();
+  std::vector<Sequence*> grown;
+  for (Sequence* sequence : sequences) {
+    const auto count = static_cast<std::ptrdiff_t>(missing_pages(*sequence, tokens));
+    if (count == 0) continue;
+    // The last ones, from the back.
+    sequence->pages.insert(sequence->pages.end(), free_pages_.rbegin(),
+                           free_pages_.rbegin() + count);
+    free_pages_.resize(free_pages_.size() - count);
+    grown.push_back(sequence);
   }
-  return true;
+  return grown;
 }
 
 }  // namespace slipstream::engine

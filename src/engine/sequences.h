@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "slipstream/engine.h"
@@ -25,11 +26,13 @@ class Sequences {
   void free(SequenceId id);
   // Throws InvalidArgument if there is no such sequence.
   [[nodiscard]] Sequence& at(SequenceId id);
-  // Makes sure that the sequence has pages for `tokens` more; true if it got any. Throws
-  // InvalidArgument where the cache or the positions end.
-  bool reserve(Sequence& sequence, std::int64_t tokens);
+  // Makes sure that each of the sequences has pages for `tokens` more, and returns those that got
+  // any. Throws InvalidArgument where the cache or the positions end; then none of them got any.
+  std::vector<Sequence*> reserve(std::span<Sequence* const> sequences, std::int64_t tokens);
 
  private:
+  [[nodiscard]] std::size_t missing_pages(const Sequence& sequence, std::int64_t tokens) const;
+
   int most_;
   std::int64_t most_positions_;
   std::int64_t next_id_ = 0;

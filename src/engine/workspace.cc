@@ -51,6 +51,10 @@ LayerCache make_layer_cache(const CacheShape& shape, bool has_indexer) {
 void LayerCache::allocate() {
   latent.allocate();
   index_keys.allocate();
+  if (index_keys.bytes() == 0) return;
+  // Kernels read whole pages of keys, and drop the scores of those that nobody has written.
+  check_cuda(cudaMemset(index_keys.data(), 0, index_keys.bytes()), "cudaMemset of index keys");
+  check_cuda(cudaStreamSynchronize(cudaStreamLegacy), "cudaStreamSynchronize");
 }
 
 Workspace::Workspace(const Checkpoint& checkpoint, int sequences, int positions)
@@ -123,9 +127,10 @@ void Workspace::allocate(const ModelConfig& config) {
       "copy of the rope table");
   // Kernels read parts and lists before they know whether there are any, and drop what they read.
   check_cuda(cudaMemset(partials.data(), 0, partials.bytes()), "cudaMemset of attention's parts");
-  if (lists.bytes() > 0) {
-    check_cuda(cudaMemset(lists.data(), 0, lists.bytes()), "cudaMemset of the index lists");
-  }
+  if (lists.bytes() == 0) return;
+  check_cuda(cudaMemset(lists.data(), 0, lists.bytes()), "cudaMemset of the index lists");
+  // Scores of whole groups of keys are copied.
+  check_cuda(cudaMemset(scores.data(), 0, scores.bytes()), "cudaMemset of the scores");
 }
 
 std::int64_t Workspace::bytes() const {

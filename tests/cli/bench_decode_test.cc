@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "slipstream/error.h"
@@ -82,6 +83,59 @@ TEST(BenchDecode, TimesWholeStepsAndEveryLaunch) {
   EXPECT_DOUBLE_EQ(step["bytes"].get<double>(), bytes);
   // Two steps of two slices and a trigger for each launch, and two names.
   EXPECT_EQ(read_json(options.trace_file)["traceEvents"].size(), 2 * (21 * 3 + 1));
+}
+
+std::set<std::string> keys_of(const nlohmann::json& object) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : object.items()) keys.insert(key);
+  return keys;
+}
+
+TEST(BenchDecode, WritesTheKeysOfItsSchema) {
+  using Keys = std::set<std::string>;
+  BenchDecodeOptions options = small_options();
+  options.layers = 1;
+  options.batches = {2};
+  options.json_file = path("schema.json");
+  run_bench_decode(options);
+  const nlohmann::json json = read_json(options.json_file);
+  EXPECT_EQ(json["schema"], 1);
+  EXPECT_EQ(keys_of(json),
+            (Keys{"schema", "device", "model", "layers", "tp", "communication", "weights",
+                  "weight_bytes", "copy_bandwidth_bytes_per_second", "date", "steps"}));
+  const nlohmann::json& step = json["steps"][0];
+  EXPECT_EQ(keys_of(step),
+            (Keys{"batch", "context", "kv", "launches", "bytes", "floor_us", "pdl_off", "pdl_on",
+                  "pdl_gain", "share_of_floor", "stages", "per_launch"}));
+  EXPECT_EQ(keys_of(step["pdl_on"]), (Keys{"median_us", "p10_us", "p90_us"}));
+  EXPECT_EQ(keys_of(step["stages"][0]),
+            (Keys{"stage", "launches", "ctas", "bytes", "floor_us", "pdl_off_us", "pdl_on_us",
+                  "hand_over_us", "work_us", "cta_work_us", "sms", "share_of_floor"}));
+  // A dense layer, head and sampling.
+  ASSERT_EQ(step["per_launch"].size(), 11);
+  EXPECT_EQ(keys_of(step["per_launch"][0]),
+            (Keys{"layer", "stage", "kernel", "ctas", "bytes", "pdl_off_us", "pdl_on_us",
+                  "hand_over_us", "work_us"}));
+  EXPECT_EQ(step["per_launch"][10]["kernel"], "sample");
+}
+
+TEST(BenchDecode, SaysThatCommunicationIsLeftOut) {
+  BenchDecodeOptions options = small_options();
+  options.layers = 1;
+  options.steps_only = true;
+  testing::internal::CaptureStdout();
+  run_bench_decode(options);
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_NE(text.find("Communication between ranks is left out"), std::string::npos) << text;
+}
+
+TEST(BenchDecode, NamesAPlaceThatFiguresCannotGoToBeforeItMeasures) {
+  BenchDecodeOptions options = small_options();
+  options.trace_file = path("none/trace.json");
+  testing::internal::CaptureStdout();
+  const std::string error = error_of(options);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+  EXPECT_TRUE(error.starts_with(options.trace_file + ": cannot be written: ")) << error;
 }
 
 double bytes_of(const nlohmann::json& step, const std::string& stage) {

@@ -164,8 +164,9 @@ TEST(Config, RejectsHeadsOfOtherShapes) {
   expect_rejected_with("qk_nope_head_dim", 128,
                        "config.json: qk_nope_head_dim and v_head_dim must be 128 and 128, or 192 "
                        "and 256, is 128 and 256");
-  expect_rejected_with("kv_lora_rank", 256,
-                       "config.json: kv_lora_rank must be an integer from 512 to 512, is 256");
+  expect_rejected_with("kv_lora_rank", 256, "config.json: kv_lora_rank must be 512, is 256");
+  expect_rejected_with("qk_rope_head_dim", 32, "config.json: qk_rope_head_dim must be 64, is 32");
+  expect_rejected_with("index_head_dim", 64, "config.json: index_head_dim must be 128, is 64");
   expect_rejected_with("qk_head_dim", 192,
                        "config.json: qk_head_dim must be 256 (or absent), is 192");
 }
@@ -177,6 +178,22 @@ TEST(Config, RejectsSizesThatAreNotMadeOfBlocks) {
   expect_rejected_with("moe_intermediate_size", 0,
                        "config.json: moe_intermediate_size must be a multiple of 128 from 128 to "
                        "131072, is 0");
+  expect_rejected_with("q_lora_rank", 131072 + 128,
+                       "config.json: q_lora_rank must be a multiple of 128 from 128 to 131072, is "
+                       "131200");
+}
+
+TEST(Config, RejectsNumbersBeyondTheirLimits) {
+  expect_rejected_with("num_attention_heads", 0,
+                       "config.json: num_attention_heads must be an integer from 1 to 1024, is 0");
+  expect_rejected_with("index_topk", 2049,
+                       "config.json: index_topk must be an integer from 1 to 2048, is 2049");
+  expect_rejected_with("index_topk", 0,
+                       "config.json: index_topk must be an integer from 1 to 2048, is 0");
+  expect_rejected_with("n_routed_experts", 513,
+                       "config.json: n_routed_experts must be an integer from 1 to 512, is 513");
+  expect_rejected_with("index_n_heads", 65,
+                       "config.json: index_n_heads must be an integer from 1 to 64, is 65");
 }
 
 TEST(Config, RejectsMissingAndMistypedKeys) {
@@ -277,6 +294,9 @@ TEST(Config, NamesTheFileThatIsMissingOrBroken) {
   write_text(file, R"({"hidden_size": 1, "hidden_size": 2})");
   EXPECT_EQ(message_of([&] { (void)read_model_config(file); }),
             file + ": the key \"hidden_size\" must be unique in its object, is repeated");
+  write_text(file, R"({"rope_scaling": )" + std::string(1000000, '['));
+  EXPECT_EQ(message_of([&] { (void)read_model_config(file); }),
+            file + ": must be JSON of at most 32 levels, is deeper");
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 #include "engine/float_formats.h"
 #include "engine/reference/indexer.h"
 #include "engine/weights.h"
-#include "tests/engine/support/editable.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/engine/support/reference_runner.h"
 #include "tests/engine/support/tiny_files.h"
@@ -24,12 +23,6 @@ constexpr double kLeastCosine = 0.995;
 
 // One layer alone from the same input. Measured: 0.0012 to 0.0066.
 constexpr double kMostMedianError = 0.008;
-
-std::vector<int> some_ids(int count, int seed = 11) {
-  std::vector<int> ids;
-  for (int i = 0; i < count; ++i) ids.push_back((i * 37 + seed) % 512);
-  return ids;
-}
 
 Matrix one_row(const std::vector<float>& values) {
   Matrix result(1, static_cast<int>(values.size()));
@@ -156,19 +149,6 @@ TEST(Engine, AgreesOnAPromptInChunksAndTokenByToken) {
   EXPECT_GT(mean_cosine(actual, expected), 0.9999);
 }
 
-TEST(Engine, NamesTheMemoryThatTheDeviceLacks) {
-  const EngineStream stream;
-  const std::string message = message_of([&] {
-    (void)Engine::load(
-        tiny_checkpoint("deepseek-v32-tiny"),
-        {.stream = stream.get(), .cache_tokens = 2'000'000'000, .lora_norm_eps = {}});
-  });
-  EXPECT_TRUE(message.starts_with("weights (0.02 GB), caches of 2000000000 tokens (7704.00 GB)"))
-      << message;
-  EXPECT_NE(message.find("must fit into device memory: "), std::string::npos) << message;
-  EXPECT_NE(message.find(" free"), std::string::npos) << message;
-}
-
 TEST(Engine, TakesTheMemoryThatItSays) {
   EngineRunner runner(tiny_checkpoint("glm-5-tiny"), KvFormat::kFp8, 64);
   const MemoryUse use = runner.engine().memory_use();
@@ -176,27 +156,6 @@ TEST(Engine, TakesTheMemoryThatItSays) {
             planned_weight_bytes(Checkpoint::open(tiny_checkpoint("glm-5-tiny"))));
   // 64 rows of 656 bytes and 64 index keys of 132, in three layers.
   EXPECT_EQ(use.cache_bytes, 3 * 64 * (656 + 132));
-}
-
-std::size_t free_device_memory() {
-  std::size_t free = 0;
-  std::size_t total = 0;
-  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  return free;
-}
-
-TEST(Engine, NamesAnExpertInAnotherFormatBeforeItTakesMemory) {
-  const EngineStream stream;
-  Editable editable("deepseek-v32-tiny");
-  const std::string name = "model.layers.2.mlp.experts.5.down_proj.weight";
-  editable.replace_with_bf16(name, 0x3F80);
-  const std::string directory = editable.write();
-  const std::size_t before = free_device_memory();
-  EXPECT_EQ(
-      message_of(
-          [&] { (void)Engine::load(directory, {.stream = stream.get(), .lora_norm_eps = {}}); }),
-      "tensor " + name + " must be stored as those of the layer's first expert, in fp8, is bf16");
-  EXPECT_EQ(free_device_memory(), before);
 }
 
 TEST(Engine, RunGivesTheTokensThatStepsGive) {
@@ -218,19 +177,47 @@ TEST(Engine, RunGivesTheTokensThatStepsGive) {
   EXPECT_EQ(engine.length(run), 7);
 }
 
-TEST(Engine, RejectsIdsOutsideTheVocabulary) {
+TEST(Engine, GivesAFreedSequencesPagesToTheNextWithoutATrace) {
   EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
-  const SequenceId sequence = runner.engine().create_sequence();
-  const std::array ids = {512};
-  EXPECT_EQ(message_of([&] { (void)runner.engine().prefill(sequence, ids); }),
-            "token id must be from 0 to vocab_size - 1 = 511, is 512");
+  Engine& engine = runner.engine();
+  const SequenceId first = engine.create_sequence();
+  (void)engine.prefill(first, some_ids(5));
+  const std::vector<float> expected = engine.logits(first);
+  engine.free(first);
+  // Leaves other rows in the only page.
+  const SequenceId other = engine.create_sequence();
+  (void)engine.prefill(other, some_ids(40, 3));
+  engine.free(other);
+  const SequenceId again = engine.create_sequence();
+  (void)engine.prefill(again, some_ids(5));
+  EXPECT_EQ(engine.logits(again), expected);
 }
 
-TEST(Engine, RejectsMoreTokensThanTheCacheHolds) {
+TEST(Engine, StopsARunWhereTheCallerWantsNoMore) {
   EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
-  const SequenceId sequence = runner.engine().create_sequence();
-  EXPECT_EQ(message_of([&] { (void)runner.engine().prefill(sequence, some_ids(65)); }),
-            "a sequence must have at most 64 tokens, would have 65");
+  Engine& engine = runner.engine();
+  const std::vector<int> expected = continuation(engine, some_ids(3), 3);
+  const SequenceId sequence = engine.create_sequence();
+  std::vector<int> tokens = {engine.prefill(sequence, some_ids(3))};
+  engine.run(std::array{sequence}, 4, [&](std::span<const int> chosen) {
+    tokens.push_back(chosen.front());
+    return tokens.size() < 3;
+  });
+  EXPECT_EQ(engine.length(sequence), 5);
+  EXPECT_EQ(message_of([&] { (void)engine.logits(sequence); }),
+            "logits must be those of a sequence of the last step, are of another");
+  tokens.push_back(engine.step(std::array{sequence}).front());
+  EXPECT_EQ(tokens, expected);
+}
+
+TEST(Engine, StartsAnEmptySequenceWithAForcedToken) {
+  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 128);
+  Engine& engine = runner.engine();
+  const SequenceId prefilled = engine.create_sequence();
+  const int expected = engine.prefill(prefilled, some_ids(1));
+  const SequenceId forced = engine.create_sequence();
+  engine.force(forced, some_ids(1).front());
+  EXPECT_EQ(engine.step(std::array{forced}).front(), expected);
 }
 
 }  // namespace

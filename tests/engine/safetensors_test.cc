@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <filesystem>
 #include <numeric>
 
 #include "tests/engine/support/tiny_files.h"
@@ -86,6 +87,26 @@ TEST_F(Safetensors, NamesTheFileThatCannotBeWritten) {
   } catch (const Error& error) {
     EXPECT_TRUE(std::string(error.what()).starts_with(nowhere + ": cannot be written"));
   }
+}
+
+TEST_F(Safetensors, KnowsBeforeWritingWhereItCannot) {
+  for (const std::string& nowhere : {path("missing/out"), path("")}) {
+    try {
+      require_writable(nowhere);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_TRUE(std::string(error.what()).starts_with(nowhere + ": cannot be written: "));
+    }
+  }
+}
+
+TEST_F(Safetensors, LeavesNothingBehindWhenItAsks) {
+  write_text(path("out"), "earlier");
+  require_writable(path("out"));
+  require_writable(path("other"));
+  EXPECT_EQ(read_text(path("out")), "earlier");
+  EXPECT_FALSE(std::filesystem::exists(path("other")));
+  EXPECT_FALSE(std::filesystem::exists(path("out.partial")));
 }
 
 TEST_F(Safetensors, AcceptsEmptyTensorsAndScalars) {
@@ -244,6 +265,28 @@ TEST_F(Safetensors, RejectsAnIndexWithoutAMap) {
   const std::string index = path("model.safetensors.index.json");
   write_text(index, "{}");
   EXPECT_EQ(directory_complaint(), index + ": weight_map must be an object, is absent");
+}
+
+TEST_F(Safetensors, RejectsAnIndexThatIsCutOff) {
+  const std::string index = path("model.safetensors.index.json");
+  write_text(index, R"({"weight_map":{"x":"1.safeten)");
+  EXPECT_TRUE(directory_complaint().starts_with(index + ": must be JSON: "));
+  write_text(index, "");
+  EXPECT_EQ(directory_complaint(), index + ": must be a readable file that is not empty");
+  write_text(index, R"({"weight_map":{"x":7}})");
+  EXPECT_EQ(directory_complaint(), index + ": weight_map.x must be a string, is 7");
+}
+
+TEST_F(Safetensors, NamesAShardThatIsMissing) {
+  write_text(path("model.safetensors.index.json"), R"({"weight_map":{"x":"1.safetensors"}})");
+  EXPECT_EQ(directory_complaint(), path("1.safetensors") +
+                                       ": must be a readable regular file, No such file or "
+                                       "directory");
+}
+
+TEST_F(Safetensors, RejectsAHeaderOfManyLevels) {
+  write(R"({"x":{"dtype":"U8","shape":)" + std::string(100000, '['), "");
+  EXPECT_EQ(complaint(), "header: must be JSON of at most 32 levels, is deeper");
 }
 
 TEST_F(Safetensors, NamesAMissingTensor) {

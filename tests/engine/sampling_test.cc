@@ -41,6 +41,19 @@ TEST(Sampling, NeverChoosesNaN) {
   EXPECT_EQ(sample(std::vector<float>{std::nanf("")}, {.temperature = 1}, 0), 0);
 }
 
+TEST(Sampling, TakesInfinitiesAsNumbers) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> last = {std::nanf(""), -infinity, std::nanf("")};
+  const std::vector<float> first = {3, infinity, infinity, 3};
+  for (const SamplingOptions& options : {SamplingOptions{},
+                                         {.temperature = 1},
+                                         {.temperature = 1, .top_k = 1},
+                                         {.temperature = 1, .top_p = 0.5F}}) {
+    EXPECT_EQ(sample(last, options, 0), 1);
+    EXPECT_EQ(sample(first, options, 0), 1);
+  }
+}
+
 TEST(Sampling, RepeatsItselfForTheSameSeedAndPosition) {
   std::vector<float> logits(1000);
   for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = std::sin(static_cast<float>(i));

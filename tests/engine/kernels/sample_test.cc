@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <set>
+
 #include "engine/kernels/sample/launch.h"
 #include "engine/sampling.h"
 #include "tests/engine/kernels/device_values.h"
@@ -47,14 +50,17 @@ Sampled sample_on_device(const Matrix& logits, const std::vector<SamplingOptions
   return {sampled.download(), device_rows.download()};
 }
 
-void expect_reference(const std::vector<SamplingOptions>& options) {
-  const Matrix logits = some_logits(static_cast<int>(options.size()), 4);
+void expect_reference(const Matrix& logits, const std::vector<SamplingOptions>& options) {
   const Sampled result = sample_on_device(logits, options);
   for (std::size_t i = 0; i < options.size(); ++i) {
     EXPECT_EQ(result.tokens[i],
               sample(logits.row(static_cast<int>(i)), options[i], 10 + static_cast<int>(i)))
         << "row " << i;
   }
+}
+
+void expect_reference(const std::vector<SamplingOptions>& options) {
+  expect_reference(some_logits(static_cast<int>(options.size()), 4), options);
 }
 
 std::vector<SamplingOptions> seeds(SamplingOptions options) {
@@ -85,6 +91,86 @@ TEST(SampleKernel, DrawsFromTheTopP) {
 
 TEST(SampleKernel, DrawsFromTheTopPOfTheTopK) {
   expect_reference(seeds({.temperature = 2.0F, .top_k = 20, .top_p = 0.7F}));
+}
+
+// Every way to choose, for logits that are not all numbers.
+std::vector<SamplingOptions> every_way() {
+  return {{},
+          {.temperature = 1, .seed = 1},
+          {.temperature = 1, .top_k = 5, .seed = 2},
+          {.temperature = 1, .top_p = 0.5F, .seed = 3},
+          {.temperature = 1, .top_k = 9, .top_p = 0.9F, .seed = 4}};
+}
+
+// `some_logits` for each of every_way(), changed by change(id, logit).
+template <class Change>
+Matrix changed_logits(const Change& change) {
+  Matrix logits = some_logits(static_cast<int>(every_way().size()), 7);
+  for (int row = 0; row < logits.rows(); ++row) {
+    for (int id = 0; id < kVocabulary; ++id) change(id, logits.row(row)[id]);
+  }
+  return logits;
+}
+
+TEST(SampleKernel, NeverTakesNaN) {
+  expect_reference(changed_logits([](int id, float& logit) {
+                     if (id % 3 != 1) logit = id % 2 == 0 ? NAN : -NAN;
+                   }),
+                   every_way());
+}
+
+TEST(SampleKernel, TakesAnInfiniteLogitWhereThereIsOne) {
+  expect_reference(changed_logits([](int id, float& logit) {
+                     if (id == 500 || id == 600) logit = INFINITY;
+                     if (id % 7 == 0) logit = -INFINITY;
+                   }),
+                   every_way());
+}
+
+TEST(SampleKernel, TakesTheFirstWhereNoLogitIsANumber) {
+  const Matrix nothing = changed_logits([](int, float& logit) { logit = NAN; });
+  EXPECT_EQ(sample_on_device(nothing, every_way()).tokens, std::vector<int>(5, 0));
+  // Minus infinity is a number.
+  const Matrix little = changed_logits(
+      [](int id, float& logit) { logit = id == 123 || id == 700 ? -INFINITY : NAN; });
+  EXPECT_EQ(sample_on_device(little, every_way()).tokens, std::vector<int>(5, 123));
+  expect_reference(little, every_way());
+}
+
+TEST(SampleKernel, IsGreedyWithTopKOfOneAndWithAVanishingTopP) {
+  const Matrix logits = some_logits(3, 8);
+  const auto greedy = sample_on_device(logits, {{}, {}, {}}).tokens;
+  EXPECT_EQ(sample_on_device(logits, std::vector(3, SamplingOptions{.temperature = 5, .top_k = 1}))
+                .tokens,
+            greedy);
+  EXPECT_EQ(
+      sample_on_device(logits, std::vector(3, SamplingOptions{.temperature = 5, .top_p = 1e-30F}))
+          .tokens,
+      greedy);
+}
+
+TEST(SampleKernel, DrawsFromEveryTokenWithLimitsThatAreNone) {
+  const Matrix logits = some_logits(6, 4);
+  const auto all = sample_on_device(logits, seeds({.temperature = 3})).tokens;
+  EXPECT_EQ(sample_on_device(logits, seeds({.temperature = 3, .top_k = kVocabulary})).tokens, all);
+  EXPECT_EQ(sample_on_device(logits, seeds({.temperature = 3, .top_k = 1 << 30})).tokens, all);
+}
+
+TEST(SampleKernel, FollowsTheReferenceAtExtremeTemperatures) {
+  for (const float temperature : {1e-40F, 1e-6F, 1e30F}) {
+    expect_reference(seeds({.temperature = temperature}));
+    expect_reference(seeds({.temperature = temperature, .top_p = 0.5F}));
+  }
+}
+
+TEST(SampleKernel, KeepsTiedLogitsTogether) {
+  Matrix logits(6, kVocabulary);
+  for (int row = 0; row < 6; ++row) {
+    for (const int id : {20, 400, 776}) logits.row(row)[id] = 9;
+  }
+  const auto tokens = sample_on_device(logits, seeds({.temperature = 1, .top_k = 2})).tokens;
+  expect_reference(logits, seeds({.temperature = 1, .top_k = 2}));
+  EXPECT_GT(std::set(tokens.begin(), tokens.end()).size(), 1U);
 }
 
 TEST(SampleKernel, MakesTheNextStepsInputOfTheToken) {

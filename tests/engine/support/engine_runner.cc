@@ -1,6 +1,7 @@
 #include "tests/engine/support/engine_runner.h"
 
 #include <algorithm>
+#include <array>
 
 namespace slipstream::engine::test {
 
@@ -11,10 +12,9 @@ EngineStream::EngineStream() {
 EngineStream::~EngineStream() { (void)cudaStreamDestroy(stream_); }
 
 EngineRunner::EngineRunner(const std::string& directory, KvFormat format, std::int64_t cache_tokens)
-    : engine_(Engine::load(directory, {.stream = stream_.get(),
-                                       .kv_format = format,
-                                       .cache_tokens = cache_tokens,
-                                       .lora_norm_eps = {}})) {}
+    : engine_(Engine::load(
+          directory,
+          {.stream = stream_.get(), .kv_format = format, .cache_tokens = cache_tokens})) {}
 
 Step EngineRunner::start_sequence() {
   if (has_sequence_) engine_.free(sequence_);
@@ -27,6 +27,20 @@ Step EngineRunner::start_sequence() {
     std::copy(logits.begin(), logits.end(), result.row(result.rows() - 1).begin());
     return result;
   };
+}
+
+std::vector<int> some_ids(int count, int seed) {
+  std::vector<int> ids;
+  for (int i = 0; i < count; ++i) ids.push_back((i * 37 + seed) % 512);
+  return ids;
+}
+
+std::vector<int> continuation(Engine& engine, const std::vector<int>& prompt, int count) {
+  const SequenceId sequence = engine.create_sequence();
+  std::vector<int> tokens = {engine.prefill(sequence, prompt)};
+  for (int i = 0; i < count; ++i) tokens.push_back(engine.step(std::array{sequence}).front());
+  engine.free(sequence);
+  return tokens;
 }
 
 }  // namespace slipstream::engine::test

@@ -39,4 +39,11 @@ class EngineRunner {
   SequenceId sequence_{};
 };
 
+// A prompt for checkpoints of 512 tokens.
+[[nodiscard]] std::vector<int> some_ids(int count, int seed = 11);
+
+// What a fresh sequence's prefill of `prompt` and `count` steps behind it choose.
+[[nodiscard]] std::vector<int> continuation(Engine& engine, const std::vector<int>& prompt,
+                                            int count);
+
 }  // namespace slipstream::engine::test

@@ -87,8 +87,10 @@ __device__ __forceinline__ std::uint32_t find_threshold(const float* logits, int
   const auto mass = [&](int token) -> unsigned long long {
     const std::uint32_t bits = key(token);
     if (bits < threshold) return 0;
-    const double exponent = (from_ordered_bits(bits) - largest) / row.temperature;
-    return __double2ull_rn(exp(exponent) * kUnit);
+    const double logit = from_ordered_bits(bits);
+    // The largest weighs 1, also where it is infinite.
+    const double distance = logit == largest ? 0 : logit - largest;
+    return __double2ull_rn(exp(distance / row.temperature) * kUnit);
   };
   unsigned long long mine = 0;
   for (int token = threadIdx.x; token < vocabulary; token += kSampleThreads) mine += mass(token);

@@ -1,0 +1,106 @@
+// What the tests that run `slipstream generate` share: tiny checkpoints, requests, and what comes
+// out.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/generate.h"
+#include "engine/safetensors.h"
+#include "slipstream/launch.h"
+#include "tests/engine/support/shapes.h"
+#include "tests/engine/support/tiny_files.h"
+
+namespace slipstream::cli {
+
+using engine::OutputTensor;
+using engine::test::Shape;
+using engine::test::TemporaryDirectory;
+
+// A dense layer and one with experts.
+inline const std::string& checkpoint() {
+  return Shape{"TwoLayers", "deepseek-v32-tiny",
+               R"({"num_hidden_layers": 2, "max_position_embeddings": 40,
+                   "rope_scaling": null, "vocab_size": 301, "intermediate_size": 512,
+                   "moe_intermediate_size": 256, "n_routed_experts": 16})"}
+      .directory();
+}
+
+inline constexpr int kVocabulary = 301;
+inline constexpr int kHidden = 256;
+
+// Layer 1 shares the index list of layer 0.
+inline const std::string& sharing_checkpoint() {
+  return Shape{"Sharing", "glm-5.2-tiny-bf16",
+               R"({"num_hidden_layers": 2, "indexer_types": ["full", "shared"]})"}
+      .directory();
+}
+
+inline GenerateOptions options() {
+  GenerateOptions result;
+  result.model = checkpoint();
+  result.prompt_ids = "3,1,4,1,5";
+  result.count = 3;
+  result.ignore_eos = true;
+  result.json = true;
+  return result;
+}
+
+inline std::string output_of(const GenerateOptions& options) {
+  testing::internal::CaptureStdout();
+  try {
+    run_generate(options);
+  } catch (...) {
+    (void)testing::internal::GetCapturedStdout();
+    throw;
+  }
+  return testing::internal::GetCapturedStdout();
+}
+
+inline std::vector<int> tokens_of(const GenerateOptions& options) {
+  return nlohmann::json::parse(output_of(options)).at("tokens").get<std::vector<int>>();
+}
+
+inline std::string error_of(const GenerateOptions& options) {
+  return engine::test::message_of([&] { (void)output_of(options); });
+}
+
+inline std::vector<float> floats_of(const engine::StoredTensor& tensor) {
+  std::vector<float> values(tensor.numel());
+  std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+  return values;
+}
+
+class Generate : public testing::Test {
+ protected:
+  // Whatever a command switched stays switched.
+  ~Generate() override { pdl::set_enabled(std::nullopt); }
+
+  [[nodiscard]] std::string path(const std::string& name) const { return directory_.path(name); }
+
+  // Writes `hidden` [rows, columns] and, if there are any, lists, and returns the options for them.
+  [[nodiscard]] GenerateOptions layer_options(std::int64_t rows, std::int64_t columns) const {
+    hidden_.resize(rows * columns);
+    for (std::size_t i = 0; i < hidden_.size(); ++i) {
+      hidden_[i] = static_cast<float>(static_cast<int>(i * 37 % 101) - 50) / 64;
+    }
+    const std::array tensors = {
+        OutputTensor::of("hidden", {rows, columns}, std::span<const float>(hidden_))};
+    GenerateOptions result;
+    result.model = checkpoint();
+    result.layer_in = path("hidden.safetensors");
+    result.layer = 1;
+    engine::write_safetensors(result.layer_in, tensors);
+    return result;
+  }
+
+  mutable std::vector<float> hidden_;
+  TemporaryDirectory directory_;
+};
+
+}  // namespace slipstream::cli

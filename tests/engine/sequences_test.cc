@@ -1,0 +1,101 @@
+// The host's bookkeeping of sequences and their pages.
+
+#include "engine/sequences.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <set>
+
+#include "tests/engine/support/tiny_files.h"
+
+namespace slipstream::engine::test {
+namespace {
+
+// Four pages of 64 tokens, of which one sequence can have three.
+Sequences four_pages() { return {/*most=*/3, /*pages=*/4, /*most_positions=*/190}; }
+
+Sequence& new_sequence(Sequences& sequences) { return sequences.at(sequences.create({})); }
+
+TEST(Sequences, TakeAPageWhereTheLastOneIsFull) {
+  Sequences sequences = four_pages();
+  Sequence& sequence = new_sequence(sequences);
+  EXPECT_EQ(sequences.reserve(std::array{&sequence}, 64).size(), 1U);
+  sequence.length = 64;
+  EXPECT_EQ(sequence.pages.size(), 1U);
+  EXPECT_EQ(sequences.reserve(std::array{&sequence}, 1).size(), 1U);
+  EXPECT_EQ(sequence.pages.size(), 2U);
+  sequence.length = 65;
+  EXPECT_TRUE(sequences.reserve(std::array{&sequence}, 63).empty());
+}
+
+TEST(Sequences, NeverShareAPage) {
+  Sequences sequences = four_pages();
+  Sequence& first = new_sequence(sequences);
+  Sequence& second = new_sequence(sequences);
+  EXPECT_EQ(sequences.reserve(std::array{&first, &second}, 128).size(), 2U);
+  std::set<int> pages(first.pages.begin(), first.pages.end());
+  pages.insert(second.pages.begin(), second.pages.end());
+  EXPECT_EQ(pages, (std::set{0, 1, 2, 3}));
+}
+
+TEST(Sequences, GetNoPageWhereThereAreNotEnoughForAll) {
+  Sequences sequences = four_pages();
+  Sequence& first = new_sequence(sequences);
+  Sequence& second = new_sequence(sequences);
+  EXPECT_EQ(message_of([&] {
+              (void)sequences.reserve(std::array{&first, &second}, 129);
+            }),
+            "the cache must have 6 free pages of 64 tokens, has 4");
+  EXPECT_TRUE(first.pages.empty());
+  EXPECT_EQ(sequences.reserve(std::array{&first}, 129).size(), 1U);
+}
+
+TEST(Sequences, EndWhereTheirPositionsEnd) {
+  Sequences sequences = four_pages();
+  Sequence& sequence = new_sequence(sequences);
+  sequence.length = 100;
+  EXPECT_EQ(message_of([&] { (void)sequences.reserve(std::array{&sequence}, 91); }),
+            "a sequence must have at most 190 tokens, would have 191");
+  EXPECT_EQ(sequences.reserve(std::array{&sequence}, 90).size(), 1U);
+}
+
+TEST(Sequences, GiveSlotAndPagesBackWhenTheyAreFreed) {
+  Sequences sequences = four_pages();
+  const SequenceId gone = sequences.create({});
+  const int slot = sequences.at(gone).slot;
+  (void)sequences.reserve(std::array{&sequences.at(gone)}, 190);
+  const std::vector<int> pages = sequences.at(gone).pages;
+  sequences.free(gone);
+  Sequence& next = new_sequence(sequences);
+  EXPECT_EQ(next.slot, slot);
+  (void)sequences.reserve(std::array{&next}, 190);
+  EXPECT_EQ(std::set(next.pages.begin(), next.pages.end()), std::set(pages.begin(), pages.end()));
+  EXPECT_EQ(next.length, 0);
+}
+
+TEST(Sequences, AreNamedOnce) {
+  Sequences sequences = four_pages();
+  const SequenceId gone = sequences.create({});
+  sequences.free(gone);
+  EXPECT_NE(sequences.create({}), gone);
+  EXPECT_EQ(message_of([&] { (void)sequences.at(gone); }), "sequence must be a living one, is 0");
+  EXPECT_EQ(message_of([&] { sequences.free(gone); }), "sequence must be a living one, is 0");
+}
+
+TEST(Sequences, AreNoMoreThanThereIsRoomFor) {
+  Sequences sequences = four_pages();
+  for (int i = 0; i < 3; ++i) (void)sequences.create({});
+  EXPECT_EQ(message_of([&] { (void)sequences.create({}); }),
+            "sequences must be at most max_sequences = 3, are 4");
+}
+
+TEST(Sequences, CheckHowTheyAreSampled) {
+  Sequences sequences = four_pages();
+  EXPECT_EQ(message_of([&] { (void)sequences.create({.top_p = 0}); }),
+            "top_p must be above 0 and at most 1, is 0");
+  EXPECT_NO_THROW((void)sequences.create({}));
+}
+
+}  // namespace
+}  // namespace slipstream::engine::test
