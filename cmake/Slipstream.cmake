@@ -37,11 +37,34 @@ if(SLIPSTREAM_SANITIZE)
   target_link_options(slipstream_options INTERFACE -fsanitize=address,undefined)
 endif()
 
-# slipstream_library(NAME sources... [PUBLIC libraries...])
+# slipstream_header(NAME [compile options...])
+#
+# What most host files include takes longer to read than they take to compile, so it is read once. A precompiled header fits only
+# files compiled with its own options: libraries that have others make one of their own.
+set(SLIPSTREAM_COMMON_HEADERS
+    <fmt/format.h> <algorithm> <array> <functional> <map> <memory> <optional> <span> <string> <string_view>
+    <unordered_map> <utility> <vector>)
+file(WRITE ${PROJECT_BINARY_DIR}/header.cc "// Empty: compiled for the header alone.\n")
+function(slipstream_header name)
+  add_library(${name} STATIC EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/header.cc)
+  target_compile_options(${name} PUBLIC ${ARGN})
+  target_link_libraries(${name} PRIVATE slipstream_options slipstream_fmt)
+  target_precompile_headers(${name} PRIVATE ${SLIPSTREAM_COMMON_HEADERS})
+endfunction()
+slipstream_header(slipstream_library_header)
+
+# slipstream_library(NAME sources... [PUBLIC libraries...] [HEADER header])
+#
+# Compiled with the options of its HEADER, which is slipstream_library_header unless named.
 function(slipstream_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "PUBLIC")
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "HEADER" "PUBLIC")
+  if(NOT ARG_HEADER)
+    set(ARG_HEADER slipstream_library_header)
+  endif()
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PUBLIC slipstream_options ${ARG_PUBLIC})
+  target_compile_options(${name} PRIVATE $<TARGET_PROPERTY:${ARG_HEADER},INTERFACE_COMPILE_OPTIONS>)
+  target_precompile_headers(${name} REUSE_FROM ${ARG_HEADER})
 endfunction()
 
 # What `./dev test` builds: the tests of level 1, and what they run. What `./dev test --asan` builds: those that launch no
@@ -55,8 +78,8 @@ add_custom_target(level1_host)
 file(WRITE ${PROJECT_BINARY_DIR}/test_header.cc "int main() {}\n")
 add_executable(slipstream_test_header EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/test_header.cc)
 target_compile_options(slipstream_test_header PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
-target_link_libraries(slipstream_test_header PRIVATE slipstream_options GTest::gtest)
-target_precompile_headers(slipstream_test_header PRIVATE <gtest/gtest.h>)
+target_link_libraries(slipstream_test_header PRIVATE slipstream_options slipstream_fmt GTest::gtest)
+target_precompile_headers(slipstream_test_header PRIVATE <gtest/gtest.h> ${SLIPSTREAM_COMMON_HEADERS})
 
 # slipstream_test(NAME sources... [LIBRARIES libraries...] [LEVEL n] [GPU] [GPU_LEVEL n] [TIMEOUT seconds])
 #
