@@ -47,6 +47,30 @@ __device__ __forceinline__ float part_factor(float2 weight, float largest) {
   return weight.y == 0 ? 0.0F : exp2f(weight.x - largest);
 }
 
+// The weighted sum of several parts: their largest exponent, the sum of their weights relative to
+// it, and four columns.
+struct Combined {
+  float2 weight;
+  float4 sum;
+};
+
+template <int kParts>
+__device__ __forceinline__ Combined add_up(const float2 (&weights)[kParts],
+                                           const float4 (&parts)[kParts]) {
+  float largest = -INFINITY;
+#pragma unroll
+  for (const float2 weight : weights) largest = fmaxf(largest, weight.x);
+  float total = 0;
+  float4 sum = {};
+#pragma unroll
+  for (int i = 0; i < kParts; ++i) {
+    const float factor = part_factor(weights[i], largest);
+    total += factor * weights[i].y;
+    add_weighted(sum, factor, parts[i]);
+  }
+  return {{largest, total}, sum};
+}
+
 // Adds up groups of kPartGroup parts of one token: thread t four columns of group t / 16, counted
 // over all tokens.
 template <int kPartGroup>
@@ -72,19 +96,9 @@ __device__ __forceinline__ void sum_parts(const ValuesParams& params, int head, 
     weights[i] = {two.x, two.y};
     weights[i + 1] = {two.z, two.w};
   }
-  float largest = -INFINITY;
-#pragma unroll
-  for (const float2 weight : weights) largest = fmaxf(largest, weight.x);
-  float total = 0;
-  float4 sum = {};
-#pragma unroll
-  for (int i = 0; i < kPartGroup; ++i) {
-    const float factor = part_factor(weights[i], largest);
-    total += factor * weights[i].y;
-    add_weighted(sum, factor, parts[i]);
-  }
-  shared.sums[group][own] = sum;
-  if (own == 0) shared.weights[group] = {largest, total};
+  const Combined combined = add_up(weights, parts);
+  shared.sums[group][own] = combined.sum;
+  if (own == 0) shared.weights[group] = combined.weight;
 }
 
 // The slice's latents of each token, rounded: thread t four columns of token t / 16.
@@ -96,21 +110,14 @@ __device__ __forceinline__ void combine(const ValuesParams& params, int groups, 
   // All loads at once: those of groups that the token does not have count for nothing.
   float2 weights[kGroups];
   float4 sums[kGroups];
-  float largest = -INFINITY;
 #pragma unroll
   for (int i = 0; i < kGroups; ++i) {
     weights[i] = i < groups ? shared.weights[first + i] : float2{-INFINITY, 0};
     if (i < groups) sums[i] = shared.sums[first + i][own];
-    largest = fmaxf(largest, weights[i].x);
   }
-  float total = 0;
-  float4 sum = {};
-#pragma unroll
-  for (int i = 0; i < kGroups; ++i) {
-    const float factor = part_factor(weights[i], largest);
-    total += factor * weights[i].y;
-    add_weighted(sum, factor, sums[i]);
-  }
+  const Combined combined = add_up(weights, sums);
+  const float total = combined.weight.y;
+  const float4 sum = combined.sum;
   *reinterpret_cast<uint2*>(&shared.latents[token][own * 4]) =
       make_uint2(ops::pack_pair<DType::kBFloat16>(sum.x / total, sum.y / total),
                  ops::pack_pair<DType::kBFloat16>(sum.z / total, sum.w / total));
