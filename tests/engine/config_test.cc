@@ -299,5 +299,25 @@ TEST(Config, NamesTheFileThatIsMissingOrBroken) {
             file + ": must be JSON of at most 32 levels, is deeper");
 }
 
+// Every value of another type, out of range, or gone: an InvalidArgument, or a config.
+TEST(Config, SurvivesAnyValue) {
+  for (const char* name : {"deepseek-v32-tiny", "glm-5.2-tiny-bf16"}) {
+    const json original = config_of(name);
+    for (const auto& [key, value] : original.items()) {
+      for (const json& other : {json(), json(-1), json(0), json(1e300), json(1.5), json(2147483648),
+                                json(18446744073709551615U), json("x"), json(true), json::array(),
+                                json::array({-7}), json::object()}) {
+        json changed = original;
+        changed[key] = other;
+        try {
+          (void)parse_model_config(changed.dump(), "config.json");
+        } catch (const InvalidArgument& error) {
+          EXPECT_TRUE(std::string(error.what()).starts_with("config.json: ")) << error.what();
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace slipstream::engine::test

@@ -185,6 +185,36 @@ TEST_F(Safetensors, RejectsTruncatedData) {
             "(truncated file?)");
 }
 
+// Opens a damaged file: either an InvalidArgument, or tensors that lie inside of it.
+void open_damaged(const std::string& file, const std::string& bytes) {
+  write_text(file, bytes);
+  try {
+    const TensorStore store = TensorStore::open_file(file);
+    for (const auto& [name, tensor] : store.tensors()) {
+      std::byte sum{};
+      for (const std::byte byte : tensor.bytes) sum ^= byte;
+      EXPECT_LE(tensor.bytes.size(), bytes.size()) << static_cast<int>(sum);
+    }
+  } catch (const InvalidArgument&) {
+    // As it should be.
+  }
+}
+
+TEST_F(Safetensors, SurvivesDamageAnywhere) {
+  const std::string bytes =
+      file_bytes(R"({"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
+                 R"("b":{"dtype":"U8","shape":[1],"data_offsets":[24,25]}})",
+                 std::string(25, 'x'));
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    open_damaged(path(), bytes.substr(0, i));
+    for (const char damage : {'\xff', '"', '}', '9'}) {
+      std::string damaged = bytes;
+      damaged[i] = damage;
+      open_damaged(path(), damaged);
+    }
+  }
+}
+
 TEST_F(Safetensors, RejectsOverlaps) {
   write(R"({"x":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},)"
         R"("y":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})",
