@@ -2,6 +2,7 @@
 #include <cuda_fp8.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -242,6 +243,36 @@ TEST(PerTokenGroupQuant, IsExactBehindSiluWithUe8m0AndMaskedTokens) {
   run_case(c);
   c.output = DType::kInt8;
   run_case(c);
+}
+
+// Combination `number` of all options. Gates of 25 and more, or -25 and less, are exact behind
+// silu.
+Case combination(std::size_t number) {
+  const auto choose = [&number](auto... options) {
+    const std::array choices{options...};
+    const auto chosen = choices[number % choices.size()];
+    number /= choices.size();
+    return chosen;
+  };
+  Case c;
+  c.group_size = choose(16, 32, 64, 128);
+  c.columns = 5L * c.group_size;
+  c.input = choose(DType::kBFloat16, DType::kFloat16, DType::kFloat32);
+  c.output = choose(DType::kFloat8E4M3, DType::kInt8);
+  c.layout = choose(ScaleLayout::kRows, ScaleLayout::kColumns, ScaleLayout::kTmaAligned);
+  c.ue8m0 = choose(false, true);
+  c.silu = choose(false, true);
+  if (choose(false, true)) c.masked_m = {2, 0, 3};
+  c.fill = {.largest = 200.0, .octaves = 3.0, .edges = false};
+  return c;
+}
+
+TEST(PerTokenGroupQuant, TakesEveryCombinationOfItsOptions) {
+  constexpr std::size_t kCombinations = 4UL * 3 * 2 * 3 * 2 * 2 * 2;
+  for (std::size_t number = 0; number < kCombinations; ++number) {
+    run_case(combination(number));
+    ASSERT_FALSE(HasFailure()) << "combination " << number;
+  }
 }
 
 TEST(PerTokenGroupQuant, LaunchesNothingForNoTokens) {

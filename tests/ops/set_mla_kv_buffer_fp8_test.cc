@@ -24,6 +24,7 @@ struct Case {
   ScaleFormat scale_format = ScaleFormat::kFloat32;
   std::int64_t row_padding = 0;  // elements behind each input row; odd: nothing is aligned
   test::FloatFill fill = {.largest = 600.0, .octaves = 20.0};
+  std::vector<std::int64_t> loc = {};  // empty: distinct slots at random
 };
 
 constexpr std::int64_t kSlots = 24;
@@ -44,6 +45,7 @@ struct Setup {
 
   // Distinct slots, one of them reserved and one outside where there are enough.
   std::vector<std::int64_t> slots() {
+    if (!c.loc.empty()) return c.loc;
     std::vector<std::int64_t> slots = random.distinct(c.tokens, kSlots);
     for (auto& slot : slots) slot = slot == kSlots - 1 ? kSlots : slot;
     return slots;
@@ -68,7 +70,8 @@ struct Setup {
   Mirror kv_buffer, loc, nope, rope, dropped;
 };
 
-void run_cast(const Case& c) {
+// Returns how many slots were counted.
+std::int32_t run_cast(const Case& c) {
   Setup setup(c, c.nope + c.rope);
   const Setup::Tensors host = setup.tensors(test::on_host, c.output);
   set_mla_kv_buffer_fp8_reference(
@@ -79,9 +82,10 @@ void run_cast(const Case& c) {
     set_mla_kv_buffer_fp8(device.kv_buffer, device.loc, device.nope, device.rope, device.options,
                           options);
   });
+  return *setup.dropped.host_as<std::int32_t>();
 }
 
-void run_656(const Case& c) {
+std::int32_t run_656(const Case& c) {
   Setup setup(c, Fp8Row656::kBytes);
   const Setup::Tensors host = setup.tensors(test::on_host, DType::kUInt8);
   set_mla_kv_buffer_fp8_656_reference(check_set_mla_kv_buffer_fp8_656(
@@ -92,7 +96,11 @@ void run_656(const Case& c) {
     set_mla_kv_buffer_fp8_656(device.kv_buffer, device.loc, device.nope, device.rope,
                               c.scale_format, device.options, options);
   });
+  return *setup.dropped.host_as<std::int32_t>();
 }
+
+// Slot 0 is reserved. One is good, four are outside.
+const std::vector<std::int64_t> kBadSlots{-1, 5, 0, kSlots, std::int64_t{1} << 40, -kSlots};
 
 constexpr test::FloatFill kNonfinite{.largest = 600.0, .octaves = 20.0, .nonfinite = true};
 
@@ -119,6 +127,14 @@ TEST(SetMlaKvBufferFp8, CastsPartsThatAreNotMultiplesOfEight) {
 
 TEST(SetMlaKvBufferFp8, CastsRowsLongerThanACtaIsWide) {
   run_cast({.tokens = 2, .nope = 2304, .rope = 64});
+}
+
+TEST(SetMlaKvBufferFp8, DropsAndCountsSlotsOutsideTheCache) {
+  EXPECT_EQ(run_cast({.tokens = 6, .loc = kBadSlots}), 4);
+}
+
+TEST(SetMlaKvBufferFp8Row656, DropsAndCountsSlotsOutsideTheCache) {
+  EXPECT_EQ(run_656({.tokens = 6, .loc = kBadSlots}), 4);
 }
 
 TEST(SetMlaKvBufferFp8Row656, QuantisesBFloat16WithFloatScales) { run_656({.tokens = 1}); }
