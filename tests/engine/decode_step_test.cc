@@ -144,25 +144,29 @@ TEST(DeviceDecodeStep, GivesEachOfSeveralTokensOfSeveralSequencesItsOwnPositionA
   DeviceStep device;
   std::array lengths = {0, 0};
   int other_keys = 0;
-  for (const std::array<int, 2> counts : {std::array{7, 9}, {9, 4}, {3, 2}, {1, 3}}) {
+  int keys = 0;
+  // Steps of 1 to 16 tokens: each number has launches of other shapes.
+  for (int count = 1; count <= kMaxStepTokens; ++count) {
+    const std::array counts = {count - count / 3, count / 3};
     const std::vector<StepToken> tokens = next_tokens(lengths, counts);
     const reference::StepResult expected = decode_step(model, tokens, pages, caches);
     const Matrix logits = device.logits(tokens);
     for (int row = 0; row < logits.rows(); ++row) {
       const reference::TokenPlace& place = tokens[row].place;
-      // Measured: 0.99996 and more.
+      // Measured: 0.99995 and more, and no other key.
       EXPECT_GT(mean_cosine(row_of(logits, row), row_of(expected.logits, row)), 0.9998)
           << "sequence " << place.sequence << ", position " << place.position;
       if (place.position < kTopK) continue;
       const auto slots = slots_of(expected.index_lists[0][row], pages[place.sequence]);
+      keys += kTopK;
       for (const int slot : device.list(row)) other_keys += slots.contains(slot) ? 0 : 1;
     }
     for (int sequence = 0; sequence < 2; ++sequence) {
       lengths.at(sequence) += counts.at(sequence);
     }
   }
-  // Measured: none, of 176. Equal scores but for rounding may fall on the other side.
-  EXPECT_LE(other_keys, 2);
+  // Equal scores but for rounding may fall on the other side.
+  EXPECT_LE(other_keys, keys / 100);
 }
 
 // Shares of bytes that are equal: results of another order of sums differ in a last bit now and

@@ -185,6 +185,16 @@ TEST(AttendKernel, TakesAnyNumberOfHeads) {
   }
 }
 
+TEST(AttendKernel, TakesListsOfAnyLength) {
+  for (const int topk : {1, 3, 17, 100}) {
+    Attention({.contexts = {140, 2}, .heads = 1, .topk = topk}).expect_reference();
+  }
+}
+
+TEST(AttendKernel, TakesTheHeadsOfAWholeModel) {
+  Attention({.contexts = {20}, .heads = 128, .topk = 64}).expect_reference();
+}
+
 TEST(AttendKernel, TakesSixteenSequencesOfDifferentLengths) {
   Attention({.contexts = {1, 63, 64, 65, 200, 7, 129, 128, 127, 16, 300, 33, 32, 31, 500, 2},
              .topk = 128})

@@ -135,6 +135,10 @@ TEST(SelectKernel, DropsOneKeyWhereThereIsOneTooMany) {
   expect_reference(random_matrix(1, 65, 3), 64);
 }
 
+TEST(SelectKernel, MakesListsOfAnyLength) {
+  for (const int topk : {1, 3, 17, 127, 2047}) expect_reference(random_matrix(2, 2200, 10), topk);
+}
+
 TEST(SelectKernel, WritesNothingWhereEveryKeyIsKept) {
   const Matrix scores = random_matrix(2, 64, 6);
   EXPECT_EQ(select(scores, {63, 64}, 64), std::vector(2, std::vector<int>(64, -1)));
