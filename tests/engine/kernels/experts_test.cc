@@ -243,6 +243,15 @@ INSTANTIATE_TEST_SUITE_P(
         Case{8, {.experts = 40, .choices = 3, .width = 256, .shared_width = 384, .ue8m0 = true}},
         Case{9, {.experts = 14, .choices = 2, .groups = 7, .kept_groups = 3, .hidden = 256}},
         Case{16, {.experts = 24, .choices = 5, .groups = 8, .kept_groups = 4, .ue8m0 = true}},
+        // As many experts and choices as there can be.
+        Case{16,
+             {.experts = 512,
+              .choices = 8,
+              .groups = 8,
+              .kept_groups = 4,
+              .hidden = 128,
+              .width = 128}},
+        Case{2, {.experts = 33, .choices = 32, .hidden = 128, .width = 128}},
         // Nothing is quantised; the shared expert differs from the others.
         Case{2, {.experts = 6, .fp8 = false, .shared_fp8 = false}},
         Case{10, {.experts = 6, .hidden = 256, .fp8 = false}},
