@@ -185,6 +185,10 @@ std::string Checkpoint::cut_problem(const TensorSpec& spec, bool is_fp8) const {
 
 bool Checkpoint::contains(const std::string& name) const { return store_.find(name) != nullptr; }
 
+const std::string& Checkpoint::file_of(const std::string& name) const {
+  return store_.at(name).file;
+}
+
 Range Checkpoint::local_vocabulary() const {
   const std::int64_t part = (config_.vocab_size + share_.tp - 1) / share_.tp;
   const std::int64_t size = config_.vocab_size;

@@ -80,6 +80,8 @@ class Checkpoint {
   // MTP layers whose tensors are in the checkpoint: 0 or num_nextn_predict_layers.
   [[nodiscard]] int mtp_layers() const { return mtp_layers_; }
   [[nodiscard]] bool contains(const std::string& name) const;
+  // The file that a tensor lies in, for errors. Throws InvalidArgument if there is no such tensor.
+  [[nodiscard]] const std::string& file_of(const std::string& name) const;
 
   // The rank's share. `name` must be one of the model's matrices. Throws InvalidArgument if a scale
   // is not a positive finite number.

@@ -13,12 +13,15 @@ namespace {
 
 using kernels::kLatent;
 
+const char* format_name(bool is_fp8) { return is_fp8 ? "fp8" : "bf16"; }
+
 std::vector<MatrixShare> gate_and_up(const Checkpoint& checkpoint, const std::string& prefix) {
   MatrixShare gate = checkpoint.matrix(prefix + "gate_proj.weight");
   MatrixShare up = checkpoint.matrix(prefix + "up_proj.weight");
   if (gate.is_fp8() != up.is_fp8()) {
-    throw InvalidArgument(
-        fmt::format("tensor {} must be stored as {} is, in fp8 or in bf16", up.name, gate.name));
+    throw InvalidArgument(fmt::format("{}: tensor {} must be stored as {} is, in {}, is in {}",
+                                      checkpoint.file_of(up.name), up.name, gate.name,
+                                      format_name(gate.is_fp8()), format_name(up.is_fp8())));
   }
   return {std::move(gate), std::move(up)};
 }
@@ -37,12 +40,12 @@ void copy_to(const PackedMatrix& target, const PackedHostMatrix& matrix) {
              "copy of scales to the device");
 }
 
-void require_same_format(const std::string& name, bool is_fp8, const PackedMatrix& first) {
-  if (is_fp8 != first.is_fp8) {
-    throw InvalidArgument(
-        fmt::format("tensor {} must be stored as those of the layer's first expert, in {}, is {}",
-                    name, first.is_fp8 ? "fp8" : "bf16", is_fp8 ? "fp8" : "bf16"));
-  }
+void require_same_format(const Checkpoint& checkpoint, const std::string& name, bool is_fp8,
+                         const PackedMatrix& first) {
+  if (is_fp8 == first.is_fp8) return;
+  throw InvalidArgument(fmt::format(
+      "{}: tensor {} must be stored as those of the layer's first expert, in {}, is in {}",
+      checkpoint.file_of(name), name, format_name(first.is_fp8), format_name(is_fp8)));
 }
 
 class CheckpointWeights final : public WeightSource {
@@ -80,8 +83,8 @@ class CheckpointWeights final : public WeightSource {
       const PackedHostMatrix gate_up = pack_gate_up(checkpoint_, prefix);
       const PackedHostMatrix down = pack(checkpoint_.matrix(prefix + "down_proj.weight"));
       if (expert == 0) result = {allocate(gate_up, experts), allocate(down, experts)};
-      require_same_format(prefix + "gate_proj.weight", gate_up.is_fp8, result.gate_up);
-      require_same_format(prefix + "down_proj.weight", down.is_fp8, result.down);
+      require_same_format(checkpoint_, prefix + "gate_proj.weight", gate_up.is_fp8, result.gate_up);
+      require_same_format(checkpoint_, prefix + "down_proj.weight", down.is_fp8, result.down);
       copy_to(result.gate_up.nth(expert), gate_up);
       copy_to(result.down.nth(expert), down);
     }
@@ -153,8 +156,10 @@ class WeightPlan final : public WeightSource {
       const std::string prefix = expert_prefix(layer, expert);
       const GatedMlpWeights planned = gated_mlp(prefix);
       if (expert == 0) first = planned;
-      require_same_format(prefix + "gate_proj.weight", planned.gate_up.is_fp8, first.gate_up);
-      require_same_format(prefix + "down_proj.weight", planned.down.is_fp8, first.down);
+      require_same_format(checkpoint_, prefix + "gate_proj.weight", planned.gate_up.is_fp8,
+                          first.gate_up);
+      require_same_format(checkpoint_, prefix + "down_proj.weight", planned.down.is_fp8,
+                          first.down);
     }
     return first;
   }

@@ -43,12 +43,18 @@ std::string complaint_about(LoadOptions options, const std::string& directory) {
 }
 
 TEST(EngineErrors, NamesAnExpertInAnotherFormatBeforeItTakesMemory) {
-  Editable editable("deepseek-v32-tiny");
-  const std::string name = "model.layers.2.mlp.experts.5.down_proj.weight";
-  editable.replace_with_bf16(name, 0x3F80);
-  EXPECT_EQ(
-      complaint_about({}, editable.write()),
-      "tensor " + name + " must be stored as those of the layer's first expert, in fp8, is bf16");
+  const std::string prefix = "model.layers.2.mlp.experts.5.";
+  Editable down("deepseek-v32-tiny");
+  down.replace_with_bf16(prefix + "down_proj.weight", 0x3F80);
+  EXPECT_EQ(complaint_about({}, down.write()),
+            down.file() + ": tensor " + prefix +
+                "down_proj.weight must be stored as those of the layer's first expert, in fp8, is "
+                "in bf16");
+  Editable up("deepseek-v32-tiny");
+  up.replace_with_bf16(prefix + "up_proj.weight", 0x3F80);
+  EXPECT_EQ(complaint_about({}, up.write()), up.file() + ": tensor " + prefix +
+                                                 "up_proj.weight must be stored as " + prefix +
+                                                 "gate_proj.weight is, in fp8, is in bf16");
 }
 
 TEST(EngineErrors, NamesFileAndTensorOfABadCheckpointBeforeItTakesMemory) {

@@ -9,6 +9,7 @@
 #include "engine/float_formats.h"
 #include "engine/reference/indexer.h"
 #include "engine/weights.h"
+#include "slipstream/launch.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/engine/support/reference_runner.h"
 #include "tests/engine/support/tiny_files.h"
@@ -63,6 +64,17 @@ TEST_P(EngineStep, UsesAtMostTwelveLaunchesPerLayer) {
   constexpr int kHeadAndSample = 2;
   EXPECT_GT(engine.launches_per_step(1), 0);
   EXPECT_LE(engine.launches_per_step(1), 12 * engine.num_hidden_layers() + kHeadAndSample);
+}
+
+// Only a kernel can start early behind a kernel: nothing else is in the graph.
+TEST_P(EngineStep, IsOneUnbrokenChainOfKernels) {
+  pdl::set_enabled(true);  // whatever the environment says
+  EngineRunner runner(tiny_checkpoint(GetParam()), KvFormat::kBf16, 64);
+  Engine& engine = runner.engine();
+  const SequenceId sequence = engine.create_sequence();
+  (void)engine.prefill(sequence, some_ids(1));
+  pdl::set_enabled(std::nullopt);
+  EXPECT_EQ(engine.early_launches_per_step(1), engine.launches_per_step(1) - 1);
 }
 
 std::string test_name(const testing::TestParamInfo<std::string>& info) {
