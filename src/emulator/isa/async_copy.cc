@@ -1,11 +1,13 @@
-// Asynchronous copies. They are done when they are issued: a legal order, if one of many.
+// Asynchronous copies. They read, and those into global memory write, when they are issued: a legal
+// order, if one of many. When those into shared memory arrive is decided in late_copies.h.
 #include <fmt/format.h>
 
 #include <array>
-#include <cstring>
+#include <span>
 #include <vector>
 
 #include "emulator/isa/lanes.h"
+#include "emulator/isa/late_copies.h"
 #include "emulator/isa/mbarrier.h"
 #include "emulator/isa/table.h"
 #include "emulator/machine/access.h"
@@ -66,9 +68,7 @@ Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
     } else if (read > 0) {
       machine::load(warp, lane, AddressSpace::kGlobal, from, data.data(), read, 1);
     }
-    std::memcpy(
-        machine::writable_shared(warp, lane, address_at(operation, warp, 0, lane), bytes, bytes),
-        data.data(), bytes);
+    send_few(warp, lane, address_at(operation, warp, 0, lane), std::span(data).first(bytes));
   });
   return Step::kNext;
 }
@@ -105,9 +105,10 @@ void build_copy_few(Builder& builder) {
   builder.set_handler(&copy_few);
 }
 
-// Operand: address of the mbarrier. The copies before it are done, so it arrives at once.
+// Operand: address of the mbarrier. The copies before it arrive now at the latest, and so does it.
 template <bool kIsAdditional>
 Step arrive_after_copies(const Operation& operation, Warp& warp, uint32_t executing) {
+  deliver_all(warp, executing);
   for_each_lane(executing, [&](uint32_t lane) {
     arrive(warp, lane, address_at(operation, warp, 0, lane), {.is_additional = kIsAdditional});
   });
@@ -119,6 +120,38 @@ void build_arrive_after_copies(Builder& builder) {
   builder.read_address_and_offset(0);
   builder.set_handler(builder.has(".noinc") ? &arrive_after_copies<false>
                                             : &arrive_after_copies<true>);
+}
+
+Step commit(const Operation& /*operation*/, Warp& warp, uint32_t executing) {
+  commit_group(warp, executing);
+  return Step::kNext;
+}
+
+void build_commit(Builder& builder) {
+  builder.expect_operands(0, 0);
+  builder.set_handler(&commit);
+}
+
+// immediate: groups that may be pending.
+Step wait_for_groups(const Operation& operation, Warp& warp, uint32_t executing) {
+  deliver_groups(warp, executing, static_cast<uint32_t>(operation.immediate));
+  return Step::kNext;
+}
+
+void build_wait_for_groups(Builder& builder) {
+  builder.expect_operands(1, 1);
+  builder.set_immediate(builder.constant(0));
+  builder.set_handler(&wait_for_groups);
+}
+
+Step wait_for_all(const Operation& /*operation*/, Warp& warp, uint32_t executing) {
+  deliver_all(warp, executing);
+  return Step::kNext;
+}
+
+void build_wait_for_all(Builder& builder) {
+  builder.expect_operands(0, 0);
+  builder.set_handler(&wait_for_all);
 }
 
 // --- What has nothing left to do.
@@ -154,13 +187,6 @@ uint64_t in_cta(uint64_t address, uint32_t rank) {
   return (address & kOffset) | uint64_t{rank + 1} << machine::kSharedRankShift;
 }
 
-void write_shared(Warp& warp, uint32_t lane, uint64_t address, std::span<const std::byte> data,
-                  uint64_t barrier) {
-  const auto bytes = static_cast<uint32_t>(data.size());
-  std::memcpy(machine::writable_shared(warp, lane, address, bytes, kBulkUnit), data.data(), bytes);
-  complete_bytes(warp, lane, barrier, bytes);
-}
-
 // Operands: to, offset, from, offset, bytes, mbarrier, offset, mask of CTAs. immediate: whether the
 // mask counts.
 template <AddressSpace kFrom>
@@ -179,11 +205,11 @@ Step copy_to_shared(const Operation& operation, Warp& warp, uint32_t executing) 
     const uint64_t to = address_at(operation, warp, 0, lane);
     const uint64_t barrier = address_at(operation, warp, 5, lane);
     if (operation.immediate == 0) {
-      write_shared(warp, lane, to, data, barrier);
+      send_counted(warp, lane, to, data, kBulkUnit, barrier);
       return;
     }
     for_each_lane(masks[lane], [&](uint32_t rank) {
-      write_shared(warp, lane, in_cta(to, rank), data, in_cta(barrier, rank));
+      send_counted(warp, lane, in_cta(to, rank), data, kBulkUnit, in_cta(barrier, rank));
     });
   });
   return Step::kNext;
@@ -265,10 +291,8 @@ Step store_remote(const Operation& operation, Warp& warp, uint32_t executing) {
     for (size_t i = 0; i < kCount; ++i) {
       values[i] = operand<const T>(operation, warp, 4 + i)[lane];
     }
-    std::memcpy(
-        machine::writable_shared(warp, lane, address_at(operation, warp, 0, lane), kBytes, kBytes),
-        values.data(), kBytes);
-    complete_bytes(warp, lane, address_at(operation, warp, 2, lane), kBytes);
+    send_counted(warp, lane, address_at(operation, warp, 0, lane), std::as_bytes(std::span(values)),
+                 kBytes, address_at(operation, warp, 2, lane));
   });
   return Step::kNext;
 }
@@ -305,28 +329,30 @@ void build_store_remote(Builder& builder) {
 }
 
 constexpr std::string_view kDoneAtIssue = "done when issued";
+constexpr std::string_view kArrivesLate =
+    "reads when issued; arrives at once, in the adversarial schedule when it is waited for";
 
 constexpr auto kForms = std::to_array<Form>({
     {"cp .async (.ca|.cg) (.shared|.shared::cta) .global [.L2::cache_hint] "
      "[.L2::64B|.L2::128B|.L2::256B]",
-     &build_copy_few, kDoneAtIssue},
-    {"cp .async .commit_group", &build_nothing<0>},
-    {"cp .async .wait_group", &build_nothing<1>},
-    {"cp .async .wait_all", &build_nothing<0>},
+     &build_copy_few, kArrivesLate},
+    {"cp .async .commit_group", &build_commit},
+    {"cp .async .wait_group", &build_wait_for_groups},
+    {"cp .async .wait_all", &build_wait_for_all},
     {"cp .async .mbarrier .arrive [.noinc] [.shared|.shared::cta] .b64",
      &build_arrive_after_copies},
     {"cp .async .bulk (.shared::cluster|.shared::cta) .global .mbarrier::complete_tx::bytes "
      "[.multicast::cluster] [.L2::cache_hint]",
-     &build_copy_to_shared<AddressSpace::kGlobal>, kDoneAtIssue},
+     &build_copy_to_shared<AddressSpace::kGlobal>, kArrivesLate},
     {"cp .async .bulk .shared::cluster .shared::cta .mbarrier::complete_tx::bytes",
-     &build_copy_to_shared<AddressSpace::kShared>, kDoneAtIssue},
+     &build_copy_to_shared<AddressSpace::kShared>, kArrivesLate},
     {"cp .async .bulk .global .shared::cta .bulk_group [.L2::cache_hint]", &build_copy_to_global,
      kDoneAtIssue},
     {"cp .async .bulk .commit_group", &build_nothing<0>},
     {"cp .async .bulk .wait_group [.read]", &build_nothing<1>},
     {"st .async [.weak] .shared::cluster .mbarrier::complete_tx::bytes [.v2|.v4] "
      "(.b32|.b64|.u32|.u64|.s32|.s64|.f32|.f64)",
-     &build_store_remote, kDoneAtIssue},
+     &build_store_remote, kArrivesLate},
     {"cp .async .bulk .prefetch .L2 .global [.L2::cache_hint]", &build_prefetch,
      "no effect but the checks of its operands"},
 });

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "emulator/isa/lanes.h"
+#include "emulator/isa/late_copies.h"
 #include "emulator/isa/table.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
@@ -116,10 +117,22 @@ void announce_bytes(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes)
 }
 
 void complete_bytes(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes) {
+  note_sender(warp, lane, address);
+  complete_noted_bytes(warp, lane, address, bytes);
+}
+
+void note_sender(Warp& warp, uint32_t lane, uint64_t address) {
+  note_arrival(warp, lane, address, read_mbarrier(warp, lane, address).parity);
+}
+
+void complete_noted_bytes(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes) {
   MbarrierState state = read_mbarrier(warp, lane, address);
   add_bytes(lane, address, -int64_t{bytes}, state);
-  note_arrival(warp, lane, address, state.parity);
   settle(warp, lane, address, state);
+}
+
+const std::byte* mbarrier_object(Warp& warp, uint32_t lane, uint64_t address) {
+  return machine::readable_shared(warp, lane, address, kObjectBytes, kObjectBytes);
 }
 
 MbarrierState arrive(Warp& warp, uint32_t lane, uint64_t address, const Arrival& arrival) {
@@ -265,6 +278,7 @@ template <bool kIsParity>
 uint32_t lanes_done(const Operation& operation, Warp& warp, uint32_t executing) {
   uint32_t done = 0;
   for_each_lane(executing, [&](uint32_t lane) {
+    deliver_counted(warp, lane, address_at(operation, warp, 1, lane));
     const MbarrierState now = read_mbarrier(warp, lane, address_at(operation, warp, 1, lane));
     bool waited_for = false;
     if constexpr (kIsParity) {

@@ -1,6 +1,7 @@
 // mbarrier objects: 64 bits in shared memory, which only these functions understand.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "emulator/machine/warp.h"
@@ -28,6 +29,13 @@ inline constexpr int32_t kMostBytes = (1 << 20) - 1;
 MbarrierState read_mbarrier(machine::Warp& warp, uint32_t lane, uint64_t address);
 void announce_bytes(machine::Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes);
 void complete_bytes(machine::Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes);
+// The two halves of that, for copies that arrive later than they are sent: whoever waits is ordered
+// behind the lane that sent; anybody may complete the bytes.
+void note_sender(machine::Warp& warp, uint32_t lane, uint64_t address);
+void complete_noted_bytes(machine::Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes);
+
+// The object itself, which is the same whatever CTA's address leads to it.
+const std::byte* mbarrier_object(machine::Warp& warp, uint32_t lane, uint64_t address);
 
 struct Arrival {
   uint32_t count = 1;

@@ -72,6 +72,7 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
   cluster.instructions = 0;
   cluster.waits_for_grids = false;
   cluster.wants_to_yield = false;
+  cluster.late_copies.clear();
   RaceCheck* const races = grid.device->races;
   owned.order_storage = races == nullptr ? nullptr : races->start_cluster(grid, index);
   cluster.order = owned.order_storage.get();

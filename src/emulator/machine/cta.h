@@ -58,6 +58,7 @@ struct Cluster {
   uint32_t barrier_arrived = 0;  // barrier.cluster
   uint32_t barrier_parity = 0;
   uint32_t live_threads = 0;
+  std::vector<LateCopy> late_copies;    // that mbarriers count; adversarial schedule only
   uint64_t instructions = 0;            // of all its warps: its clock
   bool waits_for_grids = false;         // a thread is in griddepcontrol.wait
   bool wants_to_yield = false;          // ends its turn as soon as a warp stops

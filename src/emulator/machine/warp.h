@@ -14,6 +14,7 @@
 
 #include "emulator/isa/operation.h"
 #include "emulator/machine/fault.h"
+#include "emulator/machine/late_copy.h"
 
 namespace slipstream::emulator::machine {
 
@@ -75,6 +76,7 @@ struct Warp {
   uint32_t local_stride = 0;
   uint32_t cluster_parity = 0;   // phase parity of the cluster barrier at each lane's last arrival
   uint32_t cluster_arrived = 0;  // lanes that arrived there and have not waited yet
+  std::vector<LateCopy> late_copies;  // cp.async; adversarial schedule only
 };
 
 // --- For handlers. Those that return Step::kReschedule have taken the running group away.

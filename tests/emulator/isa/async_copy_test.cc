@@ -167,5 +167,104 @@ TEST(StoreAsync, ReachesAPeerAndIsCountedThere) {
   EXPECT_EQ(test.download<uint32_t>(out, 4), (std::vector<uint32_t>{21, 11, 20, 10}));
 }
 
+// --- When copies arrive. One thread copies from %rd1, which holds 1000, 1001 and so on, to `tile`
+// at %r2; `barrier` at %r1 expects one arrival. Gives what `body` leaves in %r20.
+
+uint32_t copy_and_read(const std::string& body, machine::Schedule schedule) {
+  TestDevice test(module_of(".param .u64 in, .param .u64 out", R"(
+    .shared .align 16 .b8 tile[64];
+    .shared .align 8 .b64 barrier;
+    ld.param.u64 %rd1, [in];
+    ld.param.u64 %rd2, [out];
+    mov.u32 %r1, barrier;
+    mov.u32 %r2, tile;
+    mbarrier.init.shared::cta.b64 [%r1], 1;
+)" + body + "st.global.u32 [%rd2], %r20; ret;"),
+                  {.schedule = schedule});
+  std::vector<uint32_t> values(16);
+  for (uint32_t i = 0; i < values.size(); ++i) values[i] = 1000 + i;
+  const uint64_t in = test.upload(values);
+  const uint64_t out = test.upload(std::vector<uint32_t>(1));
+  const auto fault = test.run(test.launch({in, out}, {}, {1, 1, 1}));
+  EXPECT_FALSE(fault) << fault->report();
+  return test.download<uint32_t>(out, 1).front();
+}
+
+uint32_t late(const std::string& body) {
+  return copy_and_read(body, machine::Schedule::kAdversarial);
+}
+
+constexpr uint32_t kNoNumber = 0xffffffff;
+const std::string kReadTile = "ld.shared.u32 %r20, [%r2];\n";
+const std::string kCopy = "cp.async.ca.shared.global [%r2], [%rd1], 16; cp.async.commit_group;\n";
+const std::string kCopyElsewhere =
+    "cp.async.ca.shared.global [%r2+16], [%rd1], 16; cp.async.commit_group;\n";
+
+TEST(LateCopies, ArriveAtOnceInOtherSchedules) {
+  EXPECT_EQ(copy_and_read(kCopy + kReadTile, machine::Schedule::kSerial), 1000U);
+}
+
+TEST(LateCopies, AreNotThereBeforeTheirGroupIsWaitedFor) {
+  EXPECT_EQ(late(kCopy + kReadTile), kNoNumber);
+  EXPECT_EQ(late(kCopy + "cp.async.wait_group 0;\n" + kReadTile), 1000U);
+  EXPECT_EQ(late(kCopy + "cp.async.wait_all;\n" + kReadTile), 1000U);
+}
+
+TEST(LateCopies, OfTheYoungestGroupsStayPending) {
+  const std::string wait = "cp.async.wait_group 1;\n";
+  EXPECT_EQ(late(kCopy + wait + kReadTile), kNoNumber);
+  EXPECT_EQ(late(kCopy + kCopyElsewhere + wait + kReadTile), 1000U);
+  EXPECT_EQ(late(kCopyElsewhere + kCopy + wait + kReadTile), kNoNumber);
+  // An empty group counts.
+  EXPECT_EQ(late(kCopy + "cp.async.commit_group;\n" + wait + kReadTile), 1000U);
+}
+
+TEST(LateCopies, ThatWereNotCommittedNeedWaitAll) {
+  const std::string copy = "cp.async.ca.shared.global [%r2], [%rd1], 16;\n";
+  EXPECT_EQ(late(copy + "cp.async.wait_group 0;\n" + kReadTile), kNoNumber);
+  EXPECT_EQ(late(copy + "cp.async.wait_all;\n" + kReadTile), 1000U);
+}
+
+const std::string kBulkCopy =
+    "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r1], 16;\n"
+    "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%r2], [%rd1], 16, [%r1];\n";
+const std::string kBulkWait =
+    "again: mbarrier.try_wait.parity.shared::cta.b64 %p1, [%r1], 0;\n@!%p1 bra again;\n";
+
+TEST(LateCopies, InBulkAreNotThereBeforeTheirMbarrierIsWaitedFor) {
+  EXPECT_EQ(late(kBulkCopy + kReadTile), kNoNumber);
+  EXPECT_EQ(late(kBulkCopy + kBulkWait + kReadTile), 1000U);
+}
+
+TEST(LateCopies, WakeThoseWhoWaitAlready) {
+  TestDevice test(module_of(".param .u64 in, .param .u64 out", R"(
+    .shared .align 16 .b8 tile[64];
+    .shared .align 8 .b64 barrier;
+    ld.param.u64 %rd1, [in];
+    ld.param.u64 %rd2, [out];
+    mov.u32 %r1, barrier;
+    mov.u32 %r2, tile;
+    mov.u32 %r3, %tid.x;
+    setp.ne.u32 %p2, %r3, 0;
+    @%p2 bra initialized;
+    mbarrier.init.shared::cta.b64 [%r1], 1;
+initialized:
+    bar.sync 0;
+    setp.ne.u32 %p2, %r3, 32;
+    @%p2 bra again;
+)" + kBulkCopy + kBulkWait + kReadTile +
+                                                                   R"(
+    mul.wide.u32 %rd3, %r3, 4;
+    add.s64 %rd2, %rd2, %rd3;
+    st.global.u32 [%rd2], %r20;
+    ret;)"),
+                  {.schedule = machine::Schedule::kAdversarial});
+  const uint64_t in = test.upload(std::vector<uint32_t>(16, 1000));
+  const uint64_t out = test.upload(std::vector<uint32_t>(64));
+  const auto fault = test.run(test.launch({in, out}, {}, {64, 1, 1}));
+  ASSERT_FALSE(fault) << fault->report();
+  EXPECT_EQ(test.download<uint32_t>(out, 64), std::vector<uint32_t>(64, 1000));
+}
+
 }  // namespace
 }  // namespace slipstream::emulator::isa
