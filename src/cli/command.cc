@@ -55,6 +55,15 @@ Option& Option::excludes(const Option& other) {
   return *this;
 }
 
+Option& Option::under(const std::string& heading) {
+  option_->group(heading);
+  return *this;
+}
+
+bool Option::is_given() const { return option_->count() > 0; }
+
+std::string Option::name() const { return option_->get_name(); }
+
 Command Command::add_command(const std::string& name, const std::string& description) const {
   return Command(*app_->add_subcommand(name, description));
 }

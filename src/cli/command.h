@@ -29,6 +29,12 @@ class Option {
   Option& default_in_help();
   Option& needs(const Option& other);
   Option& excludes(const Option& other);
+  // The heading in the command's help.
+  Option& under(const std::string& heading);
+
+  // Once the command line has been read.
+  [[nodiscard]] bool is_given() const;
+  [[nodiscard]] std::string name() const;
 
  private:
   CLI::Option* option_;

@@ -1,16 +1,20 @@
 // The command line of `slipstream generate`.
 
+#include <fmt/format.h>
+
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "cli/generate.h"
+#include "slipstream/error.h"
 
 namespace slipstream::cli {
 
 namespace {
 
-// What to do: tokens from a prompt, or a layer from a file.
-void add_token_options(const Command& command, GenerateOptions& options) {
-  std::vector<Option> for_tokens = {
+std::vector<Option> add_token_options(const Command& command, GenerateOptions& options) {
+  std::vector<Option> result = {
       command.add_option("--prompt-ids", options.prompt_ids, "the prompt: 1,2,3"),
       command.add_option("--prompt-file", options.prompt_file, "the prompt: a file of ids"),
       command.add_option("-n,--count", options.count, "tokens to produce (default 16)").positive(),
@@ -23,30 +27,56 @@ void add_token_options(const Command& command, GenerateOptions& options) {
       command.add_option("--logits", options.logits_file,
                          "write fp32 logits [tokens, vocabulary] to this safetensors file"),
       command.add_flag("--json", options.json, "print one JSON object at the end")};
-  Option layer_in =
-      command.add_option("--layer-in", options.layer_in,
-                         "safetensors with `hidden` F32 [tokens, hidden_size] for --layer and, if "
-                         "it shares its index list, `index_lists` I32 [tokens, keys]");
+  for (Option& option : result) option.under("Tokens");
+  return result;
+}
+
+void add_layer_options(const Command& command, GenerateOptions& options) {
+  const std::string heading = "One layer alone";
   Option layer =
-      command.add_option("--layer", options.layer, "run this layer alone, at positions 0, 1, ...");
-  Option layer_out = command.add_option("--layer-out", options.layer_out,
-                                        "where its result goes (default: FILE.out.safetensors)");
+      command.add_option("--layer", options.layer, "run this layer, at positions 0, 1, ...")
+          .under(heading);
+  Option layer_in =
+      command
+          .add_option("--layer-in", options.layer_in,
+                      "safetensors with `hidden` F32 [tokens, hidden_size] and, for a layer that "
+                      "shares its index list, `index_lists` I32 [tokens, keys]")
+          .under(heading);
+  Option layer_out = command
+                         .add_option("--layer-out", options.layer_out,
+                                     "where its result goes (default: FILE.out.safetensors)")
+                         .under(heading);
   layer_in.needs(layer);
   layer.needs(layer_in);
   layer_out.needs(layer_in);
-  for (Option& option : for_tokens) option.excludes(layer);
 }
 
-// How to run it.
 void add_engine_options(const Command& command, GenerateOptions& options) {
+  const std::string heading = "Engine";
   command.add_option("--pdl", options.pdl, "programmatic dependent launch (default on)")
-      .one_of({"on", "off"});
-  command.add_option("--kv", options.kv, "latent cache (default bf16)").one_of({"bf16", "fp8"});
-  command.add_option("--tp", options.tp, "ranks that share every layer (default 1)").positive();
-  command.add_option("--rank", options.rank,
-                     "which of them this process is: its share is loaded and run alone");
-  command.add_option("--lora-norm-eps", options.lora_norm_eps,
-                     "epsilon of the q_a and kv_a norms (default: rms_norm_eps)");
+      .one_of({"on", "off"})
+      .under(heading);
+  command.add_option("--kv", options.kv, "latent cache (default bf16)")
+      .one_of({"bf16", "fp8"})
+      .under(heading);
+  command.add_option("--tp", options.tp, "ranks that share every layer (default 1)")
+      .positive()
+      .under(heading);
+  command
+      .add_option("--rank", options.rank,
+                  "which of them this process is (default 0): its share is loaded and run alone")
+      .under(heading);
+  command
+      .add_option("--lora-norm-eps", options.lora_norm_eps,
+                  "epsilon of the q_a and kv_a norms (default: rms_norm_eps)")
+      .under(heading);
+}
+
+void require_no(const std::vector<Option>& token_options) {
+  for (const Option& option : token_options) {
+    if (!option.is_given()) continue;
+    throw InvalidArgument(fmt::format("--layer takes no {}, has one", option.name()));
+  }
 }
 
 }  // namespace
@@ -61,9 +91,11 @@ void add_generate_command(const Command& program) {
       "whole.");
   command.add_option("MODEL", options->model, "directory with config.json and safetensors")
       .required();
-  add_token_options(command, *options);
+  const std::vector<Option> token_options = add_token_options(command, *options);
+  add_layer_options(command, *options);
   add_engine_options(command, *options);
-  command.set_action([options] {
+  command.set_action([options, token_options] {
+    if (options->layer) require_no(token_options);
     run_generate(*options);
     return 0;
   });

@@ -1,12 +1,12 @@
 // Command lines of `slipstream generate` that are refused before anything runs.
 #include <gtest/gtest.h>
 
-#include <exception>
 #include <string>
 #include <vector>
 
 #include "cli/command.h"
 #include "cli/generate.h"
+#include "slipstream/error.h"
 
 namespace slipstream::cli {
 namespace {
@@ -22,14 +22,17 @@ Refusal refusal_of(std::vector<const char*> arguments) {
   add_generate_command(line.program());
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
-  int code = 0;
+  Refusal refusal;
   try {
-    code = line.run(static_cast<int>(arguments.size()), arguments.data());
-  } catch (const std::exception& error) {
+    refusal.code = line.run(static_cast<int>(arguments.size()), arguments.data());
+  } catch (const InvalidArgument& error) {
+    refusal = {1, error.what()};
+  } catch (const Error& error) {
     ADD_FAILURE() << "not refused; ran and failed: " << error.what();
   }
-  const std::string text = testing::internal::GetCapturedStdout();
-  return {code, text + testing::internal::GetCapturedStderr()};
+  refusal.text += testing::internal::GetCapturedStdout();
+  refusal.text += testing::internal::GetCapturedStderr();
+  return refusal;
 }
 
 // The refused option must be named.
@@ -67,9 +70,11 @@ TEST(GenerateCommand, RefusesHalfOfALayersOptions) {
 TEST(GenerateCommand, RefusesForALayerWhatIsForTokens) {
   for (const char* option : {"--prompt-ids", "--prompt-file", "--count", "--temperature", "--top-k",
                              "--top-p", "--seed", "--force-ids", "--logits"}) {
-    expect_refusal({"m", "--layer-in", "f", "--layer", "1", option, "1"}, option);
+    expect_refusal({"m", "--layer-in", "f", "--layer", "1", option, "1"},
+                   std::string("--layer takes no ") + option + ", has one");
   }
-  expect_refusal({"m", "--layer-in", "f", "--layer", "1", "--json"}, "--json");
+  expect_refusal({"m", "--layer-in", "f", "--layer", "1", "--json"},
+                 "--layer takes no --json, has one");
 }
 
 TEST(GenerateCommand, ExplainsItself) {
