@@ -178,7 +178,9 @@ TEST_P(EngineReplay, NeitherGrowsNorDriftsOverALongRun) {
               << " to " << after.device << " bytes, host memory " << before.host << " to "
               << after.host << "\n";
     EXPECT_EQ(after.device, before.device);
-    if (long_run() >= kLongOnTheHost) EXPECT_LT(after.host - before.host, kMostHostGrowth);
+    if (long_run() >= kLongOnTheHost) {
+      EXPECT_LT(after.host - before.host, kMostHostGrowth);
+    }
     logits.at(pdl ? 1 : 0) = run.logits();
   }
   EXPECT_EQ(tokens[0], tokens[1]);
