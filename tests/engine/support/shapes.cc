@@ -34,6 +34,11 @@ std::vector<Shape> other_shapes() {
        R"({"num_attention_heads": 5, "num_key_value_heads": 5, "hidden_size": 768,
            "index_topk": 120, "n_routed_experts": 48, "topk_group": 3, "num_experts_per_tok": 6,
            "moe_intermediate_size": 256, "vocab_size": 777, "num_hidden_layers": 2})"},
+      {"Smallest", "glm-5-tiny",
+       R"({"num_attention_heads": 1, "num_key_value_heads": 1, "hidden_size": 128,
+           "q_lora_rank": 128, "intermediate_size": 128, "moe_intermediate_size": 128,
+           "index_topk": 96, "index_n_heads": 1, "n_routed_experts": 2, "num_experts_per_tok": 1,
+           "vocab_size": 33, "num_hidden_layers": 2})"},
   };
 }
 
