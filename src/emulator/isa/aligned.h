@@ -19,9 +19,9 @@ Step execute_aligned(const Operation& operation, machine::Warp& warp, uint32_t e
 // Operand `index` of an operation that may have more than eight.
 template <class T>
 T* listed_operand(const Operation& operation, machine::Warp& warp, size_t index) {
-  const uint32_t offset =
-      operation.all_operands != nullptr ? operation.all_operands[index] : operation.operands[index];
-  return lanes<T>(warp, offset);
+  const uint32_t* const offsets =
+      operation.all_operands != nullptr ? operation.all_operands : operation.operands.data();
+  return lanes<T>(warp, offsets[index]);
 }
 
 }  // namespace slipstream::emulator::isa
