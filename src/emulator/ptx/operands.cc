@@ -9,7 +9,7 @@
 namespace slipstream::emulator::ptx {
 namespace {
 
-constexpr uint32_t kDeepestNesting = 4;
+constexpr uint32_t kDeepestOperand = 4;
 constexpr size_t kMostOperands = 4096;
 
 bool starts_number(char c) { return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '~'; }
@@ -53,8 +53,8 @@ uint32_t OperandParser::append(const std::vector<Operand>& operands) {
 }
 
 Operand OperandParser::parse(uint32_t depth) {
-  if (depth > kDeepestNesting) {
-    cursor_.fail(fmt::format("operands must not nest deeper than {}", kDeepestNesting));
+  if (depth > kDeepestOperand) {
+    cursor_.fail(fmt::format("operands must not nest deeper than {}", kDeepestOperand));
   }
   cursor_.peek();
   const uint32_t start = cursor_.offset();
