@@ -79,7 +79,7 @@ class Checker {
     ++report_.files;
     try {
       const std::vector<Image> images = emulator::ptx::read_images(as_bytes(bytes), name);
-      for (const Image& image : images) add_image(image, name, group);
+      for (const Image& image : images) try_image(image, name, group);
     } catch (const std::exception& error) {
       report_.problems.push_back({name, error.what()});
     }
@@ -121,6 +121,15 @@ class Checker {
         const bool loose = path.extension() == ".ptx" || path.extension() == ".cubin";
         add_bytes(bytes, name, loose ? path.parent_path().string() + "/" : name);
       }
+    } catch (const std::exception& error) {
+      report_.problems.push_back({name, error.what()});
+    }
+  }
+
+  // The other images of the file are looked at, whatever is wrong with this one.
+  void try_image(const Image& image, const std::string& name, const std::string& group) {
+    try {
+      add_image(image, name, group);
     } catch (const std::exception& error) {
       report_.problems.push_back({name, error.what()});
     }

@@ -56,7 +56,10 @@ void FunctionBuilder::replace_sources(const Operand& operand) {
 bool is_system_function(std::string_view name) {
   static constexpr auto kNames = std::to_array<std::string_view>(
       {"vprintf", "__assertfail", "__assert_fail", "malloc", "free", "__trap", "abort"});
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+  // The compiler's own arithmetic: __cuda_sm20_div_u64 and its like.
+  constexpr std::string_view kArithmetic = "__cuda_sm";
+  return name.starts_with(kArithmetic) ||
+         std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
 }  // namespace slipstream::check

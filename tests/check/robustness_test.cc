@@ -97,6 +97,21 @@ TEST(Robustness, TinyInputsAreProblems) {
   }
 }
 
+TEST(Robustness, ADamagedImageDoesNotHideTheOthersOfItsFile) {
+  std::string bytes = read_file(fs::path(CORPUS_IMAGES) / "cccl_3131_early_trigger.fatbin");
+  const Report whole = check_image(bytes, "whole", {});
+  ASSERT_EQ(whole.images, 2U);
+  const size_t elf = bytes.find(
+      "\x7f"
+      "ELF");
+  ASSERT_NE(elf, bytes.npos);
+  bytes[elf + 4] = 1;  // 32 bits
+  const Report report = check_image(bytes, "damaged", {});
+  EXPECT_EQ(report.problems.size(), 1U);
+  EXPECT_EQ(report.images, 2U);
+  EXPECT_EQ(report.kernels, whole.kernels);
+}
+
 TEST(Robustness, AMissingFileIsAProblem) {
   EXPECT_EQ(check_paths({"/no/such/file"}, {}).problems.size(), 1U);
 }

@@ -6,6 +6,13 @@
 namespace slipstream::emulator::ptx {
 namespace {
 
+// Shared memory of debug information in cubins, as it is in libnccl: a size without bytes.
+constexpr uint32_t kSectionShared = SHT_LOPROC + 10;
+
+bool has_bytes(uint32_t type) {
+  return type != SHT_NOBITS && type != SHT_NULL && type != kSectionShared;
+}
+
 Elf64_Ehdr read_header(const ByteReader& reader) {
   const auto header = reader.read<Elf64_Ehdr>(0);
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB) {
@@ -28,7 +35,7 @@ ElfSection read_section(const ByteReader& reader, uint64_t at) {
   section.entry_size = header.sh_entsize;
   section.link = header.sh_link;
   section.info = header.sh_info;
-  if (header.sh_type != SHT_NOBITS && header.sh_type != SHT_NULL) {
+  if (has_bytes(header.sh_type)) {
     section.data = reader.slice(header.sh_offset, header.sh_size);
   }
   return section;

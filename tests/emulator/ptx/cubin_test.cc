@@ -1,8 +1,10 @@
 #include "emulator/ptx/cubin.h"
 
+#include <elf.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "emulator/ptx/fatbin.h"
 
@@ -45,6 +47,29 @@ TEST(CubinReader, ShowsTheWaitOfTheOneKernelThatHasIt) {
                                      [](const auto& one) { return one.opcode() == kAcqBulk; });
     EXPECT_EQ(waits, function.name == "waits_for_its_predecessor" ? 1 : 0) << function.name;
   }
+}
+
+// libnccl has such sections.
+TEST(CubinReader, NeedsNoBytesForSharedMemoryOfDebugInformation) {
+  std::string bytes = cubin_bytes();
+  const size_t functions = read_bytes(bytes).functions.size();
+  Elf64_Ehdr file;
+  std::memcpy(&file, bytes.data(), sizeof(file));
+  bool found = false;
+  for (uint32_t i = 0; i < file.e_shnum && !found; ++i) {
+    char* const at = bytes.data() + file.e_shoff + i * sizeof(Elf64_Shdr);
+    Elf64_Shdr section;
+    std::memcpy(&section, at, sizeof(section));
+    found = section.sh_type == SHT_PROGBITS && (section.sh_flags & SHF_ALLOC) == 0;
+    if (!found) continue;
+    section.sh_size = 1 << 20;
+    std::memcpy(at, &section, sizeof(section));
+    EXPECT_THROW(read_bytes(bytes), FormatError);
+    section.sh_type = SHT_LOPROC + 10;
+    std::memcpy(at, &section, sizeof(section));
+    EXPECT_EQ(read_bytes(bytes).functions.size(), functions);
+  }
+  EXPECT_TRUE(found);
 }
 
 TEST(CubinReader, RejectsOtherElfFiles) {
