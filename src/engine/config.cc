@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 #include "engine/json_reader.h"
 #include "slipstream/error.h"
@@ -39,6 +40,15 @@ double positive(const JsonReader& json, const std::string& key) {
   return value;
 }
 
+// The same as fp32, which must neither overflow nor vanish.
+float positive_float(const JsonReader& json, const std::string& key) {
+  const double value = positive(json, key);
+  if (value > std::numeric_limits<float>::max() || value < std::numeric_limits<float>::min()) {
+    json.fail(key, "a positive fp32 number");
+  }
+  return static_cast<float>(value);
+}
+
 // A key that may be absent, but not different.
 void only(const JsonReader& json, const std::string& key, std::int64_t value) {
   if (json.integer_or(key, value) != value) json.fail(key, fmt::format("{} (or absent)", value));
@@ -71,7 +81,7 @@ void read_sizes(const JsonReader& json, ModelConfig& config) {
     if (id < 0 || id > (1 << 24)) json.fail("eos_token_id", "token ids");
     config.eos_token_ids.push_back(static_cast<int>(id));
   }
-  config.rms_norm_eps = static_cast<float>(positive(json, "rms_norm_eps"));
+  config.rms_norm_eps = positive_float(json, "rms_norm_eps");
   config.lora_norm_eps = config.rms_norm_eps;
   only(json, "tie_word_embeddings", false);
 }
@@ -233,7 +243,7 @@ void read_mlp(const JsonReader& json, ModelConfig& config) {
   config.n_routed_experts = json.count("n_routed_experts", 1, kMostExperts);
   config.n_shared_experts = json.count("n_shared_experts", 1, 8);
   config.num_experts_per_tok = json.count("num_experts_per_tok", 1, kMostExpertsPerToken);
-  config.routed_scaling_factor = static_cast<float>(positive(json, "routed_scaling_factor"));
+  config.routed_scaling_factor = positive_float(json, "routed_scaling_factor");
   read_groups(json, config);
 }
 

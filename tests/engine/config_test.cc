@@ -192,6 +192,11 @@ TEST(Config, RejectsNumbersBeyondTheirLimits) {
                        "config.json: index_topk must be an integer from 1 to 2048, is 0");
   expect_rejected_with("n_routed_experts", 513,
                        "config.json: n_routed_experts must be an integer from 1 to 512, is 513");
+  expect_rejected_with("rms_norm_eps", 1e-300,
+                       "config.json: rms_norm_eps must be a positive fp32 number, is 1e-300");
+  expect_rejected_with(
+      "routed_scaling_factor", 1e39,
+      "config.json: routed_scaling_factor must be a positive fp32 number, is 1e+39");
   expect_rejected_with("index_n_heads", 65,
                        "config.json: index_n_heads must be an integer from 1 to 64, is 65");
 }
