@@ -8,7 +8,9 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <set>
 #include <sstream>
+#include <utility>
 
 #include "check/kernel_code.h"
 #include "check/ptx/lower.h"
@@ -57,6 +59,17 @@ bool may_hold_device_code(std::string_view bytes, const fs::path& path) {
   return bytes.starts_with(kElf) || bytes.starts_with(kFatBinary) || path.extension() == ".ptx";
 }
 
+// Whether any rule may speak about it for what it does; of most kernels of most libraries none can.
+bool concerns_a_rule(const Function& function) {
+  return std::any_of(function.instructions.begin(), function.instructions.end(),
+                     [](const Instruction& one) {
+                       return one.action == Action::kWait || one.action == Action::kTrigger ||
+                              one.action == Action::kRemoteShared;
+                     });
+}
+
+using Names = std::set<std::string>;
+
 class Checker {
  public:
   explicit Checker(const Launches& launches) : launches_(launches) {}
@@ -79,7 +92,9 @@ class Checker {
     ++report_.files;
     try {
       const std::vector<Image> images = emulator::ptx::read_images(as_bytes(bytes), name);
+      report_.images += images.size();
       for (const Image& image : images) try_image(image, name, group);
+      add_left_out(name, group);
     } catch (const std::exception& error) {
       report_.problems.push_back({name, error.what()});
     }
@@ -94,7 +109,7 @@ class Checker {
         (code->function().code == CodeKind::kPtx ? forms.ptx : forms.sass).push_back(code.get());
         waits = waits || code->ordering().has_wait;
       }
-      check_kernel(forms, findings);
+      if (!kernel.empty()) check_kernel(forms, findings);
       report_.waiting_kernels += waits ? 1 : 0;
     }
     report_.kernels = kernels_.size();
@@ -129,53 +144,86 @@ class Checker {
   // The other images of the file are looked at, whatever is wrong with this one.
   void try_image(const Image& image, const std::string& name, const std::string& group) {
     try {
-      add_image(image, name, group);
+      add_image(image, name, group, nullptr);
     } catch (const std::exception& error) {
       report_.problems.push_back({name, error.what()});
     }
   }
 
-  void add_image(const Image& image, const std::string& name, const std::string& group) {
-    ++report_.images;
+  // Forms of kernels of which another form in the file has turned out to concern a rule.
+  void add_left_out(const std::string& name, const std::string& group) {
+    std::map<const Image*, Names> again;
+    for (const auto& [kernel, images] : std::exchange(left_out_, {})) {
+      if (kernels_[{group, kernel}].empty()) continue;
+      for (const Image* image : images) again[image].insert(kernel);
+    }
+    for (const auto& [image, names] : again) add_image(*image, name, group, &names);
+  }
+
+  // All kernels, or only some.
+  void add_image(const Image& image, const std::string& name, const std::string& group,
+                 const Names* only) {
     if (image.kind == ImageKind::kPtx) {
-      add_ptx(image, name, group);
+      add_ptx(image, name, group, only);
     } else if (image.architecture >= kFirstPdlArchitecture) {
-      add_sass(image, name, group);
+      add_sass(image, name, group, only);
     }
   }
 
-  void add_ptx(const Image& image, const std::string& name, const std::string& group) {
+  void add_ptx(const Image& image, const std::string& name, const std::string& group,
+               const Names* only) {
     const auto module = emulator::ptx::Module::parse(image.bytes, name);
     const std::string title = fmt::format("{}: {} PTX", name, module->target);
     for (const auto& function : module->functions) {
       if (!function.is_entry || !function.has_body) continue;
-      add_code(ptx::lower(*module, function), title, group);
+      if (only != nullptr && !only->contains(std::string(function.name))) continue;
+      add_code(ptx::lower(*module, function), image, title, group, only != nullptr);
     }
   }
 
-  void add_sass(const Image& image, const std::string& name, const std::string& group) {
+  void add_sass(const Image& image, const std::string& name, const std::string& group,
+                const Names* only) {
     const sass::CubinImage cubin = sass::read_cubin_image(as_bytes(image.bytes), name);
     const std::string title =
         fmt::format("{}: {} SASS", name, emulator::ptx::architecture_name(image));
     for (const sass::KernelImage& kernel : cubin.kernels) {
-      add_code(sass::lower(kernel, cubin.architecture), title, group);
+      if (only != nullptr && !only->contains(kernel.name)) continue;
+      add_code(sass::lower(kernel, cubin.architecture), image, title, group, only != nullptr);
     }
   }
 
-  void add_code(Function function, const std::string& title, const std::string& group) {
+  // `again`: it was left out before. Of files that stand alone, what concerns no rule is.
+  void add_code(Function function, const Image& image, const std::string& title,
+                const std::string& group, bool again) {
     const std::string name = function.name;
-    const KernelLaunch* launch = launches_.find(name, demangle(name));
-    for (const std::string& what : function.not_understood) {
-      report_.problems.push_back({title, fmt::format("{}: {}", demangle(name), what)});
+    const std::string demangled = demangle(name);
+    auto& forms = kernels_[{group, name}];
+    if (!again) add_problems(function, title, demangled);
+    const KernelLaunch* launch = launches_.find(name, demangled);
+    std::vector<GraphEdge> edges = launches_.edges_to(name, demangled);
+    const bool in_directory = group.ends_with('/');
+    const bool keep = again || in_directory || launch != nullptr || !edges.empty();
+    if (!keep && !concerns_a_rule(function)) {
+      left_out_[name].push_back(&image);
+      return;
     }
-    kernels_[{group, name}].push_back(std::make_unique<KernelCode>(
-        std::move(function), title, launch, launches_.edges_to(name, demangle(name))));
+    forms.push_back(
+        std::make_unique<KernelCode>(std::move(function), title, launch, std::move(edges)));
+  }
+
+  void add_problems(const Function& function, const std::string& title,
+                    const std::string& demangled) {
+    for (const std::string& what : function.not_understood) {
+      report_.problems.push_back({title, fmt::format("{}: {}", demangled, what)});
+    }
   }
 
   const Launches& launches_;
   Report report_;
   // Every compiled form of a kernel that was found in one file or cache directory.
   std::map<std::pair<std::string, std::string>, std::vector<std::unique_ptr<KernelCode>>> kernels_;
+  // Images of the file at hand whose form of a kernel concerns no rule, by the kernel's name.
+  std::map<std::string, std::vector<const Image*>> left_out_;
 };
 
 }  // namespace
