@@ -130,9 +130,18 @@ TEST_F(Generate, LeavesAnEarlierFileAsItIsWhereARequestIsWrong) {
       [](auto& request) { request.prompt_ids = "1;2"; },
       [](auto& request) { request.prompt_ids = "301"; },
       [](auto& request) { request.prompt_file = request.model; },
-      [&](auto& request) { request.prompt_ids = "", request.prompt_file = request.model; },
-      [&](auto& request) { request.prompt_ids = "", request.prompt_file = path("none"); },
-      [&](auto& request) { request.prompt_ids = "", request.prompt_file = path("logits"); },
+      [&](auto& request) {
+        request.prompt_ids = "";
+        request.prompt_file = request.model;
+      },
+      [&](auto& request) {
+        request.prompt_ids = "";
+        request.prompt_file = path("none");
+      },
+      [&](auto& request) {
+        request.prompt_ids = "";
+        request.prompt_file = path("logits");
+      },
       [](auto& request) { request.force_ids = ","; },
       [](auto& request) { request.force_ids = "1,2"; },
       [](auto& request) { request.force_ids = "1,2,301"; },
@@ -147,8 +156,14 @@ TEST_F(Generate, LeavesAnEarlierFileAsItIsWhereARequestIsWrong) {
       [](auto& request) { request.lora_norm_eps = -1.0F; },
       [](auto& request) { request.tp = 3; },
       [](auto& request) { request.tp = 0; },
-      [](auto& request) { request.tp = 2, request.rank = 2; },
-      [](auto& request) { request.tp = 2, request.rank = -1; },
+      [](auto& request) {
+        request.tp = 2;
+        request.rank = 2;
+      },
+      [](auto& request) {
+        request.tp = 2;
+        request.rank = -1;
+      },
       [&](auto& request) { request.model = path("none"); },
       [&](auto& request) { request.model = path("logits"); },
   };
