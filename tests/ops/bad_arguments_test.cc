@@ -36,7 +36,11 @@ struct Operator {
 // Hands out device memory full of zeros, every piece in a page of its own.
 class Arena {
  public:
-  Arena() { check_cuda(cudaMemset(memory_.data(), 0, kBytes), "zeros"); }
+  Arena() {
+    check_cuda(cudaMemset(memory_.data(), 0, kBytes), "zeros");
+    // The operators' streams are not ordered behind the default stream.
+    check_cuda(cudaDeviceSynchronize(), "zeros");
+  }
   Tensor operator()(DType dtype, const std::vector<std::int64_t>& shape,
                     const std::vector<std::int64_t>& strides = {}) {
     next_ += kPage;
