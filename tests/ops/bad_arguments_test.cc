@@ -48,6 +48,15 @@ class Arena {
     return test::make_tensor(static_cast<std::uint8_t*>(memory_.data()) + next_ - kPage, dtype,
                              shape, {0, strides});
   }
+  // A different one for each token: two that write one slot race.
+  Tensor slots() {
+    const std::vector<std::int32_t> values = {0, 1, 2, 3};
+    const Tensor tensor = (*this)(DType::kInt32, {std::ssize(values)});
+    check_cuda(cudaMemcpy(tensor.data, values.data(), values.size() * sizeof(std::int32_t),
+                          cudaMemcpyHostToDevice),
+               "slots");
+    return tensor;
+  }
 
  private:
   static constexpr std::size_t kPage = 8192;
@@ -127,7 +136,7 @@ Operator rope_in_place(Arena& memory) {
            {"value", memory(kBf16, {kTokens, kHeadSize})},
            {"k_buffer", memory(kBf16, {6, kHeadSize}), Use::kWritten},
            {"v_buffer", memory(kBf16, {6, kHeadSize}), Use::kWritten},
-           {"cache_loc", memory(DType::kInt32, {kTokens}), Use::kRead, true},
+           {"cache_loc", memory.slots(), Use::kRead, true},
            {"dropped", memory(DType::kInt32, {1}), Use::kWritten, true}},
           [](const std::vector<Argument>& a, const LaunchOptions& options) {
             apply_rope_with_cos_sin_cache_inplace(
