@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -51,6 +52,7 @@ Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto bytes = static_cast<uint32_t>(operation.immediate);
   const auto* const read_bytes = operand<const uint32_t>(operation, warp, 4);
   const uint32_t ignored = predicate(operation, warp, 5);
+  const bool late = copies_are_late(warp);
   if (machine::order_of(warp) != nullptr) {
     watch_whole_copies(operation, warp, executing, bytes);
   }
@@ -68,7 +70,12 @@ Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
     } else if (read > 0) {
       machine::load(warp, lane, AddressSpace::kGlobal, from, data.data(), read, 1);
     }
-    send_few(warp, lane, address_at(operation, warp, 0, lane), std::span(data).first(bytes));
+    const uint64_t to = address_at(operation, warp, 0, lane);
+    if (late) {
+      send_few(warp, lane, to, std::span(data).first(bytes));
+    } else {
+      std::memcpy(machine::writable_shared(warp, lane, to, bytes, bytes), data.data(), bytes);
+    }
   });
   return Step::kNext;
 }

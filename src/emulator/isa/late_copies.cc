@@ -17,9 +17,6 @@ using machine::Warp;
 
 constexpr int kNoNumber = 0xff;  // in every floating-point type
 
-// Only the adversarial schedule keeps a grid's writes from others, in its overlay.
-bool copies_are_late(const Warp& warp) { return warp.cta->cluster->grid->overlay != nullptr; }
-
 // Takes the copies that `chosen` names out of `copies`, oldest first.
 template <class Chosen>
 std::vector<LateCopy> take(std::vector<LateCopy>& copies, Chosen chosen) {
@@ -42,13 +39,12 @@ bool is_of(const LateCopy& copy, uint32_t lanes) { return (lanes >> copy.lane & 
 
 }  // namespace
 
+// Only the adversarial schedule keeps a grid's writes from others, in its overlay.
+bool copies_are_late(const Warp& warp) { return warp.cta->cluster->grid->overlay != nullptr; }
+
 void send_few(Warp& warp, uint32_t lane, uint64_t to, std::span<const std::byte> data) {
   const auto bytes = static_cast<uint32_t>(data.size());
   std::byte* const target = machine::writable_shared(warp, lane, to, bytes, bytes);
-  if (!copies_are_late(warp)) {
-    std::memcpy(target, data.data(), bytes);
-    return;
-  }
   std::memset(target, kNoNumber, bytes);
   warp.late_copies.push_back({.to = target, .data = {data.begin(), data.end()}, .lane = lane});
 }

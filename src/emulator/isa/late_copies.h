@@ -11,7 +11,9 @@
 
 namespace slipstream::emulator::isa {
 
-// cp.async. It is delivered by deliver_groups() for its lane.
+bool copies_are_late(const machine::Warp& warp);
+
+// cp.async, where copies are late. It is delivered by deliver_groups() for its lane.
 void send_few(machine::Warp& warp, uint32_t lane, uint64_t to, std::span<const std::byte> data);
 void commit_group(machine::Warp& warp, uint32_t lanes);
 // Of these lanes, all but the `pending` youngest groups that were committed.
