@@ -70,7 +70,9 @@ class TestDevice {
     launch.grid = grid;
     launch.block = block;
     launch.parameters.resize(parameters.size() * sizeof(uint64_t));
-    std::memcpy(launch.parameters.data(), parameters.data(), launch.parameters.size());
+    if (!parameters.empty()) {
+      std::memcpy(launch.parameters.data(), parameters.data(), launch.parameters.size());
+    }
     return launch;
   }
   std::optional<machine::Fault> run(machine::KernelLaunch launch) {
