@@ -83,7 +83,7 @@ class Generate : public testing::Test {
 
   [[nodiscard]] std::string path(const std::string& name) const { return directory_.path(name); }
 
-  // Writes `hidden` [rows, columns] and, if there are any, lists, and returns the options for them.
+  // Writes `hidden` [rows, columns] and returns the options that take it through layer 1.
   [[nodiscard]] GenerateOptions layer_options(std::int64_t rows, std::int64_t columns) const {
     hidden_.resize(rows * columns);
     for (std::size_t i = 0; i < hidden_.size(); ++i) {
@@ -97,6 +97,18 @@ class Generate : public testing::Test {
     result.layer = 1;
     engine::write_safetensors(result.layer_in, tensors);
     return result;
+  }
+
+  // Of what leaves layer 1 if it takes the file that layer 0 wrote, as it was written.
+  [[nodiscard]] std::vector<std::int64_t> shape_behind_two_layers(GenerateOptions request) const {
+    request.layer = 0;
+    request.layer_out = path("first.safetensors");
+    (void)output_of(request);
+    request.layer = 1;
+    request.layer_in = request.layer_out;
+    request.layer_out = path("second.safetensors");
+    (void)output_of(request);
+    return engine::TensorStore::open_file(request.layer_out).at("hidden").shape;
   }
 
   mutable std::vector<float> hidden_;

@@ -112,30 +112,11 @@ TEST_F(Generate, RunsOneLayerAsTheEngineDoes) {
 TEST_F(Generate, HandsListsFromALayerToTheOneThatSharesThem) {
   GenerateOptions first = layer_options(3, kHidden);
   first.model = sharing_checkpoint();
-  first.layer = 0;
-  first.layer_out = path("first.safetensors");
-  (void)output_of(first);
-  GenerateOptions second = first;
-  second.layer = 1;
-  // Takes `hidden` and `index_lists` as they were written.
-  second.layer_in = first.layer_out;
-  second.layer_out = path("second.safetensors");
-  (void)output_of(second);
-  const auto store = engine::TensorStore::open_file(second.layer_out);
-  EXPECT_EQ(store.at("hidden").shape, (std::vector<std::int64_t>{3, kHidden}));
+  EXPECT_EQ(shape_behind_two_layers(first), (std::vector<std::int64_t>{3, kHidden}));
 }
 
 TEST_F(Generate, LetsALayerWithAnIndexerOfItsOwnPassOverListsInItsInput) {
-  GenerateOptions first = layer_options(3, kHidden);
-  first.layer = 0;
-  first.layer_out = path("first.safetensors");
-  (void)output_of(first);
-  GenerateOptions second = first;
-  second.layer = 1;
-  second.layer_in = first.layer_out;
-  second.layer_out = path("second.safetensors");
-  (void)output_of(second);
-  EXPECT_EQ(engine::TensorStore::open_file(second.layer_out).at("hidden").shape,
+  EXPECT_EQ(shape_behind_two_layers(layer_options(3, kHidden)),
             (std::vector<std::int64_t>{3, kHidden}));
 }
 

@@ -134,11 +134,6 @@ Step commit(const Operation& /*operation*/, Warp& warp, uint32_t executing) {
   return Step::kNext;
 }
 
-void build_commit(Builder& builder) {
-  builder.expect_operands(0, 0);
-  builder.set_handler(&commit);
-}
-
 // immediate: groups that may be pending.
 Step wait_for_groups(const Operation& operation, Warp& warp, uint32_t executing) {
   deliver_groups(warp, executing, static_cast<uint32_t>(operation.immediate));
@@ -156,23 +151,15 @@ Step wait_for_all(const Operation& /*operation*/, Warp& warp, uint32_t executing
   return Step::kNext;
 }
 
-void build_wait_for_all(Builder& builder) {
-  builder.expect_operands(0, 0);
-  builder.set_handler(&wait_for_all);
-}
-
 // --- What has nothing left to do.
 
 Step do_nothing(const Operation& /*operation*/, Warp& /*warp*/, uint32_t /*executing*/) {
   return Step::kNext;
 }
 
-template <size_t kOperands>
-void build_nothing(Builder& builder) {
-  builder.expect_operands(kOperands, kOperands);
-  if constexpr (kOperands == 1) {
-    (void)builder.constant(0);  // must be one
-  }
+void build_bulk_wait_for_groups(Builder& builder) {
+  builder.expect_operands(1, 1);
+  (void)builder.constant(0);  // must be one
   builder.set_handler(&do_nothing);
 }
 
@@ -343,9 +330,9 @@ constexpr auto kForms = std::to_array<Form>({
     {"cp .async (.ca|.cg) (.shared|.shared::cta) .global [.L2::cache_hint] "
      "[.L2::64B|.L2::128B|.L2::256B]",
      &build_copy_few, kArrivesLate},
-    {"cp .async .commit_group", &build_commit},
+    {"cp .async .commit_group", &build_without_operands<&commit>},
     {"cp .async .wait_group", &build_wait_for_groups},
-    {"cp .async .wait_all", &build_wait_for_all},
+    {"cp .async .wait_all", &build_without_operands<&wait_for_all>},
     {"cp .async .mbarrier .arrive [.noinc] [.shared|.shared::cta] .b64",
      &build_arrive_after_copies},
     {"cp .async .bulk (.shared::cluster|.shared::cta) .global .mbarrier::complete_tx::bytes "
@@ -355,8 +342,8 @@ constexpr auto kForms = std::to_array<Form>({
      &build_copy_to_shared<AddressSpace::kShared>, kArrivesLate},
     {"cp .async .bulk .global .shared::cta .bulk_group [.L2::cache_hint]", &build_copy_to_global,
      kDoneAtIssue},
-    {"cp .async .bulk .commit_group", &build_nothing<0>},
-    {"cp .async .bulk .wait_group [.read]", &build_nothing<1>},
+    {"cp .async .bulk .commit_group", &build_without_operands<&do_nothing>},
+    {"cp .async .bulk .wait_group [.read]", &build_bulk_wait_for_groups},
     {"st .async [.weak] .shared::cluster .mbarrier::complete_tx::bytes [.v2|.v4] "
      "(.b32|.b64|.u32|.u64|.s32|.s64|.f32|.f64)",
      &build_store_remote, kArrivesLate},

@@ -118,4 +118,11 @@ class Builder {
   std::vector<Widening> widenings_;
 };
 
+// For a form that has a handler and nothing else.
+template <Handler kHandler>
+void build_without_operands(Builder& builder) {
+  builder.expect_operands(0, 0);
+  builder.set_handler(kHandler);
+}
+
 }  // namespace slipstream::emulator::isa

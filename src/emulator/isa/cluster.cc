@@ -134,12 +134,6 @@ Step wait_for_grids(const Operation& /*operation*/, Warp& warp, uint32_t executi
   return machine::wait_for_change(warp, executing);
 }
 
-template <Handler kHandler>
-void build_control(Builder& builder) {
-  builder.expect_operands(0, 0);
-  builder.set_handler(kHandler);
-}
-
 constexpr auto kForms = std::to_array<Form>({
     {"barrier .cluster .arrive [.release|.relaxed] [.aligned]", &build_cluster_barrier<arrive>},
     {"barrier .cluster .wait [.acquire] [.aligned]", &build_cluster_barrier<wait>},
@@ -147,8 +141,8 @@ constexpr auto kForms = std::to_array<Form>({
     {"mapa [.shared::cluster] .u64", &build<map_address<uint64_t>, uint64_t, uint64_t, uint32_t>},
     {"getctarank [.shared::cluster] .u32", &build_rank_of<uint32_t>},
     {"getctarank [.shared::cluster] .u64", &build_rank_of<uint64_t>},
-    {"griddepcontrol .launch_dependents", &build_control<launch_dependents>},
-    {"griddepcontrol .wait", &build_control<wait_for_grids>},
+    {"griddepcontrol .launch_dependents", &build_without_operands<launch_dependents>},
+    {"griddepcontrol .wait", &build_without_operands<wait_for_grids>},
 });
 
 }  // namespace

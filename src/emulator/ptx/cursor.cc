@@ -9,25 +9,22 @@
 namespace slipstream::emulator::ptx {
 namespace {
 
-enum CharacterClass : uint8_t { kOther = 0, kWord = 1, kDigit = 2 };
-
-constexpr std::array<uint8_t, 256> classify_characters() {
-  std::array<uint8_t, 256> classes{};
+// Letters, digits and what else a name may hold.
+constexpr std::array<bool, 256> find_word_characters() {
+  std::array<bool, 256> found{};
   for (int c = 'a'; c <= 'z'; ++c) {
-    classes[c] = kWord;
-    classes[c - 'a' + 'A'] = kWord;
+    found[c] = found[c - 'a' + 'A'] = true;
   }
   for (int c = '0'; c <= '9'; ++c) {
-    classes[c] = kDigit;
+    found[c] = true;
   }
-  classes['_'] = classes['$'] = classes['%'] = kWord;
-  return classes;
+  found['_'] = found['$'] = found['%'] = true;
+  return found;
 }
 
-constexpr auto kClasses = classify_characters();
+constexpr auto kWordCharacters = find_word_characters();
 
-bool is_word_character(char c) { return kClasses[static_cast<unsigned char>(c)] != kOther; }
-bool is_digit(char c) { return kClasses[static_cast<unsigned char>(c)] == kDigit; }
+bool is_word_character(char c) { return kWordCharacters[static_cast<unsigned char>(c)]; }
 
 // Value of a digit in any base up to 16, or 16 if it is none.
 uint32_t digit_value(char c) {

@@ -10,6 +10,8 @@
 
 namespace slipstream::emulator::ptx {
 
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 // A numeric constant. Integers are kept as 64 bits, floats as their bit pattern.
 struct Number {
   enum class Kind : uint8_t { kInteger, kFloat32, kFloat64 };

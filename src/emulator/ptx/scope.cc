@@ -2,12 +2,9 @@
 
 #include <charconv>
 
+#include "emulator/ptx/cursor.h"
+
 namespace slipstream::emulator::ptx {
-namespace {
-
-bool is_index_digit(char c) { return c >= '0' && c <= '9'; }
-
-}  // namespace
 
 Symbol Scope::find(std::string_view name) const {
   if (const auto index = find_in_range(name)) {
@@ -28,7 +25,7 @@ std::optional<uint32_t> Scope::find_in_range(std::string_view name) const {
   }
   constexpr size_t kLongestNumber = 10;
   size_t split = name.size();
-  while (split > 1 && is_index_digit(name[split - 1]) && name.size() - split < kLongestNumber) {
+  while (split > 1 && is_digit(name[split - 1]) && name.size() - split < kLongestNumber) {
     --split;
   }
   for (; split < name.size(); ++split) {

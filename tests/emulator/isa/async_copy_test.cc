@@ -167,17 +167,21 @@ TEST(StoreAsync, ReachesAPeerAndIsCountedThere) {
   EXPECT_EQ(test.download<uint32_t>(out, 4), (std::vector<uint32_t>{21, 11, 20, 10}));
 }
 
-// --- When copies arrive. One thread copies from %rd1, which holds 1000, 1001 and so on, to `tile`
-// at %r2; `barrier` at %r1 expects one arrival. Gives what `body` leaves in %r20.
+// --- When copies arrive.
 
-uint32_t copy_and_read(const std::string& body, machine::Schedule schedule) {
-  TestDevice test(module_of(".param .u64 in, .param .u64 out", R"(
+const std::string kTileAndBarrier = R"(
     .shared .align 16 .b8 tile[64];
     .shared .align 8 .b64 barrier;
     ld.param.u64 %rd1, [in];
     ld.param.u64 %rd2, [out];
     mov.u32 %r1, barrier;
     mov.u32 %r2, tile;
+)";
+
+// One thread copies from %rd1, which holds 1000, 1001 and so on, to `tile` at %r2; `barrier` at %r1
+// expects one arrival. Gives what `body` leaves in %r20.
+uint32_t copy_and_read(const std::string& body, machine::Schedule schedule) {
+  TestDevice test(module_of(".param .u64 in, .param .u64 out", kTileAndBarrier + R"(
     mbarrier.init.shared::cta.b64 [%r1], 1;
 )" + body + "st.global.u32 [%rd2], %r20; ret;"),
                   {.schedule = schedule});
@@ -237,13 +241,7 @@ TEST(LateCopies, InBulkAreNotThereBeforeTheirMbarrierIsWaitedFor) {
 }
 
 TEST(LateCopies, WakeThoseWhoWaitAlready) {
-  TestDevice test(module_of(".param .u64 in, .param .u64 out", R"(
-    .shared .align 16 .b8 tile[64];
-    .shared .align 8 .b64 barrier;
-    ld.param.u64 %rd1, [in];
-    ld.param.u64 %rd2, [out];
-    mov.u32 %r1, barrier;
-    mov.u32 %r2, tile;
+  TestDevice test(module_of(".param .u64 in, .param .u64 out", kTileAndBarrier + R"(
     mov.u32 %r3, %tid.x;
     setp.ne.u32 %p2, %r3, 0;
     @%p2 bra initialized;
