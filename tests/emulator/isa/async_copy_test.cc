@@ -169,6 +169,12 @@ TEST(StoreAsync, ReachesAPeerAndIsCountedThere) {
 
 // --- When copies arrive.
 
+machine::Settings scheduled(machine::Schedule schedule) {
+  machine::Settings settings;
+  settings.schedule = schedule;
+  return settings;
+}
+
 const std::string kTileAndBarrier = R"(
     .shared .align 16 .b8 tile[64];
     .shared .align 8 .b64 barrier;
@@ -184,7 +190,7 @@ uint32_t copy_and_read(const std::string& body, machine::Schedule schedule) {
   TestDevice test(module_of(".param .u64 in, .param .u64 out", kTileAndBarrier + R"(
     mbarrier.init.shared::cta.b64 [%r1], 1;
 )" + body + "st.global.u32 [%rd2], %r20; ret;"),
-                  {.schedule = schedule});
+                  scheduled(schedule));
   std::vector<uint32_t> values(16);
   for (uint32_t i = 0; i < values.size(); ++i) values[i] = 1000 + i;
   const uint64_t in = test.upload(values);
@@ -256,7 +262,7 @@ initialized:
     add.s64 %rd2, %rd2, %rd3;
     st.global.u32 [%rd2], %r20;
     ret;)"),
-                  {.schedule = machine::Schedule::kAdversarial});
+                  scheduled(machine::Schedule::kAdversarial));
   const uint64_t in = test.upload(std::vector<uint32_t>(16, 1000));
   const uint64_t out = test.upload(std::vector<uint32_t>(64));
   const auto fault = test.run(test.launch({in, out}, {}, {64, 1, 1}));
