@@ -29,11 +29,12 @@
 
 #include "slipstream/error.h"
 #include "slipstream/launch.h"
+#include "slipstream/sampling.h"
 
 namespace slipstream::engine {
 
 // Rows of the latent KV cache.
-enum class KvFormat : std::uint8_t {
+enum class KvFormat : uint8_t {
   kBf16,  // 1152 bytes per token and layer
   kFp8,   // 656 bytes: e4m3 with four fp32 scales, the rotated key in bf16
 };
@@ -46,7 +47,7 @@ struct LoadOptions {
   KvFormat kv_format = KvFormat::kBf16;
   // Tokens that all living sequences can hold together, 1 to 2^32; memory for them is taken at
   // load, in pages of 64, and no page is shared by two sequences.
-  std::int64_t cache_tokens = 8192;
+  int64_t cache_tokens = 8192;
   int max_sequences = kMaxStepTokens;  // alive at a time, 1 to 2^20
   // This process is rank `rank` of `tp` that share every layer. Ranks do not talk to each other
   // yet: with tp above 1 results are this rank's partial sums.
@@ -60,23 +61,14 @@ struct LoadOptions {
   bool graphs = true;
 };
 
-// How the next token is chosen from logits; docs/engine.md states the algorithm,
-// src/engine/sampling.h is its reference.
-struct SamplingOptions {
-  float temperature = 0;   // 0: the largest logit, the lower id on ties; finite, not negative
-  int top_k = 0;           // tokens to keep, by logit; 0: all
-  float top_p = 1;         // share of their probability to keep, above 0 and at most 1
-  std::uint64_t seed = 0;  // seed, position and logits decide, whatever else is in the batch
-};
-
 // Names a living sequence. Never used again after free().
-enum class SequenceId : std::int64_t {};
+enum class SequenceId : int64_t {};
 
 // Bytes of device memory, taken at load.
 struct MemoryUse {
-  std::int64_t weight_bytes = 0;     // this rank's share, as the kernels read it
-  std::int64_t cache_bytes = 0;      // latent rows and index keys of all layers
-  std::int64_t workspace_bytes = 0;  // what launches hand on to each other, tables, logits
+  int64_t weight_bytes = 0;     // this rank's share, as the kernels read it
+  int64_t cache_bytes = 0;      // latent rows and index keys of all layers
+  int64_t workspace_bytes = 0;  // what launches hand on to each other, tables, logits
 };
 
 // Positions that a token attends to, ascending.
@@ -114,7 +106,7 @@ class Engine {
   void free(SequenceId sequence);
   // Tokens in its cache: the position of the next one. Up to cache_tokens in whole pages, and up to
   // max_position_embeddings().
-  [[nodiscard]] std::int64_t length(SequenceId sequence) const;
+  [[nodiscard]] int64_t length(SequenceId sequence) const;
 
   // Appends `ids` (at least one), in chunks of up to 16, and returns the token sampled behind the
   // last one, which is the next step's input. May be called again at any time: the tokens are
@@ -163,8 +155,5 @@ class Engine {
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-// Every kernel of a step.
-[[nodiscard]] std::span<const pdl::KernelDeclaration* const> kernel_declarations();
 
 }  // namespace slipstream::engine

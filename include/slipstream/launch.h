@@ -55,7 +55,7 @@ struct LaunchOptions {
 struct LaunchShape {
   dim3 grid;
   dim3 block;
-  std::size_t dynamic_shared_bytes = 0;
+  size_t dynamic_shared_bytes = 0;
   dim3 cluster = {1, 1, 1};
 };
 

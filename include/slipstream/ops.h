@@ -1,9 +1,9 @@
 // The operators of a decode step, under the names that users of sgl-kernel and FlashInfer know.
 //
-// Every operator is one kernel launch on `options.stream`, chained to its neighbours by
+// Every operator is one kernel launch on `options.stream`, chained to its neighbors by
 // programmatic dependent launch: indices, positions and activations are read after the wait,
 // weights and tables may be read before it. Outputs are passed in; no operator allocates or
-// synchronises. Tensors live in device memory. Shapes are in elements, [tokens, ...] first.
+// synchronizes. Tensors live in device memory. Shapes are in elements, [tokens, ...] first.
 //
 // Errors: an argument that is not as described throws InvalidArgument (naming the argument, what it
 // must be and what it is) before anything is launched; a failed launch throws CudaError. Zero
@@ -48,7 +48,7 @@ void dsv3_fused_a_gemm(const Tensor& mat_a, const Tensor& mat_b, const Tensor& o
 // Slots outside [0, slots) are never written. Where `dropped` is given each one adds 1 to it.
 struct SlotOptions {
   // Writes to this slot are dropped, uncounted; nullopt: no slot is reserved.
-  std::optional<std::int64_t> reserved_slot = 0;
+  std::optional<int64_t> reserved_slot = 0;
   // Optional int32 [1], counts slots outside the cache.
   Tensor dropped = {};
 };
@@ -73,13 +73,13 @@ void set_mla_kv_buffer_fp8(const Tensor& kv_buffer, const Tensor& loc, const Ten
                            const LaunchOptions& options);
 
 // How the four scales of a 656-byte row are rounded.
-enum class ScaleFormat : std::uint8_t {
+enum class ScaleFormat : uint8_t {
   kFloat32,     // amax / 448
   kPowerOfTwo,  // 2^ceil(log2(amax / 448))
 };
 
 // Writes 656-byte rows: 512 x float8_e4m3fn, 4 x float32 scale (one per 128), 64 x bfloat16 rope,
-// not quantised.
+// not quantized.
 //   kv_buffer     uint8 [slots, 656] or [slots, 1, 656], any row stride
 //   cache_k_nope  bfloat16 or float16 [n, 512] or [n, 1, 512], any row stride
 //   cache_k_rope  of the same dtype, [n, 64] or [n, 1, 64]; float16 is converted to bfloat16
@@ -93,7 +93,7 @@ void set_mla_kv_buffer_fp8_656(const Tensor& kv_buffer, const Tensor& loc,
 // --- Rotary embedding ---------------------------------------------------------------------------
 
 // Which elements form a pair that is rotated together: a' = a cos - b sin, b' = b cos + a sin.
-enum class RopeLayout : std::uint8_t {
+enum class RopeLayout : uint8_t {
   kInterleaved,  // (2i, 2i + 1): DeepSeek and GLM attention
   kHalfSplit,    // (i, i + rope_dim / 2): "NeoX"; DeepSeek-V3.2's indexer
 };
@@ -139,7 +139,7 @@ struct FusedSetKvBuffer {
 //   cos_sin_cache  float32 [max_position, rope_dim], rope_dim even and at most head_size
 // As the pos_enc kernel of sgl-kernel and FlashInfer.
 void apply_rope_with_cos_sin_cache_inplace(
-    const Tensor& positions, const Tensor& query, const Tensor& key, std::int64_t head_size,
+    const Tensor& positions, const Tensor& query, const Tensor& key, int64_t head_size,
     const Tensor& cos_sin_cache, RopeLayout layout,
     const std::optional<FusedSetKvBuffer>& fused_set_kv_buffer, const LaunchOptions& options);
 
@@ -161,7 +161,7 @@ void apply_rope_with_cos_sin_cache_inplace(
 // code = round(x / scale), to nearest even, with the scale that is stored. Both divisions are exact
 // (IEEE fp32). NaN is left out of amax; its code is NaN (fp8) or 0 (int8). Infinities saturate, and
 // amax is at most the largest finite fp32, so that a scale is finite. silu(gate) is computed in
-// fp32 and rounded to the input's dtype, then multiplied by up and rounded again, then quantised.
+// fp32 and rounded to the input's dtype, then multiplied by up and rounded again, then quantized.
 struct PerTokenGroupQuantOptions {
   int group_size = 128;  // 16, 32, 64 or 128
   float eps = 1e-10F;    // 1e-30 to 1e30

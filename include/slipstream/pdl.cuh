@@ -54,7 +54,7 @@ struct Produced {
 // Only in the copy of the kernels that the chain test builds: waits up to 16 us, at random, so that
 // a kernel which relies on luck meets late writes.
 __device__ __forceinline__ void inject_delay() {
-  std::uint32_t random;
+  uint32_t random;
   asm volatile("mov.u32 %0, %%globaltimer_lo;" : "=r"(random));
   random = (random ^ (blockIdx.x * 2654435761U) ^ (threadIdx.x / 32 * 40503U)) * 2246822519U;
   asm volatile("nanosleep.u32 %0;" ::"r"(random >> 18));
@@ -85,13 +85,13 @@ __device__ __forceinline__ void trigger() {
 #endif  // __CUDACC__
 
 // What a field of a kernel's parameter struct points to.
-enum class Role : std::uint8_t { kConstant, kProduced };
+enum class Role : uint8_t { kConstant, kProduced };
 
 // One pointer of a kernel's parameter struct, for the tests and checkers that look at compiled
 // code.
 struct Field {
   const char* name;
-  std::size_t offset;
+  size_t offset;
   Role role;
 };
 
@@ -103,7 +103,7 @@ inline constexpr bool kIsConstant<Constant<T>> = true;
 // Describes a member of a parameter struct: field<decltype(Params::weights)>("weights",
 // offsetof(Params, weights)).
 template <class Member>
-constexpr Field field(const char* name, std::size_t offset) {
+constexpr Field field(const char* name, size_t offset) {
   return {name, offset, kIsConstant<Member> ? Role::kConstant : Role::kProduced};
 }
 

@@ -8,7 +8,7 @@
 
 namespace slipstream {
 
-enum class DType : std::uint8_t {
+enum class DType : uint8_t {
   kFloat32,
   kBFloat16,
   kFloat16,
@@ -21,7 +21,7 @@ enum class DType : std::uint8_t {
 };
 
 // Bytes of one element.
-[[nodiscard]] std::int64_t size_of(DType dtype);
+[[nodiscard]] int64_t size_of(DType dtype);
 // "bfloat16", "float8_e4m3fn", ...: PyTorch's names.
 [[nodiscard]] std::string to_string(DType dtype);
 
@@ -33,17 +33,17 @@ struct Tensor {
   void* data = nullptr;
   DType dtype = DType::kUInt8;
   int rank = 0;
-  std::array<std::int64_t, kMaxRank> shape{};
-  std::array<std::int64_t, kMaxRank> strides{};
+  std::array<int64_t, kMaxRank> shape{};
+  std::array<int64_t, kMaxRank> strides{};
 
   Tensor() = default;
   // A contiguous row-major tensor.
-  Tensor(void* data, DType dtype, std::initializer_list<std::int64_t> shape);
-  Tensor(void* data, DType dtype, std::initializer_list<std::int64_t> shape,
-         std::initializer_list<std::int64_t> strides);
+  Tensor(void* data, DType dtype, std::initializer_list<int64_t> shape);
+  Tensor(void* data, DType dtype, std::initializer_list<int64_t> shape,
+         std::initializer_list<int64_t> strides);
 
   [[nodiscard]] bool absent() const { return rank == 0; }
-  [[nodiscard]] std::int64_t numel() const;
+  [[nodiscard]] int64_t numel() const;
   [[nodiscard]] bool contiguous() const;
   // "bfloat16[4, 576] with strides [576, 1]"
   [[nodiscard]] std::string describe() const;

@@ -12,21 +12,21 @@
 #include <sstream>
 #include <utility>
 
-#include "check/kernel_code.h"
-#include "check/ptx/lower.h"
-#include "check/rules.h"
-#include "check/sass/cubin.h"
-#include "check/sass/lower.h"
+#include "check/analysis/kernel_code.h"
+#include "check/lower/ptx/lower.h"
+#include "check/lower/sass/lower.h"
+#include "check/rules/rules.h"
 #include "check/source_notes.h"
-#include "emulator/ptx/fatbin.h"
-#include "emulator/ptx/module.h"
+#include "code/fatbin.h"
+#include "code/ptx/module.h"
+#include "code/sass/cubin.h"
 
 namespace slipstream::check {
 namespace {
 
 namespace fs = std::filesystem;
-using emulator::ptx::Image;
-using emulator::ptx::ImageKind;
+using code::Image;
+using code::ImageKind;
 
 constexpr uint32_t kFirstPdlArchitecture = 90;
 constexpr auto kSourceExtensions =
@@ -91,7 +91,7 @@ class Checker {
   void add_bytes(std::string_view bytes, const std::string& name, const std::string& group) {
     ++report_.files;
     try {
-      const std::vector<Image> images = emulator::ptx::read_images(as_bytes(bytes), name);
+      const std::vector<Image> images = code::read_images(as_bytes(bytes), name);
       report_.images += images.size();
       for (const Image& image : images) try_image(image, name, group);
       add_left_out(name, group);
@@ -172,23 +172,22 @@ class Checker {
 
   void add_ptx(const Image& image, const std::string& name, const std::string& group,
                const Names* only) {
-    const auto module = emulator::ptx::Module::parse(image.bytes, name);
+    const auto module = slipstream::ptx::Module::parse(image.bytes, name);
     const std::string title = fmt::format("{}: {} PTX", name, module->target);
     for (const auto& function : module->functions) {
       if (!function.is_entry || !function.has_body) continue;
       if (only != nullptr && !only->contains(std::string(function.name))) continue;
-      add_code(ptx::lower(*module, function), image, title, group, only != nullptr);
+      add_code(from_ptx::lower(*module, function), image, title, group, only != nullptr);
     }
   }
 
   void add_sass(const Image& image, const std::string& name, const std::string& group,
                 const Names* only) {
-    const sass::CubinImage cubin = sass::read_cubin_image(as_bytes(image.bytes), name);
-    const std::string title =
-        fmt::format("{}: {} SASS", name, emulator::ptx::architecture_name(image));
-    for (const sass::KernelImage& kernel : cubin.kernels) {
+    const sass::Cubin cubin = sass::read_cubin(as_bytes(image.bytes), name);
+    const std::string title = fmt::format("{}: {} SASS", name, code::architecture_name(image));
+    for (const sass::Kernel& kernel : cubin.kernels) {
       if (only != nullptr && !only->contains(kernel.name)) continue;
-      add_code(sass::lower(kernel, cubin.architecture), image, title, group, only != nullptr);
+      add_code(from_sass::lower(kernel, cubin.architecture), image, title, group, only != nullptr);
     }
   }
 

@@ -6,12 +6,12 @@
 #include <string_view>
 #include <vector>
 
-#include "check/finding.h"
 #include "check/launches.h"
+#include "check/report/finding.h"
 
 namespace slipstream::check {
 
-// Something that could not be analysed.
+// Something that could not be analyzed.
 struct Problem {
   std::string file;
   std::string what;

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "check/origins.h"
+#include "check/analysis/origins.h"
 
 namespace slipstream::check {
 

@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "check/finding.h"
+#include "check/report/finding.h"
 
 namespace slipstream::check {
 

@@ -10,25 +10,25 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "cli/decode_report.h"
-#include "cli/device_report.h"
-#include "engine/file.h"
-#include "engine/trace/recorder.h"
+#include "bench/decode_report.h"
+#include "bench/device_report.h"
+#include "io/file.h"
+#include "pdl/instrument/recorder.h"
 #include "slipstream/error.h"
 
 namespace slipstream::cli {
 namespace {
 
-constexpr int kMostTracedSteps = 11;
+constexpr int kMaxTracedSteps = 11;
 
-using Bench = std::unique_ptr<StepBench>;
+using Bench = std::unique_ptr<bench::StepBench>;
 
-bool same_bits(const StepOutput& a, const StepOutput& b) {
+bool same_bits(const bench::StepOutput& a, const bench::StepOutput& b) {
   return a.sampled == b.sampled && a.logits.size() == b.logits.size() &&
          std::memcmp(a.logits.data(), b.logits.data(), a.logits.size() * sizeof(float)) == 0;
 }
 
-void require_finite(const StepOutput& output) {
+void require_finite(const bench::StepOutput& output) {
   const auto bad = std::find_if_not(output.logits.begin(), output.logits.end(),
                                     [](float logit) { return std::isfinite(logit); });
   if (bad == output.logits.end()) return;
@@ -36,7 +36,8 @@ void require_finite(const StepOutput& output) {
       fmt::format("not reported, because logit {} is {}", bad - output.logits.begin(), *bad));
 }
 
-void require_same(const StepOutput& expected, const StepOutput& output, const char* where) {
+void require_same(const bench::StepOutput& expected, const bench::StepOutput& output,
+                  const char* where) {
   if (same_bits(expected, output)) return;
   throw Error(
       fmt::format("not reported, because {} gives other logits than a step without PDL", where));
@@ -54,7 +55,7 @@ class Measurement {
   explicit Measurement(const BenchDecodeOptions& options)
       : options_(options), model_{options.model, options.layers, options.tp} {}
 
-  DecodeReport run() {
+  bench::DecodeReport run() {
     time_steps();
     if (!options_.steps_only) trace_steps();
     return std::move(report_);
@@ -65,7 +66,7 @@ class Measurement {
 
   void time_steps() {
     const auto begin = Clock::now();
-    const Bench bench = engine::make_step_bench(model_, timer_.stream());
+    const Bench bench = bench::make_step_bench(model_, timer_.stream());
     const std::chrono::duration<double> seconds = Clock::now() - begin;
     fmt::print(stderr, "{}: {:.2f} GB of weights made in {:.2f} s\n", options_.model,
                static_cast<double>(bench->weight_bytes()) * 1e-9, seconds.count());
@@ -80,8 +81,8 @@ class Measurement {
     }
   }
 
-  StepResult time_step(StepBench& bench, const StepShape& shape) {
-    StepResult result;
+  bench::StepResult time_step(bench::StepBench& bench, const bench::StepShape& shape) {
+    bench::StepResult result;
     result.shape = shape;
     try {
       bench.set_shape(shape);
@@ -94,7 +95,7 @@ class Measurement {
     }
     result.launches = bench.launches();
     result.pdl_off = time_step(bench, false);
-    StepOutput without_pdl = bench.output();
+    bench::StepOutput without_pdl = bench.output();
     require_finite(without_pdl);
     result.pdl_on = time_step(bench, true);
     require_same(without_pdl, bench.output(), "a step with PDL");
@@ -102,16 +103,16 @@ class Measurement {
     return result;
   }
 
-  Timing time_step(StepBench& bench, bool pdl) {
+  bench::Timing time_step(bench::StepBench& bench, bool pdl) {
     return timer_.measure_second(
         [&](cudaStream_t stream) { bench.enqueue({.stream = stream, .pdl = pdl}); },
         [&] { bench.reset(1); }, options_.replays);
   }
 
   void trace_steps() {
-    const Bench bench = engine_traced::make_step_bench(model_, timer_.stream());
-    for (std::size_t i = 0; i < report_.steps.size(); ++i) {
-      StepResult& step = report_.steps[i];
+    const Bench bench = bench::make_step_bench(model_, timer_.stream());
+    for (size_t i = 0; i < report_.steps.size(); ++i) {
+      bench::StepResult& step = report_.steps[i];
       if (!step.left_out.empty()) continue;
       bench->set_shape(step.shape);
       step.traced_off = trace_step(*bench, step, false);
@@ -121,33 +122,34 @@ class Measurement {
     }
   }
 
-  std::vector<LaunchTimes> trace_step(StepBench& bench, const StepResult& step, bool pdl) {
-    std::uint32_t ctas = 0;
-    for (const StepLaunch& launch : step.launches) ctas += launch.ctas;
+  std::vector<bench::LaunchTimes> trace_step(bench::StepBench& bench, const bench::StepResult& step,
+                                             bool pdl) {
+    uint32_t ctas = 0;
+    for (const bench::StepLaunch& launch : step.launches) ctas += launch.ctas;
     // Where few CTAs run, some SMs may get most of them.
     trace::Recorder recorder(ctas / 16 + 256);
-    const CapturedGraph graph(timer_.stream(), [&](cudaStream_t stream) {
+    const bench::CapturedGraph graph(timer_.stream(), [&](cudaStream_t stream) {
       bench.enqueue({.stream = stream, .pdl = pdl});
     });
-    std::vector<std::vector<LaunchTimes>> steps;
-    const int count = std::min(options_.replays, kMostTracedSteps);
+    std::vector<std::vector<bench::LaunchTimes>> steps;
+    const int count = std::min(options_.replays, kMaxTracedSteps);
     for (int i = -1; i < count; ++i) {
       bench.reset(1);
       graph.launch();
       recorder.clear(timer_.stream());
       graph.launch();
       std::vector<trace::CtaStamps> stamps = recorder.take(timer_.stream());
-      if (i >= 0) steps.push_back(launch_times(std::move(stamps), step.launches));
+      if (i >= 0) steps.push_back(bench::launch_times(std::move(stamps), step.launches));
     }
-    return median_times(steps);
+    return bench::median_times(steps);
   }
 
   BenchDecodeOptions options_;
-  BenchModel model_;
-  GraphTimer timer_;
-  double bandwidth_ = timer_.copy_bandwidth(std::size_t(options_.bandwidth_megabytes) << 20);
-  DecodeReport report_;
-  std::vector<StepOutput> outputs_;  // of each shape, without PDL
+  bench::BenchModel model_;
+  bench::GraphTimer timer_;
+  double bandwidth_ = timer_.copy_bandwidth(size_t(options_.bandwidth_megabytes) << 20);
+  bench::DecodeReport report_;
+  std::vector<bench::StepOutput> outputs_;  // of each shape, without PDL
 };
 
 }  // namespace
@@ -155,17 +157,18 @@ class Measurement {
 void run_bench_decode(const BenchDecodeOptions& options) {
   // Measuring takes minutes.
   for (const std::string& file : {options.json_file, options.trace_file}) {
-    if (!file.empty()) engine::require_writable(file);
+    if (!file.empty()) io::require_writable(file);
   }
-  fmt::print("{}\n", device_summary());
-  const DecodeReport report = Measurement(options).run();
+  fmt::print("{}\n", bench::device_summary());
+  const bench::DecodeReport report = Measurement(options).run();
   fmt::print("copy bandwidth {:.2f} TB/s (bytes read and written, in this run)\n",
              report.bandwidth * 1e-12);
-  print_report(report);
-  if (!options.json_file.empty()) write_json(options.json_file, report_json(report), 2);
+  bench::print_report(report);
+  if (!options.json_file.empty()) write_json(options.json_file, bench::report_json(report), 2);
   if (options.trace_file.empty()) return;
-  const StepResult& step = report.steps.front();
-  write_json(options.trace_file, timeline_json(step.launches, step.traced_off, step.traced_on), -1);
+  const bench::StepResult& step = report.steps.front();
+  write_json(options.trace_file,
+             bench::timeline_json(step.launches, step.traced_off, step.traced_on), -1);
 }
 
 void add_bench_decode_command(const Command& bench) {

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/device_report.h"
-#include "cli/graph_timer.h"
-#include "cli/operator_case.h"
-#include "engine/file.h"
+#include "bench/device_report.h"
+#include "bench/graph_timer.h"
+#include "bench/operator_case.h"
+#include "io/file.h"
 #include "slipstream/error.h"
 
 namespace slipstream::cli {
@@ -31,8 +31,8 @@ struct Options {
 };
 
 struct OffOn {
-  Timing off;
-  Timing on;
+  bench::Timing off;
+  bench::Timing on;
 };
 
 // What was measured of one operator, in microseconds per launch.
@@ -46,29 +46,31 @@ struct OperatorResult {
 
 struct ChainResult {
   int tokens;
-  std::size_t launches;
+  size_t launches;
   OffOn time;  // of one round of all operators
 };
 
-using Cases = std::vector<OperatorCase>;
+using Cases = std::vector<bench::OperatorCase>;
 
 // `rounds` rounds of all operators but `left_out`, in the order of a decode step.
-void enqueue_rounds(const Cases& cases, const OperatorCase* left_out,
+void enqueue_rounds(const Cases& cases, const bench::OperatorCase* left_out,
                     const pdl::LaunchOptions& options) {
   for (int round = 0; round < kRounds; ++round) {
-    for (const OperatorCase& operator_case : cases) {
+    for (const bench::OperatorCase& operator_case : cases) {
       if (&operator_case != left_out) operator_case.launch(round, options);
     }
   }
 }
 
-Timing time_rounds(GraphTimer& timer, const Cases& cases, const OperatorCase* left_out, bool pdl) {
+bench::Timing time_rounds(bench::GraphTimer& timer, const Cases& cases,
+                          const bench::OperatorCase* left_out, bool pdl) {
   return timer.measure(
       [&](cudaStream_t stream) { enqueue_rounds(cases, left_out, {.stream = stream, .pdl = pdl}); },
       kRounds);
 }
 
-Timing time_alone(GraphTimer& timer, const OperatorCase& operator_case, bool pdl) {
+bench::Timing time_alone(bench::GraphTimer& timer, const bench::OperatorCase& operator_case,
+                         bool pdl) {
   return timer.measure(
       [&](cudaStream_t stream) {
         for (int i = 0; i < kOwnChainLaunches; ++i) {
@@ -78,13 +80,13 @@ Timing time_alone(GraphTimer& timer, const OperatorCase& operator_case, bool pdl
       kOwnChainLaunches);
 }
 
-Timing difference(const Timing& with, const Timing& without) {
+bench::Timing difference(const bench::Timing& with, const bench::Timing& without) {
   return {.median = with.median - without.median,
           .low = with.low - without.high,
           .high = with.high - without.low};
 }
 
-nlohmann::json to_json(const Timing& timing) {
+nlohmann::json to_json(const bench::Timing& timing) {
   return {{"median_us", timing.median}, {"p10_us", timing.low}, {"p90_us", timing.high}};
 }
 
@@ -92,7 +94,7 @@ nlohmann::json to_json(const OffOn& timings) {
   return {{"pdl_off", to_json(timings.off)}, {"pdl_on", to_json(timings.on)}};
 }
 
-std::string spread(const Timing& timing) {
+std::string spread(const bench::Timing& timing) {
   return fmt::format("{:.2f} ({:.2f}..{:.2f})", timing.median, timing.low, timing.high);
 }
 
@@ -101,8 +103,8 @@ class Bench {
   explicit Bench(Options options) : options_(std::move(options)) {}
 
   void run() {
-    if (!options_.json_file.empty()) engine::require_writable(options_.json_file);
-    fmt::print("{}\n", device_summary());
+    if (!options_.json_file.empty()) io::require_writable(options_.json_file);
+    fmt::print("{}\n", bench::device_summary());
     if (!options_.check_only) {
       bandwidth_ = timer_.copy_bandwidth();
       fmt::print("copy bandwidth {:.2f} TB/s (bytes read and written, in this run)\n",
@@ -115,12 +117,12 @@ class Bench {
   }
 
  private:
-  [[nodiscard]] bool selected(const OperatorCase& operator_case) const {
+  [[nodiscard]] bool selected(const bench::OperatorCase& operator_case) const {
     return options_.operator_name.empty() || operator_case.name == options_.operator_name;
   }
 
   void run_tokens(int tokens) {
-    const OperatorCases owner(tokens);
+    const bench::OperatorCases owner(tokens);
     const Cases& cases = owner.all();
     require_selection(cases);
     require_right(tokens, cases);
@@ -129,7 +131,7 @@ class Bench {
     const OffOn all{time_rounds(timer_, cases, nullptr, false),
                     time_rounds(timer_, cases, nullptr, true)};
     chains_.push_back({tokens, cases.size(), all});
-    for (const OperatorCase& operator_case : cases) {
+    for (const bench::OperatorCase& operator_case : cases) {
       if (selected(operator_case)) time_operator(cases, operator_case, all);
     }
   }
@@ -137,8 +139,8 @@ class Bench {
   // Names every operator once it is known to be right.
   void require_right(int tokens, const Cases& cases) {
     fmt::print(stderr, "M={}:", tokens);
-    for (const OperatorCase& operator_case : cases) {
-      const std::string wrong = check_against_reference(operator_case, timer_.stream());
+    for (const bench::OperatorCase& operator_case : cases) {
+      const std::string wrong = bench::check_against_reference(operator_case, timer_.stream());
       if (!wrong.empty()) throw Error("not timed, because a result is wrong: " + wrong);
       fmt::print(stderr, " {},", operator_case.name);
     }
@@ -148,12 +150,13 @@ class Bench {
   void require_selection(const Cases& cases) const {
     if (std::any_of(cases.begin(), cases.end(), [&](const auto& c) { return selected(c); })) return;
     std::string names;
-    for (const OperatorCase& operator_case : cases) names += " " + operator_case.name;
+    for (const bench::OperatorCase& operator_case : cases) names += " " + operator_case.name;
     throw InvalidArgument(
         fmt::format("--op must be one of{}, is {}", names, options_.operator_name));
   }
 
-  void time_operator(const Cases& cases, const OperatorCase& operator_case, const OffOn& all) {
+  void time_operator(const Cases& cases, const bench::OperatorCase& operator_case,
+                     const OffOn& all) {
     results_.push_back(
         {.name = operator_case.name,
          .tokens = operator_case.tokens,
@@ -190,7 +193,7 @@ class Bench {
 
   void write_json() const {
     nlohmann::json json;
-    json["device"] = device_report();
+    json["device"] = bench::device_report();
     json["date"] = fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::chrono::system_clock::now()));
     json["copy_bandwidth_bytes_per_second"] = bandwidth_;
     for (const OperatorResult& result : results_) {
@@ -210,7 +213,7 @@ class Bench {
   }
 
   Options options_;
-  GraphTimer timer_;
+  bench::GraphTimer timer_;
   double bandwidth_ = 0;
   std::vector<OperatorResult> results_;
   std::vector<ChainResult> chains_;

@@ -8,12 +8,12 @@
 #include <memory>
 
 #include "check/checker.h"
-#include "check/text_report.h"
+#include "check/report/text_report.h"
 
-namespace slipstream {
+namespace slipstream::cli {
 namespace {
 
-enum ExitCode : int { kClean = 0, kFindings = 1, kNotAnalysed = 2 };
+enum ExitCode : int { kClean = 0, kFindings = 1, kNotAnalyzed = 2 };
 
 check::Severity severity_of(const std::string& level) {
   if (level == "note") return check::Severity::kNote;
@@ -35,7 +35,7 @@ int run_check(const CheckOptions& options) {
       launches = check::read_launches(options.launches_file);
     } catch (const check::LaunchesError& error) {
       fmt::print(stderr, "slipstream check: {}\n", error.what());
-      return kNotAnalysed;
+      return kNotAnalyzed;
     }
   }
   const check::Report report = check::check_paths(options.paths, launches);
@@ -43,9 +43,9 @@ int run_check(const CheckOptions& options) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   if (!options.sarif_file.empty() && !write_file(options.sarif_file, check::sarif_report(report))) {
     fmt::print(stderr, "slipstream check: {} cannot be written\n", options.sarif_file);
-    return kNotAnalysed;
+    return kNotAnalyzed;
   }
-  if (!report.problems.empty()) return kNotAnalysed;
+  if (!report.problems.empty()) return kNotAnalyzed;
   const check::Severity level = severity_of(options.fail_on);
   const bool found = std::any_of(report.findings.begin(), report.findings.end(),
                                  [&](const check::Finding& finding) {
@@ -70,4 +70,4 @@ void add_check_command(const cli::Command& program) {
   command.set_action([options] { return run_check(*options); });
 }
 
-}  // namespace slipstream
+}  // namespace slipstream::cli

@@ -6,7 +6,7 @@
 
 #include "cli/command.h"
 
-namespace slipstream {
+namespace slipstream::cli {
 
 struct CheckOptions {
   std::vector<std::string> paths;
@@ -17,9 +17,9 @@ struct CheckOptions {
 };
 
 // Prints the report. 0: nothing at or above the level; 1: findings; 2: something could not be
-// analysed.
+// analyzed.
 int run_check(const CheckOptions& options);
 
 void add_check_command(const cli::Command& program);
 
-}  // namespace slipstream
+}  // namespace slipstream::cli

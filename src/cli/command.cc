@@ -75,7 +75,7 @@ Option Command::add_option(const std::string& names, Value& value,
                            const std::string& description) const {
   CLI::Option* option = app_->add_option(names, value, description);
   // The library would take -1 for the largest number there is.
-  if constexpr (std::is_unsigned_v<Value> || std::is_same_v<Value, std::optional<std::uint64_t>>) {
+  if constexpr (std::is_unsigned_v<Value> || std::is_same_v<Value, std::optional<uint64_t>>) {
     option->check(CLI::Validator(
         [](const std::string& text) {
           return text.starts_with('-') ? "must not be negative, is " + text : std::string();
@@ -87,13 +87,13 @@ Option Command::add_option(const std::string& names, Value& value,
 
 template Option Command::add_option(const std::string&, int&, const std::string&) const;
 template Option Command::add_option(const std::string&, unsigned&, const std::string&) const;
-template Option Command::add_option(const std::string&, std::uint64_t&, const std::string&) const;
+template Option Command::add_option(const std::string&, uint64_t&, const std::string&) const;
 template Option Command::add_option(const std::string&, float&, const std::string&) const;
 template Option Command::add_option(const std::string&, double&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::string&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::optional<int>&,
                                     const std::string&) const;
-template Option Command::add_option(const std::string&, std::optional<std::uint64_t>&,
+template Option Command::add_option(const std::string&, std::optional<uint64_t>&,
                                     const std::string&) const;
 template Option Command::add_option(const std::string&, std::optional<float>&,
                                     const std::string&) const;

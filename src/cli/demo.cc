@@ -13,10 +13,10 @@
 #include <span>
 #include <vector>
 
-#include "cli/device_report.h"
-#include "cli/stream.h"
-#include "engine/tiny/golden.h"
-#include "engine/tiny/tiny_checkpoint.h"
+#include "bench/device_report.h"
+#include "model/tiny/golden.h"
+#include "model/tiny/tiny_checkpoint.h"
+#include "pdl/stream.h"
 #include "slipstream/engine.h"
 #include "slipstream/launch.h"
 
@@ -25,9 +25,9 @@ namespace {
 
 using engine::Engine;
 using engine::SequenceId;
-using engine::reference::Matrix;
-using engine::tiny::Golden;
-using engine::tiny::GoldenPrompt;
+using model::reference::Matrix;
+using model::tiny::Golden;
+using model::tiny::GoldenPrompt;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kChunk = 16;         // of a prompt
@@ -77,8 +77,7 @@ int largest(std::span<const float> row) {
 
 std::span<const GoldenPrompt> shown(const DemoOptions& options, const Golden& golden) {
   const auto& prompts = golden.prompts();
-  return std::span(prompts).first(
-      std::min(prompts.size(), static_cast<std::size_t>(options.prompts)));
+  return std::span(prompts).first(std::min(prompts.size(), static_cast<size_t>(options.prompts)));
 }
 
 // What to show of each row of logits along a golden continuation, as it comes.
@@ -96,7 +95,7 @@ Matrix follow(Engine& engine, const GoldenPrompt& prompt, const OnRow& on_row) {
     if (row >= 0) on_row(prompt, row, last.values());
     return last;
   };
-  Matrix logits = engine::tiny::teacher_forced_logits(prompt, kChunk, step);
+  Matrix logits = model::tiny::teacher_forced_logits(prompt, kChunk, step);
   engine.free(sequence);
   return logits;
 }
@@ -115,7 +114,7 @@ double seconds_per_token(Engine& engine, int tokens) {
 Pass run_pass(const std::string& directory, std::span<const GoldenPrompt> prompts, bool pdl,
               const OnRow& on_row) {
   pdl::set_enabled(pdl);
-  const Stream stream;
+  const pdl::Stream stream;
   Engine engine = Engine::load(
       directory, {.stream = stream.get(), .cache_tokens = kCacheTokens, .max_sequences = 1});
   Pass pass;
@@ -133,7 +132,7 @@ Pass run_pass(const std::string& directory, std::span<const GoldenPrompt> prompt
 }
 
 std::string ids_text(std::span<const int> ids) {
-  constexpr std::size_t kMost = 24;
+  constexpr size_t kMost = 24;
   if (ids.size() <= kMost) return fmt::format("{}", fmt::join(ids, " "));
   return fmt::format("{} ... ({} tokens)", fmt::join(ids.first(kMost), " "), ids.size());
 }
@@ -160,18 +159,18 @@ void show_dot(const GoldenPrompt& /*prompt*/, int /*row*/, std::span<const float
   show(".");
 }
 
-void judge(std::span<const GoldenPrompt> prompts, const engine::tiny::GoldenLimits& limits,
+void judge(std::span<const GoldenPrompt> prompts, const model::tiny::GoldenLimits& limits,
            Outcome& outcome) {
   const auto count = static_cast<double>(prompts.size());
-  for (std::size_t i = 0; i < prompts.size(); ++i) {
+  for (size_t i = 0; i < prompts.size(); ++i) {
     const GoldenPrompt& prompt = prompts[i];
     const Matrix& logits = outcome.on.logits[i];
     for (int row = 0; row < logits.rows(); ++row) {
       ++outcome.tokens;
       if (largest(logits.row(row)) == largest(prompt.logits.row(row))) ++outcome.equal_tokens;
     }
-    outcome.cosine += engine::tiny::mean_cosine(logits, prompt.logits) / count;
-    outcome.agreement += engine::tiny::argmax_agreement(logits, prompt.logits) / count;
+    outcome.cosine += model::tiny::mean_cosine(logits, prompt.logits) / count;
+    outcome.agreement += model::tiny::argmax_agreement(logits, prompt.logits) / count;
     outcome.least_cosine += prompt.engine_cosine_mean / count;
     outcome.least_agreement += prompt.engine_argmax_agreement / count;
   }
@@ -182,7 +181,7 @@ void judge(std::span<const GoldenPrompt> prompts, const engine::tiny::GoldenLimi
 Outcome run_model(const DemoOptions& options, const std::string& name) {
   show(name + "\n");
   const std::string directory = (std::filesystem::path(options.directory) / name).string();
-  write_tiny_checkpoint(engine::tiny::tiny_spec(name), directory);
+  write_tiny_checkpoint(model::tiny::tiny_spec(name), directory);
   const Golden golden(options.goldens, name);
   const std::span<const GoldenPrompt> prompts = shown(options, golden);
   Outcome outcome;
@@ -216,7 +215,7 @@ void print_table(std::span<const Outcome> outcomes) {
 
 constexpr const char* kIntroduction = R"(
 Three tiny models with random weights. Golden tokens are those that Hugging Face transformers prefers,
-in fp32 on the dequantised weights. Random weights leave many near ties, so a right engine with fp8
+in fp32 on the dequantized weights. Random weights leave many near ties, so a right engine with fp8
 activations prefers another one now and then, shown in brackets.
 
 )";
@@ -232,9 +231,9 @@ ms off, on   of a token, on a GPU
 }  // namespace
 
 int run_demo(const DemoOptions& options) {
-  fmt::print("device: {}\n{}", device_summary(), kIntroduction);
+  fmt::print("device: {}\n{}", bench::device_summary(), kIntroduction);
   std::vector<Outcome> outcomes;
-  for (const std::string& name : engine::tiny::golden_names()) {
+  for (const std::string& name : model::tiny::golden_names()) {
     outcomes.push_back(run_model(options, name));
   }
   print_table(outcomes);

@@ -13,10 +13,10 @@
 #include <iterator>
 #include <memory>
 
-#include "check/dynamic/race_report.h"
-#include "cli/device_fallback.h"
+#include "check/report/race_report.h"
+#include "pdl/device_fallback.h"
 
-namespace slipstream {
+namespace slipstream::cli {
 namespace {
 
 constexpr int kRaces = 1;
@@ -190,4 +190,4 @@ void add_emulate_command(const cli::Command& program) {
   command.set_action([options] { return run_emulate(*options); });
 }
 
-}  // namespace slipstream
+}  // namespace slipstream::cli

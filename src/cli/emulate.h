@@ -8,7 +8,7 @@
 
 #include "cli/command.h"
 
-namespace slipstream {
+namespace slipstream::cli {
 
 struct EmulateOptions {
   std::optional<int> multiprocessors;
@@ -31,4 +31,4 @@ int run_emulate(const EmulateOptions& options);
 
 void add_emulate_command(const cli::Command& program);
 
-}  // namespace slipstream
+}  // namespace slipstream::cli

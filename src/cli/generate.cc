@@ -8,17 +8,17 @@
 #include <cstdio>
 
 #include "cli/generate_engine.h"
-#include "cli/stream.h"
-#include "engine/file.h"
-#include "engine/safetensors.h"
+#include "io/file.h"
+#include "model/safetensors.h"
+#include "pdl/stream.h"
 #include "slipstream/launch.h"
 
 namespace slipstream::cli {
 namespace {
 
 using engine::Engine;
-using engine::OutputTensor;
 using engine::SequenceId;
+using model::OutputTensor;
 using Clock = std::chrono::steady_clock;
 
 struct Measured {
@@ -65,7 +65,7 @@ class Generation {
 
   // Records the token behind the last processed one; false if it is the last.
   bool take(int token) {
-    const std::size_t index = measured_.tokens.size();
+    const size_t index = measured_.tokens.size();
     if (keep_logits_) {
       const std::vector<float> row = engine_.logits(sequence_);
       logits_.insert(logits_.end(), row.begin(), row.end());
@@ -119,23 +119,23 @@ void print_json(const Measured& measured, const engine::MemoryUse& memory) {
 
 void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
   const TokenRequest request = read_request(options, read_config(options));
-  if (!options.logits_file.empty()) engine::require_writable(options.logits_file);
+  if (!options.logits_file.empty()) io::require_writable(options.logits_file);
   Engine engine = load_engine(options, stream, request.positions());
   Generation generation(options, request, engine);
   const Measured measured = generation.run();
   if (!options.logits_file.empty()) {
-    const auto steps = static_cast<std::int64_t>(measured.tokens.size());
-    const auto width = static_cast<std::int64_t>(generation.logits().size()) / steps;
-    const std::array tensors = {
-        OutputTensor::of("logits", {steps, width}, std::span<const float>(generation.logits()))};
-    engine::write_safetensors(options.logits_file, tensors);
+    const auto steps = static_cast<int64_t>(measured.tokens.size());
+    const auto width = static_cast<int64_t>(generation.logits().size()) / steps;
+    const std::array tensors = {model::OutputTensor::of(
+        "logits", {steps, width}, std::span<const float>(generation.logits()))};
+    model::write_safetensors(options.logits_file, tensors);
   }
   (options.json ? print_json : print_text)(measured, engine.memory_use());
 }
 
 }  // namespace
 
-Engine load_engine(const GenerateOptions& options, cudaStream_t stream, std::int64_t cache_tokens) {
+Engine load_engine(const GenerateOptions& options, cudaStream_t stream, int64_t cache_tokens) {
   Engine engine = Engine::load(
       options.model,
       {.stream = stream,
@@ -154,7 +154,7 @@ Engine load_engine(const GenerateOptions& options, cudaStream_t stream, std::int
 
 void run_generate(const GenerateOptions& options) {
   pdl::set_enabled(options.pdl == "on");
-  const Stream stream;
+  const pdl::Stream stream;
   if (options.layer) {
     run_one_layer(options, stream.get());
   } else {

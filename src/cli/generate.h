@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "engine/config.h"
+#include "model/config.h"
 
 namespace slipstream::cli {
 
@@ -20,7 +20,7 @@ struct GenerateOptions {
   float temperature = 0;
   int top_k = 0;
   float top_p = 1;
-  std::uint64_t seed = 0;
+  uint64_t seed = 0;
   bool ignore_eos = false;
   std::string pdl = "on";
   std::string kv = "bf16";
@@ -43,7 +43,7 @@ struct GenerateOptions {
 
 // How many tokens to produce: -n, else as many as --force-ids names, else 16. Throws
 // InvalidArgument if both are given and -n is larger.
-[[nodiscard]] int token_count(const GenerateOptions& options, std::size_t forced);
+[[nodiscard]] int token_count(const GenerateOptions& options, size_t forced);
 
 // What to generate.
 struct TokenRequest {
@@ -52,18 +52,18 @@ struct TokenRequest {
   int count = 0;            // tokens to produce
 
   // Positions that it needs: the last token is not processed.
-  [[nodiscard]] std::int64_t positions() const {
-    return static_cast<std::int64_t>(prompt.size()) + count - 1;
+  [[nodiscard]] int64_t positions() const {
+    return static_cast<int64_t>(prompt.size()) + count - 1;
   }
 };
 
 // Reads and checks everything that the options say about tokens, against the model's config alone:
 // a mistake is found before weights are loaded. Throws InvalidArgument.
 [[nodiscard]] TokenRequest read_request(const GenerateOptions& options,
-                                        const engine::ModelConfig& config);
+                                        const model::ModelConfig& config);
 
 // The config of options.model.
-[[nodiscard]] engine::ModelConfig read_config(const GenerateOptions& options);
+[[nodiscard]] model::ModelConfig read_config(const GenerateOptions& options);
 
 void run_generate(const GenerateOptions& options);
 

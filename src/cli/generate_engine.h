@@ -8,13 +8,13 @@
 
 namespace slipstream::cli {
 
-[[nodiscard]] inline engine::SamplingOptions sampling_of(const GenerateOptions& options) {
+[[nodiscard]] inline SamplingOptions sampling_of(const GenerateOptions& options) {
   return {options.temperature, options.top_k, options.top_p, options.seed};
 }
 
 // The checkpoint of `options` with room for `cache_tokens`.
 [[nodiscard]] engine::Engine load_engine(const GenerateOptions& options, cudaStream_t stream,
-                                         std::int64_t cache_tokens);
+                                         int64_t cache_tokens);
 
 // --layer-in and --layer: one layer alone, from file to file.
 void run_one_layer(const GenerateOptions& options, cudaStream_t stream);

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "cli/generate_engine.h"
-#include "engine/sampling.h"
+#include "model/sampling.h"
 #include "slipstream/error.h"
 
 namespace slipstream::cli {
@@ -35,7 +35,7 @@ bool separates(char letter) {
 // The word at the beginning of `text`, or as much of it as a message can hold: a file that is no
 // list of ids may be one word.
 std::string first_word(std::string_view text) {
-  constexpr std::size_t kLongest = 40;
+  constexpr size_t kLongest = 40;
   const auto end = std::find_if(text.begin(), text.end(), separates);
   const std::string word(text.begin(), end);
   return word.size() <= kLongest ? word : word.substr(0, kLongest) + "...";
@@ -80,7 +80,7 @@ std::vector<int> read_prompt(const GenerateOptions& options) {
   return ids;
 }
 
-int token_count(const GenerateOptions& options, std::size_t forced) {
+int token_count(const GenerateOptions& options, size_t forced) {
   if (forced == 0) return options.count.value_or(kDefaultCount);
   const int available = static_cast<int>(forced);
   if (options.count.value_or(available) > available) {
@@ -90,11 +90,11 @@ int token_count(const GenerateOptions& options, std::size_t forced) {
   return options.count.value_or(available);
 }
 
-engine::ModelConfig read_config(const GenerateOptions& options) {
-  return engine::read_model_config((std::filesystem::path(options.model) / "config.json").string());
+model::ModelConfig read_config(const GenerateOptions& options) {
+  return model::read_model_config((std::filesystem::path(options.model) / "config.json").string());
 }
 
-TokenRequest read_request(const GenerateOptions& options, const engine::ModelConfig& config) {
+TokenRequest read_request(const GenerateOptions& options, const model::ModelConfig& config) {
   TokenRequest request;
   request.prompt = read_prompt(options);
   request.forced = parse_ids(options.force_ids, "--force-ids");
@@ -111,7 +111,7 @@ TokenRequest read_request(const GenerateOptions& options, const engine::ModelCon
                     "{}",
                     config.max_position_embeddings, request.positions()));
   }
-  engine::check_sampling(sampling_of(options));
+  model::check_sampling(sampling_of(options));
   return request;
 }
 

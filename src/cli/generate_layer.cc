@@ -6,21 +6,21 @@
 #include <span>
 
 #include "cli/generate_engine.h"
-#include "engine/file.h"
-#include "engine/safetensors.h"
+#include "io/file.h"
+#include "model/safetensors.h"
 
 namespace slipstream::cli {
 namespace {
 
 using engine::Engine;
 using engine::IndexList;
-using engine::OutputTensor;
+using model::OutputTensor;
 
 template <class T>
-std::vector<T> values_of(const engine::StoredTensor& tensor, engine::StoredType type) {
+std::vector<T> values_of(const model::StoredTensor& tensor, model::StoredType type) {
   if (tensor.type != type || tensor.shape.size() != 2) {
     throw InvalidArgument(fmt::format("{}: tensor {} must be {} with two axes, is {}", tensor.file,
-                                      tensor.name, engine::to_string(type), tensor.describe()));
+                                      tensor.name, model::to_string(type), tensor.describe()));
   }
   std::vector<T> values(tensor.numel());
   std::ranges::copy(tensor.bytes, std::as_writable_bytes(std::span(values)).begin());
@@ -29,26 +29,26 @@ std::vector<T> values_of(const engine::StoredTensor& tensor, engine::StoredType 
 
 // Rows of positions, filled up with -1: of a layer that shares the list of another. What other
 // layers have written beside their result is not theirs to read.
-std::vector<IndexList> read_lists(const engine::TensorStore& store, int layer,
-                                  const engine::ModelConfig& config, std::int64_t tokens) {
-  if (config.indexer_type(layer) != engine::IndexerType::kShared) return {};
-  const engine::StoredTensor& tensor = store.at("index_lists");
-  const auto values = values_of<std::int32_t>(tensor, engine::StoredType::kI32);
+std::vector<IndexList> read_lists(const model::TensorStore& store, int layer,
+                                  const model::ModelConfig& config, int64_t tokens) {
+  if (config.indexer_type(layer) != model::IndexerType::kShared) return {};
+  const model::StoredTensor& tensor = store.at("index_lists");
+  const auto values = values_of<int32_t>(tensor, model::StoredType::kI32);
   if (tensor.shape[0] != tokens) {
     throw InvalidArgument(fmt::format("{}: tensor index_lists must have {} rows, as hidden, is {}",
                                       tensor.file, tokens, tensor.describe()));
   }
-  const std::int64_t width = tensor.shape[1];
+  const int64_t width = tensor.shape[1];
   std::vector<IndexList> lists(tokens);
-  for (std::size_t i = 0; i < values.size(); ++i) {
+  for (size_t i = 0; i < values.size(); ++i) {
     if (values[i] >= 0) lists[i / width].push_back(values[i]);
   }
   return lists;
 }
 
 // What can be known before weights are loaded.
-void check_layer(const GenerateOptions& options, const engine::StoredTensor& hidden,
-                 const engine::ModelConfig& config) {
+void check_layer(const GenerateOptions& options, const model::StoredTensor& hidden,
+                 const model::ModelConfig& config) {
   if (*options.layer < 0 || *options.layer >= config.num_hidden_layers) {
     throw InvalidArgument(fmt::format("layer must be from 0 to {}, is {}",
                                       config.num_hidden_layers - 1, *options.layer));
@@ -65,20 +65,21 @@ void check_layer(const GenerateOptions& options, const engine::StoredTensor& hid
   }
 }
 
-void write_layer(const std::string& path, const engine::LayerResult& result, std::int64_t tokens,
-                 std::int64_t hidden_size) {
-  std::size_t width = 0;
+void write_layer(const std::string& path, const engine::LayerResult& result, int64_t tokens,
+                 int64_t hidden_size) {
+  size_t width = 0;
   for (const IndexList& list : result.lists) width = std::max(width, list.size());
-  std::vector<std::int32_t> lists;
+  std::vector<int32_t> lists;
   for (const IndexList& list : result.lists) {
     lists.insert(lists.end(), list.begin(), list.end());
     lists.resize(lists.size() + width - list.size(), -1);
   }
   const std::array tensors = {
-      OutputTensor::of("hidden", {tokens, hidden_size}, std::span<const float>(result.hidden)),
-      OutputTensor::of("index_lists", {tokens, static_cast<std::int64_t>(width)},
-                       std::span<const std::int32_t>(lists))};
-  engine::write_safetensors(path, tensors);
+      model::OutputTensor::of("hidden", {tokens, hidden_size},
+                              std::span<const float>(result.hidden)),
+      model::OutputTensor::of("index_lists", {tokens, static_cast<int64_t>(width)},
+                              std::span<const int32_t>(lists))};
+  model::write_safetensors(path, tensors);
 }
 
 }  // namespace
@@ -87,16 +88,16 @@ void run_one_layer(const GenerateOptions& options, cudaStream_t stream) {
   if (!options.prompt_ids.empty() || !options.prompt_file.empty()) {
     throw InvalidArgument("--layer takes no prompt, has one");
   }
-  const auto store = engine::TensorStore::open_file(options.layer_in);
-  const engine::StoredTensor& tensor = store.at("hidden");
-  const auto hidden = values_of<float>(tensor, engine::StoredType::kF32);
-  const engine::ModelConfig config = read_config(options);
+  const auto store = model::TensorStore::open_file(options.layer_in);
+  const model::StoredTensor& tensor = store.at("hidden");
+  const auto hidden = values_of<float>(tensor, model::StoredType::kF32);
+  const model::ModelConfig config = read_config(options);
   check_layer(options, tensor, config);
-  const std::int64_t tokens = tensor.shape[0];
+  const int64_t tokens = tensor.shape[0];
   const std::vector<IndexList> lists = read_lists(store, *options.layer, config, tokens);
   const std::string path =
       options.layer_out.empty() ? options.layer_in + ".out.safetensors" : options.layer_out;
-  engine::require_writable(path);
+  io::require_writable(path);
   Engine engine = load_engine(options, stream, tokens);
   write_layer(path, engine.run_layer(*options.layer, hidden, lists), tokens, tensor.shape[1]);
   fmt::print("{}\n", path);

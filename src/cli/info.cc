@@ -7,10 +7,10 @@
 #include <set>
 #include <string>
 
-#include "cli/device_report.h"
-#include "emulator/ptx/fatbin.h"
-#include "slipstream/engine.h"
+#include "bench/device_report.h"
+#include "code/fatbin.h"
 #include "slipstream/ops.h"
+#include "step/kernels/registry.h"
 
 namespace slipstream::cli {
 namespace {
@@ -18,8 +18,8 @@ namespace {
 // The architectures of the images embedded in the running program: "sm_90a", "compute_90a".
 std::set<std::string> embedded_architectures() {
   std::set<std::string> names;
-  for (const auto& image : emulator::ptx::read_image_file("/proc/self/exe")) {
-    names.insert(emulator::ptx::architecture_name(image));
+  for (const auto& image : code::read_image_file("/proc/self/exe")) {
+    names.insert(code::architecture_name(image));
   }
   return names;
 }
@@ -28,7 +28,7 @@ nlohmann::json build_report() {
   nlohmann::json report;
   report["version"] = SLIPSTREAM_VERSION;
   report["architectures"] = embedded_architectures();
-  for (const auto& part : {ops::kernel_declarations(), engine::kernel_declarations()}) {
+  for (const auto& part : {ops::kernel_declarations(), step::kernel_declarations()}) {
     for (const pdl::KernelDeclaration* declaration : part) {
       report["kernels"].push_back({{"name", declaration->name}, {"waits", declaration->waits}});
     }
@@ -76,7 +76,7 @@ void add_info_command(const Command& program) {
       "which condition decides it, and the kernels and architectures in this build.");
   command.add_flag("--json", *as_json, "Print JSON");
   command.set_action([as_json] {
-    nlohmann::json report = device_report();
+    nlohmann::json report = bench::device_report();
     report["build"] = build_report();
     if (*as_json) {
       fmt::print("{}\n", report.dump(2));

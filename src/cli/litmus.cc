@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "cli/device_report.h"
+#include "bench/device_report.h"
 #include "litmus/experiment.h"
 #include "litmus/report.h"
 #include "slipstream/launch.h"
@@ -99,11 +99,11 @@ int run_litmus(const LitmusOptions& options) {
     return 0;
   }
   const auto experiments = chosen(options.names);
-  Run run{.options = options, .report = device_report()};
+  Run run{.options = options, .report = bench::device_report()};
   run.report["kernel_driver"] = kernel_driver_version();
   run.report["iterations"] = options.rig.iterations;
   run.report["delay_us"] = options.rig.delay_microseconds;
-  fmt::print("{}, kernel driver {}\n", device_summary(), kernel_driver_version());
+  fmt::print("{}, kernel driver {}\n", bench::device_summary(), kernel_driver_version());
   if (!pdl::supports_pdl()) {
     fmt::print("not supported here: programmatic dependent launch needs compute capability 9.0\n");
     return 0;

@@ -8,11 +8,11 @@
 #include "cli/check.h"
 #include "cli/command.h"
 #include "cli/demo.h"
-#include "cli/device_fallback.h"
 #include "cli/emulate.h"
 #include "cli/generate.h"
 #include "cli/info.h"
 #include "cli/litmus.h"
+#include "pdl/device_fallback.h"
 
 namespace {
 
@@ -39,8 +39,8 @@ int run(int argc, char** argv) {
   slipstream::cli::add_bench_ops_command(bench);
   slipstream::cli::add_bench_decode_command(bench);
   slipstream::cli::add_generate_command(program);
-  slipstream::add_emulate_command(program);
-  slipstream::add_check_command(program);
+  slipstream::cli::add_emulate_command(program);
+  slipstream::cli::add_check_command(program);
   slipstream::cli::add_litmus_command(program);
   return line.run(argc, argv);
 }

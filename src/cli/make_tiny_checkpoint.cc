@@ -8,18 +8,18 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "engine/tiny/tiny_checkpoint.h"
+#include "model/tiny/tiny_checkpoint.h"
 #include "slipstream/error.h"
 
 namespace {
 
-using namespace slipstream::engine::tiny;
+using namespace slipstream::model::tiny;
 
 // KEY=JSON settings as one JSON object.
 std::string changes_of(const std::vector<std::string>& settings) {
   std::string changes;
   for (const std::string& setting : settings) {
-    const std::size_t equals = setting.find('=');
+    const size_t equals = setting.find('=');
     if (equals == std::string::npos) {
       throw slipstream::InvalidArgument(
           fmt::format("--set must be KEY=JSON, as in hidden_size=512, is {}", setting));

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/decode_step.h"
 #include "engine/engine_impl.h"
-#include "engine/float_formats.h"
+#include "model/float_formats.h"
+#include "step/decode_step.h"
 
 namespace slipstream::engine {
 
@@ -30,7 +30,7 @@ SequenceId Engine::create_sequence(const SamplingOptions& sampling) {
   return impl_->create_sequence(sampling);
 }
 void Engine::free(SequenceId sequence) { impl_->free(sequence); }
-std::int64_t Engine::length(SequenceId sequence) const { return impl_->length(sequence); }
+int64_t Engine::length(SequenceId sequence) const { return impl_->length(sequence); }
 int Engine::prefill(SequenceId sequence, std::span<const int> ids) {
   return impl_->prefill(sequence, ids);
 }

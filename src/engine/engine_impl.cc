@@ -6,70 +6,72 @@
 #include <array>
 #include <set>
 
-#include "engine/device_memory.h"
+#include "step/device_memory.h"
 
 namespace slipstream::engine {
 namespace {
 
-using kernels::kMaxRows;
-using kernels::kPageSize;
+using step::kernels::kMaxRows;
+using step::kernels::kPageSize;
 
-Checkpoint open(const std::string& directory, const LoadOptions& options) {
+model::Checkpoint open(const std::string& directory, const LoadOptions& options) {
   if (options.stream == nullptr || options.stream == cudaStreamLegacy ||
       options.stream == cudaStreamPerThread) {
     throw InvalidArgument("stream must be one made by cudaStreamCreate, is a default stream");
   }
-  constexpr std::int64_t kMostCacheTokens = std::int64_t{1} << 32;  // its pages are counted in int
-  if (options.cache_tokens < 1 || options.cache_tokens > kMostCacheTokens) {
-    throw InvalidArgument(fmt::format("cache_tokens must be from 1 to {}, is {}", kMostCacheTokens,
+  constexpr int64_t kMaxCacheTokens = int64_t{1} << 32;  // its pages are counted in int
+  if (options.cache_tokens < 1 || options.cache_tokens > kMaxCacheTokens) {
+    throw InvalidArgument(fmt::format("cache_tokens must be from 1 to {}, is {}", kMaxCacheTokens,
                                       options.cache_tokens));
   }
-  constexpr int kMostSequences = 1 << 20;
-  if (options.max_sequences < 1 || options.max_sequences > kMostSequences) {
-    throw InvalidArgument(fmt::format("max_sequences must be from 1 to {}, is {}", kMostSequences,
+  constexpr int kMaxSequences = 1 << 20;
+  if (options.max_sequences < 1 || options.max_sequences > kMaxSequences) {
+    throw InvalidArgument(fmt::format("max_sequences must be from 1 to {}, is {}", kMaxSequences,
                                       options.max_sequences));
   }
   if (options.lora_norm_eps && !(*options.lora_norm_eps > 0 && *options.lora_norm_eps < 1)) {
     throw InvalidArgument(
         fmt::format("lora_norm_eps must be between 0 and 1, is {}", *options.lora_norm_eps));
   }
-  Checkpoint checkpoint = Checkpoint::open(directory, {options.tp, options.rank});
+  model::Checkpoint checkpoint = model::Checkpoint::open(directory, {options.tp, options.rank});
   if (options.lora_norm_eps) checkpoint.config().lora_norm_eps = *options.lora_norm_eps;
   return checkpoint;
 }
 
-std::int64_t page_count(const LoadOptions& options) {
+int64_t page_count(const LoadOptions& options) {
   return (options.cache_tokens + kPageSize - 1) / kPageSize;
 }
 
 // Positions that one sequence can have.
-int position_count(const ModelConfig& config, const LoadOptions& options) {
+int position_count(const model::ModelConfig& config, const LoadOptions& options) {
   return static_cast<int>(
-      std::min<std::int64_t>(page_count(options) * kPageSize, config.max_position_embeddings));
+      std::min<int64_t>(page_count(options) * kPageSize, config.max_position_embeddings));
 }
 
-std::vector<LayerCache> plan_caches(const ModelConfig& config, const CacheShape& shape) {
-  std::vector<LayerCache> caches;
+std::vector<step::LayerCache> plan_caches(const model::ModelConfig& config,
+                                          const step::CacheShape& shape) {
+  std::vector<step::LayerCache> caches;
   caches.reserve(config.num_hidden_layers);
   for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
-    caches.push_back(plan_layer_cache(shape, config.indexer_type(layer) == IndexerType::kFull));
+    caches.push_back(
+        step::plan_layer_cache(shape, config.indexer_type(layer) == model::IndexerType::kFull));
   }
   return caches;
 }
 
-std::int64_t bytes_of(const std::vector<LayerCache>& caches) {
-  std::int64_t sum = 0;
-  for (const LayerCache& cache : caches) sum += cache.bytes();
+int64_t bytes_of(const std::vector<step::LayerCache>& caches) {
+  int64_t sum = 0;
+  for (const step::LayerCache& cache : caches) sum += cache.bytes();
   return sum;
 }
 
-bool same_row(const kernels::StepRow& a, const kernels::StepRow& b) {
+bool same_row(const step::kernels::StepRow& a, const step::kernels::StepRow& b) {
   return a.token == b.token && a.position == b.position && a.sequence == b.sequence &&
          a.temperature == b.temperature && a.top_k == b.top_k && a.top_p == b.top_p &&
          a.seed == b.seed;
 }
 
-kernels::StepRow make_row(const Sequence& sequence, std::int64_t position, int token) {
+step::kernels::StepRow make_row(const Sequence& sequence, int64_t position, int token) {
   return {token,
           static_cast<int>(position),
           sequence.slot,
@@ -80,8 +82,8 @@ kernels::StepRow make_row(const Sequence& sequence, std::int64_t position, int t
 }
 
 // What the next step of these sequences reads.
-std::vector<kernels::StepRow> next_rows(std::span<Sequence* const> sequences) {
-  std::vector<kernels::StepRow> rows;
+std::vector<step::kernels::StepRow> next_rows(std::span<Sequence* const> sequences) {
+  std::vector<step::kernels::StepRow> rows;
   for (const Sequence* sequence : sequences) {
     rows.push_back(make_row(*sequence, sequence->length, sequence->next_token));
   }
@@ -95,27 +97,28 @@ Engine::Impl::Impl(const std::string& directory, const LoadOptions& options)
       options_(options),
       positions_(position_count(checkpoint_.config(), options)),
       // One row of the page table more, for layers that run alone.
-      workspace_(Workspace::planned(checkpoint_, options.max_sequences + 1, positions_)),
+      workspace_(step::Workspace::planned(checkpoint_, options.max_sequences + 1, positions_)),
       caches_(plan_caches(checkpoint_.config(), {static_cast<int>(page_count(options)),
                                                  options.kv_format == KvFormat::kFp8})),
       weights_(load_weights()),
       sequences_(options.max_sequences, static_cast<int>(page_count(options)), positions_),
       step_(checkpoint_, weights_, workspace_, options.kv_format == KvFormat::kFp8) {
   workspace_.allocate(checkpoint_.config());
-  for (LayerCache& cache : caches_) cache.allocate();
+  for (step::LayerCache& cache : caches_) cache.allocate();
   check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize after loading");
 }
 
 // The first to take device memory, if there is enough for all that will be.
-Weights Engine::Impl::load_weights() const {
-  const std::int64_t weights = planned_weight_bytes(checkpoint_);
-  const std::int64_t caches = bytes_of(caches_);
-  const std::int64_t workspace = workspace_.bytes();
-  require_device_memory(
+step::Weights Engine::Impl::load_weights() const {
+  const int64_t weights = step::planned_weight_bytes(checkpoint_);
+  const int64_t caches = bytes_of(caches_);
+  const int64_t workspace = workspace_.bytes();
+  step::require_device_memory(
       weights + caches + workspace,
-      fmt::format("weights ({}), caches of {} tokens ({}) and workspace ({})", gigabytes(weights),
-                  options_.cache_tokens, gigabytes(caches), gigabytes(workspace)));
-  return Weights(checkpoint_);
+      fmt::format("weights ({}), caches of {} tokens ({}) and workspace ({})",
+                  step::gigabytes(weights), options_.cache_tokens, step::gigabytes(caches),
+                  step::gigabytes(workspace)));
+  return step::Weights(checkpoint_);
 }
 
 MemoryUse Engine::Impl::memory_use() const {
@@ -128,7 +131,7 @@ SequenceId Engine::Impl::create_sequence(const SamplingOptions& sampling) {
 
 void Engine::Impl::free(SequenceId sequence) { sequences_.free(sequence); }
 
-std::int64_t Engine::Impl::length(SequenceId sequence) { return sequences_.at(sequence).length; }
+int64_t Engine::Impl::length(SequenceId sequence) { return sequences_.at(sequence).length; }
 
 void Engine::Impl::check_ids(std::span<const int> ids) const {
   for (const int id : ids) {
@@ -143,7 +146,7 @@ int Engine::Impl::prefill(SequenceId id, std::span<const int> ids) {
   Sequence& sequence = sequences_.at(id);
   if (ids.empty()) throw InvalidArgument("ids must be at least one token id, are none");
   check_ids(ids);
-  reserve(std::array{&sequence}, static_cast<std::int64_t>(ids.size()));
+  reserve(std::array{&sequence}, static_cast<int64_t>(ids.size()));
   while (!ids.empty()) {
     const int count = std::min<int>(kMaxStepTokens, static_cast<int>(ids.size()));
     std::vector<StepRow> rows;
@@ -164,7 +167,7 @@ int Engine::Impl::prefill(SequenceId id, std::span<const int> ids) {
 }
 
 std::vector<Sequence*> Engine::Impl::batch_of(std::span<const SequenceId> ids) {
-  const std::size_t different = std::set<SequenceId>(ids.begin(), ids.end()).size();
+  const size_t different = std::set<SequenceId>(ids.begin(), ids.end()).size();
   if (ids.empty() || ids.size() > kMaxStepTokens || different != ids.size()) {
     throw InvalidArgument(fmt::format("sequences must be 1 to {} different ones, are {} of {}",
                                       kMaxStepTokens, different, ids.size()));
@@ -227,7 +230,7 @@ std::vector<float> Engine::Impl::logits(SequenceId sequence) {
   if (found == rows_of_logits_.end()) {
     throw InvalidArgument("logits must be those of a sequence of the last step, are of another");
   }
-  const std::int64_t row = found - rows_of_logits_.begin();
+  const int64_t row = found - rows_of_logits_.begin();
   std::vector<float> result(weights_.head().rows);
   check_cuda(
       cudaMemcpyAsync(result.data(), workspace_.logits.data() + row * weights_.head().rows,
@@ -249,15 +252,15 @@ void Engine::Impl::set_rows(const std::vector<StepRow>& wanted) {
   synchronize();
 }
 
-void Engine::Impl::reserve(std::span<Sequence* const> sequences, std::int64_t tokens) {
+void Engine::Impl::reserve(std::span<Sequence* const> sequences, int64_t tokens) {
   for (const Sequence* grown : sequences_.reserve(sequences, tokens)) upload_pages(*grown);
 }
 
 void Engine::Impl::upload_pages(const Sequence& sequence) {
-  check_cuda(cudaMemcpyAsync(workspace_.pages.data() +
-                                 std::ptrdiff_t{workspace_.pages_per_sequence} * sequence.slot,
-                             sequence.pages.data(), sequence.pages.size() * sizeof(int),
-                             cudaMemcpyHostToDevice, options_.stream),
+  check_cuda(cudaMemcpyAsync(
+                 workspace_.pages.data() + ptrdiff_t{workspace_.pages_per_sequence} * sequence.slot,
+                 sequence.pages.data(), sequence.pages.size() * sizeof(int), cudaMemcpyHostToDevice,
+                 options_.stream),
              "copy of a page table");
   synchronize();
 }

@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "engine/checkpoint.h"
-#include "engine/decode_step.h"
 #include "engine/sequences.h"
 #include "engine/step_graphs.h"
 #include "engine/token_ring.h"
-#include "engine/weights.h"
-#include "engine/workspace.h"
+#include "model/checkpoint.h"
 #include "slipstream/engine.h"
+#include "step/decode_step.h"
+#include "step/weights.h"
+#include "step/workspace.h"
 
 namespace slipstream::engine {
 
@@ -22,11 +22,11 @@ class Engine::Impl {
  public:
   Impl(const std::string& directory, const LoadOptions& options);
 
-  [[nodiscard]] const ModelConfig& config() const { return checkpoint_.config(); }
+  [[nodiscard]] const model::ModelConfig& config() const { return checkpoint_.config(); }
   [[nodiscard]] MemoryUse memory_use() const;
   SequenceId create_sequence(const SamplingOptions& sampling);
   void free(SequenceId sequence);
-  [[nodiscard]] std::int64_t length(SequenceId sequence);
+  [[nodiscard]] int64_t length(SequenceId sequence);
   int prefill(SequenceId sequence, std::span<const int> ids);
   void run(std::span<const SequenceId> sequences, int count,
            const std::function<bool(std::span<const int>)>& on_tokens);
@@ -41,16 +41,16 @@ class Engine::Impl {
   }
 
  private:
-  using StepRow = kernels::StepRow;
+  using StepRow = step::kernels::StepRow;
 
-  [[nodiscard]] Weights load_weights() const;
+  [[nodiscard]] step::Weights load_weights() const;
   void check_ids(std::span<const int> ids) const;
   // The sequences of a step.
   [[nodiscard]] std::vector<Sequence*> batch_of(std::span<const SequenceId> ids);
   // Makes `wanted` the step's input, unless the last step left just that behind.
   void set_rows(const std::vector<StepRow>& wanted);
   // Makes sure that the sequences have pages for `tokens` more, on the device as well.
-  void reserve(std::span<Sequence* const> sequences, std::int64_t tokens);
+  void reserve(std::span<Sequence* const> sequences, int64_t tokens);
   void upload_pages(const Sequence& sequence);
   void replay(int tokens);
   // The tokens that the last replay chose.
@@ -62,14 +62,14 @@ class Engine::Impl {
   void read_layer_output(int layer, int count, std::vector<float>& hidden);
   void read_lists(int first, int count, std::vector<IndexList>& lists);
 
-  Checkpoint checkpoint_;
+  model::Checkpoint checkpoint_;
   LoadOptions options_;
   int positions_;
-  Workspace workspace_;
-  std::vector<LayerCache> caches_;
-  Weights weights_;
+  step::Workspace workspace_;
+  std::vector<step::LayerCache> caches_;
+  step::Weights weights_;
   Sequences sequences_;
-  DecodeStep step_;
+  step::DecodeStep step_;
   StepGraphs graphs_;
   TokenRing ring_;
 

@@ -5,22 +5,21 @@
 #include <numeric>
 
 #include "engine/engine_impl.h"
-#include "engine/float_formats.h"
+#include "model/float_formats.h"
 
 namespace slipstream::engine {
 namespace {
 
-using kernels::kPageSize;
+using step::kernels::kPageSize;
 
-std::vector<float> download_bf16(const __nv_bfloat16* source, std::size_t count,
-                                 cudaStream_t stream) {
-  std::vector<std::uint16_t> bits(count);
-  check_cuda(cudaMemcpyAsync(bits.data(), source, count * sizeof(std::uint16_t),
-                             cudaMemcpyDeviceToHost, stream),
+std::vector<float> download_bf16(const __nv_bfloat16* source, size_t count, cudaStream_t stream) {
+  std::vector<uint16_t> bits(count);
+  check_cuda(cudaMemcpyAsync(bits.data(), source, count * sizeof(uint16_t), cudaMemcpyDeviceToHost,
+                             stream),
              "copy of hidden states");
   check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
   std::vector<float> values(count);
-  std::transform(bits.begin(), bits.end(), values.begin(), bf16_to_float);
+  std::transform(bits.begin(), bits.end(), values.begin(), model::bf16_to_float);
   return values;
 }
 
@@ -41,24 +40,24 @@ LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
         fmt::format("layer must be from 0 to {}, is {}", config().num_hidden_layers - 1, layer));
   }
   const int width = config().hidden_size;
-  const std::size_t rows_given = hidden.size() / width;
+  const size_t rows_given = hidden.size() / width;
   if (rows_given == 0 || hidden.size() % width != 0 ||
-      rows_given > static_cast<std::size_t>(positions_)) {
+      rows_given > static_cast<size_t>(positions_)) {
     throw InvalidArgument(
         fmt::format("hidden must have 1 to {} rows of hidden_size = {}, has {} values", positions_,
                     width, hidden.size()));
   }
   const int tokens = static_cast<int>(rows_given);
-  const IndexerType type = config().indexer_type(layer);
-  const bool shared = type == IndexerType::kShared;
-  if (lists.size() != (shared ? static_cast<std::size_t>(tokens) : 0)) {
+  const model::IndexerType type = config().indexer_type(layer);
+  const bool shared = type == model::IndexerType::kShared;
+  if (lists.size() != (shared ? static_cast<size_t>(tokens) : 0)) {
     throw InvalidArgument(fmt::format("lists of layer {} must be {}, are {}", layer,
                                       shared ? tokens : 0, lists.size()));
   }
 
   const int pages = (tokens + kPageSize - 1) / kPageSize;
-  const LayerCache cache =
-      make_layer_cache({pages, options_.kv_format == KvFormat::kFp8}, type == IndexerType::kFull);
+  const step::LayerCache cache = step::make_layer_cache(
+      {pages, options_.kv_format == KvFormat::kFp8}, type == model::IndexerType::kFull);
   Sequence alone;
   alone.slot = options_.max_sequences;
   // Slots are positions, so that lists of slots are lists of positions.
@@ -86,34 +85,34 @@ LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
 }
 
 void Engine::Impl::copy_layer_input(std::span<const float> hidden, int first, int count) {
-  const std::size_t width = config().hidden_size;
-  std::vector<std::uint16_t> bits(count * width);
+  const size_t width = config().hidden_size;
+  std::vector<uint16_t> bits(count * width);
   const std::span<const float> rows = hidden.subspan(first * width, bits.size());
-  std::transform(rows.begin(), rows.end(), bits.begin(), float_to_bf16);
-  upload(reinterpret_cast<std::uint16_t*>(workspace_.residual.data()), bits, options_.stream);
+  std::transform(rows.begin(), rows.end(), bits.begin(), model::float_to_bf16);
+  upload(reinterpret_cast<uint16_t*>(workspace_.residual.data()), bits, options_.stream);
 }
 
 void Engine::Impl::copy_lists(std::span<const IndexList> lists, int first, int count) {
   const int topk = config().index_topk;
-  std::vector<int> flat(static_cast<std::size_t>(count) * topk);
+  std::vector<int> flat(static_cast<size_t>(count) * topk);
   for (int i = 0; i < count; ++i) {
     const int position = first + i;
     if (position < topk) continue;  // every position, whatever the list says
     const IndexList& list = lists[position];
     const bool inside = std::all_of(list.begin(), list.end(),
                                     [&](int other) { return other >= 0 && other <= position; });
-    if (list.size() != static_cast<std::size_t>(topk) || !inside) {
+    if (list.size() != static_cast<size_t>(topk) || !inside) {
       throw InvalidArgument(
           fmt::format("list of position {} must be index_topk = {} positions up to it, is another",
                       position, topk));
     }
-    std::copy(list.begin(), list.end(), flat.begin() + static_cast<std::ptrdiff_t>(i) * topk);
+    std::copy(list.begin(), list.end(), flat.begin() + static_cast<ptrdiff_t>(i) * topk);
   }
   upload(workspace_.lists.data(), flat, options_.stream);
 }
 
 void Engine::Impl::read_layer_output(int layer, int count, std::vector<float>& hidden) {
-  const std::size_t size = static_cast<std::size_t>(count) * config().hidden_size;
+  const size_t size = static_cast<size_t>(count) * config().hidden_size;
   if (layer + 1 == config().num_hidden_layers) {
     step_.enqueue_head(count, {.stream = options_.stream});
     const auto normed = download_bf16(workspace_.normed.data(), size, options_.stream);
@@ -122,20 +121,20 @@ void Engine::Impl::read_layer_output(int layer, int count, std::vector<float>& h
   }
   const auto residual = download_bf16(workspace_.residual.data(), size, options_.stream);
   const auto delta = download_bf16(workspace_.delta.data(), size, options_.stream);
-  for (std::size_t i = 0; i < size; ++i) hidden.push_back(residual[i] + delta[i]);
+  for (size_t i = 0; i < size; ++i) hidden.push_back(residual[i] + delta[i]);
 }
 
 void Engine::Impl::read_lists(int first, int count, std::vector<IndexList>& lists) {
   // A model without an indexer keeps no lists: its tokens take every position.
   const int topk = config().index_topk;
-  std::vector<int> flat(static_cast<std::size_t>(count) * topk);
+  std::vector<int> flat(static_cast<size_t>(count) * topk);
   check_cuda(cudaMemcpyAsync(flat.data(), workspace_.lists.data(), flat.size() * sizeof(int),
                              cudaMemcpyDeviceToHost, options_.stream),
              "copy of the index lists");
   synchronize();
   for (int i = 0; i < count; ++i) {
     const int keys = first + i + 1;
-    const auto kept = flat.begin() + static_cast<std::ptrdiff_t>(i) * topk;
+    const auto kept = flat.begin() + static_cast<ptrdiff_t>(i) * topk;
     IndexList& list = lists.emplace_back(kept, kept + (keys > topk ? topk : 0));
     if (list.empty()) {
       list.resize(keys);

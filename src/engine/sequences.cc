@@ -5,21 +5,21 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "engine/kernels/support/step_row.h"
-#include "engine/sampling.h"
+#include "model/sampling.h"
+#include "step/kernels/support/step_row.h"
 
 namespace slipstream::engine {
 
-using kernels::kPageSize;
+using step::kernels::kPageSize;
 
-Sequences::Sequences(int most, int pages, std::int64_t most_positions)
+Sequences::Sequences(int most, int pages, int64_t most_positions)
     : most_(most), most_positions_(most_positions) {
   for (int page = pages - 1; page >= 0; --page) free_pages_.push_back(page);
   for (int slot = most - 1; slot >= 0; --slot) free_slots_.push_back(slot);
 }
 
 SequenceId Sequences::create(const SamplingOptions& sampling) {
-  check_sampling(sampling);
+  model::check_sampling(sampling);
   if (free_slots_.empty()) {
     throw InvalidArgument(
         fmt::format("sequences must be at most max_sequences = {}, are {}", most_, most_ + 1));
@@ -43,24 +43,23 @@ Sequence& Sequences::at(SequenceId id) {
   const auto found = living_.find(id);
   if (found == living_.end()) {
     throw InvalidArgument(
-        fmt::format("sequence must be a living one, is {}", static_cast<std::int64_t>(id)));
+        fmt::format("sequence must be a living one, is {}", static_cast<int64_t>(id)));
   }
   return found->second;
 }
 
-std::size_t Sequences::missing_pages(const Sequence& sequence, std::int64_t tokens) const {
-  const std::int64_t length = sequence.length + tokens;
+size_t Sequences::missing_pages(const Sequence& sequence, int64_t tokens) const {
+  const int64_t length = sequence.length + tokens;
   if (length > most_positions_) {
     throw InvalidArgument(fmt::format("a sequence must have at most {} tokens, would have {}",
                                       most_positions_, length));
   }
-  const auto wanted = static_cast<std::size_t>((length + kPageSize - 1) / kPageSize);
+  const auto wanted = static_cast<size_t>((length + kPageSize - 1) / kPageSize);
   return wanted - std::min(wanted, sequence.pages.size());
 }
 
-std::vector<Sequence*> Sequences::reserve(std::span<Sequence* const> sequences,
-                                          std::int64_t tokens) {
-  std::size_t missing = 0;
+std::vector<Sequence*> Sequences::reserve(std::span<Sequence* const> sequences, int64_t tokens) {
+  size_t missing = 0;
   for (const Sequence* sequence : sequences) missing += missing_pages(*sequence, tokens);
   if (missing > free_pages_.size()) {
     throw InvalidArgument(fmt::format("the cache must have {} free pages of {} tokens, has {}",
@@ -68,7 +67,7 @@ std::vector<Sequence*> Sequences::reserve(std::span<Sequence* const> sequences,
   }
   std::vector<Sequence*> grown;
   for (Sequence* sequence : sequences) {
-    const auto count = static_cast<std::ptrdiff_t>(missing_pages(*sequence, tokens));
+    const auto count = static_cast<ptrdiff_t>(missing_pages(*sequence, tokens));
     if (count == 0) continue;
     // The last ones, from the back.
     sequence->pages.insert(sequence->pages.end(), free_pages_.rbegin(),

@@ -13,14 +13,14 @@ namespace slipstream::engine {
 struct Sequence {
   int slot = 0;  // its row in the page table
   std::vector<int> pages;
-  std::int64_t length = 0;  // tokens in the cache
-  int next_token = -1;      // input of the next step; -1 before anything was processed
+  int64_t length = 0;   // tokens in the cache
+  int next_token = -1;  // input of the next step; -1 before anything was processed
   SamplingOptions sampling;
 };
 
 class Sequences {
  public:
-  Sequences(int most, int pages, std::int64_t most_positions);
+  Sequences(int most, int pages, int64_t most_positions);
 
   SequenceId create(const SamplingOptions& sampling);
   void free(SequenceId id);
@@ -28,14 +28,14 @@ class Sequences {
   [[nodiscard]] Sequence& at(SequenceId id);
   // Makes sure that each of the sequences has pages for `tokens` more, and returns those that got
   // any. Throws InvalidArgument where the cache or the positions end; then none of them got any.
-  std::vector<Sequence*> reserve(std::span<Sequence* const> sequences, std::int64_t tokens);
+  std::vector<Sequence*> reserve(std::span<Sequence* const> sequences, int64_t tokens);
 
  private:
-  [[nodiscard]] std::size_t missing_pages(const Sequence& sequence, std::int64_t tokens) const;
+  [[nodiscard]] size_t missing_pages(const Sequence& sequence, int64_t tokens) const;
 
   int most_;
-  std::int64_t most_positions_;
-  std::int64_t next_id_ = 0;
+  int64_t most_positions_;
+  int64_t next_id_ = 0;
   std::map<SequenceId, Sequence> living_;
   std::vector<int> free_pages_;
   std::vector<int> free_slots_;

@@ -8,8 +8,8 @@
 namespace slipstream::engine {
 namespace {
 
-std::size_t count_programmatic_edges(cudaGraph_t graph) {
-  std::size_t count = 0;
+size_t count_programmatic_edges(cudaGraph_t graph) {
+  size_t count = 0;
   check_cuda(cudaGraphGetEdges(graph, nullptr, nullptr, nullptr, &count), "cudaGraphGetEdges");
   std::vector<cudaGraphNode_t> from(count);
   std::vector<cudaGraphNode_t> to(count);

@@ -6,7 +6,7 @@
 #include <array>
 #include <functional>
 
-#include "engine/kernels/support/step_row.h"
+#include "step/kernels/support/step_row.h"
 
 namespace slipstream::engine {
 
@@ -20,16 +20,16 @@ class StepGraphs {
   // Launches the graph of `tokens` tokens; `enqueue` fills it the first time.
   void launch(int tokens, cudaStream_t stream, const std::function<void()>& enqueue);
   // Kernels in the graph of `tokens` tokens; 0 before its first launch.
-  [[nodiscard]] std::size_t nodes(int tokens) const { return nodes_[tokens]; }
+  [[nodiscard]] size_t nodes(int tokens) const { return nodes_[tokens]; }
   // Of its edges, those by PDL: the kernel behind may start while the one in front still runs.
-  [[nodiscard]] std::size_t programmatic_edges(int tokens) const { return edges_[tokens]; }
+  [[nodiscard]] size_t programmatic_edges(int tokens) const { return edges_[tokens]; }
 
  private:
   void capture(int tokens, cudaStream_t stream, const std::function<void()>& enqueue);
 
-  std::array<cudaGraphExec_t, kernels::kMaxRows + 1> graphs_{};
-  std::array<std::size_t, kernels::kMaxRows + 1> nodes_{};
-  std::array<std::size_t, kernels::kMaxRows + 1> edges_{};
+  std::array<cudaGraphExec_t, step::kernels::kMaxRows + 1> graphs_{};
+  std::array<size_t, step::kernels::kMaxRows + 1> nodes_{};
+  std::array<size_t, step::kernels::kMaxRows + 1> edges_{};
 };
 
 }  // namespace slipstream::engine

@@ -2,12 +2,12 @@
 
 #include <cstddef>
 
-#include "engine/kernels/support/step_row.h"
 #include "slipstream/error.h"
+#include "step/kernels/support/step_row.h"
 
 namespace slipstream::engine {
 
-using kernels::kMaxRows;
+using step::kernels::kMaxRows;
 
 TokenRing::TokenRing() {
   check_cuda(cudaMallocHost(reinterpret_cast<void**>(&tokens_), sizeof(int) * kSlots * kMaxRows),
@@ -23,7 +23,7 @@ TokenRing::~TokenRing() {
 }
 
 void TokenRing::send(int step, const int* device, int count, cudaStream_t stream) {
-  const std::ptrdiff_t slot = step % kSlots;
+  const ptrdiff_t slot = step % kSlots;
   check_cuda(cudaMemcpyAsync(tokens_ + slot * kMaxRows, device, count * sizeof(int),
                              cudaMemcpyDeviceToHost, stream),
              "copy of the sampled tokens");
@@ -31,9 +31,9 @@ void TokenRing::send(int step, const int* device, int count, cudaStream_t stream
 }
 
 std::span<const int> TokenRing::receive(int step, int count) const {
-  const std::ptrdiff_t slot = step % kSlots;
+  const ptrdiff_t slot = step % kSlots;
   check_cuda(cudaEventSynchronize(events_[slot]), "cudaEventSynchronize");
-  return {tokens_ + slot * kMaxRows, static_cast<std::size_t>(count)};
+  return {tokens_ + slot * kMaxRows, static_cast<size_t>(count)};
 }
 
 }  // namespace slipstream::engine

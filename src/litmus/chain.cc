@@ -9,7 +9,7 @@
 namespace slipstream::litmus {
 namespace {
 
-constexpr std::size_t kScratchBytes = 4096;
+constexpr size_t kScratchBytes = 4096;
 
 class Attributes {
  public:

@@ -21,9 +21,9 @@ struct Kernel {
   bool dependent = false;  // launched with the PDL attribute
   unsigned blocks = 0;     // 0: as many as the rig says
   unsigned cluster = 1;
-  std::size_t shared_bytes = 0;
+  size_t shared_bytes = 0;
   bool cooperative = false;
-  bool remote_domain = false;  // in the second memory synchronisation domain
+  bool remote_domain = false;  // in the second memory synchronization domain
   int stream = 0;
   std::optional<int> programmatic_event = std::nullopt;  // number of an event that the launch fires
   bool at_block_start = false;

@@ -13,7 +13,7 @@
 namespace slipstream::litmus {
 
 // What is written about the thing a case looks for.
-enum class Promise : std::uint8_t {
+enum class Promise : uint8_t {
   kNever,   // documents promise that it cannot happen
   kMay,     // documents say that it may happen
   kUnsaid,  // no document promises that it cannot

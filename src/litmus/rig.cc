@@ -15,10 +15,10 @@ namespace slipstream::litmus {
 namespace {
 
 // More than the L2 cache holds, in grids as large as half a GPU.
-constexpr std::size_t kTrafficBytesPerBlock = std::size_t{4} << 20;
+constexpr size_t kTrafficBytesPerBlock = size_t{4} << 20;
 
 template <class T>
-std::size_t bytes_of(std::size_t count) {
+size_t bytes_of(size_t count) {
   return count * sizeof(T);
 }
 
@@ -64,8 +64,7 @@ Rig::Rig(const RigOptions& options)
     : options_(options), multiprocessors_(multiprocessor_count()), random_(options.seed) {
   resources_.blocks = options.blocks == 0 ? std::max(2U, multiprocessors_ / 2) : options.blocks;
   resources_.data_blocks = std::max(resources_.blocks, multiprocessors_);
-  const std::size_t words =
-      std::size_t{resources_.data_blocks} * kThreadsPerBlock * kWordsPerThread;
+  const size_t words = size_t{resources_.data_blocks} * kThreadsPerBlock * kWordsPerThread;
   data_ = DeviceBuffer(bytes_of<unsigned>(words));
   scratch_ = DeviceBuffer(4096);
   control_ = DeviceBuffer(sizeof(Control));

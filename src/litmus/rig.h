@@ -19,11 +19,11 @@ struct RigOptions {
   double delay_microseconds = 20;  // of delay(100), on average
   unsigned blocks = 0;             // of a grid; 0: half the multiprocessors
   double timeout_seconds = 10;     // for one execution of a chain
-  std::uint32_t seed = 1;
+  uint32_t seed = 1;
   bool without_traffic = false;  // leaves out the stores that keep the memory system busy
 };
 
-enum class Mode : std::uint8_t { kStream, kGraph };
+enum class Mode : uint8_t { kStream, kGraph };
 
 using Slots = std::array<Slot, kSlots>;
 

@@ -12,7 +12,7 @@
 
 namespace slipstream::litmus {
 
-enum class Action : std::uint8_t {
+enum class Action : uint8_t {
   kWait,
   kTrigger,
   kDelay,           // argument: percent of the run's delay, and as much again at random
@@ -38,17 +38,17 @@ inline constexpr unsigned kSlots = 100;
 
 struct Step {
   Action action = Action::kExit;
-  std::uint8_t slot = 0;
+  uint8_t slot = 0;
   // Who takes part; everybody unless narrowed by the functions below.
-  std::uint8_t first_warp = 0;
-  std::uint8_t end_warp = 255;
-  std::uint8_t cluster_rank = kAnyRank;
+  uint8_t first_warp = 0;
+  uint8_t end_warp = 255;
+  uint8_t cluster_rank = kAnyRank;
   bool only_first_block = false;
   bool not_first_block = false;
-  std::uint32_t argument = 0;
-  std::uint32_t words = 1;  // of each thread that are read or written
+  uint32_t argument = 0;
+  uint32_t words = 1;  // of each thread that are read or written
 
-  [[nodiscard]] Step in_warps(std::uint8_t first, std::uint8_t end) const {
+  [[nodiscard]] Step in_warps(uint8_t first, uint8_t end) const {
     Step step = *this;
     step.first_warp = first;
     step.end_warp = end;
@@ -64,14 +64,14 @@ struct Step {
     step.not_first_block = true;
     return step;
   }
-  [[nodiscard]] Step in_cluster_rank(std::uint8_t rank) const {
+  [[nodiscard]] Step in_cluster_rank(uint8_t rank) const {
     Step step = *this;
     step.cluster_rank = rank;
     return step;
   }
   [[nodiscard]] Step counted_in(unsigned number) const {
     Step step = *this;
-    step.slot = static_cast<std::uint8_t>(number);
+    step.slot = static_cast<uint8_t>(number);
     return step;
   }
 };

@@ -13,7 +13,7 @@ namespace slipstream {
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;
-  explicit DeviceBuffer(std::size_t bytes) : bytes_(bytes) {
+  explicit DeviceBuffer(size_t bytes) : bytes_(bytes) {
     if (bytes > 0) check_cuda(cudaMalloc(&data_, bytes), "cudaMalloc");
   }
   DeviceBuffer(DeviceBuffer&& other) noexcept
@@ -28,18 +28,18 @@ class DeviceBuffer {
   ~DeviceBuffer() { (void)cudaFree(data_); }
 
   [[nodiscard]] void* data() const { return data_; }
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] size_t bytes() const { return bytes_; }
 
-  void copy_from_host(const void* source, std::size_t bytes) {
+  void copy_from_host(const void* source, size_t bytes) {
     check_cuda(cudaMemcpy(data_, source, bytes, cudaMemcpyHostToDevice), "copy to the device");
   }
-  void copy_to_host(void* target, std::size_t bytes) const {
+  void copy_to_host(void* target, size_t bytes) const {
     check_cuda(cudaMemcpy(target, data_, bytes, cudaMemcpyDeviceToHost), "copy from the device");
   }
 
  private:
   void* data_ = nullptr;
-  std::size_t bytes_ = 0;
+  size_t bytes_ = 0;
 };
 
 }  // namespace slipstream

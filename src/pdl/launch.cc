@@ -20,8 +20,8 @@ constexpr int kFirstArchitectureWithPdl = 90;
 
 // What the runtime says of one kernel on one device, asked once.
 struct LoadedKernel {
-  bool has_wait_instruction = false;             // compiled for sm_90 or later
-  std::size_t dynamic_shared_bytes_allowed = 0;  // what static shared memory leaves, until raised
+  bool has_wait_instruction = false;        // compiled for sm_90 or later
+  size_t dynamic_shared_bytes_allowed = 0;  // what static shared memory leaves, until raised
 };
 
 // Process-wide state: the switches and what was learnt about devices and kernels.
@@ -56,7 +56,7 @@ int current_device() {
 // Looks the kernel up, and raises its limit of dynamic shared memory where this launch needs more
 // than any before.
 LoadedKernel prepare(const KernelDeclaration& declaration, const void* function, int device,
-                     std::size_t dynamic_shared_bytes) {
+                     size_t dynamic_shared_bytes) {
   const std::lock_guard lock(state().mutex);
   auto [entry, is_new] = state().kernels.try_emplace({function, device});
   LoadedKernel& kernel = entry->second;
@@ -69,8 +69,7 @@ LoadedKernel prepare(const KernelDeclaration& declaration, const void* function,
     // PTX version.
     kernel.has_wait_instruction = attributes.ptxVersion >= kFirstArchitectureWithPdl &&
                                   attributes.binaryVersion >= kFirstArchitectureWithPdl;
-    kernel.dynamic_shared_bytes_allowed =
-        static_cast<std::size_t>(attributes.maxDynamicSharedSizeBytes);
+    kernel.dynamic_shared_bytes_allowed = static_cast<size_t>(attributes.maxDynamicSharedSizeBytes);
     // Left to itself the driver sizes shared memory for the kernel alone, and the next kernel's
     // CTAs find no room.
     check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout,

@@ -10,7 +10,7 @@
 
 namespace slipstream {
 
-std::int64_t size_of(DType dtype) {
+int64_t size_of(DType dtype) {
   switch (dtype) {
     case DType::kFloat32:
     case DType::kInt32:
@@ -55,7 +55,7 @@ std::string to_string(DType dtype) {
 
 namespace {
 
-void require_rank(std::size_t rank) {
+void require_rank(size_t rank) {
   if (rank < 1 || rank > kMaxRank) {
     throw InvalidArgument(
         fmt::format("a tensor must have rank 1 to {}, is rank {}", kMaxRank, rank));
@@ -64,19 +64,19 @@ void require_rank(std::size_t rank) {
 
 }  // namespace
 
-Tensor::Tensor(void* data, DType dtype, std::initializer_list<std::int64_t> shape)
+Tensor::Tensor(void* data, DType dtype, std::initializer_list<int64_t> shape)
     : data(data), dtype(dtype), rank(static_cast<int>(shape.size())) {
   require_rank(shape.size());
   std::copy(shape.begin(), shape.end(), this->shape.begin());
-  std::int64_t stride = 1;
+  int64_t stride = 1;
   for (int axis = rank - 1; axis >= 0; --axis) {
     strides[axis] = stride;
-    stride *= std::max<std::int64_t>(this->shape[axis], 1);
+    stride *= std::max<int64_t>(this->shape[axis], 1);
   }
 }
 
-Tensor::Tensor(void* data, DType dtype, std::initializer_list<std::int64_t> shape,
-               std::initializer_list<std::int64_t> strides)
+Tensor::Tensor(void* data, DType dtype, std::initializer_list<int64_t> shape,
+               std::initializer_list<int64_t> strides)
     : Tensor(data, dtype, shape) {
   if (strides.size() != shape.size()) {
     throw InvalidArgument(fmt::format("a tensor of rank {} must have as many strides, has {}",
@@ -85,14 +85,14 @@ Tensor::Tensor(void* data, DType dtype, std::initializer_list<std::int64_t> shap
   std::copy(strides.begin(), strides.end(), this->strides.begin());
 }
 
-std::int64_t Tensor::numel() const {
-  std::int64_t count = rank == 0 ? 0 : 1;
+int64_t Tensor::numel() const {
+  int64_t count = rank == 0 ? 0 : 1;
   for (int axis = 0; axis < rank; ++axis) count *= shape[axis];
   return count;
 }
 
 bool Tensor::contiguous() const {
-  std::int64_t stride = 1;
+  int64_t stride = 1;
   for (int axis = rank - 1; axis >= 0; --axis) {
     if (shape[axis] != 1 && strides[axis] != stride) return false;
     stride *= shape[axis];

@@ -81,7 +81,7 @@ TEST_F(CheckCommand, LetsTheCallerSettleWhatAPointerHolds) {
   EXPECT_EQ(run({path("cache"), "--launches", path("constant.json"), "--fail-on", "warning"}), 0);
 }
 
-TEST_F(CheckCommand, SaysThatItCouldNotAnalyse) {
+TEST_F(CheckCommand, SaysThatItCouldNotAnalyze) {
   EXPECT_EQ(run({path("missing")}), 2);
   write("broken.ptx", ".version 8.8\n.target sm_90a\n.visible .entry k(\n");
   EXPECT_EQ(run({path("broken.ptx")}), 2);

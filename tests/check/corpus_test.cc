@@ -9,8 +9,8 @@
 
 #include "check/checker.h"
 #include "check/source_notes.h"
+#include "code/fatbin.h"
 #include "corpus_cases.h"
-#include "emulator/ptx/fatbin.h"
 
 namespace slipstream::check {
 namespace {
@@ -124,8 +124,8 @@ TEST_P(Corpus, ReportsTheSameLinesFromSassAlone) {
   if (one.source.find("// not in SASS alone: ") != std::string::npos) GTEST_SKIP();
   const fs::path path = fs::path(CORPUS_IMAGES) / (one.name + ".fatbin");
   std::set<std::string> found;
-  for (const auto& image : emulator::ptx::read_image_file(path.string())) {
-    if (image.kind == emulator::ptx::ImageKind::kPtx) continue;
+  for (const auto& image : code::read_image_file(path.string())) {
+    if (image.kind == code::ImageKind::kPtx) continue;
     const Report report = check_image(image.bytes, one.name, launches_in(one.source, false));
     EXPECT_TRUE(report.problems.empty());
     found.merge(reported(report.findings));

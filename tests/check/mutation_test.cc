@@ -11,10 +11,10 @@
 #include <set>
 #include <sstream>
 
+#include "check/analysis/kernel_code.h"
 #include "check/checker.h"
-#include "check/kernel_code.h"
-#include "check/ptx/lower.h"
-#include "emulator/ptx/fatbin.h"
+#include "check/lower/ptx/lower.h"
+#include "code/fatbin.h"
 
 namespace slipstream::check {
 namespace {
@@ -222,10 +222,10 @@ struct Tally {
 };
 
 void check_module(const std::string& ptx, std::map<std::string, Tally>& tallies) {
-  const auto module = emulator::ptx::Module::parse(ptx, "kernels.ptx");
+  const auto module = slipstream::ptx::Module::parse(ptx, "kernels.ptx");
   for (const auto& function : module->functions) {
     if (!function.is_entry || !function.has_body) continue;
-    const KernelCode code(ptx::lower(*module, function), "PTX", nullptr);
+    const KernelCode code(from_ptx::lower(*module, function), "PTX", nullptr);
     if (!code.ordering().has_wait) continue;
     const std::vector<std::string> lines = only_kernel(split_lines(ptx), code.function().name);
     const std::set<std::string> before = findings_of(join_lines(lines), code.function().name);
@@ -258,8 +258,8 @@ TEST(Mutation, ReportsBrokenKernelsOfTheProject) {
   std::map<std::string, Tally> tallies;
   for (std::string path; std::getline(objects, path);) {
     if (path.empty()) continue;
-    for (const auto& image : emulator::ptx::read_image_file(path)) {
-      if (image.kind == emulator::ptx::ImageKind::kPtx) check_module(image.bytes, tallies);
+    for (const auto& image : code::read_image_file(path)) {
+      if (image.kind == code::ImageKind::kPtx) check_module(image.bytes, tallies);
     }
   }
   size_t reported = 0;

@@ -10,8 +10,8 @@
 #include <sstream>
 
 #include "check/checker.h"
-#include "check/text_report.h"
-#include "emulator/ptx/fatbin.h"
+#include "check/report/text_report.h"
+#include "code/fatbin.h"
 
 namespace slipstream::check {
 namespace {
@@ -35,7 +35,7 @@ std::vector<std::string> seeds() {
   std::vector<std::string> result;
   for (const fs::path& path : paths) {
     result.push_back(read_file(path));
-    for (const auto& image : emulator::ptx::read_image_file(path.string())) {
+    for (const auto& image : code::read_image_file(path.string())) {
       result.push_back(image.bytes);
     }
   }
@@ -73,16 +73,16 @@ int rounds() {
 TEST(Robustness, DamagedImagesNeverCrash) {
   std::mt19937 random(20260101);
   size_t refused = 0;
-  size_t analysed = 0;
+  size_t analyzed = 0;
   for (const std::string& seed : seeds()) {
     for (int round = 0; round < rounds(); ++round) {
       const Report report = check_image(damage(seed, random), "damaged", {});
       EXPECT_FALSE(text_report(report).empty());
-      ++(report.problems.empty() ? analysed : refused);
+      ++(report.problems.empty() ? analyzed : refused);
     }
   }
   EXPECT_GT(refused, 0U);
-  EXPECT_GT(analysed, 0U);
+  EXPECT_GT(analyzed, 0U);
 }
 
 TEST(Robustness, TinyInputsAreProblems) {

@@ -1,4 +1,4 @@
-// The project's whole program is analysed within a minute on one core.
+// The project's whole program is analyzed within a minute on one core.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

@@ -65,8 +65,8 @@ TEST_F(Generate, NamesALayersInputThatIsMissing) {
 TEST_F(Generate, RejectsALayersInputWithoutHiddenStates) {
   GenerateOptions request = layer_options(2, kHidden);
   const std::array tensors = {
-      OutputTensor::of("other", {1, 2}, std::span<const float>(hidden_).first(2))};
-  engine::write_safetensors(request.layer_in, tensors);
+      model::OutputTensor::of("other", {1, 2}, std::span<const float>(hidden_).first(2))};
+  model::write_safetensors(request.layer_in, tensors);
   EXPECT_EQ(error_of(request), request.layer_in + ": tensor hidden must be there, is missing");
 }
 
@@ -82,8 +82,8 @@ TEST_F(Generate, RejectsALayersInputOfTheWrongShape) {
   EXPECT_EQ(error_of(request),
             request.layer_in +
                 ": tensor hidden must have 1 to max_position_embeddings = 40 rows, has 41");
-  const std::array tensors = {OutputTensor::of("hidden", {2}, std::array{1.0F, 2.0F})};
-  engine::write_safetensors(request.layer_in, tensors);
+  const std::array tensors = {model::OutputTensor::of("hidden", {2}, std::array{1.0F, 2.0F})};
+  model::write_safetensors(request.layer_in, tensors);
   EXPECT_EQ(error_of(request),
             request.layer_in + ": tensor hidden must be F32 with two axes, is F32[2]");
 }
@@ -100,16 +100,16 @@ TEST_F(Generate, RejectsListsThatAreNoLists) {
   GenerateOptions request = layer_options(2, kHidden);
   request.model = sharing_checkpoint();
   EXPECT_EQ(error_of(request), request.layer_in + ": tensor index_lists must be there, is missing");
-  const OutputTensor hidden =
-      OutputTensor::of("hidden", {2, kHidden}, std::span<const float>(hidden_));
-  const std::vector<std::int32_t> ids(3);
-  const auto lists = [&](std::vector<std::int64_t> shape) {
-    return OutputTensor::of("index_lists", std::move(shape), std::span<const std::int32_t>(ids));
+  const model::OutputTensor hidden =
+      model::OutputTensor::of("hidden", {2, kHidden}, std::span<const float>(hidden_));
+  const std::vector<int32_t> ids(3);
+  const auto lists = [&](std::vector<int64_t> shape) {
+    return model::OutputTensor::of("index_lists", std::move(shape), std::span<const int32_t>(ids));
   };
-  engine::write_safetensors(request.layer_in, std::array{hidden, lists({3, 1})});
+  model::write_safetensors(request.layer_in, std::array{hidden, lists({3, 1})});
   EXPECT_EQ(error_of(request),
             request.layer_in + ": tensor index_lists must have 2 rows, as hidden, is I32[3, 1]");
-  engine::write_safetensors(request.layer_in, std::array{hidden, lists({3})});
+  model::write_safetensors(request.layer_in, std::array{hidden, lists({3})});
   EXPECT_EQ(error_of(request),
             request.layer_in + ": tensor index_lists must be I32 with two axes, is I32[3]");
 }
@@ -167,13 +167,13 @@ TEST_F(Generate, LeavesAnEarlierFileAsItIsWhereARequestIsWrong) {
       [&](auto& request) { request.model = path("none"); },
       [&](auto& request) { request.model = path("logits"); },
   };
-  for (std::size_t i = 0; i < mistakes.size(); ++i) {
-    engine::test::write_text(path("logits"), "earlier");
+  for (size_t i = 0; i < mistakes.size(); ++i) {
+    model::test::write_text(path("logits"), "earlier");
     GenerateOptions request = options();
     request.logits_file = path("logits");
     mistakes[i](request);
     EXPECT_NE(error_of(request), "") << "mistake " << i;
-    EXPECT_EQ(engine::test::read_text(path("logits")), "earlier") << "mistake " << i;
+    EXPECT_EQ(model::test::read_text(path("logits")), "earlier") << "mistake " << i;
     EXPECT_FALSE(std::filesystem::exists(path("logits.partial"))) << "mistake " << i;
   }
 }

@@ -11,21 +11,21 @@
 #include <vector>
 
 #include "cli/generate.h"
-#include "engine/safetensors.h"
+#include "model/safetensors.h"
 #include "slipstream/launch.h"
-#include "tests/engine/support/shapes.h"
-#include "tests/engine/support/tiny_files.h"
+#include "tests/model/support/shapes.h"
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream::cli {
 
-using engine::OutputTensor;
-using engine::test::Shape;
-using engine::test::TemporaryDirectory;
+using model::OutputTensor;
+using model::test::Shape;
+using model::test::TemporaryDirectory;
 
 // A dense layer and one with experts.
 inline const std::string& checkpoint() {
-  return Shape{"TwoLayers", "deepseek-v32-tiny",
-               R"({"num_hidden_layers": 2, "max_position_embeddings": 40,
+  return model::test::Shape{"TwoLayers", "deepseek-v32-tiny",
+                            R"({"num_hidden_layers": 2, "max_position_embeddings": 40,
                    "rope_scaling": null, "vocab_size": 301, "intermediate_size": 512,
                    "moe_intermediate_size": 256, "n_routed_experts": 16})"}
       .directory();
@@ -36,8 +36,8 @@ inline constexpr int kHidden = 256;
 
 // Layer 1 shares the index list of layer 0.
 inline const std::string& sharing_checkpoint() {
-  return Shape{"Sharing", "glm-5.2-tiny-bf16",
-               R"({"num_hidden_layers": 2, "indexer_types": ["full", "shared"]})"}
+  return model::test::Shape{"Sharing", "glm-5.2-tiny-bf16",
+                            R"({"num_hidden_layers": 2, "indexer_types": ["full", "shared"]})"}
       .directory();
 }
 
@@ -67,10 +67,10 @@ inline std::vector<int> tokens_of(const GenerateOptions& options) {
 }
 
 inline std::string error_of(const GenerateOptions& options) {
-  return engine::test::message_of([&] { (void)output_of(options); });
+  return model::test::message_of([&] { (void)output_of(options); });
 }
 
-inline std::vector<float> floats_of(const engine::StoredTensor& tensor) {
+inline std::vector<float> floats_of(const model::StoredTensor& tensor) {
   std::vector<float> values(tensor.numel());
   std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
   return values;
@@ -84,23 +84,23 @@ class Generate : public testing::Test {
   [[nodiscard]] std::string path(const std::string& name) const { return directory_.path(name); }
 
   // Writes `hidden` [rows, columns] and returns the options that take it through layer 1.
-  [[nodiscard]] GenerateOptions layer_options(std::int64_t rows, std::int64_t columns) const {
+  [[nodiscard]] GenerateOptions layer_options(int64_t rows, int64_t columns) const {
     hidden_.resize(rows * columns);
-    for (std::size_t i = 0; i < hidden_.size(); ++i) {
+    for (size_t i = 0; i < hidden_.size(); ++i) {
       hidden_[i] = static_cast<float>(static_cast<int>(i * 37 % 101) - 50) / 64;
     }
     const std::array tensors = {
-        OutputTensor::of("hidden", {rows, columns}, std::span<const float>(hidden_))};
+        model::OutputTensor::of("hidden", {rows, columns}, std::span<const float>(hidden_))};
     GenerateOptions result;
     result.model = checkpoint();
     result.layer_in = path("hidden.safetensors");
     result.layer = 1;
-    engine::write_safetensors(result.layer_in, tensors);
+    model::write_safetensors(result.layer_in, tensors);
     return result;
   }
 
   // Of what leaves layer 1 if it takes the file that layer 0 wrote, as it was written.
-  [[nodiscard]] std::vector<std::int64_t> shape_behind_two_layers(GenerateOptions request) const {
+  [[nodiscard]] std::vector<int64_t> shape_behind_two_layers(GenerateOptions request) const {
     request.layer = 0;
     request.layer_out = path("first.safetensors");
     (void)output_of(request);
@@ -108,11 +108,11 @@ class Generate : public testing::Test {
     request.layer_in = request.layer_out;
     request.layer_out = path("second.safetensors");
     (void)output_of(request);
-    return engine::TensorStore::open_file(request.layer_out).at("hidden").shape;
+    return model::TensorStore::open_file(request.layer_out).at("hidden").shape;
   }
 
   mutable std::vector<float> hidden_;
-  TemporaryDirectory directory_;
+  model::test::TemporaryDirectory directory_;
 };
 
 }  // namespace slipstream::cli

@@ -16,10 +16,10 @@ TEST_F(Generate, WritesTheLogitsThatItsTokensAreChosenFrom) {
   GenerateOptions request = options();
   request.logits_file = path("logits.safetensors");
   const std::vector<int> tokens = tokens_of(request);
-  const auto store = engine::TensorStore::open_file(request.logits_file);
-  const engine::StoredTensor& logits = store.at("logits");
-  EXPECT_EQ(logits.type, engine::StoredType::kF32);
-  ASSERT_EQ(logits.shape, (std::vector<std::int64_t>{3, kVocabulary}));
+  const auto store = model::TensorStore::open_file(request.logits_file);
+  const model::StoredTensor& logits = store.at("logits");
+  EXPECT_EQ(logits.type, model::StoredType::kF32);
+  ASSERT_EQ(logits.shape, (std::vector<int64_t>{3, kVocabulary}));
   const std::vector<float> values = floats_of(logits);
   for (int row = 0; row < 3; ++row) {
     const auto first = values.begin() + row * kVocabulary;
@@ -36,8 +36,8 @@ TEST_F(Generate, GivesTheSameLogitsWhenItsOwnTokensAreForced) {
   forced.logits_file = path("forced.safetensors");
   for (const int token : tokens) forced.force_ids += std::to_string(token) + ",";
   EXPECT_EQ(tokens_of(forced), tokens);
-  EXPECT_EQ(floats_of(engine::TensorStore::open_file(forced.logits_file).at("logits")),
-            floats_of(engine::TensorStore::open_file(request.logits_file).at("logits")));
+  EXPECT_EQ(floats_of(model::TensorStore::open_file(forced.logits_file).at("logits")),
+            floats_of(model::TensorStore::open_file(request.logits_file).at("logits")));
 }
 
 TEST_F(Generate, FollowsForcedIds) {
@@ -51,14 +51,14 @@ TEST_F(Generate, FollowsForcedIds) {
   other.force_ids = "7 18 9";
   other.logits_file = path("b.safetensors");
   (void)tokens_of(other);
-  const auto a = floats_of(engine::TensorStore::open_file(request.logits_file).at("logits"));
-  const auto b = floats_of(engine::TensorStore::open_file(other.logits_file).at("logits"));
+  const auto a = floats_of(model::TensorStore::open_file(request.logits_file).at("logits"));
+  const auto b = floats_of(model::TensorStore::open_file(other.logits_file).at("logits"));
   EXPECT_TRUE(std::equal(a.begin(), a.begin() + 2 * kVocabulary, b.begin()));
   EXPECT_FALSE(std::equal(a.begin() + 2 * kVocabulary, a.end(), b.begin() + 2 * kVocabulary));
 }
 
 TEST_F(Generate, GivesTheSameTokensFromAFileAndWithoutPdl) {
-  engine::test::write_text(path("prompt"), "3 1 4 1 5\n");
+  model::test::write_text(path("prompt"), "3 1 4 1 5\n");
   GenerateOptions request = options();
   const std::vector<int> tokens = tokens_of(request);
   request.prompt_ids.clear();
@@ -89,8 +89,8 @@ TEST_F(Generate, RunsOneRanksShare) {
   (void)tokens_of(request);
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             "slipstream: rank 1 of 2 alone: results are its partial sums\n");
-  const auto store = engine::TensorStore::open_file(request.logits_file);
-  EXPECT_EQ(store.at("logits").shape, (std::vector<std::int64_t>{2, kVocabulary / 2}));
+  const auto store = model::TensorStore::open_file(request.logits_file);
+  EXPECT_EQ(store.at("logits").shape, (std::vector<int64_t>{2, kVocabulary / 2}));
 }
 
 TEST_F(Generate, RunsOneLayerAsTheEngineDoes) {
@@ -98,11 +98,11 @@ TEST_F(Generate, RunsOneLayerAsTheEngineDoes) {
   EXPECT_EQ(output_of(request), request.layer_in + ".out.safetensors\n");
   engine::test::EngineRunner runner(checkpoint(), engine::KvFormat::kBf16, 64);
   const engine::LayerResult expected = runner.engine().run_layer(1, hidden_);
-  const auto store = engine::TensorStore::open_file(request.layer_in + ".out.safetensors");
-  ASSERT_EQ(store.at("hidden").shape, (std::vector<std::int64_t>{5, kHidden}));
+  const auto store = model::TensorStore::open_file(request.layer_in + ".out.safetensors");
+  ASSERT_EQ(store.at("hidden").shape, (std::vector<int64_t>{5, kHidden}));
   EXPECT_EQ(floats_of(store.at("hidden")), expected.hidden);
-  ASSERT_EQ(store.at("index_lists").shape, (std::vector<std::int64_t>{5, 5}));
-  std::array<std::int32_t, 25> lists{};
+  ASSERT_EQ(store.at("index_lists").shape, (std::vector<int64_t>{5, 5}));
+  std::array<int32_t, 25> lists{};
   std::memcpy(lists.data(), store.at("index_lists").bytes.data(), sizeof(lists));
   for (int row = 0; row < 5; ++row) {
     for (int i = 0; i < 5; ++i) EXPECT_EQ(lists.at(row * 5 + i), i <= row ? i : -1);
@@ -112,12 +112,11 @@ TEST_F(Generate, RunsOneLayerAsTheEngineDoes) {
 TEST_F(Generate, HandsListsFromALayerToTheOneThatSharesThem) {
   GenerateOptions first = layer_options(3, kHidden);
   first.model = sharing_checkpoint();
-  EXPECT_EQ(shape_behind_two_layers(first), (std::vector<std::int64_t>{3, kHidden}));
+  EXPECT_EQ(shape_behind_two_layers(first), (std::vector<int64_t>{3, kHidden}));
 }
 
 TEST_F(Generate, LetsALayerWithAnIndexerOfItsOwnPassOverListsInItsInput) {
-  EXPECT_EQ(shape_behind_two_layers(layer_options(3, kHidden)),
-            (std::vector<std::int64_t>{3, kHidden}));
+  EXPECT_EQ(shape_behind_two_layers(layer_options(3, kHidden)), (std::vector<int64_t>{3, kHidden}));
 }
 
 }  // namespace

@@ -2,14 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/engine/support/tiny_files.h"
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream::cli {
 namespace {
 
-using engine::test::message_of;
-using engine::test::TemporaryDirectory;
-using engine::test::write_text;
+using model::test::message_of;
+using model::test::TemporaryDirectory;
+using model::test::write_text;
 
 TEST(GenerateIds, AreSeparatedByCommasAndWhiteSpace) {
   EXPECT_EQ(parse_ids("1,2, 3\n4\t5,", "ids"), (std::vector<int>{1, 2, 3, 4, 5}));
@@ -17,19 +17,19 @@ TEST(GenerateIds, AreSeparatedByCommasAndWhiteSpace) {
 }
 
 TEST(GenerateIds, NameWhatIsNoId) {
-  EXPECT_EQ(message_of([] { (void)parse_ids("1,x7,3", "--prompt-ids"); }),
+  EXPECT_EQ(model::test::message_of([] { (void)parse_ids("1,x7,3", "--prompt-ids"); }),
             "--prompt-ids must be token ids like 1,2,3, has \"x7\"");
-  EXPECT_EQ(message_of([] { (void)parse_ids("1,-2", "f"); }),
+  EXPECT_EQ(model::test::message_of([] { (void)parse_ids("1,-2", "f"); }),
             "f must be token ids like 1,2,3, has \"-2\"");
-  EXPECT_EQ(message_of([] { (void)parse_ids("99999999999", "f"); }),
+  EXPECT_EQ(model::test::message_of([] { (void)parse_ids("99999999999", "f"); }),
             "f must be token ids like 1,2,3, has \"99999999999\"");
-  EXPECT_EQ(message_of([] { (void)parse_ids("1.5", "f"); }),
+  EXPECT_EQ(model::test::message_of([] { (void)parse_ids("1.5", "f"); }),
             "f must be token ids like 1,2,3, has \"1.5\"");
 }
 
 TEST(GeneratePrompt, ComesFromTheCommandLineOrAFile) {
-  const TemporaryDirectory directory;
-  write_text(directory.path("ids"), "7 8\n9\n");
+  const model::test::TemporaryDirectory directory;
+  model::test::write_text(directory.path("ids"), "7 8\n9\n");
   GenerateOptions options;
   options.prompt_file = directory.path("ids");
   EXPECT_EQ(read_prompt(options), (std::vector<int>{7, 8, 9}));
@@ -41,16 +41,16 @@ TEST(GeneratePrompt, ComesFromTheCommandLineOrAFile) {
 TEST(GeneratePrompt, MustBeGivenOnce) {
   GenerateOptions options;
   const std::string message = "one of --prompt-ids and --prompt-file must be given";
-  EXPECT_EQ(message_of([&] { (void)read_prompt(options); }), message);
+  EXPECT_EQ(model::test::message_of([&] { (void)read_prompt(options); }), message);
   options.prompt_ids = "1,2";
   options.prompt_file = "file";
-  EXPECT_EQ(message_of([&] { (void)read_prompt(options); }), message);
+  EXPECT_EQ(model::test::message_of([&] { (void)read_prompt(options); }), message);
 }
 
 TEST(GeneratePrompt, MustNotBeEmpty) {
   GenerateOptions options;
   options.prompt_ids = ", ,";
-  EXPECT_EQ(message_of([&] { (void)read_prompt(options); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)read_prompt(options); }),
             "the prompt must have at least one token id, has none");
 }
 
@@ -60,7 +60,7 @@ TEST(GenerateCount, FollowsTheForcedIds) {
   EXPECT_EQ(token_count(options, 5), 5);
   options.count = 3;
   EXPECT_EQ(token_count(options, 5), 3);
-  EXPECT_EQ(message_of([&] { (void)token_count(options, 2); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)token_count(options, 2); }),
             "-n must be at most the 2 ids of --force-ids, is 3");
 }
 

@@ -9,8 +9,8 @@
 #include <set>
 
 #include "tests/engine/support/engine_runner.h"
-#include "tests/engine/support/reference_runner.h"
-#include "tests/engine/support/shapes.h"
+#include "tests/model/support/reference_runner.h"
+#include "tests/model/support/shapes.h"
 
 namespace slipstream::engine::test {
 namespace {
@@ -28,7 +28,7 @@ struct Border {
 // The sizes that the limits were set for, but one layer (of experts) and another index_topk.
 const std::string& checkpoint(int index_topk) {
   const std::string topk = std::to_string(index_topk);
-  return Shape{
+  return model::test::Shape{
       "TopK" + topk, "deepseek-v32-tiny",
       R"({"num_hidden_layers": 1, "first_k_dense_replace": 0, "index_topk": )" + topk + "}"}
       .directory();
@@ -43,18 +43,20 @@ std::vector<int> ids(int count) {
 // What the exact model and the rounding reference say, once per context.
 struct Oracle {
   explicit Oracle(int context)
-      : exact_model(load_reference(checkpoint(context), Mode::kExact)),
+      : exact_model(model::test::load_reference(checkpoint(context), model::test::Mode::kExact)),
         tokens(ids(context + 1 + kWindow)),
-        exact(ReferenceRunner(exact_model, static_cast<int>(tokens.size())).step(tokens, 0)),
-        rounded(ReferenceRunner(load_reference(checkpoint(context), Mode::kBf16Cache),
-                                static_cast<int>(tokens.size()))
+        exact(model::test::ReferenceRunner(exact_model, static_cast<int>(tokens.size()))
+                  .step(tokens, 0)),
+        rounded(model::test::ReferenceRunner(
+                    model::test::load_reference(checkpoint(context), model::test::Mode::kBf16Cache),
+                    static_cast<int>(tokens.size()))
                     .step(tokens, 0)
                     .logits) {}
 
-  reference::Model exact_model;
+  model::reference::Model exact_model;
   std::vector<int> tokens;
-  reference::StepResult exact;
-  Matrix rounded;
+  model::reference::StepResult exact;
+  model::reference::Matrix rounded;
 };
 
 const Oracle& oracle(int context) {
@@ -62,8 +64,8 @@ const Oracle& oracle(int context) {
   return oracles.try_emplace(context, context).first->second;
 }
 
-Matrix row_of(const Matrix& matrix, int row) {
-  Matrix result(1, matrix.columns());
+model::reference::Matrix row_of(const model::reference::Matrix& matrix, int row) {
+  model::reference::Matrix result(1, matrix.columns());
   const auto values = matrix.row(row);
   result.values().assign(values.begin(), values.end());
   return result;
@@ -78,10 +80,10 @@ class EngineBorder : public testing::TestWithParam<Border> {
 
   // Lists are every position up to index_topk, and index_topk distinct ones behind it.
   void expect_lists(const std::vector<IndexList>& lists) const {
-    ASSERT_EQ(lists.size(), static_cast<std::size_t>(border_.tokens()));
+    ASSERT_EQ(lists.size(), static_cast<size_t>(border_.tokens()));
     for (int row = border_.context - kWindow; row < border_.tokens(); ++row) {
       const std::set<int> distinct(lists[row].begin(), lists[row].end());
-      EXPECT_EQ(lists[row].size(), static_cast<std::size_t>(std::min(border_.context, row + 1)));
+      EXPECT_EQ(lists[row].size(), static_cast<size_t>(std::min(border_.context, row + 1)));
       EXPECT_EQ(distinct.size(), lists[row].size()) << "row " << row;
       EXPECT_GE(*distinct.begin(), 0) << "row " << row;
       EXPECT_LE(*distinct.rbegin(), row) << "row " << row;
@@ -94,33 +96,34 @@ class EngineBorder : public testing::TestWithParam<Border> {
 };
 
 TEST_P(EngineBorder, ALayerAloneReachesTheLimits) {
-  const tiny::GoldenLimits limits = Golden("deepseek-v32-tiny").limits();
+  const model::tiny::GoldenLimits limits = model::test::Golden("deepseek-v32-tiny").limits();
   const LayerResult result =
       runner_.engine().run_layer(0, oracle_.exact.layer_inputs.front().values());
-  const Matrix& expected = oracle_.exact.final_hidden;
-  Matrix actual(expected.rows(), expected.columns());
+  const model::reference::Matrix& expected = oracle_.exact.final_hidden;
+  model::reference::Matrix actual(expected.rows(), expected.columns());
   actual.values() = result.hidden;
-  const std::vector<double> errors = relative_errors(actual, expected);
+  const std::vector<double> errors = model::test::relative_errors(actual, expected);
   const std::vector<double> near(errors.begin() + border_.context - kWindow, errors.end());
-  EXPECT_LE(quantile(near, 0.50), limits.layer_error_p50);
-  EXPECT_LE(quantile(near, 0.75), limits.layer_error_p75);
-  EXPECT_LE(quantile(errors, 0.50), limits.layer_error_p50);
-  EXPECT_LE(quantile(errors, 0.75), limits.layer_error_p75);
-  RecordProperty("p50", std::to_string(quantile(near, 0.50)));
-  RecordProperty("p75", std::to_string(quantile(near, 0.75)));
+  EXPECT_LE(model::test::quantile(near, 0.50), limits.layer_error_p50);
+  EXPECT_LE(model::test::quantile(near, 0.75), limits.layer_error_p75);
+  EXPECT_LE(model::test::quantile(errors, 0.50), limits.layer_error_p50);
+  EXPECT_LE(model::test::quantile(errors, 0.75), limits.layer_error_p75);
+  RecordProperty("p50", std::to_string(model::test::quantile(near, 0.50)));
+  RecordProperty("p75", std::to_string(model::test::quantile(near, 0.75)));
   expect_lists(result.lists);
 }
 
 TEST_P(EngineBorder, LogitsReachTheLimitAsTheContextGrows) {
-  const tiny::GoldenLimits limits = Golden("deepseek-v32-tiny").limits();
-  const Step step = runner_.start_sequence();
+  const model::tiny::GoldenLimits limits = model::test::Golden("deepseek-v32-tiny").limits();
+  const model::test::Step step = runner_.start_sequence();
   const int before = border_.context - 2;
   (void)step({oracle_.tokens.begin(), oracle_.tokens.begin() + before}, 0);
   double drop = 0;
   for (int position = before; position < before + 3; ++position) {
-    const Matrix exact = row_of(oracle_.exact.logits, position);
-    const double cosine = mean_cosine(step({oracle_.tokens[position]}, position), exact);
-    drop += (mean_cosine(row_of(oracle_.rounded, position), exact) - cosine) / 3;
+    const model::reference::Matrix exact = row_of(oracle_.exact.logits, position);
+    const double cosine =
+        model::test::mean_cosine(step({oracle_.tokens[position]}, position), exact);
+    drop += (model::test::mean_cosine(row_of(oracle_.rounded, position), exact) - cosine) / 3;
     RecordProperty("cosine_" + std::to_string(position + 1), std::to_string(cosine));
   }
   RecordProperty("drop", std::to_string(drop));

@@ -6,17 +6,17 @@
 #include <filesystem>
 #include <stdexcept>
 
-#include "tests/engine/support/editable.h"
 #include "tests/engine/support/engine_runner.h"
-#include "tests/engine/support/tiny_files.h"
+#include "tests/model/support/editable.h"
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream::engine::test {
 namespace {
 
 TEST(EngineErrors, NamesTheMemoryThatTheDeviceLacks) {
-  const EngineStream stream;
-  const std::string message = message_of([&] {
-    (void)Engine::load(tiny_checkpoint("deepseek-v32-tiny"),
+  const pdl::Stream stream;
+  const std::string message = model::test::message_of([&] {
+    (void)Engine::load(model::test::tiny_checkpoint("deepseek-v32-tiny"),
                        {.stream = stream.get(), .cache_tokens = 2'000'000'000});
   });
   EXPECT_TRUE(message.starts_with("weights (0.02 GB), caches of 2000000000 tokens (7704.00 GB)"))
@@ -25,32 +25,32 @@ TEST(EngineErrors, NamesTheMemoryThatTheDeviceLacks) {
   EXPECT_NE(message.find(" free"), std::string::npos) << message;
 }
 
-std::size_t free_device_memory() {
-  std::size_t free = 0;
-  std::size_t total = 0;
+size_t free_device_memory() {
+  size_t free = 0;
+  size_t total = 0;
   check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
   return free;
 }
 
 // What Engine::load says to these options, which it must say before it takes memory.
 std::string complaint_about(LoadOptions options, const std::string& directory) {
-  const EngineStream stream;
+  const pdl::Stream stream;
   if (options.stream == nullptr) options.stream = stream.get();
-  const std::size_t before = free_device_memory();
-  std::string message = message_of([&] { (void)Engine::load(directory, options); });
+  const size_t before = free_device_memory();
+  std::string message = model::test::message_of([&] { (void)Engine::load(directory, options); });
   EXPECT_EQ(free_device_memory(), before);
   return message;
 }
 
 TEST(EngineErrors, NamesAnExpertInAnotherFormatBeforeItTakesMemory) {
   const std::string prefix = "model.layers.2.mlp.experts.5.";
-  Editable down("deepseek-v32-tiny");
+  model::test::Editable down("deepseek-v32-tiny");
   down.replace_with_bf16(prefix + "down_proj.weight", 0x3F80);
   EXPECT_EQ(complaint_about({}, down.write()),
             down.file() + ": tensor " + prefix +
                 "down_proj.weight must be stored as those of the layer's first expert, in fp8, is "
                 "in bf16");
-  Editable up("deepseek-v32-tiny");
+  model::test::Editable up("deepseek-v32-tiny");
   up.replace_with_bf16(prefix + "up_proj.weight", 0x3F80);
   EXPECT_EQ(complaint_about({}, up.write()), up.file() + ": tensor " + prefix +
                                                  "up_proj.weight must be stored as " + prefix +
@@ -59,28 +59,28 @@ TEST(EngineErrors, NamesAnExpertInAnotherFormatBeforeItTakesMemory) {
 
 TEST(EngineErrors, NamesFileAndTensorOfABadCheckpointBeforeItTakesMemory) {
   const std::string name = "model.layers.1.self_attn.o_proj.weight";
-  Editable missing("deepseek-v32-tiny");
+  model::test::Editable missing("deepseek-v32-tiny");
   missing.remove(name);
   EXPECT_EQ(complaint_about({}, missing.write()),
             missing.file().substr(0, missing.file().rfind('/')) + ": tensor " + name +
                 " must be there with shape [256, 1024], is missing");
-  Editable misshapen("deepseek-v32-tiny");
-  misshapen.reinterpret(name, StoredType::kF8E4M3, {1024, 256});
+  model::test::Editable misshapen("deepseek-v32-tiny");
+  misshapen.reinterpret(name, model::StoredType::kF8E4M3, {1024, 256});
   EXPECT_EQ(complaint_about({}, misshapen.write()),
             misshapen.file() + ": tensor " + name +
                 " must be of shape [256, 1024], is F8_E4M3[1024, 256]");
-  Editable truncated("deepseek-v32-tiny");
+  model::test::Editable truncated("deepseek-v32-tiny");
   const std::string directory = truncated.write();
   std::filesystem::resize_file(truncated.file(), std::filesystem::file_size(truncated.file()) - 1);
   const std::string message = complaint_about({}, directory);
   EXPECT_TRUE(message.starts_with(truncated.file() + ": tensor ")) << message;
   EXPECT_NE(message.find("truncated file?"), std::string::npos) << message;
-  Editable scaled("deepseek-v32-tiny");
+  model::test::Editable scaled("deepseek-v32-tiny");
   scaled.replace_floats(name + "_scale_inv", std::vector<float>(2 * 8, -1.0F));
   EXPECT_EQ(complaint_about({}, scaled.write()),
             scaled.file() + ": tensor " + name +
                 "_scale_inv[0, 0] must be a positive finite scale, is -1");
-  write_text(directory + "/config.json", R"({"model_type": "llama"})");
+  model::test::write_text(directory + "/config.json", R"({"model_type": "llama"})");
   EXPECT_EQ(complaint_about({}, directory),
             directory +
                 "/config.json: model_type must be deepseek_v3, deepseek_v32 or glm_moe_dsa, "
@@ -88,17 +88,17 @@ TEST(EngineErrors, NamesFileAndTensorOfABadCheckpointBeforeItTakesMemory) {
 }
 
 TEST(EngineErrors, GoesOnWithTheOthersWhenPagesRunOut) {
-  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 128);
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 128);
   Engine& engine = runner.engine();
   const std::vector<int> expected = continuation(engine, some_ids(3), 2);
   const SequenceId first = engine.create_sequence();
   std::vector<int> tokens = {engine.prefill(first, some_ids(3))};
   const SequenceId second = engine.create_sequence();
   const std::string message = "the cache must have 2 free pages of 64 tokens, has 1";
-  EXPECT_EQ(message_of([&] { (void)engine.prefill(second, some_ids(65)); }), message);
+  EXPECT_EQ(model::test::message_of([&] { (void)engine.prefill(second, some_ids(65)); }), message);
   EXPECT_EQ(engine.length(second), 0);
   (void)engine.prefill(second, some_ids(1));
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(model::test::message_of([&] {
               engine.run(std::array{first, second}, 64, [](auto) { return true; });
             }),
             "the cache must have 2 free pages of 64 tokens, has 0");
@@ -107,7 +107,7 @@ TEST(EngineErrors, GoesOnWithTheOthersWhenPagesRunOut) {
 }
 
 TEST(EngineErrors, LeavesSequencesAsTheyWereWhenACallerThrowsInARun) {
-  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
   Engine& engine = runner.engine();
   const std::vector<int> expected = continuation(engine, some_ids(3), 2);
   const SequenceId sequence = engine.create_sequence();
@@ -122,28 +122,29 @@ TEST(EngineErrors, LeavesSequencesAsTheyWereWhenACallerThrowsInARun) {
 }
 
 TEST(EngineErrors, RejectsStepsThatAreNone) {
-  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
   Engine& engine = runner.engine();
   const SequenceId sequence = engine.create_sequence();
-  EXPECT_EQ(message_of([&] { (void)engine.prefill(sequence, {}); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)engine.prefill(sequence, {}); }),
             "ids must be at least one token id, are none");
-  EXPECT_EQ(message_of([&] { (void)engine.step(std::array{sequence}); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)engine.step(std::array{sequence}); }),
             "sequence must have been prefilled before it is stepped, is empty");
-  EXPECT_EQ(message_of([&] { (void)engine.step({}); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)engine.step({}); }),
             "sequences must be 1 to 16 different ones, are 0 of 0");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(model::test::message_of([&] {
               (void)engine.step(std::array{sequence, sequence});
             }),
             "sequences must be 1 to 16 different ones, are 1 of 2");
-  EXPECT_EQ(message_of([&] { engine.run(std::array{sequence}, 0, [](auto) { return true; }); }),
+  EXPECT_EQ(model::test::message_of(
+                [&] { engine.run(std::array{sequence}, 0, [](auto) { return true; }); }),
             "count must be at least 1, is 0");
   engine.free(sequence);
-  EXPECT_EQ(message_of([&] { (void)engine.step(std::array{sequence}); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)engine.step(std::array{sequence}); }),
             "sequence must be a living one, is 0");
 }
 
 TEST(EngineErrors, RejectsOptionsOutsideTheirRanges) {
-  const std::string& directory = tiny_checkpoint("deepseek-v32-tiny");
+  const std::string& directory = model::test::tiny_checkpoint("deepseek-v32-tiny");
   EXPECT_EQ(complaint_about({.stream = cudaStreamLegacy}, directory),
             "stream must be one made by cudaStreamCreate, is a default stream");
   EXPECT_EQ(complaint_about({.cache_tokens = 0}, directory),
@@ -160,17 +161,17 @@ TEST(EngineErrors, RejectsOptionsOutsideTheirRanges) {
 }
 
 TEST(EngineErrors, RejectsIdsOutsideTheVocabulary) {
-  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
   const SequenceId sequence = runner.engine().create_sequence();
   const std::array ids = {512};
-  EXPECT_EQ(message_of([&] { (void)runner.engine().prefill(sequence, ids); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)runner.engine().prefill(sequence, ids); }),
             "token id must be from 0 to vocab_size - 1 = 511, is 512");
 }
 
 TEST(EngineErrors, RejectsMoreTokensThanTheCacheHolds) {
-  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
   const SequenceId sequence = runner.engine().create_sequence();
-  EXPECT_EQ(message_of([&] { (void)runner.engine().prefill(sequence, some_ids(65)); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)runner.engine().prefill(sequence, some_ids(65)); }),
             "a sequence must have at most 64 tokens, would have 65");
 }
 

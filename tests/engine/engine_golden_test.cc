@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/engine/support/engine_runner.h"
-#include "tests/engine/support/tiny_files.h"
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream::engine::test {
 namespace {
@@ -15,37 +15,37 @@ class EngineGolden : public testing::TestWithParam<std::string> {
   EngineGolden() : golden_(GetParam()) {}
 
   void expect_logits(KvFormat format) {
-    EngineRunner runner(tiny_checkpoint(GetParam()), format);
-    expect_golden_logits(golden_, kChunk, [&] { return runner.start_sequence(); });
+    EngineRunner runner(model::test::tiny_checkpoint(GetParam()), format);
+    model::test::expect_golden_logits(golden_, kChunk, [&] { return runner.start_sequence(); });
   }
 
   void expect_layers(KvFormat format);
 
-  Golden golden_;
+  model::test::Golden golden_;
 };
 
 void EngineGolden::expect_layers(KvFormat format) {
-  EngineRunner runner(tiny_checkpoint(GetParam()), format);
+  EngineRunner runner(model::test::tiny_checkpoint(GetParam()), format);
   Engine& engine = runner.engine();
   for (int layer = 0; layer < engine.num_hidden_layers(); ++layer) {
     std::vector<double> errors;
     std::vector<double> overlap;
-    for (const int index : Golden::detailed_prompts()) {
+    for (const int index : model::test::Golden::detailed_prompts()) {
       const bool own = golden_.has_lists(index, layer);
       const auto given = own ? std::vector<IndexList>{} : golden_.lists(index, layer - 1);
       const LayerResult result =
           engine.run_layer(layer, golden_.layer_input(index, layer).values(), given);
-      const Matrix expected = golden_.layer_input(index, layer + 1);
-      Matrix out(expected.rows(), expected.columns());
+      const model::reference::Matrix expected = golden_.layer_input(index, layer + 1);
+      model::reference::Matrix out(expected.rows(), expected.columns());
       out.values() = result.hidden;
-      const auto part = relative_errors(out, expected);
+      const auto part = model::test::relative_errors(out, expected);
       errors.insert(errors.end(), part.begin(), part.end());
       if (!own) continue;
-      const auto rows = overlaps(result.lists, golden_.lists(index, layer));
+      const auto rows = model::test::overlaps(result.lists, golden_.lists(index, layer));
       overlap.insert(overlap.end(), rows.begin(), rows.end());
     }
-    expect_layer_errors(golden_, layer, errors);
-    expect_overlaps(golden_, layer, overlap);
+    model::test::expect_layer_errors(golden_, layer, errors);
+    model::test::expect_overlaps(golden_, layer, overlap);
   }
 }
 
@@ -61,8 +61,8 @@ TEST_P(EngineGolden, EachLayerAloneReachesTheLimitsWithA656ByteCache) {
   expect_layers(KvFormat::kFp8);
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineGolden, testing::ValuesIn(golden_names()),
-                         checkpoint_test_name);
+INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineGolden, testing::ValuesIn(model::tiny::golden_names()),
+                         model::test::checkpoint_test_name);
 
 }  // namespace
 }  // namespace slipstream::engine::test

@@ -18,7 +18,7 @@
 
 #include "slipstream/launch.h"
 #include "tests/engine/support/engine_runner.h"
-#include "tests/engine/support/shapes.h"
+#include "tests/model/support/shapes.h"
 
 namespace slipstream::engine::test {
 namespace {
@@ -31,16 +31,17 @@ constexpr Start kPlain{.graphs = false, .pdl = false};
 constexpr Start kShipped{.graphs = true, .pdl = true};
 
 struct Case {
-  Shape shape;
+  model::test::Shape shape;
   KvFormat format;
 };
 
 // Both models' layers of every kind, and contexts beyond index_topk.
 std::vector<Case> cases() {
-  const Shape fp8{"Fp8", "deepseek-v32-tiny",
-                  R"({"num_hidden_layers": 2, "index_topk": 8, "index_n_heads": 8})"};
-  const Shape bf16{"Bf16", "glm-5.2-tiny-bf16",
-                   R"({"num_hidden_layers": 3, "indexer_types": ["full", "shared", "full"],
+  const model::test::Shape fp8{"Fp8", "deepseek-v32-tiny",
+                               R"({"num_hidden_layers": 2, "index_topk": 8, "index_n_heads": 8})"};
+  const model::test::Shape bf16{
+      "Bf16", "glm-5.2-tiny-bf16",
+      R"({"num_hidden_layers": 3, "indexer_types": ["full", "shared", "full"],
                        "index_topk": 8, "index_n_heads": 8})"};
   return {{fp8, KvFormat::kBf16}, {bf16, KvFormat::kFp8}};
 }
@@ -64,7 +65,7 @@ class Decoding {
  public:
   Decoding(const Case& test, Start start, int sequences, int steps = replays()) {
     pdl::set_stream_enabled(stream_.get(), start.pdl);
-    const std::int64_t tokens = std::ssize(prompt(0)) + steps + 1;
+    const int64_t tokens = std::ssize(prompt(0)) + steps + 1;
     engine_.emplace(
         Engine::load(test.shape.directory(), {.stream = stream_.get(),
                                               .kv_format = test.format,
@@ -104,7 +105,7 @@ class Decoding {
   }
 
  private:
-  EngineStream stream_;
+  pdl::Stream stream_;
   std::optional<Engine> engine_;
   std::vector<SequenceId> sequences_;
 };
@@ -127,12 +128,12 @@ TEST_P(EngineReplay, GivesTheSameBitsInEveryReplay) {
   Decoding plain(GetParam(), kPlain, 1);
   Decoding replayed(GetParam(), kShipped, 1);
   int different = 0;
-  std::uint64_t checksum = 0;
+  uint64_t checksum = 0;
   for (int i = 0; i < replays(); ++i) {
     EXPECT_EQ(plain.step(), replayed.step());
     const std::vector<float> logits = replayed.logits();
     different += plain.logits() == logits ? 0 : 1;
-    for (const float value : logits) checksum = checksum * 31 + std::bit_cast<std::uint32_t>(value);
+    for (const float value : logits) checksum = checksum * 31 + std::bit_cast<uint32_t>(value);
   }
   EXPECT_EQ(different, 0) << "of " << replays();
   // To compare the two builds of this test.
@@ -148,22 +149,22 @@ TEST_P(EngineReplay, GivesTheSameBitsWhenStepsFollowEachOtherWithoutTheHost) {
 }
 
 struct MemoryInUse {
-  std::int64_t device = 0;
-  std::int64_t host = 0;
+  int64_t device = 0;
+  int64_t host = 0;
 };
 
 MemoryInUse memory_in_use() {
-  std::size_t free = 0;
-  std::size_t total = 0;
+  size_t free = 0;
+  size_t total = 0;
   check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  std::int64_t pages = 0;
-  std::int64_t resident = 0;
+  int64_t pages = 0;
+  int64_t resident = 0;
   std::ifstream("/proc/self/statm") >> pages >> resident;
-  return {static_cast<std::int64_t>(total - free), resident * sysconf(_SC_PAGESIZE)};
+  return {static_cast<int64_t>(total - free), resident * sysconf(_SC_PAGESIZE)};
 }
 
 TEST_P(EngineReplay, NeitherGrowsNorDriftsOverALongRun) {
-  constexpr std::int64_t kMostHostGrowth = 4 << 20;  // the tokens themselves take some
+  constexpr int64_t kMaxHostGrowth = 4 << 20;  // the tokens themselves take some
   // Over a few steps, the emulated device still takes what its threads need.
   constexpr int kLongOnTheHost = 1000;
   std::array<std::vector<std::vector<int>>, 2> tokens;
@@ -179,7 +180,7 @@ TEST_P(EngineReplay, NeitherGrowsNorDriftsOverALongRun) {
               << after.host << "\n";
     EXPECT_EQ(after.device, before.device);
     if (long_run() >= kLongOnTheHost) {
-      EXPECT_LT(after.host - before.host, kMostHostGrowth);
+      EXPECT_LT(after.host - before.host, kMaxHostGrowth);
     }
     logits.at(pdl ? 1 : 0) = run.logits();
   }

@@ -6,13 +6,13 @@
 #include <array>
 #include <cctype>
 
-#include "engine/float_formats.h"
-#include "engine/reference/indexer.h"
-#include "engine/weights.h"
+#include "model/float_formats.h"
+#include "model/reference/indexer.h"
 #include "slipstream/launch.h"
+#include "step/weights.h"
 #include "tests/engine/support/engine_runner.h"
-#include "tests/engine/support/reference_runner.h"
-#include "tests/engine/support/tiny_files.h"
+#include "tests/model/support/reference_runner.h"
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream::engine::test {
 namespace {
@@ -23,15 +23,15 @@ namespace {
 constexpr double kLeastCosine = 0.995;
 
 // One layer alone from the same input. Measured: 0.0012 to 0.0066.
-constexpr double kMostMedianError = 0.008;
+constexpr double kMaxMedianError = 0.008;
 
-Matrix one_row(const std::vector<float>& values) {
-  Matrix result(1, static_cast<int>(values.size()));
+model::reference::Matrix one_row(const std::vector<float>& values) {
+  model::reference::Matrix result(1, static_cast<int>(values.size()));
   result.values() = values;
   return result;
 }
 
-Matrix last_row(const Matrix& matrix) {
+model::reference::Matrix last_row(const model::reference::Matrix& matrix) {
   const auto row = matrix.row(matrix.rows() - 1);
   return one_row({row.begin(), row.end()});
 }
@@ -39,25 +39,27 @@ Matrix last_row(const Matrix& matrix) {
 class EngineStep : public testing::TestWithParam<std::string> {};
 
 TEST_P(EngineStep, AgreesWithTheReferenceOverAPromptAndASteps) {
-  const std::string& directory = tiny_checkpoint(GetParam());
+  const std::string& directory = model::test::tiny_checkpoint(GetParam());
   EngineRunner runner(directory, KvFormat::kBf16, 128);
   Engine& engine = runner.engine();
-  const reference::Model model = load_reference(directory, Mode::kBf16Cache);
-  ReferenceRunner oracle(model, 128);
+  const model::reference::Model model =
+      model::test::load_reference(directory, model::test::Mode::kBf16Cache);
+  model::test::ReferenceRunner oracle(model, 128);
 
   const std::vector<int> prompt = some_ids(12);
   const SequenceId sequence = engine.create_sequence();
   int token = engine.prefill(sequence, prompt);
-  const Matrix expected = last_row(oracle.step(prompt, 0).logits);
-  EXPECT_GT(mean_cosine(one_row(engine.logits(sequence)), expected), kLeastCosine);
+  const model::reference::Matrix expected = last_row(oracle.step(prompt, 0).logits);
+  EXPECT_GT(model::test::mean_cosine(one_row(engine.logits(sequence)), expected), kLeastCosine);
 
   (void)engine.step(std::array{sequence});
-  const Matrix next = oracle.step({token}, static_cast<int>(prompt.size())).logits;
-  EXPECT_GT(mean_cosine(one_row(engine.logits(sequence)), next), kLeastCosine);
+  const model::reference::Matrix next =
+      oracle.step({token}, static_cast<int>(prompt.size())).logits;
+  EXPECT_GT(model::test::mean_cosine(one_row(engine.logits(sequence)), next), kLeastCosine);
 }
 
 TEST_P(EngineStep, UsesAtMostTwelveLaunchesPerLayer) {
-  EngineRunner runner(tiny_checkpoint(GetParam()), KvFormat::kBf16, 64);
+  EngineRunner runner(model::test::tiny_checkpoint(GetParam()), KvFormat::kBf16, 64);
   Engine& engine = runner.engine();
   const SequenceId sequence = engine.create_sequence();
   (void)engine.prefill(sequence, some_ids(1));
@@ -69,7 +71,7 @@ TEST_P(EngineStep, UsesAtMostTwelveLaunchesPerLayer) {
 // Only a kernel can start early behind a kernel: nothing else is in the graph.
 TEST_P(EngineStep, IsOneUnbrokenChainOfKernels) {
   pdl::set_enabled(true);  // whatever the environment says
-  EngineRunner runner(tiny_checkpoint(GetParam()), KvFormat::kBf16, 64);
+  EngineRunner runner(model::test::tiny_checkpoint(GetParam()), KvFormat::kBf16, 64);
   Engine& engine = runner.engine();
   const SequenceId sequence = engine.create_sequence();
   (void)engine.prefill(sequence, some_ids(1));
@@ -91,46 +93,49 @@ INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineStep,
 class EngineLayer : public testing::TestWithParam<std::string> {};
 
 // The first rows of what enters a layer in the goldens, as the engine takes it.
-Matrix first_rows(const Matrix& matrix, int rows) {
-  Matrix result(rows, matrix.columns());
+model::reference::Matrix first_rows(const model::reference::Matrix& matrix, int rows) {
+  model::reference::Matrix result(rows, matrix.columns());
   std::transform(matrix.values().begin(), matrix.values().begin() + result.values().size(),
-                 result.values().begin(), round_to_bf16);
+                 result.values().begin(), model::round_to_bf16);
   return result;
 }
 
 TEST_P(EngineLayer, AgreesWithTheReference) {
   constexpr int kRows = 20;
-  const std::string& directory = tiny_checkpoint(GetParam());
-  const Golden golden(GetParam());
+  const std::string& directory = model::test::tiny_checkpoint(GetParam());
+  const model::test::Golden golden(GetParam());
   EngineRunner runner(directory, KvFormat::kBf16, 128);
-  const reference::Model model = load_reference(directory, Mode::kBf16Cache);
+  const model::reference::Model model =
+      model::test::load_reference(directory, model::test::Mode::kBf16Cache);
   for (int layer = 0; layer < model.config.num_hidden_layers; ++layer) {
-    const Matrix hidden = first_rows(golden.layer_input(1, layer), kRows);
-    ReferenceRunner oracle(model, 128);
-    reference::IndexLists lists;
-    if (model.config.indexer_type(layer) == IndexerType::kShared) {
+    const model::reference::Matrix hidden = first_rows(golden.layer_input(1, layer), kRows);
+    model::test::ReferenceRunner oracle(model, 128);
+    model::reference::IndexLists lists;
+    if (model.config.indexer_type(layer) == model::IndexerType::kShared) {
       for (int position = 0; position < kRows; ++position) {
-        lists.push_back(reference::all_positions(position));
+        lists.push_back(model::reference::all_positions(position));
       }
     }
     const LayerResult result = runner.engine().run_layer(layer, hidden.values(), lists);
-    Matrix expected = oracle.layer(layer, hidden, kMaxStepTokens, lists);
+    model::reference::Matrix expected = oracle.layer(layer, hidden, kMaxStepTokens, lists);
     if (layer + 1 == model.config.num_hidden_layers) expected = final_norm(model, expected);
-    Matrix actual(expected.rows(), expected.columns());
+    model::reference::Matrix actual(expected.rows(), expected.columns());
     actual.values() = result.hidden;
-    EXPECT_LT(quantile(relative_errors(actual, expected), 0.5), kMostMedianError)
+    EXPECT_LT(model::test::quantile(model::test::relative_errors(actual, expected), 0.5),
+              kMaxMedianError)
         << "layer " << layer;
     EXPECT_EQ(result.lists, lists) << "layer " << layer;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineLayer, testing::ValuesIn(golden_names()), test_name);
+INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineLayer, testing::ValuesIn(model::tiny::golden_names()),
+                         test_name);
 
 TEST(Engine, StepsSeveralSequencesAsItStepsEachAlone) {
-  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 256);
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 256);
   Engine& engine = runner.engine();
   std::vector<SequenceId> together;
-  std::vector<Matrix> alone;
+  std::vector<model::reference::Matrix> alone;
   for (int i = 0; i < 2; ++i) {
     const std::vector<int> prompt = some_ids(3 + 2 * i, i);
     const SequenceId single = engine.create_sequence();
@@ -143,35 +148,36 @@ TEST(Engine, StepsSeveralSequencesAsItStepsEachAlone) {
   }
   EXPECT_EQ(engine.step(together).size(), 2U);
   for (int i = 0; i < 2; ++i) {
-    EXPECT_GT(mean_cosine(one_row(engine.logits(together[i])), alone[i]), kLeastCosine);
+    EXPECT_GT(model::test::mean_cosine(one_row(engine.logits(together[i])), alone[i]),
+              kLeastCosine);
   }
 }
 
 TEST(Engine, AgreesOnAPromptInChunksAndTokenByToken) {
   // Sums are added up in another order at most. Measured: the same bits.
   const std::vector<int> prompt = some_ids(7);
-  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 128);
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 128);
   Engine& engine = runner.engine();
   const SequenceId chunks = engine.create_sequence();
   (void)engine.prefill(chunks, prompt);
-  const Matrix expected = one_row(engine.logits(chunks));
+  const model::reference::Matrix expected = one_row(engine.logits(chunks));
   const SequenceId tokens = engine.create_sequence();
   for (const int id : prompt) (void)engine.prefill(tokens, std::array{id});
-  const Matrix actual = one_row(engine.logits(tokens));
-  EXPECT_GT(mean_cosine(actual, expected), 0.9999);
+  const model::reference::Matrix actual = one_row(engine.logits(tokens));
+  EXPECT_GT(model::test::mean_cosine(actual, expected), 0.9999);
 }
 
 TEST(Engine, TakesTheMemoryThatItSays) {
-  EngineRunner runner(tiny_checkpoint("glm-5-tiny"), KvFormat::kFp8, 64);
+  EngineRunner runner(model::test::tiny_checkpoint("glm-5-tiny"), KvFormat::kFp8, 64);
   const MemoryUse use = runner.engine().memory_use();
-  EXPECT_EQ(use.weight_bytes,
-            planned_weight_bytes(Checkpoint::open(tiny_checkpoint("glm-5-tiny"))));
+  EXPECT_EQ(use.weight_bytes, step::planned_weight_bytes(model::Checkpoint::open(
+                                  model::test::tiny_checkpoint("glm-5-tiny"))));
   // 64 rows of 656 bytes and 64 index keys of 132, in three layers.
   EXPECT_EQ(use.cache_bytes, 3 * 64 * (656 + 132));
 }
 
 TEST(Engine, RunGivesTheTokensThatStepsGive) {
-  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 128);
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 128);
   Engine& engine = runner.engine();
   const SequenceId stepped = engine.create_sequence();
   (void)engine.prefill(stepped, some_ids(3));
@@ -190,7 +196,7 @@ TEST(Engine, RunGivesTheTokensThatStepsGive) {
 }
 
 TEST(Engine, GivesAFreedSequencesPagesToTheNextWithoutATrace) {
-  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
   Engine& engine = runner.engine();
   const SequenceId first = engine.create_sequence();
   (void)engine.prefill(first, some_ids(5));
@@ -206,7 +212,7 @@ TEST(Engine, GivesAFreedSequencesPagesToTheNextWithoutATrace) {
 }
 
 TEST(Engine, StopsARunWhereTheCallerWantsNoMore) {
-  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
   Engine& engine = runner.engine();
   const std::vector<int> expected = continuation(engine, some_ids(3), 3);
   const SequenceId sequence = engine.create_sequence();
@@ -216,14 +222,14 @@ TEST(Engine, StopsARunWhereTheCallerWantsNoMore) {
     return tokens.size() < 3;
   });
   EXPECT_EQ(engine.length(sequence), 5);
-  EXPECT_EQ(message_of([&] { (void)engine.logits(sequence); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)engine.logits(sequence); }),
             "logits must be those of a sequence of the last step, are of another");
   tokens.push_back(engine.step(std::array{sequence}).front());
   EXPECT_EQ(tokens, expected);
 }
 
 TEST(Engine, StartsAnEmptySequenceWithAForcedToken) {
-  EngineRunner runner(tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 128);
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 128);
   Engine& engine = runner.engine();
   const SequenceId prefilled = engine.create_sequence();
   const int expected = engine.prefill(prefilled, some_ids(1));

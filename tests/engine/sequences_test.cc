@@ -7,7 +7,7 @@
 #include <array>
 #include <set>
 
-#include "tests/engine/support/tiny_files.h"
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream::engine::test {
 namespace {
@@ -43,7 +43,7 @@ TEST(Sequences, GetNoPageWhereThereAreNotEnoughForAll) {
   Sequences sequences = four_pages();
   Sequence& first = new_sequence(sequences);
   Sequence& second = new_sequence(sequences);
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(model::test::message_of([&] {
               (void)sequences.reserve(std::array{&first, &second}, 129);
             }),
             "the cache must have 6 free pages of 64 tokens, has 4");
@@ -55,7 +55,7 @@ TEST(Sequences, EndWhereTheirPositionsEnd) {
   Sequences sequences = four_pages();
   Sequence& sequence = new_sequence(sequences);
   sequence.length = 100;
-  EXPECT_EQ(message_of([&] { (void)sequences.reserve(std::array{&sequence}, 91); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)sequences.reserve(std::array{&sequence}, 91); }),
             "a sequence must have at most 190 tokens, would have 191");
   EXPECT_EQ(sequences.reserve(std::array{&sequence}, 90).size(), 1U);
 }
@@ -79,20 +79,22 @@ TEST(Sequences, AreNamedOnce) {
   const SequenceId gone = sequences.create({});
   sequences.free(gone);
   EXPECT_NE(sequences.create({}), gone);
-  EXPECT_EQ(message_of([&] { (void)sequences.at(gone); }), "sequence must be a living one, is 0");
-  EXPECT_EQ(message_of([&] { sequences.free(gone); }), "sequence must be a living one, is 0");
+  EXPECT_EQ(model::test::message_of([&] { (void)sequences.at(gone); }),
+            "sequence must be a living one, is 0");
+  EXPECT_EQ(model::test::message_of([&] { sequences.free(gone); }),
+            "sequence must be a living one, is 0");
 }
 
 TEST(Sequences, AreNoMoreThanThereIsRoomFor) {
   Sequences sequences = four_pages();
   for (int i = 0; i < 3; ++i) (void)sequences.create({});
-  EXPECT_EQ(message_of([&] { (void)sequences.create({}); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)sequences.create({}); }),
             "sequences must be at most max_sequences = 3, are 4");
 }
 
 TEST(Sequences, CheckHowTheyAreSampled) {
   Sequences sequences = four_pages();
-  EXPECT_EQ(message_of([&] { (void)sequences.create({.top_p = 0}); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)sequences.create({.top_p = 0}); }),
             "top_p must be above 0 and at most 1, is 0");
   EXPECT_NO_THROW((void)sequences.create({}));
 }

@@ -17,19 +17,19 @@ namespace {
 using test::expect_rejected;
 using test::make_tensor;
 
-constexpr std::int64_t kTokens = 2;
-constexpr std::int64_t kHeadSize = 8;
-constexpr std::int64_t kSlots = 4;
+constexpr int64_t kTokens = 2;
+constexpr int64_t kHeadSize = 8;
+constexpr int64_t kSlots = 4;
 
 // A valid call: two query heads and one key head in one array, and a save.
 struct Call {
-  std::vector<std::uint16_t> qk = std::vector<std::uint16_t>(kTokens * 3 * kHeadSize);
-  std::vector<std::uint16_t> v = std::vector<std::uint16_t>(kTokens * kHeadSize);
-  std::vector<std::uint16_t> k_cache = std::vector<std::uint16_t>(kSlots * kHeadSize);
-  std::vector<std::uint16_t> v_cache = std::vector<std::uint16_t>(kSlots * kHeadSize);
+  std::vector<uint16_t> qk = std::vector<uint16_t>(kTokens * 3 * kHeadSize);
+  std::vector<uint16_t> v = std::vector<uint16_t>(kTokens * kHeadSize);
+  std::vector<uint16_t> k_cache = std::vector<uint16_t>(kSlots * kHeadSize);
+  std::vector<uint16_t> v_cache = std::vector<uint16_t>(kSlots * kHeadSize);
   std::vector<float> table = std::vector<float>(5 * 4);
-  std::vector<std::int32_t> position_values{1, 2};
-  std::vector<std::int64_t> slot_values{3, 0};
+  std::vector<int32_t> position_values{1, 2};
+  std::vector<int64_t> slot_values{3, 0};
 
   Tensor positions = make_tensor(position_values.data(), DType::kInt32, {kTokens});
   Tensor query =
@@ -37,7 +37,7 @@ struct Call {
   Tensor key = make_tensor(qk.data(), DType::kBFloat16, {kTokens, kHeadSize},
                            {2 * kHeadSize, {3 * kHeadSize, 1}});
   Tensor cos_sin_cache = make_tensor(table.data(), DType::kFloat32, {5, 4});
-  std::int64_t head_size = kHeadSize;
+  int64_t head_size = kHeadSize;
   std::optional<FusedSetKvBuffer> save = FusedSetKvBuffer{
       .value = make_tensor(v.data(), DType::kBFloat16, {kTokens, kHeadSize}),
       .k_buffer = make_tensor(k_cache.data(), DType::kBFloat16, {kSlots, kHeadSize}),
@@ -96,7 +96,7 @@ TEST(ApplyRopeCheck, RejectsCachesOfDifferentLength) {
 
 TEST(ApplyRopeCheck, RejectsValuesOfMoreHeadsThanKeys) {
   Call call;
-  std::vector<std::uint16_t> values(kTokens * 2 * kHeadSize);
+  std::vector<uint16_t> values(kTokens * 2 * kHeadSize);
   call.save->value = make_tensor(values.data(), DType::kBFloat16, {kTokens, 2 * kHeadSize});
   expect_rejected("value must be of size 1 in axis 1 heads, as key has",
                   [&] { static_cast<void>(call.check()); });
@@ -104,20 +104,20 @@ TEST(ApplyRopeCheck, RejectsValuesOfMoreHeadsThanKeys) {
 
 TEST(ApplyRopeReference, TurnsByARightAngleAndSaves) {
   Call call;
-  for (std::int64_t position = 0; position < 5; ++position) {
+  for (int64_t position = 0; position < 5; ++position) {
     call.table[position * 4 + 2] = call.table[position * 4 + 3] = 1.0F;  // cosine 0, sine 1
   }
-  for (std::size_t i = 0; i < call.qk.size(); ++i) {
+  for (size_t i = 0; i < call.qk.size(); ++i) {
     call.qk[i] = bits_from_float(static_cast<float>(i % kHeadSize + 1), DType::kBFloat16);
   }
   for (auto& bits : call.v) bits = 99;
   apply_rope_reference(call.check());
   // Pairs (0, 2) and (1, 3): a' = -b, b' = a. The rest passes through.
   const std::vector<float> expected{-3, -4, 1, 2, 5, 6, 7, 8};
-  for (std::size_t i = 0; i < call.qk.size(); ++i) {
+  for (size_t i = 0; i < call.qk.size(); ++i) {
     EXPECT_EQ(float_from_bits(call.qk[i], DType::kBFloat16), expected[i % kHeadSize]) << i;
   }
-  for (std::int64_t i = 0; i < kHeadSize; ++i) {
+  for (int64_t i = 0; i < kHeadSize; ++i) {
     EXPECT_EQ(float_from_bits(call.k_cache[3 * kHeadSize + i], DType::kBFloat16), expected[i]);
     EXPECT_EQ(call.v_cache[0 * kHeadSize + i], 99);
     EXPECT_EQ(call.v_cache[1 * kHeadSize + i], 0);

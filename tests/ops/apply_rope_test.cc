@@ -17,22 +17,22 @@ namespace {
 
 using test::Mirror;
 
-constexpr std::int64_t kMaxPosition = 40;
-constexpr std::int64_t kSlots = 36;
+constexpr int64_t kMaxPosition = 40;
+constexpr int64_t kSlots = 36;
 
 struct Case {
-  std::int64_t tokens = 3;
-  std::int64_t q_heads = 4;
-  std::int64_t kv_heads = 2;
-  std::int64_t head_size = 64;
-  std::int64_t rope = 64;
+  int64_t tokens = 3;
+  int64_t q_heads = 4;
+  int64_t kv_heads = 2;
+  int64_t head_size = 64;
+  int64_t rope = 64;
   DType dtype = DType::kBFloat16;
   RopeLayout layout = RopeLayout::kInterleaved;
   bool saves = false;
   bool int64_indices = true;
-  std::int64_t row_padding = 0;  // elements behind each token's heads; odd: nothing is aligned
-  std::vector<std::int64_t> positions = {};  // empty: random
-  std::vector<std::int64_t> slots = {};      // empty: distinct
+  int64_t row_padding = 0;  // elements behind each token's heads; odd: nothing is aligned
+  std::vector<int64_t> positions = {};  // empty: random
+  std::vector<int64_t> slots = {};      // empty: distinct
 };
 
 // The arguments and their tensors on one side. Query and key are slices of one array, as a fused
@@ -50,12 +50,12 @@ struct Setup {
               random_floats(random, DType::kFloat32, kMaxPosition * c.rope, {.largest = 1.0})),
         positions(indices("positions", c.positions, kMaxPosition)),
         cache_loc(indices("cache_loc", c.slots, kSlots)),
-        dropped(Mirror::of("dropped", std::vector<std::int32_t>{2})) {}
+        dropped(Mirror::of("dropped", std::vector<int32_t>{2})) {}
 
-  Mirror indices(const std::string& name, std::vector<std::int64_t> values, std::int64_t limit) {
+  Mirror indices(const std::string& name, std::vector<int64_t> values, int64_t limit) {
     if (values.empty()) values = random.distinct(c.tokens, limit);
     if (c.int64_indices) return Mirror::of(name, values);
-    return Mirror::of(name, std::vector<std::int32_t>(values.begin(), values.end()));
+    return Mirror::of(name, std::vector<int32_t>(values.begin(), values.end()));
   }
 
   struct Tensors {
@@ -64,7 +64,7 @@ struct Setup {
   };
   Tensors tensors(test::Side side) {
     const DType index = c.int64_indices ? DType::kInt64 : DType::kInt32;
-    const std::int64_t kv = c.kv_heads * c.head_size;
+    const int64_t kv = c.kv_heads * c.head_size;
     Tensors result{side(positions, index, {c.tokens}, {}),
                    side(qk, c.dtype, {c.tokens, c.q_heads * c.head_size}, {0, {row, 1}}),
                    side(qk, c.dtype, {c.tokens, c.kv_heads, c.head_size},
@@ -81,7 +81,7 @@ struct Setup {
   }
 
   Case c;
-  std::int64_t row;
+  int64_t row;
   test::Random random;
   Mirror qk, value, k_buffer, v_buffer, table, positions, cache_loc, dropped;
 };

@@ -18,7 +18,7 @@
 namespace slipstream::ops {
 namespace {
 
-enum class Use : std::uint8_t { kRead, kWritten };
+enum class Use : uint8_t { kRead, kWritten };
 
 struct Argument {
   std::string name;
@@ -41,39 +41,39 @@ class Arena {
     // The operators' streams are not ordered behind the default stream.
     check_cuda(cudaDeviceSynchronize(), "zeros");
   }
-  Tensor operator()(DType dtype, const std::vector<std::int64_t>& shape,
-                    const std::vector<std::int64_t>& strides = {}) {
+  Tensor operator()(DType dtype, const std::vector<int64_t>& shape,
+                    const std::vector<int64_t>& strides = {}) {
     next_ += kPage;
     EXPECT_LE(next_, kBytes);
-    return test::make_tensor(static_cast<std::uint8_t*>(memory_.data()) + next_ - kPage, dtype,
-                             shape, {0, strides});
+    return test::make_tensor(static_cast<uint8_t*>(memory_.data()) + next_ - kPage, dtype, shape,
+                             {0, strides});
   }
   // A different one for each token: two that write one slot race.
   Tensor slots() {
-    const std::vector<std::int32_t> values = {0, 1, 2, 3};
+    const std::vector<int32_t> values = {0, 1, 2, 3};
     const Tensor tensor = (*this)(DType::kInt32, {std::ssize(values)});
-    check_cuda(cudaMemcpy(tensor.data, values.data(), values.size() * sizeof(std::int32_t),
+    check_cuda(cudaMemcpy(tensor.data, values.data(), values.size() * sizeof(int32_t),
                           cudaMemcpyHostToDevice),
                "slots");
     return tensor;
   }
 
  private:
-  static constexpr std::size_t kPage = 8192;
-  static constexpr std::size_t kBytes = 100 * kPage;
+  static constexpr size_t kPage = 8192;
+  static constexpr size_t kBytes = 100 * kPage;
   DeviceBuffer memory_{kBytes};
-  std::size_t next_ = 0;
+  size_t next_ = 0;
 };
 
-constexpr std::int64_t kTokens = 4;
+constexpr int64_t kTokens = 4;
 constexpr DType kBf16 = DType::kBFloat16;
 constexpr DType kE4M3 = DType::kFloat8E4M3;
 
 using CacheWriter = std::function<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
                                        const SlotOptions&, const LaunchOptions&)>;
 
-Operator cache_writer(Arena& memory, const char* name, const Tensor& kv_buffer, std::int64_t nope,
-                      std::int64_t rope, const CacheWriter& writer) {
+Operator cache_writer(Arena& memory, const char* name, const Tensor& kv_buffer, int64_t nope,
+                      int64_t rope, const CacheWriter& writer) {
   return {name,
           {{"kv_buffer", kv_buffer, Use::kWritten},
            {"loc", memory(DType::kInt64, {kTokens}), Use::kRead, true},
@@ -99,7 +99,7 @@ std::vector<Operator> cache_writers(Arena& memory) {
                    })};
 }
 
-Operator quantising_rope(Arena& memory) {
+Operator quantizing_rope(Arena& memory) {
   return {"mla_rope_quantize_fp8",
           {{"q_rope", memory(kBf16, {kTokens, 2, 8})},
            {"k_rope", memory(kBf16, {kTokens, 8})},
@@ -127,7 +127,7 @@ Operator quantising_rope(Arena& memory) {
 }
 
 Operator rope_in_place(Arena& memory) {
-  constexpr std::int64_t kHeadSize = 8;
+  constexpr int64_t kHeadSize = 8;
   return {"apply_rope_with_cos_sin_cache_inplace",
           {{"positions", memory(DType::kInt64, {kTokens}), Use::kRead, true},
            {"query", memory(kBf16, {kTokens, 2 * kHeadSize}), Use::kWritten},
@@ -164,7 +164,7 @@ std::vector<Operator> matrix_products(Arena& memory) {
            }}};
 }
 
-Operator group_quantisation(Arena& memory) {
+Operator group_quantization(Arena& memory) {
   return {"per_token_group_quant_8bit",
           {{"input", memory(kBf16, {2, kTokens, 32})},
            {"output_q", memory(kE4M3, {2, kTokens, 32}), Use::kWritten},
@@ -193,9 +193,9 @@ class BadArguments : public testing::Test {
     for (auto&& several : {cache_writers(memory_), matrix_products(memory_)}) {
       operators_.insert(operators_.end(), several.begin(), several.end());
     }
-    operators_.push_back(quantising_rope(memory_));
+    operators_.push_back(quantizing_rope(memory_));
     operators_.push_back(rope_in_place(memory_));
-    operators_.push_back(group_quantisation(memory_));
+    operators_.push_back(group_quantization(memory_));
     operators_.push_back(head_gate(memory_));
   }
 
@@ -216,7 +216,7 @@ class BadArguments : public testing::Test {
   // argument must be, or nullopt where it left the argument as it is.
   void expect_refusals(const std::function<std::optional<std::string>(Argument&)>& spoil) {
     for (const Operator& op : operators_) {
-      for (std::size_t i = 0; i < op.arguments.size(); ++i) {
+      for (size_t i = 0; i < op.arguments.size(); ++i) {
         std::vector<Argument> arguments = op.arguments;
         const std::optional<std::string> words = spoil(arguments[i]);
         if (words) expect_refusal(op, arguments, arguments[i].name + " must be " + *words);
@@ -224,7 +224,7 @@ class BadArguments : public testing::Test {
     }
   }
 
-  test::Stream stream_;
+  pdl::Stream stream_;
   Arena memory_;
   std::vector<Operator> operators_;
 };
@@ -247,7 +247,7 @@ TEST_F(BadArguments, AreNullPointers) {
 }
 
 TEST_F(BadArguments, AreHostPointers) {
-  alignas(16) static std::uint8_t host[8192];
+  alignas(16) static uint8_t host[8192];
   expect_refusals([](Argument& argument) {
     argument.tensor.data = host;
     return "device memory, is host memory at 0x";
@@ -257,7 +257,7 @@ TEST_F(BadArguments, AreHostPointers) {
 TEST_F(BadArguments, AreAddressesBetweenTwoElements) {
   expect_refusals([](Argument& argument) -> std::optional<std::string> {
     if (size_of(argument.tensor.dtype) == 1) return std::nullopt;
-    argument.tensor.data = static_cast<std::uint8_t*>(argument.tensor.data) + 1;
+    argument.tensor.data = static_cast<uint8_t*>(argument.tensor.data) + 1;
     return "aligned to ";
   });
 }
@@ -293,9 +293,9 @@ TEST_F(BadArguments, HaveGapsBetweenTheirElements) {
 
 TEST_F(BadArguments, AreOutputsOnTopOfAnotherArgument) {
   for (const Operator& op : operators_) {
-    for (std::size_t i = 0; i < op.arguments.size(); ++i) {
+    for (size_t i = 0; i < op.arguments.size(); ++i) {
       if (op.arguments[i].use != Use::kWritten) continue;
-      for (std::size_t j = 0; j < op.arguments.size(); ++j) {
+      for (size_t j = 0; j < op.arguments.size(); ++j) {
         if (i == j) continue;
         std::vector<Argument> arguments = op.arguments;
         arguments[i].tensor.data = arguments[j].tensor.data;

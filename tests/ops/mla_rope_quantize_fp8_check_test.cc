@@ -14,20 +14,20 @@ namespace {
 using test::expect_rejected;
 using test::make_tensor;
 
-constexpr std::int64_t kTokens = 3;
-constexpr std::int64_t kHeads = 2;
-constexpr std::int64_t kRope = 8;
-constexpr std::int64_t kNope = 16;
-constexpr std::int64_t kRow = kNope + kRope;
+constexpr int64_t kTokens = 3;
+constexpr int64_t kHeads = 2;
+constexpr int64_t kRope = 8;
+constexpr int64_t kNope = 16;
+constexpr int64_t kRow = kNope + kRope;
 
 // A valid call whose outputs are slices of one array, as SGLang passes them.
 struct Call {
-  std::vector<std::uint16_t> q = std::vector<std::uint16_t>(kTokens * kHeads * kRow);
-  std::vector<std::uint16_t> k = std::vector<std::uint16_t>(kTokens * kRow);
-  std::vector<std::uint8_t> q_out = std::vector<std::uint8_t>(kTokens * kHeads * kRow);
-  std::vector<std::uint8_t> k_out = std::vector<std::uint8_t>(kTokens * kRow);
+  std::vector<uint16_t> q = std::vector<uint16_t>(kTokens * kHeads * kRow);
+  std::vector<uint16_t> k = std::vector<uint16_t>(kTokens * kRow);
+  std::vector<uint8_t> q_out = std::vector<uint8_t>(kTokens * kHeads * kRow);
+  std::vector<uint8_t> k_out = std::vector<uint8_t>(kTokens * kRow);
   std::vector<float> table = std::vector<float>(10 * kRope);
-  std::vector<std::int32_t> positions = std::vector<std::int32_t>(kTokens);
+  std::vector<int32_t> positions = std::vector<int32_t>(kTokens);
   MlaRopeQuantizeArguments arguments{
       .q_rope = part(q.data(), DType::kBFloat16, kHeads, kNope, kRope),
       .k_rope = part(k.data(), DType::kBFloat16, 1, kNope, kRope),
@@ -40,8 +40,7 @@ struct Call {
       .q_nope_out = part(q_out.data(), DType::kFloat8E4M3, kHeads, 0, kNope),
       .k_nope_out = part(k_out.data(), DType::kFloat8E4M3, 1, 0, kNope)};
 
-  static Tensor part(void* data, DType dtype, std::int64_t heads, std::int64_t offset,
-                     std::int64_t columns) {
+  static Tensor part(void* data, DType dtype, int64_t heads, int64_t offset, int64_t columns) {
     return make_tensor(data, dtype, {kTokens, heads, columns}, {offset, {heads * kRow, kRow, 1}});
   }
   [[nodiscard]] MlaRopeQuantizeFp8Params check() const {

@@ -16,28 +16,28 @@ namespace {
 
 using test::Mirror;
 
-constexpr std::int64_t kMaxPosition = 40;
+constexpr int64_t kMaxPosition = 40;
 
 struct Case {
-  std::int64_t tokens = 3;
-  std::int64_t heads = 2;
-  std::int64_t rope = 64;
-  std::int64_t nope = 512;
+  int64_t tokens = 3;
+  int64_t heads = 2;
+  int64_t rope = 64;
+  int64_t nope = 512;
   DType input = DType::kBFloat16;
   DType output = DType::kFloat8E4M3;
   RopeLayout layout = RopeLayout::kInterleaved;
   bool int64_positions = true;
-  std::int64_t row_padding = 0;  // elements behind each head; odd: nothing is aligned
+  int64_t row_padding = 0;  // elements behind each head; odd: nothing is aligned
   float quant_scale_q = 1.0F;
   float quant_scale_kv = 1.0F;
-  std::vector<std::int64_t> positions = {};  // empty: random
+  std::vector<int64_t> positions = {};  // empty: random
   test::FloatFill fill = {};
 };
 
-Mirror table_mirror(std::int64_t rope) {
+Mirror table_mirror(int64_t rope) {
   std::vector<float> table;
-  for (std::int64_t position = 0; position < kMaxPosition; ++position) {
-    for (std::int64_t i = 0; i < rope; ++i) {
+  for (int64_t position = 0; position < kMaxPosition; ++position) {
+    for (int64_t i = 0; i < rope; ++i) {
       const double angle =
           static_cast<double>(position) * std::pow(1e4, -2.0 * (i % (rope / 2)) / rope);
       table.push_back(static_cast<float>(i < rope / 2 ? std::cos(angle) : std::sin(angle)));
@@ -47,19 +47,19 @@ Mirror table_mirror(std::int64_t rope) {
 }
 
 Mirror position_mirror(const Case& c, test::Random& random) {
-  std::vector<std::int64_t> positions = c.positions;
-  while (static_cast<std::int64_t>(positions.size()) < c.tokens) {
+  std::vector<int64_t> positions = c.positions;
+  while (static_cast<int64_t>(positions.size()) < c.tokens) {
     positions.push_back(random.integer(0, kMaxPosition - 1));
   }
   if (c.int64_positions) return Mirror::of("pos_ids", positions);
-  return Mirror::of("pos_ids", std::vector<std::int32_t>(positions.begin(), positions.end()));
+  return Mirror::of("pos_ids", std::vector<int32_t>(positions.begin(), positions.end()));
 }
 
 void run_case(const Case& c) {
   test::Random random(17);
-  const std::int64_t row = c.nope + c.rope + c.row_padding;
-  const std::int64_t q_size = c.tokens * c.heads * row;
-  const std::int64_t k_size = c.tokens * row;
+  const int64_t row = c.nope + c.rope + c.row_padding;
+  const int64_t q_size = c.tokens * c.heads * row;
+  const int64_t k_size = c.tokens * row;
   Mirror q("q", random_floats(random, c.input, q_size, c.fill));
   Mirror k("k", random_floats(random, c.input, k_size, c.fill));
   Mirror q_out = Mirror::poisoned("q_out", q_size);
@@ -68,8 +68,8 @@ void run_case(const Case& c) {
   Mirror positions = position_mirror(c, random);
 
   const auto arguments = [&](test::Side side) {
-    const auto part = [&](Mirror& mirror, DType dtype, std::int64_t heads, std::int64_t offset,
-                          std::int64_t columns) {
+    const auto part = [&](Mirror& mirror, DType dtype, int64_t heads, int64_t offset,
+                          int64_t columns) {
       if (columns == 0) return Tensor();
       return side(mirror, dtype, {c.tokens, heads, columns}, {offset, {heads * row, row, 1}});
     };
@@ -130,7 +130,7 @@ TEST(MlaRopeQuantizeFp8, RotatesWithoutNopeParts) { run_case({.nope = 0}); }
 
 TEST(MlaRopeQuantizeFp8, GivesNanForPositionsOutsideTheTable) {
   run_case({.positions = {kMaxPosition, -1, kMaxPosition - 1}});
-  run_case({.layout = RopeLayout::kHalfSplit, .positions = {std::int64_t{1} << 40, 0, 1}});
+  run_case({.layout = RopeLayout::kHalfSplit, .positions = {int64_t{1} << 40, 0, 1}});
 }
 
 TEST(MlaRopeQuantizeFp8, SaturatesAndKeepsNan) {

@@ -19,9 +19,9 @@ using test::make_tensor;
 
 // A valid call that each test spoils in one place: two tokens, five groups of 16.
 struct Call {
-  static constexpr std::int64_t kColumns = 80;
-  alignas(16) std::uint16_t values[2 * kColumns] = {};
-  alignas(16) std::uint8_t codes[2 * kColumns] = {};
+  static constexpr int64_t kColumns = 80;
+  alignas(16) uint16_t values[2 * kColumns] = {};
+  alignas(16) uint8_t codes[2 * kColumns] = {};
   std::vector<float> scales = std::vector<float>(10);
   Tensor input = make_tensor(values, DType::kBFloat16, {2, kColumns});
   Tensor output_q = make_tensor(codes, DType::kFloat8E4M3, {2, kColumns});
@@ -96,7 +96,7 @@ TEST(PerTokenGroupQuantCheck, RejectsE5M2Codes) {
 
 TEST(PerTokenGroupQuantCheck, RejectsMaskedTokensWithoutAnExpertAxis) {
   Call call;
-  std::vector<std::int32_t> counts{1, 1};
+  std::vector<int32_t> counts{1, 1};
   call.options.masked_m = make_tensor(counts.data(), DType::kInt32, {2});
   expect_rejected("input must be of rank 3, is bfloat16[2, 80]",
                   [&] { static_cast<void>(call.check()); });
@@ -134,17 +134,17 @@ TEST(PerTokenGroupQuantReference, RoundsInt8ToNearestEvenAndSaturates) {
   call.values[16] = bits_from_float(-INFINITY, DType::kBFloat16);
   per_token_group_quant_reference(call.check());
   EXPECT_EQ(call.scales[0], 1.0F);
-  EXPECT_EQ(static_cast<std::int8_t>(call.codes[0]), 127);
-  EXPECT_EQ(static_cast<std::int8_t>(call.codes[1]), 2);
-  EXPECT_EQ(static_cast<std::int8_t>(call.codes[2]), -4);
+  EXPECT_EQ(static_cast<int8_t>(call.codes[0]), 127);
+  EXPECT_EQ(static_cast<int8_t>(call.codes[1]), 2);
+  EXPECT_EQ(static_cast<int8_t>(call.codes[2]), -4);
   EXPECT_EQ(call.codes[3], 0);
-  EXPECT_EQ(static_cast<std::int8_t>(call.codes[16]), -128);
+  EXPECT_EQ(static_cast<int8_t>(call.codes[16]), -128);
 }
 
 TEST(PerTokenGroupQuantReference, PacksUe8m0BytesByColumnAndZeroesTheTail) {
   Call call;
   // [2, 2] words, column-major with columns padded to four.
-  std::vector<std::uint32_t> words(8, 0xaaaaaaaaU);
+  std::vector<uint32_t> words(8, 0xaaaaaaaaU);
   call.options.scale_ue8m0 = true;
   call.output_s = make_tensor(words.data(), DType::kInt32, {2, 2}, {0, {1, 4}});
   for (int group = 0; group < 5; ++group) {

@@ -25,17 +25,17 @@ using test::Mirror;
 enum class ScaleLayout { kRows, kColumns, kTmaAligned };
 
 struct Case {
-  std::int64_t tokens = 3;
-  std::int64_t columns = 256;
+  int64_t tokens = 3;
+  int64_t columns = 256;
   int group_size = 128;
   DType input = DType::kBFloat16;
   DType output = DType::kFloat8E4M3;
   ScaleLayout layout = ScaleLayout::kRows;
   bool ue8m0 = false;
   bool silu = false;
-  std::vector<std::int64_t> masked_m = {};  // empty: no experts
+  std::vector<int64_t> masked_m = {};  // empty: no experts
   bool int64_masked_m = false;
-  std::int64_t row_padding = 0;  // elements behind each row of the input
+  int64_t row_padding = 0;  // elements behind each row of the input
   test::FloatFill fill = {.largest = 100.0, .octaves = 16.0};
 };
 
@@ -43,7 +43,7 @@ struct Case {
 struct Setup {
   explicit Setup(const Case& c)
       : c(c),
-        experts(c.masked_m.empty() ? 1 : static_cast<std::int64_t>(c.masked_m.size())),
+        experts(c.masked_m.empty() ? 1 : static_cast<int64_t>(c.masked_m.size())),
         width(c.columns * (c.silu ? 2 : 1)),
         random(29),
         input("input",
@@ -52,15 +52,15 @@ struct Setup {
         scales(Mirror::poisoned("output_s", experts * scale_rows() * words() * 4)),
         masked_m(c.int64_masked_m
                      ? Mirror::of("masked_m", c.masked_m)
-                     : Mirror::of("masked_m", std::vector<std::int32_t>(c.masked_m.begin(),
-                                                                        c.masked_m.end()))) {}
+                     : Mirror::of("masked_m",
+                                  std::vector<int32_t>(c.masked_m.begin(), c.masked_m.end()))) {}
 
-  [[nodiscard]] std::int64_t words() const {
-    const std::int64_t groups = c.columns / c.group_size;
+  [[nodiscard]] int64_t words() const {
+    const int64_t groups = c.columns / c.group_size;
     return c.ue8m0 ? (groups + 3) / 4 : groups;
   }
   // TMA wants columns of scales padded to 16 bytes.
-  [[nodiscard]] std::int64_t scale_rows() const {
+  [[nodiscard]] int64_t scale_rows() const {
     return c.layout == ScaleLayout::kTmaAligned ? (c.tokens + 3) / 4 * 4 : c.tokens;
   }
 
@@ -69,11 +69,11 @@ struct Setup {
     PerTokenGroupQuantOptions options;
   };
   Tensors tensors(test::Side side) {
-    const std::int64_t row = width + c.row_padding;
-    const std::int64_t expert_words = scale_rows() * words();
+    const int64_t row = width + c.row_padding;
+    const int64_t expert_words = scale_rows() * words();
     const bool by_rows = c.layout == ScaleLayout::kRows;
-    std::vector<std::int64_t> scale_strides{expert_words, by_rows ? words() : 1,
-                                            by_rows ? 1 : scale_rows()};
+    std::vector<int64_t> scale_strides{expert_words, by_rows ? words() : 1,
+                                       by_rows ? 1 : scale_rows()};
     const DType scale_dtype = c.ue8m0 ? DType::kInt32 : DType::kFloat32;
     Tensors result;
     result.options = {
@@ -99,8 +99,8 @@ struct Setup {
   }
 
   Case c;
-  std::int64_t experts;
-  std::int64_t width;
+  int64_t experts;
+  int64_t width;
   test::Random random;
   Mirror input, codes, scales, masked_m;
 };
@@ -186,10 +186,10 @@ TEST(PerTokenGroupQuant, QuantisesGroupsBelowEps) {
 }
 
 // What the codes of `setup` stand for, from the bytes of codes and row-major float32 scales.
-std::vector<float> dequantise(const Setup& setup, std::span<const std::uint8_t> codes,
-                              std::span<const std::uint8_t> scales) {
+std::vector<float> dequantize(const Setup& setup, std::span<const uint8_t> codes,
+                              std::span<const uint8_t> scales) {
   std::vector<float> values;
-  for (std::size_t i = 0; i < codes.size(); ++i) {
+  for (size_t i = 0; i < codes.size(); ++i) {
     float scale = 0.0F;
     std::memcpy(&scale, scales.data() + i / setup.c.group_size * 4, 4);
     const __nv_fp8_storage_t code = codes[i];
@@ -204,10 +204,10 @@ std::vector<float> dequantise(const Setup& setup, std::span<const std::uint8_t> 
 void run_silu(const Case& c) {
   Setup setup(c);
   const test::Operator run = prepare(setup);
-  const std::vector<float> expected = dequantise(setup, setup.codes.host(), setup.scales.host());
+  const std::vector<float> expected = dequantize(setup, setup.codes.host(), setup.scales.host());
   const std::vector<Mirror*> mirrors = setup.mirrors();
   for (const test::ModeResult& result : test::run_in_all_modes(mirrors, run)) {
-    const std::vector<float> actual = dequantise(setup, result.bytes[1], result.bytes[2]);
+    const std::vector<float> actual = dequantize(setup, result.bytes[1], result.bytes[2]);
     EXPECT_TRUE(test::close_in_norm(actual, expected, 2e-3)) << result.mode;
     EXPECT_TRUE(test::close_elementwise(actual, expected, {1e-6, 0.14})) << result.mode;
   }
@@ -247,7 +247,7 @@ TEST(PerTokenGroupQuant, IsExactBehindSiluWithUe8m0AndMaskedTokens) {
 
 // Combination `number` of all options. Gates of 25 and more, or -25 and less, are exact behind
 // silu.
-Case combination(std::size_t number) {
+Case combination(size_t number) {
   const auto choose = [&number](auto... options) {
     const std::array choices{options...};
     const auto chosen = choices[number % choices.size()];
@@ -268,8 +268,8 @@ Case combination(std::size_t number) {
 }
 
 TEST(PerTokenGroupQuant, TakesEveryCombinationOfItsOptions) {
-  constexpr std::size_t kCombinations = 4UL * 3 * 2 * 3 * 2 * 2 * 2;
-  for (std::size_t number = 0; number < kCombinations; ++number) {
+  constexpr size_t kCombinations = 4UL * 3 * 2 * 3 * 2 * 2 * 2;
+  for (size_t number = 0; number < kCombinations; ++number) {
     run_case(combination(number));
     ASSERT_FALSE(HasFailure()) << "combination " << number;
   }

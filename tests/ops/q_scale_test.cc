@@ -17,18 +17,18 @@ namespace {
 using test::Mirror;
 
 struct Case {
-  std::int64_t tokens = 3;
-  std::int64_t heads = 64;
-  std::int64_t weight_row = 0;   // elements from token to token; 0: contiguous
-  std::int64_t head_stride = 1;  // of q_scale and output
-  bool in_place = false;         // output is q_scale
+  int64_t tokens = 3;
+  int64_t heads = 64;
+  int64_t weight_row = 0;   // elements from token to token; 0: contiguous
+  int64_t head_stride = 1;  // of q_scale and output
+  bool in_place = false;    // output is q_scale
 };
 
 void run_case(const Case& c) {
   test::Random random(23);
   const float softmax_scale = 1.0F / std::sqrt(128.0F);
-  const std::int64_t weight_row = c.weight_row == 0 ? c.heads : c.weight_row;
-  const std::int64_t scale_row = c.heads * c.head_stride;
+  const int64_t weight_row = c.weight_row == 0 ? c.heads : c.weight_row;
+  const int64_t scale_row = c.heads * c.head_stride;
   Mirror weights("weights", random_floats(random, DType::kFloat32, c.tokens * weight_row));
   Mirror q_scale("q_scale", random_floats(random, DType::kFloat32, c.tokens * scale_row));
   Mirror output = Mirror::poisoned("output", c.tokens * scale_row * 4);

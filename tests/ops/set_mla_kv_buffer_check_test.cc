@@ -25,10 +25,10 @@ const Arguments kHost("set_mla_kv_buffer", MemoryPlace::kHost);
 
 // A valid call that each test spoils in one place.
 struct Call {
-  std::vector<std::uint16_t> cache = std::vector<std::uint16_t>(8 * 24);
-  std::vector<std::int32_t> slots{1, 2, 3};
-  std::vector<std::uint16_t> nope_values = std::vector<std::uint16_t>(3 * 16);
-  std::vector<std::uint16_t> rope_values = std::vector<std::uint16_t>(3 * 8);
+  std::vector<uint16_t> cache = std::vector<uint16_t>(8 * 24);
+  std::vector<int32_t> slots{1, 2, 3};
+  std::vector<uint16_t> nope_values = std::vector<uint16_t>(3 * 16);
+  std::vector<uint16_t> rope_values = std::vector<uint16_t>(3 * 8);
   Tensor kv_buffer = make_tensor(cache.data(), DType::kBFloat16, {8, 24});
   Tensor loc = make_tensor(slots.data(), DType::kInt32, {3});
   Tensor nope = make_tensor(nope_values.data(), DType::kBFloat16, {3, 16});
@@ -118,7 +118,7 @@ TEST(SetMlaKvBufferCheck, RejectsANullPointer) {
 
 TEST(SetMlaKvBufferCheck, RejectsACounterOfTwo) {
   Call call;
-  std::array<std::int32_t, 2> counters{};
+  std::array<int32_t, 2> counters{};
   call.options.dropped = make_tensor(counters.data(), DType::kInt32, {2});
   expect_rejected("dropped must be of size 1 in axis 0, is int32[2]",
                   [&] { static_cast<void>(call.check()); });
@@ -130,10 +130,10 @@ TEST(SetMlaKvBufferReference, DropsReservedAndOutsideSlotsAndCountsTheLatter) {
   call.cache.assign(call.cache.size(), 7);
   call.nope_values.assign(call.nope_values.size(), 1);
   call.rope_values.assign(call.rope_values.size(), 2);
-  std::int32_t dropped = 10;
+  int32_t dropped = 10;
   call.options.dropped = make_tensor(&dropped, DType::kInt32, {1});
   set_mla_kv_buffer_reference(call.check());
-  std::vector<std::uint16_t> expected(call.cache.size(), 7);
+  std::vector<uint16_t> expected(call.cache.size(), 7);
   std::fill_n(expected.begin() + 5 * 24, 16, 1);
   std::fill_n(expected.begin() + 5 * 24 + 16, 8, 2);
   EXPECT_EQ(call.cache, expected);
@@ -142,10 +142,10 @@ TEST(SetMlaKvBufferReference, DropsReservedAndOutsideSlotsAndCountsTheLatter) {
 
 // A valid call of the 656-byte writer.
 struct Call656 {
-  std::vector<std::uint8_t> cache = std::vector<std::uint8_t>(3 * 656);
-  std::vector<std::int64_t> slots{2};
-  std::vector<std::uint16_t> nope_values = std::vector<std::uint16_t>(512);
-  std::vector<std::uint16_t> rope_values = std::vector<std::uint16_t>(64);
+  std::vector<uint8_t> cache = std::vector<uint8_t>(3 * 656);
+  std::vector<int64_t> slots{2};
+  std::vector<uint16_t> nope_values = std::vector<uint16_t>(512);
+  std::vector<uint16_t> rope_values = std::vector<uint16_t>(64);
   Tensor kv_buffer = make_tensor(cache.data(), DType::kUInt8, {3, 1, 656});
   Tensor loc = make_tensor(slots.data(), DType::kInt64, {1});
   Tensor nope = make_tensor(nope_values.data(), DType::kBFloat16, {1, 512});
@@ -163,7 +163,7 @@ struct Call656 {
 
 TEST(SetMlaKvBufferFp8Row656Check, RejectsA657ByteRow) {
   Call656 call;
-  std::vector<std::uint8_t> cache(657);
+  std::vector<uint8_t> cache(657);
   call.kv_buffer = make_tensor(cache.data(), DType::kUInt8, {1, 657});
   expect_rejected("kv_buffer must be of size 656 in axis 1, is uint8[1, 657]",
                   [&] { static_cast<void>(call.check(ScaleFormat::kFloat32)); });
@@ -191,7 +191,7 @@ TEST(SetMlaKvBufferFp8Row656Reference, RestoresTheLatentsWithinHalfAStepAndTheRo
     for (auto& bits : call.nope_values) bits = bits_from_float(random.value(), DType::kBFloat16);
     for (auto& bits : call.rope_values) bits = bits_from_float(random.value(), DType::kBFloat16);
     set_mla_kv_buffer_fp8_656_reference(call.check(format));
-    const std::uint8_t* row = call.cache.data() + 2 * 656;
+    const uint8_t* row = call.cache.data() + 2 * 656;
     for (int i = 0; i < 512; ++i) {
       const float value = float_from_bits(call.nope_values[i], DType::kBFloat16);
       const int code = row[i];

@@ -16,22 +16,22 @@ namespace {
 using test::Mirror;
 
 struct Case {
-  std::int64_t tokens = 3;
-  std::int64_t nope = 512;
-  std::int64_t rope = 64;
+  int64_t tokens = 3;
+  int64_t nope = 512;
+  int64_t rope = 64;
   DType input = DType::kBFloat16;
   DType output = DType::kFloat8E4M3;
   ScaleFormat scale_format = ScaleFormat::kFloat32;
-  std::int64_t row_padding = 0;  // elements behind each input row; odd: nothing is aligned
+  int64_t row_padding = 0;  // elements behind each input row; odd: nothing is aligned
   test::FloatFill fill = {.largest = 600.0, .octaves = 20.0};
-  std::vector<std::int64_t> loc = {};  // empty: distinct slots at random
+  std::vector<int64_t> loc = {};  // empty: distinct slots at random
 };
 
-constexpr std::int64_t kSlots = 24;
+constexpr int64_t kSlots = 24;
 
 // The arguments of a cache writer and the four tensors on one side.
 struct Setup {
-  Setup(const Case& c, std::int64_t row_bytes)
+  Setup(const Case& c, int64_t row_bytes)
       : c(c),
         row_bytes(row_bytes),
         random(13),
@@ -41,12 +41,12 @@ struct Setup {
              random_floats(random, c.input, c.tokens * (c.nope + c.row_padding), c.fill)),
         rope("cache_k_rope",
              random_floats(random, c.input, c.tokens * (c.rope + c.row_padding), c.fill)),
-        dropped(Mirror::of("dropped", std::vector<std::int32_t>{0})) {}
+        dropped(Mirror::of("dropped", std::vector<int32_t>{0})) {}
 
   // Distinct slots, one of them reserved and one outside where there are enough.
-  std::vector<std::int64_t> slots() {
+  std::vector<int64_t> slots() {
     if (!c.loc.empty()) return c.loc;
-    std::vector<std::int64_t> slots = random.distinct(c.tokens, kSlots);
+    std::vector<int64_t> slots = random.distinct(c.tokens, kSlots);
     for (auto& slot : slots) slot = slot == kSlots - 1 ? kSlots : slot;
     return slots;
   }
@@ -65,13 +65,13 @@ struct Setup {
   std::vector<Mirror*> mirrors() { return {&kv_buffer, &loc, &nope, &rope, &dropped}; }
 
   Case c;
-  std::int64_t row_bytes;
+  int64_t row_bytes;
   test::Random random;
   Mirror kv_buffer, loc, nope, rope, dropped;
 };
 
 // Returns how many slots were counted.
-std::int32_t run_cast(const Case& c) {
+int32_t run_cast(const Case& c) {
   Setup setup(c, c.nope + c.rope);
   const Setup::Tensors host = setup.tensors(test::on_host, c.output);
   set_mla_kv_buffer_fp8_reference(
@@ -82,10 +82,10 @@ std::int32_t run_cast(const Case& c) {
     set_mla_kv_buffer_fp8(device.kv_buffer, device.loc, device.nope, device.rope, device.options,
                           options);
   });
-  return *setup.dropped.host_as<std::int32_t>();
+  return *setup.dropped.host_as<int32_t>();
 }
 
-std::int32_t run_656(const Case& c) {
+int32_t run_656(const Case& c) {
   Setup setup(c, Fp8Row656::kBytes);
   const Setup::Tensors host = setup.tensors(test::on_host, DType::kUInt8);
   set_mla_kv_buffer_fp8_656_reference(check_set_mla_kv_buffer_fp8_656(
@@ -96,11 +96,11 @@ std::int32_t run_656(const Case& c) {
     set_mla_kv_buffer_fp8_656(device.kv_buffer, device.loc, device.nope, device.rope,
                               c.scale_format, device.options, options);
   });
-  return *setup.dropped.host_as<std::int32_t>();
+  return *setup.dropped.host_as<int32_t>();
 }
 
 // Slot 0 is reserved. One is good, four are outside.
-const std::vector<std::int64_t> kBadSlots{-1, 5, 0, kSlots, std::int64_t{1} << 40, -kSlots};
+const std::vector<int64_t> kBadSlots{-1, 5, 0, kSlots, int64_t{1} << 40, -kSlots};
 
 constexpr test::FloatFill kNonfinite{.largest = 600.0, .octaves = 20.0, .nonfinite = true};
 

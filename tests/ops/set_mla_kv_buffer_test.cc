@@ -18,53 +18,52 @@ namespace {
 using test::Mirror;
 
 struct Case {
-  std::int64_t tokens = 3;
-  std::int64_t nope = 512;
-  std::int64_t rope = 64;
+  int64_t tokens = 3;
+  int64_t nope = 512;
+  int64_t rope = 64;
   DType dtype = DType::kBFloat16;
   bool int64_slots = true;
-  std::int64_t slots = 40;
-  std::int64_t width = 0;  // of the cache's rows; 0: as wide as the parts
-  std::int64_t rope_offset =
-      0;  // elements from the start of a row to the rope part, in a wider array
-  std::int64_t loc_stride = 1;
-  std::vector<std::int64_t> loc = {};  // empty: distinct slots, none of them 0
-  std::optional<std::int64_t> reserved_slot = 0;
+  int64_t slots = 40;
+  int64_t width = 0;        // of the cache's rows; 0: as wide as the parts
+  int64_t rope_offset = 0;  // elements from the start of a row to the rope part, in a wider array
+  int64_t loc_stride = 1;
+  std::vector<int64_t> loc = {};  // empty: distinct slots, none of them 0
+  std::optional<int64_t> reserved_slot = 0;
 };
 
-std::vector<std::int64_t> slots_of(const Case& c, test::Random& random) {
+std::vector<int64_t> slots_of(const Case& c, test::Random& random) {
   if (!c.loc.empty()) return c.loc;
-  std::vector<std::int64_t> loc = random.distinct(c.tokens, c.slots - 1);
+  std::vector<int64_t> loc = random.distinct(c.tokens, c.slots - 1);
   for (auto& slot : loc) ++slot;
   return loc;
 }
 
 // The slots with `stride` - 1 rubbish values behind each.
-Mirror loc_mirror(const Case& c, const std::vector<std::int64_t>& loc) {
-  std::vector<std::int64_t> wide(loc.size() * c.loc_stride, -77);
-  for (std::size_t i = 0; i < loc.size(); ++i) wide[i * c.loc_stride] = loc[i];
+Mirror loc_mirror(const Case& c, const std::vector<int64_t>& loc) {
+  std::vector<int64_t> wide(loc.size() * c.loc_stride, -77);
+  for (size_t i = 0; i < loc.size(); ++i) wide[i * c.loc_stride] = loc[i];
   if (c.int64_slots) return Mirror::of("loc", wide);
-  return Mirror::of("loc", std::vector<std::int32_t>(wide.begin(), wide.end()));
+  return Mirror::of("loc", std::vector<int32_t>(wide.begin(), wide.end()));
 }
 
-std::vector<std::uint8_t> random_bytes(test::Random& random, std::int64_t count) {
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
-  for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random.bits());
+std::vector<uint8_t> random_bytes(test::Random& random, int64_t count) {
+  std::vector<uint8_t> bytes(static_cast<size_t>(count));
+  for (auto& byte : bytes) byte = static_cast<uint8_t>(random.bits());
   return bytes;
 }
 
 void run_case(const Case& c) {
   test::Random random(11);
-  const std::int64_t element = size_of(c.dtype);
-  const std::int64_t width = c.width == 0 ? c.nope + c.rope : c.width;
-  const std::int64_t rope_row = c.rope_offset + c.rope;
-  const std::vector<std::int64_t> slots = slots_of(c, random);
-  const auto tokens = static_cast<std::int64_t>(slots.size());
+  const int64_t element = size_of(c.dtype);
+  const int64_t width = c.width == 0 ? c.nope + c.rope : c.width;
+  const int64_t rope_row = c.rope_offset + c.rope;
+  const std::vector<int64_t> slots = slots_of(c, random);
+  const auto tokens = static_cast<int64_t>(slots.size());
   Mirror kv_buffer = Mirror::poisoned("kv_buffer", c.slots * width * element);
   Mirror loc = loc_mirror(c, slots);
   Mirror nope("cache_k_nope", random_bytes(random, tokens * c.nope * element));
   Mirror rope("cache_k_rope", random_bytes(random, tokens * rope_row * element));
-  Mirror dropped = Mirror::of("dropped", std::vector<std::int32_t>{5});
+  Mirror dropped = Mirror::of("dropped", std::vector<int32_t>{5});
 
   struct Tensors {
     Tensor kv_buffer, loc, nope, rope, dropped;
@@ -135,7 +134,7 @@ TEST(SetMlaKvBuffer, WritesSlotZeroWhereNoSlotIsReserved) {
 }
 
 TEST(SetMlaKvBuffer, DropsAndCountsSlotsOutsideTheCache) {
-  run_case({.loc = {40, 39, -1, std::int64_t{1} << 40}});
+  run_case({.loc = {40, 39, -1, int64_t{1} << 40}});
 }
 
 TEST(SetMlaKvBuffer, DropsMinusOneUncountedWhereItIsReserved) {
@@ -154,8 +153,8 @@ TEST(SetMlaKvBuffer, LaunchesNothingForNoTokens) {
 TEST(SetMlaKvBuffer, RejectsHostMemory) {
   Mirror kv_buffer = Mirror::poisoned("kv_buffer", 64);
   Mirror rows = Mirror::poisoned("rows", 16);
-  Mirror loc = Mirror::of("loc", std::vector<std::int32_t>{1});
-  const test::Stream stream;
+  Mirror loc = Mirror::of("loc", std::vector<int32_t>{1});
+  const pdl::Stream stream;
   test::expect_rejected(
       "set_mla_kv_buffer: cache_k_nope must be device memory, is host memory", [&] {
         set_mla_kv_buffer(

@@ -20,7 +20,7 @@ struct alignas(16) Row {
   __nv_bfloat16 values[128];
 };
 
-std::vector<Row> ones(std::size_t rows) {
+std::vector<Row> ones(size_t rows) {
   std::vector<Row> filled(rows);
   for (Row& row : filled) {
     for (__nv_bfloat16& value : row.values) value = __float2bfloat16(1.0F);
@@ -85,7 +85,7 @@ TEST(RouterGemmCheck, RejectsFloat16) {
 
 TEST(RouterGemmCheck, RejectsRowsThatAreNotAligned) {
   Call call;
-  call.x.data = static_cast<std::uint8_t*>(call.x.data) + 2;
+  call.x.data = static_cast<uint8_t*>(call.x.data) + 2;
   call.x.shape[0] = call.output.shape[0] = 1;
   expect_rejected("hidden_states must be aligned to 16 bytes",
                   [&] { static_cast<void>(call.router()); });
@@ -126,7 +126,7 @@ TEST(SkinnyGemmReference, SumsTheProducts) {
   Call call;
   call.x_rows[1].values[5] = __float2bfloat16(3.0F);
   skinny_gemm_reference(call.router());
-  for (std::size_t i = 0; i < 32; ++i) {
+  for (size_t i = 0; i < 32; ++i) {
     EXPECT_EQ(call.output_values[i], i < 16 ? 128.0F : 130.0F);
   }
 }

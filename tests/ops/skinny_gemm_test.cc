@@ -20,23 +20,23 @@ namespace {
 
 using test::Mirror;
 
-enum class Product : std::uint8_t { kRouter, kFusedA };
+enum class Product : uint8_t { kRouter, kFusedA };
 
 struct Case {
   Product product = Product::kRouter;
-  std::int64_t tokens = 1;
-  std::int64_t rows = 256;
-  std::int64_t columns = 1024;
+  int64_t tokens = 1;
+  int64_t rows = 256;
+  int64_t columns = 1024;
   DType output_dtype = DType::kFloat32;
-  std::int64_t activation_row = 0;  // elements from row to row; 0: contiguous
-  std::int64_t weight_row = 0;
-  std::int64_t output_row = 0;
+  int64_t activation_row = 0;  // elements from row to row; 0: contiguous
+  int64_t weight_row = 0;
+  int64_t output_row = 0;
   test::FloatFill fill = {.edges = false};
 };
 
-std::vector<float> as_floats(const std::vector<std::uint8_t>& bytes, DType dtype) {
-  std::vector<float> values(bytes.size() / static_cast<std::size_t>(size_of(dtype)));
-  for (std::size_t i = 0; i < values.size(); ++i) {
+std::vector<float> as_floats(const std::vector<uint8_t>& bytes, DType dtype) {
+  std::vector<float> values(bytes.size() / static_cast<size_t>(size_of(dtype)));
+  for (size_t i = 0; i < values.size(); ++i) {
     if (dtype == DType::kFloat32) {
       std::memcpy(&values[i], bytes.data() + i * sizeof(float), sizeof(float));
     } else {
@@ -56,9 +56,9 @@ Tensor transposed(Tensor tensor) {
 
 void run_case(const Case& c) {
   test::Random random(31);
-  const std::int64_t x_row = c.activation_row == 0 ? c.columns : c.activation_row;
-  const std::int64_t w_row = c.weight_row == 0 ? c.columns : c.weight_row;
-  const std::int64_t out_row = c.output_row == 0 ? c.rows : c.output_row;
+  const int64_t x_row = c.activation_row == 0 ? c.columns : c.activation_row;
+  const int64_t w_row = c.weight_row == 0 ? c.columns : c.weight_row;
+  const int64_t out_row = c.output_row == 0 ? c.rows : c.output_row;
   Mirror x("x", random_floats(random, DType::kBFloat16, c.tokens * x_row, c.fill));
   Mirror weights("weights", random_floats(random, DType::kBFloat16, c.rows * w_row, c.fill));
   weights.make_constant();
@@ -88,7 +88,7 @@ void run_case(const Case& c) {
       dsv3_fused_a_gemm(device.x, transposed(device.weights), device.output, options);
     }
   });
-  const std::vector<std::uint8_t> expected(output.host().begin(), output.host().end());
+  const std::vector<uint8_t> expected(output.host().begin(), output.host().end());
   const double limit = c.output_dtype == DType::kFloat32 ? 1e-5 : 2e-3;
   for (const test::ModeResult& result : results) {
     EXPECT_TRUE(test::close_in_norm(as_floats(result.bytes[2], c.output_dtype),
@@ -103,7 +103,7 @@ TEST(RouterGemm, GivesTheScoresOfOneToken) { run_case({.columns = 7168}); }
 TEST(RouterGemm, GivesTheScoresOfSixteenTokens) { run_case({.tokens = 16, .columns = 7168}); }
 
 TEST(RouterGemm, TakesEveryNumberOfTokens) {
-  for (std::int64_t tokens = 2; tokens < 16; ++tokens) {
+  for (int64_t tokens = 2; tokens < 16; ++tokens) {
     run_case({.tokens = tokens, .rows = 16, .columns = 256});
   }
 }
@@ -132,7 +132,7 @@ TEST(RouterGemm, FollowsTheStridesOfEveryTensor) {
 }
 
 TEST(RouterGemm, SpreadsAnInfinityToItsTokenOnly) {
-  const std::int64_t columns = 256;
+  const int64_t columns = 256;
   std::vector<__nv_bfloat16> x(2 * columns, __float2bfloat16(1.0F));
   const std::vector<__nv_bfloat16> w(16 * columns, __float2bfloat16(0.5F));
   x[3] = __float2bfloat16(INFINITY);
@@ -149,7 +149,7 @@ TEST(RouterGemm, SpreadsAnInfinityToItsTokenOnly) {
                                 dsv3_router_gemm(device_x, device_w, device_out, options);
                               })) {
     const std::vector<float> values = as_floats(result.bytes[2], DType::kFloat32);
-    for (std::size_t i = 0; i < values.size(); ++i) {
+    for (size_t i = 0; i < values.size(); ++i) {
       EXPECT_EQ(values[i], i < 16 ? INFINITY : 128.0F) << result.mode << ", output " << i;
     }
   }
@@ -158,7 +158,7 @@ TEST(RouterGemm, SpreadsAnInfinityToItsTokenOnly) {
 TEST(RouterGemm, LaunchesNothingForNoTokens) {
   Mirror weights = Mirror::poisoned("weights", 16 * 128 * 2);
   const Tensor w = weights.device_tensor(DType::kBFloat16, {16, 128});
-  const test::Stream stream;
+  const pdl::Stream stream;
   EXPECT_NO_THROW(dsv3_router_gemm(Tensor(nullptr, DType::kBFloat16, {0, 128}), w,
                                    Tensor(nullptr, DType::kFloat32, {0, 16}),
                                    {.stream = stream.get()}));
@@ -180,7 +180,7 @@ TEST(FusedAGemm, ProjectsSixteenTokens) {
 }
 
 TEST(FusedAGemm, TakesEveryNumberOfTokens) {
-  for (std::int64_t tokens = 2; tokens < 16; ++tokens) {
+  for (int64_t tokens = 2; tokens < 16; ++tokens) {
     run_case({.product = Product::kFusedA,
               .tokens = tokens,
               .rows = 16,

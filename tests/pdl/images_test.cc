@@ -10,16 +10,16 @@
 #include <string>
 #include <vector>
 
+#include "check/analysis/origins.h"
 #include "check/checker.h"
-#include "check/finding.h"
-#include "check/ir.h"
-#include "check/origins.h"
-#include "check/ptx/lower.h"
-#include "check/sass/lower.h"
-#include "emulator/ptx/fatbin.h"
-#include "emulator/ptx/module.h"
-#include "slipstream/engine.h"
+#include "check/lower/ir.h"
+#include "check/lower/ptx/lower.h"
+#include "check/lower/sass/lower.h"
+#include "check/report/finding.h"
+#include "code/fatbin.h"
+#include "code/ptx/module.h"
 #include "slipstream/ops.h"
+#include "step/kernels/registry.h"
 
 namespace slipstream {
 namespace {
@@ -37,21 +37,21 @@ struct CompiledKernel {
 
 std::vector<CompiledKernel> kernels_in_this_program() {
   std::vector<CompiledKernel> kernels;
-  for (const auto& image : emulator::ptx::read_image_file("/proc/self/exe")) {
-    const std::string name = emulator::ptx::architecture_name(image);
-    if (image.kind == emulator::ptx::ImageKind::kPtx) {
-      const auto module = emulator::ptx::Module::parse(image.bytes, name);
+  for (const auto& image : code::read_image_file("/proc/self/exe")) {
+    const std::string name = code::architecture_name(image);
+    if (image.kind == code::ImageKind::kPtx) {
+      const auto module = ptx::Module::parse(image.bytes, name);
       for (const auto& function : module->functions) {
         if (!function.is_entry) continue;
         kernels.push_back({check::demangle(std::string(function.name)), name,
-                           check::ptx::lower(*module, function)});
+                           check::from_ptx::lower(*module, function)});
       }
     } else {
       const auto bytes = std::as_bytes(std::span(image.bytes));
-      const auto cubin = check::sass::read_cubin_image(bytes, name);
+      const auto cubin = sass::read_cubin(bytes, name);
       for (const auto& kernel : cubin.kernels) {
-        kernels.push_back(
-            {check::demangle(kernel.name), name, check::sass::lower(kernel, cubin.architecture)});
+        kernels.push_back({check::demangle(kernel.name), name,
+                           check::from_sass::lower(kernel, cubin.architecture)});
       }
     }
   }
@@ -65,7 +65,7 @@ const std::vector<CompiledKernel>& compiled_kernels() {
 
 Declarations declarations() {
   Declarations all;
-  for (const auto& part : {ops::kernel_declarations(), engine::kernel_declarations()}) {
+  for (const auto& part : {ops::kernel_declarations(), step::kernel_declarations()}) {
     for (const pdl::KernelDeclaration* declaration : part) all.push_back(*declaration);
   }
   return all;
@@ -74,15 +74,15 @@ Declarations declarations() {
 // "void slipstream::ops::f_kernel<int>(P)" is the kernel slipstream::ops::f_kernel, and also
 // slipstream::ops::f_kernel<int.
 bool declares(const pdl::KernelDeclaration& declaration, const CompiledKernel& kernel) {
-  const std::size_t begin = kernel.name.find(declaration.symbol);
+  const size_t begin = kernel.name.find(declaration.symbol);
   if (begin == std::string::npos) return false;
   if (begin != 0 && kernel.name[begin - 1] != ' ') return false;
   const char next = kernel.name[begin + std::string(declaration.symbol).size()];
   return next == '<' || next == '(' || next == ',' || next == '>';
 }
 
-std::size_t count(const check::Function& code, Action action) {
-  return static_cast<std::size_t>(
+size_t count(const check::Function& code, Action action) {
+  return static_cast<size_t>(
       std::count_if(code.instructions.begin(), code.instructions.end(),
                     [&](const check::Instruction& i) { return i.action == action; }));
 }
@@ -90,18 +90,18 @@ std::size_t count(const check::Function& code, Action action) {
 bool is_constant_field(const pdl::KernelDeclaration& declaration, const check::Origin& origin) {
   if (origin.kind != check::OriginKind::kParameter) return false;
   return std::any_of(declaration.fields.begin(), declaration.fields.end(), [&](const auto& field) {
-    return field.role == Role::kConstant && static_cast<std::int64_t>(field.offset) == origin.value;
+    return field.role == Role::kConstant && static_cast<int64_t>(field.offset) == origin.value;
   });
 }
 
 // Loads on the read-only path that may touch anything but a constant of the declaration. In machine
 // code registers are used again, so that addresses seem to have further origins: there, one
 // constant must be among them.
-std::size_t read_only_loads_of_produced_memory(const pdl::KernelDeclaration& declaration,
-                                               const check::Function& code) {
+size_t read_only_loads_of_produced_memory(const pdl::KernelDeclaration& declaration,
+                                          const check::Function& code) {
   const check::Origins origins = check::find_origins(code);
-  std::size_t wrong = 0;
-  for (std::uint32_t i = 0; i < code.instructions.size(); ++i) {
+  size_t wrong = 0;
+  for (uint32_t i = 0; i < code.instructions.size(); ++i) {
     if (!code.instructions[i].non_coherent) continue;
     const auto memory = origins.memory_of(i);
     const auto constants = std::count_if(memory.begin(), memory.end(), [&](const auto& origin) {
@@ -115,13 +115,13 @@ std::size_t read_only_loads_of_produced_memory(const pdl::KernelDeclaration& dec
 
 bool is_declared(const pdl::KernelDeclaration& declaration, const check::Origin& origin) {
   return std::any_of(declaration.fields.begin(), declaration.fields.end(), [&](const auto& field) {
-    return static_cast<std::int64_t>(field.offset) == origin.value;
+    return static_cast<int64_t>(field.offset) == origin.value;
   });
 }
 
 // A generic address that is made of one in shared memory.
-bool may_be_shared(const check::Origins& origins, std::uint32_t instruction) {
-  for (std::size_t i = 0; i < origins.table.size(); ++i) {
+bool may_be_shared(const check::Origins& origins, uint32_t instruction) {
+  for (size_t i = 0; i < origins.table.size(); ++i) {
     const bool present = ((origins.of_address[instruction] >> i) & 1U) != 0;
     if (present && origins.table[i].kind == check::OriginKind::kShared) return true;
   }
@@ -131,12 +131,12 @@ bool may_be_shared(const check::Origins& origins, std::uint32_t instruction) {
 // Bytes of the parameters that addresses are made of, where no field names a pointer among them:
 // strides and offsets are parts of addresses as well. Judged on PTX, which tells shared from global
 // memory.
-std::set<std::int64_t> undeclared_pointers(const pdl::KernelDeclaration& declaration,
-                                           const check::Function& code) {
+std::set<int64_t> undeclared_pointers(const pdl::KernelDeclaration& declaration,
+                                      const check::Function& code) {
   if (code.code != check::CodeKind::kPtx) return {};
   const check::Origins origins = check::find_origins(code);
-  std::set<std::int64_t> found;
-  for (std::uint32_t i = 0; i < code.instructions.size(); ++i) {
+  std::set<int64_t> found;
+  for (uint32_t i = 0; i < code.instructions.size(); ++i) {
     if (!check::touches_memory(code.instructions[i].action)) continue;
     std::vector<check::Origin> parameters = origins.memory_of(i);
     std::erase_if(parameters, [](const check::Origin& origin) {
@@ -156,7 +156,7 @@ std::set<std::int64_t> undeclared_pointers(const pdl::KernelDeclaration& declara
 std::vector<std::string> differences(const Declarations& all) {
   std::vector<std::string> found;
   for (const CompiledKernel& kernel : compiled_kernels()) {
-    std::size_t matches = 0;
+    size_t matches = 0;
     for (const pdl::KernelDeclaration& declaration : all) {
       if (!declares(declaration, kernel)) continue;
       ++matches;
@@ -170,7 +170,7 @@ std::vector<std::string> differences(const Declarations& all) {
         found.push_back(fmt::format("{}: {} reads produced memory through the read-only path",
                                     kernel.image, kernel.name));
       }
-      for (const std::int64_t offset : undeclared_pointers(declaration, kernel.code)) {
+      for (const int64_t offset : undeclared_pointers(declaration, kernel.code)) {
         found.push_back(
             fmt::format("{}: {} uses a pointer at byte {} of its parameters that no "
                         "field names",
@@ -200,7 +200,7 @@ check::Launches launches_of(const Declarations& all) {
     launch.pdl = true;
     for (const pdl::Field& field : declaration.fields) {
       check::ParameterRole role;
-      role.offset = static_cast<std::uint32_t>(field.offset);
+      role.offset = static_cast<uint32_t>(field.offset);
       role.role = field.role == Role::kConstant ? check::Role::kConstant : check::Role::kProduced;
       launch.roles.push_back(role);
     }
@@ -211,8 +211,8 @@ check::Launches launches_of(const Declarations& all) {
 
 TEST(Images, HoldPtxAndMachineCodeOfEveryKernel) {
   for (const pdl::KernelDeclaration& declaration : declarations()) {
-    std::size_t ptx = 0;
-    std::size_t sass = 0;
+    size_t ptx = 0;
+    size_t sass = 0;
     for (const CompiledKernel& kernel : compiled_kernels()) {
       if (!declares(declaration, kernel)) continue;
       ++(kernel.code.code == check::CodeKind::kPtx ? ptx : sass);

@@ -10,21 +10,10 @@
 
 #include "pdl/device_buffer.h"
 #include "pdl/launch_test_kernels.h"
+#include "pdl/stream.h"
 
 namespace slipstream::pdl {
 namespace {
-
-class Stream {
- public:
-  Stream() { check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "stream"); }
-  ~Stream() { (void)cudaStreamDestroy(stream_); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  [[nodiscard]] cudaStream_t get() const { return stream_; }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
 
 // The switches are process-wide: put them back.
 class Launch : public testing::Test {
@@ -43,7 +32,7 @@ class Launch : public testing::Test {
     test::launch_add_one(second, options, counter_.data(), 1);
     cudaGraph_t graph = nullptr;
     check_cuda(cudaStreamEndCapture(stream_.get(), &graph), "end of capture");
-    std::size_t count = 0;
+    size_t count = 0;
     check_cuda(cudaGraphGetEdges(graph, nullptr, nullptr, nullptr, &count), "count of edges");
     EXPECT_EQ(count, 1U);
     std::vector<cudaGraphNode_t> from(count);

@@ -13,15 +13,14 @@ namespace {
 
 // Success if no element differs, else a message with the first that does.
 testing::AssertionResult compare(
-    std::size_t actual_size, std::size_t expected_size,
-    const std::function<bool(std::size_t)>& same,
-    const std::function<void(testing::AssertionResult&, std::size_t)>& show) {
+    size_t actual_size, size_t expected_size, const std::function<bool(size_t)>& same,
+    const std::function<void(testing::AssertionResult&, size_t)>& show) {
   if (actual_size != expected_size) {
     return testing::AssertionFailure() << actual_size << " elements, must be " << expected_size;
   }
-  std::size_t different = 0;
-  std::size_t first = 0;
-  for (std::size_t i = 0; i < actual_size; ++i) {
+  size_t different = 0;
+  size_t first = 0;
+  for (size_t i = 0; i < actual_size; ++i) {
     if (same(i)) continue;
     if (different++ == 0) first = i;
   }
@@ -34,35 +33,35 @@ testing::AssertionResult compare(
 
 testing::AssertionResult compare_floats(std::span<const float> actual,
                                         std::span<const float> expected,
-                                        const std::function<bool(std::size_t)>& same) {
+                                        const std::function<bool(size_t)>& same) {
   return compare(actual.size(), expected.size(), same,
-                 [&](testing::AssertionResult& failure, std::size_t i) {
+                 [&](testing::AssertionResult& failure, size_t i) {
                    failure << fmt::format("{:.9g}, must be {:.9g}", actual[i], expected[i]);
                  });
 }
 
 }  // namespace
 
-testing::AssertionResult same_bytes(std::span<const std::uint8_t> actual,
-                                    std::span<const std::uint8_t> expected) {
+testing::AssertionResult same_bytes(std::span<const uint8_t> actual,
+                                    std::span<const uint8_t> expected) {
   return compare(
-      actual.size(), expected.size(), [&](std::size_t i) { return actual[i] == expected[i]; },
-      [&](testing::AssertionResult& failure, std::size_t i) {
+      actual.size(), expected.size(), [&](size_t i) { return actual[i] == expected[i]; },
+      [&](testing::AssertionResult& failure, size_t i) {
         failure << fmt::format("{:#04x}, must be {:#04x}", actual[i], expected[i]);
       });
 }
 
 testing::AssertionResult same_floats(std::span<const float> actual,
                                      std::span<const float> expected) {
-  return compare_floats(actual, expected, [&](std::size_t i) {
-    return std::bit_cast<std::uint32_t>(actual[i]) == std::bit_cast<std::uint32_t>(expected[i]) ||
+  return compare_floats(actual, expected, [&](size_t i) {
+    return std::bit_cast<uint32_t>(actual[i]) == std::bit_cast<uint32_t>(expected[i]) ||
            (std::isnan(actual[i]) && std::isnan(expected[i]));
   });
 }
 
 testing::AssertionResult close_elementwise(std::span<const float> actual,
                                            std::span<const float> expected, Tolerance tolerance) {
-  return compare_floats(actual, expected, [&](std::size_t i) {
+  return compare_floats(actual, expected, [&](size_t i) {
     const double a = actual[i];
     const double e = expected[i];
     if (std::isnan(e) || std::isinf(e))
@@ -78,7 +77,7 @@ testing::AssertionResult close_in_norm(std::span<const float> actual,
   }
   double difference = 0.0;
   double norm = 0.0;
-  for (std::size_t i = 0; i < actual.size(); ++i) {
+  for (size_t i = 0; i < actual.size(); ++i) {
     const double delta = static_cast<double>(actual[i]) - expected[i];
     difference += delta * delta;
     norm += static_cast<double>(expected[i]) * expected[i];

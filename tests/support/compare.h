@@ -9,8 +9,8 @@
 namespace slipstream::test {
 
 // Equal byte for byte; the message names the first byte that differs and how many do.
-[[nodiscard]] testing::AssertionResult same_bytes(std::span<const std::uint8_t> actual,
-                                                  std::span<const std::uint8_t> expected);
+[[nodiscard]] testing::AssertionResult same_bytes(std::span<const uint8_t> actual,
+                                                  std::span<const uint8_t> expected);
 
 // Equal bit for bit, but any NaN equals any NaN.
 [[nodiscard]] testing::AssertionResult same_floats(std::span<const float> actual,

@@ -2,7 +2,7 @@
 // none.
 #include <gtest/gtest.h>
 
-#include "cli/device_fallback.h"
+#include "pdl/device_fallback.h"
 
 int main(int argc, char** argv) {
   slipstream::choose_device(argc, argv);

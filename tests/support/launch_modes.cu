@@ -11,9 +11,9 @@
 namespace slipstream::test {
 
 struct ProducerParams {
-  pdl::Constant<std::uint8_t> source;
-  pdl::Produced<std::uint8_t> target;
-  std::int64_t bytes;
+  pdl::Constant<uint8_t> source;
+  pdl::Produced<uint8_t> target;
+  int64_t bytes;
 };
 
 // Lets the next kernel start, dawdles, and only then writes.
@@ -22,9 +22,9 @@ __global__ void producer_kernel(const __grid_constant__ ProducerParams params) {
   pdl::trigger();
   pdl::wait();
   __nanosleep(kDelayNanoseconds);
-  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-       i < params.bytes; i += step) {
+  const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < params.bytes;
+       i += step) {
     params.target.get()[i] = params.source.get()[i];
   }
 }
@@ -54,8 +54,8 @@ void produce(std::span<Mirror* const> mirrors, const pdl::LaunchOptions& options
   }
 }
 
-std::vector<std::vector<std::uint8_t>> download_all(std::span<Mirror* const> mirrors) {
-  std::vector<std::vector<std::uint8_t>> bytes;
+std::vector<std::vector<uint8_t>> download_all(std::span<Mirror* const> mirrors) {
+  std::vector<std::vector<uint8_t>> bytes;
   for (Mirror* mirror : mirrors) bytes.push_back(mirror->download());
   return bytes;
 }
@@ -65,7 +65,7 @@ void poison_all(std::span<Mirror* const> mirrors) {
 }
 
 ModeResult run_in_stream(std::span<Mirror* const> mirrors, const Operator& run, bool pdl) {
-  const Stream stream;
+  const pdl::Stream stream;
   const pdl::LaunchOptions options{.stream = stream.get(), .pdl = pdl};
   poison_all(mirrors);
   produce(mirrors, options);
@@ -75,7 +75,7 @@ ModeResult run_in_stream(std::span<Mirror* const> mirrors, const Operator& run, 
 }
 
 ModeResult run_in_graph(std::span<Mirror* const> mirrors, const Operator& run) {
-  const Stream stream;
+  const pdl::Stream stream;
   const pdl::LaunchOptions options{.stream = stream.get(), .pdl = true};
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
@@ -97,16 +97,6 @@ ModeResult run_in_graph(std::span<Mirror* const> mirrors, const Operator& run) {
 
 }  // namespace
 
-Stream::Stream() {
-  check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
-}
-
-Stream::~Stream() { cudaStreamDestroy(stream_); }
-
-void Stream::synchronize() const {
-  check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
-}
-
 std::vector<ModeResult> run_in_all_modes(std::span<Mirror* const> mirrors, const Operator& run) {
   // Device memory is allocated before anything is captured.
   for (Mirror* mirror : mirrors) {
@@ -119,7 +109,7 @@ std::vector<ModeResult> run_in_all_modes(std::span<Mirror* const> mirrors, const
 
 void expect_matches_host(const std::vector<Mirror*>& mirrors, const Operator& run) {
   for (const ModeResult& result : run_in_all_modes(mirrors, run)) {
-    for (std::size_t i = 0; i < mirrors.size(); ++i) {
+    for (size_t i = 0; i < mirrors.size(); ++i) {
       EXPECT_TRUE(same_bytes(result.bytes[i], mirrors[i]->host()))
           << mirrors[i]->name() << ", " << result.mode;
     }

@@ -6,25 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "pdl/stream.h"
 #include "slipstream/launch.h"
 #include "support/mirror.h"
 
 namespace slipstream::test {
-
-// A stream that is destroyed at the end of its scope.
-class Stream {
- public:
-  Stream();
-  ~Stream();
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-
-  [[nodiscard]] cudaStream_t get() const { return stream_; }
-  void synchronize() const;
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
 
 using Operator = std::function<void(const pdl::LaunchOptions&)>;
 
@@ -34,7 +20,7 @@ using Operator = std::function<void(const pdl::LaunchOptions&)>;
 // rubbish.
 struct ModeResult {
   std::string mode;
-  std::vector<std::vector<std::uint8_t>> bytes;  // one per mirror
+  std::vector<std::vector<uint8_t>> bytes;  // one per mirror
 };
 [[nodiscard]] std::vector<ModeResult> run_in_all_modes(std::span<Mirror* const> mirrors,
                                                        const Operator& run);

@@ -48,7 +48,7 @@ Bound parse(const std::string& text) {
           blank == std::string::npos ? 0 : std::atoi(text.c_str() + blank + 1)};
 }
 
-// The distance of neighbouring f32 values at `value`.
+// The distance of neighboring f32 values at `value`.
 double ulp_at(double value) {
   const auto magnitude = static_cast<float>(std::fabs(value));
   return static_cast<double>(std::nextafter(magnitude, HUGE_VALF)) - static_cast<double>(magnitude);

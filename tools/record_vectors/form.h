@@ -9,13 +9,13 @@
 namespace slipstream::record_vectors {
 
 inline constexpr unsigned kThreads = 256;  // per block
-inline constexpr unsigned kMostOperands = 16;
-inline constexpr unsigned kMostResults = 8;
+inline constexpr unsigned kMaxOperands = 16;
+inline constexpr unsigned kMaxResults = 8;
 
 // Device arrays, one element per thread, of the width of the register that holds the type.
 struct Buffers {
-  const void* operands[kMostOperands];
-  void* results[kMostResults];
+  const void* operands[kMaxOperands];
+  void* results[kMaxResults];
 };
 
 using Kernel = void (*)(Buffers);

@@ -40,8 +40,8 @@ Bytes slice(const Bytes& blob, const json& place) {
   if (offset > blob.size() || size > blob.size() - offset) {
     throw std::runtime_error("a vector lies outside the file");
   }
-  const auto begin = blob.begin() + static_cast<std::ptrdiff_t>(offset);
-  return {begin, begin + static_cast<std::ptrdiff_t>(size)};
+  const auto begin = blob.begin() + static_cast<ptrdiff_t>(offset);
+  return {begin, begin + static_cast<ptrdiff_t>(size)};
 }
 
 Bytes decompress(const Bytes& compressed) {
@@ -67,7 +67,7 @@ VectorFile parse(const Bytes& bytes) {
   if (header_bytes > bytes.size() - kStart) {
     throw std::runtime_error("damaged header");
   }
-  const auto header_end = bytes.begin() + static_cast<std::ptrdiff_t>(kStart + header_bytes);
+  const auto header_end = bytes.begin() + static_cast<ptrdiff_t>(kStart + header_bytes);
   const json header = json::parse(bytes.begin() + kStart, header_end);
   const Bytes blob(header_end, bytes.end());
   VectorFile file;

@@ -12,7 +12,7 @@
 #include "emulator/machine/watch.h"
 #include "emulator/machine/worker.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 constexpr uint64_t kSharedOffsetMask = (1ULL << kSharedRankShift) - 1;
@@ -297,4 +297,4 @@ void publish(Warp& warp) {
   }
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -10,7 +10,7 @@
 #include "emulator/machine/cta.h"
 #include "emulator/machine/warp.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 // Generic addresses: host addresses are below, each other space has a window of 4 GiB.
 inline constexpr uint64_t kSharedWindow = 0x8000'0000'0000ULL;
@@ -83,4 +83,4 @@ void wait_for_turn(Warp& warp);
 // Makes the grid's earlier writes visible to other grids (a release at gpu or system scope).
 void publish(Warp& warp);
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

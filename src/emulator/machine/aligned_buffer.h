@@ -6,7 +6,7 @@
 #include <memory>
 #include <new>
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 class AlignedBuffer {
  public:
@@ -30,4 +30,4 @@ class AlignedBuffer {
   std::unique_ptr<std::byte, Deleter> data_;
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -7,7 +7,7 @@
 #include "emulator/machine/grid_shape.h"
 #include "emulator/machine/race_check.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 // What shared memory holds before anybody writes it: not a number, in every floating-point type.
@@ -16,7 +16,7 @@ constexpr int kUnwritten = 0xff;
 // The lanes of a warp that have a thread.
 uint32_t existing_lanes(const GridRun& grid, uint32_t warp) {
   const uint64_t rest = grid.launch.block.count() - uint64_t{warp} * Limits::kWarpSize;
-  return rest >= Limits::kWarpSize ? isa::kAllLanes : (1U << rest) - 1;
+  return rest >= Limits::kWarpSize ? kAllLanes : (1U << rest) - 1;
 }
 
 void start_warp(Warp& warp, Cta& cta, FramePool& frames, std::byte* local) {
@@ -124,4 +124,4 @@ void ClusterPool::release(Cluster* cluster) {
   free_.push_back(static_cast<Owned*>(cluster));
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -12,7 +12,7 @@
 #include "emulator/machine/grid_run.h"
 #include "emulator/race/cluster_order.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 class ClusterPool {
  public:
@@ -37,4 +37,4 @@ class ClusterPool {
   std::vector<std::unique_ptr<Owned>> all_;
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -2,7 +2,7 @@
 
 #include "emulator/machine/watch.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 uint32_t result_of(const NamedBarrier& barrier) {
@@ -49,4 +49,4 @@ void complete_cluster_barrier(Cluster& cluster) {
   }
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -13,7 +13,7 @@ namespace slipstream::emulator::race {
 class ClusterOrder;
 }
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 class FramePool;
 class Worker;
@@ -74,4 +74,4 @@ void complete_cluster_barrier(Cluster& cluster);
 // Wakes the groups of the cluster in Wait::kCondition.
 inline void notify(Cluster& cluster) { ++cluster.epoch; }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -6,7 +6,7 @@
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/grid_run.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 // A warp hands over to the next after so many instructions; a group of diverged lanes does too.
@@ -17,7 +17,7 @@ struct Counters {
   uint64_t lane_instructions = 0;
 };
 
-uint32_t executing_lanes(const Warp& warp, const isa::Operation& operation) {
+uint32_t executing_lanes(const Warp& warp, const Operation& operation) {
   uint32_t guard = 0;
   std::memcpy(&guard, warp.registers + operation.guard, sizeof(guard));
   return warp.active & (guard ^ operation.guard_flip);
@@ -25,26 +25,26 @@ uint32_t executing_lanes(const Warp& warp, const isa::Operation& operation) {
 
 // Runs the warp until it parks, yields or has used up its slice. The innermost loop of the
 // emulator.
-void run_warp(Warp& warp, const isa::Operation* code, Counters& counters) {
+void run_warp(Warp& warp, const Operation* code, Counters& counters) {
   uint64_t executed = 0;
   uint64_t lanes = 0;
   for (bool goes_on = warp.active != 0 || select_group(warp); goes_on;) {
-    const isa::Operation& operation = code[warp.pc];
+    const Operation& operation = code[warp.pc];
     const uint32_t executing = executing_lanes(warp, operation);
     ++executed;
-    isa::Step step = isa::Step::kNext;
+    Step step = Step::kNext;
     if (executing != 0) {
       lanes += static_cast<uint32_t>(__builtin_popcount(executing));
       step = operation.execute(operation, warp, executing);
     }
-    if (step == isa::Step::kNext) {
+    if (step == Step::kNext) {
       if (++warp.pc == warp.merge_pc) {
         put_back(warp);
         goes_on = select_group(warp);
       }
       continue;
     }
-    if (step == isa::Step::kReschedule) {
+    if (step == Step::kReschedule) {
       goes_on = !warp.yielded && select_group(warp);
     }
     // Only jumps make loops, so only they look at the time.
@@ -62,7 +62,7 @@ bool is_done(const Warp& warp) { return warp.live == 0; }
 }  // namespace
 
 TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
-  const isa::Operation* const code = cluster.grid->program->operations.data();
+  const Operation* const code = cluster.grid->program->operations.data();
   cluster.worker = &worker;
   cluster.wants_to_yield = false;
   TurnResult result;
@@ -113,4 +113,4 @@ TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
   return finish(TurnEnd::kFinished);
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

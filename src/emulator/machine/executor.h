@@ -8,7 +8,7 @@
 #include "emulator/machine/fault.h"
 #include "emulator/machine/worker.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 enum class TurnEnd : uint8_t {
   kFinished,         // every thread has exited
@@ -28,4 +28,4 @@ struct TurnResult {
 // Runs the cluster until it ends, blocks, or has used up `budget` instructions.
 TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget);
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 struct Dim3 {
   uint32_t x = 1;
@@ -98,4 +98,4 @@ class LaunchError : public std::runtime_error {
   CudaError error;
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -13,7 +13,7 @@
 #include "emulator/machine/grid_run.h"
 #include "emulator/machine/worker.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 std::array<uint32_t, 3> thread_index(const GridRun& grid, uint32_t warp, uint32_t lane) {
@@ -239,4 +239,4 @@ std::string Fault::report() const {
   return text;
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -7,7 +7,7 @@
 #include "emulator/machine/fault.h"
 #include "emulator/machine/warp.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 // The fault that `cause` is, raised by the warp's current operation.
 Fault describe_fault(const Warp& warp, const LaneFault& cause);
@@ -18,4 +18,4 @@ void report_once(Warp& warp, const LaneFault& finding);
 
 std::string demangle(std::string_view name);
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -2,7 +2,9 @@
 
 #include <cstring>
 
-namespace slipstream::emulator::machine {
+#include "emulator/machine/special_registers.h"
+
+namespace slipstream::emulator {
 
 Frame* FramePool::acquire(const FunctionCode& function, const Warp& warp, uint32_t lanes,
                           Frame* caller, uint32_t return_pc) {
@@ -30,7 +32,7 @@ Frame* FramePool::acquire(const FunctionCode& function, const Warp& warp, uint32
   frame.local_offset = caller == nullptr ? 0 : caller->local_offset + caller->function->local_bytes;
   frame.lanes = lanes;
   for (const SpecialSlot& slot : function.specials) {
-    isa::read_special_register(slot.special, warp, frame, frame.registers + slot.offset);
+    read_special_register(slot.special, warp, frame, frame.registers + slot.offset);
   }
   return &frame;
 }
@@ -49,4 +51,4 @@ void FramePool::release_all() {
   }
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "emulator/machine/aligned_buffer.h"
-#include "emulator/machine/program.h"
 #include "emulator/machine/warp.h"
+#include "emulator/program/program.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 class FramePool {
  public:
@@ -32,4 +32,4 @@ class FramePool {
   std::vector<std::unique_ptr<Owned>> all_;
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 constexpr uint64_t kPage = 4096;
@@ -223,11 +223,11 @@ std::string describe(const Allocation& allocation) {
 std::string GlobalMemory::describe(uint64_t address) const {
   if (const Entry* const entry = find_in(live_, address)) {
     return fmt::format("byte {} of {}", address - entry->allocation.address,
-                       machine::describe(entry->allocation));
+                       emulator::describe(entry->allocation));
   }
   if (const Entry* const entry = find_in(freed_, address)) {
     return fmt::format("byte {} of freed {}", address - entry->allocation.address,
-                       machine::describe(entry->allocation));
+                       emulator::describe(entry->allocation));
   }
   if (address < kPage) {
     return "a null pointer";
@@ -238,12 +238,12 @@ std::string GlobalMemory::describe(uint64_t address) const {
     const Allocation& before = std::prev(after)->second.allocation;
     const uint64_t past = address - (before.address + before.size);
     if (past <= distance_after) {
-      return fmt::format("{} bytes past the end of {}", past, machine::describe(before));
+      return fmt::format("{} bytes past the end of {}", past, emulator::describe(before));
     }
   }
   return after == live_.end() ? "no allocation is near"
                               : fmt::format("{} bytes before {}", distance_after,
-                                            machine::describe(after->second.allocation));
+                                            emulator::describe(after->second.allocation));
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

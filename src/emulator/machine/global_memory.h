@@ -10,9 +10,9 @@
 #include <optional>
 #include <string>
 
-#include "emulator/machine/device.h"
+#include "emulator/machine/launch.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 // Where accesses are allowed around an address, and which bytes have values.
 struct MemoryRange {
@@ -80,4 +80,4 @@ class GlobalMemory {
 // "cudaMalloc #3 (1024 bytes at 0x7f0000001000)".
 std::string describe(const Allocation& allocation);
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "emulator/machine/cta.h"
-#include "emulator/machine/device.h"
-#include "emulator/machine/program.h"
+#include "emulator/machine/launch.h"
+#include "emulator/program/program.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 class ClusterPool;
 class GlobalMemory;
@@ -54,4 +54,4 @@ struct GridRun {
   uint64_t cluster_count() const { return grid_in_clusters.count(); }
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -6,7 +6,7 @@
 
 #include "emulator/machine/grid_run.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 // Of one CTA.
 [[nodiscard]] inline uint32_t warps_of(const GridRun& grid) {
@@ -20,4 +20,4 @@ namespace slipstream::emulator::machine {
           static_cast<uint32_t>(index / dim.x / dim.y)};
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -6,7 +6,7 @@
 #include "emulator/machine/overlay.h"
 #include "emulator/machine/race_check.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 constexpr uint64_t kOverlappedBudget = 1 << 16;
@@ -137,7 +137,7 @@ void InterleavedRunner::count_triggers(ActiveGrid& grid, Unit& unit) {
 void InterleavedRunner::run_one_turn(ActiveGrid& grid, Statistics& statistics) {
   const size_t chosen = is_adversarial() ? random_() % grid.ready.size() : 0;
   Unit unit = grid.ready[chosen];
-  grid.ready.erase(grid.ready.begin() + static_cast<std::ptrdiff_t>(chosen));
+  grid.ready.erase(grid.ready.begin() + static_cast<ptrdiff_t>(chosen));
   const uint64_t budget =
       is_adversarial() ? 1 + random_() % kLongestAdversarialBudget : kOverlappedBudget;
   worker_.begin_turn(nullptr, 0);
@@ -231,4 +231,4 @@ std::optional<Fault> InterleavedRunner::run_until(WorkQueue& queue, Ticket ticke
   return fault_;
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

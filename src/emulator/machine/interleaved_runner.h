@@ -18,7 +18,7 @@
 #include "emulator/machine/work.h"
 #include "emulator/machine/worker.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 class InterleavedRunner {
  public:
@@ -68,4 +68,4 @@ class InterleavedRunner {
   std::optional<Fault> fault_;
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 struct LateCopy {
   std::byte* to = nullptr;
@@ -15,4 +15,4 @@ struct LateCopy {
   uint32_t commits = 0;                // cp.async: by that lane since
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

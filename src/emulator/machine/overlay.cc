@@ -5,7 +5,7 @@
 
 #include "emulator/machine/global_memory.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 bool Overlay::has(uint64_t address) const {
   const auto page = pages_.find(address / kPageBytes);
@@ -80,4 +80,4 @@ void Overlay::publish(GlobalMemory& memory, uint64_t address, uint32_t bytes) {
   }
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

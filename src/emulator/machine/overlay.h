@@ -8,7 +8,7 @@
 #include <map>
 #include <memory>
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 class GlobalMemory;
 
@@ -41,4 +41,4 @@ class Overlay {
   Pages pages_;
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

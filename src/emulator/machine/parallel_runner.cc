@@ -4,7 +4,7 @@
 
 #include "emulator/machine/cluster_pool.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 // Instructions in a turn. Long, so that most CTAs end in their first and few are alive at a time.
@@ -147,4 +147,4 @@ void ParallelRunner::commit(EndedTurn& ended) {
   }
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

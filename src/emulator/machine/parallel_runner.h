@@ -15,12 +15,12 @@
 #include <thread>
 #include <vector>
 
-#include "emulator/machine/device.h"
 #include "emulator/machine/executor.h"
 #include "emulator/machine/grid_run.h"
+#include "emulator/machine/launch.h"
 #include "emulator/machine/worker.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 class ParallelRunner {
  public:
@@ -67,4 +67,4 @@ class ParallelRunner {
   std::optional<Fault> fault_;
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -10,9 +10,9 @@
 
 #include "emulator/machine/global_memory.h"
 #include "emulator/machine/grid_shape.h"
-#include "emulator/machine/program.h"
+#include "emulator/program/program.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 using race::AccessKind;
@@ -291,7 +291,7 @@ RaceFinding RaceCheck::describe(const Conflict& conflict) const {
   finding.missing = sentence_for(conflict.missing, finding.second.is_host);
   const Allocation* const allocation = memory_.find(conflict.address);
   if (allocation != nullptr) {
-    finding.allocation = machine::describe(*allocation);
+    finding.allocation = emulator::describe(*allocation);
     finding.offset = conflict.address - allocation->address;
   }
   return finding;
@@ -327,4 +327,4 @@ RaceSide RaceCheck::describe(const race::Accessor& accessor) const {
 
 std::vector<RaceFinding> RaceCheck::findings() const { return findings_; }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

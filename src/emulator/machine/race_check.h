@@ -12,12 +12,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "emulator/machine/device.h"
 #include "emulator/machine/grid_run.h"
+#include "emulator/machine/launch.h"
 #include "emulator/machine/race_finding.h"
 #include "emulator/race/detector.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 class GlobalMemory;
 
@@ -87,4 +87,4 @@ class RaceCheck {
   std::vector<RaceFinding> findings_;
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

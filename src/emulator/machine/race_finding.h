@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 struct SourceLine {
   std::string file;
@@ -42,4 +42,4 @@ struct RaceFinding {
   uint64_t count = 0;   // of conflicting accesses to up to 4 bytes each
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -6,7 +6,7 @@
 #include "emulator/machine/cta.h"
 #include "emulator/race/cluster_order.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 uint32_t count_lanes(uint32_t mask) { return static_cast<uint32_t>(__builtin_popcount(mask)); }
@@ -119,16 +119,16 @@ void rotate(Warp& warp) {
   warp.hold = true;
 }
 
-isa::Step jump(Warp& warp, uint32_t pc) {
+Step jump(Warp& warp, uint32_t pc) {
   warp.pc = pc;
   if (warp.groups.empty()) {
-    return isa::Step::kJump;
+    return Step::kJump;
   }
   put_back(warp);
-  return isa::Step::kReschedule;
+  return Step::kReschedule;
 }
 
-isa::Step branch(Warp& warp, uint32_t taken, uint32_t target) {
+Step branch(Warp& warp, uint32_t taken, uint32_t target) {
   const uint32_t staying = warp.active & ~taken;
   if (staying != 0) {
     split_off(warp, staying, warp.frame, warp.pc + 1);
@@ -146,7 +146,7 @@ void split_off(Warp& warp, uint32_t lanes, Frame* frame, uint32_t pc) {
   warp.groups.push_back(group);
 }
 
-isa::Step leave_behind(Warp& warp, uint32_t lanes) {
+Step leave_behind(Warp& warp, uint32_t lanes) {
   const uint32_t rest = warp.active & ~lanes;
   warp.active = 0;
   if (rest != 0) {
@@ -154,17 +154,17 @@ isa::Step leave_behind(Warp& warp, uint32_t lanes) {
     ++warp.pc;
     put_back(warp);
   }
-  return isa::Step::kReschedule;
+  return Step::kReschedule;
 }
 
-isa::Step exit_lanes(Warp& warp, uint32_t lanes) {
+Step exit_lanes(Warp& warp, uint32_t lanes) {
   Cta& cta = *warp.cta;
   warp.live &= ~lanes;
   cta.live_threads -= count_lanes(lanes);
   cta.cluster->live_threads -= count_lanes(lanes);
   // A barrier.cluster that an exiting thread has arrived at no longer waits for it either.
   Cluster& cluster = *cta.cluster;
-  const uint32_t parity = cluster.barrier_parity != 0 ? isa::kAllLanes : 0;
+  const uint32_t parity = cluster.barrier_parity != 0 ? kAllLanes : 0;
   const uint32_t counted = warp.cluster_arrived & lanes & ~(warp.cluster_parity ^ parity);
   cluster.barrier_arrived -= count_lanes(counted);
   // Whoever waits for lanes that are no more looks again.
@@ -181,7 +181,7 @@ isa::Step exit_lanes(Warp& warp, uint32_t lanes) {
   return leave_behind(warp, lanes);
 }
 
-isa::Step park(Warp& warp, uint32_t lanes, Wait wait, uint32_t detail) {
+Step park(Warp& warp, uint32_t lanes, Wait wait, uint32_t detail) {
   Group group;
   group.pc = warp.pc;
   group.lanes = lanes;
@@ -194,18 +194,16 @@ isa::Step park(Warp& warp, uint32_t lanes, Wait wait, uint32_t detail) {
   return leave_behind(warp, lanes);
 }
 
-isa::Step wait_for_change(Warp& warp, uint32_t lanes) {
-  return park(warp, lanes, Wait::kCondition);
-}
+Step wait_for_change(Warp& warp, uint32_t lanes) { return park(warp, lanes, Wait::kCondition); }
 
-isa::Step yield(Warp& warp) {
+Step yield(Warp& warp) {
   ++warp.pc;
   put_back(warp);
   warp.yielded = true;
-  return isa::Step::kReschedule;
+  return Step::kReschedule;
 }
 
-bool gather(Warp& warp, const isa::Operation& operation, uint32_t members, uint32_t& executing) {
+bool gather(Warp& warp, const Operation& operation, uint32_t members, uint32_t& executing) {
   const uint32_t needed = members & warp.live;
   if ((needed & ~executing) == 0) {
     return true;
@@ -223,4 +221,4 @@ bool gather(Warp& warp, const isa::Operation& operation, uint32_t members, uint3
   return (needed & ~executing) == 0;
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

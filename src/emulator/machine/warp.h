@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "emulator/isa/operation.h"
 #include "emulator/machine/fault.h"
 #include "emulator/machine/late_copy.h"
+#include "emulator/program/operation.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 struct CallSite;
 struct Cta;
@@ -82,27 +82,27 @@ struct Warp {
 // --- For handlers. Those that return Step::kReschedule have taken the running group away.
 
 // All active lanes go on at `pc`.
-isa::Step jump(Warp& warp, uint32_t pc);
+Step jump(Warp& warp, uint32_t pc);
 // The lanes of `taken` (part of the active ones) go on at `target`, the rest behind the operation.
-isa::Step branch(Warp& warp, uint32_t taken, uint32_t target);
+Step branch(Warp& warp, uint32_t taken, uint32_t target);
 // Moves some of the active lanes to another place, from where they go on later.
 void split_off(Warp& warp, uint32_t lanes, Frame* frame, uint32_t pc);
 // The active lanes that are not in `lanes` (which have been moved) go on behind the operation.
-isa::Step leave_behind(Warp& warp, uint32_t lanes);
+Step leave_behind(Warp& warp, uint32_t lanes);
 // The lanes leave the kernel.
-isa::Step exit_lanes(Warp& warp, uint32_t lanes);
+Step exit_lanes(Warp& warp, uint32_t lanes);
 // `lanes` park at the current operation until `wait` ends; the other active lanes go on behind it.
-isa::Step park(Warp& warp, uint32_t lanes, Wait wait, uint32_t detail = 0);
+Step park(Warp& warp, uint32_t lanes, Wait wait, uint32_t detail = 0);
 // As park(kCondition): the operation is executed again, by the same lanes, when Cluster::epoch has
 // moved. The executor reports a deadlock when nothing is left that could move it.
-isa::Step wait_for_change(Warp& warp, uint32_t lanes);
+Step wait_for_change(Warp& warp, uint32_t lanes);
 // The executing lanes go on behind the operation, after other warps have had a chance to run.
-isa::Step yield(Warp& warp);
+Step yield(Warp& warp);
 
 // Brings together the lanes that execute one .sync operation. `executing` grows by the lanes of
 // other groups parked at the same operation. Returns whether all lanes of `members` that have not
 // exited are now in `executing`; if not, the caller parks its lanes with Wait::kConvergence.
-bool gather(Warp& warp, const isa::Operation& operation, uint32_t members, uint32_t& executing);
+bool gather(Warp& warp, const Operation& operation, uint32_t members, uint32_t& executing);
 
 [[noreturn]] void raise(FaultKind kind, uint32_t lane, const std::string& message,
                         uint64_t address = 0);
@@ -116,4 +116,4 @@ void put_back(Warp& warp);
 // Lets another group run, if there is one that can.
 void rotate(Warp& warp);
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

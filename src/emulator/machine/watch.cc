@@ -5,7 +5,7 @@
 #include "emulator/machine/grid_run.h"
 #include "emulator/machine/race_check.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 using race::AccessKind;
@@ -78,8 +78,8 @@ void watch_lanes(Warp& warp, uint32_t executing, const uint64_t* addresses, uint
 void watch_row(Warp& warp, uint64_t address, uint32_t bytes) {
   race::Detector& detector = detector_of(warp);
   detector.history().site(site_of(warp)).lane_bytes = bytes;
-  detector.begin(*order_of(warp), order_index(warp), isa::kAllLanes, site_of(warp));
-  detector.access(address, isa::kWarpSize * bytes, 0, bytes);
+  detector.begin(*order_of(warp), order_index(warp), kAllLanes, site_of(warp));
+  detector.access(address, kWarpSize * bytes, 0, bytes);
 }
 
 void watch_lane(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, AccessKind kind) {
@@ -98,4 +98,4 @@ void watch_proxy_fence(Warp& warp) {
   detector_of(warp).order().fence_proxy(*order_of(warp), order_index(warp));
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

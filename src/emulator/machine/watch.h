@@ -1,4 +1,4 @@
-// How instruction handlers tell the race check of accesses and synchronisation. While the check is
+// How instruction handlers tell the race check of accesses and synchronization. While the check is
 // off, order_of() is null and that is all it costs.
 #pragma once
 
@@ -9,7 +9,7 @@
 #include "emulator/race/cluster_order.h"
 #include "emulator/race/history.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 inline race::ClusterOrder* order_of(const Warp& warp) { return warp.cta->cluster->order; }
 
@@ -39,4 +39,4 @@ void watch_lane(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, rac
 void watch_end(Warp& warp);
 void watch_proxy_fence(Warp& warp);
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -8,10 +8,10 @@
 #include <optional>
 #include <vector>
 
-#include "emulator/machine/device.h"
 #include "emulator/machine/grid_run.h"
+#include "emulator/machine/launch.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 struct WorkItem {
   std::unique_ptr<GridRun> grid;  // or null:
@@ -26,4 +26,4 @@ using WorkQueue = std::map<Ticket, WorkItem>;
 std::optional<Fault> run_host_operation(Ticket ticket, const std::function<void()>& operation,
                                         DeviceContext& device);
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

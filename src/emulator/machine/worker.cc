@@ -2,7 +2,7 @@
 
 #include <thread>
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 constexpr uint64_t kOrderedAccessCost = 512;
@@ -41,4 +41,4 @@ void Worker::wait_for_turn() {
   }
 }
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

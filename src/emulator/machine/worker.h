@@ -8,7 +8,7 @@
 #include "emulator/machine/global_memory.h"
 #include "emulator/machine/grid_run.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 
 // Turns taken by clusters, in the order that defines the result. Clusters run ahead of their turn
 // until they do something that others could notice.
@@ -36,7 +36,7 @@ class Worker {
 
   // The allocation around an address. `key` is the operation that asks: it mostly stays within one.
   const MemoryRange& range_of(const void* key, uint64_t address) {
-    Entry& entry = cache_[(reinterpret_cast<uintptr_t>(key) / sizeof(isa::Operation)) % kEntries];
+    Entry& entry = cache_[(reinterpret_cast<uintptr_t>(key) / sizeof(Operation)) % kEntries];
     if (address - entry.range.begin >= entry.range.size) {
       entry.range = device_.memory->range_of(address);
     }
@@ -57,4 +57,4 @@ class Worker {
   std::array<Entry, kEntries> cache_{};
 };
 
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -8,7 +8,7 @@ namespace slipstream::emulator::race {
 namespace {
 
 // Answers kept. Few clocks are asked at a time: those of the warps that run.
-constexpr size_t kMostKept = 256;
+constexpr size_t kMaxKept = 256;
 
 }  // namespace
 
@@ -46,7 +46,7 @@ void ClockGraph::add(const Node& node, Flat& flat) const {
 }
 
 const ClockGraph::Flat& ClockGraph::flatten(ClockId clock) {
-  if (flat_.size() >= kMostKept) flat_.clear();
+  if (flat_.size() >= kMaxKept) flat_.clear();
   const auto [entry, is_new] = flat_.try_emplace(clock);
   if (!is_new) return entry->second;
   std::unordered_set<ClockId> seen{0, clock};

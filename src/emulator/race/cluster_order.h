@@ -49,7 +49,7 @@ class ClusterOrder {
   void leave_mbarrier(uint32_t warp, uint32_t lanes, uint64_t key, bool parity);
   void reset_mbarrier(uint64_t key, bool parity);
 
-  // Fences, and what synchronises through global memory.
+  // Fences, and what synchronizes through global memory.
   void fence(uint32_t warp, Scope scope, bool acquires, bool releases);
   // fence.proxy.async: returns what the warp knew of each warp of the cluster.
   std::span<const uint32_t> fence_proxy(uint32_t warp);

@@ -8,8 +8,8 @@
 namespace slipstream::emulator::race {
 namespace {
 
-constexpr AccessId kMostAccesses = (1U << kAccessBits) - 1;
-constexpr uint32_t kMostSets = kIndexMask;
+constexpr AccessId kMaxAccesses = (1U << kAccessBits) - 1;
+constexpr uint32_t kMaxSets = kIndexMask;
 
 Cell largest(const Cell* cells, uint32_t count) {
   Cell result = 0;
@@ -308,7 +308,7 @@ Cell Detector::change_set(Cell cell, Cell mine) {
   if (is_set(cell)) {
     const ReadSet& set = sets_[cell & kIndexMask];
     if (segment_of(set.newest) == now_.segment) return cell;
-    const bool is_full = set.count >= kMostReadsOfAGrid && set.ticket == now_.cluster->ticket();
+    const bool is_full = set.count >= kMaxReadsOfAGrid && set.ticket == now_.cluster->ticket();
     if (is_full && !is_ordered(set.newest, lane_of(mine))) return cell;
   }
   const auto [change, is_new] =
@@ -443,7 +443,7 @@ void Detector::keep_history_small() {
     floor_ = cell_of(history().floor(), 0);
     trim_above_ = std::max(kLeastTrimmed, 2 * history().size());
   }
-  if (history().end() < kMostAccesses && sets_.end() < kMostSets) return;
+  if (history().end() < kMaxAccesses && sets_.end() < kMaxSets) return;
   shadow_.clear();
   sets_.restart();
   set_changes_.clear();

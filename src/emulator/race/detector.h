@@ -58,7 +58,7 @@ class Detector {
   };
   // Of the reads of one cell by one grid this many are kept. Work that is ordered behind the whole
   // grid is behind the others too.
-  static constexpr uint32_t kMostReadsOfAGrid = 8;
+  static constexpr uint32_t kMaxReadsOfAGrid = 8;
   struct Verdict {
     Cell cell = 0;
     SegmentId segment = 0;

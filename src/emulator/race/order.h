@@ -42,7 +42,7 @@ class Order {
   // Clusters of a grid, or with one warp of one CTA the copy or fill that an item is.
   std::unique_ptr<ClusterOrder> start_cluster(Ticket ticket, uint64_t index, uint32_t ctas,
                                               uint32_t warps_per_cta);
-  // Strong accesses to global memory synchronise: an atomic is a read and then a write.
+  // Strong accesses to global memory synchronize: an atomic is a read and then a write.
   void strong_read(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool acquires);
   void strong_write(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool releases,
                     bool is_atomic);

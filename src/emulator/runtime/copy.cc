@@ -26,7 +26,7 @@ uint64_t extent(uint64_t width, uint64_t height, uint64_t depth, uint64_t pitch,
 bool is_pageable(uint64_t address) { return !device().find(address).has_value(); }
 
 void require_device_range(const char* what, uint64_t address, uint64_t size) {
-  const std::optional<machine::Allocation> allocation = device().find(address);
+  const std::optional<Allocation> allocation = device().find(address);
   if (!allocation.has_value()) {
     throw ApiError(
         cudaErrorInvalidValue,

@@ -59,7 +59,7 @@ cudaError_t translate_exception(const char* function) noexcept {
   } catch (const ApiError& error) {
     if (error.what()[0] != '\0') print_line(function, error.what());
     return error.code();
-  } catch (const machine::LaunchError& error) {
+  } catch (const LaunchError& error) {
     print_line(function, error.what());
     return static_cast<cudaError_t>(error.error);
   } catch (const std::bad_alloc&) {

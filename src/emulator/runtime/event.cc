@@ -47,10 +47,10 @@ void Events::forget_work() {
   }
 }
 
-machine::Ticket record_event(Event& event, const std::vector<machine::Dependency>& dependencies) {
+Ticket record_event(Event& event, const std::vector<Dependency>& dependencies) {
   auto time = std::make_shared<std::chrono::steady_clock::time_point>();
   event.time = time;
-  event.kind = machine::DependencyKind::kFull;
+  event.kind = DependencyKind::kFull;
   event.capture = nullptr;
   event.captured.clear();
   event.ticket = device().submit([time] { *time = std::chrono::steady_clock::now(); },

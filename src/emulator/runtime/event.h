@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "emulator/machine/device.h"
+#include "emulator/device/device.h"
 #include "emulator/runtime/stream.h"
 
 namespace slipstream::emulator::runtime {
@@ -16,8 +16,8 @@ namespace slipstream::emulator::runtime {
 struct Event : std::enable_shared_from_this<Event> {
   unsigned int flags = cudaEventDefault;
 
-  machine::Ticket ticket = 0;  // 0: never recorded, which counts as complete
-  machine::DependencyKind kind = machine::DependencyKind::kFull;
+  Ticket ticket = 0;  // 0: never recorded, which counts as complete
+  DependencyKind kind = DependencyKind::kFull;
   std::shared_ptr<const std::chrono::steady_clock::time_point> time;  // filled in when reached
 
   // Recorded in a stream under capture: what a stream that waits for the event depends on.
@@ -43,6 +43,6 @@ class Events {
 Events& events();
 
 // Puts a time stamp behind `dependencies` and makes it the event's point.
-machine::Ticket record_event(Event& event, const std::vector<machine::Dependency>& dependencies);
+Ticket record_event(Event& event, const std::vector<Dependency>& dependencies);
 
 }  // namespace slipstream::emulator::runtime

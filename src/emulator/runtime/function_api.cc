@@ -15,20 +15,18 @@ using namespace slipstream::emulator::runtime;
 
 namespace {
 
-using machine::Limits;
-
-machine::KernelAttributes attributes_of(Function& function) {
+KernelAttributes attributes_of(Function& function) {
   return device().attributes(registry().kernel(function));
 }
 
-int max_dynamic_shared(const Function& function, const machine::KernelAttributes& attributes) {
+int max_dynamic_shared(const Function& function, const KernelAttributes& attributes) {
   if (function.max_dynamic_shared_bytes >= 0) return function.max_dynamic_shared_bytes;
   return static_cast<int>(Limits::kDefaultSharedPerCta) -
          static_cast<int>(attributes.static_shared_bytes);
 }
 
 cudaFuncAttributes describe(Function& function) {
-  const machine::KernelAttributes attributes = attributes_of(function);
+  const KernelAttributes attributes = attributes_of(function);
   cudaFuncAttributes result{};
   result.sharedSizeBytes = attributes.static_shared_bytes;
   result.constSizeBytes = attributes.const_bytes;
@@ -40,7 +38,7 @@ cudaFuncAttributes describe(Function& function) {
   result.maxDynamicSharedSizeBytes = max_dynamic_shared(function, attributes);
   result.preferredShmemCarveout = function.preferred_carveout;
   const bool fixed_cluster = attributes.required_cluster.count() > 0;
-  const machine::Dim3& cluster = attributes.required_cluster;
+  const Dim3& cluster = attributes.required_cluster;
   result.clusterDimMustBeSet = fixed_cluster ? 1 : 0;
   result.requiredClusterWidth =
       static_cast<int>(fixed_cluster ? cluster.x : function.required_cluster.x);

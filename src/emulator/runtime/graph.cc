@@ -19,7 +19,7 @@ bool is_default(const cudaGraphEdgeData& edge) {
          edge.from_port == cudaGraphKernelNodePortDefault && edge.to_port == 0;
 }
 
-machine::DependencyKind dependency_kind(const cudaGraphEdgeData& edge) {
+DependencyKind dependency_kind(const cudaGraphEdgeData& edge) {
   require(edge.to_port == 0);
   require(std::ranges::all_of(edge.reserved, [](unsigned char byte) { return byte == 0; }));
   const bool programmatic = edge.type == cudaGraphDependencyTypeProgrammatic;
@@ -27,12 +27,12 @@ machine::DependencyKind dependency_kind(const cudaGraphEdgeData& edge) {
   switch (edge.from_port) {
     case cudaGraphKernelNodePortDefault:
       require(!programmatic);
-      return machine::DependencyKind::kFull;
+      return DependencyKind::kFull;
     case cudaGraphKernelNodePortProgrammatic:
       require(programmatic);
-      return machine::DependencyKind::kProgrammatic;
+      return DependencyKind::kProgrammatic;
     case cudaGraphKernelNodePortLaunchCompletion:
-      return machine::DependencyKind::kLaunchCompletion;
+      return DependencyKind::kLaunchCompletion;
     default:
       throw ApiError(cudaErrorInvalidValue);
   }
@@ -60,7 +60,7 @@ GraphNode& Graph::add(Operation operation, const std::vector<NodeDependency>& de
 void Graph::add_edge(GraphNode& to, NodeDependency dependency) {
   require(dependency.node != nullptr && dependency.node->graph == this && to.graph == this &&
           dependency.node != &to);
-  if (dependency_kind(dependency.edge) != machine::DependencyKind::kFull) {
+  if (dependency_kind(dependency.edge) != DependencyKind::kFull) {
     require(std::holds_alternative<KernelOperation>(dependency.node->operation));
     if (dependency.edge.type == cudaGraphDependencyTypeProgrammatic) {
       require(std::holds_alternative<KernelOperation>(to.operation));
@@ -104,7 +104,7 @@ std::vector<GraphNode*> Graph::ordered() const {
   std::set<const GraphNode*> placed;
   // Nodes are mostly added behind those they depend on, so one pass is the usual case.
   while (order.size() < nodes.size()) {
-    const std::size_t before = order.size();
+    const size_t before = order.size();
     for (const auto& node : nodes) {
       if (placed.contains(node.get())) continue;
       const bool ready = std::ranges::all_of(node->dependencies, [&](const NodeDependency& from) {
@@ -180,14 +180,13 @@ GraphNode& GraphExec::node_for(const GraphNode& node) const {
 
 // --- Execution.
 
-machine::Ticket submit_graph(const Graph& graph,
-                             const std::vector<machine::Dependency>& dependencies) {
-  std::unordered_map<const GraphNode*, machine::Ticket> tickets;
+Ticket submit_graph(const Graph& graph, const std::vector<Dependency>& dependencies) {
+  std::unordered_map<const GraphNode*, Ticket> tickets;
   // A node that only has programmatic edges behind it may outlive its dependents, so all are
   // joined.
-  std::vector<machine::Dependency> all = dependencies;
+  std::vector<Dependency> all = dependencies;
   for (const GraphNode* node : graph.ordered()) {
-    std::vector<machine::Dependency> behind;
+    std::vector<Dependency> behind;
     for (const NodeDependency& dependency : node->dependencies) {
       behind.push_back({tickets.at(dependency.node), dependency_kind(dependency.edge)});
     }

@@ -9,7 +9,7 @@
 #include <set>
 #include <vector>
 
-#include "emulator/machine/device.h"
+#include "emulator/device/device.h"
 #include "emulator/runtime/operation.h"
 #include "emulator/runtime/stream.h"
 
@@ -46,9 +46,9 @@ struct Graph : std::enable_shared_from_this<Graph> {
 };
 
 struct GraphExec {
-  std::shared_ptr<Graph> graph;     // a clone, made at instantiation
-  unsigned long long flags = 0;     // as the API declares them
-  machine::Ticket last_launch = 0;  // a graph runs at most once at a time
+  std::shared_ptr<Graph> graph;  // a clone, made at instantiation
+  unsigned long long flags = 0;  // as the API declares them
+  Ticket last_launch = 0;        // a graph runs at most once at a time
 
   // The copy of `node`, a node of the graph that was instantiated. Throws ApiError
   // cudaErrorInvalidValue if none.
@@ -88,13 +88,12 @@ Graphs& graphs();
 
 // How an edge orders its two nodes. Throws ApiError cudaErrorInvalidValue where the data is
 // malformed.
-machine::DependencyKind dependency_kind(const cudaGraphEdgeData& edge);
+DependencyKind dependency_kind(const cudaGraphEdgeData& edge);
 [[nodiscard]] bool is_default(const cudaGraphEdgeData& edge);
 inline constexpr cudaGraphEdgeData kDefaultEdge{};
 
 // Submits every node of `graph` behind `dependencies`; the ticket returned completes with the last
 // of them.
-machine::Ticket submit_graph(const Graph& graph,
-                             const std::vector<machine::Dependency>& dependencies);
+Ticket submit_graph(const Graph& graph, const std::vector<Dependency>& dependencies);
 
 }  // namespace slipstream::emulator::runtime

@@ -15,10 +15,10 @@
 namespace slipstream::emulator::runtime {
 
 std::vector<NodeDependency> read_dependencies(const cudaGraphNode_t* nodes,
-                                              const cudaGraphEdgeData* edges, std::size_t count) {
+                                              const cudaGraphEdgeData* edges, size_t count) {
   require(count == 0 || nodes != nullptr);
   std::vector<NodeDependency> dependencies;
-  for (std::size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < count; ++i) {
     dependencies.push_back(
         {&graphs().resolve(nodes[i]), edges == nullptr ? kDefaultEdge : edges[i]});
   }
@@ -26,7 +26,7 @@ std::vector<NodeDependency> read_dependencies(const cudaGraphNode_t* nodes,
 }
 
 void write_dependencies(const std::vector<NodeDependency>& dependencies, cudaGraphNode_t* nodes,
-                        cudaGraphEdgeData* edges, std::size_t* count) {
+                        cudaGraphEdgeData* edges, size_t* count) {
   require(count != nullptr);
   if (nodes == nullptr) {
     *count = dependencies.size();
@@ -37,9 +37,9 @@ void write_dependencies(const std::vector<NodeDependency>& dependencies, cudaGra
       require(is_default(dependency.edge), cudaErrorLossyQuery);
     }
   }
-  const std::size_t room = *count;
-  const std::size_t written = std::min(room, dependencies.size());
-  for (std::size_t i = 0; i < written; ++i) {
+  const size_t room = *count;
+  const size_t written = std::min(room, dependencies.size());
+  for (size_t i = 0; i < written; ++i) {
     nodes[i] = Graphs::handle(*dependencies[i].node);
     if (edges != nullptr) edges[i] = dependencies[i].edge;
   }
@@ -64,7 +64,7 @@ cudaKernelNodeParams kernel_parameters(const KernelOperation& operation) {
   thread_local std::vector<void*> lent;
   lent.clear();
   auto* block = const_cast<uint8_t*>(operation.parameters.data());
-  for (const machine::KernelParameter& parameter :
+  for (const KernelParameter& parameter :
        device().kernel_parameters(registry().kernel(*operation.function))) {
     lent.push_back(block + parameter.offset);
   }

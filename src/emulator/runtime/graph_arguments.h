@@ -14,12 +14,12 @@ namespace slipstream::emulator::runtime {
 
 // `edges` may be null: all edges are default ones.
 std::vector<NodeDependency> read_dependencies(const cudaGraphNode_t* nodes,
-                                              const cudaGraphEdgeData* edges, std::size_t count);
+                                              const cudaGraphEdgeData* edges, size_t count);
 
 // Fills the arrays of a query: with null arrays only the count; else up to *count entries, the rest
 // of the arrays with nulls. Throws ApiError cudaErrorLossyQuery where edge data would be dropped.
 void write_dependencies(const std::vector<NodeDependency>& dependencies, cudaGraphNode_t* nodes,
-                        cudaGraphEdgeData* edges, std::size_t* count);
+                        cudaGraphEdgeData* edges, size_t* count);
 
 KernelOperation kernel_operation(const cudaKernelNodeParams& parameters);
 cudaKernelNodeParams kernel_parameters(const KernelOperation& operation);

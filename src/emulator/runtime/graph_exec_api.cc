@@ -43,7 +43,7 @@ void launch(GraphExec& exec, Stream& stream) {
   }
   forbid_implicit_dependency(stream);
   streams().join_default_stream(stream);
-  std::vector<slipstream::emulator::machine::Dependency> behind = stream.tail;
+  std::vector<slipstream::emulator::Dependency> behind = stream.tail;
   if (exec.last_launch != 0) behind.push_back({exec.last_launch});
   exec.last_launch = submit_graph(*exec.graph, behind);
   streams().advance(stream, exec.last_launch);

@@ -20,11 +20,11 @@ bool same_edge(const cudaGraphEdgeData& left, const cudaGraphEdgeData& right) {
 }
 
 // Nodes are paired by the order in which they were added.
-using Positions = std::unordered_map<const GraphNode*, std::size_t>;
+using Positions = std::unordered_map<const GraphNode*, size_t>;
 
 Positions positions_of(const Graph& graph) {
   Positions positions;
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) positions[graph.nodes[i].get()] = i;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) positions[graph.nodes[i].get()] = i;
   return positions;
 }
 
@@ -34,7 +34,7 @@ cudaGraphExecUpdateResultInfo compare(const Graph& old_graph, const Graph& new_g
   }
   const Positions old_positions = positions_of(old_graph);
   const Positions new_positions = positions_of(new_graph);
-  for (std::size_t i = 0; i < new_graph.nodes.size(); ++i) {
+  for (size_t i = 0; i < new_graph.nodes.size(); ++i) {
     const GraphNode& before = *old_graph.nodes[i];
     const GraphNode& after = *new_graph.nodes[i];
     if (before.operation.index() != after.operation.index()) {
@@ -43,7 +43,7 @@ cudaGraphExecUpdateResultInfo compare(const Graph& old_graph, const Graph& new_g
     if (before.dependencies.size() != after.dependencies.size()) {
       return difference(cudaGraphExecUpdateErrorTopologyChanged, &after);
     }
-    for (std::size_t edge = 0; edge < after.dependencies.size(); ++edge) {
+    for (size_t edge = 0; edge < after.dependencies.size(); ++edge) {
       const NodeDependency& old_edge = before.dependencies[edge];
       const NodeDependency& new_edge = after.dependencies[edge];
       if (old_positions.at(old_edge.node) != new_positions.at(new_edge.node) ||
@@ -57,7 +57,7 @@ cudaGraphExecUpdateResultInfo compare(const Graph& old_graph, const Graph& new_g
 
 // Child graphs have to fit too.
 cudaGraphExecUpdateResultInfo compare_children(const Graph& old_graph, const Graph& new_graph) {
-  for (std::size_t i = 0; i < new_graph.nodes.size(); ++i) {
+  for (size_t i = 0; i < new_graph.nodes.size(); ++i) {
     const auto* before = std::get_if<ChildGraphOperation>(&old_graph.nodes[i]->operation);
     const auto* after = std::get_if<ChildGraphOperation>(&new_graph.nodes[i]->operation);
     if (before == nullptr || after == nullptr) continue;
@@ -77,7 +77,7 @@ cudaGraphExecUpdateResultInfo update_exec(GraphExec& exec, const Graph& graph) {
   if (info.result != cudaGraphExecUpdateSuccess) return info;
   info = compare_children(*exec.graph, graph);
   if (info.result != cudaGraphExecUpdateSuccess) return info;
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
     Operation operation = graph.nodes[i]->operation;
     if (auto* child = std::get_if<ChildGraphOperation>(&operation)) {
       child->graph = child->graph->clone();

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "emulator/ptx/fatbin.h"
+#include "code/fatbin.h"
 #include "emulator/runtime/error.h"
 
 namespace slipstream::emulator::runtime {
@@ -15,35 +15,35 @@ namespace {
 // The emulated device is an sm_90 with the architecture-specific features of sm_90a.
 constexpr uint32_t kArchitecture = 90;
 
-bool runs_here(const ptx::Image& image) {
-  if (image.kind != ptx::ImageKind::kPtx) return false;
-  if (image.suffix == ptx::ArchitectureSuffix::kNone) return image.architecture <= kArchitecture;
+bool runs_here(const code::Image& image) {
+  if (image.kind != code::ImageKind::kPtx) return false;
+  if (image.suffix == code::ArchitectureSuffix::kNone) return image.architecture <= kArchitecture;
   return image.architecture == kArchitecture;
 }
 
 // The highest architecture wins, and at the same one the architecture-specific image, as in the
 // driver.
-bool fits_better(const ptx::Image& image, const ptx::Image* than) {
+bool fits_better(const code::Image& image, const code::Image* than) {
   if (than == nullptr || image.architecture != than->architecture) {
     return than == nullptr || image.architecture > than->architecture;
   }
-  return image.suffix == ptx::ArchitectureSuffix::kSpecific &&
-         than->suffix != ptx::ArchitectureSuffix::kSpecific;
+  return image.suffix == code::ArchitectureSuffix::kSpecific &&
+         than->suffix != code::ArchitectureSuffix::kSpecific;
 }
 
-std::string describe(const std::vector<ptx::Image>& images) {
+std::string describe(const std::vector<code::Image>& images) {
   std::string list;
-  for (const ptx::Image& image : images) {
+  for (const code::Image& image : images) {
     if (!list.empty()) list += ", ";
-    list += ptx::architecture_name(image);
+    list += code::architecture_name(image);
   }
   return list.empty() ? "nothing" : list;
 }
 
-std::vector<ptx::Image> read(const void* wrapper) {
+std::vector<code::Image> read(const void* wrapper) {
   try {
-    return ptx::read_registered_images(wrapper);
-  } catch (const ptx::FormatError& error) {
+    return code::read_registered_images(wrapper);
+  } catch (const code::FormatError& error) {
     throw ApiError(cudaErrorInvalidKernelImage, error.what());
   }
 }
@@ -51,9 +51,9 @@ std::vector<ptx::Image> read(const void* wrapper) {
 }  // namespace
 
 std::shared_ptr<const ptx::Module> load_image(const void* wrapper) {
-  std::vector<ptx::Image> images = read(wrapper);
-  ptx::Image* best = nullptr;
-  for (ptx::Image& image : images) {
+  std::vector<code::Image> images = read(wrapper);
+  code::Image* best = nullptr;
+  for (code::Image& image : images) {
     if (runs_here(image) && fits_better(image, best)) best = &image;
   }
   if (best == nullptr) {

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "emulator/ptx/module.h"
+#include "code/ptx/module.h"
 
 namespace slipstream::emulator::runtime {
 

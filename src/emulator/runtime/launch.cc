@@ -14,11 +14,11 @@
 namespace slipstream::emulator::runtime {
 namespace {
 
-std::vector<uint8_t> parameter_block(const machine::Kernel* kernel, void** arguments) {
+std::vector<uint8_t> parameter_block(const Kernel* kernel, void** arguments) {
   std::vector<uint8_t> block(device().attributes(kernel).parameter_bytes);
   const auto parameters = device().kernel_parameters(kernel);
   require(parameters.empty() || arguments != nullptr);
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
+  for (size_t i = 0; i < parameters.size(); ++i) {
     require(arguments[i] != nullptr);
     std::memcpy(block.data() + parameters[i].offset, arguments[i], parameters[i].size);
   }
@@ -77,7 +77,7 @@ void keep_attribute(KernelOperation& operation, const cudaLaunchAttribute& attri
 }  // namespace
 
 KernelOperation make_kernel_operation(const void* function, dim3 grid, dim3 block,
-                                      std::size_t dynamic_shared_bytes, void** arguments,
+                                      size_t dynamic_shared_bytes, void** arguments,
                                       std::span<const cudaLaunchAttribute> attributes) {
   KernelOperation operation;
   operation.function = &registry().function(function, cudaErrorInvalidResourceHandle);

@@ -14,7 +14,7 @@ namespace slipstream::emulator::runtime {
 // attribute that is unknown or not valid for a launch; the shape is checked by the device, when the
 // operation is submitted.
 KernelOperation make_kernel_operation(const void* function, dim3 grid, dim3 block,
-                                      std::size_t dynamic_shared_bytes, void** arguments,
+                                      size_t dynamic_shared_bytes, void** arguments,
                                       std::span<const cudaLaunchAttribute> attributes);
 
 // Sets one attribute of a graph's kernel node, or reads it (zeros where it was never set).

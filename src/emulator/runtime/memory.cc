@@ -10,7 +10,7 @@ namespace slipstream::emulator::runtime {
 // NOLINTNEXTLINE(performance-no-int-to-ptr): device addresses are integers, and those of the host
 void* pointer_to(uint64_t address) { return reinterpret_cast<void*>(address); }
 
-void* allocate_memory(std::size_t size, machine::MemoryKind kind, const char* call) {
+void* allocate_memory(size_t size, MemoryKind kind, const char* call) {
   static uint64_t count = 0;
   const uint64_t address = device().allocate(size, kind, fmt::format("{} #{}", call, count + 1));
   require(address != 0, cudaErrorMemoryAllocation);

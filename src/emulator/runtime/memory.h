@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "emulator/machine/device.h"
+#include "emulator/device/device.h"
 
 namespace slipstream::emulator::runtime {
 
@@ -13,7 +13,7 @@ void* pointer_to(uint64_t address);
 
 // `call` names the API function, for messages about the allocation. Throws ApiError
 // cudaErrorMemoryAllocation where there is no room.
-void* allocate_memory(std::size_t size, machine::MemoryKind kind, const char* call);
+void* allocate_memory(size_t size, MemoryKind kind, const char* call);
 // Throws ApiError cudaErrorInvalidValue where no allocation starts at `pointer`.
 void release_memory(void* pointer);
 

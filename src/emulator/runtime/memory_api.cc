@@ -24,12 +24,12 @@ size_t aligned_pitch(size_t width) {
   return (width + kPitchAlignment - 1) / kPitchAlignment * kPitchAlignment;
 }
 
-void* allocate(size_t size, machine::MemoryKind kind, const char* call) {
+void* allocate(size_t size, MemoryKind kind, const char* call) {
   forbid_while_capturing();
   if (size == 0) return nullptr;
   void* const pointer = allocate_memory(size, kind, call);
   // The host writes its own memory without telling anybody: all of it counts as written.
-  const bool host_writes = kind != machine::MemoryKind::kDevice;
+  const bool host_writes = kind != MemoryKind::kDevice;
   if (host_writes) device().mark_written(reinterpret_cast<uint64_t>(pointer), size);
   return pointer;
 }
@@ -49,12 +49,12 @@ std::map<const void*, unsigned int>& host_flags() {
   return *all;
 }
 
-std::optional<machine::Allocation> find(const void* pointer) {
+std::optional<Allocation> find(const void* pointer) {
   return device().find(reinterpret_cast<uint64_t>(pointer));
 }
 
-bool is_host_kind(machine::MemoryKind kind) {
-  return kind == machine::MemoryKind::kPinned || kind == machine::MemoryKind::kRegistered;
+bool is_host_kind(MemoryKind kind) {
+  return kind == MemoryKind::kPinned || kind == MemoryKind::kRegistered;
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ extern "C" {
 cudaError_t cudaMalloc(void** pointer, size_t size) {
   return api("cudaMalloc", [&] {
     require(pointer != nullptr);
-    *pointer = allocate(size, machine::MemoryKind::kDevice, "cudaMalloc");
+    *pointer = allocate(size, MemoryKind::kDevice, "cudaMalloc");
   });
 }
 
@@ -72,7 +72,7 @@ cudaError_t cudaMallocManaged(void** pointer, size_t size, unsigned int flags) {
   return api("cudaMallocManaged", [&] {
     require(pointer != nullptr && size > 0);
     require(flags == cudaMemAttachGlobal || flags == cudaMemAttachHost);
-    *pointer = allocate(size, machine::MemoryKind::kManaged, "cudaMallocManaged");
+    *pointer = allocate(size, MemoryKind::kManaged, "cudaMallocManaged");
   });
 }
 
@@ -80,7 +80,7 @@ cudaError_t cudaMallocPitch(void** pointer, size_t* pitch, size_t width, size_t 
   return api("cudaMallocPitch", [&] {
     require(pointer != nullptr && pitch != nullptr);
     *pitch = aligned_pitch(width);
-    *pointer = allocate(*pitch * height, machine::MemoryKind::kDevice, "cudaMallocPitch");
+    *pointer = allocate(*pitch * height, MemoryKind::kDevice, "cudaMallocPitch");
   });
 }
 
@@ -88,8 +88,8 @@ cudaError_t cudaMalloc3D(cudaPitchedPtr* pointer, cudaExtent extent) {
   return api("cudaMalloc3D", [&] {
     require(pointer != nullptr);
     const size_t pitch = aligned_pitch(extent.width);
-    void* memory = allocate(pitch * extent.height * extent.depth, machine::MemoryKind::kDevice,
-                            "cudaMalloc3D");
+    void* memory =
+        allocate(pitch * extent.height * extent.depth, MemoryKind::kDevice, "cudaMalloc3D");
     *pointer = {memory, pitch, extent.width, extent.height};
   });
 }
@@ -103,7 +103,7 @@ cudaError_t cudaHostAlloc(void** pointer, size_t size, unsigned int flags) {
     constexpr unsigned int kKnown =
         cudaHostAllocPortable | cudaHostAllocMapped | cudaHostAllocWriteCombined;
     require(pointer != nullptr && (flags & ~kKnown) == 0);
-    *pointer = allocate(size, machine::MemoryKind::kPinned, "cudaHostAlloc");
+    *pointer = allocate(size, MemoryKind::kPinned, "cudaHostAlloc");
     host_flags()[*pointer] = flags | cudaHostAllocMapped;
   });
 }
@@ -180,7 +180,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
       return;
     }
     const bool host = is_host_kind(allocation->kind);
-    const bool managed = allocation->kind == machine::MemoryKind::kManaged;
+    const bool managed = allocation->kind == MemoryKind::kManaged;
     attributes->type = host      ? cudaMemoryTypeHost
                        : managed ? cudaMemoryTypeManaged
                                  : cudaMemoryTypeDevice;
@@ -198,7 +198,7 @@ cudaError_t cudaMemPrefetchAsync(const void* pointer, size_t /*count*/,
     require(flags == 0);
     static_cast<void>(streams().resolve(stream));
     const auto allocation = find(pointer);
-    require(allocation.has_value() && allocation->kind == machine::MemoryKind::kManaged);
+    require(allocation.has_value() && allocation->kind == MemoryKind::kManaged);
   });
 }
 
@@ -206,7 +206,7 @@ cudaError_t cudaMemAdvise(const void* pointer, size_t /*count*/, cudaMemoryAdvis
                           cudaMemLocation /*location*/) {
   return api("cudaMemAdvise", [&] {
     const auto allocation = find(pointer);
-    require(allocation.has_value() && allocation->kind == machine::MemoryKind::kManaged);
+    require(allocation.has_value() && allocation->kind == MemoryKind::kManaged);
   });
 }
 

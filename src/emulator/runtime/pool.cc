@@ -59,12 +59,12 @@ void Pools::destroy(cudaMemPool_t handle) {
   created_.erase(handle);
 }
 
-void* Pools::allocate(Pool& pool, std::size_t size, Stream& stream) {
+void* Pools::allocate(Pool& pool, size_t size, Stream& stream) {
   refuse_capture(stream);
   if (size == 0) return nullptr;
   const bool fits = pool.maximum_bytes == 0 || pool.used_bytes + size <= pool.maximum_bytes;
   require(fits, cudaErrorMemoryAllocation);
-  void* const pointer = allocate_memory(size, machine::MemoryKind::kDevice, "cudaMallocAsync");
+  void* const pointer = allocate_memory(size, MemoryKind::kDevice, "cudaMallocAsync");
   blocks_[pointer] = {&pool, size};
   pool.used_bytes += size;
   pool.used_high = std::max(pool.used_high, pool.used_bytes);
@@ -89,7 +89,7 @@ void Pools::free(void* pointer, Stream& stream) {
     require(allocation.has_value() && allocation->address == reinterpret_cast<uint64_t>(pointer));
   }
   streams().join_default_stream(stream);
-  const machine::Ticket ticket =
+  const Ticket ticket =
       device().submit([pointer] { release_memory(pointer); }, tickets_of(stream.tail));
   streams().advance(stream, ticket);
   submitted(ticket);

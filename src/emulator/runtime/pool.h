@@ -33,7 +33,7 @@ class Pools {
   Pool& current() { return *current_; }
   void set_current(Pool& pool) { current_ = &pool; }
 
-  void* allocate(Pool& pool, std::size_t size, Stream& stream);
+  void* allocate(Pool& pool, size_t size, Stream& stream);
   // Throws ApiError cudaErrorInvalidValue where no live allocation starts at `pointer`.
   void free(void* pointer, Stream& stream);
   void forget_memory();  // cudaDeviceReset()

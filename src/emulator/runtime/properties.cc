@@ -11,8 +11,6 @@
 namespace slipstream::emulator::runtime {
 namespace {
 
-using machine::Limits;
-
 constexpr std::string_view kName = "Slipstream emulated device";
 constexpr int kMajor = 9;
 constexpr int kMinor = 0;

@@ -11,9 +11,9 @@ namespace {
 
 using nlohmann::json;
 
-json to_json(const machine::RaceSide& side) {
+json to_json(const RaceSide& side) {
   json lines = json::array();
-  for (const machine::SourceLine& line : side.lines) {
+  for (const SourceLine& line : side.lines) {
     lines.push_back({{"file", line.file}, {"line", line.line}, {"column", line.column}});
   }
   return {{"action", side.action},     {"kernel", side.kernel},
@@ -24,7 +24,7 @@ json to_json(const machine::RaceSide& side) {
           {"ptx_line", side.ptx_line}};
 }
 
-json to_json(const machine::RaceFinding& finding) {
+json to_json(const RaceFinding& finding) {
   return {{"process", getpid()},
           {"number", finding.number},
           {"severity", finding.severity},
@@ -40,10 +40,10 @@ json to_json(const machine::RaceFinding& finding) {
 
 }  // namespace
 
-void write_race_findings(const std::string& file, const std::vector<machine::RaceFinding>& findings,
+void write_race_findings(const std::string& file, const std::vector<RaceFinding>& findings,
                          uint64_t grids) {
   std::ofstream out(file, std::ios::app | std::ios::binary);
-  for (const machine::RaceFinding& finding : findings) out << to_json(finding).dump() << '\n';
+  for (const RaceFinding& finding : findings) out << to_json(finding).dump() << '\n';
   if (grids != 0) out << json{{"process", getpid()}, {"grids", grids}}.dump() << '\n';
   out.flush();
   if (!out) {

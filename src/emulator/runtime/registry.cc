@@ -70,12 +70,12 @@ Variable& Registry::variable(const void* symbol) {
   return *found->second;
 }
 
-machine::LoadedModule* Registry::module(FatBinary& binary) {
+LoadedModule* Registry::module(FatBinary& binary) {
   if (binary.module == nullptr) binary.module = device().load_module(load_image(binary.image));
   return binary.module;
 }
 
-const machine::Kernel* Registry::kernel(Function& function) {
+const Kernel* Registry::kernel(Function& function) {
   if (function.kernel != nullptr) return function.kernel;
   function.kernel = device().find_kernel(module(*function.binary), function.name);
   if (function.kernel == nullptr) {
@@ -85,7 +85,7 @@ const machine::Kernel* Registry::kernel(Function& function) {
   return function.kernel;
 }
 
-machine::Symbol Registry::symbol(const Variable& variable) {
+Symbol Registry::symbol(const Variable& variable) {
   const auto found = device().find_symbol(module(*variable.binary), variable.name);
   if (!found.has_value()) {
     throw ApiError(cudaErrorInvalidSymbol,

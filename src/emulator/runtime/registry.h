@@ -13,7 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "emulator/machine/device.h"
+#include "emulator/device/device.h"
 
 namespace slipstream::emulator::runtime {
 
@@ -23,8 +23,8 @@ struct FatBinary;
 struct Function {
   FatBinary* binary = nullptr;
   const void* host_address = nullptr;
-  std::string name;                         // mangled
-  const machine::Kernel* kernel = nullptr;  // null until first used
+  std::string name;                   // mangled
+  const Kernel* kernel = nullptr;     // null until first used
   int max_dynamic_shared_bytes = -1;  // cudaFuncAttributeMaxDynamicSharedMemorySize; -1: unset
   int preferred_carveout = -1;
   bool non_portable_cluster = false;
@@ -43,7 +43,7 @@ struct Variable {
 
 struct FatBinary {
   const void* image = nullptr;
-  machine::LoadedModule* module = nullptr;
+  LoadedModule* module = nullptr;
   std::list<Function> functions;
   std::list<Variable> variables;
 };
@@ -64,8 +64,8 @@ class Registry {
   Variable& variable(const void* symbol);
 
   // The same, loaded: reads the fat binary at the first use.
-  const machine::Kernel* kernel(Function& function);
-  machine::Symbol symbol(const Variable& variable);
+  const Kernel* kernel(Function& function);
+  Symbol symbol(const Variable& variable);
 
   // Gives every __managed__ variable of `binary` its address.
   void initialize_managed(FatBinary* binary);
@@ -73,7 +73,7 @@ class Registry {
   void unload_all();
 
  private:
-  machine::LoadedModule* module(FatBinary& binary);
+  LoadedModule* module(FatBinary& binary);
 
   std::list<FatBinary> binaries_;
   std::unordered_map<const void*, Function*> functions_;  // by host address and by handle

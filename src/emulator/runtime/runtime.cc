@@ -24,18 +24,18 @@ Settings checked_settings() {
 
 // Work that may be queued before the oldest half of it runs. Far more than can overlap, and few
 // enough to search.
-constexpr machine::Ticket kMostPending = 128;
+constexpr Ticket kMaxPending = 128;
 
-machine::Schedule machine_schedule(ScheduleKind kind) {
+Schedule machine_schedule(ScheduleKind kind) {
   switch (kind) {
     case ScheduleKind::kOverlapped:
-      return machine::Schedule::kOverlapped;
+      return Schedule::kOverlapped;
     case ScheduleKind::kAdversarial:
-      return machine::Schedule::kAdversarial;
+      return Schedule::kAdversarial;
     case ScheduleKind::kSerial:
       break;
   }
-  return machine::Schedule::kSerial;
+  return Schedule::kSerial;
 }
 
 void write_report(const std::string& text) {
@@ -52,23 +52,23 @@ void write_report(const std::string& text) {
   std::fputs(text.c_str(), file.get());
 }
 
-machine::Settings machine_settings() {
-  machine::Settings result;
+emulator::Settings machine_settings() {
+  emulator::Settings result;
   result.sm_count = static_cast<uint32_t>(settings().multiprocessors);
   result.threads = static_cast<uint32_t>(settings().threads);
   result.seed = settings().seed;
   result.schedule = machine_schedule(settings().schedule);
-  result.report_observation = [](const machine::Fault& fault) { write_report(fault.report()); };
+  result.report_observation = [](const Fault& fault) { write_report(fault.report()); };
   result.check_races = !settings().race_file.empty();
   // At once, too: a program that is killed would say nothing at its end.
-  result.report_race = [](const machine::RaceFinding& finding) {
+  result.report_race = [](const RaceFinding& finding) {
     write_race_findings(settings().race_file, {finding}, 0);
   };
   return result;
 }
 
 void print_statistics() {
-  const machine::Statistics statistics = device().statistics();
+  const Statistics statistics = device().statistics();
   std::fprintf(stderr,
                "slipstream emulator: %llu grids, %llu blocks, %llu warp instructions, %llu lane "
                "instructions\n",
@@ -79,11 +79,11 @@ void print_statistics() {
 }
 
 void write_final_findings() {
-  const machine::Statistics statistics = device().statistics();
+  const Statistics statistics = device().statistics();
   write_race_findings(settings().race_file, device().race_findings(), statistics.grids);
 }
 
-void keep(const std::optional<machine::Fault>& fault) {
+void keep(const std::optional<Fault>& fault) {
   if (!fault.has_value()) return;
   if (raise_fault(static_cast<cudaError_t>(fault->error()))) write_report(fault->report());
 }
@@ -95,10 +95,10 @@ const Settings& settings() {
   return *all;
 }
 
-machine::Device& device() {
+Device& device() {
   // Never destroyed: programs free device memory from destructors of static objects.
-  static machine::Device* only = [] {
-    auto* made = new machine::Device(machine_settings());
+  static Device* only = [] {
+    auto* made = new Device(machine_settings());
     if (settings().statistics) std::atexit(print_statistics);
     if (!settings().race_file.empty()) std::atexit(write_final_findings);
     return made;
@@ -106,7 +106,7 @@ machine::Device& device() {
   return *only;
 }
 
-void run_until(machine::Ticket ticket) {
+void run_until(Ticket ticket) {
   keep(device().run_until(ticket));
   device().host_waited(ticket);
 }
@@ -116,11 +116,11 @@ void run_all() {
   device().host_waited_for_all();
 }
 
-void submitted(machine::Ticket ticket) {
+void submitted(Ticket ticket) {
   if (settings().schedule == ScheduleKind::kSerial) {
     keep(device().run_until(ticket));
-  } else if (ticket % kMostPending == 0) {
-    keep(device().run_until(ticket - kMostPending / 2));
+  } else if (ticket % kMaxPending == 0) {
+    keep(device().run_until(ticket - kMaxPending / 2));
   }
 }
 

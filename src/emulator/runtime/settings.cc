@@ -44,15 +44,15 @@ ScheduleKind schedule() {
 }  // namespace
 
 Settings read_settings() {
-  constexpr int kMostMultiprocessors = 4096;
-  constexpr int kMostThreads = 4096;
+  constexpr int kMaxMultiprocessors = 4096;
+  constexpr int kMaxThreads = 4096;
   Settings settings;
   settings.multiprocessors =
-      number("SLIPSTREAM_EMULATOR_SMS", settings.multiprocessors, 1, kMostMultiprocessors);
+      number("SLIPSTREAM_EMULATOR_SMS", settings.multiprocessors, 1, kMaxMultiprocessors);
   settings.schedule = schedule();
   settings.seed = number("SLIPSTREAM_EMULATOR_SEED", settings.seed, uint64_t{0},
                          std::numeric_limits<uint64_t>::max());
-  settings.threads = number("SLIPSTREAM_EMULATOR_THREADS", settings.threads, 0, kMostThreads);
+  settings.threads = number("SLIPSTREAM_EMULATOR_THREADS", settings.threads, 0, kMaxThreads);
   settings.statistics = number("SLIPSTREAM_EMULATOR_STATS", 0, 0, 1) == 1;
   settings.report_file = variable("SLIPSTREAM_EMULATOR_REPORT");
   settings.race_file = variable("SLIPSTREAM_EMULATOR_CHECK");

@@ -81,14 +81,13 @@ cudaStream_t Streams::handle(const Stream& stream) const {
 }
 
 void Streams::drop_completed(Stream& stream) {
-  std::erase_if(stream.tail, [](const machine::Dependency& dependency) {
-    return device().settled(dependency.ticket);
-  });
+  std::erase_if(stream.tail,
+                [](const Dependency& dependency) { return device().settled(dependency.ticket); });
   // Under the race check complete work stays until the host has waited for it. Of a long chain of
   // launches the last ones stand for all.
   if (stream.tail.size() < 2) return;
-  const machine::Ticket last = stream.tail.back().ticket;
-  std::erase_if(stream.tail, [&](const machine::Dependency& dependency) {
+  const Ticket last = stream.tail.back().ticket;
+  std::erase_if(stream.tail, [&](const Dependency& dependency) {
     return dependency.ticket != last && device().implies(last, dependency.ticket);
   });
 }
@@ -98,8 +97,8 @@ void Streams::join_default_stream(Stream& stream) {
   const auto join = [&](Stream& other) {
     if (other.sequence <= stream.sequence) return;
     drop_completed(other);
-    for (const machine::Dependency& dependency : other.tail) {
-      stream.tail.push_back({dependency.ticket, machine::DependencyKind::kFull});
+    for (const Dependency& dependency : other.tail) {
+      stream.tail.push_back({dependency.ticket, DependencyKind::kFull});
       stream.last_kernel = 0;
     }
   };
@@ -113,21 +112,21 @@ void Streams::join_default_stream(Stream& stream) {
   }
 }
 
-void Streams::advance(Stream& stream, machine::Ticket ticket) {
+void Streams::advance(Stream& stream, Ticket ticket) {
   stream.tail.clear();
   stream.last_kernel = 0;
   advance_beside(stream, ticket);
 }
 
-void Streams::advance_beside(Stream& stream, machine::Ticket ticket) {
-  stream.tail.push_back({ticket, machine::DependencyKind::kFull});
+void Streams::advance_beside(Stream& stream, Ticket ticket) {
+  stream.tail.push_back({ticket, DependencyKind::kFull});
   stream.sequence = next_sequence_++;
 }
 
 void Streams::synchronize(Stream& stream) {
   join_default_stream(stream);
-  const std::vector<machine::Dependency> waited = stream.tail;
-  for (const machine::Dependency& dependency : waited) run_until(dependency.ticket);
+  const std::vector<Dependency> waited = stream.tail;
+  for (const Dependency& dependency : waited) run_until(dependency.ticket);
   surface_fault();
 }
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "emulator/machine/device.h"
+#include "emulator/device/device.h"
 
 namespace slipstream::emulator::runtime {
 
@@ -31,9 +31,9 @@ struct Stream {
 
   // Work that the next operation waits for. All of it, unless that is a kernel launched with
   // programmatic stream serialization right behind `last_kernel`.
-  std::vector<machine::Dependency> tail;
-  machine::Ticket last_kernel = 0;  // 0: the last operation was none
-  uint64_t sequence = 0;            // of the last operation, over all streams
+  std::vector<Dependency> tail;
+  Ticket last_kernel = 0;  // 0: the last operation was none
+  uint64_t sequence = 0;   // of the last operation, over all streams
 
   std::shared_ptr<Capture> capture;  // set while the stream is captured
   std::vector<NodeDependency> captured_tail;
@@ -72,9 +72,9 @@ class Streams {
   // operation before is no longer just that kernel.
   void join_default_stream(Stream& stream);
   // Makes `ticket` the last operation of the stream.
-  void advance(Stream& stream, machine::Ticket ticket);
+  void advance(Stream& stream, Ticket ticket);
   // The same for work that started beside its predecessor: both are waited for.
-  void advance_beside(Stream& stream, machine::Ticket ticket);
+  void advance_beside(Stream& stream, Ticket ticket);
   // Notes that the stream's order changed without an operation of its own (it waits for an event).
   void touch(Stream& stream) { stream.sequence = next_sequence_++; }
 

@@ -13,13 +13,13 @@
 namespace slipstream::emulator::runtime {
 namespace {
 
-using Dependencies = std::vector<machine::Dependency>;
+using Dependencies = std::vector<Dependency>;
 
-machine::Dim3 machine_dim(const dim3& size) { return {size.x, size.y, size.z}; }
+Dim3 machine_dim(const dim3& size) { return {size.x, size.y, size.z}; }
 
-machine::KernelLaunch machine_launch(const KernelOperation& operation, Dependencies dependencies) {
+KernelLaunch machine_launch(const KernelOperation& operation, Dependencies dependencies) {
   Function& function = *operation.function;
-  machine::KernelLaunch launch;
+  KernelLaunch launch;
   launch.kernel = registry().kernel(function);
   launch.grid = machine_dim(operation.grid);
   launch.block = machine_dim(operation.block);
@@ -40,15 +40,15 @@ machine::KernelLaunch machine_launch(const KernelOperation& operation, Dependenc
 // One overload for each alternative of Operation.
 
 // Cooperative groups keep the barrier of a grid in memory that the launch provides.
-machine::Ticket submit_cooperative(machine::KernelLaunch launch) {
+Ticket submit_cooperative(KernelLaunch launch) {
   constexpr uint64_t kWorkspaceBytes = 64;
   const uint64_t workspace =
-      device().allocate(kWorkspaceBytes, machine::MemoryKind::kModule, "grid barrier");
+      device().allocate(kWorkspaceBytes, MemoryKind::kModule, "grid barrier");
   require(workspace != 0, cudaErrorMemoryAllocation);
   device().fill(workspace, 0, 1, kWorkspaceBytes);
   launch.workspace = workspace;
   try {
-    const machine::Ticket ticket = device().submit(std::move(launch));
+    const Ticket ticket = device().submit(std::move(launch));
     device().submit([workspace] { device().free(workspace); }, {ticket});
     return ticket;
   } catch (...) {
@@ -57,21 +57,21 @@ machine::Ticket submit_cooperative(machine::KernelLaunch launch) {
   }
 }
 
-machine::Ticket submit(const KernelOperation& operation, Dependencies dependencies) {
-  machine::KernelLaunch launch = machine_launch(operation, std::move(dependencies));
+Ticket submit(const KernelOperation& operation, Dependencies dependencies) {
+  KernelLaunch launch = machine_launch(operation, std::move(dependencies));
   if (launch.cooperative) return submit_cooperative(std::move(launch));
   return device().submit(std::move(launch));
 }
 
-machine::Ticket submit(const CopyOperation& operation, const Dependencies& dependencies) {
+Ticket submit(const CopyOperation& operation, const Dependencies& dependencies) {
   return device().submit([operation] { run_copy(operation); }, tickets_of(dependencies));
 }
 
-machine::Ticket submit(const FillOperation& operation, const Dependencies& dependencies) {
+Ticket submit(const FillOperation& operation, const Dependencies& dependencies) {
   return device().submit([operation] { run_fill(operation); }, tickets_of(dependencies));
 }
 
-machine::Ticket submit(const HostOperation& operation, const Dependencies& dependencies) {
+Ticket submit(const HostOperation& operation, const Dependencies& dependencies) {
   return device().submit(
       [operation] {
         const InsideHostFunction scope;
@@ -80,25 +80,25 @@ machine::Ticket submit(const HostOperation& operation, const Dependencies& depen
       tickets_of(dependencies));
 }
 
-machine::Ticket submit(const ChildGraphOperation& operation, const Dependencies& dependencies) {
+Ticket submit(const ChildGraphOperation& operation, const Dependencies& dependencies) {
   return submit_graph(*operation.graph, dependencies);
 }
 
-machine::Ticket submit(const EmptyOperation& /*operation*/, const Dependencies& dependencies) {
+Ticket submit(const EmptyOperation& /*operation*/, const Dependencies& dependencies) {
   return device().submit([] {}, tickets_of(dependencies));
 }
 
-machine::Ticket submit(const EventWaitOperation& operation, Dependencies dependencies) {
+Ticket submit(const EventWaitOperation& operation, Dependencies dependencies) {
   const Event& event = *operation.event;
   if (event.ticket != 0) dependencies.push_back({event.ticket});
   return submit(EmptyOperation{}, dependencies);
 }
 
-machine::Ticket submit(const EventRecordOperation& operation, const Dependencies& dependencies) {
+Ticket submit(const EventRecordOperation& operation, const Dependencies& dependencies) {
   return record_event(*operation.event, dependencies);
 }
 
-void fire(Event* event, machine::Ticket kernel, machine::DependencyKind kind) {
+void fire(Event* event, Ticket kernel, DependencyKind kind) {
   if (event == nullptr) return;
   event->ticket = kernel;
   event->kind = kind;
@@ -106,12 +106,12 @@ void fire(Event* event, machine::Ticket kernel, machine::DependencyKind kind) {
   event->capture = nullptr;
 }
 
-machine::Ticket enqueue_kernel(Stream& stream, const KernelOperation& operation) {
+Ticket enqueue_kernel(Stream& stream, const KernelOperation& operation) {
   // The launch that may overlap is one right behind another kernel of the same stream.
   const bool beside = operation.programmatic_serialization() && stream.last_kernel != 0;
   Dependencies dependencies = stream.tail;
-  if (beside) dependencies = {{stream.last_kernel, machine::DependencyKind::kProgrammatic}};
-  const machine::Ticket ticket = submit(operation, std::move(dependencies));
+  if (beside) dependencies = {{stream.last_kernel, DependencyKind::kProgrammatic}};
+  const Ticket ticket = submit(operation, std::move(dependencies));
   if (beside) {
     streams().advance_beside(stream, ticket);
   } else {
@@ -119,9 +119,9 @@ machine::Ticket enqueue_kernel(Stream& stream, const KernelOperation& operation)
   }
   stream.last_kernel = ticket;
   fire(operation.programmatic_event.get(), ticket,
-       operation.programmatic_at_block_start ? machine::DependencyKind::kLaunchCompletion
-                                             : machine::DependencyKind::kProgrammatic);
-  fire(operation.launch_completion_event.get(), ticket, machine::DependencyKind::kLaunchCompletion);
+       operation.programmatic_at_block_start ? DependencyKind::kLaunchCompletion
+                                             : DependencyKind::kProgrammatic);
+  fire(operation.launch_completion_event.get(), ticket, DependencyKind::kLaunchCompletion);
   submitted(ticket);
   return ticket;
 }
@@ -137,17 +137,17 @@ void enqueue_wait(Stream& stream, const Event& event) {
 
 // A kernel behind a recorded event may start beside the kernel before it, unless the event takes
 // the time. (What an H200 does; no document says.)
-bool leaves_kernels_neighbours(const Operation& operation) {
+bool leaves_kernels_neighbors(const Operation& operation) {
   const auto* record = std::get_if<EventRecordOperation>(&operation);
   return record != nullptr && !record->event->has_timing();
 }
 
 }  // namespace
 
-std::vector<machine::Ticket> tickets_of(const std::vector<machine::Dependency>& dependencies) {
-  std::vector<machine::Ticket> tickets;
+std::vector<Ticket> tickets_of(const std::vector<Dependency>& dependencies) {
+  std::vector<Ticket> tickets;
   tickets.reserve(dependencies.size());
-  for (const machine::Dependency& dependency : dependencies) tickets.push_back(dependency.ticket);
+  for (const Dependency& dependency : dependencies) tickets.push_back(dependency.ticket);
   return tickets;
 }
 
@@ -155,15 +155,15 @@ void check_kernel(const KernelOperation& operation) {
   device().check(machine_launch(operation, {}));
 }
 
-machine::Ticket submit_operation(const Operation& operation, Dependencies dependencies) {
-  const machine::Ticket ticket = std::visit(
+Ticket submit_operation(const Operation& operation, Dependencies dependencies) {
+  const Ticket ticket = std::visit(
       [&](const auto& alternative) { return submit(alternative, std::move(dependencies)); },
       operation);
   submitted(ticket);
   return ticket;
 }
 
-machine::Ticket enqueue(Stream& stream, Operation operation) {
+Ticket enqueue(Stream& stream, Operation operation) {
   if (stream.capture != nullptr) {
     capture_operation(stream, std::move(operation));
     return 0;
@@ -177,8 +177,8 @@ machine::Ticket enqueue(Stream& stream, Operation operation) {
     enqueue_wait(stream, *wait->event);
     return 0;
   }
-  const machine::Ticket ticket = submit_operation(operation, stream.tail);
-  if (leaves_kernels_neighbours(operation)) {
+  const Ticket ticket = submit_operation(operation, stream.tail);
+  if (leaves_kernels_neighbors(operation)) {
     streams().advance_beside(stream, ticket);
   } else {
     streams().advance(stream, ticket);

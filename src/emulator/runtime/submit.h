@@ -3,25 +3,23 @@
 
 #include <vector>
 
-#include "emulator/machine/device.h"
+#include "emulator/device/device.h"
 #include "emulator/runtime/operation.h"
 #include "emulator/runtime/stream.h"
 
 namespace slipstream::emulator::runtime {
 
-[[nodiscard]] std::vector<machine::Ticket> tickets_of(
-    const std::vector<machine::Dependency>& dependencies);
+[[nodiscard]] std::vector<Ticket> tickets_of(const std::vector<Dependency>& dependencies);
 
 // Submits one operation behind `dependencies`. A child graph is submitted node by node; its ticket
 // joins them all.
-machine::Ticket submit_operation(const Operation& operation,
-                                 std::vector<machine::Dependency> dependencies);
+Ticket submit_operation(const Operation& operation, std::vector<Dependency> dependencies);
 
-// Throws machine::LaunchError where the device would refuse the launch.
+// Throws LaunchError where the device would refuse the launch.
 void check_kernel(const KernelOperation& operation);
 
 // Puts an operation into a stream: into its graph while the stream is captured, else behind its
 // earlier work. Returns the ticket, 0 while captured.
-machine::Ticket enqueue(Stream& stream, Operation operation);
+Ticket enqueue(Stream& stream, Operation operation);
 
 }  // namespace slipstream::emulator::runtime

@@ -8,9 +8,9 @@
 
 namespace slipstream::emulator::runtime {
 
-void* symbol_range(const void* symbol, std::size_t offset, std::size_t count) {
+void* symbol_range(const void* symbol, size_t offset, size_t count) {
   const Variable& variable = registry().variable(symbol);
-  const machine::Symbol found = registry().symbol(variable);
+  const Symbol found = registry().symbol(variable);
   if (offset > found.size || count > found.size - offset) {
     throw ApiError(cudaErrorInvalidValue,
                    fmt::format("variable {} must have {} bytes from byte {}, it has {} in all",

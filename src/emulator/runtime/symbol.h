@@ -7,6 +7,6 @@ namespace slipstream::emulator::runtime {
 
 // The address of byte `offset` of the variable. Throws ApiError cudaErrorInvalidSymbol where
 // `symbol` is none, and cudaErrorInvalidValue where it does not have `offset` + `count` bytes.
-void* symbol_range(const void* symbol, std::size_t offset, std::size_t count);
+void* symbol_range(const void* symbol, size_t offset, size_t count);
 
 }  // namespace slipstream::emulator::runtime

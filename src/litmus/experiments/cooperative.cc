@@ -3,7 +3,7 @@
 namespace slipstream::litmus {
 namespace {
 
-constexpr std::size_t kMostOfAnSm = std::size_t{160} << 10;
+constexpr size_t kMaxOfAnSm = size_t{160} << 10;
 
 Kernel cooperative(Kernel kernel) {
   kernel.cooperative = true;
@@ -14,10 +14,10 @@ Findings run(Rig& rig) {
   const Kernel producer = normal(late_writer());
   Kernel large_producer = producer;
   large_producer.blocks = rig.multiprocessors();
-  large_producer.shared_bytes = kMostOfAnSm;
+  large_producer.shared_bytes = kMaxOfAnSm;
   Kernel large_reader = cooperative(dependent({grid_barrier(), wait(), read(1)}));
   large_reader.blocks = rig.multiprocessors();
-  large_reader.shared_bytes = kMostOfAnSm;
+  large_reader.shared_bytes = kMaxOfAnSm;
   const Kernel one_block_waits =
       cooperative(dependent({wait().in_first_block(), grid_barrier(), read(1)}));
   return observe(

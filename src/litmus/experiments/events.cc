@@ -3,7 +3,7 @@
 namespace slipstream::litmus {
 namespace {
 
-enum class Fires : std::uint8_t { kAtTrigger, kAtBlockStart, kLaunchCompletion };
+enum class Fires : uint8_t { kAtTrigger, kAtBlockStart, kLaunchCompletion };
 
 Kernel firing(Fires when, const Script& script) {
   Kernel kernel{.script = script};

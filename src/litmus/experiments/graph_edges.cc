@@ -41,12 +41,12 @@ std::string edge_name(const cudaGraphEdgeData& edge) {
 
 // The nodes by type and number, in the order in which they were captured.
 std::map<cudaGraphNode_t, std::string> names_of_nodes(cudaGraph_t graph) {
-  std::size_t count = 0;
+  size_t count = 0;
   check_cuda(cudaGraphGetNodes(graph, nullptr, &count), "cudaGraphGetNodes");
   std::vector<cudaGraphNode_t> nodes(count);
   check_cuda(cudaGraphGetNodes(graph, nodes.data(), &count), "cudaGraphGetNodes");
   std::map<cudaGraphNode_t, std::string> names;
-  for (std::size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < count; ++i) {
     names[nodes[i]] = fmt::format("{} {}", type_name(nodes[i]), i + 1);
   }
   return names;
@@ -54,7 +54,7 @@ std::map<cudaGraphNode_t, std::string> names_of_nodes(cudaGraph_t graph) {
 
 std::string edges_of(cudaGraph_t graph) {
   const auto names = names_of_nodes(graph);
-  std::size_t count = 0;
+  size_t count = 0;
   check_cuda(cudaGraphGetEdges(graph, nullptr, nullptr, nullptr, &count), "cudaGraphGetEdges");
   std::vector<cudaGraphNode_t> from(count);
   std::vector<cudaGraphNode_t> to(count);
@@ -62,7 +62,7 @@ std::string edges_of(cudaGraph_t graph) {
   check_cuda(cudaGraphGetEdges(graph, from.data(), to.data(), data.data(), &count),
              "cudaGraphGetEdges");
   std::vector<std::string> edges;
-  for (std::size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < count; ++i) {
     edges.push_back(
         fmt::format("{} -> {}: {}", names.at(from[i]), names.at(to[i]), edge_name(data[i])));
   }

@@ -16,8 +16,8 @@ Fact domains() {
   int count = 0;
   check_cuda(cudaGetDevice(&device), "cudaGetDevice");
   check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMemSyncDomainCount, device),
-             "number of memory synchronisation domains");
-  return {.label = "memory synchronisation domains", .text = fmt::format("{}", count)};
+             "number of memory synchronization domains");
+  return {.label = "memory synchronization domains", .text = fmt::format("{}", count)};
 }
 
 // The producer writes, publishes, triggers and goes on; the next grid reads without a wait.

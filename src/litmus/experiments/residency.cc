@@ -10,7 +10,7 @@ namespace {
 constexpr unsigned kGrids = 48;
 
 // Grid i puts its starts into slot 2 i and its ends into slot 2 i + 1.
-Chain chain_of_grids(std::size_t shared_bytes, unsigned blocks) {
+Chain chain_of_grids(size_t shared_bytes, unsigned blocks) {
   Chain chain;
   for (unsigned i = 0; i < kGrids; ++i) {
     Kernel kernel = dependent({stamp(2 * i), trigger(), wait(), stamp(2 * i + 1)});
@@ -25,13 +25,11 @@ Chain chain_of_grids(std::size_t shared_bytes, unsigned blocks) {
 // How many grids had started, in part or whole, when the first CTA of the first one ended.
 unsigned started_beside_the_first(const Slots& slots) {
   unsigned count = 0;
-  while (count < kGrids && slots[std::size_t{2} * count].first_stamp < slots[1].first_stamp)
-    ++count;
+  while (count < kGrids && slots[size_t{2} * count].first_stamp < slots[1].first_stamp) ++count;
   return count;
 }
 
-Fact overlap(Rig& rig, const std::string& label, std::size_t shared_bytes, unsigned blocks,
-             Mode mode) {
+Fact overlap(Rig& rig, const std::string& label, size_t shared_bytes, unsigned blocks, Mode mode) {
   unsigned least = kGrids;
   unsigned most = 0;
   rig.repeat(chain_of_grids(shared_bytes, blocks), {.mode = mode}, [&](const Slots& slots) {
@@ -50,7 +48,7 @@ Findings run(Rig& rig) {
     for (const unsigned kilobytes : {0U, 48U, 96U, 112U, 160U}) {
       findings.facts.push_back(
           overlap(rig, fmt::format("one CTA per SM, {} KB of shared memory each", kilobytes),
-                  std::size_t{kilobytes} * 1024, all, mode));
+                  size_t{kilobytes} * 1024, all, mode));
     }
     findings.facts.push_back(overlap(rig, "eight CTAs of 256 threads per SM", 0, all * 8, mode));
     findings.facts.push_back(overlap(rig, "two CTAs in all", 0, 2, mode));

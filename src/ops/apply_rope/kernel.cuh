@@ -13,9 +13,9 @@
 
 #include <type_traits>
 
+#include "cuda/convert.cuh"
+#include "cuda/memory.cuh"
 #include "ops/apply_rope/params.h"
-#include "ops/support/convert.cuh"
-#include "ops/support/memory.cuh"
 #include "ops/support/rope.cuh"
 #include "ops/support/row_blocks.h"
 #include "slipstream/pdl.cuh"
@@ -24,16 +24,16 @@ namespace slipstream::ops {
 
 // One head of one token: what to rotate or copy, and where it is saved.
 struct RopeHead {
-  std::uint16_t* rotated;        // null for a value head
-  const std::uint16_t* source;   // of what is saved
-  HeadRows<std::uint16_t> save;  // the cache it goes to; null for a query head
-  int head;                      // within its tensor
+  uint16_t* rotated;        // null for a value head
+  const uint16_t* source;   // of what is saved
+  HeadRows<uint16_t> save;  // the cache it goes to; null for a query head
+  int head;                 // within its tensor
   const void* position_address;
   const void* slot_address;
   bool counts_drops;  // one head per token reports slots outside the cache
 };
 
-__device__ __forceinline__ RopeHead rope_head(const ApplyRopeParams& params, std::int64_t token,
+__device__ __forceinline__ RopeHead rope_head(const ApplyRopeParams& params, int64_t token,
                                               int row) {
   RopeHead result{};
   result.position_address = index_address(params.positions, token);
@@ -56,24 +56,23 @@ __device__ __forceinline__ RopeHead rope_head(const ApplyRopeParams& params, std
 
 // Writes four pairs where they came from, in a head of query, key or the cache.
 template <bool kWide>
-__device__ __forceinline__ void store_pairs(std::uint16_t* row, const RopeTable& table, int pair,
+__device__ __forceinline__ void store_pairs(uint16_t* row, const RopeTable& table, int pair,
                                             uint4 bits) {
   const int left = pairs_left(table, pair);
   if (table.layout == RopeLayout::kHalfSplit) {
-    using Unit = std::conditional_t<kWide, uint2, std::uint16_t>;
-    store_units<Unit, uint2>(row + pair, uint2{bits.x, bits.y}, left);
-    store_units<Unit, uint2>(row + table.rope / 2 + pair, uint2{bits.z, bits.w}, left);
+    using Unit = std::conditional_t<kWide, uint2, uint16_t>;
+    cuda::store_units<Unit, uint2>(row + pair, uint2{bits.x, bits.y}, left);
+    cuda::store_units<Unit, uint2>(row + table.rope / 2 + pair, uint2{bits.z, bits.w}, left);
   } else {
-    using Unit = std::conditional_t<kWide, uint4, std::uint16_t>;
-    store_units<Unit, uint4>(row + 2 * pair, bits, 2 * left);
+    using Unit = std::conditional_t<kWide, uint4, uint16_t>;
+    cuda::store_units<Unit, uint4>(row + 2 * pair, bits, 2 * left);
   }
 }
 
 // The row of the cache that this head is saved to, or null: no save, a query head, or a slot that
 // is not to be written.
-__device__ __forceinline__ std::uint16_t* saved_row(const ApplyRopeParams& params,
-                                                    const RopeHead& head, std::int64_t slot,
-                                                    bool counts) {
+__device__ __forceinline__ uint16_t* saved_row(const ApplyRopeParams& params, const RopeHead& head,
+                                               int64_t slot, bool counts) {
   if (head.save.data.get() == nullptr || !admit_slot(params.slots, slot, counts)) return nullptr;
   return head.save.row(slot, head.head);
 }
@@ -83,33 +82,32 @@ __device__ __forceinline__ void rotate_piece(const ApplyRopeParams& params, cons
                                              int pair) {
   const RopeTable& table = params.table;
   PackedPairs packed = load_pairs<kWide>(head.rotated, table, pair);
-  const std::int64_t slot =
-      params.saves ? load_index(params.slots.loc, head.slot_address) : std::int64_t{0};
-  const std::int64_t position = load_index(params.positions, head.position_address);
-  keep(packed.first);
-  keep(packed.second);
+  const int64_t slot = params.saves ? load_index(params.slots.loc, head.slot_address) : int64_t{0};
+  const int64_t position = load_index(params.positions, head.position_address);
+  cuda::keep(packed.first);
+  cuda::keep(packed.second);
   const Pairs rotated =
       rotate<kWide>(pairs_of(packed, table.layout, params.dtype), table, pair, position);
-  float values[kPack];
+  float values[cuda::kPack];
   memory_order(rotated, table.layout, values);
-  const uint4 bits = pack(values, params.dtype);
+  const uint4 bits = cuda::pack(values, params.dtype);
   store_pairs<kWide>(head.rotated, table, pair, bits);
   if (!params.saves) return;
-  std::uint16_t* saved = saved_row(params, head, slot, head.counts_drops && pair == 0);
+  uint16_t* saved = saved_row(params, head, slot, head.counts_drops && pair == 0);
   if (saved != nullptr) store_pairs<kWide>(saved, table, pair, bits);
 }
 
 template <bool kWide>
 __device__ __forceinline__ void copy_piece(const ApplyRopeParams& params, const RopeHead& head,
                                            int element) {
-  using Unit = std::conditional_t<kWide, uint4, std::uint16_t>;
-  const int count = min(kPack, params.head_size - element);
+  using Unit = std::conditional_t<kWide, uint4, uint16_t>;
+  const int count = min(cuda::kPack, params.head_size - element);
   if (head.source == nullptr || count <= 0) return;
-  uint4 packed = load_units<Unit, uint4>(head.source + element, count);
-  const std::int64_t slot = load_index(params.slots.loc, head.slot_address);
-  keep(packed);
-  std::uint16_t* saved = saved_row(params, head, slot, false);
-  if (saved != nullptr) store_units<Unit, uint4>(saved + element, packed, count);
+  uint4 packed = cuda::load_units<Unit, uint4>(head.source + element, count);
+  const int64_t slot = load_index(params.slots.loc, head.slot_address);
+  cuda::keep(packed);
+  uint16_t* saved = saved_row(params, head, slot, false);
+  if (saved != nullptr) cuda::store_units<Unit, uint4>(saved + element, packed, count);
 }
 
 template <bool kWide>
@@ -120,11 +118,11 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   const int rows = params.q_heads + (params.saves ? 2 : 1) * params.kv_heads;
   const int rope_pieces = (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
   const int copied = params.saves ? params.head_size : 0;
-  const int pieces = rope_pieces + (copied + kPack - 1) / kPack;
-  std::int64_t token = blockIdx.y;
+  const int pieces = rope_pieces + (copied + cuda::kPack - 1) / cuda::kPack;
+  int64_t token = blockIdx.y;
   RopeHead head = rope_head(params, token, row);
 
-  settle(head.rotated, head.source, head.position_address, head.slot_address, pieces);
+  cuda::settle(head.rotated, head.source, head.position_address, head.slot_address, pieces);
   pdl::wait();
   if (row >= rows) return;
   while (true) {
@@ -134,7 +132,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
       // Key heads copy what lies behind the rotated part, value heads everything.
       const int skipped = head.rotated == nullptr ? 0 : params.table.rope;
       if (piece >= rope_pieces) {
-        copy_piece<kWide>(params, head, skipped + (piece - rope_pieces) * kPack);
+        copy_piece<kWide>(params, head, skipped + (piece - rope_pieces) * cuda::kPack);
       } else if (head.rotated != nullptr) {
         rotate_piece<kWide>(params, head, piece * kPairsPerThread);
       }

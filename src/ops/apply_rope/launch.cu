@@ -18,12 +18,12 @@ const pdl::KernelDeclaration kApplyRopeDeclaration{
 namespace {
 
 constexpr unsigned kMaxGridY = 65535;
-constexpr std::int64_t kMaxHeads = 1 << 20;
-constexpr std::int64_t kAccessBytes = 16;
+constexpr int64_t kMaxHeads = 1 << 20;
+constexpr int64_t kAccessBytes = 16;
 
 // [tokens, heads * head_size] or [tokens, heads, head_size] as the latter.
 Tensor split_heads(const Arguments& arguments, const char* argument, const Tensor& tensor,
-                   std::int64_t head_size) {
+                   int64_t head_size) {
   arguments.rank(argument, tensor, {2, 3});
   arguments.last_axis_contiguous(argument, tensor);
   arguments.on_device(argument, tensor);
@@ -61,20 +61,20 @@ void check_outputs_apart(const Arguments& arguments, const Heads& heads, const T
                                      {"cos_sin_cache", &cos_sin_cache},
                                      {"value", &heads.value},
                                      {"cache_loc", &cache_loc}}};
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
     const auto& [name, output] = outputs[i];
     arguments.no_self_overlap(name, *output);
     for (const auto& [input_name, input] : inputs) {
       arguments.disjoint(name, *output, input_name, *input);
     }
-    for (std::size_t j = i + 1; j < outputs.size(); ++j) {
+    for (size_t j = i + 1; j < outputs.size(); ++j) {
       arguments.disjoint(name, *output, outputs[j].name, *outputs[j].tensor);
     }
   }
 }
 
 void check_save(const Arguments& arguments, const Heads& heads) {
-  const std::int64_t kv_heads = heads.key.shape[1];
+  const int64_t kv_heads = heads.key.shape[1];
   arguments.dtype("value", heads.value, {heads.key.dtype});
   arguments.dtype("k_buffer", heads.k_buffer, {heads.key.dtype});
   arguments.dtype("v_buffer", heads.v_buffer, {heads.key.dtype});
@@ -93,11 +93,11 @@ bool is_wide(const ApplyRopeParams& params, const Heads& heads, const Tensor& co
                     is_aligned(heads.k_buffer, kAccessBytes) &&
                     is_aligned(heads.v_buffer, kAccessBytes);
   return tensors && save && params.table.rope % (2 * kPairsPerThread) == 0 &&
-         params.head_size % kPack == 0;
+         params.head_size % cuda::kPack == 0;
 }
 
 Heads split_all(const Arguments& arguments, const Tensor& query, const Tensor& key,
-                std::int64_t head_size, const std::optional<FusedSetKvBuffer>& save) {
+                int64_t head_size, const std::optional<FusedSetKvBuffer>& save) {
   arguments.range("head_size", head_size, 2, 1 << 24);
   Heads heads{split_heads(arguments, "query", query, head_size),
               split_heads(arguments, "key", key, head_size),
@@ -115,13 +115,13 @@ Heads split_all(const Arguments& arguments, const Tensor& query, const Tensor& k
 }  // namespace
 
 ApplyRopeParams check_apply_rope(const Arguments& arguments, const Tensor& positions,
-                                 const Tensor& query, const Tensor& key, std::int64_t head_size,
+                                 const Tensor& query, const Tensor& key, int64_t head_size,
                                  const Tensor& cos_sin_cache, RopeLayout layout,
                                  const std::optional<FusedSetKvBuffer>& save) {
   const Heads heads = split_all(arguments, query, key, head_size, save);
   arguments.dtype("query", query, {DType::kBFloat16, DType::kFloat16});
   arguments.dtype("key", key, {query.dtype});
-  const std::int64_t tokens = query.shape[0];
+  const int64_t tokens = query.shape[0];
   arguments.size("key", key, 0, {tokens, "as query has"});
   arguments.range("query heads", heads.query.shape[1], 0, kMaxHeads);
   arguments.range("key heads", heads.key.shape[1], 0, kMaxHeads);
@@ -131,8 +131,8 @@ ApplyRopeParams check_apply_rope(const Arguments& arguments, const Tensor& posit
                      cos_sin_cache.describe());
   }
   ApplyRopeParams params{};
-  params.query = head_rows<std::uint16_t>(heads.query);
-  params.key = head_rows<std::uint16_t>(heads.key);
+  params.query = head_rows<uint16_t>(heads.query);
+  params.key = head_rows<uint16_t>(heads.key);
   params.table = table;
   params.positions = index_array(arguments, "positions", positions, tokens);
   params.tokens = tokens;
@@ -143,9 +143,9 @@ ApplyRopeParams check_apply_rope(const Arguments& arguments, const Tensor& posit
   params.dtype = query.dtype;
   if (save) {
     check_save(arguments, heads);
-    params.value = head_rows<const std::uint16_t>(heads.value);
-    params.k_buffer = head_rows<std::uint16_t>(heads.k_buffer);
-    params.v_buffer = head_rows<std::uint16_t>(heads.v_buffer);
+    params.value = head_rows<const uint16_t>(heads.value);
+    params.k_buffer = head_rows<uint16_t>(heads.k_buffer);
+    params.v_buffer = head_rows<uint16_t>(heads.v_buffer);
     params.slots.loc = index_array(arguments, "cache_loc", save->cache_loc, tokens);
     params.slots.dropped = dropped_counter(arguments, save->dropped);
     params.slots.slots = heads.k_buffer.shape[0];
@@ -156,19 +156,19 @@ ApplyRopeParams check_apply_rope(const Arguments& arguments, const Tensor& posit
 }
 
 void apply_rope_with_cos_sin_cache_inplace(
-    const Tensor& positions, const Tensor& query, const Tensor& key, std::int64_t head_size,
+    const Tensor& positions, const Tensor& query, const Tensor& key, int64_t head_size,
     const Tensor& cos_sin_cache, RopeLayout layout,
     const std::optional<FusedSetKvBuffer>& fused_set_kv_buffer, const LaunchOptions& options) {
   const Arguments arguments("apply_rope_with_cos_sin_cache_inplace");
   const ApplyRopeParams params = check_apply_rope(arguments, positions, query, key, head_size,
                                                   cos_sin_cache, layout, fused_set_kv_buffer);
   const Heads heads = split_all(arguments, query, key, head_size, fused_set_kv_buffer);
-  const std::int64_t copied = params.saves ? params.head_size : 0;
-  const std::int64_t pieces = (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread +
-                              (copied + kPack - 1) / kPack;
+  const int64_t copied = params.saves ? params.head_size : 0;
+  const int64_t pieces = (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread +
+                         (copied + cuda::kPack - 1) / cuda::kPack;
   const RowBlocks blocks =
       row_blocks(params.q_heads + (params.saves ? 2 : 1) * params.kv_heads, pieces, params.tokens);
-  const auto grid_y = static_cast<unsigned>(std::min<std::int64_t>(params.tokens, kMaxGridY));
+  const auto grid_y = static_cast<unsigned>(std::min<int64_t>(params.tokens, kMaxGridY));
   pdl::launch(
       kApplyRopeDeclaration,
       is_wide(params, heads, cos_sin_cache) ? apply_rope_kernel<true> : apply_rope_kernel<false>,

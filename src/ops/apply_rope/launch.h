@@ -14,7 +14,7 @@ extern const pdl::KernelDeclaration kApplyRopeDeclaration;
 
 [[nodiscard]] ApplyRopeParams check_apply_rope(const Arguments& arguments, const Tensor& positions,
                                                const Tensor& query, const Tensor& key,
-                                               std::int64_t head_size, const Tensor& cos_sin_cache,
+                                               int64_t head_size, const Tensor& cos_sin_cache,
                                                RopeLayout layout,
                                                const std::optional<FusedSetKvBuffer>& save);
 

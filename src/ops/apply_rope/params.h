@@ -17,19 +17,19 @@ namespace slipstream::ops {
 // Rotates query and key in place; with a save, k_buffer[loc[i]] = rotated key[i] and
 // v_buffer[loc[i]] = value[i].
 struct ApplyRopeParams {
-  HeadRows<std::uint16_t>
+  HeadRows<uint16_t>
       query;  // [tokens, q_heads, head_size] 16-bit floats, read and written after the wait
-  HeadRows<std::uint16_t> key;  // [tokens, kv_heads, head_size], read and written after the wait
+  HeadRows<uint16_t> key;  // [tokens, kv_heads, head_size], read and written after the wait
   RopeTable table;  // constant; read after the wait all the same, as the row is a produced position
   IndexArray positions;  // [tokens], read after the wait
 
   // The save; null where there is none.
-  HeadRows<const std::uint16_t> value;  // [tokens, kv_heads, head_size], read after the wait
-  HeadRows<std::uint16_t> k_buffer;     // [slots, kv_heads, head_size], written after the wait
-  HeadRows<std::uint16_t> v_buffer;     // [slots, kv_heads, head_size], written after the wait
-  SlotTable slots;                      // slot of each token, read after the wait
+  HeadRows<const uint16_t> value;  // [tokens, kv_heads, head_size], read after the wait
+  HeadRows<uint16_t> k_buffer;     // [slots, kv_heads, head_size], written after the wait
+  HeadRows<uint16_t> v_buffer;     // [slots, kv_heads, head_size], written after the wait
+  SlotTable slots;                 // slot of each token, read after the wait
 
-  std::int64_t tokens = 0;
+  int64_t tokens = 0;
   int q_heads = 0;
   int kv_heads = 0;
   int head_size = 0;

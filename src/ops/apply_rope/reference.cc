@@ -8,16 +8,15 @@
 namespace slipstream::ops {
 namespace {
 
-void rotate_head(const ApplyRopeParams& params, std::int64_t position, std::uint16_t* head) {
+void rotate_head(const ApplyRopeParams& params, int64_t position, uint16_t* head) {
   std::vector<float> values =
-      floats_from_bits({head, static_cast<std::size_t>(params.table.rope)}, params.dtype);
+      floats_from_bits({head, static_cast<size_t>(params.table.rope)}, params.dtype);
   rotate_reference(params.table, position, values);
-  for (std::size_t i = 0; i < values.size(); ++i)
-    head[i] = bits_from_float(values[i], params.dtype);
+  for (size_t i = 0; i < values.size(); ++i) head[i] = bits_from_float(values[i], params.dtype);
 }
 
-void save_token(const ApplyRopeParams& params, std::int64_t token) {
-  const std::int64_t slot = load_index(params.slots.loc, index_address(params.slots.loc, token));
+void save_token(const ApplyRopeParams& params, int64_t token) {
+  const int64_t slot = load_index(params.slots.loc, index_address(params.slots.loc, token));
   if (!admit_slot_reference(params.slots, slot)) return;
   for (int head = 0; head < params.kv_heads; ++head) {
     std::copy_n(params.key.row(token, head), params.head_size, params.k_buffer.row(slot, head));
@@ -28,9 +27,8 @@ void save_token(const ApplyRopeParams& params, std::int64_t token) {
 }  // namespace
 
 void apply_rope_reference(const ApplyRopeParams& params) {
-  for (std::int64_t token = 0; token < params.tokens; ++token) {
-    const std::int64_t position =
-        load_index(params.positions, index_address(params.positions, token));
+  for (int64_t token = 0; token < params.tokens; ++token) {
+    const int64_t position = load_index(params.positions, index_address(params.positions, token));
     for (int head = 0; head < params.q_heads; ++head) {
       rotate_head(params, position, params.query.row(token, head));
     }

@@ -17,7 +17,7 @@ const pdl::KernelDeclaration kMlaRopeQuantizeFp8Declaration{
 namespace {
 
 constexpr unsigned kMaxGridY = 65535;
-constexpr std::int64_t kMaxHeads = 1 << 20;
+constexpr int64_t kMaxHeads = 1 << 20;
 
 // One input with its output, k as [tokens, 1, columns].
 struct Part {
@@ -34,7 +34,7 @@ Part part(const Arguments& check, const char* name, const Tensor& input, const c
 }
 
 struct PartShape {
-  std::int64_t tokens, heads, columns;
+  int64_t tokens, heads, columns;
 };
 
 void check_part(const Arguments& check, const Part& part, const PartShape& shape, DType input_dtype,
@@ -56,12 +56,12 @@ void check_part(const Arguments& check, const Part& part, const PartShape& shape
 // No output may share memory with an input or with another output.
 void check_apart(const Arguments& check, const std::array<Part, 4>& parts, const Tensor& pos_ids,
                  const Tensor& cos_sin_cache) {
-  for (std::size_t i = 0; i < parts.size(); ++i) {
+  for (size_t i = 0; i < parts.size(); ++i) {
     const Part& writer = parts[i];
     for (const Part& reader : parts) {
       check.disjoint(writer.output_name, writer.output, reader.name, reader.input);
     }
-    for (std::size_t j = i + 1; j < parts.size(); ++j) {
+    for (size_t j = i + 1; j < parts.size(); ++j) {
       check.disjoint(writer.output_name, writer.output, parts[j].output_name, parts[j].output);
     }
     check.disjoint(writer.output_name, writer.output, "pos_ids", pos_ids);
@@ -77,11 +77,11 @@ Tensor or_empty(const Tensor& tensor, const Tensor& like, DType dtype) {
 }
 
 bool is_wide(const MlaRopeQuantizeArguments& arguments, const MlaRopeQuantizeFp8Params& params) {
-  const auto all = [](std::initializer_list<const Tensor*> tensors, std::int64_t bytes) {
+  const auto all = [](std::initializer_list<const Tensor*> tensors, int64_t bytes) {
     return std::all_of(tensors.begin(), tensors.end(),
                        [&](const Tensor* tensor) { return is_aligned(*tensor, bytes); });
   };
-  return params.table.rope % (2 * kPairsPerThread) == 0 && params.nope % kPack == 0 &&
+  return params.table.rope % (2 * kPairsPerThread) == 0 && params.nope % cuda::kPack == 0 &&
          all({&arguments.q_rope, &arguments.k_rope, &arguments.q_nope, &arguments.k_nope,
               &arguments.cos_sin_cache},
              16) &&
@@ -96,7 +96,7 @@ MlaRopeQuantizeFp8Params check_mla_rope_quantize_fp8(const Arguments& check,
                                                      const MlaRopeQuantizeArguments& arguments) {
   check.rank("q_rope", arguments.q_rope, {3});
   check.dtype("q_rope", arguments.q_rope, {DType::kBFloat16, DType::kFloat16});
-  check.range("q_rope tokens", arguments.q_rope.shape[0], 0, std::int64_t{1} << 31);
+  check.range("q_rope tokens", arguments.q_rope.shape[0], 0, int64_t{1} << 31);
   check.range("q_rope heads", arguments.q_rope.shape[1], 1, kMaxHeads);
   check.dtype("q_rope_out", arguments.q_rope_out, {DType::kFloat8E4M3, DType::kFloat8E5M2});
   const DType input = arguments.q_rope.dtype;
@@ -109,9 +109,9 @@ MlaRopeQuantizeFp8Params check_mla_rope_quantize_fp8(const Arguments& check,
       part(check, "k_nope", or_empty(arguments.k_nope, arguments.k_rope, input), "k_nope_out",
            or_empty(arguments.k_nope_out, arguments.k_rope, output))};
   const RopeTable table = rope_table(check, arguments.cos_sin_cache, arguments.layout);
-  const std::int64_t tokens = parts[0].input.shape[0];
-  const std::int64_t heads = parts[0].input.shape[1];
-  const std::int64_t nope = parts[2].input.shape[2];
+  const int64_t tokens = parts[0].input.shape[0];
+  const int64_t heads = parts[0].input.shape[1];
+  const int64_t nope = parts[2].input.shape[2];
   check.range("q_nope columns", nope, 0, 1 << 24);
   check_part(check, parts[0], {tokens, heads, table.rope}, input, output);
   check_part(check, parts[1], {tokens, 1, table.rope}, input, output);
@@ -119,14 +119,14 @@ MlaRopeQuantizeFp8Params check_mla_rope_quantize_fp8(const Arguments& check,
   check_part(check, parts[3], {tokens, 1, nope}, input, output);
   const IndexArray pos_ids = index_array(check, "pos_ids", arguments.pos_ids, tokens);
   check_apart(check, parts, arguments.pos_ids, arguments.cos_sin_cache);
-  return {head_rows<const std::uint16_t>(parts[0].input),
-          head_rows<const std::uint16_t>(parts[1].input),
-          head_rows<const std::uint16_t>(parts[2].input),
-          head_rows<const std::uint16_t>(parts[3].input),
-          head_rows<std::uint8_t>(parts[0].output),
-          head_rows<std::uint8_t>(parts[1].output),
-          head_rows<std::uint8_t>(parts[2].output),
-          head_rows<std::uint8_t>(parts[3].output),
+  return {head_rows<const uint16_t>(parts[0].input),
+          head_rows<const uint16_t>(parts[1].input),
+          head_rows<const uint16_t>(parts[2].input),
+          head_rows<const uint16_t>(parts[3].input),
+          head_rows<uint8_t>(parts[0].output),
+          head_rows<uint8_t>(parts[1].output),
+          head_rows<uint8_t>(parts[2].output),
+          head_rows<uint8_t>(parts[3].output),
           table,
           pos_ids,
           tokens,
@@ -142,10 +142,10 @@ void mla_rope_quantize_fp8(const MlaRopeQuantizeArguments& arguments,
                            const LaunchOptions& options) {
   const MlaRopeQuantizeFp8Params params =
       check_mla_rope_quantize_fp8(Arguments("mla_rope_quantize_fp8"), arguments);
-  const std::int64_t pieces = (params.nope + kPack - 1) / kPack +
-                              (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
+  const int64_t pieces = (params.nope + cuda::kPack - 1) / cuda::kPack +
+                         (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
   const RowBlocks blocks = row_blocks(params.heads + 1, pieces, params.tokens);
-  const auto grid_y = static_cast<unsigned>(std::min<std::int64_t>(params.tokens, kMaxGridY));
+  const auto grid_y = static_cast<unsigned>(std::min<int64_t>(params.tokens, kMaxGridY));
   pdl::launch(kMlaRopeQuantizeFp8Declaration,
               is_wide(arguments, params) ? mla_rope_quantize_fp8_kernel<true>
                                          : mla_rope_quantize_fp8_kernel<false>,

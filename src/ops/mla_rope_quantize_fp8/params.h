@@ -15,19 +15,17 @@ namespace slipstream::ops {
 
 // *_rope_out = fp8(rotate(*_rope) * scale), *_nope_out = fp8(*_nope * scale)
 struct MlaRopeQuantizeFp8Params {
-  HeadRows<const std::uint16_t> q_rope;  // [tokens, heads, rope] 16-bit floats, read after the wait
-  HeadRows<const std::uint16_t> k_rope;  // [tokens, 1, rope], read after the wait
-  HeadRows<const std::uint16_t>
-      q_nope;  // [tokens, heads, nope], read after the wait; null if nope is 0
-  HeadRows<const std::uint16_t>
-      k_nope;                         // [tokens, 1, nope], read after the wait; null if nope is 0
-  HeadRows<std::uint8_t> q_rope_out;  // fp8 codes, shapes as the inputs, written after the wait
-  HeadRows<std::uint8_t> k_rope_out;
-  HeadRows<std::uint8_t> q_nope_out;
-  HeadRows<std::uint8_t> k_nope_out;
+  HeadRows<const uint16_t> q_rope;  // [tokens, heads, rope] 16-bit floats, read after the wait
+  HeadRows<const uint16_t> k_rope;  // [tokens, 1, rope], read after the wait
+  HeadRows<const uint16_t> q_nope;  // [tokens, heads, nope], read after the wait; null if nope is 0
+  HeadRows<const uint16_t> k_nope;  // [tokens, 1, nope], read after the wait; null if nope is 0
+  HeadRows<uint8_t> q_rope_out;     // fp8 codes, shapes as the inputs, written after the wait
+  HeadRows<uint8_t> k_rope_out;
+  HeadRows<uint8_t> q_nope_out;
+  HeadRows<uint8_t> k_nope_out;
   RopeTable table;  // constant; read after the wait all the same, as the row is a produced position
   IndexArray pos_ids;  // [tokens], read after the wait
-  std::int64_t tokens = 0;
+  int64_t tokens = 0;
   int heads = 0;  // of q; k has one
   int nope = 0;
   float quant_scale_q = 1.0F;
@@ -38,16 +36,16 @@ struct MlaRopeQuantizeFp8Params {
 
 // The four rows of one token and head.
 struct MlaRopeQuantizeRows {
-  const std::uint16_t* rope;
-  const std::uint16_t* nope;
-  std::uint8_t* rope_out;
-  std::uint8_t* nope_out;
+  const uint16_t* rope;
+  const uint16_t* nope;
+  uint8_t* rope_out;
+  uint8_t* nope_out;
   float scale;
 };
 
 // `head` counts the heads of q and then the one of k.
 [[nodiscard]] SLIPSTREAM_HOST_DEVICE inline MlaRopeQuantizeRows rows_of(
-    const MlaRopeQuantizeFp8Params& params, std::int64_t token, int head) {
+    const MlaRopeQuantizeFp8Params& params, int64_t token, int head) {
   const bool is_q = head < params.heads;
   return {is_q ? params.q_rope.row(token, head) : params.k_rope.row(token, 0),
           is_q ? params.q_nope.row(token, head) : params.k_nope.row(token, 0),

@@ -1,7 +1,7 @@
-// Quantises groups of 16 to 128 neighbouring elements to fp8 or int8, one scale each, after
+// Quantises groups of 16 to 128 neighboring elements to fp8 or int8, one scale each, after
 // silu(gate) * up if asked.
 //
-// A thread takes eight elements (16 or 32 bytes in, 8 bytes out), a group is 2 to 16 neighbouring
+// A thread takes eight elements (16 or 32 bytes in, 8 bytes out), a group is 2 to 16 neighboring
 // lanes that find its maximum by shuffles. Threads (x) stand over a row, in whole warps, so that a
 // warp never holds two rows; the grid is pieces of a row x tokens x experts. Only the input's dtype
 // and the silu make kernels of their own; group size, scale layout and output dtype are branches
@@ -13,10 +13,10 @@
 // tokens compute on zeros and store nothing.
 #pragma once
 
+#include "cuda/convert.cuh"
+#include "cuda/memory.cuh"
+#include "cuda/quantize.cuh"
 #include "ops/per_token_group_quant/params.h"
-#include "ops/support/convert.cuh"
-#include "ops/support/memory.cuh"
-#include "ops/support/quantize.cuh"
 #include "slipstream/pdl.cuh"
 
 namespace slipstream::ops {
@@ -39,7 +39,7 @@ struct PackedElements {
 };
 
 template <class Config>
-__device__ __forceinline__ PackedElements load_elements(const std::uint8_t* address) {
+__device__ __forceinline__ PackedElements load_elements(const uint8_t* address) {
   PackedElements packed{};
   packed.low = *reinterpret_cast<const uint4*>(address);
   if constexpr (Config::kElementBytes == 4)
@@ -48,11 +48,12 @@ __device__ __forceinline__ PackedElements load_elements(const std::uint8_t* addr
 }
 
 template <class Config>
-__device__ __forceinline__ void floats_of(const PackedElements& packed, float (&values)[kPack]) {
+__device__ __forceinline__ void floats_of(const PackedElements& packed,
+                                          float (&values)[cuda::kPack]) {
   if constexpr (Config::kInputDtype == DType::kFloat32) {
     memcpy(values, &packed, sizeof(values));
   } else {
-    unpack<Config::kInputDtype>(packed.low, values);
+    cuda::unpack<Config::kInputDtype>(packed.low, values);
   }
 }
 
@@ -66,12 +67,12 @@ struct RowElements {
 // The elements at `column` of a row, zeros where `exists` is false.
 template <class Config>
 __device__ __forceinline__ RowElements load_row(const PerTokenGroupQuantParams& params,
-                                                const std::uint8_t* address, bool exists) {
+                                                const uint8_t* address, bool exists) {
   RowElements elements{};
   if (!exists) return elements;
   elements.gate = load_elements<Config>(address);
   if constexpr (Config::kSilu) {
-    elements.up = load_elements<Config>(address + static_cast<std::int64_t>(params.columns) *
+    elements.up = load_elements<Config>(address + static_cast<int64_t>(params.columns) *
                                                       Config::kElementBytes);
   }
   return elements;
@@ -79,35 +80,36 @@ __device__ __forceinline__ RowElements load_row(const PerTokenGroupQuantParams& 
 
 // To the input's dtype and back.
 template <class Config>
-__device__ __forceinline__ void round_to_input(float (&values)[kPack]) {
+__device__ __forceinline__ void round_to_input(float (&values)[cuda::kPack]) {
   if constexpr (Config::kInputDtype != DType::kFloat32) {
-    unpack<Config::kInputDtype>(pack<Config::kInputDtype>(values), values);
+    cuda::unpack<Config::kInputDtype>(cuda::pack<Config::kInputDtype>(values), values);
   }
 }
 
 // silu in fp32, rounded to the input's dtype, times up, rounded again.
 template <class Config>
-__device__ __forceinline__ void values_of(const RowElements& elements, float (&values)[kPack]) {
+__device__ __forceinline__ void values_of(const RowElements& elements,
+                                          float (&values)[cuda::kPack]) {
   floats_of<Config>(elements.gate, values);
   if constexpr (Config::kSilu) {
-    float up[kPack];
+    float up[cuda::kPack];
     floats_of<Config>(elements.up, up);
 #pragma unroll
     for (float& value : values) value = __fdividef(value, 1.0F + expf(-value));
     round_to_input<Config>(values);
 #pragma unroll
-    for (int i = 0; i < kPack; ++i) values[i] = __fmul_rn(values[i], up[i]);
+    for (int i = 0; i < cuda::kPack; ++i) values[i] = __fmul_rn(values[i], up[i]);
     round_to_input<Config>(values);
   }
 }
 
 // Eight int8 codes, rounded to nearest even and saturated; NaN gives 0.
-__device__ __forceinline__ uint2 to_int8(const float (&values)[kPack]) {
-  std::uint32_t words[2] = {};
+__device__ __forceinline__ uint2 to_int8(const float (&values)[cuda::kPack]) {
+  uint32_t words[2] = {};
 #pragma unroll
-  for (int i = 0; i < kPack; ++i) {
+  for (int i = 0; i < cuda::kPack; ++i) {
     const int code = min(max(__float2int_rn(values[i]), -128), 127);
-    words[i / 4] |= static_cast<std::uint32_t>(code & 0xff) << (8 * (i % 4));
+    words[i / 4] |= static_cast<uint32_t>(code & 0xff) << (8 * (i % 4));
   }
   return {words[0], words[1]};
 }
@@ -122,7 +124,7 @@ struct Place {
 };
 
 __device__ __forceinline__ Place place_of(const PerTokenGroupQuantParams& params) {
-  const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * kPack;
+  const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * cuda::kPack;
   const int group = column / params.group_size;
   return {column, group, column < params.columns, group * params.group_size == column,
           (group + 1) * params.group_size >= params.columns};
@@ -130,16 +132,15 @@ __device__ __forceinline__ Place place_of(const PerTokenGroupQuantParams& params
 
 // Stores the scale of the thread's group, and with UE8M0 zeros behind the last one of a row.
 __device__ __forceinline__ void store_scale(const PerTokenGroupQuantParams& params,
-                                            std::int64_t row_words, const Place& place,
-                                            float scale) {
-  std::uint8_t* row = params.output_s.get() + 4 * row_words;
+                                            int64_t row_words, const Place& place, float scale) {
+  uint8_t* row = params.output_s.get() + 4 * row_words;
   if (!params.scale_ue8m0) {
     *reinterpret_cast<float*>(row + 4 * (place.group * params.scale_word_stride)) = scale;
     return;
   }
   const int byte = place.group % 4;
-  std::uint8_t* word = row + 4 * (place.group / 4 * params.scale_word_stride);
-  word[byte] = static_cast<std::uint8_t>(__float_as_uint(scale) >> 23);
+  uint8_t* word = row + 4 * (place.group / 4 * params.scale_word_stride);
+  word[byte] = static_cast<uint8_t>(__float_as_uint(scale) >> 23);
   if (!place.ends_row) return;
 #pragma unroll
   for (int tail = 1; tail < 4; ++tail) {
@@ -150,25 +151,27 @@ __device__ __forceinline__ void store_scale(const PerTokenGroupQuantParams& para
 // Quantises the thread's elements of a token together with the other lanes of the group. The whole
 // warp takes part; lanes with `stores` false only keep it company.
 template <class Config>
-__device__ __forceinline__ void quantise(const PerTokenGroupQuantParams& params,
-                                         const RowElements& elements, std::int64_t token,
+__device__ __forceinline__ void quantize(const PerTokenGroupQuantParams& params,
+                                         const RowElements& elements, int64_t token,
                                          const Place& place, bool stores) {
   const bool is_fp8 = params.output_dtype == DType::kFloat8E4M3;
-  const ScaleRule rule{params.eps,
-                       is_fp8 ? Divisor{448.0F, 1.0F / 448.0F} : Divisor{127.0F, 1.0F / 127.0F},
-                       params.scale_ue8m0};
-  float values[kPack];
+  const cuda::ScaleRule rule{
+      params.eps,
+      is_fp8 ? cuda::Divisor{448.0F, 1.0F / 448.0F} : cuda::Divisor{127.0F, 1.0F / 127.0F},
+      params.scale_ue8m0};
+  float values[cuda::kPack];
   values_of<Config>(elements, values);
-  const int lanes = params.group_size / kPack;
-  const Divisor scale = group_scale(group_max(largest_magnitude(values), lanes), rule);
+  const int lanes = params.group_size / cuda::kPack;
+  const cuda::Divisor scale =
+      cuda::group_scale(cuda::group_max(cuda::largest_magnitude(values), lanes), rule);
 #pragma unroll
-  for (float& value : values) value = divide(value, scale);
+  for (float& value : values) value = cuda::divide(value, scale);
   if (!stores) return;
-  const std::int64_t expert = blockIdx.z;
-  const std::int64_t row = expert * params.tokens + token;
+  const int64_t expert = blockIdx.z;
+  const int64_t row = expert * params.tokens + token;
   auto* codes =
       reinterpret_cast<uint2*>(params.output_q.get() + row * params.columns + place.column);
-  *codes = is_fp8 ? to_fp8(values, DType::kFloat8E4M3) : to_int8(values);
+  *codes = is_fp8 ? cuda::to_fp8(values, DType::kFloat8E4M3) : to_int8(values);
   if (place.leads_group) {
     store_scale(params, expert * params.scale_expert_stride + token * params.scale_token_stride,
                 place, scale.value);
@@ -181,21 +184,21 @@ __global__ void __launch_bounds__(kQuantMaxThreads)
   pdl::trigger();
   const int expert = static_cast<int>(blockIdx.z);
   const Place place = place_of(params);
-  const std::int64_t step = static_cast<std::int64_t>(gridDim.y) * blockDim.y;
-  std::int64_t block_token = static_cast<std::int64_t>(blockIdx.y) * blockDim.y;
-  std::int64_t token = block_token + threadIdx.y;
-  const std::uint8_t* address = params.input.get() + expert * params.input_expert_stride +
-                                token * params.input_token_stride +
-                                static_cast<std::int64_t>(place.column) * Config::kElementBytes;
+  const int64_t step = static_cast<int64_t>(gridDim.y) * blockDim.y;
+  int64_t block_token = static_cast<int64_t>(blockIdx.y) * blockDim.y;
+  int64_t token = block_token + threadIdx.y;
+  const uint8_t* address = params.input.get() + expert * params.input_expert_stride +
+                           token * params.input_token_stride +
+                           static_cast<int64_t>(place.column) * Config::kElementBytes;
 
-  settle(address, place.group);
+  cuda::settle(address, place.group);
   pdl::wait();
   RowElements elements = load_row<Config>(params, address, place.in_row && token < params.tokens);
-  const std::int64_t tokens = params.tokens_of(expert);
-  keep(elements.gate.low);
+  const int64_t tokens = params.tokens_of(expert);
+  cuda::keep(elements.gate.low);
 #pragma unroll 1
   while (block_token < tokens) {
-    quantise<Config>(params, elements, token, place, place.in_row && token < tokens);
+    quantize<Config>(params, elements, token, place, place.in_row && token < tokens);
     block_token += step;
     token += step;
     address += step * params.input_token_stride;

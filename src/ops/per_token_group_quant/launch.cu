@@ -18,9 +18,9 @@ const pdl::KernelDeclaration kPerTokenGroupQuantDeclaration{
 
 namespace {
 
-constexpr std::int64_t kMaxExperts = 65535;
-constexpr std::int64_t kMaxColumns = 1 << 24;
-constexpr std::int64_t kAccessBytes = 16;
+constexpr int64_t kMaxExperts = 65535;
+constexpr int64_t kMaxColumns = 1 << 24;
+constexpr int64_t kAccessBytes = 16;
 constexpr float kSmallestEps = 1e-30F;  // below it the reciprocal of a scale would not be finite
 constexpr float kLargestEps = 1e30F;
 
@@ -50,8 +50,8 @@ void check_input(const Arguments& arguments, const Tensor& input,
   arguments.last_axis_contiguous("input", input);
   arguments.aligned("input", input, kAccessBytes);
   arguments.on_device("input", input);
-  const std::int64_t width = input.shape[input.rank - 1];
-  const std::int64_t factor = options.group_size * (options.fuse_silu_and_mul ? 2 : 1);
+  const int64_t width = input.shape[input.rank - 1];
+  const int64_t factor = options.group_size * (options.fuse_silu_and_mul ? 2 : 1);
   if (width < 1 || width % factor != 0 || width > kMaxColumns) {
     arguments.reject("input",
                      "a positive multiple of " + std::to_string(factor) +
@@ -61,7 +61,7 @@ void check_input(const Arguments& arguments, const Tensor& input,
   }
 }
 
-void check_masked(const Arguments& arguments, const Tensor& masked_m, std::int64_t experts) {
+void check_masked(const Arguments& arguments, const Tensor& masked_m, int64_t experts) {
   if (masked_m.absent()) return;
   arguments.rank("masked_m", masked_m, {1});
   arguments.dtype("masked_m", masked_m, {DType::kInt32, DType::kInt64});
@@ -82,16 +82,15 @@ void check_outputs_apart(const Arguments& arguments, const Tensor& input, const 
 
 // Whole warps along a row, few CTAs idle at its end; several rows per CTA where rows are short.
 pdl::LaunchShape launch_shape(const PerTokenGroupQuantParams& params) {
-  constexpr std::int64_t kWarp = 32;
-  constexpr std::int64_t kMaxGridY = 65535;
-  constexpr std::int64_t kMaskedGridY =
-      64;  // experts seldom have many tokens: a CTA loops over them
-  const std::int64_t lanes = params.columns / kPack;
-  const std::int64_t chunks = (lanes + kQuantMaxThreads - 1) / kQuantMaxThreads;
-  const std::int64_t width = ((lanes + chunks - 1) / chunks + kWarp - 1) / kWarp * kWarp;
-  const std::int64_t height = std::clamp<std::int64_t>(params.tokens, 1, kQuantMaxThreads / width);
-  const std::int64_t rows = (params.tokens + height - 1) / height;
-  const std::int64_t most_rows = params.masked_m.get() == nullptr ? kMaxGridY : kMaskedGridY;
+  constexpr int64_t kWarp = 32;
+  constexpr int64_t kMaxGridY = 65535;
+  constexpr int64_t kMaskedGridY = 64;  // experts seldom have many tokens: a CTA loops over them
+  const int64_t lanes = params.columns / cuda::kPack;
+  const int64_t chunks = (lanes + kQuantMaxThreads - 1) / kQuantMaxThreads;
+  const int64_t width = ((lanes + chunks - 1) / chunks + kWarp - 1) / kWarp * kWarp;
+  const int64_t height = std::clamp<int64_t>(params.tokens, 1, kQuantMaxThreads / width);
+  const int64_t rows = (params.tokens + height - 1) / height;
+  const int64_t most_rows = params.masked_m.get() == nullptr ? kMaxGridY : kMaskedGridY;
   return {.grid = dim3((lanes + width - 1) / width, std::min(rows, most_rows), params.experts),
           .block = dim3(width, height)};
 }
@@ -114,9 +113,9 @@ PerTokenGroupQuantParams check_per_token_group_quant(
   check_options(arguments, quant_options);
   check_input(arguments, input, quant_options);
   const Tensor in = with_expert_axis(input);
-  const std::int64_t columns = in.shape[2] / (quant_options.fuse_silu_and_mul ? 2 : 1);
-  const std::int64_t groups = columns / quant_options.group_size;
-  const std::int64_t words = quant_options.scale_ue8m0 ? (groups + 3) / 4 : groups;
+  const int64_t columns = in.shape[2] / (quant_options.fuse_silu_and_mul ? 2 : 1);
+  const int64_t groups = columns / quant_options.group_size;
+  const int64_t words = quant_options.scale_ue8m0 ? (groups + 3) / 4 : groups;
   arguments.range("input experts", in.shape[0], 0, kMaxExperts);
   check_masked(arguments, quant_options.masked_m, in.shape[0]);
 
@@ -133,17 +132,17 @@ PerTokenGroupQuantParams check_per_token_group_quant(
   arguments.size("output_s", output_s, input.rank - 1,
                  {words, quant_options.scale_ue8m0 ? "(four groups each)" : "(one group each)"});
   arguments.contiguous("output_q", output_q);
-  arguments.aligned("output_q", output_q, kPack);
+  arguments.aligned("output_q", output_q, cuda::kPack);
   arguments.aligned("output_s", output_s, 4);
   arguments.on_device("output_q", output_q);
   arguments.on_device("output_s", output_s);
   check_outputs_apart(arguments, input, output_q, output_s, quant_options.masked_m);
 
-  const std::int64_t element = size_of(input.dtype);
+  const int64_t element = size_of(input.dtype);
   const Tensor scales = with_expert_axis(output_s);
-  return {.input = {static_cast<const std::uint8_t*>(input.data)},
-          .output_q = {static_cast<std::uint8_t*>(output_q.data)},
-          .output_s = {static_cast<std::uint8_t*>(output_s.data)},
+  return {.input = {static_cast<const uint8_t*>(input.data)},
+          .output_q = {static_cast<uint8_t*>(output_q.data)},
+          .output_s = {static_cast<uint8_t*>(output_s.data)},
           .masked_m = {quant_options.masked_m.data},
           .input_expert_stride = in.strides[0] * element,
           .input_token_stride = in.strides[1] * element,

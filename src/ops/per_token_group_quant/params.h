@@ -12,18 +12,17 @@ namespace slipstream::ops {
 
 // Without experts there is one "expert" that holds all tokens.
 struct PerTokenGroupQuantParams {
-  pdl::Produced<const std::uint8_t>
+  pdl::Produced<const uint8_t>
       input;  // [experts, tokens, columns or 2 * columns], read after the wait
-  pdl::Produced<std::uint8_t> output_q;  // [experts, tokens, columns] codes, written after the wait
-  pdl::Produced<std::uint8_t> output_s;  // [experts, tokens, scale words], written after the wait
+  pdl::Produced<uint8_t> output_q;     // [experts, tokens, columns] codes, written after the wait
+  pdl::Produced<uint8_t> output_s;     // [experts, tokens, scale words], written after the wait
   pdl::Produced<const void> masked_m;  // [experts] int32 or int64, read after the wait; may be null
-  std::int64_t input_expert_stride = 0;  // bytes
-  std::int64_t input_token_stride = 0;   // bytes
-  std::int64_t scale_expert_stride = 0;  // 4-byte words
-  std::int64_t scale_token_stride = 0;   // 4-byte words
-  std::int64_t scale_word_stride =
-      0;                    // 4-byte words; a word is a float32 scale or four UE8M0 bytes
-  std::int64_t tokens = 0;  // of each expert
+  int64_t input_expert_stride = 0;     // bytes
+  int64_t input_token_stride = 0;      // bytes
+  int64_t scale_expert_stride = 0;     // 4-byte words
+  int64_t scale_token_stride = 0;      // 4-byte words
+  int64_t scale_word_stride = 0;  // 4-byte words; a word is a float32 scale or four UE8M0 bytes
+  int64_t tokens = 0;             // of each expert
   int experts = 1;
   int columns = 0;  // of output_q; a multiple of group_size
   int group_size = 128;
@@ -34,12 +33,11 @@ struct PerTokenGroupQuantParams {
   bool fuse_silu_and_mul = false;  // input holds gate (first half of a row) and up (second half)
   bool masked_m_is_int64 = false;
 
-  // The tokens of an expert that are quantised, from the value of masked_m.
-  [[nodiscard]] SLIPSTREAM_HOST_DEVICE std::int64_t tokens_of(int expert) const {
+  // The tokens of an expert that are quantized, from the value of masked_m.
+  [[nodiscard]] SLIPSTREAM_HOST_DEVICE int64_t tokens_of(int expert) const {
     if (masked_m.get() == nullptr) return tokens;
-    const std::int64_t count = masked_m_is_int64
-                                   ? static_cast<const std::int64_t*>(masked_m.get())[expert]
-                                   : static_cast<const std::int32_t*>(masked_m.get())[expert];
+    const int64_t count = masked_m_is_int64 ? static_cast<const int64_t*>(masked_m.get())[expert]
+                                            : static_cast<const int32_t*>(masked_m.get())[expert];
     return count < tokens ? count : tokens;
   }
 };

@@ -9,8 +9,8 @@
 
 #include <type_traits>
 
+#include "cuda/memory.cuh"
 #include "ops/q_scale/params.h"
-#include "ops/support/memory.cuh"
 #include "ops/support/row_blocks.h"
 #include "slipstream/pdl.cuh"
 
@@ -31,13 +31,13 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   using Vector = std::conditional_t<kWide, float4, float>;
   constexpr int kHeadsPerThread = sizeof(Vector) / sizeof(float);
   pdl::trigger();
-  const std::int64_t token = static_cast<std::int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
+  const int64_t token = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   int head = static_cast<int>(threadIdx.x) * kHeadsPerThread;
   const auto* weight = reinterpret_cast<const Vector*>(params.weights.at(token, head));
   const auto* q_scale = reinterpret_cast<const Vector*>(params.q_scale.at(token, head));
   auto* output = reinterpret_cast<Vector*>(params.output.at(token, head));
 
-  settle(weight, q_scale, output);
+  cuda::settle(weight, q_scale, output);
   pdl::wait();
   if (token >= params.tokens) return;
 #pragma unroll 1

@@ -15,12 +15,12 @@ const pdl::KernelDeclaration kQScaleDeclaration{
 
 namespace {
 
-constexpr std::int64_t kMaxTokens = std::numeric_limits<std::int32_t>::max();
-constexpr std::int64_t kMaxHeads = 1 << 24;
+constexpr int64_t kMaxTokens = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMaxHeads = 1 << 24;
 constexpr int kWideHeads = 4;
 
 struct Shape {
-  std::int64_t tokens, heads;
+  int64_t tokens, heads;
 };
 
 // [T, H] or [T, H, 1]
@@ -50,7 +50,7 @@ void check_output_apart(const Arguments& arguments, const Tensor& output, const 
 template <class T>
 bool is_wide(const TokenHeads<T>& tensor) {
   return tensor.head_stride == 1 && tensor.token_stride % kWideHeads == 0 &&
-         reinterpret_cast<std::uintptr_t>(tensor.data.get()) % sizeof(float4) == 0;
+         reinterpret_cast<uintptr_t>(tensor.data.get()) % sizeof(float4) == 0;
 }
 
 }  // namespace

@@ -14,10 +14,10 @@ namespace slipstream::ops {
 template <class T>
 struct TokenHeads {
   pdl::Produced<T> data;
-  std::int64_t token_stride = 0;
-  std::int64_t head_stride = 0;
+  int64_t token_stride = 0;
+  int64_t head_stride = 0;
 
-  [[nodiscard]] SLIPSTREAM_HOST_DEVICE T* at(std::int64_t token, std::int64_t head) const {
+  [[nodiscard]] SLIPSTREAM_HOST_DEVICE T* at(int64_t token, int64_t head) const {
     return data.get() + token * token_stride + head * head_stride;
   }
 };
@@ -27,7 +27,7 @@ struct QScaleParams {
   TokenHeads<const float> weights;  // [tokens, heads], read after the wait
   TokenHeads<const float> q_scale;  // [tokens, heads], read after the wait
   TokenHeads<float> output;         // [tokens, heads], written after the wait; may be an input
-  std::int64_t tokens = 0;
+  int64_t tokens = 0;
   int heads = 0;
   float softmax_scale = 1.0F;
 };

@@ -11,8 +11,8 @@
 // wait: all inputs are produced memory.
 #pragma once
 
+#include "cuda/memory.cuh"
 #include "ops/set_mla_kv_buffer/params.h"
-#include "ops/support/memory.cuh"
 #include "ops/support/row_blocks.h"
 #include "slipstream/pdl.cuh"
 
@@ -21,10 +21,10 @@ namespace slipstream::ops {
 // Where vector `index` of a token's row comes from.
 template <class Vector>
 __device__ __forceinline__ const Vector* row_vector(const SetMlaKvBufferParams& params,
-                                                    std::int64_t token, int index) {
+                                                    int64_t token, int index) {
   const int byte = index * static_cast<int>(sizeof(Vector));
   const bool in_nope = byte < params.nope_bytes;
-  const std::uint8_t* row =
+  const uint8_t* row =
       in_nope ? params.cache_k_nope.row(token) : params.cache_k_rope.row(token) - params.nope_bytes;
   return reinterpret_cast<const Vector*>(row + byte);
 }
@@ -33,17 +33,17 @@ template <class Vector>
 __global__ void __launch_bounds__(kMaxRowBlockThreads)
     set_mla_kv_buffer_kernel(const __grid_constant__ SetMlaKvBufferParams params) {
   pdl::trigger();
-  const std::int64_t token = static_cast<std::int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
+  const int64_t token = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   const int vectors = (params.nope_bytes + params.rope_bytes) / static_cast<int>(sizeof(Vector));
   const Vector* first_source = row_vector<Vector>(params, token, threadIdx.x);
   const void* slot_address = index_address(params.slots.loc, token);
 
-  settle(first_source, slot_address);
+  cuda::settle(first_source, slot_address);
   pdl::wait();
   if (token >= params.tokens) return;
   Vector first = *first_source;
-  const std::int64_t slot = load_index(params.slots.loc, slot_address);
-  keep(first);
+  const int64_t slot = load_index(params.slots.loc, slot_address);
+  cuda::keep(first);
   if (!admit_slot(params.slots, slot, threadIdx.x == 0)) return;
   auto* target = reinterpret_cast<Vector*>(params.kv_buffer.row(slot));
   target[threadIdx.x] = first;

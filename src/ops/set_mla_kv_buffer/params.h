@@ -13,11 +13,11 @@ namespace slipstream::ops {
 
 // kv_buffer[loc[i]] = cache_k_nope[i] ++ cache_k_rope[i], as bytes
 struct SetMlaKvBufferParams {
-  Rows<std::uint8_t> kv_buffer;  // [slots, >= nope_bytes + rope_bytes], written after the wait
-  Rows<const std::uint8_t> cache_k_nope;  // [tokens, nope_bytes], read after the wait
-  Rows<const std::uint8_t> cache_k_rope;  // [tokens, rope_bytes], read after the wait
-  SlotTable slots;                        // slot of each token, read after the wait
-  std::int64_t tokens = 0;
+  Rows<uint8_t> kv_buffer;           // [slots, >= nope_bytes + rope_bytes], written after the wait
+  Rows<const uint8_t> cache_k_nope;  // [tokens, nope_bytes], read after the wait
+  Rows<const uint8_t> cache_k_rope;  // [tokens, rope_bytes], read after the wait
+  SlotTable slots;                   // slot of each token, read after the wait
+  int64_t tokens = 0;
   int nope_bytes = 0;
   int rope_bytes = 0;
 };

@@ -5,10 +5,10 @@
 namespace slipstream::ops {
 
 void set_mla_kv_buffer_reference(const SetMlaKvBufferParams& params) {
-  for (std::int64_t token = 0; token < params.tokens; ++token) {
-    const std::int64_t slot = load_index(params.slots.loc, index_address(params.slots.loc, token));
+  for (int64_t token = 0; token < params.tokens; ++token) {
+    const int64_t slot = load_index(params.slots.loc, index_address(params.slots.loc, token));
     if (!admit_slot_reference(params.slots, slot)) continue;
-    std::uint8_t* row = params.kv_buffer.row(slot);
+    uint8_t* row = params.kv_buffer.row(slot);
     row = std::copy_n(params.cache_k_nope.row(token), params.nope_bytes, row);
     std::copy_n(params.cache_k_rope.row(token), params.rope_bytes, row);
   }

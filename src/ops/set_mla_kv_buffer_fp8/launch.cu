@@ -21,8 +21,8 @@ namespace {
 
 // Both inputs are rows of 16-bit floats; their kernels read eight at a time where these are 16-byte
 // aligned.
-constexpr std::int64_t kReadBytes = 16;
-constexpr std::int64_t kWriteBytes = 8;
+constexpr int64_t kReadBytes = 16;
+constexpr int64_t kWriteBytes = 8;
 
 bool inputs_are_wide(const Tensor& cache_k_nope, const Tensor& cache_k_rope) {
   return is_aligned(cache_k_nope, kReadBytes) && is_aligned(cache_k_rope, kReadBytes);
@@ -40,9 +40,9 @@ SetMlaKvBufferFp8Params check_set_mla_kv_buffer_fp8(const Arguments& arguments,
   const SlotWrite write =
       slot_write(arguments, kv_buffer, loc, cache_k_nope, cache_k_rope, slot_options);
   require_columns(arguments, write);
-  return {write.kv_buffer.as<std::uint8_t>(),
-          write.cache_k_nope.as<const std::uint16_t>(),
-          write.cache_k_rope.as<const std::uint16_t>(),
+  return {write.kv_buffer.as<uint8_t>(),
+          write.cache_k_nope.as<const uint16_t>(),
+          write.cache_k_rope.as<const uint16_t>(),
           write.slots,
           write.tokens,
           static_cast<int>(write.cache_k_nope.columns),
@@ -63,9 +63,9 @@ SetMlaKvBufferFp8Row656Params check_set_mla_kv_buffer_fp8_656(
   arguments.size("cache_k_nope", cache_k_nope, cache_k_nope.rank - 1, {Fp8Row656::kNope, ""});
   arguments.rank("cache_k_rope", cache_k_rope, {2, 3});
   arguments.size("cache_k_rope", cache_k_rope, cache_k_rope.rank - 1, {Fp8Row656::kRope, ""});
-  return {write.kv_buffer.as<std::uint8_t>(),
-          write.cache_k_nope.as<const std::uint16_t>(),
-          write.cache_k_rope.as<const std::uint16_t>(),
+  return {write.kv_buffer.as<uint8_t>(),
+          write.cache_k_nope.as<const uint16_t>(),
+          write.cache_k_rope.as<const uint16_t>(),
           write.slots,
           write.tokens,
           cache_k_nope.dtype,
@@ -77,10 +77,10 @@ void set_mla_kv_buffer_fp8(const Tensor& kv_buffer, const Tensor& loc, const Ten
                            const LaunchOptions& options) {
   const SetMlaKvBufferFp8Params params = check_set_mla_kv_buffer_fp8(
       Arguments("set_mla_kv_buffer_fp8"), kv_buffer, loc, cache_k_nope, cache_k_rope, slot_options);
-  const bool wide = params.nope % kPack == 0 && params.rope % kPack == 0 &&
+  const bool wide = params.nope % cuda::kPack == 0 && params.rope % cuda::kPack == 0 &&
                     inputs_are_wide(cache_k_nope, cache_k_rope) &&
                     is_aligned(kv_buffer, kWriteBytes);
-  const auto pieces = [](int elements) { return (elements + kPack - 1) / kPack; };
+  const auto pieces = [](int elements) { return (elements + cuda::kPack - 1) / cuda::kPack; };
   const RowBlocks blocks = row_blocks(params.tokens, pieces(params.nope) + pieces(params.rope));
   pdl::launch(kSetMlaKvBufferFp8Declaration,
               wide ? set_mla_kv_buffer_fp8_kernel<true> : set_mla_kv_buffer_fp8_kernel<false>,

@@ -1,4 +1,4 @@
-// The checked parameters of the quantising cache writers, for the tests that run their references.
+// The checked parameters of the quantizing cache writers, for the tests that run their references.
 #pragma once
 
 #include "ops/set_mla_kv_buffer_fp8/params.h"

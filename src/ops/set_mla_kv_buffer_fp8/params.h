@@ -15,11 +15,11 @@ namespace slipstream::ops {
 
 // kv_buffer[loc[i]] = fp8(cache_k_nope[i] ++ cache_k_rope[i])
 struct SetMlaKvBufferFp8Params {
-  Rows<std::uint8_t> kv_buffer;  // [slots, >= nope + rope] fp8 codes, written after the wait
-  Rows<const std::uint16_t> cache_k_nope;  // [tokens, nope] 16-bit floats, read after the wait
-  Rows<const std::uint16_t> cache_k_rope;  // [tokens, rope] 16-bit floats, read after the wait
-  SlotTable slots;                         // slot of each token, read after the wait
-  std::int64_t tokens = 0;
+  Rows<uint8_t> kv_buffer;            // [slots, >= nope + rope] fp8 codes, written after the wait
+  Rows<const uint16_t> cache_k_nope;  // [tokens, nope] 16-bit floats, read after the wait
+  Rows<const uint16_t> cache_k_rope;  // [tokens, rope] 16-bit floats, read after the wait
+  SlotTable slots;                    // slot of each token, read after the wait
+  int64_t tokens = 0;
   int nope = 0;
   int rope = 0;
   DType input_dtype = DType::kBFloat16;     // or kFloat16
@@ -39,11 +39,11 @@ struct Fp8Row656 {
 };
 
 struct SetMlaKvBufferFp8Row656Params {
-  Rows<std::uint8_t> kv_buffer;            // [slots, 656] bytes, written after the wait
-  Rows<const std::uint16_t> cache_k_nope;  // [tokens, 512] 16-bit floats, read after the wait
-  Rows<const std::uint16_t> cache_k_rope;  // [tokens, 64] 16-bit floats, read after the wait
-  SlotTable slots;                         // slot of each token, read after the wait
-  std::int64_t tokens = 0;
+  Rows<uint8_t> kv_buffer;            // [slots, 656] bytes, written after the wait
+  Rows<const uint16_t> cache_k_nope;  // [tokens, 512] 16-bit floats, read after the wait
+  Rows<const uint16_t> cache_k_rope;  // [tokens, 64] 16-bit floats, read after the wait
+  SlotTable slots;                    // slot of each token, read after the wait
+  int64_t tokens = 0;
   DType input_dtype = DType::kBFloat16;  // or kFloat16
   bool power_of_two_scales = false;
 };

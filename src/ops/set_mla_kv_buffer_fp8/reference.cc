@@ -9,15 +9,15 @@
 namespace slipstream::ops {
 
 void set_mla_kv_buffer_fp8_reference(const SetMlaKvBufferFp8Params& params) {
-  const auto cast = [&](std::uint16_t bits) {
+  const auto cast = [&](uint16_t bits) {
     return fp8_from_float(float_from_bits(bits, params.input_dtype), params.output_dtype);
   };
-  for (std::int64_t token = 0; token < params.tokens; ++token) {
-    const std::int64_t slot = load_index(params.slots.loc, index_address(params.slots.loc, token));
+  for (int64_t token = 0; token < params.tokens; ++token) {
+    const int64_t slot = load_index(params.slots.loc, index_address(params.slots.loc, token));
     if (!admit_slot_reference(params.slots, slot)) continue;
-    const std::uint16_t* nope = params.cache_k_nope.row(token);
-    const std::uint16_t* rope = params.cache_k_rope.row(token);
-    std::uint8_t* row = params.kv_buffer.row(slot);
+    const uint16_t* nope = params.cache_k_nope.row(token);
+    const uint16_t* rope = params.cache_k_rope.row(token);
+    uint8_t* row = params.kv_buffer.row(slot);
     row = std::transform(nope, nope + params.nope, row, cast);
     std::transform(rope, rope + params.rope, row, cast);
   }
@@ -26,8 +26,8 @@ void set_mla_kv_buffer_fp8_reference(const SetMlaKvBufferFp8Params& params) {
 namespace {
 
 // Codes and scales of the latents.
-void quantise_latents(std::span<const float> values, bool power_of_two, std::uint8_t* row) {
-  std::uint8_t* scale_bytes = row + Fp8Row656::kScaleOffset;
+void quantize_latents(std::span<const float> values, bool power_of_two, uint8_t* row) {
+  uint8_t* scale_bytes = row + Fp8Row656::kScaleOffset;
   for (int first = 0; first < Fp8Row656::kNope; first += Fp8Row656::kGroup) {
     const std::span<const float> group = values.subspan(first, Fp8Row656::kGroup);
     const float scale = group_scale_reference(group, Fp8Row656::kEps, 448.0F, power_of_two);
@@ -40,9 +40,9 @@ void quantise_latents(std::span<const float> values, bool power_of_two, std::uin
 }
 
 // The rope part as bfloat16.
-void store_rope(std::span<const float> values, std::uint8_t* bytes) {
+void store_rope(std::span<const float> values, uint8_t* bytes) {
   for (const float value : values) {
-    const std::uint16_t bits = bits_from_float(value, DType::kBFloat16);
+    const uint16_t bits = bits_from_float(value, DType::kBFloat16);
     std::memcpy(bytes, &bits, sizeof(bits));
     bytes += sizeof(bits);
   }
@@ -51,11 +51,11 @@ void store_rope(std::span<const float> values, std::uint8_t* bytes) {
 }  // namespace
 
 void set_mla_kv_buffer_fp8_656_reference(const SetMlaKvBufferFp8Row656Params& params) {
-  for (std::int64_t token = 0; token < params.tokens; ++token) {
-    const std::int64_t slot = load_index(params.slots.loc, index_address(params.slots.loc, token));
+  for (int64_t token = 0; token < params.tokens; ++token) {
+    const int64_t slot = load_index(params.slots.loc, index_address(params.slots.loc, token));
     if (!admit_slot_reference(params.slots, slot)) continue;
-    std::uint8_t* row = params.kv_buffer.row(slot);
-    quantise_latents(
+    uint8_t* row = params.kv_buffer.row(slot);
+    quantize_latents(
         floats_from_bits({params.cache_k_nope.row(token), Fp8Row656::kNope}, params.input_dtype),
         params.power_of_two_scales, row);
     store_rope(

@@ -1,4 +1,4 @@
-// The plain C++ forms of the quantising cache writers.
+// The plain C++ forms of the quantizing cache writers.
 #pragma once
 
 #include "ops/set_mla_kv_buffer_fp8/params.h"

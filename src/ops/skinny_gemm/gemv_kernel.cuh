@@ -23,7 +23,7 @@ inline constexpr int kWarps = kThreads / 32;
 inline constexpr int kRows = 2;    // per CTA
 inline constexpr int kPieces = 4;  // of 16 bytes that a thread holds of each row
 inline constexpr int kPieceColumns = 8;
-inline constexpr int kMaximumColumns = kThreads * kPieces * kPieceColumns;
+inline constexpr int kMaxColumns = kThreads * kPieces * kPieceColumns;
 
 // sum += the eight products of two pieces.
 __device__ __forceinline__ void multiply_add(float& sum, const uint4& a, const uint4& b) {

@@ -3,10 +3,10 @@
 //
 // Data flow. A cluster owns a few 16-row tiles of the weights; its CTAs split the columns. In each
 // CTA one warp streams row segments of the weights into a ring in shared memory by bulk copies
-// (they do not occupy the load/store unit, where the critical loads of this and of neighbouring
+// (they do not occupy the load/store unit, where the critical loads of this and of neighboring
 // kernels queue), and eight warps multiply, each its own columns of every stage. The tensor core
 // wants pairs of columns in an order of its own; since a dot product does not care, a lane simply
-// takes 8 neighbouring columns (16 bytes) of its row, and the activations are loaded in the same
+// takes 8 neighboring columns (16 bytes) of its row, and the activations are loaded in the same
 // order straight into registers, a few chunks ahead. Weights are the "M" operand (16 rows), tokens
 // the "N" operand (8 each). Every warp ends with partial sums of all rows; it sends them to the CTA
 // of the cluster that owns the row through distributed shared memory, where an mbarrier counts the
@@ -20,9 +20,9 @@
 
 #include <cuda_bf16.h>
 
+#include "cuda/cluster.cuh"
+#include "cuda/shared_memory.cuh"
 #include "ops/skinny_gemm/params.h"
-#include "ops/support/cluster.cuh"
-#include "ops/support/shared_memory.cuh"
 #include "slipstream/pdl.cuh"
 
 namespace slipstream::ops {
@@ -52,7 +52,7 @@ struct Slice {
 
   template <SkinnyGemmConfig kConfig>
   static __device__ Slice of_this_cta(const SkinnyGemmParams& params) {
-    const int rank = cluster_rank();
+    const int rank = cuda::cluster_rank();
     const int chunks = params.columns / SkinnyGemmConfig::kChunkColumns;
     const int first = chunks * rank / kConfig.cluster_ctas;
     const int end = chunks * (rank + 1) / kConfig.cluster_ctas;
@@ -68,17 +68,17 @@ template <SkinnyGemmConfig kConfig>
 __device__ __forceinline__ void stream_weights(const SkinnyGemmParams& params, const Slice& slice,
                                                unsigned char* ring, Shared<kConfig>& shared) {
   const int lane = threadIdx.x % 32;
-  const uint64_t policy = evict_first_policy();
+  const uint64_t policy = cuda::evict_first_policy();
   int stage = 0;
   uint32_t round = 0;
   for (int column = 0; column < slice.columns; column += kConfig.stage_columns) {
     const int bytes = min(kConfig.stage_columns, slice.columns - column) * 2;
-    if (round > 0) wait_barrier(&shared.empty[stage], (round - 1) % 2);
-    if (lane == 0) expect_bytes(&shared.full[stage], bytes * kConfig.cluster_rows());
+    if (round > 0) cuda::wait_barrier(&shared.empty[stage], (round - 1) % 2);
+    if (lane == 0) cuda::expect_bytes(&shared.full[stage], bytes * kConfig.cluster_rows());
     __syncwarp();
     for (int row = lane; row < kConfig.cluster_rows(); row += 32) {
       const int64_t source_row = min(slice.first_row + row, params.rows - 1);
-      copy_bulk(
+      cuda::copy_bulk(
           ring + stage * kConfig.stage_bytes() + row * kConfig.row_bytes(),
           params.weights.get() + source_row * params.weight_stride + slice.first_column + column,
           bytes, &shared.full[stage], policy);
@@ -147,7 +147,7 @@ template <SkinnyGemmConfig kConfig>
 __device__ __forceinline__ void read_chunk(uint32_t address, ChunkWeights<kConfig>& weights) {
 #pragma unroll
   for (int piece = 0; piece < kConfig.row_tiles * 2; ++piece) {
-    weights[piece] = load_shared_16(address + piece * 8 * kConfig.row_bytes());
+    weights[piece] = cuda::load_shared_16(address + piece * 8 * kConfig.row_bytes());
   }
 }
 
@@ -173,7 +173,7 @@ template <SkinnyGemmConfig kConfig>
 __device__ __forceinline__ uint32_t lane_address(const unsigned char* ring) {
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
-  return shared_address(ring) + lane / 4 * kConfig.row_bytes() + warp * 64 + lane % 4 * 16;
+  return cuda::shared_address(ring) + lane / 4 * kConfig.row_bytes() + warp * 64 + lane % 4 * 16;
 }
 
 // A multiplying warp where the slice is one stage: the weights are in registers before the wait.
@@ -186,7 +186,7 @@ __device__ __forceinline__ void multiply_resident(const SkinnyGemmParams& params
   const int chunks = slice.columns / SkinnyGemmConfig::kChunkColumns;
   ChunkWeights<kConfig> weights[kChunks];
   // A CTA may have no columns, and then nothing arrives.
-  if (warp < chunks) wait_barrier(&shared.full[0], 0);
+  if (warp < chunks) cuda::wait_barrier(&shared.full[0], 0);
 #pragma unroll
   for (int slot = 0; slot < kChunks; ++slot) {
     if (warp + slot * kConfig.warps >= chunks) break;
@@ -217,7 +217,7 @@ __device__ __forceinline__ void multiply_stages(const SkinnyGemmParams& params, 
 #pragma unroll
     for (int slot = 0; slot < kConfig.look_ahead; ++slot) {
       if (first + slot * kConfig.warps >= chunks) break;
-      if (chunk_in_stage == 0) wait_barrier(&shared.full[stage], parity);
+      if (chunk_in_stage == 0) cuda::wait_barrier(&shared.full[stage], parity);
       ChunkWeights<kConfig> weights;
       read_chunk<kConfig>(lane_address<kConfig>(ring) + stage * kConfig.stage_bytes() +
                               chunk_in_stage * kConfig.warps * 64,
@@ -226,7 +226,7 @@ __device__ __forceinline__ void multiply_stages(const SkinnyGemmParams& params, 
       x.load_next(slot);
       if (++chunk_in_stage == kConfig.warp_chunks()) {
         __syncwarp();
-        if (threadIdx.x % 32 == 0) arrive(&shared.empty[stage]);
+        if (threadIdx.x % 32 == 0) cuda::arrive(&shared.empty[stage]);
         chunk_in_stage = 0;
         if (++stage == kConfig.stages) {
           stage = 0;
@@ -245,7 +245,7 @@ __device__ __forceinline__ void send_partials(const SkinnyGemmParams& params,
                                               uint64_t* arrived) {
   const int lane = threadIdx.x % 32;
   const bool odd = lane % 2 == 1;
-  const int partial = cluster_rank() * kConfig.warps + threadIdx.x / 32;
+  const int partial = cuda::cluster_rank() * kConfig.warps + threadIdx.x / 32;
 #pragma unroll
   for (int tile = 0; tile < kConfig.row_tiles; ++tile) {
     const int row = tile * 16 + lane / 4 + (odd ? 8 : 0);
@@ -266,7 +266,8 @@ __device__ __forceinline__ void send_partials(const SkinnyGemmParams& params,
       if (token >= params.tokens) continue;
       float* target = partials + partial * kConfig.partial_stride() +
                       row % kConfig.owned_rows() * kConfig.tokens() + token;
-      store_async_16(remote_address(target, owner), quad, remote_address(arrived, owner));
+      cuda::store_async_16(cuda::remote_address(target, owner), quad,
+                           cuda::remote_address(arrived, owner));
     }
   }
 }
@@ -311,14 +312,14 @@ template <SkinnyGemmConfig kConfig>
 __device__ __forceinline__ void initialize(const SkinnyGemmParams& params,
                                            Shared<kConfig>& shared) {
   for (int stage = 0; stage < kConfig.stages; ++stage) {
-    initialize_barrier(&shared.full[stage], 1);
-    initialize_barrier(&shared.empty[stage], kConfig.warps);
+    cuda::initialize_barrier(&shared.full[stage], 1);
+    cuda::initialize_barrier(&shared.empty[stage], kConfig.warps);
   }
   const int token_groups = (params.tokens + 3) / 4;
-  initialize_barrier(&shared.partials_arrived, 1);
-  publish_barriers();
-  expect_bytes(&shared.partials_arrived,
-               kConfig.partials() * kConfig.owned_rows() * token_groups * 16);
+  cuda::initialize_barrier(&shared.partials_arrived, 1);
+  cuda::publish_barriers();
+  cuda::expect_bytes(&shared.partials_arrived,
+                     kConfig.partials() * kConfig.owned_rows() * token_groups * 16);
 }
 
 }  // namespace skinny_gemm
@@ -340,14 +341,14 @@ __global__ void __launch_bounds__(Shape::kConfig.threads(),
   const bool streams = threadIdx.x / 32 == kConfig.warps;
   if (streams && threadIdx.x % 32 == 0) initialize<kConfig>(params, shared);
   // This CTA's barriers are made: its own warps may use them, its peers once all have arrived.
-  cluster_arrive();
+  cuda::cluster_arrive();
   __syncthreads();
   if (streams) {
     stream_weights<kConfig>(params, slice, ring, shared);
-    cluster_wait();
+    cuda::cluster_wait();
     return;
   }
-  cluster_wait();
+  cuda::cluster_wait();
   Sums<kConfig> sums = {};
   if constexpr (kConfig.resident()) {
     multiply_resident<kConfig>(params, slice, ring, shared, sums);
@@ -355,8 +356,9 @@ __global__ void __launch_bounds__(Shape::kConfig.threads(),
     multiply_stages<kConfig>(params, slice, ring, shared, sums);
   }
   send_partials<kConfig>(params, sums, partials, &shared.partials_arrived);
-  wait_barrier(&shared.partials_arrived, 0);
-  finish_rows<kConfig>(params, slice.first_row + cluster_rank() * kConfig.owned_rows(), partials);
+  cuda::wait_barrier(&shared.partials_arrived, 0);
+  finish_rows<kConfig>(params, slice.first_row + cuda::cluster_rank() * kConfig.owned_rows(),
+                       partials);
 }
 
 }  // namespace slipstream::ops

@@ -70,7 +70,7 @@ void launch_few_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& o
   if (params.tokens == 0) return;
   // What does not fit registers or one stage is streamed.
   constexpr SkinnyGemmConfig kConfig = FewRows<1>::kConfig;
-  if (params.tokens <= 2 && params.columns <= skinny_gemv::kMaximumColumns) {
+  if (params.tokens <= 2 && params.columns <= skinny_gemv::kMaxColumns) {
     params.tokens == 1 ? launch_gemv<1>(params, options) : launch_gemv<2>(params, options);
   } else if (params.columns > kConfig.cluster_ctas * kConfig.stage_columns) {
     launch_many_rows(params, options);

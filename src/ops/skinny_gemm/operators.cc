@@ -7,16 +7,16 @@
 namespace slipstream::ops {
 namespace {
 
-constexpr int kMaximumTokens = 16;
-constexpr std::int64_t kColumnMultiple = 128;
-constexpr std::int64_t kMaximumSize = 1 << 20;
+constexpr int kMaxTokens = 16;
+constexpr int64_t kColumnMultiple = 128;
+constexpr int64_t kMaxSize = 1 << 20;
 
 // The names that the operator's caller knows, and the limits that differ.
 struct Names {
   const char* activations;
   const char* weights;
-  std::int64_t row_multiple;
-  std::int64_t row_maximum;
+  int64_t row_multiple;
+  int64_t row_maximum;
 };
 
 // `w` is [rows, columns].
@@ -26,8 +26,8 @@ SkinnyGemmParams check_product(const Arguments& arguments, const Names& names, c
   arguments.rank("output", output, {2});
   arguments.dtype(names.activations, x, {DType::kBFloat16});
   arguments.dtype(names.weights, w, {DType::kBFloat16});
-  arguments.range("M (tokens)", x.shape[0], 0, kMaximumTokens);
-  arguments.range("K (columns)", x.shape[1], kColumnMultiple, kMaximumSize);
+  arguments.range("M (tokens)", x.shape[0], 0, kMaxTokens);
+  arguments.range("K (columns)", x.shape[1], kColumnMultiple, kMaxSize);
   arguments.multiple("K (columns)", x.shape[1], kColumnMultiple);
   arguments.range("N (rows of the weights)", w.shape[0], names.row_multiple, names.row_maximum);
   arguments.multiple("N (rows of the weights)", w.shape[0], names.row_multiple);
@@ -64,13 +64,13 @@ SkinnyGemmParams check_product(const Arguments& arguments, const Names& names, c
 
 SkinnyGemmParams check_dsv3_router_gemm(const Arguments& arguments, const Tensor& hidden_states,
                                         const Tensor& router_weights, const Tensor& output) {
-  constexpr std::int64_t kMaximumExperts = 1024;
+  constexpr int64_t kMaxExperts = 1024;
   arguments.rank("hidden_states", hidden_states, {2});
   arguments.rank("router_weights", router_weights, {2});
   arguments.size("router_weights", router_weights, 1,
                  {hidden_states.shape[1], "(K, as hidden_states has)"});
   arguments.dtype("output", output, {DType::kBFloat16, DType::kFloat32});
-  return check_product(arguments, {"hidden_states", "router_weights", 8, kMaximumExperts},
+  return check_product(arguments, {"hidden_states", "router_weights", 8, kMaxExperts},
                        hidden_states, router_weights, output);
 }
 
@@ -88,7 +88,7 @@ SkinnyGemmParams check_dsv3_fused_a_gemm(const Arguments& arguments, const Tenso
   Tensor weights = mat_b;
   std::swap(weights.shape[0], weights.shape[1]);
   std::swap(weights.strides[0], weights.strides[1]);
-  return check_product(arguments, {"mat_a", "mat_b", 16, kMaximumSize}, mat_a, weights, output);
+  return check_product(arguments, {"mat_a", "mat_b", 16, kMaxSize}, mat_a, weights, output);
 }
 
 void dsv3_router_gemm(const Tensor& hidden_states, const Tensor& router_weights,

@@ -17,9 +17,9 @@ struct SkinnyGemmParams {
   pdl::Produced<const __nv_bfloat16> activations;  // [tokens, columns], read after the wait
   pdl::Constant<__nv_bfloat16> weights;            // [rows, columns], streamed before the wait
   pdl::Produced<void> output;                      // [tokens, rows], written after the wait
-  std::int64_t activation_stride = 0;              // elements from token to token
-  std::int64_t weight_stride = 0;                  // elements from row to row
-  std::int64_t output_stride = 0;                  // elements from token to token
+  int64_t activation_stride = 0;                   // elements from token to token
+  int64_t weight_stride = 0;                       // elements from row to row
+  int64_t output_stride = 0;                       // elements from token to token
   int tokens = 0;                                  // M, 1 to 16
   int rows = 0;                                    // N, a multiple of 8
   int columns = 0;                                 // K, a multiple of 32
@@ -57,15 +57,15 @@ struct SkinnyGemmConfig {
   // Floats from partial to partial; the 4 extra spread them over the banks.
   [[nodiscard]] constexpr int partial_stride() const { return owned_rows() * tokens() + 4; }
 
-  // Bytes from row to row in a stage. The 64 extra put neighbouring rows on different banks.
+  // Bytes from row to row in a stage. The 64 extra put neighboring rows on different banks.
   [[nodiscard]] constexpr int row_bytes() const { return stage_columns * 2 + 64; }
   [[nodiscard]] constexpr int stage_bytes() const { return cluster_rows() * row_bytes(); }
   // Chunks of one stage that one warp multiplies.
   [[nodiscard]] constexpr int warp_chunks() const { return stage_columns / kChunkColumns / warps; }
   // How many CTAs shared memory leaves room for, at most two: registers are given out accordingly.
   [[nodiscard]] constexpr int ctas_per_multiprocessor() const {
-    constexpr int kMostSharedBytes = 113 * 1024;
-    return dynamic_shared_bytes() <= kMostSharedBytes ? 2 : 1;
+    constexpr int kMaxSharedBytes = 113 * 1024;
+    return dynamic_shared_bytes() <= kMaxSharedBytes ? 2 : 1;
   }
   // With one stage that one warp's look-ahead covers, the weights wait in registers for the
   // activations.

@@ -12,7 +12,7 @@ void skinny_gemm_reference(const SkinnyGemmParams& params) {
         sum += static_cast<double>(__bfloat162float(x[column])) *
                static_cast<double>(__bfloat162float(w[column]));
       }
-      const std::int64_t index = token * params.output_stride + row;
+      const int64_t index = token * params.output_stride + row;
       if (params.output_is_float32) {
         static_cast<float*>(params.output.get())[index] = static_cast<float>(sum);
       } else {

@@ -16,21 +16,21 @@ namespace slipstream::ops {
 namespace {
 
 struct ByteRange {
-  std::intptr_t begin;
-  std::intptr_t end;
+  intptr_t begin;
+  intptr_t end;
 };
 
 // The bytes between the first and the last element of a tensor that is not empty, whatever the
 // signs of its strides.
 ByteRange byte_range(const Tensor& tensor) {
-  std::int64_t low = 0;
-  std::int64_t high = 0;
+  int64_t low = 0;
+  int64_t high = 0;
   for (int axis = 0; axis < tensor.rank; ++axis) {
-    const std::int64_t span = (tensor.shape[axis] - 1) * tensor.strides[axis];
+    const int64_t span = (tensor.shape[axis] - 1) * tensor.strides[axis];
     (span < 0 ? low : high) += span;
   }
-  const std::int64_t element = size_of(tensor.dtype);
-  const auto base = reinterpret_cast<std::intptr_t>(tensor.data);
+  const int64_t element = size_of(tensor.dtype);
+  const auto base = reinterpret_cast<intptr_t>(tensor.data);
   return {base + low * element, base + (high + 1) * element};
 }
 
@@ -65,13 +65,12 @@ void Arguments::size(const char* argument, const Tensor& tensor, int axis,
          tensor.describe());
 }
 
-void Arguments::range(const char* argument, std::int64_t value, std::int64_t low,
-                      std::int64_t high) const {
+void Arguments::range(const char* argument, int64_t value, int64_t low, int64_t high) const {
   if (value >= low && value <= high) return;
   reject(argument, fmt::format("from {} to {}", low, high), std::to_string(value));
 }
 
-void Arguments::multiple(const char* argument, std::int64_t value, std::int64_t factor) const {
+void Arguments::multiple(const char* argument, int64_t value, int64_t factor) const {
   if (value % factor == 0) return;
   reject(argument, fmt::format("a multiple of {}", factor), std::to_string(value));
 }
@@ -87,14 +86,14 @@ void Arguments::contiguous(const char* argument, const Tensor& tensor) const {
   reject(argument, "contiguous", tensor.describe());
 }
 
-void Arguments::aligned(const char* argument, const Tensor& tensor, std::int64_t bytes) const {
+void Arguments::aligned(const char* argument, const Tensor& tensor, int64_t bytes) const {
   if (tensor.numel() == 0) return;
-  if (reinterpret_cast<std::intptr_t>(tensor.data) % bytes != 0) {
+  if (reinterpret_cast<intptr_t>(tensor.data) % bytes != 0) {
     reject(argument, fmt::format("aligned to {} bytes", bytes),
            fmt::format("at address {}", tensor.data));
   }
   for (int axis = 0; axis + 1 < tensor.rank; ++axis) {
-    const std::int64_t stride = tensor.strides[axis] * size_of(tensor.dtype);
+    const int64_t stride = tensor.strides[axis] * size_of(tensor.dtype);
     if (tensor.shape[axis] > 1 && stride % bytes != 0) {
       reject(argument, fmt::format("aligned to {} bytes in every row", bytes),
              fmt::format("{}, where axis {} steps {} bytes", tensor.describe(), axis, stride));
@@ -105,8 +104,8 @@ void Arguments::aligned(const char* argument, const Tensor& tensor, std::int64_t
 void Arguments::on_device(const char* argument, const Tensor& tensor) const {
   if (tensor.numel() == 0) return;
   if (tensor.data == nullptr) reject(argument, "device memory", "a null pointer");
-  const std::int64_t element = size_of(tensor.dtype);
-  if (reinterpret_cast<std::intptr_t>(tensor.data) % element != 0) {
+  const int64_t element = size_of(tensor.dtype);
+  if (reinterpret_cast<intptr_t>(tensor.data) % element != 0) {
     reject(argument, fmt::format("aligned to {} bytes, as {} is", element, to_string(tensor.dtype)),
            fmt::format("at address {}", tensor.data));
   }
@@ -132,15 +131,15 @@ void Arguments::disjoint(const char* argument, const Tensor& tensor, const char*
 void Arguments::no_self_overlap(const char* argument, const Tensor& tensor) const {
   if (tensor.numel() == 0) return;
   // Sorted by stride, each axis must step over everything the axes before it cover.
-  std::vector<int> axes(static_cast<std::size_t>(tensor.rank));
+  std::vector<int> axes(static_cast<size_t>(tensor.rank));
   std::iota(axes.begin(), axes.end(), 0);
   std::sort(axes.begin(), axes.end(), [&](int a, int b) {
     return std::abs(tensor.strides[a]) < std::abs(tensor.strides[b]);
   });
-  std::int64_t covered = 1;
+  int64_t covered = 1;
   for (const int axis : axes) {
     if (tensor.shape[axis] <= 1) continue;
-    const std::int64_t stride = std::abs(tensor.strides[axis]);
+    const int64_t stride = std::abs(tensor.strides[axis]);
     if (stride < covered) {
       reject(argument, "without two elements at one address", tensor.describe());
     }

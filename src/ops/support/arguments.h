@@ -12,13 +12,13 @@ namespace slipstream::ops {
 
 // How many slots of a cache, tokens, ...: the value with the words that say where it comes from.
 struct Expected {
-  std::int64_t value;
+  int64_t value;
   const char* reason;  // "as hidden_states has", "kv_lora_rank"; may be ""
 };
 
 // Where an operator's tensors must live. The references take host memory; everything else is
 // checked alike.
-enum class MemoryPlace : std::uint8_t { kDevice, kHost };
+enum class MemoryPlace : uint8_t { kDevice, kHost };
 
 class Arguments {
  public:
@@ -35,13 +35,13 @@ class Arguments {
   // tensor.shape[axis] == expected.value
   void size(const char* argument, const Tensor& tensor, int axis, Expected expected) const;
   // low <= value <= high
-  void range(const char* argument, std::int64_t value, std::int64_t low, std::int64_t high) const;
-  void multiple(const char* argument, std::int64_t value, std::int64_t factor) const;
+  void range(const char* argument, int64_t value, int64_t low, int64_t high) const;
+  void multiple(const char* argument, int64_t value, int64_t factor) const;
   // The elements of the last axis lie side by side.
   void last_axis_contiguous(const char* argument, const Tensor& tensor) const;
   void contiguous(const char* argument, const Tensor& tensor) const;
   // The address, and every stride but the last axis's, are multiples of `bytes`.
-  void aligned(const char* argument, const Tensor& tensor, std::int64_t bytes) const;
+  void aligned(const char* argument, const Tensor& tensor, int64_t bytes) const;
   // Device (or managed) memory: not null unless empty, at a multiple of the element's size, not a
   // host pointer. For MemoryPlace::kHost all but the last.
   void on_device(const char* argument, const Tensor& tensor) const;

@@ -9,22 +9,22 @@ namespace slipstream::ops {
 namespace {
 
 struct Axis {
-  std::int64_t count;
-  std::int64_t stride;  // bytes, positive
+  int64_t count;
+  int64_t stride;  // bytes, positive
 };
 
 // A tensor as runs of `run` bytes, repeated along axes of falling stride.
 struct Runs {
-  std::intptr_t begin;
-  std::int64_t run;
+  intptr_t begin;
+  int64_t run;
   std::vector<Axis> axes;
 };
 
 Runs runs_of(const Tensor& tensor) {
-  const std::int64_t element = size_of(tensor.dtype);
-  Runs runs{reinterpret_cast<std::intptr_t>(tensor.data), element, {}};
+  const int64_t element = size_of(tensor.dtype);
+  Runs runs{reinterpret_cast<intptr_t>(tensor.data), element, {}};
   for (int i = 0; i < tensor.rank; ++i) {
-    const std::int64_t stride = tensor.strides[i] * element;
+    const int64_t stride = tensor.strides[i] * element;
     if (tensor.shape[i] == 1 || stride == 0) continue;
     if (stride < 0) runs.begin += (tensor.shape[i] - 1) * stride;
     runs.axes.push_back({tensor.shape[i], std::abs(stride)});
@@ -39,9 +39,9 @@ Runs runs_of(const Tensor& tensor) {
 }
 
 // Bytes from the first to behind the last of what the axes from `first_axis` on cover.
-std::int64_t extent(const Runs& runs, std::size_t first_axis) {
-  std::int64_t bytes = runs.run;
-  for (std::size_t i = first_axis; i < runs.axes.size(); ++i) {
+int64_t extent(const Runs& runs, size_t first_axis) {
+  int64_t bytes = runs.run;
+  for (size_t i = first_axis; i < runs.axes.size(); ++i) {
     bytes += (runs.axes[i].count - 1) * runs.axes[i].stride;
   }
   return bytes;
@@ -49,18 +49,18 @@ std::int64_t extent(const Runs& runs, std::size_t first_axis) {
 
 // With b starting `distance` bytes behind a. Steps along an axis of equal strides shift the two
 // against each other by whole strides; only shifts that bring the inner extents together matter.
-bool overlap_from(const Runs& a, const Runs& b, std::size_t axis, std::int64_t distance) {
-  const std::int64_t extent_a = extent(a, axis);
-  const std::int64_t extent_b = extent(b, axis);
+bool overlap_from(const Runs& a, const Runs& b, size_t axis, int64_t distance) {
+  const int64_t extent_a = extent(a, axis);
+  const int64_t extent_b = extent(b, axis);
   if (distance >= extent_a || -distance >= extent_b) return false;
   if (axis >= a.axes.size() || axis >= b.axes.size()) return true;
   const Axis& step = a.axes[axis];
   if (step.stride != b.axes[axis].stride) return true;
-  const std::int64_t nearest = -distance / step.stride;
-  const std::int64_t low = std::max(nearest - 1, 1 - step.count);
-  const std::int64_t high = std::min(nearest + 1, b.axes[axis].count - 1);
+  const int64_t nearest = -distance / step.stride;
+  const int64_t low = std::max(nearest - 1, 1 - step.count);
+  const int64_t high = std::min(nearest + 1, b.axes[axis].count - 1);
   if (std::max(extent(a, axis + 1), extent(b, axis + 1)) > step.stride) return true;
-  for (std::int64_t shift = low; shift <= high; ++shift) {
+  for (int64_t shift = low; shift <= high; ++shift) {
     if (overlap_from(a, b, axis + 1, distance + shift * step.stride)) return true;
   }
   return false;

@@ -11,23 +11,23 @@
 
 namespace slipstream::ops {
 
-float float_from_bits(std::uint16_t bits, DType dtype) {
+float float_from_bits(uint16_t bits, DType dtype) {
   if (dtype == DType::kBFloat16) return __bfloat162float(std::bit_cast<__nv_bfloat16>(bits));
   return __half2float(std::bit_cast<__half>(bits));
 }
 
-std::uint16_t bits_from_float(float value, DType dtype) {
-  if (dtype == DType::kBFloat16) return std::bit_cast<std::uint16_t>(__float2bfloat16_rn(value));
-  return std::bit_cast<std::uint16_t>(__float2half_rn(value));
+uint16_t bits_from_float(float value, DType dtype) {
+  if (dtype == DType::kBFloat16) return std::bit_cast<uint16_t>(__float2bfloat16_rn(value));
+  return std::bit_cast<uint16_t>(__float2half_rn(value));
 }
 
-std::vector<float> floats_from_bits(std::span<const std::uint16_t> bits, DType dtype) {
+std::vector<float> floats_from_bits(std::span<const uint16_t> bits, DType dtype) {
   std::vector<float> values;
-  for (const std::uint16_t value : bits) values.push_back(float_from_bits(value, dtype));
+  for (const uint16_t value : bits) values.push_back(float_from_bits(value, dtype));
   return values;
 }
 
-std::uint8_t fp8_from_float(float value, DType dtype) {
+uint8_t fp8_from_float(float value, DType dtype) {
   return __nv_cvt_float_to_fp8(value, __NV_SATFINITE,
                                dtype == DType::kFloat8E4M3 ? __NV_E4M3 : __NV_E5M2);
 }
@@ -46,7 +46,7 @@ float group_scale_reference(std::span<const float> values, float eps, float max_
   return std::ldexp(1.0F, mantissa == 0.5F ? exponent - 1 : exponent);
 }
 
-void rotate_reference(const RopeTable& table, std::int64_t position, std::span<float> head) {
+void rotate_reference(const RopeTable& table, int64_t position, std::span<float> head) {
   const int half = table.rope / 2;
   const bool outside = position < 0 || position >= table.max_position;
   const float* row = outside ? nullptr : table.cos_sin.get() + position * table.stride;

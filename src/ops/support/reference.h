@@ -12,13 +12,13 @@
 namespace slipstream::ops {
 
 // A 16-bit float of the given dtype as fp32, and back with one rounding to nearest even.
-[[nodiscard]] float float_from_bits(std::uint16_t bits, DType dtype);
-[[nodiscard]] std::uint16_t bits_from_float(float value, DType dtype);
+[[nodiscard]] float float_from_bits(uint16_t bits, DType dtype);
+[[nodiscard]] uint16_t bits_from_float(float value, DType dtype);
 
-[[nodiscard]] std::vector<float> floats_from_bits(std::span<const std::uint16_t> bits, DType dtype);
+[[nodiscard]] std::vector<float> floats_from_bits(std::span<const uint16_t> bits, DType dtype);
 
 // Round to nearest even; infinities saturate to the largest finite value, NaN gives 0x7f.
-[[nodiscard]] std::uint8_t fp8_from_float(float value, DType dtype);
+[[nodiscard]] uint8_t fp8_from_float(float value, DType dtype);
 
 // max(min(amax, FLT_MAX), eps) / max_code over all values but NaN; rounded up to a power of two on
 // request.
@@ -26,6 +26,6 @@ namespace slipstream::ops {
                                           bool power_of_two);
 
 // Rotates the pairs of one head in place; NaN where `position` is outside the table.
-void rotate_reference(const RopeTable& table, std::int64_t position, std::span<float> head);
+void rotate_reference(const RopeTable& table, int64_t position, std::span<float> head);
 
 }  // namespace slipstream::ops

@@ -1,11 +1,11 @@
-// The rotation that the rope operators share. A thread rotates four neighbouring pairs of one head.
+// The rotation that the rope operators share. A thread rotates four neighboring pairs of one head.
 #pragma once
 
 #include <cstdint>
 #include <type_traits>
 
-#include "ops/support/convert.cuh"
-#include "ops/support/memory.cuh"
+#include "cuda/convert.cuh"
+#include "cuda/memory.cuh"
 #include "ops/support/rope.h"
 
 namespace slipstream::ops {
@@ -28,28 +28,28 @@ __device__ __forceinline__ int pairs_left(const RopeTable& table, int pair) {
 }
 
 template <bool kWide>
-__device__ __forceinline__ PackedPairs load_pairs(const std::uint16_t* row, const RopeTable& table,
+__device__ __forceinline__ PackedPairs load_pairs(const uint16_t* row, const RopeTable& table,
                                                   int pair) {
-  using Unit = std::conditional_t<kWide, uint2, std::uint16_t>;
+  using Unit = std::conditional_t<kWide, uint2, uint16_t>;
   const int left = pairs_left(table, pair);
   if (table.layout == RopeLayout::kInterleaved) {
     if constexpr (kWide) {
       const uint4 all = *reinterpret_cast<const uint4*>(row + 2 * pair);
       return {{all.x, all.y}, {all.z, all.w}};
     } else {
-      return {load_units<Unit, uint2>(row + 2 * pair, 2 * left),
-              load_units<Unit, uint2>(row + 2 * pair + 4, 2 * left - 4)};
+      return {cuda::load_units<Unit, uint2>(row + 2 * pair, 2 * left),
+              cuda::load_units<Unit, uint2>(row + 2 * pair + 4, 2 * left - 4)};
     }
   }
-  return {load_units<Unit, uint2>(row + pair, left),
-          load_units<Unit, uint2>(row + table.rope / 2 + pair, left)};
+  return {cuda::load_units<Unit, uint2>(row + pair, left),
+          cuda::load_units<Unit, uint2>(row + table.rope / 2 + pair, left)};
 }
 
 __device__ __forceinline__ Pairs pairs_of(const PackedPairs& packed, RopeLayout layout,
                                           DType dtype) {
   const auto& [first, second] = packed;
-  float v[kPack];
-  unpack(uint4{first.x, first.y, second.x, second.y}, dtype, v);
+  float v[cuda::kPack];
+  cuda::unpack(uint4{first.x, first.y, second.x, second.y}, dtype, v);
   if (layout == RopeLayout::kInterleaved)
     return {{v[0], v[2], v[4], v[6]}, {v[1], v[3], v[5], v[7]}};
   return {{v[0], v[1], v[2], v[3]}, {v[4], v[5], v[6], v[7]}};
@@ -57,7 +57,7 @@ __device__ __forceinline__ Pairs pairs_of(const PackedPairs& packed, RopeLayout 
 
 // The order of PackedPairs again.
 __device__ __forceinline__ void memory_order(const Pairs& pairs, RopeLayout layout,
-                                             float (&values)[kPack]) {
+                                             float (&values)[cuda::kPack]) {
   const bool interleaved = layout == RopeLayout::kInterleaved;
 #pragma unroll
   for (int i = 0; i < kPairsPerThread; ++i) {
@@ -85,7 +85,7 @@ __device__ __forceinline__ void load_table(const float* values, int count, float
 // the result does not hang on what a compiler contracts. A position outside the table gives NaN.
 template <bool kWide>
 __device__ __forceinline__ Pairs rotate(const Pairs& pairs, const RopeTable& table, int pair,
-                                        std::int64_t position) {
+                                        int64_t position) {
   Pairs rotated;
   if (position < 0 || position >= table.max_position) {
     const float nan = __int_as_float(0x7fffffff);

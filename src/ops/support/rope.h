@@ -13,8 +13,8 @@ inline constexpr int kPairsPerThread = 4;
 // The cosines and sines of every position, and how pairs are laid out.
 struct RopeTable {
   pdl::Constant<float> cos_sin;  // [max_position, rope]: rope/2 cosines, then rope/2 sines
-  std::int64_t stride = 0;       // from position to position, in elements
-  std::int64_t max_position = 0;
+  int64_t stride = 0;            // from position to position, in elements
+  int64_t max_position = 0;
   int rope = 0;  // elements rotated, even
   RopeLayout layout = RopeLayout::kInterleaved;
 };

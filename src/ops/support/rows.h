@@ -11,22 +11,22 @@ namespace slipstream::ops {
 template <class T>
 struct Rows {
   pdl::Produced<T> data;
-  std::int64_t stride = 0;  // from row to row, in elements of T
+  int64_t stride = 0;  // from row to row, in elements of T
 
-  [[nodiscard]] SLIPSTREAM_HOST_DEVICE T* row(std::int64_t index) const {
+  [[nodiscard]] SLIPSTREAM_HOST_DEVICE T* row(int64_t index) const {
     return data.get() + index * stride;
   }
 };
 
 // Rows of a [tokens, heads, columns] tensor whose columns lie side by side. 16-bit floats are
-// passed as std::uint16_t and fp8 codes as std::uint8_t: the dtype travels beside them.
+// passed as uint16_t and fp8 codes as uint8_t: the dtype travels beside them.
 template <class T>
 struct HeadRows {
   pdl::Produced<T> data;
-  std::int64_t token_stride = 0;  // in elements of T
-  std::int64_t head_stride = 0;
+  int64_t token_stride = 0;  // in elements of T
+  int64_t head_stride = 0;
 
-  [[nodiscard]] SLIPSTREAM_HOST_DEVICE T* row(std::int64_t token, std::int64_t head) const {
+  [[nodiscard]] SLIPSTREAM_HOST_DEVICE T* row(int64_t token, int64_t head) const {
     return data.get() + token * token_stride + head * head_stride;
   }
 };

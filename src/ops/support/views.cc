@@ -7,8 +7,8 @@
 namespace slipstream::ops {
 namespace {
 
-constexpr std::int64_t kMaxTokens = std::numeric_limits<std::int32_t>::max();
-constexpr std::int64_t kMaxColumns = 1 << 24;  // kernels count the columns of a row in an int
+constexpr int64_t kMaxTokens = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMaxColumns = 1 << 24;  // kernels count the columns of a row in an int
 
 // A row of no columns, for an argument that is absent.
 Tensor empty_rows(const Tensor& like) { return {nullptr, like.dtype, {like.shape[0], 0}}; }
@@ -22,18 +22,18 @@ void apart_from_all(const Arguments& arguments, const char* argument, const Tens
 
 }  // namespace
 
-bool is_aligned(const Tensor& tensor, std::int64_t bytes) {
+bool is_aligned(const Tensor& tensor, int64_t bytes) {
   if (tensor.numel() == 0) return true;
-  if (reinterpret_cast<std::intptr_t>(tensor.data) % bytes != 0) return false;
+  if (reinterpret_cast<intptr_t>(tensor.data) % bytes != 0) return false;
   for (int axis = 0; axis + 1 < tensor.rank; ++axis) {
-    const std::int64_t step = tensor.strides[axis] * size_of(tensor.dtype);
+    const int64_t step = tensor.strides[axis] * size_of(tensor.dtype);
     if (tensor.shape[axis] > 1 && step % bytes != 0) return false;
   }
   return true;
 }
 
 IndexArray index_array(const Arguments& arguments, const char* argument, const Tensor& tensor,
-                       std::int64_t tokens) {
+                       int64_t tokens) {
   arguments.rank(argument, tensor, {1});
   arguments.dtype(argument, tensor, {DType::kInt32, DType::kInt64});
   arguments.size(argument, tensor, 0, {tokens, "(one per token)"});
@@ -65,7 +65,7 @@ RopeTable rope_table(const Arguments& arguments, const Tensor& cos_sin_cache, Ro
   arguments.dtype("cos_sin_cache", cos_sin_cache, {DType::kFloat32});
   arguments.last_axis_contiguous("cos_sin_cache", cos_sin_cache);
   arguments.on_device("cos_sin_cache", cos_sin_cache);
-  const std::int64_t rope = cos_sin_cache.shape[1];
+  const int64_t rope = cos_sin_cache.shape[1];
   if (rope < 2 || rope % 2 != 0 || rope > kMaxColumns) {
     arguments.reject("cos_sin_cache", "of an even width of at least 2", cos_sin_cache.describe());
   }
@@ -76,17 +76,17 @@ RopeTable rope_table(const Arguments& arguments, const Tensor& cos_sin_cache, Ro
           layout};
 }
 
-pdl::Produced<std::int32_t> dropped_counter(const Arguments& arguments, const Tensor& dropped) {
+pdl::Produced<int32_t> dropped_counter(const Arguments& arguments, const Tensor& dropped) {
   if (dropped.absent()) return {};
   arguments.rank("dropped", dropped, {1});
   arguments.dtype("dropped", dropped, {DType::kInt32});
   arguments.size("dropped", dropped, 0, {1, ""});
   arguments.on_device("dropped", dropped);
-  return {static_cast<std::int32_t*>(dropped.data)};
+  return {static_cast<int32_t*>(dropped.data)};
 }
 
 void require_columns(const Arguments& arguments, const SlotWrite& write) {
-  const std::int64_t columns = write.cache_k_nope.columns + write.cache_k_rope.columns;
+  const int64_t columns = write.cache_k_nope.columns + write.cache_k_rope.columns;
   if (columns >= 1 && columns <= write.kv_buffer.columns) return;
   arguments.reject(
       "cache_k_nope and cache_k_rope together",
@@ -107,7 +107,7 @@ SlotWrite slot_write(const Arguments& arguments, const Tensor& kv_buffer, const 
   arguments.size("cache_k_rope", rope, 0, {write.tokens, "as cache_k_nope has"});
   arguments.no_self_overlap("kv_buffer", kv_buffer);
 
-  const std::optional<std::int64_t> reserved = slot_options.reserved_slot;
+  const std::optional<int64_t> reserved = slot_options.reserved_slot;
   write.slots = {index_array(arguments, "loc", loc, write.tokens),
                  dropped_counter(arguments, slot_options.dropped), write.kv_buffer.rows,
                  reserved.value_or(0), reserved.has_value()};

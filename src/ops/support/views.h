@@ -16,18 +16,18 @@
 namespace slipstream::ops {
 
 // True if the address and every stride but the last axis's are multiples of `bytes`.
-[[nodiscard]] bool is_aligned(const Tensor& tensor, std::int64_t bytes);
+[[nodiscard]] bool is_aligned(const Tensor& tensor, int64_t bytes);
 
 // An int32 or int64 tensor of rank 1 with `tokens` elements at any stride.
 [[nodiscard]] IndexArray index_array(const Arguments& arguments, const char* argument,
-                                     const Tensor& tensor, std::int64_t tokens);
+                                     const Tensor& tensor, int64_t tokens);
 
 // A matrix: [rows, columns], or [rows, 1, columns].
 struct RowTensor {
   void* data = nullptr;
-  std::int64_t rows = 0;
-  std::int64_t columns = 0;
-  std::int64_t stride = 0;  // in elements
+  int64_t rows = 0;
+  int64_t columns = 0;
+  int64_t stride = 0;  // in elements
 
   template <class T>
   [[nodiscard]] Rows<T> as() const {
@@ -58,7 +58,7 @@ struct SlotWrite {
   RowTensor cache_k_nope;
   RowTensor cache_k_rope;  // no columns where the argument is absent
   SlotTable slots;
-  std::int64_t tokens = 0;
+  int64_t tokens = 0;
 };
 [[nodiscard]] SlotWrite slot_write(const Arguments& arguments, const Tensor& kv_buffer,
                                    const Tensor& loc, const Tensor& cache_k_nope,
@@ -68,7 +68,7 @@ struct SlotWrite {
 void require_columns(const Arguments& arguments, const SlotWrite& write);
 
 // The optional counter of slots outside the cache.
-[[nodiscard]] pdl::Produced<std::int32_t> dropped_counter(const Arguments& arguments,
-                                                          const Tensor& dropped);
+[[nodiscard]] pdl::Produced<int32_t> dropped_counter(const Arguments& arguments,
+                                                     const Tensor& dropped);
 
 }  // namespace slipstream::ops

@@ -1,4 +1,4 @@
-// Every input of the fuzzers' corpus, among them all that once broke the checker, is analysed or
+// Every input of the fuzzers' corpus, among them all that once broke the checker, is analyzed or
 // refused.
 #include <gtest/gtest.h>
 
@@ -25,10 +25,10 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path) {
 
 class FuzzCorpus : public testing::TestWithParam<Target> {};
 
-TEST_P(FuzzCorpus, IsAnalysedOrRefused) {
+TEST_P(FuzzCorpus, IsAnalyzedOrRefused) {
   size_t inputs = 0;
   for (const auto& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(CORPUS) / GetParam().name)) {
+       std::filesystem::directory_iterator(std::filesystem::path(FUZZ_CORPUS) / GetParam().name)) {
     SCOPED_TRACE(entry.path().string());
     const std::vector<uint8_t> bytes = read_file(entry.path());
     GetParam().run(bytes);

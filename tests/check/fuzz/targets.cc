@@ -4,14 +4,14 @@
 #include <string>
 #include <string_view>
 
+#include "check/analysis/kernel_code.h"
 #include "check/checker.h"
-#include "check/kernel_code.h"
 #include "check/launches.h"
-#include "check/rules.h"
-#include "check/sass/cubin.h"
-#include "check/sass/lower.h"
+#include "check/lower/sass/lower.h"
+#include "check/report/text_report.h"
+#include "check/rules/rules.h"
 #include "check/source_notes.h"
-#include "check/text_report.h"
+#include "code/sass/cubin.h"
 
 namespace slipstream::check::fuzz {
 namespace {
@@ -29,15 +29,15 @@ void sass(Bytes bytes) {
   if (bytes.empty()) return;
   const uint32_t architecture = kArchitectures[bytes.front() % kArchitectures.size()];
   const Bytes code = bytes.subspan(1);
-  sass::KernelImage kernel;
+  sass::Kernel kernel;
   kernel.name = "fuzz";
   kernel.text = std::as_bytes(code.first(code.size() / 16 * 16));
   kernel.parameter_base = 0x210;
   kernel.parameter_bytes = 24;
   kernel.parameters = {{0, 8}, {8, 8}, {16, 8}};
-  const KernelCode analysed(sass::lower(kernel, architecture), "fuzz: SASS", nullptr);
+  const KernelCode analyzed(from_sass::lower(kernel, architecture), "fuzz: SASS", nullptr);
   FindingList findings;
-  check_kernel({.ptx = {}, .sass = {&analysed}}, findings);
+  check_kernel({.ptx = {}, .sass = {&analyzed}}, findings);
   findings.take();
 }
 

@@ -1,4 +1,4 @@
-// What the fuzzers and their replay test run: any bytes are either analysed or refused.
+// What the fuzzers and their replay test run: any bytes are either analyzed or refused.
 #pragma once
 
 #include <cstdint>

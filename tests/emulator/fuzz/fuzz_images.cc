@@ -4,19 +4,20 @@
 #include <cstdint>
 #include <span>
 
-#include "emulator/ptx/cubin.h"
-#include "emulator/ptx/fatbin.h"
+#include "code/fatbin.h"
+#include "code/sass/cubin.h"
 
-namespace ptx = slipstream::emulator::ptx;
+namespace code = slipstream::code;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
-    for (const ptx::Image& image : ptx::read_images(std::as_bytes(std::span(data, size)), "fuzz")) {
-      if (image.kind == ptx::ImageKind::kElf) {
-        ptx::read_cubin(std::as_bytes(std::span(image.bytes)), "fuzz.cubin");
+    for (const code::Image& image :
+         code::read_images(std::as_bytes(std::span(data, size)), "fuzz")) {
+      if (image.kind == code::ImageKind::kElf) {
+        slipstream::sass::read_cubin(std::as_bytes(std::span(image.bytes)), "fuzz.cubin");
       }
     }
-  } catch (const ptx::FormatError&) {
+  } catch (const code::FormatError&) {
     return 0;
   }
   return 0;

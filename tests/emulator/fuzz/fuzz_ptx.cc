@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <string>
 
-#include "emulator/ptx/module.h"
+#include "code/ptx/module.h"
 
-namespace ptx = slipstream::emulator::ptx;
+namespace ptx = slipstream::ptx;
 
 namespace {
 

@@ -1,20 +1,18 @@
 // One broken kernel for each fault, with the line it is at; and the repaired kernel, silent.
 #include <gtest/gtest.h>
 
-#include "emulator/isa/lane_program.h"
+#include "emulator/instructions/lane_program.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
-
-using isa::TestDevice;
 
 constexpr std::string_view kParameters = ".param .u64 buffer, .param .u64 other";
 
 std::string module_with(std::string_view body) {
-  return isa::module_of(kParameters, fmt::format("ld.param.u64 %rd1, [buffer];\n"
-                                                 "ld.param.u64 %rd2, [other];\n"
-                                                 "mov.u32 %r1, %tid.x;\n{}\nret;",
-                                                 body)) +
+  return module_of(kParameters, fmt::format("ld.param.u64 %rd1, [buffer];\n"
+                                            "ld.param.u64 %rd2, [other];\n"
+                                            "mov.u32 %r1, %tid.x;\n{}\nret;",
+                                            body)) +
          ".file 1 \"kernel.cu\"\n";
 }
 
@@ -206,4 +204,4 @@ TEST(Fault, ReportsTheFirstCtaOnAnyNumberOfThreads) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -1,11 +1,9 @@
 #include <gtest/gtest.h>
 
-#include "emulator/isa/lane_program.h"
+#include "emulator/instructions/lane_program.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
-
-using isa::TestDevice;
 
 CudaError refusal(TestDevice& test, KernelLaunch launch) {
   try {
@@ -19,7 +17,7 @@ CudaError refusal(TestDevice& test, KernelLaunch launch) {
 
 class Launch : public testing::Test {
  protected:
-  TestDevice test_{isa::module_of("", "ret;")};
+  TestDevice test_{module_of("", "ret;")};
 };
 
 TEST_F(Launch, RefusesIllegalShapes) {
@@ -59,7 +57,7 @@ TEST_F(Launch, RefusesACooperativeGridThatDoesNotFit) {
   EXPECT_EQ(refusal(test_, launch), CudaError::kSuccess);
 }
 TEST_F(Launch, NeedsAllParameters) {
-  TestDevice test(isa::module_of(".param .u64 a", "ret;"));
+  TestDevice test(module_of(".param .u64 a", "ret;"));
   EXPECT_EQ(refusal(test, test.launch({})), CudaError::kInvalidValue);
 }
 
@@ -90,4 +88,4 @@ TEST(UnsupportedInstruction, FailsAtTheLaunchOfItsKernelOnly) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

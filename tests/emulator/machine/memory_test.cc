@@ -2,9 +2,9 @@
 
 #include <cstring>
 
-#include "emulator/machine/device.h"
+#include "emulator/device/device.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 TEST(DeviceMemory, FailsBeyondItsCapacity) {
@@ -49,4 +49,4 @@ TEST(DeviceMemory, AcceptsRegisteredHostMemoryOnce) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

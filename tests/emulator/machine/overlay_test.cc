@@ -6,7 +6,7 @@
 
 #include "emulator/machine/global_memory.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
 
 class OverlayTest : public testing::Test {
@@ -62,4 +62,4 @@ TEST_F(OverlayTest, DropsWritesToMemoryThatIsGone) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -1,12 +1,10 @@
 // The same result on any number of host threads, also where it depends on the order of CTAs.
 #include <gtest/gtest.h>
 
-#include "emulator/isa/lane_program.h"
+#include "emulator/instructions/lane_program.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
-
-using isa::TestDevice;
 
 constexpr std::string_view kOrderedSum = R"(
   ld.param.u64 %rd1, [sum];
@@ -32,7 +30,7 @@ work:
 std::vector<uint32_t> run_ordered_sum(uint32_t threads) {
   Settings settings;
   settings.threads = threads;
-  TestDevice test(isa::module_of(".param .u64 sum, .param .u64 order", kOrderedSum), settings);
+  TestDevice test(module_of(".param .u64 sum, .param .u64 order", kOrderedSum), settings);
   const uint64_t sum = test.upload(std::vector<uint32_t>(2));
   const uint64_t order = test.upload(std::vector<uint32_t>(64));
   const auto fault = test.run(test.launch({sum, order}, {64, 1, 1}, {1, 1, 1}));
@@ -72,7 +70,7 @@ TEST(Parallel, RunsCtasThatWaitForEachOther) {
   for (const uint32_t threads : {1U, 3U}) {
     Settings settings;
     settings.threads = threads;
-    TestDevice test(isa::module_of(".param .u64 counter, .param .u64 out", kGridBarrier), settings);
+    TestDevice test(module_of(".param .u64 counter, .param .u64 out", kGridBarrier), settings);
     const uint64_t counter = test.upload(std::vector<uint32_t>(1));
     const uint64_t out = test.upload(std::vector<uint32_t>(132));
     const auto fault = test.run(test.launch({counter, out}, {132, 1, 1}, {32, 1, 1}));
@@ -82,7 +80,7 @@ TEST(Parallel, RunsCtasThatWaitForEachOther) {
 }
 
 TEST(Parallel, RunsMoreCtasThanAreResident) {
-  TestDevice test(isa::module_of(".param .u64 sum", R"(
+  TestDevice test(module_of(".param .u64 sum", R"(
     ld.param.u64 %rd1, [sum];
     red.global.add.u32 [%rd1], 1;
     ret;)"));
@@ -93,4 +91,4 @@ TEST(Parallel, RunsMoreCtasThanAreResident) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

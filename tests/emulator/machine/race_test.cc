@@ -4,12 +4,10 @@
 
 #include <algorithm>
 
-#include "emulator/isa/lane_program.h"
+#include "emulator/instructions/lane_program.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
-
-using isa::TestDevice;
 
 constexpr uint32_t kThreads = 64;
 
@@ -368,4 +366,4 @@ TEST_F(Races, SaysNothingWhileTheCheckIsOff) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -3,12 +3,10 @@
 
 #include <algorithm>
 
-#include "emulator/isa/lane_program.h"
+#include "emulator/instructions/lane_program.h"
 
-namespace slipstream::emulator::machine {
+namespace slipstream::emulator {
 namespace {
-
-using isa::TestDevice;
 
 // producer: (waits,) triggers, then writes `value` to buffer[ctaid]. consumer: reads buffer, before
 // or behind its wait, and adds what it read to out.
@@ -225,4 +223,4 @@ TEST(Schedule, RunsHostOperationsInOrder) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator::machine
+}  // namespace slipstream::emulator

@@ -24,7 +24,7 @@ void merge_sort() {
   constexpr int kCount = 20011;
   std::vector<unsigned> keys = scrambled(kCount);
   unsigned* device_keys = to_device(keys);
-  std::size_t bytes = 0;
+  size_t bytes = 0;
   check(cub::DeviceMergeSort::SortKeys(nullptr, bytes, device_keys, kCount, Less{}), "size");
   void* scratch = device_array<char>(bytes);
   check(cub::DeviceMergeSort::SortKeys(scratch, bytes, device_keys, kCount, Less{}), "sort");
@@ -37,7 +37,7 @@ void radix_sort() {
   std::vector<unsigned> keys = scrambled(kCount);
   const unsigned* in = to_device(keys);
   unsigned* out = device_array<unsigned>(kCount);
-  std::size_t bytes = 0;
+  size_t bytes = 0;
   check(cub::DeviceRadixSort::SortKeys(nullptr, bytes, in, out, kCount), "size");
   void* scratch = device_array<char>(bytes);
   check(cub::DeviceRadixSort::SortKeys(scratch, bytes, in, out, kCount), "sort");
@@ -50,7 +50,7 @@ void reduce() {
   const std::vector<unsigned> values = scrambled(kCount);
   const unsigned* in = to_device(values);
   unsigned* out = device_array<unsigned>(1);
-  std::size_t bytes = 0;
+  size_t bytes = 0;
   check(cub::DeviceReduce::Sum(nullptr, bytes, in, out, kCount), "size");
   void* scratch = device_array<char>(bytes);
   check(cub::DeviceReduce::Sum(scratch, bytes, in, out, kCount), "sum");
@@ -63,7 +63,7 @@ void scan() {
   const std::vector<unsigned> values = scrambled(kCount);
   const unsigned* in = to_device(values);
   unsigned* out = device_array<unsigned>(kCount);
-  std::size_t bytes = 0;
+  size_t bytes = 0;
   check(cub::DeviceScan::ExclusiveSum(nullptr, bytes, in, out, kCount), "size");
   void* scratch = device_array<char>(bytes);
   check(cub::DeviceScan::ExclusiveSum(scratch, bytes, in, out, kCount), "scan");
@@ -82,7 +82,7 @@ void select() {
   const unsigned* in = to_device(values);
   unsigned* out = device_array<unsigned>(kCount);
   int* count = device_array<int>(1);
-  std::size_t bytes = 0;
+  size_t bytes = 0;
   check(cub::DeviceSelect::If(nullptr, bytes, in, out, count, kCount, IsOdd{}), "size");
   void* scratch = device_array<char>(bytes);
   check(cub::DeviceSelect::If(scratch, bytes, in, out, count, kCount, IsOdd{}), "select");

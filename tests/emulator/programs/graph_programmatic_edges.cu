@@ -2,7 +2,7 @@
 // programmatic edges, says so when asked, and gives the right result at every launch.
 #include "program.h"
 
-// Each element is its left neighbour of the kernel before, plus one: a kernel that starts reading
+// Each element is its left neighbor of the kernel before, plus one: a kernel that starts reading
 // too early goes wrong.
 __global__ void shift_and_add(const unsigned* in, unsigned* out, int count) {
   cudaTriggerProgrammaticLaunchCompletion();
@@ -32,9 +32,9 @@ void launch_chain(cudaStream_t stream, unsigned* first, unsigned* second) {
 }
 
 void check_edges(cudaGraph_t graph) {
-  std::size_t count = 0;
+  size_t count = 0;
   check(cudaGraphGetEdges(graph, nullptr, nullptr, nullptr, &count), "number of edges");
-  expect(count == kKernels - 1, "one edge between neighbours");
+  expect(count == kKernels - 1, "one edge between neighbors");
   std::vector<cudaGraphNode_t> from(count);
   std::vector<cudaGraphNode_t> to(count);
   expect(cudaGraphGetEdges(graph, from.data(), to.data(), nullptr, &count) == cudaErrorLossyQuery,

@@ -22,7 +22,7 @@ inline void expect(bool condition, const char* what) {
 
 // Device memory that the program holds until it ends.
 template <class T>
-T* device_array(std::size_t count) {
+T* device_array(size_t count) {
   void* pointer = nullptr;
   check(cudaMalloc(&pointer, count * sizeof(T)), "cudaMalloc");
   return static_cast<T*>(pointer);
@@ -37,7 +37,7 @@ T* to_device(const std::vector<T>& values) {
 }
 
 template <class T>
-std::vector<T> to_host(const T* pointer, std::size_t count) {
+std::vector<T> to_host(const T* pointer, size_t count) {
   std::vector<T> values(count);
   check(cudaMemcpy(values.data(), pointer, count * sizeof(T), cudaMemcpyDeviceToHost),
         "copy to the host");
@@ -45,7 +45,7 @@ std::vector<T> to_host(const T* pointer, std::size_t count) {
 }
 
 // Reproducible values that look like nothing in particular.
-inline std::vector<unsigned> scrambled(std::size_t count) {
+inline std::vector<unsigned> scrambled(size_t count) {
   std::vector<unsigned> values(count);
   unsigned state = 12345;
   for (unsigned& value : values) {

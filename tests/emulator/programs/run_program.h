@@ -18,7 +18,7 @@ inline Outcome run_emulated(const std::string& settings, const std::string& comm
   std::FILE* pipe = popen(line.c_str(), "r");
   if (pipe == nullptr) return outcome;
   std::array<char, 4096> buffer{};
-  std::size_t got = 0;
+  size_t got = 0;
   while ((got = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0) {
     outcome.text.append(buffer.data(), got);
   }

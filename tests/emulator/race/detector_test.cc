@@ -145,7 +145,7 @@ TEST_F(Detection, SeesSingleBytes) {
   EXPECT_EQ(found[0].bytes, 1U);
 }
 
-TEST_F(Detection, KeepsNeighboursOfNarrowLanesApart) {
+TEST_F(Detection, KeepsNeighborsOfNarrowLanesApart) {
   ClusterOrder& first = grid(1);
   ClusterOrder& second = grid(2);
   write(first, 2, 8, 2);    // bytes 2 to 17

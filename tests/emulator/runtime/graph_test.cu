@@ -74,8 +74,8 @@ class GraphTest : public testing::Test {
     ASSERT_EQ(cudaStreamEndCapture(stream, &graph_), cudaSuccess);
   }
 
-  std::size_t node_count() {
-    std::size_t count = 0;
+  size_t node_count() {
+    size_t count = 0;
     EXPECT_EQ(cudaGraphGetNodes(graph_, nullptr, &count), cudaSuccess);
     return count;
   }
@@ -129,7 +129,7 @@ TEST_F(GraphTest, TellsTheTypesOfItsNodes) {
   ASSERT_EQ(cudaGraphAddEmptyNode(&empty, graph_, &node, 1), cudaSuccess);
   ASSERT_EQ(cudaGraphNodeGetType(empty, &type), cudaSuccess);
   EXPECT_EQ(type, cudaGraphNodeTypeEmpty);
-  std::size_t roots = 1;
+  size_t roots = 1;
   cudaGraphNode_t root = nullptr;
   ASSERT_EQ(cudaGraphGetRootNodes(graph_, &root, &roots), cudaSuccess);
   EXPECT_EQ(root, node);
@@ -191,7 +191,7 @@ TEST_F(GraphTest, AddsAndRemovesEdges) {
   const cudaGraphNode_t first = add_node(0, 1, {});
   const cudaGraphNode_t second = add_node(1, 1, {});
   ASSERT_EQ(cudaGraphAddDependencies(graph_, &first, &second, nullptr, 1), cudaSuccess);
-  std::size_t count = 0;
+  size_t count = 0;
   ASSERT_EQ(cudaGraphGetEdges(graph_, nullptr, nullptr, nullptr, &count), cudaSuccess);
   EXPECT_EQ(count, 1U);
   ASSERT_EQ(cudaGraphRemoveDependencies(graph_, &first, &second, nullptr, 1), cudaSuccess);
@@ -208,7 +208,7 @@ TEST_F(GraphTest, GivesBackTheDataOfAnEdge) {
   ASSERT_EQ(cudaGraphAddDependencies(graph_, &first, &second, &edge, 1), cudaSuccess);
   cudaGraphNode_t node = nullptr;
   cudaGraphEdgeData read{};
-  std::size_t count = 1;
+  size_t count = 1;
   EXPECT_EQ(cudaGraphNodeGetDependencies(second, &node, nullptr, &count), cudaErrorLossyQuery);
   count = 1;
   ASSERT_EQ(cudaGraphNodeGetDependencies(second, &node, &read, &count), cudaSuccess);
@@ -239,7 +239,7 @@ TEST_F(GraphTest, CapturesAForkAndAJoin) {
   sum<<<1, 1, 0, stream_>>>(values_, kCount);
   capture_end(stream_);
   EXPECT_EQ(node_count(), 4U);
-  std::size_t edges = 0;
+  size_t edges = 0;
   ASSERT_EQ(cudaGraphGetEdges(graph_, nullptr, nullptr, nullptr, &edges), cudaSuccess);
   EXPECT_EQ(edges, 4U);
   EXPECT_EQ(values(), (std::vector<int>{0, 0, 0, 0, 0}));  // nothing ran
@@ -270,7 +270,7 @@ TEST_F(GraphTest, CapturesAJoinWithTheAttributeAsProgrammaticEdges) {
   std::array<cudaGraphNode_t, 2> from{};
   std::array<cudaGraphNode_t, 2> to{};
   std::array<cudaGraphEdgeData, 2> edges{};
-  std::size_t count = edges.size();
+  size_t count = edges.size();
   ASSERT_EQ(cudaGraphGetEdges(graph_, from.data(), to.data(), edges.data(), &count), cudaSuccess);
   ASSERT_EQ(count, 2U);
   for (const cudaGraphEdgeData& edge : edges) {

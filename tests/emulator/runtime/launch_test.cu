@@ -48,7 +48,7 @@ __global__ void write_shape(unsigned* out) {
 template <class T>
 class DeviceValues {
  public:
-  explicit DeviceValues(std::size_t count) : count_(count) {
+  explicit DeviceValues(size_t count) : count_(count) {
     EXPECT_EQ(cudaMalloc(&values_, count * sizeof(T)), cudaSuccess);
     EXPECT_EQ(cudaMemset(values_, 0, count * sizeof(T)), cudaSuccess);
   }
@@ -63,7 +63,7 @@ class DeviceValues {
   }
 
  private:
-  std::size_t count_;
+  size_t count_;
   T* values_ = nullptr;
 };
 
@@ -138,8 +138,8 @@ TEST(Function, TellsItsNameAndParameters) {
   const char* name = nullptr;
   ASSERT_EQ(cudaFuncGetName(&name, reinterpret_cast<const void*>(take_parameters)), cudaSuccess);
   EXPECT_NE(std::string(name).find("take_parameters"), std::string::npos);
-  std::size_t offset = 0;
-  std::size_t size = 0;
+  size_t offset = 0;
+  size_t size = 0;
   ASSERT_EQ(cudaFuncGetParamInfo(reinterpret_cast<const void*>(take_parameters), 1, &offset, &size),
             cudaSuccess);
   EXPECT_EQ(offset, 8U);
@@ -170,7 +170,7 @@ TEST(Variable, IsReadAndWrittenBySymbol) {
   EXPECT_EQ(out.read()[0], 60.0F);
   ASSERT_EQ(cudaMemcpyFromSymbol(&value, counter, sizeof value), cudaSuccess);
   EXPECT_EQ(value, 21);
-  std::size_t size = 0;
+  size_t size = 0;
   ASSERT_EQ(cudaGetSymbolSize(&size, factors), cudaSuccess);
   EXPECT_EQ(size, sizeof factors);
 }

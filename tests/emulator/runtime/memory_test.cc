@@ -8,7 +8,7 @@
 
 namespace {
 
-std::vector<uint8_t> counting(std::size_t count) {
+std::vector<uint8_t> counting(size_t count) {
   std::vector<uint8_t> bytes(count);
   std::iota(bytes.begin(), bytes.end(), uint8_t{1});
   return bytes;
@@ -16,7 +16,7 @@ std::vector<uint8_t> counting(std::size_t count) {
 
 class Memory : public testing::Test {
  protected:
-  static constexpr std::size_t kBytes = 200;
+  static constexpr size_t kBytes = 200;
 
   void SetUp() override { ASSERT_EQ(cudaMalloc(&device_, kBytes), cudaSuccess); }
   void TearDown() override {
@@ -61,8 +61,8 @@ TEST_F(Memory, CopiesRowsBetweenPitches) {
   ASSERT_EQ(cudaMemcpy2D(device(), 20, bytes.data(), 12, 10, 5, cudaMemcpyHostToDevice),
             cudaSuccess);
   const std::vector<uint8_t> now = contents();
-  for (std::size_t row = 0; row < 5; ++row) {
-    for (std::size_t column = 0; column < 20; ++column) {
+  for (size_t row = 0; row < 5; ++row) {
+    for (size_t column = 0; column < 20; ++column) {
       EXPECT_EQ(now[row * 20 + column], column < 10 ? bytes[row * 12 + column] : 0);
     }
   }
@@ -72,7 +72,7 @@ TEST_F(Memory, FillsRows) {
   ASSERT_EQ(cudaMemset(device(), 1, kBytes), cudaSuccess);
   ASSERT_EQ(cudaMemset2D(device(), 50, 9, 3, 4), cudaSuccess);
   const std::vector<uint8_t> now = contents();
-  for (std::size_t i = 0; i < kBytes; ++i) EXPECT_EQ(now[i], i % 50 < 3 ? 9 : 1);
+  for (size_t i = 0; i < kBytes; ++i) EXPECT_EQ(now[i], i % 50 < 3 ? 9 : 1);
 }
 
 TEST_F(Memory, CopiesBoxes) {
@@ -86,9 +86,9 @@ TEST_F(Memory, CopiesBoxes) {
   parameters.kind = cudaMemcpyHostToDevice;
   ASSERT_EQ(cudaMemcpy3D(&parameters), cudaSuccess);
   const std::vector<uint8_t> now = contents();
-  for (std::size_t z = 0; z < 2; ++z) {
-    for (std::size_t y = 0; y < 3; ++y) {
-      for (std::size_t x = 0; x < 4; ++x) {
+  for (size_t z = 0; z < 2; ++z) {
+    for (size_t y = 0; y < 3; ++y) {
+      for (size_t x = 0; x < 4; ++x) {
         EXPECT_EQ(now[(z + 1) * 50 + (y + 2) * 10 + x + 1], bytes[z * 12 + y * 4 + x]);
       }
     }
@@ -185,7 +185,7 @@ TEST(Allocation, OfNothingIsANullPointer) {
 
 TEST(Allocation, BeyondTheDeviceFails) {
   void* pointer = nullptr;
-  EXPECT_EQ(cudaMalloc(&pointer, std::size_t{1} << 50), cudaErrorMemoryAllocation);
+  EXPECT_EQ(cudaMalloc(&pointer, size_t{1} << 50), cudaErrorMemoryAllocation);
   cudaGetLastError();
 }
 
@@ -199,7 +199,7 @@ TEST(Allocation, CannotBeFreedTwice) {
 
 TEST(Allocation, HasRowsOfAnAlignedPitch) {
   void* pointer = nullptr;
-  std::size_t pitch = 0;
+  size_t pitch = 0;
   ASSERT_EQ(cudaMallocPitch(&pointer, &pitch, 100, 7), cudaSuccess);
   EXPECT_GE(pitch, 100U);
   EXPECT_EQ(pitch % 32, 0U);

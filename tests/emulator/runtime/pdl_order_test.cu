@@ -43,7 +43,7 @@ __global__ void write(int* data, int value, Step step) {
   if (step.wait_last) cudaGridDependencySynchronize();
 }
 
-// Copies in[i], from the neighbouring block, to out[i].
+// Copies in[i], from the neighboring block, to out[i].
 __global__ void read(const volatile int* in, int* out, Step step) {
   if (step.wait_first) cudaGridDependencySynchronize();
   if (step.trigger_first) cudaTriggerProgrammaticLaunchCompletion();
@@ -216,7 +216,7 @@ TEST_F(PdlOrder, EventWithTimingInBetweenOrdersBothSidesInAStream) {
   EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
 }
 
-// Capture makes no node of the event, so the kernels become neighbours.
+// Capture makes no node of the event, so the kernels become neighbors.
 TEST_F(PdlOrder, EventInBetweenOrdersNothingOnceCaptured) {
   cudaEvent_t event = nullptr;
   ASSERT_EQ(cudaEventCreate(&event), cudaSuccess);
@@ -229,7 +229,7 @@ TEST_F(PdlOrder, EventInBetweenOrdersNothingOnceCaptured) {
   cudaGraphNode_t from = nullptr;
   cudaGraphNode_t to = nullptr;
   cudaGraphEdgeData edge{};
-  std::size_t count = 1;
+  size_t count = 1;
   ASSERT_EQ(cudaGraphGetEdges(graph, &from, &to, &edge, &count), cudaSuccess);
   EXPECT_EQ(count, 1U);
   EXPECT_EQ(edge.type, cudaGraphDependencyTypeProgrammatic);

@@ -5,35 +5,23 @@
 #include <string>
 #include <vector>
 
+#include "pdl/stream.h"
 #include "slipstream/engine.h"
-#include "tests/engine/support/golden.h"
+#include "tests/model/support/golden.h"
 
 namespace slipstream::engine::test {
 
-// A stream that is destroyed at the end of its scope.
-class EngineStream {
- public:
-  EngineStream();
-  ~EngineStream();
-  EngineStream(const EngineStream&) = delete;
-  EngineStream& operator=(const EngineStream&) = delete;
-  [[nodiscard]] cudaStream_t get() const { return stream_; }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
-
 class EngineRunner {
  public:
-  EngineRunner(const std::string& directory, KvFormat format, std::int64_t cache_tokens = 320);
+  EngineRunner(const std::string& directory, KvFormat format, int64_t cache_tokens = 320);
 
   [[nodiscard]] Engine& engine() { return engine_; }
   // A new sequence in place of the last one; its steps give the logits of their last token, other
   // rows are zero.
-  [[nodiscard]] Step start_sequence();
+  [[nodiscard]] model::test::Step start_sequence();
 
  private:
-  EngineStream stream_;
+  pdl::Stream stream_;
   Engine engine_;
   bool has_sequence_ = false;
   SequenceId sequence_{};

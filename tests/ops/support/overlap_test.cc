@@ -13,10 +13,10 @@ namespace {
 
 using test::make_tensor;
 
-std::array<std::uint8_t, 4096> memory;
+std::array<uint8_t, 4096> memory;
 
-Tensor bytes(std::int64_t offset, const std::vector<std::int64_t>& shape,
-             const std::vector<std::int64_t>& strides) {
+Tensor bytes(int64_t offset, const std::vector<int64_t>& shape,
+             const std::vector<int64_t>& strides) {
   return make_tensor(memory.data(), DType::kUInt8, shape, {offset, strides});
 }
 
@@ -52,9 +52,9 @@ TEST(MayOverlap, CountsElementsOfSeveralBytes) {
 // Marks every byte of every element.
 std::vector<bool> touched(const Tensor& tensor) {
   std::vector<bool> marks(memory.size(), false);
-  const auto base = static_cast<std::uint8_t*>(tensor.data) - memory.data();
-  for (std::int64_t i = 0; i < tensor.shape[0]; ++i) {
-    for (std::int64_t j = 0; j < tensor.shape[1]; ++j) {
+  const auto base = static_cast<uint8_t*>(tensor.data) - memory.data();
+  for (int64_t i = 0; i < tensor.shape[0]; ++i) {
+    for (int64_t j = 0; j < tensor.shape[1]; ++j) {
       marks[base + i * tensor.strides[0] + j * tensor.strides[1]] = true;
     }
   }
@@ -65,7 +65,7 @@ TEST(MayOverlap, AgreesWithMarkingEveryByteOfSlicesOfOneArray) {
   test::Random random(1);
   int overlapping = 0;
   for (int round = 0; round < 2000; ++round) {
-    const std::int64_t row = random.integer(1, 40);
+    const int64_t row = random.integer(1, 40);
     const auto slice = [&] {
       return bytes(random.integer(0, 300), {random.integer(1, 6), random.integer(1, row)},
                    {row, 1});
@@ -75,7 +75,7 @@ TEST(MayOverlap, AgreesWithMarkingEveryByteOfSlicesOfOneArray) {
     const std::vector<bool> marks_a = touched(a);
     const std::vector<bool> marks_b = touched(b);
     bool shared = false;
-    for (std::size_t i = 0; i < memory.size(); ++i) shared = shared || (marks_a[i] && marks_b[i]);
+    for (size_t i = 0; i < memory.size(); ++i) shared = shared || (marks_a[i] && marks_b[i]);
     overlapping += static_cast<int>(shared);
     ASSERT_FALSE(shared && !may_overlap(a, b)) << a.describe() << " and " << b.describe();
     const bool strides_count =

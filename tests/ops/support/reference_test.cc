@@ -86,7 +86,7 @@ TEST(BitsFromFloat, RoundsBFloat16TiesToEven) {
 TEST(BitsFromFloat, TakesEveryFinite16BitFloatBackToItself) {
   for (const DType dtype : {DType::kBFloat16, DType::kFloat16}) {
     for (int bits = 0; bits < 0x10000; ++bits) {
-      const float value = float_from_bits(static_cast<std::uint16_t>(bits), dtype);
+      const float value = float_from_bits(static_cast<uint16_t>(bits), dtype);
       if (std::isnan(value)) continue;
       ASSERT_EQ(bits_from_float(value, dtype), bits);
     }
@@ -150,7 +150,7 @@ INSTANTIATE_TEST_SUITE_P(BothLayouts, RotateReference,
 TEST(RotateReferenceOutside, GivesNanForAPositionOutsideTheTable) {
   const std::vector<float> cos_sin{1.0F, 0.0F};
   const RopeTable table{{cos_sin.data()}, 2, 1, 2, RopeLayout::kInterleaved};
-  for (const std::int64_t position : {-1, 1}) {
+  for (const int64_t position : {-1, 1}) {
     std::vector<float> head{1.0F, 2.0F};
     rotate_reference(table, position, head);
     EXPECT_TRUE(std::isnan(head[0]) && std::isnan(head[1])) << position;

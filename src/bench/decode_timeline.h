@@ -1,0 +1,39 @@
+// When the launches of a traced step ran.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <vector>
+
+#include "bench/step_bench.h"
+#include "pdl/instrument/stamps.h"
+
+namespace slipstream::bench {
+
+// Of one launch, in microseconds from the start of the step's first.
+struct LaunchTimes {
+  double start = 0;        // of the first CTA
+  double trigger = 0;      // of the last CTA; negative if none did
+  double wait_return = 0;  // of the first CTA
+  double end = 0;          // of the last CTA
+  double cta_work = 0;     // of a CTA from its wait's return to its end, on average
+  double sms = 0;          // different ones that its CTAs ran on
+  double exposed = 0;      // from the end of the launch before it: they sum up to the step
+};
+
+// Tells the launches of a step apart: a CTA returns from its wait behind the end of the launch
+// before and before the end of its own, so that in the order of these times each launch has its
+// CTAs side by side. Throws Error where the stamps are not those of the launches.
+[[nodiscard]] std::vector<LaunchTimes> launch_times(std::vector<trace::CtaStamps> stamps,
+                                                    std::span<const StepLaunch> launches);
+
+// Launch by launch, the median of several steps.
+[[nodiscard]] std::vector<LaunchTimes> median_times(
+    const std::vector<std::vector<LaunchTimes>>& steps);
+
+// One step without PDL and one with, as Perfetto and chrome://tracing read it.
+[[nodiscard]] nlohmann::json timeline_json(std::span<const StepLaunch> launches,
+                                           std::span<const LaunchTimes> pdl_off,
+                                           std::span<const LaunchTimes> pdl_on);
+
+}  // namespace slipstream::bench

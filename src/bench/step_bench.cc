@@ -1,0 +1,243 @@
+#include "bench/step_bench.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "bench/fill.h"
+#include "bench/step_bytes.h"
+#include "bench/synthetic_weights.h"
+#include "model/released_models.h"
+#include "pdl/launch_observer.h"
+#include "slipstream/error.h"
+#include "step/decode_step.h"
+#include "step/device_memory.h"
+
+namespace slipstream::bench {
+namespace {
+
+using step::kernels::kPageSize;
+
+constexpr int kRoomBehindContext = 64;  // positions that steps without a reset may take
+constexpr float kLatentDeviation = 0.5F;
+constexpr float kIndexKeyDeviation = 32;
+
+model::Checkpoint make_shapes(const BenchModel& model) {
+  model::Checkpoint shapes = model::Checkpoint::without_tensors(
+      model::model_shape(model.name_or_file, model.layers), {model.tp, 0});
+  step::require_device_memory(synthetic_weight_bytes(shapes), "the weights");
+  return shapes;
+}
+
+// Latent rows and index keys of every position, as if a prompt had been there.
+void fill_cache(const step::LayerCache& cache, bool fp8_rows, uint64_t seed,
+                const pdl::LaunchOptions& options) {
+  ValueTable latent = normal_bf16(kLatentDeviation);
+  // As codes of 656-byte rows, the second byte of a value must not be a NaN.
+  for (uint16_t& bits : latent.bits) bits &= fp8_rows ? 0xFF80 : 0xFFFF;
+  launch_fill(cache.latent.data(), cache.latent.bytes(), seed, latent, options);
+  if (fp8_rows) {
+    constexpr int kRowFloats = step::kernels::kFp8RowBytes / 4;
+    constexpr int kScales = step::kernels::kLatent / 4;  // behind the codes
+    launch_fill_floats({.target = {reinterpret_cast<float*>(cache.latent.data())},
+                        .count = cache.latent.bytes() / 4,
+                        .period = kRowFloats,
+                        .begin = kScales,
+                        .end = kScales + 4,
+                        .value = 0.25F},
+                       options);
+  }
+  if (cache.index_keys.bytes() == 0) return;
+  launch_fill(cache.index_keys.data(), cache.index_keys.bytes(), ~seed,
+              normal_e4m3(kIndexKeyDeviation), options);
+  launch_fill_floats({.target = {reinterpret_cast<float*>(cache.index_keys.data())},
+                      .count = cache.index_keys.bytes() / 4,
+                      .period = step::kernels::kIndexPageBytes / 4,
+                      .begin = kPageSize * step::kernels::kIndexWidth / 4,
+                      .end = step::kernels::kIndexPageBytes / 4,
+                      .value = 1.0F / kIndexKeyDeviation},
+                     options);
+}
+
+class SyntheticStep final : public StepBench {
+ public:
+  SyntheticStep(const BenchModel& model, cudaStream_t stream)
+      : stream_(stream),
+        shapes_(make_shapes(model)),
+        weights_(shapes_.config(), synthetic_weights(shapes_, stream)) {
+    synchronize();
+  }
+
+  [[nodiscard]] int layers() const override { return config().num_hidden_layers; }
+  [[nodiscard]] int64_t weight_bytes() const override { return weights_.bytes(); }
+
+  [[nodiscard]] int64_t cache_bytes(const StepShape& shape) const override {
+    const int64_t row =
+        shape.fp8_rows ? step::kernels::kFp8RowBytes : step::kernels::kLatentRow * 2;
+    int64_t bytes = 0;
+    for (int layer = 0; layer < layers(); ++layer) {
+      const bool has_keys = config().indexer_type(layer) == model::IndexerType::kFull;
+      bytes += pages(shape) * (kPageSize * row + (has_keys ? step::kernels::kIndexPageBytes : 0));
+    }
+    return bytes;
+  }
+
+  void set_shape(const StepShape& shape) override {
+    check(shape);
+    step_.reset();
+    caches_.clear();
+    workspace_.reset();
+    shape_ = shape;
+    const int positions = pages_per_sequence(shape) * kPageSize;
+    workspace_.emplace(shapes_, shape.batch, positions);
+    step::require_device_memory(cache_bytes(shape),
+                                fmt::format("caches of {} x {} positions", shape.batch, positions));
+    for (int layer = 0; layer < layers(); ++layer) {
+      const bool has_keys = config().indexer_type(layer) == model::IndexerType::kFull;
+      caches_.push_back(
+          step::make_layer_cache({static_cast<int>(pages(shape)), shape.fp8_rows}, has_keys));
+      fill_cache(caches_.back(), shape.fp8_rows, 1000 + layer, {.stream = stream_});
+    }
+    set_pages();
+    step_.emplace(shapes_, weights_, *workspace_, shape.fp8_rows);
+    reset(0);
+  }
+
+  void reset(int steps_before) override {
+    rows_.clear();
+    for (int i = 0; i < shape_.batch; ++i) {
+      // Tokens spread over the vocabulary.
+      const auto token =
+          static_cast<int>((i + 1) * int64_t{config().vocab_size} / (shape_.batch + 1));
+      rows_.push_back({.token = token,
+                       .position = std::max(shape_.context - 1 - steps_before, 0),
+                       .sequence = i});
+    }
+    check_cuda(cudaMemcpyAsync(workspace_->rows.data(), rows_.data(),
+                               rows_.size() * sizeof(step::kernels::StepRow),
+                               cudaMemcpyHostToDevice, stream_),
+               "copy of the step's tokens");
+  }
+
+  void enqueue(const pdl::LaunchOptions& options) override {
+    step_->enqueue(shape_.batch, caches_, options);
+  }
+
+  [[nodiscard]] StepOutput output() const override {
+    synchronize();
+    StepOutput result;
+    result.logits.resize(static_cast<size_t>(shape_.batch) * weights_.head().rows);
+    result.sampled.resize(shape_.batch);
+    check_cuda(cudaMemcpy(result.logits.data(), workspace_->logits.data(),
+                          result.logits.size() * sizeof(float), cudaMemcpyDeviceToHost),
+               "copy of the logits");
+    check_cuda(cudaMemcpy(result.sampled.data(), workspace_->sampled.data(),
+                          result.sampled.size() * sizeof(int), cudaMemcpyDeviceToHost),
+               "copy of the sampled tokens");
+    return result;
+  }
+
+  [[nodiscard]] std::vector<StepLaunch> launches() override {
+    std::vector<StepLaunch> launches;
+    std::vector<std::vector<step::kernels::ExpertChoice>> choices;
+    reset(0);
+    {
+      const pdl::LaunchObserver observer([&](const pdl::KernelDeclaration& declaration,
+                                             const pdl::LaunchShape& shape,
+                                             const pdl::LaunchOptions& /*options*/) {
+        launches.push_back({.stage = {},
+                            .kernel = declaration.name,
+                            .ctas = static_cast<int>(shape.grid.x * shape.grid.y * shape.grid.z),
+                            .threads = static_cast<int>(shape.block.x),
+                            .shared_bytes = static_cast<int64_t>(shape.dynamic_shared_bytes)});
+        if (launches.back().kernel == "routed_experts") choices.push_back(read_choices());
+      });
+      enqueue({.stream = stream_, .pdl = false});
+    }
+    synchronize();
+    StepBytes(shapes_, weights_, shape_).describe(launches, distinct_experts(choices));
+    return launches;
+  }
+
+ private:
+  [[nodiscard]] const model::ModelConfig& config() const { return shapes_.config(); }
+
+  static int pages_per_sequence(const StepShape& shape) {
+    return (shape.context + kRoomBehindContext + kPageSize - 1) / kPageSize;
+  }
+  static int64_t pages(const StepShape& shape) {
+    return int64_t{shape.batch} * pages_per_sequence(shape);
+  }
+
+  void check(const StepShape& shape) const {
+    if (shape.batch < 1 || shape.batch > step::kernels::kMaxRows) {
+      throw InvalidArgument(
+          fmt::format("batch must be 1 to {}, is {}", step::kernels::kMaxRows, shape.batch));
+    }
+    const int most = config().max_position_embeddings;
+    if (shape.context < 1 || shape.context > most) {
+      throw InvalidArgument(fmt::format("context must be 1 to {}, is {}", most, shape.context));
+    }
+  }
+
+  // Pages of all sequences in turn, as they come where sequences grow together.
+  void set_pages() {
+    std::vector<int> table(pages(shape_));
+    const int per_sequence = pages_per_sequence(shape_);
+    for (int i = 0; i < static_cast<int>(table.size()); ++i) {
+      table[i] = i % per_sequence * shape_.batch + i / per_sequence;
+    }
+    check_cuda(cudaMemcpy(workspace_->pages.data(), table.data(), table.size() * sizeof(int),
+                          cudaMemcpyHostToDevice),
+               "copy of the page table");
+  }
+
+  // What the launch just enqueued chose.
+  [[nodiscard]] std::vector<step::kernels::ExpertChoice> read_choices() const {
+    std::vector<step::kernels::ExpertChoice> result(static_cast<size_t>(shape_.batch) *
+                                                    config().num_experts_per_tok);
+    check_cuda(
+        cudaMemcpyAsync(result.data(), workspace_->choices.data(),
+                        result.size() * sizeof(result.front()), cudaMemcpyDeviceToHost, stream_),
+        "copy of the chosen experts");
+    synchronize();
+    return result;
+  }
+
+  [[nodiscard]] std::vector<int> distinct_experts(
+      const std::vector<std::vector<step::kernels::ExpertChoice>>& choices) const {
+    std::vector<int> result(layers());
+    size_t next = 0;
+    for (int layer = 0; layer < layers() && next < choices.size(); ++layer) {
+      if (config().mlp_type(layer) == model::MlpType::kDense) continue;
+      std::set<int> experts;
+      for (const step::kernels::ExpertChoice& choice : choices[next]) experts.insert(choice.expert);
+      ++next;
+      result[layer] = static_cast<int>(experts.size());
+    }
+    return result;
+  }
+
+  void synchronize() const {
+    check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize of the step's stream");
+  }
+
+  cudaStream_t stream_;
+  model::Checkpoint shapes_;
+  step::Weights weights_;
+  StepShape shape_;
+  std::optional<step::Workspace> workspace_;
+  std::vector<step::LayerCache> caches_;
+  std::optional<step::DecodeStep> step_;
+  std::vector<step::kernels::StepRow> rows_;
+};
+
+}  // namespace
+
+std::unique_ptr<StepBench> make_step_bench(const BenchModel& model, cudaStream_t stream) {
+  return std::make_unique<SyntheticStep>(model, stream);
+}
+
+}  // namespace slipstream::bench

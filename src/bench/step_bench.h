@@ -1,0 +1,70 @@
+// One rank's decode step of a model with synthetic weights, for measurements.
+//
+// The engine is built twice: once as it is, and once with kernels that record when they start, wait
+// and end (namespace engine_traced, see trace/recorder.h). Both offer this interface.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "slipstream/launch.h"
+
+namespace slipstream::bench {
+
+struct BenchModel {
+  std::string name_or_file;
+  int layers = 0;  // the first ones only; 0: all
+  int tp = 1;      // its rank 0
+};
+
+struct StepShape {
+  int batch = 1;          // sequences with one token each
+  int context = 1;        // positions that each token sees, itself included
+  bool fp8_rows = false;  // 656-byte latent rows
+};
+
+// One launch of a step.
+struct StepLaunch {
+  std::string stage;   // what it is for; equal ones can be compared
+  std::string kernel;  // its declaration's name
+  int layer = 0;       // num_hidden_layers: behind the last one
+  int ctas = 0;
+  int threads = 0;           // of a CTA
+  int64_t shared_bytes = 0;  // dynamic
+  double bytes = 0;          // that it must move: weights, caches, activations
+};
+
+struct StepOutput {
+  std::vector<float> logits;  // [batch, vocabulary of this rank]
+  std::vector<int> sampled;   // [batch]
+};
+
+class StepBench {
+ public:
+  StepBench() = default;
+  virtual ~StepBench() = default;
+  StepBench(const StepBench&) = delete;
+  StepBench& operator=(const StepBench&) = delete;
+
+  [[nodiscard]] virtual int layers() const = 0;
+  [[nodiscard]] virtual int64_t weight_bytes() const = 0;
+  [[nodiscard]] virtual int64_t cache_bytes(const StepShape& shape) const = 0;
+  // Makes caches for steps of this shape, in place of those before it. Throws InvalidArgument where
+  // memory or the model's positions do not suffice.
+  virtual void set_shape(const StepShape& shape) = 0;
+  // Puts the step's tokens `steps_before` positions before the last one of the context.
+  virtual void reset(int steps_before) = 0;
+  virtual void enqueue(const pdl::LaunchOptions& options) = 0;
+  // Of the last step, which has ended.
+  [[nodiscard]] virtual StepOutput output() const = 0;
+  // The launches of a step, in order. Runs it, because routing decides about bytes.
+  [[nodiscard]] virtual std::vector<StepLaunch> launches() = 0;
+};
+
+// Makes the weights. Throws InvalidArgument for an unknown model, or one that does not fit.
+[[nodiscard]] std::unique_ptr<StepBench> make_step_bench(const BenchModel& model,
+                                                         cudaStream_t stream);
+
+}  // namespace slipstream::bench

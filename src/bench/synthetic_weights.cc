@@ -1,0 +1,114 @@
+#include "bench/synthetic_weights.h"
+
+#include <cmath>
+
+#include "bench/fill.h"
+
+namespace slipstream::bench {
+namespace {
+
+constexpr float kCodeDeviation = 128;  // of e4m3 codes: the largest quantile stays below 448
+
+class SyntheticWeights final : public step::WeightSource {
+ public:
+  SyntheticWeights(const model::Checkpoint& shapes, cudaStream_t stream)
+      : shapes_(shapes), stream_(stream), codes_(normal_e4m3(kCodeDeviation)) {}
+
+  step::PackedMatrix matrix(const std::string& name) override {
+    const model::MatrixShape shape = shapes_.local_shape(name);
+    return make(shape.rows, shape.columns, shape.kind == model::TensorKind::kLinear);
+  }
+
+  pdl::Constant<float> vector(const std::string& name) override {
+    const bool is_bias = name.ends_with("bias");
+    return store_.upload(std::vector<float>(shapes_.vector_size(name), is_bias ? 0.0F : 1.0F));
+  }
+
+  pdl::Constant<__nv_bfloat16> embedding() override {
+    const model::MatrixShape shape = shapes_.local_shape("model.embed_tokens.weight");
+    const int64_t bytes = int64_t{shape.rows} * shape.columns * 2;
+    void* target = store_.allocate(bytes);
+    launch_fill(target, bytes, next_seed_++, normal_bf16(1), {.stream = stream_});
+    return {static_cast<const __nv_bfloat16*>(target)};
+  }
+
+  step::GatedMlpWeights gated_mlp(const std::string& prefix) override { return gated(prefix, 1); }
+
+  step::GatedMlpWeights experts(int layer) override {
+    return gated(model::expert_prefix(layer, 0), shapes_.config().n_routed_experts);
+  }
+
+  step::AbsorbedWeights absorbed(int /*layer*/) override {
+    const model::ModelConfig& config = shapes_.config();
+    const int heads = shapes_.local_heads();
+    return {make(heads * config.kv_lora_rank, config.qk_nope_head_dim, false),
+            make(heads * config.v_head_dim, config.kv_lora_rank, false)};
+  }
+
+  [[nodiscard]] int64_t bytes() const override { return store_.bytes(); }
+
+ private:
+  step::GatedMlpWeights gated(const std::string& prefix, int count) {
+    const model::MatrixShape gate = shapes_.local_shape(prefix + "gate_proj.weight");
+    const model::MatrixShape down = shapes_.local_shape(prefix + "down_proj.weight");
+    return {make(2 * gate.rows, gate.columns, true, count),
+            make(down.rows, down.columns, true, count)};
+  }
+
+  step::PackedMatrix make(int rows, int columns, bool is_fp8, int count = 1) {
+    const step::PackedMatrix matrix = store_.allocate_matrix(rows, columns, is_fp8, count);
+    const int64_t tiles = int64_t{matrix.tile_count()} * count;
+    const float deviation = 1 / std::sqrt(static_cast<float>(columns));
+    const pdl::LaunchOptions options{.stream = stream_};
+    launch_fill(const_cast<std::byte*>(matrix.tiles.get()), tiles * matrix.tile_bytes(),
+                next_seed_++, is_fp8 ? codes_ : normal_bf16(deviation), options);
+    if (!is_fp8) return matrix;
+    // The released scales are powers of two.
+    const float scale = std::exp2(std::round(std::log2(deviation / kCodeDeviation)));
+    launch_fill_floats({.target = {const_cast<float*>(matrix.scales.get())},
+                        .count = tiles * matrix.groups(),
+                        .period = 1,
+                        .begin = 0,
+                        .end = 1,
+                        .value = scale},
+                       options);
+    return matrix;
+  }
+
+  const model::Checkpoint& shapes_;
+  cudaStream_t stream_;
+  ValueTable codes_;
+  step::DeviceStore store_;
+  uint64_t next_seed_ = 1;
+};
+
+int64_t bytes_of(const model::Checkpoint& shapes, const model::TensorSpec& spec) {
+  if (spec.kind == model::TensorKind::kVector) return spec.shape[0] * 4;
+  const model::MatrixShape shape = shapes.local_shape(spec.name);
+  const int64_t elements = int64_t{shape.rows} * shape.columns;
+  // kv_b is kept in bf16; a scale stands for 16 rows.
+  const bool is_fp8 =
+      spec.kind == model::TensorKind::kLinear && !spec.name.ends_with("kv_b_proj.weight");
+  return is_fp8 ? elements + 4 * (elements / (int64_t{16} * 128)) : elements * 2;
+}
+
+}  // namespace
+
+std::unique_ptr<step::WeightSource> synthetic_weights(const model::Checkpoint& shapes,
+                                                      cudaStream_t stream) {
+  return std::make_unique<SyntheticWeights>(shapes, stream);
+}
+
+int64_t synthetic_weight_bytes(const model::Checkpoint& shapes) {
+  int64_t bytes = 0;
+  for (const model::TensorSpec& spec : model::outer_tensors(shapes.config()))
+    bytes += bytes_of(shapes, spec);
+  for (int layer = 0; layer < shapes.config().num_hidden_layers; ++layer) {
+    for (const model::TensorSpec& spec : model::layer_tensors(shapes.config(), layer)) {
+      bytes += bytes_of(shapes, spec);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace slipstream::bench

@@ -1,0 +1,21 @@
+// Weights of the right sizes and formats and with random values, made on the device: for
+// measurements of models that nobody has to download.
+#pragma once
+
+#include <memory>
+
+#include "model/checkpoint.h"
+#include "step/weights.h"
+
+namespace slipstream::bench {
+
+// Linears are fp8, everything else as the released checkpoints have it. Values are normal, scaled
+// so that activations keep their size from layer to layer. `shapes` and `stream` outlive the
+// source.
+[[nodiscard]] std::unique_ptr<step::WeightSource> synthetic_weights(const model::Checkpoint& shapes,
+                                                                    cudaStream_t stream);
+
+// Bytes that they take, to within the padding of rows to 16.
+[[nodiscard]] int64_t synthetic_weight_bytes(const model::Checkpoint& shapes);
+
+}  // namespace slipstream::bench

@@ -1,0 +1,304 @@
+#include "check/analysis/evaluate.h"
+
+#include <algorithm>
+
+namespace slipstream::check {
+namespace {
+
+constexpr Value kUnknownValue{};
+
+Value known(int64_t number, bool same_in_warp) {
+  return {.known = true, .same_in_warp = same_in_warp, .number = number};
+}
+
+Value coordinate(int32_t value, bool same_in_warp) {
+  return value < 0 ? kUnknownValue : known(value, same_in_warp);
+}
+
+// Brings a result to the width and sign that later comparisons expect: 32-bit results are kept as
+// unsigned numbers.
+int64_t truncate(int64_t value, bool wide) {
+  return wide ? value : static_cast<int64_t>(static_cast<uint32_t>(value));
+}
+
+int64_t sign_extend(int64_t value, bool wide) {
+  return wide ? value : static_cast<int64_t>(static_cast<int32_t>(value));
+}
+
+int64_t logic3(int64_t a, int64_t b, int64_t c, int64_t table) {
+  uint64_t result = 0;
+  for (unsigned i = 0; i < 8; ++i) {
+    if (((table >> i) & 1) == 0) continue;
+    const int64_t ta = (i & 4U) != 0 ? a : ~a;
+    const int64_t tb = (i & 2U) != 0 ? b : ~b;
+    const int64_t tc = (i & 1U) != 0 ? c : ~c;
+    result |= static_cast<uint64_t>(ta & tb & tc);
+  }
+  return static_cast<int64_t>(result);
+}
+
+bool compare(Comparison comparison, bool is_signed, bool wide, int64_t a, int64_t b) {
+  const int64_t sa = sign_extend(a, wide);
+  const int64_t sb = sign_extend(b, wide);
+  const auto ua = static_cast<uint64_t>(truncate(a, wide));
+  const auto ub = static_cast<uint64_t>(truncate(b, wide));
+  const bool less = is_signed ? sa < sb : ua < ub;
+  const bool equal = ua == ub;
+  switch (comparison) {
+    case Comparison::kNever:
+      return false;
+    case Comparison::kLess:
+      return less;
+    case Comparison::kEqual:
+      return equal;
+    case Comparison::kLessEqual:
+      return less || equal;
+    case Comparison::kGreater:
+      return !less && !equal;
+    case Comparison::kNotEqual:
+      return !equal;
+    case Comparison::kGreaterEqual:
+      return !less;
+    case Comparison::kAlways:
+      return true;
+  }
+  return false;
+}
+
+int64_t shift(Compute compute, int64_t value, int64_t amount, bool wide) {
+  const int64_t width = wide ? 64 : 32;
+  if (amount < 0 || amount >= width) {
+    return compute == Compute::kShiftRightSigned && sign_extend(value, wide) < 0 ? -1 : 0;
+  }
+  switch (compute) {
+    case Compute::kShiftLeft:
+      return static_cast<int64_t>(static_cast<uint64_t>(value) << amount);
+    case Compute::kShiftRight:
+      return static_cast<int64_t>(static_cast<uint64_t>(truncate(value, wide)) >> amount);
+    default:
+      return sign_extend(value, wide) >> amount;
+  }
+}
+
+bool decides(const Instruction& instruction) { return instruction.action != Action::kNone; }
+
+bool is_followed(const Instruction& instruction) {
+  return instruction.compute != Compute::kOpaque && instruction.action == Action::kNone;
+}
+
+}  // namespace
+
+Slice::Slice(const Function& function) : slots_(function.register_count, kNone) {
+  std::vector<std::vector<uint32_t>> definitions(function.register_count);
+  std::vector<uint32_t> work;
+  for (uint32_t i = 0; i < function.instructions.size(); ++i) {
+    const Instruction& instruction = function.instructions[i];
+    for (const uint32_t reg : function.destinations_of(instruction)) {
+      definitions[reg].push_back(i);
+    }
+    if (!decides(instruction)) continue;
+    if (instruction.guard != kNone) add(register_operand(instruction.guard), work);
+    if (touches_memory(instruction.action)) continue;
+    for (const Operand& source : function.sources_of(instruction)) add(source, work);
+  }
+  while (!work.empty()) {
+    const uint32_t reg = work.back();
+    work.pop_back();
+    for (const uint32_t i : definitions[reg]) {
+      const Instruction& instruction = function.instructions[i];
+      if (instruction.guard != kNone) add(register_operand(instruction.guard), work);
+      if (instruction.compute == Compute::kElect) depends_on_thread_ = true;
+      if (!is_followed(instruction)) continue;
+      for (const Operand& source : function.sources_of(instruction)) add(source, work);
+    }
+  }
+}
+
+void Slice::add(const Operand& operand, std::vector<uint32_t>& work) {
+  switch (operand.kind) {
+    case OperandKind::kRegister:
+      if (slots_[operand.index] == kNone) {
+        slots_[operand.index] = size_++;
+        work.push_back(operand.index);
+      }
+      break;
+    case OperandKind::kThreadY:
+    case OperandKind::kThreadZ:
+      depends_on_y_ = true;
+      depends_on_thread_ = true;
+      break;
+    case OperandKind::kThreadX:
+    case OperandKind::kLane:
+    case OperandKind::kWarp:
+      depends_on_thread_ = true;
+      break;
+    default:
+      break;
+  }
+}
+
+bool join(Environment& into, const Environment& other) {
+  bool changed = false;
+  for (size_t i = 0; i < into.size(); ++i) {
+    if (!other[i] || into[i] == other[i]) continue;
+    const std::optional<Value> before = into[i];
+    if (!into[i]) {
+      into[i] = other[i];
+    } else if (into[i]->known && other[i]->known && into[i]->number == other[i]->number) {
+      into[i]->same_in_warp = into[i]->same_in_warp && other[i]->same_in_warp;
+    } else {
+      into[i] = kUnknownValue;
+    }
+    changed = changed || into[i] != before;
+  }
+  return changed;
+}
+
+Value Evaluator::operand(const Operand& operand, const Environment& environment) const {
+  switch (operand.kind) {
+    case OperandKind::kRegister: {
+      const uint32_t slot = slice_.slot(operand.index);
+      return slot == kNone ? kUnknownValue : environment[slot].value_or(kUnknownValue);
+    }
+    case OperandKind::kImmediate:
+      return known(operand.value, true);
+    case OperandKind::kThreadX:
+      return coordinate(thread_.x, false);
+    case OperandKind::kThreadY:
+      return coordinate(thread_.y, false);
+    case OperandKind::kThreadZ:
+      return coordinate(thread_.z, false);
+    case OperandKind::kLane:
+      return coordinate(thread_.lane, false);
+    case OperandKind::kWarp:
+      return coordinate(thread_.warp, true);
+    case OperandKind::kBlockDimension:
+      return operand.value == 0 ? coordinate(thread_.block_threads, true) : kUnknownValue;
+    default:
+      return kUnknownValue;
+  }
+}
+
+std::optional<bool> Evaluator::guard(const Instruction& instruction,
+                                     const Environment& environment) const {
+  if (instruction.guard == kNone) return true;
+  const Value value = operand(register_operand(instruction.guard), environment);
+  if (!value.known) return std::nullopt;
+  return (value.number != 0) != instruction.guard_negated;
+}
+
+std::optional<bool> Evaluator::condition(const Instruction& branch,
+                                         const Environment& environment) const {
+  std::optional<bool> result = guard(branch, environment);
+  for (const Operand& source : function_.sources_of(branch)) {
+    const Value value = operand(source, environment);
+    const bool holds = (value.number != 0) != source.negated;
+    if (value.known && !holds) return false;
+    if (!value.known) result = result == false ? result : std::nullopt;
+  }
+  return result;
+}
+
+Value Evaluator::compute(const Instruction& i, const Environment& environment) const {
+  const auto sources = function_.sources_of(i);
+  if (i.compute == Compute::kElect) return coordinate(thread_.lane == 0 ? 1 : 0, false);
+  Value value[3];
+  bool all_known = true;
+  bool same_in_warp = true;
+  if (i.compute == Compute::kOpaque || sources.empty()) return kUnknownValue;
+  int64_t sum = 0;
+  for (size_t s = 0; s < sources.size(); ++s) {
+    Value one = operand(sources[s], environment);
+    all_known = all_known && one.known;
+    same_in_warp = same_in_warp && one.same_in_warp;
+    if (sources[s].negated) {
+      const bool is_predicate = i.compute == Compute::kPredicateLogic3 ||
+                                i.compute == Compute::kSelect || i.compute == Compute::kCompare;
+      one.number = is_predicate ? static_cast<int64_t>(one.number == 0) : -one.number;
+    }
+    sum = static_cast<int64_t>(static_cast<uint64_t>(sum) + static_cast<uint64_t>(one.number));
+    if (s < 3) value[s] = one;
+  }
+  if (i.compute == Compute::kSelect && value[0].known) {
+    return value[0].number != 0 ? value[1] : value[2];
+  }
+  if (!all_known) return kUnknownValue;
+  const int64_t a = value[0].number;
+  const int64_t b = value[1].number;
+  const int64_t c = value[2].number;
+  const auto product = [&] {
+    return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+  };
+  const auto number = [&](int64_t result) { return known(truncate(result, i.wide), same_in_warp); };
+  switch (i.compute) {
+    case Compute::kMove:
+      return known(truncate(a, i.wide), same_in_warp);
+    case Compute::kAdd:
+      return number(sum);
+    case Compute::kSubtract:
+      return number(static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b)));
+    case Compute::kMultiply:
+      return number(product());
+    case Compute::kMultiplyAdd:
+      return number(
+          static_cast<int64_t>(static_cast<uint64_t>(product()) + static_cast<uint64_t>(c)));
+    case Compute::kShiftLeft:
+      return number(shift(i.compute, a, b, i.wide));
+    case Compute::kShiftRight:
+    case Compute::kShiftRightSigned: {
+      Value result = number(shift(i.compute, a, b, i.wide));
+      // Warps are 32 threads in a row: the bits above a coordinate's lowest five are the warp's.
+      result.same_in_warp = result.same_in_warp || (b >= 5 && thread_.y <= 0);
+      return result;
+    }
+    case Compute::kAnd:
+      return number(a & b);
+    case Compute::kOr:
+      return number(a | b);
+    case Compute::kXor:
+      return number(a ^ b);
+    case Compute::kNot:
+      return number(~a);
+    case Compute::kLogic3:
+      return number(logic3(a, b, c, i.immediate));
+    case Compute::kPredicateLogic3:
+      return known(logic3(a, b, c, i.immediate) & 1, same_in_warp);
+    case Compute::kMinimum:
+      return number(compare(Comparison::kLess, i.is_signed, i.wide, a, b) ? a : b);
+    case Compute::kMaximum:
+      return number(compare(Comparison::kLess, i.is_signed, i.wide, a, b) ? b : a);
+    case Compute::kBroadcast:
+      return value[0].same_in_warp ? value[0] : kUnknownValue;
+    case Compute::kSelect:
+      return value[1];
+    case Compute::kCompare: {
+      const bool result = compare(i.comparison, i.is_signed, i.wide, a, b);
+      const bool other = sources.size() < 3 || c != 0;
+      const bool combined = i.combine == Combine::kAnd  ? result && other
+                            : i.combine == Combine::kOr ? result || (sources.size() >= 3 && other)
+                                                        : result != (sources.size() >= 3 && other);
+      return known(combined ? 1 : 0, same_in_warp);
+    }
+    default:
+      return kUnknownValue;
+  }
+}
+
+void Evaluator::execute(const Instruction& instruction, bool certain,
+                        Environment& environment) const {
+  bool first = true;
+  for (const uint32_t reg : function_.destinations_of(instruction)) {
+    const uint32_t slot = slice_.slot(reg);
+    if (slot != kNone) {
+      const bool computed =
+          instruction.action == Action::kNone && (first || instruction.elementwise);
+      const Value value = computed ? compute(instruction, environment) : kUnknownValue;
+      const std::optional<Value> before = environment[slot];
+      const bool keeps = certain || (before && *before == value);
+      environment[slot] = keeps ? value : kUnknownValue;
+    }
+    first = false;
+  }
+}
+
+}  // namespace slipstream::check

@@ -1,0 +1,274 @@
+#include "check/analysis/kernel_code.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <tuple>
+
+namespace slipstream::check {
+namespace {
+
+// The types between the outermost parentheses of a demangled signature.
+std::vector<std::string> split_parameters(const std::string& demangled) {
+  std::vector<std::string> types;
+  if (demangled.empty() || demangled.back() != ')') return types;
+  int depth = 0;
+  size_t end = demangled.size() - 1;
+  for (size_t i = demangled.size(); i-- > 0;) {
+    const char c = demangled[i];
+    if (c == ')' || c == '>') ++depth;
+    const bool separates = (c == ',' && depth == 1) || (c == '(' && depth == 1);
+    if (separates) {
+      const size_t first = demangled.find_first_not_of(' ', i + 1);
+      if (first < end) types.push_back(demangled.substr(first, end - first));
+      end = i;
+    }
+    if (c == '(' || c == '<') --depth;
+    if (depth == 0 && c == '(') break;
+  }
+  std::reverse(types.begin(), types.end());
+  return types;
+}
+
+// Orders roles by how much harm an early access does.
+int danger(Role role) {
+  switch (role) {
+    case Role::kConstant:
+      return 0;
+    case Role::kPrivate:
+      return 1;
+    case Role::kHandedOver:
+      return 2;
+    case Role::kUnknown:
+      return 3;
+    case Role::kHandsOver:
+      return 4;
+    case Role::kWritten:
+      return 5;
+    case Role::kProduced:
+      return 6;
+  }
+  return 3;
+}
+
+// Registers whose value differs between threads or CTAs.
+std::vector<bool> varying_registers(const Function& function) {
+  std::vector<bool> varies(function.register_count);
+  const auto operand_varies = [&](const Operand& operand) {
+    switch (operand.kind) {
+      case OperandKind::kRegister:
+        return static_cast<bool>(varies[operand.index]);
+      case OperandKind::kThreadX:
+      case OperandKind::kThreadY:
+      case OperandKind::kThreadZ:
+      case OperandKind::kLane:
+      case OperandKind::kWarp:
+      case OperandKind::kBlockIndex:
+        return true;
+      default:
+        return false;
+    }
+  };
+  bool changed = true;
+  while (changed) {
+    changed = false;
+    for (const Instruction& instruction : function.instructions) {
+      const auto sources = function.sources_of(instruction);
+      const bool result = instruction.compute == Compute::kElect ||
+                          std::any_of(sources.begin(), sources.end(), operand_varies);
+      if (!result) continue;
+      for (const uint32_t reg : function.destinations_of(instruction)) {
+        changed = changed || !varies[reg];
+        varies[reg] = true;
+      }
+    }
+  }
+  return varies;
+}
+
+}  // namespace
+
+bool Subject::operator<(const Subject& other) const {
+  return std::lexicographical_compare(origins.begin(), origins.end(), other.origins.begin(),
+                                      other.origins.end(), [](const Origin& a, const Origin& b) {
+                                        return std::tie(a.kind, a.value) <
+                                               std::tie(b.kind, b.value);
+                                      });
+}
+
+KernelCode::KernelCode(Function function, std::string image, const KernelLaunch* launch,
+                       std::vector<GraphEdge> edges)
+    : function_(std::move(function)),
+      image_(std::move(image)),
+      demangled_(demangle(function_.name)),
+      launch_(launch),
+      edges_(std::move(edges)),
+      flow_(build_control_flow(function_)) {
+  origins_ = find_origins(function_);
+  analysis_ = std::make_unique<OrderingAnalysis>(function_, flow_,
+                                                 launch_ == nullptr ? 0 : launch_->block_threads);
+  ordering_ = analysis_->run();
+  read_parameter_types();
+}
+
+std::optional<bool> KernelCode::pdl() const {
+  return launch_ == nullptr ? std::nullopt : launch_->pdl;
+}
+
+void KernelCode::read_parameter_types() {
+  parameter_types_ = split_parameters(demangled_);
+  if (parameter_types_.size() != function_.parameters.size()) parameter_types_.clear();
+}
+
+std::string KernelCode::describe_parameter(int64_t offset) const {
+  for (size_t i = 0; i < function_.parameters.size(); ++i) {
+    const code::Parameter& parameter = function_.parameters[i];
+    const int64_t inside = offset - parameter.offset;
+    if (inside < 0 || inside >= parameter.bytes) continue;
+    const std::string type =
+        i < parameter_types_.size() ? fmt::format(" ({})", parameter_types_[i]) : std::string();
+    const std::string part = parameter.bytes > 8 ? fmt::format(", byte {}", inside) : std::string();
+    return fmt::format("parameter {}{}{}", i, type, part);
+  }
+  return fmt::format("the parameter at byte {}", offset);
+}
+
+std::string KernelCode::describe(const Origin& origin) const {
+  switch (origin.kind) {
+    case OriginKind::kParameter:
+      return describe_parameter(origin.value);
+    case OriginKind::kVariable:
+      return "variable " + demangle(function_.variables[static_cast<size_t>(origin.value)]);
+    case OriginKind::kParameterBlock:
+      return origin.value < 0 ? "a tensor map in the parameters"
+                              : "the tensor map in " + describe_parameter(origin.value);
+    case OriginKind::kLoaded:
+      return "a pointer read through " +
+             describe(origins_.table[static_cast<size_t>(origin.value)]);
+    default:
+      return "a pointer that could not be traced";
+  }
+}
+
+std::string KernelCode::describe(const Subject& subject) const {
+  std::vector<std::string> texts;
+  for (const Origin& origin : subject.origins) texts.push_back(describe(origin));
+  if (texts.size() > 3) return fmt::format("one of {} pointers", texts.size());
+  return fmt::format("{}", fmt::join(texts, " or "));
+}
+
+Role KernelCode::role_of(const Origin& origin) const {
+  if (launch_ == nullptr) return Role::kUnknown;
+  for (const ParameterRole& role : launch_->roles) {
+    if (!role.variable.empty()) {
+      if (origin.kind == OriginKind::kVariable &&
+          function_.variables[static_cast<size_t>(origin.value)] == role.variable) {
+        return role.role;
+      }
+      continue;
+    }
+    if (origin.kind == OriginKind::kLoaded) {
+      const Origin& through = origins_.table[static_cast<size_t>(origin.value)];
+      // What a table of constant pointers points to is not told by the table's own role, except
+      // that memory produced by others stays so.
+      if (role_of(through) == Role::kProduced) return Role::kProduced;
+      continue;
+    }
+    const bool by_offset = origin.kind == OriginKind::kParameter ||
+                           (origin.kind == OriginKind::kParameterBlock && origin.value >= 0);
+    if (!by_offset || role.index >= function_.parameters.size()) continue;
+    const code::Parameter& parameter = function_.parameters[role.index];
+    const int64_t inside = origin.value - parameter.offset;
+    const bool matches =
+        role.offset ? inside == *role.offset : inside >= 0 && inside < parameter.bytes;
+    if (matches) return role.role;
+  }
+  return Role::kUnknown;
+}
+
+Role KernelCode::role_of(const Subject& subject) const {
+  Role worst = Role::kConstant;
+  for (const Origin& origin : subject.origins) {
+    const Role role = role_of(origin);
+    if (danger(role) > danger(worst)) worst = role;
+  }
+  return worst;
+}
+
+bool KernelCode::is_declared_mutable(const Subject& subject) const {
+  if (subject.origins.size() != 1 || subject.origins.front().kind != OriginKind::kParameter) {
+    return false;
+  }
+  for (size_t i = 0; i < parameter_types_.size(); ++i) {
+    if (function_.parameters[i].offset != subject.origins.front().value) continue;
+    const std::string& type = parameter_types_[i];
+    return type.ends_with('*') && type.find(" const*") == std::string::npos;
+  }
+  return false;
+}
+
+bool KernelCode::writes(const Subject& subject) const {
+  for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
+    if (!writes_memory(function_.instructions[i].action)) continue;
+    for (const Origin& origin : origins_.memory_of(i)) {
+      const bool same = std::find(subject.origins.begin(), subject.origins.end(), origin) !=
+                        subject.origins.end();
+      if (same && origin.kind != OriginKind::kUnknown) return true;
+    }
+  }
+  return false;
+}
+
+Place KernelCode::place_of(uint32_t index) const {
+  const Instruction& instruction = function_.instructions[index];
+  Place place;
+  place.code = function_.code == CodeKind::kPtx ? fmt::format("PTX line {}", instruction.position)
+                                                : fmt::format("SASS {:#x}", instruction.position);
+  const auto& locations = function_.locations;
+  if (instruction.location == 0 || instruction.location >= locations.size()) return place;
+  const Location& location = locations[instruction.location];
+  place.file = function_.files[location.file];
+  place.line = location.line;
+  uint32_t at = location.inlined_at;
+  for (int depth = 0; at != 0 && depth < 32; ++depth) {
+    place.inlined_at.push_back(
+        fmt::format("{}:{}", function_.files[locations[at].file], locations[at].line));
+    at = locations[at].inlined_at;
+  }
+  return place;
+}
+
+std::vector<std::string> KernelCode::path_to(uint32_t instruction) const {
+  std::vector<std::string> steps;
+  for (const Decision& decision : analysis_->path_to(instruction, ordering_)) {
+    std::string step = fmt::format("{} ({})", place_of(decision.instruction).text(),
+                                   decision.taken ? "branch taken" : "branch not taken");
+    if (steps.empty() || steps.back() != step) steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+uint32_t KernelCode::last_decision_before(uint32_t instruction) const {
+  if (function_.instructions[instruction].guard != kNone) return instruction;
+  const std::vector<Decision> path = analysis_->path_to(instruction, ordering_);
+  return path.empty() ? instruction : path.back().instruction;
+}
+
+bool KernelCode::depends_on_block(uint32_t instruction) const {
+  const std::vector<bool> varies = varying_registers(function_);
+  const auto decided_by_thread = [&](uint32_t i) {
+    const Instruction& one = function_.instructions[i];
+    if (one.guard != kNone && varies[one.guard]) return true;
+    for (const Operand& source : function_.sources_of(one)) {
+      if (source.kind == OperandKind::kRegister && varies[source.index]) return true;
+    }
+    return false;
+  };
+  if (decided_by_thread(instruction)) return true;
+  const std::vector<Decision> path = analysis_->path_to(instruction, ordering_);
+  return std::any_of(path.begin(), path.end(),
+                     [&](const Decision& one) { return decided_by_thread(one.instruction); });
+}
+
+}  // namespace slipstream::check

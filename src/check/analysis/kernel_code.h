@@ -1,0 +1,84 @@
+// One compiled form of a kernel, PTX or SASS, with everything the rules look at.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "check/analysis/control_flow.h"
+#include "check/analysis/ordering.h"
+#include "check/analysis/origins.h"
+#include "check/launches.h"
+#include "check/lower/ir.h"
+#include "check/report/finding.h"
+
+namespace slipstream::check {
+
+// A set of memory that a rule speaks about: where an access may go.
+struct Subject {
+  std::vector<Origin> origins;
+
+  bool operator<(const Subject& other) const;
+};
+
+class KernelCode {
+ public:
+  // `image` says where the code was found: "program: sm_90a SASS". `launch` may be null.
+  KernelCode(Function function, std::string image, const KernelLaunch* launch,
+             std::vector<GraphEdge> edges = {});
+
+  KernelCode(const KernelCode&) = delete;
+  KernelCode& operator=(const KernelCode&) = delete;
+
+  [[nodiscard]] const Function& function() const { return function_; }
+  [[nodiscard]] const ControlFlow& flow() const { return flow_; }
+  [[nodiscard]] const Ordering& ordering() const { return ordering_; }
+  [[nodiscard]] const std::string& image() const { return image_; }
+  [[nodiscard]] const std::string& demangled() const { return demangled_; }
+  [[nodiscard]] const KernelLaunch* launch() const { return launch_; }
+  // Graph edges that lead to it and release it early.
+  [[nodiscard]] const std::vector<GraphEdge>& edges() const { return edges_; }
+  // Whether it is launched with the attribute, if the caller said so.
+  [[nodiscard]] std::optional<bool> pdl() const;
+
+  // What other grids may see of the memory that instruction `i` touches; empty if nothing.
+  [[nodiscard]] Subject subject_of(uint32_t i) const { return {origins_.memory_of(i)}; }
+  [[nodiscard]] std::string describe(const Subject& subject) const;
+  // What the caller said of it. Of several origins, the most dangerous.
+  [[nodiscard]] Role role_of(const Subject& subject) const;
+  // Whether its type in the signature is a pointer that may be written through.
+  [[nodiscard]] bool is_declared_mutable(const Subject& subject) const;
+  // Whether the kernel writes memory of one of these origins.
+  [[nodiscard]] bool writes(const Subject& subject) const;
+
+  [[nodiscard]] Place place_of(uint32_t instruction) const;
+  // "file.cu:12 (branch taken)" for each branch that leads there unordered.
+  [[nodiscard]] std::vector<std::string> path_to(uint32_t instruction) const;
+  // The last branch that leads there unordered; `instruction` itself if it decides, or nothing
+  // does.
+  [[nodiscard]] uint32_t last_decision_before(uint32_t instruction) const;
+  // Whether reaching `instruction` unordered depends on which thread or CTA it is, rather than on
+  // data and parameters alone.
+  [[nodiscard]] bool depends_on_block(uint32_t instruction) const;
+
+ private:
+  [[nodiscard]] std::string describe(const Origin& origin) const;
+  [[nodiscard]] Role role_of(const Origin& origin) const;
+  [[nodiscard]] std::string describe_parameter(int64_t offset) const;
+  void read_parameter_types();
+
+  Function function_;
+  std::string image_;
+  std::string demangled_;
+  const KernelLaunch* launch_;
+  std::vector<GraphEdge> edges_;
+  ControlFlow flow_;
+  Origins origins_;
+  std::unique_ptr<OrderingAnalysis> analysis_;
+  Ordering ordering_;
+  std::vector<std::string> parameter_types_;  // empty if the name does not tell
+};
+
+}  // namespace slipstream::check

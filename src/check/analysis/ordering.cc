@@ -1,0 +1,243 @@
+#include "check/analysis/ordering.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "check/analysis/explorer.h"
+
+namespace slipstream::check {
+namespace {
+
+constexpr uint32_t kWarpThreads = 32;
+constexpr uint32_t kMaxBlockThreads = 1024;
+
+bool is_arrival(Action action) {
+  return action == Action::kMbarrierArrive || action == Action::kCopyToShared;
+}
+
+// The number of the barrier, or -1 if it comes from a register.
+int64_t barrier_number(const Function& function, const Instruction& barrier) {
+  const auto sources = function.sources_of(barrier);
+  if (sources.empty() || sources.front().kind != OperandKind::kImmediate) return -1;
+  return sources.front().value;
+}
+
+// "0", "0 and 2", "1 to 7".
+std::string ranges(const std::set<int32_t>& numbers) {
+  std::string text;
+  for (auto it = numbers.begin(); it != numbers.end();) {
+    auto end = it;
+    int32_t last = *it;
+    while (std::next(end) != numbers.end() && *std::next(end) == last + 1) last = *++end;
+    const std::string part =
+        last == *it ? fmt::format("{}", *it) : fmt::format("{} to {}", *it, last);
+    text += (text.empty() ? "" : ", ") + part;
+    it = std::next(end);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string Ordering::describe(const RoleSet& threads) const {
+  if (threads.count() == roles.size()) return "every thread";
+  std::set<int32_t> warps;
+  std::set<int32_t> lanes;
+  for (size_t r = 0; r < roles.size(); ++r) {
+    if (!threads.test(r)) continue;
+    warps.insert(roles[r].warp);
+    lanes.insert(roles[r].lane);
+  }
+  std::set<int32_t> all_lanes;
+  for (const Thread& role : roles) all_lanes.insert(role.lane);
+  std::string where = fmt::format("warp{} {}", warps.size() == 1 ? "" : "s", ranges(warps));
+  if (lanes == all_lanes) return where;
+  if (lanes == std::set<int32_t>{0}) return "lane 0 of " + where;
+  if (!lanes.contains(0)) return "lanes other than lane 0 of " + where;
+  return "some lanes of " + where;
+}
+
+OrderingAnalysis::OrderingAnalysis(const Function& function, const ControlFlow& flow,
+                                   uint32_t block_threads)
+    : function_(function),
+      flow_(flow),
+      block_threads_(block_threads),
+      slice_(function),
+      live_(function, flow, slice_),
+      orders_(function.instructions.size()) {}
+
+Ordering OrderingAnalysis::run() {
+  Ordering ordering;
+  ordering.has_wait =
+      std::any_of(function_.instructions.begin(), function_.instructions.end(),
+                  [](const Instruction& one) { return one.action == Action::kWait; });
+  choose_threads(ordering);
+  bool changed = true;
+  while (changed) {
+    explore_all(ordering);
+    changed = false;
+    if (!ordering.has_wait) break;
+    for (const RoleSet& block : blocks_) {
+      changed = find_ordering_barriers(ordering, block) || changed;
+    }
+  }
+  return ordering;
+}
+
+void OrderingAnalysis::choose_threads(Ordering& ordering) {
+  if (!ordering.has_wait || !slice_.depends_on_thread()) {
+    ordering.roles.emplace_back();
+    blocks_.emplace_back(1);
+    return;
+  }
+  if (function_.block_x != 0) return add_block(function_.block_x, ordering);
+  add_block(kMaxBlockThreads, ordering);
+  // Rows of one warp are the other usual shape.
+  if (slice_.depends_on_y()) add_block(kWarpThreads, ordering);
+}
+
+// Three lanes of every warp: the first, another, and the last.
+void OrderingAnalysis::add_block(uint32_t threads_in_x, Ordering& ordering) {
+  const uint32_t bound = block_threads_ != 0          ? block_threads_
+                         : function_.max_threads != 0 ? function_.max_threads
+                                                      : kMaxBlockThreads;
+  const uint32_t count = std::min(bound, kMaxBlockThreads);
+  RoleSet block;
+  for (uint32_t first = 0; first < count; first += kWarpThreads) {
+    for (const uint32_t lane : {0U, 1U, kWarpThreads - 1}) {
+      const uint32_t linear = first + lane;
+      if (linear >= count) continue;
+      Thread thread;
+      thread.lane = static_cast<int32_t>(lane);
+      thread.warp = static_cast<int32_t>(first / kWarpThreads);
+      thread.x = static_cast<int32_t>(linear % threads_in_x);
+      thread.y = static_cast<int32_t>(linear / threads_in_x);
+      thread.z = 0;
+      if (block_threads_ != 0 && !slice_.depends_on_y()) {
+        thread.block_threads = static_cast<int32_t>(block_threads_);
+      }
+      block.set(ordering.roles.size());
+      ordering.roles.push_back(thread);
+    }
+  }
+  blocks_.push_back(block);
+}
+
+void OrderingAnalysis::explore_all(Ordering& ordering) const {
+  const size_t count = function_.instructions.size();
+  ordering.before.assign(count, {});
+  ordering.after.assign(count, {});
+  for (size_t r = 0; r < ordering.roles.size(); ++r) {
+    Explorer explorer(function_, flow_, slice_, live_, ordering.roles[r],
+                      [&](uint32_t i) { return orders_[i].test(r); });
+    explorer.run();
+    for (uint32_t i = 0; i < count; ++i) {
+      if ((explorer.reached(i) & 1U) != 0) ordering.before[i].set(r);
+      if ((explorer.reached(i) & 2U) != 0) ordering.after[i].set(r);
+    }
+  }
+}
+
+// Barriers that order threads which arrive unordered. More of them means fewer unordered threads,
+// which may make more of them: the caller repeats until nothing changes.
+bool OrderingAnalysis::find_ordering_barriers(const Ordering& ordering, const RoleSet& block) {
+  bool changed = false;
+  const auto order_all = [&](uint32_t i) {
+    if ((block & ~orders_[i]).none()) return;
+    orders_[i] |= block;
+    changed = true;
+  };
+  const auto some_only_ordered = [&](auto&& selects) {
+    for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
+      if (selects(function_.instructions[i].action) &&
+          (ordering.after[i] & ~ordering.before[i] & block).any()) {
+        return true;
+      }
+    }
+    return false;
+  };
+  const bool cluster = some_only_ordered([](Action a) { return a == Action::kClusterArrive; });
+  const bool mbarrier = some_only_ordered(is_arrival);
+  for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
+    switch (function_.instructions[i].action) {
+      case Action::kBarrier:
+        if (orders_block(i, ordering, block)) order_all(i);
+        break;
+      case Action::kWarpBarrier:
+        find_ordering_warps(i, ordering, changed);
+        break;
+      case Action::kClusterWait:
+        if (cluster) order_all(i);
+        break;
+      case Action::kMbarrierWait:
+        if (mbarrier) order_all(i);
+        break;
+      default:
+        break;
+    }
+  }
+  return changed;
+}
+
+// All threads of a block arrive at a barrier, so one that always arrives ordered orders the rest.
+bool OrderingAnalysis::orders_block(uint32_t barrier, const Ordering& ordering,
+                                    const RoleSet& block) const {
+  return (ordering.after[barrier] & ~ordering.before[barrier] & block).any() ||
+         orders_from_elsewhere(barrier, ordering, block);
+}
+
+// Warps with different work may meet at one barrier from different instructions. Threads that never
+// come to this instruction, and come ordered to every other one with the same number, count.
+bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& ordering,
+                                             const RoleSet& block) const {
+  const int64_t number = barrier_number(function_, function_.instructions[barrier]);
+  RoleSet ordered;
+  RoleSet unordered = ordering.before[barrier] | ordering.after[barrier];
+  for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
+    const Instruction& other = function_.instructions[i];
+    if (i == barrier ||
+        (other.action != Action::kBarrier && other.action != Action::kBarrierArrive)) {
+      continue;
+    }
+    const int64_t other_number = barrier_number(function_, other);
+    if (number >= 0 && other_number >= 0 && number != other_number) continue;
+    ordered |= ordering.after[i];
+    unordered |= ordering.before[i];
+  }
+  return (ordered & ~unordered & block).any();
+}
+
+void OrderingAnalysis::find_ordering_warps(uint32_t barrier, const Ordering& ordering,
+                                           bool& changed) {
+  const RoleSet ordered = ordering.after[barrier] & ~ordering.before[barrier];
+  const auto same_block = [&](size_t a, size_t b) {
+    return std::any_of(blocks_.begin(), blocks_.end(),
+                       [&](const RoleSet& block) { return block.test(a) && block.test(b); });
+  };
+  for (size_t r = 0; r < ordering.roles.size(); ++r) {
+    if (!ordered.test(r)) continue;
+    for (size_t other = 0; other < ordering.roles.size(); ++other) {
+      const bool same_warp =
+          ordering.roles[other].warp == ordering.roles[r].warp && same_block(r, other);
+      if (!same_warp || orders_[barrier].test(other)) continue;
+      orders_[barrier].set(other);
+      changed = true;
+    }
+  }
+}
+
+std::vector<Decision> OrderingAnalysis::path_to(uint32_t instruction,
+                                                const Ordering& ordering) const {
+  for (size_t r = 0; r < ordering.roles.size(); ++r) {
+    if (!ordering.before[instruction].test(r)) continue;
+    Explorer explorer(function_, flow_, slice_, live_, ordering.roles[r],
+                      [&](uint32_t i) { return orders_[i].test(r); });
+    explorer.run();
+    return explorer.path_to(flow_.block_of[instruction]);
+  }
+  return {};
+}
+
+}  // namespace slipstream::check

@@ -1,0 +1,74 @@
+// Which instructions a thread can reach before it is ordered behind the grid's dependencies.
+//
+// A thread is ordered once it has executed the wait itself, or has passed a barrier at which a
+// thread arrives that was ordered already. The kernel is run abstractly once per kind of thread,
+// in two copies: the code before and the code after that point.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "check/analysis/control_flow.h"
+#include "check/analysis/evaluate.h"
+#include "check/analysis/live_slots.h"
+#include "check/lower/ir.h"
+
+namespace slipstream::check {
+
+inline constexpr size_t kMaxRoles = 192;
+using RoleSet = std::bitset<kMaxRoles>;
+
+// One conditional branch on the way to a finding.
+struct Decision {
+  uint32_t instruction = 0;
+  bool taken = false;
+};
+
+struct Ordering {
+  std::vector<Thread> roles;
+  std::vector<RoleSet> before;  // by instruction: roles that can reach it unordered
+  std::vector<RoleSet> after;   // and ordered
+  bool has_wait = false;
+  uint32_t mbarrier_orders = 0;  // how many mbarrier waits were taken to order their threads
+
+  [[nodiscard]] bool reachable_before(uint32_t instruction) const {
+    return before[instruction].any();
+  }
+  // "every thread", "warps 1 to 7", "lanes other than lane 0".
+  [[nodiscard]] std::string describe(const RoleSet& threads) const;
+};
+
+class OrderingAnalysis {
+ public:
+  // `block_threads` is the size of the launch, or 0 if it is not known.
+  OrderingAnalysis(const Function& function, const ControlFlow& flow, uint32_t block_threads);
+
+  Ordering run();
+  // The branches on one way to `instruction` by a thread that is not ordered yet. After run().
+  [[nodiscard]] std::vector<Decision> path_to(uint32_t instruction, const Ordering& ordering) const;
+
+ private:
+  void choose_threads(Ordering& ordering);
+  void add_block(uint32_t threads_in_x, Ordering& ordering);
+  void explore_all(Ordering& ordering) const;
+  bool find_ordering_barriers(const Ordering& ordering, const RoleSet& block);
+  [[nodiscard]] bool orders_block(uint32_t barrier, const Ordering& ordering,
+                                  const RoleSet& block) const;
+  [[nodiscard]] bool orders_from_elsewhere(uint32_t barrier, const Ordering& ordering,
+                                           const RoleSet& block) const;
+  void find_ordering_warps(uint32_t barrier, const Ordering& ordering, bool& changed);
+
+  const Function& function_;
+  const ControlFlow& flow_;
+  uint32_t block_threads_;
+  Slice slice_;
+  LiveSlots live_;
+  // Roles that are of one block. There are two blocks where its shape matters and is not known.
+  std::vector<RoleSet> blocks_;
+  // By instruction: roles that it orders, whatever they did before.
+  std::vector<RoleSet> orders_;
+};
+
+}  // namespace slipstream::check

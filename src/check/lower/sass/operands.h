@@ -1,0 +1,69 @@
+// Operand fields of SASS instructions, as operands of the checker's form.
+//
+// Registers of the machine are numbered in one space: vector registers first, then uniform
+// registers, predicates, uniform predicates, and two cells that stand for all local and all shared
+// memory, so that a pointer is followed through a spill.
+#pragma once
+
+#include "check/lower/ir.h"
+#include "code/sass/cubin.h"
+
+namespace slipstream::check::from_sass {
+
+inline constexpr uint32_t kFirstUniform = 256;
+inline constexpr uint32_t kFirstPredicate = 512;
+inline constexpr uint32_t kFirstUniformPredicate = 520;
+inline constexpr uint32_t kLocalCell = 528;
+inline constexpr uint32_t kSharedCell = 529;
+inline constexpr uint32_t kMachineRegisters = 530;
+
+// The three bits above the opcode's family say where operands B and C are.
+enum class Form : uint8_t {
+  kNone = 0,
+  kRegisterRegister = 1,
+  kImmediateC = 2,
+  kConstantC = 3,
+  kImmediateB = 4,
+  kConstantB = 5,
+  kUniformB = 6,
+  kUniformC = 7,
+};
+
+class OperandReader {
+ public:
+  OperandReader(const sass::Kernel& kernel, uint32_t architecture)
+      : kernel_(kernel),
+        uniform_zero_(architecture >= 100 ? 255 : 63),
+        block_dimensions_(architecture >= 100 ? 0x360 : 0) {}
+
+  // Works in the uniform datapath: destinations, guards and plain registers are uniform.
+  static bool is_uniform(const sass::Word& word);
+  static Form form(const sass::Word& word) { return static_cast<Form>(sass::bits(word, 9, 3)); }
+
+  [[nodiscard]] Operand a(const sass::Word& word) const;
+  [[nodiscard]] Operand b(const sass::Word& word) const;
+  [[nodiscard]] Operand c(const sass::Word& word) const;
+  // The next register of a 64-bit operand, or an opaque operand if `low` is no register or word.
+  [[nodiscard]] Operand upper_half(const Operand& low) const;
+
+  [[nodiscard]] Operand vector(uint64_t field) const;
+  [[nodiscard]] Operand uniform(uint64_t field) const;
+  [[nodiscard]] Operand predicate(uint64_t field, bool negated, bool uniform) const;
+  // A word of constant memory at the bank and offset in bits 38 to 58.
+  [[nodiscard]] Operand constant(const sass::Word& word) const;
+  // kNone for the register that reads as zero.
+  [[nodiscard]] uint32_t destination(const sass::Word& word) const;
+  [[nodiscard]] uint32_t uniform_destination(const sass::Word& word) const;
+  uint32_t predicate_destination(uint64_t field, bool uniform) const;
+  bool is_uniform_zero(uint64_t field) const { return field == uniform_zero_ || field == 255; }
+
+ private:
+  Operand plain(const sass::Word& word, uint64_t field) const;
+  Operand constant_at(uint64_t bank, uint64_t offset) const;
+
+  const sass::Kernel& kernel_;
+  uint32_t uniform_zero_;
+  uint32_t block_dimensions_;  // where ntid.{x,y,z} are in constant bank 0
+};
+
+}  // namespace slipstream::check::from_sass

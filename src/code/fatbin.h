@@ -1,0 +1,46 @@
+// Device code as nvcc packs it: fat binaries alone, in programs and libraries, and as the runtime
+// gets them registered.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "code/byte_reader.h"
+
+namespace slipstream::code {
+
+enum class ImageKind : uint8_t { kPtx, kElf };
+
+// What follows the number in "sm_90a" or "compute_100f".
+enum class ArchitectureSuffix : char { kNone = ' ', kSpecific = 'a', kFamily = 'f' };
+
+struct Image {
+  ImageKind kind = ImageKind::kPtx;
+  uint32_t architecture = 0;  // 90 for sm_90a
+  ArchitectureSuffix suffix = ArchitectureSuffix::kNone;
+  uint32_t version = 0;     // PTX ISA or cubin version: 90 for 9.0
+  bool compressed = false;  // in the file; `bytes` never is
+  std::string source_name;  // "kernels.cu", where nvcc kept it
+  std::string options;      // what ptxas was given, where nvcc kept it
+  std::string bytes;        // PTX text without trailing NUL bytes, or a cubin
+};
+
+// "sm_90a" for ELF, "compute_90a" for PTX.
+std::string architecture_name(const Image& image);
+
+// Every function below throws FormatError where the bytes are not what they must be.
+
+// One fat binary or several in a row, with zero padding between them.
+std::vector<Image> read_fat_binaries(std::span<const std::byte> bytes, std::string_view what);
+
+// Any file with device code: program, library or object of the host, fat binary, cubin, PTX text.
+std::vector<Image> read_images(std::span<const std::byte> bytes, std::string_view what);
+std::vector<Image> read_image_file(const std::string& path);
+
+// The fat binary behind the pointer that nvcc's host code hands to __cudaRegisterFatBinary.
+std::vector<Image> read_registered_images(const void* wrapper);
+
+}  // namespace slipstream::code

@@ -1,0 +1,9 @@
+// Prints the support matrix of docs/emulator.md, from the table that the decoder uses.
+#include <cstdio>
+
+#include "emulator/decoder/table.h"
+
+int main() {
+  std::fputs(slipstream::emulator::support_matrix().c_str(), stdout);
+  return 0;
+}

@@ -1,0 +1,170 @@
+#include "emulator/decoder/program_decoder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "emulator/decoder/function_decoder.h"
+#include "emulator/machine/access.h"
+#include "emulator/machine/fault.h"
+
+namespace slipstream::emulator {
+namespace {
+
+bool calls_indirectly(const ptx::Function& function) {
+  return std::any_of(function.operands.begin(), function.operands.end(),
+                     [](const ptx::Operand& operand) {
+                       return operand.kind == ptx::OperandKind::kPrototype ||
+                              operand.kind == ptx::OperandKind::kBranchTargets;
+                     });
+}
+
+// The functions that a kernel can reach, and the shared variables that they name.
+class Reach {
+ public:
+  Reach(const ptx::Module& module, const ptx::Function& kernel) : module_(module) {
+    visit(kernel);
+    // scan() makes the list longer.  NOLINTNEXTLINE(modernize-loop-convert)
+    for (size_t i = 0; i < order_.size(); ++i) {
+      scan(*order_[i]);
+    }
+  }
+
+  const std::vector<const ptx::Function*>& functions() const { return order_; }
+  const std::vector<const ptx::Variable*>& shared() const { return shared_; }
+  bool indirect() const { return indirect_; }
+
+ private:
+  void visit(const ptx::Function& function) {
+    if (function.has_body && seen_.insert(&function).second) {
+      order_.push_back(&function);
+    }
+  }
+
+  void scan(const ptx::Function& function) {
+    for (const ptx::Operand& operand : function.operands) {
+      if (operand.kind == ptx::OperandKind::kFunction) {
+        visit(*operand.function);
+      } else if (names_variable(operand) && operand.variable->space == ptx::Space::kShared &&
+                 seen_.insert(operand.variable).second) {
+        shared_.push_back(operand.variable);
+      }
+    }
+    if (calls_indirectly(function) && !indirect_) {
+      indirect_ = true;
+      for (const ptx::Function& candidate : module_.functions) {
+        if (!candidate.is_entry) {
+          visit(candidate);
+        }
+      }
+    }
+  }
+
+  static bool names_variable(const ptx::Operand& operand) {
+    return operand.kind == ptx::OperandKind::kSymbol ||
+           (operand.kind == ptx::OperandKind::kAddress &&
+            operand.base == ptx::AddressBase::kVariable);
+  }
+
+  const ptx::Module& module_;
+  std::vector<const ptx::Function*> order_;
+  std::vector<const ptx::Variable*> shared_;
+  std::set<const void*> seen_;
+  bool indirect_ = false;
+};
+
+using Offsets = std::unordered_map<const ptx::Variable*, uint64_t>;
+
+// Places static shared variables one behind the other, and all dynamic arrays behind them.
+Offsets lay_out_shared(const Reach& reach, Program& program) {
+  Offsets offsets;
+  uint64_t end = 0;
+  for (const ptx::Variable* const variable : reach.shared()) {
+    const uint32_t alignment = std::max(variable->alignment, 1U);
+    if (variable->size == 0) {
+      program.shared_alignment = std::max(program.shared_alignment, alignment);
+      continue;
+    }
+    end = (end + alignment - 1) / alignment * alignment;
+    offsets[variable] = end;
+    end += variable->size;
+  }
+  program.static_shared_bytes = static_cast<uint32_t>(end);
+  for (const ptx::Variable* const variable : reach.shared()) {
+    if (variable->size == 0) {
+      offsets[variable] = program.dynamic_shared_offset();
+    }
+  }
+  return offsets;
+}
+
+bool waits_for_grids(const Reach& reach) {
+  return std::any_of(reach.functions().begin(), reach.functions().end(), [](const auto* function) {
+    return std::any_of(function->instructions.begin(), function->instructions.end(),
+                       [](const ptx::Instruction& instruction) {
+                         return instruction.opcode->text == "griddepcontrol.wait";
+                       });
+  });
+}
+
+bool is_recursive(const Program& program) {
+  // Without indirect calls, calls that go backwards in order of discovery may be recursion; deep
+  // chains that are none just get more local memory than they need.
+  return std::any_of(program.call_sites.begin(), program.call_sites.end(),
+                     [](const CallSite& call) { return call.callee != nullptr; });
+}
+
+}  // namespace
+
+uint64_t function_address(const ptx::Module& module, const ptx::Function& function) {
+  uint64_t index = 0;
+  for (const ptx::Function& candidate : module.functions) {
+    if (&candidate == &function) {
+      break;
+    }
+    ++index;
+  }
+  return kFunctionWindow + 16 * (index + 1);
+}
+
+std::unique_ptr<Program> decode_program(
+    const ptx::Module& module, const ptx::Function& kernel,
+    const std::function<uint64_t(const ptx::Variable&)>& address_of) {
+  auto program = std::make_unique<Program>();
+  program->module = &module;
+  program->kernel = &kernel;
+  program->parameter_bytes = static_cast<uint32_t>(kernel.parameter_bytes);
+  const Reach reach(module, kernel);
+  const Offsets shared_offsets = lay_out_shared(reach, *program);
+  std::unordered_map<const ptx::Function*, FunctionCode*> codes;
+  for (const ptx::Function* const function : reach.functions()) {
+    program->functions.emplace_back().source = function;
+    codes[function] = &program->functions.back();
+    program->by_address[function_address(module, *function)] = &program->functions.back();
+  }
+  ProgramContext context;
+  context.program = program.get();
+  context.address_of = address_of;
+  context.shared_address_of = [&](const ptx::Variable& variable) {
+    return kSharedBase + shared_offsets.at(&variable);
+  };
+  context.code_of = [&](const ptx::Function& function) -> FunctionCode* {
+    const auto found = codes.find(&function);
+    return found == codes.end() ? nullptr : found->second;
+  };
+  context.function_address_of = [&](const ptx::Function& function) {
+    return function_address(module, function);
+  };
+  for (FunctionCode& code : program->functions) {
+    FunctionDecoder(context, *code.source, code).decode();
+    program->local_bytes += code.local_bytes;
+  }
+  program->waits_for_grids = waits_for_grids(reach);
+  program->has_recursion = reach.indirect() || is_recursive(*program);
+  return program;
+}
+
+}  // namespace slipstream::emulator

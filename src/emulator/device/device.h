@@ -1,0 +1,105 @@
+// The emulated device: memory, modules, and an ordered set of work that it executes.
+//
+// Work is submitted with the order it needs and nothing more: every Ticket may depend on earlier
+// tickets, fully or programmatically. The device runs it when somebody has to see a result
+// (run_until, run_all), under the schedule of its settings. Streams, events and graphs belong to
+// the runtime, which turns them into dependencies.
+//
+// Not thread-safe: the caller holds one lock around the device. The device uses threads of its own
+// to run CTAs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "code/ptx/module.h"
+#include "emulator/machine/launch.h"
+
+namespace slipstream::emulator {
+
+class LoadedModule;  // pointers are stable until it is unloaded
+class Machine;       // the implementation
+
+class Device {
+ public:
+  explicit Device(Settings settings);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  // --- Memory. Addresses are host addresses: the caller may read and write through them, but then
+  // must tell the device (mark_written), and must respect the order of submitted work itself.
+
+  // 0 if there is no room. Alignment is 512 bytes, sizes are exact, and a gap follows each.
+  uint64_t allocate(uint64_t size, MemoryKind kind, std::string name);
+  bool free(uint64_t address);                             // false: no allocation starts there
+  bool register_host(void* pointer, uint64_t size);        // false: overlaps one
+  bool unregister_host(void* pointer);                     // false: not registered
+  std::optional<Allocation> find(uint64_t address) const;  // the live allocation around an address
+  void mark_written(uint64_t address, uint64_t size);      // [address, +size) now has values
+  uint64_t bytes_in_use() const;                           // device memory, managed included
+
+  // Immediate copies and fills; both ranges must lie inside live allocations where they are device
+  // memory (throws LaunchError kInvalidValue otherwise). Submit them as host operations to order
+  // them with grids. They track which bytes have values.
+  void copy(uint64_t destination, uint64_t source, uint64_t size);
+  void fill(uint64_t destination, uint64_t element, uint32_t element_bytes, uint64_t count);
+
+  // --- Modules.
+
+  // Allocates and initializes the module's variables. Nothing is decoded until a launch.
+  LoadedModule* load_module(std::shared_ptr<const ptx::Module> module);
+  void unload_module(LoadedModule* module);
+  const Kernel* find_kernel(const LoadedModule* module, std::string_view name) const;
+  std::optional<Symbol> find_symbol(const LoadedModule* module, std::string_view name) const;
+  // Throws LaunchError, naming kernel, source line and PTX text, where the kernel has an
+  // instruction that the emulator does not know.
+  KernelAttributes attributes(const Kernel* kernel) const;
+  std::vector<KernelParameter> kernel_parameters(const Kernel* kernel) const;
+  std::string kernel_name(const Kernel* kernel) const;  // mangled
+  // CTAs of that shape that fit on one SM.
+  uint32_t max_active_ctas_per_sm(const Kernel* kernel, uint32_t threads_per_cta,
+                                  uint32_t dynamic_shared_bytes) const;
+
+  // --- Work.
+
+  // Checks the launch (throws LaunchError) and queues it.
+  Ticket submit(KernelLaunch launch);
+  // Only checks it: for launches that are captured now and submitted later.
+  void check(KernelLaunch launch) const;
+  // Queues a host operation: a copy, a fill, a host function, an event's time stamp. All its
+  // dependencies are full. Use a no-op to join several tickets into one.
+  Ticket submit(std::function<void()> operation, const std::vector<Ticket>& dependencies);
+
+  bool completed(Ticket ticket) const;
+  // Runs until the ticket, or everything submitted, is complete. Returns the fault that stopped the
+  // device, now or earlier: a fault is sticky, and work behind it does not run.
+  std::optional<Fault> run_until(Ticket ticket);
+  std::optional<Fault> run_all();
+  std::optional<Fault> fault() const;
+  // The host has learnt that the ticket, or everything submitted, is complete. Only the race check
+  // asks: completion alone orders nothing that the host does next.
+  void host_waited(Ticket ticket);
+  void host_waited_for_all();
+  // Whether nothing that the host submits from now on needs to depend on the ticket.
+  bool settled(Ticket ticket) const;
+  // The same for something that depends on `later` anyway.
+  bool implies(Ticket later, Ticket ticket) const;
+  std::vector<RaceFinding> race_findings() const;
+  // Forgets faults, queued work and all memory, as cudaDeviceReset does.
+  void reset();
+
+  const Settings& settings() const;
+  void set_settings(Settings settings);  // between runs
+  Statistics statistics() const;
+
+ private:
+  std::unique_ptr<Machine> machine_;
+};
+
+}  // namespace slipstream::emulator

@@ -1,0 +1,140 @@
+#include "emulator/device/loaded_module.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "emulator/decoder/program_decoder.h"
+#include "emulator/machine/fault_report.h"
+
+namespace slipstream::emulator {
+
+const Program& Kernel::program() const {
+  if (program_ == nullptr) {
+    program_ = decode_program(module_.module(), function_, [this](const ptx::Variable& variable) {
+      return module_.address_of(variable);
+    });
+  }
+  return *program_;
+}
+
+KernelAttributes Kernel::attributes() const {
+  const Program& decoded = program();
+  const ptx::PerformanceDirectives& directives = function_.directives;
+  KernelAttributes attributes;
+  attributes.static_shared_bytes = decoded.static_shared_bytes;
+  attributes.const_bytes = module_.const_bytes();
+  attributes.local_bytes = decoded.local_bytes;
+  const auto threads_of = [](const std::array<uint32_t, 3>& dim) {
+    return std::max(dim[0], 1U) * std::max(dim[1], 1U) * std::max(dim[2], 1U);
+  };
+  if (directives.maxntid[0] != 0) {
+    attributes.max_threads_per_cta =
+        std::min(threads_of(directives.maxntid), Limits::kMaxThreadsPerCta);
+  } else if (directives.reqntid[0] != 0) {
+    attributes.max_threads_per_cta = threads_of(directives.reqntid);
+  }
+  // ptxas schedules for latency and so needs more than are live; never more than fit.
+  const uint32_t fitting = Limits::kRegistersPerSm / attributes.max_threads_per_cta;
+  attributes.registers = std::min({decoded.functions.front().live_registers + 8, fitting, 255U});
+  attributes.ptx_version = module_.module().version;
+  attributes.parameter_bytes = decoded.parameter_bytes;
+  attributes.required_cluster = {directives.reqnctapercluster[0], directives.reqnctapercluster[1],
+                                 directives.reqnctapercluster[2]};
+  attributes.uses_griddepcontrol_wait = decoded.waits_for_grids;
+  return attributes;
+}
+
+template <class Function>
+void LoadedModule::for_each_variable(Function function) const {
+  const auto in_memory = [](const ptx::Variable& variable) {
+    return variable.space == ptx::Space::kGlobal || variable.space == ptx::Space::kConst;
+  };
+  for (const ptx::Variable& variable : module_->variables) {
+    if (in_memory(variable)) {
+      function(variable);
+    }
+  }
+  for (const ptx::Function& owner : module_->functions) {
+    for (const ptx::Variable& variable : owner.variables) {
+      if (in_memory(variable)) {
+        function(variable);
+      }
+    }
+  }
+}
+
+LoadedModule::LoadedModule(std::shared_ptr<const ptx::Module> module, GlobalMemory& memory)
+    : module_(std::move(module)), memory_(memory) {
+  for (const ptx::Function& function : module_->functions) {
+    if (function.is_entry && function.has_body) {
+      kernels_.emplace(function.name, std::make_unique<Kernel>(*this, function));
+    }
+  }
+  for_each_variable([this](const ptx::Variable& variable) { allocate(variable); });
+  // Initializers hold addresses of other variables, so all must have one first.
+  for_each_variable([this](const ptx::Variable& variable) { initialize(variable); });
+}
+
+LoadedModule::~LoadedModule() {
+  for (const auto& [variable, address] : addresses_) {
+    memory_.release(address);
+  }
+}
+
+void LoadedModule::allocate(const ptx::Variable& variable) {
+  if (variable.size == 0) {
+    return;
+  }
+  const uint64_t address = memory_.allocate(variable.size, MemoryKind::kModule,
+                                            fmt::format("variable {}", demangle(variable.name)));
+  if (address == 0) {
+    throw LaunchError(
+        CudaError::kMemoryAllocation,
+        fmt::format("no room for variable {} of {} bytes", variable.name, variable.size));
+  }
+  addresses_[&variable] = address;
+  const_bytes_ += variable.space == ptx::Space::kConst ? static_cast<uint32_t>(variable.size) : 0;
+}
+
+void LoadedModule::initialize(const ptx::Variable& variable) {
+  if (variable.size == 0) {
+    return;
+  }
+  auto* const bytes = reinterpret_cast<uint8_t*>(addresses_.at(&variable));
+  std::copy(variable.initializer.begin(), variable.initializer.end(), bytes);
+  for (const ptx::Relocation& relocation : variable.relocations) {
+    const uint64_t target = relocation.function != nullptr
+                                ? function_address(*module_, *relocation.function)
+                                : address_of(*relocation.variable);
+    const uint64_t value = (target + static_cast<uint64_t>(relocation.addend)) >> relocation.shift;
+    std::memcpy(bytes + relocation.offset, &value, relocation.width);
+  }
+}
+
+const Kernel* LoadedModule::find_kernel(std::string_view name) const {
+  const auto found = kernels_.find(name);
+  return found == kernels_.end() ? nullptr : found->second.get();
+}
+
+uint64_t LoadedModule::address_of(const ptx::Variable& variable) const {
+  const auto found = addresses_.find(&variable);
+  if (found == addresses_.end()) {
+    throw LaunchError(
+        CudaError::kNotSupported,
+        fmt::format("variable {} has no memory: it is declared in another module", variable.name));
+  }
+  return found->second;
+}
+
+std::optional<Symbol> LoadedModule::find_symbol(std::string_view name) const {
+  const ptx::Variable* const variable = module_->find_variable(name);
+  const auto found = addresses_.find(variable);
+  if (variable == nullptr || found == addresses_.end()) {
+    return std::nullopt;
+  }
+  return Symbol{found->second, variable->size};
+}
+
+}  // namespace slipstream::emulator

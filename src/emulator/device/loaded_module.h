@@ -1,0 +1,57 @@
+// A PTX module on the device: its variables have addresses, its kernels are decoded when needed.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "emulator/device/device.h"
+#include "emulator/machine/global_memory.h"
+#include "emulator/program/program.h"
+
+namespace slipstream::emulator {
+
+class Kernel {
+ public:
+  Kernel(LoadedModule& module, const ptx::Function& function)
+      : module_(module), function_(function) {}
+
+  const ptx::Function& function() const { return function_; }
+  // Decodes on first use. Throws LaunchError, each time, where that fails.
+  const Program& program() const;
+  KernelAttributes attributes() const;
+
+ private:
+  LoadedModule& module_;
+  const ptx::Function& function_;
+  mutable std::unique_ptr<Program> program_;
+};
+
+class LoadedModule {
+ public:
+  LoadedModule(std::shared_ptr<const ptx::Module> module, GlobalMemory& memory);
+  ~LoadedModule();
+  LoadedModule(const LoadedModule&) = delete;
+  LoadedModule& operator=(const LoadedModule&) = delete;
+
+  const ptx::Module& module() const { return *module_; }
+  const Kernel* find_kernel(std::string_view name) const;
+  std::optional<Symbol> find_symbol(std::string_view name) const;
+  uint64_t address_of(const ptx::Variable& variable) const;
+  uint32_t const_bytes() const { return const_bytes_; }
+
+ private:
+  void allocate(const ptx::Variable& variable);
+  void initialize(const ptx::Variable& variable);
+  template <class Function>
+  void for_each_variable(Function function) const;
+
+  std::shared_ptr<const ptx::Module> module_;
+  GlobalMemory& memory_;
+  std::unordered_map<const ptx::Variable*, uint64_t> addresses_;
+  std::unordered_map<std::string_view, std::unique_ptr<Kernel>> kernels_;
+  uint32_t const_bytes_ = 0;
+};
+
+}  // namespace slipstream::emulator

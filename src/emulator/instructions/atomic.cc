@@ -1,0 +1,376 @@
+// atom and red.
+//
+// Lanes act one after the other in order, CTAs in the order of their turns, so the result of a
+// floating-point sum, or of a counter, does not depend on the host's threads.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <type_traits>
+
+#include "emulator/arithmetic/floating.h"
+#include "emulator/arithmetic/half.h"
+#include "emulator/decoder/table.h"
+#include "emulator/instructions/lanes.h"
+#include "emulator/machine/access.h"
+#include "emulator/machine/watch.h"
+
+namespace slipstream::emulator {
+namespace {
+
+constexpr auto kAdd = [](auto old, auto value) { return static_cast<decltype(old)>(old + value); };
+constexpr auto kAnd = [](auto old, auto value) { return old & value; };
+constexpr auto kOr = [](auto old, auto value) { return old | value; };
+constexpr auto kXor = [](auto old, auto value) { return old ^ value; };
+constexpr auto kExchange = [](auto /*old*/, auto value) { return value; };
+constexpr auto kMinimum = [](auto old, auto value) { return std::min(old, value); };
+constexpr auto kMaximum = [](auto old, auto value) { return std::max(old, value); };
+constexpr auto kIncrement = [](uint32_t old, uint32_t limit) { return old >= limit ? 0 : old + 1; };
+constexpr auto kDecrement = [](uint32_t old, uint32_t limit) {
+  return old == 0 || old > limit ? limit : old - 1;
+};
+constexpr auto kAddFloat = [](auto old, auto value) { return canonical(old + value); };
+
+template <class T>
+T add_half(T old, T value) {
+  return from_double<T>(double{to_float(old)} + double{to_float(value)});
+}
+template <class T>
+T minimum_half(T old, T value) {
+  return from_float<T>(minimum_number(to_float(old), to_float(value)));
+}
+template <class T>
+T maximum_half(T old, T value) {
+  return from_float<T>(maximum_number(to_float(old), to_float(value)));
+}
+template <auto kFunction, class T>
+uint32_t each_half(uint32_t old, uint32_t value) {
+  return pack(kFunction(low_of<T>(old), low_of<T>(value)),
+              kFunction(high_of<T>(old), high_of<T>(value)));
+}
+
+struct Atomic {
+  AddressSpace space = AddressSpace::kGeneric;
+  bool publishes = false;  // a release at gpu or system scope
+  bool acquires = false;   // an acquire there
+  bool strong = true;      // reaches beyond the cluster
+  int64_t offset = 0;
+};
+int64_t encode(const Atomic& atomic) {
+  return (atomic.offset << 8) | static_cast<int64_t>(atomic.space) | (atomic.publishes ? 16 : 0) |
+         (atomic.acquires ? 32 : 0) | (atomic.strong ? 64 : 0);
+}
+Atomic decode(int64_t immediate) {
+  return {static_cast<AddressSpace>(immediate & 7), (immediate & 16) != 0, (immediate & 32) != 0,
+          (immediate & 64) != 0, immediate >> 8};
+}
+
+// `base` has the address of each lane.
+void enter(Warp& warp, const Atomic& atomic, uint32_t executing, const uint64_t* base) {
+  bool all_shared = true;
+  for_each_lane(atomic.space == AddressSpace::kGeneric ? executing : 0, [&](uint32_t lane) {
+    all_shared = all_shared && resolve_generic(base[lane]).space == AddressSpace::kShared;
+  });
+  if (atomic.space == AddressSpace::kGlobal || !all_shared) {
+    wait_for_turn(warp);
+  }
+  if (atomic.publishes) {
+    publish(warp);
+  }
+  if (order_of(warp) != nullptr) {
+    watch_operation(warp, {.kind = race::AccessKind::kAtomic,
+                           .strong = atomic.strong,
+                           .acquires = atomic.acquires,
+                           .releases = atomic.publishes});
+  }
+}
+
+template <class T>
+T read(const std::byte* from) {
+  T value;
+  std::memcpy(&value, from, sizeof(T));
+  return value;
+}
+template <class T>
+void write(std::byte* to, T value) {
+  std::memcpy(to, &value, sizeof(T));
+}
+
+// Operands: d, base, value 0 .. value (count - 1). d is scratch for red.
+template <auto kFunction, class T>
+Step update(const Operation& operation, Warp& warp, uint32_t executing) {
+  const Atomic atomic = decode(operation.immediate);
+  const auto* const base = operand<uint64_t>(operation, warp, 1);
+  enter(warp, atomic, executing, base);
+  const T* const values = operand<T>(operation, warp, 2);
+  T* const result = operand<T>(operation, warp, 0);
+  for_each_lane(executing, [&](uint32_t lane) {
+    const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
+    std::byte* const target = atomic_target(warp, lane, atomic.space, address, sizeof(T));
+    const T old = read<T>(target);
+    write<T>(target, static_cast<T>(kFunction(old, values[lane])));
+    result[lane] = old;
+  });
+  return Step::kNext;
+}
+
+template <class T>
+Step compare_and_swap(const Operation& operation, Warp& warp, uint32_t executing) {
+  const Atomic atomic = decode(operation.immediate);
+  const auto* const base = operand<uint64_t>(operation, warp, 1);
+  enter(warp, atomic, executing, base);
+  const T* const expected = operand<T>(operation, warp, 2);
+  const T* const desired = operand<T>(operation, warp, 3);
+  T* const result = operand<T>(operation, warp, 0);
+  for_each_lane(executing, [&](uint32_t lane) {
+    const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
+    std::byte* const target = atomic_target(warp, lane, atomic.space, address, sizeof(T));
+    const T old = read<T>(target);
+    if (std::memcmp(&old, &expected[lane], sizeof(T)) == 0) {
+      write<T>(target, desired[lane]);
+    }
+    result[lane] = old;
+  });
+  return Step::kNext;
+}
+
+// Vectors of f32 or packed halves: operands d0 .. d(n-1), base, v0 .. v(n-1).
+template <auto kFunction, class T, size_t kCount>
+Step update_vector(const Operation& operation, Warp& warp, uint32_t executing) {
+  const Atomic atomic = decode(operation.immediate);
+  const uint32_t* const places =
+      operation.all_operands != nullptr ? operation.all_operands : operation.operands.data();
+  const auto* const base = lanes<uint64_t>(warp, places[kCount]);
+  enter(warp, atomic, executing, base);
+  for_each_lane(executing, [&](uint32_t lane) {
+    const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
+    for (size_t i = 0; i < kCount; ++i) {
+      std::byte* const target =
+          atomic_target(warp, lane, atomic.space, address + i * sizeof(T), sizeof(T));
+      const T old = read<T>(target);
+      write<T>(target, kFunction(old, lanes<T>(warp, places[kCount + 1 + i])[lane]));
+      lanes<T>(warp, places[i])[lane] = old;
+    }
+  });
+  return Step::kNext;
+}
+
+// --- Building.
+
+Atomic atomic_of(const Builder& builder) {
+  Atomic atomic;
+  if (builder.has(".global")) {
+    atomic.space = AddressSpace::kGlobal;
+  } else if (builder.has(".shared") || builder.has(".shared::cta") ||
+             builder.has(".shared::cluster")) {
+    atomic.space = AddressSpace::kShared;
+  }
+  atomic.strong = !builder.has(".cta") && !builder.has(".cluster");
+  atomic.publishes = (builder.has(".release") || builder.has(".acq_rel")) && atomic.strong;
+  atomic.acquires = (builder.has(".acquire") || builder.has(".acq_rel")) && atomic.strong;
+  return atomic;
+}
+
+bool is_reduction(Builder& builder) { return builder.instruction().opcode->head == "red"; }
+
+// Operands d (atom only), base, then `values` of that type. Cache policies may follow.
+void add_operands(Builder& builder, ptx::Type type, size_t values) {
+  const size_t first = is_reduction(builder) ? 0 : 1;
+  builder.expect_operands(first + 1 + values, first + 2 + values);
+  first == 0 ? builder.scratch(type) : builder.write(0, type);
+  builder.read_address(first);
+  for (size_t i = 0; i < values; ++i) {
+    builder.read(first + 1 + i, type);
+  }
+  Atomic atomic = atomic_of(builder);
+  atomic.offset = builder.immediate();
+  builder.set_immediate(encode(atomic));
+}
+
+template <auto kFunction, class T>
+void build_update(Builder& builder) {
+  add_operands(builder, kPtxType<T>, 1);
+  builder.set_handler(&update<kFunction, T>);
+}
+template <class T>
+void build_swap(Builder& builder) {
+  add_operands(builder, kPtxType<T>, 2);
+  builder.set_handler(&compare_and_swap<T>);
+}
+template <auto kFunction, class T, size_t kCount>
+void build_vector(Builder& builder) {
+  const size_t first = is_reduction(builder) ? 0 : 1;
+  builder.expect_operands(first + 2, first + 3);
+  const auto parts_of = [&](size_t index) {
+    const auto parts = builder.children(builder.operand(index));
+    if (parts.size() != kCount) {
+      builder.reject("the number of registers does not fit its vector");
+    }
+    return parts;
+  };
+  for (size_t i = 0; i < kCount; ++i) {
+    first == 0 ? builder.scratch(kPtxType<T>) : builder.write(parts_of(0)[i], kPtxType<T>);
+  }
+  builder.read_address(first);
+  for (const ptx::Operand& part : parts_of(first + 1)) {
+    builder.read(part, kPtxType<T>);
+  }
+  Atomic atomic = atomic_of(builder);
+  atomic.offset = builder.immediate();
+  builder.set_immediate(encode(atomic));
+  builder.set_handler(&update_vector<kFunction, T, kCount>);
+}
+
+// --- The table: what may stand around the operation is the same for all.
+
+// The operation of an integer form by its name.
+template <class U, class S>
+void build_integer(Builder& builder) {
+  const bool is_signed = builder.has(".s32") || builder.has(".s64");
+  if (builder.has(".add")) {
+    build_update<kAdd, U>(builder);
+  } else if (builder.has(".min")) {
+    is_signed ? build_update<kMinimum, S>(builder) : build_update<kMinimum, U>(builder);
+  } else if (builder.has(".max")) {
+    is_signed ? build_update<kMaximum, S>(builder) : build_update<kMaximum, U>(builder);
+  } else if (builder.has(".and")) {
+    build_update<kAnd, U>(builder);
+  } else if (builder.has(".or")) {
+    build_update<kOr, U>(builder);
+  } else if (builder.has(".xor")) {
+    build_update<kXor, U>(builder);
+  } else if (builder.has(".exch")) {
+    build_update<kExchange, U>(builder);
+  } else {
+    build_swap<U>(builder);
+  }
+}
+void build_wrap(Builder& builder) {
+  builder.has(".inc") ? build_update<kIncrement, uint32_t>(builder)
+                      : build_update<kDecrement, uint32_t>(builder);
+}
+void build_128(Builder& builder) {
+  builder.has(".exch") ? build_update<kExchange, Bits128>(builder) : build_swap<Bits128>(builder);
+}
+template <class T>
+void build_halves(Builder& builder) {
+  if (builder.has(".add")) {
+    build_update<each_half<add_half<T>, T>, uint32_t>(builder);
+  } else if (builder.has(".min")) {
+    build_update<each_half<minimum_half<T>, T>, uint32_t>(builder);
+  } else {
+    build_update<each_half<maximum_half<T>, T>, uint32_t>(builder);
+  }
+}
+template <class T>
+void build_half(Builder& builder) {
+  if (builder.has(".add")) {
+    build_update<add_half<T>, T>(builder);
+  } else if (builder.has(".min")) {
+    build_update<minimum_half<T>, T>(builder);
+  } else {
+    build_update<maximum_half<T>, T>(builder);
+  }
+}
+template <class T>
+void build_half_pairs_vector(Builder& builder) {
+  builder.has(".v2") ? build_vector<each_half<add_half<T>, T>, uint32_t, 2>(builder)
+                     : build_vector<each_half<add_half<T>, T>, uint32_t, 4>(builder);
+}
+
+constexpr auto kForms = std::to_array<Form>({
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] (.add|.min|.max|.and|.or|.xor|.exch|.cas) "
+     "[.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.L2::cache_hint] "
+     "(.b32|.u32|.s32)",
+     &build_integer<uint32_t, int32_t>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] (.add|.min|.max|.and|.or|.xor|.exch|.cas) "
+     "[.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.L2::cache_hint] "
+     "(.b64|.u64|.s64)",
+     &build_integer<uint64_t, int64_t>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] (.inc|.dec) [.L2::cache_hint] .u32",
+     &build_wrap},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .cas "
+     "[.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] .b16",
+     &build_swap<uint16_t>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] (.exch|.cas) [.L2::cache_hint] .b128",
+     &build_128},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f32",
+     &build_update<kAddFloat, float>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f64",
+     &build_update<kAddFloat, double>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .f16",
+     &build_half<Half>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .f16x2",
+     &build_halves<Half>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .bf16",
+     &build_half<BFloat16>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .bf16x2",
+     &build_halves<BFloat16>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.global] .add "
+     "[.L2::cache_hint] .v2 .f32",
+     &build_vector<kAddFloat, float, 2>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.global] .add "
+     "[.L2::cache_hint] .v4 .f32",
+     &build_vector<kAddFloat, float, 4>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.global] .add .noftz "
+     "[.L2::cache_hint] (.v2|.v4) .f16x2",
+     &build_half_pairs_vector<Half>},
+    {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.global] .add .noftz "
+     "[.L2::cache_hint] (.v2|.v4) .bf16x2",
+     &build_half_pairs_vector<BFloat16>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] (.add|.min|.max|.and|.or|.xor) "
+     "[.L2::cache_hint] (.b32|.u32|.s32)",
+     &build_integer<uint32_t, int32_t>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] (.add|.min|.max|.and|.or|.xor) "
+     "[.L2::cache_hint] (.b64|.u64|.s64)",
+     &build_integer<uint64_t, int64_t>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] (.inc|.dec) [.L2::cache_hint] .u32",
+     &build_wrap},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f32",
+     &build_update<kAddFloat, float>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f64",
+     &build_update<kAddFloat, double>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .f16",
+     &build_half<Half>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .f16x2",
+     &build_halves<Half>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .bf16",
+     &build_half<BFloat16>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
+     "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .bf16x2",
+     &build_halves<BFloat16>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] [.global] .add [.L2::cache_hint] .v2 .f32",
+     &build_vector<kAddFloat, float, 2>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] [.global] .add [.L2::cache_hint] .v4 .f32",
+     &build_vector<kAddFloat, float, 4>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] [.global] .add .noftz [.L2::cache_hint] "
+     "(.v2|.v4) .f16x2",
+     &build_half_pairs_vector<Half>},
+    {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] [.global] .add .noftz [.L2::cache_hint] "
+     "(.v2|.v4) .bf16x2",
+     &build_half_pairs_vector<BFloat16>},
+});
+
+}  // namespace
+
+Family atomic_family() { return {"Atomic operations", kForms}; }
+
+}  // namespace slipstream::emulator

@@ -1,0 +1,292 @@
+// f32 and f64 arithmetic with IEEE rounding.
+#include <immintrin.h>
+
+#include <array>
+#include <bit>
+#include <cmath>
+
+#include "emulator/arithmetic/floating.h"
+#include "emulator/decoder/table.h"
+#include "emulator/instructions/lanes.h"
+
+namespace slipstream::emulator {
+namespace {
+
+constexpr float kSmallestNormal = 0x1p-126F;
+constexpr float kTinyScale = 0x1p64F;
+
+constexpr auto kAdd = [](auto a, auto b) { return a + b; };
+constexpr auto kSubtract = [](auto a, auto b) { return a - b; };
+constexpr auto kMultiply = [](auto a, auto b) { return a * b; };
+constexpr auto kDivide = [](auto a, auto b) { return a / b; };
+constexpr auto kMultiplyAdd = [](auto a, auto b, auto c) { return std::fma(a, b, c); };
+constexpr auto kReciprocal = [](auto a) { return decltype(a){1} / a; };
+constexpr auto kSquareRoot = [](auto a) { return std::sqrt(a); };
+
+// .ftz flushes what is too small for a normal number when rounded to its precision alone, even if
+// rounding it to a subnormal's fewer bits would reach the smallest normal number. These functions
+// can come that close.
+template <auto kFunction>
+constexpr bool kMayReachNormal = false;
+template <>
+constexpr bool kMayReachNormal<kMultiply> = true;
+template <>
+constexpr bool kMayReachNormal<kDivide> = true;
+template <>
+constexpr bool kMayReachNormal<kMultiplyAdd> = true;
+
+// Asks the same function for the result 2^64 times as large, where nothing is subnormal.
+template <auto kFunction>
+bool is_tiny(float value, float a, float b) {
+  return std::fabs(value) == kSmallestNormal &&
+         std::fabs(kFunction(a * kTinyScale, b)) < kSmallestNormal * kTinyScale;
+}
+template <auto kFunction>
+bool is_tiny(float value, float a, float b, float c) {
+  return std::fabs(value) == kSmallestNormal &&
+         std::fabs(kFunction(a * kTinyScale, b, c * kTinyScale)) < kSmallestNormal * kTinyScale;
+}
+
+// Rounded to nearest, subnormals flushed, saturated: one function on lanes for each combination.
+template <auto kFunction, bool kFlush, bool kSaturate>
+constexpr auto kRounded = [](auto... sources) {
+  using T = std::common_type_t<decltype(sources)...>;
+  T value = canonical(kFunction(flush<kFlush>(sources)...));
+  if constexpr (kFlush && kMayReachNormal<kFunction> && std::is_same_v<T, float>) {
+    value =
+        is_tiny<kFunction>(value, flush<kFlush>(sources)...) ? std::copysign(0.0F, value) : value;
+  }
+  return saturate_unit<kSaturate>(flush<kFlush>(value));
+};
+
+// --- Rounding to zero, up or down: the host's own rounding mode, set around the lanes.
+
+unsigned host_rounding(std::string_view mode) {
+  return mode == ".rz" ? _MM_ROUND_TOWARD_ZERO : mode == ".rm" ? _MM_ROUND_DOWN : _MM_ROUND_UP;
+}
+
+class RoundingMode {
+ public:
+  explicit RoundingMode(unsigned mode) : saved_(_mm_getcsr()) {
+    _mm_setcsr((saved_ & ~static_cast<unsigned>(_MM_ROUND_MASK)) | mode);
+    fence();
+  }
+  ~RoundingMode() {
+    fence();
+    _mm_setcsr(saved_);
+  }
+  RoundingMode(const RoundingMode&) = delete;
+  RoundingMode& operator=(const RoundingMode&) = delete;
+
+ private:
+  // Operands come from memory and results go there, so no arithmetic moves across.
+  static void fence() { asm volatile("" ::: "memory"); }
+
+  unsigned saved_;
+};
+
+template <auto kRoundedFunction, class T, class... Sources>
+Step directed(const Operation& operation, Warp& warp, uint32_t executing) {
+  const RoundingMode mode(static_cast<unsigned>(operation.immediate));
+  return elementwise<kRoundedFunction, T, Sources...>(operation, warp, executing);
+}
+
+template <auto kFunction, bool kFlush, bool kSaturate, class T, class... Sources>
+void choose_rounding(Builder& builder) {
+  const std::string_view mode = builder.slot(0);
+  if (mode.empty() || mode == ".rn") {
+    builder.set_handler(&elementwise<kRounded<kFunction, kFlush, kSaturate>, T, Sources...>);
+  } else {
+    builder.set_immediate(host_rounding(mode));
+    builder.set_handler(&directed<kRounded<kFunction, kFlush, kSaturate>, T, Sources...>);
+  }
+}
+
+// Slot 0 of the pattern is the rounding mode.
+template <auto kFunction, class T, class... Sources>
+void build_rounded(Builder& builder) {
+  read_operands<T, Sources...>(builder);
+  const bool flushes = builder.has(".ftz");
+  if (builder.has(".sat")) {
+    flushes ? choose_rounding<kFunction, true, true, T, Sources...>(builder)
+            : choose_rounding<kFunction, false, true, T, Sources...>(builder);
+  } else {
+    flushes ? choose_rounding<kFunction, true, false, T, Sources...>(builder)
+            : choose_rounding<kFunction, false, false, T, Sources...>(builder);
+  }
+}
+
+template <auto kFunction, class T>
+constexpr auto kUnary = &build_rounded<kFunction, T, T>;
+template <auto kFunction, class T>
+constexpr auto kBinary = &build_rounded<kFunction, T, T, T>;
+template <auto kFunction, class T>
+constexpr auto kTernary = &build_rounded<kFunction, T, T, T, T>;
+
+// --- Minimum and maximum.
+
+template <bool kIsMinimum, bool kFlush, bool kNan, bool kXorSign, class T>
+T extremum(T a, T b) {
+  a = flush<kFlush>(a);
+  b = flush<kFlush>(b);
+  const bool negative = kXorSign && std::signbit(a) != std::signbit(b);
+  if constexpr (kXorSign) {
+    a = std::fabs(a);
+    b = std::fabs(b);
+  }
+  if (kNan && (a != a || b != b)) {
+    return canonical(std::numeric_limits<T>::quiet_NaN());
+  }
+  const T result = kIsMinimum ? minimum_number(a, b) : maximum_number(a, b);
+  return kXorSign && result == result ? std::copysign(result, negative ? T{-1} : T{1}) : result;
+}
+
+template <bool kIsMinimum>
+void build_extremum(Builder& builder) {
+  read_operands<float, float, float>(builder);
+  const auto choose = [&]<bool kFlush>() {
+    const bool nan = builder.has(".NaN");
+    if (builder.has(".xorsign")) {
+      builder.set_handler(
+          nan ? &elementwise<extremum<kIsMinimum, kFlush, true, true, float>, float, float, float>
+              : &elementwise<extremum<kIsMinimum, kFlush, false, true, float>, float, float,
+                             float>);
+    } else {
+      builder.set_handler(
+          nan ? &elementwise<extremum<kIsMinimum, kFlush, true, false, float>, float, float, float>
+              : &elementwise<extremum<kIsMinimum, kFlush, false, false, float>, float, float,
+                             float>);
+    }
+  };
+  builder.has(".ftz") ? choose.template operator()<true>() : choose.template operator()<false>();
+}
+
+// --- Signs and classes.
+
+// An f64 NaN keeps its payload and becomes quiet; an f32 NaN is the canonical one.
+double quiet(double value) {
+  constexpr uint64_t kQuietBit = 1ULL << 51U;
+  return value != value ? std::bit_cast<double>(std::bit_cast<uint64_t>(value) | kQuietBit) : value;
+}
+float quiet(float value) { return canonical(value); }
+
+constexpr auto kAbsolute = [](auto a) { return quiet(std::fabs(a)); };
+constexpr auto kNegate = [](auto a) { return quiet(a != a ? a : -a); };
+template <class T>
+T with_sign_of(T sign, T magnitude) {
+  return std::copysign(magnitude, sign);
+}
+
+template <auto kFunction, class T>
+void build_sign(Builder& builder) {
+  read_operands<T, T>(builder);
+  builder.set_handler(builder.has(".ftz") ? &elementwise<kRounded<kFunction, true, false>, T, T>
+                                          : &elementwise<kRounded<kFunction, false, false>, T, T>);
+}
+
+template <class T>
+bool is_in_class(T value, std::string_view name) {
+  switch (std::fpclassify(value)) {
+    case FP_NAN:
+      return name == ".notanumber";
+    case FP_INFINITE:
+      return name == ".infinite" || name == ".number";
+    case FP_SUBNORMAL:
+      return name == ".finite" || name == ".number" || name == ".subnormal";
+    default:  // zero counts as normal
+      return name == ".finite" || name == ".number" || name == ".normal";
+  }
+}
+
+constexpr std::array<std::string_view, 6> kClasses = {".finite", ".infinite",   ".number",
+                                                      ".normal", ".notanumber", ".subnormal"};
+
+template <class T>
+Step test_property(const Operation& operation, Warp& warp, uint32_t executing) {
+  const std::string_view name = kClasses[static_cast<size_t>(operation.immediate)];
+  const T* const a = operand<T>(operation, warp, 1);
+  uint32_t result = 0;
+  for_each_lane(executing, [&](uint32_t lane) {
+    result |= static_cast<uint32_t>(is_in_class(a[lane], name)) << lane;
+  });
+  assign(predicate(operation, warp, 0), result, executing);
+  return Step::kNext;
+}
+
+template <class T>
+void build_test_property(Builder& builder) {
+  read_operands<Predicate, T>(builder);
+  for (size_t i = 0; i < kClasses.size(); ++i) {
+    if (builder.slot(0) == kClasses[i]) {
+      builder.set_immediate(static_cast<int64_t>(i));
+    }
+  }
+  builder.set_handler(&test_property<T>);
+}
+
+// --- Packed f32 (sm_100): two lanes of arithmetic in 64 bits.
+
+template <auto kFunction>
+constexpr auto kPair = [](auto... sources) {
+  const auto low = [](uint64_t pair) { return std::bit_cast<float>(static_cast<uint32_t>(pair)); };
+  const auto high = [](uint64_t pair) {
+    return std::bit_cast<float>(static_cast<uint32_t>(pair >> 32U));
+  };
+  const uint64_t first = std::bit_cast<uint32_t>(kFunction(low(sources)...));
+  const uint64_t second = std::bit_cast<uint32_t>(kFunction(high(sources)...));
+  return first | (second << 32U);
+};
+
+template <auto kFunction, class... Sources>
+void build_pair(Builder& builder) {
+  read_operands<uint64_t, Sources...>(builder);
+  builder.set_handler(
+      builder.has(".ftz")
+          ? &elementwise<kPair<kRounded<kFunction, true, false>>, uint64_t, Sources...>
+          : &elementwise<kPair<kRounded<kFunction, false, false>>, uint64_t, Sources...>);
+}
+
+constexpr auto kForms = std::to_array<Form>({
+    {"add [.rn|.rz|.rm|.rp] [.ftz] [.sat] .f32", kBinary<kAdd, float>},
+    {"add [.rn|.rz|.rm|.rp] .f64", kBinary<kAdd, double>},
+    {"add [.rn] [.ftz] .f32x2", &build_pair<kAdd, uint64_t, uint64_t>},
+    {"sub [.rn|.rz|.rm|.rp] [.ftz] [.sat] .f32", kBinary<kSubtract, float>},
+    {"sub [.rn|.rz|.rm|.rp] .f64", kBinary<kSubtract, double>},
+    {"sub [.rn] [.ftz] .f32x2", &build_pair<kSubtract, uint64_t, uint64_t>},
+    {"mul [.rn|.rz|.rm|.rp] [.ftz] [.sat] .f32", kBinary<kMultiply, float>},
+    {"mul [.rn|.rz|.rm|.rp] .f64", kBinary<kMultiply, double>},
+    {"mul [.rn] [.ftz] .f32x2", &build_pair<kMultiply, uint64_t, uint64_t>},
+    {"fma (.rn|.rz|.rm|.rp) [.ftz] [.sat] .f32", kTernary<kMultiplyAdd, float>},
+    {"fma (.rn|.rz|.rm|.rp) .f64", kTernary<kMultiplyAdd, double>},
+    {"fma (.rn) [.ftz] .f32x2", &build_pair<kMultiplyAdd, uint64_t, uint64_t, uint64_t>},
+    {"mad (.rn|.rz|.rm|.rp) [.ftz] [.sat] .f32", kTernary<kMultiplyAdd, float>},
+    {"mad (.rn|.rz|.rm|.rp) .f64", kTernary<kMultiplyAdd, double>},
+    {"div (.rn|.rz|.rm|.rp) [.ftz] .f32", kBinary<kDivide, float>},
+    {"div (.rn|.rz|.rm|.rp) .f64", kBinary<kDivide, double>},
+    {"rcp (.rn|.rz|.rm|.rp) [.ftz] .f32", kUnary<kReciprocal, float>},
+    {"rcp (.rn|.rz|.rm|.rp) .f64", kUnary<kReciprocal, double>},
+    {"sqrt (.rn|.rz|.rm|.rp) [.ftz] .f32", kUnary<kSquareRoot, float>},
+    {"sqrt (.rn|.rz|.rm|.rp) .f64", kUnary<kSquareRoot, double>},
+    {"min [.ftz] [.NaN] .f32", &build_extremum<true>},
+    {"min [.ftz] [.NaN] .xorsign .abs .f32", &build_extremum<true>},
+    {"min .f64", &build<extremum<true, false, false, false, double>, double, double, double>},
+    {"max [.ftz] [.NaN] .f32", &build_extremum<false>},
+    {"max [.ftz] [.NaN] .xorsign .abs .f32", &build_extremum<false>},
+    {"max .f64", &build<extremum<false, false, false, false, double>, double, double, double>},
+    {"abs [.ftz] .f32", &build_sign<kAbsolute, float>},
+    {"abs .f64", &build_sign<kAbsolute, double>},
+    {"neg [.ftz] .f32", &build_sign<kNegate, float>},
+    {"neg .f64", &build_sign<kNegate, double>},
+    {"copysign .f32", &build<with_sign_of<float>, float, float, float>},
+    {"copysign .f64", &build<with_sign_of<double>, double, double, double>},
+    {"testp (.finite|.infinite|.number|.normal|.notanumber|.subnormal) .f32",
+     &build_test_property<float>},
+    {"testp (.finite|.infinite|.number|.normal|.notanumber|.subnormal) .f64",
+     &build_test_property<double>},
+});
+
+}  // namespace
+
+Family float_family() { return {"Floating point: f32 and f64", kForms}; }
+
+}  // namespace slipstream::emulator

@@ -1,0 +1,104 @@
+// Lane-wise access to the register file, and handlers made of a function on one lane.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "emulator/decoder/builder.h"
+#include "emulator/machine/warp.h"
+#include "emulator/program/operation.h"
+#include "emulator/program/types.h"
+
+namespace slipstream::emulator {
+
+// The 32 lanes of the register at `offset`.
+template <class T>
+T* lanes(Warp& warp, uint32_t offset) {
+  return reinterpret_cast<T*>(warp.registers + offset);
+}
+template <class T>
+T* operand(const Operation& operation, Warp& warp, size_t index) {
+  return lanes<T>(warp, operation.operands[index]);
+}
+inline uint32_t& predicate(const Operation& operation, Warp& warp, size_t index) {
+  return *lanes<uint32_t>(warp, operation.operands[index]);
+}
+// Sets the executing lanes of a predicate to those of `value`.
+inline void assign(uint32_t& target, uint32_t value, uint32_t executing) {
+  target = (target & ~executing) | (value & executing);
+}
+inline bool has_lane(uint32_t mask, uint32_t lane) { return ((mask >> lane) & 1U) != 0; }
+
+// Calls function(lane) for each lane in the mask, in order.
+template <class Function>
+void for_each_lane(uint32_t mask, Function function) {
+  for (; mask != 0; mask &= mask - 1) {
+    function(static_cast<uint32_t>(__builtin_ctz(mask)));
+  }
+}
+
+// Handler: operand 0 = kFunction(operand 1, operand 2, ...), lane by lane.
+//
+// kFunction must be harmless for lanes that do not execute: it is called for all, and the results
+// of the others are dropped, so that the loop becomes vector instructions.
+template <auto kFunction, class Result, class... Sources>
+Step elementwise(const Operation& operation, Warp& warp, uint32_t executing) {
+  return [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
+    auto* const result = lanes<Result>(warp, operation.operands[0]);
+    [[maybe_unused]] const auto apply = [&](size_t lane) {
+      return kFunction(lanes<const Sources>(warp, operation.operands[1 + kIndex])[lane]...);
+    };
+    if (executing == kAllLanes) {
+#pragma GCC ivdep
+      for (size_t lane = 0; lane < kWarpSize; ++lane) {
+        result[lane] = apply(lane);
+      }
+    } else {
+#pragma GCC ivdep
+      for (size_t lane = 0; lane < kWarpSize; ++lane) {
+        const Result value = apply(lane);
+        result[lane] = has_lane(executing, static_cast<uint32_t>(lane)) ? value : result[lane];
+      }
+    }
+    return Step::kNext;
+  }
+  (std::index_sequence_for<Sources...>{});
+}
+
+// The same for functions that must not be called for lanes that do not execute, such as division.
+template <auto kFunction, class Result, class... Sources>
+Step lane_by_lane(const Operation& operation, Warp& warp, uint32_t executing) {
+  [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
+    auto* const result = lanes<Result>(warp, operation.operands[0]);
+    for_each_lane(executing, [&](uint32_t lane) {
+      result[lane] = kFunction(lanes<const Sources>(warp, operation.operands[1 + kIndex])[lane]...);
+    });
+  }
+  (std::index_sequence_for<Sources...>{});
+  return Step::kNext;
+}
+
+// Adds operands "d, a, b, ..." with the PTX types of the handler's C++ types.
+template <class Result, class... Sources>
+void read_operands(Builder& builder) {
+  builder.expect_operands(1 + sizeof...(Sources), 1 + sizeof...(Sources));
+  builder.write(0, kPtxType<Result>);
+  size_t index = 1;
+  (builder.read(index++, kPtxType<Sources>), ...);
+}
+
+// Build function of a form whose handler is elementwise<kFunction, Result, Sources...>.
+template <auto kFunction, class Result, class... Sources>
+void build(Builder& builder) {
+  read_operands<Result, Sources...>(builder);
+  builder.set_handler(&elementwise<kFunction, Result, Sources...>);
+}
+template <auto kFunction, class Result, class... Sources>
+void build_lane_by_lane(Builder& builder) {
+  read_operands<Result, Sources...>(builder);
+  builder.set_handler(&lane_by_lane<kFunction, Result, Sources...>);
+}
+
+}  // namespace slipstream::emulator

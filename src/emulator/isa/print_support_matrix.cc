@@ -1,9 +1,0 @@
-// Prints the support matrix of docs/emulator.md, from the table that the decoder uses.
-#include <cstdio>
-
-#include "emulator/isa/table.h"
-
-int main() {
-  std::fputs(slipstream::emulator::isa::support_matrix().c_str(), stdout);
-  return 0;
-}

@@ -1,0 +1,163 @@
+#include "emulator/machine/special_registers.h"
+
+#include <functional>
+
+#include "emulator/machine/cta.h"
+#include "emulator/machine/grid_run.h"
+#include "emulator/machine/warp.h"
+#include "emulator/program/operation.h"
+
+namespace slipstream::emulator {
+namespace {
+
+// Emulated time: an instruction of a cluster takes a nanosecond. Starts away from 0, so that a
+// program that takes 0 for "not set" works.
+uint64_t nanoseconds(const Cluster& cluster) {
+  constexpr uint64_t kStart = 1'000'000'000'000ULL;
+  return kStart + cluster.grid->id * 1'000'000ULL + cluster.instructions;
+}
+
+uint32_t component(const Dim3& dim, uint32_t axis) {
+  return axis == 0 ? dim.x : axis == 1 ? dim.y : dim.z;
+}
+
+uint32_t axis_of(SpecialRegister special, SpecialRegister first) {
+  return static_cast<uint32_t>(special) - static_cast<uint32_t>(first);
+}
+
+uint32_t thread_coordinate(const Dim3& block, uint32_t thread, uint32_t axis) {
+  switch (axis) {
+    case 0:
+      return thread % block.x;
+    case 1:
+      return thread / block.x % block.y;
+    default:
+      return thread / (block.x * block.y);
+  }
+}
+
+// Registers with one value for the whole CTA.
+uint64_t cta_value(SpecialRegister special, const Warp& warp) {
+  using enum SpecialRegister;
+  const Cta& cta = *warp.cta;
+  const Cluster& cluster = *cta.cluster;
+  const GridRun& grid = *cluster.grid;
+  const auto axis = [&](SpecialRegister first) { return axis_of(special, first); };
+  switch (special) {
+    case kNtidX:
+    case kNtidY:
+    case kNtidZ:
+      return component(grid.launch.block, axis(kNtidX));
+    case kCtaidX:
+    case kCtaidY:
+    case kCtaidZ:
+      return cta.index[axis(kCtaidX)];
+    case kNctaidX:
+    case kNctaidY:
+    case kNctaidZ:
+      return component(grid.launch.grid, axis(kNctaidX));
+    case kClusterIdX:
+    case kClusterIdY:
+    case kClusterIdZ:
+      return cta.index[axis(kClusterIdX)] / component(grid.cluster, axis(kClusterIdX));
+    case kNClusterIdX:
+    case kNClusterIdY:
+    case kNClusterIdZ:
+      return component(grid.grid_in_clusters, axis(kNClusterIdX));
+    case kClusterCtaidX:
+    case kClusterCtaidY:
+    case kClusterCtaidZ:
+      return cta.index[axis(kClusterCtaidX)] % component(grid.cluster, axis(kClusterCtaidX));
+    case kClusterNctaidX:
+    case kClusterNctaidY:
+    case kClusterNctaidZ:
+      return component(grid.cluster, axis(kClusterNctaidX));
+    case kClusterCtaRank:
+      return cta.rank;
+    case kClusterNctaRank:
+      return grid.cluster.count();
+    case kIsExplicitCluster:
+      return grid.explicit_cluster ? kAllLanes : 0;
+    case kWarpId:
+      return warp.index;
+    case kNWarpId:
+      return Limits::kMaxThreadsPerSm / kWarpSize;
+    case kSmId:
+      return (cluster.index * grid.cluster.count() + cta.rank) % grid.device->settings->sm_count;
+    case kNSmId:
+      return grid.device->settings->sm_count;
+    case kGridId:
+      return grid.id;
+    case kDynamicSharedSize:
+      return grid.launch.dynamic_shared_bytes;
+    case kTotalSharedSize:
+      return grid.shared_bytes;
+    case kEnvRegWorkspaceLow:
+      return static_cast<uint32_t>(grid.launch.workspace);
+    case kEnvRegWorkspaceHigh:
+      return grid.launch.workspace >> 32U;
+    case kClock:
+      return static_cast<uint32_t>(cluster.instructions);
+    case kClockHi:
+      return cluster.instructions >> 32U;
+    case kClock64:
+      return cluster.instructions;
+    case kGlobalTimer:
+      return nanoseconds(cluster);
+    case kGlobalTimerLo:
+      return static_cast<uint32_t>(nanoseconds(cluster));
+    case kGlobalTimerHi:
+      return nanoseconds(cluster) >> 32U;
+    default:
+      return 0;  // %reserved_smem_offset_begin among them
+  }
+}
+
+uint64_t lane_value(SpecialRegister special, const Warp& warp, const Frame& frame, uint32_t lane) {
+  using enum SpecialRegister;
+  const uint32_t bit = 1U << lane;
+  switch (special) {
+    case kTidX:
+    case kTidY:
+    case kTidZ:
+      return thread_coordinate(warp.cta->cluster->grid->launch.block, warp.index * kWarpSize + lane,
+                               axis_of(special, kTidX));
+    case kLaneId:
+      return lane;
+    case kLaneMaskEq:
+      return bit;
+    case kLaneMaskLe:
+      return bit | (bit - 1);
+    case kLaneMaskLt:
+      return bit - 1;
+    case kLaneMaskGe:
+      return ~(bit - 1);
+    case kLaneMaskGt:
+      return ~(bit | (bit - 1));
+    case kLocalBase:
+      return frame.local_offset;
+    default:
+      return cta_value(special, warp);
+  }
+}
+
+}  // namespace
+
+void read_special_register(SpecialRegister special, const Warp& warp, const Frame& frame,
+                           void* lanes) {
+  const ptx::Type type = type_of(special);
+  for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
+    const uint64_t value = lane_value(special, warp, frame, lane);
+    if (type == ptx::Type::kPred) {
+      *static_cast<uint32_t*>(lanes) = static_cast<uint32_t>(value);
+      return;
+    }
+    if (type == ptx::Type::kU64) {
+      static_cast<uint64_t*>(lanes)[lane] = value;
+    } else {
+      static_cast<uint32_t*>(lanes)[lane] = static_cast<uint32_t>(value);
+    }
+  }
+}
+
+}  // namespace slipstream::emulator

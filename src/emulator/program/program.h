@@ -1,0 +1,71 @@
+// A kernel, decoded: the operations of the kernel itself and of every function it can call.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "code/ptx/module.h"
+#include "emulator/program/operation.h"
+#include "emulator/program/special_register.h"
+
+namespace slipstream::emulator {
+
+// A special register that a function reads, and where its lanes are.
+struct SpecialSlot {
+  SpecialRegister special;
+  uint32_t offset = 0;
+};
+
+// A .param variable of a device function or a call: `bytes` for each of 32 lanes, lane by lane.
+struct ParameterBlock {
+  uint32_t offset = 0;  // in the register file
+  uint32_t bytes = 0;   // per lane
+};
+
+struct FunctionCode {
+  const ptx::Function* source = nullptr;
+  uint32_t entry = 0;            // index of the first operation
+  uint32_t register_bytes = 0;   // of the register file
+  uint32_t local_bytes = 0;      // per thread, of its own variables
+  uint32_t live_registers = 0;   // most 32-bit registers live at once
+  std::vector<std::byte> image;  // start of the register file: constants
+  std::vector<SpecialSlot> specials;
+  std::vector<ParameterBlock> parameters;  // device functions
+  std::vector<ParameterBlock> results;
+};
+
+// What a call passes, per call operation.
+struct CallSite {
+  const FunctionCode* callee = nullptr;   // null: indirect
+  uint32_t target_register = 0;           // of an indirect call: 64-bit lanes with the address
+  std::vector<ParameterBlock> arguments;  // in the caller's register file
+  std::vector<ParameterBlock> results;
+};
+
+struct Program {
+  const ptx::Module* module = nullptr;
+  const ptx::Function* kernel = nullptr;
+  std::vector<Operation> operations;
+  std::vector<const ptx::Instruction*> sources;                  // of each operation
+  std::vector<const FunctionCode*> functions_by_pc;              // of each operation
+  std::deque<FunctionCode> functions;                            // [0] is the kernel
+  std::unordered_map<uint64_t, const FunctionCode*> by_address;  // targets of indirect calls
+  std::deque<std::vector<uint32_t>> operand_lists;  // what Operation::all_operands points to
+  std::deque<CallSite> call_sites;
+  uint32_t static_shared_bytes = 0;  // of .shared variables; dynamic shared memory comes behind
+  uint32_t shared_alignment = 16;    // of the start of dynamic shared memory
+  uint32_t local_bytes = 0;          // per thread, for one activation of each function
+  bool has_recursion = false;        // or indirect calls: local memory gets a deep stack
+  bool waits_for_grids = false;      // griddepcontrol.wait
+  uint32_t parameter_bytes = 0;
+
+  uint32_t dynamic_shared_offset() const {
+    return (static_shared_bytes + shared_alignment - 1) / shared_alignment * shared_alignment;
+  }
+};
+
+}  // namespace slipstream::emulator

@@ -1,0 +1,45 @@
+// One decode step: some tokens of some sequences in, logits out (model specification 2). The oracle
+// of the GPU engine.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "model/reference/caches.h"
+#include "model/reference/model.h"
+#include "model/reference/sparse_mla.h"
+
+namespace slipstream::model::reference {
+
+// A token to process. Its sequence's earlier tokens are in the caches or earlier in the same step.
+struct StepToken {
+  int id = 0;
+  TokenPlace place;
+};
+
+// The paged caches of every layer, of `pages` pages each.
+[[nodiscard]] std::vector<LayerCache> make_caches(const Model& model, int pages);
+
+// What a step leaves behind for comparisons.
+struct StepResult {
+  Matrix logits;        // [T, vocabulary of this rank]
+  Matrix final_hidden;  // [T, hidden], after the final norm
+  std::vector<Matrix>
+      layer_inputs;  // [layers] of [T, hidden]: the residual stream before each layer
+  std::vector<IndexLists> index_lists;  // [layers]: the lists that the layer's attention used
+};
+
+[[nodiscard]] StepResult decode_step(const Model& model, std::span<const StepToken> tokens,
+                                     std::span<const PageTable> pages,
+                                     std::vector<LayerCache>& caches);
+
+// One layer alone: takes the residual stream before it, returns that after it. `lists` as for
+// attention().
+[[nodiscard]] Matrix run_layer(const Model& model, int layer, const Matrix& hidden,
+                               std::span<const TokenPlace> tokens, std::span<const PageTable> pages,
+                               LayerCache& cache, IndexLists& lists);
+
+// The final norm of the residual stream behind the last layer.
+[[nodiscard]] Matrix final_norm(const Model& model, const Matrix& hidden);
+
+}  // namespace slipstream::model::reference

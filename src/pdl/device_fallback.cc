@@ -1,0 +1,109 @@
+#include "pdl/device_fallback.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace slipstream {
+namespace {
+
+constexpr int kUsageError = 2;
+constexpr const char* kRuntimeLibrary = "libcudart.so.13";
+
+enum class Device { kGpu, kEmulated };
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+[[noreturn]] void fail(const std::string& message) {
+  std::fprintf(stderr, "slipstream: %s\n", message.c_str());
+  std::exit(kUsageError);
+}
+
+Device wanted_device() {
+  const std::string setting = environment("SLIPSTREAM_DEVICE");
+  if (setting.empty()) return machine_has_gpu() ? Device::kGpu : Device::kEmulated;
+  if (setting == "gpu") return Device::kGpu;
+  if (setting == "emulated") return Device::kEmulated;
+  fail("SLIPSTREAM_DEVICE must be gpu or emulated, it is '" + setting + "'");
+}
+
+std::vector<std::string_view> split(std::string_view list) {
+  std::vector<std::string_view> parts;
+  while (!list.empty()) {
+    const size_t colon = list.find(':');
+    parts.push_back(list.substr(0, colon));
+    list = colon == std::string_view::npos ? std::string_view() : list.substr(colon + 1);
+  }
+  return parts;
+}
+
+// The dynamic linker reads the library path once, at the start: only a fresh process sees a new
+// one.
+[[noreturn]] void restart(const std::string& library_path, int argc, char** argv) {
+  setenv("LD_LIBRARY_PATH", library_path.c_str(), /*overwrite=*/1);
+  std::vector<char*> arguments(argv, argv + argc);
+  arguments.push_back(nullptr);
+  execv("/proc/self/exe", arguments.data());
+  fail(std::string("cannot start the program again for the emulated device: ") +
+       std::strerror(errno));
+}
+
+}  // namespace
+
+std::string emulator_directory() {
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe");
+  return (program.parent_path().parent_path() / "emulator").string();
+}
+
+bool machine_has_gpu() {
+  std::error_code ignored;
+  const std::filesystem::directory_iterator gpus("/proc/driver/nvidia/gpus", ignored);
+  if (!ignored && gpus != std::filesystem::directory_iterator()) return true;
+  return std::filesystem::exists("/dev/nvidia0", ignored) ||
+         std::filesystem::exists("/dev/dxg", ignored);  // the GPU of a Windows host
+}
+
+std::string library_path_without(const std::string& library_path, const std::string& directory) {
+  std::string result;
+  for (const std::string_view part : split(library_path)) {
+    if (part == directory) continue;
+    if (!result.empty()) result += ':';
+    result += part;
+  }
+  return result;
+}
+
+std::string library_path_with(const std::string& library_path, const std::string& directory) {
+  const std::string others = library_path_without(library_path, directory);
+  return others.empty() ? directory : directory + ":" + others;
+}
+
+void choose_device(int argc, char** argv) {
+  const std::string directory = emulator_directory();
+  const std::string now = environment("LD_LIBRARY_PATH");
+  const bool emulated_now = split(now + ":").front() == directory;
+  if (wanted_device() == Device::kGpu) {
+    if (emulated_now) restart(library_path_without(now, directory), argc, argv);
+    return;
+  }
+  if (emulated_now) return;
+  if (!std::filesystem::exists(std::filesystem::path(directory) / kRuntimeLibrary)) {
+    fail("the emulated device needs " + directory + "/" + kRuntimeLibrary + ", which is not there");
+  }
+  const bool forced = !environment("SLIPSTREAM_DEVICE").empty();
+  std::fprintf(stderr, "slipstream: %s, running on the emulated device\n",
+               forced ? "SLIPSTREAM_DEVICE=emulated" : "this machine has no NVIDIA GPU");
+  restart(library_path_with(now, directory), argc, argv);
+}
+
+}  // namespace slipstream

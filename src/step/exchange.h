@@ -1,0 +1,53 @@
+// The hand-over of partial sums between launches.
+//
+// What attention (launch 7) and MLP (launch 10, or the dense down projection) add to the stream is
+// this rank's partial sum. Their epilogues put it into PartialRows; the prologues of launches 8 and
+// 1, and of the head, take the sum over all ranks from SummedRows, add the residual and norm. No
+// launch lies between.
+//
+// With one rank the partial sum is the sum: both name one buffer, and the order of the launches is
+// all the synchronization there is. With several, PartialRows will name a window in every peer's
+// memory, into which the epilogue pushes each value with a flag, and SummedRows the windows in
+// which the peers' values arrive, one per rank; nothing else of a step changes.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include "slipstream/pdl.cuh"
+#include "step/workspace.h"
+
+namespace slipstream::step {
+
+struct PartialRows {
+  pdl::Produced<__nv_bfloat16> rows;  // [tokens, hidden], written after the wait
+};
+
+struct SummedRows {
+  pdl::Produced<const __nv_bfloat16> rows;  // [tokens, hidden], read after the wait
+};
+
+class Exchange {
+ public:
+  Exchange() = default;
+  virtual ~Exchange() = default;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  [[nodiscard]] virtual PartialRows partial() const = 0;
+  [[nodiscard]] virtual SummedRows summed() const = 0;
+};
+
+// Of one rank.
+class LocalExchange final : public Exchange {
+ public:
+  // `rows` outlives this object.
+  explicit LocalExchange(const DeviceArray<__nv_bfloat16>& rows) : rows_(rows) {}
+
+  [[nodiscard]] PartialRows partial() const override { return {rows_.produced()}; }
+  [[nodiscard]] SummedRows summed() const override { return {rows_.read()}; }
+
+ private:
+  const DeviceArray<__nv_bfloat16>& rows_;
+};
+
+}  // namespace slipstream::step

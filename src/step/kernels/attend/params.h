@@ -1,0 +1,50 @@
+// Parameters of sparse attention over the paged latent cache.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <array>
+#include <cstddef>
+
+#include "step/kernels/support/fields.h"
+#include "step/kernels/support/step_row.h"
+
+namespace slipstream::step::kernels {
+
+// Whoever combines the splits of all tokens takes groups of this many, so a token has a multiple of
+// them, and there are at most 16 groups in all.
+inline constexpr int kFewPartsGroup = 8;
+inline constexpr int kManyPartsGroup = 16;
+
+struct AttendParams {
+  pdl::Produced<const __nv_bfloat16> absorbed = {};  // [tokens, heads, 512], read after the wait
+  pdl::Produced<const __nv_bfloat16> queries = {};  // [tokens, heads, head_dim]: the last 64 rotate
+  int tokens = 0;
+  int heads = 0;
+  int head_dim = 0;
+  pdl::Constant<float> rope = {};       // [positions, 32 cosines and 32 sines]
+  pdl::Produced<const int> lists = {};  // [tokens, index_topk] slots; null: every position, always
+  int index_topk = 0;                   // tokens with up to as many keys take every position
+  Places places = {};
+  pdl::Produced<const std::byte> cache = {};  // rows of 576 bf16 or 656 bytes
+  bool fp8_rows = false;
+  float scale = 0;                     // of the products, times log2(e)
+  int most_keys = 0;                   // that a token attends to
+  int splits = 0;                      // attention_splits()
+  pdl::Produced<float> partials = {};  // [tokens, heads, splits, 512], written after the wait
+  pdl::Produced<float2> weights = {};  // [tokens, heads, splits]: (largest exponent, sum)
+};
+
+inline constexpr auto kAttendFields = join_fields(
+    std::array{
+        pdl::field<decltype(AttendParams::absorbed)>("absorbed", offsetof(AttendParams, absorbed)),
+        pdl::field<decltype(AttendParams::queries)>("queries", offsetof(AttendParams, queries)),
+        pdl::field<decltype(AttendParams::rope)>("rope", offsetof(AttendParams, rope)),
+        pdl::field<decltype(AttendParams::lists)>("lists", offsetof(AttendParams, lists)),
+        pdl::field<decltype(AttendParams::cache)>("cache", offsetof(AttendParams, cache)),
+        pdl::field<decltype(AttendParams::partials)>("partials", offsetof(AttendParams, partials)),
+        pdl::field<decltype(AttendParams::weights)>("weights", offsetof(AttendParams, weights)),
+    },
+    fields_at(offsetof(AttendParams, places), kPlacesFields));
+
+}  // namespace slipstream::step::kernels

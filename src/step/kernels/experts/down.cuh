@@ -1,0 +1,400 @@
+// silu, then the down projections of chosen and shared experts, weighted and summed.
+//
+// A CTA owns neighboring tiles of 16 rows and takes a batch of them at a time; its warps share the
+// items out: item 0 is the shared expert, then come the distinct chosen ones. What an item gives a
+// batch lies in one piece of memory. A warp has the whole sum of an item in registers, so that it
+// can round and weight it before it adds.
+//
+// PDL: weights of the shared expert before the wait, nothing else.
+#pragma once
+
+#include "step/kernels/experts/multiply.cuh"
+#include "step/kernels/experts/plan.cuh"
+#include "step/kernels/support/launch_scope.cuh"
+
+namespace slipstream::step::kernels {
+namespace experts {
+
+inline constexpr int kMaxDownWarps = 16;
+// Tiles per batch.
+template <int kTokenTiles>
+inline constexpr int kBatchTiles = 4 / kTokenTiles;
+
+// Neighboring tiles.
+struct Tiles {
+  int first;
+  int count;
+};
+__device__ __forceinline__ Tiles tiles_of_cta(int tiles) {
+  const unsigned ctas = gridDim.x;
+  const int first = static_cast<int>(blockIdx.x * static_cast<unsigned>(tiles) / ctas);
+  return {first, static_cast<int>((blockIdx.x + 1) * static_cast<unsigned>(tiles) / ctas) - first};
+}
+
+template <int kTokenTiles>
+struct DownShared {
+  uint64_t barriers[kMaxDownWarps][WeightRing::kMaxSlots];
+  Plan<kTokenTiles> plan;
+  float weights[Plan<kTokenTiles>::kMaxRows];
+};
+
+__device__ __forceinline__ const PackedMatrix& matrix_of(const DownLaunch& params, bool shared) {
+  return shared ? params.shared_down : params.down;
+}
+// The tile among all experts' tiles.
+template <int kTokenTiles>
+__device__ __forceinline__ int64_t tile_of(const DownLaunch& params, const Plan<kTokenTiles>& plan,
+                                           int item, int tile) {
+  return item == 0 ? tile : int64_t{plan.experts[item - 1]} * params.down.tile_count() + tile;
+}
+
+// A warp's way through its items, warp, warp + warps, ... of each batch of the CTA's tiles.
+template <int kTokenTiles>
+struct Place {
+  int item;
+  int batch;
+
+  __device__ void advance(int items) {
+    item += static_cast<int>(blockDim.x) / 32;
+    if (item < items) return;
+    item = static_cast<int>(threadIdx.x) / 32;
+    ++batch;
+  }
+  __device__ bool exists(const Tiles& own, int items) const {
+    return item < items && batch * kBatchTiles<kTokenTiles> < own.count;
+  }
+  __device__ Tiles tiles(const Tiles& own) const {
+    const int done = batch * kBatchTiles<kTokenTiles>;
+    return {own.first + done, min(own.count - done, kBatchTiles<kTokenTiles>)};
+  }
+};
+
+// The pieces of one warp.
+template <int kTokenTiles>
+class DownCursor {
+ public:
+  // Before the wait `most_items` bounds the items and only item 0 is known.
+  __device__ DownCursor(const DownLaunch& params, const Plan<kTokenTiles>& plan, const Tiles& own,
+                        int most_items)
+      : params_(params), plan_(plan), own_(own), items_(most_items) {}
+  __device__ void set_items(int items) {
+    items_ = items;
+    known_ = items;
+    if (place_.item >= items) place_.advance(items);
+  }
+  __device__ bool valid() const { return place_.exists(own_, known_); }
+  __device__ Piece piece() const {
+    const PackedMatrix& matrix = matrix_of(params_, place_.item == 0);
+    const int group_bytes = matrix.chunks_per_group() * kChunkBytes;
+    const Tiles tiles = place_.tiles(own_);
+    const int groups = min(params_.ring.piece_groups, tiles.count * matrix.groups() - done_);
+    const std::byte* source =
+        matrix.tiles.get() + done_ * group_bytes +
+        tile_of(params_, plan_, place_.item, tiles.first) * matrix.tile_bytes();
+    return {source, static_cast<uint32_t>(groups * group_bytes)};
+  }
+  __device__ void advance() {
+    done_ += params_.ring.piece_groups;
+    if (done_ < place_.tiles(own_).count * matrix_of(params_, place_.item == 0).groups()) return;
+    done_ = 0;
+    place_.advance(items_);
+  }
+
+ private:
+  const DownLaunch& params_;
+  const Plan<kTokenTiles>& plan_;
+  Tiles own_;
+  int items_;
+  int known_ = 1;
+  Place<kTokenTiles> place_ = {static_cast<int>(threadIdx.x) / 32, 0};
+  int done_ = 0;  // groups
+};
+
+// Gate and up of a row: those of chosen experts, then the shared expert's.
+struct GatedRow {
+  const __nv_bfloat16* gate;
+  const __nv_bfloat16* up;
+};
+__device__ __forceinline__ GatedRow row_at(const DownLaunch& params, int row) {
+  const int chosen = params.tokens * params.choices_per_token;
+  if (row >= chosen) {
+    const __nv_bfloat16* gate =
+        params.shared_input.rows.get() + (row - chosen) * params.shared_input.stride;
+    return {gate, gate + params.shared_down.columns};
+  }
+  const __nv_bfloat16* gate = params.activated.get() + int64_t{row} * 2 * params.down.columns;
+  return {gate, gate + params.down.columns};
+}
+
+// All rows, quantized in shared memory, [row][group].
+class StagedRows {
+ public:
+  static constexpr bool kIsFp8 = true;
+  SLIPSTREAM_HOST_DEVICE static int units(const DownLaunch& params) {
+    return params.tokens *
+           (params.choices_per_token * params.down.groups() + params.shared_down.groups());
+  }
+
+  __device__ StagedRows(const DownLaunch& params, unsigned char* memory)
+      : params_(params),
+        chosen_(params.tokens * params.choices_per_token),
+        chosen_units_(chosen_ * params.down.groups()),
+        target_(memory, units(params)) {}
+
+  __device__ void rehearse() const {
+    const uint4 zeros = make_uint4(0, 0, 0, 0);
+    keep(quantize_gated(zeros, zeros, params_.ue8m0));
+  }
+  // Behind the wait, by all threads; a barrier must follow.
+  __device__ void prepare() const {
+    struct Raw {
+      uint4 gate;
+      uint4 up;
+    };
+    quantize_units<4, Raw>(
+        target_, units(params_), static_cast<int>(threadIdx.x) / 32,
+        static_cast<int>(blockDim.x) / 32,
+        [&](int unit, int eighth) {
+          const bool shared = unit >= chosen_units_;
+          const int groups = shared ? params_.shared_down.groups() : params_.down.groups();
+          const int index = shared ? unit - chosen_units_ : unit;
+          const int row = index / groups;
+          const int column = (index - row * groups) * kGroup + eighth * 8;
+          const GatedRow source = row_at(params_, (shared ? chosen_ : 0) + row);
+          return Raw{*reinterpret_cast<const uint4*>(source.gate + column),
+                     *reinterpret_cast<const uint4*>(source.up + column)};
+        },
+        [&](const Raw& raw) { return quantize_gated(raw.gate, raw.up, params_.ue8m0); });
+  }
+  __device__ void load(int group, int row, Operand& operand) const {
+    const int unit =
+        (row < chosen_ ? row * params_.down.groups()
+                       : chosen_units_ + (row - chosen_) * params_.shared_down.groups()) +
+        group;
+    target_.load(unit, operand);
+    spread_scale(target_.scales[unit], operand);
+  }
+
+ private:
+  const DownLaunch& params_;
+  int chosen_;
+  int chosen_units_;
+  CodeUnits target_;
+};
+
+// The same from global memory each time.
+class DirectRows {
+ public:
+  static constexpr bool kIsFp8 = false;
+  __device__ DirectRows(const DownLaunch& params, unsigned char* /*memory*/) : params_(params) {}
+  __device__ void rehearse() const {}
+  __device__ void prepare() const {}
+  __device__ void load(int group, int row, Operand& operand) const {
+    const int column = group * kGroup + static_cast<int>(threadIdx.x) % 4 * 32;
+    const GatedRow source = row_at(params_, row);
+    float values[32];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      float gate[8];
+      float up[8];
+      load_eight(source.gate + column + i * 8, gate);
+      load_eight(source.up + column + i * 8, up);
+#pragma unroll
+      for (int j = 0; j < 8; ++j) values[i * 8 + j] = gated(gate[j], up[j]);
+    }
+    const bool shared = row >= params_.tokens * params_.choices_per_token;
+    make_operand(values, matrix_of(params_, shared).is_fp8, params_.ue8m0, operand);
+  }
+
+ private:
+  const DownLaunch& params_;
+};
+
+template <int kTokenTiles>
+__device__ __forceinline__ void load_choices(const DownLaunch& params,
+                                             DownShared<kTokenTiles>& shared) {
+  const int choices = params.choices_per_token;
+  for (int row = threadIdx.x; row < params.tokens * choices; row += static_cast<int>(blockDim.x)) {
+    const ExpertChoice choice = params.choices.get()[row];
+    shared.weights[row] = choice.weight;
+    shared.plan.enter(row, choice.expert, params.tokens);
+  }
+}
+
+// What the lane's result columns weigh: 0 for tokens that do not take the item.
+template <int kTokenTiles>
+using Weights = float[kTokenTiles][2];
+
+template <int kTokenTiles>
+__device__ __forceinline__ void item_weights(const DownShared<kTokenTiles>& shared, int item,
+                                             uint32_t takers, Weights<kTokenTiles>& weights) {
+#pragma unroll
+  for (int t = 0; t < kTokenTiles; ++t) {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const int token = t * 8 + threadIdx.x % 4 * 2 + i;
+      const bool takes = (takers >> token & 1) != 0;
+      weights[t][i] = item == 0 ? 1.0F
+                      : takes   ? shared.weights[shared.plan.rows[item - 1][token]]
+                                : 0.0F;
+    }
+  }
+}
+
+// total += weight * sum, rounded, for the takers: sums of others mean nothing.
+template <int kTokenTiles>
+__device__ __forceinline__ void add_item(const Weights<kTokenTiles>& weights, uint32_t takers,
+                                         const Sums<kTokenTiles>& sums, Sums<kTokenTiles>& total) {
+#pragma unroll
+  for (int t = 0; t < kTokenTiles; ++t) {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      if ((takers >> (t * 8 + threadIdx.x % 4 * 2 + i) & 1) == 0) continue;
+      total[t][i] += weights[t][i] * round_to_bf16(sums[t][i]);
+      total[t][i + 2] += weights[t][i] * round_to_bf16(sums[t][i + 2]);
+    }
+  }
+}
+
+// The weights' scales of the place that `ahead` has come to, one per lane.
+template <int kTokenTiles>
+__device__ __forceinline__ float load_ahead(const DownLaunch& params, const Plan<kTokenTiles>& plan,
+                                            const Tiles& own, int items,
+                                            Place<kTokenTiles>& ahead) {
+  float scales = 0.0F;
+  if (ahead.exists(own, items)) {
+    const PackedMatrix& matrix = matrix_of(params, ahead.item == 0);
+    const Tiles tiles = ahead.tiles(own);
+    // Those of neighboring tiles lie behind each other.
+    scales = load_scales(matrix, tile_of(params, plan, ahead.item, tiles.first),
+                         {0, tiles.count * matrix.groups()});
+  }
+  ahead.advance(items);
+  return scales;
+}
+
+// Adds what an item gives a batch of tiles.
+template <int kTokenTiles, class Rows>
+__device__ __forceinline__ void multiply_item(
+    const DownLaunch& params, const Rows& rows, const DownShared<kTokenTiles>& shared, int item,
+    const Tiles& tiles, float scales, WeightRing& ring, DownCursor<kTokenTiles>& cursor,
+    Sums<kTokenTiles> (&totals)[kBatchTiles<kTokenTiles>]) {
+  const int lane = threadIdx.x % 32;
+  const PackedMatrix& matrix = matrix_of(params, item == 0);
+  const uint32_t takers = item == 0 ? (1U << params.tokens) - 1 : shared.plan.takers[item - 1];
+  const uint32_t active = Rows::kIsFp8 ? active_tiles(takers) : ~0U;
+  int row[kTokenTiles];
+#pragma unroll
+  for (int t = 0; t < kTokenTiles; ++t) {
+    const int token = min(t * 8 + lane / 4, params.tokens - 1);
+    row[t] = item == 0 ? params.tokens * params.choices_per_token + token
+                       : shared.plan.rows[item - 1][token];
+  }
+  Weights<kTokenTiles> weights;
+  item_weights<kTokenTiles>(shared, item, takers, weights);
+  PieceReader<DownCursor<kTokenTiles>> reader(ring, cursor, params.ring.piece_groups,
+                                              tiles.count * matrix.groups());
+#pragma unroll
+  for (int tile = 0; tile < kBatchTiles<kTokenTiles>; ++tile) {
+    if (tile >= tiles.count) break;
+    Sums<kTokenTiles> sums = {};
+#pragma unroll 1
+    for (int group = 0; group < matrix.groups(); ++group) {
+      Operand x[kTokenTiles];
+#pragma unroll
+      for (int t = 0; t < kTokenTiles; ++t) {
+        if (kTokenTiles == 1 || (active >> t & 1) != 0) rows.load(group, row[t], x[t]);
+      }
+      const int place = tile * matrix.groups() + group;
+      if (Rows::kIsFp8 || matrix.is_fp8) {
+        const float scale =
+            Rows::kIsFp8
+                ? __shfl_sync(kAllLanes, scales, place)
+                : matrix.scales
+                      .get()[tile_of(params, shared.plan, item, tiles.first) * matrix.groups() +
+                             place];
+        multiply_fp8_group<kTokenTiles>(reader.weights(kChunkBytes), scale, x, active, sums);
+      } else {
+        multiply_bf16_group<kTokenTiles>(reader.weights(2 * kChunkBytes), x, sums);
+      }
+      reader.advance();
+    }
+    add_item<kTokenTiles>(weights, takers, sums, totals[tile]);
+  }
+}
+
+}  // namespace experts
+
+template <int kTokenTiles, class Rows>
+__global__ void __launch_bounds__(experts::kMaxDownWarps * 32, 1)
+    down_kernel(const __grid_constant__ DownLaunch params) {
+  using namespace experts;
+  extern __shared__ __align__(128) unsigned char memory[];
+  __shared__ DownShared<kTokenTiles> shared;
+  [[maybe_unused]] const LaunchScope scope{};
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int warps = static_cast<int>(blockDim.x) / 32;
+  const int ring_bytes = params.ring.slots * params.ring.slot_bytes;
+  WeightRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,
+                  params.ring.slot_bytes);
+  const Tiles own = tiles_of_cta(params.down.tile_count());
+  DownCursor<kTokenTiles> cursor(params, shared.plan, own,
+                                 1 + min(params.tokens * params.choices_per_token, params.experts));
+  // slipstream-check: allow R2: a tile of down or of shared_down, which are weights both
+  ring.fill(cursor);
+  shared.plan.clear();
+  unsigned char* const after_rings = memory + warps * ring_bytes;
+  float* const partials = reinterpret_cast<float*>(after_rings);
+  const int tile_size = partial_floats(params.tokens);
+  const Rows rows(params,
+                  after_rings + warps * kBatchTiles<kTokenTiles> * tile_size * sizeof(float));
+  rows.rehearse();
+  __syncthreads();
+
+  pdl::wait();
+  pdl::trigger();
+  load_choices(params, shared);
+  shared.plan.build(params.tokens, params.choices_per_token);
+  // Activations and scales before the weights: loads that follow those wait behind them.
+  const int items = 1 + shared.plan.count;
+  Place<kTokenTiles> ahead = {warp, 0};
+  float scales = load_ahead(params, shared.plan, own, items, ahead);
+  float next_scales = load_ahead(params, shared.plan, own, items, ahead);
+  rows.prepare();
+  cursor.set_items(items);
+  ring.fill(cursor);
+  __syncthreads();
+
+  Place<kTokenTiles> place = {warp, 0};
+  for (int batch = 0; batch * kBatchTiles<kTokenTiles> < own.count; ++batch) {
+    place.batch = batch;
+    const Tiles tiles = place.tiles(own);
+    Sums<kTokenTiles> totals[kBatchTiles<kTokenTiles>] = {};
+    for (int item = warp; item < items; item += warps) {
+      const float later_scales = load_ahead(params, shared.plan, own, items, ahead);
+      multiply_item<kTokenTiles>(params, rows, shared, item, tiles, scales, ring, cursor, totals);
+      scales = next_scales;
+      next_scales = later_scales;
+    }
+    if (batch > 0) __syncthreads();  // the sums of the batch before have been read
+#pragma unroll
+    for (int tile = 0; tile < kBatchTiles<kTokenTiles>; ++tile) {
+      if (tile >= tiles.count) break;
+      store_partials<kTokenTiles>(totals[tile], params.tokens,
+                                  partials + (tile * warps + warp) * tile_size);
+    }
+    __syncthreads();
+#pragma unroll 1
+    for (int tile = 0; tile < tiles.count; ++tile) {
+      add_partials(
+          partials + tile * warps * tile_size, params.tokens, ~0U,
+          [&](int row, int token, float sum) {
+            params.output
+                .get()[int64_t{token} * params.down.rows + (tiles.first + tile) * kTileRows + row] =
+                __float2bfloat16_rn(sum);
+          });
+    }
+  }
+}
+
+}  // namespace slipstream::step::kernels

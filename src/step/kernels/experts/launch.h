@@ -1,0 +1,14 @@
+#pragma once
+
+#include "slipstream/launch.h"
+#include "step/kernels/experts/params.h"
+
+namespace slipstream::step::kernels {
+
+extern const pdl::KernelDeclaration kRoutedDeclaration;
+extern const pdl::KernelDeclaration kDownDeclaration;
+
+void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options);
+void launch_down(DownLaunch params, const pdl::LaunchOptions& options);
+
+}  // namespace slipstream::step::kernels

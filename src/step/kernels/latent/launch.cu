@@ -1,0 +1,27 @@
+#include "step/kernels/latent/kernel.cuh"
+#include "step/kernels/latent/launch.h"
+#include "step/kernels/linear/launch.h"
+
+namespace slipstream::step::kernels {
+
+const pdl::KernelDeclaration kLatentDeclaration{
+    .name = "project_latent",
+    .symbol = "slipstream::step::kernels::latent_kernel",
+    .waits = true,
+    .fields = kLatentFields,
+};
+
+void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
+  const LinearShape shape = plan_linear(params.linear);
+  const auto kernel = params.linear.tokens <= 8 ? latent_kernel<1> : latent_kernel<2>;
+  const int cluster = shape.cluster_ctas;
+  const int cache_ctas = (params.linear.tokens + cluster - 1) / cluster * cluster;
+  pdl::launch(kLatentDeclaration, kernel,
+              {.grid = dim3(shape.ctas + cache_ctas),
+               .block = dim3(shape.threads),
+               .dynamic_shared_bytes = shape.shared_bytes,
+               .cluster = dim3(cluster)},
+              options, params);
+}
+
+}  // namespace slipstream::step::kernels

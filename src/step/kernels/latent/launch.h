@@ -1,0 +1,13 @@
+#pragma once
+
+#include "slipstream/launch.h"
+#include "step/kernels/latent/params.h"
+
+namespace slipstream::step::kernels {
+
+extern const pdl::KernelDeclaration kLatentDeclaration;
+
+// q_a norm, then q_b and indexer wq_b; kv_a norm, rope and both cache writes.
+void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options);
+
+}  // namespace slipstream::step::kernels

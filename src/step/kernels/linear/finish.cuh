@@ -1,0 +1,106 @@
+// Makes results of sums: adds the warps', then the CTAs' of a cluster, and stores them. Every order
+// is fixed, so that the same step gives the same bits. The CTAs of a cluster own rows in turn, four
+// neighboring ones each; every CTA sends the others the sums of their rows.
+#pragma once
+
+#include "cuda/cluster.cuh"
+#include "step/kernels/linear/work.cuh"
+
+namespace slipstream::step::kernels {
+
+class Finisher {
+ public:
+  __device__ Finisher(const LinearParams& params, const CtaWork& work, unsigned char* memory,
+                      uint64_t* sums_arrived)
+      : params_(params),
+        work_(work),
+        first_pieces_(reinterpret_cast<int*>(memory + params.memory.first_pieces)),
+        partials_(reinterpret_cast<float*>(memory + params.memory.partials)),
+        exchange_(reinterpret_cast<float*>(memory + params.memory.exchange)),
+        outputs_(reinterpret_cast<const TileOutput*>(memory + params.memory.outputs)),
+        sums_arrived_(sums_arrived) {}
+
+  // What the cluster will send to this CTA.
+  __device__ int bytes_to_come() const {
+    return params_.cluster_ctas * own_rows() * params_.tokens * 4;
+  }
+
+  // The CTA has met behind its warps' sums.
+  __device__ void finish() const {
+    const int token = static_cast<int>(threadIdx.x) & ((1 << params_.token_shift) - 1);
+    const int first = static_cast<int>(threadIdx.x) >> params_.token_shift;
+    const int step = kWarps * 32 >> params_.token_shift;
+    const bool exists = token < params_.tokens;
+    const bool alone = params_.cluster_ctas == 1;
+    if (!alone) {
+#pragma unroll 1
+      for (int row = exists ? first : all_rows(); row < all_rows(); row += step) send(row, token);
+      if (own_rows() > 0) cuda::wait_barrier(sums_arrived_, 0);
+    }
+#pragma unroll 1
+    for (int own = exists ? first : own_rows(); own < own_rows(); own += step) {
+      const int row = (((own >> 2 << params_.cluster_shift) + work_.rank) << 2) + own % 4;
+      store(row, token, alone ? sum_of_warps(row, token) : sum_of_cluster(own, token));
+    }
+  }
+
+ private:
+  __device__ int all_rows() const { return work_.tiles * kTileRows; }
+  __device__ int own_rows() const { return rows_of(work_.rank); }
+  __device__ int rows_of(int rank) const {
+    return (all_rows() / 4 - rank + params_.cluster_ctas - 1) >> params_.cluster_shift << 2;
+  }
+
+  __device__ float sum_of_warps(int row, int token) const {
+    const int tile = row / kTileRows;
+    const int end = first_pieces_[tile + 1];
+    float sum = 0;
+#pragma unroll 1
+    for (int piece = first_pieces_[tile]; piece < end; ++piece) {
+      sum += partials_[(piece * params_.tokens + token) * kTileRows + row % kTileRows];
+    }
+    return sum;
+  }
+
+  // Where CTA `rank`'s sum for the owner of a row lies.
+  __device__ float* exchanged(int rank, int own, int token) const {
+    return exchange_ + (rank * rows_of(0) + own) * params_.tokens + token;
+  }
+
+  __device__ void send(int row, int token) const {
+    const int owner = row >> 2 & (params_.cluster_ctas - 1);
+    const int own = (row >> 2 >> params_.cluster_shift << 2) + row % 4;
+    cuda::store_async_4(cuda::remote_address(exchanged(work_.rank, own, token), owner),
+                        sum_of_warps(row, token), cuda::remote_address(sums_arrived_, owner));
+  }
+
+  __device__ float sum_of_cluster(int own, int token) const {
+    float sum = 0;
+#pragma unroll
+    for (int rank = 0; rank < kMaxClusterCtas; ++rank) {
+      if (rank < params_.cluster_ctas) sum += *exchanged(rank, own, token);
+    }
+    return sum;
+  }
+
+  __device__ void store(int row, int token, float sum) const {
+    const TileOutput& output = outputs_[row / kTileRows];
+    if (row % kTileRows >= output.rows) return;
+    const int64_t index = token * output.stride + row % kTileRows;
+    if (output.is_float32) {
+      static_cast<float*>(output.first)[index] = sum;
+    } else {
+      static_cast<__nv_bfloat16*>(output.first)[index] = __float2bfloat16_rn(sum);
+    }
+  }
+
+  const LinearParams& params_;
+  const CtaWork& work_;
+  const int* first_pieces_;
+  const float* partials_;
+  float* exchange_;
+  const TileOutput* outputs_;
+  uint64_t* sums_arrived_;
+};
+
+}  // namespace slipstream::step::kernels

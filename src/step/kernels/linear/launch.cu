@@ -1,0 +1,57 @@
+#include "step/kernels/linear/kernel.cuh"
+#include "step/kernels/linear/launch.h"
+
+namespace slipstream::step::kernels {
+
+const pdl::KernelDeclaration kNormLinearDeclaration{
+    .name = "norm_linear",
+    .symbol = "slipstream::step::kernels::linear_kernel<slipstream::step::kernels::NormSource",
+    .waits = true,
+    .fields = kNormLinearFields,
+};
+
+const pdl::KernelDeclaration kPlainLinearDeclaration{
+    .name = "plain_linear",
+    .symbol = "slipstream::step::kernels::linear_kernel<slipstream::step::kernels::PlainSource",
+    .waits = true,
+    .fields = kPlainLinearFields,
+};
+
+const pdl::KernelDeclaration kSiluLinearDeclaration{
+    .name = "silu_linear",
+    .symbol = "slipstream::step::kernels::linear_kernel<slipstream::step::kernels::SiluSource",
+    .waits = true,
+    .fields = kSiluLinearFields,
+};
+
+namespace {
+
+template <class Source>
+void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
+            const pdl::LaunchOptions& options) {
+  const LinearShape shape = plan_linear(params.linear);
+  const auto kernel =
+      params.linear.tokens <= 8 ? linear_kernel<Source, 1> : linear_kernel<Source, 2>;
+  pdl::launch(declaration, kernel,
+              {.grid = dim3(shape.ctas),
+               .block = dim3(shape.threads),
+               .dynamic_shared_bytes = shape.shared_bytes,
+               .cluster = dim3(shape.cluster_ctas)},
+              options, params);
+}
+
+}  // namespace
+
+void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions& options) {
+  launch<NormSource>(kNormLinearDeclaration, params, options);
+}
+
+void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {
+  launch<PlainSource>(kPlainLinearDeclaration, params, options);
+}
+
+void launch_silu_linear(LinearLaunch<SiluInput> params, const pdl::LaunchOptions& options) {
+  launch<SiluSource>(kSiluLinearDeclaration, params, options);
+}
+
+}  // namespace slipstream::step::kernels

@@ -1,0 +1,19 @@
+// Launches of the plain matrix products.
+#pragma once
+
+#include "slipstream/launch.h"
+#include "step/kernels/linear/params.h"
+#include "step/kernels/linear/plan.h"
+
+namespace slipstream::step::kernels {
+
+extern const pdl::KernelDeclaration kNormLinearDeclaration;
+extern const pdl::KernelDeclaration kPlainLinearDeclaration;
+extern const pdl::KernelDeclaration kSiluLinearDeclaration;
+
+// With an embedding the input is the step's tokens.
+void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions& options);
+void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options);
+void launch_silu_linear(LinearLaunch<SiluInput> params, const pdl::LaunchOptions& options);
+
+}  // namespace slipstream::step::kernels

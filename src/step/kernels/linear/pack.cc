@@ -1,0 +1,104 @@
+#include "step/kernels/linear/pack.h"
+
+#include <cstring>
+
+#include "step/kernels/linear/params.h"
+
+namespace slipstream::step {
+namespace {
+
+using kernels::kChunkBytes;
+using kernels::kGroup;
+using kernels::kTileRows;
+
+constexpr int kLaneColumns = 32;
+
+template <class Element>
+PackedHostMatrix make(int rows, int columns) {
+  PackedHostMatrix result;
+  result.rows = rows;
+  result.columns = columns;
+  result.is_fp8 = sizeof(Element) == 1;
+  const size_t tiles = (rows + kTileRows - 1) / kTileRows;
+  const size_t groups = (columns + kGroup - 1) / kGroup;
+  result.tiles.resize(tiles * groups * kTileRows * kGroup * sizeof(Element));
+  return result;
+}
+
+// Where element (row, column) lies, in elements.
+template <class Element>
+size_t place(int row, int column, int columns) {
+  constexpr int kStep = 8 / sizeof(Element);  // columns of a lane and step
+  const size_t groups = (columns + kGroup - 1) / kGroup;
+  const size_t group = row / kTileRows * groups + column / kGroup;
+  const int in_lane = column % kLaneColumns;
+  const size_t lane = row % 8 * 4 + column % kGroup / kLaneColumns;
+  const size_t step = in_lane / kStep;
+  const size_t half = in_lane % kStep / (kStep / 2);
+  const int low_row = row % kTileRows / 8;
+  return group * kTileRows * kGroup + (step * 32 + lane) * 2 * kStep +
+         (half * 2 + low_row) * (kStep / 2) + in_lane % (kStep / 2);
+}
+
+template <class Element, class Get>
+void fill(PackedHostMatrix& target, int first_row, int rows, const Get& get) {
+  for (int row = 0; row < rows; ++row) {
+    for (int column = 0; column < target.columns; ++column) {
+      const Element element = get(row, column);
+      std::memcpy(target.tiles.data() +
+                      place<Element>(first_row + row, column, target.columns) * sizeof(Element),
+                  &element, sizeof(Element));
+    }
+  }
+}
+
+template <class Element>
+void fill_from(PackedHostMatrix& target, int first_row, const model::MatrixShare& matrix) {
+  fill<Element>(target, first_row, static_cast<int>(matrix.rows), [&](int row, int column) {
+    Element element;
+    std::memcpy(&element, matrix.data + row * matrix.row_stride + column * sizeof(Element),
+                sizeof(Element));
+    return element;
+  });
+}
+
+void add_scales(PackedHostMatrix& target, const model::MatrixShare& matrix) {
+  for (int row = 0; row < matrix.rows; row += kTileRows) {
+    for (int column = 0; column < matrix.columns; column += kGroup) {
+      target.scales.push_back(matrix.scale(row, column));
+    }
+  }
+}
+
+}  // namespace
+
+PackedHostMatrix pack(const model::MatrixShare& matrix) { return pack_stacked({matrix}); }
+
+PackedHostMatrix pack_stacked(const std::vector<model::MatrixShare>& matrices) {
+  int rows = 0;
+  for (const model::MatrixShare& matrix : matrices) rows += static_cast<int>(matrix.rows);
+  const model::MatrixShare& first = matrices.front();
+  const int columns = static_cast<int>(first.columns);
+  PackedHostMatrix result =
+      first.is_fp8() ? make<uint8_t>(rows, columns) : make<uint16_t>(rows, columns);
+  int row = 0;
+  for (const model::MatrixShare& matrix : matrices) {
+    if (matrix.is_fp8()) {
+      fill_from<uint8_t>(result, row, matrix);
+      add_scales(result, matrix);
+    } else {
+      fill_from<uint16_t>(result, row, matrix);
+    }
+    row += static_cast<int>(matrix.rows);
+  }
+  return result;
+}
+
+PackedHostMatrix pack_bf16(int rows, int columns,
+                           const std::function<uint16_t(int, int)>& element) {
+  PackedHostMatrix result = make<uint16_t>(rows, columns);
+  fill<uint16_t>(result, 0, rows, element);
+  return result;
+}
+
+}  // namespace slipstream::step

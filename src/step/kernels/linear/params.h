@@ -1,0 +1,180 @@
+// Parameters of the matrix products of a step: 1 to 16 tokens times matrices that lie packed.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "slipstream/pdl.cuh"
+#include "step/kernels/support/fields.h"
+#include "step/kernels/support/step_row.h"
+
+namespace slipstream::step::kernels {
+
+inline constexpr int kTileRows = 16;
+inline constexpr int kGroup = 128;  // columns that share an activation scale
+inline constexpr int kChunkBytes = 2048;
+inline constexpr int kWarps = 8;  // of every CTA that multiplies
+inline constexpr int kMaxSegments = 4;
+inline constexpr int kMaxClusters = 132;
+inline constexpr int kMaxClusterCtas = 8;
+
+// A matrix in the order in which warps multiply it: for each 16 rows, for each 128 columns one
+// chunk of 2 KB (e4m3) or two (bf16); see pack.h. Rows and columns beyond the matrix are zero.
+struct PackedMatrix {
+  pdl::Constant<std::byte> tiles = {};
+  pdl::Constant<float> scales = {};  // [tiles, groups]; e4m3 only
+  int rows = 0;
+  int columns = 0;
+  bool is_fp8 = false;
+
+  SLIPSTREAM_HOST_DEVICE int tile_count() const { return (rows + kTileRows - 1) / kTileRows; }
+  SLIPSTREAM_HOST_DEVICE int groups() const { return (columns + kGroup - 1) / kGroup; }
+  SLIPSTREAM_HOST_DEVICE int chunks_per_group() const { return is_fp8 ? 1 : 2; }
+  SLIPSTREAM_HOST_DEVICE int64_t tile_bytes() const {
+    return int64_t{groups()} * chunks_per_group() * kChunkBytes;
+  }
+  // Of one of several equal matrices that lie one behind the other.
+  SLIPSTREAM_HOST_DEVICE PackedMatrix nth(int index) const {
+    PackedMatrix result = *this;
+    const int64_t tile = int64_t{index} * tile_count();
+    result.tiles.pointer += tile * tile_bytes();
+    if (is_fp8) result.scales.pointer += tile * groups();
+    return result;
+  }
+};
+
+// One of the matrices that a launch multiplies with the same activations.
+struct Segment {
+  PackedMatrix matrix = {};
+  pdl::Produced<void> output = {};  // [tokens, output_stride], bf16 or fp32, written after the wait
+  int64_t output_stride = 0;
+  bool output_is_float32 = false;
+};
+
+// Where things lie in a CTA's shared memory, in bytes, and how large the largest CTA's are.
+struct LinearMemory {
+  int codes = -1;        // e4m3 operands, if any (operands.cuh)
+  int values = -1;       // bf16 operands, if any
+  int scales = 0;        // of the codes: [group][16]
+  int squares = 0;       // sums of squares: [token][all groups]
+  int pieces = 0;        // [warp][warp_tiles]
+  int weights = 0;       // scales of weights: [warp][warp_chunks]
+  int first_pieces = 0;  // [tiles + 1], see work.cuh
+  int partials = 0;      // sums: [piece][token][16]
+  int outputs = 0;       // [tiles], see finish.cuh
+  int exchange = 0;      // sums from the cluster: [CTA][rows / 4][token][4]
+  int ring_slots = 0;    // per warp; the rings come first
+  int warp_tiles = 0;    // that a warp's run of chunks meets
+  int warp_chunks = 0;
+  int bytes = 0;
+};
+
+struct LinearParams {
+  Segment segments[kMaxSegments];  // all with the same columns
+  int segment_count = 0;
+  int tokens = 0;
+  bool ue8m0 = false;  // activation scales are powers of two
+
+  // How the work is shared out; plan_linear() decides.
+  int clusters = 0;       // each takes a run of tiles, of all segments' tiles
+  int cluster_ctas = 1;   // share the columns of their tiles out; a power of two
+  int cluster_shift = 0;  // its logarithm
+  int token_shift = 0;    // 1 << token_shift is at least `tokens`
+  LinearMemory memory = {};
+  uint16_t first_tiles[kMaxClusters + 1] = {};
+  uint16_t first_chunks[kMaxClusters + 1] = {};  // of one group of columns
+
+  SLIPSTREAM_HOST_DEVICE int ctas() const { return clusters * cluster_ctas; }
+  SLIPSTREAM_HOST_DEVICE int groups() const { return segments[0].matrix.groups(); }
+  SLIPSTREAM_HOST_DEVICE int tile_count() const {
+    int tiles = 0;
+    for (int i = 0; i < segment_count; ++i) tiles += segments[i].matrix.tile_count();
+    return tiles;
+  }
+};
+
+// Where activations come from. Each has the parameters of a class in sources.cuh.
+
+// bf16 rows as they are.
+struct PlainInput {
+  pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
+  int64_t stride = 0;
+  int columns = 0;
+};
+
+// RMSNorm of rows, or of rows plus delta, or of embedding rows.
+struct NormInput {
+  pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
+  int64_t stride = 0;
+  pdl::Constant<__nv_bfloat16> embedding =
+      {};  // if not null: the rows are those of the step's tokens
+  pdl::Produced<const StepRow> step = {};
+  pdl::Produced<const __nv_bfloat16> delta = {};  // optional, [tokens, columns]
+  pdl::Constant<float> gamma = {};
+  int columns = 0;
+  float eps = 0;
+  pdl::Produced<__nv_bfloat16> sum = {};     // optional: rows + delta, rounded, [tokens, columns]
+  pdl::Produced<__nv_bfloat16> normed = {};  // optional, [tokens, columns]
+};
+
+// silu(gate) * up of rows [gate | up].
+struct SiluInput {
+  pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
+  int64_t stride = 0;
+  int columns = 0;  // of gate, and of up
+};
+
+template <class Input>
+struct LinearLaunch {
+  LinearParams linear = {};
+  Input input;
+};
+
+// The pointers in these structs.
+inline constexpr std::array kPackedMatrixFields{
+    pdl::field<decltype(PackedMatrix::tiles)>("tiles", offsetof(PackedMatrix, tiles)),
+    pdl::field<decltype(PackedMatrix::scales)>("scales", offsetof(PackedMatrix, scales)),
+};
+
+inline constexpr auto kSegmentFields = join_fields(
+    fields_at(offsetof(Segment, matrix), kPackedMatrixFields),
+    std::array{pdl::field<decltype(Segment::output)>("output", offsetof(Segment, output))});
+
+constexpr auto segment_fields(int index) {
+  return fields_at(offsetof(LinearParams, segments) + index * sizeof(Segment), kSegmentFields);
+}
+static_assert(kMaxSegments == 4);
+inline constexpr auto kLinearFields =
+    join_fields(segment_fields(0), segment_fields(1), segment_fields(2), segment_fields(3));
+
+inline constexpr std::array kPlainInputFields{
+    pdl::field<decltype(PlainInput::rows)>("rows", offsetof(PlainInput, rows)),
+};
+
+inline constexpr std::array kNormInputFields{
+    pdl::field<decltype(NormInput::rows)>("rows", offsetof(NormInput, rows)),
+    pdl::field<decltype(NormInput::embedding)>("embedding", offsetof(NormInput, embedding)),
+    pdl::field<decltype(NormInput::step)>("step", offsetof(NormInput, step)),
+    pdl::field<decltype(NormInput::delta)>("delta", offsetof(NormInput, delta)),
+    pdl::field<decltype(NormInput::gamma)>("gamma", offsetof(NormInput, gamma)),
+    pdl::field<decltype(NormInput::sum)>("sum", offsetof(NormInput, sum)),
+    pdl::field<decltype(NormInput::normed)>("normed", offsetof(NormInput, normed)),
+};
+
+inline constexpr std::array kSiluInputFields{
+    pdl::field<decltype(SiluInput::rows)>("rows", offsetof(SiluInput, rows)),
+};
+
+template <class Input, size_t count>
+constexpr auto linear_launch_fields(const std::array<pdl::Field, count>& input_fields) {
+  return join_fields(fields_at(offsetof(LinearLaunch<Input>, linear), kLinearFields),
+                     fields_at(offsetof(LinearLaunch<Input>, input), input_fields));
+}
+inline constexpr auto kNormLinearFields = linear_launch_fields<NormInput>(kNormInputFields);
+inline constexpr auto kPlainLinearFields = linear_launch_fields<PlainInput>(kPlainInputFields);
+inline constexpr auto kSiluLinearFields = linear_launch_fields<SiluInput>(kSiluInputFields);
+
+}  // namespace slipstream::step::kernels

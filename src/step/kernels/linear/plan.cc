@@ -1,0 +1,182 @@
+#include "step/kernels/linear/plan.h"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+namespace slipstream::step::kernels {
+namespace {
+
+// What an H200's 132 SMs hold at once at one CTA per SM: some of its groups of SMs have an odd
+// number left over.
+constexpr int most_clusters(int cluster_ctas) {
+  switch (cluster_ctas) {
+    case 1:
+      return 132;
+    case 2:
+      return 66;
+    case 4:
+      return 31;
+    default:
+      return 15;
+  }
+}
+// Leaves room for a second CTA on an SM: the next kernel's, whose weights arrive while this one
+// multiplies. Static shared memory and what the system takes of each CTA are not in it.
+constexpr int kSharedBytes = 110 * 1024;
+constexpr int kMaxSlots = 8;  // WeightRing::kMaxSlots
+// What the exchange of a cluster costs, as chunks that an SM could have loaded.
+constexpr int kExchangeCost = 8;
+constexpr int kPieceBytes = 24;       // sizeof(Piece)
+constexpr int kTileOutputBytes = 24;  // sizeof(TileOutput)
+
+int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+// Chunks of one group of columns in the tiles before `tile`.
+int64_t chunks_before(const LinearParams& params, int64_t tile) {
+  int64_t chunks = 0;
+  for (int i = 0; i < params.segment_count; ++i) {
+    const PackedMatrix& matrix = params.segments[i].matrix;
+    chunks += std::min<int64_t>(tile, matrix.tile_count()) * matrix.chunks_per_group();
+    tile -= std::min<int64_t>(tile, matrix.tile_count());
+  }
+  return chunks;
+}
+
+// Tiles are shared out by their bytes.
+void deal_tiles(LinearParams& params) {
+  int64_t all = 0;
+  for (int i = 0; i < params.segment_count; ++i) {
+    const PackedMatrix& matrix = params.segments[i].matrix;
+    all += int64_t{matrix.tile_count()} * matrix.chunks_per_group();
+  }
+  for (int cluster = 0; cluster <= params.clusters; ++cluster) {
+    int64_t left = all * cluster / params.clusters;
+    int64_t tile = 0;
+    for (int i = 0; i < params.segment_count && left > 0; ++i) {
+      const PackedMatrix& matrix = params.segments[i].matrix;
+      const int chunks = matrix.chunks_per_group();
+      tile += std::min<int64_t>((left + chunks - 1) / chunks, matrix.tile_count());
+      left -= int64_t{matrix.tile_count()} * chunks;
+    }
+    params.first_tiles[cluster] = static_cast<uint16_t>(tile);
+    params.first_chunks[cluster] = static_cast<uint16_t>(chunks_before(params, tile));
+  }
+}
+
+int chunks_of_tile(const LinearParams& params, int tile) {
+  for (int i = 0; i < params.segment_count; ++i) {
+    const PackedMatrix& matrix = params.segments[i].matrix;
+    if (tile < matrix.tile_count()) return matrix.chunks_per_group();
+    tile -= matrix.tile_count();
+  }
+  return 0;
+}
+
+// The largest CTA's chunks and tiles, and the tiles that a warp's run of them may meet.
+struct Largest {
+  int chunks = 0;
+  int tiles = 0;
+  int warp_tiles = 1;
+};
+
+Largest largest_cta(const LinearParams& params) {
+  Largest result;
+  const int groups = ceil_div(params.groups(), params.cluster_ctas);
+  const int least_groups = std::max(params.groups() / params.cluster_ctas, 1);
+  for (int cluster = 0; cluster < params.clusters; ++cluster) {
+    const int first = params.first_tiles[cluster];
+    const int last = params.first_tiles[cluster + 1];
+    int chunks = 0;
+    for (int tile = first; tile < last; ++tile) chunks += chunks_of_tile(params, tile) * groups;
+    const int run = ceil_div(chunks, kWarps);
+    const int meets = run == 0 ? 1 : (run + least_groups - 2) / least_groups + 1;
+    result.chunks = std::max(result.chunks, chunks);
+    result.tiles = std::max(result.tiles, last - first);
+    result.warp_tiles = std::max(result.warp_tiles, std::min(meets, last - first));
+  }
+  return result;
+}
+
+// Lays out everything behind the rings, from the end of rings with so many slots.
+LinearMemory lay_out(const LinearParams& params, const Largest& largest, int ring_slots) {
+  LinearMemory memory;
+  memory.ring_slots = ring_slots;
+  memory.warp_tiles = largest.warp_tiles;
+  memory.warp_chunks = ceil_div(largest.chunks, kWarps);
+  int next = kWarps * ring_slots * kChunkBytes;
+  const auto take = [&](int bytes) {
+    const int begin = next;
+    next += ceil_div(bytes, 16) * 16;
+    return begin;
+  };
+  const int tokens = params.tokens;
+  const int groups = ceil_div(params.groups(), params.cluster_ctas);
+  for (int i = 0; i < params.segment_count; ++i) {
+    const bool fp8 = params.segments[i].matrix.is_fp8;
+    int& operands = fp8 ? memory.codes : memory.values;
+    if (operands < 0) operands = take(groups * tokens * kGroup * (fp8 ? 1 : 2));
+  }
+  memory.scales = take(groups * kMaxRows * 4);
+  memory.squares = take(params.groups() * tokens * 4);
+  memory.pieces = take(kWarps * memory.warp_tiles * kPieceBytes);
+  memory.weights = take(kWarps * memory.warp_chunks * 4);
+  memory.first_pieces = take((largest.tiles + 1) * 4);
+  memory.outputs = take(largest.tiles * kTileOutputBytes);
+  // Pieces end where tiles or warps' runs do.
+  memory.partials = take((largest.tiles + kWarps - 1) * tokens * kTileRows * 4);
+  const int quads = largest.tiles * kTileRows / 4 + params.cluster_ctas;
+  memory.exchange = take(params.cluster_ctas > 1 ? quads * tokens * 16 : 0);
+  memory.bytes = next;
+  return memory;
+}
+
+Largest share_out(LinearParams& params, int cluster_ctas) {
+  params.cluster_ctas = cluster_ctas;
+  params.cluster_shift = std::countr_zero(static_cast<unsigned>(cluster_ctas));
+  params.token_shift = static_cast<int>(std::bit_width(static_cast<unsigned>(params.tokens - 1)));
+  params.clusters = std::min(most_clusters(cluster_ctas), params.tile_count());
+  deal_tiles(params);
+  const Largest largest = largest_cta(params);
+  const int room = (kSharedBytes - lay_out(params, largest, 0).bytes) / (kWarps * kChunkBytes);
+  const int most = std::clamp(ceil_div(largest.chunks, kWarps), 1, kMaxSlots);
+  params.memory = lay_out(params, largest, std::clamp(room, 1, most));
+  return largest;
+}
+
+// In chunks that the busiest SM could have loaded meanwhile.
+int cost(LinearParams params, int cluster_ctas) {
+  const Largest largest = share_out(params, cluster_ctas);
+  const int groups = ceil_div(params.groups(), cluster_ctas);
+  const int activations = params.tokens * groups * kGroup * 2 / kChunkBytes;
+  const int crowding = std::max(params.memory.bytes - kSharedBytes, 0) / kChunkBytes * kWarps;
+  return largest.chunks + activations + crowding + (cluster_ctas > 1 ? kExchangeCost : 0);
+}
+
+LinearShape shape_of(const LinearParams& params) {
+  return {kWarps * 32, params.ctas(), params.cluster_ctas,
+          static_cast<size_t>(params.memory.bytes)};
+}
+
+}  // namespace
+
+LinearShape plan_linear(LinearParams& params, int cluster_ctas) {
+  share_out(params, cluster_ctas);
+  return shape_of(params);
+}
+
+LinearShape plan_linear(LinearParams& params) {
+  if (params.clusters > 0) return shape_of(params);
+  int best = 1;
+  int least = std::numeric_limits<int>::max();
+  for (int cluster_ctas = 1; cluster_ctas <= std::min(kMaxClusterCtas, params.groups());
+       cluster_ctas *= 2) {
+    const int candidate = cost(params, cluster_ctas);
+    if (candidate >= least) continue;
+    least = candidate;
+    best = cluster_ctas;
+  }
+  return plan_linear(params, best);
+}
+
+}  // namespace slipstream::step::kernels

@@ -1,0 +1,21 @@
+// How a matrix product is shared out among the CTAs of a launch.
+#pragma once
+
+#include "step/kernels/linear/params.h"
+
+namespace slipstream::step::kernels {
+
+struct LinearShape {
+  int threads;
+  int ctas;
+  int cluster_ctas;
+  size_t shared_bytes;
+};
+
+// Decides how many CTAs share the columns out and which tiles they take, and says so in `params`;
+// a launch that was planned already keeps its plan.
+[[nodiscard]] LinearShape plan_linear(LinearParams& params);
+// The same with so many CTAs per cluster: 1, 2, 4 or 8, and not more than groups of columns.
+[[nodiscard]] LinearShape plan_linear(LinearParams& params, int cluster_ctas);
+
+}  // namespace slipstream::step::kernels

@@ -1,0 +1,133 @@
+// Where the activations of a matrix product come from. A source gives eight neighboring columns of
+// one token, each rounded to bf16 as if it had been stored. A norm loads what it reads unrounded
+// and finishes it once the token's sum of squares is known.
+#pragma once
+
+#include "step/kernels/linear/params.h"
+#include "step/kernels/support/lanes.cuh"
+
+namespace slipstream::step::kernels {
+
+using Eight = float[8];
+
+__device__ __forceinline__ void zero(Eight& values) {
+#pragma unroll
+  for (float& value : values) value = 0.0F;
+}
+
+// Eight columns of a token.
+struct Place {
+  int token;
+  int column;
+  bool stores;  // the CTA is the one that stores them for later launches
+};
+
+class PlainSource {
+ public:
+  using Input = PlainInput;
+  static constexpr bool kNormalizes = false;
+  __device__ explicit PlainSource(const Input& input) : input_(input) {}
+  __device__ void load(const Place& place, Eight& values) const {
+    load_eight(input_.rows.get() + place.token * input_.stride + place.column, values);
+  }
+
+ private:
+  const Input& input_;
+};
+
+class NormSource {
+ public:
+  using Input = NormInput;
+  static constexpr bool kNormalizes = true;
+  __device__ explicit NormSource(const Input& input)
+      : input_(input), inverse_columns_(1.0F / static_cast<float>(input.columns)) {}
+
+  // Constant: before the wait.
+  __device__ void load_gamma(int column, Eight& gamma) const {
+    const auto* source = reinterpret_cast<const float4*>(input_.gamma.get() + column);
+    const float4 low = source[0];
+    const float4 high = source[1];
+    gamma[0] = low.x;
+    gamma[1] = low.y;
+    gamma[2] = low.z;
+    gamma[3] = low.w;
+    gamma[4] = high.x;
+    gamma[5] = high.y;
+    gamma[6] = high.z;
+    gamma[7] = high.w;
+  }
+
+  // What the norm reads: the unrounded sum.
+  __device__ void load(const Place& place, Eight& values) const {
+    load_eight(row(place.token) + place.column, values);
+    const int64_t index = int64_t{place.token} * input_.columns + place.column;
+    if (input_.delta.get() != nullptr) {
+      Eight more;
+      load_eight(input_.delta.get() + index, more);
+#pragma unroll
+      for (int i = 0; i < 8; ++i) values[i] += more[i];
+    }
+  }
+
+  __device__ void store_sum(const Place& place, const Eight& values) const {
+    if (input_.sum.get() != nullptr && place.stores) store(input_.sum.get(), place, values);
+  }
+
+  // From the sum of a token's squares.
+  __device__ float factor(float squares) const {
+    return rsqrtf(squares * inverse_columns_ + input_.eps);
+  }
+
+  __device__ void finish(const Place& place, const Eight& gamma, float factor,
+                         Eight& values) const {
+#pragma unroll
+    for (int i = 0; i < 8; ++i) values[i] = round_to_bf16(gamma[i] * (values[i] * factor));
+    if (input_.normed.get() != nullptr && place.stores) store(input_.normed.get(), place, values);
+  }
+
+ private:
+  __device__ const __nv_bfloat16* row(int token) const {
+    if (input_.embedding.get() != nullptr) {
+      return input_.embedding.get() +
+             static_cast<int64_t>(input_.step.get()[token].token) * input_.columns;
+    }
+    return input_.rows.get() + token * input_.stride;
+  }
+
+  __device__ void store(__nv_bfloat16* target, const Place& place, const Eight& values) const {
+    *reinterpret_cast<uint4*>(target + int64_t{place.token} * input_.columns + place.column) =
+        cuda::pack<DType::kBFloat16>(values);
+  }
+
+  const Input& input_;
+  float inverse_columns_;
+};
+
+// silu(gate) * up, rounded.
+__device__ __forceinline__ void load_gated(const __nv_bfloat16* gate, const __nv_bfloat16* up,
+                                           Eight& values) {
+  load_eight(gate, values);
+  Eight factors;
+  load_eight(up, factors);
+#pragma unroll
+  for (int i = 0; i < 8; ++i) {
+    const float silu = values[i] / (1.0F + expf(-values[i]));
+    values[i] = round_to_bf16(silu * factors[i]);
+  }
+}
+
+class SiluSource {
+ public:
+  using Input = SiluInput;
+  static constexpr bool kNormalizes = false;
+  __device__ explicit SiluSource(const Input& input) : input_(input) {}
+  __device__ void load(const Place& place, Eight& values) const {
+    const __nv_bfloat16* gate = input_.rows.get() + place.token * input_.stride + place.column;
+    load_gated(gate, gate + input_.columns, values);
+  }
+
+ private:
+  const Input& input_;
+};
+
+}  // namespace slipstream::step::kernels

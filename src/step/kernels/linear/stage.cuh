@@ -1,0 +1,177 @@
+// Brings a CTA's slice of the activations from their source into shared memory.
+//
+// All groups of all tokens are dealt out to sixteens of neighboring lanes, eight columns to each
+// lane. At few tokens a lane has one group: it is loaded once, squared, normalized, quantized and
+// stored. Where it has several, all but the last are loaded a second time behind the norm's factor,
+// mostly from L1.
+//
+// A norm needs the sum of squares of the whole token: each CTA of a cluster sends those of its
+// groups to all others, and everybody adds them in the same order.
+#pragma once
+
+#include "cuda/cluster.cuh"
+#include "step/kernels/linear/operands.cuh"
+#include "step/kernels/linear/sources.cuh"
+#include "step/kernels/linear/work.cuh"
+
+namespace slipstream::step::kernels {
+
+inline constexpr int kThreads = kWarps * 32;
+
+template <class Source>
+class Stager {
+ public:
+  __device__ Stager(const LinearParams& params, const CtaWork& work, const Source& source,
+                    unsigned char* memory, uint64_t* squares_arrived)
+      : params_(params),
+        work_(work),
+        source_(source),
+        squares_(reinterpret_cast<float*>(memory + params.memory.squares)),
+        squares_arrived_(squares_arrived) {}
+
+  // Before the wait: constants.
+  __device__ void prefetch() {
+    if constexpr (Source::kNormalizes) {
+      Walk walk(*this);
+      while (walk.rest > 1) walk.advance(*this);
+      load_gamma(walk);
+    }
+  }
+
+  // Behind the wait. The CTA has yet to meet before it reads the operands.
+  __device__ void stage(const Operands& operands) {
+    Walk walk(*this);
+    bool held = false;
+    if constexpr (Source::kNormalizes) {
+#pragma unroll 1
+      while (true) {
+        load(walk);
+        square(walk);
+        if (walk.rest == 1) break;
+        walk.advance(*this);
+      }
+      meet();
+      held = true;
+    }
+    // The one that is held first, then those before it.
+    Walk next(*this);
+#pragma unroll 1
+    for (int left = next.rest; left > 0; --left) {
+      if (!held) {
+        walk = next;
+        next.advance(*this);
+        load(walk);
+        if constexpr (Source::kNormalizes) load_gamma(walk);
+      }
+      held = false;
+      const Place place = walk.place(*this);
+      if constexpr (Source::kNormalizes) {
+        const float factor = source_.factor(sum_of_squares(place.token));
+        if (walk.exists(*this)) source_.finish(place, gamma_, factor, values_);
+      }
+      operands.store(walk.group, place.token, values_, params_.ue8m0, walk.exists(*this));
+    }
+  }
+
+ private:
+  // Goes through the groups of all tokens that 16 lanes have. The last one may not exist, where
+  // other lanes of the CTA have one more; it has the place of another then.
+  struct Walk {
+    int token = 0;
+    int group;  // of the CTA's
+    int rest;   // steps, this one included; the same for all threads
+
+    __device__ explicit Walk(const Stager& stager)
+        : group(static_cast<int>(threadIdx.x) / kGroupLanes),
+          rest((stager.params_.tokens * stager.work_.groups + kGroupsAtOnce - 1) / kGroupsAtOnce) {
+      wrap(stager);
+    }
+    __device__ void advance(const Stager& stager) {
+      group += kGroupsAtOnce;
+      --rest;
+      wrap(stager);
+    }
+    __device__ void wrap(const Stager& stager) {
+#pragma unroll 1
+      while (group >= stager.work_.groups) {
+        group -= stager.work_.groups;
+        ++token;
+      }
+    }
+    __device__ bool exists(const Stager& stager) const { return token < stager.params_.tokens; }
+    __device__ Place place(const Stager& stager) const {
+      const int own = min(token, stager.params_.tokens - 1);
+      return {own,
+              (stager.work_.first_group + group) * kGroup +
+                  static_cast<int>(threadIdx.x) % kGroupLanes * 8,
+              min(own, stager.params_.clusters - 1) == stager.work_.cluster};
+    }
+  };
+  static constexpr int kGroupsAtOnce = kThreads / kGroupLanes;
+
+  __device__ void load_gamma(const Walk& walk) {
+    source_.load_gamma(walk.place(*this).column, gamma_);
+  }
+
+  __device__ void load(const Walk& walk) {
+    zero(values_);
+    if (walk.exists(*this)) source_.load(walk.place(*this), values_);
+  }
+
+  __device__ void square(const Walk& walk) const {
+    float sum = 0;
+#pragma unroll
+    for (const float value : values_) sum += value * value;
+    sum = group_sum(sum);
+    if (!walk.exists(*this)) return;
+    const Place place = walk.place(*this);
+    source_.store_sum(place, values_);
+    const int lane = static_cast<int>(threadIdx.x) % kGroupLanes;
+    if (lane >= params_.cluster_ctas) return;
+    float* target = squares_ + place.token * params_.groups() + work_.first_group + walk.group;
+    if (params_.cluster_ctas == 1) {
+      *target = sum;
+    } else {
+      cuda::store_async_4(cuda::remote_address(target, lane), sum,
+                          cuda::remote_address(squares_arrived_, lane));
+    }
+  }
+
+  // All sums of squares are there.
+  __device__ void meet() const {
+    if (params_.cluster_ctas == 1) {
+      __syncthreads();
+    } else {
+      cuda::wait_barrier(squares_arrived_, 0);
+    }
+  }
+
+  __device__ float sum_of_squares(int token) const {
+    const int groups = params_.groups();
+    float sum = 0;
+#pragma unroll 4
+    for (int group = static_cast<int>(threadIdx.x) % kGroupLanes; group < groups;
+         group += kGroupLanes) {
+      sum += squares_[token * groups + group];
+    }
+    return group_sum(sum);
+  }
+
+  static __device__ float group_sum(float value) {
+#pragma unroll
+    for (int distance = kGroupLanes / 2; distance > 0; distance /= 2) {
+      value += __shfl_xor_sync(kAllLanes, value, distance);
+    }
+    return value;
+  }
+
+  const LinearParams& params_;
+  const CtaWork& work_;
+  const Source& source_;
+  float* squares_;
+  uint64_t* squares_arrived_;
+  Eight gamma_ = {};
+  Eight values_ = {};
+};
+
+}  // namespace slipstream::step::kernels

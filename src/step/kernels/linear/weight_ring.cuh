@@ -1,0 +1,64 @@
+// A warp's private ring of weights: it copies its own chunks in and shares no barrier with others.
+#pragma once
+
+#include "cuda/cluster.cuh"
+#include "step/kernels/linear/params.h"
+
+namespace slipstream::step::kernels {
+
+class WeightRing {
+ public:
+  static constexpr int kMaxSlots = 8;
+
+  // `memory`: slots * 2 KB of this warp's shared memory; `barriers`: kMaxSlots of this warp.
+  __device__ WeightRing(const unsigned char* memory, uint64_t* barriers, int slots)
+      : memory_(cuda::shared_address(memory)),
+        barriers_(cuda::shared_address(barriers)),
+        slots_(slots) {
+    const int slot = static_cast<int>(threadIdx.x) % 32;
+    if (slot < slots) {
+      cuda::initialize_barrier(&barriers[slot], 1);
+      cuda::publish_barriers();
+    }
+    __syncwarp();
+  }
+
+  // Starts to copy the first chunks: each lane gives that of its slot, or null.
+  __device__ void fill(const std::byte* chunk) const {
+    if (chunk != nullptr) copy(static_cast<int>(threadIdx.x) % 32, chunk);
+  }
+
+  // Starts to copy a chunk into the oldest slot, which no lane reads any more.
+  __device__ void push(const std::byte* chunk) {
+    if (threadIdx.x % 32 == 0) copy(free_, chunk);
+    if (++free_ == slots_) free_ = 0;
+  }
+
+  // Waits for the next chunk; its address in shared memory.
+  __device__ uint32_t pop() {
+    cuda::wait_barrier(barriers_ + full_ * 8, phase_);
+    const uint32_t address = memory_ + full_ * kChunkBytes;
+    if (++full_ == slots_) {
+      full_ = 0;
+      phase_ ^= 1;
+    }
+    return address;
+  }
+
+ private:
+  __device__ void copy(int slot, const std::byte* chunk) const {
+    cuda::expect_bytes(barriers_ + slot * 8, kChunkBytes);
+    cuda::copy_bulk(memory_ + slot * kChunkBytes, chunk, kChunkBytes, barriers_ + slot * 8,
+                    policy_);
+  }
+
+  uint32_t memory_;
+  uint32_t barriers_;
+  int slots_;
+  uint64_t policy_ = cuda::evict_first_policy();  // nobody reads a weight twice in a step
+  int full_ = 0;
+  int free_ = 0;
+  uint32_t phase_ = 0;
+};
+
+}  // namespace slipstream::step::kernels

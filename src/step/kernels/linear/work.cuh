@@ -1,0 +1,211 @@
+// Which weights a CTA and its warps multiply.
+//
+// A cluster takes a run of tiles, its CTAs a slice of the columns each. A CTA's chunks, tile by
+// tile, are shared out among its warps in equal runs: no warp has more than one chunk more than
+// another, and a tile's sums may come from several warps. A warp's run is a few pieces, each a part
+// of a tile, which lies in one piece in memory. Finding them takes arithmetic with all segments;
+// it is done once, before the wait, and the loops behind it just walk along the pieces.
+#pragma once
+
+#include "step/kernels/linear/params.h"
+#include "step/kernels/linear/weight_ring.cuh"
+#include "step/kernels/support/lanes.cuh"
+
+namespace slipstream::step::kernels {
+
+// The weights of one CTA.
+struct CtaWork {
+  int cluster;
+  int rank;
+  int first_tile;  // of all segments' tiles
+  int tiles;
+  int first_group;
+  int groups;
+
+  __device__ CtaWork(const LinearParams& params, int block)
+      : cluster(block / params.cluster_ctas), rank(block % params.cluster_ctas) {
+    first_tile = params.first_tiles[cluster];
+    tiles = params.first_tiles[cluster + 1] - first_tile;
+    first_group = params.groups() * rank / params.cluster_ctas;
+    groups = params.groups() * (rank + 1) / params.cluster_ctas - first_group;
+  }
+};
+
+// Where a tile's results go.
+struct TileOutput {
+  void* first;  // of token 0
+  int64_t stride;
+  int rows;
+  bool is_float32;
+};
+static_assert(sizeof(TileOutput) == 24);  // plan.cc
+
+// Chunks of one tile that one warp multiplies.
+struct Piece {
+  const std::byte* weights;
+  const float* scales;  // null: bf16
+  int chunks;
+  int first_chunk;  // of the CTA's columns
+};
+
+static_assert(sizeof(Piece) == 24);  // plan.cc
+
+struct WarpRun {
+  int first_tile = 0;  // within the CTA
+  int pieces = 0;      // one for each tile from there
+  int chunks = 0;
+  bool begins_tile = false;  // the first piece is its tile's first
+};
+
+// Tile `tile` of all segments' tiles.
+struct FoundTile {
+  Segment segment;
+  int tile;           // of the segment
+  int chunks_before;  // of one group of columns, in all tiles before it
+
+  // Unrolled, so that every field is read at a fixed place of the parameters.
+  __device__ FoundTile(const LinearParams& params, int index)
+      : segment(params.segments[0]), tile(index), chunks_before(0) {
+#pragma unroll
+    for (int i = 1; i < kMaxSegments; ++i) {
+      const int tiles = segment.matrix.tile_count();
+      if (i < params.segment_count && tile >= tiles) {
+        chunks_before += tiles * segment.matrix.chunks_per_group();
+        tile -= tiles;
+        segment = params.segments[i];
+      }
+    }
+    chunks_before += tile * segment.matrix.chunks_per_group();
+  }
+};
+
+// Writes the pieces of the calling warp's run, and outputs of tiles that begin in it; each lane
+// looks at one tile.
+__device__ __forceinline__ WarpRun find_pieces(const LinearParams& params, const CtaWork& work,
+                                               Piece* pieces, TileOutput* outputs) {
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int before = params.first_chunks[work.cluster];
+  const int all = (params.first_chunks[work.cluster + 1] - before) * work.groups;
+  const int begin = all * warp / kWarps;
+  const int end = all * (warp + 1) / kWarps;
+  WarpRun run;
+  run.chunks = end - begin;
+  for (int first = 0; first < work.tiles; first += 32) {
+    const FoundTile found(params, work.first_tile + first + lane);
+    const PackedMatrix& matrix = found.segment.matrix;
+    const int tile_begin = (found.chunks_before - before) * work.groups;
+    const int tile_end = tile_begin + matrix.chunks_per_group() * work.groups;
+    const int from = max(begin, tile_begin);
+    const int to = min(end, tile_end);
+    const bool meets = first + lane < work.tiles && from < to;
+    const uint32_t meeting = __ballot_sync(kAllLanes, meets);
+    if (run.pieces == 0 && meeting != 0) {
+      const int first_meeting = __ffs(static_cast<int>(meeting)) - 1;
+      run.first_tile = first + first_meeting;
+      run.begins_tile = __shfl_sync(kAllLanes, from == tile_begin, first_meeting);
+    }
+    if (meets) {
+      Piece& piece = pieces[run.pieces + __popc(meeting & ((1U << lane) - 1))];
+      piece.chunks = to - from;
+      piece.first_chunk = from - tile_begin;
+      const int chunk = work.first_group * matrix.chunks_per_group() + piece.first_chunk;
+      piece.weights =
+          matrix.tiles.get() + found.tile * matrix.tile_bytes() + int64_t{chunk} * kChunkBytes;
+      piece.scales =
+          matrix.is_fp8 ? matrix.scales.get() + found.tile * matrix.groups() + chunk : nullptr;
+    }
+    if (meets && from == tile_begin) {
+      const int row = found.tile * kTileRows;
+      auto* output = static_cast<std::byte*>(found.segment.output.get());
+      outputs[first + lane] = {output + row * (found.segment.output_is_float32 ? 4 : 2),
+                               found.segment.output_stride, matrix.rows - row,
+                               found.segment.output_is_float32};
+    }
+    run.pieces += __popc(meeting);
+  }
+  __syncwarp();
+  return run;
+}
+
+// The pieces of all warps, in order: those of a tile are neighbors. Each has a place for its sums.
+struct PieceOrder {
+  int counts[kWarps];
+
+  // Of the calling warp, after a barrier behind the last change of `counts`.
+  __device__ int first_of_warp() const {
+    const int warp = static_cast<int>(threadIdx.x) / 32;
+    int first = 0;
+#pragma unroll
+    for (int i = 0; i < kWarps; ++i) {
+      if (i < warp) first += counts[i];
+    }
+    return first;
+  }
+};
+
+// Each warp lists the tiles that begin in its run, and the last one the end.
+__device__ __forceinline__ void list_first_pieces(const CtaWork& work, const WarpRun& run,
+                                                  int first_piece, int* first_pieces) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  for (int i = lane; i < run.pieces; i += 32) {
+    if (i > 0 || run.begins_tile) first_pieces[run.first_tile + i] = first_piece + i;
+  }
+  if (threadIdx.x == kWarps * 32 - 1) first_pieces[work.tiles] = first_piece + run.pieces;
+}
+
+// Copies a warp's run into its ring: as much as there is room for, then chunk after chunk.
+class RunCopier {
+ public:
+  __device__ RunCopier(const Piece* pieces, const WarpRun& run, int slots, const WeightRing& ring)
+      : piece_(pieces), left_(max(run.chunks - slots, 0)) {
+    const int slot = static_cast<int>(threadIdx.x) % 32;
+    ring.fill(slot < min(slots, run.chunks) ? seek(pieces, slot) : nullptr);
+    if (left_ > 0) next_ = seek(pieces, slots);
+  }
+
+  __device__ void copy_next(WeightRing& ring) {
+    if (left_ == 0) return;
+    ring.push(next_);
+    next_ += kChunkBytes;
+    --left_;
+    if (--left_in_piece_ > 0 || left_ == 0) return;
+    ++piece_;
+    next_ = piece_->weights;
+    left_in_piece_ = piece_->chunks;
+  }
+
+ private:
+  // Goes to the run's `chunk`-th chunk.
+  __device__ const std::byte* seek(const Piece* pieces, int chunk) {
+    piece_ = pieces;
+#pragma unroll 1
+    while (chunk >= piece_->chunks) {
+      chunk -= piece_->chunks;
+      ++piece_;
+    }
+    left_in_piece_ = piece_->chunks - chunk;
+    return piece_->weights + chunk * kChunkBytes;
+  }
+
+  const Piece* piece_;
+  int left_;
+  const std::byte* next_ = nullptr;
+  int left_in_piece_ = 0;
+};
+
+// Starts to copy the scales of a warp's weights, which lie one behind the other in `target` then.
+__device__ __forceinline__ void copy_scales(const Piece* pieces, const WarpRun& run,
+                                            float* target) {
+  for (int i = 0; i < run.pieces; ++i) {
+    const Piece& piece = pieces[i];
+    if (piece.scales != nullptr) {
+      for (int chunk = threadIdx.x % 32; chunk < piece.chunks; chunk += 32) {
+        cuda::copy_async_4(target + chunk, piece.scales + chunk);
+      }
+    }
+    target += piece.chunks;
+  }
+}
+
+}  // namespace slipstream::step::kernels

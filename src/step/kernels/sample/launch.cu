@@ -1,0 +1,18 @@
+#include "step/kernels/sample/kernel.cuh"
+#include "step/kernels/sample/launch.h"
+
+namespace slipstream::step::kernels {
+
+const pdl::KernelDeclaration kSampleDeclaration{
+    .name = "sample",
+    .symbol = "slipstream::step::kernels::sample_kernel",
+    .waits = true,
+    .fields = kSampleFields,
+};
+
+void launch_sample(const SampleParams& params, const pdl::LaunchOptions& options) {
+  pdl::launch(kSampleDeclaration, sample_kernel,
+              {.grid = dim3(params.tokens), .block = dim3(kSampleThreads)}, options, params);
+}
+
+}  // namespace slipstream::step::kernels

@@ -1,0 +1,85 @@
+// The index_topk largest scores of each token, lower positions first among equals.
+//
+// A cluster per token; as many of its CTAs work as the token's keys need, each on a range of
+// positions in its shared memory. They count how many scores fall into each of 2048 equal parts of
+// the range of scores; the part in which the last kept score lies holds few keys, which are ranked
+// by comparing all with all. Where it holds many (ties, outliers), further rounds split it up by
+// digits of the keys' ranks. What is kept is written in the order of positions. Everything that
+// crosses threads is an integer, so the lists are the same in every run. Tokens with up to
+// index_topk keys have no list: readers take every position.
+//
+// PDL: shared memory alone before the wait.
+#pragma once
+
+#include "step/kernels/select/border.cuh"
+#include "step/kernels/support/launch_scope.cuh"
+
+namespace slipstream::step::kernels {
+namespace select {
+
+// Writes the slots of the slice's keys that rank at or above the border, behind those of the
+// warps and CTAs before this one.
+__device__ __forceinline__ void write_list(const Slice& slice, const SelectShared& shared,
+                                           int* list) {
+  const int lane = threadIdx.x % 32;
+  const int warp = threadIdx.x / 32;
+  const uint32_t lanes_before = (1U << lane) - 1;
+  list += shared.kept_before + __reduce_add_sync(kAllLanes, lane < warp ? shared.kept[lane] : 0);
+  const float border = score_of(shared.border);
+  const int last_equal = position_of(shared.border);
+  visit_scores(slice, [&](const Four& four) {
+    const int position = slice.first + four.index;
+    bool keeps[4];
+    int before = 0;
+    int all = 0;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const float score = four.scores[i];
+      keeps[i] =
+          i < four.present && (score > border || (score == border && position + i <= last_equal));
+      const uint32_t lanes = __ballot_sync(kAllLanes, keeps[i]);
+      before += __popc(lanes & lanes_before);
+      all += __popc(lanes);
+    }
+    if (keeps[0] || keeps[1] || keeps[2] || keeps[3]) {
+      const int slot = slot_of(slice, position);
+      int* target = list + before;
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (keeps[i]) *target++ = slot + i;
+      }
+    }
+    list += all;
+  });
+}
+
+}  // namespace select
+
+__global__ void __launch_bounds__(kSelectThreads)
+    select_kernel(const __grid_constant__ SelectParams params) {
+  using namespace select;
+  extern __shared__ __align__(16) unsigned char dynamic[];
+  SelectShared& shared = *reinterpret_cast<SelectShared*>(dynamic);
+  [[maybe_unused]] const LaunchScope scope{};
+  prepare(shared);
+  cuda::cluster_arrive();  // peers may write into this CTA's memory behind their wait
+  pdl::wait();
+  pdl::trigger();
+
+  const int worker = static_cast<int>(blockIdx.x);
+  const int token = static_cast<int>(blockIdx.y);
+  const StepRow place = params.places.rows.get()[token];
+  const int keys = place.position + 1;
+  const int workers =
+      min(static_cast<int>(gridDim.x), (keys + kSelectLeastKeys - 1) / kSelectLeastKeys);
+  if (keys <= params.index_topk || worker >= workers) return;
+  const Slice slice =
+      make_slice(reinterpret_cast<float*>(dynamic + sizeof(SelectShared)), keys, workers, worker);
+  load_slice(slice, params.scores.get() + token * params.score_stride,
+             params.places.pages.get() + place.sequence * params.places.pages_per_sequence);
+  cuda::cluster_wait();
+  find_border(slice, {workers, worker}, params.index_topk, shared);
+  write_list(slice, shared, params.lists.get() + token * params.index_topk);
+}
+
+}  // namespace slipstream::step::kernels

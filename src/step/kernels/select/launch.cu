@@ -1,0 +1,39 @@
+#include <algorithm>
+#include <string>
+
+#include "step/kernels/select/kernel.cuh"
+#include "step/kernels/select/launch.h"
+
+namespace slipstream::step::kernels {
+const pdl::KernelDeclaration kSelectDeclaration{
+    .name = "select_keys",
+    .symbol = "slipstream::step::kernels::select_kernel",
+    .waits = true,
+    .fields = kSelectFields,
+};
+
+namespace {
+
+int ceil_divide(int64_t a, int b) { return static_cast<int>((a + b - 1) / b); }
+
+}  // namespace
+
+void launch_select(const SelectParams& params, const pdl::LaunchOptions& options) {
+  if (params.score_stride % 4 != 0) {
+    throw InvalidArgument("score_stride must be a multiple of 4, is " +
+                          std::to_string(params.score_stride));
+  }
+  const int cluster = std::min(ceil_divide(params.score_stride, kSelectLeastKeys), kSelectCluster);
+  const auto most_keys =
+      std::min<int64_t>(params.score_stride,
+                        std::max(ceil_divide(params.score_stride, cluster), kSelectLeastKeys) + 4);
+  const int64_t words = most_keys + most_keys / kPageSize + 2;
+  pdl::launch(kSelectDeclaration, select_kernel,
+              {.grid = dim3(cluster, params.tokens),
+               .block = dim3(kSelectThreads),
+               .dynamic_shared_bytes = sizeof(select::SelectShared) + words * sizeof(float),
+               .cluster = dim3(cluster)},
+              options, params);
+}
+
+}  // namespace slipstream::step::kernels

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "slipstream/launch.h"
+#include "step/kernels/select/params.h"
+
+namespace slipstream::step::kernels {
+
+extern const pdl::KernelDeclaration kSelectDeclaration;
+
+// The index list of each token that has more than index_topk keys.
+void launch_select(const SelectParams& params, const pdl::LaunchOptions& options);
+
+}  // namespace slipstream::step::kernels

@@ -1,0 +1,24 @@
+#include "step/kernels/values/kernel.cuh"
+#include "step/kernels/values/launch.h"
+
+namespace slipstream::step::kernels {
+
+const pdl::KernelDeclaration kValuesDeclaration{
+    .name = "project_values",
+    .symbol = "slipstream::step::kernels::values_kernel",
+    .waits = true,
+    .fields = kValuesFields,
+};
+
+void launch_values(const ValuesParams& params, const pdl::LaunchOptions& options) {
+  const auto kernel = params.tokens * params.splits <= values::kGroups * kFewPartsGroup
+                          ? values_kernel<kFewPartsGroup>
+                          : values_kernel<kManyPartsGroup>;
+  pdl::launch(kValuesDeclaration, kernel,
+              {.grid = dim3(values::kSlices, params.w_uv.rows / values::kClusterRows),
+               .block = dim3(values::kThreads),
+               .cluster = dim3(values::kSlices)},
+              options, params);
+}
+
+}  // namespace slipstream::step::kernels

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "slipstream/launch.h"
+#include "step/kernels/values/params.h"
+
+namespace slipstream::step::kernels {
+
+extern const pdl::KernelDeclaration kValuesDeclaration;
+
+// Combination of attention's splits; W_UV.
+void launch_values(const ValuesParams& params, const pdl::LaunchOptions& options);
+
+}  // namespace slipstream::step::kernels

@@ -1,0 +1,100 @@
+#include "step/weights.h"
+
+#include <utility>
+
+namespace slipstream::step {
+namespace {
+
+void load_indexer(WeightSource& source, const std::string& attention, IndexerWeights& result) {
+  const std::string prefix = attention + "indexer.";
+  result.wq_b = source.matrix(prefix + "wq_b.weight");
+  result.wk = source.matrix(prefix + "wk.weight");
+  result.weights_proj = source.matrix(prefix + "weights_proj.weight");
+  result.k_norm_weight = source.vector(prefix + "k_norm.weight");
+  result.k_norm_bias = source.vector(prefix + "k_norm.bias");
+}
+
+void load_attention(WeightSource& source, int layer, LayerWeights& result) {
+  result.input_norm = source.vector(model::layer_prefix(layer) + "input_layernorm.weight");
+  const std::string prefix = model::layer_prefix(layer) + "self_attn.";
+  result.q_a = source.matrix(prefix + "q_a_proj.weight");
+  result.q_a_norm = source.vector(prefix + "q_a_layernorm.weight");
+  result.q_b = source.matrix(prefix + "q_b_proj.weight");
+  result.kv_a = source.matrix(prefix + "kv_a_proj_with_mqa.weight");
+  result.kv_a_norm = source.vector(prefix + "kv_a_layernorm.weight");
+  result.o = source.matrix(prefix + "o_proj.weight");
+  const AbsorbedWeights absorbed = source.absorbed(layer);
+  result.w_uk = absorbed.w_uk;
+  result.w_uv = absorbed.w_uv;
+  if (result.indexer_type == model::IndexerType::kFull)
+    load_indexer(source, prefix, result.indexer);
+}
+
+void load_moe(WeightSource& source, int layer, MoeWeights& result) {
+  const std::string prefix = model::layer_prefix(layer) + "mlp.";
+  result.router = source.matrix(prefix + "gate.weight");
+  result.correction_bias = source.vector(prefix + "gate.e_score_correction_bias");
+  result.expert = source.experts(layer);
+  result.shared = source.gated_mlp(prefix + "shared_experts.");
+}
+
+}  // namespace
+
+int64_t packed_bytes(const PackedMatrix& matrix) {
+  constexpr int64_t kScaleBytes = sizeof(float);
+  const int64_t scales = matrix.is_fp8 ? matrix.groups() * kScaleBytes : 0;
+  return matrix.tile_count() * (matrix.tile_bytes() + scales);
+}
+
+void* DeviceStore::allocate(int64_t bytes) {
+  const DeviceBuffer& buffer = buffers_.emplace_back(bytes);
+  bytes_ += bytes;
+  return buffer.data();
+}
+
+pdl::Constant<float> DeviceStore::upload(const std::vector<float>& values) {
+  const size_t bytes = values.size() * sizeof(float);
+  void* target = allocate(static_cast<int64_t>(bytes));
+  check_cuda(cudaMemcpy(target, values.data(), bytes, cudaMemcpyHostToDevice),
+             "copy of a vector to the device");
+  return {static_cast<const float*>(target)};
+}
+
+PackedMatrix DeviceStore::allocate_matrix(int rows, int columns, bool is_fp8, int count) {
+  PackedMatrix result;
+  result.rows = rows;
+  result.columns = columns;
+  result.is_fp8 = is_fp8;
+  const int64_t tiles = int64_t{result.tile_count()} * count;
+  result.tiles = {static_cast<const std::byte*>(allocate(tiles * result.tile_bytes()))};
+  if (is_fp8) {
+    const int64_t scales = tiles * result.groups();
+    result.scales = {
+        static_cast<const float*>(allocate(scales * static_cast<int64_t>(sizeof(float))))};
+  }
+  return result;
+}
+
+Weights::Weights(const model::Checkpoint& checkpoint)
+    : Weights(checkpoint.config(), checkpoint_weights(checkpoint)) {}
+
+Weights::Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource> source)
+    : source_(std::move(source)), embedding_(source_->embedding()) {
+  for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const std::string prefix = model::layer_prefix(layer);
+    LayerWeights& result = layers_.emplace_back();
+    result.indexer_type = config.indexer_type(layer);
+    load_attention(*source_, layer, result);
+    result.post_attention_norm = source_->vector(prefix + "post_attention_layernorm.weight");
+    result.mlp_type = config.mlp_type(layer);
+    if (result.mlp_type == model::MlpType::kDense) {
+      result.dense = source_->gated_mlp(prefix + "mlp.");
+    } else {
+      load_moe(*source_, layer, result.moe);
+    }
+  }
+  final_norm_ = source_->vector("model.norm.weight");
+  head_ = source_->matrix("lm_head.weight");
+}
+
+}  // namespace slipstream::step

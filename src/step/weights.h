@@ -1,0 +1,123 @@
+// A model's weights in device memory, in the order in which the kernels consume them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/checkpoint.h"
+#include "pdl/device_buffer.h"
+#include "step/kernels/linear/params.h"
+
+namespace slipstream::step {
+
+using kernels::PackedMatrix;
+
+struct IndexerWeights {
+  PackedMatrix wq_b;
+  PackedMatrix wk;
+  PackedMatrix weights_proj;
+  pdl::Constant<float> k_norm_weight;
+  pdl::Constant<float> k_norm_bias;
+};
+
+struct GatedMlpWeights {
+  PackedMatrix gate_up;  // [gate; up]
+  PackedMatrix down;
+};
+
+struct MoeWeights {
+  PackedMatrix router;
+  pdl::Constant<float> correction_bias;
+  GatedMlpWeights expert;  // the first one; the others lie behind it
+  GatedMlpWeights shared;
+};
+
+struct LayerWeights {
+  pdl::Constant<float> input_norm;
+  PackedMatrix q_a;
+  PackedMatrix kv_a;
+  pdl::Constant<float> q_a_norm;
+  pdl::Constant<float> kv_a_norm;
+  PackedMatrix q_b;
+  PackedMatrix w_uk;  // [heads * 512, qk_nope_head_dim]
+  PackedMatrix w_uv;  // [heads * v_head_dim, 512]
+  PackedMatrix o;
+  model::IndexerType indexer_type = model::IndexerType::kNone;
+  IndexerWeights indexer;  // kFull only
+  pdl::Constant<float> post_attention_norm;
+  model::MlpType mlp_type = model::MlpType::kDense;
+  GatedMlpWeights dense;  // this one
+  MoeWeights moe;         // or this one
+};
+
+struct AbsorbedWeights {
+  PackedMatrix w_uk;
+  PackedMatrix w_uv;
+};
+
+// What it takes on the device.
+[[nodiscard]] int64_t packed_bytes(const PackedMatrix& matrix);
+
+// Device memory in pieces that live as long as this object.
+class DeviceStore {
+ public:
+  [[nodiscard]] void* allocate(int64_t bytes);
+  [[nodiscard]] pdl::Constant<float> upload(const std::vector<float>& values);
+  // `count` equal matrices one behind the other; returns the first.
+  [[nodiscard]] PackedMatrix allocate_matrix(int rows, int columns, bool is_fp8, int count = 1);
+  [[nodiscard]] int64_t bytes() const { return bytes_; }
+
+ private:
+  std::vector<DeviceBuffer> buffers_;
+  int64_t bytes_ = 0;
+};
+
+// Brings a model's tensors into device memory, packed. What it returns lives as long as it does.
+class WeightSource {
+ public:
+  WeightSource() = default;
+  virtual ~WeightSource() = default;
+  WeightSource(const WeightSource&) = delete;
+  WeightSource& operator=(const WeightSource&) = delete;
+
+  virtual PackedMatrix matrix(const std::string& name) = 0;
+  // A norm or a bias.
+  virtual pdl::Constant<float> vector(const std::string& name) = 0;
+  virtual pdl::Constant<__nv_bfloat16> embedding() = 0;
+  // Of `prefix`gate_proj, up_proj and down_proj.
+  virtual GatedMlpWeights gated_mlp(const std::string& prefix) = 0;
+  // The first of all routed experts of a layer; the others lie behind it.
+  virtual GatedMlpWeights experts(int layer) = 0;
+  virtual AbsorbedWeights absorbed(int layer) = 0;
+  [[nodiscard]] virtual int64_t bytes() const = 0;
+};
+
+// Reads a checkpoint, which outlives the source. Throws InvalidArgument where the experts of a
+// layer differ in format.
+[[nodiscard]] std::unique_ptr<WeightSource> checkpoint_weights(const model::Checkpoint& checkpoint);
+// What its weights take on the device. Reads and checks what checkpoint_weights() would, and takes
+// no device memory.
+[[nodiscard]] int64_t planned_weight_bytes(const model::Checkpoint& checkpoint);
+
+class Weights {
+ public:
+  explicit Weights(const model::Checkpoint& checkpoint);
+  Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource> source);
+
+  [[nodiscard]] const std::vector<LayerWeights>& layers() const { return layers_; }
+  [[nodiscard]] pdl::Constant<__nv_bfloat16> embedding() const { return embedding_; }
+  [[nodiscard]] pdl::Constant<float> final_norm() const { return final_norm_; }
+  [[nodiscard]] const PackedMatrix& head() const { return head_; }
+  [[nodiscard]] int64_t bytes() const { return source_->bytes(); }
+
+ private:
+  std::unique_ptr<WeightSource> source_;
+  std::vector<LayerWeights> layers_;
+  pdl::Constant<__nv_bfloat16> embedding_;
+  pdl::Constant<float> final_norm_;
+  PackedMatrix head_;
+};
+
+}  // namespace slipstream::step

@@ -1,0 +1,143 @@
+#include "step/workspace.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "step/kernels/attend/launch.h"
+#include "step/rope_table.h"
+
+namespace slipstream::step {
+namespace {
+
+using kernels::kMaxRows;
+using kernels::kPageSize;
+
+// Heads times splits of attention, at most, over all numbers of tokens.
+int64_t most_splits(const model::ModelConfig& config, int heads, int positions) {
+  const int keys = most_keys(config, positions);
+  int64_t most = 0;
+  for (int tokens = 1; tokens <= kMaxRows; ++tokens) {
+    const int64_t splits = kernels::attention_splits(tokens, heads, keys);
+    most = std::max(most, splits * tokens * heads);
+  }
+  return most;
+}
+
+int64_t widest_gate_up(const model::ModelConfig& config, int tp) {
+  const int shared = config.moe_intermediate_size * config.n_shared_experts;
+  return 2LL * std::max(config.intermediate_size, shared) / tp;
+}
+
+}  // namespace
+
+int most_keys(const model::ModelConfig& config, int positions) {
+  return config.has_indexer() ? std::min(config.index_topk, positions) : positions;
+}
+
+LayerCache plan_layer_cache(const CacheShape& shape, bool has_indexer) {
+  const int64_t row = shape.fp8_rows ? kernels::kFp8RowBytes : kernels::kLatentRow * 2;
+  LayerCache cache;
+  cache.latent.plan(row * shape.pages * kPageSize);
+  if (has_indexer) cache.index_keys.plan(int64_t{shape.pages} * kernels::kIndexPageBytes);
+  return cache;
+}
+
+LayerCache make_layer_cache(const CacheShape& shape, bool has_indexer) {
+  LayerCache cache = plan_layer_cache(shape, has_indexer);
+  cache.allocate();
+  return cache;
+}
+
+void LayerCache::allocate() {
+  latent.allocate();
+  index_keys.allocate();
+  if (index_keys.bytes() == 0) return;
+  // Kernels read whole pages of keys, and drop the scores of those that nobody has written.
+  check_cuda(cudaMemset(index_keys.data(), 0, index_keys.bytes()), "cudaMemset of index keys");
+  check_cuda(cudaStreamSynchronize(cudaStreamLegacy), "cudaStreamSynchronize");
+}
+
+Workspace::Workspace(const model::Checkpoint& checkpoint, int sequences, int positions)
+    : Workspace(planned(checkpoint, sequences, positions)) {
+  allocate(checkpoint.config());
+}
+
+Workspace Workspace::planned(const model::Checkpoint& checkpoint, int sequences, int positions) {
+  Workspace result;
+  result.positions = positions;
+  result.pages_per_sequence = (positions + kPageSize - 1) / kPageSize;
+  result.plan(checkpoint.config(), checkpoint, sequences);
+  return result;
+}
+
+void Workspace::plan(const model::ModelConfig& config, const model::Checkpoint& checkpoint,
+                     int sequences) {
+  constexpr int64_t kRows = kMaxRows;
+  const int64_t heads = checkpoint.local_heads();
+  const int64_t hidden = kRows * config.hidden_size;
+  rows.plan(kRows);
+  pages.plan(int64_t{sequences} * pages_per_sequence);
+  rope.plan(int64_t{positions} * kernels::kRope);
+  residual.plan(hidden);
+  middle_residual.plan(hidden);
+  delta.plan(hidden);
+  normed.plan(hidden);
+  q_latent.plan(kRows * config.q_lora_rank);
+  kv.plan(kRows * kernels::kLatentRow);
+  q.plan(kRows * heads * config.qk_head_dim());
+  absorbed.plan(kRows * heads * kernels::kLatent);
+  values.plan(kRows * heads * config.v_head_dim);
+  const int64_t splits = most_splits(config, checkpoint.local_heads(), positions);
+  partials.plan(splits * kernels::kLatent);
+  partial_weights.plan(splits);
+  if (config.has_indexer()) {
+    index_key.plan(kRows * kernels::kIndexWidth);
+    index_q.plan(kRows * config.index_n_heads * kernels::kIndexWidth);
+    head_weights.plan(kRows * config.index_n_heads);
+    scores.plan(kRows * pages_per_sequence * kPageSize);
+    lists.plan(kRows * config.index_topk);
+  }
+  plan_experts(config, checkpoint.share().tp);
+  logits.plan(kRows * checkpoint.local_vocabulary().size());
+  sampled.plan(kRows);
+}
+
+void Workspace::plan_experts(const model::ModelConfig& config, int tp) {
+  gate_up.plan(kMaxRows * widest_gate_up(config, tp));
+  router_logits.plan(int64_t{kMaxRows} * config.n_routed_experts);
+  const int64_t choices_count = int64_t{kMaxRows} * config.num_experts_per_tok;
+  choices.plan(choices_count);
+  activated.plan(choices_count * 2 * config.moe_intermediate_size / tp);
+}
+
+template <class Self, class Visit>
+void Workspace::each(Self& self, const Visit& visit) {
+  const auto visit_all = [&](auto&... arrays) { (visit(arrays), ...); };
+  visit_all(self.rows, self.pages, self.rope, self.residual, self.middle_residual, self.delta,
+            self.normed, self.q_latent, self.kv, self.index_key, self.q, self.index_q,
+            self.head_weights, self.absorbed, self.scores, self.lists, self.partials,
+            self.partial_weights, self.values, self.gate_up, self.router_logits, self.choices,
+            self.activated, self.logits, self.sampled);
+}
+
+void Workspace::allocate(const model::ModelConfig& config) {
+  each(*this, [](auto& array) { array.allocate(); });
+  const std::vector<float> table = rope_table(config, positions);
+  check_cuda(
+      cudaMemcpy(rope.data(), table.data(), table.size() * sizeof(float), cudaMemcpyHostToDevice),
+      "copy of the rope table");
+  // Kernels read parts and lists before they know whether there are any, and drop what they read.
+  check_cuda(cudaMemset(partials.data(), 0, partials.bytes()), "cudaMemset of attention's parts");
+  if (lists.bytes() == 0) return;
+  check_cuda(cudaMemset(lists.data(), 0, lists.bytes()), "cudaMemset of the index lists");
+  // Scores of whole groups of keys are copied.
+  check_cuda(cudaMemset(scores.data(), 0, scores.bytes()), "cudaMemset of the scores");
+}
+
+int64_t Workspace::bytes() const {
+  int64_t sum = 0;
+  each(*this, [&](const auto& array) { sum += array.bytes(); });
+  return sum;
+}
+
+}  // namespace slipstream::step

@@ -1,0 +1,147 @@
+#include "bench/decode_timeline.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "bench/decode_report.h"
+#include "slipstream/error.h"
+
+namespace slipstream::bench {
+namespace {
+
+using trace::CtaStamps;
+
+StepLaunch launch_of(const std::string& stage, int ctas, double bytes = 0) {
+  StepLaunch launch;
+  launch.stage = stage;
+  launch.kernel = stage;
+  launch.ctas = ctas;
+  launch.bytes = bytes;
+  return launch;
+}
+
+// Times in nanoseconds behind 1,000,000.
+CtaStamps stamp(uint32_t cta, uint64_t start, uint64_t trigger, uint64_t wait_return, uint64_t end,
+                uint32_t sm = 0) {
+  constexpr uint64_t kOrigin = 1'000'000;
+  return {kOrigin + start, kOrigin + trigger, kOrigin + wait_return, kOrigin + end, cta, sm};
+}
+
+const std::vector<StepLaunch> kLaunches{launch_of("first", 2), launch_of("second", 1),
+                                        launch_of("first", 2)};
+
+// The second launch starts while the first runs; the CTAs lie in no order.
+std::vector<CtaStamps> overlapping_step() {
+  return {stamp(1, 7000, 7100, 9500, 10000), stamp(0, 500, 3100, 4500, 6000),
+          stamp(0, 0, 100, 200, 3000), stamp(0, 6500, 7200, 9000, 9900),
+          stamp(1, 50, 2000, 300, 4000, 7)};
+}
+
+std::string error_of(const std::vector<CtaStamps>& stamps) {
+  try {
+    (void)launch_times(stamps, kLaunches);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(LaunchTimes, AreThoseOfTheFirstAndLastCtaOfEachLaunch) {
+  const std::vector<LaunchTimes> times = launch_times(overlapping_step(), kLaunches);
+  ASSERT_EQ(times.size(), 3);
+  EXPECT_DOUBLE_EQ(times[0].start, 0);
+  EXPECT_DOUBLE_EQ(times[0].trigger, 2);
+  EXPECT_DOUBLE_EQ(times[0].wait_return, 0.2);
+  EXPECT_DOUBLE_EQ(times[0].end, 4);
+  EXPECT_DOUBLE_EQ(times[1].start, 0.5);
+  EXPECT_DOUBLE_EQ(times[1].wait_return, 4.5);
+  EXPECT_DOUBLE_EQ(times[2].start, 6.5);
+  EXPECT_DOUBLE_EQ(times[2].end, 10);
+}
+
+TEST(LaunchTimes, KnowTheWorkOfACtaOnAverage) {
+  // 2.8 and 3.7 us.
+  EXPECT_DOUBLE_EQ(launch_times(overlapping_step(), kLaunches)[0].cta_work, 3.25);
+}
+
+TEST(LaunchTimes, KnowOnHowManySmsALaunchRan) {
+  const std::vector<LaunchTimes> times = launch_times(overlapping_step(), kLaunches);
+  EXPECT_DOUBLE_EQ(times[0].sms, 2);
+  EXPECT_DOUBLE_EQ(times[2].sms, 1);
+}
+
+TEST(LaunchTimes, ExposedOnesSumUpToTheStep) {
+  const std::vector<LaunchTimes> times = launch_times(overlapping_step(), kLaunches);
+  EXPECT_DOUBLE_EQ(times[0].exposed, 4);
+  EXPECT_DOUBLE_EQ(times[1].exposed, 2);
+  EXPECT_DOUBLE_EQ(times[2].exposed, 4);
+}
+
+TEST(LaunchTimes, RefusesAStepWithoutAllItsCtas) {
+  std::vector<CtaStamps> stamps = overlapping_step();
+  stamps.pop_back();
+  EXPECT_EQ(error_of(stamps), "trace: a step of 3 launches must leave stamps of 5 CTAs, left 4");
+}
+
+TEST(LaunchTimes, RefusesCtasThatDoNotFitTheirLaunch) {
+  std::vector<CtaStamps> stamps = overlapping_step();
+  stamps[4].wait_return = stamps[1].wait_return + 100;  // as if it belonged to the second launch
+  EXPECT_NE(error_of(stamps).find("must have stamps of CTAs 0 to 1"), std::string::npos);
+}
+
+TEST(LaunchTimes, RefusesAKernelThatDidNotWait) {
+  std::vector<CtaStamps> stamps = overlapping_step();
+  stamps[1].wait_return = 0;
+  EXPECT_NE(error_of(stamps).find("CTA 0 has not waited"), std::string::npos);
+}
+
+TEST(MedianTimes, AreTakenLaunchByLaunch) {
+  const auto step = [](double exposed) { return std::vector<LaunchTimes>{{.exposed = exposed}}; };
+  EXPECT_DOUBLE_EQ(median_times({step(9), step(1), step(2)})[0].exposed, 2);
+}
+
+StepResult traced_result() {
+  StepResult result;
+  result.launches = {launch_of("first", 2, 1e6), launch_of("second", 1, 2e6),
+                     launch_of("first", 2, 3e6)};
+  result.traced_on = launch_times(overlapping_step(), result.launches);
+  result.traced_off = result.traced_on;
+  return result;
+}
+
+TEST(Stages, GatherTheirLaunchesInTheOrderOfTheirFirst) {
+  const std::vector<StageSummary> stages = summarize_stages(traced_result());
+  ASSERT_EQ(stages.size(), 2);
+  EXPECT_EQ(stages[0].name, "first");
+  EXPECT_EQ(stages[0].launches, 2);
+  EXPECT_DOUBLE_EQ(stages[0].bytes, 4e6);
+  EXPECT_DOUBLE_EQ(stages[0].pdl_on, 8);
+  EXPECT_EQ(stages[1].name, "second");
+}
+
+TEST(Stages, DivideTheirTimeIntoHandOverAndWork) {
+  const StageSummary second = summarize_stages(traced_result())[1];
+  EXPECT_DOUBLE_EQ(second.hand_over, 0.5);
+  EXPECT_DOUBLE_EQ(second.work, 1.5);
+}
+
+TEST(Timeline, ShowsEachLaunchBeforeAndBehindItsWait) {
+  const StepResult result = traced_result();
+  const nlohmann::json json = timeline_json(result.launches, result.traced_off, result.traced_on);
+  std::vector<nlohmann::json> slices;
+  for (const nlohmann::json& event : json["traceEvents"]) {
+    if (event["ph"] == "X" && event["pid"] == 1) slices.push_back(event);
+  }
+  ASSERT_EQ(slices.size(), 6);
+  EXPECT_EQ(slices[2]["cat"], "early");
+  EXPECT_DOUBLE_EQ(slices[2]["ts"].get<double>(), 0.5);
+  EXPECT_DOUBLE_EQ(slices[2]["dur"].get<double>(), 4);
+  EXPECT_EQ(slices[3]["name"], "second");
+  EXPECT_DOUBLE_EQ(slices[3]["dur"].get<double>(), 1.5);
+  EXPECT_NE(slices[1]["tid"], slices[3]["tid"]);
+}
+
+}  // namespace
+}  // namespace slipstream::bench

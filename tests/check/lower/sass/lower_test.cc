@@ -1,0 +1,144 @@
+// SASS words as ptxas 13.0 writes them, and what the checker makes of them.
+#include "check/lower/sass/lower.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "check/analysis/origins.h"
+
+namespace slipstream::check::from_sass {
+namespace {
+
+// Words of an sm_90 kernel whose parameters start at 0x210: pointers at 0 and 8.
+class Kernel {
+ public:
+  Kernel& word(uint64_t low, uint64_t high) {
+    words_.push_back({low, high});
+    return *this;
+  }
+  Function lowered() {
+    sass::Kernel image;
+    image.name = "k";
+    image.parameter_base = 0x210;
+    image.parameters = {{.offset = 0, .bytes = 8}, {.offset = 8, .bytes = 8}};
+    image.indirect_targets = targets;
+    image.text = std::as_bytes(std::span(words_));
+    return lower(image, 90);
+  }
+  std::map<uint32_t, std::vector<uint32_t>> targets;
+
+ private:
+  std::vector<sass::Word> words_;
+};
+
+Action action_of(uint64_t low, uint64_t high) {
+  return Kernel().word(low, high).lowered().instructions.front().action;
+}
+
+TEST(SassLower, KnowsTheDependencyInstructions) {
+  EXPECT_EQ(action_of(0x000000000000782e, 0), Action::kWait);
+  EXPECT_EQ(action_of(0x000000000000782d, 0), Action::kTrigger);
+  EXPECT_EQ(action_of(0x000000000000794d, 0x03800000), Action::kExit);
+}
+
+TEST(SassLower, KnowsMemoryInstructions) {
+  EXPECT_EQ(action_of(0x0000000402037981, 0x0c1e1900), Action::kLoad);          // LDG
+  EXPECT_EQ(action_of(0x0000000304007986, 0x0c101904), Action::kStore);         // STG
+  EXPECT_EQ(action_of(0x000000050200798e, 0x0c10e184), Action::kAtomic);        // RED
+  EXPECT_EQ(action_of(0x00000005020079a6, 0x0c10f384), Action::kAtomic);        // REDG.F
+  EXPECT_EQ(action_of(0x00000007020379a8, 0x0c1ee1c4), Action::kAtomic);        // ATOMG
+  EXPECT_EQ(action_of(0x0000000002057fae, 0x0b901c44), Action::kCopyToShared);  // LDGSTS
+  EXPECT_EQ(action_of(0x00000004060073ba, 0x08000208), Action::kCopyToShared);  // UBLKCP in
+  EXPECT_EQ(action_of(0x00000006040073ba, 0x08000405), Action::kCopyToGlobal);  // UBLKCP out
+  EXPECT_EQ(action_of(0x00000004060073ba, 0x08000607), Action::kRemoteShared);  // UBLKCP across
+  EXPECT_EQ(action_of(0x00000004080075b4, 0x08008000), Action::kCopyToShared);  // UTMALDG
+  EXPECT_EQ(action_of(0x00000004080073b5, 0x08008000), Action::kCopyToGlobal);  // UTMASTG
+  EXPECT_EQ(action_of(0x00000004ff007984, 0x08000800), Action::kNone);          // LDS
+  EXPECT_EQ(action_of(0x000000000200798f, 0x00800100), Action::kNone);          // prefetch
+}
+
+TEST(SassLower, TellsTheReadOnlyPathApart) {
+  const auto load = [](uint64_t high) {
+    return Kernel().word(0x0000000402037981, high).lowered().instructions.front();
+  };
+  EXPECT_FALSE(load(0x0c1e1900).non_coherent);
+  EXPECT_TRUE(load(0x0c1e9900).non_coherent);
+  EXPECT_TRUE(load(0x0c1e9d00).non_coherent);  // 128 bits
+  EXPECT_TRUE(load(0x0c5e9920).non_coherent);  // with a cache hint
+  EXPECT_FALSE(load(0x0c1ef900).non_coherent);
+  EXPECT_TRUE(load(0x0c1ef900).synchronizing);   // gpu scope
+  EXPECT_TRUE(load(0x0c1f5900).synchronizing);   // sys scope
+  EXPECT_FALSE(load(0x0c0e1900).synchronizing);  // evict first
+}
+
+TEST(SassLower, KnowsBarriers) {
+  EXPECT_EQ(action_of(0x0000000000007b1d, 0x00010000), Action::kBarrier);
+  EXPECT_EQ(action_of(0x0081000000007b1d, 0x00002000), Action::kBarrierArrive);
+  EXPECT_EQ(action_of(0x00000000000079c7, 0x08000000), Action::kClusterArrive);
+  EXPECT_EQ(action_of(0x0000000000007dc7, 0x08000000), Action::kClusterWait);
+  EXPECT_EQ(action_of(0x000000ffffff79a7, 0x08100004), Action::kMbarrierArrive);
+  EXPECT_EQ(action_of(0x00000000ff0075a7, 0x08000144), Action::kMbarrierWait);
+  EXPECT_EQ(action_of(0x0000000000007992, 0x0000a000), Action::kFence);  // gpu
+  EXPECT_EQ(action_of(0x0000000000007992, 0x0000b000), Action::kFence);  // sys
+  EXPECT_EQ(action_of(0x0000000000007992, 0x00008000), Action::kNone);   // cta
+}
+
+TEST(SassLower, ReadsTheNumberOfABarrier) {
+  const Function function = Kernel().word(0x0041000000007b1d, 0x00010000).lowered();
+  const auto sources = function.sources_of(function.instructions.front());
+  ASSERT_EQ(sources.size(), 1U);
+  EXPECT_EQ(sources.front().value, 1);
+}
+
+TEST(SassLower, FollowsBranches) {
+  Kernel kernel;
+  kernel.word(0x0000000000040947, 0x03800000);  // @P0 BRA over one instruction
+  kernel.word(0x000000000000782e, 0).word(0x000000000000794d, 0x03800000);
+  kernel.word(0xfffffffc00fc7947, 0x0383ffff);  // BRA to itself
+  const Function function = kernel.lowered();
+  EXPECT_EQ(function.targets_of(function.instructions[0])[0], 2U);
+  EXPECT_NE(function.instructions[0].guard, kNone);
+  EXPECT_EQ(function.targets_of(function.instructions[3])[0], 3U);
+}
+
+TEST(SassLower, FollowsIndirectBranchesByTheirList) {
+  Kernel kernel;
+  kernel.word(0xfffffffc048c7949, 0x0383ffff).word(0x794d, 0x03800000).word(0x794d, 0x03800000);
+  kernel.targets[0] = {16, 32};
+  const Function function = kernel.lowered();
+  EXPECT_EQ(function.targets_of(function.instructions[0]).size(), 2U);
+}
+
+TEST(SassLower, SaysWhenTargetsAreNotListed) {
+  const Function function = Kernel().word(0xfffffffc048c7949, 0x0383ffff).lowered();
+  ASSERT_EQ(function.not_understood.size(), 1U);
+}
+
+TEST(SassLower, TracesAddressesToParameters) {
+  Kernel kernel;
+  kernel.word(0x00008600ff047b82, 0x0a00);      // LDC.64 R4, c[0x0][0x218]
+  kernel.word(0x0000000407047825, 0x078e0204);  // IMAD.WIDE R4, R7, 4, R4
+  kernel.word(0x0000000704007986, 0x0c101904);  // STG [R4]
+  kernel.word(0x000000000000794d, 0x03800000);
+  const Function function = kernel.lowered();
+  const Origins origins = find_origins(function);
+  const std::vector<Origin> expected = {{OriginKind::kParameter, 8}};
+  EXPECT_EQ(origins.memory_of(2), expected);
+}
+
+TEST(SplitRegisters, SeparatesUnrelatedUsesOfOneRegister) {
+  Kernel kernel;
+  kernel.word(0x00008400ff047b82, 0x0a00);      // R4 = first pointer
+  kernel.word(0x0000000304007986, 0x0c101904);  // STG [R4]
+  kernel.word(0x00008600ff047b82, 0x0a00);      // R4 = second pointer
+  kernel.word(0x0000000304007986, 0x0c101904);
+  kernel.word(0x000000000000794d, 0x03800000);
+  const Function function = kernel.lowered();
+  const Origins origins = find_origins(function);
+  EXPECT_EQ(origins.memory_of(1), (std::vector<Origin>{{OriginKind::kParameter, 0}}));
+  EXPECT_EQ(origins.memory_of(3), (std::vector<Origin>{{OriginKind::kParameter, 8}}));
+}
+
+}  // namespace
+}  // namespace slipstream::check::from_sass

@@ -1,0 +1,57 @@
+#include "emulator/decoder/table.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
+
+namespace slipstream::emulator {
+namespace {
+
+ptx::Opcode opcode_of(std::string_view head, std::vector<std::string_view> modifiers) {
+  ptx::Opcode opcode;
+  opcode.head = head;
+  opcode.modifiers = std::move(modifiers);
+  return opcode;
+}
+
+TEST(Table, MatchesModifiersInTheirOrder) {
+  const Match match = match_opcode(opcode_of("fma", {"rn", "ftz", "f32"}));
+  ASSERT_NE(match.form, nullptr);
+  EXPECT_TRUE(match.has(".ftz"));
+  EXPECT_FALSE(match.has(".sat"));
+  EXPECT_EQ(match.slots[0], ".rn");
+  EXPECT_EQ(match_opcode(opcode_of("fma", {"ftz", "rn", "f32"})).form, nullptr);
+}
+TEST(Table, LeavesNoModifierOver) {
+  EXPECT_EQ(match_opcode(opcode_of("add", {"s32", "sideways"})).form, nullptr);
+  EXPECT_EQ(match_opcode(opcode_of("add", {})).form, nullptr);
+  EXPECT_NE(match_opcode(opcode_of("add", {"s32"})).form, nullptr);
+}
+TEST(Table, TriesAnOptionalModifierBothWays) {
+  // .relaxed may stand before or behind the space.
+  EXPECT_NE(match_opcode(opcode_of("ld", {"acquire", "gpu", "global", "b32"})).form, nullptr);
+  EXPECT_NE(match_opcode(opcode_of("ld", {"global", "acquire", "gpu", "b32"})).form, nullptr);
+}
+TEST(Table, HasNoPatternTwice) {
+  std::set<std::string_view> patterns;
+  for (const Family& family : all_families()) {
+    for (const Form& form : family.forms) {
+      EXPECT_TRUE(patterns.insert(form.pattern).second) << form.pattern;
+      EXPECT_NE(form.build, nullptr) << form.pattern;
+    }
+  }
+}
+TEST(Table, IsWhatTheDocumentationShows) {
+  std::ifstream file(SLIPSTREAM_EMULATOR_DOCUMENT);
+  const std::string document{std::istreambuf_iterator<char>(file),
+                             std::istreambuf_iterator<char>()};
+  EXPECT_NE(document.find(support_matrix()), std::string::npos)
+      << "docs/emulator.md: replace what is behind \"## Support matrix\" by the output of "
+         "emulator_support_matrix";
+}
+
+}  // namespace
+}  // namespace slipstream::emulator

@@ -1,0 +1,187 @@
+#include <gtest/gtest.h>
+
+#include "lane_program.h"
+
+namespace slipstream::emulator {
+namespace {
+
+uint32_t run32(const std::string& instruction, const std::vector<uint64_t>& inputs = {}) {
+  return static_cast<uint32_t>(run_one(instruction + " cvt.u64.u32 %rd0, %r20;", inputs));
+}
+
+TEST(Memory, RoundTripsVectorsThroughSharedMemory) {
+  const auto lanes = run_lanes(R"(
+    .shared .align 16 .b8 tile[512];
+    mov.u32 %r1, tile;
+    shl.b32 %r2, %r0, 4;
+    add.u32 %r1, %r1, %r2;
+    add.u32 %r3, %r0, 100; add.u32 %r4, %r0, 200; add.u32 %r5, %r0, 300; add.u32 %r6, %r0, 400;
+    st.shared.v4.u32 [%r1], {%r3, %r4, %r5, %r6};
+    bar.sync 0;
+    ld.shared.v2.u32 {%r7, %r8}, [%r1+8];
+    mov.b64 %rd0, {%r7, %r8};
+  )");
+  for (uint64_t lane = 0; lane < 32; ++lane) {
+    EXPECT_EQ(lanes[lane], (300 + lane) | ((400 + lane) << 32U));
+  }
+}
+TEST(Memory, ReadsPermutedSharedMemory) {
+  const auto lanes = run_lanes(R"(
+    .shared .align 4 .b8 tile[128];
+    mov.u32 %r1, tile;
+    shl.b32 %r2, %r0, 2;
+    add.u32 %r3, %r1, %r2;
+    st.shared.u32 [%r3], %r0;
+    bar.sync 0;
+    xor.b32 %r2, %r2, 124;
+    add.u32 %r3, %r1, %r2;
+    ld.shared.u32 %r4, [%r3];
+    cvt.u64.u32 %rd0, %r4;
+  )");
+  for (uint64_t lane = 0; lane < 32; ++lane) {
+    EXPECT_EQ(lanes[lane], 31 - lane);
+  }
+}
+TEST(Memory, ExtendsNarrowLoadsToTheRegister) {
+  const std::string prepare = R"(
+    .shared .align 8 .b8 cell[8];
+    st.shared.u64 [cell], %rd10;
+    bar.sync 0;
+  )";
+  EXPECT_EQ(run32(prepare + "ld.shared.s8 %r20, [cell];", {0x80}), 0xffffff80U);
+  EXPECT_EQ(run32(prepare + "ld.shared.u8 %r20, [cell+1];", {0xff00}), 0xffU);
+  EXPECT_EQ(run_one(prepare + "ld.shared.s16 %rd0, [cell];", {0x8000}), 0xffffffffffff8000ULL);
+  EXPECT_EQ(run_one(prepare + "ld.shared.u32 %rd0, [cell];", {0xffffffff12345678ULL}), 0x12345678U);
+}
+TEST(Memory, StoresTheLowPartOfAWiderRegister) {
+  EXPECT_EQ(run_one(R"(
+    .local .align 8 .b8 cell[8];
+    mov.u64 %rd20, -1;
+    st.local.u64 [cell], %rd20;
+    st.local.u16 [cell+2], %r10;
+    ld.local.u64 %rd0, [cell];
+  )",
+                    {0xabcd1234U}),
+            0xffffffff1234ffffULL);
+}
+TEST(Memory, KeepsLocalMemoryPerThread) {
+  const auto lanes = run_lanes(R"(
+    .local .align 4 .b8 cell[4];
+    mov.u64 %rd20, cell;
+    cvta.local.u64 %rd21, %rd20;
+    st.u32 [%rd21], %r0;
+    ld.local.u32 %r1, [%rd20];
+    cvt.u64.u32 %rd0, %r1;
+  )");
+  EXPECT_EQ(lanes[0], 0U);
+  EXPECT_EQ(lanes[31], 31U);
+}
+TEST(Memory, ResolvesGenericAddressesOfEachSpace) {
+  EXPECT_EQ(run32(R"(
+    .shared .align 4 .b8 cell[4];
+    mov.u32 %r1, cell;
+    cvt.u64.u32 %rd20, %r1;
+    cvta.shared.u64 %rd21, %rd20;
+    st.u32 [%rd21], 77;
+    bar.sync 0;
+    cvta.to.shared.u64 %rd22, %rd21;
+    cvt.u32.u64 %r2, %rd22;
+    ld.shared.u32 %r20, [%r2];
+    isspacep.shared %p1, %rd21;
+    @!%p1 mov.u32 %r20, 0;
+  )"),
+            77U);
+}
+TEST(Memory, ReadsParametersThroughTheirGenericAddress) {
+  TestDevice test(module_of(".param .align 8 .b8 block[24]", R"(
+    mov.b64 %rd1, block;
+    cvta.param.u64 %rd2, %rd1;
+    ld.u64 %rd3, [%rd2];
+    ld.u64 %rd4, [%rd2+16];
+    ld.param.u64 %rd5, [block+8];
+    add.u64 %rd4, %rd4, %rd5;
+    st.global.u64 [%rd3], %rd4;
+    ret;)"));
+  const uint64_t out = test.upload(std::vector<uint64_t>(1));
+  ASSERT_FALSE(test.run(test.launch({out, 40, 2})));
+  EXPECT_EQ(test.download<uint64_t>(out, 1)[0], 42U);
+}
+TEST(Memory, InitializesModuleVariables) {
+  TestDevice test(R"(.version 9.0
+.target sm_90a
+.address_size 64
+.global .align 4 .u32 counter = 5;
+.const .align 4 .b32 table[2] = {7, 9};
+.global .align 8 .u64 pointer = generic(counter);
+.visible .entry kernel(.param .u64 out) {
+  .reg .b32 %r<8>;
+  .reg .b64 %rd<8>;
+  ld.param.u64 %rd1, [out];
+  ld.global.u64 %rd2, [pointer];
+  ld.u32 %r1, [%rd2];
+  ld.const.u32 %r2, [table+4];
+  add.u32 %r1, %r1, %r2;
+  st.global.u32 [%rd1], %r1;
+  st.global.u32 [counter], %r1;
+  ret;
+})");
+  const uint64_t out = test.upload(std::vector<uint32_t>(1));
+  ASSERT_FALSE(test.run(test.launch({out}, {}, {1, 1, 1})));
+  EXPECT_EQ(test.download<uint32_t>(out, 1)[0], 14U);
+  const auto symbol = test.device.find_symbol(test.module(), "counter");
+  ASSERT_TRUE(symbol);
+  EXPECT_EQ(test.download<uint32_t>(symbol->address, 1)[0], 14U);
+}
+TEST(Atomic, ActsInLaneOrder) {
+  const auto lanes = run_lanes(R"(
+    .shared .align 4 .b8 cell[4];
+    st.shared.u32 [cell], 0;
+    bar.sync 0;
+    atom.shared.add.u32 %r1, [cell], 2;
+    cvt.u64.u32 %rd0, %r1;
+  )");
+  EXPECT_EQ(lanes[0], 0U);
+  EXPECT_EQ(lanes[31], 62U);
+}
+TEST(Atomic, WrapsIncrements) {
+  const auto lanes = run_lanes(R"(
+    .shared .align 4 .b8 cell[4];
+    st.shared.u32 [cell], 0;
+    bar.sync 0;
+    atom.shared.inc.u32 %r1, [cell], 3;
+    cvt.u64.u32 %rd0, %r1;
+  )");
+  EXPECT_EQ(lanes[3], 3U);
+  EXPECT_EQ(lanes[4], 0U);
+}
+TEST(Atomic, SwapsOnlyIfEqual) {
+  const auto lanes = run_lanes(R"(
+    .shared .align 4 .b8 cell[4];
+    st.shared.u32 [cell], 5;
+    bar.sync 0;
+    add.u32 %r2, %r0, 5;
+    add.u32 %r3, %r0, 6;
+    atom.shared.cas.b32 %r1, [cell], %r2, %r3;
+    bar.sync 0;
+    ld.shared.u32 %r1, [cell];
+    cvt.u64.u32 %rd0, %r1;
+  )");
+  EXPECT_EQ(lanes[0], 37U);
+}
+TEST(Atomic, AddsPairsOfHalves) {
+  EXPECT_EQ(run_lanes(R"(
+    .shared .align 4 .b8 cell[4];
+    st.shared.u32 [cell], 0;
+    bar.sync 0;
+    mov.b32 %r2, 0x3f803f80;
+    cvta.to.shared.u64 %rd20, 0;
+    red.shared.add.noftz.bf16x2 [cell], %r2;
+    bar.sync 0;
+    ld.shared.u32 %r1, [cell];
+    cvt.u64.u32 %rd0, %r1;
+  )")[0],
+            0x42004200U);
+}
+
+}  // namespace
+}  // namespace slipstream::emulator

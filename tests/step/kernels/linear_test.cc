@@ -1,0 +1,176 @@
+// The matrix products against the reference.
+
+#include "model/reference/linear.h"
+
+#include <gtest/gtest.h>
+
+#include "model/reference/norms.h"
+#include "pdl/stream.h"
+#include "step/kernels/linear/launch.h"
+#include "tests/model/support/golden.h"
+#include "tests/model/support/random.h"
+#include "tests/step/kernels/packed_weights.h"
+
+namespace slipstream::step::test {
+namespace {
+
+using model::reference::Numerics;
+
+kernels::LinearParams one_segment(const kernels::PackedMatrix& matrix, float* output, int tokens,
+                                  bool ue8m0) {
+  kernels::LinearParams params;
+  params.segments[0] = {matrix, {output}, matrix.rows, true};
+  params.segment_count = 1;
+  params.tokens = tokens;
+  params.ue8m0 = ue8m0;
+  return params;
+}
+
+// Results in fp32, before the rounding to bf16 that would hide small errors.
+void expect_close(const std::vector<float>& actual, const model::reference::Matrix& expected) {
+  ASSERT_EQ(actual.size(), expected.values().size());
+  double largest = 0;
+  for (const float value : expected.values()) {
+    largest = std::max(largest, std::fabs(static_cast<double>(value)));
+  }
+  // The reference's sums are rounded to bf16: half a unit in the last place is 2^-9 of the value.
+  for (size_t i = 0; i < actual.size(); ++i) {
+    const double expected_value = expected.values()[i];
+    EXPECT_NEAR(actual[i], expected_value, std::fabs(expected_value) / 256 + largest * 1e-5)
+        << "element " << i;
+  }
+}
+
+struct Case {
+  int tokens;
+  int rows;
+  int columns;
+  bool fp8;
+  bool ue8m0;
+  int cluster_ctas = 0;  // 0: as the plan has it
+};
+
+class LinearKernel : public testing::TestWithParam<Case> {};
+
+TEST_P(LinearKernel, AgreesWithTheReference) {
+  const Case& c = GetParam();
+  const HostWeights weights(c.rows, c.columns, c.fp8, 1);
+  const model::reference::Matrix x = rounded(model::test::random_matrix(c.tokens, c.columns, 2));
+  const UploadedMatrix matrix(pack(weights.share()));
+  const DeviceValues<uint16_t> input(to_bf16(x));
+  const DeviceValues<float> output(static_cast<size_t>(c.tokens) * c.rows);
+  const pdl::Stream stream;
+  kernels::LinearParams params = one_segment(matrix.matrix(), output.data(), c.tokens, c.ue8m0);
+  if (c.cluster_ctas > 0) (void)kernels::plan_linear(params, c.cluster_ctas);
+  kernels::launch_plain_linear({params,
+                                {.rows = {reinterpret_cast<const __nv_bfloat16*>(input.data())},
+                                 .stride = c.columns,
+                                 .columns = c.columns}},
+                               {.stream = stream.get()});
+  check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+  const Numerics numerics{.ue8m0 = c.ue8m0};
+  expect_close(output.download(), model::reference::linear(numerics, weights.linear(), x));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, LinearKernel,
+    testing::Values(Case{1, 272, 384, true, false}, Case{3, 272, 1280, true, true},
+                    Case{16, 144, 256, true, false}, Case{9, 40, 128, true, true},
+                    Case{1, 33, 384, false, false}, Case{16, 48, 1152, false, false},
+                    Case{1, 2200, 384, true, true}, Case{2, 2200, 128, false, false},
+                    Case{1, 272, 1280, true, true, 2}, Case{4, 272, 1152, true, false, 4},
+                    Case{16, 41, 1152, true, true, 8}, Case{1, 8, 1024, false, false, 8},
+                    Case{9, 650, 640, false, false, 4}, Case{1, 80, 9216, true, true, 1},
+                    Case{16, 33, 7168, false, false, 8}),
+    [](const auto& info) {
+      const Case& c = info.param;
+      return "M" + std::to_string(c.tokens) + "N" + std::to_string(c.rows) + "K" +
+             std::to_string(c.columns) + (c.fp8 ? "Fp8" : "Bf16") + (c.ue8m0 ? "Ue8m0" : "") +
+             (c.cluster_ctas > 0 ? "Cluster" + std::to_string(c.cluster_ctas) : "");
+    });
+
+__nv_bfloat16* bf16(const DeviceValues<uint16_t>& values) {
+  return reinterpret_cast<__nv_bfloat16*>(values.data());
+}
+
+// Residual and delta through a norm into an fp8 and a bf16 matrix of one launch.
+struct NormCase {
+  int tokens;
+  int columns;
+  int cluster_ctas;
+};
+
+class NormLinearKernel : public testing::TestWithParam<NormCase> {};
+
+TEST_P(NormLinearKernel, AddsNormalizesAndStoresSumAndNorm) {
+  const auto [kTokens, kColumns, kClusterCtas] = GetParam();
+  constexpr float kEps = 1e-5F;
+  constexpr int kFp8Rows = 200;
+  constexpr int kBf16Rows = 24;
+  const HostWeights fp8(kFp8Rows, kColumns, true, 3);
+  const HostWeights other(kBf16Rows, kColumns, false, 7);
+  const model::reference::Matrix residual =
+      rounded(model::test::random_matrix(kTokens, kColumns, 4));
+  const model::reference::Matrix delta = rounded(model::test::random_matrix(kTokens, kColumns, 5));
+  const model::reference::Matrix gamma = model::test::random_matrix(1, kColumns, 6);
+  const UploadedMatrix fp8_matrix(pack(fp8.share()));
+  const UploadedMatrix other_matrix(pack(other.share()));
+  const DeviceValues<uint16_t> device_residual(to_bf16(residual));
+  const DeviceValues<uint16_t> device_delta(to_bf16(delta));
+  const DeviceValues<float> device_gamma(gamma.values());
+  const DeviceValues<uint16_t> sum(residual.values().size());
+  const DeviceValues<uint16_t> normed(residual.values().size());
+  const DeviceValues<float> output(static_cast<size_t>(kTokens) * kFp8Rows);
+  const DeviceValues<float> other_output(static_cast<size_t>(kTokens) * kBf16Rows);
+  kernels::LinearParams params = one_segment(fp8_matrix.matrix(), output.data(), kTokens, true);
+  params.segments[params.segment_count++] = {
+      other_matrix.matrix(), {other_output.data()}, kBf16Rows, true};
+  if (kClusterCtas > 0) (void)kernels::plan_linear(params, kClusterCtas);
+  const pdl::Stream stream;
+  kernels::launch_norm_linear({params,
+                               {.rows = {bf16(device_residual)},
+                                .stride = kColumns,
+                                .delta = {bf16(device_delta)},
+                                .gamma = {device_gamma.data()},
+                                .columns = kColumns,
+                                .eps = kEps,
+                                .sum = {bf16(sum)},
+                                .normed = {bf16(normed)}}},
+                              {.stream = stream.get()});
+  check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+
+  model::reference::Matrix expected_sum = residual;
+  for (size_t i = 0; i < expected_sum.values().size(); ++i) {
+    expected_sum.values()[i] += delta.values()[i];
+  }
+  EXPECT_EQ(sum.download(), to_bf16(expected_sum));
+  const Numerics numerics{.ue8m0 = true};
+  const model::reference::Matrix norm =
+      model::reference::rms_norm(numerics, expected_sum, gamma.row(0), kEps);
+  // Where a norm falls on the other side of a rounding, a value differs by one of its 256 steps,
+  // and a code by one of its 8.
+  const auto expect_equal = [&](const std::vector<float>& actual,
+                                const model::reference::Matrix& expected) {
+    model::reference::Matrix result = expected;
+    result.values() = actual;
+    for (const double error : model::test::relative_errors(result, expected))
+      EXPECT_LT(error, 4e-3);
+  };
+  std::vector<float> stored;
+  for (const uint16_t bits : normed.download()) stored.push_back(model::bf16_to_float(bits));
+  expect_equal(stored, norm);
+  expect_equal(output.download(), model::reference::linear(numerics, fp8.linear(), norm));
+  expect_equal(other_output.download(), model::reference::linear(numerics, other.linear(), norm));
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, NormLinearKernel,
+                         testing::Values(NormCase{5, 384, 0}, NormCase{1, 1280, 2},
+                                         NormCase{16, 1152, 8}, NormCase{3, 7168, 1}),
+                         [](const auto& info) {
+                           const NormCase& c = info.param;
+                           return "M" + std::to_string(c.tokens) + "K" + std::to_string(c.columns) +
+                                  "Cluster" + std::to_string(c.cluster_ctas);
+                         });
+
+}  // namespace
+}  // namespace slipstream::step::test

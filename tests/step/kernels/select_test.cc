@@ -1,0 +1,173 @@
+// The selection kernel against the reference, above all on ties, and with several CTAs per token.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/reference/top_k.h"
+#include "pdl/stream.h"
+#include "step/kernels/select/launch.h"
+#include "tests/model/support/random.h"
+#include "tests/step/kernels/device_values.h"
+
+namespace slipstream::step::test {
+namespace {
+
+using kernels::kPageSize;
+using kernels::StepRow;
+
+// Every sequence has its pages in another order.
+int page_of(int sequence, int index, int pages) {
+  return sequence * pages + (index * 7 + sequence) % pages;
+}
+
+// The lists of tokens whose scores are the rows of `scores`; token t has keys[t] keys.
+std::vector<std::vector<int>> select(const model::reference::Matrix& scores,
+                                     const std::vector<int>& keys, int topk,
+                                     std::optional<bool> pdl = std::nullopt) {
+  const pdl::Stream stream;
+  const int tokens = scores.rows();
+  int pages = (scores.columns() + kPageSize - 1) / kPageSize;
+  if (pages % 7 == 0) ++pages;
+  model::reference::Matrix padded(tokens, pages * kPageSize);
+  std::vector<StepRow> rows(tokens);
+  std::vector<int> table;
+  for (int token = 0; token < tokens; ++token) {
+    std::fill(padded.row(token).begin(), padded.row(token).end(), 1e9F);  // of no key
+    std::copy_n(scores.row(token).begin(), keys[token], padded.row(token).begin());
+    rows[token].position = keys[token] - 1;
+    rows[token].sequence = token;
+    for (int i = 0; i < pages; ++i) table.push_back(page_of(token, i, pages));
+  }
+  const DeviceValues<float> device_scores(padded.values());
+  const DeviceValues<StepRow> device_rows(rows);
+  const DeviceValues<int> device_pages(table);
+  const DeviceValues<int> lists(std::vector<int>(static_cast<size_t>(tokens) * topk, -1));
+  kernels::launch_select({.scores = {device_scores.data()},
+                          .score_stride = padded.columns(),
+                          .places = {{device_rows.data()}, {device_pages.data()}, pages},
+                          .tokens = tokens,
+                          .index_topk = topk,
+                          .lists = {lists.data()}},
+                         {.stream = stream.get(), .pdl = pdl});
+  check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+  const std::vector<int> flat = lists.download();
+  std::vector<std::vector<int>> result;
+  for (int token = 0; token < tokens; ++token) {
+    result.emplace_back(flat.begin() + token * topk, flat.begin() + (token + 1) * topk);
+  }
+  return result;
+}
+
+void expect_reference(const model::reference::Matrix& scores, const std::vector<int>& keys,
+                      int topk) {
+  const auto lists = select(scores, keys, topk);
+  int pages = (scores.columns() + kPageSize - 1) / kPageSize;
+  if (pages % 7 == 0) ++pages;
+  for (int token = 0; token < scores.rows(); ++token) {
+    std::vector<int> expected = model::reference::top_k(scores.row(token).first(keys[token]), topk);
+    for (int& position : expected) {
+      position = page_of(token, position / kPageSize, pages) * kPageSize + position % kPageSize;
+    }
+    EXPECT_EQ(lists[token], expected) << "token " << token;
+  }
+}
+
+void expect_reference(const model::reference::Matrix& scores, int topk) {
+  expect_reference(scores, std::vector<int>(scores.rows(), scores.columns()), topk);
+}
+
+TEST(SelectKernel, TakesTheLargestScoresInTheOrderOfPositions) {
+  expect_reference(model::test::random_matrix(3, 1100, 1), 96);
+}
+
+TEST(SelectKernel, TakesLowerPositionsFirstAmongEqualScores) {
+  model::reference::Matrix scores(2, 700);
+  for (int i = 0; i < 700; ++i) {
+    scores.row(0)[i] = static_cast<float>(i % 5);
+    scores.row(1)[i] = i % 50 == 0 ? 1.0F : 0.0F;  // most keys score exactly 0
+  }
+  expect_reference(scores, 64);
+}
+
+TEST(SelectKernel, TakesThePositiveAndTheNegativeZeroAsEqual) {
+  model::reference::Matrix scores(1, 130);
+  for (int i = 0; i < 130; ++i) scores.row(0)[i] = i % 2 == 0 ? -0.0F : 0.0F;
+  expect_reference(scores, 64);
+}
+
+TEST(SelectKernel, RanksNaNBelowEveryNumber) {
+  model::reference::Matrix scores = model::test::random_matrix(1, 128, 2);
+  for (int i = 0; i < 60; ++i) scores.row(0)[2 * i] = NAN;
+  expect_reference(scores, 64);
+}
+
+TEST(SelectKernel, TakesNaNAndMinusInfinityAsEqualWhereTheyAreNeeded) {
+  model::reference::Matrix scores = model::test::random_matrix(1, 300, 3);
+  for (int i = 0; i < 270; ++i) scores.row(0)[i] = i % 2 == 0 ? NAN : -INFINITY;
+  expect_reference(scores, 64);
+}
+
+TEST(SelectKernel, TakesInfinitiesFirst) {
+  model::reference::Matrix scores = model::test::random_matrix(2, 300, 4);
+  for (int i = 0; i < 100; ++i) scores.row(0)[3 * i] = INFINITY;
+  for (float& score : scores.row(1)) score = score > 0 ? INFINITY : NAN;
+  expect_reference(scores, 64);
+}
+
+TEST(SelectKernel, SeparatesScoresThatDifferInTheLastBit) {
+  model::reference::Matrix scores(2, 600);
+  for (int i = 0; i < 600; ++i) {
+    scores.row(0)[i] = i % 3 == 0 ? 1.0F : std::nextafter(1.0F, 2.0F);
+    scores.row(1)[i] = static_cast<float>(i % 17) * 1e-45F;
+  }
+  expect_reference(scores, 256);
+}
+
+TEST(SelectKernel, SplitsWhatLiesFarBelowAnOutlier) {
+  model::reference::Matrix scores = model::test::random_matrix(2, 1000, 5);
+  scores.row(0)[500] = 1e30F;
+  scores.row(1)[10] = std::numeric_limits<float>::max();
+  scores.row(1)[11] = std::numeric_limits<float>::lowest();
+  expect_reference(scores, 300);
+}
+
+TEST(SelectKernel, DropsOneKeyWhereThereIsOneTooMany) {
+  expect_reference(model::test::random_matrix(1, 65, 3), 64);
+}
+
+TEST(SelectKernel, MakesListsOfAnyLength) {
+  for (const int topk : {1, 3, 17, 127, 2047})
+    expect_reference(model::test::random_matrix(2, 2200, 10), topk);
+}
+
+TEST(SelectKernel, WritesNothingWhereEveryKeyIsKept) {
+  const model::reference::Matrix scores = model::test::random_matrix(2, 64, 6);
+  EXPECT_EQ(select(scores, {63, 64}, 64), std::vector(2, std::vector<int>(64, -1)));
+}
+
+TEST(SelectKernel, TakesSequencesOfDifferentLengths) {
+  expect_reference(model::test::random_matrix(3, 2300, 7), {2049, 2300, 2101}, 2048);
+}
+
+TEST(SelectKernel, SharesTheKeysOfALongSequenceAmongCtas) {
+  expect_reference(model::test::random_matrix(2, 9001, 8), {9001, 4097}, 2048);
+}
+
+TEST(SelectKernel, FindsTiesAcrossCtas) {
+  model::reference::Matrix scores(2, 8500);
+  for (int i = 0; i < 8500; ++i) {
+    scores.row(0)[i] = i % 2000 < 10 ? 1.0F : 0.5F;
+    scores.row(1)[i] = static_cast<float>(i % 6);
+  }
+  expect_reference(scores, 2048);
+}
+
+TEST(SelectKernel, GivesTheSameListsWithoutPdl) {
+  const model::reference::Matrix scores = model::test::random_matrix(1, 5000, 9);
+  EXPECT_EQ(select(scores, {5000}, 256, true), select(scores, {5000}, 256, false));
+}
+
+}  // namespace
+}  // namespace slipstream::step::test
