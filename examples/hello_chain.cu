@@ -15,18 +15,18 @@
 
 namespace pdl = slipstream::pdl;
 
-// [kernel.begin]
 struct ScaleParams {
   pdl::Constant<float> weights;      // no kernel writes it: may be read at any time
   pdl::Produced<const float> input;  // an earlier kernel wrote it: read after the wait
   pdl::Produced<float> output;
 };
 
+// [kernel.begin]
 __global__ void scale_kernel(const __grid_constant__ ScaleParams params) {
-  pdl::trigger();  // the next kernel may start now
-  const float weight = params.weights.get()[threadIdx.x];
+  pdl::trigger();                                          // the next kernel may start now
+  const float weight = params.weights.get()[threadIdx.x];  // pdl::Constant: may be read early
   pdl::wait();  // all kernels before this one have completed
-  params.output.get()[threadIdx.x] = weight * params.input.get()[threadIdx.x];
+  params.output.get()[threadIdx.x] = weight * params.input.get()[threadIdx.x];  // Produced
 }
 // [kernel.end]
 
@@ -61,8 +61,8 @@ int main() {
   cudaStream_t stream = nullptr;
   slipstream::check_cuda(cudaStreamCreate(&stream), "cudaStreamCreate");
 
-  // [launch.begin]
   const pdl::LaunchShape shape{.grid = 1, .block = kWidth};
+  // [launch.begin]
   pdl::launch(kScale, scale_kernel, shape, {.stream = stream}, {{weights}, {first}, {second}});
   pdl::launch(kScale, scale_kernel, shape, {.stream = stream}, {{weights}, {second}, {first}});
   // [launch.end]

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Turns what `slipstream bench decode --json` wrote into the tables of docs/performance.md.
+"""Turns what `slipstream bench decode --json` wrote into tables, for a look or a note. docs/performance.md is written by
+tools/performance_page.py from docs/data.
 
 tools/decode_tables.py steps FILE...    # milliseconds by batch and context, of each file
 tools/decode_tables.py stages FILE...   # launch by launch, of each file's traced steps

@@ -1,0 +1,533 @@
+#!/usr/bin/env python3
+"""Writes docs/performance.md and its charts from the measurements in docs/data.
+
+tools/performance_page.py            # writes docs/performance.md, docs/images/performance-*.svg and README.md's table
+tools/performance_page.py --check    # changes nothing; fails if a file is not what would be written
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+
+from svg import Drawing
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DATA = ROOT / "docs" / "data"
+
+# What is compared: the operator, its title, our kernel, and the rivals that do the same work; a remark where theirs does
+# less.
+GROUPS = [
+    ("fused_a", "fused-A GEMM 2112 x 7168, bf16", "slipstream", None, ""),
+    (
+        "router",
+        "router GEMM 256 x 7168, fp32 result",
+        "slipstream fp32",
+        ["sglang tiny_gemm fp32", "flashinfer dsv3_router_gemm fp32"],
+        "",
+    ),
+    (
+        "router",
+        "router GEMM 256 x 7168, bf16 result",
+        "slipstream bf16",
+        ["flashinfer tinygemm2 bf16"],
+        "",
+    ),
+    ("quant", "quantize groups of 128 to e4m3", "slipstream", None, ""),
+    ("rope_quant", "rope and quantize, 16 heads", "slipstream", None, ""),
+    ("rope", "rope in place", "slipstream", None, ""),
+    ("cache_write", "latent cache write, bf16", "slipstream", None, ""),
+    ("topk", "top-k 2048 of the index scores", "slipstream select (sorted, slots)", None, ""),
+    (
+        "scores",
+        "index scores, with rope and quantization of the query",
+        "slipstream (rope+hadamard+quant q)",
+        ["sgl rope + quant + deepgemm (no H)"],
+        "theirs without the Hadamard transform",
+    ),
+    (
+        "indexer",
+        "index scores and top-k",
+        "slipstream score+select",
+        None,
+        "theirs without the Hadamard transform",
+    ),
+    (
+        "attend",
+        "sparse attention, 656-byte rows",
+        "slipstream attend",
+        ["flashmla sparse fp8 split"],
+        "",
+    ),
+    (
+        "attend",
+        "sparse attention and combination",
+        "slipstream attend+values(W_UV)",
+        ["flashmla split+combine (no W_UV)"],
+        "theirs without W_UV",
+    ),
+    (
+        "linear",
+        "block-fp8 linear, quantization included",
+        "slipstream quant+gemm",
+        ["sglang quant + deepgemm", "quant + flashinfer swapAB gemm"],
+        "",
+    ),
+    (
+        "linear",
+        "block-fp8 linear with residual, norm, quantization",
+        "slipstream add+norm+quant+gemm",
+        ["fi add_rmsnorm + quant + deepgemm"],
+        "",
+    ),
+    (
+        "moe",
+        "routed experts, gate and up",
+        "slipstream routed (choice+quant+up)",
+        ["sglang quant + triton w13"],
+        "theirs without the choice",
+    ),
+    (
+        "moe",
+        "routed experts, down",
+        "slipstream down (+shared, sum)",
+        ["sglang silu_quant + triton w2"],
+        "theirs without shared expert and sum",
+    ),
+    (
+        "moe",
+        "routed experts, both",
+        "slipstream both",
+        ["sglang 4 kernels (no topk/align/sum)"],
+        "theirs without choice, alignment, shared expert and sum",
+    ),
+]
+
+# The rows of README.md: (operator, our kernel, shape).
+README_ROWS = [
+    ("attend", "slipstream attend", "B=1 fp8"),
+    ("linear", "slipstream quant+gemm", "2112x7168 M=1"),
+    ("moe", "slipstream both", "M=1"),
+    ("moe", "slipstream both", "M=16"),
+    ("router", "slipstream fp32", "M=1"),
+    ("rope_quant", "slipstream", "M=1"),
+    ("cache_write", "slipstream", "M=1"),
+    ("fused_a", "slipstream", "M=1"),
+    ("linear", "slipstream quant+gemm", "7168x2048 M=16"),
+    ("indexer", "slipstream score+select", "B=1 8K"),
+]
+
+
+def read(name):
+    return json.loads((DATA / name).read_text(encoding="utf-8"))
+
+
+def row(cells):
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def table(head, rows):
+    return "\n".join([row(head), row(["---"] * len(head)), *map(row, rows)]) + "\n"
+
+
+class Comparison:
+    """One shape: ours and the rival that is fastest with PDL."""
+
+    def __init__(self, group, ours, rivals):
+        self.operator, self.title, _, _, self.remark = group
+        self.ours = ours
+        self.shape = ours["shape"]
+        self.rival = min(rivals, key=lambda each: each["on"])
+        self.ratio = ours["on"] / self.rival["on"]
+        self.alternating = ours["alternating_on"] / self.rival["alternating_on"]
+
+
+def comparisons(rows):
+    result = []
+    for group in GROUPS:
+        operator, _, our_kernel, kernels, _ = group
+        mine = [each for each in rows if each["operator"] == operator]
+        for ours in (each for each in mine if each["kernel"] == our_kernel):
+            rivals = [
+                each
+                for each in mine
+                if each["shape"] == ours["shape"]
+                and not each["kernel"].startswith("slipstream")
+                and (kernels is None or each["kernel"] in kernels)
+            ]
+            if rivals:
+                result.append(Comparison(group, ours, rivals))
+    return result
+
+
+def comparison_table(compared):
+    rows = []
+    for each in compared:
+        bold = "**" if each.ratio < 1 else ""
+        rows.append(
+            [
+                each.title,
+                each.shape,
+                f"{each.ours['floor']:.2f}",
+                f"{each.ours['off']:.2f} / {each.ours['on']:.2f}",
+                f"{each.rival['off']:.2f} / {each.rival['on']:.2f}",
+                each.rival["kernel"] + (f" ({each.remark})" if each.remark else ""),
+                f"{bold}{each.ratio:.2f}{bold}",
+                f"{each.alternating:.2f}",
+            ]
+        )
+    head = ["operator", "shape", "floor", "Slipstream", "fastest rival", "which", "ratio"]
+    return table([*head, "alternating"], rows)
+
+
+def readme_table(compared):
+    rows = []
+    for operator, kernel, shape in README_ROWS:
+        each = next(
+            one
+            for one in compared
+            if (one.operator, one.ours["kernel"], one.shape) == (operator, kernel, shape)
+        )
+        ours, theirs = f"{each.ours['on']:.2f}", f"{each.rival['on']:.2f}"
+        if each.ratio < 1:
+            ours = f"**{ours}**"
+        else:
+            theirs = f"**{theirs}**"
+        name = each.rival["kernel"] + (f" ({each.remark})" if each.remark else "")
+        rows.append([f"{each.title}, {each.shape}", ours, theirs, name])
+    return table(["us per launch, PDL", "Slipstream", "fastest rival", "which"], rows)
+
+
+def step_table(steps):
+    rows = [
+        [
+            step["model"],
+            step["layers"],
+            step["launches"],
+            f"{step['weight_bytes'] / 1e9:.1f}",
+            f"{step['floor'] / 1e3:.2f}",
+            f"{step['off'] / 1e3:.2f}",
+            f"**{step['on'] / 1e3:.2f}**",
+            f"{step['floor'] / step['on']:.0%}",
+        ]
+        for step in steps
+    ]
+    head = ["model", "layers", "launches", "GB of weights", "floor", "no PDL", "PDL"]
+    return table([*head, "floor / PDL"], rows)
+
+
+def stage_rows(step):
+    for stage in step["stages"]:
+        count = stage["launches"]
+        # One launch late in the step: the medians of its end and of its wait come from different replays.
+        single = count == 1
+        yield [
+            f"`{stage['stage']}`",
+            count,
+            f"{stage['ctas'] / count:.0f}",
+            f"{stage['sms'] / count:.0f}",
+            f"{stage['bytes'] / count / 1e6:.2f}",
+            f"{stage['floor'] / count:.2f}",
+            f"{stage['off'] / count:.2f}",
+            f"{stage['on'] / count:.2f}",
+            "n/a" if single else f"{stage['hand_over'] / count:.2f}",
+            "n/a" if single else f"{stage['work'] / count:.2f}",
+        ]
+
+
+def stage_table(step):
+    head = ["stage", "launches", "CTAs", "SMs", "MB", "floor", "no PDL", "PDL"]
+    return table([*head, "hand-over", "work"], stage_rows(step))
+
+
+def round_table(rows):
+    cells = []
+    for tokens in (1, 4, 8, 16):
+        of = {each["kernel"]: each for each in rows if each["shape"] == f"M={tokens}"}
+        ours, theirs = of["slipstream"], of["best incumbents"]
+        cells.append(
+            [
+                tokens,
+                f"{ours['off']:.2f} / {ours['on']:.2f}",
+                f"{theirs['off']:.2f} / {theirs['on']:.2f}",
+                f"{ours['off'] / theirs['off']:.2f} / {ours['on'] / theirs['on']:.2f}",
+                f"{of['slipstream with incumbent fused_a']['on']:.2f}",
+            ]
+        )
+    head = ["M", "Slipstream", "best rivals", "ratio", "Slipstream with SGLang's fused-A, PDL"]
+    return table(head, cells)
+
+
+def operator_table(rows):
+    return table(
+        [
+            "operator",
+            "M",
+            "floor",
+            "in chain, no PDL",
+            "in chain, PDL",
+            "alone, no PDL",
+            "alone, PDL",
+        ],
+        [
+            [f"`{each['operator']}`", each["tokens"], f"{each['floor']:.2f}"]
+            + [f"{each[key]:.2f}" for key in ("chain_off", "chain_on", "alone_off", "alone_on")]
+            for each in rows
+        ],
+    )
+
+
+def range_tables(rows):
+    text = ""
+    for model, kv in sorted({(each["model"], each["kv"]) for each in rows}):
+        mine = {
+            (each["batch"], each["context"]): each
+            for each in rows
+            if (each["model"], each["kv"]) == (model, kv)
+        }
+        contexts = sorted({context for _, context in mine})
+        lines = []
+        for batch in sorted({batch for batch, _ in mine}):
+            cells = [batch]
+            for context in contexts:
+                each = mine[batch, context]
+                cells.append(
+                    each["left_out"]
+                    if "left_out" in each
+                    else f"{each['on_ms']:.2f} / {each['off_ms']:.2f} / {each['floor_ms']:.2f}"
+                )
+            lines.append(cells)
+        head = ["batch", *(f"context {context}" for context in contexts)]
+        text += f"{model}, {kv} cache:\n\n{table(head, lines)}\n"
+    return text
+
+
+def rivals_chart(compared):
+    shown = [each for each in compared if re.search(r"=(1|16)( 8K| fp8)?$", each.shape)]
+    height, top, left, scale = 20, 64, 400, 200  # the line at 1 stands at left + scale
+    drawing = Drawing(860, top + height * len(shown) + 14, "Slipstream against the fastest rival")
+    drawing.text(
+        16, 26, "Time of Slipstream as a share of the fastest rival's, with PDL", bold=True
+    )
+    drawing.text(
+        16,
+        46,
+        "1 and 16 tokens; left of the line Slipstream is faster, right of it slower",
+        "faint",
+    )
+    for index, each in enumerate(shown):
+        y = top + index * height
+        drawing.text(left - 4, y + 13, f"{each.title}, {each.shape}", anchor="end", size=11)
+        begin, end = sorted((1.0, each.ratio))
+        kind = "good" if each.ratio < 1 else "bad"
+        drawing.rect(left + begin * scale, y + 3, (end - begin) * scale, height - 6, kind)
+        side = -1 if each.ratio < 1 else 1
+        at = left + each.ratio * scale + 6 * side
+        drawing.text(at, y + 14, f"{each.ratio:.2f}", "faint", "end" if side < 0 else "start", 11)
+    drawing.line(left + scale, top - 6, left + scale, top + height * len(shown))
+    return drawing.svg()
+
+
+def steps_chart(steps):
+    drawing = Drawing(900, 60 + 92 * len(steps), "Milliseconds per decode step")
+    drawing.text(
+        16, 28, "One decode step, one rank of eight alone, batch 1, context 8192, ms", bold=True
+    )
+    left, scale = 170, 90
+    for index, step in enumerate(steps):
+        y = 52 + 92 * index
+        drawing.text(left - 14, y + 40, step["model"], anchor="end", bold=True)
+        for line, (name, key, kind) in enumerate(
+            (
+                ("bytes at copy speed", "floor", "floor"),
+                ("PDL", "on", "ours"),
+                ("no PDL", "off", "theirs"),
+            )
+        ):
+            value = step[key] / 1e3
+            drawing.rect(left, y + 26 * line, value * scale, 20, kind, 2)
+            drawing.text(
+                left + value * scale + 8, y + 26 * line + 15, f"{value:.2f}  {name}", "faint"
+            )
+    return drawing.svg()
+
+
+def stages_chart(step):
+    stages = sorted(step["stages"], key=lambda stage: -stage["on"])
+    height = 26
+    drawing = Drawing(900, 70 + height * len(stages) + 10, f"Where a step of {step['model']} goes")
+    drawing.text(
+        16,
+        26,
+        f"Where a step of {step['model']} goes, with PDL: us over all its launches",
+        bold=True,
+    )
+    drawing.text(16, 46, "gray: what the bytes alone would take", "faint")
+    left, scale = 270, 0.56
+    for index, stage in enumerate(stages):
+        y = 60 + index * height
+        drawing.text(left - 12, y + 15, stage["stage"], anchor="end")
+        drawing.rect(left, y, stage["on"] * scale, height - 6, "ours", 2)
+        drawing.rect(left, y, stage["floor"] * scale, height - 6, "floor", 2)
+        drawing.text(left + stage["on"] * scale + 8, y + 15, f"{stage['on']:.0f}", "faint")
+    return drawing.svg()
+
+
+def place(figures):
+    return (
+        f"{figures['gpu']} ({figures['multiprocessors']} SMs), driver {figures['driver']}, CUDA {figures['cuda']}, "
+        f"{figures['date']}"
+    )
+
+
+PAGE = """<!-- Written by tools/performance_page.py from docs/data; change those. -->
+# Performance
+
+Results only. How they were measured, what was tried and what the profiles said is in the dated notes:
+[method and operators](notes/2026-11-method.md), [matrix products](notes/2026-11-matrix-products.md),
+[experts](notes/2026-11-experts.md), [attention](notes/2026-11-attention.md), [decode steps](notes/2026-11-steps.md),
+[incumbents](notes/2026-11-incumbents.md). Nobody keeps notes true; this page is written by `tools/performance_page.py`
+from the JSON files in [`docs/data`](data), each with its GPU, driver, date and source.
+
+Unless said otherwise: {place}; kernels of commit {commit}. Microseconds are medians. "No PDL / PDL": the same kernels
+launched without and with programmatic dependent launch.
+
+## Against the fastest rival
+
+![Time of Slipstream as a share of the fastest rival's](images/performance-rivals.svg)
+
+Both sides in one program, on one GPU, in one run; every result was compared with a CPU reference first ("add+norm" and
+the composite rows: their parts were). Rivals: {versions}. The fastest rival of each row is the one that is fastest in a
+chain of itself with PDL. Ratio: Slipstream's time over the rival's with PDL, below 1 Slipstream is faster;
+"alternating": the same where each launch alternates with an empty kernel. Faster in {faster} of {rows} rows. us:
+
+{comparison}
+Left out of the rivals' side: {left_out}. All {all_rows} rows, with the slower rivals and with 10th and 90th
+percentiles, are in [`{file}`](data/{file}).
+
+A round of six different operators (quantization, fused-A, rope, rope and quantization, cache write, router), us,
+no PDL / PDL:
+
+{rounds}
+## Decode steps
+
+![One decode step](images/performance-steps.svg)
+
+One rank of eight alone, batch 1, context 8192, bf16 cache, synthetic weights. **Communication between ranks is left
+out**, so this is not the time of a token. No rival's step was measured. Floor: the bytes that the launches must move
+at the copy bandwidth of the same run. Milliseconds:
+
+{steps}
+Where they go (us per launch, mean over layers). *Hand-over*: from the end of the launch before to the first return
+from the wait; *work*: from there to the end of the last CTA. Stamps make a step 1 to 4 % longer. n/a: the difference of
+two medians over replays, which for a single launch late in a step is smaller than their error (earlier pages printed
+-3.58 us for such a hand-over).
+
+![Where a step goes](images/performance-stages.svg)
+
+{stages}
+## Operators
+
+`slipstream bench ops`. *In chain*: what a round of all nine operators takes longer with the operator than without it.
+*Alone*: in a chain of itself. us:
+
+{operators}
+All nine: {all_nine}.
+
+## Other batches and contexts
+
+**Measured with kernels that no longer exist** ({range_kernels}): {range_place}. For orientation only; milliseconds per
+step, PDL / no PDL / floor.
+
+{ranges}"""
+
+
+def pages():
+    """Every file that this script writes, by path, with its text."""
+    rivals = read("incumbents-h200-2026-11-28.json")
+    steps = read("steps-h200-2026-11-28.json")
+    operators = read("operators-h200-2026-11-28.json")
+    ranges = read("step-range-h200-2026-11-22.json")
+    compared = comparisons(rivals["rows"])
+    stages = "".join(
+        f"{step['model']}, {step['layers']} layers:\n\n{stage_table(step)}\n"
+        for step in steps["steps"]
+    )
+    page = PAGE.format(
+        place=place(rivals),
+        commit=rivals["commit"],
+        versions=", ".join(f"{name} {version}" for name, version in rivals["versions"].items()),
+        faster=sum(each.ratio < 1 for each in compared),
+        rows=len(compared),
+        comparison=comparison_table(compared),
+        left_out="; ".join(rivals["left_out"]),
+        all_rows=len(rivals["rows"]),
+        file="incumbents-h200-2026-11-28.json",
+        rounds=round_table([each for each in rivals["rows"] if each["operator"] == "round"]),
+        steps=step_table(steps["steps"]),
+        stages=stages,
+        operators=operator_table(operators["rows"]),
+        all_nine="; ".join(
+            f"M={each['tokens']} {each['off']:.2f} us without PDL, {each['on']:.2f} with"
+            for each in operators["rounds"]
+        ),
+        range_kernels=ranges["kernels"],
+        range_place=place(ranges),
+        ranges=range_tables(ranges["rows"]),
+    )
+    readme = ROOT / "README.md"
+    return {
+        ROOT / "docs" / "performance.md": wrapped(page).rstrip() + "\n",
+        ROOT / "docs" / "images" / "performance-rivals.svg": rivals_chart(compared),
+        ROOT / "docs" / "images" / "performance-steps.svg": steps_chart(steps["steps"]),
+        ROOT / "docs" / "images" / "performance-stages.svg": stages_chart(steps["steps"][0]),
+        readme: with_table(readme.read_text(encoding="utf-8"), readme_table(compared)),
+    }
+
+
+def wrapped(text, width=120):
+    """Paragraphs at `width` columns; tables, headings, pictures and comments as they are."""
+    blocks = []
+    for block in text.split("\n\n"):
+        if block.startswith(("|", "#", "!", "<!--")):
+            blocks.append(block)
+            continue
+        lines = [""]
+        for word in block.split():
+            if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+                lines.append(word)
+            else:
+                lines[-1] = f"{lines[-1]} {word}".strip()
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def with_table(text, rows):
+    """The text with the table between its two markers replaced."""
+    begin, end = "<!-- performance table -->\n", "<!-- end of performance table -->"
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return before + begin + rows + end + after
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    stale = []
+    for path, text in pages().items():
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(str(path.relative_to(ROOT)))
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    if check and stale:
+        print(f"not what tools/performance_page.py writes: {', '.join(stale)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
