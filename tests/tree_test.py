@@ -11,7 +11,7 @@ INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
 # What each floor may include, lowest first: folders of src, and headers of include/slipstream. A floor may always include
 # itself.
-PUBLIC_BASE = {"error.h", "tensor.h", "launch.h", "pdl.cuh", "sampling.h"}
+PUBLIC_BASE = {"error.h", "tensor.h", "launch.h", "pdl.cuh", "sampling.h", "version.h"}
 ALLOWED = {
     "pdl": (set(), PUBLIC_BASE),
     "io": ({"pdl"}, {"error.h"}),
@@ -19,7 +19,7 @@ ALLOWED = {
     "code": (set(), set()),
     "emulator": ({"code"}, set()),
     "check": ({"code"}, set()),
-    "litmus": ({"pdl"}, PUBLIC_BASE),
+    "litmus": ({"io", "pdl"}, PUBLIC_BASE),
     "ops": ({"cuda", "pdl"}, PUBLIC_BASE | {"ops.h"}),
     "model": ({"io"}, PUBLIC_BASE),
     "step": ({"cuda", "io", "model", "pdl"}, PUBLIC_BASE),

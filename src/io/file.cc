@@ -84,6 +84,11 @@ void write_file(const std::string& path, std::span<const std::span<const std::by
   }
 }
 
+void write_text(const std::string& path, std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  write_file(path, std::span(&bytes, 1));
+}
+
 void require_writable(const std::string& path) {
   if (std::filesystem::is_directory(path)) fail_to_write(path, std::strerror(EISDIR));
   const std::string partial = partial_name(path);

@@ -1,10 +1,10 @@
-// Whole files: mapped into memory for reading, and written so that no half of one is ever left
-// behind.
+// Whole files: mapped into memory for reading, and written whole or not at all.
 #pragma once
 
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace slipstream::io {
 
@@ -25,11 +25,12 @@ class MappedFile {
   std::span<const std::byte> bytes_;
 };
 
-// Writes the pieces one after the other, beside `path` first and then renamed to it. Throws Error
-// naming the file.
+// Writes the pieces one after the other to a file next to `path`, which is then renamed to `path`.
+// Throws Error naming the file.
 void write_file(const std::string& path, std::span<const std::span<const std::byte>> pieces);
+void write_text(const std::string& path, std::string_view text);
 
-// Throws what write_file would throw at once, so that long work need not come to its end first.
+// Throws what write_file would throw for this path, before long work is done for nothing.
 // Leaves `path` as it is.
 void require_writable(const std::string& path);
 

@@ -61,8 +61,10 @@ std::vector<std::string_view> split(std::string_view list) {
 }  // namespace
 
 std::string emulator_directory() {
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe");
-  return (program.parent_path().parent_path() / "emulator").string();
+  const std::filesystem::path prefix =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path();
+  const std::filesystem::path installed = prefix / "lib/slipstream/emulator";
+  return (std::filesystem::exists(installed) ? installed : prefix / "emulator").string();
 }
 
 bool machine_has_gpu() {

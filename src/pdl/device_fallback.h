@@ -18,8 +18,8 @@ namespace slipstream {
 // process already has the device it is to run on.
 void choose_device(int argc, char** argv);
 
-// The folder with the emulator's libcudart.so.13: `emulator` beside the folder of the running
-// executable.
+// The folder with the emulator's libcudart.so.13: next to the folder of the running executable,
+// `lib/slipstream/emulator` in an install and `emulator` in the build.
 [[nodiscard]] std::string emulator_directory();
 
 // True if the kernel driver of an NVIDIA GPU is present and shows at least one.

@@ -1,36 +1,16 @@
-// A row-major matrix of floats, one row per token.
+// The reference's matrices, and the product of two rows.
 #pragma once
 
 #include <cstddef>
 #include <span>
-#include <vector>
+
+#include "model/matrix.h"
 
 namespace slipstream::model::reference {
 
-class Matrix {
- public:
-  Matrix() = default;
-  Matrix(int rows, int columns)
-      : rows_(rows), columns_(columns), values_(static_cast<size_t>(rows) * columns) {}
+using model::Matrix;
 
-  [[nodiscard]] int rows() const { return rows_; }
-  [[nodiscard]] int columns() const { return columns_; }
-  [[nodiscard]] std::span<float> row(int index) {
-    return {values_.data() + static_cast<size_t>(index) * columns_, static_cast<size_t>(columns_)};
-  }
-  [[nodiscard]] std::span<const float> row(int index) const {
-    return {values_.data() + static_cast<size_t>(index) * columns_, static_cast<size_t>(columns_)};
-  }
-  [[nodiscard]] std::vector<float>& values() { return values_; }
-  [[nodiscard]] const std::vector<float>& values() const { return values_; }
-
- private:
-  int rows_ = 0;
-  int columns_ = 0;
-  std::vector<float> values_;
-};
-
-// Inner product; several partial sums, so that a compiler can vectorise it.
+// Inner product; several partial sums, so that a compiler can vectorize it.
 [[nodiscard]] inline float dot(std::span<const float> a, std::span<const float> b) {
   constexpr size_t kLanes = 16;
   float sums[kLanes] = {};

@@ -7,12 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "model/reference/matrix.h"
+#include "model/matrix.h"
 #include "model/safetensors.h"
 
 namespace slipstream::model::tiny {
-
-using reference::Matrix;
 
 struct GoldenPrompt {
   std::vector<int> ids;

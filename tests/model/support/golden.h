@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "model/reference/matrix.h"
 #include "model/tiny/golden.h"
 
 namespace slipstream::model::test {
