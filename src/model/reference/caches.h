@@ -1,5 +1,5 @@
-// The two paged caches of a layer, in the bytes that the engine's kernels read and write (model
-// specification 2.6).
+// The two paged caches of a layer, in the bytes that the engine's kernels read and write
+// (docs/model.md, 2.6).
 #pragma once
 
 #include <cstddef>

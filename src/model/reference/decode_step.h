@@ -1,4 +1,4 @@
-// One decode step: some tokens of some sequences in, logits out (model specification 2). The oracle
+// One decode step: some tokens of some sequences in, logits out (docs/model.md, 2). The oracle
 // of the GPU engine.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The lightning indexer: which keys each token attends to (model specification 2.7 and 2.8).
+// The lightning indexer: which keys each token attends to (docs/model.md, 2.7 and 2.8).
 #pragma once
 
 #include <span>

@@ -1,4 +1,4 @@
-// y = x W^T with bf16 or block-scaled fp8 weights (model specification 2.3).
+// y = x W^T with bf16 or block-scaled fp8 weights (docs/model.md, 2.3).
 #pragma once
 
 #include <span>

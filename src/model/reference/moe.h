@@ -1,4 +1,4 @@
-// Dense and mixture-of-experts MLPs (model specification 2.11).
+// Dense and mixture-of-experts MLPs (docs/model.md, 2.11).
 #pragma once
 
 #include <span>

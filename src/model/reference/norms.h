@@ -1,4 +1,4 @@
-// Normalizations (model specification 2.2 and 2.7).
+// Normalizations (docs/model.md, 2.2 and 2.7).
 #pragma once
 
 #include <span>

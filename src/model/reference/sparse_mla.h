@@ -1,4 +1,4 @@
-// Multi-head latent attention over a list of keys, in absorbed form (model specification 2.5, 2.9
+// Multi-head latent attention over a list of keys, in absorbed form (docs/model.md, 2.5, 2.9
 // and 2.10).
 #pragma once
 

@@ -1,4 +1,4 @@
-// Selection of keys by score (model specification 2.8).
+// Selection of keys by score (docs/model.md, 2.8).
 #pragma once
 
 #include <span>

@@ -1,0 +1,88 @@
+"""The documents: width, links, names of files, and the pages and pictures that scripts write."""
+
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from tree_test import ROOT, tracked
+
+WIDTH = 120
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+# `name.h`, `folder/name.cc`, also `folder/name.cc:12`.
+NAME = re.compile(r"`((?:[\w.-]+/)*[\w.-]+\.(?:h|cc|cu|cuh|py|sh|md|cmake|svg|yml))(?::\d+)?`")
+# Files of other projects, of checkpoints and of readers, that the text speaks of.
+FOREIGN = {"x.cu", "file.cu", "kernel.cu", "r16_name.cc", "CARD.md"}
+# Pages about the past, and about other projects' code.
+NO_NAMES = ("docs/notes/", "docs/pdl.md", "CHANGELOG.md", "tests/check/corpus")
+
+
+def documents():
+    return tracked("*.md")
+
+
+def wide_lines(text):
+    """Numbers of the lines above the width; tables, and what cannot be broken, may be wide."""
+    return [
+        number
+        for number, line in enumerate(text.split("\n"), 1)
+        if len(line) > WIDTH and not line.startswith("|") and " " in line.strip()
+    ]
+
+
+def broken_links(path, text):
+    return [
+        link
+        for link in LINK.findall(text)
+        if "://" not in link and not (path.parent / link).exists()
+    ]
+
+
+def missing_names(text, names):
+    return [
+        name
+        for name in NAME.findall(text)
+        if name not in FOREIGN
+        and not any(known == name or known.endswith("/" + name) for known in names)
+    ]
+
+
+class Documents(unittest.TestCase):
+    def test_text_is_wrapped(self):
+        for path in documents():
+            with self.subTest(path=path.relative_to(ROOT)):
+                self.assertEqual(wide_lines(path.read_text(encoding="utf-8")), [])
+
+    def test_links_lead_somewhere(self):
+        for path in documents():
+            with self.subTest(path=path.relative_to(ROOT)):
+                self.assertEqual(broken_links(path, path.read_text(encoding="utf-8")), [])
+
+    def test_files_that_are_named_exist(self):
+        names = [str(path.relative_to(ROOT)) for path in tracked()]
+        for path in documents():
+            place = str(path.relative_to(ROOT))
+            if place.startswith(NO_NAMES):
+                continue
+            with self.subTest(path=place):
+                self.assertEqual(missing_names(path.read_text(encoding="utf-8"), names), [])
+
+    def test_faults_are_found(self):
+        self.assertEqual(wide_lines("word " * 30 + "\n| " + "x " * 90), [1])
+        self.assertEqual(broken_links(ROOT / "README.md", "[a](LICENSE) [b](gone.md)"), ["gone.md"])
+        self.assertEqual(missing_names("`src/a.h` `b.h` `c.h`", ["src/a.h", "src/b.h"]), ["c.h"])
+
+
+class Written(unittest.TestCase):
+    def test_pages_and_pictures_are_what_their_scripts_write(self):
+        for script in ("performance_page.py", "architecture_picture.py"):
+            with self.subTest(script=script):
+                command = [sys.executable, str(ROOT / "tools" / script), "--check"]
+                result = subprocess.run(command, check=False, capture_output=True, text=True)
+                self.assertEqual(result.returncode, 0, result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
