@@ -24,11 +24,11 @@ def documents():
 
 
 def wide_lines(text):
-    """Numbers of the lines above the width; tables, and what cannot be broken, may be wide."""
+    """Numbers of the lines above the width; tables, output (indented by four) and what cannot be broken may be wide."""
     return [
         number
         for number, line in enumerate(text.split("\n"), 1)
-        if len(line) > WIDTH and not line.startswith("|") and " " in line.strip()
+        if len(line) > WIDTH and not line.startswith(("|", "    ")) and " " in line.strip()
     ]
 
 
