@@ -1,5 +1,6 @@
 """The documents: width, links, names of files, and the pages and pictures that scripts write."""
 
+import json
 import pathlib
 import re
 import subprocess
@@ -13,8 +14,11 @@ WIDTH = 120
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 # `name.h`, `folder/name.cc`, also `folder/name.cc:12`.
 NAME = re.compile(r"`((?:[\w.-]+/)*[\w.-]+\.(?:h|cc|cu|cuh|py|sh|md|cmake|svg|yml))(?::\d+)?`")
+FOLDER = re.compile(r"`((?:src|include|tests|tools|docs|examples)(?:/[\w-]+)+)/?`")
 # Files of other projects, of checkpoints and of readers, that the text speaks of.
 FOREIGN = {"x.cu", "file.cu", "kernel.cu", "r16_name.cc", "CARD.md"}
+# What every file of measurements must say.
+SAID = {"gpu", "driver", "cuda", "date", "source", "units"}
 # Pages about the past, and about other projects' code.
 NO_NAMES = ("docs/notes/", "docs/pdl.md", "CHANGELOG.md", "tests/check/corpus")
 
@@ -49,6 +53,10 @@ def missing_names(text, names):
     ]
 
 
+def missing_folders(text):
+    return [name for name in FOLDER.findall(text) if not (ROOT / name).exists()]
+
+
 class Documents(unittest.TestCase):
     def test_text_is_wrapped(self):
         for path in documents():
@@ -69,10 +77,27 @@ class Documents(unittest.TestCase):
             with self.subTest(path=place):
                 self.assertEqual(missing_names(path.read_text(encoding="utf-8"), names), [])
 
+    def test_folders_that_are_named_exist(self):
+        for path in documents():
+            place = str(path.relative_to(ROOT))
+            if place.startswith(NO_NAMES):
+                continue
+            with self.subTest(path=place):
+                text = path.read_text(encoding="utf-8")
+                self.assertEqual(missing_folders(text), [])
+
+    def test_measurements_say_where_they_come_from(self):
+        for path in tracked("docs/data/*.json"):
+            with self.subTest(path=path.relative_to(ROOT)):
+                figures = json.loads(path.read_text(encoding="utf-8"))
+                self.assertEqual(SAID - set(figures), set())
+                self.assertIn(figures["date"], path.name)
+
     def test_faults_are_found(self):
         self.assertEqual(wide_lines("word " * 30 + "\n| " + "x " * 90), [1])
         self.assertEqual(broken_links(ROOT / "README.md", "[a](LICENSE) [b](gone.md)"), ["gone.md"])
         self.assertEqual(missing_names("`src/a.h` `b.h` `c.h`", ["src/a.h", "src/b.h"]), ["c.h"])
+        self.assertEqual(missing_folders("`src/check` and `src/gone/away`"), ["src/gone/away"])
 
 
 class Written(unittest.TestCase):
