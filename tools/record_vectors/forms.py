@@ -1,48 +1,16 @@
 """The instruction forms whose results are recorded on a GPU and replayed on the emulator.
 
-A form is PTX text with $0, $1, ... for results, then operands, their types, and how far a result may be off where PTX
-does not define its bits. Run as a program, this writes one CUDA kernel per form, for record_vectors to launch:
+A form is PTX text with $0, $1, ... for results, then operands, their types (form.cc says which register holds one,
+inputs.cc what its values look like), and how far a result may be off where PTX does not define its bits. Run as a
+program, this writes the forms as a table in C++; form_kernel.cc makes a kernel of each:
 
-    python3 forms.py OUTPUT_DIRECTORY NUMBER_OF_FILES
+    python3 forms.py OUTPUT_FILE
 """
 
 import dataclasses
 import itertools
 import pathlib
 import sys
-
-# How a type of an operand or result is held in a register; what its values look like is in inputs.cc.
-REGISTERS = {
-    "u8": "h",
-    "s8": "h",
-    "u16": "h",
-    "s16": "h",
-    "b16": "h",
-    "f16": "h",
-    "bf16": "h",
-    "e4m3x2": "h",
-    "e5m2x2": "h",
-    "u32": "r",
-    "s32": "r",
-    "b32": "r",
-    "f32": "r",
-    "f16x2": "r",
-    "bf16x2": "r",
-    "shift": "r",
-    "bool": "r",
-    "tensor_f16x2": "r",
-    "tensor_bf16x2": "r",
-    "tensor_tf32": "r",
-    "tensor_e4m3x4": "r",
-    "tensor_e5m2x4": "r",
-    "tensor_f32": "r",
-    "lane": "r",
-    "u64": "l",
-    "s64": "l",
-    "b64": "l",
-    "f64": "l",
-}
-C_TYPES = {"h": "unsigned short", "r": "unsigned int", "l": "unsigned long long"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,16 +19,13 @@ class Form:
     results: tuple
     operands: tuple
     bound: str = "exact"  # "relative E": 2^E of the value; "absolute E": 2^E; "ulp N"
-    uses_shared: bool = (
-        False  # $S: shared address of this lane's 16 bytes, which hold the four operands
-    )
 
 
 FORMS = []
 
 
-def form(text, results, operands, bound="exact", uses_shared=False):
-    FORMS.append(Form(text, tuple(results.split()), tuple(operands.split()), bound, uses_shared))
+def form(text, results, operands, bound="exact"):
+    FORMS.append(Form(text, tuple(results.split()), tuple(operands.split()), bound))
 
 
 def each(spelling, results, operands, **options):
@@ -354,7 +319,6 @@ def matrix_forms():
             f"ldmatrix.sync.aligned.m8n8.x{count}{trans}.shared.b16 {registers(0, count)}, [$S];",
             " ".join(["b32"] * count),
             "b32 b32 b32 b32",
-            uses_shared=True,
         )
     form("movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;", "b32", "b32")
 
@@ -379,51 +343,10 @@ def all_forms():
     return FORMS
 
 
-def assembly(one):
-    """The text as inline assembly: %0 for $0, and braces and percent signs as they are."""
-    text = one.text.replace("%", "%%")
-    names = len(one.results) + len(one.operands)
-    for index in reversed(range(names)):
-        text = text.replace(f"${index}", f"%{index}")
-    return text.replace("$S", f"%{names}")
-
-
-def kernel(number, one):
-    lines = [
-        f"__global__ void form_{number}(Buffers buffers) {{",
-        "  const unsigned index = blockIdx.x * blockDim.x + threadIdx.x;",
-    ]
-    for i, kind in enumerate(one.results):
-        lines.append(f"  {C_TYPES[REGISTERS[kind]]} result{i} = 0;")
-    for i, kind in enumerate(one.operands):
-        c_type = C_TYPES[REGISTERS[kind]]
-        lines.append(
-            f"  const {c_type} operand{i} = static_cast<const {c_type}*>(buffers.operands[{i}])[index];"
-        )
-    inputs = [f'"{REGISTERS[kind]}"(operand{i})' for i, kind in enumerate(one.operands)]
-    if one.uses_shared:
-        lines += [
-            "  __shared__ uint4 rows[kThreads];",
-            "  rows[threadIdx.x] = make_uint4(operand0, operand1, operand2, operand3);",
-            "  __syncthreads();",
-            "  const auto row = static_cast<unsigned>(__cvta_generic_to_shared(&rows[threadIdx.x]));",
-        ]
-        inputs.append('"r"(row)')
-    outputs = ", ".join(f'"=&{REGISTERS[kind]}"(result{i})' for i, kind in enumerate(one.results))
-    lines.append(f'  asm volatile("{assembly(one)}" : {outputs} : {", ".join(inputs)} : "memory");')
-    for i, kind in enumerate(one.results):
-        lines.append(
-            f"  static_cast<{C_TYPES[REGISTERS[kind]]}*>(buffers.results[{i}])[index] = result{i};"
-        )
-    return "\n".join(lines + ["}", ""])
-
-
-def source(part, numbered):
-    kernels = "\n".join(kernel(number, one) for number, one in numbered)
+def source(forms):
     rows = "\n".join(
-        f'    {{"{one.text}", "{" ".join(one.results)}", "{" ".join(one.operands)}", "{one.bound}", '
-        f"&form_{number}}},"
-        for number, one in numbered
+        f'    {{"{one.text}", "{" ".join(one.results)}", "{" ".join(one.operands)}", "{one.bound}"}},'
+        for one in forms
     )
     return f"""// Made by forms.py.
 #include "form.h"
@@ -431,46 +354,20 @@ def source(part, numbered):
 namespace slipstream::record_vectors {{
 namespace {{
 
-{kernels}
 constexpr Form kForms[] = {{
 {rows}
 }};
 
 }}  // namespace
 
-std::span<const Form> forms_{part}() {{ return kForms; }}
+std::span<const Form> all_forms() {{ return kForms; }}
 
 }}  // namespace slipstream::record_vectors
 """
-
-
-def index_source(parts):
-    declarations = "\n".join(f"std::span<const Form> forms_{part}();" for part in range(parts))
-    calls = ", ".join(f"forms_{part}()" for part in range(parts))
-    return f"""// Made by forms.py.
-#include "form.h"
-
-namespace slipstream::record_vectors {{
-
-{declarations}
-
-std::vector<std::span<const Form>> all_forms() {{ return {{{calls}}}; }}
-
-}}  // namespace slipstream::record_vectors
-"""
-
-
-def write_if_changed(path, text):
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
 
 
 def main():
-    directory, parts = pathlib.Path(sys.argv[1]), int(sys.argv[2])
-    forms = list(enumerate(all_forms()))
-    for part in range(parts):
-        write_if_changed(directory / f"forms_{part}.cu", source(part, forms[part::parts]))
-    write_if_changed(directory / "all_forms.cc", index_source(parts))
+    pathlib.Path(sys.argv[1]).write_text(source(all_forms()))
 
 
 if __name__ == "__main__":

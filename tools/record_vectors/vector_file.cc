@@ -16,7 +16,7 @@ using nlohmann::json;
 
 constexpr char kMagic[8] = {'s', 's', 'v', 'e', 'c', 't', '0', '1'};
 
-// The bytes behind the header, equal arrays once.
+// The bytes after the header, equal arrays once.
 class Blob {
  public:
   json add(const Bytes& bytes) {

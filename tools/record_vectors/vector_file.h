@@ -2,15 +2,13 @@
 // zstd.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
-namespace slipstream::record_vectors {
+#include "form.h"
 
-using Bytes = std::vector<uint8_t>;
+namespace slipstream::record_vectors {
 
 struct RecordedForm {
   std::vector<Bytes> operands;

@@ -3,46 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
+#include "kernels.h"
+
+namespace slipstream::runtime_test {
 namespace {
 
-struct Mixed {
-  char letter;
-  double number;
-  short small[3];
-};
-
-__device__ int counter = 5;
-__constant__ float factors[4] = {1, 2, 3, 4};
-__managed__ int managed_counter = 9;
-
-__global__ void take_parameters(char a, Mixed mixed, const int* in, short b, long long* out) {
-  out[0] = a;
-  out[1] = static_cast<long long>(mixed.number * 10) + mixed.letter + mixed.small[2];
-  out[2] = in[1];
-  out[3] = b;
-}
-
-__global__ void use_variables(float* out) {
-  *out = factors[3] + static_cast<float>(counter);
-  counter += 1;
-  managed_counter += 1;
-}
-
-__global__ void use_shared(int* out) {
-  extern __shared__ int words[];
-  words[threadIdx.x] = 2 * static_cast<int>(threadIdx.x);
-  __syncthreads();
-  out[threadIdx.x] = words[blockDim.x - 1 - threadIdx.x];
-}
-
-__global__ void __launch_bounds__(128) bounded(int* out) { *out = 1; }
-
-__global__ void write_shape(unsigned* out) {
-  if (blockIdx.x == 1 && blockIdx.y == 2 && threadIdx.x == 3 && threadIdx.z == 1) {
-    out[0] = gridDim.x * 100 + gridDim.y * 10 + gridDim.z;
-    out[1] = blockDim.x * 100 + blockDim.y * 10 + blockDim.z;
-  }
+template <class Kernel>
+const void* function(Kernel kernel) {
+  return reinterpret_cast<const void*>(kernel);
 }
 
 template <class T>
@@ -72,48 +42,49 @@ TEST(Launch, HandsOverParametersOfAllSizes) {
   const int values[2] = {0, 77};
   ASSERT_EQ(cudaMemcpy(in.get(), values, sizeof values, cudaMemcpyHostToDevice), cudaSuccess);
   DeviceValues<long long> out(4);
-  take_parameters<<<1, 1>>>(3, Mixed{'A', 12.5, {0, 0, 7}}, in.get(), -4, out.get());
+  launch_take_parameters(3, Mixed{'A', 12.5, {0, 0, 7}}, in.get(), -4, out.get());
   ASSERT_EQ(cudaGetLastError(), cudaSuccess);
   EXPECT_EQ(out.read(), (std::vector<long long>{3, 125 + 'A' + 7, 77, -4}));
 }
 
 TEST(Launch, KnowsItsShape) {
   DeviceValues<unsigned> out(2);
-  write_shape<<<dim3(2, 3, 4), dim3(4, 1, 2)>>>(out.get());
+  launch_write_shape({dim3(2, 3, 4), dim3(4, 1, 2)}, out.get());
   EXPECT_EQ(out.read(), (std::vector<unsigned>{234, 412}));
 }
 
 TEST(Launch, HasTheSharedMemoryAskedFor) {
   DeviceValues<int> out(64);
-  use_shared<<<1, 64, 64 * sizeof(int)>>>(out.get());
+  launch_use_shared({1, 64, 64 * sizeof(int)}, out.get());
   EXPECT_EQ(out.read()[0], 126);
 }
 
 TEST(Launch, NeedsTheAttributeForLargeSharedMemory) {
   constexpr int kBytes = 100 * 1024;
   DeviceValues<int> out(64);
-  use_shared<<<1, 64, kBytes>>>(out.get());
+  launch_use_shared({1, 64, kBytes}, out.get());
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
-  ASSERT_EQ(cudaFuncSetAttribute(use_shared, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
+  ASSERT_EQ(cudaFuncSetAttribute(function(use_shared), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                 kBytes),
             cudaSuccess);
-  use_shared<<<1, 64, kBytes>>>(out.get());
+  launch_use_shared({1, 64, kBytes}, out.get());
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
-  EXPECT_EQ(
-      cudaFuncSetAttribute(use_shared, cudaFuncAttributeMaxDynamicSharedMemorySize, 228 * 1024),
-      cudaErrorInvalidValue);
+  EXPECT_EQ(cudaFuncSetAttribute(function(use_shared), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                 228 * 1024),
+            cudaErrorInvalidValue);
   cudaGetLastError();
 }
 
 TEST(Launch, RefusesAnEmptyGridAndAnOversizedBlock) {
   DeviceValues<int> out(64);
-  use_shared<<<0, 64, 256>>>(out.get());
+  launch_use_shared({0, 64, 256}, out.get());
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
-  use_shared<<<1, 1025, 256>>>(out.get());
+  launch_use_shared({1, 1025, 256}, out.get());
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
-  use_shared<<<1, dim3(1, 1, 65), 256>>>(out.get());
+  launch_use_shared({1, dim3(1, 1, 65), 256}, out.get());
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
-  use_shared<<<dim3(1, 65536), 64, 256>>>(out.get());
+  launch_use_shared({dim3(1, 65536), 64, 256}, out.get());
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
 }
@@ -127,7 +98,7 @@ TEST(Launch, RefusesWhatIsNoKernel) {
 
 TEST(Function, TellsItsAttributes) {
   cudaFuncAttributes attributes{};
-  ASSERT_EQ(cudaFuncGetAttributes(&attributes, bounded), cudaSuccess);
+  ASSERT_EQ(cudaFuncGetAttributes(&attributes, function(bounded)), cudaSuccess);
   EXPECT_EQ(attributes.maxThreadsPerBlock, 128);
   EXPECT_GE(attributes.binaryVersion, 90);
   EXPECT_EQ(attributes.sharedSizeBytes, 0U);
@@ -136,51 +107,54 @@ TEST(Function, TellsItsAttributes) {
 
 TEST(Function, TellsItsNameAndParameters) {
   const char* name = nullptr;
-  ASSERT_EQ(cudaFuncGetName(&name, reinterpret_cast<const void*>(take_parameters)), cudaSuccess);
+  ASSERT_EQ(cudaFuncGetName(&name, function(take_parameters)), cudaSuccess);
   EXPECT_NE(std::string(name).find("take_parameters"), std::string::npos);
   size_t offset = 0;
   size_t size = 0;
-  ASSERT_EQ(cudaFuncGetParamInfo(reinterpret_cast<const void*>(take_parameters), 1, &offset, &size),
-            cudaSuccess);
+  ASSERT_EQ(cudaFuncGetParamInfo(function(take_parameters), 1, &offset, &size), cudaSuccess);
   EXPECT_EQ(offset, 8U);
   EXPECT_EQ(size, sizeof(Mixed));
-  EXPECT_EQ(cudaFuncGetParamInfo(reinterpret_cast<const void*>(take_parameters), 5, &offset, &size),
+  EXPECT_EQ(cudaFuncGetParamInfo(function(take_parameters), 5, &offset, &size),
             cudaErrorInvalidValue);
   cudaGetLastError();
 }
 
 TEST(Function, FitsOnAMultiprocessorAsOftenAsItsResourcesAllow) {
   int blocks = 0;
-  ASSERT_EQ(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, bounded, 128, 0), cudaSuccess);
+  ASSERT_EQ(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, function(bounded), 128, 0),
+            cudaSuccess);
   EXPECT_EQ(blocks, 16);  // 2048 threads
-  ASSERT_EQ(cudaFuncSetAttribute(bounded, cudaFuncAttributeMaxDynamicSharedMemorySize, 112 * 1024),
+  ASSERT_EQ(cudaFuncSetAttribute(function(bounded), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                 112 * 1024),
             cudaSuccess);
-  ASSERT_EQ(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, bounded, 128, 112 * 1024),
-            cudaSuccess);
+  ASSERT_EQ(
+      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, function(bounded), 128, 112 * 1024),
+      cudaSuccess);
   EXPECT_EQ(blocks, 2);  // shared memory
 }
 
 TEST(Variable, IsReadAndWrittenBySymbol) {
   int value = 20;
-  ASSERT_EQ(cudaMemcpyToSymbol(counter, &value, sizeof value), cudaSuccess);
+  ASSERT_EQ(cudaMemcpyToSymbol(counter_symbol(), &value, sizeof value), cudaSuccess);
   const float factor = 40;
-  ASSERT_EQ(cudaMemcpyToSymbol(factors, &factor, sizeof factor, 3 * sizeof(float)), cudaSuccess);
+  ASSERT_EQ(cudaMemcpyToSymbol(factors_symbol(), &factor, sizeof factor, 3 * sizeof(float)),
+            cudaSuccess);
   DeviceValues<float> out(1);
-  use_variables<<<1, 1>>>(out.get());
+  launch_use_variables(out.get());
   EXPECT_EQ(out.read()[0], 60.0F);
-  ASSERT_EQ(cudaMemcpyFromSymbol(&value, counter, sizeof value), cudaSuccess);
+  ASSERT_EQ(cudaMemcpyFromSymbol(&value, counter_symbol(), sizeof value), cudaSuccess);
   EXPECT_EQ(value, 21);
   size_t size = 0;
-  ASSERT_EQ(cudaGetSymbolSize(&size, factors), cudaSuccess);
-  EXPECT_EQ(size, sizeof factors);
+  ASSERT_EQ(cudaGetSymbolSize(&size, factors_symbol()), cudaSuccess);
+  EXPECT_EQ(size, 4 * sizeof(float));
 }
 
 TEST(Variable, MayBeManaged) {
-  const int before = managed_counter;
+  const int before = managed_counter_value();
   DeviceValues<float> out(1);
-  use_variables<<<1, 1>>>(out.get());
+  launch_use_variables(out.get());
   ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
-  EXPECT_EQ(managed_counter, before + 1);
+  EXPECT_EQ(managed_counter_value(), before + 1);
 }
 
 TEST(Variable, ThatIsNoneIsRefused) {
@@ -207,3 +181,4 @@ TEST(Error, HasANameAndAText) {
 }
 
 }  // namespace
+}  // namespace slipstream::runtime_test

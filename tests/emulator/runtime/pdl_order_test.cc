@@ -9,54 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "kernels.h"
+
+namespace slipstream::runtime_test {
 namespace {
 
-constexpr int kBlocks = 3;
-constexpr int kThreads = 64;
-constexpr int kCount = kBlocks * kThreads;
 constexpr int kRuns = 10;
-
-struct Step {
-  bool wait_first;
-  bool trigger_first;
-  bool publish;  // fence and barrier behind the write, then trigger
-  bool wait_last;
-};
-
-__device__ int self() { return static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); }
-
-// Enough instructions that a dependent grid has time to start.
-__device__ void dawdle() {
-  for (int i = 0; i < 200; ++i) asm volatile("" ::: "memory");
-}
-
-__global__ void write(int* data, int value, Step step) {
-  if (step.wait_first) cudaGridDependencySynchronize();
-  if (step.trigger_first) cudaTriggerProgrammaticLaunchCompletion();
-  dawdle();
-  data[self()] = value;
-  if (step.publish) {
-    __threadfence();
-    __syncthreads();
-    cudaTriggerProgrammaticLaunchCompletion();
-  }
-  if (step.wait_last) cudaGridDependencySynchronize();
-}
-
-// Copies in[i], from the neighboring block, to out[i].
-__global__ void read(const volatile int* in, int* out, Step step) {
-  if (step.wait_first) cudaGridDependencySynchronize();
-  if (step.trigger_first) cudaTriggerProgrammaticLaunchCompletion();
-  dawdle();
-  const int value = in[(self() + kThreads) % kCount];
-  if (step.wait_last) cudaGridDependencySynchronize();
-  out[self()] = value;
-}
-
-__global__ void pass(Step step) {
-  if (step.trigger_first) cudaTriggerProgrammaticLaunchCompletion();
-  if (step.wait_first) cudaGridDependencySynchronize();
-}
 
 constexpr Step kWaits{true, false, false, false};
 constexpr Step kWaitsAndTriggersEarly{true, true, false, false};
@@ -136,7 +94,7 @@ class PdlOrder : public testing::Test {
   cudaStream_t other_ = nullptr;
 };
 
-TEST_F(PdlOrder, ReaderThatWaitsSeesWhatWasWrittenBehindTheTrigger) {
+TEST_F(PdlOrder, ReaderThatWaitsSeesWhatWasWrittenAfterTheTrigger) {
   EXPECT_EQ(stale_runs([&](int value) {
               launch(write, true, data_, value, kWaitsAndTriggersEarly);
               launch(read, true, data_, out_, kWaits);
@@ -237,7 +195,7 @@ TEST_F(PdlOrder, EventInBetweenOrdersNothingOnceCaptured) {
   EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
 }
 
-TEST_F(PdlOrder, OverwritingBehindAWaitLeavesEarlierReadersAlone) {
+TEST_F(PdlOrder, OverwritingAfterAWaitLeavesEarlierReadersAlone) {
   for (int run = 1; run <= kRuns; ++run) {
     launch(write, true, data_, run, kWaits);
     launch(read, true, data_, out_, kWaitsAndTriggersEarly);
@@ -295,3 +253,4 @@ TEST_F(PdlOrder, GraphKeepsTheOrderOfItsProgrammaticEdges) {
 }
 
 }  // namespace
+}  // namespace slipstream::runtime_test

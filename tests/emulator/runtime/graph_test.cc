@@ -5,12 +5,10 @@
 #include <array>
 #include <vector>
 
-namespace {
+#include "kernels.h"
 
-__global__ void add(int* values, int index, int addend) { values[index] += addend; }
-__global__ void sum(int* values, int count) {
-  for (int i = 0; i < count; ++i) values[count] += values[i];
-}
+namespace slipstream::runtime_test {
+namespace {
 
 class GraphTest : public testing::Test {
  protected:
@@ -27,7 +25,9 @@ class GraphTest : public testing::Test {
   }
 
   void TearDown() override {
-    if (exec_ != nullptr) EXPECT_EQ(cudaGraphExecDestroy(exec_), cudaSuccess);
+    if (exec_ != nullptr) {
+      EXPECT_EQ(cudaGraphExecDestroy(exec_), cudaSuccess);
+    }
     EXPECT_EQ(cudaGraphDestroy(graph_), cudaSuccess);
     EXPECT_EQ(cudaEventDestroy(event_), cudaSuccess);
     EXPECT_EQ(cudaStreamDestroy(other_), cudaSuccess);
@@ -229,14 +229,14 @@ TEST_F(GraphTest, RefusesAProgrammaticEdgeThatIsNotBetweenKernels) {
 
 TEST_F(GraphTest, CapturesAForkAndAJoin) {
   ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
-  add<<<1, 1, 0, stream_>>>(values_, 0, 1);
+  launch_add(stream_, values_, 0, 1);
   ASSERT_EQ(cudaEventRecord(event_, stream_), cudaSuccess);
   ASSERT_EQ(cudaStreamWaitEvent(other_, event_, 0), cudaSuccess);
-  add<<<1, 1, 0, other_>>>(values_, 1, 2);
-  add<<<1, 1, 0, stream_>>>(values_, 2, 3);
+  launch_add(other_, values_, 1, 2);
+  launch_add(stream_, values_, 2, 3);
   ASSERT_EQ(cudaEventRecord(event_, other_), cudaSuccess);
   ASSERT_EQ(cudaStreamWaitEvent(stream_, event_, 0), cudaSuccess);
-  sum<<<1, 1, 0, stream_>>>(values_, kCount);
+  launch_sum(stream_, values_, kCount);
   capture_end(stream_);
   EXPECT_EQ(node_count(), 4U);
   size_t edges = 0;
@@ -252,8 +252,8 @@ TEST_F(GraphTest, CapturesAJoinWithTheAttributeAsProgrammaticEdges) {
   ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
   ASSERT_EQ(cudaEventRecord(event_, stream_), cudaSuccess);
   ASSERT_EQ(cudaStreamWaitEvent(other_, event_, 0), cudaSuccess);
-  add<<<1, 1, 0, other_>>>(values_, 1, 2);
-  add<<<1, 1, 0, stream_>>>(values_, 2, 3);
+  launch_add(other_, values_, 1, 2);
+  launch_add(stream_, values_, 2, 3);
   ASSERT_EQ(cudaEventRecord(event_, other_), cudaSuccess);
   ASSERT_EQ(cudaStreamWaitEvent(stream_, event_, 0), cudaSuccess);
   cudaLaunchAttribute attribute{};
@@ -283,14 +283,14 @@ TEST_F(GraphTest, RefusesToEndACaptureThatIsNotJoined) {
   ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
   ASSERT_EQ(cudaEventRecord(event_, stream_), cudaSuccess);
   ASSERT_EQ(cudaStreamWaitEvent(other_, event_, 0), cudaSuccess);
-  add<<<1, 1, 0, other_>>>(values_, 1, 2);
+  launch_add(other_, values_, 1, 2);
   cudaGraph_t none = nullptr;
   EXPECT_EQ(cudaStreamEndCapture(stream_, &none), cudaErrorStreamCaptureUnjoined);
 }
 
 TEST_F(GraphTest, RefusesToWaitForACapturedStream) {
   ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
-  add<<<1, 1, 0, stream_>>>(values_, 0, 1);
+  launch_add(stream_, values_, 0, 1);
   EXPECT_EQ(cudaStreamSynchronize(stream_), cudaErrorStreamCaptureUnsupported);
   cudaStreamCaptureStatus status{};
   ASSERT_EQ(cudaStreamIsCapturing(stream_, &status), cudaSuccess);
@@ -301,12 +301,12 @@ TEST_F(GraphTest, RefusesToWaitForACapturedStream) {
 
 TEST_F(GraphTest, RefusesToWaitForAnEventOfACaptureThatHasEnded) {
   ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
-  add<<<1, 1, 0, stream_>>>(values_, 0, 1);
+  launch_add(stream_, values_, 0, 1);
   ASSERT_EQ(cudaEventRecord(event_, stream_), cudaSuccess);
   capture_end(stream_);
   EXPECT_EQ(cudaEventSynchronize(event_), cudaErrorInvalidValue);
   EXPECT_NE(cudaStreamWaitEvent(other_, event_, 0), cudaSuccess);
-  add<<<1, 1, 0, other_>>>(values_, 1, 2);  // not captured
+  launch_add(other_, values_, 1, 2);  // not captured
   ASSERT_EQ(cudaStreamSynchronize(other_), cudaSuccess);
   EXPECT_EQ(values(), (std::vector<int>{0, 2, 0, 0, 0}));
 }
@@ -322,8 +322,8 @@ TEST_F(GraphTest, EndsACaptureWithItsStream) {
 TEST_F(GraphTest, UpdatesTheExecutableFromAGraphOfTheSameShape) {
   const auto capture = [&](int addend) {
     ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
-    add<<<1, 1, 0, stream_>>>(values_, 0, addend);
-    add<<<1, 1, 0, stream_>>>(values_, 1, addend);
+    launch_add(stream_, values_, 0, addend);
+    launch_add(stream_, values_, 1, addend);
     capture_end(stream_);
   };
   capture(1);
@@ -349,9 +349,10 @@ TEST_F(GraphTest, LaunchesInTheOrderOfItsStream) {
   instantiate();
   ASSERT_EQ(cudaMemsetAsync(values_, 0, sizeof(int), stream_), cudaSuccess);
   for (int i = 0; i < 5; ++i) ASSERT_EQ(cudaGraphLaunch(exec_, stream_), cudaSuccess);
-  sum<<<1, 1, 0, stream_>>>(values_, kCount);
+  launch_sum(stream_, values_, kCount);
   ASSERT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
   EXPECT_EQ(values()[kCount], 5);
 }
 
 }  // namespace
+}  // namespace slipstream::runtime_test

@@ -3,13 +3,10 @@
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
-#include <string>
+#include "kernels.h"
 
+namespace slipstream::runtime_test {
 namespace {
-
-__global__ void append_digit(unsigned long long* number, unsigned digit) {
-  *number = *number * 10 + digit;
-}
 
 // A number on the device to which kernels append digits, in the order in which they run.
 class Order : public testing::Test {
@@ -33,7 +30,7 @@ class Order : public testing::Test {
   }
 
   void append(unsigned digit, cudaStream_t stream) {
-    append_digit<<<1, 1, 0, stream>>>(number_, digit);
+    launch_append_digit(stream, number_, digit);
     ASSERT_EQ(cudaGetLastError(), cudaSuccess);
   }
 
@@ -180,3 +177,4 @@ TEST(Stream, HasThePriorityAskedForWithinTheRange) {
 }
 
 }  // namespace
+}  // namespace slipstream::runtime_test

@@ -1,0 +1,92 @@
+#include <fmt/format.h>
+
+#include <cctype>
+#include <cstddef>
+
+#include "form.h"
+
+namespace slipstream::record_vectors {
+namespace {
+
+constexpr unsigned kRowBytes = 16;  // of a thread in shared memory
+
+// The form with $N as register vN and $S as the thread's row.
+std::string instructions_of(std::string_view text) {
+  std::string result;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool is_name = text[i] == '$' && i + 1 < text.size();
+    if (is_name && text[i + 1] == 'S') {
+      result += "row";
+      ++i;
+    } else {
+      result += is_name ? 'v' : text[i];
+    }
+  }
+  return result;
+}
+
+// What a thread does with all its operands before it executes the form: its row of shared memory.
+constexpr std::string_view kFillRow = R"(  .reg .b32 row;
+  .shared .align 16 .b8 rows[{bytes}];
+  mov.u32 row, rows;
+  mad.lo.u32 row, thread, {row_bytes}, row;
+  st.shared.v4.b32 [row], {{v{first}, v{second}, v{third}, v{fourth}}};
+  bar.sync 0;
+)";
+
+std::string fill_row(size_t first) {
+  return fmt::format(kFillRow, fmt::arg("bytes", kThreads * kRowBytes),
+                     fmt::arg("row_bytes", kRowBytes), fmt::arg("first", first),
+                     fmt::arg("second", first + 1), fmt::arg("third", first + 2),
+                     fmt::arg("fourth", first + 3));
+}
+
+// The address of the thread's element in the array that the parameter block has at `offset`.
+std::string element_address(size_t offset, unsigned bytes) {
+  return fmt::format(
+      "  ld.param.u64 address, [buffers+{}];\n"
+      "  cvta.to.global.u64 address, address;\n"
+      "  mad.wide.u32 address, index, {}, address;\n",
+      offset, bytes);
+}
+
+}  // namespace
+
+std::string form_kernel(const Form& form) {
+  const std::vector<std::string> results = split_words(form.results);
+  const std::vector<std::string> operands = split_words(form.operands);
+  std::string body;
+  std::string stores;
+  for (size_t i = 0; i < results.size(); ++i) {
+    const unsigned bytes = register_bytes(results[i]);
+    body += fmt::format("  .reg .b{} v{};\n", bytes * 8, i);
+    stores += element_address(offsetof(Buffers, results) + i * sizeof(uint64_t), bytes);
+    stores += fmt::format("  st.global.b{} [address], v{};\n", bytes * 8, i);
+  }
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const unsigned bytes = register_bytes(operands[i]);
+    const size_t name = results.size() + i;
+    body += fmt::format("  .reg .b{} v{};\n", bytes * 8, name);
+    body += element_address(offsetof(Buffers, operands) + i * sizeof(uint64_t), bytes);
+    body += fmt::format("  ld.global.b{} v{}, [address];\n", bytes * 8, name);
+  }
+  const std::string_view text = form.text;
+  if (text.find("$S") != text.npos) body += fill_row(results.size());
+  return fmt::format(R"(.version 9.0
+.target sm_90a
+.address_size 64
+.visible .entry {}(.param .align 8 .b8 buffers[{}]) {{
+  .reg .b32 thread, index, block, threads;
+  .reg .b64 address;
+  mov.u32 thread, %tid.x;
+  mov.u32 block, %ctaid.x;
+  mov.u32 threads, %ntid.x;
+  mad.lo.u32 index, block, threads, thread;
+{}  {}
+{}  ret;
+}}
+)",
+                     kKernelName, sizeof(Buffers), body, instructions_of(text), stores);
+}
+
+}  // namespace slipstream::record_vectors
