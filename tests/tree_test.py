@@ -44,11 +44,13 @@ INNER = {
         "runtime": {"program", "machine", "device", "race"},
     },
     "check": {
+        "findings": set(),
+        "launches": set(),
         "lower": set(),
-        "analysis": {"lower"},
-        "rules": {"lower", "analysis", "report"},
-        "report": {"lower", "analysis"},
-        "": {"lower", "analysis", "rules", "report"},
+        "analysis": {"findings", "launches", "lower"},
+        "rules": {"findings", "launches", "lower", "analysis"},
+        "report": {"findings", "rules"},
+        "": {"findings", "launches", "lower", "analysis", "rules", "report"},
     },
 }
 MAX_LINES = 800

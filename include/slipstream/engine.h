@@ -71,15 +71,6 @@ struct MemoryUse {
   int64_t workspace_bytes = 0;  // what launches hand on to each other, tables, logits
 };
 
-// Positions that a token attends to, ascending.
-using IndexList = std::vector<int>;
-
-struct LayerResult {
-  // [tokens, hidden_size]: what leaves it; behind the last layer after the final norm.
-  std::vector<float> hidden;
-  std::vector<IndexList> lists;  // those that its attention used, one per token
-};
-
 class Engine {
  public:
   // Reads DIRECTORY/config.json and the safetensors beside it, and takes all memory there will be.
@@ -136,21 +127,8 @@ class Engine {
   // and no layer ran alone since.
   [[nodiscard]] std::vector<float> logits(SequenceId sequence);
 
-  // One layer alone: row p of `hidden` [tokens, hidden_size], rounded to bf16, enters layer `layer`
-  // at position p. Runs on caches of its own, taken for the call, in chunks of up to 16; takes as
-  // many tokens as one sequence can have. A layer that shares its index list needs `lists`, one per
-  // token: from position index_topk on index_topk positions each (before, every position is taken).
-  // Another one takes none.
-  [[nodiscard]] LayerResult run_layer(int layer, std::span<const float> hidden,
-                                      std::span<const IndexList> lists = {});
-
-  // Launches in the graph of a step of `tokens` tokens; 0 before its first step, and without
-  // graphs.
-  [[nodiscard]] int launches_per_step(int tokens) const;
-  // Of these, launches that may start before the one in front of them has ended: those by PDL.
-  [[nodiscard]] int early_launches_per_step(int tokens) const;
-
  private:
+  friend class Inspection;  // what tests and tools ask beyond this
   class Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -50,26 +50,12 @@ struct Produced {
 
 #if defined(__CUDACC__)
 
-#if defined(SLIPSTREAM_INJECT_DELAYS)
-// Only in the copy of the kernels that the chain test builds: waits up to 16 us, at random, so that
-// a kernel which relies on luck meets late writes.
-__device__ __forceinline__ void inject_delay() {
-  uint32_t random;
-  asm volatile("mov.u32 %0, %%globaltimer_lo;" : "=r"(random));
-  random = (random ^ (blockIdx.x * 2654435761U) ^ (threadIdx.x / 32 * 40503U)) * 2246822519U;
-  asm volatile("nanosleep.u32 %0;" ::"r"(random >> 18));
-}
-#else
-__device__ __forceinline__ void inject_delay() {}
-#endif
-
 // Blocks the calling thread until all grids that this grid depends on have completed and flushed.
 // Returns at once in a grid launched without the PDL attribute. Orders the calling thread only;
 // others need a barrier behind it.
 __device__ __forceinline__ void wait() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");
-  inject_delay();
 #endif
 }
 
@@ -78,7 +64,6 @@ __device__ __forceinline__ void wait() {
 __device__ __forceinline__ void trigger() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-  inject_delay();
 #endif
 }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "bench/device_report.h"
 
@@ -14,7 +13,7 @@ namespace {
 
 double total_bytes(const StepResult& step) {
   double bytes = 0;
-  for (const StepLaunch& launch : step.launches) bytes += launch.bytes;
+  for (const MeasuredLaunch& launch : step.launches) bytes += launch.bytes;
   return bytes;
 }
 
@@ -97,19 +96,19 @@ void print_stages(const StepResult& step, double bandwidth) {
       step.pdl_on.median);
 }
 
-nlohmann::json to_json(const Timing& timing) {
+io::Json to_json(const Timing& timing) {
   return {{"median_us", timing.median}, {"p10_us", timing.low}, {"p90_us", timing.high}};
 }
 
-nlohmann::json stages_json(const StepResult& step, double bandwidth) {
-  nlohmann::json stages = nlohmann::json::array();
+io::Json stages_json(const StepResult& step, double bandwidth) {
+  io::Json stages = io::Json::array();
   for (const StageSummary& stage : summarize_stages(step)) {
     const double floor = stage.bytes / bandwidth * 1e6;
-    nlohmann::json json{{"stage", stage.name},
-                        {"launches", stage.launches},
-                        {"ctas", stage.ctas},
-                        {"bytes", stage.bytes},
-                        {"floor_us", floor}};
+    io::Json json{{"stage", stage.name},
+                  {"launches", stage.launches},
+                  {"ctas", stage.ctas},
+                  {"bytes", stage.bytes},
+                  {"floor_us", floor}};
     if (!step.traced_on.empty()) {
       json["pdl_off_us"] = stage.pdl_off;
       json["pdl_on_us"] = stage.pdl_on;
@@ -125,13 +124,13 @@ nlohmann::json stages_json(const StepResult& step, double bandwidth) {
 }
 
 // Launch by launch, of a traced run.
-nlohmann::json launches_json(const StepResult& step) {
-  nlohmann::json launches = nlohmann::json::array();
+io::Json launches_json(const StepResult& step) {
+  io::Json launches = io::Json::array();
   for (size_t i = 0; i < step.traced_on.size(); ++i) {
-    const StepLaunch& launch = step.launches[i];
+    const MeasuredLaunch& launch = step.launches[i];
     const LaunchTimes& on = step.traced_on[i];
     launches.push_back({{"layer", launch.layer},
-                        {"stage", launch.stage},
+                        {"stage", launch.title},
                         {"kernel", launch.kernel},
                         {"ctas", launch.ctas},
                         {"bytes", launch.bytes},
@@ -143,10 +142,10 @@ nlohmann::json launches_json(const StepResult& step) {
   return launches;
 }
 
-nlohmann::json step_json(const StepResult& step, double bandwidth) {
-  nlohmann::json json{{"batch", step.shape.batch},
-                      {"context", step.shape.context},
-                      {"kv", step.shape.fp8_rows ? "fp8" : "bf16"}};
+io::Json step_json(const StepResult& step, double bandwidth) {
+  io::Json json{{"batch", step.shape.batch},
+                {"context", step.shape.context},
+                {"kv", step.shape.fp8_rows ? "fp8" : "bf16"}};
   if (!step.left_out.empty()) {
     json["left_out"] = step.left_out;
     return json;
@@ -170,12 +169,12 @@ nlohmann::json step_json(const StepResult& step, double bandwidth) {
 std::vector<StageSummary> summarize_stages(const StepResult& step) {
   std::vector<StageSummary> stages;
   for (size_t i = 0; i < step.launches.size(); ++i) {
-    const StepLaunch& launch = step.launches[i];
+    const MeasuredLaunch& launch = step.launches[i];
     auto stage = std::find_if(stages.begin(), stages.end(),
-                              [&](const StageSummary& s) { return s.name == launch.stage; });
+                              [&](const StageSummary& s) { return s.name == launch.title; });
     if (stage == stages.end()) {
       stage = stages.emplace(stages.end());
-      stage->name = launch.stage;
+      stage->name = launch.title;
     }
     ++stage->launches;
     stage->bytes += launch.bytes;
@@ -205,16 +204,16 @@ void print_report(const DecodeReport& report) {
   }
 }
 
-nlohmann::json report_json(const DecodeReport& report) {
-  nlohmann::json json{{"schema", kSchema},
-                      {"device", device_report()},
-                      {"model", report.model.name_or_file},
-                      {"layers", report.layers},
-                      {"tp", report.model.tp},
-                      {"communication", "left out"},
-                      {"weights", "synthetic"},
-                      {"weight_bytes", report.weight_bytes},
-                      {"copy_bandwidth_bytes_per_second", report.bandwidth}};
+io::Json report_json(const DecodeReport& report) {
+  io::Json json{{"schema", kSchema},
+                {"device", to_json(device_report())},
+                {"model", report.model.name_or_file},
+                {"layers", report.layers},
+                {"tp", report.model.tp},
+                {"communication", "left out"},
+                {"weights", "synthetic"},
+                {"weight_bytes", report.weight_bytes},
+                {"copy_bandwidth_bytes_per_second", report.bandwidth}};
   json["date"] = fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::chrono::system_clock::now()));
   for (const StepResult& step : report.steps) {
     json["steps"].push_back(step_json(step, report.bandwidth));

@@ -1,13 +1,13 @@
 // What `slipstream bench decode` measured, for people and as JSON.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "bench/decode_timeline.h"
 #include "bench/graph_timer.h"
 #include "bench/step_bench.h"
+#include "io/json_writer.h"
 
 namespace slipstream::bench {
 
@@ -17,7 +17,7 @@ struct StepResult {
   std::string left_out;  // why nothing was measured; empty if something was
   Timing pdl_off;        // of the whole step
   Timing pdl_on;
-  std::vector<StepLaunch> launches;
+  std::vector<MeasuredLaunch> launches;
   std::vector<LaunchTimes> traced_off;  // launch by launch; empty without a traced run
   std::vector<LaunchTimes> traced_on;
 };
@@ -50,6 +50,6 @@ struct StageSummary {
 
 // Tables, in Markdown.
 void print_report(const DecodeReport& report);
-[[nodiscard]] nlohmann::json report_json(const DecodeReport& report);
+[[nodiscard]] io::Json report_json(const DecodeReport& report);
 
 }  // namespace slipstream::bench

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 
@@ -12,7 +11,7 @@
 namespace slipstream::bench {
 namespace {
 
-using trace::CtaStamps;
+using instrument::CtaStamps;
 
 constexpr int kTracks = 3;  // enough for launches that overlap not to share one
 
@@ -21,7 +20,8 @@ double microseconds(uint64_t time, uint64_t origin) {
 }
 
 // Every CTA of the launch must be there once.
-void require_all_ctas(std::span<const CtaStamps> stamps, const StepLaunch& launch, size_t index) {
+void require_all_ctas(std::span<const CtaStamps> stamps, const MeasuredLaunch& launch,
+                      size_t index) {
   std::vector<bool> seen(stamps.size());
   for (const CtaStamps& stamp : stamps) {
     if (stamp.wait_return == 0) {
@@ -63,8 +63,8 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-nlohmann::json slice(const std::string& name, const char* category, double begin, double end,
-                     int process, int track) {
+io::Json slice(const std::string& name, const char* category, double begin, double end, int process,
+               int track) {
   return {{"ph", "X"},
           {"name", name},
           {"cat", category},
@@ -74,17 +74,17 @@ nlohmann::json slice(const std::string& name, const char* category, double begin
           {"tid", track}};
 }
 
-void add_step(std::span<const StepLaunch> launches, std::span<const LaunchTimes> times, int process,
-              const char* name, nlohmann::json& events) {
+void add_step(std::span<const MeasuredLaunch> launches, std::span<const LaunchTimes> times,
+              int process, const char* name, io::Json& events) {
   events.push_back(
       {{"ph", "M"}, {"name", "process_name"}, {"pid", process}, {"args", {{"name", name}}}});
   for (size_t i = 0; i < launches.size(); ++i) {
-    const StepLaunch& launch = launches[i];
+    const MeasuredLaunch& launch = launches[i];
     const LaunchTimes& time = times[i];
     const int track = static_cast<int>(i % kTracks) + 1;
-    events.push_back(slice(launch.stage + " (before its wait)", "early", time.start,
+    events.push_back(slice(launch.title + " (before its wait)", "early", time.start,
                            time.wait_return, process, track));
-    nlohmann::json main = slice(launch.stage, "main", time.wait_return, time.end, process, track);
+    io::Json main = slice(launch.title, "main", time.wait_return, time.end, process, track);
     main["args"] = {{"launch", i},           {"layer", launch.layer},
                     {"ctas", launch.ctas},   {"threads", launch.threads},
                     {"bytes", launch.bytes}, {"exposed_us", time.exposed}};
@@ -103,9 +103,9 @@ void add_step(std::span<const StepLaunch> launches, std::span<const LaunchTimes>
 }  // namespace
 
 std::vector<LaunchTimes> launch_times(std::vector<CtaStamps> stamps,
-                                      std::span<const StepLaunch> launches) {
+                                      std::span<const MeasuredLaunch> launches) {
   size_t expected = 0;
-  for (const StepLaunch& launch : launches) expected += launch.ctas;
+  for (const MeasuredLaunch& launch : launches) expected += launch.ctas;
   if (stamps.size() != expected || stamps.empty()) {
     throw Error(fmt::format("trace: a step of {} launches must leave stamps of {} CTAs, left {}",
                             launches.size(), expected, stamps.size()));
@@ -147,10 +147,9 @@ std::vector<LaunchTimes> median_times(const std::vector<std::vector<LaunchTimes>
   return result;
 }
 
-nlohmann::json timeline_json(std::span<const StepLaunch> launches,
-                             std::span<const LaunchTimes> pdl_off,
-                             std::span<const LaunchTimes> pdl_on) {
-  nlohmann::json events = nlohmann::json::array();
+io::Json timeline_json(std::span<const MeasuredLaunch> launches,
+                       std::span<const LaunchTimes> pdl_off, std::span<const LaunchTimes> pdl_on) {
+  io::Json events = io::Json::array();
   add_step(launches, pdl_on, 1, "PDL on", events);
   add_step(launches, pdl_off, 2, "PDL off", events);
   return {{"displayTimeUnit", "ns"}, {"traceEvents", events}};

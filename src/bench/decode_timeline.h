@@ -1,11 +1,11 @@
 // When the launches of a traced step ran.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <vector>
 
 #include "bench/step_bench.h"
+#include "io/json_writer.h"
 #include "pdl/instrument/stamps.h"
 
 namespace slipstream::bench {
@@ -24,16 +24,16 @@ struct LaunchTimes {
 // Tells the launches of a step apart: a CTA returns from its wait behind the end of the launch
 // before and before the end of its own, so that in the order of these times each launch has its
 // CTAs side by side. Throws Error where the stamps are not those of the launches.
-[[nodiscard]] std::vector<LaunchTimes> launch_times(std::vector<trace::CtaStamps> stamps,
-                                                    std::span<const StepLaunch> launches);
+[[nodiscard]] std::vector<LaunchTimes> launch_times(std::vector<instrument::CtaStamps> stamps,
+                                                    std::span<const MeasuredLaunch> launches);
 
 // Launch by launch, the median of several steps.
 [[nodiscard]] std::vector<LaunchTimes> median_times(
     const std::vector<std::vector<LaunchTimes>>& steps);
 
 // One step without PDL and one with, as Perfetto and chrome://tracing read it.
-[[nodiscard]] nlohmann::json timeline_json(std::span<const StepLaunch> launches,
-                                           std::span<const LaunchTimes> pdl_off,
-                                           std::span<const LaunchTimes> pdl_on);
+[[nodiscard]] io::Json timeline_json(std::span<const MeasuredLaunch> launches,
+                                     std::span<const LaunchTimes> pdl_off,
+                                     std::span<const LaunchTimes> pdl_on);
 
 }  // namespace slipstream::bench

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "bench/fill.h"
-#include "bench/step_bytes.h"
 #include "bench/synthetic_weights.h"
 #include "model/released_models.h"
 #include "pdl/launch_observer.h"
@@ -86,7 +85,8 @@ class SyntheticStep final : public StepBench {
 
   void set_shape(const StepShape& shape) override {
     check(shape);
-    step_.reset();
+    plain_.reset();
+    instrumented_.reset();
     caches_.clear();
     workspace_.reset();
     shape_ = shape;
@@ -101,7 +101,9 @@ class SyntheticStep final : public StepBench {
       fill_cache(caches_.back(), shape.fp8_rows, 1000 + layer, {.stream = stream_});
     }
     set_pages();
-    step_.emplace(shapes_, weights_, *workspace_, shape.fp8_rows);
+    exchange_.emplace(workspace_->delta);
+    plain_.emplace(parts(step::kernels::plain_set()), caches_);
+    instrumented_.emplace(parts(step::kernels::instrumented_set()), caches_);
     reset(0);
   }
 
@@ -121,8 +123,8 @@ class SyntheticStep final : public StepBench {
                "copy of the step's tokens");
   }
 
-  void enqueue(const pdl::LaunchOptions& options) override {
-    step_->enqueue(shape_.batch, caches_, options);
+  void enqueue(const pdl::LaunchOptions& options, bool instrumented) override {
+    (instrumented ? *instrumented_ : *plain_).enqueue(shape_.batch, options);
   }
 
   [[nodiscard]] StepOutput output() const override {
@@ -139,30 +141,31 @@ class SyntheticStep final : public StepBench {
     return result;
   }
 
-  [[nodiscard]] std::vector<StepLaunch> launches() override {
-    std::vector<StepLaunch> launches;
-    std::vector<std::vector<step::kernels::ExpertChoice>> choices;
+  [[nodiscard]] std::vector<MeasuredLaunch> launches() override {
+    std::vector<MeasuredLaunch> launches;
     reset(0);
-    {
-      const pdl::LaunchObserver observer([&](const pdl::KernelDeclaration& declaration,
-                                             const pdl::LaunchShape& shape,
-                                             const pdl::LaunchOptions& /*options*/) {
-        launches.push_back({.stage = {},
-                            .kernel = declaration.name,
-                            .ctas = static_cast<int>(shape.grid.x * shape.grid.y * shape.grid.z),
-                            .threads = static_cast<int>(shape.block.x),
-                            .shared_bytes = static_cast<int64_t>(shape.dynamic_shared_bytes)});
-        if (launches.back().kernel == "routed_experts") choices.push_back(read_choices());
-      });
-      enqueue({.stream = stream_, .pdl = false});
+    step::StepLoad load{.tokens = shape_.batch, .context = shape_.context};
+    for (const step::StepLaunch& launch : plain_->launches()) {
+      MeasuredLaunch measured = enqueue_observed(launch);
+      if (launch.stage == step::Stage::kRouted) load.experts = distinct_experts();
+      measured.bytes = launch.bytes(load);
+      launches.push_back(std::move(measured));
     }
     synchronize();
-    StepBytes(shapes_, weights_, shape_).describe(launches, distinct_experts(choices));
     return launches;
   }
 
  private:
   [[nodiscard]] const model::ModelConfig& config() const { return shapes_.config(); }
+
+  [[nodiscard]] step::StepParts parts(const step::kernels::Set& kernels) const {
+    return {.checkpoint = shapes_,
+            .weights = weights_,
+            .workspace = *workspace_,
+            .exchange = *exchange_,
+            .fp8_rows = shape_.fp8_rows,
+            .kernels = kernels};
+  }
 
   static int pages_per_sequence(const StepShape& shape) {
     return (shape.context + kRoomBehindContext + kPageSize - 1) / kPageSize;
@@ -206,18 +209,23 @@ class SyntheticStep final : public StepBench {
     return result;
   }
 
-  [[nodiscard]] std::vector<int> distinct_experts(
-      const std::vector<std::vector<step::kernels::ExpertChoice>>& choices) const {
-    std::vector<int> result(layers());
-    size_t next = 0;
-    for (int layer = 0; layer < layers() && next < choices.size(); ++layer) {
-      if (config().mlp_type(layer) == model::MlpType::kDense) continue;
-      std::set<int> experts;
-      for (const step::kernels::ExpertChoice& choice : choices[next]) experts.insert(choice.expert);
-      ++next;
-      result[layer] = static_cast<int>(experts.size());
-    }
-    return result;
+  [[nodiscard]] int distinct_experts() const {
+    std::set<int> experts;
+    for (const step::kernels::ExpertChoice& choice : read_choices()) experts.insert(choice.expert);
+    return static_cast<int>(experts.size());
+  }
+
+  [[nodiscard]] MeasuredLaunch enqueue_observed(const step::StepLaunch& launch) {
+    MeasuredLaunch measured{.title = launch.title, .kernel = {}, .layer = launch.layer};
+    const pdl::LaunchObserver observer([&](const pdl::ObservedLaunch& observed) {
+      const pdl::LaunchShape& shape = observed.shape;
+      measured.kernel = observed.declaration.name;
+      measured.ctas = static_cast<int>(shape.grid.x * shape.grid.y * shape.grid.z);
+      measured.threads = static_cast<int>(shape.block.x);
+      measured.shared_bytes = static_cast<int64_t>(shape.dynamic_shared_bytes);
+    });
+    launch.enqueue(shape_.batch, {.stream = stream_, .pdl = false});
+    return measured;
   }
 
   void synchronize() const {
@@ -230,7 +238,9 @@ class SyntheticStep final : public StepBench {
   StepShape shape_;
   std::optional<step::Workspace> workspace_;
   std::vector<step::LayerCache> caches_;
-  std::optional<step::DecodeStep> step_;
+  std::optional<step::LocalExchange> exchange_;
+  std::optional<step::DecodeStep> plain_;
+  std::optional<step::DecodeStep> instrumented_;
   std::vector<step::kernels::StepRow> rows_;
 };
 

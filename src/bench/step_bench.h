@@ -1,7 +1,6 @@
-// One rank's decode step of a model with synthetic weights, for measurements.
-//
-// The engine is built twice: once as it is, and once with kernels that record when they start, wait
-// and end (namespace engine_traced, see trace/recorder.h). Both offer this interface.
+// One rank's decode step of a model with synthetic weights, for measurements: with the kernels as
+// they ship, or with instrumented ones that record when they start, wait and end
+// (pdl/instrument/recorder.h).
 #pragma once
 
 #include <cstdint>
@@ -25,11 +24,11 @@ struct StepShape {
   bool fp8_rows = false;  // 656-byte latent rows
 };
 
-// One launch of a step.
-struct StepLaunch {
-  std::string stage;   // what it is for; equal ones can be compared
+// What one launch of a step did.
+struct MeasuredLaunch {
+  std::string title;   // what it is for; equal ones can be compared
   std::string kernel;  // its declaration's name
-  int layer = 0;       // num_hidden_layers: behind the last one
+  int layer = 0;       // num_hidden_layers: after the last one
   int ctas = 0;
   int threads = 0;           // of a CTA
   int64_t shared_bytes = 0;  // dynamic
@@ -56,11 +55,12 @@ class StepBench {
   virtual void set_shape(const StepShape& shape) = 0;
   // Puts the step's tokens `steps_before` positions before the last one of the context.
   virtual void reset(int steps_before) = 0;
-  virtual void enqueue(const pdl::LaunchOptions& options) = 0;
+  // With the kernels as they ship, or instrumented ones.
+  virtual void enqueue(const pdl::LaunchOptions& options, bool instrumented = false) = 0;
   // Of the last step, which has ended.
   [[nodiscard]] virtual StepOutput output() const = 0;
   // The launches of a step, in order. Runs it, because routing decides about bytes.
-  [[nodiscard]] virtual std::vector<StepLaunch> launches() = 0;
+  [[nodiscard]] virtual std::vector<MeasuredLaunch> launches() = 0;
 };
 
 // Makes the weights. Throws InvalidArgument for an unknown model, or one that does not fit.

@@ -13,10 +13,10 @@
 #include <utility>
 
 #include "check/analysis/kernel_code.h"
+#include "check/findings/suppressions.h"
 #include "check/lower/ptx/lower.h"
 #include "check/lower/sass/lower.h"
 #include "check/rules/rules.h"
-#include "check/source_notes.h"
 #include "code/fatbin.h"
 #include "code/ptx/module.h"
 #include "code/sass/cubin.h"
@@ -128,11 +128,11 @@ class Checker {
       const std::string bytes = read_file(path);
       if (is_source(path)) {
         ++report_.files;
-        for (Finding& finding : find_missing_clobbers(bytes, name)) {
+        for (Finding& finding : check_source(bytes, name)) {
           report_.findings.push_back(std::move(finding));
         }
       } else if (asked_for || may_hold_device_code(bytes, path)) {
-        // PTX and cubins of one kernel lie side by side in caches; other files stand alone.
+        // PTX and cubins of one kernel are files next to each other in caches; other files stand alone.
         const bool loose = path.extension() == ".ptx" || path.extension() == ".cubin";
         add_bytes(bytes, name, loose ? path.parent_path().string() + "/" : name);
       }

@@ -48,14 +48,5 @@ void Engine::run(std::span<const SequenceId> sequences, int count,
 }
 void Engine::force(SequenceId sequence, int token) { impl_->force(sequence, token); }
 std::vector<float> Engine::logits(SequenceId sequence) { return impl_->logits(sequence); }
-LayerResult Engine::run_layer(int layer, std::span<const float> hidden,
-                              std::span<const IndexList> lists) {
-  return impl_->run_layer(layer, hidden, lists);
-}
-int Engine::launches_per_step(int tokens) const { return impl_->launches_per_step(tokens); }
-
-int Engine::early_launches_per_step(int tokens) const {
-  return impl_->early_launches_per_step(tokens);
-}
 
 }  // namespace slipstream::engine

@@ -102,10 +102,23 @@ Engine::Impl::Impl(const std::string& directory, const LoadOptions& options)
                                                  options.kv_format == KvFormat::kFp8})),
       weights_(load_weights()),
       sequences_(options.max_sequences, static_cast<int>(page_count(options)), positions_),
-      step_(checkpoint_, weights_, workspace_, options.kv_format == KvFormat::kFp8) {
+      exchange_(workspace_.delta),
+      step_(prepare_step()) {}
+
+step::StepParts Engine::Impl::parts() const {
+  return {.checkpoint = checkpoint_,
+          .weights = weights_,
+          .workspace = workspace_,
+          .exchange = exchange_,
+          .fp8_rows = options_.kv_format == KvFormat::kFp8,
+          .kernels = step::kernels::current_set()};
+}
+
+step::DecodeStep Engine::Impl::prepare_step() {
   workspace_.allocate(checkpoint_.config());
   for (step::LayerCache& cache : caches_) cache.allocate();
   check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize after loading");
+  return {parts(), caches_};
 }
 
 // The first to take device memory, if there is enough for all that will be.
@@ -213,7 +226,11 @@ void Engine::Impl::run(std::span<const SequenceId> ids, int count,
     batch[i]->length += delivered;
     batch[i]->next_token = last[i];
   }
-  // Steps that nobody wanted any more have moved the device on.
+  // Steps after the one that ended the run have moved the device on; what they would have needed
+  // goes back.
+  if (delivered < count) {
+    for (Sequence* sequence : batch) sequences_.roll_back(*sequence, sequence->length);
+  }
   if (delivered < enqueued) return;
   rows_on_device_ = next_rows(batch);
   rows_of_logits_.assign(ids.begin(), ids.end());
@@ -270,7 +287,7 @@ void Engine::Impl::replay(int tokens) {
   // fails before.
   rows_on_device_.clear();
   rows_of_logits_.clear();
-  const auto enqueue = [&] { step_.enqueue(tokens, caches_, {.stream = options_.stream}); };
+  const auto enqueue = [&] { step_.enqueue(tokens, {.stream = options_.stream}); };
   if (options_.graphs) {
     graphs_.launch(tokens, options_.stream, enqueue);
   } else {

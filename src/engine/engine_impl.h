@@ -1,4 +1,4 @@
-// What is behind Engine.
+// Implementation of Engine.
 #pragma once
 
 #include <functional>
@@ -7,12 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "engine/inspection.h"
 #include "engine/sequences.h"
 #include "engine/step_graphs.h"
 #include "engine/token_ring.h"
 #include "model/checkpoint.h"
 #include "slipstream/engine.h"
 #include "step/decode_step.h"
+#include "step/exchange.h"
 #include "step/weights.h"
 #include "step/workspace.h"
 
@@ -44,6 +46,9 @@ class Engine::Impl {
   using StepRow = step::kernels::StepRow;
 
   [[nodiscard]] step::Weights load_weights() const;
+  // Takes what memory there is beside the weights.
+  [[nodiscard]] step::DecodeStep prepare_step();
+  [[nodiscard]] step::StepParts parts() const;
   void check_ids(std::span<const int> ids) const;
   // The sequences of a step.
   [[nodiscard]] std::vector<Sequence*> batch_of(std::span<const SequenceId> ids);
@@ -69,6 +74,7 @@ class Engine::Impl {
   std::vector<step::LayerCache> caches_;
   step::Weights weights_;
   Sequences sequences_;
+  step::LocalExchange exchange_;
   step::DecodeStep step_;
   StepGraphs graphs_;
   TokenRing ring_;

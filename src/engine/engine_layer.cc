@@ -58,6 +58,8 @@ LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
   const int pages = (tokens + kPageSize - 1) / kPageSize;
   const step::LayerCache cache = step::make_layer_cache(
       {pages, options_.kv_format == KvFormat::kFp8}, type == model::IndexerType::kFull);
+  const std::vector<step::StepLaunch> launches =
+      step::list_layer(parts(), layer, cache, step::Stream::kResidual);
   Sequence alone;
   alone.slot = options_.max_sequences;
   // Slots are positions, so that lists of slots are lists of positions.
@@ -77,7 +79,9 @@ LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
     set_rows(rows);
     copy_layer_input(hidden, first, count);
     if (shared) copy_lists(lists, first, count);
-    step_.enqueue_layer(layer, count, cache, {.stream = options_.stream});
+    for (const step::StepLaunch& launch : launches) {
+      launch.enqueue(count, {.stream = options_.stream});
+    }
     read_layer_output(layer, count, result.hidden);
     read_lists(first, count, result.lists);
   }
@@ -114,7 +118,7 @@ void Engine::Impl::copy_lists(std::span<const IndexList> lists, int first, int c
 void Engine::Impl::read_layer_output(int layer, int count, std::vector<float>& hidden) {
   const size_t size = static_cast<size_t>(count) * config().hidden_size;
   if (layer + 1 == config().num_hidden_layers) {
-    step_.enqueue_head(count, {.stream = options_.stream});
+    step::list_head(parts()).enqueue(count, {.stream = options_.stream});
     const auto normed = download_bf16(workspace_.normed.data(), size, options_.stream);
     hidden.insert(hidden.end(), normed.begin(), normed.end());
     return;

@@ -78,4 +78,13 @@ std::vector<Sequence*> Sequences::reserve(std::span<Sequence* const> sequences, 
   return grown;
 }
 
+void Sequences::roll_back(Sequence& sequence, int64_t length) {
+  const auto kept = static_cast<size_t>((length + kPageSize - 1) / kPageSize);
+  while (sequence.pages.size() > kept) {
+    free_pages_.push_back(sequence.pages.back());
+    sequence.pages.pop_back();
+  }
+  sequence.length = length;
+}
+
 }  // namespace slipstream::engine

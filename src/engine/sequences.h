@@ -29,6 +29,9 @@ class Sequences {
   // Makes sure that each of the sequences has pages for `tokens` more, and returns those that got
   // any. Throws InvalidArgument where the cache or the positions end; then none of them got any.
   std::vector<Sequence*> reserve(std::span<Sequence* const> sequences, int64_t tokens);
+  // Shortens the sequence to `length` tokens, at most what it has: pages that only later tokens
+  // need go back. The caller has waited for steps that write there.
+  void roll_back(Sequence& sequence, int64_t length);
 
  private:
   [[nodiscard]] size_t missing_pages(const Sequence& sequence, int64_t tokens) const;

@@ -178,7 +178,7 @@ void launch_untyped(const KernelDeclaration& declaration, const void* function,
                                declaration.name, shape.grid.x, shape.grid.y, shape.grid.z,
                                shape.block.x, shape.block.y, shape.block.z, shape.cluster.x,
                                shape.cluster.y, shape.cluster.z, shape.dynamic_shared_bytes));
-  if (launch_observer) launch_observer(declaration, shape, options);
+  if (launch_observer) launch_observer({declaration, shape, options, parameter});
 }
 
 }  // namespace slipstream::pdl

@@ -7,11 +7,17 @@
 
 namespace slipstream::pdl {
 
-// While it lives, `on_launch` is called behind every launch of this thread. One at a time.
+struct ObservedLaunch {
+  const KernelDeclaration& declaration;
+  const LaunchShape& shape;
+  const LaunchOptions& options;
+  const void* parameter;  // the kernel's parameter struct; declaration.fields are its pointers
+};
+
+// While it lives, `on_launch` is called after every launch of this thread. One at a time.
 class LaunchObserver {
  public:
-  using OnLaunch = std::function<void(const KernelDeclaration& declaration,
-                                      const LaunchShape& shape, const LaunchOptions& options)>;
+  using OnLaunch = std::function<void(const ObservedLaunch&)>;
 
   explicit LaunchObserver(OnLaunch on_launch);
   ~LaunchObserver();

@@ -13,10 +13,18 @@
 
 #include <cuda_bf16.h>
 
+#include <string_view>
+
 #include "slipstream/pdl.cuh"
 #include "step/workspace.h"
 
 namespace slipstream::step {
+
+// Device memory by the name that it has in Workspace, LayerCache or LayerWeights.
+struct Buffer {
+  std::string_view name;
+  const void* data;
+};
 
 struct PartialRows {
   pdl::Produced<__nv_bfloat16> rows;  // [tokens, hidden], written after the wait
@@ -35,6 +43,10 @@ class Exchange {
 
   [[nodiscard]] virtual PartialRows partial() const = 0;
   [[nodiscard]] virtual SummedRows summed() const = 0;
+
+  // The same, as lists of launches name it.
+  [[nodiscard]] Buffer partial_buffer() const { return {"delta", partial().rows.get()}; }
+  [[nodiscard]] Buffer summed_buffer() const { return {"delta", summed().rows.get()}; }
 };
 
 // Of one rank.

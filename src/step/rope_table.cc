@@ -2,12 +2,12 @@
 
 #include <cmath>
 
-#include "model/reference/rope.h"
+#include "model/rope.h"
 
 namespace slipstream::step {
 
 std::vector<float> rope_table(const model::ModelConfig& config, int positions) {
-  const std::vector<float> frequencies = model::reference::inverse_frequencies(config);
+  const std::vector<float> frequencies = model::inverse_frequencies(config);
   const size_t pairs = frequencies.size();
   std::vector<float> table(2 * pairs * positions);
   for (int position = 0; position < positions; ++position) {

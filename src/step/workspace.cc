@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "step/kernels/attend/launch.h"
+#include "step/kernels/attend/plan.h"
 #include "step/rope_table.h"
 
 namespace slipstream::step {

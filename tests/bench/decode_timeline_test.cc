@@ -11,11 +11,11 @@
 namespace slipstream::bench {
 namespace {
 
-using trace::CtaStamps;
+using instrument::CtaStamps;
 
-StepLaunch launch_of(const std::string& stage, int ctas, double bytes = 0) {
-  StepLaunch launch;
-  launch.stage = stage;
+MeasuredLaunch launch_of(const std::string& stage, int ctas, double bytes = 0) {
+  MeasuredLaunch launch;
+  launch.title = stage;
   launch.kernel = stage;
   launch.ctas = ctas;
   launch.bytes = bytes;
@@ -29,8 +29,8 @@ CtaStamps stamp(uint32_t cta, uint64_t start, uint64_t trigger, uint64_t wait_re
   return {kOrigin + start, kOrigin + trigger, kOrigin + wait_return, kOrigin + end, cta, sm};
 }
 
-const std::vector<StepLaunch> kLaunches{launch_of("first", 2), launch_of("second", 1),
-                                        launch_of("first", 2)};
+const std::vector<MeasuredLaunch> kLaunches{launch_of("first", 2), launch_of("second", 1),
+                                            launch_of("first", 2)};
 
 // The second launch starts while the first runs; the CTAs lie in no order.
 std::vector<CtaStamps> overlapping_step() {
@@ -129,7 +129,8 @@ TEST(Stages, DivideTheirTimeIntoHandOverAndWork) {
 
 TEST(Timeline, ShowsEachLaunchBeforeAndBehindItsWait) {
   const StepResult result = traced_result();
-  const nlohmann::json json = timeline_json(result.launches, result.traced_off, result.traced_on);
+  const nlohmann::json json = nlohmann::json::parse(
+      timeline_json(result.launches, result.traced_off, result.traced_on).text());
   std::vector<nlohmann::json> slices;
   for (const nlohmann::json& event : json["traceEvents"]) {
     if (event["ph"] == "X" && event["pid"] == 1) slices.push_back(event);

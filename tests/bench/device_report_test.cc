@@ -12,13 +12,15 @@
 namespace slipstream::bench {
 namespace {
 
-class DeviceReport : public testing::Test {
+using Pdl = DeviceReport::Pdl;
+
+class Device : public testing::Test {
  protected:
   void TearDown() override { unsetenv("SLIPSTREAM_PDL"); }
 };
 
-TEST_F(DeviceReport, NamesTheDeviceAndTheVersionsOfDriverAndRuntime) {
-  const nlohmann::json report = device_report();
+TEST_F(Device, NamesTheDeviceAndTheVersionsOfDriverAndRuntime) {
+  const nlohmann::json report = nlohmann::json::parse(to_json(device_report()).text());
   EXPECT_FALSE(report["device"]["name"].get<std::string>().empty());
   EXPECT_EQ(report["device"]["compute_capability"], "9.0");
   EXPECT_GT(report["device"]["multiprocessors"].get<int>(), 0);
@@ -26,23 +28,23 @@ TEST_F(DeviceReport, NamesTheDeviceAndTheVersionsOfDriverAndRuntime) {
   EXPECT_FALSE(report["driver"].get<std::string>().empty());
 }
 
-TEST_F(DeviceReport, SaysThatPdlIsOnWhereNothingStandsAgainstIt) {
-  const nlohmann::json pdl = device_report()["pdl"];
-  EXPECT_EQ(pdl["on"], true);
-  EXPECT_EQ(pdl["reason"],
+TEST_F(Device, SaysThatPdlIsOnWhereNothingStandsAgainstIt) {
+  const Pdl pdl = device_report().pdl;
+  EXPECT_TRUE(pdl.on);
+  EXPECT_EQ(pdl.reason,
             "the device supports it, it is not switched off, and kernels that wait are loaded "
             "from an image for sm_90 or later");
 }
 
-TEST_F(DeviceReport, SaysThatTheEnvironmentSwitchesPdlOff) {
+TEST_F(Device, SaysThatTheEnvironmentSwitchesPdlOff) {
   setenv("SLIPSTREAM_PDL", "0", 1);
-  const nlohmann::json pdl = device_report()["pdl"];
-  EXPECT_EQ(pdl["on"], false);
-  EXPECT_EQ(pdl["supported"], true);
-  EXPECT_EQ(pdl["reason"], "switched off by SLIPSTREAM_PDL=0");
+  const Pdl pdl = device_report().pdl;
+  EXPECT_FALSE(pdl.on);
+  EXPECT_TRUE(pdl.supported);
+  EXPECT_EQ(pdl.reason, "switched off by SLIPSTREAM_PDL=0");
 }
 
-TEST_F(DeviceReport, RefusesASwitchThatIsNeitherOnNorOff) {
+TEST_F(Device, RefusesASwitchThatIsNeitherOnNorOff) {
   setenv("SLIPSTREAM_PDL", "maybe", 1);
   EXPECT_THROW(static_cast<void>(device_report()), InvalidArgument);
 }

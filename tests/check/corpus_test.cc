@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "check/checker.h"
-#include "check/source_notes.h"
+#include "check/rules/rules.h"
 #include "code/fatbin.h"
 #include "corpus_cases.h"
 
@@ -75,7 +75,7 @@ TEST_P(Corpus, ReportsExactlyTheMarkedLines) {
   std::vector<Finding> findings = check_image_of(one, false);
   // Sources are only asked for their inline assembly where the case is about that.
   if (one.name.find("clobber") != std::string::npos) {
-    for (Finding& finding : find_missing_clobbers(one.source, one.name)) {
+    for (Finding& finding : check_source(one.source, one.name)) {
       findings.push_back(finding);
     }
   }
@@ -112,7 +112,7 @@ TEST_P(Corpus, IsInTheTableOfTheDocumentation) {
 }
 
 // Lines of `reported` and `marked` entries, whatever the rule: a read that the compiler moved is R5
-// beside PTX and R1 or R2 without.
+// where there is PTX and R1 or R2 without.
 std::set<std::string> lines_of(const std::set<std::string>& entries) {
   std::set<std::string> lines;
   for (const std::string& entry : entries) lines.insert(entry.substr(entry.find(" at ")));

@@ -21,14 +21,14 @@ namespace {
 
 constexpr std::string_view kWait = "griddepcontrol.wait;";
 // Not broken: nothing more may be said of it than of the kernel.
-constexpr const char* kTwin = "one-warp wait with a barrier behind it";
+constexpr const char* kTwin = "one-warp wait with a barrier after it";
 
 // What must be said of each kind of mutant, by any of these rules.
 const std::map<std::string, std::set<std::string>> kExpected = {
     {"wait removed", {"R7"}},
     {"one of several waits removed", {"R1", "R2", "R3", "R6"}},
     {"produced read moved above the wait", {"R1", "R2"}},
-    {"barrier behind a one-warp wait dropped", {"R2"}},
+    {"barrier after a one-warp wait dropped", {"R2"}},
     {"produced pointer const __restrict__", {"R4"}},
 };
 
@@ -125,7 +125,7 @@ class Mutator {
     }
   }
 
-  // One pointer parameter each that is only touched behind the wait, with a touch.
+  // One pointer parameter each that is only touched after the wait, with a touch.
   std::map<int64_t, uint32_t> late_parameters() const {
     std::map<int64_t, uint32_t> result;
     std::set<int64_t> early;
@@ -161,21 +161,21 @@ class Mutator {
     }
   }
 
-  // Only the first warp waits, and `behind` stands behind that.
-  std::vector<std::string> one_warp_waits(const std::string& behind) const {
+  // Only the first warp waits, and `next` follows that.
+  std::vector<std::string> one_warp_waits(const std::string& next) const {
     std::vector<std::string> lines = lines_;
     for (const size_t line : waits_) {
       replace_wait(lines[line],
                    fmt::format("{{ .reg .pred %mutant_p; .reg .b32 %mutant_t; mov.u32 %mutant_t, "
                                "%tid.x; setp.lt.u32 %mutant_p, %mutant_t, 32; @%mutant_p {} {} }}",
-                               kWait, behind));
+                               kWait, next));
     }
     return lines;
   }
 
   void wait_in_one_warp() {
     if (code_.function().max_threads != 0 && code_.function().max_threads <= 32) return;
-    add("barrier behind a one-warp wait dropped", "", one_warp_waits(""));
+    add("barrier after a one-warp wait dropped", "", one_warp_waits(""));
     mutants_.push_back({kTwin, "", one_warp_waits("bar.sync 0;")});
   }
 
@@ -188,7 +188,7 @@ class Mutator {
       if (!orders) continue;
       std::vector<std::string> lines = lines_;
       lines[line_of(i)].clear();
-      add("barrier behind a one-warp wait dropped", fmt::format("line {}", line_of(i) + 1), lines);
+      add("barrier after a one-warp wait dropped", fmt::format("line {}", line_of(i) + 1), lines);
     }
   }
 

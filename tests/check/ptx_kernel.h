@@ -8,6 +8,7 @@
 #include <string>
 
 #include "check/checker.h"
+#include "check/rules/rules.h"
 
 namespace slipstream::check {
 

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <set>
 
+#include "engine/inspection.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/model/support/reference_runner.h"
 #include "tests/model/support/shapes.h"
@@ -98,7 +99,7 @@ class EngineBorder : public testing::TestWithParam<Border> {
 TEST_P(EngineBorder, ALayerAloneReachesTheLimits) {
   const model::tiny::GoldenLimits limits = model::test::Golden("deepseek-v32-tiny").limits();
   const LayerResult result =
-      runner_.engine().run_layer(0, oracle_.exact.layer_inputs.front().values());
+      Inspection(runner_.engine()).run_layer(0, oracle_.exact.layer_inputs.front().values());
   const model::reference::Matrix& expected = oracle_.exact.final_hidden;
   model::reference::Matrix actual(expected.rows(), expected.columns());
   actual.values() = result.hidden;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/inspection.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/model/support/tiny_files.h"
 
@@ -34,7 +35,7 @@ void EngineGolden::expect_layers(KvFormat format) {
       const bool own = golden_.has_lists(index, layer);
       const auto given = own ? std::vector<IndexList>{} : golden_.lists(index, layer - 1);
       const LayerResult result =
-          engine.run_layer(layer, golden_.layer_input(index, layer).values(), given);
+          Inspection(engine).run_layer(layer, golden_.layer_input(index, layer).values(), given);
       const model::reference::Matrix expected = golden_.layer_input(index, layer + 1);
       model::reference::Matrix out(expected.rows(), expected.columns());
       out.values() = result.hidden;

@@ -1,8 +1,8 @@
 // Steps give the same bits however they are started: with and without PDL, from a graph and launch
 // by launch, in the first replay and in the thousandth.
 //
-// This source is built twice, against the kernels as they ship and against the same kernels with
-// random delays behind their triggers and waits.
+// With the kernels as they ship, and with instrumented ones that sleep for a random time after every
+// trigger and wait.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "slipstream/launch.h"
+#include "tests/engine/support/delayed_kernels.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/model/support/shapes.h"
 
@@ -33,6 +34,7 @@ constexpr Start kShipped{.graphs = true, .pdl = true};
 struct Case {
   model::test::Shape shape;
   KvFormat format;
+  bool delayed = false;
 };
 
 // Both models' layers of every kind, and contexts beyond index_topk.
@@ -43,7 +45,10 @@ std::vector<Case> cases() {
       "Bf16", "glm-5.2-tiny-bf16",
       R"({"num_hidden_layers": 3, "indexer_types": ["full", "shared", "full"],
                        "index_topk": 8, "index_n_heads": 8})"};
-  return {{fp8, KvFormat::kBf16}, {bf16, KvFormat::kFp8}};
+  return {{fp8, KvFormat::kBf16},
+          {bf16, KvFormat::kFp8},
+          {fp8, KvFormat::kBf16, /*delayed=*/true},
+          {bf16, KvFormat::kFp8, /*delayed=*/true}};
 }
 
 // Thousands take a GPU seconds; the emulated device needs small numbers to stay in CI.
@@ -84,7 +89,7 @@ class Decoding {
 
   std::vector<int> step() { return engine_->step(sequences_); }
 
-  // `count` steps enqueued one behind the other.
+  // `count` steps enqueued one after the other.
   std::vector<std::vector<int>> steps(int count) {
     std::vector<std::vector<int>> result;
     engine_->run(sequences_, count, [&](std::span<const int> tokens) {
@@ -94,7 +99,7 @@ class Decoding {
     return result;
   }
 
-  // Of every sequence, one behind the other.
+  // Of every sequence, one after the other.
   std::vector<float> logits() {
     std::vector<float> result;
     for (const SequenceId sequence : sequences_) {
@@ -110,7 +115,15 @@ class Decoding {
   std::vector<SequenceId> sequences_;
 };
 
-class EngineReplay : public testing::TestWithParam<Case> {};
+class EngineReplay : public testing::TestWithParam<Case> {
+ protected:
+  EngineReplay() {
+    if (GetParam().delayed) delays_.emplace();
+  }
+
+ private:
+  std::optional<DelayedKernels> delays_;
+};
 
 TEST_P(EngineReplay, GivesTheSameBitsWithAndWithoutGraphAndPdl) {
   Decoding plain(GetParam(), kPlain, 1);
@@ -136,7 +149,7 @@ TEST_P(EngineReplay, GivesTheSameBitsInEveryReplay) {
     for (const float value : logits) checksum = checksum * 31 + std::bit_cast<uint32_t>(value);
   }
   EXPECT_EQ(different, 0) << "of " << replays();
-  // To compare the two builds of this test.
+  // To compare it with and without delays.
   std::cout << "checksum of " << replays() << " steps' logits: " << checksum << "\n";
 }
 
@@ -197,7 +210,9 @@ TEST(EngineReplayComparison, WouldNoticeAnotherToken) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineReplay, testing::ValuesIn(cases()),
-                         [](const auto& info) { return info.param.shape.name; });
+                         [](const auto& info) {
+                           return info.param.shape.name + (info.param.delayed ? "Delayed" : "");
+                         });
 
 }  // namespace
 }  // namespace slipstream::engine::test

@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 
+#include "engine/inspection.h"
 #include "model/float_formats.h"
 #include "model/reference/indexer.h"
 #include "slipstream/launch.h"
@@ -64,8 +65,9 @@ TEST_P(EngineStep, UsesAtMostTwelveLaunchesPerLayer) {
   const SequenceId sequence = engine.create_sequence();
   (void)engine.prefill(sequence, some_ids(1));
   constexpr int kHeadAndSample = 2;
-  EXPECT_GT(engine.launches_per_step(1), 0);
-  EXPECT_LE(engine.launches_per_step(1), 12 * engine.num_hidden_layers() + kHeadAndSample);
+  EXPECT_GT(Inspection(engine).launches_per_step(1), 0);
+  EXPECT_LE(Inspection(engine).launches_per_step(1),
+            12 * engine.num_hidden_layers() + kHeadAndSample);
 }
 
 // Only a kernel can start early behind a kernel: nothing else is in the graph.
@@ -76,7 +78,8 @@ TEST_P(EngineStep, IsOneUnbrokenChainOfKernels) {
   const SequenceId sequence = engine.create_sequence();
   (void)engine.prefill(sequence, some_ids(1));
   pdl::set_enabled(std::nullopt);
-  EXPECT_EQ(engine.early_launches_per_step(1), engine.launches_per_step(1) - 1);
+  EXPECT_EQ(Inspection(engine).early_launches_per_step(1),
+            Inspection(engine).launches_per_step(1) - 1);
 }
 
 std::string test_name(const testing::TestParamInfo<std::string>& info) {
@@ -116,7 +119,7 @@ TEST_P(EngineLayer, AgreesWithTheReference) {
         lists.push_back(model::reference::all_positions(position));
       }
     }
-    const LayerResult result = runner.engine().run_layer(layer, hidden.values(), lists);
+    const LayerResult result = Inspection(runner.engine()).run_layer(layer, hidden.values(), lists);
     model::reference::Matrix expected = oracle.layer(layer, hidden, kMaxStepTokens, lists);
     if (layer + 1 == model.config.num_hidden_layers) expected = final_norm(model, expected);
     model::reference::Matrix actual(expected.rows(), expected.columns());

@@ -3,15 +3,19 @@
 
 #include "step/decode_step.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <set>
 #include <span>
 #include <string>
 
+#include "pdl/launch_observer.h"
 #include "pdl/stream.h"
+#include "step/exchange.h"
 #include "tests/model/support/reference_runner.h"
 #include "tests/model/support/shapes.h"
 
@@ -60,10 +64,14 @@ class DeviceStep {
       : checkpoint_(model::Checkpoint::open(directory)),
         weights_(checkpoint_),
         workspace_(checkpoint_, 2, kPagesPerSequence * kPageSize),
-        step_(checkpoint_, weights_, workspace_, fp8_rows) {
-    for (int layer = 0; layer < checkpoint_.config().num_hidden_layers; ++layer) {
-      caches_.push_back(make_layer_cache({kPages, fp8_rows}, /*has_indexer=*/true));
-    }
+        caches_(make_caches(checkpoint_.config().num_hidden_layers, fp8_rows)),
+        exchange_(workspace_.delta),
+        step_({.checkpoint = checkpoint_,
+               .weights = weights_,
+               .workspace = workspace_,
+               .exchange = exchange_,
+               .fp8_rows = fp8_rows},
+              caches_) {
     std::vector<int> table;
     for (const PageTable& pages : page_tables()) {
       table.insert(table.end(), pages.pages.begin(), pages.pages.end());
@@ -81,7 +89,7 @@ class DeviceStep {
     check_cuda(cudaMemcpy(workspace_.rows.data(), rows.data(), rows.size() * sizeof(StepRow),
                           cudaMemcpyHostToDevice),
                "copy of the step's tokens");
-    step_.enqueue(static_cast<int>(rows.size()), caches_, {.stream = stream_.get()});
+    step_.enqueue(static_cast<int>(rows.size()), {.stream = stream_.get()});
     check_cuda(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize");
     model::reference::Matrix result(static_cast<int>(rows.size()), weights_.head().rows);
     check_cuda(cudaMemcpy(result.values().data(), workspace_.logits.data(),
@@ -107,7 +115,18 @@ class DeviceStep {
     return slots;
   }
 
+  [[nodiscard]] std::span<const StepLaunch> launches() const { return step_.launches(); }
+  [[nodiscard]] cudaStream_t stream() const { return stream_.get(); }
+
  private:
+  static std::vector<LayerCache> make_caches(int layers, bool fp8_rows) {
+    std::vector<LayerCache> caches;
+    for (int layer = 0; layer < layers; ++layer) {
+      caches.push_back(make_layer_cache({kPages, fp8_rows}, /*has_indexer=*/true));
+    }
+    return caches;
+  }
+
   static std::vector<std::byte> download(const DeviceArray<std::byte>& array) {
     std::vector<std::byte> bytes(array.bytes());
     check_cuda(cudaMemcpy(bytes.data(), array.data(), bytes.size(), cudaMemcpyDeviceToHost),
@@ -120,6 +139,7 @@ class DeviceStep {
   Weights weights_;
   Workspace workspace_;
   std::vector<LayerCache> caches_;
+  LocalExchange exchange_;
   DecodeStep step_;
 };
 
@@ -135,6 +155,58 @@ std::set<int> slots_of(const std::vector<int>& positions, const PageTable& pages
     slots.insert(pages.pages[position / kPageSize] * kPageSize + position % kPageSize);
   }
   return slots;
+}
+
+// The pointers that a launch's parameter struct really holds.
+std::set<const void*> pointers_of(const pdl::ObservedLaunch& launch, pdl::Role role) {
+  std::set<const void*> pointers;
+  for (const pdl::Field& field : launch.declaration.fields) {
+    const void* pointer = nullptr;
+    std::memcpy(&pointer, static_cast<const std::byte*>(launch.parameter) + field.offset,
+                sizeof pointer);
+    if (field.role == role && pointer != nullptr) pointers.insert(pointer);
+  }
+  return pointers;
+}
+
+std::set<const void*> pointers_of(std::span<const Buffer> buffers) {
+  std::set<const void*> pointers;
+  for (const Buffer& buffer : buffers) pointers.insert(buffer.data);
+  return pointers;
+}
+
+TEST(LaunchList, NamesEveryBufferThatALaunchIsGivenAndNoOther) {
+  const DeviceStep step;
+  for (const StepLaunch& record : step.launches()) {
+    SCOPED_TRACE(fmt::format("layer {}, {}", record.layer, record.title));
+    int launched = 0;
+    const pdl::LaunchObserver observer([&](const pdl::ObservedLaunch& launch) {
+      ++launched;
+      std::set<const void*> touched = pointers_of(record.reads);
+      touched.merge(pointers_of(record.writes));
+      EXPECT_EQ(pointers_of(launch, pdl::Role::kProduced), touched);
+      // Scales of packed matrices are a pointer of their own, next to the tiles.
+      const std::set<const void*> constants = pointers_of(launch, pdl::Role::kConstant);
+      for (const Buffer& constant : record.constants) {
+        EXPECT_TRUE(constants.contains(constant.data)) << constant.name;
+      }
+    });
+    record.enqueue(1, {.stream = step.stream()});
+    EXPECT_EQ(launched, 1);
+  }
+  check_cuda(cudaStreamSynchronize(step.stream()), "cudaStreamSynchronize");
+}
+
+TEST(LaunchList, ReadsOnlyWhatAnEarlierLaunchOrTheHostHasWritten) {
+  const DeviceStep step;
+  // Rows and pages come from the host, caches from earlier steps too.
+  std::set<std::string_view> written{"rows", "pages", "latent_cache", "index_cache"};
+  for (const StepLaunch& record : step.launches()) {
+    for (const Buffer& read : record.reads) {
+      EXPECT_TRUE(written.contains(read.name)) << record.title << " reads " << read.name;
+    }
+    for (const Buffer& write : record.writes) written.insert(write.name);
+  }
 }
 
 TEST(DeviceDecodeStep, GivesEachOfSeveralTokensOfSeveralSequencesItsOwnPositionAndLimit) {

@@ -8,10 +8,10 @@
 #include <set>
 #include <vector>
 
-#include "check/analysis/control_flow.h"
 #include "check/analysis/evaluate.h"
 #include "check/analysis/live_slots.h"
 #include "check/analysis/ordering.h"
+#include "check/lower/control_flow.h"
 
 namespace slipstream::check {
 

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "check/analysis/control_flow.h"
 #include "check/analysis/ordering.h"
 #include "check/analysis/origins.h"
-#include "check/launches.h"
+#include "check/findings/finding.h"
+#include "check/launches/launches.h"
+#include "check/lower/control_flow.h"
 #include "check/lower/ir.h"
-#include "check/report/finding.h"
 
 namespace slipstream::check {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "check/analysis/control_flow.h"
 #include "check/analysis/evaluate.h"
+#include "check/lower/control_flow.h"
 #include "check/lower/ir.h"
 
 namespace slipstream::check {

@@ -1,4 +1,4 @@
-// Which instructions a thread can reach before it is ordered behind the grid's dependencies.
+// Which instructions a thread can reach before it is ordered after the grid's dependencies.
 //
 // A thread is ordered once it has executed the wait itself, or has passed a barrier at which a
 // thread arrives that was ordered already. The kernel is run abstractly once per kind of thread,
@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "check/analysis/control_flow.h"
 #include "check/analysis/evaluate.h"
 #include "check/analysis/live_slots.h"
+#include "check/lower/control_flow.h"
 #include "check/lower/ir.h"
 
 namespace slipstream::check {

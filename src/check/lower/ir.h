@@ -128,7 +128,7 @@ struct Instruction {
   bool guard_negated = false;
   bool loads_pointer = false;   // a load wide enough for its result to be a pointer
   bool elementwise = false;     // destination i is source i
-  bool returns = false;         // a branch back to its function's callers, behind their calls
+  bool returns = false;         // a branch back to its function's callers, after their calls
   uint8_t pointer_sources = 0;  // bit i: the result may point where source i points
   uint32_t guard = kNone;       // predicate register
   Range destinations;

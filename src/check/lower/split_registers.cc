@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "check/analysis/control_flow.h"
+#include "check/lower/control_flow.h"
 
 namespace slipstream::check {
 namespace {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "check/report/text_report.h"
+#include "check/rules/rules.h"
 
 namespace slipstream::check {
 namespace {
@@ -57,7 +58,7 @@ std::string uri_of(const std::string& file) {
   return uri;
 }
 
-// SARIF wants a location with a file; without line information the image stands in.
+// SARIF wants a location with a file; without line information it names the image.
 Json sarif_location(const Finding& finding, const Place& place) {
   std::string file = place.file;
   if (file.empty() && !finding.images.empty()) {
@@ -115,10 +116,10 @@ std::string json_report(const Report& report) {
 
 std::string sarif_report(const Report& report) {
   Json rules = Json::array();
-  for (const RuleInfo& rule : all_rules()) {
-    rules.push_back({{"id", rule.id},
-                     {"shortDescription", {{"text", rule.title}}},
-                     {"help", {{"text", rule.mend}}}});
+  for (const RuleInfo* rule : all_rules()) {
+    rules.push_back({{"id", rule->id},
+                     {"shortDescription", {{"text", rule->title}}},
+                     {"help", {{"text", rule->mend}}}});
   }
   Json results = Json::array();
   for (const Finding& finding : report.findings) results.push_back(sarif_result(finding));

@@ -6,104 +6,85 @@
 #include <map>
 #include <utility>
 
-#include "check/source_notes.h"
+#include "check/findings/suppressions.h"
+#include "check/report/race_json.h"
 
 namespace slipstream::check {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::string_view kRule = "race";  // in "slipstream-check: allow race: ..."
 
-std::string place_of(const Json& line) {
-  return fmt::format("{}:{}", line["file"].get<std::string>(), line["line"].get<uint32_t>());
-}
+std::string place_of(const RaceLine& line) { return fmt::format("{}:{}", line.file, line.line); }
 
 // What tells one side from another: its source lines, or the instruction where there are none.
-std::string identity(const Json& side) {
+std::string identity(const RaceSide& side) {
   std::string text;
-  for (const Json& line : side["lines"]) text += place_of(line) + ' ';
-  if (!text.empty()) return text;
-  return fmt::format("{} {}", side["kernel"].get<std::string>(), side["ptx_line"].get<uint32_t>());
+  for (const RaceLine& line : side.lines) text += place_of(line) + ' ';
+  return text.empty() ? fmt::format("{} {}", side.kernel, side.ptx_line) : text;
 }
 
-std::string identity_of_pair(const Json& finding) {
-  return fmt::format("{}|{}|{}|{}|{}", finding["kind"].get<std::string>(),
-                     finding["class"].get<std::string>(), finding["missing"].get<std::string>(),
-                     identity(finding["first"]), identity(finding["second"]));
+std::string identity_of_pair(const RaceFinding& finding) {
+  return fmt::format("{}|{}|{}|{}|{}", finding.kind, finding.special, finding.missing,
+                     identity(finding.first), identity(finding.second));
 }
 
-std::string reason_for(const Json& side, Suppressions& suppressions) {
-  for (const Json& line : side["lines"]) {
-    std::string reason = suppressions.reason_at(line["file"].get<std::string>(),
-                                                line["line"].get<uint32_t>(), kRule);
+std::string reason_for(const RaceSide& side, Suppressions& suppressions) {
+  for (const RaceLine& line : side.lines) {
+    std::string reason = suppressions.reason_at(line.file, line.line, kRule);
     if (!reason.empty()) return reason;
   }
   return {};
 }
 
-std::string triple(const Json& index) {
-  return fmt::format("({}, {}, {})", index[0].get<uint32_t>(), index[1].get<uint32_t>(),
-                     index[2].get<uint32_t>());
+std::string triple(const std::array<uint32_t, 3>& index) {
+  return fmt::format("({}, {}, {})", index[0], index[1], index[2]);
 }
 
-std::string side_text(const char* which, const Json& side) {
+std::string side_text(const char* which, const RaceSide& side) {
   const std::string head =
-      fmt::format("  {}: {} in {}, launch {}", which, side["action"].get<std::string>(),
-                  side["kernel"].get<std::string>(), side["launch"].get<uint64_t>());
-  if (side["is_host"].get<bool>()) return head + '\n';
-  std::string text =
-      fmt::format("{}, CTA {}, {}thread {}, {} the wait\n", head, triple(side["cta"]),
-                  side["thread_known"].get<bool>() ? "" : "warp of ", triple(side["thread"]),
-                  side["waited"].get<bool>() ? "behind" : "not behind");
+      fmt::format("  {}: {} in {}, launch {}", which, side.action, side.kernel, side.launch);
+  if (side.is_host) return head + '\n';
+  std::string text = fmt::format("{}, CTA {}, {}thread {}, {} the wait\n", head, triple(side.cta),
+                                 side.thread_known ? "" : "warp of ", triple(side.thread),
+                                 side.waited ? "after" : "not after");
   bool is_inner = true;
-  for (const Json& line : side["lines"]) {
+  for (const RaceLine& line : side.lines) {
     text += fmt::format("    {} {}\n", is_inner ? "at" : "inlined at", place_of(line));
     is_inner = false;
   }
-  return text + fmt::format("    PTX line {}: {}\n", side["ptx_line"].get<uint32_t>(),
-                            side["instruction"].get<std::string>());
+  return text + fmt::format("    PTX line {}: {}\n", side.ptx_line, side.instruction);
 }
 
-std::string finding_text(const Json& finding) {
-  std::string text =
-      fmt::format("{} {} ({}), seen {} times\n", finding["severity"].get<std::string>(),
-                  finding["kind"].get<std::string>(), finding["class"].get<std::string>(),
-                  finding["count"].get<uint64_t>());
-  text += side_text("first", finding["first"]);
-  text += side_text("second", finding["second"]);
-  const auto allocation = finding["allocation"].get<std::string>();
-  if (!allocation.empty()) {
-    text += fmt::format("  memory: byte {} of {}\n", finding["offset"].get<uint64_t>(), allocation);
+std::string finding_text(const RaceFinding& finding) {
+  std::string text = fmt::format("{} {} ({}), seen {} times\n", name_of(finding.severity),
+                                 finding.kind, finding.special, finding.count);
+  text += side_text("first", finding.first);
+  text += side_text("second", finding.second);
+  if (!finding.allocation.empty()) {
+    text += fmt::format("  memory: byte {} of {}\n", finding.offset, finding.allocation);
   }
-  text += fmt::format("  missing: {}\n", finding["missing"].get<std::string>());
-  const auto allowed = finding["allowed"].get<std::string>();
-  if (!allowed.empty()) text += fmt::format("  allowed: {}\n", allowed);
+  text += fmt::format("  missing: {}\n", finding.missing);
+  if (!finding.allowed.empty()) text += fmt::format("  allowed: {}\n", finding.allowed);
   return text + '\n';
-}
-
-Severity severity_of(const Json& finding) {
-  return finding["severity"] == "error" ? Severity::kError : Severity::kWarning;
 }
 
 }  // namespace
 
 RaceReport read_races(std::string_view lines) {
   RaceReport report;
-  std::map<std::pair<uint64_t, uint64_t>, Json> latest;  // by process and number
+  std::map<std::pair<uint64_t, uint64_t>, RaceFinding> latest;  // by process and number
   while (!lines.empty()) {
     const size_t end = std::min(lines.find('\n'), lines.size());
     const std::string_view line = lines.substr(0, end);
     lines.remove_prefix(std::min(end + 1, lines.size()));
     if (line.empty()) continue;
-    Json entry = Json::parse(line);
-    if (entry.contains("grids")) {
-      report.grids += entry["grids"].get<uint64_t>();
+    RaceFileLine entry = parse_race_line(line);
+    if (entry.grids) {
+      report.grids += *entry.grids;
       ++report.processes;
       continue;
     }
-    const std::pair key{entry["process"].get<uint64_t>(), entry["number"].get<uint64_t>()};
-    latest[key] = std::move(entry);
+    latest[{entry.finding.process, entry.number}] = std::move(entry.finding);
   }
   std::map<std::string, size_t> known;
   Suppressions suppressions;
@@ -111,14 +92,11 @@ RaceReport read_races(std::string_view lines) {
     const auto [place, is_new] =
         known.try_emplace(identity_of_pair(finding), report.findings.size());
     if (!is_new) {
-      Json& count = report.findings[place->second]["count"];
-      count = count.get<uint64_t>() + finding["count"].get<uint64_t>();
+      report.findings[place->second].count += finding.count;
       continue;
     }
-    std::string reason = reason_for(finding["first"], suppressions);
-    if (reason.empty()) reason = reason_for(finding["second"], suppressions);
-    finding["allowed"] = reason;
-    finding.erase("number");
+    finding.allowed = reason_for(finding.first, suppressions);
+    if (finding.allowed.empty()) finding.allowed = reason_for(finding.second, suppressions);
     report.findings.push_back(std::move(finding));
   }
   return report;
@@ -129,12 +107,12 @@ std::string race_text(const RaceReport& report) {
   size_t errors = 0;
   size_t warnings = 0;
   size_t allowed = 0;
-  for (const Json& finding : report.findings) {
+  for (const RaceFinding& finding : report.findings) {
     text += finding_text(finding);
-    if (!finding["allowed"].get<std::string>().empty()) {
+    if (!finding.allowed.empty()) {
       ++allowed;
     } else {
-      ++(severity_of(finding) == Severity::kError ? errors : warnings);
+      ++(finding.severity == Severity::kError ? errors : warnings);
     }
   }
   const auto plural = [](size_t count) { return count == 1 ? "" : "s"; };
@@ -144,15 +122,11 @@ std::string race_text(const RaceReport& report) {
                     report.grids, errors, plural(errors), warnings, plural(warnings), allowed);
 }
 
-std::string race_json(const RaceReport& report) {
-  const Json json = {{"version", 1}, {"grids", report.grids}, {"findings", report.findings}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
 bool has_races(const RaceReport& report, Severity severity) {
-  return std::any_of(report.findings.begin(), report.findings.end(), [&](const Json& finding) {
-    return severity_of(finding) >= severity && finding["allowed"].get<std::string>().empty();
-  });
+  return std::any_of(report.findings.begin(), report.findings.end(),
+                     [&](const RaceFinding& finding) {
+                       return finding.severity >= severity && finding.allowed.empty();
+                     });
 }
 
 }  // namespace slipstream::check

@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "check/rules/rules.h"
+
 namespace slipstream::check {
 namespace {
 

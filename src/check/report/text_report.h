@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "check/checker.h"
+#include "check/report/report.h"
 
 namespace slipstream::check {
 

@@ -1,70 +1,38 @@
 #include "check/rules/rules.h"
 
-#include <algorithm>
+#include <array>
+#include <iterator>
 
 namespace slipstream::check {
 namespace {
 
-bool same_place(const Place& a, const Place& b) {
-  if (a.file.empty() || b.file.empty()) return a.code == b.code && a.file == b.file;
-  return a.file == b.file && a.line == b.line;
-}
+constexpr std::array kRules = {
+    &kReadBeforeWait,    &kUnorderedThreads, &kNeverWaits,         &kReadOnlyPath,
+    &kCompilerMovedLoad, &kWriteBeforeWait,  &kWaitMissingInImage, &kHandOverWithoutFence,
+    &kTriggerBeforeWait, &kMissingClobber,   &kGraphEdge,          &kOneWarpTriggers,
+    &kSpinBeforeWait,    &kClusterExit,      &kNoOverlap,
+};
 
 }  // namespace
 
-Finding new_finding(const KernelCode& code, Rule rule, Severity severity, Certainty certainty) {
-  Finding finding;
-  finding.rule = rule;
-  finding.severity = severity;
-  finding.certainty = certainty;
-  finding.kernel = code.demangled();
-  finding.mangled = code.function().name;
-  return finding;
-}
+std::span<const RuleInfo* const> all_rules() { return kRules; }
 
-void FindingList::add(Finding finding, const Place& place, const std::string& image) {
-  auto found = std::find_if(findings_.begin(), findings_.end(), [&](const Finding& one) {
-    return one.rule == finding.rule && one.mangled == finding.mangled &&
-           one.subject == finding.subject;
-  });
-  if (found == findings_.end()) {
-    findings_.push_back(std::move(finding));
-    found = findings_.end() - 1;
-  } else {
-    if (finding.severity > found->severity) found->message = finding.message;
-    found->severity = std::max(found->severity, finding.severity);
-    found->certainty = std::min(found->certainty, finding.certainty);
-  }
-  const bool known_place = std::any_of(found->places.begin(), found->places.end(),
-                                       [&](const Place& one) { return same_place(one, place); });
-  if (!known_place) found->places.push_back(place);
-  if (std::find(found->images.begin(), found->images.end(), image) == found->images.end()) {
-    found->images.push_back(image);
-  }
-}
-
-std::vector<Finding> FindingList::take() { return std::move(findings_); }
+const RuleInfo& info_of(Rule rule) { return *kRules[static_cast<size_t>(rule)]; }
 
 void check_kernel(const KernelForms& forms, FindingList& findings) {
-  check_waits(forms, findings);
-  for (const auto* codes : {&forms.ptx, &forms.sass}) {
-    for (const KernelCode* code : *codes) check_graph_edges(*code, findings);
+  for (const RuleInfo* rule : kRules) {
+    if (rule->check != nullptr) rule->check(forms, findings);
   }
-  for (const KernelCode* code : forms.ptx) {
-    check_accesses(*code, findings);
-    check_triggers(*code, findings);
-    check_liveness(*code, findings);
+}
+
+std::vector<Finding> check_source(std::string_view source, const std::string& name) {
+  std::vector<Finding> findings;
+  for (const RuleInfo* rule : kRules) {
+    if (rule->check_source == nullptr) continue;
+    std::vector<Finding> found = rule->check_source(source, name);
+    std::move(found.begin(), found.end(), std::back_inserter(findings));
   }
-  for (const KernelCode* code : forms.sass) {
-    // PTX is what the source says; SASS is looked at for what the compiler made of it.
-    if (forms.ptx.empty()) {
-      check_accesses(*code, findings);
-      check_triggers(*code, findings);
-      check_liveness(*code, findings);
-    } else {
-      check_moved_loads(*code, forms.ptx, findings);
-    }
-  }
+  return findings;
 }
 
 }  // namespace slipstream::check

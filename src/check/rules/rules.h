@@ -1,45 +1,38 @@
-// The rules: each looks at one kernel, in one or all of its compiled forms, and reports findings.
+// The table of the rules. A new rule is a line here, one in rules.cc, one in the enumeration Rule,
+// and a file of its own.
 #pragma once
 
-#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
-#include "check/analysis/kernel_code.h"
-#include "check/report/finding.h"
+#include "check/rules/rule.h"
 
 namespace slipstream::check {
 
-// All compiled forms of one kernel that were found together.
-struct KernelForms {
-  std::vector<const KernelCode*> ptx;
-  std::vector<const KernelCode*> sass;
-};
+extern const RuleInfo kReadBeforeWait;
+extern const RuleInfo kUnorderedThreads;
+extern const RuleInfo kNeverWaits;
+extern const RuleInfo kReadOnlyPath;
+extern const RuleInfo kCompilerMovedLoad;
+extern const RuleInfo kWriteBeforeWait;
+extern const RuleInfo kWaitMissingInImage;
+extern const RuleInfo kHandOverWithoutFence;
+extern const RuleInfo kTriggerBeforeWait;
+extern const RuleInfo kMissingClobber;
+extern const RuleInfo kGraphEdge;
+extern const RuleInfo kOneWarpTriggers;
+extern const RuleInfo kSpinBeforeWait;
+extern const RuleInfo kClusterExit;
+extern const RuleInfo kNoOverlap;
 
-// Findings with the same rule, kernel and subject are one, with several places.
-class FindingList {
- public:
-  // Adds `place` to the finding, which is made if there is none; the graver severity and the surer
-  // certainty of the two win.
-  void add(Finding finding, const Place& place, const std::string& image);
-  std::vector<Finding> take();
+// In the order of their numbers.
+std::span<const RuleInfo* const> all_rules();
+const RuleInfo& info_of(Rule rule);
 
- private:
-  std::vector<Finding> findings_;
-};
-
-// Applies every rule.
+// Applies every rule about kernels, and every rule about CUDA sources.
 void check_kernel(const KernelForms& forms, FindingList& findings);
-
-// The rules, by what they need.
-void check_accesses(const KernelCode& code, FindingList& findings);  // R1, R2, R4, R6
-void check_moved_loads(const KernelCode& sass, const std::vector<const KernelCode*>& ptx,
-                       FindingList& findings);                          // R5
-void check_waits(const KernelForms& forms, FindingList& findings);      // R3, R7
-void check_triggers(const KernelCode& code, FindingList& findings);     // R8, R9, R12, R15
-void check_graph_edges(const KernelCode& code, FindingList& findings);  // R11
-void check_liveness(const KernelCode& code, FindingList& findings);     // R13, R14
-
-// Fills in what every finding about `code` has in common.
-Finding new_finding(const KernelCode& code, Rule rule, Severity severity, Certainty certainty);
+std::vector<Finding> check_source(std::string_view source, const std::string& name);
 
 }  // namespace slipstream::check

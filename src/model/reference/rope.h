@@ -1,16 +1,13 @@
-// Rotary embedding, with DeepSeek's YaRN, and the Hadamard transform of the indexer (model
-// specification 2.4 and 2.7).
+// Rotary embedding, with DeepSeek's YaRN, and the Hadamard transform of the indexer
+// (docs/model.md, 2.4 and 2.7).
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include "model/config.h"
+#include "model/rope.h"
 
 namespace slipstream::model::reference {
-
-// Rotations per position of each of the 32 pairs. Shared by attention and indexer.
-[[nodiscard]] std::vector<float> inverse_frequencies(const ModelConfig& config);
 
 // Rotates x, which holds one pair per frequency, to `position`; pairs lie as `layout` says and stay
 // where they are.

@@ -7,26 +7,53 @@
 
 #include "slipstream/error.h"
 
-namespace slipstream::trace {
+namespace slipstream::instrument {
 namespace {
 
-std::vector<const void*>& symbols() {
-  static std::vector<const void*> instance;
+// What the kernels are told now, and the variables of theirs that hold it.
+struct State {
+  std::vector<const void*> symbols;
+  Instructions instructions{};
+};
+
+State& state() {
+  static State instance;
   return instance;
 }
 
-void set_lists(const StampLists& lists) {
-  for (const void* symbol : symbols()) {
-    check_cuda(cudaMemcpyToSymbol(symbol, &lists, sizeof lists, 0, cudaMemcpyHostToDevice),
-               "cudaMemcpyToSymbol of the stamp lists");
+void tell_kernels() {
+  for (const void* symbol : state().symbols) {
+    check_cuda(cudaMemcpyToSymbol(symbol, &state().instructions, sizeof(Instructions), 0,
+                                  cudaMemcpyHostToDevice),
+               "cudaMemcpyToSymbol of the instructions to instrumented kernels");
   }
+}
+
+void set_lists(const StampLists& lists) {
+  state().instructions.lists = lists;
+  tell_kernels();
+}
+
+void set_delays(bool delays) {
+  state().instructions.delays = delays;
+  tell_kernels();
 }
 
 }  // namespace
 
-int register_lists(const void* symbol) {
-  symbols().push_back(symbol);
+int register_instructions(const void* symbol) {
+  state().symbols.push_back(symbol);
   return 0;
+}
+
+Delays::Delays() { set_delays(true); }
+
+Delays::~Delays() {
+  try {
+    set_delays(false);
+  } catch (const CudaError&) {
+    // The device has failed, and nothing runs any more.
+  }
 }
 
 Recorder::Recorder(uint32_t capacity)
@@ -42,7 +69,7 @@ Recorder::~Recorder() {
   try {
     set_lists({});
   } catch (const CudaError&) {
-    // Nothing runs any more that would write there.
+    // The device has failed, and nothing runs any more that would write there.
   }
 }
 
@@ -72,4 +99,4 @@ std::vector<CtaStamps> Recorder::take(cudaStream_t stream) {
   return result;
 }
 
-}  // namespace slipstream::trace
+}  // namespace slipstream::instrument

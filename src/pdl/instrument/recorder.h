@@ -1,4 +1,4 @@
-// Collects the stamps of traced kernels.
+// Collects the stamps of instrumented kernels.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -8,8 +8,9 @@
 #include "pdl/device_buffer.h"
 #include "pdl/instrument/stamps.h"
 
-namespace slipstream::trace {
+namespace slipstream::instrument {
 
+// While it lives, instrumented kernels record.
 class Recorder {
  public:
   // Room for `capacity` CTAs on each SM.
@@ -29,4 +30,4 @@ class Recorder {
   DeviceBuffer counts_;
 };
 
-}  // namespace slipstream::trace
+}  // namespace slipstream::instrument

@@ -1,9 +1,9 @@
-// Times that a traced kernel records on the device, in nanoseconds of %globaltimer.
+// What instrumented kernels record, and what they are told. Times are nanoseconds of %globaltimer.
 #pragma once
 
 #include <cstdint>
 
-namespace slipstream::trace {
+namespace slipstream::instrument {
 
 // Of one CTA, by its first thread. 0 where it did not happen.
 struct CtaStamps {
@@ -18,15 +18,30 @@ struct CtaStamps {
 // Where CTAs put their stamps: each SM has a list of its own, so that they do not queue for a
 // counter.
 struct StampLists {
-  CtaStamps* stamps;  // [kSms, capacity]
-  uint32_t* counts;   // [kSms]
-  uint32_t capacity;  // of a list; counts go on behind it
+  CtaStamps* stamps;  // [kMaxSms, capacity]
+  uint32_t* counts;   // [kMaxSms]
+  uint32_t capacity;  // of a list; counts may exceed it
 };
 
 inline constexpr int kMaxSms = 256;
 
-// Makes a variable of type StampLists in device memory one that Recorder sets. Returns a number
-// that means nothing.
-int register_lists(const void* symbol);
+// The same in all instrumented kernels of the process. Zeros: they do what plain ones do.
+struct Instructions {
+  StampLists lists;  // record there, if stamps is not null
+  bool delays;       // sleep for a random time of up to 16 us after every trigger and wait
+};
 
-}  // namespace slipstream::trace
+// Each object file of instrumented kernels registers its copy of the instructions, a variable in
+// constant memory. Returns 0, so that a static initializer can call it.
+int register_instructions(const void* symbol);
+
+// Delays for as long as it lives: a kernel that relies on luck then meets late writes.
+class Delays {
+ public:
+  Delays();
+  ~Delays();
+  Delays(const Delays&) = delete;
+  Delays& operator=(const Delays&) = delete;
+};
+
+}  // namespace slipstream::instrument

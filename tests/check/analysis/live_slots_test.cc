@@ -1,8 +1,8 @@
 // Which registers a place in the code still looks at.
 #include "check/analysis/live_slots.h"
 
-#include "check/analysis/control_flow.h"
 #include "check/analysis/evaluate.h"
+#include "check/lower/control_flow.h"
 #include "check/lower/ptx/lower.h"
 #include "code/ptx/module.h"
 #include "ptx_kernel.h"

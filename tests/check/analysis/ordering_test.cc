@@ -1,4 +1,4 @@
-// Which threads are ordered behind the wait, and from where on.
+// Which threads are ordered after the wait, and from where on.
 #include "ptx_kernel.h"
 
 namespace slipstream::check {
@@ -34,7 +34,7 @@ TEST(Ordering, ReportsOnePointerOnce) {
 // One warp waits; `between` stands between that and an access by every thread.
 Report one_warp_waits(const std::string& between, const std::string& directives = "") {
   return check_kernel_text(
-      "  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra behind;\n  griddepcontrol.wait;\nbehind:\n" +
+      "  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra past;\n  griddepcontrol.wait;\npast:\n" +
           between + kStore,
       "", directives);
 }
@@ -55,16 +55,16 @@ TEST(Ordering, AWarpBarrierDoesNotOrderOtherWarps) {
 
 TEST(Ordering, ABarrierBeforeTheWaitOrdersNothing) {
   const Report report = check_kernel_text(
-      "  bar.sync 0;\n  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra behind;\n  griddepcontrol.wait;\n"
-      "behind:\n" +
+      "  bar.sync 0;\n  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra past;\n  griddepcontrol.wait;\n"
+      "past:\n" +
       std::string(kStore) + "  bar.sync 0;\n");
   EXPECT_EQ(verdicts(report), Verdicts{"error R2"});
 }
 
 TEST(Ordering, AWarpBarrierOrdersTheWarpOfTheLeader) {
   const std::string wait_in_leader =
-      "  and.b32 %r3, %r2, 31;\n  setp.ne.u32 %p1, %r3, 0;\n  @%p1 bra behind;\n"
-      "  griddepcontrol.wait;\nbehind:\n";
+      "  and.b32 %r3, %r2, 31;\n  setp.ne.u32 %p1, %r3, 0;\n  @%p1 bra past;\n"
+      "  griddepcontrol.wait;\npast:\n";
   EXPECT_EQ(verdicts(check_kernel_text(wait_in_leader + "  bar.warp.sync -1;\n" + kStore)),
             Verdicts{});
   const Report report = check_kernel_text(wait_in_leader + kStore);
@@ -74,23 +74,23 @@ TEST(Ordering, AWarpBarrierOrdersTheWarpOfTheLeader) {
 
 TEST(Ordering, AnElectedLaneIsNotItsWarp) {
   const Report report = check_kernel_text(
-      "  elect.sync %r3|%p1, -1;\n  @!%p1 bra behind;\n  griddepcontrol.wait;\nbehind:\n" +
+      "  elect.sync %r3|%p1, -1;\n  @!%p1 bra past;\n  griddepcontrol.wait;\npast:\n" +
       std::string(kStore));
   EXPECT_EQ(verdicts(report), Verdicts{"error R2"});
 }
 
 TEST(Ordering, AnElectedLaneMayWaitAndAccess) {
   const Report report =
-      check_kernel_text("  elect.sync %r3|%p1, -1;\n  @!%p1 bra behind;\n  griddepcontrol.wait;\n" +
-                        std::string(kStore) + "behind:\n");
+      check_kernel_text("  elect.sync %r3|%p1, -1;\n  @!%p1 bra past;\n  griddepcontrol.wait;\n" +
+                        std::string(kStore) + "past:\n");
   EXPECT_EQ(verdicts(report), Verdicts{});
 }
 
 TEST(Ordering, AWarpNumberThatWasShuffledIsStillKnown) {
   const Report report = check_kernel_text(
       "  shr.u32 %r3, %r2, 5;\n  shfl.sync.idx.b32 %r4, %r3, 0, 31, -1;\n"
-      "  setp.ne.u32 %p1, %r4, 2;\n  @%p1 bra behind;\n  griddepcontrol.wait;\n" +
-      std::string(kStore) + "behind:\n");
+      "  setp.ne.u32 %p1, %r4, 2;\n  @%p1 bra past;\n  griddepcontrol.wait;\n" +
+      std::string(kStore) + "past:\n");
   EXPECT_EQ(verdicts(report), Verdicts{});
 }
 
@@ -127,7 +127,7 @@ TEST(Ordering, AWaitInTheFirstRoundOfALoopOrdersAllRounds) {
 
 TEST(Ordering, AWaitThatDataDecidesMayBeSkipped) {
   const Report report = check_kernel_text(
-      "  setp.eq.u32 %p1, %r1, 0;\n  @%p1 bra behind;\n  griddepcontrol.wait;\nbehind:\n" +
+      "  setp.eq.u32 %p1, %r1, 0;\n  @%p1 bra past;\n  griddepcontrol.wait;\npast:\n" +
       std::string(kStore));
   EXPECT_EQ(verdicts(report), (Verdicts{"error R6", "warning R3"}));
 }
@@ -142,7 +142,7 @@ TEST(Ordering, ABlockOfUnknownShapeMayBeWideOrHaveRows) {
   // Enough for rows of one warp, not for a wide block.
   const std::string wait_by_x =
       "  mov.u32 %r3, %tid.y;\n  setp.ge.u32 %p2, %r3, %r1;\n  @%p2 ret;\n"
-      "  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra behind;\n  griddepcontrol.wait;\nbehind:\n";
+      "  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra past;\n  griddepcontrol.wait;\npast:\n";
   EXPECT_EQ(verdicts(check_kernel_text(wait_by_x + kStore)), Verdicts{"error R2"});
   EXPECT_EQ(verdicts(check_kernel_text(wait_by_x + kStore, "", ".maxntid 32, 4, 1")), Verdicts{});
 }

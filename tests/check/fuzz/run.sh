@@ -21,7 +21,10 @@ readonly compiler=$(command -v clang++ || command -v clang++-14)
 readonly sanitizers=address,undefined
 readonly flags=(-std=c++20 -g -O1 -fno-sanitize-recover=all -I"$root/src" -I"$root/include" -I"$here")
 
-object_of() { echo "$folder/$(basename "$(dirname "$1")")_$(basename "$1").o"; }
+object_of() {
+  local -r name=${1#"$root"/}
+  echo "$folder/${name//\//_}.o"
+}
 
 compile() {
   local object
@@ -29,9 +32,9 @@ compile() {
   [ "$object" -nt "$1" ] || "$compiler" "${flags[@]}" "-fsanitize=fuzzer-no-link,$sanitizers" -c "$1" -o "$object"
 }
 
+mapfile -t sources < <(find "$root/src/code" "$root/src/check" -name '*.cc' ! -name 'print_*.cc' | sort)
 objects=()
-for source in "$root"/src/check/*.cc "$root"/src/check/{ptx,sass}/*.cc "$root"/src/emulator/ptx/*.cc "$root/cmake/fmt.cc" \
-  "$here/targets.cc"; do
+for source in "${sources[@]}" "$root/cmake/fmt.cc" "$here/targets.cc"; do
   compile "$source"
   objects+=("$(object_of "$source")")
 done

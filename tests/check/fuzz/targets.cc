@@ -6,11 +6,10 @@
 
 #include "check/analysis/kernel_code.h"
 #include "check/checker.h"
-#include "check/launches.h"
+#include "check/launches/launches.h"
 #include "check/lower/sass/lower.h"
 #include "check/report/text_report.h"
 #include "check/rules/rules.h"
-#include "check/source_notes.h"
 #include "code/sass/cubin.h"
 
 namespace slipstream::check::fuzz {
@@ -53,7 +52,7 @@ void text(Bytes bytes) {
   } catch (const LaunchesError&) {
     // Refused, with a reason: that is right.
   }
-  find_missing_clobbers(as_text(bytes), "fuzz");
+  check_source(as_text(bytes), "fuzz");
 }
 
 }  // namespace slipstream::check::fuzz

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 namespace slipstream::check {
 namespace {
@@ -43,7 +44,7 @@ TEST(RaceReport, TakesTheLastWordOfAProcessOnAFinding) {
   const RaceReport report =
       read_races(finding(0, 1).dump() + "\n" + finding(0, 40).dump() + "\n{\"grids\": 3}\n");
   ASSERT_EQ(report.findings.size(), 1U);
-  EXPECT_EQ(report.findings[0]["count"], 40);
+  EXPECT_EQ(report.findings[0].count, 40);
   EXPECT_EQ(report.grids, 3U);
 }
 
@@ -51,7 +52,7 @@ TEST(RaceReport, AddsUpInstancesOfOnePairOfLines) {
   const RaceReport report =
       read_races(finding(0, 2, "k<1>").dump() + "\n" + finding(1, 3, "k<2>").dump() + "\n");
   ASSERT_EQ(report.findings.size(), 1U);
-  EXPECT_EQ(report.findings[0]["count"], 5);
+  EXPECT_EQ(report.findings[0].count, 5);
 }
 
 TEST(RaceReport, KeepsOtherLinesApart) {
@@ -74,13 +75,26 @@ TEST(RaceReport, IsJsonForPrograms) {
   EXPECT_EQ(json["findings"][0]["class"], "race");
 }
 
+TEST(RaceReport, WritesAllThatTheDeviceWroteAndTheReason) {
+  Json expected = finding(0, 2);
+  expected.erase("number");  // of the process alone
+  expected["allowed"] = "";
+  const auto json = Json::parse(race_json(read_races(finding(0, 2).dump() + "\n")));
+  EXPECT_EQ(json["findings"][0], expected);
+}
+
+TEST(RaceReport, RefusesALineThatIsNoFinding) {
+  EXPECT_ANY_THROW(read_races("{\"process\": 7}\n"));
+  EXPECT_ANY_THROW(read_races("no JSON\n"));
+}
+
 TEST(RaceReport, LetsALineBeAllowedWithAReason) {
   const auto file = std::filesystem::path(testing::TempDir()) / "allowed_race.cu";
   std::ofstream(file) << "a\nb\n// slipstream-check: allow race: all write the same\nstore();\n";
   const RaceReport report = read_races(finding(0, 1, "k", file.string(), 4).dump() + "\n" +
                                        finding(1, 1, "k", file.string(), 40).dump() + "\n");
   ASSERT_EQ(report.findings.size(), 2U);
-  EXPECT_EQ(report.findings[0]["allowed"], "all write the same");
+  EXPECT_EQ(report.findings[0].allowed, "all write the same");
   EXPECT_TRUE(has_races(report, Severity::kError)) << "the other is not allowed";
   const RaceReport one = read_races(finding(0, 1, "k", file.string(), 4).dump() + "\n");
   EXPECT_FALSE(has_races(one, Severity::kWarning));

@@ -72,7 +72,7 @@ TEST(Rules, ATriggerBeforeTheWaitIsNoted) {
   EXPECT_EQ(verdicts(report), Verdicts{"note R9"});
 }
 
-TEST(Rules, ATriggerBehindTheWaitIsNot) {
+TEST(Rules, ATriggerAfterTheWaitIsNot) {
   const Report report = check_kernel_text(
       "  griddepcontrol.wait;\n  griddepcontrol.launch_dependents;\n  st.global.u32 [%rd2], "
       "%r1;\n");
@@ -113,11 +113,11 @@ TEST(Rules, AHandOverNeedsAFence) {
 }
 
 TEST(Rules, AHandOverByABulkCopyNeedsItsCompletionAndThenAFence) {
-  const auto produce = [](const std::string& behind) {
+  const auto produce = [](const std::string& after) {
     return verdicts(check_kernel_text(
         "  mov.u32 %r5, tile;\n  cp.async.bulk.global.shared::cta.bulk_group [%rd1], [%r5], 64;\n"
         "  cp.async.bulk.commit_group;\n" +
-            behind + "  griddepcontrol.launch_dependents;\n",
+            after + "  griddepcontrol.launch_dependents;\n",
         with_role("hands-over", false)));
   };
   const std::string fence = "  fence.acq_rel.gpu;\n";
@@ -143,7 +143,7 @@ TEST(Rules, OneWarpMustNotHandOverForTheOthers) {
   EXPECT_EQ(graver_than_note(produce("  bar.sync 0;\n")), Verdicts{});
 }
 
-TEST(Rules, ARemoteAccessNeedsAClusterBarrierBehindIt) {
+TEST(Rules, ARemoteAccessNeedsAClusterBarrierAfterIt) {
   const std::string access =
       "  mov.u32 %r5, tile;\n  mapa.shared::cluster.u32 %r6, %r5, %r1;\n"
       "  st.shared::cluster.u32 [%r6], %r1;\n";

@@ -157,7 +157,7 @@ void lower_atomic(const Context& x, size_t address) {
   if (touches_memory(atomic.action)) x.address(address);
 }
 
-// cp.async.*, cp.reduce.async.*: the two spaces stand in the opcode, destination first.
+// cp.async.*, cp.reduce.async.*: the opcode names both spaces, destination first.
 void lower_copy(const Context& x) {
   const tree::Opcode& opcode = x.opcode();
   Instruction& copy = x.instruction();

@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "check/analysis/control_flow.h"
+#include "check/lower/control_flow.h"
 #include "check/lower/sass/arithmetic.h"
 #include "check/lower/sass/memory.h"
 #include "check/lower/sass/operands.h"
@@ -178,7 +178,7 @@ class Lowering {
     for (const uint32_t one : targets->second) target(one);
   }
 
-  // Goes back to every call of the function that it stands in: the nearest call target above it.
+  // Goes back to every call of the function that it is in: the nearest call target above it.
   void lower_return(uint32_t position) {
     builder_.last().action = Action::kBranch;
     auto callee = returns_.upper_bound(position);

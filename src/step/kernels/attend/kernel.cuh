@@ -9,13 +9,14 @@
 #pragma once
 
 #include "cuda/tensor_core.cuh"
+#include "step/kernels/attend/plan.h"
 #include "step/kernels/attend/rows.cuh"
-#include "step/kernels/support/launch_scope.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace attend {
 
-inline constexpr int kHeads = 16;
+inline constexpr int kHeads = kAttendHeads;
 inline constexpr int kWarpColumns = kLatent / kWarps;
 inline constexpr int kSteps = kLatentRow / 16;
 
@@ -273,4 +274,4 @@ __global__ void __launch_bounds__(attend::kThreads)
   store_split(params, token, first_head, static_cast<int>(blockIdx.x), softmax, latents);
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -4,8 +4,9 @@
 #include "cuda/peers.cuh"
 #include "step/kernels/attend/params.h"
 #include "step/kernels/support/lanes.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace attend {
 
 inline constexpr int kWarps = 8;
@@ -123,4 +124,4 @@ class Rows<kRows, true> {
 };
 
 }  // namespace attend
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -14,8 +14,9 @@
 #include "cuda/radix.cuh"
 #include "step/kernels/experts/params.h"
 #include "step/kernels/support/lanes.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::experts {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts {
 
 // Off by up to two units in the last place. The exact division would branch for every score.
 __device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.0F, 1.0F + expf(-x)); }
@@ -138,4 +139,4 @@ __device__ __forceinline__ float choice_weight(const RouteParams& route, int tok
   return route.scaling * score / warp_sum(score);
 }
 
-}  // namespace slipstream::step::kernels::experts
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts

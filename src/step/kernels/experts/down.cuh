@@ -10,9 +10,9 @@
 
 #include "step/kernels/experts/multiply.cuh"
 #include "step/kernels/experts/plan.cuh"
-#include "step/kernels/support/launch_scope.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace experts {
 
 inline constexpr int kMaxDownWarps = 16;
@@ -35,7 +35,7 @@ template <int kTokenTiles>
 struct DownShared {
   uint64_t barriers[kMaxDownWarps][WeightRing::kMaxSlots];
   Plan<kTokenTiles> plan;
-  float weights[Plan<kTokenTiles>::kMaxRows];
+  float weights[Plan<kTokenTiles>::kPlanRows];
 };
 
 __device__ __forceinline__ const PackedMatrix& matrix_of(const DownLaunch& params, bool shared) {
@@ -397,4 +397,4 @@ __global__ void __launch_bounds__(experts::kMaxDownWarps * 32, 1)
   }
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -4,40 +4,31 @@
 #include "step/kernels/experts/down.cuh"
 #include "step/kernels/experts/launch.h"
 #include "step/kernels/experts/routed.cuh"
+#include "step/kernels/support/limits.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kRoutedDeclaration{
     .name = "routed_experts",
-    .symbol = "slipstream::step::kernels::routed_kernel",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::routed_kernel",
     .waits = true,
     .fields = kRoutedFields,
 };
 
 const pdl::KernelDeclaration kDownDeclaration{
     .name = "expert_down",
-    .symbol = "slipstream::step::kernels::down_kernel",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::down_kernel",
     .waits = true,
     .fields = kDownFields,
 };
 
 namespace {
 
-constexpr int kMaxSharedBytes = 227 * 1024;
 // Two slots per warp are enough on the way; the fewer copies the better.
 constexpr int kMaxSlots = 2;
 constexpr int kDownChunks = 2;
 // One token's rings leave room for a CTA of the next launch; more tokens need the throughput.
 constexpr int routed_chunks(int tokens) { return tokens == 1 ? 2 : 4; }
-
-int multiprocessors() {
-  int device = 0;
-  int count = 0;
-  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
-             "cudaDeviceGetAttribute");
-  return count;
-}
 
 // As many warps of at most `most` as share `parts` out evenly.
 int even_warps(int parts, int most) {
@@ -52,12 +43,12 @@ int two_partials(int warps, int tokens) {
 // Rings whose slots hold `chunks` chunks, a group of a bf16 matrix being two.
 RingShape plan_rings(bool is_fp8, int warps, int chunks, int other_bytes) {
   const int slot_bytes = chunks * kChunkBytes;
-  const int slots = (kMaxSharedBytes - other_bytes) / (warps * slot_bytes);
+  const int slots = (device_limits().shared_bytes - other_bytes) / (warps * slot_bytes);
   return {std::clamp(slots, 1, kMaxSlots), slot_bytes, is_fp8 ? chunks : chunks / 2};
 }
 
 bool fits(int warps, int chunks, int other_bytes) {
-  return other_bytes + warps * kMaxSlots * chunks * kChunkBytes <= kMaxSharedBytes;
+  return other_bytes + warps * kMaxSlots * chunks * kChunkBytes <= device_limits().shared_bytes;
 }
 
 size_t dynamic_bytes(const RingShape& ring, int warps, int other_bytes) {
@@ -81,11 +72,12 @@ void launch_routed_tiles(RoutedLaunch params, const pdl::LaunchOptions& options)
   const int most_experts = std::min(params.tokens * params.route.choices, params.route.experts);
   const auto kernel = staged ? routed_kernel<kTokenTiles, experts::StagedInput>
                              : routed_kernel<kTokenTiles, experts::DirectInput>;
-  pdl::launch(kRoutedDeclaration, kernel,
-              {.grid = dim3(std::min(multiprocessors(), most_experts * matrix.tile_count())),
-               .block = dim3(warps * 32),
-               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
-              options, params);
+  pdl::launch(
+      kRoutedDeclaration, kernel,
+      {.grid = dim3(std::min(device_limits().multiprocessors, most_experts * matrix.tile_count())),
+       .block = dim3(warps * 32),
+       .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
+      options, params);
 }
 
 template <int kTokenTiles>
@@ -106,7 +98,7 @@ void launch_down_tiles(DownLaunch params, const pdl::LaunchOptions& options) {
   const auto kernel = staged ? down_kernel<kTokenTiles, experts::StagedRows>
                              : down_kernel<kTokenTiles, experts::DirectRows>;
   pdl::launch(kDownDeclaration, kernel,
-              {.grid = dim3(std::min(multiprocessors(), params.down.tile_count())),
+              {.grid = dim3(std::min(device_limits().multiprocessors, params.down.tile_count())),
                .block = dim3(warps * 32),
                .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
               options, params);
@@ -128,4 +120,4 @@ void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
                      : launch_down_tiles<2>(params, options);
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

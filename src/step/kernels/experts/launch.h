@@ -1,9 +1,10 @@
 #pragma once
 
+#include "pdl/variant.h"
 #include "slipstream/launch.h"
 #include "step/kernels/experts/params.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kRoutedDeclaration;
 extern const pdl::KernelDeclaration kDownDeclaration;
@@ -11,4 +12,4 @@ extern const pdl::KernelDeclaration kDownDeclaration;
 void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options);
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

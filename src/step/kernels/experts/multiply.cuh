@@ -3,8 +3,9 @@
 
 #include "step/kernels/experts/operand.cuh"
 #include "step/kernels/experts/weight_ring.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::experts {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts {
 
 // Of 16 rows and 8 tokens per tile: rows lane / 4 and 8 more, tokens 2 (lane % 4) and the next.
 template <int kTokenTiles>
@@ -169,4 +170,4 @@ __device__ __forceinline__ void add_partials(const float* partials, int tokens, 
   }
 }
 
-}  // namespace slipstream::step::kernels::experts
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts

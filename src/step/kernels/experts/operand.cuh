@@ -5,8 +5,9 @@
 #include "cuda/tensor_core.cuh"
 #include "step/kernels/linear/params.h"
 #include "step/kernels/support/lanes.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::experts {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts {
 
 // 32 columns of one token as the tensor core's second operand.
 struct Operand {
@@ -177,4 +178,4 @@ __device__ __forceinline__ void quantize_units(const CodeUnits& target, int coun
   }
 }
 
-}  // namespace slipstream::step::kernels::experts
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts

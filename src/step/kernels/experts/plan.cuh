@@ -3,29 +3,30 @@
 #pragma once
 
 #include "step/kernels/experts/params.h"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::experts {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts {
 
 // Token t's i-th choice is row t * choices + i of everything that is made for chosen experts.
 template <int kTokenTiles>
 struct Plan {
   static constexpr int kTokens = kTokenTiles * 8;
-  static constexpr int kMaxRows = kTokens * kMaxChoices;
-  static constexpr int kMaxExperts = kMaxRows < kMaxExperts ? kMaxRows : kMaxExperts;
+  static constexpr int kPlanRows = kTokens * kMaxChoices;
+  static constexpr int kPlanExperts = kPlanRows < kMaxExperts ? kPlanRows : kMaxExperts;
 
-  uint16_t chosen[kMaxRows];  // experts
+  uint16_t chosen[kPlanRows];  // experts
   uint32_t set[kMaxExperts / 32];
-  int count;                            // distinct experts
-  uint16_t experts[kMaxExperts];        // in ascending order, of one token: in its own
-  uint32_t takers[kMaxExperts];         // tokens as bits
-  uint16_t rows[kMaxExperts][kTokens];  // of the takers, 0 of the others
+  int count;                                  // distinct experts
+  uint16_t experts[kPlanExperts];        // in ascending order, of one token: in its own
+  uint32_t takers[kPlanExperts];         // tokens as bits
+  uint16_t rows[kPlanExperts][kTokens];  // of the takers, 0 of the others
 
   __device__ void clear() {
     const int threads = static_cast<int>(blockDim.x);
     for (int i = threadIdx.x; i < kMaxExperts / 32; i += threads) set[i] = 0;
-    for (int i = threadIdx.x; i < kMaxExperts; i += threads) takers[i] = 0;
+    for (int i = threadIdx.x; i < kPlanExperts; i += threads) takers[i] = 0;
     auto* const words = reinterpret_cast<uint32_t*>(&rows[0][0]);
-    for (int i = threadIdx.x; i < kMaxExperts * kTokens / 2; i += threads) words[i] = 0;
+    for (int i = threadIdx.x; i < kPlanExperts * kTokens / 2; i += threads) words[i] = 0;
   }
 
   // Enters the expert of a row.
@@ -76,4 +77,4 @@ struct Plan {
   }
 };
 
-}  // namespace slipstream::step::kernels::experts
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts

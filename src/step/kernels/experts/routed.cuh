@@ -11,9 +11,9 @@
 #include "step/kernels/experts/choice.cuh"
 #include "step/kernels/experts/multiply.cuh"
 #include "step/kernels/experts/plan.cuh"
-#include "step/kernels/support/launch_scope.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace experts {
 
 inline constexpr int kMaxRoutedWarps = 8;
@@ -341,4 +341,4 @@ __global__ void __launch_bounds__(experts::kMaxRoutedWarps * 32, 2)
   }
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

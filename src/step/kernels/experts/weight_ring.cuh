@@ -5,8 +5,9 @@
 
 #include "cuda/cluster.cuh"
 #include "step/kernels/linear/params.h"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::experts {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts {
 
 // Neighboring groups of 128 columns of a tile.
 struct Piece {
@@ -74,4 +75,4 @@ class WeightRing {
   uint32_t phase_ = 0;
 };
 
-}  // namespace slipstream::step::kernels::experts
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts

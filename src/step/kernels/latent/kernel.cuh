@@ -6,8 +6,9 @@
 
 #include "step/kernels/latent/params.h"
 #include "step/kernels/linear/kernel.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace latent {
 
 inline constexpr int kLaneLatents = kLatent / 32;
@@ -131,4 +132,4 @@ __global__ void __launch_bounds__(kThreads, 2)
   }
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

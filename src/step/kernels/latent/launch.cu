@@ -2,17 +2,17 @@
 #include "step/kernels/latent/launch.h"
 #include "step/kernels/linear/launch.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kLatentDeclaration{
     .name = "project_latent",
-    .symbol = "slipstream::step::kernels::latent_kernel",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::latent_kernel",
     .waits = true,
     .fields = kLatentFields,
 };
 
 void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
-  const LinearShape shape = plan_linear(params.linear);
+  const LinearShape shape = plan_linear(params.linear, device_limits());
   const auto kernel = params.linear.tokens <= 8 ? latent_kernel<1> : latent_kernel<2>;
   const int cluster = shape.cluster_ctas;
   const int cache_ctas = (params.linear.tokens + cluster - 1) / cluster * cluster;
@@ -24,4 +24,4 @@ void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
               options, params);
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

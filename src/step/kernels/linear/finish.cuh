@@ -5,8 +5,9 @@
 
 #include "cuda/cluster.cuh"
 #include "step/kernels/linear/work.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 class Finisher {
  public:
@@ -103,4 +104,4 @@ class Finisher {
   uint64_t* sums_arrived_;
 };
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

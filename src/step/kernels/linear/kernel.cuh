@@ -25,9 +25,9 @@
 #include "step/kernels/linear/weight_ring.cuh"
 #include "step/kernels/linear/work.cuh"
 #include "step/kernels/support/lanes.cuh"
-#include "step/kernels/support/launch_scope.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 struct LinearShared {
   uint64_t barriers[kWarps][WeightRing::kMaxSlots];
@@ -241,4 +241,4 @@ __global__ void __launch_bounds__(kThreads, 2)
                                     memory, shared);
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -1,25 +1,28 @@
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kNormLinearDeclaration{
     .name = "norm_linear",
-    .symbol = "slipstream::step::kernels::linear_kernel<slipstream::step::kernels::NormSource",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+              "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::NormSource",
     .waits = true,
     .fields = kNormLinearFields,
 };
 
 const pdl::KernelDeclaration kPlainLinearDeclaration{
     .name = "plain_linear",
-    .symbol = "slipstream::step::kernels::linear_kernel<slipstream::step::kernels::PlainSource",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+              "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PlainSource",
     .waits = true,
     .fields = kPlainLinearFields,
 };
 
 const pdl::KernelDeclaration kSiluLinearDeclaration{
     .name = "silu_linear",
-    .symbol = "slipstream::step::kernels::linear_kernel<slipstream::step::kernels::SiluSource",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+              "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::SiluSource",
     .waits = true,
     .fields = kSiluLinearFields,
 };
@@ -29,7 +32,7 @@ namespace {
 template <class Source>
 void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
-  const LinearShape shape = plan_linear(params.linear);
+  const LinearShape shape = plan_linear(params.linear, device_limits());
   const auto kernel =
       params.linear.tokens <= 8 ? linear_kernel<Source, 1> : linear_kernel<Source, 2>;
   pdl::launch(declaration, kernel,
@@ -54,4 +57,4 @@ void launch_silu_linear(LinearLaunch<SiluInput> params, const pdl::LaunchOptions
   launch<SiluSource>(kSiluLinearDeclaration, params, options);
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -1,11 +1,12 @@
 // Launches of the plain matrix products.
 #pragma once
 
+#include "pdl/variant.h"
 #include "slipstream/launch.h"
 #include "step/kernels/linear/params.h"
 #include "step/kernels/linear/plan.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kNormLinearDeclaration;
 extern const pdl::KernelDeclaration kPlainLinearDeclaration;
@@ -16,4 +17,4 @@ void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options);
 void launch_silu_linear(LinearLaunch<SiluInput> params, const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -11,8 +11,9 @@
 #include "step/kernels/linear/params.h"
 #include "step/kernels/linear/sources.cuh"
 #include "step/kernels/support/lanes.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 inline constexpr int kGroupLanes = kGroup / 8;  // hold a group, eight columns each
 
@@ -74,4 +75,4 @@ class Operands {
   float* scales_;
 };
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -7,20 +7,6 @@
 namespace slipstream::step::kernels {
 namespace {
 
-// What an H200's 132 SMs hold at once at one CTA per SM: some of its groups of SMs have an odd
-// number left over.
-constexpr int most_clusters(int cluster_ctas) {
-  switch (cluster_ctas) {
-    case 1:
-      return 132;
-    case 2:
-      return 66;
-    case 4:
-      return 31;
-    default:
-      return 15;
-  }
-}
 // Leaves room for a second CTA on an SM: the next kernel's, whose weights arrive while this one
 // multiplies. Static shared memory and what the system takes of each CTA are not in it.
 constexpr int kSharedBytes = 110 * 1024;
@@ -131,11 +117,12 @@ LinearMemory lay_out(const LinearParams& params, const Largest& largest, int rin
   return memory;
 }
 
-Largest share_out(LinearParams& params, int cluster_ctas) {
+Largest share_out(LinearParams& params, const DeviceLimits& limits, int cluster_ctas) {
   params.cluster_ctas = cluster_ctas;
   params.cluster_shift = std::countr_zero(static_cast<unsigned>(cluster_ctas));
   params.token_shift = static_cast<int>(std::bit_width(static_cast<unsigned>(params.tokens - 1)));
-  params.clusters = std::min(most_clusters(cluster_ctas), params.tile_count());
+  params.clusters =
+      std::min({limits.max_clusters(cluster_ctas), kMaxClusters, params.tile_count()});
   deal_tiles(params);
   const Largest largest = largest_cta(params);
   const int room = (kSharedBytes - lay_out(params, largest, 0).bytes) / (kWarps * kChunkBytes);
@@ -145,8 +132,8 @@ Largest share_out(LinearParams& params, int cluster_ctas) {
 }
 
 // In chunks that the busiest SM could have loaded meanwhile.
-int cost(LinearParams params, int cluster_ctas) {
-  const Largest largest = share_out(params, cluster_ctas);
+int cost(LinearParams params, const DeviceLimits& limits, int cluster_ctas) {
+  const Largest largest = share_out(params, limits, cluster_ctas);
   const int groups = ceil_div(params.groups(), cluster_ctas);
   const int activations = params.tokens * groups * kGroup * 2 / kChunkBytes;
   const int crowding = std::max(params.memory.bytes - kSharedBytes, 0) / kChunkBytes * kWarps;
@@ -160,23 +147,23 @@ LinearShape shape_of(const LinearParams& params) {
 
 }  // namespace
 
-LinearShape plan_linear(LinearParams& params, int cluster_ctas) {
-  share_out(params, cluster_ctas);
+LinearShape plan_linear(LinearParams& params, const DeviceLimits& limits, int cluster_ctas) {
+  share_out(params, limits, cluster_ctas);
   return shape_of(params);
 }
 
-LinearShape plan_linear(LinearParams& params) {
+LinearShape plan_linear(LinearParams& params, const DeviceLimits& limits) {
   if (params.clusters > 0) return shape_of(params);
   int best = 1;
   int least = std::numeric_limits<int>::max();
   for (int cluster_ctas = 1; cluster_ctas <= std::min(kMaxClusterCtas, params.groups());
        cluster_ctas *= 2) {
-    const int candidate = cost(params, cluster_ctas);
+    const int candidate = cost(params, limits, cluster_ctas);
     if (candidate >= least) continue;
     least = candidate;
     best = cluster_ctas;
   }
-  return plan_linear(params, best);
+  return plan_linear(params, limits, best);
 }
 
 }  // namespace slipstream::step::kernels

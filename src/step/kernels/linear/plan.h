@@ -2,6 +2,7 @@
 #pragma once
 
 #include "step/kernels/linear/params.h"
+#include "step/kernels/support/limits.h"
 
 namespace slipstream::step::kernels {
 
@@ -14,8 +15,9 @@ struct LinearShape {
 
 // Decides how many CTAs share the columns out and which tiles they take, and says so in `params`;
 // a launch that was planned already keeps its plan.
-[[nodiscard]] LinearShape plan_linear(LinearParams& params);
+[[nodiscard]] LinearShape plan_linear(LinearParams& params, const DeviceLimits& limits);
 // The same with so many CTAs per cluster: 1, 2, 4 or 8, and not more than groups of columns.
-[[nodiscard]] LinearShape plan_linear(LinearParams& params, int cluster_ctas);
+[[nodiscard]] LinearShape plan_linear(LinearParams& params, const DeviceLimits& limits,
+                                      int cluster_ctas);
 
 }  // namespace slipstream::step::kernels

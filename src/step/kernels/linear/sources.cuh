@@ -5,8 +5,9 @@
 
 #include "step/kernels/linear/params.h"
 #include "step/kernels/support/lanes.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 using Eight = float[8];
 
@@ -130,4 +131,4 @@ class SiluSource {
   const Input& input_;
 };
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -13,8 +13,9 @@
 #include "step/kernels/linear/operands.cuh"
 #include "step/kernels/linear/sources.cuh"
 #include "step/kernels/linear/work.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 inline constexpr int kThreads = kWarps * 32;
 
@@ -174,4 +175,4 @@ class Stager {
   Eight values_ = {};
 };
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -3,8 +3,9 @@
 
 #include "cuda/cluster.cuh"
 #include "step/kernels/linear/params.h"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 class WeightRing {
  public:
@@ -61,4 +62,4 @@ class WeightRing {
   uint32_t phase_ = 0;
 };
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

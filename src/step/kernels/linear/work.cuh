@@ -10,8 +10,9 @@
 #include "step/kernels/linear/params.h"
 #include "step/kernels/linear/weight_ring.cuh"
 #include "step/kernels/support/lanes.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 // The weights of one CTA.
 struct CtaWork {
@@ -208,4 +209,4 @@ __device__ __forceinline__ void copy_scales(const Piece* pieces, const WarpRun& 
   }
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -12,9 +12,9 @@
 #include "model/random.h"
 #include "step/kernels/sample/params.h"
 #include "step/kernels/support/lanes.cuh"
-#include "step/kernels/support/launch_scope.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 inline constexpr int kSampleThreads = 512;
 
@@ -143,4 +143,4 @@ __global__ void __launch_bounds__(kSampleThreads)
   params.rows.get()[index] = row;
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

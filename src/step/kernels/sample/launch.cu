@@ -1,11 +1,11 @@
 #include "step/kernels/sample/kernel.cuh"
 #include "step/kernels/sample/launch.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kSampleDeclaration{
     .name = "sample",
-    .symbol = "slipstream::step::kernels::sample_kernel",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::sample_kernel",
     .waits = true,
     .fields = kSampleFields,
 };
@@ -15,4 +15,4 @@ void launch_sample(const SampleParams& params, const pdl::LaunchOptions& options
               {.grid = dim3(params.tokens), .block = dim3(kSampleThreads)}, options, params);
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -1,13 +1,14 @@
 #pragma once
 
+#include "pdl/variant.h"
 #include "slipstream/launch.h"
 #include "step/kernels/sample/params.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kSampleDeclaration;
 
 // The token behind each row; the rows become the next step's.
 void launch_sample(const SampleParams& params, const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

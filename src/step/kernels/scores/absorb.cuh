@@ -4,9 +4,10 @@
 
 #include "step/kernels/scores/params.h"
 #include "step/kernels/support/lanes.cuh"
+#include "step/kernels/support/variant.cuh"
 #include "step/kernels/support/weight_chunk.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace scores {
 
 inline constexpr int kMaxChunks = 4;  // of 256 columns
@@ -67,4 +68,4 @@ __device__ __forceinline__ void absorb_tile(const AbsorbParams& params, int toke
 }
 
 }  // namespace scores
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

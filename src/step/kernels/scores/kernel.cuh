@@ -9,9 +9,9 @@
 
 #include "step/kernels/scores/absorb.cuh"
 #include "step/kernels/scores/pages.cuh"
-#include "step/kernels/support/launch_scope.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace scores {
 
 // Pages of all tokens before and with lane's token, and its place.
@@ -96,4 +96,4 @@ __global__ void __launch_bounds__(scores::kThreads, 2)
                                   *reinterpret_cast<scores::Shared*>(dynamic));
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

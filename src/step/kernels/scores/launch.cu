@@ -3,11 +3,11 @@
 #include "step/kernels/scores/kernel.cuh"
 #include "step/kernels/scores/launch.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kScoreDeclaration{
     .name = "score_keys",
-    .symbol = "slipstream::step::kernels::score_kernel",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::score_kernel",
     .waits = true,
     .fields = kScoreFields,
 };
@@ -35,4 +35,4 @@ void launch_scores(ScoreLaunch params, const pdl::LaunchOptions& options) {
       options, params);
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

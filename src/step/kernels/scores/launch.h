@@ -1,13 +1,14 @@
 #pragma once
 
+#include "pdl/variant.h"
 #include "slipstream/launch.h"
 #include "step/kernels/scores/params.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kScoreDeclaration;
 
 // q absorb (W_UK), and index scores where score.heads is not 0.
 void launch_scores(ScoreLaunch params, const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

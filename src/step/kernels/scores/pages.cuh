@@ -7,8 +7,9 @@
 
 #include "cuda/peers.cuh"
 #include "step/kernels/scores/queries.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace scores {
 
 inline constexpr int kStages = 4;
@@ -204,4 +205,4 @@ __device__ __forceinline__ void score_pages(const ScoreParams& params, const Pag
 }
 
 }  // namespace scores
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -10,8 +10,9 @@
 #include "cuda/tensor_core.cuh"
 #include "step/kernels/scores/params.h"
 #include "step/kernels/support/lanes.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace scores {
 
 inline constexpr int kWarps = 8;
@@ -192,4 +193,4 @@ __device__ __forceinline__ void prepare_queries(const ScoreParams& params, int t
 }
 
 }  // namespace scores
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

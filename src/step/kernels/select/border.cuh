@@ -2,8 +2,9 @@
 #pragma once
 
 #include "step/kernels/select/candidates.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace select {
 
 // This CTA's histogram of the even split, which is zero before, and its groups' sums.
@@ -153,4 +154,4 @@ __device__ __forceinline__ void find_border(const Slice& slice, const Peers& pee
 }
 
 }  // namespace select
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

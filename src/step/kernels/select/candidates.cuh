@@ -2,8 +2,9 @@
 #pragma once
 
 #include "step/kernels/select/slice.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace select {
 
 inline constexpr int kBins = 2048;
@@ -210,4 +211,4 @@ __device__ __forceinline__ void find_bin(uint32_t wanted, const Peers& peers,
 }
 
 }  // namespace select
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

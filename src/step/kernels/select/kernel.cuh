@@ -12,9 +12,9 @@
 #pragma once
 
 #include "step/kernels/select/border.cuh"
-#include "step/kernels/support/launch_scope.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace select {
 
 // Writes the slots of the slice's keys that rank at or above the border, behind those of the
@@ -82,4 +82,4 @@ __global__ void __launch_bounds__(kSelectThreads)
   write_list(slice, shared, params.lists.get() + token * params.index_topk);
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

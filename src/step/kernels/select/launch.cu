@@ -4,10 +4,10 @@
 #include "step/kernels/select/kernel.cuh"
 #include "step/kernels/select/launch.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 const pdl::KernelDeclaration kSelectDeclaration{
     .name = "select_keys",
-    .symbol = "slipstream::step::kernels::select_kernel",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::select_kernel",
     .waits = true,
     .fields = kSelectFields,
 };
@@ -36,4 +36,4 @@ void launch_select(const SelectParams& params, const pdl::LaunchOptions& options
               options, params);
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -5,8 +5,9 @@
 #include "cuda/radix.cuh"
 #include "step/kernels/select/params.h"
 #include "step/kernels/support/lanes.cuh"
+#include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 inline constexpr int kSelectThreads = 512;
 inline constexpr int kSelectWarps = kSelectThreads / 32;
@@ -104,4 +105,4 @@ __device__ __forceinline__ int slot_of(const Slice& slice, int position) {
 }
 
 }  // namespace select
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

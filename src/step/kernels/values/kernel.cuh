@@ -10,11 +10,11 @@
 #include "cuda/peers.cuh"
 #include "step/kernels/attend/params.h"
 #include "step/kernels/support/lanes.cuh"
-#include "step/kernels/support/launch_scope.cuh"
+#include "step/kernels/support/variant.cuh"
 #include "step/kernels/support/weight_chunk.cuh"
 #include "step/kernels/values/params.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace values {
 
 inline constexpr int kSliceColumns = 4 * kChunkColumns;
@@ -183,4 +183,4 @@ __global__ void __launch_bounds__(values::kThreads)
       __float2bfloat16_rn(sum);
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -1,11 +1,11 @@
 #include "step/kernels/values/kernel.cuh"
 #include "step/kernels/values/launch.h"
 
-namespace slipstream::step::kernels {
+namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kValuesDeclaration{
     .name = "project_values",
-    .symbol = "slipstream::step::kernels::values_kernel",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::values_kernel",
     .waits = true,
     .fields = kValuesFields,
 };
@@ -21,4 +21,4 @@ void launch_values(const ValuesParams& params, const pdl::LaunchOptions& options
               options, params);
 }
 
-}  // namespace slipstream::step::kernels
+}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -1,5 +1,5 @@
 // https://github.com/Dao-AILab/quack/issues/206: the loading warp waits; the warps that compute
-// read the cumulative sequence lengths without being ordered behind it.
+// read the cumulative sequence lengths without being ordered after it.
 #include "chain.cuh"
 
 constexpr int kWarp = 32;

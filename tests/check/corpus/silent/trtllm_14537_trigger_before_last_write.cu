@@ -1,5 +1,5 @@
 // https://github.com/NVIDIA/TensorRT-LLM/pull/14537, also cudnn-frontend #856 and others: a trigger
-// in front of the last write was taken for a race. It publishes nothing and need not.
+// before the last write was taken for a race. It publishes nothing and need not.
 #include "chain.cuh"
 
 constexpr int kWarp = 32;

@@ -1,0 +1,27 @@
+// What a run of the static check found.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "check/findings/finding.h"
+
+namespace slipstream::check {
+
+// Something that could not be analyzed.
+struct Problem {
+  std::string file;
+  std::string what;
+};
+
+struct Report {
+  std::vector<Finding> findings;  // gravest first
+  std::vector<Problem> problems;
+  size_t files = 0;
+  size_t images = 0;
+  size_t kernels = 0;
+  size_t waiting_kernels = 0;
+};
+
+}  // namespace slipstream::check

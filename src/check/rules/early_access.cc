@@ -1,0 +1,73 @@
+#include "check/rules/early_access.h"
+
+namespace slipstream::check {
+
+std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subject) {
+  switch (code.role_of(subject)) {
+    case Role::kConstant:
+    case Role::kPrivate:
+    case Role::kHandedOver:
+      return std::nullopt;
+    case Role::kProduced:
+    case Role::kWritten:
+    case Role::kHandsOver:
+      return Judgement{Severity::kError, Certainty::kProven, "and an earlier kernel produces it"};
+    case Role::kUnknown:
+      break;
+  }
+  if (code.writes(subject)) {
+    return Judgement{Severity::kError, Certainty::kLikely,
+                     "and this kernel writes there too, so it is not constant"};
+  }
+  if (code.is_declared_mutable(subject)) {
+    return Judgement{Severity::kError, Certainty::kLikely,
+                     "which is safe only if it is constant, and its type does not say so"};
+  }
+  return Judgement{Severity::kWarning, Certainty::kDependsOnCaller,
+                   "which is safe only if it is constant"};
+}
+
+std::optional<Judgement> judge_write(const KernelCode& code, const Subject& subject) {
+  switch (code.role_of(subject)) {
+    case Role::kPrivate:
+      return std::nullopt;
+    case Role::kUnknown:
+    case Role::kConstant:
+      return Judgement{Severity::kError, Certainty::kLikely,
+                       "while an earlier kernel may still read or write it"};
+    default:
+      return Judgement{Severity::kError, Certainty::kProven,
+                       "while an earlier kernel may still read or write it"};
+  }
+}
+
+bool may_overlap(const KernelCode& code) {
+  return code.pdl() != false && (code.ordering().has_wait || code.pdl() == true);
+}
+
+std::vector<EarlyAccess> early_accesses(const KernelCode& code) {
+  std::vector<EarlyAccess> result;
+  if (!may_overlap(code)) return result;
+  const auto& instructions = code.function().instructions;
+  for (uint32_t i = 0; i < instructions.size(); ++i) {
+    const Action action = instructions[i].action;
+    if (!touches_memory(action) || !code.ordering().reachable_before(i)) continue;
+    Subject subject = code.subject_of(i);
+    if (subject.origins.empty()) continue;
+    const bool by_every_thread = code.ordering().before[i].count() == code.ordering().roles.size();
+    result.push_back({i, std::move(subject), writes_memory(action), by_every_thread});
+  }
+  return result;
+}
+
+void report_early_access(const KernelCode& code, const EarlyAccess& access, Rule rule,
+                         const Judgement& judgement, std::string message, FindingList& findings) {
+  Finding finding = new_finding(code, rule, judgement.severity, judgement.certainty);
+  finding.subject = code.describe(access.subject);
+  finding.threads = code.ordering().describe(code.ordering().before[access.instruction]);
+  finding.message = std::move(message);
+  finding.path = code.path_to(access.instruction);
+  findings.add(std::move(finding), code.place_of(access.instruction), code.image());
+}
+
+}  // namespace slipstream::check

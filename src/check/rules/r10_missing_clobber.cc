@@ -1,0 +1,98 @@
+#include <algorithm>
+
+#include "check/rules/rules.h"
+
+namespace slipstream::check {
+namespace {
+
+constexpr std::string_view kWait = "griddepcontrol.wait";
+
+uint32_t line_at(std::string_view source, size_t position) {
+  const auto before = source.substr(0, position);
+  return static_cast<uint32_t>(1 + std::count(before.begin(), before.end(), '\n'));
+}
+
+// The text between the parentheses of the asm statement around `position`, or nothing.
+std::string_view asm_statement(std::string_view source, size_t position) {
+  const size_t keyword = source.rfind("asm", position);
+  if (keyword == std::string_view::npos) return {};
+  const size_t open = source.find('(', keyword);
+  if (open == std::string_view::npos || open > position) return {};
+  const std::string_view between = source.substr(keyword, position - keyword);
+  if (between.find(';') != std::string_view::npos) return {};
+  int depth = 0;
+  bool in_text = false;
+  for (size_t i = open; i < source.size(); ++i) {
+    const char c = source[i];
+    if (c == '"' && source[i - 1] != '\\') in_text = !in_text;
+    if (in_text) continue;
+    if (c == '(') ++depth;
+    if (c == ')' && --depth == 0) return source.substr(open, i - open);
+  }
+  return {};
+}
+
+bool is_commented(std::string_view source, size_t position) {
+  const size_t line = source.rfind('\n', position) + 1;  // npos + 1 is 0
+  return source.substr(line, position - line).find("//") != std::string_view::npos;
+}
+
+std::vector<Finding> check(std::string_view source, const std::string& name) {
+  std::vector<Finding> findings;
+  for (size_t at = source.find(kWait); at != std::string_view::npos;
+       at = source.find(kWait, at + kWait.size())) {
+    const std::string_view statement = asm_statement(source, at);
+    if (statement.empty() || is_commented(source, at)) continue;
+    if (statement.find("\"memory\"") != std::string_view::npos) continue;
+    Finding finding;
+    finding.rule = Rule::kMissingClobber;
+    finding.severity = Severity::kWarning;
+    finding.certainty = Certainty::kProven;
+    finding.kernel = name;
+    finding.message =
+        "Waits in inline assembly that does not clobber memory: the compiler may move reads and "
+        "writes over it";
+    finding.places.push_back(
+        {.file = name, .line = line_at(source, at), .inlined_at = {}, .code = {}});
+    finding.images.emplace_back("source");
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+}  // namespace
+
+const RuleInfo kMissingClobber = {
+    .rule = Rule::kMissingClobber,
+    .id = "R10",
+    .file = "r10_missing_clobber",
+    .title = "inline assembly of the wait has no \"memory\" clobber",
+    .severity = "warning",
+    .in_ptx = "in sources",
+    .in_sass = "",
+    .reason = R"(
+Without the clobber the compiler takes the statement for one that touches no memory, and may move
+reads and writes of memory over it. What it makes of the source today may happen to be right. The
+compiled code does not show what the compiler was told, so this rule reads `.cu` files and headers.
+)",
+    .mend =
+        "Write asm volatile(\"griddepcontrol.wait;\" ::: \"memory\"), or call "
+        "cudaGridDependencySynchronize().",
+    .example = {.wrong = R"(
+__global__ void scale(const float* in, float* out) {
+  asm volatile("griddepcontrol.wait;");
+  out[threadIdx.x] = 2.0F * in[threadIdx.x];
+}
+)",
+                .right = R"(
+__global__ void scale(const float* in, float* out) {
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+  out[threadIdx.x] = 2.0F * in[threadIdx.x];
+}
+)",
+                .launches = ""},
+    .corpus = "flashinfer_2558_missing_clobber",
+    .check_source = &check,
+};
+
+}  // namespace slipstream::check

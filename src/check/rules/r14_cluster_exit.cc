@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+
+#include "check/rules/forward_search.h"
+#include "check/rules/rules.h"
+
+namespace slipstream::check {
+namespace {
+
+// An exit that a thread may reach after a remote access without a cluster barrier, or kNone.
+// What an mbarrier of the receiver counts may also be waited for there.
+uint32_t exit_without_barrier(const KernelCode& code, uint32_t access) {
+  const auto& instructions = code.function().instructions;
+  const bool counted = instructions[access].synchronizing;
+  uint32_t exit = kNone;
+  ForwardSearch(code).run(
+      access,
+      [&](uint32_t i) {
+        return instructions[i].action == Action::kClusterWait ||
+               (counted && instructions[i].action == Action::kMbarrierWait);
+      },
+      [&](uint32_t i) {
+        if (instructions[i].action == Action::kExit) exit = i;
+        return exit != kNone;
+      });
+  return exit;
+}
+
+void check_code(const KernelCode& code, FindingList& findings) {
+  const auto& instructions = code.function().instructions;
+  for (uint32_t i = 0; i < instructions.size(); ++i) {
+    if (instructions[i].action != Action::kRemoteShared) continue;
+    const uint32_t exit = exit_without_barrier(code, i);
+    if (exit == kNone) continue;
+    Finding finding = new_finding(code, Rule::kClusterExit, Severity::kWarning, Certainty::kLikely);
+    finding.threads = "every thread";
+    finding.message = fmt::format(
+        "Touches another CTA's shared memory and may exit (at {}) without a cluster barrier after "
+        "it: the CTA whose memory it is may be gone",
+        code.place_of(exit).text());
+    findings.add(std::move(finding), code.place_of(i), code.image());
+  }
+}
+
+void check(const KernelForms& forms, FindingList& findings) {
+  for (const KernelCode* code : forms.judged()) check_code(*code, findings);
+}
+
+}  // namespace
+
+const RuleInfo kClusterExit = {
+    .rule = Rule::kClusterExit,
+    .id = "R14",
+    .file = "r14_cluster_exit",
+    .title = "a CTA may exit while its cluster still uses its shared memory",
+    .severity = "warning",
+    .in_ptx = "yes",
+    .in_sass = "bulk copies and `st.async` only",
+    .reason = R"(
+Shared memory lives as long as its CTA. A CTA that has written to a peer, or read from one, must
+know that the peer is still there; a cluster barrier after the last such access is how it knows.
+What an mbarrier of the receiver counts may be waited for there instead. This concerns every kernel
+with clusters, with PDL or without.
+)",
+    .mend = "End every path with a cluster barrier after the last remote access.",
+    .example = {.wrong = R"(
+__global__ void __cluster_dims__(2) exchange(float* out) {
+  __shared__ float received;
+  float* peer = static_cast<float*>(__cluster_map_shared_rank(&received, 1U - __clusterRelativeBlockRank()));
+  *peer = out[blockIdx.x];
+}
+)",
+                .right = R"(
+__global__ void __cluster_dims__(2) exchange(float* out) {
+  __shared__ float received;
+  float* peer = static_cast<float*>(__cluster_map_shared_rank(&received, 1U - __clusterRelativeBlockRank()));
+  *peer = out[blockIdx.x];
+  __cluster_barrier_arrive();
+  __cluster_barrier_wait();
+}
+)",
+                .launches = ""},
+    .corpus = "sglang_32954_cluster_exit",
+    .check = &check,
+};
+
+}  // namespace slipstream::check

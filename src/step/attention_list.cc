@@ -1,0 +1,289 @@
+// The launches of a layer's attention.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "step/launch_parts.h"
+#include "step/layer_list.h"
+
+namespace slipstream::step {
+
+using kernels::kPageSize;
+
+StepLaunch LayerList::project_hidden() const {
+  StepLaunch launch = record(
+      Stage::kHidden, has_indexer() ? "norm_linear: q_a kv_a wk w" : "norm_linear: q_a kv_a");
+  launch.constants = {buffer("q_a", weights_.q_a), buffer("kv_a", weights_.kv_a),
+                      buffer("input_norm", weights_.input_norm)};
+  launch.writes = {buffer("middle_residual", workspace_.middle_residual),
+                   buffer("q_latent", workspace_.q_latent), buffer("kv", workspace_.kv)};
+  if (stream_ == Stream::kEmbedding) {
+    launch.constants.push_back(buffer("embedding", parts_.weights.embedding()));
+    launch.reads = {buffer("rows", workspace_.rows)};
+  } else {
+    launch.reads = {buffer("residual", workspace_.residual)};
+  }
+  if (stream_ == Stream::kResidualAndDelta) launch.reads.push_back(parts_.exchange.summed_buffer());
+  if (has_indexer()) {
+    launch.constants.push_back(buffer("indexer.wk", weights_.indexer.wk));
+    launch.constants.push_back(buffer("indexer.weights_proj", weights_.indexer.weights_proj));
+    launch.writes.push_back(buffer("index_key", workspace_.index_key));
+    launch.writes.push_back(buffer("head_weights", workspace_.head_weights));
+  }
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const LayerWeights& w = list.weights_;
+    const double bytes = bytes_of(w.q_a) + bytes_of(w.kv_a) +
+                         activations(load, 3 * list.config_.hidden_size + w.q_a.rows + w.kv_a.rows);
+    if (!list.has_indexer()) return bytes;
+    return bytes + bytes_of(w.indexer.wk) + bytes_of(w.indexer.weights_proj) +
+           activations(load, w.indexer.wk.rows) + activations(load, w.indexer.weights_proj.rows, 4);
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    const Workspace& workspace = list.workspace_;
+    const LayerWeights& w = list.weights_;
+    kernels::LinearLaunch<kernels::NormInput> params{list.linear(tokens), {}};
+    add_segment(params.linear, w.q_a, workspace.q_latent.data());
+    add_segment(params.linear, w.kv_a, workspace.kv.data());
+    if (list.has_indexer()) {
+      add_segment(params.linear, w.indexer.wk, workspace.index_key.data());
+      add_segment(params.linear, w.indexer.weights_proj, workspace.head_weights.data());
+    }
+    params.input = {.rows = workspace.residual.read(),
+                    .stride = list.config_.hidden_size,
+                    .gamma = w.input_norm,
+                    .columns = list.config_.hidden_size,
+                    .eps = list.config_.rms_norm_eps,
+                    .sum = workspace.middle_residual.produced()};
+    if (list.stream_ == Stream::kEmbedding) {
+      params.input.embedding = list.parts_.weights.embedding();
+      params.input.step = workspace.rows.read();
+    }
+    if (list.stream_ == Stream::kResidualAndDelta) {
+      params.input.delta = list.parts_.exchange.summed().rows;
+    }
+    list.parts_.kernels.norm_linear(params, options);
+  };
+  return launch;
+}
+
+StepLaunch LayerList::project_latent() const {
+  StepLaunch launch =
+      record(Stage::kLatent, has_indexer() ? "project_latent: q_b wq_b" : "project_latent: q_b");
+  launch.constants = {buffer("q_b", weights_.q_b), buffer("q_a_norm", weights_.q_a_norm),
+                      buffer("kv_a_norm", weights_.kv_a_norm), buffer("rope", workspace_.rope)};
+  launch.reads = {buffer("q_latent", workspace_.q_latent), buffer("kv", workspace_.kv),
+                  buffer("rows", workspace_.rows), buffer("pages", workspace_.pages)};
+  launch.writes = {buffer("q", workspace_.q), buffer("latent_cache", cache_.latent)};
+  if (has_indexer()) {
+    launch.constants.push_back(buffer("indexer.wq_b", weights_.indexer.wq_b));
+    launch.constants.push_back(buffer("indexer.k_norm.weight", weights_.indexer.k_norm_weight));
+    launch.constants.push_back(buffer("indexer.k_norm.bias", weights_.indexer.k_norm_bias));
+    launch.reads.push_back(buffer("index_key", workspace_.index_key));
+    launch.writes.push_back(buffer("index_q", workspace_.index_q));
+    launch.writes.push_back(buffer("index_cache", cache_.index_keys));
+  }
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const LayerWeights& w = list.weights_;
+    const double bytes = bytes_of(w.q_b) +
+                         activations(load, w.q_b.columns + w.q_b.rows + w.kv_a.rows) +
+                         activations(load, list.latent_row_bytes(), 1);
+    if (!list.has_indexer()) return bytes;
+    return bytes + bytes_of(w.indexer.wq_b) + activations(load, w.indexer.wq_b.rows) +
+           activations(load, 3 * kernels::kIndexWidth + 4, 1);
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    const model::ModelConfig& config = list.config_;
+    const Workspace& workspace = list.workspace_;
+    const LayerWeights& w = list.weights_;
+    kernels::LatentLaunch params{list.linear(tokens), {}, {}};
+    add_segment(params.linear, w.q_b, workspace.q.data());
+    params.input = {.rows = workspace.q_latent.read(),
+                    .stride = config.q_lora_rank,
+                    .gamma = w.q_a_norm,
+                    .columns = config.q_lora_rank,
+                    .eps = config.lora_norm_eps};
+    kernels::CacheWriteParams& cache = params.cache;
+    cache.kv = workspace.kv.read();
+    cache.kv_gamma = w.kv_a_norm;
+    cache.kv_eps = config.lora_norm_eps;
+    cache.rope = {workspace.rope.data()};
+    cache.places = list.places();
+    cache.latent_cache = list.cache_.latent.produced();
+    cache.fp8_rows = list.parts_.fp8_rows;
+    cache.ue8m0 = config.ue8m0_activations;
+    if (list.has_indexer()) {
+      add_segment(params.linear, w.indexer.wq_b, workspace.index_q.data());
+      cache.keys = workspace.index_key.read();
+      cache.key_gamma = w.indexer.k_norm_weight;
+      cache.key_bias = w.indexer.k_norm_bias;
+      cache.key_eps = config.layer_norm_eps;
+      cache.index_interleaved = config.indexer_rope == model::RopeLayout::kInterleaved;
+      cache.index_cache = list.cache_.index_keys.produced();
+    }
+    list.parts_.kernels.latent(params, options);
+  };
+  return launch;
+}
+
+StepLaunch LayerList::score_keys() const {
+  StepLaunch launch =
+      record(Stage::kScores, has_indexer() ? "score_keys: w_uk keys" : "score_keys: w_uk");
+  launch.constants = {buffer("w_uk", weights_.w_uk)};
+  launch.reads = {buffer("q", workspace_.q)};
+  launch.writes = {buffer("absorbed", workspace_.absorbed)};
+  if (has_indexer()) {
+    launch.constants.push_back(buffer("rope", workspace_.rope));
+    for (const Buffer& read :
+         {buffer("index_q", workspace_.index_q), buffer("head_weights", workspace_.head_weights),
+          buffer("rows", workspace_.rows), buffer("pages", workspace_.pages),
+          buffer("index_cache", cache_.index_keys)}) {
+      launch.reads.push_back(read);
+    }
+    launch.writes.push_back(buffer("scores", workspace_.scores));
+  }
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const LayerWeights& w = list.weights_;
+    const double bytes = bytes_of(w.w_uk) + activations(load, w.w_uk.rows + w.q_b.rows);
+    if (!list.has_indexer() || !list.selects(load)) return bytes;
+    const double key_bytes = kernels::kIndexWidth + 4.0;
+    return bytes + activations(load, load.context * key_bytes, 1) +
+           activations(load, load.context, 4) + activations(load, w.indexer.wq_b.rows);
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    const model::ModelConfig& config = list.config_;
+    const Workspace& workspace = list.workspace_;
+    kernels::ScoreLaunch params{.tokens = tokens,
+                                .absorb = {.w_uk = list.weights_.w_uk,
+                                           .queries = workspace.q.read(),
+                                           .absorbed = workspace.absorbed.produced(),
+                                           .heads = list.parts_.checkpoint.local_heads(),
+                                           .head_dim = config.qk_head_dim()}};
+    if (list.has_indexer()) {
+      const int heads = config.index_n_heads;
+      params.score = {
+          .queries = workspace.index_q.read(),
+          .head_weights = workspace.head_weights.read(),
+          .heads = heads,
+          .constant = static_cast<float>(1 / std::sqrt(static_cast<double>(heads)) /
+                                         std::sqrt(static_cast<double>(kernels::kIndexWidth))),
+          .rope = {workspace.rope.data()},
+          .interleaved = config.indexer_rope == model::RopeLayout::kInterleaved,
+          .index_topk = config.index_topk,
+          .places = list.places(),
+          .index_cache = list.cache_.index_keys.read(),
+          .scores = workspace.scores.produced(),
+          .score_stride = int64_t{workspace.pages_per_sequence} * kPageSize};
+    }
+    list.parts_.kernels.scores(params, options);
+  };
+  return launch;
+}
+
+StepLaunch LayerList::select_keys() const {
+  StepLaunch launch = record(Stage::kSelect, "select_keys");
+  launch.reads = {buffer("scores", workspace_.scores), buffer("rows", workspace_.rows),
+                  buffer("pages", workspace_.pages)};
+  launch.writes = {buffer("lists", workspace_.lists)};
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const double scores = list.selects(load) ? activations(load, load.context, 4) : 0;
+    return scores + activations(load, std::min(load.context, list.config_.index_topk), 4);
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    const Workspace& workspace = list.workspace_;
+    list.parts_.kernels.select({.scores = workspace.scores.read(),
+                                .score_stride = int64_t{workspace.pages_per_sequence} * kPageSize,
+                                .places = list.places(),
+                                .tokens = tokens,
+                                .index_topk = list.config_.index_topk,
+                                .lists = workspace.lists.produced()},
+                               options);
+  };
+  return launch;
+}
+
+StepLaunch LayerList::attend() const {
+  StepLaunch launch = record(Stage::kAttend, "attend");
+  launch.constants = {buffer("rope", workspace_.rope)};
+  launch.reads = {buffer("absorbed", workspace_.absorbed), buffer("q", workspace_.q),
+                  buffer("lists", workspace_.lists),       buffer("rows", workspace_.rows),
+                  buffer("pages", workspace_.pages),       buffer("latent_cache", cache_.latent)};
+  launch.writes = {buffer("partials", workspace_.partials),
+                   buffer("partial_weights", workspace_.partial_weights)};
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const int heads = list.parts_.checkpoint.local_heads();
+    const int keys = most_keys(list.config_, load.context);
+    return activations(load, keys * (list.latent_row_bytes() + 4.0), 1) +
+           activations(load, heads * (kernels::kLatentRow + kernels::kLatent));
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    const model::ModelConfig& config = list.config_;
+    const Workspace& workspace = list.workspace_;
+    list.parts_.kernels.attend(
+        {.absorbed = workspace.absorbed.read(),
+         .queries = workspace.q.read(),
+         .tokens = tokens,
+         .heads = list.parts_.checkpoint.local_heads(),
+         .head_dim = config.qk_head_dim(),
+         .rope = {workspace.rope.data()},
+         .lists = workspace.lists.read(),
+         .index_topk = config.index_topk,
+         .places = list.places(),
+         .cache = list.cache_.latent.read(),
+         .fp8_rows = list.parts_.fp8_rows,
+         .scale = static_cast<float>(config.softmax_scale() * std::numbers::log2e),
+         .most_keys = most_keys(config, workspace.positions),
+         .splits = list.splits(tokens),
+         .partials = workspace.partials.produced(),
+         .weights = workspace.partial_weights.produced()},
+        options);
+  };
+  return launch;
+}
+
+StepLaunch LayerList::project_values() const {
+  StepLaunch launch = record(Stage::kValues, "project_values");
+  launch.constants = {buffer("w_uv", weights_.w_uv)};
+  launch.reads = {buffer("partials", workspace_.partials),
+                  buffer("partial_weights", workspace_.partial_weights)};
+  launch.writes = {buffer("values", workspace_.values)};
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const PackedMatrix& w_uv = list.weights_.w_uv;
+    return bytes_of(w_uv) +
+           activations(load, list.parts_.checkpoint.local_heads() * kernels::kLatent) +
+           activations(load, w_uv.rows);
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    const Workspace& workspace = list.workspace_;
+    list.parts_.kernels.values({.w_uv = list.weights_.w_uv,
+                                .tokens = tokens,
+                                .heads = list.parts_.checkpoint.local_heads(),
+                                .splits = list.splits(tokens),
+                                .partials = workspace.partials.read(),
+                                .weights = workspace.partial_weights.read(),
+                                .output = workspace.values.produced()},
+                               options);
+  };
+  return launch;
+}
+
+StepLaunch LayerList::project_output() const {
+  StepLaunch launch = record(Stage::kOutput, "plain_linear: o");
+  launch.constants = {buffer("o", weights_.o)};
+  launch.reads = {buffer("values", workspace_.values)};
+  launch.writes = {parts_.exchange.partial_buffer()};
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const PackedMatrix& o = list.weights_.o;
+    return bytes_of(o) + activations(load, o.rows + o.columns);
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    const PackedMatrix& o = list.weights_.o;
+    kernels::LinearLaunch<kernels::PlainInput> params{list.linear(tokens), {}};
+    add_segment(params.linear, o, list.parts_.exchange.partial().rows.get());
+    params.input = {
+        .rows = list.workspace_.values.read(), .stride = o.columns, .columns = o.columns};
+    list.parts_.kernels.plain_linear(params, options);
+  };
+  return launch;
+}
+
+}  // namespace slipstream::step

@@ -1,0 +1,85 @@
+#include "step/launch_list.h"
+
+#include <iterator>
+#include <utility>
+
+#include "step/launch_parts.h"
+#include "step/layer_list.h"
+
+namespace slipstream::step {
+namespace {
+
+StepLaunch list_sample(const StepParts& parts) {
+  const Workspace& workspace = parts.workspace;
+  const int vocabulary = parts.weights.head().rows;
+  return {.stage = Stage::kSample,
+          .title = "sample",
+          .layer = parts.checkpoint.config().num_hidden_layers,
+          .constants = {},
+          .reads = {buffer("logits", workspace.logits), buffer("rows", workspace.rows)},
+          .writes = {buffer("sampled", workspace.sampled), buffer("rows", workspace.rows)},
+          .bytes = [=](const StepLoad& load) { return activations(load, vocabulary, 4); },
+          .enqueue =
+              [=, &workspace](int tokens, const pdl::LaunchOptions& options) {
+                parts.kernels.sample({.logits = workspace.logits.read(),
+                                      .vocabulary = vocabulary,
+                                      .tokens = tokens,
+                                      .rows = workspace.rows.produced(),
+                                      .sampled = workspace.sampled.produced()},
+                                     options);
+              }};
+}
+
+}  // namespace
+
+std::vector<StepLaunch> list_layer(const StepParts& parts, int layer, const LayerCache& cache,
+                                   Stream stream) {
+  return LayerList(parts, layer, cache, stream).launches();
+}
+
+StepLaunch list_head(const StepParts& parts) {
+  const model::ModelConfig& config = parts.checkpoint.config();
+  const Workspace& workspace = parts.workspace;
+  const PackedMatrix& head = parts.weights.head();
+  const int hidden = config.hidden_size;
+  return {.stage = Stage::kHead,
+          .title = "norm_linear: head",
+          .layer = config.num_hidden_layers,
+          .constants = {buffer("lm_head", head), buffer("norm", parts.weights.final_norm())},
+          .reads = {buffer("residual", workspace.residual), parts.exchange.summed_buffer()},
+          .writes = {buffer("logits", workspace.logits), buffer("normed", workspace.normed)},
+          .bytes =
+              [&head, hidden](const StepLoad& load) {
+                return bytes_of(head) + activations(load, 3 * hidden) +
+                       activations(load, head.rows, 4);
+              },
+          .enqueue =
+              [=, &config, &workspace, &head](int tokens, const pdl::LaunchOptions& options) {
+                kernels::LinearLaunch<kernels::NormInput> launch;
+                launch.linear.tokens = tokens;
+                launch.linear.ue8m0 = config.ue8m0_activations;
+                add_segment(launch.linear, head, workspace.logits.data());
+                launch.input = {.rows = workspace.residual.read(),
+                                .stride = hidden,
+                                .delta = parts.exchange.summed().rows,
+                                .gamma = parts.weights.final_norm(),
+                                .columns = hidden,
+                                .eps = config.rms_norm_eps,
+                                .normed = workspace.normed.produced()};
+                parts.kernels.norm_linear(launch, options);
+              }};
+}
+
+std::vector<StepLaunch> list_step(const StepParts& parts, const std::vector<LayerCache>& caches) {
+  std::vector<StepLaunch> launches;
+  for (int layer = 0; layer < parts.checkpoint.config().num_hidden_layers; ++layer) {
+    const Stream stream = layer == 0 ? Stream::kEmbedding : Stream::kResidualAndDelta;
+    std::vector<StepLaunch> of_layer = list_layer(parts, layer, caches[layer], stream);
+    std::move(of_layer.begin(), of_layer.end(), std::back_inserter(launches));
+  }
+  launches.push_back(list_head(parts));
+  launches.push_back(list_sample(parts));
+  return launches;
+}
+
+}  // namespace slipstream::step

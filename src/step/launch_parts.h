@@ -1,0 +1,38 @@
+// What the lists of launches share: segments of matrix products, bytes of matrices and activations.
+#pragma once
+
+#include "step/launch_list.h"
+
+namespace slipstream::step {
+
+inline void add_segment(kernels::LinearParams& linear, const PackedMatrix& matrix,
+                        __nv_bfloat16* output) {
+  linear.segments[linear.segment_count++] = {matrix, {output}, matrix.rows, false};
+}
+
+inline void add_segment(kernels::LinearParams& linear, const PackedMatrix& matrix, float* output) {
+  linear.segments[linear.segment_count++] = {matrix, {output}, matrix.rows, true};
+}
+
+[[nodiscard]] inline double bytes_of(const PackedMatrix& matrix) {
+  return static_cast<double>(packed_bytes(matrix));
+}
+
+// Of `elements` activations per token, each `size` bytes.
+[[nodiscard]] inline double activations(const StepLoad& load, double elements, int size = 2) {
+  return load.tokens * elements * size;
+}
+
+template <class T>
+[[nodiscard]] Buffer buffer(std::string_view name, const DeviceArray<T>& array) {
+  return {name, array.data()};
+}
+template <class T>
+[[nodiscard]] Buffer buffer(std::string_view name, pdl::Constant<T> vector) {
+  return {name, vector.get()};
+}
+[[nodiscard]] inline Buffer buffer(std::string_view name, const PackedMatrix& matrix) {
+  return {name, matrix.tiles.get()};
+}
+
+}  // namespace slipstream::step

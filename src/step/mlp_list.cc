@@ -1,0 +1,156 @@
+// The launches of a layer's MLP: dense, or a mixture of experts.
+#include "step/launch_parts.h"
+#include "step/layer_list.h"
+
+namespace slipstream::step {
+
+kernels::NormInput LayerList::middle_norm() const {
+  return {.rows = workspace_.middle_residual.read(),
+          .stride = config_.hidden_size,
+          .delta = parts_.exchange.summed().rows,
+          .gamma = weights_.post_attention_norm,
+          .columns = config_.hidden_size,
+          .eps = config_.rms_norm_eps,
+          .sum = workspace_.residual.produced()};
+}
+
+void LayerList::describe_middle_norm(StepLaunch& launch) const {
+  launch.constants.push_back(buffer("post_attention_norm", weights_.post_attention_norm));
+  launch.reads = {buffer("middle_residual", workspace_.middle_residual),
+                  parts_.exchange.summed_buffer()};
+  launch.writes.push_back(buffer("residual", workspace_.residual));
+}
+
+StepLaunch LayerList::project_dense() const {
+  StepLaunch launch = record(Stage::kMiddle, "norm_linear: dense gate_up");
+  launch.constants = {buffer("dense.gate_up", weights_.dense.gate_up)};
+  launch.writes = {buffer("gate_up", workspace_.gate_up)};
+  describe_middle_norm(launch);
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const PackedMatrix& gate_up = list.weights_.dense.gate_up;
+    return activations(load, 3 * list.config_.hidden_size) + bytes_of(gate_up) +
+           activations(load, gate_up.rows);
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    kernels::LinearLaunch<kernels::NormInput> params{list.linear(tokens), list.middle_norm()};
+    add_segment(params.linear, list.weights_.dense.gate_up, list.workspace_.gate_up.data());
+    list.parts_.kernels.norm_linear(params, options);
+  };
+  return launch;
+}
+
+StepLaunch LayerList::run_dense() const {
+  StepLaunch launch = record(Stage::kDenseDown, "silu_linear: dense down");
+  launch.constants = {buffer("dense.down", weights_.dense.down)};
+  launch.reads = {buffer("gate_up", workspace_.gate_up)};
+  launch.writes = {parts_.exchange.partial_buffer()};
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const PackedMatrix& down = list.weights_.dense.down;
+    return bytes_of(down) + activations(load, 2 * down.columns + down.rows);
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    const PackedMatrix& down = list.weights_.dense.down;
+    kernels::LinearLaunch<kernels::SiluInput> params{list.linear(tokens), {}};
+    add_segment(params.linear, down, list.parts_.exchange.partial().rows.get());
+    params.input = {list.workspace_.gate_up.read(), 2LL * down.columns, down.columns};
+    list.parts_.kernels.silu_linear(params, options);
+  };
+  return launch;
+}
+
+StepLaunch LayerList::project_router() const {
+  StepLaunch launch = record(Stage::kMiddle, "norm_linear: router shared");
+  const MoeWeights& moe = weights_.moe;
+  launch.constants = {buffer("router", moe.router), buffer("shared.gate_up", moe.shared.gate_up)};
+  launch.writes = {buffer("router_logits", workspace_.router_logits),
+                   buffer("gate_up", workspace_.gate_up), buffer("normed", workspace_.normed)};
+  describe_middle_norm(launch);
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const MoeWeights& w = list.weights_.moe;
+    return activations(load, 3 * list.config_.hidden_size) + bytes_of(w.router) +
+           bytes_of(w.shared.gate_up) + activations(load, w.shared.gate_up.rows) +
+           activations(load, list.config_.n_routed_experts, 4);
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    const MoeWeights& w = list.weights_.moe;
+    kernels::LinearLaunch<kernels::NormInput> params{list.linear(tokens), list.middle_norm()};
+    add_segment(params.linear, w.router, list.workspace_.router_logits.data());
+    add_segment(params.linear, w.shared.gate_up, list.workspace_.gate_up.data());
+    params.input.normed = list.workspace_.normed.produced();
+    list.parts_.kernels.norm_linear(params, options);
+  };
+  return launch;
+}
+
+StepLaunch LayerList::run_routed_experts() const {
+  StepLaunch launch = record(Stage::kRouted, "routed_experts: gate_up");
+  launch.constants = {buffer("experts.gate_up", weights_.moe.expert.gate_up),
+                      buffer("correction_bias", weights_.moe.correction_bias)};
+  launch.reads = {buffer("router_logits", workspace_.router_logits),
+                  buffer("normed", workspace_.normed)};
+  launch.writes = {buffer("choices", workspace_.choices),
+                   buffer("activated", workspace_.activated)};
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const PackedMatrix& gate_up = list.weights_.moe.expert.gate_up;
+    return load.experts * bytes_of(gate_up) + activations(load, list.config_.n_routed_experts, 4) +
+           activations(load, gate_up.columns + list.config_.num_experts_per_tok * gate_up.rows);
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    const model::ModelConfig& config = list.config_;
+    const Workspace& workspace = list.workspace_;
+    list.parts_.kernels.routed({.route = {.logits = workspace.router_logits.read(),
+                                          .bias = list.weights_.moe.correction_bias,
+                                          .experts = config.n_routed_experts,
+                                          .choices = config.num_experts_per_tok,
+                                          .groups = config.n_group,
+                                          .kept_groups = config.topk_group,
+                                          .scaling = config.routed_scaling_factor},
+                                .gate_up = list.weights_.moe.expert.gate_up,
+                                .input = {.rows = workspace.normed.read(),
+                                          .stride = config.hidden_size,
+                                          .columns = config.hidden_size},
+                                .tokens = tokens,
+                                .ue8m0 = config.ue8m0_activations,
+                                .choices = workspace.choices.produced(),
+                                .activated = workspace.activated.produced()},
+                               options);
+  };
+  return launch;
+}
+
+StepLaunch LayerList::sum_experts() const {
+  StepLaunch launch = record(Stage::kDown, "expert_down");
+  launch.constants = {buffer("experts.down", weights_.moe.expert.down),
+                      buffer("shared.down", weights_.moe.shared.down)};
+  launch.reads = {buffer("choices", workspace_.choices), buffer("activated", workspace_.activated),
+                  buffer("gate_up", workspace_.gate_up)};
+  launch.writes = {parts_.exchange.partial_buffer()};
+  launch.bytes = [list = *this](const StepLoad& load) {
+    const MoeWeights& w = list.weights_.moe;
+    const PackedMatrix& down = w.expert.down;
+    return load.experts * bytes_of(down) + bytes_of(w.shared.down) +
+           activations(load, 2.0 * list.config_.num_experts_per_tok * down.columns +
+                                 2.0 * w.shared.down.columns + down.rows);
+  };
+  launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
+    const model::ModelConfig& config = list.config_;
+    const Workspace& workspace = list.workspace_;
+    const MoeWeights& w = list.weights_.moe;
+    const int shared_width = w.shared.down.columns;
+    list.parts_.kernels.down(
+        {.choices = workspace.choices.read(),
+         .choices_per_token = config.num_experts_per_tok,
+         .experts = config.n_routed_experts,
+         .activated = workspace.activated.read(),
+         .down = w.expert.down,
+         .shared_input = {workspace.gate_up.read(), 2LL * shared_width, shared_width},
+         .shared_down = w.shared.down,
+         .tokens = tokens,
+         .ue8m0 = config.ue8m0_activations,
+         .output = list.parts_.exchange.partial().rows},
+        options);
+  };
+  return launch;
+}
+
+}  // namespace slipstream::step

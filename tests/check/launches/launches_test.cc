@@ -1,0 +1,77 @@
+#include "check/launches/launches.h"
+
+#include <gtest/gtest.h>
+
+namespace slipstream::check {
+namespace {
+
+std::string error_of(const std::string& text) {
+  try {
+    parse_launches(text, "launches.json");
+  } catch (const LaunchesError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Launches, ReadRoles) {
+  const Launches launches = parse_launches(
+      R"({"kernels": [{"name": "ns::k", "pdl": true, "block": 128, "parameters": [
+            {"index": 1, "offset": 8, "role": "produced", "name": "hidden"},
+            {"variable": "table", "role": "constant"}]}]})",
+      "launches.json");
+  ASSERT_EQ(launches.kernels.size(), 1U);
+  const KernelLaunch& kernel = launches.kernels.front();
+  EXPECT_EQ(kernel.pdl, true);
+  EXPECT_EQ(kernel.block_threads, 128U);
+  ASSERT_EQ(kernel.roles.size(), 2U);
+  EXPECT_EQ(kernel.roles[0].offset, 8U);
+  EXPECT_EQ(kernel.roles[0].role, Role::kProduced);
+  EXPECT_EQ(kernel.roles[1].variable, "table");
+}
+
+TEST(Launches, ReadEdges) {
+  const Launches launches = parse_launches(
+      R"({"kernels": [], "edges": [{"from": "a", "to": "ns::b*", "kind": "launch-completion"}]})",
+      "launches.json");
+  ASSERT_EQ(launches.edges_to("_ZN2ns2bbEv", "ns::bb()").size(), 1U);
+  EXPECT_EQ(launches.edges_to("_ZN2ns2bbEv", "ns::bb()").front().kind, EdgeKind::kLaunchCompletion);
+  EXPECT_TRUE(launches.edges_to("c", "c").empty());
+}
+
+TEST(Launches, SayWhatAnEdgeMustBe) {
+  const auto error = [](const std::string& edge) {
+    return error_of(R"({"kernels": [], "edges": [)" + edge + "]}");
+  };
+  EXPECT_EQ(error(R"({"from": "a", "to": "b"})"),
+            R"(launches.json: edges[0]: must have "from", "to" and "kind")");
+  EXPECT_NE(error(R"({"from": "a", "to": "b", "kind": "full"})").find("launch-completion"),
+            std::string::npos);
+  EXPECT_EQ(error_of(R"({"kernels": [], "edges": {}})"),
+            R"(launches.json: "edges" must be a list)");
+}
+
+TEST(Launches, MatchMangledDemangledAndBaseNames) {
+  KernelLaunch kernel;
+  const std::string mangled = "_ZN2ns1kIiEEvPT_";
+  const std::string demangled = "void ns::k<int>(int*)";
+  for (const char* pattern : {"_ZN2ns1kIiEEvPT_", "void ns::k<int>(int*)", "ns::k", "*::k", "*"}) {
+    kernel.pattern = pattern;
+    EXPECT_TRUE(kernel.matches(mangled, demangled)) << pattern;
+  }
+  kernel.pattern = "k";
+  EXPECT_FALSE(kernel.matches(mangled, demangled));
+}
+
+TEST(Launches, NameWhatIsWrong) {
+  EXPECT_EQ(error_of("{"), "launches.json: is not JSON");
+  EXPECT_EQ(error_of("{}"), "launches.json: must be an object with a list \"kernels\"");
+  EXPECT_NE(error_of(R"({"kernels": [{"name": "k", "pld": true}]})").find("\"pld\""),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"kernels": [{"name": "k", "parameters": [{"index": 0}]}]})")
+                .find("launches.json: kernels[0].parameters[0]: \"role\" must be"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace slipstream::check
