@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstring>
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "bench/decode_report.h"
 #include "bench/device_report.h"
+#include "cli/json_output.h"
+#include "cli/stopwatch.h"
 #include "io/file.h"
 #include "pdl/instrument/recorder.h"
 #include "slipstream/error.h"
@@ -43,12 +42,6 @@ void require_same(const bench::StepOutput& expected, const bench::StepOutput& ou
       fmt::format("not reported, because {} gives other logits than a step without PDL", where));
 }
 
-void write_json(const std::string& name, const nlohmann::json& json, int indent) {
-  std::ofstream file(name);
-  file << json.dump(indent) << "\n";
-  if (!file.flush()) throw Error(fmt::format("cannot write {}", name));
-}
-
 // Measures each shape on the engine as it is, then again launch by launch on its traced build.
 class Measurement {
  public:
@@ -62,21 +55,18 @@ class Measurement {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   void time_steps() {
-    const auto begin = Clock::now();
-    const Bench bench = bench::make_step_bench(model_, timer_.stream());
-    const std::chrono::duration<double> seconds = Clock::now() - begin;
+    const Stopwatch stopwatch;
+    bench_ = bench::make_step_bench(model_, timer_.stream());
     fmt::print(stderr, "{}: {:.2f} GB of weights made in {:.2f} s\n", options_.model,
-               static_cast<double>(bench->weight_bytes()) * 1e-9, seconds.count());
+               static_cast<double>(bench_->weight_bytes()) * 1e-9, stopwatch.seconds());
     report_.model = model_;
-    report_.layers = bench->layers();
-    report_.weight_bytes = bench->weight_bytes();
+    report_.layers = bench_->layers();
+    report_.weight_bytes = bench_->weight_bytes();
     report_.bandwidth = bandwidth_;
     for (const int context : options_.contexts) {
       for (const int batch : options_.batches) {
-        report_.steps.push_back(time_step(*bench, {batch, context, options_.kv == "fp8"}));
+        report_.steps.push_back(time_step(*bench_, {batch, context, options_.kv == "fp8"}));
       }
     }
   }
@@ -110,26 +100,25 @@ class Measurement {
   }
 
   void trace_steps() {
-    const Bench bench = bench::make_step_bench(model_, timer_.stream());
     for (size_t i = 0; i < report_.steps.size(); ++i) {
       bench::StepResult& step = report_.steps[i];
       if (!step.left_out.empty()) continue;
-      bench->set_shape(step.shape);
-      step.traced_off = trace_step(*bench, step, false);
-      require_same(outputs_[i], bench->output(), "a traced step");
-      step.traced_on = trace_step(*bench, step, true);
-      require_same(outputs_[i], bench->output(), "a traced step with PDL");
+      bench_->set_shape(step.shape);
+      step.traced_off = trace_step(*bench_, step, false);
+      require_same(outputs_[i], bench_->output(), "a traced step");
+      step.traced_on = trace_step(*bench_, step, true);
+      require_same(outputs_[i], bench_->output(), "a traced step with PDL");
     }
   }
 
   std::vector<bench::LaunchTimes> trace_step(bench::StepBench& bench, const bench::StepResult& step,
                                              bool pdl) {
     uint32_t ctas = 0;
-    for (const bench::StepLaunch& launch : step.launches) ctas += launch.ctas;
+    for (const bench::MeasuredLaunch& launch : step.launches) ctas += launch.ctas;
     // Where few CTAs run, some SMs may get most of them.
-    trace::Recorder recorder(ctas / 16 + 256);
+    instrument::Recorder recorder(ctas / 16 + 256);
     const bench::CapturedGraph graph(timer_.stream(), [&](cudaStream_t stream) {
-      bench.enqueue({.stream = stream, .pdl = pdl});
+      bench.enqueue({.stream = stream, .pdl = pdl}, true);
     });
     std::vector<std::vector<bench::LaunchTimes>> steps;
     const int count = std::min(options_.replays, kMaxTracedSteps);
@@ -138,7 +127,7 @@ class Measurement {
       graph.launch();
       recorder.clear(timer_.stream());
       graph.launch();
-      std::vector<trace::CtaStamps> stamps = recorder.take(timer_.stream());
+      std::vector<instrument::CtaStamps> stamps = recorder.take(timer_.stream());
       if (i >= 0) steps.push_back(bench::launch_times(std::move(stamps), step.launches));
     }
     return bench::median_times(steps);
@@ -147,6 +136,7 @@ class Measurement {
   BenchDecodeOptions options_;
   bench::BenchModel model_;
   bench::GraphTimer timer_;
+  std::unique_ptr<bench::StepBench> bench_;
   double bandwidth_ = timer_.copy_bandwidth(size_t(options_.bandwidth_megabytes) << 20);
   bench::DecodeReport report_;
   std::vector<bench::StepOutput> outputs_;  // of each shape, without PDL
@@ -156,19 +146,22 @@ class Measurement {
 
 void run_bench_decode(const BenchDecodeOptions& options) {
   // Measuring takes minutes.
-  for (const std::string& file : {options.json_file, options.trace_file}) {
-    if (!file.empty()) io::require_writable(file);
-  }
-  fmt::print("{}\n", bench::device_summary());
+  const JsonOutput json(options.json_file);
+  json.require_writable();
+  if (!options.trace_file.empty()) io::require_writable(options.trace_file);
+  if (json.prints_text()) fmt::print("{}\n", bench::device_summary());
   const bench::DecodeReport report = Measurement(options).run();
-  fmt::print("copy bandwidth {:.2f} TB/s (bytes read and written, in this run)\n",
-             report.bandwidth * 1e-12);
-  bench::print_report(report);
-  if (!options.json_file.empty()) write_json(options.json_file, bench::report_json(report), 2);
+  if (json.prints_text()) {
+    fmt::print("copy bandwidth {:.2f} TB/s (bytes read and written, in this run)\n",
+               report.bandwidth * 1e-12);
+    bench::print_report(report);
+  }
+  if (json.wanted()) json.write(bench::report_json(report).text(2));
   if (options.trace_file.empty()) return;
   const bench::StepResult& step = report.steps.front();
-  write_json(options.trace_file,
-             bench::timeline_json(step.launches, step.traced_off, step.traced_on), -1);
+  io::write_text(
+      options.trace_file,
+      bench::timeline_json(step.launches, step.traced_off, step.traced_on).text() + "\n");
 }
 
 void add_bench_decode_command(const Command& bench) {
@@ -185,7 +178,7 @@ void add_bench_decode_command(const Command& bench) {
       "Rank 0 is measured: none has more to read.\n\n"
       "  slipstream bench decode --model glm-5.2 --batch 1,4,16 --context 8192,131072 "
       "--steps-only\n"
-      "  slipstream bench decode --model deepseek-v3.2 --json figures.json --trace trace.json");
+      "  slipstream bench decode --model deepseek-v3.2 --json=figures.json --trace trace.json");
   command
       .add_option("--model", options->model, "deepseek-v3.2, glm-5, glm-5.2, or a config.json file")
       .required();
@@ -210,12 +203,12 @@ void add_bench_decode_command(const Command& bench) {
       .default_in_help();
   const Option steps_only =
       command.add_flag("--steps-only", options->steps_only, "Whole steps, not launch by launch");
-  command.add_option("--json", options->json_file, "Write every figure to this file as JSON");
+  command.add_json_option(options->json_file, "every figure");
   command
       .add_option("--trace", options->trace_file,
                   "Write the first shape's launches to this file, for ui.perfetto.dev")
       .excludes(steps_only);
-  command.set_action([options] {
+  command.set_device_action([options] {
     run_bench_decode(*options);
     return 0;
   });

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 
 #include "check/checker.h"
 #include "check/report/text_report.h"
+#include "cli/json_output.h"
+#include "io/file.h"
+#include "slipstream/error.h"
 
 namespace slipstream::cli {
 namespace {
@@ -20,10 +22,15 @@ check::Severity severity_of(const std::string& level) {
   return level == "warning" ? check::Severity::kWarning : check::Severity::kError;
 }
 
-bool write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  return file.good();
+// Text to standard output, or files.
+void write_reports(const CheckOptions& options, const check::Report& report) {
+  const JsonOutput json(options.json_file);
+  if (json.prints_text()) {
+    const std::string text = check::text_report(report);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  }
+  if (json.wanted()) json.write(check::json_report(report));
+  if (!options.sarif_file.empty()) io::write_text(options.sarif_file, check::sarif_report(report));
 }
 
 }  // namespace
@@ -39,10 +46,10 @@ int run_check(const CheckOptions& options) {
     }
   }
   const check::Report report = check::check_paths(options.paths, launches);
-  const std::string text = options.json ? check::json_report(report) : check::text_report(report);
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  if (!options.sarif_file.empty() && !write_file(options.sarif_file, check::sarif_report(report))) {
-    fmt::print(stderr, "slipstream check: {} cannot be written\n", options.sarif_file);
+  try {
+    write_reports(options, report);
+  } catch (const Error& error) {
+    fmt::print(stderr, "slipstream check: {}\n", error.what());
     return kNotAnalyzed;
   }
   if (!report.problems.empty()) return kNotAnalyzed;
@@ -57,7 +64,7 @@ int run_check(const CheckOptions& options) {
 void add_check_command(const cli::Command& program) {
   auto options = std::make_shared<CheckOptions>();
   const cli::Command command = program.add_command(
-      "check", "Find PDL races in programs, libraries, cubins, PTX files and directories of them");
+      "check", "Find PDL races in programs, libraries, cubins, PTX files and directories of them.");
   command.add_option("PATH", options->paths, "What to look at").required();
   command.add_option("--launches", options->launches_file,
                      "JSON: which kernels are launched with the PDL attribute, and what their "
@@ -66,7 +73,7 @@ void add_check_command(const cli::Command& program) {
   command.add_option("--fail-on", options->fail_on, "Exit with 1 from this severity on")
       .one_of({"note", "warning", "error"})
       .default_in_help();
-  command.add_flag("--json", options->json, "Print JSON");
+  command.add_json_option(options->json_file, "the report");
   command.set_action([options] { return run_check(*options); });
 }
 

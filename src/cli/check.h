@@ -13,7 +13,7 @@ struct CheckOptions {
   std::string launches_file;
   std::string sarif_file;
   std::string fail_on = "error";  // error, warning or note
-  bool json = false;
+  std::string json_file;          // as JsonOutput takes it
 };
 
 // Prints the report. 0: nothing at or above the level; 1: findings; 2: something could not be

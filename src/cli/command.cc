@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -65,7 +66,7 @@ bool Option::is_given() const { return option_->count() > 0; }
 std::string Option::name() const { return option_->get_name(); }
 
 Command Command::add_command(const std::string& name, const std::string& description) const {
-  return Command(*app_->add_subcommand(name, description));
+  return {*app_->add_subcommand(name, description), choose_device_};
 }
 
 void Command::require_command() const { app_->require_subcommand(1); }
@@ -107,19 +108,54 @@ Option Command::add_flag(const std::string& names, bool& value,
   return Option(app_->add_flag(names, value, description));
 }
 
+Option Command::add_json_option(std::string& target, const std::string& what) const {
+  const std::string description =
+      "Print " + what + " as JSON instead of text; with FILE, print text and write the JSON there";
+  const auto options = app_->get_options();
+  const bool has_positionals = std::any_of(
+      options.begin(), options.end(), [](const CLI::Option* o) { return o->get_positional(); });
+  if (!has_positionals) {
+    CLI::Option* option = app_->add_option("--json", target, description)->expected(0, 1);
+    option->default_str("-")->option_text("[FILE]");
+    return Option(option);
+  }
+  // The library's flags take a value after "=" only, so the next word remains an argument of its
+  // own: `check a.o --json b.o` must not write to b.o.
+  CLI::Option* option = app_->add_flag("--json", target, description)->option_text("[=FILE]");
+  option->transform(CLI::Validator(
+      [](std::string& value) {
+        if (value == "true") value = "-";
+        return std::string();
+      },
+      ""));
+  return Option(option);
+}
+
 void Command::set_action(std::function<int()> action) const {
   app_->callback([action = std::move(action)] {
-    // The library's own way to end with an exit code and no message.
+    // How the library ends with an exit code and no message.
     if (const int code = action(); code != 0) throw CLI::RuntimeError(code);
   });
 }
 
+void Command::set_device_action(std::function<int()> action) const {
+  set_action([choose = choose_device_, action = std::move(action)] {
+    if (*choose) (*choose)();
+    return action();
+  });
+}
+
 CommandLine::CommandLine(const std::string& description)
-    : app_(std::make_unique<CLI::App>(description)) {}
+    : app_(std::make_unique<CLI::App>(description)),
+      choose_device_(std::make_shared<std::function<void()>>()) {}
 
 CommandLine::~CommandLine() = default;
 
-Command CommandLine::program() const { return Command(*app_); }
+Command CommandLine::program() const { return {*app_, choose_device_}; }
+
+void CommandLine::set_device_choice(std::function<void()> choose) const {
+  *choose_device_ = std::move(choose);
+}
 
 void CommandLine::set_version(const std::string& version) const {
   app_->set_version_flag("--version", version);

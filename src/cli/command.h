@@ -1,12 +1,12 @@
 // The command line of a program: commands, options, and what they do.
 //
-// CLI11 stays behind this header, in one file: every file that includes it takes many seconds to
-// compile and to lint.
+// Only command.cc includes CLI11: every file that does takes many seconds to compile and to lint.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace CLI {
@@ -43,7 +43,10 @@ class Option {
 // One command, or the program as a whole. A handle: copies mean the same command.
 class Command {
  public:
-  explicit Command(CLI::App& app) : app_(&app) {}
+  using DeviceChoice = std::shared_ptr<std::function<void()>>;
+
+  Command(CLI::App& app, DeviceChoice choose_device)
+      : app_(&app), choose_device_(std::move(choose_device)) {}
 
   // A command inside this one.
   [[nodiscard]] Command add_command(const std::string& name, const std::string& description) const;
@@ -57,11 +60,19 @@ class Command {
   Option add_option(const std::string& names, Value& value, const std::string& description) const;
   Option add_flag(const std::string& names, bool& value, const std::string& description) const;
 
+  // `--json` alone and `--json=FILE`, alike in every command (cli/json_output.h says what they do).
+  // `target` becomes "-" or FILE; `what` names what is printed. A command without positional
+  // arguments takes `--json FILE` as well; where there are some, add them first.
+  Option add_json_option(std::string& target, const std::string& what) const;
+
   // What the command does when the command line has been read; returns the exit code.
   void set_action(std::function<int()> action) const;
+  // The same for a command that runs kernels: the device is chosen first.
+  void set_device_action(std::function<int()> action) const;
 
  private:
   CLI::App* app_;
+  DeviceChoice choose_device_;
 };
 
 class CommandLine {
@@ -73,6 +84,8 @@ class CommandLine {
 
   [[nodiscard]] Command program() const;
   void set_version(const std::string& version) const;
+  // Called before a command that runs kernels does anything; may start the program again.
+  void set_device_choice(std::function<void()> choose) const;
 
   // Reads the arguments and does what they say. Returns the exit code; usage and errors of usage
   // are printed.
@@ -80,6 +93,7 @@ class CommandLine {
 
  private:
   std::unique_ptr<CLI::App> app_;
+  Command::DeviceChoice choose_device_;
 };
 
 }  // namespace slipstream::cli

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +13,9 @@
 #include <vector>
 
 #include "bench/device_report.h"
+#include "cli/stopwatch.h"
+#include "engine/inspection.h"
+#include "model/matrix.h"
 #include "model/tiny/golden.h"
 #include "model/tiny/tiny_checkpoint.h"
 #include "pdl/stream.h"
@@ -25,22 +27,21 @@ namespace {
 
 using engine::Engine;
 using engine::SequenceId;
-using model::reference::Matrix;
+using model::Matrix;
 using model::tiny::Golden;
 using model::tiny::GoldenPrompt;
-using Clock = std::chrono::steady_clock;
 
 constexpr int kChunk = 16;         // of a prompt
 constexpr int kCacheTokens = 320;  // the longest prompt and its continuation
 constexpr int kTimedTokens = 200;
-constexpr double kQuickStepSeconds = 5e-3;  // a slower step is no GPU's, and not timed
+constexpr double kQuickStepSeconds = 5e-3;  // slower ones are emulated and not timed
 
-// What one engine, with or without PDL, made of the prompts.
+// What one engine, with or without PDL, answered to the prompts.
 struct Pass {
   std::vector<Matrix> logits;
   int layers = 0;
   int launches = 0;          // of a step of one token
-  int early = 0;             // of these, by PDL
+  int early = 0;             // of these, launched by PDL
   double token_seconds = 0;  // 0: not timed
 };
 
@@ -67,10 +68,6 @@ struct Outcome {
   }
 };
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 int largest(std::span<const float> row) {
   return static_cast<int>(std::ranges::max_element(row) - row.begin());
 }
@@ -80,7 +77,7 @@ std::span<const GoldenPrompt> shown(const DemoOptions& options, const Golden& go
   return std::span(prompts).first(std::min(prompts.size(), static_cast<size_t>(options.prompts)));
 }
 
-// What to show of each row of logits along a golden continuation, as it comes.
+// Shows a row of logits along a golden continuation as soon as it is there.
 using OnRow = std::function<void(const GoldenPrompt&, int row, std::span<const float> logits)>;
 
 // Logits along the golden continuation of a prompt.
@@ -90,7 +87,7 @@ Matrix follow(Engine& engine, const GoldenPrompt& prompt, const OnRow& on_row) {
     (void)engine.prefill(sequence, ids);
     Matrix last(1, engine.vocab_size());
     last.values() = engine.logits(sequence);
-    // Row 0 is behind the whole prompt.
+    // Row 0 follows the whole prompt.
     const int row = first + static_cast<int>(ids.size()) - static_cast<int>(prompt.ids.size());
     if (row >= 0) on_row(prompt, row, last.values());
     return last;
@@ -100,13 +97,13 @@ Matrix follow(Engine& engine, const GoldenPrompt& prompt, const OnRow& on_row) {
   return logits;
 }
 
-// Steps behind one another without the host between them.
+// Consecutive steps, without the host between them.
 double seconds_per_token(Engine& engine, int tokens) {
   const std::array sequence{engine.create_sequence()};
   (void)engine.prefill(sequence.front(), std::array{1});
-  const Clock::time_point start = Clock::now();
+  const Stopwatch stopwatch;
   engine.run(sequence, tokens, [](std::span<const int>) { return true; });
-  const double seconds = seconds_since(start) / tokens;
+  const double seconds = stopwatch.seconds() / tokens;
   engine.free(sequence.front());
   return seconds;
 }
@@ -122,8 +119,8 @@ Pass run_pass(const std::string& directory, std::span<const GoldenPrompt> prompt
     pass.logits.push_back(follow(engine, prompt, on_row));
   }
   pass.layers = engine.num_hidden_layers();
-  pass.launches = engine.launches_per_step(1);
-  pass.early = engine.early_launches_per_step(1);
+  pass.launches = engine::Inspection(engine).launches_per_step(1);
+  pass.early = engine::Inspection(engine).early_launches_per_step(1);
   if (seconds_per_token(engine, 1) < kQuickStepSeconds) {
     pass.token_seconds = seconds_per_token(engine, kTimedTokens);
   }
@@ -142,7 +139,7 @@ void show(const std::string& text) {
   std::fflush(stdout);
 }
 
-// The token that the engine prefers; one that is not the golden one stands in brackets.
+// The token that the engine prefers, in brackets if it is not the golden one.
 void show_token(const GoldenPrompt& prompt, int row, std::span<const float> logits) {
   if (row == 0) {
     show(fmt::format("  prompt      {}\n  golden      {}\n  slipstream ", ids_text(prompt.ids),
@@ -154,7 +151,7 @@ void show_token(const GoldenPrompt& prompt, int row, std::span<const float> logi
   if (row + 1 == prompt.logits.rows()) show("\n");
 }
 
-// Of the same without PDL nobody wants to read the tokens again.
+// For the second pass over the same prompts, whose tokens need not be shown again.
 void show_dot(const GoldenPrompt& /*prompt*/, int /*row*/, std::span<const float> /*logits*/) {
   show(".");
 }
@@ -215,17 +212,17 @@ void print_table(std::span<const Outcome> outcomes) {
 
 constexpr const char* kIntroduction = R"(
 Three tiny models with random weights. Golden tokens are those that Hugging Face transformers prefers,
-in fp32 on the dequantized weights. Random weights leave many near ties, so a right engine with fp8
-activations prefers another one now and then, shown in brackets.
+in fp32 on the dequantized weights. Random weights leave many near ties, so a correct engine with fp8
+activations prefers another token now and then, shown in brackets.
 
 )";
 
 constexpr const char* kExplanation = R"(
-cosine       of the logits with those of transformers, and what a right engine reaches at least
-launches     kernels in the CUDA graph of a step of one token; a layer: with head and sampling shared out
-by PDL       of these, launches that may start while the one in front still runs; without PDL there are
+cosine       of the logits with those of transformers, and the least that a correct engine reaches
+launches     kernels in the CUDA graph of a step of one token; a layer: all of them divided by the layers
+by PDL       of these, launches that may start while the one before still runs; without PDL there are
              none, every kernel waits for the end of the one before it, and the bits stay the same
-ms off, on   of a token, on a GPU
+ms off, on   milliseconds per token, on a GPU
 )";
 
 }  // namespace
@@ -248,7 +245,7 @@ int run_demo(const DemoOptions& options) {
 void add_demo_command(const Command& program) {
   auto options = std::make_shared<DemoOptions>();
   const Command command = program.add_command(
-      "demo", "Decode three tiny models, compare with stored goldens, and show what PDL did");
+      "demo", "Decode three tiny models, compare with stored goldens, and show what PDL did.");
   command.add_option("GOLDENS", options->goldens, "Directory of the goldens: tests/engine/goldens")
       .required();
   command.add_option("DIRECTORY", options->directory, "Where the models' checkpoints go")
@@ -256,7 +253,7 @@ void add_demo_command(const Command& program) {
   command.add_option("--prompts", options->prompts, "Prompts of each model")
       .between(1, 4)
       .default_in_help();
-  command.set_action([options] { return run_demo(*options); });
+  command.set_device_action([options] { return run_demo(*options); });
 }
 
 }  // namespace slipstream::cli

@@ -1,4 +1,4 @@
-// `slipstream demo`: decodes three tiny models and shows what came out, and what PDL did.
+// `slipstream demo`: decodes three tiny models, and shows their tokens and what PDL did.
 #pragma once
 
 #include <string>

@@ -14,7 +14,9 @@
 #include <memory>
 
 #include "check/report/race_report.h"
+#include "cli/json_output.h"
 #include "pdl/device_fallback.h"
+#include "slipstream/error.h"
 
 namespace slipstream::cli {
 namespace {
@@ -22,7 +24,7 @@ namespace {
 constexpr int kRaces = 1;
 constexpr int kUsageError = 2;
 constexpr int kNothingChecked = 2;
-constexpr int kEndedBySignal = 128;  // and its number, as a shell says it
+constexpr int kEndedBySignal = 128;  // plus its number, as in a shell
 constexpr int kCannotRun = 127;      // what a shell answers for a command it cannot start
 
 void set_variable(const char* name, const std::string& value) {
@@ -77,7 +79,7 @@ void warn_of_static_runtime(const std::string& program) {
 
 // --- The race check: the program writes what it finds into a file, and this process reads it.
 
-// A file of its own name, gone when this is.
+// A file that exists as long as this object.
 class TemporaryFile {
  public:
   TemporaryFile() : path_(std::filesystem::temp_directory_path() / "slipstream-races-XXXXXX") {
@@ -98,7 +100,7 @@ class TemporaryFile {
   std::string path_;
 };
 
-// The exit code of the program, run beside this process.
+// The exit code of the program, run as a child of this process.
 int run_program(const EmulateOptions& options) {
   std::fflush(nullptr);
   const pid_t child = fork();
@@ -110,23 +112,15 @@ int run_program(const EmulateOptions& options) {
   return WIFSIGNALED(status) ? kEndedBySignal + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-void write_json(const std::string& path, const std::string& text) {
-  if (path == "-") {
-    std::fputs(text.c_str(), stdout);
-    return;
-  }
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  if (!file.flush()) fmt::print(stderr, "slipstream emulate: {} cannot be written\n", path);
-}
-
 int run_checked(const EmulateOptions& options) {
+  const JsonOutput json(options.json_file);
   const TemporaryFile file;
   set_variable("SLIPSTREAM_EMULATOR_CHECK", file.path());
   const int exit_code = run_program(options);
   const check::RaceReport report = check::read_races(file.text());
-  std::fputs(check::race_text(report).c_str(), stderr);
-  if (!options.json_file.empty()) write_json(options.json_file, check::race_json(report));
+  // Standard output is the program's: the text goes to standard error.
+  if (json.prints_text()) std::fputs(check::race_text(report).c_str(), stderr);
+  if (json.wanted()) json.write(check::race_json(report));
   const bool strict = options.fail_on == "warning";
   if (check::has_races(report, strict ? check::Severity::kWarning : check::Severity::kError)) {
     return kRaces;
@@ -149,7 +143,14 @@ int run_emulate(const EmulateOptions& options) {
   }
   warn_of_static_runtime(options.program.front());
   set_environment(options, directory);
-  return options.check_races ? run_checked(options) : replace_by_program(options);
+  if (!options.check_races) return replace_by_program(options);
+  try {
+    JsonOutput(options.json_file).require_writable();
+    return run_checked(options);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "slipstream emulate: %s\n", error.what());
+    return kNothingChecked;
+  }
 }
 
 void add_emulate_command(const cli::Command& program) {
@@ -157,16 +158,15 @@ void add_emulate_command(const cli::Command& program) {
       "emulate",
       "Run a CUDA program on the emulated device; it must use the shared CUDA runtime.\n\n"
       "With --check, accesses to global memory that nothing orders are reported: kernels that "
-      "read, "
-      "write or overwrite what an earlier kernel, copy or fill still may touch, and threads of one "
-      "kernel that lack a barrier or a fence. Order is what the wait of dependent grids, streams, "
-      "events, "
-      "graphs, barriers, fences and atomics promise, so one run shows what any run could do wrong "
-      "on the paths it takes. Compile with -lineinfo for source lines. Exit code 1: races.\n\n"
+      "read, write or overwrite what an earlier kernel, copy or fill may still touch, and threads "
+      "of one kernel that lack a barrier or a fence. Order is what the wait of dependent grids, "
+      "streams, events, graphs, barriers, fences and atomics promise, so one run shows what any "
+      "run could do wrong on the paths it takes. Compile with -lineinfo for source lines. Exit "
+      "code 1: races.\n\n"
       "  slipstream emulate --check -- ./program arguments\n"
       "  slipstream emulate --check --schedule adversarial --seed 7 -- ./program\n\n"
-      "The second one makes the wrong values happen, too. A line of source is allowed to race by a "
-      "comment on it or above it:\n"
+      "The second command also makes wrong values appear. A comment on a line of source, or on "
+      "the line above, allows it to race:\n"
       "  // slipstream-check: allow race: every thread writes the same constant");
   auto options = std::make_shared<EmulateOptions>();
   command.add_option("--sms", options->multiprocessors, "Multiprocessors of the device")
@@ -179,14 +179,12 @@ void add_emulate_command(const cli::Command& program) {
   command.add_option("--report", options->report_file, "Also append reports to this file");
   const cli::Option check =
       command.add_flag("--check", options->check_races, "Report races in global memory");
-  command.add_option("--json", options->json_file, "Write the races as JSON too; - for stdout")
-      .needs(check);
   command.add_option("--fail-on", options->fail_on, "Exit with 1 from this severity on")
       .one_of({"warning", "error"})
       .default_in_help();
   command.add_flag("--stats", options->statistics, "Print instruction counts at the end");
-  command.add_option("program", options->program, "Program and its arguments, behind --")
-      .required();
+  command.add_option("program", options->program, "Program and its arguments, after --").required();
+  command.add_json_option(options->json_file, "the races").needs(check);
   command.set_action([options] { return run_emulate(*options); });
 }
 

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 
 #include "cli/generate_engine.h"
+#include "cli/json_output.h"
+#include "cli/stopwatch.h"
 #include "io/file.h"
+#include "io/json_writer.h"
 #include "model/safetensors.h"
 #include "pdl/stream.h"
 #include "slipstream/launch.h"
@@ -19,17 +21,12 @@ namespace {
 using engine::Engine;
 using engine::SequenceId;
 using model::OutputTensor;
-using Clock = std::chrono::steady_clock;
 
 struct Measured {
   std::vector<int> tokens;
   double first_token_seconds = 0;
-  double other_seconds = 0;  // all tokens behind the first
+  double other_seconds = 0;  // all tokens after the first
 };
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Produces the tokens of one sequence and hands each to `on_token`, which returns false to stop.
 class Generation {
@@ -39,14 +36,14 @@ class Generation {
         request_(request),
         eos_(options.ignore_eos ? std::vector<int>{} : engine.eos_token_ids()),
         keep_logits_(!options.logits_file.empty()),
-        show_(!options.json),
+        show_(JsonOutput(options.json_file).prints_text()),
         sequence_(engine.create_sequence(sampling_of(options))) {}
 
   Measured run() {
-    const Clock::time_point start = Clock::now();
+    const Stopwatch until_first;
     bool more = take(engine_.prefill(sequence_, request_.prompt));
-    measured_.first_token_seconds = seconds_since(start);
-    const Clock::time_point first = Clock::now();
+    measured_.first_token_seconds = until_first.seconds();
+    const Stopwatch others;
     if (is_forced() || keep_logits_) {
       while (more) more = take(engine_.step(std::array{sequence_}).front());
     } else if (more) {
@@ -54,7 +51,7 @@ class Generation {
       engine_.run(std::array{sequence_}, request_.count - 1,
                   [&](std::span<const int> tokens) { return take(tokens.front()); });
     }
-    measured_.other_seconds = seconds_since(first);
+    measured_.other_seconds = others.seconds();
     return measured_;
   }
 
@@ -63,7 +60,7 @@ class Generation {
  private:
   [[nodiscard]] bool is_forced() const { return !request_.forced.empty(); }
 
-  // Records the token behind the last processed one; false if it is the last.
+  // Records the token that follows the last processed one; false if it is the last.
   bool take(int token) {
     const size_t index = measured_.tokens.size();
     if (keep_logits_) {
@@ -109,16 +106,21 @@ void print_text(const Measured& measured, const engine::MemoryUse& memory) {
              static_cast<double>(memory.workspace_bytes) / kMebibyte);
 }
 
-void print_json(const Measured& measured, const engine::MemoryUse& memory) {
-  fmt::print(
-      "{{\"tokens\": [{}], \"time_to_first_token_ms\": {:.3f}, \"tokens_per_second\": {:.3f}, "
-      "\"memory\": {{\"weight_bytes\": {}, \"cache_bytes\": {}, \"workspace_bytes\": {}}}}}\n",
-      fmt::join(measured.tokens, ", "), measured.first_token_seconds * 1e3,
-      tokens_per_second(measured), memory.weight_bytes, memory.cache_bytes, memory.workspace_bytes);
+std::string json_of(const Measured& measured, const engine::MemoryUse& memory) {
+  const io::Json json{{"tokens", io::Json::array_of(measured.tokens)},
+                      {"time_to_first_token_ms", measured.first_token_seconds * 1e3},
+                      {"tokens_per_second", tokens_per_second(measured)},
+                      {"memory",
+                       {{"weight_bytes", memory.weight_bytes},
+                        {"cache_bytes", memory.cache_bytes},
+                        {"workspace_bytes", memory.workspace_bytes}}}};
+  return json.text();
 }
 
 void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
   const TokenRequest request = read_request(options, read_config(options));
+  const JsonOutput json(options.json_file);
+  json.require_writable();
   if (!options.logits_file.empty()) io::require_writable(options.logits_file);
   Engine engine = load_engine(options, stream, request.positions());
   Generation generation(options, request, engine);
@@ -130,7 +132,8 @@ void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
         "logits", {steps, width}, std::span<const float>(generation.logits()))};
     model::write_safetensors(options.logits_file, tensors);
   }
-  (options.json ? print_json : print_text)(measured, engine.memory_use());
+  if (json.prints_text()) print_text(measured, engine.memory_use());
+  if (json.wanted()) json.write(json_of(measured, engine.memory_use()));
 }
 
 }  // namespace

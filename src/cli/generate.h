@@ -28,7 +28,7 @@ struct GenerateOptions {
   int rank = 0;
   std::optional<float> lora_norm_eps;
   std::string logits_file;
-  bool json = false;
+  std::string json_file;  // as JsonOutput takes it
   std::string layer_in;
   std::string layer_out;
   std::optional<int> layer;

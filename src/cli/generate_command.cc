@@ -21,12 +21,12 @@ std::vector<Option> add_token_options(const Command& command, GenerateOptions& o
       command.add_option("--temperature", options.temperature, "0 (the default): greedy"),
       command.add_option("--top-k", options.top_k, "0 (the default): no limit"),
       command.add_option("--top-p", options.top_p, "share of probability to keep (default 1)"),
-      command.add_option("--seed", options.seed, "of the random numbers (default 0)"),
-      command.add_flag("--ignore-eos", options.ignore_eos, "go on behind an end-of-text token"),
+      command.add_option("--seed", options.seed, "seed of the random numbers (default 0)"),
+      command.add_flag("--ignore-eos", options.ignore_eos, "continue after an end-of-text token"),
       command.add_option("--force-ids", options.force_ids, "the continuation to follow: 4,5,6"),
       command.add_option("--logits", options.logits_file,
                          "write fp32 logits [tokens, vocabulary] to this safetensors file"),
-      command.add_flag("--json", options.json, "print one JSON object at the end")};
+      command.add_json_option(options.json_file, "tokens, times and memory")};
   for (Option& option : result) option.under("Tokens");
   return result;
 }
@@ -44,7 +44,7 @@ void add_layer_options(const Command& command, GenerateOptions& options) {
           .under(heading);
   Option layer_out = command
                          .add_option("--layer-out", options.layer_out,
-                                     "where its result goes (default: FILE.out.safetensors)")
+                                     "file for its result (default: LAYER_IN.out.safetensors)")
                          .under(heading);
   layer_in.needs(layer);
   layer.needs(layer_in);
@@ -64,7 +64,7 @@ void add_engine_options(const Command& command, GenerateOptions& options) {
       .under(heading);
   command
       .add_option("--rank", options.rank,
-                  "which of them this process is (default 0): its share is loaded and run alone")
+                  "which of them this process is (default 0): its share alone is loaded and run")
       .under(heading);
   command
       .add_option("--lora-norm-eps", options.lora_norm_eps,
@@ -87,14 +87,14 @@ void add_generate_command(const Command& program) {
       "generate",
       "Continue a prompt of token ids, or run one layer alone.\n\n"
       "Prints token ids as they come, then the time to the first token, tokens per second and "
-      "memory. Everything is checked before device memory is taken, and files appear when they are "
-      "whole.");
+      "memory. Everything is checked before device memory is taken, and files are written whole or "
+      "not at all.");
   command.add_option("MODEL", options->model, "directory with config.json and safetensors")
       .required();
   const std::vector<Option> token_options = add_token_options(command, *options);
   add_layer_options(command, *options);
   add_engine_options(command, *options);
-  command.set_action([options, token_options] {
+  command.set_device_action([options, token_options] {
     if (options->layer) require_no(token_options);
     run_generate(*options);
     return 0;

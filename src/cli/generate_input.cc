@@ -21,7 +21,7 @@ constexpr int kDefaultCount = 16;
 std::string read_file(const std::string& path) {
   std::ostringstream text;
   const std::ifstream stream(path, std::ios::binary);
-  // An empty file and a directory fail here, too.
+  // An empty file and a directory also fail here.
   if (!stream || !(text << stream.rdbuf())) {
     throw InvalidArgument(fmt::format("{}: must be a readable file that is not empty", path));
   }
@@ -32,8 +32,8 @@ bool separates(char letter) {
   return letter == ',' || letter == ' ' || letter == '\n' || letter == '\t' || letter == '\r';
 }
 
-// The word at the beginning of `text`, or as much of it as a message can hold: a file that is no
-// list of ids may be one word.
+// The word at the beginning of `text`, shortened to what a message can hold: a file that is no list
+// of ids may be one long word.
 std::string first_word(std::string_view text) {
   constexpr size_t kLongest = 40;
   const auto end = std::find_if(text.begin(), text.end(), separates);

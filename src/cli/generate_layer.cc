@@ -6,6 +6,7 @@
 #include <span>
 
 #include "cli/generate_engine.h"
+#include "engine/inspection.h"
 #include "io/file.h"
 #include "model/safetensors.h"
 
@@ -27,8 +28,8 @@ std::vector<T> values_of(const model::StoredTensor& tensor, model::StoredType ty
   return values;
 }
 
-// Rows of positions, filled up with -1: of a layer that shares the list of another. What other
-// layers have written beside their result is not theirs to read.
+// Rows of positions, filled up with -1, for a layer that shares the list of another. Another layer
+// has an indexer of its own and ignores lists in its input.
 std::vector<IndexList> read_lists(const model::TensorStore& store, int layer,
                                   const model::ModelConfig& config, int64_t tokens) {
   if (config.indexer_type(layer) != model::IndexerType::kShared) return {};
@@ -99,7 +100,8 @@ void run_one_layer(const GenerateOptions& options, cudaStream_t stream) {
       options.layer_out.empty() ? options.layer_in + ".out.safetensors" : options.layer_out;
   io::require_writable(path);
   Engine engine = load_engine(options, stream, tokens);
-  write_layer(path, engine.run_layer(*options.layer, hidden, lists), tokens, tensor.shape[1]);
+  write_layer(path, engine::Inspection(engine).run_layer(*options.layer, hidden, lists), tokens,
+              tensor.shape[1]);
   fmt::print("{}\n", path);
 }
 

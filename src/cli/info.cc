@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "bench/device_report.h"
+#include "bench/step_listing.h"
+#include "cli/json_output.h"
 #include "code/fatbin.h"
+#include "io/json_writer.h"
 #include "slipstream/ops.h"
+#include "slipstream/version.h"
 #include "step/kernels/registry.h"
 
 namespace slipstream::cli {
@@ -24,64 +28,117 @@ std::set<std::string> embedded_architectures() {
   return names;
 }
 
-nlohmann::json build_report() {
-  nlohmann::json report;
-  report["version"] = SLIPSTREAM_VERSION;
-  report["architectures"] = embedded_architectures();
+std::vector<const pdl::KernelDeclaration*> kernels() {
+  std::vector<const pdl::KernelDeclaration*> result;
   for (const auto& part : {ops::kernel_declarations(), step::kernel_declarations()}) {
-    for (const pdl::KernelDeclaration* declaration : part) {
-      report["kernels"].push_back({{"name", declaration->name}, {"waits", declaration->waits}});
-    }
+    result.insert(result.end(), part.begin(), part.end());
   }
-  return report;
+  return result;
 }
 
-void print_for_people(const nlohmann::json& report) {
-  const nlohmann::json& device = report["device"];
-  if (device.is_null()) {
-    fmt::print("device         none: {}\n", report["error"].get<std::string>());
-  } else {
-    fmt::print("device         {} (number {}, compute capability {})\n",
-               device["name"].get<std::string>(), device["index"].get<int>(),
-               device["compute_capability"].get<std::string>());
+io::Json build_json() {
+  io::Json build{{"version", version()},
+                 {"commit", commit()},
+                 {"architectures", io::Json::array_of(embedded_architectures())}};
+  for (const pdl::KernelDeclaration* kernel : kernels()) {
+    build["kernels"].push_back({{"name", kernel->name}, {"waits", kernel->waits}});
+  }
+  return build;
+}
+
+void print_device(const bench::DeviceReport& report) {
+  if (report.device) {
+    const bench::DeviceReport::Device& device = *report.device;
+    fmt::print("device         {} (number {}, compute capability {})\n", device.name, device.index,
+               device.compute_capability);
     fmt::print("               {} multiprocessors, {:.1f} GiB, {:.0f} MiB of L2, up to {} MHz\n",
-               device["multiprocessors"].get<int>(),
-               device["memory_bytes"].get<double>() / (1 << 30),
-               device["l2_bytes"].get<double>() / (1 << 20), device["max_clock_mhz"].get<int>());
-    fmt::print("PDL            {}: {}\n", report["pdl"]["on"].get<bool>() ? "on" : "off",
-               report["pdl"]["reason"].get<std::string>());
+               device.multiprocessors, static_cast<double>(device.memory_bytes) / (1 << 30),
+               static_cast<double>(device.l2_bytes) / (1 << 20), device.max_clock_mhz);
+    fmt::print("PDL            {}: {}\n", report.pdl.on ? "on" : "off", report.pdl.reason);
+  } else {
+    fmt::print("device         none: {}\n", report.error);
   }
-  fmt::print("driver         {}\nruntime        {}\n", report.value("driver", "none"),
-             report.value("runtime", "none"));
-  const nlohmann::json& build = report["build"];
-  fmt::print("build          {}, images for", build["version"].get<std::string>());
-  for (const auto& name : build["architectures"]) fmt::print(" {}", name.get<std::string>());
-  fmt::print("\nkernels       ");
-  std::string separator;
-  for (const auto& kernel : build["kernels"]) {
-    fmt::print("{} {}{}", separator, kernel["name"].get<std::string>(),
-               kernel["waits"].get<bool>() ? "" : " (does not wait)");
-    separator = "\n              ";
+  fmt::print("driver         {}\nruntime        {}\n",
+             report.driver.empty() ? "none" : report.driver,
+             report.runtime.empty() ? "none" : report.runtime);
+}
+
+void print_build() {
+  fmt::print("build          {} ({}), images for {}\n", version(), commit(),
+             fmt::join(embedded_architectures(), " "));
+  const char* heading = "kernels";
+  for (const pdl::KernelDeclaration* kernel : kernels()) {
+    fmt::print("{:<14} {}{}\n", heading, kernel->name, kernel->waits ? "" : " (does not wait)");
+    heading = "";
   }
-  fmt::print("\n");
+}
+
+io::Json to_json(const std::vector<bench::ListedLaunch>& launches) {
+  io::Json all = io::Json::array();
+  for (const bench::ListedLaunch& launch : launches) {
+    io::Json one;
+    one["launch"] = launch.number;
+    one["title"] = launch.title;
+    one["bytes"] = launch.bytes;
+    one["constants"] = io::Json::array_of(launch.constants);
+    one["reads"] = io::Json::array_of(launch.reads);
+    one["writes"] = io::Json::array_of(launch.writes);
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+void show_step(const bench::ListedModel& model, const JsonOutput& json) {
+  const bench::StepListing listing = bench::list_model_step(model);
+  if (json.prints_text()) fmt::print("{}", bench::listing_text(listing));
+  if (!json.wanted()) return;
+  io::Json report;
+  report["launches"] = listing.launch_count;
+  report["bytes"] = listing.bytes;
+  io::Json kinds = io::Json::array();
+  for (const bench::LayerKind& kind : listing.kinds) {
+    io::Json one;
+    one["layers"] = io::Json::array_of(kind.layers);
+    one["launches"] = to_json(kind.launches);
+    kinds.push_back(std::move(one));
+  }
+  report["kinds"] = std::move(kinds);
+  report["after_layers"] = to_json(listing.after_layers);
+  json.write(report.text(2));
 }
 
 }  // namespace
 
 void add_info_command(const Command& program) {
-  auto as_json = std::make_shared<bool>(false);
+  auto json_file = std::make_shared<std::string>();
   const Command command = program.add_command(
       "info",
       "Show the device, the versions of driver and runtime, whether kernels are chained by PDL and "
       "which condition decides it, and the kernels and architectures in this build.");
-  command.add_flag("--json", *as_json, "Print JSON");
-  command.set_action([as_json] {
-    nlohmann::json report = bench::device_report();
-    report["build"] = build_report();
-    if (*as_json) {
-      fmt::print("{}\n", report.dump(2));
-    } else {
-      print_for_people(report);
+  auto listed = std::make_shared<bench::ListedModel>();
+  command.add_option("--step", listed->name_or_file,
+                     "Instead: the launches of a decode step of deepseek-v3.2, glm-5, glm-5.2 or a "
+                     "config.json, what each reads and writes, and the bytes it moves");
+  command.add_option("--tp", listed->tp, "With --step: ranks that share the model (default 1)");
+  command.add_option("--tokens", listed->tokens, "With --step: tokens in the step (default 1)");
+  command.add_option("--context", listed->context,
+                     "With --step: positions that a token sees (default 8192)");
+  command.add_json_option(*json_file, "it");
+  command.set_device_action([json_file, listed] {
+    const JsonOutput json(*json_file);
+    if (!listed->name_or_file.empty()) {
+      show_step(*listed, json);
+      return 0;
+    }
+    const bench::DeviceReport device = bench::device_report();
+    if (json.prints_text()) {
+      print_device(device);
+      print_build();
+    }
+    if (json.wanted()) {
+      io::Json report = bench::to_json(device);
+      report["build"] = build_json();
+      json.write(report.text(2));
     }
     return 0;
   });

@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "bench/device_report.h"
+#include "cli/json_output.h"
+#include "cli/stopwatch.h"
+#include "io/json_writer.h"
 #include "litmus/experiment.h"
 #include "litmus/report.h"
 #include "slipstream/launch.h"
@@ -56,38 +57,33 @@ std::string kernel_driver_version() {
   return "unknown";
 }
 
-void write_json(const std::string& path, const nlohmann::json& report) {
-  if (path.empty()) return;
-  std::ofstream file(path);
-  file << report.dump(2) << "\n";
-  if (!file) throw std::runtime_error(fmt::format("cannot write {}", path));
-}
-
 // A hung device does not let its process end in an orderly way.
-[[noreturn]] void give_up(const std::string& message) {
+[[noreturn]] void end_at_once(const std::string& message) {
   fmt::print(stderr, "slipstream litmus: {}\n", message);
   static_cast<void>(std::fflush(nullptr));
   std::_Exit(kCannotRun);
 }
 
 struct Run {
-  const LitmusOptions& options;
-  nlohmann::json report;
+  JsonOutput json;
+  io::Json report;
   bool promise_broken = false;
 
   void perform(const litmus::Experiment& experiment, litmus::Rig& rig) {
-    const auto begin = std::chrono::steady_clock::now();
+    const Stopwatch stopwatch;
     const litmus::Findings findings = experiment.run(rig);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    fmt::print("{}", litmus::text_report(experiment, findings));
-    static_cast<void>(std::fflush(stdout));
+    const double seconds = stopwatch.seconds();
+    if (json.prints_text()) {
+      fmt::print("{}", litmus::text_report(experiment, findings));
+      static_cast<void>(std::fflush(stdout));
+    }
     promise_broken =
         promise_broken || std::ranges::any_of(findings.observations, litmus::breaks_promise);
-    nlohmann::json json = litmus::json_report(experiment, findings);
-    json["seconds"] = seconds.count();
-    report["experiments"].push_back(std::move(json));
+    io::Json entry = litmus::json_report(experiment, findings);
+    entry["seconds"] = seconds;
+    report["experiments"].push_back(std::move(entry));
     // After each experiment: what was found stays if a later one hangs the device.
-    write_json(options.json_file, report);
+    if (json.wanted() && json.prints_text()) json.write(report.text(2));
   }
 };
 
@@ -99,32 +95,41 @@ int run_litmus(const LitmusOptions& options) {
     return 0;
   }
   const auto experiments = chosen(options.names);
-  Run run{.options = options, .report = bench::device_report()};
+  Run run{.json = JsonOutput(options.json_file), .report = bench::to_json(bench::device_report())};
+  run.json.require_writable();
   run.report["kernel_driver"] = kernel_driver_version();
   run.report["iterations"] = options.rig.iterations;
   run.report["delay_us"] = options.rig.delay_microseconds;
-  fmt::print("{}, kernel driver {}\n", bench::device_summary(), kernel_driver_version());
+  const bool prints = run.json.prints_text();
+  if (prints)
+    fmt::print("{}, kernel driver {}\n", bench::device_summary(), kernel_driver_version());
   if (!pdl::supports_pdl()) {
-    fmt::print("not supported here: programmatic dependent launch needs compute capability 9.0\n");
+    fmt::print(stderr,
+               "slipstream litmus: programmatic dependent launch must be supported by the device "
+               "(compute capability 9.0), it is not: nothing was run\n");
     return 0;
   }
   litmus::Rig rig(options.rig);
   run.report["blocks"] = rig.blocks();
-  fmt::print("{} runs of each chain, {} CTAs of {} threads, delays of about {} us\n",
-             options.rig.iterations, rig.blocks(), litmus::kThreadsPerBlock,
-             options.rig.delay_microseconds);
+  if (prints) {
+    fmt::print("{} runs of each chain, {} CTAs of {} threads, delays of about {} us\n",
+               options.rig.iterations, rig.blocks(), litmus::kThreadsPerBlock,
+               options.rig.delay_microseconds);
+  }
   try {
     for (const litmus::Experiment* experiment : experiments) run.perform(*experiment, rig);
   } catch (const litmus::TimedOut& error) {
-    give_up(error.what());
+    if (!prints) run.json.write(run.report.text(2));
+    end_at_once(error.what());
   }
+  if (!prints) run.json.write(run.report.text(2));
   return run.promise_broken ? kPromiseBroken : 0;
 }
 
 void add_litmus_command(const Command& program) {
   auto options = std::make_shared<LitmusOptions>();
   const Command command = program.add_command(
-      "litmus", "Observe how this device orders dependent grids: what PDL promises, and what not");
+      "litmus", "Observe how this device orders dependent grids: what PDL promises, and what not.");
   command.add_option("NAME", options->names, "Experiments to run (default: all)");
   command.add_flag("--list", options->list, "List the experiments");
   command.add_option("--iterations", options->rig.iterations, "Runs of each chain")
@@ -148,8 +153,8 @@ void add_litmus_command(const Command& program) {
   command.add_flag("--no-traffic", options->rig.without_traffic,
                    "Do not keep the memory system busy where an experiment would; on the emulated "
                    "device that takes long and shows nothing");
-  command.add_option("--json", options->json_file, "Also write a report to this file");
-  command.set_action([options] { return run_litmus(*options); });
+  command.add_json_option(options->json_file, "what was observed");
+  command.set_device_action([options] { return run_litmus(*options); });
 }
 
 }  // namespace slipstream::cli

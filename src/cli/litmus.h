@@ -1,4 +1,4 @@
-// `slipstream litmus`: what this device does where the documents of PDL are silent, and where not.
+// `slipstream litmus`: how this device orders dependent grids, compared with the documents of PDL.
 #pragma once
 
 #include <string>
@@ -12,12 +12,12 @@ namespace slipstream::cli {
 struct LitmusOptions {
   std::vector<std::string> names;  // of experiments; none: all
   litmus::RigOptions rig;
-  std::string json_file;
+  std::string json_file;  // as JsonOutput takes it
   bool list = false;
 };
 
-// Runs experiments and prints what was observed. 0: nothing that documents rule out was seen;
-// 1: something was; 2: unknown name, or the device hung.
+// Runs experiments and prints what was observed. 0: nothing was seen that the documents rule out;
+// 1: something was; 2: the device hung. Throws for an unknown name.
 int run_litmus(const LitmusOptions& options);
 
 void add_litmus_command(const Command& program);

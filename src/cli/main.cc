@@ -1,7 +1,7 @@
-// The `slipstream` program. Every command is a function in a file of its own name.
+// The `slipstream` program. Every command has a file with its name.
 #include <cstdio>
 #include <exception>
-#include <string_view>
+#include <string>
 
 #include "cli/bench_decode.h"
 #include "cli/bench_ops.h"
@@ -13,22 +13,17 @@
 #include "cli/info.h"
 #include "cli/litmus.h"
 #include "pdl/device_fallback.h"
+#include "slipstream/version.h"
 
 namespace {
 
-// These read files or set up another program's device, and need none themselves.
-bool needs_device(int argc, char** argv) {
-  const std::string_view command = argc > 1 ? argv[1] : "";
-  return command == "info" || command == "bench" || command == "demo" || command == "generate" ||
-         command == "litmus";
-}
-
 int run(int argc, char** argv) {
-  if (needs_device(argc, argv)) slipstream::choose_device(argc, argv);
   const slipstream::cli::CommandLine line(
       "Slipstream: low-latency decode of DeepSeek-V3.2 and GLM-5, kernels chained by programmatic "
       "dependent launch (PDL), an emulated CUDA device, and a checker for PDL races.");
-  line.set_version(SLIPSTREAM_VERSION);
+  line.set_version(std::string("slipstream ") + slipstream::version() + " (" +
+                   slipstream::commit() + ")");
+  line.set_device_choice([&] { slipstream::choose_device(argc, argv); });
   const slipstream::cli::Command program = line.program();
   program.require_command();
   slipstream::cli::add_info_command(program);

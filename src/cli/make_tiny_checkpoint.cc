@@ -49,7 +49,7 @@ int write_checkpoints(Options options) {
   return 0;
 }
 
-// Reads the arguments, writes, and lets errors pass.
+// Reads the arguments and writes; errors are main's to print.
 int run(int argc, char** argv) {
   const slipstream::cli::CommandLine line(
       "Write tiny random checkpoints in the published layouts, the same bytes everywhere.");

@@ -47,7 +47,7 @@ inline GenerateOptions options() {
   result.prompt_ids = "3,1,4,1,5";
   result.count = 3;
   result.ignore_eos = true;
-  result.json = true;
+  result.json_file = "-";
   return result;
 }
 

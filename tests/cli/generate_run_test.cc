@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "engine/inspection.h"
 #include "slipstream/engine.h"
 #include "tests/cli/generate_fixture.h"
 #include "tests/engine/support/engine_runner.h"
@@ -69,7 +70,7 @@ TEST_F(Generate, GivesTheSameTokensFromAFileAndWithoutPdl) {
 
 TEST_F(Generate, ShowsTokensTimeAndMemoryToPeople) {
   GenerateOptions request = options();
-  request.json = false;
+  request.json_file.clear();
   request.force_ids = "7,8";
   request.count = 2;
   const std::string text = output_of(request);
@@ -97,7 +98,7 @@ TEST_F(Generate, RunsOneLayerAsTheEngineDoes) {
   GenerateOptions request = layer_options(5, kHidden);
   EXPECT_EQ(output_of(request), request.layer_in + ".out.safetensors\n");
   engine::test::EngineRunner runner(checkpoint(), engine::KvFormat::kBf16, 64);
-  const engine::LayerResult expected = runner.engine().run_layer(1, hidden_);
+  const engine::LayerResult expected = engine::Inspection(runner.engine()).run_layer(1, hidden_);
   const auto store = model::TensorStore::open_file(request.layer_in + ".out.safetensors");
   ASSERT_EQ(store.at("hidden").shape, (std::vector<int64_t>{5, kHidden}));
   EXPECT_EQ(floats_of(store.at("hidden")), expected.hidden);
