@@ -29,6 +29,22 @@ if(SLIPSTREAM_BUILD_TOOLS)
   target_link_libraries(slipstream_zstd INTERFACE ${SLIPSTREAM_ZSTD_ARCHIVE})
 endif()
 
+# Every program finds the CUDA runtime of the toolkit that it was built with, where no other is on the loader's path: as
+# DT_RUNPATH, which is searched after LD_LIBRARY_PATH, so that the emulated device can take the runtime's place.
+cmake_path(GET CUDA_cudart_LIBRARY PARENT_PATH runtime_folder)
+list(APPEND CMAKE_BUILD_RPATH ${runtime_folder})
+add_link_options(LINKER:--enable-new-dtags)
+
+# Fifty programs are linked: by the fastest linker that is there.
+include(CheckLinkerFlag)
+foreach(linker mold lld)
+  check_linker_flag(CXX -fuse-ld=${linker} SLIPSTREAM_HAS_${linker})
+  if(SLIPSTREAM_HAS_${linker})
+    add_link_options(-fuse-ld=${linker})
+    break()
+  endif()
+endforeach()
+
 add_library(slipstream_options INTERFACE)
 target_include_directories(slipstream_options INTERFACE ${PROJECT_SOURCE_DIR}/include
                                                         ${PROJECT_SOURCE_DIR}/src)
@@ -45,8 +61,8 @@ endif()
 
 # slipstream_header(NAME [compile options...])
 #
-# What most host files include takes longer to read than they take to compile, so it is read once. A precompiled header fits only
-# files compiled with its own options: libraries that have others make one of their own.
+# What most host files include takes longer to read than they take to compile, so it is read once. A precompiled header
+# fits only files compiled with its options: libraries that have others make one of their own.
 set(SLIPSTREAM_COMMON_HEADERS
     <fmt/format.h> <algorithm> <array> <functional> <map> <memory> <optional> <span> <string> <string_view>
     <unordered_map> <utility> <vector>)
@@ -73,14 +89,13 @@ function(slipstream_library name)
   target_precompile_headers(${name} REUSE_FROM ${ARG_HEADER})
 endfunction()
 
-# What `./dev test` builds: the tests of level 1, and what they run. What `./dev test --asan` builds: those that launch no
-# kernels.
+# What `./dev test` builds: the tests of level 1, and what they run. What `./dev test --asan` builds: those that launch
+# no kernels.
 add_custom_target(level1)
 add_custom_target(level1_host)
 
-# GoogleTest takes longer to read than most test files, so tests read it once. A precompiled header must have been compiled
-# like its users: for an
-# executable, with their options.
+# GoogleTest takes longer to read than most test files, so tests read it once. A precompiled header must have been
+# compiled like its users: for an executable, with their options.
 if(BUILD_TESTING)
   file(WRITE ${PROJECT_BINARY_DIR}/test_header.cc "int main() {}\n")
   add_executable(slipstream_test_header EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/test_header.cc)
