@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes docs/performance.md and its charts from the measurements in docs/data.
 
-tools/performance_page.py            # writes docs/performance.md, docs/images/performance-*.svg and README.md's table
+tools/performance_page.py            # writes docs/performance.md, docs/images/performance-*.svg and README.md's figures
 tools/performance_page.py --check    # changes nothing; fails if a file is not what would be written
 """
 
@@ -197,6 +197,16 @@ def readme_table(compared):
         name = each.rival["kernel"] + (f" ({each.remark})" if each.remark else "")
         rows.append([f"{each.title}, {each.shape}", ours, theirs, name])
     return table(["us per launch, PDL", "Slipstream", "fastest rival", "which"], rows)
+
+
+def readme_words(rivals, steps):
+    times = ", ".join(f"{step['on'] / 1e3:.2f} ms ({step['model']})" for step in steps)
+    return wrapped(
+        f"{rivals['gpu']}, driver {rivals['driver']}, CUDA {rivals['cuda']}, {rivals['date']}; both sides in one program "
+        "and one run, each launch in a chain of itself. [docs/performance.md](docs/performance.md) has all rows, won and "
+        f"lost, and decode steps: {times} for one rank of eight at batch 1 and context 8192, *without communication "
+        "between ranks*.\n"
+    )
 
 
 def step_table(steps):
@@ -482,7 +492,10 @@ def pages():
         ROOT / "docs" / "images" / "performance-rivals.svg": rivals_chart(compared),
         ROOT / "docs" / "images" / "performance-steps.svg": steps_chart(steps["steps"]),
         ROOT / "docs" / "images" / "performance-stages.svg": stages_chart(steps["steps"][0]),
-        readme: with_table(readme.read_text(encoding="utf-8"), readme_table(compared)),
+        readme: with_speed(
+            readme.read_text(encoding="utf-8"),
+            readme_table(compared) + "\n" + readme_words(rivals, steps["steps"]) + "\n",
+        ),
     }
 
 
@@ -503,12 +516,12 @@ def wrapped(text, width=120):
     return "\n\n".join(blocks)
 
 
-def with_table(text, rows):
-    """The text with the table between its two markers replaced."""
-    begin, end = "<!-- performance table -->\n", "<!-- end of performance table -->"
+def with_speed(text, speed):
+    """The text with what stands between its two markers replaced."""
+    begin, end = "<!-- speed -->\n", "<!-- end of speed -->"
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
-    return before + begin + rows + end + after
+    return before + begin + speed + end + after
 
 
 def main():
