@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "bench/fill.h"
+#include "step/shape_weights.h"
 
 namespace slipstream::bench {
 namespace {
@@ -82,16 +83,6 @@ class SyntheticWeights final : public step::WeightSource {
   uint64_t next_seed_ = 1;
 };
 
-int64_t bytes_of(const model::Checkpoint& shapes, const model::TensorSpec& spec) {
-  if (spec.kind == model::TensorKind::kVector) return spec.shape[0] * 4;
-  const model::MatrixShape shape = shapes.local_shape(spec.name);
-  const int64_t elements = int64_t{shape.rows} * shape.columns;
-  // kv_b is kept in bf16; a scale stands for 16 rows.
-  const bool is_fp8 =
-      spec.kind == model::TensorKind::kLinear && !spec.name.ends_with("kv_b_proj.weight");
-  return is_fp8 ? elements + 4 * (elements / (int64_t{16} * 128)) : elements * 2;
-}
-
 }  // namespace
 
 std::unique_ptr<step::WeightSource> synthetic_weights(const model::Checkpoint& shapes,
@@ -100,15 +91,7 @@ std::unique_ptr<step::WeightSource> synthetic_weights(const model::Checkpoint& s
 }
 
 int64_t synthetic_weight_bytes(const model::Checkpoint& shapes) {
-  int64_t bytes = 0;
-  for (const model::TensorSpec& spec : model::outer_tensors(shapes.config()))
-    bytes += bytes_of(shapes, spec);
-  for (int layer = 0; layer < shapes.config().num_hidden_layers; ++layer) {
-    for (const model::TensorSpec& spec : model::layer_tensors(shapes.config(), layer)) {
-      bytes += bytes_of(shapes, spec);
-    }
-  }
-  return bytes;
+  return step::Weights(shapes.config(), step::shape_weights(shapes)).bytes();
 }
 
 }  // namespace slipstream::bench

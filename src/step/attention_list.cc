@@ -25,8 +25,8 @@ StepLaunch LayerList::project_hidden() const {
   }
   if (stream_ == Stream::kResidualAndDelta) launch.reads.push_back(parts_.exchange.summed_buffer());
   if (has_indexer()) {
-    launch.constants.push_back(buffer("indexer.wk", weights_.indexer.wk));
-    launch.constants.push_back(buffer("indexer.weights_proj", weights_.indexer.weights_proj));
+    launch.constants.push_back(buffer("indexer.wk", weights_.indexer->wk));
+    launch.constants.push_back(buffer("indexer.weights_proj", weights_.indexer->weights_proj));
     launch.writes.push_back(buffer("index_key", workspace_.index_key));
     launch.writes.push_back(buffer("head_weights", workspace_.head_weights));
   }
@@ -35,8 +35,9 @@ StepLaunch LayerList::project_hidden() const {
     const double bytes = bytes_of(w.q_a) + bytes_of(w.kv_a) +
                          activations(load, 3 * list.config_.hidden_size + w.q_a.rows + w.kv_a.rows);
     if (!list.has_indexer()) return bytes;
-    return bytes + bytes_of(w.indexer.wk) + bytes_of(w.indexer.weights_proj) +
-           activations(load, w.indexer.wk.rows) + activations(load, w.indexer.weights_proj.rows, 4);
+    return bytes + bytes_of(w.indexer->wk) + bytes_of(w.indexer->weights_proj) +
+           activations(load, w.indexer->wk.rows) +
+           activations(load, w.indexer->weights_proj.rows, 4);
   };
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     const Workspace& workspace = list.workspace_;
@@ -45,8 +46,8 @@ StepLaunch LayerList::project_hidden() const {
     add_segment(params.linear, w.q_a, workspace.q_latent.data());
     add_segment(params.linear, w.kv_a, workspace.kv.data());
     if (list.has_indexer()) {
-      add_segment(params.linear, w.indexer.wk, workspace.index_key.data());
-      add_segment(params.linear, w.indexer.weights_proj, workspace.head_weights.data());
+      add_segment(params.linear, w.indexer->wk, workspace.index_key.data());
+      add_segment(params.linear, w.indexer->weights_proj, workspace.head_weights.data());
     }
     params.input = {.rows = workspace.residual.read(),
                     .stride = list.config_.hidden_size,
@@ -75,9 +76,9 @@ StepLaunch LayerList::project_latent() const {
                   buffer("rows", workspace_.rows), buffer("pages", workspace_.pages)};
   launch.writes = {buffer("q", workspace_.q), buffer("latent_cache", cache_.latent)};
   if (has_indexer()) {
-    launch.constants.push_back(buffer("indexer.wq_b", weights_.indexer.wq_b));
-    launch.constants.push_back(buffer("indexer.k_norm.weight", weights_.indexer.k_norm_weight));
-    launch.constants.push_back(buffer("indexer.k_norm.bias", weights_.indexer.k_norm_bias));
+    launch.constants.push_back(buffer("indexer.wq_b", weights_.indexer->wq_b));
+    launch.constants.push_back(buffer("indexer.k_norm.weight", weights_.indexer->k_norm_weight));
+    launch.constants.push_back(buffer("indexer.k_norm.bias", weights_.indexer->k_norm_bias));
     launch.reads.push_back(buffer("index_key", workspace_.index_key));
     launch.writes.push_back(buffer("index_q", workspace_.index_q));
     launch.writes.push_back(buffer("index_cache", cache_.index_keys));
@@ -88,7 +89,7 @@ StepLaunch LayerList::project_latent() const {
                          activations(load, w.q_b.columns + w.q_b.rows + w.kv_a.rows) +
                          activations(load, list.latent_row_bytes(), 1);
     if (!list.has_indexer()) return bytes;
-    return bytes + bytes_of(w.indexer.wq_b) + activations(load, w.indexer.wq_b.rows) +
+    return bytes + bytes_of(w.indexer->wq_b) + activations(load, w.indexer->wq_b.rows) +
            activations(load, 3 * kernels::kIndexWidth + 4, 1);
   };
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
@@ -112,10 +113,10 @@ StepLaunch LayerList::project_latent() const {
     cache.fp8_rows = list.parts_.fp8_rows;
     cache.ue8m0 = config.ue8m0_activations;
     if (list.has_indexer()) {
-      add_segment(params.linear, w.indexer.wq_b, workspace.index_q.data());
+      add_segment(params.linear, w.indexer->wq_b, workspace.index_q.data());
       cache.keys = workspace.index_key.read();
-      cache.key_gamma = w.indexer.k_norm_weight;
-      cache.key_bias = w.indexer.k_norm_bias;
+      cache.key_gamma = w.indexer->k_norm_weight;
+      cache.key_bias = w.indexer->k_norm_bias;
       cache.key_eps = config.layer_norm_eps;
       cache.index_interleaved = config.indexer_rope == model::RopeLayout::kInterleaved;
       cache.index_cache = list.cache_.index_keys.produced();
@@ -147,7 +148,7 @@ StepLaunch LayerList::score_keys() const {
     if (!list.has_indexer() || !list.selects(load)) return bytes;
     const double key_bytes = kernels::kIndexWidth + 4.0;
     return bytes + activations(load, load.context * key_bytes, 1) +
-           activations(load, load.context, 4) + activations(load, w.indexer.wq_b.rows);
+           activations(load, load.context, 4) + activations(load, w.indexer->wq_b.rows);
   };
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     const model::ModelConfig& config = list.config_;

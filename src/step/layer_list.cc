@@ -13,7 +13,7 @@ std::vector<StepLaunch> LayerList::launches() const {
   launches.push_back(attend());
   launches.push_back(project_values());
   launches.push_back(project_output());
-  if (weights_.mlp_type == model::MlpType::kDense) {
+  if (std::holds_alternative<GatedMlpWeights>(weights_.mlp)) {
     launches.push_back(project_dense());
     launches.push_back(run_dense());
   } else {

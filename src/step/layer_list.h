@@ -2,6 +2,8 @@
 // touches, how many bytes that is, and how it is enqueued.
 #pragma once
 
+#include <variant>
+
 #include "step/launch_list.h"
 
 namespace slipstream::step {
@@ -33,9 +35,11 @@ class LayerList {
   [[nodiscard]] StepLaunch run_routed_experts() const;
   [[nodiscard]] StepLaunch sum_experts() const;
 
-  [[nodiscard]] bool has_indexer() const {
-    return weights_.indexer_type == model::IndexerType::kFull;
+  [[nodiscard]] bool has_indexer() const { return weights_.indexer.has_value(); }
+  [[nodiscard]] const GatedMlpWeights& dense() const {
+    return std::get<GatedMlpWeights>(weights_.mlp);
   }
+  [[nodiscard]] const MoeWeights& moe() const { return std::get<MoeWeights>(weights_.mlp); }
   [[nodiscard]] bool selects(const StepLoad& load) const {
     return load.context > config_.index_topk;
   }

@@ -23,17 +23,17 @@ void LayerList::describe_middle_norm(StepLaunch& launch) const {
 
 StepLaunch LayerList::project_dense() const {
   StepLaunch launch = record(Stage::kMiddle, "norm_linear: dense gate_up");
-  launch.constants = {buffer("dense.gate_up", weights_.dense.gate_up)};
+  launch.constants = {buffer("dense.gate_up", dense().gate_up)};
   launch.writes = {buffer("gate_up", workspace_.gate_up)};
   describe_middle_norm(launch);
   launch.bytes = [list = *this](const StepLoad& load) {
-    const PackedMatrix& gate_up = list.weights_.dense.gate_up;
+    const PackedMatrix& gate_up = list.dense().gate_up;
     return activations(load, 3 * list.config_.hidden_size) + bytes_of(gate_up) +
            activations(load, gate_up.rows);
   };
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     kernels::LinearLaunch<kernels::NormInput> params{list.linear(tokens), list.middle_norm()};
-    add_segment(params.linear, list.weights_.dense.gate_up, list.workspace_.gate_up.data());
+    add_segment(params.linear, list.dense().gate_up, list.workspace_.gate_up.data());
     list.parts_.kernels.norm_linear(params, options);
   };
   return launch;
@@ -41,15 +41,15 @@ StepLaunch LayerList::project_dense() const {
 
 StepLaunch LayerList::run_dense() const {
   StepLaunch launch = record(Stage::kDenseDown, "silu_linear: dense down");
-  launch.constants = {buffer("dense.down", weights_.dense.down)};
+  launch.constants = {buffer("dense.down", dense().down)};
   launch.reads = {buffer("gate_up", workspace_.gate_up)};
   launch.writes = {parts_.exchange.partial_buffer()};
   launch.bytes = [list = *this](const StepLoad& load) {
-    const PackedMatrix& down = list.weights_.dense.down;
+    const PackedMatrix& down = list.dense().down;
     return bytes_of(down) + activations(load, 2 * down.columns + down.rows);
   };
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
-    const PackedMatrix& down = list.weights_.dense.down;
+    const PackedMatrix& down = list.dense().down;
     kernels::LinearLaunch<kernels::SiluInput> params{list.linear(tokens), {}};
     add_segment(params.linear, down, list.parts_.exchange.partial().rows.get());
     params.input = {list.workspace_.gate_up.read(), 2LL * down.columns, down.columns};
@@ -60,19 +60,19 @@ StepLaunch LayerList::run_dense() const {
 
 StepLaunch LayerList::project_router() const {
   StepLaunch launch = record(Stage::kMiddle, "norm_linear: router shared");
-  const MoeWeights& moe = weights_.moe;
-  launch.constants = {buffer("router", moe.router), buffer("shared.gate_up", moe.shared.gate_up)};
+  const MoeWeights& w = moe();
+  launch.constants = {buffer("router", w.router), buffer("shared.gate_up", w.shared.gate_up)};
   launch.writes = {buffer("router_logits", workspace_.router_logits),
                    buffer("gate_up", workspace_.gate_up), buffer("normed", workspace_.normed)};
   describe_middle_norm(launch);
   launch.bytes = [list = *this](const StepLoad& load) {
-    const MoeWeights& w = list.weights_.moe;
+    const MoeWeights& w = list.moe();
     return activations(load, 3 * list.config_.hidden_size) + bytes_of(w.router) +
            bytes_of(w.shared.gate_up) + activations(load, w.shared.gate_up.rows) +
            activations(load, list.config_.n_routed_experts, 4);
   };
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
-    const MoeWeights& w = list.weights_.moe;
+    const MoeWeights& w = list.moe();
     kernels::LinearLaunch<kernels::NormInput> params{list.linear(tokens), list.middle_norm()};
     add_segment(params.linear, w.router, list.workspace_.router_logits.data());
     add_segment(params.linear, w.shared.gate_up, list.workspace_.gate_up.data());
@@ -84,14 +84,14 @@ StepLaunch LayerList::project_router() const {
 
 StepLaunch LayerList::run_routed_experts() const {
   StepLaunch launch = record(Stage::kRouted, "routed_experts: gate_up");
-  launch.constants = {buffer("experts.gate_up", weights_.moe.expert.gate_up),
-                      buffer("correction_bias", weights_.moe.correction_bias)};
+  launch.constants = {buffer("experts.gate_up", moe().expert.gate_up),
+                      buffer("correction_bias", moe().correction_bias)};
   launch.reads = {buffer("router_logits", workspace_.router_logits),
                   buffer("normed", workspace_.normed)};
   launch.writes = {buffer("choices", workspace_.choices),
                    buffer("activated", workspace_.activated)};
   launch.bytes = [list = *this](const StepLoad& load) {
-    const PackedMatrix& gate_up = list.weights_.moe.expert.gate_up;
+    const PackedMatrix& gate_up = list.moe().expert.gate_up;
     return load.experts * bytes_of(gate_up) + activations(load, list.config_.n_routed_experts, 4) +
            activations(load, gate_up.columns + list.config_.num_experts_per_tok * gate_up.rows);
   };
@@ -99,13 +99,13 @@ StepLaunch LayerList::run_routed_experts() const {
     const model::ModelConfig& config = list.config_;
     const Workspace& workspace = list.workspace_;
     list.parts_.kernels.routed({.route = {.logits = workspace.router_logits.read(),
-                                          .bias = list.weights_.moe.correction_bias,
+                                          .bias = list.moe().correction_bias,
                                           .experts = config.n_routed_experts,
                                           .choices = config.num_experts_per_tok,
                                           .groups = config.n_group,
                                           .kept_groups = config.topk_group,
                                           .scaling = config.routed_scaling_factor},
-                                .gate_up = list.weights_.moe.expert.gate_up,
+                                .gate_up = list.moe().expert.gate_up,
                                 .input = {.rows = workspace.normed.read(),
                                           .stride = config.hidden_size,
                                           .columns = config.hidden_size},
@@ -120,13 +120,13 @@ StepLaunch LayerList::run_routed_experts() const {
 
 StepLaunch LayerList::sum_experts() const {
   StepLaunch launch = record(Stage::kDown, "expert_down");
-  launch.constants = {buffer("experts.down", weights_.moe.expert.down),
-                      buffer("shared.down", weights_.moe.shared.down)};
+  launch.constants = {buffer("experts.down", moe().expert.down),
+                      buffer("shared.down", moe().shared.down)};
   launch.reads = {buffer("choices", workspace_.choices), buffer("activated", workspace_.activated),
                   buffer("gate_up", workspace_.gate_up)};
   launch.writes = {parts_.exchange.partial_buffer()};
   launch.bytes = [list = *this](const StepLoad& load) {
-    const MoeWeights& w = list.weights_.moe;
+    const MoeWeights& w = list.moe();
     const PackedMatrix& down = w.expert.down;
     return load.experts * bytes_of(down) + bytes_of(w.shared.down) +
            activations(load, 2.0 * list.config_.num_experts_per_tok * down.columns +
@@ -135,7 +135,7 @@ StepLaunch LayerList::sum_experts() const {
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     const model::ModelConfig& config = list.config_;
     const Workspace& workspace = list.workspace_;
-    const MoeWeights& w = list.weights_.moe;
+    const MoeWeights& w = list.moe();
     const int shared_width = w.shared.down.columns;
     list.parts_.kernels.down(
         {.choices = workspace.choices.read(),

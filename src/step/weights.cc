@@ -5,16 +5,18 @@
 namespace slipstream::step {
 namespace {
 
-void load_indexer(WeightSource& source, const std::string& attention, IndexerWeights& result) {
+IndexerWeights load_indexer(WeightSource& source, const std::string& attention) {
   const std::string prefix = attention + "indexer.";
+  IndexerWeights result;
   result.wq_b = source.matrix(prefix + "wq_b.weight");
   result.wk = source.matrix(prefix + "wk.weight");
   result.weights_proj = source.matrix(prefix + "weights_proj.weight");
   result.k_norm_weight = source.vector(prefix + "k_norm.weight");
   result.k_norm_bias = source.vector(prefix + "k_norm.bias");
+  return result;
 }
 
-void load_attention(WeightSource& source, int layer, LayerWeights& result) {
+void load_attention(WeightSource& source, int layer, bool has_indexer, LayerWeights& result) {
   result.input_norm = source.vector(model::layer_prefix(layer) + "input_layernorm.weight");
   const std::string prefix = model::layer_prefix(layer) + "self_attn.";
   result.q_a = source.matrix(prefix + "q_a_proj.weight");
@@ -26,16 +28,17 @@ void load_attention(WeightSource& source, int layer, LayerWeights& result) {
   const AbsorbedWeights absorbed = source.absorbed(layer);
   result.w_uk = absorbed.w_uk;
   result.w_uv = absorbed.w_uv;
-  if (result.indexer_type == model::IndexerType::kFull)
-    load_indexer(source, prefix, result.indexer);
+  if (has_indexer) result.indexer = load_indexer(source, prefix);
 }
 
-void load_moe(WeightSource& source, int layer, MoeWeights& result) {
+MoeWeights load_moe(WeightSource& source, int layer) {
   const std::string prefix = model::layer_prefix(layer) + "mlp.";
+  MoeWeights result;
   result.router = source.matrix(prefix + "gate.weight");
   result.correction_bias = source.vector(prefix + "gate.e_score_correction_bias");
   result.expert = source.experts(layer);
   result.shared = source.gated_mlp(prefix + "shared_experts.");
+  return result;
 }
 
 }  // namespace
@@ -83,14 +86,13 @@ Weights::Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource>
   for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
     const std::string prefix = model::layer_prefix(layer);
     LayerWeights& result = layers_.emplace_back();
-    result.indexer_type = config.indexer_type(layer);
-    load_attention(*source_, layer, result);
+    load_attention(*source_, layer, config.indexer_type(layer) == model::IndexerType::kFull,
+                   result);
     result.post_attention_norm = source_->vector(prefix + "post_attention_layernorm.weight");
-    result.mlp_type = config.mlp_type(layer);
-    if (result.mlp_type == model::MlpType::kDense) {
-      result.dense = source_->gated_mlp(prefix + "mlp.");
+    if (config.mlp_type(layer) == model::MlpType::kDense) {
+      result.mlp = source_->gated_mlp(prefix + "mlp.");
     } else {
-      load_moe(*source_, layer, result.moe);
+      result.mlp = load_moe(*source_, layer);
     }
   }
   final_norm_ = source_->vector("model.norm.weight");

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "model/checkpoint.h"
@@ -30,7 +32,7 @@ struct GatedMlpWeights {
 struct MoeWeights {
   PackedMatrix router;
   pdl::Constant<float> correction_bias;
-  GatedMlpWeights expert;  // the first one; the others lie behind it
+  GatedMlpWeights expert;  // the first one; the others follow it
   GatedMlpWeights shared;
 };
 
@@ -44,12 +46,9 @@ struct LayerWeights {
   PackedMatrix w_uk;  // [heads * 512, qk_nope_head_dim]
   PackedMatrix w_uv;  // [heads * v_head_dim, 512]
   PackedMatrix o;
-  model::IndexerType indexer_type = model::IndexerType::kNone;
-  IndexerWeights indexer;  // kFull only
+  std::optional<IndexerWeights> indexer;  // of layers that choose keys themselves
   pdl::Constant<float> post_attention_norm;
-  model::MlpType mlp_type = model::MlpType::kDense;
-  GatedMlpWeights dense;  // this one
-  MoeWeights moe;         // or this one
+  std::variant<GatedMlpWeights, MoeWeights> mlp;
 };
 
 struct AbsorbedWeights {
@@ -65,7 +64,7 @@ class DeviceStore {
  public:
   [[nodiscard]] void* allocate(int64_t bytes);
   [[nodiscard]] pdl::Constant<float> upload(const std::vector<float>& values);
-  // `count` equal matrices one behind the other; returns the first.
+  // `count` equal matrices one after the other; returns the first.
   [[nodiscard]] PackedMatrix allocate_matrix(int rows, int columns, bool is_fp8, int count = 1);
   [[nodiscard]] int64_t bytes() const { return bytes_; }
 
@@ -88,7 +87,7 @@ class WeightSource {
   virtual pdl::Constant<__nv_bfloat16> embedding() = 0;
   // Of `prefix`gate_proj, up_proj and down_proj.
   virtual GatedMlpWeights gated_mlp(const std::string& prefix) = 0;
-  // The first of all routed experts of a layer; the others lie behind it.
+  // The first of all routed experts of a layer; the others follow it.
   virtual GatedMlpWeights experts(int layer) = 0;
   virtual AbsorbedWeights absorbed(int layer) = 0;
   [[nodiscard]] virtual int64_t bytes() const = 0;

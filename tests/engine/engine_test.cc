@@ -231,6 +231,16 @@ TEST(Engine, StopsARunWhereTheCallerWantsNoMore) {
   EXPECT_EQ(tokens, expected);
 }
 
+TEST(Engine, GivesPagesBackThatAnEndedRunDidNotNeed) {
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 192);
+  Engine& engine = runner.engine();
+  const SequenceId sequence = engine.create_sequence();
+  (void)engine.prefill(sequence, some_ids(3));
+  engine.run(std::array{sequence}, 180, [](std::span<const int>) { return false; });
+  const SequenceId other = engine.create_sequence();
+  EXPECT_NO_THROW((void)engine.prefill(other, some_ids(65)));
+}
+
 TEST(Engine, StartsAnEmptySequenceWithAForcedToken) {
   EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 128);
   Engine& engine = runner.engine();

@@ -29,6 +29,18 @@ TEST(Sequences, TakeAPageWhereTheLastOneIsFull) {
   EXPECT_TRUE(sequences.reserve(std::array{&sequence}, 63).empty());
 }
 
+TEST(Sequences, GiveBackPagesThatOnlyTokensOfARollBackNeeded) {
+  Sequences sequences = four_pages();
+  Sequence& first = new_sequence(sequences);
+  (void)sequences.reserve(std::array{&first}, 190);
+  first.length = 190;
+  sequences.roll_back(first, 64);
+  EXPECT_EQ(first.length, 64);
+  EXPECT_EQ(first.pages.size(), 1U);
+  Sequence& second = new_sequence(sequences);
+  EXPECT_EQ(sequences.reserve(std::array{&second}, 190).size(), 1U);
+}
+
 TEST(Sequences, NeverShareAPage) {
   Sequences sequences = four_pages();
   Sequence& first = new_sequence(sequences);

@@ -223,22 +223,26 @@ __device__ __forceinline__ void store_split(const AttendParams& params, int toke
 
 }  // namespace attend
 
-template <int kKeys, bool kFp8>
-__global__ void __launch_bounds__(attend::kThreads)
-    attend_kernel(const __grid_constant__ AttendParams params) {
-  using namespace attend;
-  extern __shared__ __align__(128) unsigned char dynamic[];
-  using S = Shared<kKeys>;
-  S& shared = *reinterpret_cast<S*>(dynamic);
-  [[maybe_unused]] const LaunchScope scope{};
-  const int first_head = static_cast<int>(blockIdx.y) * kHeads;
-  const int token = static_cast<int>(blockIdx.z);
-  const int warp = threadIdx.x / 32;
-  const int step = static_cast<int>(gridDim.x) * kKeys;
-  int first = static_cast<int>(blockIdx.x) * kKeys;
+// Each CTA takes every `splits`-th run of a token's keys, for 16 heads.
+struct AttendCta {
+  int split;
+  int splits;
+  int head_tile;
+  int token;
+};
 
-  pdl::wait();
-  pdl::trigger();
+template <int kKeys, bool kFp8, class Gate>
+__device__ __forceinline__ void attend_block(const AttendParams& params, AttendCta cta,
+                                             attend::Shared<kKeys>& shared, Gate gate) {
+  using namespace attend;
+  using S = Shared<kKeys>;
+  const int first_head = cta.head_tile * kHeads;
+  const int token = cta.token;
+  const int warp = threadIdx.x / 32;
+  const int step = cta.splits * kKeys;
+  int first = cta.split * kKeys;
+
+  gate.pass();
   const StepRow place = params.places.rows.get()[token];
   Slots<S::kRows> slots;
   slots.read_list(params, token, first + warp);
@@ -271,7 +275,18 @@ __global__ void __launch_bounds__(attend::kThreads)
     add_latents(stage, shared, latents);
   }
   cuda::wait_copies();  // of a CTA without keys
-  store_split(params, token, first_head, static_cast<int>(blockIdx.x), softmax, latents);
+  store_split(params, token, first_head, cta.split, softmax, latents);
+}
+
+template <int kKeys, bool kFp8>
+__global__ void __launch_bounds__(attend::kThreads)
+    attend_kernel(const __grid_constant__ AttendParams params) {
+  extern __shared__ __align__(128) unsigned char dynamic[];
+  [[maybe_unused]] const LaunchScope scope{};
+  const AttendCta cta{this_cta().index, this_cta().count, static_cast<int>(blockIdx.y),
+                      static_cast<int>(blockIdx.z)};
+  attend_block<kKeys, kFp8>(params, cta, *reinterpret_cast<attend::Shared<kKeys>*>(dynamic),
+                            LaunchGate{});
 }
 
 }  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -25,15 +25,16 @@ struct Tiles {
   int first;
   int count;
 };
-__device__ __forceinline__ Tiles tiles_of_cta(int tiles) {
-  const unsigned ctas = gridDim.x;
-  const int first = static_cast<int>(blockIdx.x * static_cast<unsigned>(tiles) / ctas);
-  return {first, static_cast<int>((blockIdx.x + 1) * static_cast<unsigned>(tiles) / ctas) - first};
+__device__ __forceinline__ Tiles tiles_of(Cta cta, int tiles) {
+  const auto index = static_cast<unsigned>(cta.index);
+  const auto count = static_cast<unsigned>(cta.count);
+  const int first = static_cast<int>(index * static_cast<unsigned>(tiles) / count);
+  return {first, static_cast<int>((index + 1) * static_cast<unsigned>(tiles) / count) - first};
 }
 
 template <int kTokenTiles>
 struct DownShared {
-  uint64_t barriers[kMaxDownWarps][WeightRing::kMaxSlots];
+  uint64_t barriers[kMaxDownWarps][PieceRing::kMaxSlots];
   Plan<kTokenTiles> plan;
   float weights[Plan<kTokenTiles>::kPlanRows];
 };
@@ -277,7 +278,7 @@ __device__ __forceinline__ float load_ahead(const DownLaunch& params, const Plan
 template <int kTokenTiles, class Rows>
 __device__ __forceinline__ void multiply_item(
     const DownLaunch& params, const Rows& rows, const DownShared<kTokenTiles>& shared, int item,
-    const Tiles& tiles, float scales, WeightRing& ring, DownCursor<kTokenTiles>& cursor,
+    const Tiles& tiles, float scales, PieceRing& ring, DownCursor<kTokenTiles>& cursor,
     Sums<kTokenTiles> (&totals)[kBatchTiles<kTokenTiles>]) {
   const int lane = threadIdx.x % 32;
   const PackedMatrix& matrix = matrix_of(params, item == 0);
@@ -325,19 +326,16 @@ __device__ __forceinline__ void multiply_item(
 
 }  // namespace experts
 
-template <int kTokenTiles, class Rows>
-__global__ void __launch_bounds__(experts::kMaxDownWarps * 32, 1)
-    down_kernel(const __grid_constant__ DownLaunch params) {
+template <int kTokenTiles, class Rows, class Gate>
+__device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, unsigned char* memory,
+                                           experts::DownShared<kTokenTiles>& shared, Gate gate) {
   using namespace experts;
-  extern __shared__ __align__(128) unsigned char memory[];
-  __shared__ DownShared<kTokenTiles> shared;
-  [[maybe_unused]] const LaunchScope scope{};
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int warps = static_cast<int>(blockDim.x) / 32;
   const int ring_bytes = params.ring.slots * params.ring.slot_bytes;
-  WeightRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,
-                  params.ring.slot_bytes);
-  const Tiles own = tiles_of_cta(params.down.tile_count());
+  PieceRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,
+                 params.ring.slot_bytes);
+  const Tiles own = tiles_of(cta, params.down.tile_count());
   DownCursor<kTokenTiles> cursor(params, shared.plan, own,
                                  1 + min(params.tokens * params.choices_per_token, params.experts));
   // slipstream-check: allow R2: a tile of down or of shared_down, which are weights both
@@ -351,11 +349,10 @@ __global__ void __launch_bounds__(experts::kMaxDownWarps * 32, 1)
   rows.rehearse();
   __syncthreads();
 
-  pdl::wait();
-  pdl::trigger();
+  gate.pass();
   load_choices(params, shared);
   shared.plan.build(params.tokens, params.choices_per_token);
-  // Activations and scales before the weights: loads that follow those wait behind them.
+  // Activations and scales before the weights: loads that follow those wait for them.
   const int items = 1 + shared.plan.count;
   Place<kTokenTiles> ahead = {warp, 0};
   float scales = load_ahead(params, shared.plan, own, items, ahead);
@@ -395,6 +392,15 @@ __global__ void __launch_bounds__(experts::kMaxDownWarps * 32, 1)
           });
     }
   }
+}
+
+template <int kTokenTiles, class Rows>
+__global__ void __launch_bounds__(experts::kMaxDownWarps * 32, 1)
+    down_kernel(const __grid_constant__ DownLaunch params) {
+  extern __shared__ __align__(128) unsigned char memory[];
+  __shared__ experts::DownShared<kTokenTiles> shared;
+  [[maybe_unused]] const LaunchScope scope{};
+  down_block<kTokenTiles, Rows>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
 }  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "step/kernels/experts/operand.cuh"
-#include "step/kernels/experts/weight_ring.cuh"
+#include "step/kernels/experts/piece_ring.cuh"
 #include "step/kernels/support/variant.cuh"
 
 namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts {
@@ -68,7 +68,7 @@ __device__ __forceinline__ void multiply_bf16_group(uint32_t weights,
 // load_scales; load(index in the slice, token tile, operand) gives the activations; `active`: token
 // tiles to multiply, as bits (e4m3 only).
 template <int kTokenTiles, class Cursor, class Load>
-__device__ __forceinline__ void multiply_slice(WeightRing& ring, Cursor& cursor, int piece_groups,
+__device__ __forceinline__ void multiply_slice(PieceRing& ring, Cursor& cursor, int piece_groups,
                                                const PackedMatrix& matrix, bool is_fp8,
                                                int64_t tile, const Slice& slice, float scales,
                                                uint32_t active, const Load& load,
@@ -102,7 +102,7 @@ __device__ __forceinline__ void multiply_slice(WeightRing& ring, Cursor& cursor,
 template <class Cursor>
 class PieceReader {
  public:
-  __device__ PieceReader(WeightRing& ring, Cursor& cursor, int piece_groups, int groups)
+  __device__ PieceReader(PieceRing& ring, Cursor& cursor, int piece_groups, int groups)
       : ring_(ring), cursor_(cursor), piece_groups_(piece_groups), left_(groups) {}
   // Where the lane's part of the next group starts.
   __device__ uint32_t weights(int group_bytes) {
@@ -117,7 +117,7 @@ class PieceReader {
   }
 
  private:
-  WeightRing& ring_;
+  PieceRing& ring_;
   Cursor& cursor_;
   int piece_groups_;
   int left_;

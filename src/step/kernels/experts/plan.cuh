@@ -16,7 +16,7 @@ struct Plan {
 
   uint16_t chosen[kPlanRows];  // experts
   uint32_t set[kMaxExperts / 32];
-  int count;                                  // distinct experts
+  int count;                             // distinct experts
   uint16_t experts[kPlanExperts];        // in ascending order, of one token: in its own
   uint32_t takers[kPlanExperts];         // tokens as bits
   uint16_t rows[kPlanExperts][kTokens];  // of the takers, 0 of the others

@@ -20,7 +20,7 @@ inline constexpr int kMaxRoutedWarps = 8;
 
 template <int kTokenTiles>
 struct RoutedShared {
-  uint64_t barriers[kMaxRoutedWarps][WeightRing::kMaxSlots];
+  uint64_t barriers[kMaxRoutedWarps][PieceRing::kMaxSlots];
   float bias[kMaxExperts];
   uint16_t places[kMaxExperts];  // of keys
   Plan<kTokenTiles> plan;
@@ -240,22 +240,19 @@ __device__ __forceinline__ void write_choices(const RoutedLaunch& params,
 
 }  // namespace experts
 
-template <int kTokenTiles, template <int> class Input>
-__global__ void __launch_bounds__(experts::kMaxRoutedWarps * 32, 2)
-    routed_kernel(const __grid_constant__ RoutedLaunch params) {
+template <int kTokenTiles, template <int> class Input, class Gate>
+__device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta,
+                                             unsigned char* memory,
+                                             experts::RoutedShared<kTokenTiles>& shared,
+                                             Gate gate) {
   using namespace experts;
-  extern __shared__ __align__(128) unsigned char memory[];
-  __shared__ RoutedShared<kTokenTiles> shared;
-  [[maybe_unused]] const LaunchScope scope{};
   const PackedMatrix& matrix = params.gate_up;
   const int tiles = matrix.tile_count();
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int warps = static_cast<int>(blockDim.x) / 32;
-  const int ctas = static_cast<int>(gridDim.x);
-  const int cta = static_cast<int>(blockIdx.x);
   const int ring_bytes = params.ring.slots * params.ring.slot_bytes;
-  WeightRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,
-                  params.ring.slot_bytes);
+  PieceRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,
+                 params.ring.slot_bytes);
   for (int i = threadIdx.x; i < params.route.experts; i += warps * 32) {
     shared.bias[i] = params.route.bias.get()[i];
     shared.places[i] = static_cast<uint16_t>(key_place(params.route, i));
@@ -276,20 +273,20 @@ __global__ void __launch_bounds__(experts::kMaxRoutedWarps * 32, 2)
   const int choices = params.route.choices;
   // A CTA that does not write the choices down needs only as many of a single token's as lead to
   // its own tasks.
-  const bool writes = cta == 0;
+  const bool writes = cta.index == 0;
   const auto share_of = [&](int tasks, int index) {
-    return static_cast<int>(static_cast<unsigned>(index) * tasks / static_cast<unsigned>(ctas));
+    return static_cast<int>(static_cast<unsigned>(index) * tasks /
+                            static_cast<unsigned>(cta.count));
   };
-  int begin = share_of(choices * tiles, cta);
-  int end = share_of(choices * tiles, cta + 1);
+  int begin = share_of(choices * tiles, cta.index);
+  int end = share_of(choices * tiles, cta.index + 1);
   const int needed = params.tokens > 1 || writes ? choices : (end + tiles - 1) / tiles;
   const int choosing = min(params.tokens, warps);
   __syncthreads();
   if (warp < choosing) keep(choose_experts(params.route, share, keys, 1));
   input.rehearse();
 
-  pdl::wait();
-  pdl::trigger();
+  gate.pass();
   make_keys(params, shared.bias, shared.places, keys);
   __syncthreads();
   // Where most warps choose nothing they quantize meanwhile; else all of them do so afterwards.
@@ -300,13 +297,13 @@ __global__ void __launch_bounds__(experts::kMaxRoutedWarps * 32, 2)
   shared.plan.build(params.tokens, choices);
 
   if (params.tokens > 1) {
-    begin = share_of(shared.plan.count * tiles, cta);
-    end = share_of(shared.plan.count * tiles, cta + 1);
+    begin = share_of(shared.plan.count * tiles, cta.index);
+    end = share_of(shared.plan.count * tiles, cta.index + 1);
   }
   const auto tile_of = [&](const Task& of) {
     return int64_t{shared.plan.experts[of.item]} * tiles + of.tile;
   };
-  // The scales of two tasks ahead of the weights: loads that follow those wait behind them.
+  // The scales of two tasks ahead of the weights: loads that follow those wait for them.
   Task task = task_at(begin, tiles);
   Task ahead = task;
   const auto load_ahead = [&](int index) {
@@ -339,6 +336,15 @@ __global__ void __launch_bounds__(experts::kMaxRoutedWarps * 32, 2)
     scales = next_scales;
     next_scales = later_scales;
   }
+}
+
+template <int kTokenTiles, template <int> class Input>
+__global__ void __launch_bounds__(experts::kMaxRoutedWarps * 32, 2)
+    routed_kernel(const __grid_constant__ RoutedLaunch params) {
+  extern __shared__ __align__(128) unsigned char memory[];
+  __shared__ experts::RoutedShared<kTokenTiles> shared;
+  [[maybe_unused]] const LaunchScope scope{};
+  routed_block<kTokenTiles, Input>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
 }  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

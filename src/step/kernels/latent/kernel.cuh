@@ -106,9 +106,9 @@ __device__ __forceinline__ void write_index_key(const CacheWriteParams& params, 
   }
 }
 
-__device__ __forceinline__ void write_caches(const CacheWriteParams& params, int token) {
-  pdl::wait();
-  pdl::trigger();
+template <class Gate>
+__device__ __forceinline__ void write_caches(const CacheWriteParams& params, int token, Gate gate) {
+  gate.pass();
   const StepRow place = params.places.rows.get()[token];
   const int warp = threadIdx.x / 32;
   if (warp == 0) write_latent(params, token, place);
@@ -117,19 +117,27 @@ __device__ __forceinline__ void write_caches(const CacheWriteParams& params, int
 
 }  // namespace latent
 
+// The first CTAs project, one for each token writes caches.
+template <int kTokenTiles, class Gate>
+__device__ __forceinline__ void latent_block(const LatentLaunch& params, Cta cta,
+                                             unsigned char* memory, LinearShared& shared,
+                                             Gate gate) {
+  const int token = cta.index - params.linear.ctas();
+  if (token < 0) {
+    linear_block<NormSource, kTokenTiles>(params.linear, params.input, cta.index, memory, shared,
+                                          gate);
+  } else if (token < params.linear.tokens) {  // the last cluster may be larger
+    latent::write_caches(params.cache, token, gate);
+  }
+}
+
 template <int kTokenTiles>
 __global__ void __launch_bounds__(kThreads, 2)
     latent_kernel(const __grid_constant__ LatentLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ LinearShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  const int block = static_cast<int>(blockIdx.x);
-  const int token = block - params.linear.ctas();
-  if (token < 0) {
-    linear_block<NormSource, kTokenTiles>(params.linear, params.input, block, memory, shared);
-  } else if (token < params.linear.tokens) {  // the last cluster may be larger
-    latent::write_caches(params.cache, token);
-  }
+  latent_block<kTokenTiles>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
 }  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

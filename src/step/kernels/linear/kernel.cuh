@@ -17,12 +17,12 @@
 
 #include "cuda/tensor_core.cuh"
 #include "slipstream/pdl.cuh"
+#include "step/kernels/linear/chunk_ring.cuh"
 #include "step/kernels/linear/finish.cuh"
 #include "step/kernels/linear/operands.cuh"
 #include "step/kernels/linear/params.h"
 #include "step/kernels/linear/sources.cuh"
 #include "step/kernels/linear/stage.cuh"
-#include "step/kernels/linear/weight_ring.cuh"
 #include "step/kernels/linear/work.cuh"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
@@ -30,7 +30,7 @@
 namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 struct LinearShared {
-  uint64_t barriers[kWarps][WeightRing::kMaxSlots];
+  uint64_t barriers[kWarps][ChunkRing::kMaxSlots];
   uint64_t squares_arrived;
   uint64_t sums_arrived;
   PieceOrder order;
@@ -137,7 +137,7 @@ struct WarpWeights {
 
 // The calling warp's run: a sum of each piece to `partials`.
 template <int kTokenTiles>
-__device__ __forceinline__ void multiply_run(const WarpWeights& weights, WeightRing& ring,
+__device__ __forceinline__ void multiply_run(const WarpWeights& weights, ChunkRing& ring,
                                              RunCopier& copier, const Operands& operands,
                                              int tokens, float* partials) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -169,10 +169,11 @@ __device__ __forceinline__ void multiply_run(const WarpWeights& weights, WeightR
 }
 
 // The work of CTA `block` of params.ctas(). Waits.
-template <class Source, int kTokenTiles>
+template <class Source, int kTokenTiles, class Gate>
 __device__ __forceinline__ void linear_block(const LinearParams& params,
                                              const typename Source::Input& input, int block,
-                                             unsigned char* memory, LinearShared& shared) {
+                                             unsigned char* memory, LinearShared& shared,
+                                             Gate gate) {
   const CtaWork work(params, block);
   const LinearMemory& layout = params.memory;
   const Finisher finisher(params, work, memory, &shared.sums_arrived);
@@ -191,8 +192,8 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   Piece* pieces = reinterpret_cast<Piece*>(memory + layout.pieces) + warp * layout.warp_tiles;
   float* weight_scales =
       reinterpret_cast<float*>(memory + layout.weights) + warp * layout.warp_chunks;
-  WeightRing ring(memory + warp * layout.ring_slots * kChunkBytes, shared.barriers[warp],
-                  layout.ring_slots);
+  ChunkRing ring(memory + warp * layout.ring_slots * kChunkBytes, shared.barriers[warp],
+                 layout.ring_slots);
   const WarpWeights weights{
       pieces, weight_scales,
       find_pieces(params, work, pieces, reinterpret_cast<TileOutput*>(memory + layout.outputs))};
@@ -211,8 +212,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   stager.prefetch();
   if (params.cluster_ctas > 1) cuda::cluster_wait();
 
-  pdl::wait();
-  pdl::trigger();
+  gate.pass();
   const Operands operands(layout, params.tokens, memory);
 
   // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
@@ -237,8 +237,8 @@ __global__ void __launch_bounds__(kThreads, 2)
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ LinearShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  linear_block<Source, kTokenTiles>(params.linear, params.input, static_cast<int>(blockIdx.x),
-                                    memory, shared);
+  linear_block<Source, kTokenTiles>(params.linear, params.input, this_cta().index, memory, shared,
+                                    LaunchGate{});
 }
 
 }  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -10,7 +10,7 @@ namespace {
 // Leaves room for a second CTA on an SM: the next kernel's, whose weights arrive while this one
 // multiplies. Static shared memory and what the system takes of each CTA are not in it.
 constexpr int kSharedBytes = 110 * 1024;
-constexpr int kMaxSlots = 8;  // WeightRing::kMaxSlots
+constexpr int kMaxSlots = 8;  // ChunkRing::kMaxSlots
 // What the exchange of a cluster costs, as chunks that an SM could have loaded.
 constexpr int kExchangeCost = 8;
 constexpr int kPieceBytes = 24;       // sizeof(Piece)

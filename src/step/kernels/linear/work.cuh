@@ -7,8 +7,8 @@
 // it is done once, before the wait, and the loops behind it just walk along the pieces.
 #pragma once
 
+#include "step/kernels/linear/chunk_ring.cuh"
 #include "step/kernels/linear/params.h"
-#include "step/kernels/linear/weight_ring.cuh"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
@@ -158,14 +158,14 @@ __device__ __forceinline__ void list_first_pieces(const CtaWork& work, const War
 // Copies a warp's run into its ring: as much as there is room for, then chunk after chunk.
 class RunCopier {
  public:
-  __device__ RunCopier(const Piece* pieces, const WarpRun& run, int slots, const WeightRing& ring)
+  __device__ RunCopier(const Piece* pieces, const WarpRun& run, int slots, const ChunkRing& ring)
       : piece_(pieces), left_(max(run.chunks - slots, 0)) {
     const int slot = static_cast<int>(threadIdx.x) % 32;
     ring.fill(slot < min(slots, run.chunks) ? seek(pieces, slot) : nullptr);
     if (left_ > 0) next_ = seek(pieces, slots);
   }
 
-  __device__ void copy_next(WeightRing& ring) {
+  __device__ void copy_next(ChunkRing& ring) {
     if (left_ == 0) return;
     ring.push(next_);
     next_ += kChunkBytes;

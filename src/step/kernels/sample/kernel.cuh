@@ -126,13 +126,10 @@ __device__ __forceinline__ Candidate sample_row(const float* logits, int vocabul
   return best_of_cta(best, shared);
 }
 
-__global__ void __launch_bounds__(kSampleThreads)
-    sample_kernel(const __grid_constant__ SampleParams params) {
-  __shared__ SampleShared shared;
-  [[maybe_unused]] const LaunchScope scope{};
-  pdl::wait();
-  pdl::trigger();
-  const int index = static_cast<int>(blockIdx.x);
+template <class Gate>
+__device__ __forceinline__ void sample_block(const SampleParams& params, int index,
+                                             SampleShared& shared, Gate gate) {
+  gate.pass();
   StepRow row = params.rows.get()[index];
   const float* logits = params.logits.get() + int64_t{index} * params.vocabulary;
   const Candidate best = sample_row(logits, params.vocabulary, row, shared);
@@ -141,6 +138,13 @@ __global__ void __launch_bounds__(kSampleThreads)
   row.position += 1;
   params.sampled.get()[index] = row.token;
   params.rows.get()[index] = row;
+}
+
+__global__ void __launch_bounds__(kSampleThreads)
+    sample_kernel(const __grid_constant__ SampleParams params) {
+  __shared__ SampleShared shared;
+  [[maybe_unused]] const LaunchScope scope{};
+  sample_block(params, this_cta().index, shared, LaunchGate{});
 }
 
 }  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -74,26 +74,29 @@ __device__ __forceinline__ void score_block(const ScoreParams& params, int token
 
 }  // namespace scores
 
-template <int kHeadParts>
-__global__ void __launch_bounds__(scores::kThreads, 2)
-    score_kernel(const __grid_constant__ ScoreLaunch params) {
-  extern __shared__ __align__(128) unsigned char dynamic[];
-  [[maybe_unused]] const LaunchScope scope{};
+template <int kHeadParts, class Gate>
+__device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
+                                             unsigned char* memory, Gate gate) {
   // The last CTAs absorb before they score: with few pages they have nothing else to do.
-  const int blocks = static_cast<int>(gridDim.x);
-  const int block = static_cast<int>(blockIdx.x);
-  const int absorb_block = block - (blocks - params.absorb_ctas);
+  const int absorb_block = cta.index - (cta.count - params.absorb_ctas);
   const int warp = threadIdx.x / 32;
   const int tile = absorb_block * scores::kWarps + warp;
-  WeightChunk* weights = reinterpret_cast<WeightChunk*>(dynamic) + warp * scores::kMaxChunks;
+  WeightChunk* weights = reinterpret_cast<WeightChunk*>(memory) + warp * scores::kMaxChunks;
   if (absorb_block >= 0) scores::send_for_tile(params.absorb, tile, weights);
-  pdl::wait();
-  pdl::trigger();
+  gate.pass();
   if (absorb_block >= 0) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
   if (params.score.heads == 0) return;
   __syncthreads();  // the pages take the place of the weights
-  scores::score_block<kHeadParts>(params.score, params.tokens, block, blocks,
-                                  *reinterpret_cast<scores::Shared*>(dynamic));
+  scores::score_block<kHeadParts>(params.score, params.tokens, cta.index, cta.count,
+                                  *reinterpret_cast<scores::Shared*>(memory));
+}
+
+template <int kHeadParts>
+__global__ void __launch_bounds__(scores::kThreads, 2)
+    score_kernel(const __grid_constant__ ScoreLaunch params) {
+  extern __shared__ __align__(128) unsigned char memory[];
+  [[maybe_unused]] const LaunchScope scope{};
+  scores_block<kHeadParts>(params, this_cta(), memory, LaunchGate{});
 }
 
 }  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -55,31 +55,41 @@ __device__ __forceinline__ void write_list(const Slice& slice, const SelectShare
 
 }  // namespace select
 
-__global__ void __launch_bounds__(kSelectThreads)
-    select_kernel(const __grid_constant__ SelectParams params) {
-  using namespace select;
-  extern __shared__ __align__(16) unsigned char dynamic[];
-  SelectShared& shared = *reinterpret_cast<SelectShared*>(dynamic);
-  [[maybe_unused]] const LaunchScope scope{};
-  prepare(shared);
-  cuda::cluster_arrive();  // peers may write into this CTA's memory behind their wait
-  pdl::wait();
-  pdl::trigger();
+// The `workers` CTAs of a cluster share a token's keys.
+struct SelectCta {
+  int worker;
+  int workers;
+  int token;
+};
 
-  const int worker = static_cast<int>(blockIdx.x);
-  const int token = static_cast<int>(blockIdx.y);
-  const StepRow place = params.places.rows.get()[token];
+template <class Gate>
+__device__ __forceinline__ void select_block(const SelectParams& params, SelectCta cta,
+                                             unsigned char* memory, Gate gate) {
+  using namespace select;
+  SelectShared& shared = *reinterpret_cast<SelectShared*>(memory);
+  prepare(shared);
+  cuda::cluster_arrive();  // peers may write into this CTA's memory after their wait
+  gate.pass();
+
+  const StepRow place = params.places.rows.get()[cta.token];
   const int keys = place.position + 1;
-  const int workers =
-      min(static_cast<int>(gridDim.x), (keys + kSelectLeastKeys - 1) / kSelectLeastKeys);
-  if (keys <= params.index_topk || worker >= workers) return;
-  const Slice slice =
-      make_slice(reinterpret_cast<float*>(dynamic + sizeof(SelectShared)), keys, workers, worker);
-  load_slice(slice, params.scores.get() + token * params.score_stride,
+  const int workers = min(cta.workers, (keys + kSelectLeastKeys - 1) / kSelectLeastKeys);
+  if (keys <= params.index_topk || cta.worker >= workers) return;
+  const Slice slice = make_slice(reinterpret_cast<float*>(memory + sizeof(SelectShared)), keys,
+                                 workers, cta.worker);
+  load_slice(slice, params.scores.get() + cta.token * params.score_stride,
              params.places.pages.get() + place.sequence * params.places.pages_per_sequence);
   cuda::cluster_wait();
-  find_border(slice, {workers, worker}, params.index_topk, shared);
-  write_list(slice, shared, params.lists.get() + token * params.index_topk);
+  find_border(slice, {workers, cta.worker}, params.index_topk, shared);
+  write_list(slice, shared, params.lists.get() + cta.token * params.index_topk);
+}
+
+__global__ void __launch_bounds__(kSelectThreads)
+    select_kernel(const __grid_constant__ SelectParams params) {
+  extern __shared__ __align__(16) unsigned char dynamic[];
+  [[maybe_unused]] const LaunchScope scope{};
+  const SelectCta cta{this_cta().index, this_cta().count, static_cast<int>(blockIdx.y)};
+  select_block(params, cta, dynamic, LaunchGate{});
 }
 
 }  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

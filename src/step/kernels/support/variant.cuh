@@ -19,4 +19,26 @@ using instrument::LaunchScope;
 struct LaunchScope {};
 #endif
 
+// Each kernel is a thin __global__ function around a block: a device function that does the work of
+// one CTA and takes its place in the grid, its shared memory and a gate, so that a kernel that runs
+// many blocks in turn can call it as well.
+
+// Of a grid in one dimension.
+struct Cta {
+  int index;
+  int count;
+};
+
+__device__ __forceinline__ Cta this_cta() {
+  return {static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x)};
+}
+
+// Where a block waits for what launches before it wrote. Of a block that is a launch of its own.
+struct LaunchGate {
+  __device__ __forceinline__ void pass() const {
+    pdl::wait();
+    pdl::trigger();
+  }
+};
+
 }  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

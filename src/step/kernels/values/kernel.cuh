@@ -145,21 +145,18 @@ __device__ __forceinline__ void multiply(int slice, int tokens, int first_token,
 
 }  // namespace values
 
-template <int kPartGroup>
-__global__ void __launch_bounds__(values::kThreads)
-    values_kernel(const __grid_constant__ ValuesParams params) {
+// CTA `slice` of the cluster that makes rows [rows * kClusterRows, + kClusterRows).
+template <int kPartGroup, class Gate>
+__device__ __forceinline__ void values_block(const ValuesParams& params, int slice, int rows,
+                                             values::Shared& shared, Gate gate) {
   using namespace values;
-  __shared__ __align__(16) Shared shared;
-  [[maybe_unused]] const LaunchScope scope{};
-  cuda::cluster_arrive();  // peers may write into this CTA's memory behind their wait
-  const int slice = static_cast<int>(blockIdx.x);
-  const int first_row = static_cast<int>(blockIdx.y) * kClusterRows;
+  cuda::cluster_arrive();  // peers may write into this CTA's memory after their wait
+  const int first_row = rows * kClusterRows;
   const int warp = threadIdx.x / 32;
   shared.chunks[warp].send_for(params.w_uv, first_row / kTileRows + warp, slice);
   cuda::commit_copies();
 
-  pdl::wait();
-  pdl::trigger();
+  gate.pass();
   sum_parts<kPartGroup>(params, first_row / (params.w_uv.rows / params.heads), slice, shared);
   __syncthreads();
   combine(params, params.splits / kPartGroup, shared);
@@ -181,6 +178,15 @@ __global__ void __launch_bounds__(values::kThreads)
   }
   params.output.get()[int64_t{token} * params.w_uv.rows + first_row + slice * kTileRows + row] =
       __float2bfloat16_rn(sum);
+}
+
+template <int kPartGroup>
+__global__ void __launch_bounds__(values::kThreads)
+    values_kernel(const __grid_constant__ ValuesParams params) {
+  __shared__ __align__(16) values::Shared shared;
+  [[maybe_unused]] const LaunchScope scope{};
+  values_block<kPartGroup>(params, this_cta().index, static_cast<int>(blockIdx.y), shared,
+                           LaunchGate{});
 }
 
 }  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

@@ -1,6 +1,7 @@
 // A warp's private ring of weights in shared memory: pieces in the order that a cursor names. The
 // warp copies its own pieces in and shares no barrier with others; the cursor runs ahead of the
-// products, across tiles and experts, so that the copies never pause.
+// products, across tiles and experts, so that the copies never pause. (linear/chunk_ring.cuh is the
+// ring for chunks of one size that are known before the wait.)
 #pragma once
 
 #include "cuda/cluster.cuh"
@@ -15,12 +16,12 @@ struct Piece {
   uint32_t bytes;
 };
 
-class WeightRing {
+class PieceRing {
  public:
   static constexpr int kMaxSlots = 8;
 
   // `memory`: slots * slot_bytes of this warp's; `barriers`: kMaxSlots of this warp's.
-  __device__ WeightRing(unsigned char* memory, uint64_t* barriers, int slots, int slot_bytes)
+  __device__ PieceRing(unsigned char* memory, uint64_t* barriers, int slots, int slot_bytes)
       : memory_(memory), barriers_(barriers), slots_(slots), slot_bytes_(slot_bytes) {
     if (threadIdx.x % 32 == 0) {
       for (int slot = 0; slot < slots; ++slot) cuda::initialize_barrier(&barriers[slot], 1);

@@ -1,4 +1,9 @@
 // A warp's private ring of weights: it copies its own chunks in and shares no barrier with others.
+//
+// The other ring, experts/piece_ring.cuh, takes pieces of any size from a cursor, since which expert
+// comes next is known only after the wait. Here every chunk has the same size and every lane knows
+// that of its slot at the start, so the first copies of all slots are started at once, before the
+// wait, and each address is one addition.
 #pragma once
 
 #include "cuda/cluster.cuh"
@@ -7,12 +12,12 @@
 
 namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
-class WeightRing {
+class ChunkRing {
  public:
   static constexpr int kMaxSlots = 8;
 
   // `memory`: slots * 2 KB of this warp's shared memory; `barriers`: kMaxSlots of this warp.
-  __device__ WeightRing(const unsigned char* memory, uint64_t* barriers, int slots)
+  __device__ ChunkRing(const unsigned char* memory, uint64_t* barriers, int slots)
       : memory_(cuda::shared_address(memory)),
         barriers_(cuda::shared_address(barriers)),
         slots_(slots) {

@@ -1,0 +1,50 @@
+// The launches of a model's decode step as a table: what each is for, what it moves and touches. No
+// device is needed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "step/launch_list.h"
+
+namespace slipstream::bench {
+
+struct ListedModel {
+  std::string name_or_file;  // a released model, or a config.json
+  int tp = 1;                // rank 0 of so many
+  int tokens = 1;
+  int context = 8192;
+  bool fp8_rows = false;
+};
+
+struct ListedLaunch {
+  int number = 0;  // in the step, from 1
+  std::string title;
+  int layer = 0;  // num_hidden_layers: after the last one
+  double bytes = 0;
+  std::vector<std::string> constants;
+  std::vector<std::string> reads;
+  std::vector<std::string> writes;
+};
+
+// Layers whose launches are alike.
+struct LayerKind {
+  std::vector<int> layers;
+  std::vector<ListedLaunch> launches;  // of the first of them
+};
+
+struct StepListing {
+  std::vector<LayerKind> kinds;
+  std::vector<ListedLaunch> after_layers;  // head and sampling
+  int launch_count = 0;
+  double bytes = 0;
+};
+
+// With as many distinct experts as `tokens` tokens choose at most. Throws InvalidArgument for an
+// unknown model.
+[[nodiscard]] StepListing list_model_step(const ListedModel& model);
+
+// A Markdown table for people.
+[[nodiscard]] std::string listing_text(const StepListing& listing);
+
+}  // namespace slipstream::bench
