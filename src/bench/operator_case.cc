@@ -3,8 +3,12 @@
 #include <cuda_bf16.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
+
+#include "bench/operator_case_builder.h"
 
 namespace slipstream::bench {
 namespace {
@@ -87,6 +91,64 @@ std::vector<uint8_t> RotatingArgument::download_first_copy() const {
   std::vector<uint8_t> bytes(bytes_.size());
   device_.copy_to_host(bytes.data(), bytes.size());
   return bytes;
+}
+
+RotatingArgument* OperatorCaseBuilder::keep(std::vector<uint8_t> bytes, Memory memory) {
+  constexpr int64_t kColdBytes = 200 << 20;
+  constexpr int64_t kFewest = 8;
+  constexpr int64_t kMost = 64;
+  const int64_t copies =
+      memory == Memory::kWarm ? 1 : std::clamp(kColdBytes / std::ssize(bytes), kFewest, kMost);
+  arguments_.push_back(
+      std::make_unique<RotatingArgument>(std::move(bytes), static_cast<int>(copies)));
+  return arguments_.back().get();
+}
+
+template <class T>
+RotatingArgument* OperatorCaseBuilder::keep_values(const std::vector<T>& values) {
+  std::vector<uint8_t> bytes(values.size() * sizeof(T));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return keep(std::move(bytes));
+}
+
+RotatingArgument* OperatorCaseBuilder::bfloat16(int64_t count, Memory memory) {
+  std::normal_distribution<float> normal;
+  std::vector<uint8_t> bytes(static_cast<size_t>(count) * 2);
+  for (int64_t i = 0; i < count; ++i) {
+    const __nv_bfloat16 value = __float2bfloat16(normal(random_));
+    std::memcpy(bytes.data() + i * 2, &value, 2);
+  }
+  return keep(std::move(bytes), memory);
+}
+
+RotatingArgument* OperatorCaseBuilder::float32(int64_t count) {
+  std::normal_distribution<float> normal;
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& value : values) value = normal(random_);
+  return keep_values(values);
+}
+
+RotatingArgument* OperatorCaseBuilder::poisoned(int64_t bytes, Memory memory) {
+  return keep(std::vector<uint8_t>(static_cast<size_t>(bytes), 0xA5), memory);
+}
+
+RotatingArgument* OperatorCaseBuilder::indices(int64_t limit) {
+  std::vector<int64_t> values;
+  for (int64_t i = 0; i < tokens_; ++i) values.push_back(1 + i * 37 % (limit - 1));
+  return keep_values(values);
+}
+
+RotatingArgument* OperatorCaseBuilder::rope_table(int64_t positions, int64_t rope) {
+  std::vector<float> table;
+  for (int64_t position = 0; position < positions; ++position) {
+    const auto angle = [&](int64_t i) {
+      return static_cast<double>(position) *
+             std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(rope));
+    };
+    for (int64_t i = 0; i < rope / 2; ++i) table.push_back(static_cast<float>(std::cos(angle(i))));
+    for (int64_t i = 0; i < rope / 2; ++i) table.push_back(static_cast<float>(std::sin(angle(i))));
+  }
+  return keep_values(table);
 }
 
 std::string check_against_reference(const OperatorCase& operator_case, cudaStream_t stream) {

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -67,7 +66,6 @@ class OperatorCases {
   [[nodiscard]] const std::vector<OperatorCase>& all() const { return cases_; }
 
  private:
-  class Builder;
   std::vector<std::unique_ptr<RotatingArgument>> arguments_;
   std::vector<OperatorCase> cases_;
 };

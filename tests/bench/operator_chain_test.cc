@@ -1,11 +1,9 @@
 // A chain of all operators, captured in a graph and replayed: the same bits without and with PDL,
-// whatever the timing.
-//
-// This source is built twice, against the kernels as they ship and against the same kernels with
-// random delays behind their triggers and waits.
+// whatever the timing, and also with random delays after the kernels' triggers and waits.
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -13,7 +11,10 @@
 
 #include "bench/compare_on_device.h"
 #include "bench/operator_case.h"
+#include "ops/kernels.h"
 #include "pdl/device_buffer.h"
+#include "pdl/instrument/recorder.h"
+#include "pdl/instrument/stamps.h"
 
 namespace slipstream::bench {
 namespace {
@@ -80,6 +81,16 @@ class Chain {
     return count;
   }
 
+  [[nodiscard]] int64_t launches() const { return kRounds * std::ssize(cases_.all()); }
+
+  // Enqueues the chain with PDL and gives the CTAs that instrumented kernels recorded.
+  std::vector<instrument::CtaStamps> record() {
+    constexpr uint32_t kCtasOfAnSm = 4096;
+    instrument::Recorder recorder(kCtasOfAnSm);
+    enqueue(true);
+    return recorder.take(stream_);
+  }
+
   // Makes one byte of what is expected wrong, so that the comparison must find it.
   void spoil_expectation() {
     check_cuda(cudaMemset(outputs_.back().expected.data(), 0x5A, 1), "memset");
@@ -106,6 +117,15 @@ class Chain {
   DeviceBuffer differences_{sizeof(uint64_t)};
 };
 
+// While it lives, the operators launch kernels with hooks.
+class InstrumentedOperators {
+ public:
+  InstrumentedOperators() { ops::use(ops::instrumented_kernels()); }
+  ~InstrumentedOperators() { ops::use(ops::plain_kernels()); }
+  InstrumentedOperators(const InstrumentedOperators&) = delete;
+  InstrumentedOperators& operator=(const InstrumentedOperators&) = delete;
+};
+
 // 10,000 replays take a GPU seconds; the emulated device needs a smaller number to stay in CI.
 int replays() {
   const char* text = std::getenv("SLIPSTREAM_TEST_REPLAYS");
@@ -123,6 +143,31 @@ TEST(OperatorChain, GivesTheSameBitsWithAndWithoutPdlForSixteenTokens) {
   Chain chain(16);
   chain.establish();
   EXPECT_EQ(chain.differences(true, replays()), 0U);
+}
+
+TEST(OperatorChain, GivesTheSameBitsWhateverIsDelayed) {
+  for (const int tokens : {1, 16}) {
+    Chain chain(tokens);
+    chain.establish();
+    const InstrumentedOperators instrumented;
+    const instrument::Delays delays;
+    EXPECT_EQ(chain.differences(true, replays()), 0U) << tokens << " tokens";
+  }
+}
+
+TEST(OperatorChain, ConsistsOfKernelsThatListenToTheirInstructions) {
+  Chain chain(1);
+  EXPECT_TRUE(chain.record().empty()) << "the kernels that ship have hooks";
+  const InstrumentedOperators instrumented;
+  const std::vector<instrument::CtaStamps> stamps = chain.record();
+  const auto launches =
+      std::count_if(stamps.begin(), stamps.end(), [](const auto& stamp) { return stamp.cta == 0; });
+  EXPECT_EQ(launches, chain.launches());
+  for (const instrument::CtaStamps& cta : stamps) {
+    EXPECT_GE(cta.trigger, cta.start);
+    EXPECT_GE(cta.wait_return, cta.trigger);
+    EXPECT_GE(cta.end, cta.wait_return);
+  }
 }
 
 TEST(OperatorChain, WouldNoticeOneWrongByte) {

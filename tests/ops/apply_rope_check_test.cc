@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "ops/apply_rope/launch.h"
+#include "ops/apply_rope/operator.h"
 #include "ops/apply_rope/reference.h"
 #include "ops/support/reference.h"
 #include "support/mirror.h"

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "ops/apply_rope/launch.h"
+#include "ops/apply_rope/operator.h"
 #include "ops/apply_rope/reference.h"
 #include "slipstream/ops.h"
 #include "support/launch_modes.h"

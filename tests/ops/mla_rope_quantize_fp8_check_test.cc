@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "ops/mla_rope_quantize_fp8/launch.h"
+#include "ops/mla_rope_quantize_fp8/operator.h"
 #include "support/mirror.h"
 #include "support/rejection.h"
 

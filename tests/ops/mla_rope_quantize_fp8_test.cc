@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "ops/mla_rope_quantize_fp8/launch.h"
+#include "ops/mla_rope_quantize_fp8/operator.h"
 #include "ops/mla_rope_quantize_fp8/reference.h"
 #include "slipstream/ops.h"
 #include "support/launch_modes.h"

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "ops/per_token_group_quant/launch.h"
+#include "ops/per_token_group_quant/operator.h"
 #include "ops/per_token_group_quant/reference.h"
 #include "ops/support/reference.h"
 #include "support/mirror.h"

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "ops/per_token_group_quant/launch.h"
+#include "ops/per_token_group_quant/operator.h"
 #include "ops/per_token_group_quant/reference.h"
 #include "slipstream/ops.h"
 #include "support/compare.h"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "ops/q_scale/launch.h"
+#include "ops/q_scale/operator.h"
 #include "ops/q_scale/reference.h"
 #include "support/mirror.h"
 #include "support/rejection.h"

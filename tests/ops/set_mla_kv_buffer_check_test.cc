@@ -6,9 +6,9 @@
 #include <cstring>
 #include <vector>
 
-#include "ops/set_mla_kv_buffer/launch.h"
+#include "ops/set_mla_kv_buffer/operator.h"
 #include "ops/set_mla_kv_buffer/reference.h"
-#include "ops/set_mla_kv_buffer_fp8/launch.h"
+#include "ops/set_mla_kv_buffer_fp8/operator.h"
 #include "ops/set_mla_kv_buffer_fp8/reference.h"
 #include "ops/support/reference.h"
 #include "support/mirror.h"

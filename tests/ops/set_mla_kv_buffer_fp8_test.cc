@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "ops/set_mla_kv_buffer_fp8/launch.h"
+#include "ops/set_mla_kv_buffer_fp8/operator.h"
 #include "ops/set_mla_kv_buffer_fp8/reference.h"
 #include "slipstream/ops.h"
 #include "support/launch_modes.h"

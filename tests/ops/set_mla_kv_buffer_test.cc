@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "ops/set_mla_kv_buffer/launch.h"
+#include "ops/set_mla_kv_buffer/operator.h"
 #include "ops/set_mla_kv_buffer/reference.h"
 #include "slipstream/ops.h"
 #include "support/launch_modes.h"

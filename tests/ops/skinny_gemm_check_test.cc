@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "ops/skinny_gemm/launch.h"
+#include "ops/skinny_gemm/operators.h"
 #include "ops/skinny_gemm/reference.h"
 #include "support/mirror.h"
 #include "support/rejection.h"

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "ops/skinny_gemm/launch.h"
+#include "ops/skinny_gemm/operators.h"
 #include "ops/skinny_gemm/reference.h"
 #include "slipstream/ops.h"
 #include "support/compare.h"

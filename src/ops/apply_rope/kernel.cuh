@@ -18,9 +18,9 @@
 #include "ops/apply_rope/params.h"
 #include "ops/support/rope.cuh"
 #include "ops/support/row_blocks.h"
-#include "slipstream/pdl.cuh"
+#include "ops/support/variant.cuh"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 // One head of one token: what to rotate or copy, and where it is saved.
 struct RopeHead {
@@ -113,6 +113,7 @@ __device__ __forceinline__ void copy_piece(const ApplyRopeParams& params, const 
 template <bool kWide>
 __global__ void __launch_bounds__(kMaxRowBlockThreads)
     apply_rope_kernel(const __grid_constant__ ApplyRopeParams params) {
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   const int row = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y);
   const int rows = params.q_heads + (params.saves ? 2 : 1) * params.kv_heads;
@@ -143,4 +144,4 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   }
 }
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

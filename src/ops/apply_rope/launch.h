@@ -1,21 +1,16 @@
-// The checked parameters of apply_rope_with_cos_sin_cache_inplace, for the tests that run its
-// reference.
+// Starts the kernel of apply_rope_with_cos_sin_cache_inplace.
 #pragma once
 
-#include <optional>
-
 #include "ops/apply_rope/params.h"
-#include "ops/support/arguments.h"
-#include "slipstream/ops.h"
+#include "pdl/variant.h"
+#include "slipstream/launch.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kApplyRopeDeclaration;
 
-[[nodiscard]] ApplyRopeParams check_apply_rope(const Arguments& arguments, const Tensor& positions,
-                                               const Tensor& query, const Tensor& key,
-                                               int64_t head_size, const Tensor& cos_sin_cache,
-                                               RopeLayout layout,
-                                               const std::optional<FusedSetKvBuffer>& save);
+// `aligned`: the addresses and the rows of all tensors lie at multiples of 16 bytes.
+void launch_apply_rope(const ApplyRopeParams& params, bool aligned,
+                       const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

@@ -2,13 +2,12 @@
 // share it.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
 #include "ops/support/index.h"
 #include "ops/support/rope.h"
 #include "ops/support/rows.h"
+#include "pdl/fields.h"
 #include "slipstream/pdl.cuh"
 #include "slipstream/tensor.h"
 
@@ -37,24 +36,8 @@ struct ApplyRopeParams {
   DType dtype = DType::kBFloat16;  // or kFloat16
 };
 
-inline constexpr std::array kApplyRopeFields{
-    pdl::field<decltype(ApplyRopeParams{}.query.data)>("query",
-                                                       offsetof(ApplyRopeParams, query.data)),
-    pdl::field<decltype(ApplyRopeParams{}.key.data)>("key", offsetof(ApplyRopeParams, key.data)),
-    pdl::field<decltype(ApplyRopeParams{}.table.cos_sin)>("cos_sin_cache",
-                                                          offsetof(ApplyRopeParams, table.cos_sin)),
-    pdl::field<decltype(ApplyRopeParams{}.positions.data)>(
-        "positions", offsetof(ApplyRopeParams, positions.data)),
-    pdl::field<decltype(ApplyRopeParams{}.value.data)>("value",
-                                                       offsetof(ApplyRopeParams, value.data)),
-    pdl::field<decltype(ApplyRopeParams{}.k_buffer.data)>("k_buffer",
-                                                          offsetof(ApplyRopeParams, k_buffer.data)),
-    pdl::field<decltype(ApplyRopeParams{}.v_buffer.data)>("v_buffer",
-                                                          offsetof(ApplyRopeParams, v_buffer.data)),
-    pdl::field<decltype(ApplyRopeParams{}.slots.loc.data)>(
-        "cache_loc", offsetof(ApplyRopeParams, slots.loc.data)),
-    pdl::field<decltype(ApplyRopeParams{}.slots.dropped)>("dropped",
-                                                          offsetof(ApplyRopeParams, slots.dropped)),
-};
+inline constexpr auto kApplyRopeFields =
+    SLIPSTREAM_FIELDS(ApplyRopeParams, query.data, key.data, table.cos_sin, positions.data,
+                      value.data, k_buffer.data, v_buffer.data, slots.loc.data, slots.dropped);
 
 }  // namespace slipstream::ops

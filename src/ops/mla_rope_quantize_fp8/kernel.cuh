@@ -18,9 +18,9 @@
 #include "ops/mla_rope_quantize_fp8/params.h"
 #include "ops/support/rope.cuh"
 #include "ops/support/row_blocks.h"
-#include "slipstream/pdl.cuh"
+#include "ops/support/variant.cuh"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 // Eight elements without rotation.
 template <bool kWide>
@@ -74,6 +74,7 @@ __device__ __forceinline__ void quantize_rope(const MlaRopeQuantizeFp8Params& pa
 template <bool kWide>
 __global__ void __launch_bounds__(kMaxRowBlockThreads)
     mla_rope_quantize_fp8_kernel(const __grid_constant__ MlaRopeQuantizeFp8Params params) {
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   const int head = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y);
   const int nope_pieces = (params.nope + cuda::kPack - 1) / cuda::kPack;
@@ -104,4 +105,4 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   }
 }
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

@@ -1,15 +1,17 @@
-// The checked parameters of mla_rope_quantize_fp8, for the tests that run its reference.
+// Starts the kernel of mla_rope_quantize_fp8.
 #pragma once
 
 #include "ops/mla_rope_quantize_fp8/params.h"
-#include "ops/support/arguments.h"
-#include "slipstream/ops.h"
+#include "pdl/variant.h"
+#include "slipstream/launch.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kMlaRopeQuantizeFp8Declaration;
 
-[[nodiscard]] MlaRopeQuantizeFp8Params check_mla_rope_quantize_fp8(
-    const Arguments& check, const MlaRopeQuantizeArguments& arguments);
+// `aligned`: the addresses and the rows of the inputs lie at multiples of 16 bytes, of the outputs
+// at multiples of 8.
+void launch_mla_rope_quantize_fp8(const MlaRopeQuantizeFp8Params& params, bool aligned,
+                                  const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

@@ -1,13 +1,12 @@
 // The one parameter struct of mla_rope_quantize_fp8: kernel, reference and tests share it.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
 #include "ops/support/index.h"
 #include "ops/support/rope.h"
 #include "ops/support/rows.h"
+#include "pdl/fields.h"
 #include "slipstream/pdl.cuh"
 #include "slipstream/tensor.h"
 
@@ -54,27 +53,8 @@ struct MlaRopeQuantizeRows {
           is_q ? params.quant_scale_q : params.quant_scale_kv};
 }
 
-inline constexpr std::array kMlaRopeQuantizeFp8Fields{
-    pdl::field<decltype(MlaRopeQuantizeFp8Params{}.q_rope.data)>(
-        "q_rope", offsetof(MlaRopeQuantizeFp8Params, q_rope.data)),
-    pdl::field<decltype(MlaRopeQuantizeFp8Params{}.k_rope.data)>(
-        "k_rope", offsetof(MlaRopeQuantizeFp8Params, k_rope.data)),
-    pdl::field<decltype(MlaRopeQuantizeFp8Params{}.q_nope.data)>(
-        "q_nope", offsetof(MlaRopeQuantizeFp8Params, q_nope.data)),
-    pdl::field<decltype(MlaRopeQuantizeFp8Params{}.k_nope.data)>(
-        "k_nope", offsetof(MlaRopeQuantizeFp8Params, k_nope.data)),
-    pdl::field<decltype(MlaRopeQuantizeFp8Params{}.q_rope_out.data)>(
-        "q_rope_out", offsetof(MlaRopeQuantizeFp8Params, q_rope_out.data)),
-    pdl::field<decltype(MlaRopeQuantizeFp8Params{}.k_rope_out.data)>(
-        "k_rope_out", offsetof(MlaRopeQuantizeFp8Params, k_rope_out.data)),
-    pdl::field<decltype(MlaRopeQuantizeFp8Params{}.q_nope_out.data)>(
-        "q_nope_out", offsetof(MlaRopeQuantizeFp8Params, q_nope_out.data)),
-    pdl::field<decltype(MlaRopeQuantizeFp8Params{}.k_nope_out.data)>(
-        "k_nope_out", offsetof(MlaRopeQuantizeFp8Params, k_nope_out.data)),
-    pdl::field<decltype(MlaRopeQuantizeFp8Params{}.table.cos_sin)>(
-        "cos_sin_cache", offsetof(MlaRopeQuantizeFp8Params, table.cos_sin)),
-    pdl::field<decltype(MlaRopeQuantizeFp8Params{}.pos_ids.data)>(
-        "pos_ids", offsetof(MlaRopeQuantizeFp8Params, pos_ids.data)),
-};
+inline constexpr auto kMlaRopeQuantizeFp8Fields = SLIPSTREAM_FIELDS(
+    MlaRopeQuantizeFp8Params, q_rope.data, k_rope.data, q_nope.data, k_nope.data, q_rope_out.data,
+    k_rope_out.data, q_nope_out.data, k_nope_out.data, table.cos_sin, pos_ids.data);
 
 }  // namespace slipstream::ops

@@ -17,9 +17,9 @@
 #include "cuda/memory.cuh"
 #include "cuda/quantize.cuh"
 #include "ops/per_token_group_quant/params.h"
-#include "slipstream/pdl.cuh"
+#include "ops/support/variant.cuh"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 inline constexpr int kQuantMaxThreads = 128;
 
@@ -181,6 +181,7 @@ __device__ __forceinline__ void quantize(const PerTokenGroupQuantParams& params,
 template <class Config>
 __global__ void __launch_bounds__(kQuantMaxThreads)
     per_token_group_quant_kernel(const __grid_constant__ PerTokenGroupQuantParams params) {
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   const int expert = static_cast<int>(blockIdx.z);
   const Place place = place_of(params);
@@ -206,4 +207,4 @@ __global__ void __launch_bounds__(kQuantMaxThreads)
   }
 }
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

@@ -1,16 +1,15 @@
-// The checked parameters of per_token_group_quant_8bit, for the tests that run its reference.
+// Starts the kernel of per_token_group_quant_8bit.
 #pragma once
 
 #include "ops/per_token_group_quant/params.h"
-#include "ops/support/arguments.h"
-#include "slipstream/ops.h"
+#include "pdl/variant.h"
+#include "slipstream/launch.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kPerTokenGroupQuantDeclaration;
 
-[[nodiscard]] PerTokenGroupQuantParams check_per_token_group_quant(
-    const Arguments& arguments, const Tensor& input, const Tensor& output_q, const Tensor& output_s,
-    const PerTokenGroupQuantOptions& quant_options);
+void launch_per_token_group_quant(const PerTokenGroupQuantParams& params,
+                                  const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

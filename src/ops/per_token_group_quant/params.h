@@ -1,10 +1,9 @@
 // The one parameter struct of per_token_group_quant_8bit: kernel, reference and tests share it.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
+#include "pdl/fields.h"
 #include "slipstream/pdl.cuh"
 #include "slipstream/tensor.h"
 
@@ -42,15 +41,7 @@ struct PerTokenGroupQuantParams {
   }
 };
 
-inline constexpr std::array kPerTokenGroupQuantFields{
-    pdl::field<decltype(PerTokenGroupQuantParams::input)>(
-        "input", offsetof(PerTokenGroupQuantParams, input)),
-    pdl::field<decltype(PerTokenGroupQuantParams::output_q)>(
-        "output_q", offsetof(PerTokenGroupQuantParams, output_q)),
-    pdl::field<decltype(PerTokenGroupQuantParams::output_s)>(
-        "output_s", offsetof(PerTokenGroupQuantParams, output_s)),
-    pdl::field<decltype(PerTokenGroupQuantParams::masked_m)>(
-        "masked_m", offsetof(PerTokenGroupQuantParams, masked_m)),
-};
+inline constexpr auto kPerTokenGroupQuantFields =
+    SLIPSTREAM_FIELDS(PerTokenGroupQuantParams, input, output_q, output_s, masked_m);
 
 }  // namespace slipstream::ops

@@ -12,9 +12,9 @@
 #include "cuda/memory.cuh"
 #include "ops/q_scale/params.h"
 #include "ops/support/row_blocks.h"
-#include "slipstream/pdl.cuh"
+#include "ops/support/variant.cuh"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 __device__ __forceinline__ float gate(float weight, float q_scale, float softmax_scale) {
   return __fmul_rn(__fmul_rn(weight, q_scale), softmax_scale);
@@ -28,6 +28,7 @@ __device__ __forceinline__ float4 gate(float4 weight, float4 q_scale, float soft
 template <bool kWide>
 __global__ void __launch_bounds__(kMaxRowBlockThreads)
     q_scale_kernel(const __grid_constant__ QScaleParams params) {
+  [[maybe_unused]] const LaunchScope scope{};
   using Vector = std::conditional_t<kWide, float4, float>;
   constexpr int kHeadsPerThread = sizeof(Vector) / sizeof(float);
   pdl::trigger();
@@ -51,4 +52,4 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   }
 }
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

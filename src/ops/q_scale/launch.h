@@ -1,16 +1,14 @@
-// The checked parameters of apply_q_scale_and_softmax_scale, for the tests that run its reference.
+// Starts the kernel of apply_q_scale_and_softmax_scale.
 #pragma once
 
 #include "ops/q_scale/params.h"
-#include "ops/support/arguments.h"
-#include "slipstream/ops.h"
+#include "pdl/variant.h"
+#include "slipstream/launch.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kQScaleDeclaration;
 
-[[nodiscard]] QScaleParams check_q_scale(const Arguments& arguments, const Tensor& weights,
-                                         const Tensor& q_scale, const Tensor& output,
-                                         float softmax_scale);
+void launch_q_scale(const QScaleParams& params, const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

@@ -2,10 +2,9 @@
 // it.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
+#include "pdl/fields.h"
 #include "slipstream/pdl.cuh"
 
 namespace slipstream::ops {
@@ -32,12 +31,7 @@ struct QScaleParams {
   float softmax_scale = 1.0F;
 };
 
-inline constexpr std::array kQScaleFields{
-    pdl::field<decltype(QScaleParams{}.weights.data)>("weights",
-                                                      offsetof(QScaleParams, weights.data)),
-    pdl::field<decltype(QScaleParams{}.q_scale.data)>("q_scale",
-                                                      offsetof(QScaleParams, q_scale.data)),
-    pdl::field<decltype(QScaleParams{}.output.data)>("output", offsetof(QScaleParams, output.data)),
-};
+inline constexpr auto kQScaleFields =
+    SLIPSTREAM_FIELDS(QScaleParams, weights.data, q_scale.data, output.data);
 
 }  // namespace slipstream::ops

@@ -14,9 +14,9 @@
 #include "cuda/memory.cuh"
 #include "ops/set_mla_kv_buffer/params.h"
 #include "ops/support/row_blocks.h"
-#include "slipstream/pdl.cuh"
+#include "ops/support/variant.cuh"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 // Where vector `index` of a token's row comes from.
 template <class Vector>
@@ -32,6 +32,7 @@ __device__ __forceinline__ const Vector* row_vector(const SetMlaKvBufferParams& 
 template <class Vector>
 __global__ void __launch_bounds__(kMaxRowBlockThreads)
     set_mla_kv_buffer_kernel(const __grid_constant__ SetMlaKvBufferParams params) {
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   const int64_t token = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   const int vectors = (params.nope_bytes + params.rope_bytes) / static_cast<int>(sizeof(Vector));
@@ -53,4 +54,4 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   }
 }
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

@@ -1,16 +1,15 @@
-// The checked parameters of set_mla_kv_buffer, for the tests that run its reference.
+// Starts the kernel of set_mla_kv_buffer.
 #pragma once
 
 #include "ops/set_mla_kv_buffer/params.h"
-#include "ops/support/arguments.h"
-#include "slipstream/ops.h"
+#include "pdl/variant.h"
+#include "slipstream/launch.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kSetMlaKvBufferDeclaration;
 
-[[nodiscard]] SetMlaKvBufferParams check_set_mla_kv_buffer(
-    const Arguments& arguments, const Tensor& kv_buffer, const Tensor& loc,
-    const Tensor& cache_k_nope, const Tensor& cache_k_rope, const SlotOptions& slot_options);
+void launch_set_mla_kv_buffer(const SetMlaKvBufferParams& params,
+                              const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

@@ -1,12 +1,11 @@
 // The one parameter struct of set_mla_kv_buffer: kernel, reference and tests share it.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
 #include "ops/support/index.h"
 #include "ops/support/rows.h"
+#include "pdl/fields.h"
 #include "slipstream/pdl.cuh"
 
 namespace slipstream::ops {
@@ -22,17 +21,8 @@ struct SetMlaKvBufferParams {
   int rope_bytes = 0;
 };
 
-inline constexpr std::array kSetMlaKvBufferFields{
-    pdl::field<decltype(SetMlaKvBufferParams{}.kv_buffer.data)>(
-        "kv_buffer", offsetof(SetMlaKvBufferParams, kv_buffer.data)),
-    pdl::field<decltype(SetMlaKvBufferParams{}.cache_k_nope.data)>(
-        "cache_k_nope", offsetof(SetMlaKvBufferParams, cache_k_nope.data)),
-    pdl::field<decltype(SetMlaKvBufferParams{}.cache_k_rope.data)>(
-        "cache_k_rope", offsetof(SetMlaKvBufferParams, cache_k_rope.data)),
-    pdl::field<decltype(SetMlaKvBufferParams{}.slots.loc.data)>(
-        "loc", offsetof(SetMlaKvBufferParams, slots.loc.data)),
-    pdl::field<decltype(SetMlaKvBufferParams{}.slots.dropped)>(
-        "dropped", offsetof(SetMlaKvBufferParams, slots.dropped)),
-};
+inline constexpr auto kSetMlaKvBufferFields =
+    SLIPSTREAM_FIELDS(SetMlaKvBufferParams, kv_buffer.data, cache_k_nope.data, cache_k_rope.data,
+                      slots.loc.data, slots.dropped);
 
 }  // namespace slipstream::ops

@@ -20,9 +20,9 @@
 #include "cuda/quantize.cuh"
 #include "ops/set_mla_kv_buffer_fp8/params.h"
 #include "ops/support/row_blocks.h"
-#include "slipstream/pdl.cuh"
+#include "ops/support/variant.cuh"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 // Eight elements of one part of a row: where they are, where they go and how many exist.
 struct RowPiece {
@@ -64,6 +64,7 @@ __device__ __forceinline__ void cast_and_store(const SetMlaKvBufferFp8Params& pa
 template <bool kWide>
 __global__ void __launch_bounds__(kMaxRowBlockThreads)
     set_mla_kv_buffer_fp8_kernel(const __grid_constant__ SetMlaKvBufferFp8Params params) {
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   const int64_t token = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   const RowPiece first = cast_piece(params, token, static_cast<int>(threadIdx.x));
@@ -127,6 +128,7 @@ __device__ __forceinline__ void store_latents(uint8_t* row, const RowPiece& piec
 template <bool kWide>
 __global__ void __launch_bounds__(kMaxRowBlockThreads)
     set_mla_kv_buffer_fp8_656_kernel(const __grid_constant__ SetMlaKvBufferFp8Row656Params params) {
+  [[maybe_unused]] const LaunchScope scope{};
   pdl::trigger();
   const int64_t token = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   const int lane = static_cast<int>(threadIdx.x);
@@ -151,4 +153,4 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   }
 }
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

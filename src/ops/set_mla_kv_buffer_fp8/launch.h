@@ -1,22 +1,20 @@
-// The checked parameters of the quantizing cache writers, for the tests that run their references.
+// Starts the kernels of the quantizing cache writers.
 #pragma once
 
 #include "ops/set_mla_kv_buffer_fp8/params.h"
-#include "ops/support/arguments.h"
-#include "slipstream/ops.h"
+#include "pdl/variant.h"
+#include "slipstream/launch.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kSetMlaKvBufferFp8Declaration;
 extern const pdl::KernelDeclaration kSetMlaKvBufferFp8Row656Declaration;
 
-[[nodiscard]] SetMlaKvBufferFp8Params check_set_mla_kv_buffer_fp8(
-    const Arguments& arguments, const Tensor& kv_buffer, const Tensor& loc,
-    const Tensor& cache_k_nope, const Tensor& cache_k_rope, const SlotOptions& slot_options);
+// `aligned`: the addresses and the rows of the inputs lie at multiples of 16 bytes, and those of the
+// cache at multiples of 8 (fp8) or 16 (656).
+void launch_set_mla_kv_buffer_fp8(const SetMlaKvBufferFp8Params& params, bool aligned,
+                                  const pdl::LaunchOptions& options);
+void launch_set_mla_kv_buffer_fp8_656(const SetMlaKvBufferFp8Row656Params& params, bool aligned,
+                                      const pdl::LaunchOptions& options);
 
-[[nodiscard]] SetMlaKvBufferFp8Row656Params check_set_mla_kv_buffer_fp8_656(
-    const Arguments& arguments, const Tensor& kv_buffer, const Tensor& loc,
-    const Tensor& cache_k_nope, const Tensor& cache_k_rope, ScaleFormat scale_format,
-    const SlotOptions& slot_options);
-
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

@@ -2,12 +2,11 @@
 // and tests share them.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
 #include "ops/support/index.h"
 #include "ops/support/rows.h"
+#include "pdl/fields.h"
 #include "slipstream/pdl.cuh"
 #include "slipstream/tensor.h"
 
@@ -50,14 +49,9 @@ struct SetMlaKvBufferFp8Row656Params {
 
 // Both structs have the same pointers.
 template <class Params>
-inline constexpr std::array kSetMlaKvBufferFp8Fields{
-    pdl::field<decltype(Params{}.kv_buffer.data)>("kv_buffer", offsetof(Params, kv_buffer.data)),
-    pdl::field<decltype(Params{}.cache_k_nope.data)>("cache_k_nope",
-                                                     offsetof(Params, cache_k_nope.data)),
-    pdl::field<decltype(Params{}.cache_k_rope.data)>("cache_k_rope",
-                                                     offsetof(Params, cache_k_rope.data)),
-    pdl::field<decltype(Params{}.slots.loc.data)>("loc", offsetof(Params, slots.loc.data)),
-    pdl::field<decltype(Params{}.slots.dropped)>("dropped", offsetof(Params, slots.dropped)),
-};
+inline constexpr auto kSetMlaKvBufferFp8Fields = SLIPSTREAM_FIELDS(Params, kv_buffer.data,
+                                                                   cache_k_nope.data,
+                                                                   cache_k_rope.data,
+                                                                   slots.loc.data, slots.dropped);
 
 }  // namespace slipstream::ops

@@ -13,9 +13,9 @@
 #include <cuda_bf16.h>
 
 #include "ops/skinny_gemm/params.h"
-#include "slipstream/pdl.cuh"
+#include "ops/support/variant.cuh"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 namespace skinny_gemv {
 
 inline constexpr int kThreads = 256;
@@ -53,6 +53,7 @@ __device__ __forceinline__ void load_pieces(const __nv_bfloat16* row, int column
 template <int kTokens>
 __global__ void __launch_bounds__(skinny_gemv::kThreads, 2)
     skinny_gemv_kernel(const __grid_constant__ SkinnyGemmParams params) {
+  [[maybe_unused]] const LaunchScope scope{};
   using namespace skinny_gemv;
   __shared__ float partials[kWarps][kRows * kTokens];
   pdl::trigger();
@@ -99,4 +100,4 @@ __global__ void __launch_bounds__(skinny_gemv::kThreads, 2)
   }
 }
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

@@ -23,9 +23,9 @@
 #include "cuda/cluster.cuh"
 #include "cuda/shared_memory.cuh"
 #include "ops/skinny_gemm/params.h"
-#include "slipstream/pdl.cuh"
+#include "ops/support/variant.cuh"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 namespace skinny_gemm {
 
 // d += a * b for a 16 x 16 bf16 tile of weights and a 16 x 8 tile of activations.
@@ -330,6 +330,7 @@ template <class Shape>
 __global__ void __launch_bounds__(Shape::kConfig.threads(),
                                   Shape::kConfig.ctas_per_multiprocessor())
     skinny_gemm_kernel(const __grid_constant__ SkinnyGemmParams params) {
+  [[maybe_unused]] const LaunchScope scope{};
   using namespace skinny_gemm;
   constexpr SkinnyGemmConfig kConfig = Shape::kConfig;
   extern __shared__ __align__(128) unsigned char ring[];
@@ -361,4 +362,4 @@ __global__ void __launch_bounds__(Shape::kConfig.threads(),
                        partials);
 }
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

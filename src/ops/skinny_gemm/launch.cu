@@ -2,18 +2,17 @@
 #include "ops/skinny_gemm/kernel.cuh"
 #include "ops/skinny_gemm/launch.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kSkinnyGemmDeclaration{
     .name = "skinny_gemm",
-    .symbol = "slipstream::ops::skinny_gemm_kernel",
+    .symbol = "slipstream::ops::" SLIPSTREAM_VARIANT_NAME "::skinny_gemm_kernel",
     .waits = true,
     .fields = kSkinnyGemmFields,
 };
-
 const pdl::KernelDeclaration kSkinnyGemvDeclaration{
     .name = "skinny_gemv",
-    .symbol = "slipstream::ops::skinny_gemv_kernel",
+    .symbol = "slipstream::ops::" SLIPSTREAM_VARIANT_NAME "::skinny_gemv_kernel",
     .waits = true,
     .fields = kSkinnyGemmFields,
 };
@@ -90,4 +89,4 @@ void launch_many_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& 
   }
 }
 
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT

@@ -1,13 +1,12 @@
-// The arguments of the two operators built on the skinny matrix product.
+#include "ops/skinny_gemm/operators.h"
+
 #include <utility>
 
-#include "ops/skinny_gemm/launch.h"
-#include "slipstream/ops.h"
+#include "ops/kernels.h"
 
 namespace slipstream::ops {
 namespace {
 
-constexpr int kMaxTokens = 16;
 constexpr int64_t kColumnMultiple = 128;
 constexpr int64_t kMaxSize = 1 << 20;
 
@@ -26,7 +25,7 @@ SkinnyGemmParams check_product(const Arguments& arguments, const Names& names, c
   arguments.rank("output", output, {2});
   arguments.dtype(names.activations, x, {DType::kBFloat16});
   arguments.dtype(names.weights, w, {DType::kBFloat16});
-  arguments.range("M (tokens)", x.shape[0], 0, kMaxTokens);
+  arguments.range("M (tokens)", x.shape[0], 0, kSkinnyGemmMaxTokens);
   arguments.range("K (columns)", x.shape[1], kColumnMultiple, kMaxSize);
   arguments.multiple("K (columns)", x.shape[1], kColumnMultiple);
   arguments.range("N (rows of the weights)", w.shape[0], names.row_multiple, names.row_maximum);
@@ -93,15 +92,15 @@ SkinnyGemmParams check_dsv3_fused_a_gemm(const Arguments& arguments, const Tenso
 
 void dsv3_router_gemm(const Tensor& hidden_states, const Tensor& router_weights,
                       const Tensor& output, const LaunchOptions& options) {
-  launch_few_rows(
+  current().skinny_gemm_few_rows(
       check_dsv3_router_gemm(Arguments("dsv3_router_gemm"), hidden_states, router_weights, output),
       options);
 }
 
 void dsv3_fused_a_gemm(const Tensor& mat_a, const Tensor& mat_b, const Tensor& output,
                        const LaunchOptions& options) {
-  launch_many_rows(check_dsv3_fused_a_gemm(Arguments("dsv3_fused_a_gemm"), mat_a, mat_b, output),
-                   options);
+  current().skinny_gemm_many_rows(
+      check_dsv3_fused_a_gemm(Arguments("dsv3_fused_a_gemm"), mat_a, mat_b, output), options);
 }
 
 }  // namespace slipstream::ops

@@ -4,13 +4,15 @@
 
 #include <cuda_bf16.h>
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
+#include "pdl/fields.h"
 #include "slipstream/pdl.cuh"
 
 namespace slipstream::ops {
+
+// Two tiles of the tensor core's eight.
+inline constexpr int kSkinnyGemmMaxTokens = 16;
 
 // output[m, n] = sum over k of activations[m, k] * weights[n, k]
 struct SkinnyGemmParams {
@@ -26,12 +28,8 @@ struct SkinnyGemmParams {
   bool output_is_float32 = false;                  // else bfloat16
 };
 
-inline constexpr std::array kSkinnyGemmFields{
-    pdl::field<decltype(SkinnyGemmParams::activations)>("activations",
-                                                        offsetof(SkinnyGemmParams, activations)),
-    pdl::field<decltype(SkinnyGemmParams::weights)>("weights", offsetof(SkinnyGemmParams, weights)),
-    pdl::field<decltype(SkinnyGemmParams::output)>("output", offsetof(SkinnyGemmParams, output)),
-};
+inline constexpr auto kSkinnyGemmFields =
+    SLIPSTREAM_FIELDS(SkinnyGemmParams, activations, weights, output);
 
 // How the product is cut. A cluster of CTAs owns 16 * row_tiles rows and splits the columns among
 // its CTAs; each CTA takes them in stages, and in each stage warp w of W multiplies the 32-column

@@ -4,11 +4,12 @@
 
 #include <limits>
 
+#include "ops/support/limits.h"
+
 namespace slipstream::ops {
 namespace {
 
 constexpr int64_t kMaxTokens = std::numeric_limits<int32_t>::max();
-constexpr int64_t kMaxColumns = 1 << 24;  // kernels count the columns of a row in an int
 
 // A row of no columns, for an argument that is absent.
 Tensor empty_rows(const Tensor& like) { return {nullptr, like.dtype, {like.shape[0], 0}}; }

@@ -15,6 +15,10 @@
 
 namespace slipstream::ops {
 
+// What a thread of the wide kernels takes at a time: eight 16-bit floats, or their eight codes.
+inline constexpr int64_t kPackedFloatBytes = 16;
+inline constexpr int64_t kPackedCodeBytes = 8;
+
 // True if the address and every stride but the last axis's are multiples of `bytes`.
 [[nodiscard]] bool is_aligned(const Tensor& tensor, int64_t bytes);
 
