@@ -11,9 +11,7 @@ std::string_view ByteReader::text(uint64_t offset) const {
   const std::span<const std::byte> rest = slice(offset, bytes_.size() - std::min(offset, size()));
   const auto* start = reinterpret_cast<const char*>(rest.data());
   const void* stop = rest.empty() ? nullptr : std::memchr(start, 0, rest.size());
-  if (stop == nullptr) {
-    fail("a name must end with a NUL byte", offset);
-  }
+  if (stop == nullptr) fail("a name must end with a NUL byte", offset);
   return {start, static_cast<size_t>(static_cast<const char*>(stop) - start)};
 }
 

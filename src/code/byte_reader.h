@@ -39,9 +39,7 @@ class ByteReader {
   }
   // Fails unless [offset, offset + size) is inside.
   void require(uint64_t offset, uint64_t size) const {
-    if (offset > bytes_.size() || size > bytes_.size() - offset) {
-      fail_bounds(offset, size);
-    }
+    if (offset > bytes_.size() || size > bytes_.size() - offset) fail_bounds(offset, size);
   }
   [[nodiscard]] std::span<const std::byte> slice(uint64_t offset, uint64_t size) const {
     require(offset, size);

@@ -42,11 +42,9 @@ class Lz4Decoder {
     return value;
   }
 
-  // A length of 15 goes on in bytes, the last of which is below 255.
+  // A length of 15 is continued by further bytes, the last of which is below 255.
   uint64_t extended_length(uint64_t length) {
-    if (length != kLengthMask) {
-      return length;
-    }
+    if (length != kLengthMask) return length;
     uint8_t more = 0;
     do {
       more = next<uint8_t>();
@@ -76,9 +74,7 @@ class Lz4Decoder {
           fmt::format("a match must reach back at most {} bytes, not {}", output_.size(), distance),
           at_);
     }
-    for (uint64_t i = 0; i < length; ++i) {
-      output_.push_back(output_[output_.size() - distance]);
-    }
+    for (uint64_t i = 0; i < length; ++i) output_.push_back(output_[output_.size() - distance]);
   }
 
   ByteReader reader_;

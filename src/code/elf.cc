@@ -6,7 +6,8 @@
 namespace slipstream::code {
 namespace {
 
-// Shared memory of debug information in cubins, as it is in libnccl: a size without bytes.
+// A section type that cubins with debug information have (those of libnccl do): shared memory,
+// which has a size and no bytes in the file.
 constexpr uint32_t kSectionShared = SHT_LOPROC + 10;
 
 bool has_bytes(uint32_t type) {
@@ -35,9 +36,7 @@ ElfSection read_section(const ByteReader& reader, uint64_t at) {
   section.entry_size = header.sh_entsize;
   section.link = header.sh_link;
   section.info = header.sh_info;
-  if (has_bytes(header.sh_type)) {
-    section.data = reader.slice(header.sh_offset, header.sh_size);
-  }
+  if (has_bytes(header.sh_type)) section.data = reader.slice(header.sh_offset, header.sh_size);
   return section;
 }
 
@@ -81,9 +80,7 @@ bool is_elf(std::span<const std::byte> bytes) {
 
 ElfFile read_elf(std::span<const std::byte> bytes, std::string_view what) {
   const ByteReader reader(bytes, what);
-  if (!is_elf(bytes)) {
-    reader.fail("an ELF file must start with 7F 45 4C 46", 0);
-  }
+  if (!is_elf(bytes)) reader.fail("an ELF file must start with 7F 45 4C 46", 0);
   const Elf64_Ehdr header = read_header(reader);
   ElfFile file;
   file.machine = header.e_machine;
@@ -100,9 +97,7 @@ ElfFile read_elf(std::span<const std::byte> bytes, std::string_view what) {
     file.sections[i].name = name_in(reader, file, header.e_shstrndx, names[i]);
   }
   for (const ElfSection& section : file.sections) {
-    if (section.type == SHT_SYMTAB) {
-      read_symbols(reader, section, file);
-    }
+    if (section.type == SHT_SYMTAB) read_symbols(reader, section, file);
   }
   return file;
 }

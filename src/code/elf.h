@@ -2,6 +2,7 @@
 // cubins.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>

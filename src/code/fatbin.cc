@@ -27,7 +27,7 @@ struct EntryHeader {
   uint32_t header_bytes;
   uint64_t payload_bytes;  // padded
   uint32_t compressed_bytes;
-  uint32_t options_at;  // of an offset and a length, in the header
+  uint32_t options_at;  // where the header has their offset and length
   uint16_t minor_version;
   uint16_t major_version;
   uint32_t architecture;
@@ -67,9 +67,7 @@ std::string read_payload(const ByteReader& reader, uint64_t at, const EntryHeade
   const std::span<const std::byte> padded = reader.slice(at, entry.payload_bytes);
   const bool is_zstd = (entry.flags & kFlagZstd) != 0;
   const bool is_lz4 = (entry.flags & kFlagLz4) != 0;
-  if (!is_zstd && !is_lz4) {
-    return to_string(padded);
-  }
+  if (!is_zstd && !is_lz4) return to_string(padded);
   if (entry.compressed_bytes > padded.size()) {
     reader.fail(fmt::format("compressed data of {} bytes must fit its {} bytes",
                             entry.compressed_bytes, padded.size()),
@@ -82,9 +80,7 @@ std::string read_payload(const ByteReader& reader, uint64_t at, const EntryHeade
 
 // The PTX of an entry may carry the options that ptxas is to be called with.
 std::string read_options(const ByteReader& header, const EntryHeader& entry) {
-  if (entry.kind != kKindPtx || entry.options_at == 0) {
-    return {};
-  }
+  if (entry.kind != kKindPtx || entry.options_at == 0) return {};
   const auto at = header.read<uint32_t>(entry.options_at);
   const auto bytes = header.read<uint32_t>(uint64_t{entry.options_at} + sizeof(uint32_t));
   return without_trailing_nuls(to_string(header.slice(at, bytes)));
@@ -105,9 +101,7 @@ Image read_entry(const ByteReader& reader, uint64_t at, const EntryHeader& entry
   image.source_name = to_string(header.slice(entry.name_at, entry.name_bytes));
   image.options = read_options(header, entry);
   image.bytes = read_payload(reader, at + entry.header_bytes, entry);
-  if (image.kind == ImageKind::kPtx) {
-    image.bytes = without_trailing_nuls(std::move(image.bytes));
-  }
+  if (image.kind == ImageKind::kPtx) image.bytes = without_trailing_nuls(std::move(image.bytes));
   return image;
 }
 
@@ -170,9 +164,7 @@ Image cubin_image(std::span<const std::byte> bytes, const ElfFile& file) {
 
 std::vector<Image> read_elf_images(std::span<const std::byte> bytes, std::string_view what) {
   const ElfFile file = read_elf(bytes, what);
-  if (file.machine == kElfMachineCuda) {
-    return {cubin_image(bytes, file)};
-  }
+  if (file.machine == kElfMachineCuda) return {cubin_image(bytes, file)};
   std::vector<Image> images;
   for (const ElfSection& section : file.sections) {
     if (section.name == ".nv_fatbin" || section.name == "__nv_relfatbin") {
@@ -206,12 +198,8 @@ std::vector<Image> read_fat_binaries(std::span<const std::byte> bytes, std::stri
 }
 
 std::vector<Image> read_images(std::span<const std::byte> bytes, std::string_view what) {
-  if (is_elf(bytes)) {
-    return read_elf_images(bytes, what);
-  }
-  if (starts_with(bytes, kFatBinaryMagic)) {
-    return read_fat_binaries(bytes, what);
-  }
+  if (is_elf(bytes)) return read_elf_images(bytes, what);
+  if (starts_with(bytes, kFatBinaryMagic)) return read_fat_binaries(bytes, what);
   if (looks_like_ptx(bytes)) {
     Image image;
     image.bytes = to_string(bytes);
@@ -223,9 +211,7 @@ std::vector<Image> read_images(std::span<const std::byte> bytes, std::string_vie
 std::vector<Image> read_image_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (!file) {
-    throw FormatError(fmt::format("{} must be a readable file", path), 0);
-  }
+  if (!file) throw FormatError(fmt::format("{} must be a readable file", path), 0);
   return read_images(std::as_bytes(std::span(bytes)), path);
 }
 
@@ -237,7 +223,8 @@ std::vector<Image> read_registered_images(const void* wrapper) {
                                   kWrapperMagic, registered.magic),
                       0);
   }
-  // The header alone tells how long the fat binary is; it is the program's own data.
+  // Only the header says how long the fat binary is. It is part of the running program, so its
+  // first bytes can be read before that is known.
   constexpr std::string_view kWhat = "a registered fat binary";
   const ByteReader start(std::span(registered.data, sizeof(FatBinaryHeader)), kWhat);
   const FatBinaryHeader header = read_header(start, 0);

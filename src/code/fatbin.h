@@ -1,7 +1,8 @@
-// Device code as nvcc packs it: fat binaries alone, in programs and libraries, and as the runtime
-// gets them registered.
+// Device code as nvcc packs it: fat binaries as files, inside programs and libraries, and as
+// programs register them with the runtime.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -40,7 +41,8 @@ std::vector<Image> read_fat_binaries(std::span<const std::byte> bytes, std::stri
 std::vector<Image> read_images(std::span<const std::byte> bytes, std::string_view what);
 std::vector<Image> read_image_file(const std::string& path);
 
-// The fat binary behind the pointer that nvcc's host code hands to __cudaRegisterFatBinary.
+// Reads the fat binary to which `wrapper` leads, the pointer that nvcc's host code passes to
+// __cudaRegisterFatBinary.
 std::vector<Image> read_registered_images(const void* wrapper);
 
 }  // namespace slipstream::code

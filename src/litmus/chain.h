@@ -1,8 +1,8 @@
 // The host's side of a litmus test: kernels and what stands between them, put on streams or into a
 // graph.
 //
-// This is the one place that starts kernels past slipstream::pdl::launch(): an experiment sets the
-// attribute where launch() would refuse to.
+// This is the one place that starts kernels without slipstream::pdl::launch(): an experiment sets
+// the attribute where launch() would refuse to.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -28,7 +28,7 @@ struct Kernel {
   std::optional<int> programmatic_event = std::nullopt;  // number of an event that the launch fires
   bool at_block_start = false;
   std::optional<int> launch_completion_event = std::nullopt;
-  // Another kernel than the script's, with the parameters that hoist_kernels.h names.
+  // Launches this kernel instead of the script's, with the parameters that hoist_kernels.h names.
   const void* function = nullptr;
 };
 
@@ -48,7 +48,7 @@ struct AwaitEvent {
   int event = 0;
   int stream = 0;
 };
-// What follows is in a second graph, launched right behind the first. Nothing in a stream.
+// What follows is in a second graph, launched right after the first. No effect in a stream.
 struct NextGraph {};
 
 using Link = std::variant<Kernel, Memset, Copy, HostCall, RecordEvent, AwaitEvent, NextGraph>;

@@ -2,8 +2,8 @@
 // the documents say of it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <vector>

@@ -11,7 +11,7 @@ __device__ __forceinline__ unsigned first_word() {
   return (blockIdx.x * blockDim.x + threadIdx.x) * kWordsPerThread;
 }
 
-// Waits in the first round of a loop, and reads behind the wait in every round.
+// Waits in the first round of a loop, and reads after the wait in every round.
 template <class Pointer>
 __device__ __forceinline__ void wait_in_loop(Pointer data, const Control* control, Slot* slots,
                                              int rounds) {
@@ -35,11 +35,11 @@ __global__ void wait_in_loop_plain_kernel(unsigned* data, const Control* control
   wait_in_loop(data, control, slots, rounds);
 }
 
-// Reads before the wait, where any value is allowed, and again behind it. The first value is
-// counted in slot 1.
+// Reads before the wait, where any value is allowed, and again after it. The first value is counted
+// in slot 1.
 template <class Pointer>
 __device__ __forceinline__ void reads_twice(Pointer data, const Control* control, Slot* slots) {
-  // slipstream-check: allow R1 R4 R5: the compiler keeps this value for the read behind the wait
+  // slipstream-check: allow R1 R4 R5: the compiler keeps this value for the read after the wait
   const unsigned early = data[first_word()];
   count_reads(slots[1], early != control->base + 1 ? 1 : 0);
   pdl::wait();
@@ -57,7 +57,7 @@ __global__ void reads_twice_plain_kernel(unsigned* data, const Control* control,
   reads_twice(data, control, slots);
 }
 
-// One warp waits, a barrier orders the others behind it.
+// One warp waits, a barrier orders the others after it.
 template <class Pointer>
 __device__ __forceinline__ void one_warp_waits(Pointer data, const Control* control, Slot* slots) {
   if (threadIdx.x < 32) pdl::wait();

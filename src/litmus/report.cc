@@ -7,7 +7,7 @@ namespace {
 
 const char* mode_name(Mode mode) { return mode == Mode::kStream ? "stream" : "graph"; }
 
-// For people: what the documents say of the thing that was looked for.
+// In words: what the documents say of the thing that was looked for.
 const char* promise_text(Promise promise) {
   switch (promise) {
     case Promise::kNever:
@@ -66,18 +66,18 @@ std::string text_report(const Experiment& experiment, const Findings& findings) 
   return text;
 }
 
-nlohmann::json json_report(const Experiment& experiment, const Findings& findings) {
-  nlohmann::json json{{"name", experiment.name},
-                      {"question", experiment.question},
-                      {"looked_for", experiment.looked_for},
-                      {"observations", nlohmann::json::array()},
-                      {"facts", nlohmann::json::array()}};
+io::Json json_report(const Experiment& experiment, const Findings& findings) {
+  io::Json json{{"name", experiment.name},
+                {"question", experiment.question},
+                {"looked_for", experiment.looked_for},
+                {"observations", io::Json::array()},
+                {"facts", io::Json::array()}};
   for (const Observation& observation : findings.observations) {
-    nlohmann::json entry{{"case", observation.label},
-                         {"mode", mode_name(observation.mode)},
-                         {"documents", promise_name(observation.promise)},
-                         {"observed", observation.observed},
-                         {"runs", observation.runs}};
+    io::Json entry{{"case", observation.label},
+                   {"mode", mode_name(observation.mode)},
+                   {"documents", promise_name(observation.promise)},
+                   {"observed", observation.observed},
+                   {"runs", observation.runs}};
     if (!observation.refused.empty()) entry["refused"] = observation.refused;
     json["observations"].push_back(std::move(entry));
   }

@@ -1,9 +1,9 @@
 // What was found, for people and for programs.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "io/json_writer.h"
 #include "litmus/experiment.h"
 
 namespace slipstream::litmus {
@@ -12,6 +12,6 @@ namespace slipstream::litmus {
 [[nodiscard]] bool breaks_promise(const Observation& observation);
 
 [[nodiscard]] std::string text_report(const Experiment& experiment, const Findings& findings);
-[[nodiscard]] nlohmann::json json_report(const Experiment& experiment, const Findings& findings);
+[[nodiscard]] io::Json json_report(const Experiment& experiment, const Findings& findings);
 
 }  // namespace slipstream::litmus

@@ -33,7 +33,7 @@ unsigned multiprocessor_count() {
 
 }  // namespace
 
-// The instantiated graphs of a chain, launched one behind the other.
+// The instantiated graphs of a chain, launched one after another.
 class Rig::Graphs {
  public:
   Graphs(Rig& rig, const Chain& chain) : graphs_(rig.capture(chain)) {

@@ -1,5 +1,5 @@
-// The kernel behind every scripted litmus test. It breaks the rules of PDL on demand, which is what
-// it is for.
+// The kernel of every scripted litmus test. It breaks the rules of PDL on demand, which is what it
+// is for.
 #include <cooperative_groups.h>
 
 #include "litmus/device.cuh"
@@ -33,7 +33,7 @@ __device__ void delay_for(const Control& control, unsigned percent) {
 
 __device__ unsigned thread_in_grid() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
-// A thread's words lie side by side, so that its stores of several words go to many lines.
+// The words of a thread are contiguous, so that the stores of a warp go to many cache lines.
 __device__ void write_words(const ScriptParams& params, const Step& step) {
   const unsigned value = params.control->base + step.argument;
   unsigned* words = params.data + thread_in_grid() * kWordsPerThread;

@@ -1,4 +1,4 @@
-// Keeps the memory system busy beside a chain.
+// Keeps the memory system busy while a chain runs.
 #pragma once
 
 namespace slipstream::litmus {

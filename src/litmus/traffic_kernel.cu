@@ -1,4 +1,5 @@
-// Keeps the memory system busy beside a chain, so that its stores take longer to arrive.
+// Keeps the memory system busy while a chain runs, so that the chain's stores take longer to
+// arrive.
 #include "litmus/device.cuh"
 #include "litmus/traffic.h"
 

@@ -21,7 +21,7 @@ std::string compress(const std::string& text) {
   return compressed;
 }
 
-TEST(Zstd, IgnoresPaddingBehindTheFrame) {
+TEST(Zstd, IgnoresPaddingAfterTheFrame) {
   const std::string text(300000, 'x');
   const std::string padded = compress(text) + std::string(7, '\0');
   EXPECT_EQ(decompress_zstd(bytes_of(padded), text.size(), 0), text);

@@ -64,9 +64,7 @@ class ConstantParser {
 
   Number conditional() {
     const Number condition = binary(1);
-    if (!cursor_.accept('?')) {
-      return condition;
-    }
+    if (!cursor_.accept('?')) return condition;
     const Number if_true = conditional();
     cursor_.expect(':', "a conditional constant");
     const Number if_false = conditional();
@@ -151,9 +149,7 @@ class ConstantParser {
 
   Number primary() {
     const std::string_view word = cursor_.word();
-    if (word.empty()) {
-      return cursor_.number();
-    }
+    if (word.empty()) return cursor_.number();
     if (word != "WARP_SZ") {
       cursor_.fail(fmt::format("a constant must be a number or WARP_SZ, not {}", word));
     }
@@ -178,12 +174,8 @@ class ConstantParser {
       const bool matches = cursor_.peek_adjacent(0) == op.text[0] &&
                            (op.text.size() == 1 || cursor_.peek_adjacent(1) == op.text[1]);
       if (matches) {
-        if (op.precedence < lowest_precedence) {
-          return nullptr;
-        }
-        for (const char c : op.text) {
-          cursor_.accept_adjacent(c);
-        }
+        if (op.precedence < lowest_precedence) return nullptr;
+        for (const char c : op.text) cursor_.accept_adjacent(c);
         return &op;
       }
     }
@@ -234,9 +226,7 @@ class ConstantParser {
   }
 
   [[nodiscard]] uint64_t divide(Operation operation, int64_t left, int64_t right) const {
-    if (right == 0) {
-      cursor_.fail("a constant expression must not divide by zero");
-    }
+    if (right == 0) cursor_.fail("a constant expression must not divide by zero");
     if (right == -1) {  // the one quotient that may not fit
       return operation == Operation::kDivide ? 0 - static_cast<uint64_t>(left) : 0;
     }
@@ -253,9 +243,7 @@ Number parse_constant(Cursor& cursor) { return ConstantParser(cursor).conditiona
 
 Number parse_operand_constant(Cursor& cursor) {
   const char first = cursor.peek();
-  if (first >= '0' && first <= '9') {
-    return cursor.number();
-  }
+  if (first >= '0' && first <= '9') return cursor.number();
   return ConstantParser(cursor).unary();
 }
 

@@ -1,6 +1,8 @@
 // Constant expressions: "12", "-(3 << 4)", "0f3F800000", "WARP_SZ * 2".
 #pragma once
 
+#include <cstdint>
+
 #include "code/ptx/cursor.h"
 
 namespace slipstream::ptx {

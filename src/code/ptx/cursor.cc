@@ -12,12 +12,8 @@ namespace {
 // Letters, digits and what else a name may hold.
 constexpr std::array<bool, 256> find_word_characters() {
   std::array<bool, 256> found{};
-  for (int c = 'a'; c <= 'z'; ++c) {
-    found[c] = found[c - 'a' + 'A'] = true;
-  }
-  for (int c = '0'; c <= '9'; ++c) {
-    found[c] = true;
-  }
+  for (int c = 'a'; c <= 'z'; ++c) found[c] = found[c - 'a' + 'A'] = true;
+  for (int c = '0'; c <= '9'; ++c) found[c] = true;
   found['_'] = found['$'] = found['%'] = true;
   return found;
 }
@@ -28,9 +24,7 @@ bool is_word_character(char c) { return kWordCharacters[static_cast<unsigned cha
 
 // Value of a digit in any base up to 16, or 16 if it is none.
 uint32_t digit_value(char c) {
-  if (c >= '0' && c <= '9') {
-    return static_cast<uint32_t>(c - '0');
-  }
+  if (c >= '0' && c <= '9') return static_cast<uint32_t>(c - '0');
   const char lower = static_cast<char>(c | 0x20);
   return lower >= 'a' && lower <= 'f' ? static_cast<uint32_t>(lower - 'a') + 10 : 16;
 }
@@ -41,16 +35,10 @@ void Cursor::fail(const std::string& what) const { throw ParseError(file_, line_
 
 std::string Cursor::describe_next() {
   skip_blanks();
-  if (here_ == end_) {
-    return "the end of the text";
-  }
+  if (here_ == end_) return "the end of the text";
   const char* stop = here_;
-  while (stop<end_&& * stop> ' ' && stop - here_ < 32) {
-    ++stop;
-  }
-  if (stop == here_) {
-    return fmt::format("the byte 0x{:02x}", static_cast<unsigned char>(*here_));
-  }
+  while (stop<end_&& * stop> ' ' && stop - here_ < 32) ++stop;
+  if (stop == here_) return fmt::format("the byte 0x{:02x}", static_cast<unsigned char>(*here_));
   return fmt::format("\"{}\"", std::string_view(here_, stop));
 }
 
@@ -68,9 +56,7 @@ bool Cursor::skip_one_blank() {
       return true;
     case '/':
       if (here_[1] == '/') {
-        while (here_ < end_ && *here_ != '\n') {
-          ++here_;
-        }
+        while (here_ < end_ && *here_ != '\n') ++here_;
         return true;
       }
       if (here_[1] == '*') {
@@ -105,47 +91,31 @@ void Cursor::expect(char expected, std::string_view where) {
 std::string_view Cursor::word() {
   skip_blanks();
   const char* start = here_;
-  if (is_digit(*here_)) {
-    return {};
-  }
-  while (is_word_character(*here_)) {
-    ++here_;
-  }
+  if (is_digit(*here_)) return {};
+  while (is_word_character(*here_)) ++here_;
   return {start, static_cast<size_t>(here_ - start)};
 }
 
 std::string_view Cursor::expect_word(std::string_view what) {
   const std::string_view result = word();
-  if (result.empty()) {
-    fail(fmt::format("expected {}, not {}", what, describe_next()));
-  }
+  if (result.empty()) fail(fmt::format("expected {}, not {}", what, describe_next()));
   return result;
 }
 
 std::string_view Cursor::directive() {
-  if (peek() != '.') {
-    return {};
-  }
+  if (peek() != '.') return {};
   const char* start = here_ + 1;
   const char* stop = start;
-  while (is_word_character(*stop)) {
-    ++stop;
-  }
-  if (stop == start) {
-    fail(fmt::format("a directive must follow the dot, not {}", describe_next()));
-  }
+  while (is_word_character(*stop)) ++stop;
+  if (stop == start) fail(fmt::format("a directive must follow the dot, not {}", describe_next()));
   here_ = stop;
   return {start, static_cast<size_t>(stop - start)};
 }
 
 bool Cursor::accept_directive(std::string_view expected) {
-  if (peek() != '.') {
-    return false;
-  }
+  if (peek() != '.') return false;
   const char* start = here_;
-  if (directive() == expected) {
-    return true;
-  }
+  if (directive() == expected) return true;
   here_ = start;
   return false;
 }
@@ -194,9 +164,7 @@ Number Cursor::hexadecimal_float(uint32_t digits, Number::Kind kind) {
 
 Number Cursor::decimal_number() {
   const char* stop = here_;
-  while (is_digit(*stop)) {
-    ++stop;
-  }
+  while (is_digit(*stop)) ++stop;
   if (*stop != '.' && *stop != 'e' && *stop != 'E') {
     const bool octal = *here_ == '0' && stop - here_ > 1;
     return {Number::Kind::kInteger, digits_in_base(octal ? 8 : 10)};
@@ -212,26 +180,18 @@ Number Cursor::decimal_number() {
 
 Number Cursor::number() {
   skip_blanks();
-  if (!is_digit(*here_)) {
-    fail(fmt::format("expected a number, not {}", describe_next()));
-  }
+  if (!is_digit(*here_)) fail(fmt::format("expected a number, not {}", describe_next()));
   Number result;
   const char prefix = here_[0] == '0' ? static_cast<char>(here_[1] | 0x20) : '\0';
-  if (prefix == 'f') {
-    return hexadecimal_float(8, Number::Kind::kFloat32);
-  }
-  if (prefix == 'd') {
-    return hexadecimal_float(16, Number::Kind::kFloat64);
-  }
+  if (prefix == 'f') return hexadecimal_float(8, Number::Kind::kFloat32);
+  if (prefix == 'd') return hexadecimal_float(16, Number::Kind::kFloat64);
   if (prefix == 'x' || prefix == 'b') {
     here_ += 2;
     result = {Number::Kind::kInteger, digits_in_base(prefix == 'x' ? 16 : 2)};
   } else {
     result = decimal_number();
   }
-  if (result.kind == Number::Kind::kInteger && *here_ == 'U') {
-    ++here_;
-  }
+  if (result.kind == Number::Kind::kInteger && *here_ == 'U') ++here_;
   if (is_word_character(*here_)) {
     fail(fmt::format("a number must not run into {}", describe_next()));
   }
@@ -241,12 +201,8 @@ Number Cursor::number() {
 std::string_view Cursor::decimal_text(std::string_view what) {
   skip_blanks();
   const char* start = here_;
-  while (is_digit(*here_) || *here_ == '.') {
-    ++here_;
-  }
-  if (here_ == start) {
-    fail(fmt::format("{} must be a number, not {}", what, describe_next()));
-  }
+  while (is_digit(*here_) || *here_ == '.') ++here_;
+  if (here_ == start) fail(fmt::format("{} must be a number, not {}", what, describe_next()));
   return {start, static_cast<size_t>(here_ - start)};
 }
 

@@ -2,6 +2,7 @@
 // lines.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -37,17 +38,13 @@ class Cursor {
   }
   // Consumes the next character if it is `expected`.
   bool accept(char expected) {
-    if (peek() != expected || here_ == end_) {
-      return false;
-    }
+    if (peek() != expected || here_ == end_) return false;
     ++here_;
     return true;
   }
   // The same without skipping blanks first.
   bool accept_adjacent(char expected) {
-    if (*here_ != expected || here_ == end_) {
-      return false;
-    }
+    if (*here_ != expected || here_ == end_) return false;
     ++here_;
     return true;
   }
@@ -76,7 +73,7 @@ class Cursor {
   uint32_t unsigned_integer(std::string_view what);
   // A string in double quotes, without them.
   std::string_view quoted_string();
-  // Moves behind the next `stop`, which must exist.
+  // Moves past the next `stop`, which must exist.
   void skip_past(char stop, std::string_view what);
 
   [[nodiscard]] uint32_t line() const { return line_; }
@@ -94,9 +91,7 @@ class Cursor {
  private:
   void skip_blanks() {
     while (static_cast<unsigned char>(*here_) <= ' ' || *here_ == '/') {
-      if (!skip_one_blank()) {
-        return;
-      }
+      if (!skip_one_blank()) return;
     }
   }
   bool skip_one_blank();

@@ -32,8 +32,8 @@ std::string_view parse_attribute(Cursor& cursor) {
   return text.substr(0, text.size() - 1);
 }
 
-// "[.global] [.align n]" behind .ptr is told apart from the parameter's own alignment by coming
-// later.
+// "[.global] [.align n]" after .ptr describes the memory that is pointed to. Only its place after
+// .ptr tells it from the alignment of the parameter itself.
 void parse_specifier(Cursor& cursor, Variable& variable) {
   const std::string_view word = cursor.directive();
   if (word == "align") {
@@ -62,9 +62,7 @@ Variable parse_specifiers(Cursor& cursor, Space space) {
   Variable variable;
   variable.space = space;
   variable.alignment = 0;
-  while (cursor.peek() == '.') {
-    parse_specifier(cursor, variable);
-  }
+  while (cursor.peek() == '.') parse_specifier(cursor, variable);
   if (variable.type == Type::kNone) {
     cursor.fail(fmt::format("a variable must have a type before {}", cursor.describe_next()));
   }
@@ -106,9 +104,7 @@ std::vector<uint64_t> parse_declarator(Cursor& cursor, Variable& variable) {
   variable.line = cursor.line();
   variable.name = cursor.expect_word("a variable's name");
   std::vector<uint64_t> dimensions = parse_dimensions(cursor, variable);
-  if (variable.alignment == 0) {
-    variable.alignment = element_bytes(variable);
-  }
+  if (variable.alignment == 0) variable.alignment = element_bytes(variable);
   variable.size = variable.elements * element_bytes(variable);
   return dimensions;
 }
@@ -118,9 +114,7 @@ class InitializerParser {
   InitializerParser(Cursor& cursor, const ScopeStack& scopes, Variable& variable,
                     std::vector<uint64_t> dimensions)
       : cursor_(cursor), scopes_(scopes), variable_(variable), dimensions_(std::move(dimensions)) {
-    if (variable_.vector > 1) {
-      dimensions_.push_back(variable_.vector);
-    }
+    if (variable_.vector > 1) dimensions_.push_back(variable_.vector);
   }
 
   void parse() {
@@ -138,9 +132,7 @@ class InitializerParser {
   // Bytes that one item of dimension `level` takes.
   [[nodiscard]] uint64_t stride(size_t level) const {
     uint64_t bytes = scalar_bytes();
-    for (size_t inner = level + 1; inner < dimensions_.size(); ++inner) {
-      bytes *= dimensions_[inner];
-    }
+    for (size_t inner = level + 1; inner < dimensions_.size(); ++inner) bytes *= dimensions_[inner];
     return bytes;
   }
 
@@ -156,9 +148,7 @@ class InitializerParser {
                                variable_.name, dimensions_.size()));
     }
     const uint64_t step = nested ? stride(level) : scalar_bytes();
-    if (cursor_.accept('}')) {
-      return;
-    }
+    if (cursor_.accept('}')) return;
     do {
       nested ? parse_level(level + 1, offset) : parse_value(offset);
       offset += step;
@@ -185,9 +175,7 @@ class InitializerParser {
 
   // "0xFF00(symbol)": the byte of the address that the mask picks.
   void parse_masked_symbol(uint64_t offset, uint64_t mask) {
-    if (mask == 0) {
-      cursor_.fail("an address mask must not be zero");
-    }
+    if (mask == 0) cursor_.fail("an address mask must not be zero");
     parse_symbol(offset, cursor_.expect_word("a symbol"), std::countr_zero(mask));
     cursor_.expect(')', "a masked address");
   }
@@ -247,9 +235,7 @@ class InitializerParser {
       cursor_.fail(fmt::format("the initializer of {} must fit its {} bytes", variable_.name,
                                variable_.size));
     }
-    if (variable_.initializer.size() < stop) {
-      variable_.initializer.resize(stop);
-    }
+    if (variable_.initializer.size() < stop) variable_.initializer.resize(stop);
     std::memcpy(variable_.initializer.data() + offset, &bits,
                 std::min<uint64_t>(scalar_bytes(), sizeof(bits)));
   }
@@ -301,9 +287,7 @@ void parse_variables(Cursor& cursor, const ScopeStack& scopes, Space space, Link
 
 uint64_t parse_parameters(Cursor& cursor, std::deque<Variable>& parameters) {
   parameters.clear();
-  if (!cursor.accept('(') || cursor.accept(')')) {
-    return 0;
-  }
+  if (!cursor.accept('(') || cursor.accept(')')) return 0;
   uint64_t bytes = 0;
   do {
     const std::string_view space = cursor.directive();

@@ -1,7 +1,8 @@
-// Variables and parameters: ".global .align 16 .b8 table[48] = {...};" and what stands in a
-// parameter list.
+// Variables and parameters: ".global .align 16 .b8 table[48] = {...};" and the parameters of
+// functions.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -16,7 +17,7 @@ namespace slipstream::ptx {
 // The state space that a directive names ("global"), if it is one a variable may live in.
 std::optional<Space> variable_space(std::string_view directive);
 
-// Reads "[.align n] [.attribute(...)] .type name[dims] [= initializer] {, name...};" behind the
+// Reads "[.align n] [.attribute(...)] .type name[dims] [= initializer] {, name...};" after the
 // state space and hands each variable to `declare`, which returns where it is kept; the initializer
 // is filled in there.
 void parse_variables(Cursor& cursor, const ScopeStack& scopes, Space space, Linkage linkage,

@@ -15,10 +15,8 @@ constexpr uint32_t kMaxRegisters = 1U << 20;
 void FunctionParser::parse_body() {
   const size_t outside = scopes_.depth();
   open_scope();
-  while (scopes_.depth() > outside) {
-    parse_statement();
-  }
-  // What no scope of the body defined, nothing defines.
+  while (scopes_.depth() > outside) parse_statement();
+  // A name that no scope of the body has defined is not defined anywhere.
   const auto& unresolved = scopes_.innermost().pending();
   if (!unresolved.empty()) {
     cursor_.fail(fmt::format("{}, used in line {}, must be declared or be a label of {}",
@@ -58,9 +56,7 @@ void FunctionParser::parse_statement() {
 }
 
 void FunctionParser::parse_guard(Instruction& instruction) {
-  if (!cursor_.accept('@')) {
-    return;
-  }
+  if (!cursor_.accept('@')) return;
   instruction.guard_negated = cursor_.accept('!');
   const std::string_view name = cursor_.expect_word("a guard predicate");
   const Symbol symbol = scopes_.find(name);
@@ -188,9 +184,7 @@ void FunctionParser::parse_registers() {
       cursor_.fail(fmt::format("a register's type must be a scalar type, not .{}", word));
     }
   }
-  if (type == Type::kNone) {
-    cursor_.fail("a register must have a type");
-  }
+  if (type == Type::kNone) cursor_.fail("a register must have a type");
   do {
     const std::string_view name = cursor_.expect_word("a register's name");
     if (cursor_.peek() == '<') {

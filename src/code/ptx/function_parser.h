@@ -1,6 +1,8 @@
 // The body of a function: declarations, labels and instructions in nested braces.
 #pragma once
 
+#include <cstdint>
+
 #include "code/ptx/cursor.h"
 #include "code/ptx/locations.h"
 #include "code/ptx/module.h"
@@ -21,8 +23,8 @@ class FunctionParser {
         function_(function),
         operands_(cursor, scopes, function) {}
 
-  // Called behind the body's opening brace, with the function's parameters in the innermost scope;
-  // reads up to and with the closing one.
+  // Called after the opening brace of the body, with the function's parameters in the innermost
+  // scope; reads up to and including the closing brace.
   void parse_body();
 
  private:

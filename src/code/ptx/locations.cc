@@ -28,9 +28,7 @@ LocationTable::Inlining LocationTable::parse_inlining(Cursor& cursor) {
     const std::string_view attribute = cursor.expect_word("function_name or inlined_at");
     if (attribute == "function_name") {
       inlining.name_label = cursor.expect_word("a label in .debug_str");
-      if (cursor.accept('+')) {
-        inlining.name_offset = cursor.unsigned_integer("an offset");
-      }
+      if (cursor.accept('+')) inlining.name_offset = cursor.unsigned_integer("an offset");
     } else if (attribute == "inlined_at") {
       inlining.call_site = parse_place(cursor);
     } else {
@@ -47,9 +45,7 @@ uint32_t LocationTable::parse_location(Cursor& cursor) {
   uint32_t inlined_at = 0;
   if (inlining.call_site != Place{}) {
     const auto [found, added] = latest_.try_emplace(inlining.call_site, 0);
-    if (added) {
-      found->second = find_or_add(inlining.call_site, {}, 0);
-    }
+    if (added) found->second = find_or_add(inlining.call_site, {}, 0);
     inlined_at = found->second;
   }
   const uint32_t index = find_or_add(place, inlining, inlined_at);
@@ -101,9 +97,7 @@ void LocationTable::parse_strings(Cursor& cursor) {
 
 std::string_view LocationTable::string_at(std::string_view label, uint32_t offset) const {
   const auto found = string_labels_.find(label);
-  if (found == string_labels_.end() || found->second + offset >= string_bytes_.size()) {
-    return {};
-  }
+  if (found == string_labels_.end() || found->second + offset >= string_bytes_.size()) return {};
   return string_bytes_.c_str() + found->second + offset;
 }
 
@@ -111,13 +105,9 @@ std::vector<Location> LocationTable::finish(std::deque<std::string>& strings) {
   std::unordered_map<std::string_view, std::string_view> kept;
   for (size_t i = 0; i < locations_.size(); ++i) {
     const std::string_view name = string_at(inlinings_[i].name_label, inlinings_[i].name_offset);
-    if (name.empty()) {
-      continue;
-    }
+    if (name.empty()) continue;
     auto [entry, added] = kept.try_emplace(name);
-    if (added) {
-      entry->second = strings.emplace_back(name);
-    }
+    if (added) entry->second = strings.emplace_back(name);
     locations_[i].function_name = entry->second;
   }
   return std::move(locations_);

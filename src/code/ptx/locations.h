@@ -1,6 +1,7 @@
 // Source locations of a module: .file, .loc and the names in .debug_str that .loc refers to.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -19,7 +20,7 @@ class LocationTable {
  public:
   LocationTable();
 
-  // Each is called behind its directive's word.
+  // Each is called after the word of its directive.
   void parse_file(Cursor& cursor, std::unordered_map<uint32_t, std::string>& files);
   uint32_t parse_location(Cursor& cursor);  // the index of the location in what finish() returns
   void parse_section(Cursor& cursor);
@@ -28,8 +29,8 @@ class LocationTable {
   std::vector<Location> finish(std::deque<std::string>& strings);
 
  private:
-  // The place alone: what `inlined_at` refers to. The last .loc that named it tells how it was
-  // inlined itself.
+  // The place alone: what `inlined_at` refers to. The last .loc with that place tells how the place
+  // itself was inlined.
   struct Place {
     uint32_t file = 0;
     uint32_t line = 0;

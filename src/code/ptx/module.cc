@@ -33,9 +33,7 @@ std::string_view name_of(Type type) { return traits(type).name; }
 
 Type type_from_name(std::string_view modifier) {
   for (auto i = static_cast<size_t>(Type::kPred); i < static_cast<size_t>(Type::kOpaque); ++i) {
-    if (kTypes[i].name.substr(1) == modifier) {
-      return static_cast<Type>(i);
-    }
+    if (kTypes[i].name.substr(1) == modifier) return static_cast<Type>(i);
   }
   return Type::kNone;
 }
@@ -88,9 +86,7 @@ const Variable* Module::find_variable(std::string_view variable_name) const {
 }
 
 std::string Module::describe_location(const Instruction& instruction) const {
-  if (instruction.location == 0) {
-    return fmt::format("{}:{}", name, instruction.line);
-  }
+  if (instruction.location == 0) return fmt::format("{}:{}", name, instruction.line);
   std::string result;
   for (uint32_t index = instruction.location; index != 0; index = locations[index].inlined_at) {
     const Location& location = locations[index];

@@ -2,8 +2,8 @@
 // index or a pointer.
 //
 // The tree keeps what the text says and nothing of what it means: opcodes are strings with their
-// modifiers split off, so an instruction nobody implements still parses and becomes an error only
-// when its kernel is decoded for a launch.
+// modifiers split off, so an instruction that is not implemented still parses and becomes an error
+// only when its kernel is decoded for a launch.
 //
 // A Module is immutable once parsed and is shared by pointer. Views and pointers inside it live as
 // long as it does.
@@ -68,8 +68,8 @@ struct Variable;
 struct Relocation {
   uint64_t offset = 0;  // byte in the variable
   uint32_t width = 8;   // bytes written there
-  uint32_t shift =
-      0;  // mask operators such as 0xFF00(symbol): the address is shifted right by this many bits
+  // Mask operators such as 0xFF00(symbol): the address is shifted right by this many bits.
+  uint32_t shift = 0;
   const Variable* variable = nullptr;  // exactly one of the two is set
   const Function* function = nullptr;
   int64_t addend = 0;
@@ -122,7 +122,8 @@ enum class OperandKind : uint8_t {
   kSpecialRegister,  // Module::text(operand): "%tid.x"
   kSink,             // _
   kPrototype,        // index: Function::prototypes (indirect call)
-  kBranchTargets,  // index: Function::branch_targets (brx.idx, or an indirect call's .calltargets)
+  // index: Function::branch_targets (brx.idx, or an indirect call's .calltargets)
+  kBranchTargets,
 };
 
 enum class AddressBase : uint8_t { kRegister, kVariable, kAbsolute };
@@ -135,8 +136,8 @@ struct Operand {
   uint16_t count = 0;     // children; they are operands [first, first + count) of the function
   uint16_t text_length = 0;
   uint32_t text_offset = 0;
-  uint32_t index =
-      kNoIndex;  // register of kRegister and of an address with a register base; others as above
+  // Register of kRegister and of an address with a register base; others as above.
+  uint32_t index = kNoIndex;
   uint32_t first = kNoIndex;  // first child
   int64_t value = 0;
   union {
@@ -218,8 +219,8 @@ struct Function {
   PerformanceDirectives directives;
   std::vector<RegisterDeclaration> register_declarations;
   std::vector<Type> register_types;  // by register index: the declared element type
-  std::deque<Variable>
-      variables;  // .local, .shared, .param, .const, .global declared in the body, all scopes
+  // .local, .shared, .param, .const and .global variables declared in the body, in any scope.
+  std::deque<Variable> variables;
   std::vector<Instruction> instructions;
   std::vector<Operand> operands;  // pool; see Instruction::first_operand and Operand::first
   std::vector<Label> labels;      // ordered by instruction
@@ -275,8 +276,8 @@ class Module {
   uint32_t address_size = 64;
 
   std::deque<Opcode> opcodes;
-  std::deque<Function>
-      functions;  // in order of first mention; a declaration and its definition are one
+  // In order of first mention; a declaration and its definition are one.
+  std::deque<Function> functions;
   std::deque<Variable> variables;                   // module scope, in order
   std::unordered_map<uint32_t, std::string> files;  // .file table
   std::vector<Location> locations;                  // [0] is "unknown"

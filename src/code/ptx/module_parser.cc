@@ -35,12 +35,8 @@ void Parser::parse() {
   if (module_.source.size() > kLongestText) {
     cursor_.fail(fmt::format("a module must be at most {} bytes long", kLongestText));
   }
-  while (!cursor_.at_end()) {
-    parse_directive();
-  }
-  if (module_.version == 0) {
-    cursor_.fail("a module must have a .version");
-  }
+  while (!cursor_.at_end()) parse_directive();
+  if (module_.version == 0) cursor_.fail("a module must have a .version");
   module_.locations = locations_.finish(module_.strings_);
 }
 
@@ -129,9 +125,7 @@ Variable* Parser::declare_variable(const Variable& variable) {
 
 Function& Parser::declare_function(std::string_view name) {
   const auto known = module_.functions_by_name_.find(name);
-  if (known != module_.functions_by_name_.end()) {
-    return *known->second;
-  }
+  if (known != module_.functions_by_name_.end()) return *known->second;
   Function& function = module_.functions.emplace_back();
   function.name = name;
   module_.functions_by_name_.emplace(name, &function);
@@ -168,9 +162,7 @@ void Parser::parse_signature(Function& function) {
   parse_parameters(cursor_, function.results);
   function.name = cursor_.expect_word("a function's name");
   function.parameter_bytes = parse_parameters(cursor_, function.parameters);
-  while (cursor_.peek() == '.') {
-    parse_function_directives(function);
-  }
+  while (cursor_.peek() == '.') parse_function_directives(function);
 }
 
 void Parser::parse_function_directives(Function& function) {
@@ -206,9 +198,7 @@ void Parser::parse_dimensions(std::array<uint32_t, 3>& dimensions) {
   dimensions = {1, 1, 1};
   size_t given = 0;
   do {
-    if (given == dimensions.size()) {
-      cursor_.fail("a shape must have at most three dimensions");
-    }
+    if (given == dimensions.size()) cursor_.fail("a shape must have at most three dimensions");
     dimensions[given++] = cursor_.unsigned_integer("a dimension");
   } while (cursor_.accept(','));
 }
@@ -225,9 +215,7 @@ void Parser::parse_body(Function& function) {
   function.has_body = true;
   scopes_.open();
   for (std::deque<Variable>* parameters : {&function.results, &function.parameters}) {
-    for (Variable& parameter : *parameters) {
-      parameter.function = &function;
-    }
+    for (Variable& parameter : *parameters) parameter.function = &function;
     declare_parameters(*parameters);
   }
   FunctionParser(cursor_, scopes_, opcodes_, locations_, function).parse_body();

@@ -1,6 +1,8 @@
 // The top level of a module: version, target, variables, functions and debug sections.
 #pragma once
 
+#include <cstdint>
+
 #include "code/ptx/cursor.h"
 #include "code/ptx/locations.h"
 #include "code/ptx/module.h"

@@ -4,9 +4,7 @@ namespace slipstream::ptx {
 
 const Opcode* OpcodeTable::intern(std::string_view text) {
   const auto [entry, added] = known_.try_emplace(text, nullptr);
-  if (!added) {
-    return entry->second;
-  }
+  if (!added) return entry->second;
   Opcode& opcode = opcodes_.emplace_back();
   opcode.text = text;
   opcode.index = static_cast<uint32_t>(opcodes_.size() - 1);

@@ -59,9 +59,7 @@ Operand OperandParser::parse(uint32_t depth) {
   cursor_.peek();
   const uint32_t start = cursor_.offset();
   Operand operand = parse_one(depth);
-  if (cursor_.peek() == '|') {
-    operand = parse_pair(operand, depth);
-  }
+  if (cursor_.peek() == '|') operand = parse_pair(operand, depth);
   operand.text_offset = start;
   operand.text_length =
       static_cast<uint16_t>(std::min<size_t>(cursor_.text_from(start).size(), UINT16_MAX));
@@ -70,12 +68,8 @@ Operand OperandParser::parse(uint32_t depth) {
 
 Operand OperandParser::parse_one(uint32_t depth) {
   const char first = cursor_.peek();
-  if (first == '[') {
-    return parse_address(depth);
-  }
-  if (first == '{') {
-    return parse_children(OperandKind::kVector, '{', '}', depth);
-  }
+  if (first == '[') return parse_address(depth);
+  if (first == '{') return parse_children(OperandKind::kVector, '{', '}', depth);
   if (first == '(' && is_call_) {
     return parse_children(OperandKind::kList, '(', ')', depth);
   }
@@ -125,12 +119,8 @@ Operand OperandParser::parse_name() {
     return operand;
   }
   Operand operand = resolve(name);
-  if (cursor_.peek_adjacent() == '.') {
-    parse_component(operand);
-  }
-  if (operand.kind == OperandKind::kSymbol) {
-    operand.value = parse_offset();
-  }
+  if (cursor_.peek_adjacent() == '.') parse_component(operand);
+  if (operand.kind == OperandKind::kSymbol) operand.value = parse_offset();
   return operand;
 }
 
@@ -161,13 +151,11 @@ Operand OperandParser::resolve(std::string_view name) {
   return operand;
 }
 
-// ".x" behind a vector register; behind a special register it is part of the name.
+// ".x" after a vector register; after a special register it is part of the name.
 void OperandParser::parse_component(Operand& operand) {
   cursor_.accept_adjacent('.');
   const std::string_view component = cursor_.expect_word("a vector component");
-  if (operand.kind == OperandKind::kSpecialRegister) {
-    return;
-  }
+  if (operand.kind == OperandKind::kSpecialRegister) return;
   constexpr std::string_view kComponents = "xyzwrgba";
   const size_t position = component.size() == 1 ? kComponents.find(component[0]) : kComponents.npos;
   if (operand.kind != OperandKind::kRegister || position == kComponents.npos) {
@@ -183,9 +171,7 @@ int64_t OperandParser::parse_offset() {
     const bool negative = cursor_.peek() == '-';
     cursor_.accept(negative ? '-' : '+');
     const Number number = parse_operand_constant(cursor_);
-    if (number.kind != Number::Kind::kInteger) {
-      cursor_.fail("an address offset must be an integer");
-    }
+    if (number.kind != Number::Kind::kInteger) cursor_.fail("an address offset must be an integer");
     offset = negative ? offset - number.bits : offset + number.bits;
   }
   return static_cast<int64_t>(offset);
@@ -216,9 +202,7 @@ Operand OperandParser::parse_address(uint32_t depth) {
   }
   address.value = static_cast<int64_t>(static_cast<uint64_t>(address.value) +
                                        static_cast<uint64_t>(parse_offset()));
-  if (cursor_.accept(',')) {
-    set_children(address, {parse(depth + 1)});
-  }
+  if (cursor_.accept(',')) set_children(address, {parse(depth + 1)});
   cursor_.expect(']', "an address");
   return address;
 }

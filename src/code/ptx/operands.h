@@ -1,6 +1,7 @@
 // An instruction's operands, from "%r1" to "[%rd4+16]" and "{%r1, _}".
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "code/ptx/cursor.h"

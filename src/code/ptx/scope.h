@@ -1,6 +1,7 @@
 // Names in scope while a function or a module is parsed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>

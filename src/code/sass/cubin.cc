@@ -20,7 +20,7 @@ constexpr uint8_t kEntryFlag = 0x10;  // in a symbol's st_other
 constexpr std::string_view kCodePrefix = ".text.";
 constexpr std::string_view kVariableSection = ".nv.constant4";
 
-// Attributes of .nv.info.<kernel>, learnt from cubins of nvcc 13.0.
+// Attributes of .nv.info.<kernel>, learned from cubins of nvcc 13.0.
 enum InfoAttribute : uint8_t {
   kInfoMaxThreads = 0x05,
   kInfoParameterBank = 0x0a,

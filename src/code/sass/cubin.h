@@ -1,7 +1,9 @@
 // What a cubin says about its kernels besides their instructions: parameters, launch bounds,
-// targets of indirect branches, the global variables behind constant bank 4, source lines.
+// targets of indirect branches, the global variables whose addresses are in constant bank 4, source
+// lines.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -20,8 +22,8 @@ struct LineEntry {
   uint64_t address = 0;
   uint32_t file = 0;  // in Kernel::files
   uint32_t line = 0;
-  uint32_t inlined_at = 0;  // the calling line's place in Kernel::lines, plus 1; always before
-                            // this one; 0 if not inlined
+  // The place of the calling line in Kernel::lines, plus 1; always before this one. 0: not inlined.
+  uint32_t inlined_at = 0;
 };
 
 struct Kernel {

@@ -191,7 +191,7 @@ class Program {
       }
     }
     if (opcode == kInlinedCall) calling_row_ = cursor.unsigned_leb();
-    // What else an opcode holds is stepped over: the name of the inlined function.
+    // The rest of an opcode is skipped: the name of the inlined function.
     if (length > ~start) throw FormatError("a line table's extended opcode is too long", start);
     cursor.skip_to(start + length);
   }
@@ -226,8 +226,8 @@ class Program {
   int64_t line_ = 1;
   Kernel* kernel_ = nullptr;
   uint64_t calling_row_ = 0;
-  std::vector<uint32_t>
-      entry_of_row_;  // of this sequence: place in the kernel's lines plus 1, or 0
+  // By row of this sequence: its place in the kernel's lines plus 1, or 0.
+  std::vector<uint32_t> entry_of_row_;
 };
 
 SymbolsByOffset read_relocations(const ElfFile& file) {

@@ -1,7 +1,7 @@
 // What the checker knows of SASS, the machine code of sm_90 to sm_121: one table from opcode to
 // meaning.
 //
-// NVIDIA does not document the encoding. The table was learnt by compiling kernels of one PTX
+// NVIDIA does not document the encoding. The table was learned by compiling kernels of one PTX
 // instruction each with ptxas 13.0 for sm_90a, sm_100a, sm_103a and sm_120a and comparing the
 // words; all four agree. An opcode that is not in the table is taken for arithmetic whose result
 // may be anything.

@@ -38,31 +38,21 @@ double flush(double value) {
 // .sat: into [0, 1], and NaN to 0.
 template <bool kSaturate, class T>
 T saturate_unit(T value) {
-  if constexpr (kSaturate) {
-    return value > T{0} ? (value < T{1} ? value : T{1}) : T{0};
-  }
+  if constexpr (kSaturate) return value > T{0} ? (value < T{1} ? value : T{1}) : T{0};
   return value;
 }
 
 // Magnitude order with -0 below +0; a NaN gives way to a number.
 template <class T>
 T minimum_number(T a, T b) {
-  if (a != a) {
-    return canonical(b);
-  }
-  if (b != b) {
-    return a;
-  }
+  if (a != a) return canonical(b);
+  if (b != b) return a;
   return a < b || (a == b && std::signbit(a)) ? a : b;
 }
 template <class T>
 T maximum_number(T a, T b) {
-  if (a != a) {
-    return canonical(b);
-  }
-  if (b != b) {
-    return a;
-  }
+  if (a != a) return canonical(b);
+  if (b != b) return a;
   return a > b || (a == b && !std::signbit(a)) ? a : b;
 }
 

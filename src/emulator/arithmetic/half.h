@@ -19,7 +19,8 @@ inline float to_float(BFloat16 value) {
   return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16U);
 }
 
-// Rounds a double to f32 so that rounding the result to a shorter type is as rounding once: to odd.
+// Rounds a double to f32, to odd: rounding the result to a shorter type then gives what rounding
+// once would.
 inline float round_to_odd(double value) {
   const auto nearest = static_cast<float>(value);
   if (static_cast<double>(nearest) == value || value != value || std::isinf(nearest)) {
@@ -35,15 +36,11 @@ inline float round_to_odd(double value) {
 }
 
 inline Half to_half(float value) {
-  if (value != value) {
-    return {kHalfNan};
-  }
+  if (value != value) return {kHalfNan};
   return {static_cast<uint16_t>(_cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT))};
 }
 inline BFloat16 to_bfloat16(float value) {
-  if (value != value) {
-    return {kHalfNan};
-  }
+  if (value != value) return {kHalfNan};
   const auto bits = std::bit_cast<uint32_t>(value);
   return {static_cast<uint16_t>((bits + 0x7fffU + ((bits >> 16U) & 1U)) >> 16U)};
 }

@@ -67,12 +67,8 @@ inline uint32_t encode(double value, const FloatFormat& format, Rounding roundin
   const bool negative = (bits >> 63U) != 0;
   const uint64_t magnitude = bits & (UINT64_MAX >> 1U);
   const uint32_t sign = negative ? format.sign_bit() : 0;
-  if (value != value) {
-    return format.nan;
-  }
-  if (std::isinf(value)) {
-    return sign | (to_finite ? format.largest : format.infinity);
-  }
+  if (value != value) return format.nan;
+  if (std::isinf(value)) return sign | (to_finite ? format.largest : format.infinity);
   const int exponent = static_cast<int>(magnitude >> kMantissaBits) - kBias;
   const bool is_normal = exponent > -kBias;
   const uint64_t significand =

@@ -2,7 +2,7 @@
 //
 // A unit multiplies exactly, aligns the products and the accumulator to the largest exponent among
 // them, cuts off what lies more than kKeptBits below, adds up, and cuts the sum off to the
-// accumulator's precision. It rounds nowhere.
+// accumulator's precision. It never rounds.
 #pragma once
 
 #include <array>

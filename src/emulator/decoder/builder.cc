@@ -20,9 +20,7 @@ bool is_signed(ptx::Type type) {
 // The bits of a constant as a lane of that type.
 uint64_t constant_bits(const ptx::Operand& operand, ptx::Type type) {
   const auto value = static_cast<uint64_t>(operand.value);
-  if (type == ptx::Type::kPred) {
-    return value != 0 ? kAllLanes : 0;
-  }
+  if (type == ptx::Type::kPred) return value != 0 ? kAllLanes : 0;
   if (operand.kind == ptx::OperandKind::kFloat64 && type == ptx::Type::kF32) {
     return std::bit_cast<uint32_t>(static_cast<float>(std::bit_cast<double>(value)));
   }
@@ -55,9 +53,7 @@ Builder::Builder(FunctionDecoder& decoder, const ptx::Instruction& instruction, 
 size_t Builder::count() const { return instruction_.operand_count; }
 
 const ptx::Operand& Builder::operand(size_t index) const {
-  if (index >= count()) {
-    reject(fmt::format("it has {} operands, and needs more", count()));
-  }
+  if (index >= count()) reject(fmt::format("it has {} operands, and needs more", count()));
   return decoder_.function().operands_of(instruction_)[index];
 }
 
@@ -81,9 +77,7 @@ int64_t Builder::constant(size_t index) const {
 }
 
 uint32_t Builder::register_bytes(const ptx::Operand& operand) const {
-  if (operand.kind != ptx::OperandKind::kRegister) {
-    return 0;
-  }
+  if (operand.kind != ptx::OperandKind::kRegister) return 0;
   return bytes_of(decoder_.class_of(operand.index)) / kWarpSize;
 }
 
@@ -190,9 +184,7 @@ uint32_t Builder::register_source(const ptx::Operand& operand, ptx::Type type) {
 uint32_t Builder::special_source(const ptx::Operand& operand, ptx::Type type) {
   const std::string_view name = decoder_.context().program->module->text(operand);
   const auto special = find_special_register(name);
-  if (!special) {
-    reject(fmt::format("special register {} is not supported", name));
-  }
+  if (!special) reject(fmt::format("special register {} is not supported", name));
   uint32_t held = 0;
   if (is_volatile(*special)) {
     held = decoder_.temporary(class_of(type_of(*special)));
@@ -244,9 +236,7 @@ uint32_t Builder::address_of_symbol(const ptx::Operand& operand, ptx::Type type)
 
 uint32_t Builder::local_address(uint64_t offset) {
   const uint32_t base = decoder_.special(SpecialRegister::kLocalBase);
-  if (offset == 0) {
-    return base;
-  }
+  if (offset == 0) return base;
   const uint32_t sum = decoder_.temporary(RegisterClass::k64);
   Draft draft;
   draft.operation.execute = &add_addresses;
@@ -325,9 +315,7 @@ void Builder::append_resize(uint32_t to, uint32_t from, bool is_signed) {
 }
 
 void Builder::jump_to(const ptx::Operand& label) {
-  if (label.kind != ptx::OperandKind::kLabel) {
-    reject("the target must be a label");
-  }
+  if (label.kind != ptx::OperandKind::kLabel) reject("the target must be a label");
   draft_.targets.push_back(label.index);
 }
 
@@ -339,9 +327,7 @@ void Builder::jump_to_one_of(std::span<const uint32_t> instructions) {
 void Builder::end_block() { draft_.ends_block = true; }
 
 void Builder::finish() {
-  if (draft_.operation.execute == nullptr) {
-    reject("its form has no handler");
-  }
+  if (draft_.operation.execute == nullptr) reject("its form has no handler");
   decoder_.append(std::move(draft_));
   for (const Widening& widening : widenings_) {
     append_resize(widening.to, widening.from, widening.is_signed);

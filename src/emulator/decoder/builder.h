@@ -1,11 +1,12 @@
 // Turns one PTX instruction into operations: what the `build` function of a form works with.
 //
 // A build function adds the operands in the order in which its handler reads them and names the
-// handler. The builder makes a register file offset of whatever the operand is: register (of a
-// width that need not fit: PTX lets loads, stores, cvt and mov use wider registers), immediate,
-// special register, address of a symbol.
+// handler. The builder turns every kind of operand into an offset in the register file: register
+// (of a width that need not fit: PTX lets loads, stores, cvt and mov use wider registers),
+// immediate, special register, address of a symbol.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -55,7 +56,7 @@ class Builder {
   void read_write(const ptx::Operand& operand, ptx::Type type);
   void read(size_t index, ptx::Type type) { read(operand(index), type); }
   void write(size_t index, ptx::Type type) { write(operand(index), type); }
-  // A source that is not in the text: a constant, splatted.
+  // A source that is not in the text: a constant, the same in every lane.
   void read_constant(uint64_t bits, ptx::Type type);
   // A source predicate or its negation, or all ones if there are not that many operands.
   void read_optional_predicate(size_t index);
@@ -67,7 +68,7 @@ class Builder {
   void read_address_and_offset(size_t index);
   // The carry flag of extended-precision arithmetic.
   void carry(bool is_read, bool is_written);
-  // A register nobody else uses, for handlers that need room.
+  // A register that nothing else uses, for handlers that need room.
   void scratch(ptx::Type type);
 
   void set_handler(Handler handler) { draft_.operation.execute = handler; }
@@ -80,7 +81,7 @@ class Builder {
   void jump_to(const ptx::Operand& label);
   // The operation jumps to one of several; all_operands becomes the list of their places.
   void jump_to_one_of(std::span<const uint32_t> instructions);
-  // The operation never goes on behind itself, unless a guard stops it.
+  // Nothing falls through to the next operation, unless a guard stops this one.
   void end_block();
 
   // The instruction is not supported, and why. Names kernel, source line and PTX text.
@@ -92,7 +93,7 @@ class Builder {
  private:
   friend class FunctionDecoder;
 
-  // A destination wider than what the handler writes is filled by a copy behind the operation.
+  // A destination wider than what the handler writes is filled by a copy after the operation.
   struct Widening {
     uint32_t from = 0;
     uint32_t to = 0;

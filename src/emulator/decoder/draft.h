@@ -35,12 +35,12 @@ struct Draft {
   std::vector<Reference> references;  // in the order of the operands
   uint32_t guard = kNoRegister;
   std::vector<uint32_t> targets;  // PTX instructions that it may jump to
-  bool ends_block = false;        // never goes on behind itself
+  bool ends_block = false;        // nothing falls through to the next operation
   bool list_targets = false;      // targets go to a list (brx.idx) rather than to `immediate`
   const ptx::Instruction* source = nullptr;
 };
 
-// The registers that a linear scan has to place, and how far it got.
+// The registers that a linear scan has to place.
 struct SlotRequest {
   std::span<const Draft> drafts;
   std::span<const uint32_t> first_draft;  // by PTX instruction
@@ -49,7 +49,7 @@ struct SlotRequest {
   uint32_t base = 0;            // where slots may start
 };
 struct SlotResult {
-  uint32_t end = 0;             // first byte behind the register file
+  uint32_t end = 0;             // first byte after the register file
   uint32_t live_registers = 0;  // most 32-bit registers live at once
 };
 

@@ -29,9 +29,7 @@ void splat(std::byte* slot, uint64_t bits, RegisterClass register_class) {
 
 std::string list_forms(std::string_view head) {
   const auto patterns = patterns_of(head);
-  if (patterns.empty()) {
-    return fmt::format("the emulator has no instruction {}", head);
-  }
+  if (patterns.empty()) return fmt::format("the emulator has no instruction {}", head);
   return fmt::format("no form has these modifiers; the forms are {}", fmt::join(patterns, ", "));
 }
 
@@ -41,9 +39,7 @@ FunctionDecoder::FunctionDecoder(ProgramContext& context, const ptx::Function& f
                                  FunctionCode& code)
     : context_(context), function_(function), code_(code) {
   classes_.reserve(function.register_types.size());
-  for (const ptx::Type type : function.register_types) {
-    classes_.push_back(emulator::class_of(type));
-  }
+  for (const ptx::Type type : function.register_types) classes_.push_back(emulator::class_of(type));
   offsets_.assign(classes_.size(), kUnplaced);
 }
 
@@ -81,14 +77,10 @@ void FunctionDecoder::lay_out_parameters() {
     for (const ptx::Variable& parameter : function_.parameters) {
       code_.parameters.push_back(place(parameter));
     }
-    for (const ptx::Variable& result : function_.results) {
-      code_.results.push_back(place(result));
-    }
+    for (const ptx::Variable& result : function_.results) code_.results.push_back(place(result));
   }
   for (const ptx::Variable& variable : function_.variables) {
-    if (variable.space == ptx::Space::kParam) {
-      place(variable);
-    }
+    if (variable.space == ptx::Space::kParam) place(variable);
   }
 }
 
@@ -133,9 +125,7 @@ void FunctionDecoder::decode_instruction(const ptx::Instruction& instruction) {
   first_draft_.push_back(static_cast<uint32_t>(drafts_.size()));
   const size_t first = drafts_.size();
   const Match match = match_opcode(*instruction.opcode);
-  if (match.form == nullptr) {
-    reject(instruction, list_forms(instruction.opcode->head));
-  }
+  if (match.form == nullptr) reject(instruction, list_forms(instruction.opcode->head));
   Builder builder(*this, instruction, match);
   match.form->build(builder);
   builder.finish();
@@ -149,17 +139,13 @@ void FunctionDecoder::decode_instruction(const ptx::Instruction& instruction) {
 
 uint32_t FunctionDecoder::constant(uint64_t bits, RegisterClass register_class) {
   const auto [entry, is_new] = constants_.try_emplace({bits, register_class}, 0);
-  if (is_new) {
-    entry->second = temporary(register_class);
-  }
+  if (is_new) entry->second = temporary(register_class);
   return entry->second;
 }
 
 uint32_t FunctionDecoder::special(SpecialRegister special) {
   const auto [entry, is_new] = specials_.try_emplace(special, 0);
-  if (is_new) {
-    entry->second = temporary(emulator::class_of(type_of(special)));
-  }
+  if (is_new) entry->second = temporary(emulator::class_of(type_of(special)));
   return entry->second;
 }
 
@@ -170,9 +156,7 @@ uint32_t FunctionDecoder::temporary(RegisterClass register_class) {
 }
 
 uint32_t FunctionDecoder::carry() {
-  if (carry_ == kNoRegister) {
-    carry_ = temporary(RegisterClass::kPredicate);
-  }
+  if (carry_ == kNoRegister) carry_ = temporary(RegisterClass::kPredicate);
   return carry_;
 }
 
@@ -189,9 +173,7 @@ void FunctionDecoder::place_constants() {
   for (const auto& [special, virtual_register] : specials_) {
     code_.specials.push_back({special, place(virtual_register)});
   }
-  for (const auto& [key, virtual_register] : constants_) {
-    place(virtual_register);
-  }
+  for (const auto& [key, virtual_register] : constants_) place(virtual_register);
   code_.image.assign(next_offset_, std::byte{0});
   splat(code_.image.data(), kAllLanes, RegisterClass::kPredicate);
   for (const auto& [key, virtual_register] : constants_) {

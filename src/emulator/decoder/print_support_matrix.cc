@@ -1,4 +1,4 @@
-// Prints the support matrix of docs/emulator.md, from the table that the decoder uses.
+// Prints docs/emulator-instructions.md from the table that the decoder uses.
 #include <cstdio>
 
 #include "emulator/decoder/table.h"

@@ -28,9 +28,7 @@ class Reach {
   Reach(const ptx::Module& module, const ptx::Function& kernel) : module_(module) {
     visit(kernel);
     // scan() makes the list longer.  NOLINTNEXTLINE(modernize-loop-convert)
-    for (size_t i = 0; i < order_.size(); ++i) {
-      scan(*order_[i]);
-    }
+    for (size_t i = 0; i < order_.size(); ++i) scan(*order_[i]);
   }
 
   const std::vector<const ptx::Function*>& functions() const { return order_; }
@@ -39,9 +37,7 @@ class Reach {
 
  private:
   void visit(const ptx::Function& function) {
-    if (function.has_body && seen_.insert(&function).second) {
-      order_.push_back(&function);
-    }
+    if (function.has_body && seen_.insert(&function).second) order_.push_back(&function);
   }
 
   void scan(const ptx::Function& function) {
@@ -56,9 +52,7 @@ class Reach {
     if (calls_indirectly(function) && !indirect_) {
       indirect_ = true;
       for (const ptx::Function& candidate : module_.functions) {
-        if (!candidate.is_entry) {
-          visit(candidate);
-        }
+        if (!candidate.is_entry) visit(candidate);
       }
     }
   }
@@ -78,7 +72,7 @@ class Reach {
 
 using Offsets = std::unordered_map<const ptx::Variable*, uint64_t>;
 
-// Places static shared variables one behind the other, and all dynamic arrays behind them.
+// Places static shared variables one after another, and all dynamic arrays after them.
 Offsets lay_out_shared(const Reach& reach, Program& program) {
   Offsets offsets;
   uint64_t end = 0;
@@ -94,9 +88,7 @@ Offsets lay_out_shared(const Reach& reach, Program& program) {
   }
   program.static_shared_bytes = static_cast<uint32_t>(end);
   for (const ptx::Variable* const variable : reach.shared()) {
-    if (variable->size == 0) {
-      offsets[variable] = program.dynamic_shared_offset();
-    }
+    if (variable->size == 0) offsets[variable] = program.dynamic_shared_offset();
   }
   return offsets;
 }
@@ -112,7 +104,7 @@ bool waits_for_grids(const Reach& reach) {
 
 bool is_recursive(const Program& program) {
   // Without indirect calls, calls that go backwards in order of discovery may be recursion; deep
-  // chains that are none just get more local memory than they need.
+  // chains of calls without recursion just get more local memory than they need.
   return std::any_of(program.call_sites.begin(), program.call_sites.end(),
                      [](const CallSite& call) { return call.callee != nullptr; });
 }
@@ -122,9 +114,7 @@ bool is_recursive(const Program& program) {
 uint64_t function_address(const ptx::Module& module, const ptx::Function& function) {
   uint64_t index = 0;
   for (const ptx::Function& candidate : module.functions) {
-    if (&candidate == &function) {
-      break;
-    }
+    if (&candidate == &function) break;
     ++index;
   }
   return kFunctionWindow + 16 * (index + 1);

@@ -1,6 +1,8 @@
 // Small operations that the builder puts around an instruction to fit registers to it.
 #pragma once
 
+#include <cstdint>
+
 #include "emulator/decoder/draft.h"
 #include "emulator/program/operation.h"
 

@@ -2,7 +2,7 @@
 //
 // A register's live range is taken as one interval that covers every block it is live through. That
 // is enough to keep the register files of large kernels in the cache, and it is safe under
-// divergence: each lane has its own part of a slot and follows its own program order.
+// divergence: each lane has a part of the slot to itself, and passes through the program in order.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -95,12 +95,8 @@ class Liveness {
     }
     for (uint32_t i = 0; i < request_.drafts.size(); ++i) {
       const Draft& draft = request_.drafts[i];
-      if (draft.guard != kNoRegister) {
-        cover(draft.guard, i);
-      }
-      for (const Reference& reference : draft.references) {
-        cover(reference.virtual_register, i);
-      }
+      if (draft.guard != kNoRegister) cover(draft.guard, i);
+      for (const Reference& reference : draft.references) cover(reference.virtual_register, i);
     }
     return result;
   }
@@ -112,19 +108,13 @@ class Liveness {
     leads[0] = leads[count] = true;
     for (uint32_t i = 0; i < count; ++i) {
       const Draft& draft = request_.drafts[i];
-      for (const uint32_t target : draft.targets) {
-        leads[request_.first_draft[target]] = true;
-      }
-      if (!draft.targets.empty() || draft.ends_block) {
-        leads[i + 1] = true;
-      }
+      for (const uint32_t target : draft.targets) leads[request_.first_draft[target]] = true;
+      if (!draft.targets.empty() || draft.ends_block) leads[i + 1] = true;
     }
     block_of_.resize(count);
     for (uint32_t first = 0; first < count;) {
       uint32_t end = first + 1;
-      while (!leads[end]) {
-        ++end;
-      }
+      while (!leads[end]) ++end;
       std::fill(block_of_.begin() + first, block_of_.begin() + end,
                 static_cast<uint32_t>(blocks_.size()));
       blocks_.emplace_back(first, end, request_.classes.size());
@@ -145,34 +135,24 @@ class Liveness {
 
   void scan(Block& block) {
     const auto use = [&](uint32_t virtual_register) {
-      if (!block.defined.test(virtual_register)) {
-        block.used.set(virtual_register);
-      }
+      if (!block.defined.test(virtual_register)) block.used.set(virtual_register);
     };
     for (uint32_t i = block.first; i < block.end; ++i) {
       const Draft& draft = request_.drafts[i];
       const bool guarded = draft.guard != kNoRegister;
-      if (guarded) {
-        use(draft.guard);
-      }
+      if (guarded) use(draft.guard);
       for (const Reference& reference : draft.references) {
         // A guarded write leaves the old value to the lanes that its guard stops.
-        if (reference.is_read || guarded) {
-          use(reference.virtual_register);
-        }
+        if (reference.is_read || guarded) use(reference.virtual_register);
       }
       for (const Reference& reference : draft.references) {
-        if (reference.is_written) {
-          block.defined.set(reference.virtual_register);
-        }
+        if (reference.is_written) block.defined.set(reference.virtual_register);
       }
     }
   }
 
   void propagate() {
-    for (Block& block : blocks_) {
-      block.live_in.merge(block.used, nullptr);
-    }
+    for (Block& block : blocks_) block.live_in.merge(block.used, nullptr);
     for (bool changed = true; changed;) {
       changed = false;
       for (auto block = blocks_.rbegin(); block != blocks_.rend(); ++block) {
@@ -224,9 +204,7 @@ uint32_t words_of(RegisterClass register_class) {
 }  // namespace
 
 RegisterClass class_of(ptx::Type type) {
-  if (type == ptx::Type::kPred) {
-    return RegisterClass::kPredicate;
-  }
+  if (type == ptx::Type::kPred) return RegisterClass::kPredicate;
   switch (ptx::size_of(type)) {
     case 4:
       return RegisterClass::k32;
@@ -248,9 +226,7 @@ SlotResult allocate_slots(const SlotRequest& request) {
   const std::vector<Interval> intervals = Liveness(request).intervals();
   std::vector<uint32_t> order;
   for (uint32_t r = 0; r < intervals.size(); ++r) {
-    if (request.offsets[r] == kUnplaced && intervals[r].first != kNever) {
-      order.push_back(r);
-    }
+    if (request.offsets[r] == kUnplaced && intervals[r].first != kNever) order.push_back(r);
   }
   std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
     return intervals[a].first != intervals[b].first ? intervals[a].first < intervals[b].first
@@ -262,7 +238,7 @@ SlotResult allocate_slots(const SlotRequest& request) {
   uint32_t live = 0;
   uint32_t position = 0;
   for (const uint32_t r : order) {
-    // A slot is free again behind the last operation that uses it, never in the same one: handlers
+    // A slot is free again after the last operation that uses it, never in the same one: handlers
     // may write a destination before they have read every source.
     for (; position < intervals[r].first; ++position) {
       for (const uint32_t ended : ending[position]) {

@@ -25,9 +25,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
   while (!text.empty()) {
     const size_t end = std::min(text.find(separator), text.size());
-    if (end > 0) {
-      parts.push_back(text.substr(0, end));
-    }
+    if (end > 0) parts.push_back(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return parts;
@@ -46,9 +44,7 @@ class Index {
       for (const Form& form : family.forms) {
         auto words = split(form.pattern, ' ');
         CompiledForm compiled{&form, {}};
-        for (size_t i = 1; i < words.size(); ++i) {
-          compiled.slots.push_back(compile_slot(words[i]));
-        }
+        for (size_t i = 1; i < words.size(); ++i) compiled.slots.push_back(compile_slot(words[i]));
         by_head_[words.front()].push_back(std::move(compiled));
       }
     }
@@ -75,9 +71,7 @@ bool names(std::string_view choice, std::string_view modifier) {
 // Matches modifiers [modifier, end) against slots [slot, end), trying an optional slot both ways.
 bool match_slots(const CompiledForm& form, size_t slot, const ptx::Opcode& opcode, size_t modifier,
                  std::vector<std::string_view>& matched) {
-  if (slot == form.slots.size()) {
-    return modifier == opcode.modifiers.size();
-  }
+  if (slot == form.slots.size()) return modifier == opcode.modifiers.size();
   const Slot& wanted = form.slots[slot];
   if (modifier < opcode.modifiers.size()) {
     const auto choice = std::find_if(
@@ -85,9 +79,7 @@ bool match_slots(const CompiledForm& form, size_t slot, const ptx::Opcode& opcod
         [&](std::string_view text) { return names(text, opcode.modifiers[modifier]); });
     if (choice != wanted.choices.end()) {
       matched[slot] = *choice;
-      if (match_slots(form, slot + 1, opcode, modifier + 1, matched)) {
-        return true;
-      }
+      if (match_slots(form, slot + 1, opcode, modifier + 1, matched)) return true;
     }
   }
   matched[slot] = {};
@@ -100,24 +92,11 @@ bool Match::has(std::string_view modifier) const {
   return std::find(slots.begin(), slots.end(), modifier) != slots.end();
 }
 
-std::span<const Family> all_families() {
-  static const std::array kFamilies = {
-      integer_family(),     logic_family(),    compare_family(),      float_family(),
-      approximate_family(), half_family(),     move_family(),         convert_family(),
-      memory_family(),      atomic_family(),   control_family(),      collective_family(),
-      barrier_family(),     cluster_family(),  convert_half_family(), matrix_family(),
-      mma_family(),         mbarrier_family(), async_copy_family(),
-  };
-  return kFamilies;
-}
-
 Match match_opcode(const ptx::Opcode& opcode) {
   if (const auto* const forms = index().find(opcode.head)) {
     for (const CompiledForm& form : *forms) {
       std::vector<std::string_view> slots(form.slots.size());
-      if (match_slots(form, 0, opcode, 0, slots)) {
-        return {form.form, std::move(slots)};
-      }
+      if (match_slots(form, 0, opcode, 0, slots)) return {form.form, std::move(slots)};
     }
   }
   return {};
@@ -126,17 +105,22 @@ Match match_opcode(const ptx::Opcode& opcode) {
 std::vector<std::string_view> patterns_of(std::string_view head) {
   std::vector<std::string_view> patterns;
   if (const auto* const forms = index().find(head)) {
-    for (const CompiledForm& form : *forms) {
-      patterns.push_back(form.form->pattern);
-    }
+    for (const CompiledForm& form : *forms) patterns.push_back(form.form->pattern);
   }
   return patterns;
 }
 
 std::string support_matrix() {
-  std::string text;
+  std::string text =
+      "# Instructions of the emulated device\n\n"
+      "Printed by `emulator_support_matrix` from the table that the decoder uses. In a pattern, "
+      "`(a|b)` is a choice and\n`[a|b]` may be left out. An instruction that no pattern matches to "
+      "its last modifier makes the launch fail. The rest\nof the device is described in "
+      "[emulator.md](emulator.md).\n\n";
   for (const Family& family : all_families()) {
-    text += fmt::format("### {}\n\n| form | note |\n|---|---|\n", family.title);
+    text += fmt::format("## {0}\n\n[`{1}`](../src/emulator/instructions/{1})\n\n", family.title,
+                        family.file);
+    text += "| form | note |\n|---|---|\n";
     for (const Form& form : family.forms) {
       std::string pattern(form.pattern);
       for (size_t bar = pattern.find('|'); bar != std::string::npos;
@@ -147,7 +131,18 @@ std::string support_matrix() {
     }
     text += '\n';
   }
-  text += fmt::format("### Special registers\n\n{}\n", special_register_names());
+  text += "## Special registers\n\n";
+  size_t line_start = text.size();
+  const auto append = [&](const std::string& entry) {
+    constexpr size_t kWidth = 120;
+    if (text.size() + entry.size() - line_start > kWidth) {
+      text.back() = '\n';
+      line_start = text.size();
+    }
+    text += entry;
+  };
+  for (const std::string_view name : special_register_names()) append(fmt::format("`{}`, ", name));
+  append("other `%envreg<n>` (always 0)\n");
   return text;
 }
 

@@ -55,7 +55,7 @@ class Machine {
     ++last_ticket;
     if (item.grid != nullptr) item.grid->id = last_ticket;
     if (races != nullptr) races->submit(last_ticket, item.dependencies, item.grid.get());
-    // A queue that only depends on complete work keeps the full order cheap to follow.
+    // Dependencies on complete work are fulfilled, and searching them would only cost time.
     std::erase_if(item.dependencies,
                   [&](const Dependency& dependency) { return !queue.contains(dependency.ticket); });
     queue.emplace(last_ticket, std::move(item));
@@ -90,15 +90,13 @@ class Machine {
   Statistics statistics;
 
  private:
-  // Tickets are a topological order, so one after the other fulfils every dependency.
+  // Tickets are a topological order, so running them one after another fulfills every dependency.
   std::optional<Fault> run_serially(Ticket ticket) {
     while (!queue.empty() && (ticket == 0 || queue.begin()->first <= ticket)) {
       const auto& [number, item] = *queue.begin();
       auto stopped = item.grid != nullptr ? parallel.run(*item.grid, statistics)
                                           : run_host_operation(number, item.operation, context);
-      if (stopped) {
-        return stopped;
-      }
+      if (stopped) return stopped;
       if (races != nullptr) races->complete(number);
       queue.erase(queue.begin());
     }
@@ -108,8 +106,8 @@ class Machine {
 
 namespace {
 
-// Device memory that a copy or fill touches must be inside one allocation; other addresses are the
-// program's own memory and its own affair.
+// Device memory that a copy or fill touches must be inside one allocation; other addresses are host
+// memory, which is not checked.
 void check_range(const GlobalMemory& memory, uint64_t address, uint64_t size, const char* what) {
   const MemoryRange range = memory.range_of(address);
   const bool inside = range.size != 0 && range.size - (address - range.begin) >= size;
@@ -174,9 +172,7 @@ void Device::fill(uint64_t destination, uint64_t element, uint32_t element_bytes
     }
   }
   machine_->memory.mark_written(destination, size);
-  if (machine_->races != nullptr) {
-    machine_->races->host_writes(destination, size, /*is_fill=*/true);
-  }
+  if (machine_->races != nullptr) machine_->races->host_writes(destination, size, /*is_fill=*/true);
 }
 
 LoadedModule* Device::load_module(std::shared_ptr<const ptx::Module> module) {

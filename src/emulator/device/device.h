@@ -78,12 +78,12 @@ class Device {
 
   bool completed(Ticket ticket) const;
   // Runs until the ticket, or everything submitted, is complete. Returns the fault that stopped the
-  // device, now or earlier: a fault is sticky, and work behind it does not run.
+  // device, now or earlier: a fault is sticky, and later work does not run.
   std::optional<Fault> run_until(Ticket ticket);
   std::optional<Fault> run_all();
   std::optional<Fault> fault() const;
-  // The host has learnt that the ticket, or everything submitted, is complete. Only the race check
-  // asks: completion alone orders nothing that the host does next.
+  // The host now knows that the ticket, or everything submitted, is complete. Only the race check
+  // uses this: completion alone orders nothing that the host does next.
   void host_waited(Ticket ticket);
   void host_waited_for_all();
   // Whether nothing that the host submits from now on needs to depend on the ticket.

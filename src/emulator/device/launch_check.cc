@@ -24,7 +24,8 @@ constexpr uint32_t kStackBytes = 16384;
 
 std::string shape(const Dim3& dim) { return fmt::format("({}, {}, {})", dim.x, dim.y, dim.z); }
 
-// The error is what an H200 answers (driver 580, CUDA 13.0), not the one that the documents name.
+// The error is the one that an H200 returns (driver 580, CUDA 13.0), not the one that the documents
+// name.
 void check_shape(const GridRun& grid) {
   const Dim3& block = grid.launch.block;
   const Dim3& size = grid.launch.grid;

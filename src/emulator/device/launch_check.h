@@ -1,6 +1,7 @@
-// What a launch must fulfil before it is queued.
+// The conditions that a launch must meet before it is queued.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "emulator/device/device.h"

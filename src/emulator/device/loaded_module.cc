@@ -35,7 +35,8 @@ KernelAttributes Kernel::attributes() const {
   } else if (directives.reqntid[0] != 0) {
     attributes.max_threads_per_cta = threads_of(directives.reqntid);
   }
-  // ptxas schedules for latency and so needs more than are live; never more than fit.
+  // ptxas schedules for latency and so uses more registers than are live at once; never more than
+  // fit.
   const uint32_t fitting = Limits::kRegistersPerSm / attributes.max_threads_per_cta;
   attributes.registers = std::min({decoded.functions.front().live_registers + 8, fitting, 255U});
   attributes.ptx_version = module_.module().version;
@@ -52,15 +53,11 @@ void LoadedModule::for_each_variable(Function function) const {
     return variable.space == ptx::Space::kGlobal || variable.space == ptx::Space::kConst;
   };
   for (const ptx::Variable& variable : module_->variables) {
-    if (in_memory(variable)) {
-      function(variable);
-    }
+    if (in_memory(variable)) function(variable);
   }
   for (const ptx::Function& owner : module_->functions) {
     for (const ptx::Variable& variable : owner.variables) {
-      if (in_memory(variable)) {
-        function(variable);
-      }
+      if (in_memory(variable)) function(variable);
     }
   }
 }
@@ -78,15 +75,11 @@ LoadedModule::LoadedModule(std::shared_ptr<const ptx::Module> module, GlobalMemo
 }
 
 LoadedModule::~LoadedModule() {
-  for (const auto& [variable, address] : addresses_) {
-    memory_.release(address);
-  }
+  for (const auto& [variable, address] : addresses_) memory_.release(address);
 }
 
 void LoadedModule::allocate(const ptx::Variable& variable) {
-  if (variable.size == 0) {
-    return;
-  }
+  if (variable.size == 0) return;
   const uint64_t address = memory_.allocate(variable.size, MemoryKind::kModule,
                                             fmt::format("variable {}", demangle(variable.name)));
   if (address == 0) {
@@ -99,9 +92,7 @@ void LoadedModule::allocate(const ptx::Variable& variable) {
 }
 
 void LoadedModule::initialize(const ptx::Variable& variable) {
-  if (variable.size == 0) {
-    return;
-  }
+  if (variable.size == 0) return;
   auto* const bytes = reinterpret_cast<uint8_t*>(addresses_.at(&variable));
   std::copy(variable.initializer.begin(), variable.initializer.end(), bytes);
   for (const ptx::Relocation& relocation : variable.relocations) {
@@ -131,9 +122,7 @@ uint64_t LoadedModule::address_of(const ptx::Variable& variable) const {
 std::optional<Symbol> LoadedModule::find_symbol(std::string_view name) const {
   const ptx::Variable* const variable = module_->find_variable(name);
   const auto found = addresses_.find(variable);
-  if (variable == nullptr || found == addresses_.end()) {
-    return std::nullopt;
-  }
+  if (variable == nullptr || found == addresses_.end()) return std::nullopt;
   return Symbol{found->second, variable->size};
 }
 

@@ -1,6 +1,7 @@
 // A PTX module on the device: its variables have addresses, its kernels are decoded when needed.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>

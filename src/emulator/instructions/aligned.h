@@ -1,6 +1,9 @@
 // Handlers of .sync.aligned instructions: all lanes of the warp execute them together.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 #include "emulator/instructions/lanes.h"
 #include "emulator/machine/warp.h"
 

@@ -8,7 +8,7 @@
 
 #include "emulator/arithmetic/floating.h"
 #include "emulator/arithmetic/half.h"
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 
 namespace slipstream::emulator {
@@ -74,9 +74,7 @@ template <class T>
 T power_of_two_in_half(T a) {
   constexpr bool kIsHalf = std::is_same_v<T, Half>;
   const float result = power_of_two(to_float(a));
-  if (kIsHalf && result < 0x1p-14F) {
-    return {static_cast<uint16_t>(result * 0x1p24F)};
-  }
+  if (kIsHalf && result < 0x1p-14F) return {static_cast<uint16_t>(result * 0x1p24F)};
   return !kIsHalf && result < 0x1p-126F ? T{0} : from_float<T>(result);
 }
 template <auto kFunction, class T>
@@ -123,6 +121,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family approximate_family() { return {"Approximations", kForms}; }
+Family approximate_family() { return {"Approximations", "approximate.cc", kForms}; }
 
 }  // namespace slipstream::emulator

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/instructions/late_copies.h"
 #include "emulator/instructions/mbarrier.h"
@@ -27,7 +27,7 @@ uint64_t address_at(const Operation& operation, Warp& warp, size_t index, uint32
 // Operands: to, offset, from, offset, bytes to read, predicate that reads nothing. immediate: bytes
 // to write.
 
-// Tells the race check of all lanes that read every byte they write; few do not.
+// Reports to the race check the lanes that read every byte they write, which is nearly all of them.
 void watch_whole_copies(const Operation& operation, Warp& warp, uint32_t executing,
                         uint32_t bytes) {
   const auto* const read_bytes = operand<const uint32_t>(operation, warp, 4);
@@ -49,9 +49,7 @@ Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const read_bytes = operand<const uint32_t>(operation, warp, 4);
   const uint32_t ignored = predicate(operation, warp, 5);
   const bool late = copies_are_late(warp);
-  if (order_of(warp) != nullptr) {
-    watch_whole_copies(operation, warp, executing, bytes);
-  }
+  if (order_of(warp) != nullptr) watch_whole_copies(operation, warp, executing, bytes);
   for_each_lane(executing, [&](uint32_t lane) {
     std::array<std::byte, 16> data{};
     const uint32_t read = has_lane(ignored, lane) ? 0 : read_bytes[lane];
@@ -107,7 +105,8 @@ void build_copy_few(Builder& builder) {
   builder.set_handler(&copy_few);
 }
 
-// Operand: address of the mbarrier. The copies before it arrive now at the latest, and so does it.
+// Operand: address of the mbarrier. The copies before it arrive now at the latest, and so does this
+// arrival.
 template <bool kIsAdditional>
 Step arrive_after_copies(const Operation& operation, Warp& warp, uint32_t executing) {
   deliver_all(warp, executing);
@@ -146,7 +145,7 @@ Step wait_for_all(const Operation& /*operation*/, Warp& warp, uint32_t executing
   return Step::kNext;
 }
 
-// --- What has nothing left to do.
+// --- Instructions that have nothing left to do.
 
 Step do_nothing(const Operation& /*operation*/, Warp& /*warp*/, uint32_t /*executing*/) {
   return Step::kNext;
@@ -169,7 +168,8 @@ void check_bulk_size(uint32_t lane, uint32_t bytes) {
   }
 }
 
-// A shared address as CTA `rank` of the cluster would be addressed from anywhere in it.
+// The same place in the shared memory of CTA `rank`, as an address that is valid in the whole
+// cluster.
 uint64_t in_cta(uint64_t address, uint32_t rank) {
   constexpr uint64_t kOffset = (1ULL << kSharedRankShift) - 1;
   return (address & kOffset) | uint64_t{rank + 1} << kSharedRankShift;
@@ -275,9 +275,7 @@ Step store_remote(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   for_each_lane(executing, [&](uint32_t lane) {
     std::array<T, kCount> values;
-    for (size_t i = 0; i < kCount; ++i) {
-      values[i] = operand<const T>(operation, warp, 4 + i)[lane];
-    }
+    for (size_t i = 0; i < kCount; ++i) values[i] = operand<const T>(operation, warp, 4 + i)[lane];
     send_counted(warp, lane, address_at(operation, warp, 0, lane), std::as_bytes(std::span(values)),
                  kBytes, address_at(operation, warp, 2, lane));
   });
@@ -290,12 +288,8 @@ void build_store_remote_of(Builder& builder, ptx::Type type) {
   const auto values = vector.kind == ptx::OperandKind::kVector
                           ? builder.children(vector)
                           : std::span<const ptx::Operand>(&vector, 1);
-  if (values.size() != kCount) {
-    builder.reject("the number of registers does not fit .v2 or .v4");
-  }
-  for (const ptx::Operand& value : values) {
-    builder.read(value, type);
-  }
+  if (values.size() != kCount) builder.reject("the number of registers does not fit .v2 or .v4");
+  for (const ptx::Operand& value : values) builder.read(value, type);
   builder.set_handler(ptx::size_of(type) == 4 ? &store_remote<uint32_t, kCount>
                                               : &store_remote<uint64_t, kCount>);
 }
@@ -346,6 +340,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family async_copy_family() { return {"Asynchronous copies", kForms}; }
+Family async_copy_family() { return {"Asynchronous copies", "async_copy.cc", kForms}; }
 
 }  // namespace slipstream::emulator

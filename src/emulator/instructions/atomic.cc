@@ -9,7 +9,7 @@
 
 #include "emulator/arithmetic/floating.h"
 #include "emulator/arithmetic/half.h"
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/watch.h"
@@ -70,12 +70,8 @@ void enter(Warp& warp, const Atomic& atomic, uint32_t executing, const uint64_t*
   for_each_lane(atomic.space == AddressSpace::kGeneric ? executing : 0, [&](uint32_t lane) {
     all_shared = all_shared && resolve_generic(base[lane]).space == AddressSpace::kShared;
   });
-  if (atomic.space == AddressSpace::kGlobal || !all_shared) {
-    wait_for_turn(warp);
-  }
-  if (atomic.publishes) {
-    publish(warp);
-  }
+  if (atomic.space == AddressSpace::kGlobal || !all_shared) wait_for_turn(warp);
+  if (atomic.publishes) publish(warp);
   if (order_of(warp) != nullptr) {
     watch_operation(warp, {.kind = race::AccessKind::kAtomic,
                            .strong = atomic.strong,
@@ -125,9 +121,7 @@ Step compare_and_swap(const Operation& operation, Warp& warp, uint32_t executing
     const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
     std::byte* const target = atomic_target(warp, lane, atomic.space, address, sizeof(T));
     const T old = read<T>(target);
-    if (std::memcmp(&old, &expected[lane], sizeof(T)) == 0) {
-      write<T>(target, desired[lane]);
-    }
+    if (std::memcmp(&old, &expected[lane], sizeof(T)) == 0) write<T>(target, desired[lane]);
     result[lane] = old;
   });
   return Step::kNext;
@@ -178,9 +172,7 @@ void add_operands(Builder& builder, ptx::Type type, size_t values) {
   builder.expect_operands(first + 1 + values, first + 2 + values);
   first == 0 ? builder.scratch(type) : builder.write(0, type);
   builder.read_address(first);
-  for (size_t i = 0; i < values; ++i) {
-    builder.read(first + 1 + i, type);
-  }
+  for (size_t i = 0; i < values; ++i) builder.read(first + 1 + i, type);
   Atomic atomic = atomic_of(builder);
   atomic.offset = builder.immediate();
   builder.set_immediate(encode(atomic));
@@ -202,18 +194,14 @@ void build_vector(Builder& builder) {
   builder.expect_operands(first + 2, first + 3);
   const auto parts_of = [&](size_t index) {
     const auto parts = builder.children(builder.operand(index));
-    if (parts.size() != kCount) {
-      builder.reject("the number of registers does not fit its vector");
-    }
+    if (parts.size() != kCount) builder.reject("the number of registers does not fit its vector");
     return parts;
   };
   for (size_t i = 0; i < kCount; ++i) {
     first == 0 ? builder.scratch(kPtxType<T>) : builder.write(parts_of(0)[i], kPtxType<T>);
   }
   builder.read_address(first);
-  for (const ptx::Operand& part : parts_of(first + 1)) {
-    builder.read(part, kPtxType<T>);
-  }
+  for (const ptx::Operand& part : parts_of(first + 1)) builder.read(part, kPtxType<T>);
   Atomic atomic = atomic_of(builder);
   atomic.offset = builder.immediate();
   builder.set_immediate(encode(atomic));
@@ -371,6 +359,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family atomic_family() { return {"Atomic operations", kForms}; }
+Family atomic_family() { return {"Atomic operations", "atomic.cc", kForms}; }
 
 }  // namespace slipstream::emulator

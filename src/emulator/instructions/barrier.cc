@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
@@ -60,9 +60,7 @@ Step finish(const Operation& operation, Warp& warp, uint32_t executing) {
 
 template <Kind kKind>
 Step synchronize(const Operation& operation, Warp& warp, uint32_t executing) {
-  if (warp.resumed) {
-    return finish<kKind>(operation, warp, executing);
-  }
+  if (warp.resumed) return finish<kKind>(operation, warp, executing);
   const bool is_aligned = operation.immediate != 0;
   if (is_aligned && !gather(warp, operation, warp.live, executing)) {
     return park(warp, executing, Wait::kConvergence, warp.live);
@@ -130,12 +128,8 @@ Step synchronize_warp(const Operation& operation, Warp& warp, uint32_t executing
            operations[group.pc].execute == &synchronize_warp;
   };
   uint32_t arrived = executing;
-  for (const Group& group : warp.groups) {
-    arrived |= is_here(group) ? group.lanes : 0;
-  }
-  if ((mask & warp.live & ~arrived) != 0) {
-    return park(warp, executing, Wait::kConvergence, mask);
-  }
+  for (const Group& group : warp.groups) arrived |= is_here(group) ? group.lanes : 0;
+  if ((mask & warp.live & ~arrived) != 0) return park(warp, executing, Wait::kConvergence, mask);
   if (race::ClusterOrder* const order = order_of(warp)) {
     order->synchronize_lanes(order_index(warp), mask);
   }
@@ -166,9 +160,7 @@ constexpr int64_t kAcquires = 2;
 constexpr int64_t kSystem = 4;
 Step fence_memory(const Operation& operation, Warp& warp, uint32_t /*executing*/) {
   const bool releases = (operation.immediate & kReleases) != 0;
-  if (releases) {
-    publish(warp);
-  }
+  if (releases) publish(warp);
   if (race::ClusterOrder* const order = order_of(warp)) {
     const bool system = (operation.immediate & kSystem) != 0;
     order->fence(order_index(warp), system ? race::Scope::kSystem : race::Scope::kDevice,
@@ -184,9 +176,7 @@ void build_fence(Builder& builder) {
   builder.set_handler(is_wide ? &fence_memory : &nothing);
 }
 Step fence_proxy(const Operation& /*operation*/, Warp& warp, uint32_t /*executing*/) {
-  if (order_of(warp) != nullptr) {
-    watch_proxy_fence(warp);
-  }
+  if (order_of(warp) != nullptr) watch_proxy_fence(warp);
   return Step::kNext;
 }
 void build_proxy_fence(Builder& builder) {
@@ -224,6 +214,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family barrier_family() { return {"Barriers and fences", kForms}; }
+Family barrier_family() { return {"Barriers and fences", "barrier.cc", kForms}; }
 
 }  // namespace slipstream::emulator

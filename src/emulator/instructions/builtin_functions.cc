@@ -33,9 +33,7 @@ std::string read_string(Warp& warp, uint32_t lane, uint64_t address) {
   std::string text;
   for (char next = 1; text.size() < kLongest; text.push_back(next)) {
     load(warp, lane, AddressSpace::kGeneric, address + text.size(), &next, 1, 1);
-    if (next == '\0') {
-      break;
-    }
+    if (next == '\0') break;
   }
   return text;
 }

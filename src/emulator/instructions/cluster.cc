@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
@@ -13,13 +13,13 @@
 namespace slipstream::emulator {
 namespace {
 
-// Lanes whose barrier phase is still going on.
+// Lanes whose barrier phase is not complete.
 uint32_t still_waiting(const Warp& warp, const Cluster& cluster) {
   const uint32_t current = cluster.barrier_parity != 0 ? kAllLanes : 0;
   return warp.cluster_arrived & ~(warp.cluster_parity ^ current);
 }
 
-// immediate: who must come, and whether arriving orders nothing.
+// immediate: which lanes must come, and whether arriving orders nothing.
 constexpr int64_t kAligned = 1;
 constexpr int64_t kRelaxed = 2;
 
@@ -33,9 +33,7 @@ Step arrive(const Operation& operation, Warp& warp, uint32_t executing) {
           "a thread arrives twice at barrier.cluster without a wait");
   }
   if (cluster.order != nullptr) {
-    if (cluster.barrier_arrived == 0) {
-      cluster.order->reset_cluster(cluster.barrier_parity);
-    }
+    if (cluster.barrier_arrived == 0) cluster.order->reset_cluster(cluster.barrier_parity);
     if ((operation.immediate & kRelaxed) == 0) {
       cluster.order->arrive_cluster(order_index(warp), executing, cluster.barrier_parity);
     }
@@ -102,15 +100,13 @@ void build_rank_of(Builder& builder) {
 
 Step launch_dependents(const Operation& /*operation*/, Warp& warp, uint32_t executing) {
   Cluster& cluster = *warp.cta->cluster;
-  if (cluster.order != nullptr) {
-    cluster.order->trigger(order_index(warp), executing);
-  }
+  if (cluster.order != nullptr) cluster.order->trigger(order_index(warp), executing);
   const bool is_first = !warp.cta->triggered;
   warp.cta->triggered = true;
   if (!is_first || cluster.grid->device->settings->schedule == Schedule::kSerial) {
     return Step::kNext;
   }
-  // Whoever may start now gets the chance to, before this CTA goes on.
+  // Grids that may start now get the chance to, before this CTA goes on.
   cluster.wants_to_yield = true;
   return yield(warp);
 }
@@ -118,9 +114,7 @@ Step launch_dependents(const Operation& /*operation*/, Warp& warp, uint32_t exec
 Step wait_for_grids(const Operation& /*operation*/, Warp& warp, uint32_t executing) {
   Cluster& cluster = *warp.cta->cluster;
   if (cluster.grid->prerequisites_complete) {
-    if (cluster.order != nullptr) {
-      cluster.order->wait_for_grids(order_index(warp), executing);
-    }
+    if (cluster.order != nullptr) cluster.order->wait_for_grids(order_index(warp), executing);
     return Step::kNext;
   }
   cluster.waits_for_grids = true;
@@ -140,6 +134,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family cluster_family() { return {"Clusters and dependent grids", kForms}; }
+Family cluster_family() { return {"Clusters and dependent grids", "cluster.cc", kForms}; }
 
 }  // namespace slipstream::emulator

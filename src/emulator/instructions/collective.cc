@@ -2,7 +2,7 @@
 #include <array>
 #include <type_traits>
 
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/instructions/member_sets.h"
 
@@ -77,9 +77,7 @@ void build_shuffle(Builder& builder) {
     builder.write(target, ptx::Type::kB32);
     builder.scratch(ptx::Type::kPred);
   }
-  for (size_t i = 1; i < 5; ++i) {
-    builder.read(i, ptx::Type::kB32);
-  }
+  for (size_t i = 1; i < 5; ++i) builder.read(i, ptx::Type::kB32);
   builder.set_handler(&shuffle<kMode>);
 }
 
@@ -194,9 +192,7 @@ Step elect(const Operation& operation, Warp& warp, uint32_t executing) {
 void build_elect(Builder& builder) {
   builder.expect_operands(2, 2);
   const ptx::Operand& target = builder.operand(0);
-  if (target.kind != ptx::OperandKind::kPair) {
-    builder.reject("its destination must be d|p");
-  }
+  if (target.kind != ptx::OperandKind::kPair) builder.reject("its destination must be d|p");
   builder.write(builder.children(target)[0], ptx::Type::kB32);
   builder.write(builder.children(target)[1], ptx::Type::kPred);
   builder.read(1, ptx::Type::kB32);
@@ -245,6 +241,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family collective_family() { return {"Exchange within a warp", kForms}; }
+Family collective_family() { return {"Exchange within a warp", "collective.cc", kForms}; }
 
 }  // namespace slipstream::emulator

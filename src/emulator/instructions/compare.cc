@@ -5,7 +5,7 @@
 
 #include "emulator/arithmetic/floating.h"
 #include "emulator/arithmetic/half.h"
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 
 namespace slipstream::emulator {
@@ -166,14 +166,10 @@ template <class T, class Visitor>
 void with_comparison(std::string_view name, Visitor visitor) {
   Compare wanted = Compare::kEqual;
   for (const Spelling& spelling : kSpellings) {
-    if (spelling.name == name) {
-      wanted = kIsFloating<T> ? spelling.floating : spelling.integer;
-    }
+    if (spelling.name == name) wanted = kIsFloating<T> ? spelling.floating : spelling.integer;
   }
   const auto try_one = [&]<Compare kCompare>() {
-    if (kCompare == wanted) {
-      visitor.template operator()<kCompare>();
-    }
+    if (kCompare == wanted) visitor.template operator()<kCompare>();
   };
   const auto try_all = [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
     (try_one.template operator()<static_cast<Compare>(kIndex)>(), ...);
@@ -198,9 +194,7 @@ void build_setp_flushing(Builder& builder) {
   builder.read(1, kPtxType<T>);
   builder.read(2, kPtxType<T>);
   const Combine how = combine_of(builder);
-  if (how != Combine::kNone) {
-    builder.expect_operands(4, 4);
-  }
+  if (how != Combine::kNone) builder.expect_operands(4, 4);
   builder.read_optional_predicate(3);
   builder.set_immediate(static_cast<int64_t>(how));
   with_comparison<T>(builder.slot(0), [&]<Compare kCompare>() {
@@ -510,6 +504,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family compare_family() { return {"Comparison and selection", kForms}; }
+Family compare_family() { return {"Comparison and selection", "compare.cc", kForms}; }
 
 }  // namespace slipstream::emulator

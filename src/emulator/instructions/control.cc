@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "emulator/decoder/function_decoder.h"
-#include "emulator/decoder/table.h"
 #include "emulator/instructions/builtin_functions.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/machine/cta.h"
 #include "emulator/machine/frame_pool.h"
@@ -149,9 +149,7 @@ Step call_indirect(const Operation& operation, Warp& warp, uint32_t executing) {
 
 Step return_from_function(const Operation& /*operation*/, Warp& warp, uint32_t executing) {
   Frame* const frame = warp.frame;
-  if (frame->caller == nullptr) {
-    return exit_lanes(warp, executing);
-  }
+  if (frame->caller == nullptr) return exit_lanes(warp, executing);
   const auto& results = frame->function->results;
   for (size_t i = 0; i < std::min(results.size(), frame->call->results.size()); ++i) {
     copy_block(frame->registers, results[i], frame->caller->registers, frame->call->results[i],
@@ -160,9 +158,7 @@ Step return_from_function(const Operation& /*operation*/, Warp& warp, uint32_t e
   split_off(warp, executing, frame->caller, frame->return_pc);
   frame->lanes &= ~executing;
   const Step step = leave_behind(warp, executing);
-  if ((frame->lanes & warp.live) == 0) {
-    warp.cta->cluster->frames->release(frame);
-  }
+  if ((frame->lanes & warp.live) == 0) warp.cta->cluster->frames->release(frame);
   return step;
 }
 void build_return(Builder& builder) {
@@ -188,9 +184,7 @@ CallOperands parse_call(Builder& builder) {
       parsed.target = &operand;
     }
   }
-  if (parsed.target == nullptr) {
-    builder.reject("a call must name a function");
-  }
+  if (parsed.target == nullptr) builder.reject("a call must name a function");
   return parsed;
 }
 
@@ -201,9 +195,7 @@ std::vector<ParameterBlock> blocks_of(Builder& builder, std::span<const ptx::Ope
         operand.kind == ptx::OperandKind::kSymbol && operand.variable->space == ptx::Space::kParam;
     const auto block =
         is_parameter ? builder.decoder().parameter_block(*operand.variable) : std::nullopt;
-    if (!block) {
-      builder.reject("arguments and results of a call must be .param variables");
-    }
+    if (!block) builder.reject("arguments and results of a call must be .param variables");
     blocks.push_back(*block);
   }
   return blocks;
@@ -218,9 +210,7 @@ void build_call(Builder& builder) {
   if (operands.target->kind == ptx::OperandKind::kFunction) {
     const ptx::Function& function = *operands.target->function;
     call.callee = builder.decoder().context().code_of(function);
-    if (call.callee == nullptr) {
-      handler = find_builtin(function.name);
-    }
+    if (call.callee == nullptr) handler = find_builtin(function.name);
     if (handler == nullptr) {
       builder.reject(fmt::format("function {} has no body, and is none that the device provides",
                                  function.name));
@@ -247,6 +237,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family control_family() { return {"Control flow", kForms}; }
+Family control_family() { return {"Control flow", "control.cc", kForms}; }
 
 }  // namespace slipstream::emulator

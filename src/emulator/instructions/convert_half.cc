@@ -7,7 +7,7 @@
 #include "emulator/arithmetic/floating.h"
 #include "emulator/arithmetic/half.h"
 #include "emulator/arithmetic/narrow_float.h"
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 
 namespace slipstream::emulator {
@@ -78,15 +78,13 @@ template <>
 constexpr const FloatFormat& kFormatOf<BFloat16> = kBf16Format;
 
 double prepare(const Modifiers& modifiers, double value) {
-  if (modifiers.relu && value < 0) {
-    value = 0.0;
-  }
+  if (modifiers.relu && value < 0) value = 0.0;
   if (modifiers.relu && value == 0) {
     value = 0.0;  // a negative zero, too
   }
   return modifiers.to_unit ? saturate_unit<true>(value) : value;
 }
-// .ftz changes nothing here: a GPU does not flush what it makes shorter.
+// .ftz changes nothing here: a GPU does not flush the source of a conversion to a shorter format.
 double prepare(const Modifiers& modifiers, float value) {
   return prepare(modifiers, static_cast<double>(value));
 }
@@ -104,9 +102,7 @@ constexpr auto kNarrow = [](const Modifiers& modifiers, auto value) {
 // An f64 NaN keeps its sign and the upper bits of its payload, and becomes quiet.
 template <class Result>
 constexpr auto kNarrowDouble = [](const Modifiers& modifiers, double value) {
-  if (value == value || modifiers.to_unit) {
-    return kNarrow<Result>(modifiers, value);
-  }
+  if (value == value || modifiers.to_unit) return kNarrow<Result>(modifiers, value);
   constexpr uint32_t kDropped = 52 - kFormatOf<Result>.mantissa_bits;
   constexpr uint32_t kQuietBit = 1U << (kFormatOf<Result>.mantissa_bits - 1);
   const auto bits = std::bit_cast<uint64_t>(value);
@@ -253,9 +249,7 @@ template <class Integer>
 double exact_or_odd(Integer value) {
   const auto nearest = static_cast<double>(value);
   const auto difference = static_cast<long double>(value) - static_cast<long double>(nearest);
-  if (difference == 0 || (std::bit_cast<uint64_t>(nearest) & 1U) != 0) {
-    return nearest;
-  }
+  if (difference == 0 || (std::bit_cast<uint64_t>(nearest) & 1U) != 0) return nearest;
   return std::nextafter(nearest, difference > 0 ? HUGE_VAL : -HUGE_VAL);
 }
 
@@ -353,6 +347,8 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family convert_half_family() { return {"Conversion: f16, bf16, tf32, fp8", kForms}; }
+Family convert_half_family() {
+  return {"Conversion: f16, bf16, tf32, fp8", "convert_half.cc", kForms};
+}
 
 }  // namespace slipstream::emulator

@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include "emulator/arithmetic/floating.h"
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 
 namespace slipstream::emulator {
@@ -84,12 +84,8 @@ Lane<To> float_to_integer(From source) {
   }
   // Powers of two are exact in both types.
   const auto limit = static_cast<From>(std::ldexp(1.0, std::numeric_limits<To>::digits));
-  if (value >= limit) {
-    return std::numeric_limits<To>::max();
-  }
-  if (value < (std::is_signed_v<To> ? -limit : From{0})) {
-    return std::numeric_limits<To>::min();
-  }
+  if (value >= limit) return std::numeric_limits<To>::max();
+  if (value < (std::is_signed_v<To> ? -limit : From{0})) return std::numeric_limits<To>::min();
   return static_cast<To>(value);
 }
 
@@ -314,6 +310,8 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family convert_family() { return {"Conversion: integers, f32 and f64", kForms}; }
+Family convert_family() {
+  return {"Conversion: integers, f32 and f64", "convert_scalar.cc", kForms};
+}
 
 }  // namespace slipstream::emulator

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "emulator/arithmetic/floating.h"
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 
 namespace slipstream::emulator {
@@ -35,7 +35,7 @@ constexpr bool kMayReachNormal<kDivide> = true;
 template <>
 constexpr bool kMayReachNormal<kMultiplyAdd> = true;
 
-// Asks the same function for the result 2^64 times as large, where nothing is subnormal.
+// Decides by the result of the same function 2^64 times as large, where nothing is subnormal.
 template <auto kFunction>
 bool is_tiny(float value, float a, float b) {
   return std::fabs(value) == kSmallestNormal &&
@@ -134,9 +134,7 @@ T extremum(T a, T b) {
     a = std::fabs(a);
     b = std::fabs(b);
   }
-  if (kNan && (a != a || b != b)) {
-    return canonical(std::numeric_limits<T>::quiet_NaN());
-  }
+  if (kNan && (a != a || b != b)) return canonical(std::numeric_limits<T>::quiet_NaN());
   const T result = kIsMinimum ? minimum_number(a, b) : maximum_number(a, b);
   return kXorSign && result == result ? std::copysign(result, negative ? T{-1} : T{1}) : result;
 }
@@ -217,9 +215,7 @@ template <class T>
 void build_test_property(Builder& builder) {
   read_operands<Predicate, T>(builder);
   for (size_t i = 0; i < kClasses.size(); ++i) {
-    if (builder.slot(0) == kClasses[i]) {
-      builder.set_immediate(static_cast<int64_t>(i));
-    }
+    if (builder.slot(0) == kClasses[i]) builder.set_immediate(static_cast<int64_t>(i));
   }
   builder.set_handler(&test_property<T>);
 }
@@ -287,6 +283,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family float_family() { return {"Floating point: f32 and f64", kForms}; }
+Family float_family() { return {"Floating point: f32 and f64", "float.cc", kForms}; }
 
 }  // namespace slipstream::emulator

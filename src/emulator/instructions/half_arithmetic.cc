@@ -5,25 +5,21 @@
 
 #include "emulator/arithmetic/floating.h"
 #include "emulator/arithmetic/half.h"
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 
 namespace slipstream::emulator {
 namespace {
 
-// a * b + c rounded to odd in f64. The product is exact there; where the sum is not, its last bit
-// is made to say so, and rounding it to a half is then as rounding the exact value.
+// a * b + c rounded to odd in f64. The product is exact there. Where the sum is not, its last bit
+// is set to record that, and rounding it to a half then gives the same as rounding the exact value.
 double multiply_add(double a, double b, double c) {
   const double product = a * b;
   const double sum = product + c;
-  if (!std::isfinite(sum)) {
-    return sum;
-  }
+  if (!std::isfinite(sum)) return sum;
   const double back = sum - product;
   const double error = (product - (sum - back)) + (c - back);
-  if (error == 0 || (std::bit_cast<uint64_t>(sum) & 1U) != 0) {
-    return sum;
-  }
+  if (error == 0 || (std::bit_cast<uint64_t>(sum) & 1U) != 0) return sum;
   const bool away = (error > 0) == (sum > 0);
   return std::bit_cast<double>(std::bit_cast<uint64_t>(sum) + (away ? 1ULL : ~0ULL));
 }
@@ -44,16 +40,10 @@ T finish(double value, Modifiers modifiers) {
   T result = from_double<T>(value);
   // What is too small for a normal number when rounded to eleven bits; only f16 has .ftz.
   constexpr double kFlushedBelow = 0x1p-14 - 0x1p-26;
-  if (modifiers.flush && std::fabs(value) < kFlushedBelow) {
-    result.bits &= 0x8000U;
-  }
+  if (modifiers.flush && std::fabs(value) < kFlushedBelow) result.bits &= 0x8000U;
   const float rounded = to_float(result);
-  if (modifiers.saturate) {
-    return from_float<T>(saturate_unit<true>(rounded));
-  }
-  if (modifiers.relu && rounded <= 0) {
-    return T{0};
-  }
+  if (modifiers.saturate) return from_float<T>(saturate_unit<true>(rounded));
+  if (modifiers.relu && rounded <= 0) return T{0};
   return result;
 }
 
@@ -106,9 +96,7 @@ template <auto kFunction, class T, class Storage, size_t kSources>
 void build_arithmetic(Builder& builder) {
   builder.expect_operands(1 + kSources, 1 + kSources);
   builder.write(0, kPtxType<Storage>);
-  for (size_t i = 1; i <= kSources; ++i) {
-    builder.read(i, kPtxType<Storage>);
-  }
+  for (size_t i = 1; i <= kSources; ++i) builder.read(i, kPtxType<Storage>);
   builder.set_immediate(encode_modifiers(builder));
   builder.set_handler(&arithmetic_handler<kFunction, T, Storage, kSources>);
 }
@@ -164,9 +152,7 @@ T extremum(T a, T b) {
     a.bits &= 0x7fffU;
     b.bits &= 0x7fffU;
   }
-  if ((kNan && (is_nan(a) || is_nan(b))) || (is_nan(a) && is_nan(b))) {
-    return {kHalfNan};
-  }
+  if ((kNan && (is_nan(a) || is_nan(b))) || (is_nan(a) && is_nan(b))) return {kHalfNan};
   const float value = kIsMinimum ? minimum_number(to_float(a), to_float(b))
                                  : maximum_number(to_float(a), to_float(b));
   const T result = from_float<T>(value);
@@ -257,6 +243,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family half_family() { return {"Floating point: f16 and bf16", kForms}; }
+Family half_family() { return {"Floating point: f16 and bf16", "half_arithmetic.cc", kForms}; }
 
 }  // namespace slipstream::emulator

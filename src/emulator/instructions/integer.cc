@@ -6,7 +6,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 
 namespace slipstream::emulator {
@@ -71,25 +71,17 @@ constexpr auto kMultiplyAddHighSaturating = [](int32_t a, int32_t b, int32_t c) 
 // Division by zero gives all ones, as the GPU does; the least integer divided by -1 is itself.
 constexpr auto kDivide = [](auto a, auto b) {
   using T = decltype(a);
-  if (b == 0) {
-    return static_cast<T>(~T{0});
-  }
+  if (b == 0) return static_cast<T>(~T{0});
   if constexpr (std::is_signed_v<T>) {
-    if (b == -1) {
-      return static_cast<T>(0 - static_cast<std::make_unsigned_t<T>>(a));
-    }
+    if (b == -1) return static_cast<T>(0 - static_cast<std::make_unsigned_t<T>>(a));
   }
   return static_cast<T>(a / b);
 };
 constexpr auto kRemainder = [](auto a, auto b) {
   using T = decltype(a);
-  if (b == 0) {
-    return a;
-  }
+  if (b == 0) return a;
   if constexpr (std::is_signed_v<T>) {
-    if (b == -1) {
-      return T{0};
-    }
+    if (b == -1) return T{0};
   }
   return static_cast<T>(a % b);
 };
@@ -152,12 +144,8 @@ uint32_t find_nth_set(uint32_t mask, uint32_t base, int32_t offset) {
   int64_t missing = offset == 0 ? 1 : std::abs(int64_t{offset});
   for (int64_t bit = base; bit >= 0 && bit < 32; bit += step) {
     missing -= mask >> bit & 1U;
-    if (missing == 0) {
-      return static_cast<uint32_t>(bit);
-    }
-    if (offset == 0) {
-      break;
-    }
+    if (missing == 0) return static_cast<uint32_t>(bit);
+    if (offset == 0) break;
   }
   return ~0U;
 }
@@ -194,8 +182,8 @@ T reverse_bits(T a) {
   return result;
 }
 
-// PTX looks at the low 8 bits of position and length. So does the instruction for 32 bits; for 64
-// bits the GPU has none, and the sequence in its place looks at all.
+// PTX looks at the low 8 bits of position and length. So does the GPU's instruction for 32 bits.
+// For 64 bits it has none, and the sequence that ptxas emits instead looks at all bits.
 template <class T>
 uint32_t field_operand(uint32_t value) {
   return sizeof(T) == 4 ? value & 0xffU : value;
@@ -209,9 +197,7 @@ T extract_bits(T a, uint32_t position, uint32_t length) {
   constexpr uint32_t kBits = 8 * sizeof(T);
   position = field_operand<T>(position);
   length = field_operand<T>(length);
-  if (length == 0) {
-    return 0;
-  }
+  if (length == 0) return 0;
   const U shifted = position >= kBits ? U{0} : static_cast<U>(static_cast<U>(a) >> position);
   const U mask = length >= kBits ? ~U{0} : static_cast<U>((U{1} << length) - 1);
   const auto top =
@@ -230,9 +216,7 @@ T insert_bits(T field, T target, uint32_t position, uint32_t length) {
   constexpr uint32_t kBits = 8 * sizeof(T);
   position = field_operand<T>(position);
   length = field_operand<T>(length);
-  if (position >= kBits || length == 0) {
-    return target;
-  }
+  if (position >= kBits || length == 0) return target;
   const T ones = length >= kBits ? ~T{0} : static_cast<T>((T{1} << length) - 1);
   const T mask = static_cast<T>(ones << position);
   return static_cast<T>((target & ~mask) | ((field << position) & mask));
@@ -244,9 +228,7 @@ uint32_t bit_mask(uint32_t position, uint32_t width) {
     position &= 31U;
     width &= 31U;
   }
-  if (position >= 32 || width == 0) {
-    return 0;
-  }
+  if (position >= 32 || width == 0) return 0;
   const uint32_t ones = width >= 32 ? kAllLanes : (1U << width) - 1;
   return ones << position;
 }
@@ -254,9 +236,7 @@ uint32_t bit_mask(uint32_t position, uint32_t width) {
 template <class T, bool kClamp>
 T extend_from(T a, uint32_t width) {
   const uint32_t bits = kClamp ? std::min(width, 32U) : width & 31U;
-  if (bits == 0) {
-    return 0;
-  }
+  if (bits == 0) return 0;
   const auto shifted = static_cast<T>(static_cast<uint32_t>(a) << (32 - bits));
   return static_cast<T>(shifted >> (32 - bits));
 }
@@ -308,9 +288,7 @@ Step add_with_carry(const Operation& operation, Warp& warp, uint32_t executing) 
     result[lane] = static_cast<T>(value);
     carry_out |= static_cast<uint32_t>((value >> (8 * sizeof(T))) & 1U) << lane;
   });
-  if (writes_carry) {
-    assign(carry, carry_out, executing);
-  }
+  if (writes_carry) assign(carry, carry_out, executing);
   return Step::kNext;
 }
 
@@ -336,9 +314,7 @@ Step multiply_add_with_carry(const Operation& operation, Warp& warp, uint32_t ex
     result[lane] = static_cast<T>(value);
     carry_out |= static_cast<uint32_t>((value >> (8 * sizeof(T))) & 1U) << lane;
   });
-  if (writes_carry) {
-    assign(carry, carry_out, executing);
-  }
+  if (writes_carry) assign(carry, carry_out, executing);
   return Step::kNext;
 }
 
@@ -516,6 +492,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family integer_family() { return {"Integer arithmetic", kForms}; }
+Family integer_family() { return {"Integer arithmetic", "integer.cc", kForms}; }
 
 }  // namespace slipstream::emulator

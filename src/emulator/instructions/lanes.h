@@ -34,9 +34,7 @@ inline bool has_lane(uint32_t mask, uint32_t lane) { return ((mask >> lane) & 1U
 // Calls function(lane) for each lane in the mask, in order.
 template <class Function>
 void for_each_lane(uint32_t mask, Function function) {
-  for (; mask != 0; mask &= mask - 1) {
-    function(static_cast<uint32_t>(__builtin_ctz(mask)));
-  }
+  for (; mask != 0; mask &= mask - 1) function(static_cast<uint32_t>(__builtin_ctz(mask)));
 }
 
 // Handler: operand 0 = kFunction(operand 1, operand 2, ...), lane by lane.
@@ -52,9 +50,7 @@ Step elementwise(const Operation& operation, Warp& warp, uint32_t executing) {
     };
     if (executing == kAllLanes) {
 #pragma GCC ivdep
-      for (size_t lane = 0; lane < kWarpSize; ++lane) {
-        result[lane] = apply(lane);
-      }
+      for (size_t lane = 0; lane < kWarpSize; ++lane) result[lane] = apply(lane);
     } else {
 #pragma GCC ivdep
       for (size_t lane = 0; lane < kWarpSize; ++lane) {

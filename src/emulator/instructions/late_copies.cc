@@ -12,9 +12,9 @@
 namespace slipstream::emulator {
 namespace {
 
-constexpr int kNoNumber = 0xff;  // in every floating-point type
+constexpr int kNoNumber = 0xff;  // repeated, a NaN in every floating-point type
 
-// Takes the copies that `chosen` names out of `copies`, oldest first.
+// Removes the copies that `chosen` accepts from `copies` and returns them, oldest first.
 template <class Chosen>
 std::vector<LateCopy> take(std::vector<LateCopy>& copies, Chosen chosen) {
   const auto rest = std::stable_partition(copies.begin(), copies.end(),

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 
 namespace slipstream::emulator {
@@ -65,9 +65,7 @@ uint32_t permute(uint32_t a, uint32_t b, uint32_t selector) {
   for (uint32_t i = 0; i < 4; ++i) {
     const uint32_t nibble = selector >> (4 * i);
     uint32_t byte = byte_of(a, b, nibble);
-    if ((nibble & 8U) != 0) {
-      byte = (byte & 0x80U) != 0 ? 0xffU : 0;
-    }
+    if ((nibble & 8U) != 0) byte = (byte & 0x80U) != 0 ? 0xffU : 0;
     result |= byte << (8 * i);
   }
   return result;
@@ -193,6 +191,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family logic_family() { return {"Logic, shifts and permutation", kForms}; }
+Family logic_family() { return {"Logic, shifts and permutation", "logic.cc", kForms}; }
 
 }  // namespace slipstream::emulator

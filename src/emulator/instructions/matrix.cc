@@ -1,11 +1,11 @@
 // Moving 8x8 matrices of 16-bit elements between shared memory and the registers of a warp.
 //
-// Lane l holds elements 2 * (l % 4) and the next of row l / 4 of each matrix.
+// Lane l holds elements 2 * (l % 4) and 2 * (l % 4) + 1 of row l / 4 of each matrix.
 #include <array>
 #include <cstring>
 
-#include "emulator/decoder/table.h"
 #include "emulator/instructions/aligned.h"
+#include "emulator/instructions/families.h"
 #include "emulator/machine/access.h"
 
 namespace slipstream::emulator {
@@ -32,9 +32,7 @@ void set_fragment(Matrix& matrix, uint32_t lane, uint32_t pair) {
 Matrix transposed(const Matrix& matrix) {
   Matrix result;
   for (uint32_t row = 0; row < kRows; ++row) {
-    for (uint32_t column = 0; column < kRows; ++column) {
-      result[column][row] = matrix[row][column];
-    }
+    for (uint32_t column = 0; column < kRows; ++column) result[column][row] = matrix[row][column];
   }
   return result;
 }
@@ -52,9 +50,7 @@ void load_matrices(const Operation& operation, Warp& warp) {
   for (uint32_t i = 0; i < kMatrices; ++i) {
     const Matrix matrix = kTransposed ? transposed(matrices[i]) : matrices[i];
     auto* const result = operand<uint32_t>(operation, warp, i);
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      result[lane] = fragment(matrix, lane);
-    }
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) result[lane] = fragment(matrix, lane);
   }
 }
 
@@ -64,12 +60,8 @@ void store_matrices(const Operation& operation, Warp& warp) {
   for (uint32_t i = 0; i < kMatrices; ++i) {
     Matrix matrix;
     const auto* const source = operand<const uint32_t>(operation, warp, i);
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      set_fragment(matrix, lane, source[lane]);
-    }
-    if (kTransposed) {
-      matrix = transposed(matrix);
-    }
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) set_fragment(matrix, lane, source[lane]);
+    if (kTransposed) matrix = transposed(matrix);
     for (uint32_t row = 0; row < kRows; ++row) {
       const uint32_t lane = i * kRows + row;
       const uint64_t address = addresses[lane] + static_cast<uint64_t>(operation.immediate);
@@ -82,14 +74,10 @@ void store_matrices(const Operation& operation, Warp& warp) {
 void transpose_in_registers(const Operation& operation, Warp& warp) {
   Matrix matrix;
   const auto* const source = operand<const uint32_t>(operation, warp, 1);
-  for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-    set_fragment(matrix, lane, source[lane]);
-  }
+  for (uint32_t lane = 0; lane < kWarpSize; ++lane) set_fragment(matrix, lane, source[lane]);
   matrix = transposed(matrix);
   auto* const result = operand<uint32_t>(operation, warp, 0);
-  for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-    result[lane] = fragment(matrix, lane);
-  }
+  for (uint32_t lane = 0; lane < kWarpSize; ++lane) result[lane] = fragment(matrix, lane);
 }
 
 // The registers of a matrix operand: "{%r1, %r2}", or one of them alone or in braces.
@@ -131,7 +119,7 @@ void build_transpose(Builder& builder) {
   builder.set_handler(&execute_aligned<transpose_in_registers>);
 }
 
-// The shape may stand before or behind the count.
+// The shape may stand before or after the count.
 constexpr auto kForms = std::to_array<Form>({
     {"ldmatrix .sync .aligned .m8n8 .x1 [.trans] (.shared|.shared::cta) .b16", &build_load<1>},
     {"ldmatrix .sync .aligned .m8n8 .x2 [.trans] (.shared|.shared::cta) .b16", &build_load<2>},
@@ -150,6 +138,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family matrix_family() { return {"8x8 matrices", kForms}; }
+Family matrix_family() { return {"8x8 matrices", "matrix.cc", kForms}; }
 
 }  // namespace slipstream::emulator

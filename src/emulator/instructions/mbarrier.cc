@@ -6,7 +6,7 @@
 #include <array>
 #include <cstring>
 
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/instructions/late_copies.h"
 #include "emulator/machine/access.h"
@@ -50,7 +50,7 @@ uint64_t key_of(Warp& warp, uint32_t lane, uint64_t address) {
   return uint64_t{place.cta->rank} << 32U | place.offset;
 }
 
-// Whoever waits for the phase is ordered behind this lane.
+// A thread that waits for the phase is ordered after this lane.
 void note_arrival(Warp& warp, uint32_t lane, uint64_t address, bool parity) {
   if (race::ClusterOrder* const order = order_of(warp)) {
     order->arrive_mbarrier(order_index(warp), lane, key_of(warp, lane, address), parity);
@@ -281,9 +281,7 @@ uint32_t lanes_done(const Operation& operation, Warp& warp, uint32_t executing) 
     } else {
       waited_for = MbarrierState::unpack(operand<const uint64_t>(operation, warp, 2)[lane]).parity;
     }
-    if (now.parity == waited_for) {
-      return;
-    }
+    if (now.parity == waited_for) return;
     done |= 1U << lane;
     if (race::ClusterOrder* const order = order_of(warp)) {
       const uint64_t key = key_of(warp, lane, address_at(operation, warp, 1, lane));
@@ -300,14 +298,11 @@ Step test_wait(const Operation& operation, Warp& warp, uint32_t executing) {
   return done == executing ? Step::kNext : yield(warp);
 }
 
-// May give up after a while on a GPU. Here it waits as long as somebody can still complete the
-// phase.
+// On a GPU it may time out. Here it waits as long as something can still complete the phase.
 template <bool kIsParity>
 Step try_wait(const Operation& operation, Warp& warp, uint32_t executing) {
   const uint32_t done = lanes_done<kIsParity>(operation, warp, executing);
-  if (done == 0) {
-    return wait_for_change(warp, executing);
-  }
+  if (done == 0) return wait_for_change(warp, executing);
   assign(predicate(operation, warp, 0), done, executing);
   return Step::kNext;
 }
@@ -346,12 +341,12 @@ constexpr auto kForms = std::to_array<Form>({
      ".b64",
      &build_wait<false>},
     {"mbarrier .try_wait [.parity] [.acquire|.relaxed] [.cta|.cluster] [.shared|.shared::cta] .b64",
-     &build_wait<true>, "waits as long as the phase can still complete; never gives up early"},
+     &build_wait<true>, "waits as long as the phase can still complete; never times out"},
     {"mbarrier .pending_count .b64", &build<kPendingCount, uint32_t, uint64_t>},
 });
 
 }  // namespace
 
-Family mbarrier_family() { return {"mbarrier", kForms}; }
+Family mbarrier_family() { return {"mbarrier", "mbarrier.cc", kForms}; }
 
 }  // namespace slipstream::emulator

@@ -12,8 +12,8 @@ namespace slipstream::emulator {
 struct MbarrierState {
   uint32_t pending = 0;   // arrivals that the phase still expects
   uint32_t expected = 0;  // arrivals that the next phase will expect
-  int32_t bytes =
-      0;  // transaction bytes announced and not completed yet; may be negative for a while
+  // Transaction bytes announced and not completed yet; may be negative for a while.
+  int32_t bytes = 0;
   bool parity = false;  // of the current phase
 
   [[nodiscard]] uint64_t pack() const;
@@ -29,8 +29,8 @@ inline constexpr int32_t kMaxBytes = (1 << 20) - 1;
 MbarrierState read_mbarrier(Warp& warp, uint32_t lane, uint64_t address);
 void announce_bytes(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes);
 void complete_bytes(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes);
-// The two halves of that, for copies that arrive later than they are sent: whoever waits is ordered
-// behind the lane that sent; anybody may complete the bytes.
+// The two halves of that, for copies that arrive later than they are sent: a thread that waits is
+// ordered after the lane that sent, and any lane may complete the bytes.
 void note_sender(Warp& warp, uint32_t lane, uint64_t address);
 void complete_noted_bytes(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes);
 

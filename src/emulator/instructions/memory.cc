@@ -1,15 +1,15 @@
 // Loads and stores.
 //
-// A warp's addresses are checked all at once against the one allocation (or the shared memory) that
-// they almost always fall into. Whatever does not fit that case goes lane by lane through
-// machine/access.h, which also raises the faults.
+// The addresses of a warp are checked all at once against the one allocation (or the shared memory)
+// that they nearly always fall into. Other accesses go lane by lane through machine/access.h, which
+// also raises the faults.
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <type_traits>
 
 #include "emulator/decoder/function_decoder.h"
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/grid_run.h"
@@ -87,9 +87,7 @@ View view_of(AddressSpace space, Warp& warp, const Operation& operation, uint64_
     case AddressSpace::kGlobal: {
       const MemoryRange& range = cluster.worker->range_of(&operation, address);
       const Overlay* const overlay = cluster.grid->overlay.get();
-      if (overlay != nullptr && (!is_load || overlay->touches(range.begin, range.size))) {
-        return {};
-      }
+      if (overlay != nullptr && (!is_load || overlay->touches(range.begin, range.size))) return {};
       return {range.begin, range.size, 0, 0, range.written};
     }
     case AddressSpace::kShared:
@@ -110,18 +108,14 @@ View view_of(AddressSpace space, Warp& warp, const Operation& operation, uint64_
 // The space that the access is to. Generic addresses of one space become addresses in it; where
 // lanes differ they stay generic.
 AddressSpace resolve_space(const Access& access, uint32_t executing, Addresses& addresses) {
-  if (access.space != AddressSpace::kGeneric) {
-    return access.space;
-  }
+  if (access.space != AddressSpace::kGeneric) return access.space;
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   const AddressSpace space = resolve_generic(addresses.at[first]).space;
   bool same = true;
   for_each_lane(executing, [&](uint32_t lane) {
     same = same && resolve_generic(addresses.at[lane]).space == space;
   });
-  if (!same) {
-    return AddressSpace::kGeneric;
-  }
+  if (!same) return AddressSpace::kGeneric;
   if (space != AddressSpace::kGlobal) {
     for_each_lane(executing, [&](uint32_t lane) {
       addresses.at[lane] = resolve_generic(addresses.at[lane]).address;
@@ -130,16 +124,14 @@ AddressSpace resolve_space(const Access& access, uint32_t executing, Addresses& 
   return space;
 }
 
-// Only through global memory do CTAs of different clusters notice each other.
+// CTAs of different clusters notice each other only through global memory.
 bool may_be_global(AddressSpace space) {
   return space == AddressSpace::kGlobal || space == AddressSpace::kGeneric;
 }
 
 // Whether all executing lanes are inside the view and aligned.
 bool all_inside(const View& view, uint32_t executing, const Addresses& addresses, uint32_t bytes) {
-  if (view.size < bytes) {
-    return false;
-  }
+  if (view.size < bytes) return false;
   const uint64_t last = view.size - bytes;
   uint64_t outside = 0;  // its top bit
   uint64_t low_bits = 0;
@@ -189,9 +181,7 @@ bool all_written(const uint8_t* flags, size_t bytes) {
     all &= word;
   }
   bool rest = true;
-  for (; i < bytes; ++i) {
-    rest = rest && flags[i] != 0;
-  }
+  for (; i < bytes; ++i) rest = rest && flags[i] != 0;
   return rest && all == 0x0101010101010101ULL;
 }
 
@@ -238,29 +228,26 @@ void check_written(Warp& warp, uint32_t executing, const View& view, const Addre
   });
 }
 
-// What a spinning load has to yield after.
+// A spinning load yields after ordered accesses have cost this much.
 constexpr uint64_t kSpinCost = 16384;
 
 Step after_ordered_load(Warp& warp) {
   Worker& worker = *warp.cta->cluster->worker;
-  if (worker.extra_cost() % kSpinCost == 0) {
-    return yield(warp);
-  }
+  if (worker.extra_cost() % kSpinCost == 0) return yield(warp);
   return Step::kNext;
 }
 
-// Tells the race check what kind of accesses follow. Returns whether it is on and may care.
+// Tells the race check what kind of accesses follow. Returns whether they have to be reported.
 bool watch(Warp& warp, const Access& access, AddressSpace space, race::AccessKind kind) {
-  if (order_of(warp) == nullptr || !may_be_global(space)) {
-    return false;
-  }
+  if (order_of(warp) == nullptr || !may_be_global(space)) return false;
   watch_operation(warp, {.kind = kind,
                          .strong = access.ordered,
                          .acquires = access.acquires,
                          .releases = access.releases});
   return true;
 }
-// And about lanes that are all inside one allocation.
+
+// Reports the accesses of lanes that are all inside one allocation.
 void watch_lanes(Warp& warp, const Access& access, uint32_t executing, const Addresses& addresses,
                  uint32_t bytes, bool consecutive) {
   if (consecutive && !access.ordered) {
@@ -278,9 +265,7 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   compute_addresses(access, warp, operation.operands[kCount], addresses);
   const AddressSpace space = resolve_space(access, executing, addresses);
   const bool ordered = access.ordered && may_be_global(space);
-  if (ordered) {
-    wait_for_turn(warp);
-  }
+  if (ordered) wait_for_turn(warp);
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   const View view = view_of(space, warp, operation, addresses.at[first], true);
   const bool is_watched = watch(warp, access, space, race::AccessKind::kRead);
@@ -335,12 +320,8 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   Addresses addresses;
   compute_addresses(access, warp, operation.operands[0], addresses);
   const AddressSpace space = resolve_space(access, executing, addresses);
-  if (access.ordered && may_be_global(space)) {
-    wait_for_turn(warp);
-  }
-  if (access.releases) {
-    publish(warp);
-  }
+  if (access.ordered && may_be_global(space)) wait_for_turn(warp);
+  if (access.releases) publish(warp);
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   const View view = view_of(space, warp, operation, addresses.at[first], false);
   const bool is_watched = watch(warp, access, space, race::AccessKind::kWrite);
@@ -366,9 +347,7 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
     if (view.written != nullptr) {
       std::memset(view.written + (addresses.at[0] - view.begin), 1, kWarpSize * kBytes);
     }
-    if (is_watched) {
-      watch_end(warp);
-    }
+    if (is_watched) watch_end(warp);
     return Step::kNext;
   }
   for_each_lane(executing, [&](uint32_t lane) {
@@ -381,14 +360,13 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
       std::memset(view.written + (addresses.at[lane] - view.begin), 1, kBytes);
     }
   });
-  if (is_watched) {
-    watch_end(warp);
-  }
+  if (is_watched) watch_end(warp);
   return Step::kNext;
 }
 
-// --- Parameters of device functions and calls: a block of bytes for each lane, in the registers.
-// Operands: the values. immediate: where the block is, its size for each lane, the offset in it.
+// --- Parameters of device functions and calls.
+
+// They are a block of bytes for each lane, in the register file. Operands: the values. immediate: where the block is, its size for each lane, the offset in it.
 
 int64_t encode_block(const ParameterBlock& block, int64_t offset) {
   return static_cast<int64_t>(block.offset) | (static_cast<int64_t>(block.bytes) << 24) |
@@ -529,14 +507,10 @@ void build_with_type(Builder& builder, bool is_load, std::string_view type) {
     case 4:
       return build_access<uint32_t, kCount>(builder, is_load, ptx_type);
     case 8:
-      if constexpr (kCount <= 4) {
-        return build_access<uint64_t, kCount>(builder, is_load, ptx_type);
-      }
+      if constexpr (kCount <= 4) return build_access<uint64_t, kCount>(builder, is_load, ptx_type);
       break;
     case 16:
-      if constexpr (kCount == 1) {
-        return build_access<Bits128, kCount>(builder, is_load, ptx_type);
-      }
+      if constexpr (kCount == 1) return build_access<Bits128, kCount>(builder, is_load, ptx_type);
       break;
     default:
       break;
@@ -583,6 +557,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family memory_family() { return {"Loads and stores", kForms}; }
+Family memory_family() { return {"Loads and stores", "memory.cc", kForms}; }
 
 }  // namespace slipstream::emulator

@@ -1,9 +1,10 @@
 // mma.sync: the products of small matrices that lie in the registers of a warp.
 //
 // Lane l = 4 * group + thread. A 32-bit register holds 1, 2 or 4 neighboring elements along the
-// depth. Register r of A is of row group + 8 * (r % 2) and starts at depth (4 * (r / 2) + thread)
-// elements-per-register; register r of B is of column group and starts at (4 * r + thread) of them.
-// The accumulators of a lane are of rows group and group + 8, and columns 2 * thread and the next.
+// depth. With E elements in a register, register r of A holds row group + 8 * (r % 2) from depth (4
+// * (r / 2) + thread) * E on, and register r of B holds column group from depth (4 * r + thread) *
+// E on. The accumulators of a lane are in rows group and group + 8, and in columns 2 * thread and 2
+// * thread + 1.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -14,8 +15,8 @@
 #include "emulator/arithmetic/half.h"
 #include "emulator/arithmetic/narrow_float.h"
 #include "emulator/arithmetic/tensor_product.h"
-#include "emulator/decoder/table.h"
 #include "emulator/instructions/aligned.h"
+#include "emulator/instructions/families.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -42,9 +43,7 @@ struct Fp8 {
   static float value(uint32_t code) {
     static const auto kValues = [] {
       std::array<float, 256> values{};
-      for (uint32_t i = 0; i < values.size(); ++i) {
-        values[i] = decode(i, kFormat);
-      }
+      for (uint32_t i = 0; i < values.size(); ++i) values[i] = decode(i, kFormat);
       return values;
     }();
     return kValues[code];
@@ -329,6 +328,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family mma_family() { return {"Matrix products", kForms}; }
+Family mma_family() { return {"Matrix products", "mma.cc", kForms}; }
 
 }  // namespace slipstream::emulator

@@ -4,7 +4,7 @@
 #include <bit>
 #include <utility>
 
-#include "emulator/decoder/table.h"
+#include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/machine/access.h"
 
@@ -37,9 +37,7 @@ void take_part(const Whole* whole, Part* part, uint32_t executing) {
   };
   if (executing == kAllLanes) {
 #pragma GCC ivdep
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      part[lane] = part_of(lane);
-    }
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) part[lane] = part_of(lane);
   } else {
     for_each_lane(executing, [&](uint32_t lane) { part[lane] = part_of(lane); });
   }
@@ -96,9 +94,7 @@ Step unpack_128(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const whole = operand<Bits128>(operation, warp, kParts);
   for_each_lane(executing, [&](uint32_t lane) {
     const auto parts = std::bit_cast<std::array<Part, kParts>>(whole[lane]);
-    for (size_t i = 0; i < kParts; ++i) {
-      operand<Part>(operation, warp, i)[lane] = parts[i];
-    }
+    for (size_t i = 0; i < kParts; ++i) operand<Part>(operation, warp, i)[lane] = parts[i];
   });
   return Step::kNext;
 }
@@ -106,15 +102,11 @@ Step unpack_128(const Operation& operation, Warp& warp, uint32_t executing) {
 template <class Whole, class Part>
 void build_parts(Builder& builder, bool packs) {
   const ptx::Operand& vector = builder.operand(packs ? 1 : 0);
-  if (packs) {
-    builder.write(0, kPtxType<Whole>);
-  }
+  if (packs) builder.write(0, kPtxType<Whole>);
   for (const ptx::Operand& part : builder.children(vector)) {
     packs ? builder.read(part, kPtxType<Part>) : builder.write(part, kPtxType<Part>);
   }
-  if (!packs) {
-    builder.read(1, kPtxType<Whole>);
-  }
+  if (!packs) builder.read(1, kPtxType<Whole>);
   if constexpr (sizeof(Whole) == sizeof(Bits128)) {
     builder.set_handler(packs ? &pack_128<Part> : &unpack_128<Part>);
   } else {
@@ -140,15 +132,11 @@ Step unpack_bytes(const Operation& operation, Warp& warp, uint32_t executing) {
 }
 void build_bytes(Builder& builder, bool packs) {
   const auto parts = builder.children(builder.operand(packs ? 1 : 0));
-  if (packs) {
-    builder.write(0, ptx::Type::kB16);
-  }
+  if (packs) builder.write(0, ptx::Type::kB16);
   for (const ptx::Operand& part : parts) {
     packs ? builder.read(part, ptx::Type::kB16) : builder.write(part, ptx::Type::kB16);
   }
-  if (!packs) {
-    builder.read(1, ptx::Type::kB16);
-  }
+  if (!packs) builder.read(1, ptx::Type::kB16);
   builder.set_handler(packs ? &pack_bytes : &unpack_bytes);
 }
 
@@ -171,15 +159,11 @@ Step unpack_four_bytes(const Operation& operation, Warp& warp, uint32_t executin
 }
 void build_four_bytes(Builder& builder, bool packs) {
   const auto parts = builder.children(builder.operand(packs ? 1 : 0));
-  if (packs) {
-    builder.write(0, ptx::Type::kB32);
-  }
+  if (packs) builder.write(0, ptx::Type::kB32);
   for (const ptx::Operand& part : parts) {
     packs ? builder.read(part, ptx::Type::kB16) : builder.write(part, ptx::Type::kB16);
   }
-  if (!packs) {
-    builder.read(1, ptx::Type::kB32);
-  }
+  if (!packs) builder.read(1, ptx::Type::kB32);
   builder.set_handler(packs ? &pack_four_bytes : &unpack_four_bytes);
 }
 
@@ -194,30 +178,16 @@ void build_move(Builder& builder) {
   }
   const size_t parts = builder.children(builder.operand(packs ? 1 : 0)).size();
   if constexpr (sizeof(Whole) == 2) {
-    if (parts == 2) {
-      return build_bytes(builder, packs);
-    }
+    if (parts == 2) return build_bytes(builder, packs);
   } else if constexpr (sizeof(Whole) == 4) {
-    if (parts == 2) {
-      return build_parts<Whole, uint16_t>(builder, packs);
-    }
-    if (parts == 4) {
-      return build_four_bytes(builder, packs);
-    }
+    if (parts == 2) return build_parts<Whole, uint16_t>(builder, packs);
+    if (parts == 4) return build_four_bytes(builder, packs);
   } else if constexpr (sizeof(Whole) == 8) {
-    if (parts == 2) {
-      return build_parts<Whole, uint32_t>(builder, packs);
-    }
-    if (parts == 4) {
-      return build_parts<Whole, uint16_t>(builder, packs);
-    }
+    if (parts == 2) return build_parts<Whole, uint32_t>(builder, packs);
+    if (parts == 4) return build_parts<Whole, uint16_t>(builder, packs);
   } else {
-    if (parts == 2) {
-      return build_parts<Whole, uint64_t>(builder, packs);
-    }
-    if (parts == 4) {
-      return build_parts<Whole, uint32_t>(builder, packs);
-    }
+    if (parts == 2) return build_parts<Whole, uint64_t>(builder, packs);
+    if (parts == 4) return build_parts<Whole, uint32_t>(builder, packs);
   }
   builder.reject("a register cannot be made of that many parts");
 }
@@ -313,6 +283,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family move_family() { return {"Moves, addresses and hints", kForms}; }
+Family move_family() { return {"Moves, addresses and hints", "move.cc", kForms}; }
 
 }  // namespace slipstream::emulator

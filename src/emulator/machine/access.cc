@@ -96,25 +96,17 @@ void store_global(Warp& warp, uint32_t lane, uint64_t address, const void* from,
                   uint32_t alignment, Ordering ordering) {
   check_global(warp, lane, address, bytes, alignment);
   const bool is_watched = order_of(warp) != nullptr;
-  if (is_watched) {
-    watch_lane(warp, lane, address, bytes, race::AccessKind::kWrite);
-  }
+  if (is_watched) watch_lane(warp, lane, address, bytes, race::AccessKind::kWrite);
   Overlay* const overlay = overlay_of(warp);
   if (overlay != nullptr && ordering == Ordering::kWeak) {
     overlay->write(address, from, bytes);
     return;
   }
-  if (overlay != nullptr) {
-    overlay->publish(*worker_of(warp).device().memory, address, bytes);
-  }
+  if (overlay != nullptr) overlay->publish(*worker_of(warp).device().memory, address, bytes);
   const MemoryRange range = worker_of(warp).range_of(operation_of(warp), address);
   std::memcpy(reinterpret_cast<void*>(address), from, bytes);
-  if (range.written != nullptr) {
-    std::memset(range.written + (address - range.begin), 1, bytes);
-  }
-  if (is_watched) {
-    watch_end(warp);
-  }
+  if (range.written != nullptr) std::memset(range.written + (address - range.begin), 1, bytes);
+  if (is_watched) watch_end(warp);
 }
 
 }  // namespace
@@ -143,9 +135,7 @@ void check_global(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, u
 
 SharedPlace resolve_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                            uint32_t alignment) {
-  if ((address & kWindowMask) == kSharedWindow) {
-    address &= ~kWindowMask;
-  }
+  if ((address & kWindowMask) == kSharedWindow) address &= ~kWindowMask;
   check_alignment(lane, address, alignment);
   const uint64_t rank = address >> kSharedRankShift;
   Cluster& cluster = *warp.cta->cluster;
@@ -253,9 +243,7 @@ std::byte* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t
           address);
   }
   check_global(warp, lane, address, bytes, bytes);
-  if (order_of(warp) != nullptr) {
-    watch_lane(warp, lane, address, bytes, race::AccessKind::kAtomic);
-  }
+  if (order_of(warp) != nullptr) watch_lane(warp, lane, address, bytes, race::AccessKind::kAtomic);
   if (Overlay* const overlay = overlay_of(warp)) {
     overlay->publish(*worker_of(warp).device().memory, address, bytes);
   }
@@ -273,9 +261,7 @@ std::byte* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t
 void found_unwritten(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address,
                      uint32_t bytes) {
   DeviceContext& device = worker_of(warp).device();
-  if (device.settings->uninitialized_reads == UninitializedReads::kIgnore) {
-    return;
-  }
+  if (device.settings->uninitialized_reads == UninitializedReads::kIgnore) return;
   const std::string where =
       space == AddressSpace::kShared
           ? fmt::format("shared address {:#x}", address)

@@ -32,7 +32,7 @@ enum class AddressSpace : uint8_t { kGeneric, kGlobal, kShared, kLocal, kParamet
 // before the grid completes.
 enum class Ordering : uint8_t { kWeak, kStrong };
 
-// Whether the race check still has to hear of an access to global memory.
+// Whether the race check has been told of an access to global memory.
 enum class Watched : uint8_t { kNotYet, kAlready };
 
 void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void* into,
@@ -59,8 +59,8 @@ struct SpaceAddress {
 };
 SpaceAddress resolve_generic(uint64_t address);
 
-// The memory of a CTA of the cluster behind a shared address, and the offset in it; raises where
-// the access leaves it.
+// The CTA of the cluster whose memory a shared address means, and the offset in it; raises a fault
+// where the access leaves that memory.
 struct SharedPlace {
   Cta* cta = nullptr;
   uint32_t offset = 0;
@@ -71,7 +71,7 @@ SharedPlace resolve_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t
 // Checks that [address, +bytes) lies in one allocation, and is aligned. Raises otherwise.
 void check_global(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, uint32_t alignment);
 
-// Reports a read of bytes that nobody wrote, as the settings say.
+// Reports a read of bytes that were never written, as the settings say.
 void found_unwritten(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address,
                      uint32_t bytes);
 

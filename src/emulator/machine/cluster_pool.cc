@@ -51,9 +51,7 @@ std::unique_ptr<ClusterPool::Owned> ClusterPool::make(const GridRun& grid) {
     Cta& cta = owned->ctas[rank];
     cta.rank = rank;
     cta.warps.resize(warp_count);
-    for (uint32_t i = 0; i < warp_count; ++i) {
-      cta.warps[i].index = i;
-    }
+    for (uint32_t i = 0; i < warp_count; ++i) cta.warps[i].index = i;
     owned->shared.emplace_back(grid.shared_bytes);
     owned->shared_written.emplace_back(grid.shared_bytes);
     owned->local.emplace_back(size_t{warp_count} * Limits::kWarpSize * grid.local_stride);

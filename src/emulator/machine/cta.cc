@@ -34,9 +34,7 @@ void complete_barriers(Cta& cta) {
     if (barrier.in_use && barrier.arrived >= needed) {
       resume_waiting(cta, i, result_of(barrier));
       barrier = {};
-      if (cta.cluster->order != nullptr) {
-        cta.cluster->order->reset(cta.rank, i);
-      }
+      if (cta.cluster->order != nullptr) cta.cluster->order->reset(cta.rank, i);
     }
   }
 }

@@ -65,8 +65,8 @@ struct Cluster {
   race::ClusterOrder* order = nullptr;  // null unless the race check is on
 };
 
-// Completes every named barrier of the CTA whose last thread has come (or has exited) and resumes
-// those who wait.
+// Completes every named barrier of the CTA whose last thread has arrived (or has exited) and
+// resumes the threads that wait.
 void complete_barriers(Cta& cta);
 // The same for barrier.cluster.
 void complete_cluster_barrier(Cluster& cluster);

@@ -44,15 +44,11 @@ void run_warp(Warp& warp, const Operation* code, Counters& counters) {
       }
       continue;
     }
-    if (step == Step::kReschedule) {
-      goes_on = !warp.yielded && select_group(warp);
-    }
-    // Only jumps make loops, so only they look at the time.
+    if (step == Step::kReschedule) goes_on = !warp.yielded && select_group(warp);
+    // Only jumps make loops, so only they check the slice.
     goes_on = goes_on && executed < kSlice;
   }
-  if (warp.active != 0 && executed >= kSlice) {
-    rotate(warp);
-  }
+  if (warp.active != 0 && executed >= kSlice) rotate(warp);
   counters.warp_instructions += executed;
   counters.lane_instructions += lanes;
 }
@@ -79,9 +75,7 @@ TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
       const uint64_t before = counters.warp_instructions;
       for (Cta& cta : cluster.ctas) {
         for (Warp& warp : cta.warps) {
-          if (is_done(warp)) {
-            continue;
-          }
+          if (is_done(warp)) continue;
           running = &warp;
           warp.yielded = false;
           const uint64_t start = counters.warp_instructions;
@@ -93,9 +87,7 @@ TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
         }
       }
       if (counters.warp_instructions == before) {
-        if (cluster.waits_for_grids) {
-          return finish(TurnEnd::kWaitingForGrids);
-        }
+        if (cluster.waits_for_grids) return finish(TurnEnd::kWaitingForGrids);
         result.fault = describe_deadlock(cluster);
         return finish(TurnEnd::kFault);
       }

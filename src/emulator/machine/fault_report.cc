@@ -35,9 +35,7 @@ struct Place {
 
 Place place_of(const Program& program, uint32_t pc) {
   const ptx::Instruction* const instruction = program.sources[pc];
-  if (instruction == nullptr) {
-    return {"unknown", "", 0};
-  }
+  if (instruction == nullptr) return {"unknown", "", 0};
   return {program.module->describe_location(*instruction),
           std::string(program.module->text(*instruction)), instruction->line};
 }
@@ -157,9 +155,7 @@ void report_once(Warp& warp, const LaneFault& finding) {
   const GridRun& grid = *warp.cta->cluster->grid;
   DeviceContext& device = *grid.device;
   const std::lock_guard lock(device.output);
-  if (!device.reported_reads.emplace(grid.program, warp.pc).second) {
-    return;
-  }
+  if (!device.reported_reads.emplace(grid.program, warp.pc).second) return;
   const Fault fault = describe_fault(warp, finding);
   if (device.settings->report_observation) {
     device.settings->report_observation(fault);
@@ -222,20 +218,14 @@ CudaError cuda_error(FaultKind kind) {
 
 std::string Fault::report() const {
   std::string text = fmt::format("emulated device: {}: {}\n", name_of(kind), message);
-  if (kind == FaultKind::kHostFunction) {
-    return text;
-  }
+  if (kind == FaultKind::kHostFunction) return text;
   text += fmt::format("  at {}\n", location);
   text +=
       fmt::format("  in {}, CTA {}, thread {} of grid ({}, {}, {}), block ({}, {}, {})\n", kernel,
                   triple(cta), triple(thread), grid.x, grid.y, grid.z, block.x, block.y, block.z);
   text += fmt::format("  PTX line {}: {}\n", ptx_line, instruction);
-  if (!allocation.empty()) {
-    text += fmt::format("  memory: {}\n", allocation);
-  }
-  for (const std::string& other : others) {
-    text += fmt::format("  {}\n", other);
-  }
+  if (!allocation.empty()) text += fmt::format("  memory: {}\n", allocation);
+  for (const std::string& other : others) text += fmt::format("  {}\n", other);
   return text;
 }
 

@@ -45,9 +45,7 @@ void FramePool::release(Frame* frame) {
 
 void FramePool::release_all() {
   for (const auto& owned : all_) {
-    if (owned->in_use) {
-      release(owned.get());
-    }
+    if (owned->in_use) release(owned.get());
   }
 }
 

@@ -42,9 +42,7 @@ GlobalMemory::GlobalMemory(uint64_t capacity) : capacity_(capacity) {
       next_ = begin_ + kPage;
       return;
     }
-    if (begin_ != 0) {
-      munmap(reinterpret_cast<void*>(begin_), reserved_bytes_);
-    }
+    if (begin_ != 0) munmap(reinterpret_cast<void*>(begin_), reserved_bytes_);
   }
   throw std::runtime_error(fmt::format(
       "emulated device: cannot reserve {} bytes of address space for device memory (is a limit on "
@@ -73,33 +71,23 @@ uint64_t GlobalMemory::place(uint64_t size) {
   // At least one page between allocations: an access past the end never lands in the next one.
   const uint64_t needed = round_up(size, kPage) + kPage;
   const uint64_t end = begin_ + reserved_bytes_;
-  if (end - next_ >= needed) {
-    return std::exchange(next_, next_ + needed);
-  }
+  if (end - next_ >= needed) return std::exchange(next_, next_ + needed);
   uint64_t candidate = begin_ + kPage;
   for (const auto& [address, entry] : live_) {
-    if (address < begin_ || address >= end) {
-      continue;
-    }
-    if (address >= candidate + needed) {
-      return candidate;
-    }
+    if (address < begin_ || address >= end) continue;
+    if (address >= candidate + needed) return candidate;
     candidate = address + round_up(entry.allocation.size, kPage) + kPage;
   }
   return end - candidate >= needed ? candidate : 0;
 }
 
 uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name) {
-  if (size == 0 || size > reserved_bytes_ / 2) {
-    return 0;
-  }
+  if (size == 0 || size > reserved_bytes_ / 2) return 0;
   if (counts_as_device_memory(kind) && size > capacity_ - std::min(capacity_, bytes_in_use_)) {
     return 0;
   }
   const uint64_t address = place(size);
-  if (address == 0) {
-    return 0;
-  }
+  if (address == 0) return 0;
   std::erase_if(freed_, [&](const auto& freed) {
     return freed.first < address + size && address < freed.first + freed.second.allocation.size;
   });
@@ -119,9 +107,7 @@ bool GlobalMemory::release(uint64_t address) {
   const Allocation& allocation = entry->second.allocation;
   bytes_in_use_ -= counts_as_device_memory(allocation.kind) ? allocation.size : 0;
   forget_pages(address, allocation.size);
-  if (freed_.size() >= kRememberedFrees) {
-    freed_.erase(freed_.begin());
-  }
+  if (freed_.size() >= kRememberedFrees) freed_.erase(freed_.begin());
   freed_[address] = std::move(entry->second);
   live_.erase(entry);
   ++generation_;
@@ -129,9 +115,7 @@ bool GlobalMemory::release(uint64_t address) {
 }
 
 bool GlobalMemory::register_host(uint64_t address, uint64_t size) {
-  if (size == 0 || overlaps_live(address, size)) {
-    return false;
-  }
+  if (size == 0 || overlaps_live(address, size)) return false;
   live_[address] = {{address, size, MemoryKind::kRegistered, ++serial_,
                      fmt::format("registered host memory #{}", serial_)},
                     false};
@@ -151,9 +135,7 @@ bool GlobalMemory::unregister_host(uint64_t address) {
 
 const GlobalMemory::Entry* GlobalMemory::find_in(const Entries& entries, uint64_t address) {
   auto entry = entries.upper_bound(address);
-  if (entry == entries.begin()) {
-    return nullptr;
-  }
+  if (entry == entries.begin()) return nullptr;
   --entry;
   return address - entry->first < entry->second.allocation.size ? &entry->second : nullptr;
 }
@@ -175,9 +157,7 @@ uint8_t* GlobalMemory::written_flags(uint64_t address) const {
 
 MemoryRange GlobalMemory::range_of(uint64_t address) const {
   const Entry* const entry = find_in(live_, address);
-  if (entry == nullptr) {
-    return {};
-  }
+  if (entry == nullptr) return {};
   const Allocation& allocation = entry->allocation;
   return {allocation.address, allocation.size,
           entry->tracked ? written_flags(allocation.address) : nullptr};
@@ -185,9 +165,7 @@ MemoryRange GlobalMemory::range_of(uint64_t address) const {
 
 void GlobalMemory::mark_written(uint64_t address, uint64_t size) {
   const auto* const found = find_in(live_, address);
-  if (found == nullptr || !found->tracked) {
-    return;
-  }
+  if (found == nullptr || !found->tracked) return;
   Entry& entry = live_.at(found->allocation.address);
   const uint64_t offset = address - entry.allocation.address;
   if (offset == 0 && size >= entry.allocation.size) {
@@ -229,9 +207,7 @@ std::string GlobalMemory::describe(uint64_t address) const {
     return fmt::format("byte {} of freed {}", address - entry->allocation.address,
                        emulator::describe(entry->allocation));
   }
-  if (address < kPage) {
-    return "a null pointer";
-  }
+  if (address < kPage) return "a null pointer";
   const auto after = live_.upper_bound(address);
   const uint64_t distance_after = after == live_.end() ? ~0ULL : after->first - address;
   if (after != live_.begin()) {

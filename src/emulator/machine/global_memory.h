@@ -1,10 +1,9 @@
 // The device's global memory: allocations in one reserved range of host addresses.
 //
 // A device address is the host address of its bytes. Only touched pages cost memory. Freed ranges
-// are not used again while untouched addresses remain, so that a use after free is always found.
+// are not used again while untouched addresses remain, so that a use after free is found.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -38,7 +37,7 @@ class GlobalMemory {
   const Allocation* find(uint64_t address) const;
   MemoryRange range_of(uint64_t address) const;
   void mark_written(uint64_t address, uint64_t size);
-  // Moves the knowledge which bytes have values along with a copy.
+  // After a copy: the destination's flags of written bytes become those of the source.
   void copy_written(uint64_t destination, uint64_t source, uint64_t size);
   uint64_t bytes_in_use() const { return bytes_in_use_; }
   // The range of addresses that allocations come from.
@@ -68,7 +67,7 @@ class GlobalMemory {
   uint64_t capacity_;
   uint64_t reserved_bytes_ = 0;
   uint64_t begin_ = 0;  // of the reservation
-  uint64_t flags_ = 0;  // of an equally large one with a byte for each byte
+  uint64_t flags_ = 0;  // of an equally large range with a flag for each byte
   uint64_t next_ = 0;   // first address never used
   uint64_t serial_ = 0;
   uint64_t bytes_in_use_ = 0;

@@ -42,9 +42,7 @@ bool InterleavedRunner::all_started(Ticket ticket) const {
 bool InterleavedRunner::can_start(const WorkItem& item) const {
   return std::all_of(item.dependencies.begin(), item.dependencies.end(),
                      [&](const Dependency& dependency) {
-                       if (!queue_->contains(dependency.ticket)) {
-                         return true;
-                       }
+                       if (!queue_->contains(dependency.ticket)) return true;
                        switch (dependency.kind) {
                          case DependencyKind::kProgrammatic:
                            return is_released(dependency.ticket);
@@ -64,9 +62,7 @@ bool InterleavedRunner::prerequisites_complete(const WorkItem& item, const WorkQ
 
 bool InterleavedRunner::start_ready(WorkQueue& queue) {
   for (auto item = queue.begin(); item != queue.end(); ++item) {
-    if (active_.contains(item->first) || !can_start(item->second)) {
-      continue;
-    }
+    if (active_.contains(item->first) || !can_start(item->second)) continue;
     if (item->second.grid != nullptr) {
       item->second.grid->prerequisites_complete = prerequisites_complete(item->second, queue);
       start_grid(item->first, *item->second.grid);
@@ -83,9 +79,7 @@ bool InterleavedRunner::start_ready(WorkQueue& queue) {
 void InterleavedRunner::start_grid(Ticket ticket, GridRun& grid) {
   ActiveGrid& active = active_[ticket];
   active.run = &grid;
-  if (is_adversarial()) {
-    grid.overlay = std::make_unique<Overlay>();
-  }
+  if (is_adversarial()) grid.overlay = std::make_unique<Overlay>();
   fill(active);
 }
 
@@ -101,26 +95,18 @@ void InterleavedRunner::fill(ActiveGrid& grid) {
 InterleavedRunner::ActiveGrid* InterleavedRunner::choose_grid() {
   std::vector<ActiveGrid*> candidates;
   for (auto& [ticket, grid] : active_) {
-    if (!grid.ready.empty()) {
-      candidates.push_back(&grid);
-    }
+    if (!grid.ready.empty()) candidates.push_back(&grid);
   }
-  if (candidates.empty()) {
-    return nullptr;
-  }
-  if (is_adversarial()) {
-    return candidates[random_() % candidates.size()];
-  }
-  // The youngest goes first, until it has had a turn that led nowhere for each of its clusters: it
-  // may spin until an older grid goes on.
+  if (candidates.empty()) return nullptr;
+  if (is_adversarial()) return candidates[random_() % candidates.size()];
+  // The youngest goes first, until each of its clusters has had a turn without finishing: it may
+  // spin until an older grid makes progress.
   for (auto grid = candidates.rbegin(); grid != candidates.rend(); ++grid) {
     if ((*grid)->unfinished_turns < (*grid)->ready.size()) {
       return *grid;
     }
   }
-  for (ActiveGrid* const grid : candidates) {
-    grid->unfinished_turns = 0;
-  }
+  for (ActiveGrid* const grid : candidates) grid->unfinished_turns = 0;
   return candidates.back();
 }
 
@@ -173,12 +159,8 @@ void InterleavedRunner::run_one_turn(ActiveGrid& grid, Statistics& statistics) {
 // Completes grids whose writes are due; all of them if `at_once`. Returns whether there was one.
 bool InterleavedRunner::flush_due_grids(WorkQueue& queue, bool at_once, Statistics& statistics) {
   for (auto& [ticket, grid] : active_) {
-    if (!grid.flush_at || (!at_once && *grid.flush_at > clock_)) {
-      continue;
-    }
-    if (grid.run->overlay != nullptr) {
-      grid.run->overlay->publish(*device_.memory);
-    }
+    if (!grid.flush_at || (!at_once && *grid.flush_at > clock_)) continue;
+    if (grid.run->overlay != nullptr) grid.run->overlay->publish(*device_.memory);
     ++statistics.grids;
     statistics.ctas += grid.run->launch.grid.count();
     const Ticket complete = ticket;
@@ -194,9 +176,7 @@ bool InterleavedRunner::flush_due_grids(WorkQueue& queue, bool at_once, Statisti
 // Clusters in griddepcontrol.wait go on once every prerequisite grid is complete.
 void InterleavedRunner::resume_waiting(WorkQueue& queue) {
   for (auto& [ticket, grid] : active_) {
-    if (!prerequisites_complete(queue.at(ticket), queue)) {
-      continue;
-    }
+    if (!prerequisites_complete(queue.at(ticket), queue)) continue;
     grid.run->prerequisites_complete = true;
     for (Unit& unit : grid.waiting) {
       unit.cluster->waits_for_grids = false;
@@ -219,9 +199,7 @@ std::optional<Fault> InterleavedRunner::run_until(WorkQueue& queue, Ticket ticke
   }
   queue_ = &queue;
   while (!fault_ && (ticket == 0 ? !queue.empty() : queue.contains(ticket))) {
-    if (start_ready(queue) || flush_due_grids(queue, false, statistics)) {
-      continue;
-    }
+    if (start_ready(queue) || flush_due_grids(queue, false, statistics)) continue;
     if (ActiveGrid* const grid = choose_grid()) {
       run_one_turn(*grid, statistics);
     } else {

@@ -1,5 +1,5 @@
-// What is said about a launch and the device that runs it: settings, limits, memory, kernels,
-// dependencies. The words that the machine and the device share.
+// Describes a launch and the device that runs it: settings, limits, memory, kernels, dependencies.
+// The types that the machine and the device share.
 #pragma once
 
 #include <cstdint>

@@ -19,9 +19,7 @@ bool Overlay::touches(uint64_t begin, uint64_t size) const {
 
 void Overlay::read(uint64_t address, void* into, uint32_t bytes) const {
   std::memcpy(into, reinterpret_cast<const void*>(address), bytes);
-  if (!touches(address, bytes)) {
-    return;
-  }
+  if (!touches(address, bytes)) return;
   auto* const out = static_cast<std::byte*>(into);
   for (uint32_t i = 0; i < bytes; ++i) {
     if (has(address + i)) {
@@ -36,9 +34,7 @@ void Overlay::write(uint64_t address, const void* from, uint32_t bytes) {
   for (uint32_t i = 0; i < bytes; ++i) {
     const uint64_t at = address + i;
     auto& page = pages_[at / kPageBytes];
-    if (page == nullptr) {
-      page = std::make_unique<Page>();
-    }
+    if (page == nullptr) page = std::make_unique<Page>();
     page->data[at % kPageBytes] = in[i];
     page->dirty.set(at % kPageBytes);
   }
@@ -48,11 +44,9 @@ void Overlay::publish_page(GlobalMemory& memory, uint64_t number, Page& page, ui
                            uint64_t end) {
   for (uint64_t i = first; i < end;) {
     uint64_t run = i;
-    while (run < end && page.dirty[run]) {
-      page.dirty.reset(run++);
-    }
+    while (run < end && page.dirty[run]) page.dirty.reset(run++);
     const uint64_t at = number * kPageBytes + i;
-    // The allocation may be gone: then so are the writes.
+    // The allocation may have been freed: its writes are then dropped.
     if (run > i && memory.find(at) != nullptr) {
       std::memcpy(reinterpret_cast<void*>(at), &page.data[i], run - i);
       memory.mark_written(at, run - i);
@@ -62,9 +56,7 @@ void Overlay::publish_page(GlobalMemory& memory, uint64_t number, Page& page, ui
 }
 
 void Overlay::publish(GlobalMemory& memory) {
-  for (const auto& [number, page] : pages_) {
-    publish_page(memory, number, *page, 0, kPageBytes);
-  }
+  for (const auto& [number, page] : pages_) publish_page(memory, number, *page, 0, kPageBytes);
   pages_.clear();
 }
 

@@ -27,16 +27,12 @@ ParallelRunner::~ParallelRunner() {
     shut_down_ = true;
   }
   changed_.notify_all();
-  for (std::thread& helper : helpers_) {
-    helper.join();
-  }
+  for (std::thread& helper : helpers_) helper.join();
 }
 
 void ParallelRunner::start_helpers() {
   const uint32_t wanted = thread_count(*device_.settings) - 1;
-  while (helpers_.size() < wanted) {
-    helpers_.emplace_back([this] { help(); });
-  }
+  while (helpers_.size() < wanted) helpers_.emplace_back([this] { help(); });
 }
 
 void ParallelRunner::help() {
@@ -44,9 +40,7 @@ void ParallelRunner::help() {
   std::unique_lock lock(mutex_);
   for (uint64_t seen = 0;;) {
     changed_.wait(lock, [&] { return shut_down_ || (grid_ != nullptr && job_ != seen); });
-    if (shut_down_) {
-      return;
-    }
+    if (shut_down_) return;
     seen = job_;
     take_turns(worker, lock);
   }
@@ -54,9 +48,7 @@ void ParallelRunner::help() {
 
 std::optional<Fault> ParallelRunner::run(GridRun& grid, Statistics& statistics) {
   const bool is_parallel = grid.cluster_count() > 1 && thread_count(*device_.settings) > 1;
-  if (is_parallel) {
-    start_helpers();
-  }
+  if (is_parallel) start_helpers();
   std::unique_lock lock(mutex_);
   grid_ = &grid;
   statistics_ = &statistics;

@@ -2,7 +2,7 @@
 //
 // Clusters take turns, in an order that depends on nothing but the grid: first come, first served,
 // and a cluster whose turn ends before it has finished goes to the end of the queue. A thread runs
-// the turn it has taken ahead of its time, but global atomics and other accesses that are ordered
+// the turn it has taken ahead of time, but global atomics and other accesses that are ordered
 // between CTAs wait until all earlier turns are over.
 #pragma once
 

@@ -96,8 +96,8 @@ const char* name_of(ConflictClass special) {
   return "";
 }
 
-// What a GPU may get wrong by all that is promised is an error. What one GPU was seen to do right,
-// or what cannot change a value, is a warning.
+// A conflict is an error where the documents allow a GPU to get it wrong. It is a warning where a
+// GPU was seen to get it right although nothing promises that, or where it cannot change a value.
 const char* severity_of(ConflictClass special) {
   const bool is_error = special == ConflictClass::kRace || special == ConflictClass::kAtomic ||
                         special == ConflictClass::kProxy;
@@ -106,17 +106,16 @@ const char* severity_of(ConflictClass special) {
 
 const char* sentence_for(Missing missing, bool is_host) {
   if (is_host && missing == Missing::kWait) {
-    return "a copy or fill is ordered behind the kernel only by full dependencies";
+    return "a copy or fill is ordered after the kernel only by full dependencies";
   }
   switch (missing) {
     case Missing::kWait:
-      return "the later thread is not ordered behind griddepcontrol.wait: it must execute it "
-             "first, "
-             "or pass a barrier behind a thread that has";
+      return "the later thread is not ordered after griddepcontrol.wait: it must execute it "
+             "first, or pass a barrier after a thread that has";
     case Missing::kChain:
       return "griddepcontrol.wait covers the direct prerequisites only, and a grid in between "
-             "ended "
-             "without waiting for the earlier one; that the wait covers it too is not promised";
+             "ended without waiting for the earlier one; that the wait covers it too is not "
+             "promised";
     case Missing::kDependency:
       return "no stream order, event or graph edge leads from the earlier work to the later one";
     case Missing::kGridSync:
@@ -127,7 +126,7 @@ const char* sentence_for(Missing missing, bool is_host) {
     case Missing::kCtaSync:
       return "warps of one CTA need a barrier between the two";
     case Missing::kProxyFence:
-      return "bulk copies see what ordinary stores wrote only behind fence.proxy.async";
+      return "bulk copies see what ordinary stores wrote only after fence.proxy.async";
   }
   return "";
 }
@@ -152,7 +151,7 @@ RaceCheck::RaceCheck(const GlobalMemory& memory, const Settings& settings)
       detector_(memory.reservation_begin(), memory.reservation_bytes(),
                 [this](const Conflict& conflict) { found(conflict); }) {
   constexpr uint32_t kHostSites = 3;
-  // A program of their own would give them names; here their number does.
+  // Host operations have no program; the number of the site tells which one it is.
   host_sites_ = detector_.history().add_sites(nullptr, kHostSites);
   detector_.history().site(host_sites_ + kCopyWrites).kind = AccessKind::kWrite;
   detector_.history().site(host_sites_ + kFillWrites).kind = AccessKind::kWrite;
@@ -166,12 +165,12 @@ RaceCheck::RaceCheck(const GlobalMemory& memory, const Settings& settings)
 // --- Work.
 
 void RaceCheck::submit(Ticket ticket, const std::vector<Dependency>& dependencies, GridRun* grid) {
-  std::vector<race::Dependency> behind;
-  behind.reserve(dependencies.size());
+  std::vector<race::Dependency> converted;
+  converted.reserve(dependencies.size());
   for (const Dependency& dependency : dependencies) {
-    behind.push_back(race_dependency(dependency));
+    converted.push_back(race_dependency(dependency));
   }
-  detector_.order().submit(ticket, behind, grid == nullptr ? 0 : grid->launch.memory_domain);
+  detector_.order().submit(ticket, converted, grid == nullptr ? 0 : grid->launch.memory_domain);
   last_ticket_ = ticket;
   if (grid == nullptr) return;
   items_[ticket] = {grid->kernel_name, grid->launch.block, grid->grid_in_clusters, grid->cluster};
@@ -232,7 +231,7 @@ void RaceCheck::note_host_access(const HostAccess& access) {
   detector_.end();
 }
 
-// Something else happens before the host has waited.
+// Called when something else happens before the host has waited: the accesses count after all.
 void RaceCheck::note_deferred() {
   if (deferred_.empty()) return;
   auto current =

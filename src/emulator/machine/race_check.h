@@ -1,10 +1,11 @@
 // Joins the emulated device to the race detector: tells it what work, threads and the host do, and
 // puts what it finds into words.
 //
-// Exists only while the check is on. The order it hears of is what was submitted, never how a
-// runner happened to schedule it.
+// Exists only while the check is on. The order it is told of is the one that was submitted, never
+// how a runner happened to schedule it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -33,7 +34,7 @@ class RaceCheck {
   void complete(Ticket ticket);
   std::unique_ptr<race::ClusterOrder> start_cluster(const GridRun& grid, uint64_t index);
 
-  // --- The host. Accesses outside of a submitted operation come before everything that follows.
+  // --- The host. Accesses outside of a submitted operation are ordered before all that follows.
 
   void begin_host_operation(Ticket ticket);
   void end_host_operation();
@@ -79,8 +80,9 @@ class RaceCheck {
   Ticket last_ticket_ = 0;
   Ticket host_ticket_ = 0;  // of the host operation that runs
   std::unique_ptr<race::ClusterOrder> host_order_;
-  // Accesses of a host operation that everything before it is ordered before. If the host waits
-  // for it at once, as most copies to a device are, it is as if they had never been.
+  // Accesses of a host operation that is ordered after everything before it. If the host waits for
+  // the operation at once, as it does for most copies to the device, they cannot race and are
+  // dropped.
   Ticket deferred_ticket_ = 0;
   std::vector<HostAccess> deferred_;
   std::map<Key, size_t> index_;

@@ -21,9 +21,10 @@ struct RaceSide {
   uint64_t launch = 0;  // counts the work items of the program
   std::array<uint32_t, 3> cta{};
   std::array<uint32_t, 3> thread{};
-  bool thread_known = true;  // else `thread` is the first of its warp, and any of it may be meant
-  bool waited = false;       // it was ordered behind griddepcontrol.wait
-  bool is_host = false;      // a copy or fill: no CTA, thread or place
+  // Whether `thread` is the one; else it is the first of its warp, any of which it may have been.
+  bool thread_known = true;
+  bool waited = false;            // it was ordered after griddepcontrol.wait
+  bool is_host = false;           // a copy or fill: no CTA, thread or place
   std::vector<SourceLine> lines;  // innermost first, then the calls that it is inlined at
   std::string instruction;        // PTX text
   uint32_t ptx_line = 0;

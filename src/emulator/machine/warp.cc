@@ -39,9 +39,7 @@ void make_running(Warp& warp, const Group& group) {
 void merge_into(Warp& warp, Group& chosen) {
   warp.merge_pc = kNoMerge;
   std::erase_if(warp.groups, [&](const Group& other) {
-    if (!can_run(warp, other)) {
-      return false;
-    }
+    if (!can_run(warp, other)) return false;
     if (meets(chosen, other)) {
       chosen.lanes |= other.lanes;
       return true;
@@ -74,16 +72,12 @@ void put_back(Warp& warp) {
 bool select_group(Warp& warp) {
   auto best = warp.groups.end();
   for (auto group = warp.groups.begin(); group != warp.groups.end(); ++group) {
-    if (!can_run(warp, *group)) {
-      continue;
-    }
+    if (!can_run(warp, *group)) continue;
     if (warp.hold && group->last_run == warp.clock) {
       best = group;
       break;
     }
-    if (best == warp.groups.end() || goes_before(*group, *best)) {
-      best = group;
-    }
+    if (best == warp.groups.end() || goes_before(*group, *best)) best = group;
   }
   if (best == warp.groups.end()) {
     warp.active = 0;
@@ -106,9 +100,7 @@ void rotate(Warp& warp) {
       oldest = &group;
     }
   }
-  if (oldest == nullptr) {
-    return;
-  }
+  if (oldest == nullptr) return;
   Group next = *oldest;
   next.wait = Wait::kNone;
   *oldest = warp.groups.back();
@@ -121,9 +113,7 @@ void rotate(Warp& warp) {
 
 Step jump(Warp& warp, uint32_t pc) {
   warp.pc = pc;
-  if (warp.groups.empty()) {
-    return Step::kJump;
-  }
+  if (warp.groups.empty()) return Step::kJump;
   put_back(warp);
   return Step::kReschedule;
 }
@@ -167,17 +157,13 @@ Step exit_lanes(Warp& warp, uint32_t lanes) {
   const uint32_t parity = cluster.barrier_parity != 0 ? kAllLanes : 0;
   const uint32_t counted = warp.cluster_arrived & lanes & ~(warp.cluster_parity ^ parity);
   cluster.barrier_arrived -= count_lanes(counted);
-  // Whoever waits for lanes that are no more looks again.
+  // Groups that wait for lanes which have exited check again.
   for (Group& group : warp.groups) {
-    if (group.wait == Wait::kConvergence) {
-      group.wait = Wait::kNone;
-    }
+    if (group.wait == Wait::kConvergence) group.wait = Wait::kNone;
   }
   complete_barriers(cta);
   complete_cluster_barrier(*cta.cluster);
-  if (cluster.order != nullptr && cta.live_threads == 0) {
-    cluster.order->exit_cta(cta.rank);
-  }
+  if (cluster.order != nullptr && cta.live_threads == 0) cluster.order->exit_cta(cta.rank);
   return leave_behind(warp, lanes);
 }
 
@@ -205,9 +191,7 @@ Step yield(Warp& warp) {
 
 bool gather(Warp& warp, const Operation& operation, uint32_t members, uint32_t& executing) {
   const uint32_t needed = members & warp.live;
-  if ((needed & ~executing) == 0) {
-    return true;
-  }
+  if ((needed & ~executing) == 0) return true;
   std::erase_if(warp.groups, [&](const Group& other) {
     if (other.wait != Wait::kConvergence || other.pc != warp.pc || other.frame != warp.frame) {
       return false;

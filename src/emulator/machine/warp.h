@@ -3,8 +3,8 @@
 // Lanes at the same place form a group. One group runs at a time; the others are in `groups`. Of
 // those that can run, the one deepest in calls and then lowest in the program goes first, which
 // brings diverged lanes back together without any analysis of the control flow. A group that has
-// run long while others could is put back behind them, so that a spin loop never starves the lane
-// that it waits for.
+// run long while others could is queued after them, so that a spin loop never starves the lane that
+// it waits for.
 #pragma once
 
 #include <cstddef>
@@ -83,20 +83,20 @@ struct Warp {
 
 // All active lanes go on at `pc`.
 Step jump(Warp& warp, uint32_t pc);
-// The lanes of `taken` (part of the active ones) go on at `target`, the rest behind the operation.
+// The lanes of `taken` (part of the active ones) go on at `target`, the rest after the operation.
 Step branch(Warp& warp, uint32_t taken, uint32_t target);
 // Moves some of the active lanes to another place, from where they go on later.
 void split_off(Warp& warp, uint32_t lanes, Frame* frame, uint32_t pc);
-// The active lanes that are not in `lanes` (which have been moved) go on behind the operation.
+// The active lanes that are not in `lanes` (which have been moved) go on after the operation.
 Step leave_behind(Warp& warp, uint32_t lanes);
 // The lanes leave the kernel.
 Step exit_lanes(Warp& warp, uint32_t lanes);
-// `lanes` park at the current operation until `wait` ends; the other active lanes go on behind it.
+// `lanes` park at the current operation until `wait` ends; the other active lanes go on after it.
 Step park(Warp& warp, uint32_t lanes, Wait wait, uint32_t detail = 0);
 // As park(kCondition): the operation is executed again, by the same lanes, when Cluster::epoch has
 // moved. The executor reports a deadlock when nothing is left that could move it.
 Step wait_for_change(Warp& warp, uint32_t lanes);
-// The executing lanes go on behind the operation, after other warps have had a chance to run.
+// The executing lanes go on after the operation, once other warps have had a chance to run.
 Step yield(Warp& warp);
 
 // Brings together the lanes that execute one .sync operation. `executing` grows by the lanes of

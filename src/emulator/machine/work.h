@@ -1,7 +1,6 @@
 // Submitted work, and what a runner needs to execute it.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,8 +13,8 @@
 namespace slipstream::emulator {
 
 struct WorkItem {
-  std::unique_ptr<GridRun> grid;  // or null:
-  std::function<void()> operation;
+  std::unique_ptr<GridRun> grid;    // null for a host operation
+  std::function<void()> operation;  // the host operation
   std::vector<Dependency> dependencies;
 };
 

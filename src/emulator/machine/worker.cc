@@ -22,17 +22,11 @@ void Worker::begin_turn(TurnOrder* order, uint64_t turn) {
 
 void Worker::wait_for_turn() {
   extra_cost_ += kOrderedAccessCost;
-  if (order_ == nullptr) {
-    return;
-  }
+  if (order_ == nullptr) return;
   for (int spins = 0;; ++spins) {
     const uint64_t committed = order_->committed.load(std::memory_order_acquire);
-    if (order_->stopped.load(std::memory_order_acquire)) {
-      throw TurnAbandoned{};
-    }
-    if (committed == turn_) {
-      return;
-    }
+    if (order_->stopped.load(std::memory_order_acquire)) throw TurnAbandoned{};
+    if (committed == turn_) return;
     if (spins > kSpinsBeforeSleep) {
       order_->committed.wait(committed, std::memory_order_acquire);
     } else {

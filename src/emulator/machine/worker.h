@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "emulator/machine/global_memory.h"
@@ -26,10 +27,10 @@ class Worker {
 
   DeviceContext& device() { return device_; }
 
-  // From here on, the worker runs turn `turn`; no order: it is alone.
+  // From here on, the worker runs turn `turn`. `order` is null if no other worker runs.
   void begin_turn(TurnOrder* order, uint64_t turn);
   void wait_for_turn();
-  // What the turn has cost beyond its instructions: ordered accesses are expensive, so that a
+  // What the turn has cost beyond its instructions: ordered accesses count as expensive, so that a
   // cluster that spins on one soon hands over.
   uint64_t extra_cost() const { return extra_cost_; }
   void add_cost(uint64_t cost) { extra_cost_ += cost; }

@@ -1,9 +1,9 @@
 // A decoded instruction, as the executor runs it.
 //
 // Every operand is a byte offset into the register file of the warp's current frame, where a
-// register has 32 lanes of its own width (a predicate is one 32-bit mask). Immediates, addresses of
-// symbols and special registers are splatted into the same file when a frame is made, so a handler
-// never asks what kind an operand is.
+// register has 32 lanes of the register's width (a predicate is one 32-bit mask). Immediates,
+// addresses of symbols and special registers are splatted into the same file when a frame is made,
+// so a handler never asks what kind an operand is.
 #pragma once
 
 #include <array>
@@ -20,9 +20,9 @@ inline constexpr uint32_t kAllLanes = 0xffffffffU;
 
 // What the executor does after a handler.
 enum class Step : uint8_t {
-  kNext,        // go on behind the instruction
+  kNext,        // go on after the instruction
   kJump,        // the handler has set Warp::pc for the whole group
-  kReschedule,  // the handler has split, parked or ended groups: pick one anew
+  kReschedule,  // the handler has split, parked or ended groups: choose again
 };
 
 struct Operation;

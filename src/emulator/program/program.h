@@ -1,6 +1,7 @@
 // A kernel, decoded: the operations of the kernel itself and of every function it can call.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -56,7 +57,7 @@ struct Program {
   std::unordered_map<uint64_t, const FunctionCode*> by_address;  // targets of indirect calls
   std::deque<std::vector<uint32_t>> operand_lists;  // what Operation::all_operands points to
   std::deque<CallSite> call_sites;
-  uint32_t static_shared_bytes = 0;  // of .shared variables; dynamic shared memory comes behind
+  uint32_t static_shared_bytes = 0;  // of .shared variables; dynamic shared memory follows
   uint32_t shared_alignment = 16;    // of the start of dynamic shared memory
   uint32_t local_bytes = 0;          // per thread, for one activation of each function
   bool has_recursion = false;        // or indirect calls: local memory gets a deep stack

@@ -70,43 +70,29 @@ constexpr std::array kRows = {
 std::optional<SpecialRegister> find_special_register(std::string_view name) {
   static const auto kByName = [] {
     std::unordered_map<std::string_view, SpecialRegister> by_name;
-    for (const Row& row : kRows) {
-      by_name[row.name] = row.special;
-    }
+    for (const Row& row : kRows) by_name[row.name] = row.special;
     return by_name;
   }();
   const auto found = kByName.find(name);
-  if (found != kByName.end()) {
-    return found->second;
-  }
+  if (found != kByName.end()) return found->second;
   return name.starts_with("%envreg") ? std::optional(SpecialRegister::kEnvReg) : std::nullopt;
 }
 
 ptx::Type type_of(SpecialRegister special) {
-  if (special == SpecialRegister::kIsExplicitCluster) {
-    return ptx::Type::kPred;
-  }
-  if (special == SpecialRegister::kLocalBase) {
-    return ptx::Type::kU64;
-  }
+  if (special == SpecialRegister::kIsExplicitCluster) return ptx::Type::kPred;
+  if (special == SpecialRegister::kLocalBase) return ptx::Type::kU64;
   for (const Row& row : kRows) {
-    if (row.special == special) {
-      return row.wide ? ptx::Type::kU64 : ptx::Type::kU32;
-    }
+    if (row.special == special) return row.wide ? ptx::Type::kU64 : ptx::Type::kU32;
   }
   return ptx::Type::kU32;
 }
 
 bool is_volatile(SpecialRegister special) { return special >= SpecialRegister::kClock; }
 
-std::string special_register_names() {
-  std::string text;
-  for (const Row& row : kRows) {
-    text += text.empty() ? "`" : ", `";
-    text += row.name;
-    text += '`';
-  }
-  return text + ", other `%envreg<n>` (always 0)";
+std::vector<std::string_view> special_register_names() {
+  std::vector<std::string_view> names;
+  for (const Row& row : kRows) names.push_back(row.name);
+  return names;
 }
 
 }  // namespace slipstream::emulator

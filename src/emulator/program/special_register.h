@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
+#include <vector>
 
 #include "code/ptx/module.h"
 
@@ -52,9 +52,10 @@ enum class SpecialRegister : uint8_t {
   kDynamicSharedSize,
   kTotalSharedSize,
   kReservedSharedOffsetBegin,
-  kEnvRegWorkspaceHigh,  // %envreg1, and
-  kEnvRegWorkspaceLow,   // %envreg2: where blocks of a cooperative grid meet
-  kEnvReg,               // the others
+  // %envreg1 and %envreg2: the address where the CTAs of a cooperative grid meet.
+  kEnvRegWorkspaceHigh,
+  kEnvRegWorkspaceLow,
+  kEnvReg,     // the others
   kLocalBase,  // not PTX: where the function's local variables start in the thread's memory
   // Read anew by each instruction:
   kClock,
@@ -71,6 +72,7 @@ std::optional<SpecialRegister> find_special_register(std::string_view name);
 ptx::Type type_of(SpecialRegister special);
 // Changes while a warp runs, so it cannot be splatted once.
 bool is_volatile(SpecialRegister special);
-std::string special_register_names();  // for the support matrix
+// For the support matrix. Without %envreg3 and up, which have no names here and hold 0.
+std::vector<std::string_view> special_register_names();
 
 }  // namespace slipstream::emulator

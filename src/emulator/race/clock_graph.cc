@@ -7,7 +7,7 @@
 namespace slipstream::emulator::race {
 namespace {
 
-// Answers kept. Few clocks are asked at a time: those of the warps that run.
+// How many answers are kept. Only the clocks of the warps that run are asked, which are few.
 constexpr size_t kMaxKept = 256;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What a thread has learnt of other clusters by release and acquire: vector clocks that are never
+// What a thread has learned of other clusters by release and acquire: vector clocks that are never
 // copied.
 //
 // A clock is a node that knows one cluster up to some time of each of its warps, a set of complete

@@ -1,11 +1,12 @@
 // The order between the threads of one cluster, and what they know of the rest.
 //
 // The unit is the warp: its lanes count as one thread, except that each lane has waited for
-// prerequisite grids or not. A warp's time moves on when others may have learnt of what it did; for
-// every warp of the cluster it knows a time up to which it is ordered behind it.
+// prerequisite grids or not. The time of a warp advances when others may have learned what it did;
+// for every warp of the cluster it knows the time up to which it is ordered after that warp.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -33,10 +34,11 @@ class ClusterOrder {
   void wait_for_grids(uint32_t warp, uint32_t lanes);
   void trigger(uint32_t warp, uint32_t lanes);
   void exit_cta(uint32_t cta);
-  // bar.warp.sync: what one lane of `members` has waited for, all have.
+  // bar.warp.sync: what one lane of `members` has waited for counts for all of them.
   void synchronize_lanes(uint32_t warp, uint32_t members);
 
-  // Named barriers of a CTA. Lanes arrive; when the barrier completes, those who wait leave it.
+  // Named barriers of a CTA. Lanes arrive; when the barrier completes, the lanes that wait leave
+  // it.
   void arrive(uint32_t warp, uint32_t lanes, uint32_t barrier);
   void leave(uint32_t warp, uint32_t lanes, uint32_t barrier);
   void reset(uint32_t cta, uint32_t barrier);
@@ -61,7 +63,7 @@ class ClusterOrder {
   // --- Questions.
 
   SegmentId segment(uint32_t warp);
-  // Whether the lane is ordered behind that segment.
+  // Whether the lane is ordered after that segment.
   bool is_behind(uint32_t warp, uint32_t lane, const Segment& earlier);
   // Whether all of the lanes know the item to be complete.
   bool know_complete(uint32_t warp, uint32_t lanes, Ticket ticket);
@@ -71,14 +73,14 @@ class ClusterOrder {
  private:
   struct WarpOrder {
     uint32_t time = 1;
-    SegmentId segment = 0;  // 0: has accessed nothing since its time moved on
+    SegmentId segment = 0;  // 0: has accessed nothing since its time advanced
     uint32_t waited_lanes = 0;
     ClockId remote = 0;         // knowledge of other clusters
-    ClockId observed = 0;       // seen by relaxed reads: counts behind the next fence
+    ClockId observed = 0;       // seen by relaxed reads: counts after the next fence
     Clocks fenced{};            // known at the last fence
-    bool fenced_proxy = false;  // since it last learnt of others
+    bool fenced_proxy = false;  // since it last learned of others
   };
-  // What those who arrived at a barrier knew.
+  // What the lanes that arrived at a barrier knew.
   struct Gathered {
     std::vector<uint32_t> times;
     ClockId remote = 0;

@@ -21,7 +21,7 @@ enum class ConflictClass : uint8_t {
 
 // The promise that would have ordered the two.
 enum class Missing : uint8_t {
-  kWait,         // the second grid's thread is not behind griddepcontrol.wait
+  kWait,         // the second grid's thread is not ordered after griddepcontrol.wait
   kChain,        // it is, but a grid between the two never waited
   kDependency,   // streams, events or graph edges between the two work items
   kGridSync,     // release and acquire between clusters of one grid
@@ -38,7 +38,7 @@ struct Accessor {
   uint32_t warp = 0;     // in the CTA
   uint32_t lane = 0;
   bool lane_known = true;  // else some lane of the warp
-  bool waited = false;     // had executed, or was ordered behind, griddepcontrol.wait
+  bool waited = false;     // had executed griddepcontrol.wait, or was ordered after it
 };
 
 struct Conflict {

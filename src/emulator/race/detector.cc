@@ -92,7 +92,7 @@ void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uin
   }
 }
 
-// Checks each cell. Of cells that say the same the first speaks for all, if it is ordered.
+// Checks each cell. Of cells with the same content only the first is checked, if it is ordered.
 void Detector::check_cells(const Cell* cells, uint64_t address, uint32_t count, uint32_t lane,
                            uint32_t lane_shift, Check check) {
   if (largest(cells, count) < floor_) return;
@@ -111,7 +111,7 @@ void Detector::read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t l
     for (uint32_t i = 0; i < count; ++i) reads[i] = mine_at(i);
     return;
   }
-  // What becomes of one cell becomes of all that hold the same access or set.
+  // All cells that hold the same access or set change in the same way.
   for (uint32_t i = 0; i < count;) {
     if (is_split(reads[i])) {
       add_read(reads[i], mine_at(i));
@@ -250,12 +250,12 @@ bool Detector::check_reads(Cell cell, uint64_t address, uint32_t bytes, uint32_t
       break;
     }
     const ReadSet& set = sets_[rest & kIndexMask];
-    const bool grid_is_behind = set.ticket != now_.cluster->ticket() &&
-                                now_.cluster->know_complete(now_.warp, 1U << lane, set.ticket);
-    if (!grid_is_behind && check_one(set.newest, false, Lane::kUnknown, address, bytes, lane)) {
+    const bool grid_is_earlier = set.ticket != now_.cluster->ticket() &&
+                                 now_.cluster->know_complete(now_.warp, 1U << lane, set.ticket);
+    if (!grid_is_earlier && check_one(set.newest, false, Lane::kUnknown, address, bytes, lane)) {
       return true;
     }
-    rest = grid_is_behind ? set.other_grid : set.rest;
+    rest = grid_is_earlier ? set.other_grid : set.rest;
   }
   keep_verdict(cell);
   return false;
@@ -288,7 +288,7 @@ Cell Detector::make_set(Cell rest, Cell newest) {
   return kSetTag | sets_.add(set);
 }
 
-// What a cell becomes that the current access reads: reads that it is ordered behind need not be
+// The new value of a cell that the current access reads. Reads that it is ordered after need not be
 // remembered, nor does a second one of the same segment.
 Cell Detector::with_read(Cell cell, Cell mine) {
   if (is_stale(cell)) return mine;
@@ -303,7 +303,7 @@ Cell Detector::with_read(Cell cell, Cell mine) {
   return now_.set_after == 0 ? mine : now_.set_after;
 }
 
-// The set with the current read; 0 if that is all that is left of it.
+// The set with the current read added; 0 if only that read would be left in it.
 Cell Detector::change_set(Cell cell, Cell mine) {
   if (is_set(cell)) {
     const ReadSet& set = sets_[cell & kIndexMask];
@@ -410,7 +410,7 @@ void Detector::report(Cell earlier, bool is_write, Lane known, uint64_t address,
   held_back_.push_back(held);
 }
 
-// The store is done: now it shows whether it changed anything.
+// Called when the store is done and it can be seen whether it changed anything.
 void Detector::judge_stores() {
   for (Held& held : held_back_) {
     const auto* const now = reinterpret_cast<const void*>(held.conflict.address);
@@ -433,10 +433,10 @@ bool Detector::host_waited(Ticket ticket) {
   return true;
 }
 
-// Without points where the host waits for everything, history would grow for ever. What the current
-// work knows to be complete from its start is of interest only to work of other streams that is
-// submitted later. If that is not enough, the numbers start again, and what came before is not
-// compared with what follows.
+// Without points where the host waits for everything, the history would grow without end. What the
+// current work knows to be complete from its start is of interest only to work of other streams
+// that is submitted later. If that is not enough, the numbers start again, and what came before is
+// not compared with what follows.
 void Detector::keep_history_small() {
   if (history().size() >= trim_above_) {
     history().forget_known(now_.cluster->work().at_start);

@@ -42,7 +42,7 @@ class Detector {
     if (!held_back_.empty()) judge_stores();
   }
 
-  // The memory is gone: what happened to it does not matter any more.
+  // The memory was freed: earlier accesses to it do not matter any more.
   void forget(uint64_t address, uint64_t size) { shadow_.clear(address, size); }
   // Call where the host has waited for the item.
   // Returns whether everything so far is now ordered before whatever comes.
@@ -52,12 +52,12 @@ class Detector {
   struct ReadSet {
     Cell rest = 0;        // the set without `newest`
     Cell newest = 0;      // its lane is that of the first cell it was made for
-    Cell other_grid = 0;  // the part of `rest` behind all reads by the grid of `newest`
+    Cell other_grid = 0;  // what is left of `rest` past all reads by the grid of `newest`
     Ticket ticket = 0;    // of `newest`
     uint32_t count = 1;   // reads by that grid
   };
-  // Of the reads of one cell by one grid this many are kept. Work that is ordered behind the whole
-  // grid is behind the others too.
+  // Of the reads of one cell by one grid this many are kept. Work that is ordered after the whole
+  // grid is ordered after the others too.
   static constexpr uint32_t kMaxReadsOfAGrid = 8;
   struct Verdict {
     Cell cell = 0;

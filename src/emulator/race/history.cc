@@ -34,7 +34,8 @@ void History::forget_known(const TicketSet& known) {
   AccessId floor = accesses_.begin();
   while (floor < accesses_.end() && known.contains(ticket_of(accesses_[floor]))) ++floor;
   accesses_.forget_below(floor);
-  // What stays may be of older segments and clusters; and clusters that run have neither yet.
+  // The accesses that stay may belong to older segments and clusters, and clusters that run may
+  // have neither yet.
   SegmentId first_segment = segments_.end();
   for (AccessId id = floor; id < accesses_.end(); ++id) {
     first_segment = std::min(first_segment, accesses_[id].segment);

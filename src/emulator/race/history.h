@@ -3,10 +3,11 @@
 // A site is an instruction of a program, or a kind of host operation. A segment is what a warp does
 // between two points where others may learn of it. An access is a site in a segment: however often
 // a loop runs through it, it is one number. Numbers count up; those below a floor are forgotten,
-// because everything that still comes is ordered behind them.
+// because everything that still comes is ordered after them.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <vector>

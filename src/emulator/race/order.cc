@@ -71,7 +71,7 @@ void Order::strong_read(ClusterOrder& cluster, uint32_t warp, uint64_t address, 
 void Order::strong_write(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool releases,
                          bool is_atomic) {
   const ClockId clock = cluster.published(warp, releases);
-  // An atomic keeps alive what earlier writes released: it may be their value that is passed on.
+  // An atomic keeps what earlier writes released: it may pass their value on.
   ClockId& published = published_[address];
   published = is_atomic ? clocks_.join(published, clock) : clock;
   if (published == 0) published_.erase(address);

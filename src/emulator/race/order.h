@@ -1,9 +1,10 @@
 // The happens-before order of everything that a device does: the class that all others ask.
 //
 // It is told what threads, grids and the host do, in any order that a device may do it in, and says
-// whether one access is ordered behind another by what CUDA and PTX promise.
+// whether one access is ordered after another by what CUDA and PTX promise.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -26,7 +27,7 @@ class Order {
   void start(Ticket ticket);
   void complete(Ticket ticket);
   // The host has seen the item complete. Returns whether everything that has touched memory so far
-  // is now behind whatever comes.
+  // is now ordered before whatever comes.
   bool host_waited(Ticket ticket);
   // A host query may take the item as complete only if the host knows it.
   [[nodiscard]] bool host_knows(Ticket ticket) const { return works_.host_knows(ticket); }
@@ -47,8 +48,8 @@ class Order {
   void strong_write(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool releases,
                     bool is_atomic);
 
-  // fence.proxy.async, and whether an asynchronous access still needs one to see what a segment
-  // wrote that it is ordered behind.
+  // fence.proxy.async, and whether an asynchronous access still needs one to see what an earlier
+  // segment wrote, although it is ordered after that segment.
   void fence_proxy(ClusterOrder& cluster, uint32_t warp);
   [[nodiscard]] bool needs_proxy_fence(const ClusterOrder& cluster, uint32_t warp,
                                        const Segment& earlier) const;
@@ -67,7 +68,7 @@ class Order {
   std::unordered_map<uint64_t, ClockId> published_;  // by address, through strong writes
   // What proxy fences cover, by cluster, for each of its warps.
   std::unordered_map<ClusterId, std::vector<uint32_t>> proxy_fenced_;
-  std::unordered_set<Ticket> unseen_;  // have touched memory, unknown to the host
+  std::unordered_set<Ticket> unseen_;  // have touched memory; the host does not know them complete
 };
 
 }  // namespace slipstream::emulator::race

@@ -60,7 +60,7 @@ void ShadowMemory::clear(uint64_t address, uint64_t size) {
   const uint64_t end = std::min(first + size, size_);
   for (Cell* const cells : {writes_, reads_}) {
     for (uint64_t i = first / kCellBytes; i < (end + kCellBytes - 1) / kCellBytes; ++i) {
-      // Whole pages at once: memory nobody touched is not made by looking at it.
+      // Whole pages at once, so that clearing untouched memory does not allocate it.
       const uint64_t byte = i * sizeof(Cell);
       if (byte % kPage == 0 && end - byte >= kPage) {
         const uint64_t pages = (end - byte) / kPage * kPage;

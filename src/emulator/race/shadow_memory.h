@@ -6,7 +6,6 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -36,15 +35,15 @@ class ShadowMemory {
   ShadowMemory& operator=(const ShadowMemory&) = delete;
 
   [[nodiscard]] bool covers(uint64_t address) const { return address - begin_ < size_; }
-  // The cells of the four bytes around an address, and of those behind.
+  // The cells of the four bytes around an address, followed by those of the next bytes.
   Cell* writes(uint64_t address) { return writes_ + (address - begin_) / kCellBytes; }
   Cell* reads(uint64_t address) { return reads_ + (address - begin_) / kCellBytes; }
 
-  // Four cells for a cell, all as it was, and back.
+  // Splits a cell into four with the same content, one for each byte.
   using Bytes = std::array<Cell, kCellBytes>;
   Bytes& split(Cell& cell);
   Bytes& bytes_of(Cell cell) { return splits_[cell & kIndexMask]; }
-  // Makes it a cell without cells of its own again.
+  // Makes it one cell again.
   void join(Cell& cell, Cell value);
 
   // Forgets a range, or everything.

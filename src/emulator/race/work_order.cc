@@ -29,7 +29,7 @@ Work& WorkOrder::submit(Ticket ticket, const std::vector<Dependency>& dependenci
   work->ticket = ticket;
   work->at_start = host_knows_;
   for (const Dependency& dependency : dependencies) {
-    // An item that is gone is among what the host knows.
+    // An item that is no longer here is known to the host to be complete.
     auto prerequisite = find(dependency.ticket);
     if (prerequisite == nullptr) continue;
     work->ancestors.insert(dependency.ticket);
@@ -46,9 +46,7 @@ std::shared_ptr<Work> WorkOrder::find(Ticket ticket) const {
 
 void WorkOrder::start(Work& work) {
   if (std::exchange(work.started, true)) return;
-  for (const Work::Link& link : work.links) {
-    add_before_start(*link.work, link.kind, work.at_start);
-  }
+  for (const Work::Link& link : work.links) add_before_start(*link.work, link.kind, work.at_start);
 }
 
 void WorkOrder::settle_wait(Work& work) {
@@ -62,7 +60,7 @@ void WorkOrder::settle_wait(Work& work) {
 
 void WorkOrder::complete(Work& work) {
   settle_wait(work);
-  work.links.clear();  // chains of launches would otherwise live for ever
+  work.links.clear();  // otherwise a chain of launches would never be freed
 }
 
 void WorkOrder::host_waited(Ticket ticket) {

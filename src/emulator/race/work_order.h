@@ -2,8 +2,8 @@
 // items: grids, copies, fills.
 //
 // An item knows others to be complete, with all their writes visible: some from its start, more
-// behind a griddepcontrol.wait, and its own completion tells those who wait for it what it knew.
-// None of this asks when anything ran.
+// after a griddepcontrol.wait, and its completion passes what it knew to those that wait for it.
+// None of this depends on when anything ran.
 #pragma once
 
 #include <array>
@@ -52,7 +52,7 @@ struct Work {
   bool started = false;        // at_start is final
   bool can_wait = false;       // after_wait is final
   bool waited = false;         // some thread has executed griddepcontrol.wait
-  bool released_late = false;  // some CTA triggered or exited behind its wait
+  bool released_late = false;  // some CTA triggered or exited after its wait
   // What CTAs handed over by a fence before their first trigger, by the fence's scope. A fence at
   // gpu scope reaches no launch of another memory synchronization domain.
   Clocks published;
@@ -64,14 +64,14 @@ struct Work {
 
 class WorkOrder {
  public:
-  // An item that the host submits, behind everything that the host has waited for.
+  // An item that the host submits, ordered after everything that the host has waited for.
   Work& submit(Ticket ticket, const std::vector<Dependency>& dependencies);
   // Null for an item that is complete and that the host has waited for.
   [[nodiscard]] std::shared_ptr<Work> find(Ticket ticket) const;
 
   // Its dependencies allow the item to start: what it knows from its start is settled.
   static void start(Work& work);
-  // Its prerequisites are complete: what its threads know behind a wait is settled.
+  // Its prerequisites are complete: what its threads know after a wait is settled.
   static void settle_wait(Work& work);
   static void complete(Work& work);
 

@@ -32,7 +32,7 @@ void release(const std::shared_ptr<Capture>& capture) {
   std::erase(active_captures(), capture);
 }
 
-// A programmatic launch gets programmatic edges from all kernels that it is directly behind, also
+// A programmatic launch gets programmatic edges from all kernels that directly precede it, also
 // where branches join; from anything else the order is full. (What an H200's driver does.)
 void make_programmatic(std::vector<NodeDependency>& dependencies) {
   for (NodeDependency& dependency : dependencies) {
@@ -43,7 +43,7 @@ void make_programmatic(std::vector<NodeDependency>& dependencies) {
   }
 }
 
-// Only kernels can be released before the node in front of them is complete.
+// Only kernels can start before the node that they depend on is complete.
 void make_full(std::vector<NodeDependency>& dependencies) {
   for (NodeDependency& dependency : dependencies) dependency.edge = kDefaultEdge;
 }
@@ -58,7 +58,7 @@ void capture_event(Stream& stream, const std::shared_ptr<Event>& event, GraphNod
   event->captured = {dependency};
 }
 
-// Nodes that the last node of the origin stream is behind.
+// Nodes that the last node of the origin stream depends on.
 std::set<const GraphNode*> joined_nodes(const std::vector<NodeDependency>& tail) {
   std::set<const GraphNode*> seen;
   std::vector<const GraphNode*> open;

@@ -18,7 +18,7 @@ namespace {
 
 uint64_t address_of(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
 
-// Bytes from the first to behind the last one that rows and planes cover.
+// Bytes from the first to the end of the last one that rows and planes cover.
 uint64_t extent(uint64_t width, uint64_t height, uint64_t depth, uint64_t pitch, uint64_t plane) {
   return plane * (depth - 1) + pitch * (height - 1) + width;
 }

@@ -1,7 +1,8 @@
 // Errors inside the runtime, and how an exported function turns them into a cudaError_t.
 //
-// Code behind the exported functions throws ApiError and returns values; api() around each exported
-// function takes the lock, answers a sticky error, catches, and keeps the last error of the thread.
+// The code that exported functions call throws ApiError and returns values; api() around each
+// exported function takes the lock, returns a sticky error at once, catches, and keeps the last
+// error of the thread.
 #pragma once
 
 #include <driver_types.h>
@@ -80,8 +81,8 @@ cudaError_t api(const char* function, Action&& action) noexcept {
   return code;
 }
 
-// The same for a function that a broken device still answers: registration, clean-up, plain
-// questions.
+// The same for a function that still works after a fault has ruined the device: registration,
+// clean-up, plain questions.
 template <class Action>
 cudaError_t api_always(const char* function, Action&& action) noexcept {
   const std::scoped_lock lock(api_lock());

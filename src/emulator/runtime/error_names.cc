@@ -1,5 +1,5 @@
-// Names and texts of the error codes. Codes that the emulator itself raises have a text of their
-// own; for the others the name, split into words, says enough.
+// Names and texts of the error codes. Codes that the emulator itself raises have a separate text;
+// for the others the name, split into words, says enough.
 #include <array>
 #include <cctype>
 #include <map>

@@ -42,7 +42,7 @@ class Events {
 
 Events& events();
 
-// Puts a time stamp behind `dependencies` and makes it the event's point.
+// Puts a time stamp after `dependencies` and makes it the event's point.
 Ticket record_event(Event& event, const std::vector<Dependency>& dependencies);
 
 }  // namespace slipstream::emulator::runtime

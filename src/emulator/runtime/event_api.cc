@@ -25,11 +25,11 @@ void record(cudaEvent_t handle, cudaStream_t stream, unsigned int flags) {
   }
 }
 
-// Both waiting and asking run the work in front of the event.
+// Both waiting and asking run the work before the event.
 void reach(Event& event) {
   if (event.capture != nullptr) {
     require(event.capture->ended, cudaErrorCapturedEvent);
-    require(false, cudaErrorInvalidValue);  // what an H200 answers once the capture is over
+    require(false, cudaErrorInvalidValue);  // what an H200 returns once the capture is over
   }
   if (event.ticket == 0) return;
   run_until(event.ticket);

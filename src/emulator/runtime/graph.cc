@@ -102,7 +102,7 @@ std::shared_ptr<Graph> Graph::clone() const {
 std::vector<GraphNode*> Graph::ordered() const {
   std::vector<GraphNode*> order;
   std::set<const GraphNode*> placed;
-  // Nodes are mostly added behind those they depend on, so one pass is the usual case.
+  // Nodes are mostly added after those they depend on, so one pass is the usual case.
   while (order.size() < nodes.size()) {
     const size_t before = order.size();
     for (const auto& node : nodes) {
@@ -182,18 +182,18 @@ GraphNode& GraphExec::node_for(const GraphNode& node) const {
 
 Ticket submit_graph(const Graph& graph, const std::vector<Dependency>& dependencies) {
   std::unordered_map<const GraphNode*, Ticket> tickets;
-  // A node that only has programmatic edges behind it may outlive its dependents, so all are
+  // A node whose outgoing edges are all programmatic may outlive its dependents, so all nodes are
   // joined.
   std::vector<Dependency> all = dependencies;
   for (const GraphNode* node : graph.ordered()) {
-    std::vector<Dependency> behind;
+    std::vector<Dependency> before;
     for (const NodeDependency& dependency : node->dependencies) {
-      behind.push_back({tickets.at(dependency.node), dependency_kind(dependency.edge)});
+      before.push_back({tickets.at(dependency.node), dependency_kind(dependency.edge)});
     }
-    if (behind.empty()) behind = dependencies;
+    if (before.empty()) before = dependencies;
     const Operation& operation = node->operation;
     tickets[node] = submit_operation(node->enabled ? operation : Operation(EmptyOperation{}),
-                                     std::move(behind));
+                                     std::move(before));
     all.push_back({tickets[node]});
   }
   return submit_operation(EmptyOperation{}, std::move(all));

@@ -3,7 +3,6 @@
 
 #include <driver_types.h>
 
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -40,7 +39,7 @@ struct Graph : std::enable_shared_from_this<Graph> {
   void add_edge(GraphNode& to, NodeDependency dependency);
   void remove(GraphNode& node);
   [[nodiscard]] std::shared_ptr<Graph> clone() const;
-  // Every node behind those it depends on. Throws ApiError cudaErrorInvalidValue where the edges
+  // Every node after those it depends on. Throws ApiError cudaErrorInvalidValue where the edges
   // form a circle.
   [[nodiscard]] std::vector<GraphNode*> ordered() const;
 };
@@ -92,7 +91,7 @@ DependencyKind dependency_kind(const cudaGraphEdgeData& edge);
 [[nodiscard]] bool is_default(const cudaGraphEdgeData& edge);
 inline constexpr cudaGraphEdgeData kDefaultEdge{};
 
-// Submits every node of `graph` behind `dependencies`; the ticket returned completes with the last
+// Submits every node of `graph`, after `dependencies`; the ticket returned completes with the last
 // of them.
 Ticket submit_graph(const Graph& graph, const std::vector<Dependency>& dependencies);
 

@@ -1,4 +1,4 @@
-// Between the structures of the graph functions and operations.
+// Converts between the structures of the graph functions and operations.
 #pragma once
 
 #include <driver_types.h>
@@ -28,7 +28,7 @@ cudaMemsetParams fill_parameters(const FillOperation& operation);
 cudaMemcpy3DParms copy_parameters(const CopyOperation& operation);
 HostOperation host_operation(const cudaHostNodeParams& parameters);
 // From the form that names the type in a field. Throws ApiError cudaErrorNotSupported for a type
-// that is none here.
+// that is not supported.
 Operation node_operation(const cudaGraphNodeParams& parameters);
 
 // The operation of `node`, which must be of that type. Throws ApiError cudaErrorInvalidValue

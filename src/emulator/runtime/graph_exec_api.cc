@@ -43,9 +43,9 @@ void launch(GraphExec& exec, Stream& stream) {
   }
   forbid_implicit_dependency(stream);
   streams().join_default_stream(stream);
-  std::vector<slipstream::emulator::Dependency> behind = stream.tail;
-  if (exec.last_launch != 0) behind.push_back({exec.last_launch});
-  exec.last_launch = submit_graph(*exec.graph, behind);
+  std::vector<slipstream::emulator::Dependency> before = stream.tail;
+  if (exec.last_launch != 0) before.push_back({exec.last_launch});
+  exec.last_launch = submit_graph(*exec.graph, before);
   streams().advance(stream, exec.last_launch);
 }
 

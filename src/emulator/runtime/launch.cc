@@ -34,7 +34,7 @@ std::shared_ptr<Event> event_for_launch(cudaEvent_t handle) {
   return event.shared_from_this();
 }
 
-// Attributes that a launch may carry and that ask nothing of the emulated device but to be kept.
+// Attributes that a launch may carry and that the emulated device only has to keep.
 constexpr std::array kHints = {
     cudaLaunchAttributeAccessPolicyWindow,
     cudaLaunchAttributeClusterSchedulingPolicyPreference,

@@ -1,7 +1,7 @@
 // Memory pools and stream-ordered allocation.
 //
-// Memory is real from the moment of the call; freeing it takes its place in the stream. Using
-// memory behind its free in stream order is then a use after free that the device reports.
+// Memory exists from the moment of the call and is freed in stream order. Work that follows in the
+// stream and uses it is then a use after free, which the device reports.
 #pragma once
 
 #include <driver_types.h>

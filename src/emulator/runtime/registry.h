@@ -57,8 +57,7 @@ class Registry {
                          uint64_t size, bool constant);
 
   // The kernel that `handle` means: the address of the host's stub, or a handle that was given out.
-  // Throws ApiError cudaErrorInvalidDeviceFunction for anything else.
-  // `otherwise` is the error where the handle is no kernel.
+  // Throws ApiError `otherwise` for anything else.
   Function& function(const void* handle, cudaError_t otherwise = cudaErrorInvalidDeviceFunction);
   // Throws ApiError cudaErrorInvalidSymbol where `symbol` is no registered variable.
   Variable& variable(const void* symbol);

@@ -60,7 +60,8 @@ emulator::Settings machine_settings() {
   result.schedule = machine_schedule(settings().schedule);
   result.report_observation = [](const Fault& fault) { write_report(fault.report()); };
   result.check_races = !settings().race_file.empty();
-  // At once, too: a program that is killed would say nothing at its end.
+  // Each finding is also written at once, because a program that is killed writes nothing at its
+  // end.
   result.report_race = [](const RaceFinding& finding) {
     write_race_findings(settings().race_file, {finding}, 0);
   };

@@ -115,10 +115,10 @@ void Streams::join_default_stream(Stream& stream) {
 void Streams::advance(Stream& stream, Ticket ticket) {
   stream.tail.clear();
   stream.last_kernel = 0;
-  advance_beside(stream, ticket);
+  advance_overlapping(stream, ticket);
 }
 
-void Streams::advance_beside(Stream& stream, Ticket ticket) {
+void Streams::advance_overlapping(Stream& stream, Ticket ticket) {
   stream.tail.push_back({ticket, DependencyKind::kFull});
   stream.sequence = next_sequence_++;
 }

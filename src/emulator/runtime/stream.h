@@ -29,8 +29,8 @@ struct Stream {
   bool is_legacy_default = false;
   std::map<cudaLaunchAttributeID, cudaLaunchAttributeValue> attributes;
 
-  // Work that the next operation waits for. All of it, unless that is a kernel launched with
-  // programmatic stream serialization right behind `last_kernel`.
+  // The next operation waits for all of this work, unless it is a kernel launched with programmatic
+  // stream serialization right after `last_kernel`.
   std::vector<Dependency> tail;
   Ticket last_kernel = 0;  // 0: the last operation was none
   uint64_t sequence = 0;   // of the last operation, over all streams
@@ -73,9 +73,9 @@ class Streams {
   void join_default_stream(Stream& stream);
   // Makes `ticket` the last operation of the stream.
   void advance(Stream& stream, Ticket ticket);
-  // The same for work that started beside its predecessor: both are waited for.
-  void advance_beside(Stream& stream, Ticket ticket);
-  // Notes that the stream's order changed without an operation of its own (it waits for an event).
+  // The same for work that may overlap its predecessor: both are waited for.
+  void advance_overlapping(Stream& stream, Ticket ticket);
+  // Notes that the stream's order changed without a new operation (it waits for an event).
   void touch(Stream& stream) { stream.sequence = next_sequence_++; }
 
   // Waits for the stream, as a host call does.

@@ -107,13 +107,13 @@ void fire(Event* event, Ticket kernel, DependencyKind kind) {
 }
 
 Ticket enqueue_kernel(Stream& stream, const KernelOperation& operation) {
-  // The launch that may overlap is one right behind another kernel of the same stream.
-  const bool beside = operation.programmatic_serialization() && stream.last_kernel != 0;
+  // The launch that may overlap is one right after another kernel of the same stream.
+  const bool overlaps = operation.programmatic_serialization() && stream.last_kernel != 0;
   Dependencies dependencies = stream.tail;
-  if (beside) dependencies = {{stream.last_kernel, DependencyKind::kProgrammatic}};
+  if (overlaps) dependencies = {{stream.last_kernel, DependencyKind::kProgrammatic}};
   const Ticket ticket = submit(operation, std::move(dependencies));
-  if (beside) {
-    streams().advance_beside(stream, ticket);
+  if (overlaps) {
+    streams().advance_overlapping(stream, ticket);
   } else {
     streams().advance(stream, ticket);
   }
@@ -135,8 +135,8 @@ void enqueue_wait(Stream& stream, const Event& event) {
   streams().touch(stream);
 }
 
-// A kernel behind a recorded event may start beside the kernel before it, unless the event takes
-// the time. (What an H200 does; no document says.)
+// A kernel after a recorded event may overlap the kernel before it, unless the event takes the
+// time. (What an H200 does; no document says.)
 bool leaves_kernels_neighbors(const Operation& operation) {
   const auto* record = std::get_if<EventRecordOperation>(&operation);
   return record != nullptr && !record->event->has_timing();
@@ -179,7 +179,7 @@ Ticket enqueue(Stream& stream, Operation operation) {
   }
   const Ticket ticket = submit_operation(operation, stream.tail);
   if (leaves_kernels_neighbors(operation)) {
-    streams().advance_beside(stream, ticket);
+    streams().advance_overlapping(stream, ticket);
   } else {
     streams().advance(stream, ticket);
   }

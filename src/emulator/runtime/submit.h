@@ -11,14 +11,14 @@ namespace slipstream::emulator::runtime {
 
 [[nodiscard]] std::vector<Ticket> tickets_of(const std::vector<Dependency>& dependencies);
 
-// Submits one operation behind `dependencies`. A child graph is submitted node by node; its ticket
+// Submits one operation, after `dependencies`. A child graph is submitted node by node; its ticket
 // joins them all.
 Ticket submit_operation(const Operation& operation, std::vector<Dependency> dependencies);
 
 // Throws LaunchError where the device would refuse the launch.
 void check_kernel(const KernelOperation& operation);
 
-// Puts an operation into a stream: into its graph while the stream is captured, else behind its
+// Puts an operation into a stream: into its graph while the stream is captured, else after its
 // earlier work. Returns the ticket, 0 while captured.
 Ticket enqueue(Stream& stream, Operation operation);
 

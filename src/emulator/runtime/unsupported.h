@@ -1,4 +1,4 @@
-// What a function of the CUDA runtime that the emulator does not implement answers.
+// What a function of the CUDA runtime that the emulator does not implement does.
 #pragma once
 
 namespace slipstream::emulator::runtime {

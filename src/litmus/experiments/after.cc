@@ -4,7 +4,7 @@ namespace slipstream::litmus {
 namespace {
 
 // A late writer, then a dependent kernel that neither waits nor does anything and is complete at
-// once. What stands behind it must still find the writer complete.
+// once. What follows it must still find the writer complete.
 std::vector<Case> cases() {
   const Kernel producer = normal(late_writer());
   const Kernel never_waits = dependent({trigger()});
@@ -28,9 +28,9 @@ std::vector<Case> cases() {
 
 }  // namespace
 
-Experiment behind_experiment() {
-  return {.name = "behind",
-          .question = "A kernel never waits: is what stands behind it still in stream order?",
+Experiment after_experiment() {
+  return {.name = "after",
+          .question = "A kernel never waits: is what follows it still in stream order?",
           .looked_for = kOldValue,
           .run = run_cases(cases)};
 }

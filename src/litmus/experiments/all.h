@@ -12,7 +12,7 @@ namespace slipstream::litmus {
 [[nodiscard]] Experiment hand_off_experiment();
 [[nodiscard]] Experiment overwrite_experiment();
 [[nodiscard]] Experiment between_experiment();
-[[nodiscard]] Experiment behind_experiment();
+[[nodiscard]] Experiment after_experiment();
 [[nodiscard]] Experiment hoist_experiment();
 [[nodiscard]] Experiment events_experiment();
 [[nodiscard]] Experiment graph_edges_experiment();

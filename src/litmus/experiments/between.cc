@@ -24,7 +24,7 @@ std::vector<Case> cases() {
       {.label = "an event awaited that another stream recorded, soon complete",
        .chain = {RecordEvent{0, 0}, AwaitEvent{0, 1}, Kernel{.stream = 1}, RecordEvent{1, 1},
                  producer, AwaitEvent{1, 0}, reader}},
-      {.label = "an event awaited that another stream recorded behind a long kernel",
+      {.label = "an event awaited that another stream recorded after a long kernel",
        .chain = {RecordEvent{0, 0}, AwaitEvent{0, 1}, Kernel{.script = {delay(200)}, .stream = 1},
                  RecordEvent{1, 1}, producer, AwaitEvent{1, 0}, reader}},
       {.label = "a kernel launched without the attribute",

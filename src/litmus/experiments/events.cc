@@ -16,7 +16,7 @@ Kernel firing(Fires when, const Script& script) {
   return kernel;
 }
 
-// Stream 0 has the writer, stream 1 the reader behind the writer's event; stream 1 joins again at
+// Stream 0 has the writer, stream 1 the reader after the writer's event; stream 1 joins again at
 // the end, as a capture demands.
 Chain across_streams(Fires when, const Script& writer, const Script& reader, bool dependent) {
   return {firing(when, writer), AwaitEvent{0, 1},

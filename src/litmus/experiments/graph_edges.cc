@@ -98,7 +98,7 @@ std::vector<Case> joins() {
   const Kernel idle = dependent({});
   const Kernel reader = dependent({wait(), read(1)});
   const Kernel early_reader = dependent({read(1), wait()});
-  // The writer's own event releases a kernel of the other branch, which never waits.
+  // An event that the writer fires releases a kernel of the other branch, which never waits.
   Kernel firing_writer = writer;
   firing_writer.programmatic_event = 0;
   const Chain other_branch{normal({trigger()}), firing_writer,
@@ -149,7 +149,7 @@ Findings run(Rig& rig) {
   add("join with the attribute of a kernel and a memset",
       {plain, RecordEvent{0, 0}, AwaitEvent{0, 1}, on_second_stream(plain), RecordEvent{1, 1},
        Memset{}, AwaitEvent{1, 0}, next});
-  add("event awaited that another stream recorded behind its own first kernel",
+  add("event awaited that another stream recorded after its first kernel",
       {RecordEvent{0, 0}, AwaitEvent{0, 1}, on_second_stream(plain), RecordEvent{1, 1}, plain,
        AwaitEvent{1, 0}, next});
   add("programmatic event, awaited by another stream", other_stream(fires, plain));

@@ -31,7 +31,7 @@ std::vector<Case> cases() {
 
 Experiment hoist_experiment() {
   return {.name = "hoist",
-          .question = "Does the compiler keep reads that the source has behind the wait there?",
+          .question = "Do reads that the source has after the wait stay there when compiled?",
           .looked_for = kOldValue,
           .run = run_cases(cases)};
 }

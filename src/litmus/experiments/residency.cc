@@ -23,7 +23,7 @@ Chain chain_of_grids(size_t shared_bytes, unsigned blocks) {
 }
 
 // How many grids had started, in part or whole, when the first CTA of the first one ended.
-unsigned started_beside_the_first(const Slots& slots) {
+unsigned started_during_the_first(const Slots& slots) {
   unsigned count = 0;
   while (count < kGrids && slots[size_t{2} * count].first_stamp < slots[1].first_stamp) ++count;
   return count;
@@ -33,8 +33,8 @@ Fact overlap(Rig& rig, const std::string& label, size_t shared_bytes, unsigned b
   unsigned least = kGrids;
   unsigned most = 0;
   rig.repeat(chain_of_grids(shared_bytes, blocks), {.mode = mode}, [&](const Slots& slots) {
-    least = std::min(least, started_beside_the_first(slots));
-    most = std::max(most, started_beside_the_first(slots));
+    least = std::min(least, started_during_the_first(slots));
+    most = std::max(most, started_during_the_first(slots));
   });
   return {.label = fmt::format("{} ({})", label, mode == Mode::kStream ? "stream" : "graph"),
           .text = fmt::format("{} to {} of {} grids had started when the first began to end", least,

@@ -65,12 +65,12 @@ TEST(ModuleParser, ReadsWhatOtherCompilersWrite) {
       ".address_size 64\n.visible .entry kernel(\n\t.param .u64 .ptr .global .align 1 "
       "kernel_param_0\n)\n"
       ".reqntid 128\n{\n\t.reg .pred \t%p<2>;\n\t.reg .b32 \t%r<5>;\n\t.reg .b64 "
-      "\t%rd<5>;\n\t.loc\t1 10 0 // a.py:10:0\n"
+      "\t%rd<5>;\n\t.loc\t1 10 0 // kernel.cu:10:0\n"
       "$L__func_begin0:\n\t.loc\t1 10 0\n// %bb.0:\n\tmov.u32 %r1, %ctaid.x;\n$L__tmp1:\n\t// "
       "begin inline asm\n"
       "\tmov.u32 %r2, 0x0;\n\t@%p1 ld.global.b32 { %r2 }, [ %rd1 + 0 ];\n\t// end inline "
       "asm\n\tret;\n"
-      "$L__func_end0:\n}\n\t.file\t1 \"/a.py\"\n\t.section\t.debug_info\n\t{\n.b32 64 // "
+      "$L__func_end0:\n}\n\t.file\t1 \"/kernel.cu\"\n\t.section\t.debug_info\n\t{\n.b32 64 // "
       "Length\n.b8 2\n.b32 "
       ".debug_abbrev\n.b64 $L__func_begin0\n\t}\n\t.section\t.debug_loc\t{\t}\n",
       "triton.ptx");

@@ -1,4 +1,4 @@
-// Short cuts for tests that parse PTX.
+// Shortcuts for tests that parse PTX.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ inline std::shared_ptr<const Module> parse_kernel(const std::string& body) {
   return parse_module(".visible .entry k(.param .u64 pointer)\n{" + body + "\n}\n");
 }
 
-// The message that parsing `text` fails with; a test failure if it does not.
+// The message with which parsing `text` fails; a test failure if it does not fail.
 inline std::string message_of(const std::string& text) {
   try {
     Module::parse(text, "test.ptx");

@@ -88,7 +88,7 @@ TEST(CubinReader, RejectsOtherElfFiles) {
 
 TEST(CubinReader, RejectsEveryTruncation) {
   const std::string bytes = cubin_bytes();
-  // What lies behind the section table is not needed.
+  // What follows the section table is not needed.
   for (size_t size = 0; size < bytes.size() / 2; size += 61) {
     EXPECT_THROW(read_bytes(bytes.substr(0, size)), FormatError) << size;
   }

@@ -1,0 +1,29 @@
+// The families of instructions, each in a file of its own. A new file is declared here, and added to
+// all_families() in families.cc.
+#pragma once
+
+#include "emulator/decoder/table.h"
+
+namespace slipstream::emulator {
+
+Family integer_family();       // integer.cc
+Family logic_family();         // logic.cc
+Family compare_family();       // compare.cc
+Family float_family();         // float.cc
+Family approximate_family();   // approximate.cc
+Family half_family();          // half_arithmetic.cc
+Family move_family();          // move.cc
+Family convert_family();       // convert_scalar.cc: integers, f32, f64
+Family memory_family();        // memory.cc
+Family atomic_family();        // atomic.cc
+Family control_family();       // control.cc
+Family collective_family();    // collective.cc
+Family barrier_family();       // barrier.cc
+Family cluster_family();       // cluster.cc
+Family convert_half_family();  // convert_half.cc: f16, bf16, tf32, fp8
+Family matrix_family();        // matrix.cc: ldmatrix and its kind
+Family async_copy_family();    // async_copy.cc
+Family mbarrier_family();      // mbarrier.cc
+Family mma_family();           // mma.cc
+
+}  // namespace slipstream::emulator
