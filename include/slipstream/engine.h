@@ -73,7 +73,7 @@ struct MemoryUse {
 
 class Engine {
  public:
-  // Reads DIRECTORY/config.json and the safetensors beside it, and takes all memory there will be.
+  // Reads DIRECTORY/config.json and the safetensors next to it, and takes all memory there will be.
   // Throws InvalidArgument naming file and tensor (or key), or what the device's memory lacks,
   // before any of it is taken. The stream must outlive the engine.
   static Engine load(const std::string& directory, const LoadOptions& options);
@@ -99,14 +99,14 @@ class Engine {
   // max_position_embeddings().
   [[nodiscard]] int64_t length(SequenceId sequence) const;
 
-  // Appends `ids` (at least one), in chunks of up to 16, and returns the token sampled behind the
+  // Appends `ids` (at least one), in chunks of up to 16, and returns the token sampled after the
   // last one, which is the next step's input. May be called again at any time: the tokens are
   // appended and that sampled token is dropped. Throws InvalidArgument, and appends nothing, for
   // ids outside the vocabulary and where the cache or the model's positions end.
   int prefill(SequenceId sequence, std::span<const int> ids);
 
   // One step of 1 to 16 different sequences, one token each, which is appended; returns the tokens
-  // sampled behind them, in the same order. Throws InvalidArgument, and appends nothing, for a
+  // sampled after them, in the same order. Throws InvalidArgument, and appends nothing, for a
   // sequence without a token to process (neither prefilled nor forced) and where the cache or the
   // model's positions end.
   std::vector<int> step(std::span<const SequenceId> sequences);
@@ -122,7 +122,7 @@ class Engine {
   // first token.
   void force(SequenceId sequence, int token);
 
-  // Logits behind the sequence's last token, fp32 [vocab_size] (with several ranks: this rank's
+  // Logits after the sequence's last token, fp32 [vocab_size] (with several ranks: this rank's
   // part). Throws InvalidArgument unless the sequence took part in the last prefill, step or run,
   // and no layer ran alone since.
   [[nodiscard]] std::vector<float> logits(SequenceId sequence);

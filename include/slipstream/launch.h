@@ -4,10 +4,10 @@
 // The PDL attribute is set exactly if
 //   1. the device supports it (compute capability 9.0 or later),
 //   2. it is not switched off: per call, else per stream, else by set_enabled(), else by
-//   SLIPSTREAM_PDL=0,
+//      SLIPSTREAM_PDL=0,
 //   3. the kernel is declared to wait, and
 //   4. the image that was really loaded for the kernel is sm_90 or later (code for older targets
-//   has no wait in it).
+//      has no wait in it).
 // A kernel that does not wait is therefore never launched with the attribute.
 #pragma once
 
@@ -36,12 +36,12 @@ void set_stream_enabled(cudaStream_t stream, std::optional<bool> enabled);
 // What a launch on `stream` would find, before the device and the kernel are asked.
 [[nodiscard]] bool enabled(cudaStream_t stream);
 
-// What a kernel promises. Declared once beside the kernel; a test decodes the compiled images and
+// What a kernel promises. Declared once, next to the kernel; a test decodes the compiled images and
 // fails where declaration and code differ.
 struct KernelDeclaration {
   const char* name;               // for people: "dsv3_router_gemm"
   const char* symbol;             // qualified C++ name of the kernel function or function template
-  bool waits;                     // every thread that touches produced memory is behind a wait()
+  bool waits;                     // every thread waits before it touches produced memory
   std::span<const Field> fields;  // the pointers in the kernel's parameter struct
 };
 

@@ -120,7 +120,7 @@ struct MlaRopeQuantizeArguments {
 };
 void mla_rope_quantize_fp8(const MlaRopeQuantizeArguments& arguments, const LaunchOptions& options);
 
-// Saves the rotated keys and the values of each token beside the rotation: k_buffer[cache_loc[i]] =
+// Saves the rotated keys and the values of each token along with the rotation: k_buffer[cache_loc[i]] =
 // key[i], v_buffer[cache_loc[i]] = value[i]. Slots outside the buffers are dropped and counted.
 struct FusedSetKvBuffer {
   Tensor value;         // [n, kv_heads * head_size] or [n, kv_heads, head_size], dtype of key

@@ -7,10 +7,9 @@
 // of kernels right (docs/pdl.md explains why):
 //
 //   1. Before wait() a thread touches Constant memory, parameters and shared memory, and nothing
-//   else. Stores count too.
+//      else. Stores count too.
 //   2. Produced memory is never read through the read-only path (ld.global.nc): the compilers move
-//   such loads above the
-//      wait, whatever clobber it carries.
+//      such loads above the wait, whatever clobber it carries.
 //
 // The types say which memory is which: Constant<T> may be read at any time, Produced<T> only after
 // wait().
@@ -52,7 +51,7 @@ struct Produced {
 
 // Blocks the calling thread until all grids that this grid depends on have completed and flushed.
 // Returns at once in a grid launched without the PDL attribute. Orders the calling thread only;
-// others need a barrier behind it.
+// others need a barrier after it.
 __device__ __forceinline__ void wait() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");

@@ -21,7 +21,7 @@ struct LaunchTimes {
   double exposed = 0;      // from the end of the launch before it: they sum up to the step
 };
 
-// Tells the launches of a step apart: a CTA returns from its wait behind the end of the launch
+// Tells the launches of a step apart: a CTA returns from its wait after the end of the launch
 // before and before the end of its own, so that in the order of these times each launch has its
 // CTAs side by side. Throws Error where the stamps are not those of the launches.
 [[nodiscard]] std::vector<LaunchTimes> launch_times(std::vector<instrument::CtaStamps> stamps,

@@ -47,7 +47,7 @@ class GraphTimer {
   Timing measure(const std::function<void(cudaStream_t)>& enqueue, double launches,
                  int replays = 30);
 
-  // The same of a replay right behind another one, as steps follow each other; `prepare` goes
+  // The same of a replay right after another one, as steps follow each other; `prepare` goes
   // before both.
   Timing measure_second(const std::function<void(cudaStream_t)>& enqueue,
                         const std::function<void()>& prepare, int replays);

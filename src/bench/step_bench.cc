@@ -39,7 +39,7 @@ void fill_cache(const step::LayerCache& cache, bool fp8_rows, uint64_t seed,
   launch_fill(cache.latent.data(), cache.latent.bytes(), seed, latent, options);
   if (fp8_rows) {
     constexpr int kRowFloats = step::kernels::kFp8RowBytes / 4;
-    constexpr int kScales = step::kernels::kLatent / 4;  // behind the codes
+    constexpr int kScales = step::kernels::kLatent / 4;  // after the codes
     launch_fill_floats({.target = {reinterpret_cast<float*>(cache.latent.data())},
                         .count = cache.latent.bytes() / 4,
                         .period = kRowFloats,

@@ -1,5 +1,5 @@
 // Weights of the right sizes and formats and with random values, made on the device: for
-// measurements of models that nobody has to download.
+// measurements of models that need not be downloaded.
 #pragma once
 
 #include <memory>

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "bench/device_report.h"
-#include "cli/stopwatch.h"
+#include "bench/stopwatch.h"
 #include "engine/inspection.h"
 #include "model/matrix.h"
 #include "model/tiny/golden.h"
@@ -31,7 +31,6 @@ using model::Matrix;
 using model::tiny::Golden;
 using model::tiny::GoldenPrompt;
 
-constexpr int kChunk = 16;         // of a prompt
 constexpr int kCacheTokens = 320;  // the longest prompt and its continuation
 constexpr int kTimedTokens = 200;
 constexpr double kQuickStepSeconds = 5e-3;  // slower ones are emulated and not timed
@@ -92,7 +91,7 @@ Matrix follow(Engine& engine, const GoldenPrompt& prompt, const OnRow& on_row) {
     if (row >= 0) on_row(prompt, row, last.values());
     return last;
   };
-  Matrix logits = model::tiny::teacher_forced_logits(prompt, kChunk, step);
+  Matrix logits = model::tiny::teacher_forced_logits(prompt, engine::kMaxStepTokens, step);
   engine.free(sequence);
   return logits;
 }
@@ -101,7 +100,7 @@ Matrix follow(Engine& engine, const GoldenPrompt& prompt, const OnRow& on_row) {
 double seconds_per_token(Engine& engine, int tokens) {
   const std::array sequence{engine.create_sequence()};
   (void)engine.prefill(sequence.front(), std::array{1});
-  const Stopwatch stopwatch;
+  const bench::Stopwatch stopwatch;
   engine.run(sequence, tokens, [](std::span<const int>) { return true; });
   const double seconds = stopwatch.seconds() / tokens;
   engine.free(sequence.front());

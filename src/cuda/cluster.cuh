@@ -82,7 +82,7 @@ __device__ __forceinline__ void wait_barrier(uint64_t* barrier, uint32_t parity)
   wait_barrier(shared_address(barrier), parity);
 }
 
-// Tells L2 to give up the lines first that are loaded under it: weights are read once per token and
+// Tells L2 to evict the lines first that are loaded under it: weights are read once per token and
 // would push out what the next kernels need.
 __device__ __forceinline__ uint64_t evict_first_policy() {
   uint64_t policy;

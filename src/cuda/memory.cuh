@@ -46,7 +46,7 @@ __device__ __forceinline__ void store_units(void* address, Word word, int count)
 }
 
 // Pins the load of `value` above this point. Without it the compiler sinks a load into the branch
-// that uses it, behind the index that the branch tests: two round trips to memory where one is
+// that uses it, after the index that the branch tests: two round trips to memory where one is
 // enough.
 __device__ __forceinline__ void keep(uint8_t&) {}
 __device__ __forceinline__ void keep(uint16_t& value) { asm volatile("" : "+h"(value)); }
@@ -65,7 +65,7 @@ __device__ __forceinline__ uint64_t as_bits(const void* address) {
 __device__ __forceinline__ uint64_t as_bits(int value) { return static_cast<uint64_t>(value); }
 
 // Has the values computed before the wait that follows. ptxas places a wait as early as it can and
-// would leave address arithmetic behind it, on the path that everything else waits for. A sleep of
+// would leave address arithmetic after it, on the path that everything else waits for. A sleep of
 // no length that hardly ever happens is a use of the values that it does not move.
 template <class... Values>
 __device__ __forceinline__ void settle(Values... values) {

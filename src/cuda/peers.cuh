@@ -38,7 +38,7 @@ __device__ __forceinline__ void store_to(float2& variable, int peer, float2 valu
                : "memory");
 }
 
-// 16 or 4 bytes from global to shared memory, behind the thread's back; wait_copies<n>() returns
+// 16 or 4 bytes from global to shared memory, asynchronously; wait_copies<n>() returns
 // once all but the last n groups of the thread's copies have arrived.
 __device__ __forceinline__ void copy_16(void* shared, const void* global) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)),

@@ -14,6 +14,8 @@ namespace {
 using step::kernels::kMaxRows;
 using step::kernels::kPageSize;
 
+static_assert(kMaxStepTokens == kMaxRows, "the public limit is that of the kernels");
+
 model::Checkpoint open(const std::string& directory, const LoadOptions& options) {
   if (options.stream == nullptr || options.stream == cudaStreamLegacy ||
       options.stream == cudaStreamPerThread) {

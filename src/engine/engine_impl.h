@@ -46,13 +46,13 @@ class Engine::Impl {
   using StepRow = step::kernels::StepRow;
 
   [[nodiscard]] step::Weights load_weights() const;
-  // Takes what memory there is beside the weights.
+  // Takes what memory there is besides the weights.
   [[nodiscard]] step::DecodeStep prepare_step();
   [[nodiscard]] step::StepParts parts() const;
   void check_ids(std::span<const int> ids) const;
   // The sequences of a step.
   [[nodiscard]] std::vector<Sequence*> batch_of(std::span<const SequenceId> ids);
-  // Makes `wanted` the step's input, unless the last step left just that behind.
+  // Makes `wanted` the step's input, unless that is what the last step left.
   void set_rows(const std::vector<StepRow>& wanted);
   // Makes sure that the sequences have pages for `tokens` more, on the device as well.
   void reserve(std::span<Sequence* const> sequences, int64_t tokens);

@@ -21,7 +21,7 @@ class StepGraphs {
   void launch(int tokens, cudaStream_t stream, const std::function<void()>& enqueue);
   // Kernels in the graph of `tokens` tokens; 0 before its first launch.
   [[nodiscard]] size_t nodes(int tokens) const { return nodes_[tokens]; }
-  // Of its edges, those by PDL: the kernel behind may start while the one in front still runs.
+  // Of its edges, those by PDL: a kernel may start while the one before it still runs.
   [[nodiscard]] size_t programmatic_edges(int tokens) const { return edges_[tokens]; }
 
  private:

@@ -38,7 +38,7 @@ struct MatrixShare {
   int64_t row_stride = 0;
   // fp8 only: the multipliers of the 128x128 blocks that the share touches, row-major [,
   // scale_columns]. Only a cut of kv_b_proj can begin inside a block, `scale_row_offset` rows
-  // behind its start.
+  // after its start.
   std::vector<float> scales;
   int64_t scale_columns = 0;
   int64_t scale_row_offset = 0;
@@ -66,7 +66,7 @@ struct MatrixShape {
 
 class Checkpoint {
  public:
-  // Opens DIRECTORY/config.json and the safetensors beside it, and checks that every tensor the
+  // Opens DIRECTORY/config.json and the safetensors next to it, and checks that every tensor the
   // model needs is there with the right shape and type and can be cut for this rank. Throws
   // InvalidArgument naming file and tensor.
   static Checkpoint open(const std::string& directory, RankShare share = {});

@@ -312,7 +312,7 @@ void read_quantization(const io::JsonReader& json, ModelConfig& config) {
   }
   only(quantization, "scale_fmt", "ue8m0");
   // modules_to_not_convert is not read: it names modules that do not exist. A weight_scale_inv
-  // beside a weight decides.
+  // next to a weight decides.
   config.ue8m0_activations = quantization.has("scale_fmt");
 }
 

@@ -35,7 +35,7 @@ struct ModelConfig {
   int vocab_size = 0;
   int hidden_size = 0;
   int num_hidden_layers = 0;
-  int num_nextn_predict_layers = 0;  // MTP layers, stored behind the others
+  int num_nextn_predict_layers = 0;  // MTP layers, stored after the others
   int max_position_embeddings = 0;
   std::vector<int> eos_token_ids;
 

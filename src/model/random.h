@@ -36,7 +36,7 @@ SLIPSTREAM_HOST_DEVICE inline float to_unit_interval(uint32_t word) {
   return (static_cast<float>(word >> 9) + 0.5F) * (1.0F / 8388608.0F);
 }
 
-// The number that decides about token `token` behind position `position`.
+// The number that decides whether `token` follows position `position`.
 SLIPSTREAM_HOST_DEVICE inline float token_uniform(uint64_t seed, int64_t position, int token) {
   const RandomWords counter = {{static_cast<uint32_t>(token), static_cast<uint32_t>(position),
                                 static_cast<uint32_t>(position >> 32), 0}};

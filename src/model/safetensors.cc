@@ -163,12 +163,12 @@ void check_coverage(std::vector<const StoredTensor*> tensors, std::span<const st
   }
 }
 
-// A shard is a plain file beside its index; anything else could reach outside the checkpoint.
+// A shard is a plain file next to its index; anything else could reach outside the checkpoint.
 void check_shard_name(const std::string& index, const std::string& shard) {
   const bool plain = !shard.empty() && shard != "." && shard != ".." &&
                      shard.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
   if (!plain) {
-    fail(index, fmt::format("weight_map must name files beside the index, names \"{}\"", shard));
+    fail(index, fmt::format("weight_map must name files next to the index, names \"{}\"", shard));
   }
 }
 

@@ -24,7 +24,7 @@ namespace slipstream::model {
 // Throws InvalidArgument for options outside their ranges.
 void check_sampling(const SamplingOptions& options);
 
-// The token chosen behind the token at `position`.
+// The token chosen after the token at `position`.
 [[nodiscard]] int sample(std::span<const float> logits, const SamplingOptions& options,
                          int64_t position);
 

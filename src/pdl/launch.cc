@@ -89,7 +89,7 @@ LoadedKernel prepare(const KernelDeclaration& declaration, const void* function,
 
 bool is_empty(const dim3& grid) { return grid.x == 0 || grid.y == 0 || grid.z == 0; }
 
-// A default stream orders a launch behind work the caller did not name, and cannot be captured.
+// A default stream orders a launch after work that the caller did not name, and cannot be captured.
 void require_own_stream(const KernelDeclaration& declaration, cudaStream_t stream) {
   if (stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread) {
     throw InvalidArgument(

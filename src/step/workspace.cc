@@ -52,7 +52,7 @@ void LayerCache::allocate() {
   latent.allocate();
   index_keys.allocate();
   if (index_keys.bytes() == 0) return;
-  // Kernels read whole pages of keys, and drop the scores of those that nobody has written.
+  // Kernels read whole pages of keys, and discard the scores of those that are not written yet.
   check_cuda(cudaMemset(index_keys.data(), 0, index_keys.bytes()), "cudaMemset of index keys");
   check_cuda(cudaStreamSynchronize(cudaStreamLegacy), "cudaStreamSynchronize");
 }

@@ -1,4 +1,4 @@
-// Device memory of a running engine beside its weights: what launches hand on to each other, and
+// Device memory of a running engine besides its weights: what launches hand on to each other, and
 // the paged caches.
 #pragma once
 

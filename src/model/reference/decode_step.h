@@ -20,7 +20,7 @@ struct StepToken {
 // The paged caches of every layer, of `pages` pages each.
 [[nodiscard]] std::vector<LayerCache> make_caches(const Model& model, int pages);
 
-// What a step leaves behind for comparisons.
+// What a step leaves for comparisons.
 struct StepResult {
   Matrix logits;        // [T, vocabulary of this rank]
   Matrix final_hidden;  // [T, hidden], after the final norm
@@ -39,7 +39,7 @@ struct StepResult {
                                std::span<const TokenPlace> tokens, std::span<const PageTable> pages,
                                LayerCache& cache, IndexLists& lists);
 
-// The final norm of the residual stream behind the last layer.
+// The final norm of the residual stream after the last layer.
 [[nodiscard]] Matrix final_norm(const Model& model, const Matrix& hidden);
 
 }  // namespace slipstream::model::reference

@@ -48,7 +48,7 @@ class Golden {
 
   // Prompts with layer inputs and index lists.
   [[nodiscard]] static std::vector<int> detailed_prompts() { return {1, 2}; }
-  // Row `layer` of layers.exact: [positions, hidden]; behind the last layer the final norm's
+  // Row `layer` of layers.exact: [positions, hidden]; after the last layer the final norm's
   // result.
   [[nodiscard]] Matrix layer_input(int prompt, int layer) const;
   [[nodiscard]] bool has_lists(int prompt, int layer) const;

@@ -53,7 +53,7 @@ class LaunchScope {
     start_ = global_time();
     hook_times() = {};
     asm("mov.u32 %0, %%smid;" : "=r"(sm_));
-    // Nobody looks at the result before the end, so that nobody waits for it.
+    // The result is used at the end only, so that no instruction before waits for it.
     // slipstream-check: allow R1 R2 R6: no kernel reads the counts but to add to them
     index_ = atomicAdd(&instructions.lists.counts[sm_], 1);
   }

@@ -1,8 +1,8 @@
-// Every kernel of the engine.
 #include "step/kernels/registry.h"
 
 #include <array>
 
+#include "pdl/fields.h"
 #include "step/kernels/attend/launch.h"
 #include "step/kernels/experts/launch.h"
 #include "step/kernels/latent/launch.h"
@@ -13,6 +13,26 @@
 #include "step/kernels/values/launch.h"
 
 namespace slipstream::step {
+namespace {
+
+// The checkers of compiled code know only the pointers that are listed.
+template <class Params, size_t count>
+constexpr bool lists_all(const std::array<pdl::Field, count>& /*fields*/) {
+  return pdl::pointers_in<Params>() == count;
+}
+static_assert(lists_all<kernels::LinearLaunch<kernels::NormInput>>(kernels::kNormLinearFields));
+static_assert(lists_all<kernels::LinearLaunch<kernels::PlainInput>>(kernels::kPlainLinearFields));
+static_assert(lists_all<kernels::LinearLaunch<kernels::SiluInput>>(kernels::kSiluLinearFields));
+static_assert(lists_all<kernels::LatentLaunch>(kernels::kLatentFields));
+static_assert(lists_all<kernels::ScoreLaunch>(kernels::kScoreFields));
+static_assert(lists_all<kernels::SelectParams>(kernels::kSelectFields));
+static_assert(lists_all<kernels::AttendParams>(kernels::kAttendFields));
+static_assert(lists_all<kernels::ValuesParams>(kernels::kValuesFields));
+static_assert(lists_all<kernels::RoutedLaunch>(kernels::kRoutedFields));
+static_assert(lists_all<kernels::DownLaunch>(kernels::kDownFields));
+static_assert(lists_all<kernels::SampleParams>(kernels::kSampleFields));
+
+}  // namespace
 
 std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
   static constexpr std::array kDeclarations{

@@ -266,7 +266,7 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
       if (!listed) slots.use_positions(params, place, next + warp);
     }
     rows.finish(shared.keys[stage]);
-    __syncthreads();  // and nobody uses the other stage any more
+    __syncthreads();  // and no warp uses the other stage any more
     if (next < keys) rows.fetch(params, slots, keys - next, shared.keys[stage ^ 1]);
     multiply_keys(stage, shared);
     __syncthreads();

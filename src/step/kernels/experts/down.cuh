@@ -2,7 +2,7 @@
 //
 // A CTA owns neighboring tiles of 16 rows and takes a batch of them at a time; its warps share the
 // items out: item 0 is the shared expert, then come the distinct chosen ones. What an item gives a
-// batch lies in one piece of memory. A warp has the whole sum of an item in registers, so that it
+// batch is contiguous in memory. A warp has the whole sum of an item in registers, so that it
 // can round and weight it before it adds.
 //
 // PDL: weights of the shared expert before the wait, nothing else.
@@ -266,7 +266,7 @@ __device__ __forceinline__ float load_ahead(const DownLaunch& params, const Plan
   if (ahead.exists(own, items)) {
     const PackedMatrix& matrix = matrix_of(params, ahead.item == 0);
     const Tiles tiles = ahead.tiles(own);
-    // Those of neighboring tiles lie behind each other.
+    // Those of neighboring tiles follow each other.
     scales = load_scales(matrix, tile_of(params, plan, ahead.item, tiles.first),
                          {0, tiles.count * matrix.groups()});
   }

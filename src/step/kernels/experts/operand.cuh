@@ -21,7 +21,7 @@ struct EightCodes {
   float scale;
 };
 
-// `kLanes` neighboring lanes quantize their 128 columns, or give them up as they are.
+// `kLanes` neighboring lanes quantize their 128 columns, or pass them on unquantized.
 template <int kLanes, int kCount>
 __device__ __forceinline__ float scale_values(float (&values)[kCount], bool ue8m0) {
   float amax = 0;
@@ -42,7 +42,7 @@ __device__ __forceinline__ EightCodes quantize(float (&values)[8], bool ue8m0) {
 }
 
 // silu(gate) * up, rounded to bf16. The quotient is off by up to two units in the last place, which
-// hardly ever shows behind that rounding; the exact division would branch for every value.
+// hardly ever shows after that rounding; the exact division would branch for every value.
 __device__ __forceinline__ float gated(float gate, float up) {
   return round_to_bf16(__fdividef(gate, 1.0F + expf(-gate)) * up);
 }
@@ -59,7 +59,7 @@ __device__ __noinline__ EightCodes quantize_gated(uint4 packed_gate, uint4 packe
   return quantize(values, ue8m0);
 }
 
-// A use of a value that nobody needs.
+// Makes the compiler compute a value that is not used otherwise.
 __device__ __forceinline__ void keep(int value) { asm volatile("" ::"r"(value)); }
 __device__ __forceinline__ void keep(const EightCodes& value) {
   asm volatile("" ::"r"(value.codes.x), "r"(value.codes.y), "f"(value.scale));

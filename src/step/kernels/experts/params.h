@@ -1,4 +1,4 @@
-// Parameters of the two launches of a mixture-of-experts layer behind its router.
+// Parameters of the two launches of a mixture-of-experts layer after its router.
 #pragma once
 
 #include "step/kernels/linear/params.h"
@@ -36,7 +36,7 @@ struct RingShape {
 // Choice of experts, then gate and up of every chosen one.
 struct RoutedLaunch {
   RouteParams route = {};
-  PackedMatrix gate_up = {};  // of expert 0: [2 * width, hidden]; the others lie behind it
+  PackedMatrix gate_up = {};  // of expert 0: [2 * width, hidden]; the others follow it
   PlainInput input = {};      // the normed hidden state
   int tokens = 0;
   bool ue8m0 = false;

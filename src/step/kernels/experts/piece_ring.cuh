@@ -69,7 +69,7 @@ class PieceRing {
   uint64_t* barriers_;
   int slots_;
   int slot_bytes_;
-  uint64_t policy_ = cuda::evict_first_policy();  // nobody reads a weight twice in a step
+  uint64_t policy_ = cuda::evict_first_policy();  // no weight is read twice in a step
   int in_use_ = 0;
   int slot_ = 0;
   int copy_slot_ = 0;

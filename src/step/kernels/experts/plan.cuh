@@ -41,7 +41,7 @@ struct Plan {
     }
   }
 
-  // All threads of the CTA, behind clear(), a barrier and enter() of every row. One token's
+  // All threads of the CTA, after clear(), a barrier and enter() of every row. One token's
   // choices are distinct, which spares it a barrier.
   __device__ void build(int tokens, int choices) {
     if (tokens == 1) {

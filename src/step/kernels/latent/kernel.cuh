@@ -1,4 +1,4 @@
-// The query latent's norm and projections, and beside them one CTA per token that norms and rotates
+// The query latent's norm and projections, and next to them one CTA per token that norms and rotates
 // the new key and writes both caches.
 //
 // PDL: weights before the wait; projections, positions, page tables and caches after it.

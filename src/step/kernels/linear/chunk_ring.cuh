@@ -61,7 +61,7 @@ class ChunkRing {
   uint32_t memory_;
   uint32_t barriers_;
   int slots_;
-  uint64_t policy_ = cuda::evict_first_policy();  // nobody reads a weight twice in a step
+  uint64_t policy_ = cuda::evict_first_policy();  // no weight is read twice in a step
   int full_ = 0;
   int free_ = 0;
   uint32_t phase_ = 0;

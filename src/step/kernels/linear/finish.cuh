@@ -26,7 +26,7 @@ class Finisher {
     return params_.cluster_ctas * own_rows() * params_.tokens * 4;
   }
 
-  // The CTA has met behind its warps' sums.
+  // The CTA has synchronized since its warps stored their sums.
   __device__ void finish() const {
     const int token = static_cast<int>(threadIdx.x) & ((1 << params_.token_shift) - 1);
     const int first = static_cast<int>(threadIdx.x) >> params_.token_shift;

@@ -50,7 +50,7 @@ class Operands {
   }
 
   // Where the lane's part of the first chunk lies: its token's, or any other's where there are
-  // fewer tokens (nobody looks at those sums).
+  // fewer tokens (those sums are not used).
   __device__ uint32_t lane_address(bool fp8, int token) const {
     return cuda::shared_address(fp8 ? codes_ : values_) +
            offset(0, 0, min(token, tokens_ - 1), static_cast<int>(threadIdx.x) % 4);

@@ -36,7 +36,7 @@ struct PackedMatrix {
   SLIPSTREAM_HOST_DEVICE int64_t tile_bytes() const {
     return int64_t{groups()} * chunks_per_group() * kChunkBytes;
   }
-  // Of one of several equal matrices that lie one behind the other.
+  // Of one of several equal matrices that follow each other.
   SLIPSTREAM_HOST_DEVICE PackedMatrix nth(int index) const {
     PackedMatrix result = *this;
     const int64_t tile = int64_t{index} * tile_count();
@@ -109,8 +109,8 @@ struct PlainInput {
 struct NormInput {
   pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
   int64_t stride = 0;
-  pdl::Constant<__nv_bfloat16> embedding =
-      {};  // if not null: the rows are those of the step's tokens
+  // If not null, the rows are those of the step's tokens.
+  pdl::Constant<__nv_bfloat16> embedding = {};
   pdl::Produced<const StepRow> step = {};
   pdl::Produced<const __nv_bfloat16> delta = {};  // optional, [tokens, columns]
   pdl::Constant<float> gamma = {};

@@ -84,7 +84,7 @@ Largest largest_cta(const LinearParams& params) {
   return result;
 }
 
-// Lays out everything behind the rings, from the end of rings with so many slots.
+// Lays out everything after the rings, from the end of rings with so many slots.
 LinearMemory lay_out(const LinearParams& params, const Largest& largest, int ring_slots) {
   LinearMemory memory;
   memory.ring_slots = ring_slots;

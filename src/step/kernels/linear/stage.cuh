@@ -2,7 +2,7 @@
 //
 // All groups of all tokens are dealt out to sixteens of neighboring lanes, eight columns to each
 // lane. At few tokens a lane has one group: it is loaded once, squared, normalized, quantized and
-// stored. Where it has several, all but the last are loaded a second time behind the norm's factor,
+// stored. Where it has several, all but the last are loaded a second time after the norm's factor,
 // mostly from L1.
 //
 // A norm needs the sum of squares of the whole token: each CTA of a cluster sends those of its

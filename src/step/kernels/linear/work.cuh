@@ -3,8 +3,8 @@
 // A cluster takes a run of tiles, its CTAs a slice of the columns each. A CTA's chunks, tile by
 // tile, are shared out among its warps in equal runs: no warp has more than one chunk more than
 // another, and a tile's sums may come from several warps. A warp's run is a few pieces, each a part
-// of a tile, which lies in one piece in memory. Finding them takes arithmetic with all segments;
-// it is done once, before the wait, and the loops behind it just walk along the pieces.
+// of a tile, which is contiguous in memory. Finding them takes arithmetic with all segments;
+// it is done once, before the wait, and the loops after it just walk along the pieces.
 #pragma once
 
 #include "step/kernels/linear/chunk_ring.cuh"
@@ -133,7 +133,7 @@ __device__ __forceinline__ WarpRun find_pieces(const LinearParams& params, const
 struct PieceOrder {
   int counts[kWarps];
 
-  // Of the calling warp, after a barrier behind the last change of `counts`.
+  // Of the calling warp, after a barrier that follows the last change of `counts`.
   __device__ int first_of_warp() const {
     const int warp = static_cast<int>(threadIdx.x) / 32;
     int first = 0;
@@ -195,7 +195,7 @@ class RunCopier {
   int left_in_piece_ = 0;
 };
 
-// Starts to copy the scales of a warp's weights, which lie one behind the other in `target` then.
+// Starts to copy the scales of a warp's weights, contiguous in `target`.
 __device__ __forceinline__ void copy_scales(const Piece* pieces, const WarpRun& run,
                                             float* target) {
   for (int i = 0; i < run.pieces; ++i) {

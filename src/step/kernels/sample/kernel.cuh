@@ -1,4 +1,4 @@
-// Chooses the token behind each row, as model/sampling.h says, and makes the next step's input of
+// Chooses the token after each row, as model/sampling.h says, and makes the next step's input of
 // it. One CTA per row.
 //
 // Top-k and top-p are borders on logits, found by counts and by probability masses in fixed point,

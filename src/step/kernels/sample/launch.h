@@ -8,7 +8,7 @@ namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kSampleDeclaration;
 
-// The token behind each row; the rows become the next step's.
+// The token after each row; the rows become the next step's.
 void launch_sample(const SampleParams& params, const pdl::LaunchOptions& options);
 
 }  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT

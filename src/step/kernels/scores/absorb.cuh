@@ -23,11 +23,11 @@ __device__ __forceinline__ int absorb_chunks(const AbsorbParams& params) {
 }
 
 // Sends for the weights of one tile of 16 rows, into room for the warp's chunks.
-__device__ __forceinline__ void send_for_tile(const AbsorbParams& params, int tile,
+__device__ __forceinline__ void fetch_tile(const AbsorbParams& params, int tile,
                                               WeightChunk* weights) {
   if (tile >= params.w_uk.tile_count()) return;
   for (int chunk = 0; chunk < absorb_chunks(params); ++chunk) {
-    weights[chunk].send_for(params.w_uk, tile, chunk);
+    weights[chunk].fetch(params.w_uk, tile, chunk);
   }
   cuda::commit_copies();
 }

@@ -1,6 +1,6 @@
 // Index scores over the paged keys, and the absorbed queries in the last CTAs of the same launch.
 //
-// The pages of all tokens that need scores, one behind the other, are shared out evenly among the
+// The pages of all tokens that need scores, one after the other, are shared out evenly among the
 // scoring CTAs, whatever the lengths of the sequences. A CTA prepares the query heads of each token
 // that it meets.
 //
@@ -82,7 +82,7 @@ __device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
   const int warp = threadIdx.x / 32;
   const int tile = absorb_block * scores::kWarps + warp;
   WeightChunk* weights = reinterpret_cast<WeightChunk*>(memory) + warp * scores::kMaxChunks;
-  if (absorb_block >= 0) scores::send_for_tile(params.absorb, tile, weights);
+  if (absorb_block >= 0) scores::fetch_tile(params.absorb, tile, weights);
   gate.pass();
   if (absorb_block >= 0) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
   if (params.score.heads == 0) return;

@@ -159,7 +159,7 @@ __device__ __forceinline__ float quantize(const Columns& columns, uint32_t (&wor
   return scale.value;
 }
 
-// All warps prepare the queries that have been sent for, with further groups of copies behind
+// All warps prepare the queries that have been sent for, with further groups of copies after
 // them.
 template <int kLaterCopies>
 __device__ __forceinline__ void prepare_queries(const ScoreParams& params, int token,

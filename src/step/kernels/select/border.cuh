@@ -65,7 +65,7 @@ __device__ __forceinline__ void add_candidate(float score, int position, const P
   list[atomicAdd(&shared.own_candidates, 1U)] = rank_of(score, position);
 }
 
-// Lists the candidates of all peers in every CTA's shared memory, each peer's behind those of the
+// Lists the candidates of all peers in every CTA's shared memory, each peer's after those of the
 // peers before it, and counts in kept[] the keys above them.
 __device__ __forceinline__ void collect(const Slice& slice, const Peers& peers,
                                         const Candidates& candidates, SelectShared& shared) {

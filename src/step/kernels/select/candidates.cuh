@@ -169,7 +169,7 @@ __device__ __forceinline__ uint32_t warp_prefix(uint32_t value) {
   return value;
 }
 
-// One warp: the lane, from lane 0 on, where the running sum behind above.all first reaches
+// One warp: the lane, from lane 0 on, where the running sum after above.all first reaches
 // `wanted`. Adds to `above` what lies before that lane.
 __device__ __forceinline__ int find_lane(const Counts& counts, uint32_t wanted, Counts& above) {
   const uint32_t sum = above.all + warp_prefix(counts.all);

@@ -17,7 +17,7 @@
 namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
 namespace select {
 
-// Writes the slots of the slice's keys that rank at or above the border, behind those of the
+// Writes the slots of the slice's keys that rank at or above the border, after those of the
 // warps and CTAs before this one.
 __device__ __forceinline__ void write_list(const Slice& slice, const SelectShared& shared,
                                            int* list) {

@@ -34,7 +34,7 @@ __device__ __forceinline__ float score_of(Rank rank) {
 }
 
 // Each warp has a range of rows of its own, so that it can write what it keeps in one go. The pages
-// lie behind the scores.
+// follow the scores.
 struct Slice {
   float* scores;
   int* pages;  // that hold the slice's keys
@@ -60,7 +60,7 @@ struct Four {
 };
 
 // visit(four) for the warp's scores, each thread its own. Every lane visits every row, so that
-// visits may use warp-wide operations; behind the last score there are none present.
+// visits may use warp-wide operations; after the last score there are none present.
 template <class Visit>
 __device__ __forceinline__ void visit_scores(const Slice& slice, const Visit& visit) {
   int index = static_cast<int>(threadIdx.x) / 32 * slice.rows_per_warp * kRowKeys +

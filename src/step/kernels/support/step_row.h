@@ -23,7 +23,7 @@ struct StepRow {
   int token = 0;
   int position = 0;
   int sequence = 0;       // row of the page table
-  float temperature = 0;  // how the token behind this one is chosen
+  float temperature = 0;  // how the token after this one is chosen
   int top_k = 0;
   float top_p = 1;
   uint64_t seed = 0;

@@ -1,5 +1,5 @@
 // Chunks of packed bf16 weights that a warp copies to shared memory before the wait: small matrices
-// need no ring. (Not to registers: ptxas moves such loads behind the wait, to their first use.)
+// need no ring. (Not to registers: ptxas moves such loads after the wait, to their first use.)
 #pragma once
 
 #include <cuda_bf16.h>
@@ -18,7 +18,7 @@ using ChunkSums = float[4];               // rows lane / 4 and + 8, tokens 2 (la
 struct WeightChunk {
   uint4 steps[4][32];
 
-  __device__ void send_for(const PackedMatrix& matrix, int tile, int chunk) {
+  __device__ void fetch(const PackedMatrix& matrix, int tile, int chunk) {
     const std::byte* source = matrix.tiles.get() + tile * matrix.tile_bytes() +
                               int64_t{chunk} * kChunkBytes + threadIdx.x % 32 * 16;
 #pragma unroll

@@ -153,7 +153,7 @@ __device__ __forceinline__ void values_block(const ValuesParams& params, int sli
   cuda::cluster_arrive();  // peers may write into this CTA's memory after their wait
   const int first_row = rows * kClusterRows;
   const int warp = threadIdx.x / 32;
-  shared.chunks[warp].send_for(params.w_uv, first_row / kTileRows + warp, slice);
+  shared.chunks[warp].fetch(params.w_uv, first_row / kTileRows + warp, slice);
   cuda::commit_copies();
 
   gate.pass();
