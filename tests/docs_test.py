@@ -1,5 +1,6 @@
 """The documents: width, links, names of files, and the pages and pictures that scripts write."""
 
+import argparse
 import json
 import pathlib
 import re
@@ -21,6 +22,8 @@ FOREIGN = {"x.cu", "file.cu", "kernel.cu", "r16_name.cc", "CARD.md"}
 SAID = {"gpu", "driver", "cuda", "date", "source", "units"}
 # Pages about the past, and about other projects' code.
 NO_NAMES = ("docs/notes/", "docs/pdl.md", "CHANGELOG.md", "tests/check/corpus")
+
+options = argparse.Namespace(slipstream=None)
 
 
 def documents():
@@ -108,6 +111,17 @@ class Written(unittest.TestCase):
                 result = subprocess.run(command, check=False, capture_output=True, text=True)
                 self.assertEqual(result.returncode, 0, result.stderr)
 
+    def test_the_page_of_launches_is_what_the_program_prints(self):
+        if not options.slipstream:
+            self.skipTest("needs --slipstream")
+        command = [sys.executable, str(ROOT / "tools" / "step_page.py"), "--check"]
+        command += ["--slipstream", options.slipstream]
+        result = subprocess.run(command, check=False, capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
+
 
 if __name__ == "__main__":
-    unittest.main()
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--slipstream")
+    options, rest = parser.parse_known_args()
+    unittest.main(argv=[sys.argv[0], *rest])

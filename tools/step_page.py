@@ -9,18 +9,20 @@ import argparse
 import pathlib
 import subprocess
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "step.md"
 MODELS = ("deepseek-v3.2", "glm-5.2", "glm-5")
 TP, TOKENS, CONTEXT = "8", "1", "8192"
+WIDTH = 120
 
 HEAD = """<!-- Written by tools/step_page.py from what `slipstream info --step` prints; change the list of launches instead. -->
 # The launches of a decode step
 
-One rank of eight, one token, context 8192. Constants may be read before a launch's wait; everything else after it. Bytes
-are what a launch must move, with as many distinct experts as the token chooses. Printed from the list that the engine
-runs (`src/step/launch_list.h`); [engine.md](engine.md) says what each kernel does.
+One rank of eight, one token, context 8192. Weights and tables may be read before a launch's wait; everything else after
+it. MB: what a launch must move, with as many distinct experts as the token chooses. Printed from the list that the
+engine runs (`src/step/launch_list.h`); [engine.md](engine.md) says what each kernel does.
 
     slipstream info --step deepseek-v3.2 --tp 8
 
@@ -41,7 +43,11 @@ def listing(slipstream, model):
         CONTEXT,
     ]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
-    return f"## {model}\n\n{result.stdout.strip()}\n"
+    lines = (
+        line if line.startswith("|") else "\n".join(textwrap.wrap(line, WIDTH))
+        for line in result.stdout.strip().split("\n")
+    )
+    return f"## {model}\n\n" + "\n".join(lines) + "\n"
 
 
 def main():
