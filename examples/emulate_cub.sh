@@ -4,7 +4,7 @@
 #   examples/emulate_cub.sh [BUILD_DIRECTORY]
 #
 # CUDACXX names the compiler (default: nvcc). -cudart shared is what lets the emulated device take the place of the GPU;
-# PTX beside the machine code (compute_90a) is what it runs; -lineinfo gives findings their lines.
+# PTX next to the machine code (compute_90a) is what it runs; -lineinfo gives findings their lines.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../build}
