@@ -6,9 +6,9 @@
 #include <array>
 #include <cstdio>
 
+#include "bench/stopwatch.h"
 #include "cli/generate_engine.h"
 #include "cli/json_output.h"
-#include "cli/stopwatch.h"
 #include "io/file.h"
 #include "io/json_writer.h"
 #include "model/safetensors.h"
@@ -40,10 +40,10 @@ class Generation {
         sequence_(engine.create_sequence(sampling_of(options))) {}
 
   Measured run() {
-    const Stopwatch until_first;
+    const bench::Stopwatch until_first;
     bool more = take(engine_.prefill(sequence_, request_.prompt));
     measured_.first_token_seconds = until_first.seconds();
-    const Stopwatch others;
+    const bench::Stopwatch others;
     if (is_forced() || keep_logits_) {
       while (more) more = take(engine_.step(std::array{sequence_}).front());
     } else if (more) {

@@ -9,8 +9,8 @@
 #include <stdexcept>
 
 #include "bench/device_report.h"
+#include "bench/stopwatch.h"
 #include "cli/json_output.h"
-#include "cli/stopwatch.h"
 #include "io/json_writer.h"
 #include "litmus/experiment.h"
 #include "litmus/report.h"
@@ -70,7 +70,7 @@ struct Run {
   bool promise_broken = false;
 
   void perform(const litmus::Experiment& experiment, litmus::Rig& rig) {
-    const Stopwatch stopwatch;
+    const bench::Stopwatch stopwatch;
     const litmus::Findings findings = experiment.run(rig);
     const double seconds = stopwatch.seconds();
     if (json.prints_text()) {

@@ -129,6 +129,17 @@ TEST(BenchDecode, SaysThatCommunicationIsLeftOut) {
   EXPECT_NE(text.find("Communication between ranks is left out"), std::string::npos) << text;
 }
 
+TEST(BenchDecode, PrintsNothingButJsonWhereThatIsAskedFor) {
+  BenchDecodeOptions options = small_options();
+  options.layers = 1;
+  options.steps_only = true;
+  options.json_file = "-";
+  testing::internal::CaptureStdout();
+  run_bench_decode(options);
+  const auto json = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  EXPECT_EQ(json["steps"].size(), 1);
+}
+
 TEST(BenchDecode, NamesAPlaceThatFiguresCannotGoToBeforeItMeasures) {
   BenchDecodeOptions options = small_options();
   options.trace_file = path("none/trace.json");

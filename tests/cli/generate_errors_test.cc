@@ -1,4 +1,4 @@
-// What `slipstream generate` refuses, and that it leaves nothing behind then.
+// What `slipstream generate` refuses, and that it writes no file then.
 #include <gtest/gtest.h>
 
 #include <array>

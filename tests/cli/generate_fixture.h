@@ -1,5 +1,4 @@
-// What the tests that run `slipstream generate` share: tiny checkpoints, requests, and what comes
-// out.
+// What the tests that run `slipstream generate` share: tiny checkpoints, requests and their output.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -100,7 +99,7 @@ class Generate : public testing::Test {
   }
 
   // Of what leaves layer 1 if it takes the file that layer 0 wrote, as it was written.
-  [[nodiscard]] std::vector<int64_t> shape_behind_two_layers(GenerateOptions request) const {
+  [[nodiscard]] std::vector<int64_t> shape_after_two_layers(GenerateOptions request) const {
     request.layer = 0;
     request.layer_out = path("first.safetensors");
     (void)output_of(request);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <fstream>
 
 #include "engine/inspection.h"
 #include "slipstream/engine.h"
@@ -80,6 +81,18 @@ TEST_F(Generate, ShowsTokensTimeAndMemoryToPeople) {
   }
 }
 
+TEST_F(Generate, WritesJsonToAFileNextToTheText) {
+  GenerateOptions request = options();
+  request.json_file = path("tokens.json");
+  request.force_ids = "7,8";
+  request.count = 2;
+  EXPECT_EQ(output_of(request).find("7 8\n"), 0U);
+  std::ifstream file(request.json_file);
+  const auto json = nlohmann::json::parse(file);
+  EXPECT_EQ(json["tokens"], nlohmann::json({7, 8}));
+  EXPECT_GT(json["memory"]["weight_bytes"], 0);
+}
+
 TEST_F(Generate, RunsOneRanksShare) {
   GenerateOptions request = options();
   request.tp = 2;
@@ -113,11 +126,11 @@ TEST_F(Generate, RunsOneLayerAsTheEngineDoes) {
 TEST_F(Generate, HandsListsFromALayerToTheOneThatSharesThem) {
   GenerateOptions first = layer_options(3, kHidden);
   first.model = sharing_checkpoint();
-  EXPECT_EQ(shape_behind_two_layers(first), (std::vector<int64_t>{3, kHidden}));
+  EXPECT_EQ(shape_after_two_layers(first), (std::vector<int64_t>{3, kHidden}));
 }
 
 TEST_F(Generate, LetsALayerWithAnIndexerOfItsOwnPassOverListsInItsInput) {
-  EXPECT_EQ(shape_behind_two_layers(layer_options(3, kHidden)), (std::vector<int64_t>{3, kHidden}));
+  EXPECT_EQ(shape_after_two_layers(layer_options(3, kHidden)), (std::vector<int64_t>{3, kHidden}));
 }
 
 }  // namespace

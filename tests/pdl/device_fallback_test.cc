@@ -6,8 +6,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "cli/emulate.h"
-
 namespace slipstream {
 namespace {
 
@@ -58,24 +56,6 @@ TEST(ChooseDevice, ReturnsOnceTheEmulatedDeviceIsThere) {
         std::exit(4);
       },
       testing::ExitedWithCode(4), "");
-}
-
-TEST(Emulate, RunsTheProgramWithTheSettings) {
-  EmulateOptions options;
-  options.multiprocessors = 7;
-  options.schedule = "adversarial";
-  options.program = {"/bin/sh", "-c",
-                     "test \"$SLIPSTREAM_EMULATOR_SCHEDULE\" = adversarial && "
-                     "test \"${LD_LIBRARY_PATH%%:*}\" = \"$0\" && exit $SLIPSTREAM_EMULATOR_SMS",
-                     emulator_directory()};
-  EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(7), "");
-}
-
-TEST(Emulate, SaysWhichProgramItCannotRun) {
-  EmulateOptions options;
-  options.program = {"/no/such/program"};
-  EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(127),
-              "cannot run '/no/such/program'");
 }
 
 }  // namespace

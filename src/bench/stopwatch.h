@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-namespace slipstream::cli {
+namespace slipstream::bench {
 
 class Stopwatch {
  public:
@@ -17,4 +17,4 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
-}  // namespace slipstream::cli
+}  // namespace slipstream::bench
