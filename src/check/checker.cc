@@ -132,7 +132,8 @@ class Checker {
           report_.findings.push_back(std::move(finding));
         }
       } else if (asked_for || may_hold_device_code(bytes, path)) {
-        // PTX and cubins of one kernel are files next to each other in caches; other files stand alone.
+        // PTX and cubins of one kernel are files next to each other in caches; other files stand
+        // alone.
         const bool loose = path.extension() == ".ptx" || path.extension() == ".cubin";
         add_bytes(bytes, name, loose ? path.parent_path().string() + "/" : name);
       }

@@ -1,6 +1,6 @@
 // The programs of the corpus on the emulated device, under the race check: exactly the marked lines
-// are reported, as the later of two accesses; repaired twins and false alarms run in silence. And
-// the table of docs/check.md says so.
+// are reported, as the later of two accesses; nothing is reported of repaired twins and false
+// alarms; and the table of docs/check.md says the same.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ bool needs_other_architecture(const std::string& source) {
   return source.find("\n// nvcc: ") != std::string::npos && !is_for_old_ptx(source);
 }
 
-// Those that need another architecture than the emulated device has are not here.
+// Without those that need another architecture than that of the emulated device.
 std::vector<Case> find_cases() {
   std::vector<Case> cases = find_corpus_cases(CORPUS_SOURCES);
   std::erase_if(cases, [](const Case& one) { return needs_other_architecture(one.source); });

@@ -73,7 +73,7 @@ class Corpus : public testing::TestWithParam<Case> {};
 TEST_P(Corpus, ReportsExactlyTheMarkedLines) {
   const Case& one = GetParam();
   std::vector<Finding> findings = check_image_of(one, false);
-  // Sources are only asked for their inline assembly where the case is about that.
+  // The source itself is checked only where the case is about inline assembly.
   if (one.name.find("clobber") != std::string::npos) {
     for (Finding& finding : check_source(one.source, one.name)) {
       findings.push_back(finding);

@@ -1,4 +1,4 @@
-// Breaks every kernel of the project in the ways that PDL kernels get broken, and asks that the
+// Breaks every kernel of the project in the ways that PDL kernels get broken, and demands that the
 // checker reports it. The kernels are changed as PTX, as they come out of the build.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -20,10 +20,10 @@ namespace slipstream::check {
 namespace {
 
 constexpr std::string_view kWait = "griddepcontrol.wait;";
-// Not broken: nothing more may be said of it than of the kernel.
+// Not broken: nothing may be reported that is not reported of the kernel itself.
 constexpr const char* kTwin = "one-warp wait with a barrier after it";
 
-// What must be said of each kind of mutant, by any of these rules.
+// The rules of which one must report each kind of mutant.
 const std::map<std::string, std::set<std::string>> kExpected = {
     {"wait removed", {"R7"}},
     {"one of several waits removed", {"R1", "R2", "R3", "R6"}},
@@ -49,8 +49,8 @@ std::string join_lines(const std::vector<std::string>& lines) {
   return fmt::format("{}\n", fmt::join(lines, "\n"));
 }
 
-// The text without all other kernels; line numbers stay. A kernel reaches from ".entry" to the
-// brace that closes the first it opens.
+// The text without all other kernels; line numbers stay. A kernel extends from ".entry" to the
+// brace that closes its first one.
 std::vector<std::string> only_kernel(std::vector<std::string> lines, const std::string& kernel) {
   bool left_out = false;
   int64_t depth = 0;

@@ -66,52 +66,45 @@ std::string looks_at(const RuleInfo& rule) {
 std::string rule_page_name(const RuleInfo& rule) { return "R" + number_of(rule) + ".md"; }
 
 std::string rule_page(const RuleInfo& rule) {
-  std::string page = fmt::format("# {}: {}\n\n", rule.id, rule.title);
-  page += fmt::format(
-      "* Severity without a [launches "
-      "file](../check.md#what-you-know-and-the-binary-does-not---launches): {}\n"
-      "* Looks at: {}\n"
-      "* Code: [`src/check/rules/{}.cc`](../../src/check/rules/{}.cc), from which "
-      "`check_rule_pages` prints this page\n\n",
-      rule.severity, looks_at(rule), rule.file, rule.file);
-  page += "## Why it is wrong\n\n" + paragraphs(rule.reason) + '\n';
-  page += "## How to mend it\n\n" + wrap(rule.mend) + '\n';
-  page += "## Example\n\nReported:\n\n" + code_block("cuda", rule.example.wrong);
+  std::string page = fmt::format("# {}: {}\n\n| | |\n|---|---|\n", rule.id, rule.title);
+  page += fmt::format("| severity without a launches file | {} |\n", rule.severity);
+  page += fmt::format("| looks at | {} |\n", looks_at(rule));
+  page += fmt::format("| code, and source of this page | [`{0}`](../../{0}) |\n",
+                      fmt::format("src/check/rules/{}.cc", rule.file));
+  if (!rule.corpus.empty()) {
+    page += fmt::format("| a public case | [`{0}`](../../{0}) |\n",
+                        fmt::format("tests/check/corpus/bugs/{}.cu", rule.corpus));
+  }
+  page += "\n## Why it is wrong\n\n" + paragraphs(rule.reason);
+  page += "\n## How to mend it\n\n" + wrap(rule.mend);
+  page += "\n## Example\n\nReported:\n\n" + code_block("cuda", rule.example.wrong);
   page += "\nNot reported:\n\n" + code_block("cuda", rule.example.right);
   if (!rule.example.launches.empty()) {
     page += "\nBoth with this launches file:\n\n" + code_block("json", rule.example.launches);
   }
-  if (!rule.corpus.empty()) {
-    page += fmt::format("\nA public case: [`{}.cu`](../../tests/check/corpus/bugs/{}.cu)\n",
-                        rule.corpus, rule.corpus);
-  }
   return page +
          fmt::format(
-             "\n## How to allow it\n\nWith a reason, on the line of the finding or the line above "
-             "([more](../check.md#allowing-a-finding)):\n\n"
+             "\n## How to allow it\n\nBy a comment with a reason, on the line of the finding or "
+             "the line above ([more](../check.md#allowing-a-finding)):\n\n"
              "    // slipstream-check: allow {}: the reason\n",
              rule.id);
 }
 
 std::string rule_index() {
-  std::string page =
-      "# The rules of `slipstream check`\n\n"
-      "Each rule is one file in `src/check/rules`, which holds its code and all that these pages "
-      "say. `check_rule_pages`\n"
-      "prints them; a test compares them with what it prints, and compiles and checks every "
-      "example.\n\n"
-      "| rule | reports that | without a launches file | PTX | SASS |\n"
-      "|---|---|---|---|---|\n";
+  std::string page = "# The rules of `slipstream check`\n\n";
+  page +=
+      wrap(R"(Each rule is one file in `src/check/rules`, which holds its code and all that its page
+says. `check_rule_pages` writes these pages; a test compares them with what it writes, compiles
+every example, and demands that the rule reports the first kernel of it and not the second.)");
+  page += "\n| rule | reports | without a launches file | PTX | SASS |\n|---|---|---|---|---|\n";
   for (const RuleInfo* rule : all_rules()) {
     page += fmt::format("| [{}]({}) | {} | {} | {} | {} |\n", rule->id, rule_page_name(*rule),
                         rule->title, rule->severity, rule->in_ptx, rule->in_sass);
   }
-  return page +
-         "\nA trigger before the last write is not reported: it publishes nothing and need not. "
-         "Ending a grid is a trigger "
-         "too.\nEarly exit of some CTAs does not break the order. These are the false alarms that "
-         "people and bots raise "
-         "most.\n";
+  return page + '\n' +
+         wrap(R"(A trigger before the last write is not reported: it publishes nothing and
+need not. Ending a grid is a trigger too. Early exit of some CTAs does not break the order. These
+are the false alarms that people and bots raise most.)");
 }
 
 std::string example_namespace(const RuleInfo& rule, bool right) {

@@ -27,7 +27,7 @@ void append_finding(const Finding& finding, size_t instances, std::string& text)
   text += fmt::format("{} {} ({}): {}\n", name_of(finding.severity), rule.id,
                       name_of(finding.certainty), finding.kernel);
   if (instances > 1)
-    text += fmt::format("  and {} more kernels made of these lines\n", instances - 1);
+    text += fmt::format("  and {} more kernels from the same lines\n", instances - 1);
   text += fmt::format("  {}\n", finding.message);
   for (const Place& place : finding.places) {
     text += fmt::format("    at {}", place.text());
@@ -37,7 +37,7 @@ void append_finding(const Finding& finding, size_t instances, std::string& text)
     text += '\n';
   }
   if (!finding.path.empty()) {
-    text += "  way there:";
+    text += "  reached by:";
     for (const std::string& step : finding.path) text += fmt::format(" {};", step);
     text.back() = '\n';
   }

@@ -41,7 +41,9 @@ flushed. For device memory an H200 was not seen to get that wrong, for host memo
 Memory that no kernel of the chain writes, such as weights, may be read early, and that is the point
 of PDL. A binary does not say what a pointer holds, so say it in a launches file.
 )",
-    .mend = "Move the wait above the read, or read only memory that no kernel of the chain writes.",
+    .mend =
+        "Move the wait above the read, or read only memory that no kernel of the chain "
+        "writes.",
     .example = {.wrong = R"(
 __global__ void scale(const float* in, float* out) {
   const float value = in[threadIdx.x];

@@ -43,7 +43,8 @@ The public cases are kernels with a warp for each role: one loading warp waits, 
 which loads something else, does not.
 )",
     .mend =
-        "Let every warp role wait itself, or put a barrier between the wait and these accesses.",
+        "Let every warp role wait itself, or put a barrier between the wait and these "
+        "accesses.",
     .example = {.wrong = R"(
 __global__ void __launch_bounds__(64) scale(const float* in, float* out) {
   if (threadIdx.x < 32) cudaGridDependencySynchronize();

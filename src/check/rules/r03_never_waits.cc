@@ -51,8 +51,8 @@ so this is a warning. A CTA that leaves early because of its index does no harm 
 the grid waits.
 )",
     .mend =
-        "Wait on every path, or launch the kernel without the PDL attribute: what follows it is "
-        "otherwise not ordered after what precedes it.",
+        "Wait on every path, or launch the kernel without the PDL attribute: what follows it "
+        "is otherwise not ordered after what precedes it.",
     .example = {.wrong = R"(
 __global__ void scale(const float* in, float* out, int count) {
   if (count == 0) return;

@@ -48,8 +48,8 @@ ended. The compiler takes the promise as leave to move such a read above the wai
 value again that was read before it.
 )",
     .mend =
-        "Drop const __restrict__, __ldg or ld.global.nc: the compilers move such reads over the "
-        "wait and reuse values read before it.",
+        "Drop `const __restrict__`, `__ldg` or `ld.global.nc`: the compilers move such reads "
+        "over the wait and reuse values read before it.",
     .example = {.wrong = R"(
 __global__ void scale(const float* __restrict__ in, float* __restrict__ out) {
   cudaGridDependencySynchronize();

@@ -120,7 +120,9 @@ path (R4), and the source does not show it.
 
 It takes both forms of the kernel to tell: a cubin alone shows the read as R1 or R2.
 )",
-    .mend = "Drop const __restrict__ or __ldg from the pointer; plain loads stay below the wait.",
+    .mend =
+        "Drop `const __restrict__` or `__ldg` from the pointer; plain loads stay below the "
+        "wait.",
     .example = {.wrong = R"(
 __global__ void add_up(const float* __restrict__ in, float* __restrict__ out, int rounds) {
   float total = 0.0F;

@@ -37,19 +37,19 @@ kernel that still uses the old contents need not be the one just before.
 )",
     .mend = "Move the wait above the write: an earlier grid may still read or write these bytes.",
     .example = {.wrong = R"(
-__global__ void add_up(const float* in, float* sum) {
-  if (threadIdx.x == 0) *sum = 0.0F;
+__global__ void count(const int* in, int* counts) {
+  counts[threadIdx.x] = 0;
   cudaGridDependencySynchronize();
   __syncthreads();
-  atomicAdd(sum, in[threadIdx.x]);
+  atomicAdd(&counts[in[threadIdx.x]], 1);
 }
 )",
                 .right = R"(
-__global__ void add_up(const float* in, float* sum) {
+__global__ void count(const int* in, int* counts) {
   cudaGridDependencySynchronize();
-  if (threadIdx.x == 0) *sum = 0.0F;
+  counts[threadIdx.x] = 0;
   __syncthreads();
-  atomicAdd(sum, in[threadIdx.x]);
+  atomicAdd(&counts[in[threadIdx.x]], 1);
 }
 )",
                 .launches = ""},

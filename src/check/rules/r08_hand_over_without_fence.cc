@@ -46,8 +46,8 @@ Between two memory synchronization domains a fence of gpu scope is not enough. T
 know the domains; the dynamic check does.
 )",
     .mend =
-        "Put __threadfence() between the last write and the trigger, in every thread that writes, "
-        "or let the consumer wait before it reads.",
+        "Put `__threadfence()` between the last write and the trigger, in every thread that "
+        "writes, or let the consumer wait before it reads.",
     .example = {.wrong = R"(
 __global__ void produce(float* out) {
   cudaGridDependencySynchronize();

@@ -40,7 +40,8 @@ to every earlier kernel that is unfinished, not only next to this one. Where tha
 memory, 265 of 300 runs on an H200 were wrong; R1 reports it there.
 )",
     .mend =
-        "Trigger after the wait, unless every later kernel reads only constants before its own.",
+        "Trigger after the wait, unless every later kernel reads only constants before its "
+        "own.",
     .example = {.wrong = R"(
 __global__ void scale(const float* in, float* out) {
   cudaTriggerProgrammaticLaunchCompletion();

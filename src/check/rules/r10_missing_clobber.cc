@@ -76,8 +76,8 @@ reads and writes of memory over it. What it makes of the source today may happen
 compiled code does not show what the compiler was told, so this rule reads `.cu` files and headers.
 )",
     .mend =
-        "Write asm volatile(\"griddepcontrol.wait;\" ::: \"memory\"), or call "
-        "cudaGridDependencySynchronize().",
+        "Write `asm volatile(\"griddepcontrol.wait;\" ::: \"memory\")`, or call "
+        "`cudaGridDependencySynchronize()`.",
     .example = {.wrong = R"(
 __global__ void scale(const float* in, float* out) {
   asm volatile("griddepcontrol.wait;");

@@ -77,7 +77,9 @@ A grid that starts early and spins keeps its multiprocessors. If the kernel that
 has CTAs left to start and finds no room for them, neither ever ends. Whether that happens depends
 on grid sizes and on what else runs, which no binary shows.
 )",
-    .mend = "Wait first: while it spins it may hold the multiprocessors that the other side needs.",
+    .mend =
+        "Wait first: while it spins it may hold the multiprocessors that the other side "
+        "needs.",
     .example = {.wrong = R"(
 __global__ void scale(volatile int* ready, float* out) {
   while (*ready == 0) {

@@ -53,27 +53,32 @@ const RuleInfo kClusterExit = {
     .file = "r14_cluster_exit",
     .title = "a CTA may exit while its cluster still uses its shared memory",
     .severity = "warning",
-    .in_ptx = "yes",
+    .in_ptx = "accesses to `.shared::cluster` only",
     .in_sass = "bulk copies and `st.async` only",
     .reason = R"(
 Shared memory lives as long as its CTA. A CTA that has written to a peer, or read from one, must
 know that the peer is still there; a cluster barrier after the last such access is how it knows.
 What an mbarrier of the receiver counts may be waited for there instead. This concerns every kernel
 with clusters, with PDL or without.
+
+Accesses are recognized in PTX by the state space `.shared::cluster`. A generic store to an address
+that `cluster.map_shared_rank()` returned looks like any other store, and is missed.
 )",
     .mend = "End every path with a cluster barrier after the last remote access.",
     .example = {.wrong = R"(
 __global__ void __cluster_dims__(2) exchange(float* out) {
   __shared__ float received;
-  float* peer = static_cast<float*>(__cluster_map_shared_rank(&received, 1U - __clusterRelativeBlockRank()));
-  *peer = out[blockIdx.x];
+  unsigned peer = static_cast<unsigned>(__cvta_generic_to_shared(&received));
+  asm("mapa.shared::cluster.u32 %0, %0, %1;" : "+r"(peer) : "r"(1U - blockIdx.x % 2U));
+  asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(peer), "f"(out[blockIdx.x]) : "memory");
 }
 )",
                 .right = R"(
 __global__ void __cluster_dims__(2) exchange(float* out) {
   __shared__ float received;
-  float* peer = static_cast<float*>(__cluster_map_shared_rank(&received, 1U - __clusterRelativeBlockRank()));
-  *peer = out[blockIdx.x];
+  unsigned peer = static_cast<unsigned>(__cvta_generic_to_shared(&received));
+  asm("mapa.shared::cluster.u32 %0, %0, %1;" : "+r"(peer) : "r"(1U - blockIdx.x % 2U));
+  asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(peer), "f"(out[blockIdx.x]) : "memory");
   __cluster_barrier_arrive();
   __cluster_barrier_wait();
 }

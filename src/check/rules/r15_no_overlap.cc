@@ -42,8 +42,7 @@ without work before the wait this one only gets its launch latency hidden.
 )",
     .mend =
         "Trigger, or do work that depends on nothing before the wait; otherwise only launch "
-        "latency "
-        "is saved.",
+        "latency is saved.",
     .example = {.wrong = R"(
 __global__ void scale(const float* weights, const float* in, float* out) {
   cudaGridDependencySynchronize();

@@ -1,4 +1,4 @@
-// Which registers a place in the code still looks at.
+// Which registers are still read after a place in the code.
 #include "check/analysis/live_slots.h"
 
 #include "check/analysis/evaluate.h"

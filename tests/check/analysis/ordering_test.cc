@@ -34,8 +34,8 @@ TEST(Ordering, ReportsOnePointerOnce) {
 // One warp waits; `between` stands between that and an access by every thread.
 Report one_warp_waits(const std::string& between, const std::string& directives = "") {
   return check_kernel_text(
-      "  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra past;\n  griddepcontrol.wait;\npast:\n" +
-          between + kStore,
+      "  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra past;\n  griddepcontrol.wait;\npast:\n" + between +
+          kStore,
       "", directives);
 }
 

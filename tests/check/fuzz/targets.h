@@ -12,7 +12,7 @@ using Bytes = std::span<const uint8_t>;
 void image(Bytes bytes);
 // The first byte chooses the architecture, the others are a kernel's machine code.
 void sass(Bytes bytes);
-// PTX text, without the guess what kind of file it is.
+// PTX text, whatever it looks like.
 void ptx(Bytes bytes);
 // A launches file, and a CUDA source.
 void text(Bytes bytes);

@@ -1,4 +1,4 @@
-// What docs/rules says is what the rules say of themselves, and its examples are true.
+// docs/rules is what the rules print, and its examples do what they claim.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -50,7 +50,7 @@ TEST_P(RulePage, NamesAPublicCaseThatTheRuleFinds) {
   EXPECT_TRUE(is_marked) << rule.corpus << " has no line that is marked with " << rule.id;
 }
 
-// The launches file of an example, for kernels that stand in a namespace.
+// The launches file of an example, for kernels in a namespace.
 Launches launches_of(const RuleInfo& rule, bool right) {
   std::string text(rule.example.launches);
   if (text.empty()) return {};
