@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 namespace slipstream::litmus {
 namespace {
 
@@ -11,6 +13,10 @@ Experiment experiment() {
 
 Findings one(const Observation& observation) {
   return {.observations = {observation}, .facts = {}};
+}
+
+nlohmann::json observation_json(const Findings& findings) {
+  return nlohmann::json::parse(json_report(experiment(), findings).text())["observations"][0];
 }
 
 TEST(LitmusReport, SaysInHowManyRunsSomethingWasObserved) {
@@ -41,8 +47,7 @@ TEST(LitmusReport, ShowsABrokenPromise) {
 TEST(LitmusReport, TellsWhatTheRuntimeRefused) {
   const Findings findings = one({.label = "cooperative", .refused = "launch: not supported"});
   EXPECT_NE(text_report(experiment(), findings).find("refused"), std::string::npos);
-  EXPECT_EQ(json_report(experiment(), findings)["observations"][0]["refused"],
-            "launch: not supported");
+  EXPECT_EQ(observation_json(findings)["refused"], "launch: not supported");
 }
 
 TEST(LitmusReport, GivesProgramsTheSameNumbers) {
@@ -52,7 +57,7 @@ TEST(LitmusReport, GivesProgramsTheSameNumbers) {
                                  .observed = 3,
                                  .runs = 10,
                                  .refused = {}});
-  const nlohmann::json entry = json_report(experiment(), findings)["observations"][0];
+  const nlohmann::json entry = observation_json(findings);
   EXPECT_EQ(entry["mode"], "graph");
   EXPECT_EQ(entry["documents"], "allowed");
   EXPECT_EQ(entry["observed"], 3);
