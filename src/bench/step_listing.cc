@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "model/released_models.h"
 #include "step/exchange.h"
@@ -83,8 +84,8 @@ StepListing list_model_step(const ListedModel& model) {
                                         .fp8_rows = model.fp8_rows},
                                                         caches)) {
     if (!layer.empty() && launch.layer != layer.front().layer) {
-      add_layer(listing, layer.front().layer, std::move(layer));
-      layer.clear();
+      const int number = layer.front().layer;
+      add_layer(listing, number, std::exchange(layer, {}));
     }
     ListedLaunch listed{.number = ++listing.launch_count,
                         .title = launch.title,

@@ -11,6 +11,7 @@
 #include "model/reference/sparse_mla.h"
 #include "pdl/stream.h"
 #include "step/kernels/attend/launch.h"
+#include "step/kernels/attend/plan.h"
 #include "step/kernels/linear/pack.h"
 #include "step/kernels/values/launch.h"
 #include "tests/step/kernels/packed_weights.h"

@@ -61,7 +61,7 @@ TEST_P(LinearKernel, AgreesWithTheReference) {
   const DeviceValues<float> output(static_cast<size_t>(c.tokens) * c.rows);
   const pdl::Stream stream;
   kernels::LinearParams params = one_segment(matrix.matrix(), output.data(), c.tokens, c.ue8m0);
-  if (c.cluster_ctas > 0) (void)kernels::plan_linear(params, c.cluster_ctas);
+  if (c.cluster_ctas > 0) (void)kernels::plan_linear(params, kernels::device_limits(), c.cluster_ctas);
   kernels::launch_plain_linear({params,
                                 {.rows = {reinterpret_cast<const __nv_bfloat16*>(input.data())},
                                  .stride = c.columns,
@@ -125,7 +125,7 @@ TEST_P(NormLinearKernel, AddsNormalizesAndStoresSumAndNorm) {
   kernels::LinearParams params = one_segment(fp8_matrix.matrix(), output.data(), kTokens, true);
   params.segments[params.segment_count++] = {
       other_matrix.matrix(), {other_output.data()}, kBf16Rows, true};
-  if (kClusterCtas > 0) (void)kernels::plan_linear(params, kClusterCtas);
+  if (kClusterCtas > 0) (void)kernels::plan_linear(params, kernels::device_limits(), kClusterCtas);
   const pdl::Stream stream;
   kernels::launch_norm_linear({params,
                                {.rows = {bf16(device_residual)},
