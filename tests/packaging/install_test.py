@@ -12,6 +12,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD, CMAKE, CXX, NVCC = (pathlib.Path(argument) for argument in sys.argv[1:5])
+BUILD = BUILD.resolve()
 
 
 def run(*command, **options):
