@@ -53,7 +53,7 @@ std::set<std::string> reported(const std::vector<Finding>& findings) {
     if (finding.severity == Severity::kNote) continue;
     for (const Place& place : finding.places) {
       const std::string where = place.file.empty() ? place.code : std::to_string(place.line);
-      result.insert(std::string(info_of(finding.rule).id) + " at line " + where);
+      result.insert(id_of(finding.rule) + " at line " + where);
     }
   }
   return result;

@@ -74,7 +74,7 @@ std::set<std::string> findings_of(const std::string& ptx, const std::string& ker
   std::set<std::string> result;
   for (const Finding& finding : report.findings) {
     if (finding.mangled != kernel || finding.severity == Severity::kNote) continue;
-    result.insert(fmt::format("{} {}", info_of(finding.rule).id, finding.subject));
+    result.insert(fmt::format("{} {}", id_of(finding.rule), finding.subject));
   }
   return result;
 }
