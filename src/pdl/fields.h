@@ -168,8 +168,10 @@ consteval std::array<Field, count> checked_fields(const std::array<Field, count>
 // pdl::Field. Members are Constant<> or Produced<>, which say their role.
 #define SLIPSTREAM_FIELDS(Params, ...) \
   ::slipstream::pdl::checked_fields<Params>(::std::array{SLIPSTREAM_FIELDS_1(Params, __VA_ARGS__)})
+// NOLINTBEGIN(bugprone-macro-parentheses): a type and the name of a member take none
 #define SLIPSTREAM_FIELD(Params, member) \
   ::slipstream::pdl::field_of<decltype(Params{}.member)>(#member, offsetof(Params, member))
+// NOLINTEND(bugprone-macro-parentheses)
 
 // The first of the members, and the next macro for the others.
 // clang-format off

@@ -4,7 +4,8 @@
 #include "ops/apply_rope/launch.h"
 #include "ops/support/limits.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kApplyRopeDeclaration{
     .name = "apply_rope_with_cos_sin_cache_inplace",
@@ -27,4 +28,5 @@ void launch_apply_rope(const ApplyRopeParams& params, bool aligned,
               {.grid = dim3(blocks.blocks, grid_y), .block = blocks.block}, options, params);
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

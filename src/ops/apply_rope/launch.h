@@ -5,7 +5,8 @@
 #include "pdl/variant.h"
 #include "slipstream/launch.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kApplyRopeDeclaration;
 
@@ -13,4 +14,5 @@ extern const pdl::KernelDeclaration kApplyRopeDeclaration;
 void launch_apply_rope(const ApplyRopeParams& params, bool aligned,
                        const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

@@ -4,7 +4,8 @@
 #include "ops/mla_rope_quantize_fp8/launch.h"
 #include "ops/support/limits.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kMlaRopeQuantizeFp8Declaration{
     .name = "mla_rope_quantize_fp8",
@@ -26,4 +27,5 @@ void launch_mla_rope_quantize_fp8(const MlaRopeQuantizeFp8Params& params, bool a
               {.grid = dim3(blocks.blocks, grid_y), .block = blocks.block}, options, params);
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

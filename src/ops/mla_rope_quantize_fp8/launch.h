@@ -5,7 +5,8 @@
 #include "pdl/variant.h"
 #include "slipstream/launch.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kMlaRopeQuantizeFp8Declaration;
 
@@ -14,4 +15,5 @@ extern const pdl::KernelDeclaration kMlaRopeQuantizeFp8Declaration;
 void launch_mla_rope_quantize_fp8(const MlaRopeQuantizeFp8Params& params, bool aligned,
                                   const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

@@ -19,7 +19,8 @@
 #include "ops/per_token_group_quant/params.h"
 #include "ops/support/variant.cuh"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 inline constexpr int kQuantMaxThreads = 128;
 
@@ -207,4 +208,5 @@ __global__ void __launch_bounds__(kQuantMaxThreads)
   }
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

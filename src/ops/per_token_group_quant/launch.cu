@@ -4,7 +4,8 @@
 #include "ops/per_token_group_quant/launch.h"
 #include "ops/support/limits.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kPerTokenGroupQuantDeclaration{
     .name = "per_token_group_quant_8bit",
@@ -53,4 +54,5 @@ void launch_per_token_group_quant(const PerTokenGroupQuantParams& params,
   }
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

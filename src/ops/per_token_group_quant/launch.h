@@ -5,11 +5,13 @@
 #include "pdl/variant.h"
 #include "slipstream/launch.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kPerTokenGroupQuantDeclaration;
 
 void launch_per_token_group_quant(const PerTokenGroupQuantParams& params,
                                   const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

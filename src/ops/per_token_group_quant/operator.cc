@@ -39,7 +39,7 @@ void check_input(const Arguments& arguments, const Tensor& input,
   arguments.aligned("input", input, kPackedFloatBytes);
   arguments.on_device("input", input);
   const int64_t width = input.shape[input.rank - 1];
-  const int64_t factor = options.group_size * (options.fuse_silu_and_mul ? 2 : 1);
+  const int64_t factor = int64_t{options.group_size} * (options.fuse_silu_and_mul ? 2 : 1);
   if (width < 1 || width % factor != 0 || width > kMaxColumns) {
     arguments.reject("input",
                      "a positive multiple of " + std::to_string(factor) +

@@ -14,7 +14,8 @@
 #include "ops/support/row_blocks.h"
 #include "ops/support/variant.cuh"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 __device__ __forceinline__ float gate(float weight, float q_scale, float softmax_scale) {
   return __fmul_rn(__fmul_rn(weight, q_scale), softmax_scale);
@@ -52,4 +53,5 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   }
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

@@ -1,7 +1,8 @@
 #include "ops/q_scale/kernel.cuh"
 #include "ops/q_scale/launch.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kQScaleDeclaration{
     .name = "apply_q_scale_and_softmax_scale",
@@ -31,4 +32,5 @@ void launch_q_scale(const QScaleParams& params, const pdl::LaunchOptions& option
               {.grid = dim3(blocks.blocks), .block = blocks.block}, options, params);
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

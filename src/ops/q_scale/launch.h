@@ -5,10 +5,12 @@
 #include "pdl/variant.h"
 #include "slipstream/launch.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kQScaleDeclaration;
 
 void launch_q_scale(const QScaleParams& params, const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

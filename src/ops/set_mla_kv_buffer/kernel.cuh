@@ -16,7 +16,8 @@
 #include "ops/support/row_blocks.h"
 #include "ops/support/variant.cuh"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 // Where vector `index` of a token's row comes from.
 template <class Vector>
@@ -54,4 +55,5 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   }
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

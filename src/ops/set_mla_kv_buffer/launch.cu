@@ -3,7 +3,8 @@
 #include "ops/set_mla_kv_buffer/kernel.cuh"
 #include "ops/set_mla_kv_buffer/launch.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kSetMlaKvBufferDeclaration{
     .name = "set_mla_kv_buffer",
@@ -51,4 +52,5 @@ void launch_set_mla_kv_buffer(const SetMlaKvBufferParams& params,
   }
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

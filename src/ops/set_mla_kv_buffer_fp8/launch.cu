@@ -1,7 +1,8 @@
 #include "ops/set_mla_kv_buffer_fp8/kernel.cuh"
 #include "ops/set_mla_kv_buffer_fp8/launch.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kSetMlaKvBufferFp8Declaration{
     .name = "set_mla_kv_buffer_fp8",
@@ -35,4 +36,5 @@ void launch_set_mla_kv_buffer_fp8_656(const SetMlaKvBufferFp8Row656Params& param
       {.grid = dim3(blocks.blocks), .block = blocks.block}, options, params);
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

@@ -5,7 +5,8 @@
 #include "pdl/variant.h"
 #include "slipstream/launch.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kSetMlaKvBufferFp8Declaration;
 extern const pdl::KernelDeclaration kSetMlaKvBufferFp8Row656Declaration;
@@ -17,4 +18,5 @@ void launch_set_mla_kv_buffer_fp8(const SetMlaKvBufferFp8Params& params, bool al
 void launch_set_mla_kv_buffer_fp8_656(const SetMlaKvBufferFp8Row656Params& params, bool aligned,
                                       const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

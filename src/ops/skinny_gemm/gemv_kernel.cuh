@@ -15,7 +15,8 @@
 #include "ops/skinny_gemm/params.h"
 #include "ops/support/variant.cuh"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 namespace skinny_gemv {
 
 inline constexpr int kThreads = 256;
@@ -100,4 +101,5 @@ __global__ void __launch_bounds__(skinny_gemv::kThreads, 2)
   }
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

@@ -25,7 +25,8 @@
 #include "ops/skinny_gemm/params.h"
 #include "ops/support/variant.cuh"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 namespace skinny_gemm {
 
 // d += a * b for a 16 x 16 bf16 tile of weights and a 16 x 8 tile of activations.
@@ -362,4 +363,5 @@ __global__ void __launch_bounds__(Shape::kConfig.threads(),
                        partials);
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

@@ -2,7 +2,8 @@
 #include "ops/skinny_gemm/kernel.cuh"
 #include "ops/skinny_gemm/launch.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kSkinnyGemmDeclaration{
     .name = "skinny_gemm",
@@ -89,4 +90,5 @@ void launch_many_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& 
   }
 }
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

@@ -5,7 +5,8 @@
 #include "pdl/variant.h"
 #include "slipstream/launch.h"
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kSkinnyGemmDeclaration;
 extern const pdl::KernelDeclaration kSkinnyGemvDeclaration;
@@ -16,4 +17,5 @@ void launch_few_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& o
 // Many rows (a projection): two CTAs share the columns of 32 rows and stream them.
 void launch_many_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops

@@ -9,7 +9,8 @@
 #include "pdl/instrument/hooks.cuh"
 #endif
 
-namespace slipstream::ops::inline SLIPSTREAM_VARIANT {
+namespace slipstream::ops {
+inline namespace SLIPSTREAM_VARIANT {
 
 #if defined(SLIPSTREAM_INSTRUMENT)
 namespace pdl = instrument::pdl;
@@ -19,4 +20,5 @@ using instrument::LaunchScope;
 struct LaunchScope {};
 #endif
 
-}  // namespace slipstream::ops::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::ops
