@@ -17,6 +17,8 @@ namespace slipstream {
 namespace {
 
 namespace fs = std::filesystem;
+using cli::EmulateOptions;
+using cli::run_emulate;
 
 bool is_for_old_ptx(const std::string& source) {
   return source.find("\n// nvcc: -gencode arch=compute_80,") != std::string::npos;
