@@ -1,17 +1,20 @@
 """Groups host sources into files that include several of them, for clang-tidy.
 
 Most of what clang-tidy does for a source is to read and to visit the headers that all sources share. A file that
-includes several sources lets it do so once. Sources are in one group if they are compiled in the same way and no two of
-them have a name of an unnamed namespace in common.
+includes several sources lets it do so once. Sources are in one group if they are compiled in the same way, the same
+.clang-tidy holds for them, and no two of them have a name of an unnamed namespace in common.
 
     git ls-files 'src/*.cc' | python3 tools/lint/group_sources.py BUILD_DIRECTORY OUTPUT_DIRECTORY
 
-Writes OUTPUT_DIRECTORY/group_N.cc and a compile_commands.json for the groups and for each source, and prints the groups.
+Run in the root of the repository. Writes groups to OUTPUT_DIRECTORY, in a folder for each .clang-tidy, and a
+compile_commands.json for the groups and for each source; prints the groups.
 """
 
+import dataclasses
 import json
 import pathlib
 import re
+import shutil
 import sys
 
 MAX_SOURCES = 12
@@ -46,28 +49,53 @@ def command_of(entry):
     return re.sub(r" -o \S+ -c \S+$", "", command)
 
 
+def checks_of(source):
+    """The folder whose .clang-tidy holds for the source."""
+    root = pathlib.Path.cwd()
+    return next(
+        each.relative_to(root) for each in source.parents if (each / ".clang-tidy").exists()
+    )
+
+
+@dataclasses.dataclass
+class Group:
+    key: tuple  # alike for all sources: the folder with the checks, the command
+    sources: list = dataclasses.field(default_factory=list)
+    names: set = dataclasses.field(default_factory=set)
+
+
 def group(sources, commands):
-    """Lists of sources, each with the names that its sources declare."""
     groups = []
     for source in sources:
+        key = (checks_of(source), commands[source])
         names = local_names(source.read_text())
-        for other in groups:
-            alike = commands[other["sources"][0]] == commands[source]
-            if alike and len(other["sources"]) < MAX_SOURCES and not names & other["names"]:
+        for each in groups:
+            if each.key == key and len(each.sources) < MAX_SOURCES and not names & each.names:
                 break
         else:
-            other = {"sources": [], "names": set()}
-            groups.append(other)
-        other["sources"].append(source)
-        other["names"] |= names
-    return [each["sources"] for each in groups]
+            each = Group(key)
+            groups.append(each)
+        each.sources.append(source)
+        each.names |= names
+    return groups
+
+
+def write_group(each, number, output):
+    """In a folder with the same .clang-tidy; the one of the root holds for all of the output."""
+    checks, command = each.key
+    folder = output.resolve() / checks
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder != output.resolve():
+        shutil.copy(checks / ".clang-tidy", folder)
+    path = folder / f"group_{number:02}.cc"
+    path.write_text("".join(f'#include "{source}"  // NOLINT\n' for source in each.sources))
+    return {"file": str(path), "command": f"{command} -c {path}"}
 
 
 def main():
     build, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    output.mkdir(parents=True, exist_ok=True)
-    for old in output.glob("group_*.cc"):
-        old.unlink()
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
     sources = [pathlib.Path(line).resolve() for line in sys.stdin.read().split()]
     commands = {}
     # What is compiled twice is checked once.
@@ -79,11 +107,9 @@ def main():
     entries = [
         {"file": str(source), "command": f"{commands[source]} -c {source}"} for source in sources
     ]
-    for number, members in enumerate(group(sources, commands)):
-        path = output.resolve() / f"group_{number:02}.cc"
-        path.write_text("".join(f'#include "{source}"  // NOLINT\n' for source in members))
-        entries.append({"file": str(path), "command": f"{commands[members[0]]} -c {path}"})
-        print(path)
+    for number, each in enumerate(group(sources, commands)):
+        entries.append(write_group(each, number, output))
+        print(entries[-1]["file"])
     for entry in entries:
         entry["directory"] = str(build.resolve())
     (output / "compile_commands.json").write_text(json.dumps(entries))
