@@ -7,7 +7,7 @@
 #include <string>
 
 #include "check/checker.h"
-#include "check/report/finding.h"
+#include "check/rules/rules.h"
 #include "litmus/hoist_kernels.h"
 #include "litmus/script.h"
 #include "litmus/traffic.h"

@@ -15,7 +15,7 @@
 #include "check/lower/ir.h"
 #include "check/lower/ptx/lower.h"
 #include "check/lower/sass/lower.h"
-#include "check/report/finding.h"
+#include "check/rules/rules.h"
 #include "code/fatbin.h"
 #include "code/ptx/module.h"
 #include "slipstream/ops.h"
