@@ -27,7 +27,7 @@ NO_NAME = re.compile(
 
 
 def local_names(text):
-    """The names that a source, formatted by clang-format, declares in its unnamed namespaces, or as static."""
+    """The names that a source, formatted by clang-format, declares in its unnamed namespaces or as static, and main."""
     names = set()
     is_local = False
     for line in text.splitlines():
@@ -35,7 +35,7 @@ def local_names(text):
             is_local = True
         elif line == "}  // namespace":
             is_local = False
-        elif line[:1].strip() and (is_local or line.startswith("static ")):
+        elif line[:1].strip() and (is_local or line.startswith(("static ", "int main("))):
             name = None if NO_NAME.match(line) else NAME.search(line)
             if name:
                 names.add(name.group(1))
