@@ -49,8 +49,7 @@ StepLaunch LayerList::project_hidden() const {
       add_segment(params.linear, w.indexer->wk, workspace.index_key.data());
       add_segment(params.linear, w.indexer->weights_proj, workspace.head_weights.data());
     }
-    params.input = {.rows = workspace.residual.read(),
-                    .stride = list.config_.hidden_size,
+    params.input = {.stride = list.config_.hidden_size,
                     .gamma = w.input_norm,
                     .columns = list.config_.hidden_size,
                     .eps = list.config_.rms_norm_eps,
@@ -58,6 +57,8 @@ StepLaunch LayerList::project_hidden() const {
     if (list.stream_ == Stream::kEmbedding) {
       params.input.embedding = list.parts_.weights.embedding();
       params.input.step = workspace.rows.read();
+    } else {
+      params.input.rows = workspace.residual.read();
     }
     if (list.stream_ == Stream::kResidualAndDelta) {
       params.input.delta = list.parts_.exchange.summed().rows;

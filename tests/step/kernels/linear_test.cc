@@ -61,7 +61,8 @@ TEST_P(LinearKernel, AgreesWithTheReference) {
   const DeviceValues<float> output(static_cast<size_t>(c.tokens) * c.rows);
   const pdl::Stream stream;
   kernels::LinearParams params = one_segment(matrix.matrix(), output.data(), c.tokens, c.ue8m0);
-  if (c.cluster_ctas > 0) (void)kernels::plan_linear(params, kernels::device_limits(), c.cluster_ctas);
+  if (c.cluster_ctas > 0)
+    (void)kernels::plan_linear(params, kernels::device_limits(), c.cluster_ctas);
   kernels::launch_plain_linear({params,
                                 {.rows = {reinterpret_cast<const __nv_bfloat16*>(input.data())},
                                  .stride = c.columns,

@@ -13,7 +13,8 @@
 #include "step/kernels/attend/rows.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace attend {
 
 inline constexpr int kHeads = kAttendHeads;
@@ -289,4 +290,5 @@ __global__ void __launch_bounds__(attend::kThreads)
                             LaunchGate{});
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

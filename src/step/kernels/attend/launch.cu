@@ -2,7 +2,8 @@
 #include "step/kernels/attend/launch.h"
 #include "step/kernels/attend/plan.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kAttendDeclaration{
     .name = "attend",
@@ -33,4 +34,5 @@ void launch_attend(const AttendParams& params, const pdl::LaunchOptions& options
   }
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

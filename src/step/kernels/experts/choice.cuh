@@ -16,7 +16,9 @@
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
+namespace experts {
 
 // Off by up to two units in the last place. The exact division would branch for every score.
 __device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.0F, 1.0F + expf(-x)); }
@@ -139,4 +141,6 @@ __device__ __forceinline__ float choice_weight(const RouteParams& route, int tok
   return route.scaling * score / warp_sum(score);
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts
+}  // namespace experts
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

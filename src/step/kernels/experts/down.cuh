@@ -12,7 +12,8 @@
 #include "step/kernels/experts/plan.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace experts {
 
 inline constexpr int kMaxDownWarps = 16;
@@ -403,4 +404,5 @@ __global__ void __launch_bounds__(experts::kMaxDownWarps * 32, 1)
   down_block<kTokenTiles, Rows>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -6,7 +6,8 @@
 #include "step/kernels/experts/routed.cuh"
 #include "step/kernels/support/limits.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kRoutedDeclaration{
     .name = "routed_experts",
@@ -120,4 +121,5 @@ void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
                      : launch_down_tiles<2>(params, options);
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

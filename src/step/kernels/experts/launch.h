@@ -4,7 +4,8 @@
 #include "slipstream/launch.h"
 #include "step/kernels/experts/params.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kRoutedDeclaration;
 extern const pdl::KernelDeclaration kDownDeclaration;
@@ -12,4 +13,5 @@ extern const pdl::KernelDeclaration kDownDeclaration;
 void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options);
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

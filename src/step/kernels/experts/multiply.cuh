@@ -5,7 +5,9 @@
 #include "step/kernels/experts/piece_ring.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
+namespace experts {
 
 // Of 16 rows and 8 tokens per tile: rows lane / 4 and 8 more, tokens 2 (lane % 4) and the next.
 template <int kTokenTiles>
@@ -170,4 +172,6 @@ __device__ __forceinline__ void add_partials(const float* partials, int tokens, 
   }
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts
+}  // namespace experts
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

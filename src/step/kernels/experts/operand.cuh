@@ -7,7 +7,9 @@
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
+namespace experts {
 
 // 32 columns of one token as the tensor core's second operand.
 struct Operand {
@@ -178,4 +180,6 @@ __device__ __forceinline__ void quantize_units(const CodeUnits& target, int coun
   }
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts
+}  // namespace experts
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -8,7 +8,9 @@
 #include "step/kernels/linear/params.h"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
+namespace experts {
 
 // Neighboring groups of 128 columns of a tile.
 struct Piece {
@@ -76,4 +78,6 @@ class PieceRing {
   uint32_t phase_ = 0;
 };
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts
+}  // namespace experts
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -5,7 +5,9 @@
 #include "step/kernels/experts/params.h"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
+namespace experts {
 
 // Token t's i-th choice is row t * choices + i of everything that is made for chosen experts.
 template <int kTokenTiles>
@@ -77,4 +79,6 @@ struct Plan {
   }
 };
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT::experts
+}  // namespace experts
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -13,7 +13,8 @@
 #include "step/kernels/experts/plan.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace experts {
 
 inline constexpr int kMaxRoutedWarps = 8;
@@ -347,4 +348,5 @@ __global__ void __launch_bounds__(experts::kMaxRoutedWarps * 32, 2)
   routed_block<kTokenTiles, Input>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

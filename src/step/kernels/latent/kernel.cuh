@@ -8,7 +8,8 @@
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace latent {
 
 inline constexpr int kLaneLatents = kLatent / 32;
@@ -140,4 +141,5 @@ __global__ void __launch_bounds__(kThreads, 2)
   latent_block<kTokenTiles>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

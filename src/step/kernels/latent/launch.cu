@@ -2,7 +2,8 @@
 #include "step/kernels/latent/launch.h"
 #include "step/kernels/linear/launch.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kLatentDeclaration{
     .name = "project_latent",
@@ -24,4 +25,5 @@ void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
               options, params);
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -4,11 +4,13 @@
 #include "slipstream/launch.h"
 #include "step/kernels/latent/params.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kLatentDeclaration;
 
 // q_a norm, then q_b and indexer wq_b; kv_a norm, rope and both cache writes.
 void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -10,7 +10,8 @@
 #include "step/kernels/linear/params.h"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 class ChunkRing {
  public:
@@ -67,4 +68,5 @@ class ChunkRing {
   uint32_t phase_ = 0;
 };
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

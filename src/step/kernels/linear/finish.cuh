@@ -7,7 +7,8 @@
 #include "step/kernels/linear/work.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 class Finisher {
  public:
@@ -104,4 +105,5 @@ class Finisher {
   uint64_t* sums_arrived_;
 };
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -27,7 +27,8 @@
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 struct LinearShared {
   uint64_t barriers[kWarps][ChunkRing::kMaxSlots];
@@ -241,4 +242,5 @@ __global__ void __launch_bounds__(kThreads, 2)
                                     LaunchGate{});
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -1,7 +1,8 @@
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kNormLinearDeclaration{
     .name = "norm_linear",
@@ -57,4 +58,5 @@ void launch_silu_linear(LinearLaunch<SiluInput> params, const pdl::LaunchOptions
   launch<SiluSource>(kSiluLinearDeclaration, params, options);
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -6,7 +6,8 @@
 #include "step/kernels/linear/params.h"
 #include "step/kernels/linear/plan.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kNormLinearDeclaration;
 extern const pdl::KernelDeclaration kPlainLinearDeclaration;
@@ -17,4 +18,5 @@ void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options);
 void launch_silu_linear(LinearLaunch<SiluInput> params, const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -15,7 +15,8 @@
 #include "step/kernels/linear/work.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 inline constexpr int kThreads = kWarps * 32;
 
@@ -175,4 +176,5 @@ class Stager {
   Eight values_ = {};
 };
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

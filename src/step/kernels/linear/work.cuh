@@ -12,7 +12,8 @@
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 // The weights of one CTA.
 struct CtaWork {
@@ -209,4 +210,5 @@ __device__ __forceinline__ void copy_scales(const Piece* pieces, const WarpRun& 
   }
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

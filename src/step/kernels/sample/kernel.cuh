@@ -14,7 +14,8 @@
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 inline constexpr int kSampleThreads = 512;
 
@@ -147,4 +148,5 @@ __global__ void __launch_bounds__(kSampleThreads)
   sample_block(params, this_cta().index, shared, LaunchGate{});
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

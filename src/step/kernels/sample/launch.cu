@@ -1,7 +1,8 @@
 #include "step/kernels/sample/kernel.cuh"
 #include "step/kernels/sample/launch.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kSampleDeclaration{
     .name = "sample",
@@ -15,4 +16,5 @@ void launch_sample(const SampleParams& params, const pdl::LaunchOptions& options
               {.grid = dim3(params.tokens), .block = dim3(kSampleThreads)}, options, params);
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

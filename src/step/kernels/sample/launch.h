@@ -4,11 +4,13 @@
 #include "slipstream/launch.h"
 #include "step/kernels/sample/params.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kSampleDeclaration;
 
 // The token after each row; the rows become the next step's.
 void launch_sample(const SampleParams& params, const pdl::LaunchOptions& options);
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -7,7 +7,8 @@
 #include "step/kernels/support/variant.cuh"
 #include "step/kernels/support/weight_chunk.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace scores {
 
 inline constexpr int kMaxChunks = 4;  // of 256 columns
@@ -24,7 +25,7 @@ __device__ __forceinline__ int absorb_chunks(const AbsorbParams& params) {
 
 // Sends for the weights of one tile of 16 rows, into room for the warp's chunks.
 __device__ __forceinline__ void fetch_tile(const AbsorbParams& params, int tile,
-                                              WeightChunk* weights) {
+                                           WeightChunk* weights) {
   if (tile >= params.w_uk.tile_count()) return;
   for (int chunk = 0; chunk < absorb_chunks(params); ++chunk) {
     weights[chunk].fetch(params.w_uk, tile, chunk);
@@ -68,4 +69,5 @@ __device__ __forceinline__ void absorb_tile(const AbsorbParams& params, int toke
 }
 
 }  // namespace scores
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

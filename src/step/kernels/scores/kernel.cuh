@@ -11,7 +11,8 @@
 #include "step/kernels/scores/pages.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace scores {
 
 // Pages of all tokens before and with lane's token, and its place.
@@ -99,4 +100,5 @@ __global__ void __launch_bounds__(scores::kThreads, 2)
   scores_block<kHeadParts>(params, this_cta(), memory, LaunchGate{});
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

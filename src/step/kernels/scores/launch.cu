@@ -3,7 +3,8 @@
 #include "step/kernels/scores/kernel.cuh"
 #include "step/kernels/scores/launch.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kScoreDeclaration{
     .name = "score_keys",
@@ -35,4 +36,5 @@ void launch_scores(ScoreLaunch params, const pdl::LaunchOptions& options) {
       options, params);
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -9,7 +9,8 @@
 #include "step/kernels/scores/queries.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace scores {
 
 inline constexpr int kStages = 4;
@@ -205,4 +206,5 @@ __device__ __forceinline__ void score_pages(const ScoreParams& params, const Pag
 }
 
 }  // namespace scores
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

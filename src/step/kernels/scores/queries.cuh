@@ -12,7 +12,8 @@
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace scores {
 
 inline constexpr int kWarps = 8;
@@ -193,4 +194,5 @@ __device__ __forceinline__ void prepare_queries(const ScoreParams& params, int t
 }
 
 }  // namespace scores
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -4,7 +4,8 @@
 #include "step/kernels/select/candidates.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
 // This CTA's histogram of the even split, which is zero before, and its groups' sums.
@@ -154,4 +155,5 @@ __device__ __forceinline__ void find_border(const Slice& slice, const Peers& pee
 }
 
 }  // namespace select
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -4,7 +4,8 @@
 #include "step/kernels/select/slice.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
 inline constexpr int kBins = 2048;
@@ -211,4 +212,5 @@ __device__ __forceinline__ void find_bin(uint32_t wanted, const Peers& peers,
 }
 
 }  // namespace select
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -14,7 +14,8 @@
 #include "step/kernels/select/border.cuh"
 #include "step/kernels/support/variant.cuh"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
 // Writes the slots of the slice's keys that rank at or above the border, after those of the
@@ -92,4 +93,5 @@ __global__ void __launch_bounds__(kSelectThreads)
   select_block(params, cta, dynamic, LaunchGate{});
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

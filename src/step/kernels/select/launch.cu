@@ -4,7 +4,8 @@
 #include "step/kernels/select/kernel.cuh"
 #include "step/kernels/select/launch.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 const pdl::KernelDeclaration kSelectDeclaration{
     .name = "select_keys",
     .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::select_kernel",
@@ -36,4 +37,5 @@ void launch_select(const SelectParams& params, const pdl::LaunchOptions& options
               options, params);
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -5,10 +5,18 @@
 #include "step/kernels/support/limits.h"
 
 namespace slipstream::step::kernels {
-namespace {
+
+const pdl::KernelDeclaration kProbeDeclaration{
+    .name = "probe",
+    .symbol = "slipstream::step::kernels::probe_kernel",
+    .waits = false,
+    .fields = {},
+};
 
 // Stands for a kernel that fills a multiprocessor; never launched.
 __global__ void probe_kernel() {}
+
+namespace {
 
 int attribute(cudaDeviceAttr name, int device) {
   int value = 0;

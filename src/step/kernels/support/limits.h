@@ -1,6 +1,8 @@
 // What launches are planned by: limits of the GPU, asked for once.
 #pragma once
 
+#include "slipstream/launch.h"
+
 namespace slipstream::step::kernels {
 
 struct DeviceLimits {
@@ -14,6 +16,9 @@ struct DeviceLimits {
     return clusters[cluster_ctas == 1 ? 0 : cluster_ctas == 2 ? 1 : cluster_ctas == 4 ? 2 : 3];
   }
 };
+
+// Of a kernel that only the question for clusters is about.
+extern const pdl::KernelDeclaration kProbeDeclaration;
 
 // Of the current device. Throws CudaError.
 [[nodiscard]] const DeviceLimits& device_limits();

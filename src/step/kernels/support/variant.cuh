@@ -9,7 +9,8 @@
 #include "pdl/instrument/hooks.cuh"
 #endif
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 #if defined(SLIPSTREAM_INSTRUMENT)
 namespace pdl = instrument::pdl;
@@ -41,4 +42,5 @@ struct LaunchGate {
   }
 };
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

@@ -14,7 +14,8 @@
 #include "step/kernels/support/weight_chunk.cuh"
 #include "step/kernels/values/params.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 namespace values {
 
 inline constexpr int kSliceColumns = 4 * kChunkColumns;
@@ -189,4 +190,5 @@ __global__ void __launch_bounds__(values::kThreads)
                            LaunchGate{});
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels

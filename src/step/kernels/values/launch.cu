@@ -1,7 +1,8 @@
 #include "step/kernels/values/kernel.cuh"
 #include "step/kernels/values/launch.h"
 
-namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT {
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kValuesDeclaration{
     .name = "project_values",
@@ -21,4 +22,5 @@ void launch_values(const ValuesParams& params, const pdl::LaunchOptions& options
               options, params);
 }
 
-}  // namespace slipstream::step::kernels::inline SLIPSTREAM_VARIANT
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels
