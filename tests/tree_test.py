@@ -160,6 +160,7 @@ FOREIGN = {
     "x.cu",
     "main.cu",
     "module.cc",
+    "NAME.cu",
 }
 
 
