@@ -21,7 +21,9 @@ LEFT_OUT = ("delayed", "traced", "instrumented", "synthetic", "limits.cu")
 
 
 def run(command, text=None):
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout.splitlines()
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
 
 
 def plain_name(name):
@@ -52,9 +54,15 @@ def main():
     different = [
         *(f"only before: {name}" for name in before.keys() - after.keys()),
         *(f"only after: {name}" for name in after.keys() - before.keys()),
-        *(f"differs: {name}" for name in before.keys() & after.keys() if before[name] != after[name]),
+        *(
+            f"differs: {name}"
+            for name in before.keys() & after.keys()
+            if before[name] != after[name]
+        ),
     ]
-    print("\n".join(sorted(different)) if different else f"{len(after)} kernels: the same to the byte")
+    print(
+        "\n".join(sorted(different)) if different else f"{len(after)} kernels: the same to the byte"
+    )
     return 1 if different or not after else 0
 
 
