@@ -15,12 +15,14 @@ namespace {
 
 std::vector<std::string> names_of(const std::vector<step::Buffer>& buffers) {
   std::vector<std::string> names;
+  names.reserve(buffers.size());
   for (const step::Buffer& buffer : buffers) names.emplace_back(buffer.name);
   return names;
 }
 
 std::vector<std::string> titles_of(const std::vector<ListedLaunch>& launches) {
   std::vector<std::string> titles;
+  titles.reserve(launches.size());
   for (const ListedLaunch& launch : launches) titles.push_back(launch.title);
   return titles;
 }

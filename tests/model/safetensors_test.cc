@@ -287,7 +287,7 @@ TEST_F(Safetensors, RejectsShardsOutsideTheDirectory) {
   for (const std::string shard : {"../1.safetensors", "/1.safetensors", "..", "a/b", ""}) {
     write_text(index, R"({"weight_map":{"x":")" + shard + "\"}}");
     EXPECT_EQ(directory_complaint(),
-              index + ": weight_map must name files beside the index, names \"" + shard + "\"");
+              index + ": weight_map must name files next to the index, names \"" + shard + "\"");
   }
 }
 

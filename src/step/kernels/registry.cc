@@ -10,7 +10,6 @@
 #include "step/kernels/sample/launch.h"
 #include "step/kernels/scores/launch.h"
 #include "step/kernels/select/launch.h"
-#include "step/kernels/support/limits.h"
 #include "step/kernels/values/launch.h"
 
 namespace slipstream::step {
@@ -42,7 +41,7 @@ std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
       &kernels::kScoreDeclaration,      &kernels::kSelectDeclaration,
       &kernels::kAttendDeclaration,     &kernels::kValuesDeclaration,
       &kernels::kRoutedDeclaration,     &kernels::kDownDeclaration,
-      &kernels::kSampleDeclaration,     &kernels::kProbeDeclaration};
+      &kernels::kSampleDeclaration};
   return kDeclarations;
 }
 

@@ -62,7 +62,7 @@ TEST_P(LinearKernel, AgreesWithTheReference) {
   const pdl::Stream stream;
   kernels::LinearParams params = one_segment(matrix.matrix(), output.data(), c.tokens, c.ue8m0);
   if (c.cluster_ctas > 0)
-    (void)kernels::plan_linear(params, kernels::device_limits(), c.cluster_ctas);
+    (void)kernels::plan_linear(params, kernels::linear_limits(), c.cluster_ctas);
   kernels::launch_plain_linear({params,
                                 {.rows = {reinterpret_cast<const __nv_bfloat16*>(input.data())},
                                  .stride = c.columns,
@@ -126,7 +126,7 @@ TEST_P(NormLinearKernel, AddsNormalizesAndStoresSumAndNorm) {
   kernels::LinearParams params = one_segment(fp8_matrix.matrix(), output.data(), kTokens, true);
   params.segments[params.segment_count++] = {
       other_matrix.matrix(), {other_output.data()}, kBf16Rows, true};
-  if (kClusterCtas > 0) (void)kernels::plan_linear(params, kernels::device_limits(), kClusterCtas);
+  if (kClusterCtas > 0) (void)kernels::plan_linear(params, kernels::linear_limits(), kClusterCtas);
   const pdl::Stream stream;
   kernels::launch_norm_linear({params,
                                {.rows = {bf16(device_residual)},

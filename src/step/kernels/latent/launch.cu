@@ -13,7 +13,7 @@ const pdl::KernelDeclaration kLatentDeclaration{
 };
 
 void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
-  const LinearShape shape = plan_linear(params.linear, device_limits());
+  const LinearShape shape = plan_linear(params.linear, linear_limits());
   const auto kernel = params.linear.tokens <= 8 ? latent_kernel<1> : latent_kernel<2>;
   const int cluster = shape.cluster_ctas;
   const int cache_ctas = (params.linear.tokens + cluster - 1) / cluster * cluster;

@@ -28,12 +28,16 @@ const pdl::KernelDeclaration kSiluLinearDeclaration{
     .fields = kSiluLinearFields,
 };
 
+const ClusterLimits& linear_limits() {
+  return cluster_limits(reinterpret_cast<const void*>(&linear_kernel<PlainSource, 1>));
+}
+
 namespace {
 
 template <class Source>
 void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
-  const LinearShape shape = plan_linear(params.linear, device_limits());
+  const LinearShape shape = plan_linear(params.linear, linear_limits());
   const auto kernel =
       params.linear.tokens <= 8 ? linear_kernel<Source, 1> : linear_kernel<Source, 2>;
   pdl::launch(declaration, kernel,

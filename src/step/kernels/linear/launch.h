@@ -9,6 +9,9 @@
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
+// What the products of the current device are planned by.
+[[nodiscard]] const ClusterLimits& linear_limits();
+
 extern const pdl::KernelDeclaration kNormLinearDeclaration;
 extern const pdl::KernelDeclaration kPlainLinearDeclaration;
 extern const pdl::KernelDeclaration kSiluLinearDeclaration;

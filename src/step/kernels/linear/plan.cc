@@ -117,12 +117,11 @@ LinearMemory lay_out(const LinearParams& params, const Largest& largest, int rin
   return memory;
 }
 
-Largest share_out(LinearParams& params, const DeviceLimits& limits, int cluster_ctas) {
+Largest share_out(LinearParams& params, const ClusterLimits& limits, int cluster_ctas) {
   params.cluster_ctas = cluster_ctas;
   params.cluster_shift = std::countr_zero(static_cast<unsigned>(cluster_ctas));
   params.token_shift = static_cast<int>(std::bit_width(static_cast<unsigned>(params.tokens - 1)));
-  params.clusters =
-      std::min({limits.max_clusters(cluster_ctas), kMaxClusters, params.tile_count()});
+  params.clusters = std::min({limits.most(cluster_ctas), kMaxClusters, params.tile_count()});
   deal_tiles(params);
   const Largest largest = largest_cta(params);
   const int room = (kSharedBytes - lay_out(params, largest, 0).bytes) / (kWarps * kChunkBytes);
@@ -132,7 +131,7 @@ Largest share_out(LinearParams& params, const DeviceLimits& limits, int cluster_
 }
 
 // In chunks that the busiest SM could have loaded meanwhile.
-int cost(LinearParams params, const DeviceLimits& limits, int cluster_ctas) {
+int cost(LinearParams params, const ClusterLimits& limits, int cluster_ctas) {
   const Largest largest = share_out(params, limits, cluster_ctas);
   const int groups = ceil_div(params.groups(), cluster_ctas);
   const int activations = params.tokens * groups * kGroup * 2 / kChunkBytes;
@@ -147,12 +146,12 @@ LinearShape shape_of(const LinearParams& params) {
 
 }  // namespace
 
-LinearShape plan_linear(LinearParams& params, const DeviceLimits& limits, int cluster_ctas) {
+LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits, int cluster_ctas) {
   share_out(params, limits, cluster_ctas);
   return shape_of(params);
 }
 
-LinearShape plan_linear(LinearParams& params, const DeviceLimits& limits) {
+LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits) {
   if (params.clusters > 0) return shape_of(params);
   int best = 1;
   int least = std::numeric_limits<int>::max();

@@ -15,9 +15,9 @@ struct LinearShape {
 
 // Decides how many CTAs share the columns out and which tiles they take, and says so in `params`;
 // a launch that was planned already keeps its plan.
-[[nodiscard]] LinearShape plan_linear(LinearParams& params, const DeviceLimits& limits);
+[[nodiscard]] LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits);
 // The same with so many CTAs per cluster: 1, 2, 4 or 8, and not more than groups of columns.
-[[nodiscard]] LinearShape plan_linear(LinearParams& params, const DeviceLimits& limits,
+[[nodiscard]] LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits,
                                       int cluster_ctas);
 
 }  // namespace slipstream::step::kernels

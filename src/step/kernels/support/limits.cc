@@ -1,0 +1,76 @@
+#include "step/kernels/support/limits.h"
+
+#include <cuda_runtime_api.h>
+
+#include <map>
+#include <mutex>
+
+#include "slipstream/error.h"
+
+namespace slipstream::step::kernels {
+namespace {
+
+// More than half of a multiprocessor's: one CTA fills it.
+constexpr int kFillingBytes = 120 * 1024;
+constexpr int kThreads = 256;
+
+int attribute(cudaDeviceAttr name, int device) {
+  int value = 0;
+  check_cuda(cudaDeviceGetAttribute(&value, name, device), "cudaDeviceGetAttribute");
+  return value;
+}
+
+DeviceLimits ask_device(int device) {
+  return {attribute(cudaDevAttrMultiProcessorCount, device),
+          attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device)};
+}
+
+int ask_clusters(const void* kernel, int cluster_ctas) {
+  cudaLaunchAttribute cluster{};
+  cluster.id = cudaLaunchAttributeClusterDimension;
+  cluster.val.clusterDim = {static_cast<unsigned>(cluster_ctas), 1, 1};
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(device_limits().multiprocessors / cluster_ctas * cluster_ctas);
+  config.blockDim = dim3(kThreads);
+  config.dynamicSmemBytes = kFillingBytes;
+  config.attrs = &cluster;
+  config.numAttrs = 1;
+  int clusters = 0;
+  check_cuda(cudaOccupancyMaxActiveClusters(&clusters, kernel, &config),
+             "cudaOccupancyMaxActiveClusters");
+  return clusters;
+}
+
+ClusterLimits ask_clusters(const void* kernel) {
+  check_cuda(
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kFillingBytes),
+      "cudaFuncSetAttribute of the dynamic shared memory");
+  ClusterLimits limits;
+  for (int i = 0; i < 4; ++i) limits.clusters[i] = ask_clusters(kernel, 1 << i);
+  return limits;
+}
+
+// What `ask` says of the current device, asked at the first call.
+template <class Limits, class Ask>
+const Limits& asked_once(std::map<int, Limits>& known, const Ask& ask) {
+  static std::mutex mutex;
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  const std::lock_guard lock(mutex);
+  const auto found = known.find(device);
+  return found != known.end() ? found->second : known.emplace(device, ask(device)).first->second;
+}
+
+}  // namespace
+
+const DeviceLimits& device_limits() {
+  static std::map<int, DeviceLimits> known;
+  return asked_once(known, ask_device);
+}
+
+const ClusterLimits& cluster_limits(const void* kernel) {
+  static std::map<int, ClusterLimits> known;
+  return asked_once(known, [&](int /*device*/) { return ask_clusters(kernel); });
+}
+
+}  // namespace slipstream::step::kernels
