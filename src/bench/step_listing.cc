@@ -77,14 +77,16 @@ StepListing list_model_step(const ListedModel& model) {
       .context = model.context,
       .experts = std::min(model.tokens * config.num_experts_per_tok, config.n_routed_experts)};
 
+  const std::vector<step::StepLaunch> launches = step::list_step({.checkpoint = shapes,
+                                                                  .weights = weights,
+                                                                  .workspace = workspace,
+                                                                  .exchange = exchange,
+                                                                  .fp8_rows = model.fp8_rows},
+                                                                 caches);
+
   StepListing listing;
   std::vector<ListedLaunch> layer;
-  for (const step::StepLaunch& launch : step::list_step({.checkpoint = shapes,
-                                        .weights = weights,
-                                        .workspace = workspace,
-                                        .exchange = exchange,
-                                        .fp8_rows = model.fp8_rows},
-                                                        caches)) {
+  for (const step::StepLaunch& launch : launches) {
     if (!layer.empty() && launch.layer != layer.front().layer) {
       const int number = layer.front().layer;
       add_layer(listing, number, std::exchange(layer, {}));

@@ -91,6 +91,7 @@ bool is_volatile(SpecialRegister special) { return special >= SpecialRegister::k
 
 std::vector<std::string_view> special_register_names() {
   std::vector<std::string_view> names;
+  names.reserve(kRows.size());
   for (const Row& row : kRows) names.push_back(row.name);
   return names;
 }
