@@ -97,11 +97,13 @@ constexpr size_t pointers_in_struct_member() {
 template <class T, size_t index>
 constexpr size_t pointers_from_member() {
   constexpr std::make_index_sequence<index> kBefore;
-  constexpr size_t kMostPointers = sizeof(T) / sizeof(void*);
+  // Rounded down: what is left over holds no pointer.
+  // NOLINTNEXTLINE(bugprone-sizeof-expression)
+  constexpr size_t kMaxPointers = sizeof(T) / sizeof(void*);
   if constexpr (!accepts<T, Anything<index>>(kBefore)) {
     return 0;
   } else if constexpr (accepts<T, AnyStruct>(kBefore)) {
-    return pointers_in_struct_member<T, index, kMostPointers>() +
+    return pointers_in_struct_member<T, index, kMaxPointers>() +
            pointers_from_member<T, index + 1>();
   } else if constexpr (accepts<T, AnyPointer>(kBefore)) {
     return 1 + pointers_from_member<T, index + 1>();
