@@ -85,10 +85,12 @@ template <class T>
 inline constexpr bool kIsConstant<Constant<T>> = true;
 
 // Describes a member of a parameter struct: field<decltype(Params::weights)>("weights",
-// offsetof(Params, weights)).
+// offsetof(Params, weights)). Member may be a reference: nvcc hands decltype(a.b) to the host's
+// compiler as decltype((a.b)).
 template <class Member>
 constexpr Field field(const char* name, size_t offset) {
-  return {name, offset, kIsConstant<Member> ? Role::kConstant : Role::kProduced};
+  constexpr bool is_constant = kIsConstant<std::remove_cvref_t<Member>>;
+  return {name, offset, is_constant ? Role::kConstant : Role::kProduced};
 }
 
 }  // namespace slipstream::pdl

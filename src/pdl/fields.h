@@ -146,13 +146,6 @@ constexpr bool lists_every_pointer(const std::array<Field, count>& fields) {
 
 #endif  // !__CUDACC__
 
-// The field of a member, also where Member is a reference to it: nvcc hands decltype(a.b) to the
-// host's compiler as decltype((a.b)).
-template <class Member>
-constexpr Field field_of(const char* name, size_t offset) {
-  return field<std::remove_cvref_t<Member>>(name, offset);
-}
-
 // `fields`. Where one is missing it does not compile.
 template <class Params, size_t count>
 consteval std::array<Field, count> checked_fields(const std::array<Field, count>& fields) {
@@ -172,7 +165,7 @@ consteval std::array<Field, count> checked_fields(const std::array<Field, count>
   ::slipstream::pdl::checked_fields<Params>(::std::array{SLIPSTREAM_FIELDS_1(Params, __VA_ARGS__)})
 // NOLINTBEGIN(bugprone-macro-parentheses): a type and the name of a member take none
 #define SLIPSTREAM_FIELD(Params, member) \
-  ::slipstream::pdl::field_of<decltype(Params{}.member)>(#member, offsetof(Params, member))
+  ::slipstream::pdl::field<decltype(Params{}.member)>(#member, offsetof(Params, member))
 // NOLINTEND(bugprone-macro-parentheses)
 
 // The first of the members, and the next macro for the others.
