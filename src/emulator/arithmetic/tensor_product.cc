@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "emulator/arithmetic/cut_off.h"
 #include "emulator/arithmetic/floating.h"
 #include "emulator/arithmetic/half.h"
 
@@ -114,17 +115,6 @@ RowSums sum_row(const Parts<kTileDepth>& a, const std::array<Parts<kTileColumns>
     sums.value[column] = (static_cast<double>(even[column]) + odd[column]) * unit;
   }
   return sums;
-}
-
-// Cut off to f32, never rounded up; infinite only from 2^128 on.
-float cut_off(double value) {
-  constexpr double kSmallestNormal = 0x1p-126;
-  constexpr uint64_t kDroppedBits = (1ULL << 29U) - 1;
-  const auto shortened = std::bit_cast<double>(std::bit_cast<uint64_t>(value) & ~kDroppedBits);
-  const auto result = static_cast<float>(shortened);
-  if (std::fabs(value) >= kSmallestNormal || value == 0) return result;
-  const bool rounded_up = std::fabs(static_cast<double>(result)) > std::fabs(value);
-  return std::bit_cast<float>(std::bit_cast<uint32_t>(result) - (rounded_up ? 1 : 0));
 }
 
 // What infinities and NaNs make of one result; finite if there are none.

@@ -91,6 +91,11 @@ void Builder::read(const ptx::Operand& operand, ptx::Type type) {
   add(source(operand, type), true, false);
 }
 
+void Builder::read_later(const ptx::Operand& operand, ptx::Type type) {
+  read(operand, type);
+  draft_.references.back().is_read_later = true;
+}
+
 void Builder::read_constant(uint64_t bits, ptx::Type type) {
   const RegisterClass register_class = class_of(type);
   add(decoder_.constant(low_bits(bits, register_class), register_class), true, false);

@@ -51,6 +51,8 @@ class Builder {
   // --- Operands of the operation, in the order the handler reads them.
 
   void read(const ptx::Operand& operand, ptx::Type type);
+  // A source that the operation may read after it has been executed: its place is not used again.
+  void read_later(const ptx::Operand& operand, ptx::Type type);
   void write(const ptx::Operand& operand, ptx::Type type);  // `_` writes to a scratch register
   // A destination that keeps or uses its old value.
   void read_write(const ptx::Operand& operand, ptx::Type type);

@@ -28,6 +28,7 @@ struct Reference {
   uint32_t virtual_register = 0;
   bool is_read = false;
   bool is_written = false;
+  bool is_read_later = false;  // asynchronously, at any time
 };
 
 struct Draft {

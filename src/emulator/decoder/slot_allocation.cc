@@ -96,7 +96,12 @@ class Liveness {
     for (uint32_t i = 0; i < request_.drafts.size(); ++i) {
       const Draft& draft = request_.drafts[i];
       if (draft.guard != kNoRegister) cover(draft.guard, i);
-      for (const Reference& reference : draft.references) cover(reference.virtual_register, i);
+      for (const Reference& reference : draft.references) {
+        cover(reference.virtual_register, i);
+        if (!reference.is_read_later) continue;
+        cover(reference.virtual_register, 0);
+        cover(reference.virtual_register, static_cast<uint32_t>(request_.drafts.size()) - 1);
+      }
     }
     return result;
   }

@@ -64,8 +64,19 @@ const Index& index() {
   return kIndex;
 }
 
+// `choice` may have one <n>, which stands for a number.
 bool names(std::string_view choice, std::string_view modifier) {
-  return choice.substr(1) == modifier;
+  constexpr std::string_view kNumber = "<n>";
+  const std::string_view text = choice.substr(1);
+  const size_t number = text.find(kNumber);
+  if (number == text.npos) return text == modifier;
+  const std::string_view tail = text.substr(number + kNumber.size());
+  if (modifier.size() <= number + tail.size() || !modifier.starts_with(text.substr(0, number)) ||
+      !modifier.ends_with(tail)) {
+    return false;
+  }
+  const auto digits = modifier.substr(number, modifier.size() - number - tail.size());
+  return std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 // Matches modifiers [modifier, end) against slots [slot, end), trying an optional slot both ways.

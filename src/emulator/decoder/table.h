@@ -5,6 +5,7 @@
 //   .f32                must be there
 //   (.rn|.rz)           one of them must be there
 //   [.ftz]  [.a|.b]     may be there
+//   .m64n<n>k16         must be there, with a number in the place of <n>
 // An instruction that no pattern matches to the last modifier is not supported: no modifier is ever
 // ignored by accident. Modifiers that mean nothing here (cache hints) are in the patterns too.
 #pragma once

@@ -25,5 +25,6 @@ Family matrix_family();        // matrix.cc: ldmatrix and its kind
 Family async_copy_family();    // async_copy.cc
 Family mbarrier_family();      // mbarrier.cc
 Family mma_family();           // mma.cc
+Family wgmma_family();         // wgmma.cc
 
 }  // namespace slipstream::emulator

@@ -86,6 +86,8 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
                  cluster_index[2] * grid.cluster.z + within[2]};
     cta.live_threads = threads;
     cta.barriers = {};
+    cta.warpgroups.clear();
+    cta.warpgroups.resize((cta.warps.size() + kWarpsPerWarpgroup - 1) / kWarpsPerWarpgroup);
     cta.triggered = false;
     AlignedBuffer& shared = owned.shared[cta.rank];
     AlignedBuffer& written = owned.shared_written[cta.rank];

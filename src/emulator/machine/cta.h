@@ -8,6 +8,7 @@
 
 #include "emulator/machine/fault.h"
 #include "emulator/machine/warp.h"
+#include "emulator/machine/warpgroup.h"
 
 namespace slipstream::emulator::race {
 class ClusterOrder;
@@ -39,6 +40,7 @@ struct Cta {
   uint32_t rank = 0;  // in the cluster
   std::array<uint32_t, 3> index{};
   std::vector<Warp> warps;
+  std::vector<Warpgroup> warpgroups;
   uint32_t live_threads = 0;
   std::array<NamedBarrier, kNamedBarriers> barriers{};
   std::byte* shared = nullptr;        // byte 0 is shared address kSharedBase

@@ -49,6 +49,7 @@ enum class FaultKind : uint8_t {
   kTrap,
   kAssert,
   kStackOverflow,
+  kMissingFence,        // wgmma without its fence
   kIllegalInstruction,  // an operand that PTX leaves undefined, such as an empty member mask
   kHostFunction,        // a submitted host operation threw
 };

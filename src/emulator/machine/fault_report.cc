@@ -71,15 +71,31 @@ std::string wait_of(const Program& program, const Group& group) {
       return fmt::format("lanes {:#010x} at {}", group.detail, head);
     case Wait::kCondition:
       return std::string(head);
+    case Wait::kWarpgroup:
+      return fmt::format("the other warps of its warpgroup at {}", head);
     default:
       return "nothing";
   }
 }
 
-// Parked at a barrier that the whole warp must come to, because part of it went elsewhere.
-bool is_divergent_barrier(const Program& program, const Group& group) {
+// Parked at an instruction that the whole warp or warpgroup must come to, because part of it went
+// elsewhere.
+bool is_divergent(const Program& program, const Group& group) {
   const std::string_view head = head_of(program, group.pc);
-  return group.wait == Wait::kConvergence && (head == "bar" || head == "barrier");
+  return group.wait == Wait::kWarpgroup ||
+         (group.wait == Wait::kConvergence &&
+          (head == "bar" || head == "barrier" || head == "wgmma"));
+}
+
+std::string describe_divergence(const Program& program, const Warp& warp, const Group& group) {
+  if (group.wait == Wait::kWarpgroup) {
+    return fmt::format(
+        "warp {} is at a wgmma.mma_async that the rest of its warpgroup does not come to",
+        warp.index);
+  }
+  return fmt::format(
+      "lanes {:#010x} of warp {} are at a {} that the rest of the warp does not come to",
+      group.lanes, warp.index, head_of(program, group.pc) == "wgmma" ? "wgmma" : "barrier");
 }
 
 std::string numbers(const std::vector<uint32_t>& warps) {
@@ -120,11 +136,11 @@ Fault describe_deadlock(const Cluster& cluster) {
   for (const Cta& cta : cluster.ctas) {
     for (const Warp& warp : cta.warps) {
       for (const Group& group : warp.groups) {
-        const bool is_divergent = is_divergent_barrier(program, group);
-        if (first_group == nullptr || (is_divergent && !divergent)) {
+        const bool diverges = is_divergent(program, group);
+        if (first_group == nullptr || (diverges && !divergent)) {
           first_warp = &warp;
           first_group = &group;
-          divergent |= is_divergent;
+          divergent |= diverges;
         }
         const std::string line = fmt::format("wait for {} at {}", wait_of(program, group),
                                              place_of(program, group.pc).location);
@@ -136,13 +152,9 @@ Fault describe_deadlock(const Cluster& cluster) {
   Fault fault =
       fault_in(*first_warp, divergent ? FaultKind::kDivergentBarrier : FaultKind::kDeadlock,
                first_group->pc, lane);
-  fault.message =
-      divergent ? fmt::format(
-                      "lanes {:#010x} of warp {} are at a barrier that the rest of the warp does "
-                      "not come to",
-                      first_group->lanes, first_warp->index)
-                : fmt::format("no thread of the {} can go on",
-                              cluster.ctas.size() > 1 ? "cluster" : "CTA");
+  fault.message = divergent ? describe_divergence(program, *first_warp, *first_group)
+                            : fmt::format("no thread of the {} can go on",
+                                          cluster.ctas.size() > 1 ? "cluster" : "CTA");
   for (auto& [key, warps] : waiting) {
     warps.erase(std::unique(warps.begin(), warps.end()), warps.end());
     fault.others.push_back(fmt::format("CTA {}: warps {} {}", triple(cluster.ctas[key.first].index),
@@ -184,6 +196,8 @@ const char* name_of(FaultKind kind) {
       return "assertion failed";
     case FaultKind::kStackOverflow:
       return "stack overflow";
+    case FaultKind::kMissingFence:
+      return "missing fence";
     case FaultKind::kIllegalInstruction:
       return "illegal instruction";
     case FaultKind::kHostFunction:
@@ -207,6 +221,7 @@ CudaError cuda_error(FaultKind kind) {
     case FaultKind::kStackOverflow:
       return CudaError::kHardwareStackError;
     case FaultKind::kDivergentBarrier:
+    case FaultKind::kMissingFence:
     case FaultKind::kIllegalInstruction:
       return CudaError::kIllegalInstruction;
     case FaultKind::kTrap:

@@ -41,6 +41,7 @@ enum class Wait : uint8_t {
   kConvergence,  // for other lanes of the warp to come to the same instruction
   kBarrier,      // for a named barrier; resumed when it completes
   kCondition,    // for something that another warp does; executed again when Cluster::epoch moves
+  kWarpgroup,    // for the other warps of the warpgroup; resumed by the last one
 };
 
 struct Group {
@@ -48,7 +49,7 @@ struct Group {
   uint32_t lanes = 0;
   Frame* frame = nullptr;
   Wait wait = Wait::kNone;
-  bool resumed = false;   // its barrier has completed: the handler finishes the instruction
+  bool resumed = false;   // what it waited for is over: the handler finishes the instruction
   uint32_t detail = 0;    // kBarrier: which one, then its result; kConvergence: lanes waited for
   uint64_t last_run = 0;  // Warp::clock when it was put back
   uint64_t epoch = 0;     // kCondition: Cluster::epoch when it parked
