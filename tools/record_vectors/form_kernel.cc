@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "form.h"
+#include "warpgroup_kernel.h"
 
 namespace slipstream::record_vectors {
 namespace {
@@ -72,6 +73,8 @@ std::string form_kernel(const Form& form) {
   }
   const std::string_view text = form.text;
   if (text.find("$S") != text.npos) body += fill_row(results.size());
+  body += is_warpgroup_product(form) ? warpgroup_instructions(form)
+                                     : "  " + instructions_of(text) + "\n";
   return fmt::format(R"(.version 9.0
 .target sm_90a
 .address_size 64
@@ -82,11 +85,10 @@ std::string form_kernel(const Form& form) {
   mov.u32 block, %ctaid.x;
   mov.u32 threads, %ntid.x;
   mad.lo.u32 index, block, threads, thread;
-{}  {}
-{}  ret;
+{}{}  ret;
 }}
 )",
-                     kKernelName, sizeof(Buffers), body, instructions_of(text), stores);
+                     kKernelName, sizeof(Buffers), body, stores);
 }
 
 }  // namespace slipstream::record_vectors

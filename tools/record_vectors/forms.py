@@ -12,6 +12,8 @@ import itertools
 import pathlib
 import sys
 
+import wgmma_forms
+
 
 @dataclasses.dataclass(frozen=True)
 class Form:
@@ -323,6 +325,11 @@ def matrix_forms():
     form("movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;", "b32", "b32")
 
 
+def warpgroup_forms():
+    for product in wgmma_forms.products():
+        form(product.text(), " ".join(["b32"] * product.results()), product.operands())
+
+
 def all_forms():
     for make in (
         integer_forms,
@@ -335,6 +342,7 @@ def all_forms():
         short_conversion_forms,
         collective_forms,
         matrix_forms,
+        warpgroup_forms,
     ):
         make()
     texts = [one.text for one in FORMS]

@@ -43,6 +43,10 @@ class Values {
     if (type_.starts_with("tensor_")) {
       return tensor_value(warp);
     }
+    if (type_.starts_with("group_")) {
+      constexpr unsigned kWarpsPerWarpgroup = 4;
+      return tensor_value(warp / kWarpsPerWarpgroup);
+    }
     if (const auto format = format_of(type_)) {
       return float_value(*format, index);
     }
@@ -199,23 +203,25 @@ class Values {
     return packed;
   }
 
+  // `warp`, or whatever has a spread of its own.
   uint64_t tensor_value(unsigned warp) {
-    if (type_ == "tensor_f16x2") {
+    const std::string_view elements = type_.substr(type_.find('_') + 1);
+    if (elements == "f16x2") {
       return packed_elements({5, 10}, 2, warp);
     }
-    if (type_ == "tensor_bf16x2") {
+    if (elements == "bf16x2") {
       return packed_elements({8, 7}, 2, warp);
     }
-    if (type_ == "tensor_e4m3x4") {
+    if (elements == "e4m3x4") {
       return packed_elements({4, 3}, 4, warp);
     }
-    if (type_ == "tensor_e5m2x4") {
+    if (elements == "e5m2x4") {
       return packed_elements({5, 2}, 4, warp);
     }
-    if (type_ == "tensor_tf32") {  // what lies below tf32's bits must not matter
+    if (elements == "tf32") {  // what lies below tf32's bits must not matter
       return tensor_element({8, 10}, warp) << 13U | (warp % 2 == 0 ? 0 : random_() & 0x1fffU);
     }
-    // tensor_f32, the accumulator: zero, or like the products, or far above them
+    // f32, the accumulator: zero, or like the products, or far above them
     return warp % 4 == 0 ? 0 : float_near_one({8, 23}, warp % 4 == 3 ? 30 : 8);
   }
 

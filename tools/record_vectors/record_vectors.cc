@@ -1,9 +1,10 @@
 // Records what a GPU computes for each instruction form, or replays a recording and compares.
 //
-//   record_vectors --record FILE      on a GPU
+//   record_vectors --record FILE      on a GPU; --only TEXT records some of the forms
 //   record_vectors --replay FILE      anywhere: on the GPU or, where there is none, on the emulator
 #include <fmt/format.h>
 
+#include <cstring>
 #include <exception>
 #include <stdexcept>
 
@@ -17,11 +18,13 @@
 namespace slipstream::record_vectors {
 namespace {
 
-int record(const std::string& path, unsigned count) {
+// The forms whose text contains `only`.
+int record(const std::string& path, unsigned count, const std::string& only) {
   VectorFile file;
   file.device = describe_gpu();
   file.count = count;
   for (const Form& form : all_forms()) {
+    if (std::strstr(form.text, only.c_str()) == nullptr) continue;
     RecordedForm& recorded = file.forms[form.text];
     unsigned position = 0;
     for (const std::string& type : split_words(form.operands)) {
@@ -57,7 +60,9 @@ int record_or_replay(const Options& options) {
     throw std::runtime_error(
         fmt::format("--count must be a multiple of {}, not {}", kThreads, options.count));
   }
-  if (!options.record_path.empty()) return record(options.record_path, options.count);
+  if (!options.record_path.empty()) {
+    return record(options.record_path, options.count, options.replay.only);
+  }
   if (options.replay_path.empty()) {
     throw std::runtime_error("one of --record and --replay must be given");
   }
@@ -73,7 +78,7 @@ int run_program(int argc, char** argv) {
   program.add_option("--replay", options.replay_path, "Compare with a recording")
       .excludes(record_option);
   program.add_option("--count", options.count, "Vectors per form, a multiple of 256");
-  program.add_option("--only", options.replay.only, "Replay only forms whose text contains this");
+  program.add_option("--only", options.replay.only, "Only forms whose text contains this");
   program.add_option("--show", options.replay.shown, "Differences to show per form");
   program.set_action([&options] { return record_or_replay(options); });
   return line.run(argc, argv);
