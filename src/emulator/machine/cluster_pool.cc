@@ -52,6 +52,7 @@ std::unique_ptr<ClusterPool::Owned> ClusterPool::make(const GridRun& grid) {
     cta.rank = rank;
     cta.warps.resize(warp_count);
     for (uint32_t i = 0; i < warp_count; ++i) cta.warps[i].index = i;
+    cta.warpgroups.resize((warp_count + kWarpsPerWarpgroup - 1) / kWarpsPerWarpgroup);
     owned->shared.emplace_back(grid.shared_bytes);
     owned->shared_written.emplace_back(grid.shared_bytes);
     owned->local.emplace_back(size_t{warp_count} * Limits::kWarpSize * grid.local_stride);
@@ -86,8 +87,7 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
                  cluster_index[2] * grid.cluster.z + within[2]};
     cta.live_threads = threads;
     cta.barriers = {};
-    cta.warpgroups.clear();
-    cta.warpgroups.resize((cta.warps.size() + kWarpsPerWarpgroup - 1) / kWarpsPerWarpgroup);
+    for (Warpgroup& warpgroup : cta.warpgroups) warpgroup = {};
     cta.triggered = false;
     AlignedBuffer& shared = owned.shared[cta.rank];
     AlignedBuffer& written = owned.shared_written[cta.rank];

@@ -78,11 +78,19 @@ std::string wait_of(const Program& program, const Group& group) {
   }
 }
 
+// Whether a warp of the warpgroup has exited.
+bool has_gone(const Warp& warp) {
+  const auto& warps = warp.cta->warps;
+  const auto first = warps.begin() + warp.index / kWarpsPerWarpgroup * kWarpsPerWarpgroup;
+  return std::any_of(first, first + kWarpsPerWarpgroup,
+                     [](const Warp& other) { return other.live == 0; });
+}
+
 // Parked at an instruction that the whole warp or warpgroup must come to, because part of it went
 // elsewhere.
-bool is_divergent(const Program& program, const Group& group) {
+bool is_divergent(const Program& program, const Warp& warp, const Group& group) {
   const std::string_view head = head_of(program, group.pc);
-  return group.wait == Wait::kWarpgroup ||
+  return (group.wait == Wait::kWarpgroup && has_gone(warp)) ||
          (group.wait == Wait::kConvergence &&
           (head == "bar" || head == "barrier" || head == "wgmma"));
 }
@@ -136,7 +144,7 @@ Fault describe_deadlock(const Cluster& cluster) {
   for (const Cta& cta : cluster.ctas) {
     for (const Warp& warp : cta.warps) {
       for (const Group& group : warp.groups) {
-        const bool diverges = is_divergent(program, group);
+        const bool diverges = is_divergent(program, warp, group);
         if (first_group == nullptr || (diverges && !divergent)) {
           first_warp = &warp;
           first_group = &group;
