@@ -435,8 +435,7 @@ TEST(Wgmma, NeedsTheSameDescriptorsInAllThreads) {
 }
 
 TEST(Wgmma, NeedsFourWholeWarps) {
-  EXPECT_EQ(fault_of({}, once({}), "the one of warp 0 has 3", {96, 1, 1}),
-            FaultKind::kIllegalInstruction);
+  EXPECT_EQ(fault_of({}, once({}), " has 3", {96, 1, 1}), FaultKind::kIllegalInstruction);
   const std::string leave = "setp.eq.u32 %p2, %r1, 77;\n@%p2 exit;\n";
   EXPECT_EQ(fault_of({}, leave + once({}), "it needs all of them"), FaultKind::kIllegalInstruction);
 }
