@@ -16,7 +16,13 @@ CHUNK = 16
 ACCUMULATOR_WORDS, WORDS_OF_A, WORDS_OF_B = 4, 4, 8  # of each thread
 
 BYTES = {"f16": 2, "bf16": 2, "tf32": 4, "e4m3": 1, "e5m2": 1, "s8": 1, "u8": 1}
-WORDS = {"f16": "group_f16x2", "bf16": "group_bf16x2", "tf32": "group_tf32", "e4m3": "group_e4m3x4", "e5m2": "group_e5m2x4"}
+WORDS = {
+    "f16": "group_f16x2",
+    "bf16": "group_bf16x2",
+    "tf32": "group_tf32",
+    "e4m3": "group_e4m3x4",
+    "e5m2": "group_e5m2x4",
+}
 ACCUMULATORS = {"f32": "group_f32", "f16": "group_f16x2", "s32": "s32"}
 FP8 = ("e4m3", "e5m2")
 INTEGERS = ("s8", "u8")
@@ -43,7 +49,12 @@ class Layout:
         elif self.width > CHUNK and not self.transposed:
             per_line = chunks_across
         last_line = (lines // 8 - 1) * down + 7 * self.width
-        return self.start + (chunks_across - 1) // per_line * across + last_line + max(self.width, 2 * CHUNK)
+        return (
+            self.start
+            + (chunks_across - 1) // per_line * across
+            + last_line
+            + max(self.width, 2 * CHUNK)
+        )
 
     def descriptor(self, rows, start):
         moved = dataclasses.replace(self, start=self.start + start)
@@ -56,7 +67,13 @@ class Layout:
 
 PLAIN = Layout()
 # Rows next to each other, or as near as the 6 KiB allow.
-IN_DEPTH = (PLAIN, Layout(16, 128, 256), Layout(32, 16, 256), Layout(64, 16, 384), Layout(128, 16, 384))
+IN_DEPTH = (
+    PLAIN,
+    Layout(16, 128, 256),
+    Layout(32, 16, 256),
+    Layout(64, 16, 384),
+    Layout(128, 16, 384),
+)
 IN_ROWS = (
     Layout(16, 128, 256, True),
     Layout(32, 512, 256, True),
@@ -115,7 +132,9 @@ def every_type():
     yield from (Product("f32", "f16", "f16"), Product("f16", "f16", "f16"), BF16, TF32)
     for a, b in itertools.product(FP8, repeat=2):
         yield from (Product("f32", a, b), Product("f16", a, b))
-    for (a, b), modifier in itertools.product(itertools.product(INTEGERS, repeat=2), ("", ".satfinite")):
+    for (a, b), modifier in itertools.product(
+        itertools.product(INTEGERS, repeat=2), ("", ".satfinite")
+    ):
         yield Product("s32", a, b, modifier=modifier)
 
 
@@ -164,7 +183,9 @@ def columns():
 
 
 def scales():
-    for one, scale in itertools.product((BF16, TF32, E4M3, Product("f16", "f16", "f16")), ((-1, 1), (1, -1), (-1, -1))):
+    for one, scale in itertools.product(
+        (BF16, TF32, E4M3, Product("f16", "f16", "f16")), ((-1, 1), (1, -1), (-1, -1))
+    ):
         yield dataclasses.replace(one, scales=scale)
     yield dataclasses.replace(BF16, scales=(-1, 1), a_in_registers=True)
 
