@@ -96,12 +96,7 @@ class Liveness {
     for (uint32_t i = 0; i < request_.drafts.size(); ++i) {
       const Draft& draft = request_.drafts[i];
       if (draft.guard != kNoRegister) cover(draft.guard, i);
-      for (const Reference& reference : draft.references) {
-        cover(reference.virtual_register, i);
-        if (!reference.is_read_later) continue;
-        cover(reference.virtual_register, 0);
-        cover(reference.virtual_register, static_cast<uint32_t>(request_.drafts.size()) - 1);
-      }
+      for (const Reference& reference : draft.references) cover(reference.virtual_register, i);
     }
     return result;
   }
@@ -186,6 +181,10 @@ class SlotPool {
       free.pop_back();
       return slot;
     }
+    return take_new(register_class);
+  }
+  // A slot that no register has had.
+  uint32_t take_new(RegisterClass register_class) {
     const uint32_t bytes = bytes_of(register_class);
     end_ = (end_ + bytes - 1) / bytes * bytes;
     const uint32_t slot = end_;
@@ -201,6 +200,17 @@ class SlotPool {
   std::array<std::vector<uint32_t>, 5> free_;
   uint32_t end_;
 };
+
+// Registers that are read after the operation that names them: nothing else may be in their slots.
+std::vector<bool> registers_read_later(const SlotRequest& request) {
+  std::vector<bool> result(request.classes.size());
+  for (const Draft& draft : request.drafts) {
+    for (const Reference& reference : draft.references) {
+      if (reference.is_read_later) result[reference.virtual_register] = true;
+    }
+  }
+  return result;
+}
 
 uint32_t words_of(RegisterClass register_class) {
   return register_class == RegisterClass::kPredicate ? 0 : (bytes_of(register_class) + 127) / 128;
@@ -238,6 +248,7 @@ SlotResult allocate_slots(const SlotRequest& request) {
                                                     : a < b;
   });
   std::vector<std::vector<uint32_t>> ending(request.drafts.size() + 1);
+  const std::vector<bool> read_later = registers_read_later(request);
   SlotPool pool(request.base);
   SlotResult result;
   uint32_t live = 0;
@@ -247,11 +258,12 @@ SlotResult allocate_slots(const SlotRequest& request) {
     // may write a destination before they have read every source.
     for (; position < intervals[r].first; ++position) {
       for (const uint32_t ended : ending[position]) {
-        pool.give_back(request.offsets[ended], request.classes[ended]);
+        if (!read_later[ended]) pool.give_back(request.offsets[ended], request.classes[ended]);
         live -= words_of(request.classes[ended]);
       }
     }
-    request.offsets[r] = pool.take(request.classes[r]);
+    request.offsets[r] =
+        read_later[r] ? pool.take_new(request.classes[r]) : pool.take(request.classes[r]);
     live += words_of(request.classes[r]);
     result.live_registers = std::max(result.live_registers, live);
     ending[intervals[r].last].push_back(r);

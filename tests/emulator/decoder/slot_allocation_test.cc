@@ -35,6 +35,14 @@ TEST(SlotAllocation, SharesASlotBetweenRegistersThatAreNeverLiveTogether) {
   EXPECT_EQ(offsets[0], offsets[1]);
   EXPECT_EQ(offsets[0], 512U);
 }
+TEST(SlotAllocation, SharesNoSlotOfARegisterThatIsReadLater) {
+  std::vector<Draft> drafts = {draft({0}, {}), draft({}, {0}), draft({1}, {}),
+                               draft({}, {1}), draft({2}, {}), draft({}, {2})};
+  drafts[3].references[0].is_read_later = true;
+  const auto offsets = place(drafts, 3);
+  EXPECT_NE(offsets[1], offsets[0]);
+  EXPECT_EQ(offsets[2], offsets[0]);
+}
 TEST(SlotAllocation, KeepsSourceAndDestinationOfAnOperationApart) {
   const auto offsets = place({draft({0}, {}), draft({1}, {0}), draft({}, {1})}, 2);
   EXPECT_NE(offsets[0], offsets[1]);
