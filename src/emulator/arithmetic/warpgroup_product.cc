@@ -9,157 +9,12 @@
 #include <limits>
 
 #include "emulator/arithmetic/cut_off.h"
+#include "emulator/arithmetic/decoded_operands.h"
 #include "emulator/arithmetic/floating.h"
 #include "emulator/arithmetic/half.h"
 
 namespace slipstream::emulator {
 namespace {
-
-constexpr uint32_t kMaxDepth = kDepthBytes;  // elements of 8 bits
-constexpr int32_t kFloatBias = 127;
-constexpr uint32_t kFloatMantissaBits = 23;
-constexpr int32_t kLowestFloatExponent = -126;
-constexpr int32_t kLowestHalfExponent = -14;
-// The exponent of zero: far below everything, and sums of two fit 16 bits.
-constexpr int16_t kNothing = -8000;
-
-// --- Elements. A subnormal has the exponent of the least normal number.
-
-struct F16 {
-  using Code = uint16_t;
-  static constexpr int32_t kLowestExponent = kLowestHalfExponent;
-  static float value(uint32_t code) {
-    constexpr float kRebias = 0x1p112F;
-    const float magnitude = std::bit_cast<float>((code & 0x7fffU) << 13U) * kRebias;
-    const uint32_t special = (code & 0x7c00U) == 0x7c00U ? 0x7f800000U : 0;
-    return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | special |
-                                (code & 0x8000U) << 16U);
-  }
-};
-struct Bf16 {
-  using Code = uint16_t;
-  static constexpr int32_t kLowestExponent = kLowestFloatExponent;
-  static float value(uint32_t code) { return std::bit_cast<float>(code << 16U); }
-};
-struct Tf32 {
-  using Code = uint32_t;
-  static constexpr int32_t kLowestExponent = kLowestFloatExponent;
-  static float value(uint32_t code) { return std::bit_cast<float>(code & ~0x1fffU); }
-};
-struct E4m3 {
-  using Code = uint8_t;
-  static constexpr int32_t kLowestExponent = -6;
-  static float value(uint32_t code) {
-    constexpr float kRebias = 0x1p120F;
-    const float magnitude = std::bit_cast<float>((code & 0x7fU) << 20U) * kRebias;
-    const uint32_t special = (code & 0x7fU) == 0x7fU ? 0x7fc00000U : 0;
-    return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | special |
-                                (code & 0x80U) << 24U);
-  }
-};
-struct E5m2 {  // the upper half of an f16
-  using Code = uint8_t;
-  static constexpr int32_t kLowestExponent = F16::kLowestExponent;
-  static float value(uint32_t code) { return F16::value(code << 8U); }
-};
-struct S8 {
-  using Code = int8_t;
-};
-struct U8 {
-  using Code = uint8_t;
-};
-
-template <class Element>
-constexpr uint32_t kDepth = kDepthBytes / sizeof(typename Element::Code);
-template <class Element>
-constexpr UnitPrecision kPrecision = sizeof(typename Element::Code) == 1 ? kFp8Precision
-                                                                         : kWidePrecision;
-
-// --- Operands, taken apart.
-
-int16_t exponent_of(float value, int32_t lowest) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  const int32_t exponent =
-      std::max(static_cast<int32_t>(bits >> kFloatMantissaBits & 0xffU) - kFloatBias, lowest);
-  return static_cast<int16_t>(bits << 1U == 0 ? kNothing : exponent);
-}
-
-// value / 2^exponent_of(value, lowest).
-float significand_of(float value, int32_t lowest) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  const float normal = std::bit_cast<float>((bits & 0x807fffffU) | 0x3f800000U);
-  const float subnormal = value * (lowest == kLowestFloatExponent ? 0x1p126F : 0x1p14F);
-  return exponent_of(value, lowest) > lowest ? normal : subnormal;
-}
-
-bool is_finite(float value) {
-  return (std::bit_cast<uint32_t>(value) & 0x7f800000U) != 0x7f800000U;
-}
-
-// Values of A by row and depth, of B by depth and column.
-template <uint32_t kOuter, uint32_t kInner>
-struct Decoded {
-  alignas(64) std::array<std::array<float, kInner>, kOuter> value;
-  alignas(64) std::array<std::array<int16_t, kInner>, kOuter> exponent;
-  bool finite = true;
-  int32_t reach = 0;  // how far exponents are from 0
-};
-using DecodedRows = Decoded<kWarpgroupRows, kMaxDepth>;
-using DecodedColumns = Decoded<kMaxDepth, kWarpgroupColumns>;
-
-template <class Element, uint32_t kOuter, uint32_t kInner>
-void decode(const typename Element::Code* codes, uint32_t count, float sign, uint32_t outer,
-            Decoded<kOuter, kInner>& into) {
-  auto& values = into.value[outer];
-  auto& exponents = into.exponent[outer];
-  uint32_t special = 0;
-  int32_t reach = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    const float value = Element::value(codes[i]) * sign;
-    const int16_t exponent = exponent_of(value, Element::kLowestExponent);
-    values[i] = value;
-    exponents[i] = exponent;
-    special |= is_finite(value) ? 0U : 1U;
-    reach = std::max(reach, exponent == kNothing ? 0 : std::abs(int32_t{exponent}));
-  }
-  into.finite = into.finite && special == 0;
-  into.reach = std::max(into.reach, reach);
-}
-
-template <class Element>
-void decode_rows(const WarpgroupOperands& operands, float sign, DecodedRows& rows) {
-  std::array<typename Element::Code, kDepth<Element>> codes;
-  for (uint32_t row = 0; row < kWarpgroupRows; ++row) {
-    std::memcpy(codes.data(), operands.a[row].data(), kDepthBytes);
-    decode<Element>(codes.data(), kDepth<Element>, sign, row, rows);
-  }
-}
-
-// The codes of all columns at one depth. Columns from `columns` on are zero.
-template <class Code>
-std::array<Code, kWarpgroupColumns> codes_at(const WarpgroupOperands& operands, uint32_t columns,
-                                             uint32_t depth) {
-  std::array<Code, kWarpgroupColumns> codes{};
-  for (uint32_t column = 0; column < columns; ++column) {
-    std::memcpy(&codes[column], operands.b[column].data() + depth * sizeof(Code), sizeof(Code));
-  }
-  return codes;
-}
-
-// The columns of a vector of exponents: what the loops below take at a time.
-constexpr uint32_t kBlock = 16;
-
-uint32_t round_up_to_block(uint32_t columns) { return (columns + kBlock - 1) / kBlock * kBlock; }
-
-template <class Element>
-void decode_columns(const WarpgroupOperands& operands, uint32_t columns, DecodedColumns& decoded) {
-  for (uint32_t k = 0; k < kDepth<Element>; ++k) {
-    const auto codes = codes_at<typename Element::Code>(operands, columns, k);
-    decode<Element>(codes.data(), round_up_to_block(columns), 1.0F, k, decoded);
-  }
-}
-
-// --- Sums.
 
 using Floats = float __attribute__((vector_size(32)));
 using Ints = int32_t __attribute__((vector_size(32)));
@@ -281,71 +136,55 @@ BlockParts split(const float* values, int32_t lowest) {
   return parts;
 }
 
-// One row of A, and the columns of B from `first` on. The row outlives it.
-struct RowBlock {
-  const std::array<float, kMaxDepth>& values;
-  const std::array<int16_t, kMaxDepth>& exponents;
-  const DecodedColumns& b;
-  uint32_t first = 0;
-};
-
 template <uint32_t kCount>
-Shorts largest_exponent(const RowBlock& block, const BlockParts& accumulators) {
+Shorts largest_exponent(const DecodedRow& a, const DecodedBlock& b,
+                        const BlockParts& accumulators) {
   auto largest = load<Shorts>(accumulators.exponent.data());
   for (uint32_t k = 0; k < kCount; ++k) {
-    const Shorts exponent = block.exponents[k] + load<Shorts>(&block.b.exponent[k][block.first]);
+    const Shorts exponent = a.exponent[k] + load<Shorts>(b.exponent[k].data());
     largest = exponent > largest ? exponent : largest;
   }
   return largest;
 }
 
-// The sum of the products of eight columns, each cut off below the unit, whose exponent field is
-// `field`.
+// The sums of the products of the eight columns from `first` on, each cut off below the unit, whose
+// exponent field is `field`.
 template <uint32_t kCount, Range kRange>
-Ints sum_products(const RowBlock& block, uint32_t first, Ints field) {
+Ints sum_products(const DecodedRow& a, const DecodedBlock& b, uint32_t first, Ints field) {
   constexpr int32_t kLargestField = 254;
-  const Ints in_range =
-      at_least(field, 1) < kLargestField ? at_least(field, 1) : Ints{} + kLargestField;
-  const Floats scale = power_of_field(in_range);
+  const Ints at_least_one = at_least(field, 1);
+  const Floats scale =
+      power_of_field(at_least_one < kLargestField ? at_least_one : Ints{} + kLargestField);
   Ints sum{};
   for (uint32_t k = 0; k < kCount; ++k) {
-    const Floats product = block.values[k] * load<Floats>(&block.b.value[k][first]);
+    const Floats product = a.value[k] * load<Floats>(&b.value[k][first]);
     if constexpr (kRange == Range::kModerate) {
       sum += __builtin_convertvector(product * scale, Ints);
     } else {
-      sum += align(product, field + block.exponents[k] + widened(&block.b.exponent[k][first]));
+      sum += align(product, field + a.exponent[k] + widened(&b.exponent[k][first]));
     }
   }
   return sum;
 }
 
-// `accumulators` are those of the row.
+// `accumulators` are those of the row and the block.
 template <class Element, Range kRange>
-void multiply_row(RowBlock block, const ProductSettings& settings, float* accumulators) {
+void multiply_block(const DecodedRow& a, const DecodedBlock& b, bool rounds_to_half,
+                    float* accumulators) {
   constexpr UnitPrecision kUnit = kPrecision<Element>;
-  const int32_t lowest = settings.rounds_to_half ? kLowestHalfExponent : kLowestFloatExponent;
-  for (block.first = 0; block.first < settings.columns; block.first += kBlock) {
-    const BlockParts parts = split(accumulators + block.first, lowest);
-    const Shorts largest = largest_exponent<kDepth<Element>>(block, parts);
-    alignas(32) std::array<int16_t, kBlock> all_largest;
-    std::memcpy(all_largest.data(), &largest, sizeof(largest));
-    for (uint32_t half = 0; half < kBlock; half += kVector) {
-      ColumnSums sums{};
-      sums.largest = widened(&all_largest[half]);
-      const Ints field = kFloatBias + kUnit.kept_bits - sums.largest;
-      sums.accumulator =
-          align(load<Floats>(&parts.significand[half]), field + widened(&parts.exponent[half]));
-      sums.products = sum_products<kDepth<Element>, kRange>(block, block.first + half, field);
-      store<kUnit>(sums, settings.rounds_to_half, accumulators + block.first + half);
-    }
-  }
-}
-
-// Significands in the place of values.
-template <class Element, uint32_t kOuter, uint32_t kInner>
-void keep_significands(Decoded<kOuter, kInner>& operand) {
-  for (auto& values : operand.value) {
-    for (float& value : values) value = significand_of(value, Element::kLowestExponent);
+  const BlockParts parts =
+      split(accumulators, rounds_to_half ? kLowestHalfExponent : kLowestFloatExponent);
+  const Shorts largest = largest_exponent<kDepth<Element>>(a, b, parts);
+  alignas(32) std::array<int16_t, kBlock> all_largest;
+  std::memcpy(all_largest.data(), &largest, sizeof(largest));
+  for (uint32_t first = 0; first < kBlock; first += kVector) {
+    ColumnSums sums{};
+    sums.largest = widened(&all_largest[first]);
+    const Ints field = kFloatBias + kUnit.kept_bits - sums.largest;
+    sums.accumulator =
+        align(load<Floats>(&parts.significand[first]), field + widened(&parts.exponent[first]));
+    sums.products = sum_products<kDepth<Element>, kRange>(a, b, first, field);
+    store<kUnit>(sums, rounds_to_half, accumulators + first);
   }
 }
 
@@ -359,11 +198,14 @@ bool all_finite(const float* values, uint32_t count) {
 
 // Puts into a row what infinities and NaNs make of its sums. `before` are the accumulators as they
 // were, `a` and `b` the values.
-void apply_specials(const std::array<float, kMaxDepth>& a, const DecodedColumns& b, uint32_t depth,
-                    uint32_t columns, const float* before, float* accumulators) {
+void apply_specials(const DecodedRow& a, const DecodedColumns& b, uint32_t depth, uint32_t columns,
+                    const float* before, float* accumulators) {
   for (uint32_t column = 0; column < columns; ++column) {
+    const DecodedBlock& block = b.blocks[column / kBlock];
     double sum = before[column];
-    for (uint32_t k = 0; k < depth; ++k) sum += static_cast<double>(a[k]) * b.value[k][column];
+    for (uint32_t k = 0; k < depth; ++k) {
+      sum += static_cast<double>(a.value[k]) * block.value[k][column % kBlock];
+    }
     if (!std::isfinite(sum)) accumulators[column] = canonical(static_cast<float>(sum));
   }
 }
@@ -375,24 +217,55 @@ struct Factors {
   const DecodedColumns& b;
 };
 
-// `factors` are what multiply_row takes: the values, or their significands.
+// `factors` are what multiply_block takes: the values, or their significands.
 template <class A, Range kRange>
 void multiply_rows(const Factors& values, const Factors& factors, const ProductSettings& settings,
                    WarpgroupAccumulators& accumulators) {
-  const bool finite = values.a.finite && values.b.finite;
+  const bool finite = values.a.range.finite && values.b.range.finite;
+  const uint32_t blocks = block_count(settings.columns);
+  const size_t bytes = settings.columns * sizeof(float);
   for (uint32_t row = 0; row < kWarpgroupRows; ++row) {
     auto* const bits = accumulators.bits[row].data();
-    alignas(32) std::array<float, kWarpgroupColumns> sums{};
-    if (settings.accumulates) std::memcpy(sums.data(), bits, settings.columns * sizeof(float));
-    const auto before = sums;
-    multiply_row<A, kRange>({factors.a.value[row], factors.a.exponent[row], factors.b}, settings,
-                            sums.data());
-    if (!finite || !all_finite(before.data(), settings.columns)) {
-      apply_specials(values.a.value[row], values.b, kDepth<A>, settings.columns, before.data(),
+    alignas(32) std::array<float, kWarpgroupColumns> sums;
+    std::fill_n(sums.begin(), blocks * kBlock, 0.0F);
+    if (settings.accumulates) std::memcpy(sums.data(), bits, bytes);
+    const bool is_special = !finite || !all_finite(sums.data(), settings.columns);
+    std::array<float, kWarpgroupColumns> before;
+    if (is_special) before = sums;
+    for (uint32_t block = 0; block < blocks; ++block) {
+      multiply_block<A, kRange>(factors.a.rows[row], factors.b.blocks[block],
+                                settings.rounds_to_half, &sums[block * kBlock]);
+    }
+    if (is_special) {
+      apply_specials(values.a.rows[row], values.b, kDepth<A>, settings.columns, before.data(),
                      sums.data());
     }
-    std::memcpy(bits, sums.data(), settings.columns * sizeof(float));
+    std::memcpy(bits, sums.data(), bytes);
   }
+}
+
+// Significands in the place of values.
+template <class Element>
+DecodedRows significands_of(const DecodedRows& values) {
+  DecodedRows a = values;
+  for (DecodedRow& row : a.rows) {
+    for (uint32_t k = 0; k < kDepth<Element>; ++k) {
+      row.value[k] = significand_of(row.value[k], Element::kLowestExponent);
+    }
+  }
+  return a;
+}
+template <class Element>
+DecodedColumns significands_of(const DecodedColumns& values, uint32_t columns) {
+  DecodedColumns b = values;
+  for (uint32_t block = 0; block < block_count(columns); ++block) {
+    for (uint32_t k = 0; k < kDepth<Element>; ++k) {
+      for (float& value : b.blocks[block].value[k]) {
+        value = significand_of(value, Element::kLowestExponent);
+      }
+    }
+  }
+  return b;
 }
 
 template <class A, class B>
@@ -403,15 +276,14 @@ void multiply_floats(const WarpgroupOperands& operands, const ProductSettings& s
   decode_rows<A>(operands, settings.negates ? -1.0F : 1.0F, a);
   decode_columns<B>(operands, settings.columns, b);
   const Factors values{a, b};
-  if ((kAlwaysModerate<A> && kAlwaysModerate<B>) || std::max(a.reach, b.reach) <= kModerateReach) {
+  if ((kAlwaysModerate<A> && kAlwaysModerate<B>) ||
+      std::max(a.range.reach, b.range.reach) <= kModerateReach) {
     multiply_rows<A, Range::kModerate>(values, values, settings, accumulators);
-    return;
+  } else {
+    multiply_rows<A, Range::kFull>(values,
+                                   {significands_of<A>(a), significands_of<B>(b, settings.columns)},
+                                   settings, accumulators);
   }
-  DecodedRows a_significands = a;
-  DecodedColumns b_significands = b;
-  keep_significands<A>(a_significands);
-  keep_significands<B>(b_significands);
-  multiply_rows<A, Range::kFull>(values, {a_significands, b_significands}, settings, accumulators);
 }
 
 template <class A, class B>
