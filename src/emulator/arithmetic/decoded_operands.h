@@ -10,7 +10,8 @@
 
 #include "emulator/arithmetic/warpgroup_product.h"
 
-namespace slipstream::emulator {
+// A namespace of its own: mma.sync has elements of the same names, which lie in registers.
+namespace slipstream::emulator::wgmma {
 
 inline constexpr uint32_t kMaxDepth = kDepthBytes;  // elements of 8 bits
 inline constexpr int32_t kFloatBias = 127;
@@ -174,4 +175,4 @@ void decode_columns(const WarpgroupOperands& operands, uint32_t columns, Decoded
   }
 }
 
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::wgmma

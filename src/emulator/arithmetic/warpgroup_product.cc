@@ -16,6 +16,8 @@
 namespace slipstream::emulator {
 namespace {
 
+using namespace wgmma;
+
 using Floats = float __attribute__((vector_size(32)));
 using Ints = int32_t __attribute__((vector_size(32)));
 using Shorts = int16_t __attribute__((vector_size(2 * kBlock)));
