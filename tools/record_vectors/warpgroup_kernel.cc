@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <string_view>
 
@@ -12,7 +13,8 @@ namespace {
 constexpr unsigned kAccumulatorWords = 4;
 constexpr unsigned kTileWords = 12;
 constexpr unsigned kWarpgroup = 128;
-constexpr unsigned kTileBytes = kTileWords * kWarpgroup * sizeof(uint32_t);
+constexpr unsigned kWordBytes = 4;
+constexpr unsigned kTileBytes = kTileWords * kWarpgroup * kWordBytes;
 
 // Word i of thread t of a warpgroup lies at 4 * (128 * i + t) of its tile.
 std::string fill_tile(size_t first_word) {
@@ -26,7 +28,7 @@ std::string fill_tile(size_t first_word) {
 )",
                                  kThreads / kWarpgroup * kTileBytes, kTileBytes);
   for (unsigned i = 0; i < kTileWords; ++i) {
-    text += fmt::format("  st.shared.b32 [place+{}], v{};\n", i * kWarpgroup * sizeof(uint32_t),
+    text += fmt::format("  st.shared.b32 [place+{}], v{};\n", i * kWarpgroup * kWordBytes,
                         first_word + i);
   }
   return text + "  fence.proxy.async;\n  bar.sync 0;\n";

@@ -85,7 +85,7 @@ inline int16_t exponent_of(float value, int32_t lowest) {
 // value / 2^exponent_of(value, lowest).
 inline float significand_of(float value, int32_t lowest) {
   const auto bits = std::bit_cast<uint32_t>(value);
-  const float normal = std::bit_cast<float>((bits & 0x807fffffU) | 0x3f800000U);
+  const auto normal = std::bit_cast<float>((bits & 0x807fffffU) | 0x3f800000U);
   const float subnormal = value * (lowest == kLowestFloatExponent ? 0x1p126F : 0x1p14F);
   return exponent_of(value, lowest) > lowest ? normal : subnormal;
 }
