@@ -87,6 +87,8 @@ std::vector<Bytes> run_on_gpu(const Form& form, const std::vector<Bytes>& operan
   return results;
 }
 
+void reset_gpu() { cudaDeviceReset(); }
+
 std::string describe_gpu() {
   cudaDeviceProp properties{};
   int driver = 0;

@@ -18,24 +18,37 @@
 namespace slipstream::record_vectors {
 namespace {
 
-// The forms whose text contains `only`.
+RecordedForm record_form(const Form& form, unsigned count) {
+  RecordedForm recorded;
+  unsigned position = 0;
+  for (const std::string& type : split_words(form.operands)) {
+    recorded.operands.push_back(make_operands(type, position++, count));
+  }
+  recorded.results = run_on_gpu(form, recorded.operands, count);
+  return recorded;
+}
+
+// The forms whose text contains `only`. One that fails is left out.
 int record(const std::string& path, unsigned count, const std::string& only) {
   VectorFile file;
   file.device = describe_gpu();
   file.count = count;
+  size_t failed = 0;
   for (const Form& form : all_forms()) {
     if (std::strstr(form.text, only.c_str()) == nullptr) continue;
-    RecordedForm& recorded = file.forms[form.text];
-    unsigned position = 0;
-    for (const std::string& type : split_words(form.operands)) {
-      recorded.operands.push_back(make_operands(type, position++, count));
+    try {
+      file.forms[form.text] = record_form(form, count);
+    } catch (const std::exception& error) {
+      fmt::print("FAILED {}\n", error.what());
+      file.forms.erase(form.text);
+      reset_gpu();
+      ++failed;
     }
-    recorded.results = run_on_gpu(form, recorded.operands, count);
   }
   write_vector_file(path, file);
-  fmt::print("recorded {} forms with {} vectors each on {}\n", file.forms.size(), count,
-             file.device);
-  return 0;
+  fmt::print("recorded {} forms with {} vectors each on {}; {} failed\n", file.forms.size(), count,
+             file.device, failed);
+  return failed == 0 ? 0 : 1;
 }
 
 int replay_file(const std::string& path, const ReplayOptions& options) {
