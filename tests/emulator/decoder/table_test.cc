@@ -37,6 +37,18 @@ TEST(Table, TriesAnOptionalModifierBothWays) {
   EXPECT_NE(match_opcode(opcode_of("ld", {"acquire", "gpu", "global", "b32"})).form, nullptr);
   EXPECT_NE(match_opcode(opcode_of("ld", {"global", "acquire", "gpu", "b32"})).form, nullptr);
 }
+TEST(Table, TakesAnyNumberWhereThePatternHasOne) {
+  const auto matches = [](std::string_view shape) {
+    const auto opcode =
+        opcode_of("wgmma", {"mma_async", "sync", "aligned", shape, "f32", "bf16", "bf16"});
+    return match_opcode(opcode).form != nullptr;
+  };
+  EXPECT_TRUE(matches("m64n8k16"));
+  EXPECT_TRUE(matches("m64n256k16"));
+  EXPECT_FALSE(matches("m64nk16"));
+  EXPECT_FALSE(matches("m64n8k8"));
+  EXPECT_FALSE(matches("m64n8xk16"));
+}
 TEST(Table, HasNoPatternTwice) {
   std::set<std::string_view> patterns;
   for (const Family& family : all_families()) {
