@@ -15,7 +15,8 @@ namespace slipstream {
 // SLIPSTREAM_DEVICE=gpu or emulated forces a device; unset, the emulated one is taken when the
 // machine has no NVIDIA GPU, which one line on stderr says. Any other value, or an emulator that is
 // not where it belongs, ends the program with exit code 2 and a line that says so. Returns when the
-// process already has the device it is to run on.
+// process already has the device it is to run on; on a GPU CUDA_MODULE_LOADING is then EAGER, unless
+// it was set.
 void choose_device(int argc, char** argv);
 
 // The folder with the emulator's libcudart.so.13: next to the folder of the running executable,
