@@ -75,6 +75,48 @@ function(slipstream_header name)
 endfunction()
 slipstream_header(slipstream_library_header)
 
+# slipstream_group(TARGET)
+#
+# Has the target's sources compiled in groups, each as one file: reading headers is most of the work.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+function(slipstream_group target)
+  if(NOT SLIPSTREAM_GROUP_SOURCES)
+    return()
+  endif()
+  get_target_property(sources ${target} SOURCES)
+  # Not those that the build writes: they have absolute names.
+  list(FILTER sources INCLUDE REGEX "^[^/]")
+  set(kernels ${sources})
+  list(FILTER kernels INCLUDE REGEX "\\.cu$")
+  list(FILTER sources INCLUDE REGEX "\\.cc$")
+
+  slipstream_find_groups(groups 16 ${sources})
+  foreach(source group IN ZIP_LISTS sources groups)
+    set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${target}_${group})
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+
+  # CMake 3.25 groups no CUDA sources.
+  slipstream_find_groups(groups 4 ${kernels})
+  set(files)
+  foreach(source group IN ZIP_LISTS kernels groups)
+    string(APPEND text_${group} "#include \"${CMAKE_CURRENT_SOURCE_DIR}/${source}\"\n")
+    list(APPEND files ${CMAKE_CURRENT_BINARY_DIR}/${target}_${group}.cu)
+    file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${target}_${group}.cu CONTENT "${text_${group}}")
+    set_source_files_properties(${source} PROPERTIES HEADER_FILE_ONLY ON)
+  endforeach()
+  list(REMOVE_DUPLICATES files)
+  target_sources(${target} PRIVATE ${files})
+endfunction()
+
+# slipstream_find_groups(RESULT MAX_SOURCES sources...): the number of each source's group.
+function(slipstream_find_groups result)
+  execute_process(
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/cmake/group_sources.py ${ARGN}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} OUTPUT_VARIABLE groups COMMAND_ERROR_IS_FATAL ANY)
+  set(${result} ${groups} PARENT_SCOPE)
+endfunction()
+
 # slipstream_library(NAME sources... [PUBLIC libraries...] [HEADER header])
 #
 # Compiled with the options of its HEADER, which is slipstream_library_header unless named.
@@ -87,6 +129,7 @@ function(slipstream_library name)
   target_link_libraries(${name} PUBLIC slipstream_options ${ARG_PUBLIC})
   target_compile_options(${name} PRIVATE $<TARGET_PROPERTY:${ARG_HEADER},INTERFACE_COMPILE_OPTIONS>)
   target_precompile_headers(${name} REUSE_FROM ${ARG_HEADER})
+  slipstream_group(${name})
 endfunction()
 
 # What `./dev test` builds: the tests of level 1, and what they run. What `./dev test --asan` builds: those that launch
@@ -127,6 +170,7 @@ function(slipstream_test name)
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} slipstream_options)
   target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
   target_precompile_headers(${name} REUSE_FROM slipstream_test_header)
+  slipstream_group(${name})
   if(ARG_GPU)
     set_property(GLOBAL APPEND PROPERTY SLIPSTREAM_GPU_TESTS "${name} ${ARG_GPU_LEVEL}")
     target_link_libraries(${name} PRIVATE slipstream_device_test_main GTest::gtest CUDA::cudart)

@@ -4,7 +4,7 @@ Most of what clang-tidy does for a source is to read and to visit the headers th
 includes several sources lets it do so once. Sources are in one group if they are compiled in the same way, the same
 .clang-tidy holds for them, and no two of them have a name of an unnamed namespace in common.
 
-    git ls-files 'src/*.cc' | python3 tools/lint/group_sources.py BUILD_DIRECTORY OUTPUT_DIRECTORY
+    git ls-files 'src/*.cc' | python3 tools/lint/tidy_groups.py BUILD_DIRECTORY OUTPUT_DIRECTORY
 
 Run in the root of the repository. Writes groups to OUTPUT_DIRECTORY, in a folder for each .clang-tidy, and a
 compile_commands.json for the groups and for each source; prints the groups.
@@ -17,31 +17,22 @@ import re
 import shutil
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cmake"))
+from group_sources import own_names  # noqa: E402
+
 MAX_SOURCES = 12
 
-# The last name before the parameters, the value or the body.
-NAME = re.compile(r"(\w+)(?:<[^()]*>)?\s*(?:\[[^]]*\]\s*)*(?:\(|=|\{|;|final\b|:(?!:))")
-NO_NAME = re.compile(
-    r"(?:namespace|template|using namespace|friend|static_assert|public|private|#|//|\}|\))"
-)
 
-
-def local_names(text):
-    """The names that a source, formatted by clang-format, declares in its unnamed namespaces or as static, and main."""
-    names = set()
-    is_local = False
-    for line in text.splitlines():
-        if line == "namespace {":
-            is_local = True
-        elif line == "}  // namespace":
-            is_local = False
-        elif line[:1].strip() and (is_local or line.startswith(("static ", "int main("))):
-            name = None if NO_NAME.match(line) else NAME.search(line)
-            if name:
-                names.add(name.group(1))
-    names.update(re.findall(r"^#define (\w+)", text, re.MULTILINE))
-    return names
-
+def commands_of(build):
+    """How each source is compiled, also where the build compiles several as one file. What is compiled twice is checked once."""
+    commands = {}
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        path = pathlib.Path(entry["file"])
+        is_group = path.parent.name == "Unity" and path.exists()
+        sources = re.findall(r'^#include "(.+)"', path.read_text(), re.M) if is_group else [path]
+        for source in sources:
+            commands.setdefault(pathlib.Path(source), command_of(entry))
+    return commands
 
 def command_of(entry):
     """How a source is compiled, without its name and output."""
@@ -68,7 +59,7 @@ def group(sources, commands):
     groups = []
     for source in sources:
         key = (checks_of(source), commands[source])
-        names = local_names(source.read_text())
+        names = own_names(source.read_text())
         for each in groups:
             if each.key == key and len(each.sources) < MAX_SOURCES and not names & each.names:
                 break
@@ -97,10 +88,7 @@ def main():
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     sources = [pathlib.Path(line).resolve() for line in sys.stdin.read().split()]
-    commands = {}
-    # What is compiled twice is checked once.
-    for entry in json.loads((build / "compile_commands.json").read_text()):
-        commands.setdefault(pathlib.Path(entry["file"]), command_of(entry))
+    commands = commands_of(build)
     unknown = [str(source) for source in sources if source not in commands]
     if unknown:
         sys.exit(f"no target of {build} compiles {', '.join(unknown)}")
