@@ -11,7 +11,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "cmake"))
-import group_sources  # noqa: E402
+import group_sources
 
 ARCHITECTURES = ("100a", "103a", "120a")
 NVCC = "nvcc"

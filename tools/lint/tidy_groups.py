@@ -18,21 +18,26 @@ import shutil
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cmake"))
-from group_sources import own_names  # noqa: E402
+from group_sources import own_names
 
 MAX_SOURCES = 12
 
 
 def commands_of(build):
-    """How each source is compiled, also where the build compiles several as one file. What is compiled twice is checked once."""
+    """How each source is compiled. What is compiled twice is checked once."""
     commands = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
-        path = pathlib.Path(entry["file"])
-        is_group = path.parent.name == "Unity" and path.exists()
-        sources = re.findall(r'^#include "(.+)"', path.read_text(), re.M) if is_group else [path]
-        for source in sources:
-            commands.setdefault(pathlib.Path(source), command_of(entry))
+        for source in sources_of(pathlib.Path(entry["file"])):
+            commands.setdefault(source, command_of(entry))
     return commands
+
+
+def sources_of(path):
+    """What the build compiles as one file."""
+    if path.parent.name != "Unity":
+        return [path]
+    return map(pathlib.Path, re.findall(r'^#include "(.+)"', path.read_text(), re.MULTILINE))
+
 
 def command_of(entry):
     """How a source is compiled, without its name and output."""

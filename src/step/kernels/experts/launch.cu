@@ -28,7 +28,8 @@ namespace {
 // Two slots per warp are enough on the way; the fewer copies the better.
 constexpr int kMaxSlots = 2;
 constexpr int kDownChunks = 2;
-// One token's rings leave room for a CTA of the next launch; more tokens need the throughput.
+// One token's rings leave room for a CTA of the next launch; more tokens need the throughput. The
+// launch still asks for enough to spread its CTAs.
 constexpr int routed_chunks(int tokens) { return tokens == 1 ? 2 : 4; }
 
 // As many warps of at most `most` as share `parts` out evenly.
@@ -77,7 +78,8 @@ void launch_routed_tiles(RoutedLaunch params, const pdl::LaunchOptions& options)
       kRoutedDeclaration, kernel,
       {.grid = dim3(std::min(device_limits().multiprocessors, most_experts * matrix.tile_count())),
        .block = dim3(warps * 32),
-       .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
+       .dynamic_shared_bytes =
+           std::max(dynamic_bytes(params.ring, warps, other_bytes), kSpreadingBytes)},
       options, params);
 }
 

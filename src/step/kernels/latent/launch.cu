@@ -1,6 +1,7 @@
 #include "step/kernels/latent/kernel.cuh"
 #include "step/kernels/latent/launch.h"
 #include "step/kernels/linear/launch.h"
+#include "step/kernels/linear/plan.h"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
@@ -20,7 +21,7 @@ void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
   pdl::launch(kLatentDeclaration, kernel,
               {.grid = dim3(shape.ctas + cache_ctas),
                .block = dim3(shape.threads),
-               .dynamic_shared_bytes = shape.shared_bytes,
+               .dynamic_shared_bytes = spread_bytes(shape),
                .cluster = dim3(cluster)},
               options, params);
 }

@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
 
@@ -38,12 +40,13 @@ template <class Source>
 void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
   const LinearShape shape = plan_linear(params.linear, linear_limits());
+  constexpr bool kNorms = std::is_same_v<Source, NormSource>;
   const auto kernel =
       params.linear.tokens <= 8 ? linear_kernel<Source, 1> : linear_kernel<Source, 2>;
   pdl::launch(declaration, kernel,
               {.grid = dim3(shape.ctas),
                .block = dim3(shape.threads),
-               .dynamic_shared_bytes = shape.shared_bytes,
+               .dynamic_shared_bytes = kNorms ? spread_bytes(shape) : shape.shared_bytes,
                .cluster = dim3(shape.cluster_ctas)},
               options, params);
 }

@@ -10,7 +10,8 @@ namespace {
 // Leaves room for a second CTA on an SM: the next kernel's, whose weights arrive while this one
 // multiplies. Static shared memory and what the system takes of each CTA are not in it.
 constexpr int kSharedBytes = 110 * 1024;
-constexpr int kMaxSlots = 8;  // ChunkRing::kMaxSlots
+constexpr size_t kLittleBytes = size_t{90} * 1024;  // of a CTA that is not worth spreading
+constexpr int kMaxSlots = 8;                        // ChunkRing::kMaxSlots
 // What the exchange of a cluster costs, as chunks that an SM could have loaded.
 constexpr int kExchangeCost = 8;
 constexpr int kPieceBytes = 24;       // sizeof(Piece)
@@ -163,6 +164,11 @@ LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits) {
     best = cluster_ctas;
   }
   return plan_linear(params, limits, best);
+}
+
+size_t spread_bytes(const LinearShape& shape) {
+  if (shape.shared_bytes < kLittleBytes) return shape.shared_bytes;
+  return std::max(shape.shared_bytes, kSpreadingBytes);
 }
 
 }  // namespace slipstream::step::kernels

@@ -20,4 +20,9 @@ struct LinearShape {
 [[nodiscard]] LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits,
                                       int cluster_ctas);
 
+// The shared memory that a launch which norms rows asks for: every CTA norms all of its columns, and
+// two on a multiprocessor would do it in turn. One with little to load stays small: it ends sooner
+// than it would find room.
+[[nodiscard]] size_t spread_bytes(const LinearShape& shape);
+
 }  // namespace slipstream::step::kernels

@@ -10,8 +10,6 @@
 namespace slipstream::step::kernels {
 namespace {
 
-// More than half of a multiprocessor's: one CTA fills it.
-constexpr int kFillingBytes = 120 * 1024;
 constexpr int kThreads = 256;
 
 int attribute(cudaDeviceAttr name, int device) {
@@ -32,7 +30,7 @@ int ask_clusters(const void* kernel, int cluster_ctas) {
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(device_limits().multiprocessors / cluster_ctas * cluster_ctas);
   config.blockDim = dim3(kThreads);
-  config.dynamicSmemBytes = kFillingBytes;
+  config.dynamicSmemBytes = kSpreadingBytes;
   config.attrs = &cluster;
   config.numAttrs = 1;
   int clusters = 0;
@@ -42,9 +40,9 @@ int ask_clusters(const void* kernel, int cluster_ctas) {
 }
 
 ClusterLimits ask_clusters(const void* kernel) {
-  check_cuda(
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kFillingBytes),
-      "cudaFuncSetAttribute of the dynamic shared memory");
+  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(kSpreadingBytes)),
+             "cudaFuncSetAttribute of the dynamic shared memory");
   ClusterLimits limits;
   for (int i = 0; i < 4; ++i) limits.clusters[i] = ask_clusters(kernel, 1 << i);
   return limits;

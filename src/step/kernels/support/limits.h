@@ -1,6 +1,8 @@
 // What launches are planned by: limits of the GPU, asked for once.
 #pragma once
 
+#include <cstddef>
+
 namespace slipstream::step::kernels {
 
 struct DeviceLimits {
@@ -10,6 +12,12 @@ struct DeviceLimits {
 
 // Of the current device. Throws CudaError.
 [[nodiscard]] const DeviceLimits& device_limits();
+
+// Shared memory of which no two CTAs fit on a multiprocessor, so that a launch whose CTAs ask for it
+// spreads over all multiprocessors. Started early by PDL, CTAs otherwise land by twos where the
+// launch before has left first, and other multiprocessors get none. One of up to 106 KB of another
+// launch still fits next to it.
+inline constexpr size_t kSpreadingBytes = size_t{118} * 1024;
 
 // Clusters of 1, 2, 4 and 8 CTAs that run at once, at one CTA per multiprocessor. Fewer than the
 // multiprocessors divided: some groups of them have an odd number left over.
