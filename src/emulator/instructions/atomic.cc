@@ -268,20 +268,17 @@ void build_half_pairs_vector(Builder& builder) {
 constexpr auto kForms = std::to_array<Form>({
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] (.add|.min|.max|.and|.or|.xor|.exch|.cas) "
-     "[.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.L2::cache_hint] "
-     "(.b32|.u32|.s32)",
+     "[.L2::cache_hint] (.b32|.u32|.s32)",
      &build_integer<uint32_t, int32_t>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] (.add|.min|.max|.and|.or|.xor|.exch|.cas) "
-     "[.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.L2::cache_hint] "
-     "(.b64|.u64|.s64)",
+     "[.L2::cache_hint] (.b64|.u64|.s64)",
      &build_integer<uint64_t, int64_t>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] (.inc|.dec) [.L2::cache_hint] .u32",
      &build_wrap},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
-     "[.global|.shared|.shared::cta|.shared::cluster] .cas "
-     "[.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] .b16",
+     "[.global|.shared|.shared::cta|.shared::cluster] .cas .b16",
      &build_swap<uint16_t>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] (.exch|.cas) [.L2::cache_hint] .b128",

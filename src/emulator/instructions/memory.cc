@@ -535,10 +535,9 @@ void build_load(Builder& builder) { build_memory(builder, true); }
 void build_store(Builder& builder) { build_memory(builder, false); }
 
 constexpr auto kForms = std::to_array<Form>({
-    {"ld [.weak|.volatile|.relaxed|.acquire|.mmio] [.cta|.cluster|.gpu|.sys] "
+    {"ld [.weak|.volatile|.relaxed|.acquire] [.mmio] [.cta|.cluster|.gpu|.sys] "
      "[.const|.global|.local|.param|.param::entry|.param::func|.shared|.shared::cta|"
-     ".shared::cluster] [.weak|.volatile|.relaxed|.acquire|.mmio] [.cta|.cluster|.gpu|.sys] [.nc] "
-     "[.ca|.cg|.cs|.lu|.cv] "
+     ".shared::cluster] [.nc] [.ca|.cg|.cs|.lu|.cv] "
      "[.L1::evict_normal|.L1::evict_unchanged|.L1::evict_first|.L1::evict_last|.L1::no_allocate] "
      "[.L2::evict_normal|.L2::evict_first|.L2::evict_last] [.L2::cache_hint] "
      "[.L2::64B|.L2::128B|.L2::256B] [.v2|.v4] "
@@ -546,9 +545,9 @@ constexpr auto kForms = std::to_array<Form>({
      &build_load, "cache hints have no effect; .nc reads what any load would"},
     {"ldu [.global] [.v2|.v4] (.b8|.b16|.b32|.b64|.u8|.u16|.u32|.u64|.s8|.s16|.s32|.s64|.f32|.f64)",
      &build_load},
-    {"st [.weak|.volatile|.relaxed|.release|.mmio] [.cta|.cluster|.gpu|.sys] "
+    {"st [.weak|.volatile|.relaxed|.release] [.mmio] [.cta|.cluster|.gpu|.sys] "
      "[.global|.local|.param|.param::func|.shared|.shared::cta|.shared::cluster] "
-     "[.weak|.volatile|.relaxed|.release|.mmio] [.cta|.cluster|.gpu|.sys] [.wb|.cg|.cs|.wt] "
+     "[.wb|.cg|.cs|.wt] "
      "[.L1::evict_normal|.L1::evict_unchanged|.L1::evict_first|.L1::evict_last|.L1::no_allocate] "
      "[.L2::cache_hint] [.v2|.v4] "
      "(.b8|.b16|.b32|.b64|.b128|.u8|.u16|.u32|.u64|.s8|.s16|.s32|.s64|.f32|.f64)",
