@@ -66,11 +66,11 @@ Atomic decode(int64_t immediate) {
 
 // `base` has the address of each lane.
 void enter(Warp& warp, const Atomic& atomic, uint32_t executing, const uint64_t* base) {
-  bool all_shared = true;
+  bool any_global = atomic.space == AddressSpace::kGlobal;
   for_each_lane(atomic.space == AddressSpace::kGeneric ? executing : 0, [&](uint32_t lane) {
-    all_shared = all_shared && resolve_generic(base[lane]).space == AddressSpace::kShared;
+    any_global = any_global || resolve_generic(base[lane]).space == AddressSpace::kGlobal;
   });
-  if (atomic.space == AddressSpace::kGlobal || !all_shared) wait_for_turn(warp);
+  if (any_global) wait_for_turn(warp);
   if (atomic.publishes) publish(warp);
   if (order_of(warp) != nullptr) {
     watch_operation(warp, {.kind = race::AccessKind::kAtomic,
