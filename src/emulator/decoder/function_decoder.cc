@@ -118,7 +118,7 @@ uint32_t FunctionDecoder::local_offset(const ptx::Variable& variable) const {
 }
 
 void FunctionDecoder::reject(const ptx::Instruction& instruction, const std::string& why) const {
-  const ptx::Module& module = *context_.program->module;
+  const ptx::Module& module = *code_.module;
   throw LaunchError(
       CudaError::kNotSupported,
       fmt::format("kernel {}: unsupported instruction at {} ({}:{}): `{}`: {}",
