@@ -33,6 +33,14 @@ __device__ void dawdle() {
 
 }  // namespace
 
+__global__ void count_down(int* values, cudaGraphConditionalHandle handle) {
+  values[0] -= 1;
+  cudaGraphSetConditional(handle, static_cast<unsigned>(values[0]));
+}
+__global__ void set_condition(const int* values, cudaGraphConditionalHandle handle) {
+  cudaGraphSetConditional(handle, static_cast<unsigned>(values[0]));
+}
+
 __global__ void take_parameters(char a, Mixed mixed, const int* in, short b, long long* out) {
   out[0] = a;
   out[1] = static_cast<long long>(mixed.number * 10) + mixed.letter + mixed.small[2];
