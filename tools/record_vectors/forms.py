@@ -295,7 +295,12 @@ def mma(shape, kinds, a, b, results, counts, modifier=""):
 
 
 def double_products():
-    shapes = (("m8n8k4", (2, 1, 1)), ("m16n8k4", (4, 2, 1)), ("m16n8k8", (4, 4, 2)), ("m16n8k16", (4, 8, 4)))
+    shapes = (
+        ("m8n8k4", (2, 1, 1)),
+        ("m16n8k4", (4, 2, 1)),
+        ("m16n8k8", (4, 4, 2)),
+        ("m16n8k16", (4, 8, 4)),
+    )
     for shape, counts in shapes:
         for mode in ("", ".rz", ".rm", ".rp") if shape in ("m8n8k4", "m16n8k16") else ("",):
             mma(shape, "f64 f64 f64 f64", "tensor_f64", "tensor_f64", "tensor_f64", counts, mode)
@@ -306,14 +311,20 @@ def integer_products():
         "8": (("m8n8k16", (2, 1, 1)), ("m16n8k16", (4, 2, 1)), ("m16n8k32", (4, 4, 2))),
         "4": (("m8n8k32", (2, 1, 1)), ("m16n8k32", (4, 2, 1)), ("m16n8k64", (4, 4, 2))),
     }
-    for bits, signs, saturate in itertools.product("84", itertools.product("su", repeat=2), ("", ".satfinite")):
+    for bits, signs, saturate in itertools.product(
+        "84", itertools.product("su", repeat=2), ("", ".satfinite")
+    ):
         a, b = (sign + bits for sign in signs)
         for shape, counts in shapes[bits]:
             if saturate and a != b and (bits == "4" or shape == "m8n8k16"):
                 continue
             mma(shape, f"s32 {a} {b} s32", "b32", "b32", "s32", counts, saturate)
     for operation in ("and", "xor"):
-        for shape, counts in (("m8n8k128", (2, 1, 1)), ("m16n8k128", (4, 2, 1)), ("m16n8k256", (4, 4, 2))):
+        for shape, counts in (
+            ("m8n8k128", (2, 1, 1)),
+            ("m16n8k128", (4, 2, 1)),
+            ("m16n8k256", (4, 4, 2)),
+        ):
             mma(shape, "s32 b1 b1 s32", "b32", "b32", "s32", counts, f".{operation}.popc")
 
 
@@ -322,7 +333,14 @@ def fp8_products():
         for sums, results, d_count in (("f32", "tensor_f32", 4), ("f16", "tensor_f16x2", 2)):
             for shape, a_count in (("m16n8k32", 4), ("m16n8k16", 2)):
                 counts = (d_count, a_count, a_count // 2)
-                mma(shape, f"{sums} {a} {b} {sums}", f"tensor_{a}x4", f"tensor_{b}x4", results, counts)
+                mma(
+                    shape,
+                    f"{sums} {a} {b} {sums}",
+                    f"tensor_{a}x4",
+                    f"tensor_{b}x4",
+                    results,
+                    counts,
+                )
 
 
 SUMS = {"f16": ("tensor_f16x2", 4), "f32": ("tensor_f32", 8)}
@@ -352,23 +370,43 @@ def copies(first, distinct):
 def fragment_products():
     for shape, (a, b) in WMMA_SHAPES.items():
         head = f"wmma.mma.sync.aligned.row.col.{shape}"
-        for (d, (d_type, d_count)), (c, (c_type, c_count)) in itertools.product(SUMS.items(), repeat=2):
+        for (d, (d_type, d_count)), (c, (c_type, c_count)) in itertools.product(
+            SUMS.items(), repeat=2
+        ):
             if d != c and shape != "m16n16k16":
                 continue
             # Registers that hold the same elements must hold the same values: the product reads either.
             fragments = f"{copies(d_count, a)}, {copies(d_count + a, b)}"
             text = f"{head}.{d}.{c} {registers(0, d_count)}, {fragments}, {registers(d_count + a + b, c_count)};"
-            form(text, " ".join([d_type] * d_count), " ".join(["tensor_f16x2"] * (a + b) + [c_type] * c_count))
-        product(f"{head}.f32.bf16.bf16.f32", ("tensor_f32", "tensor_bf16x2", "tensor_bf16x2", "tensor_f32"), (8, a, b, 8))
+            form(
+                text,
+                " ".join([d_type] * d_count),
+                " ".join(["tensor_f16x2"] * (a + b) + [c_type] * c_count),
+            )
+        product(
+            f"{head}.f32.bf16.bf16.f32",
+            ("tensor_f32", "tensor_bf16x2", "tensor_bf16x2", "tensor_f32"),
+            (8, a, b, 8),
+        )
         for kind in ("s8", "u8"):
-            product(f"{head}.s32.{kind}.{kind}.s32", ("s32", "b32", "b32", "s32"), (8, a // 2, b // 2, 8))
+            product(
+                f"{head}.s32.{kind}.{kind}.s32",
+                ("s32", "b32", "b32", "s32"),
+                (8, a // 2, b // 2, 8),
+            )
     head = "wmma.mma.sync.aligned.row.col.m16n16k8"
-    product(f"{head}.f32.tf32.tf32.f32", ("tensor_f32", "tensor_tf32", "tensor_tf32", "tensor_f32"), (8, 4, 4, 8))
+    product(
+        f"{head}.f32.tf32.tf32.f32",
+        ("tensor_f32", "tensor_tf32", "tensor_tf32", "tensor_f32"),
+        (8, 4, 4, 8),
+    )
 
 
 def fragment_loads():
     """Where elements lie. $B is the shared memory of the CTA, where every thread has put its operands."""
-    for matrix, layout, (shape, counts) in itertools.product("ab", ("row", "col"), WMMA_SHAPES.items()):
+    for matrix, layout, (shape, counts) in itertools.product(
+        "ab", ("row", "col"), WMMA_SHAPES.items()
+    ):
         count = counts["ab".index(matrix)]
         m, n, depth = (int(number) for number in re.findall(r"\d+", shape))
         rows, columns = (m, depth) if matrix == "a" else (depth, n)

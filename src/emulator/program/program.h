@@ -31,11 +31,11 @@ struct ParameterBlock {
 struct FunctionCode {
   const ptx::Function* source = nullptr;
   const ptx::Module* module = nullptr;  // that has it
-  uint32_t entry = 0;            // index of the first operation
-  uint32_t register_bytes = 0;   // of the register file
-  uint32_t local_bytes = 0;      // per thread, of its own variables
-  uint32_t live_registers = 0;   // most 32-bit registers live at once
-  std::vector<std::byte> image;  // start of the register file: constants
+  uint32_t entry = 0;                   // index of the first operation
+  uint32_t register_bytes = 0;          // of the register file
+  uint32_t local_bytes = 0;             // per thread, of its own variables
+  uint32_t live_registers = 0;          // most 32-bit registers live at once
+  std::vector<std::byte> image;         // start of the register file: constants
   std::vector<SpecialSlot> specials;
   std::vector<ParameterBlock> parameters;  // device functions
   std::vector<ParameterBlock> results;
