@@ -229,6 +229,41 @@ TEST_F(GraphNodeTest, RunsTheBodyThatTheConditionNames) {
   EXPECT_EQ(read(values_)[1], 0) << "no body has that number";
 }
 
+TEST_F(GraphNodeTest, CapturesABody) {
+  const auto handle = condition(1);
+  const auto bodies = conditional(handle, cudaGraphCondTypeWhile, 1, {});
+  ASSERT_EQ(cudaStreamBeginCaptureToGraph(stream_, bodies[0], nullptr, nullptr, 0,
+                                          cudaStreamCaptureModeThreadLocal),
+            cudaSuccess);
+  launch_count_down(stream_, values_, handle);
+  launch_add(stream_, values_, 1, 2);
+  ASSERT_EQ(cudaStreamEndCapture(stream_, nullptr), cudaSuccess) << "the program has the graph";
+  instantiate();
+  write({3, 0, 0, 0});
+  launch();
+  EXPECT_EQ(read(values_), (std::vector<int>{0, 6, 0, 0}));
+}
+
+TEST_F(GraphNodeTest, OutlivesAStreamThatItsCaptureJoined) {
+  ASSERT_EQ(cudaGraphDestroy(graph_), cudaSuccess);
+  cudaStream_t other = nullptr;
+  cudaEvent_t event = nullptr;
+  ASSERT_EQ(cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking), cudaSuccess);
+  ASSERT_EQ(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), cudaSuccess);
+  ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  ASSERT_EQ(cudaEventRecord(event, stream_), cudaSuccess);
+  ASSERT_EQ(cudaStreamWaitEvent(other, event), cudaSuccess);
+  launch_add(other, values_, 0, 4);
+  ASSERT_EQ(cudaEventRecord(event, other), cudaSuccess);
+  ASSERT_EQ(cudaStreamWaitEvent(stream_, event), cudaSuccess);
+  ASSERT_EQ(cudaStreamDestroy(other), cudaSuccess);
+  ASSERT_EQ(cudaStreamEndCapture(stream_, &graph_), cudaSuccess);
+  ASSERT_EQ(cudaEventDestroy(event), cudaSuccess);
+  instantiate();
+  launch();
+  EXPECT_EQ(read(values_)[0], 4);
+}
+
 TEST_F(GraphNodeTest, RefusesAWrongNumberOfBodies) {
   cudaGraphNodeParams parameters{};
   parameters.type = cudaGraphNodeTypeConditional;

@@ -107,6 +107,10 @@ const void* factors_symbol() { return &factors; }
 int managed_counter_value() { return managed_counter; }
 void launch_use_variables(float* out) { use_variables<<<1, 1>>>(out); }
 
+void launch_count_down(cudaStream_t stream, int* values, cudaGraphConditionalHandle handle) {
+  count_down<<<1, 1, 0, stream>>>(values, handle);
+}
+
 void launch_append_digit(cudaStream_t stream, unsigned long long* number, unsigned digit) {
   append_digit<<<1, 1, 0, stream>>>(number, digit);
 }

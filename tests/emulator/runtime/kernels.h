@@ -46,6 +46,7 @@ __global__ void sum(int* values, int count);              // values[count] += th
 __global__ void count_down(int* values, cudaGraphConditionalHandle handle);
 __global__ void set_condition(const int* values, cudaGraphConditionalHandle handle);
 
+void launch_count_down(cudaStream_t stream, int* values, cudaGraphConditionalHandle handle);
 void launch_append_digit(cudaStream_t stream, unsigned long long* number, unsigned digit);
 void launch_add(cudaStream_t stream, int* values, int index, int addend);
 void launch_sum(cudaStream_t stream, int* values, int count);
