@@ -160,7 +160,7 @@ TEST(Pattern, CountsWhatKeepsASpellingFromMatching) {
   EXPECT_EQ(pattern.distance(bad), 2) << "one modifier without a slot, one slot without a modifier";
 }
 
-// A spelling of a pattern: the first choice of every slot that must be filled, or that may be.
+// A spelling of a pattern: the first choice of every slot that must be filled, or that may be; any number.
 std::string spelling_of(std::string_view pattern, bool with_optional) {
   std::string spelling;
   for (size_t begin = 0; begin < pattern.size();) {
@@ -171,6 +171,10 @@ std::string spelling_of(std::string_view pattern, bool with_optional) {
                                         : word;
     if (with_optional || word.front() != '[') spelling += choice;
     begin = end + 1;
+  }
+  for (size_t number = spelling.find("<n>"); number != spelling.npos;
+       number = spelling.find("<n>")) {
+    spelling.replace(number, 3, "8");
   }
   return spelling;
 }

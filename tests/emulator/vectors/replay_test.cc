@@ -52,8 +52,12 @@ TEST(Vectors, OfEveryFormGiveWhatTheGpuComputed) {
 }
 
 TEST(Vectors, ThatAreStillToBeRecordedAreOfFormsThatTheEmulatorKnows) {
+  std::set<std::string> recorded;
+  for (const auto& path : all_recordings()) {
+    for (const auto& [text, form] : read_vector_file(path).forms) recorded.insert(text);
+  }
   for (const Form& form : all_forms()) {
-    if (recording().forms.contains(form.text)) continue;
+    if (recorded.contains(form.text)) continue;
     std::vector<Bytes> zeros;
     for (const std::string& type : split_words(form.operands)) {
       zeros.emplace_back(size_t{kThreads} * register_bytes(type));
