@@ -51,8 +51,10 @@ struct Wrapper {
   uint32_t magic;
   uint32_t version;
   const std::byte* data;
-  const void* file_name;
+  // Version 2, of programs with relocatable device code: the fat binaries of the objects, then null.
+  const std::byte* const* objects;
 };
+constexpr uint32_t kVersionOfLinkedPrograms = 2;
 
 std::string to_string(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -215,7 +217,20 @@ std::vector<Image> read_image_file(const std::string& path) {
   return read_images(std::as_bytes(std::span(bytes)), path);
 }
 
-std::vector<Image> read_registered_images(const void* wrapper) {
+namespace {
+
+// Only the header says how long a fat binary is. It is part of the running program, so its first bytes can be read
+// before that is known.
+std::vector<Image> read_fat_binary_in_memory(const std::byte* data) {
+  constexpr std::string_view kWhat = "a registered fat binary";
+  const ByteReader start(std::span(data, sizeof(FatBinaryHeader)), kWhat);
+  const FatBinaryHeader header = read_header(start, 0);
+  return read_fat_binaries(std::span(data, header.header_bytes + header.entries_bytes), kWhat);
+}
+
+}  // namespace
+
+std::vector<std::vector<Image>> read_registered_images(const void* wrapper) {
   Wrapper registered;
   std::memcpy(&registered, wrapper, sizeof(registered));
   if (registered.magic != kWrapperMagic || registered.data == nullptr) {
@@ -223,13 +238,15 @@ std::vector<Image> read_registered_images(const void* wrapper) {
                                   kWrapperMagic, registered.magic),
                       0);
   }
-  // Only the header says how long the fat binary is. It is part of the running program, so its
-  // first bytes can be read before that is known.
-  constexpr std::string_view kWhat = "a registered fat binary";
-  const ByteReader start(std::span(registered.data, sizeof(FatBinaryHeader)), kWhat);
-  const FatBinaryHeader header = read_header(start, 0);
-  return read_fat_binaries(std::span(registered.data, header.header_bytes + header.entries_bytes),
-                           kWhat);
+  std::vector<std::vector<Image>> objects;
+  if (registered.version == kVersionOfLinkedPrograms && registered.objects != nullptr) {
+    for (const std::byte* const* object = registered.objects; *object != nullptr; ++object) {
+      objects.push_back(read_fat_binary_in_memory(*object));
+    }
+  } else {
+    objects.push_back(read_fat_binary_in_memory(registered.data));
+  }
+  return objects;
 }
 
 }  // namespace slipstream::code

@@ -41,8 +41,8 @@ std::vector<Image> read_fat_binaries(std::span<const std::byte> bytes, std::stri
 std::vector<Image> read_images(std::span<const std::byte> bytes, std::string_view what);
 std::vector<Image> read_image_file(const std::string& path);
 
-// Reads the fat binary to which `wrapper` leads, the pointer that nvcc's host code passes to
-// __cudaRegisterFatBinary.
-std::vector<Image> read_registered_images(const void* wrapper);
+// Reads what `wrapper` leads to, the pointer that nvcc's host code passes to __cudaRegisterFatBinary: the images of one
+// fat binary, or with relocatable device code those of each object of the program, to be linked with each other.
+std::vector<std::vector<Image>> read_registered_images(const void* wrapper);
 
 }  // namespace slipstream::code

@@ -73,7 +73,13 @@ TEST(FatBinary, ReadsWhatAProgramRegisters) {
     const void* file = nullptr;
   } wrapper;
   wrapper.data = bytes.data();
-  EXPECT_EQ(read_registered_images(&wrapper).size(), 2U);
+  ASSERT_EQ(read_registered_images(&wrapper).size(), 1U);
+  EXPECT_EQ(read_registered_images(&wrapper)[0].size(), 2U);
+  const void* objects[] = {bytes.data(), bytes.data(), bytes.data(), nullptr};
+  wrapper.version = 2;
+  wrapper.file = &objects;
+  EXPECT_EQ(read_registered_images(&wrapper).size(), 3U)
+      << "the objects of a program with relocatable device code";
   wrapper.magic = 1;
   EXPECT_THROW(read_registered_images(&wrapper), FormatError);
 }

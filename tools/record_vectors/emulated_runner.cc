@@ -25,7 +25,7 @@ std::vector<Bytes> run_emulated(const Form& form, const std::vector<Bytes>& oper
     buffers.results[results.size()] = device.allocate(size, MemoryKind::kDevice, "result");
     results.emplace_back(size);
   }
-  const auto* module = device.load_module(ptx::Module::parse(form_kernel(form), form.text));
+  const auto* module = device.load_module({ptx::Module::parse(form_kernel(form), form.text)});
   emulator::KernelLaunch launch;
   launch.kernel = device.find_kernel(module, kKernelName);
   launch.grid = {count / kThreads, 1, 1};

@@ -20,7 +20,7 @@ std::vector<std::string> split_words(std::string_view text) {
 unsigned register_bytes(std::string_view type) {
   constexpr std::array<std::string_view, 9> k16{"u8",  "s8",   "u16",    "s16",   "b16",
                                                 "f16", "bf16", "e4m3x2", "e5m2x2"};
-  constexpr std::array<std::string_view, 4> k64{"u64", "s64", "b64", "f64"};
+  constexpr std::array<std::string_view, 5> k64{"u64", "s64", "b64", "f64", "tensor_f64"};
   if (std::find(k16.begin(), k16.end(), type) != k16.end()) {
     return 2;
   }

@@ -12,7 +12,7 @@ namespace slipstream::record_vectors {
 using Bytes = std::vector<uint8_t>;
 
 inline constexpr unsigned kThreads = 256;  // per block
-inline constexpr unsigned kMaxOperands = 16;
+inline constexpr unsigned kMaxOperands = 20;
 inline constexpr unsigned kMaxResults = 8;
 
 // The kernel's parameter: device arrays, one element per thread, of the width of the register that holds the type.
@@ -22,7 +22,7 @@ struct Buffers {
 };
 
 struct Form {
-  const char* text;     // with $0, $1, ... for results, then operands; $S: see form_kernel()
+  const char* text;     // with $0, $1, ... for results, then operands; $S, $B: see form_kernel()
   const char* results;  // types, with blanks between them
   const char* operands;
   const char* bound;  // see compare.h
@@ -39,7 +39,7 @@ unsigned register_bytes(std::string_view type);
 inline constexpr const char* kKernelName = "form";
 
 // A PTX module whose one kernel, kKernelName, takes Buffers and executes the form once in every thread. $S in the form
-// stands for the shared address of the thread's 16 bytes, which hold its four 32-bit operands.
+// stands for the shared address of the thread's 16 bytes, which hold its four 32-bit operands, $B for that of thread 0.
 std::string form_kernel(const Form& form);
 
 // Runs the form on `count` sets of operands, one array each, and returns the arrays of its results. Throws

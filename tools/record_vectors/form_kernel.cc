@@ -11,13 +11,13 @@ namespace {
 
 constexpr unsigned kRowBytes = 16;  // of a thread in shared memory
 
-// The form with $N as register vN and $S as the thread's row.
+// The form with $N as register vN, $S as the thread's row and $B as the rows of all threads.
 std::string instructions_of(std::string_view text) {
   std::string result;
   for (size_t i = 0; i < text.size(); ++i) {
     const bool is_name = text[i] == '$' && i + 1 < text.size();
-    if (is_name && text[i + 1] == 'S') {
-      result += "row";
+    if (is_name && (text[i + 1] == 'S' || text[i + 1] == 'B')) {
+      result += text[i + 1] == 'S' ? "row" : "rows";
       ++i;
     } else {
       result += is_name ? 'v' : text[i];
@@ -28,7 +28,7 @@ std::string instructions_of(std::string_view text) {
 
 // What a thread does with all its operands before it executes the form: its row of shared memory.
 constexpr std::string_view kFillRow = R"(  .reg .b32 row;
-  .shared .align 16 .b8 rows[{bytes}];
+  .shared .align 32 .b8 rows[{bytes}];
   mov.u32 row, rows;
   mad.lo.u32 row, thread, {row_bytes}, row;
   st.shared.v4.b32 [row], {{v{first}, v{second}, v{third}, v{fourth}}};
@@ -72,7 +72,8 @@ std::string form_kernel(const Form& form) {
     body += fmt::format("  ld.global.b{} v{}, [address];\n", bytes * 8, name);
   }
   const std::string_view text = form.text;
-  if (text.find("$S") != text.npos) body += fill_row(results.size());
+  if (text.find("$S") != text.npos || text.find("$B") != text.npos)
+    body += fill_row(results.size());
   body += is_warpgroup_product(form) ? warpgroup_instructions(form)
                                      : "  " + instructions_of(text) + "\n";
   return fmt::format(R"(.version 9.0

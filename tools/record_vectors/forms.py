@@ -10,6 +10,7 @@ program, this writes the forms as a table in C++; form_kernel.cc makes a kernel 
 import dataclasses
 import itertools
 import pathlib
+import re
 import sys
 
 import wgmma_forms
@@ -278,20 +279,145 @@ def registers(first, count):
     return "{" + ", ".join(f"${first + i}" for i in range(count)) + "}"
 
 
-def mma(shape, kinds, a, b, results, counts, saturate=""):
-    """mma.sync with the registers of d, a, b and c given by `counts`; c has as many as d."""
+def product(head, types, counts):
+    """A matrix product: `types` of the registers of d, a, b and c, and how many of each there are."""
+    firsts = [sum(counts[:i]) for i in range(4)]
+    operands = ", ".join(registers(first, count) for first, count in zip(firsts, counts))
+    d, *sources = (" ".join([kind] * count) for kind, count in zip(types, counts))
+    form(f"{head} {operands};", d, " ".join(sources))
+
+
+def mma(shape, kinds, a, b, results, counts, modifier=""):
+    """mma.sync with the registers of d, a and b given by `counts`; c has as many as d."""
     d_count, a_count, b_count = counts
-    d_type, a_kind, b_kind, c_type = kinds.split()
-    d = registers(0, d_count)
-    at = d_count
-    operand_a, operand_b = registers(at, a_count), registers(at + a_count, b_count)
-    operand_c = registers(at + a_count + b_count, d_count)
-    text = f"mma.sync.aligned.{shape}.row.col{saturate}.{d_type}.{a_kind}.{b_kind}.{c_type} {d}, {operand_a}, {operand_b}, {operand_c};"
-    form(
-        text,
-        " ".join([results] * d_count),
-        " ".join([a] * a_count + [b] * b_count + [results] * d_count),
+    head = f"mma.sync.aligned.{shape}.row.col{modifier}." + ".".join(kinds.split())
+    product(head, (results, a, b, results), (d_count, a_count, b_count, d_count))
+
+
+def double_products():
+    shapes = (
+        ("m8n8k4", (2, 1, 1)),
+        ("m16n8k4", (4, 2, 1)),
+        ("m16n8k8", (4, 4, 2)),
+        ("m16n8k16", (4, 8, 4)),
     )
+    for shape, counts in shapes:
+        for mode in ("", ".rz", ".rm", ".rp") if shape in ("m8n8k4", "m16n8k16") else ("",):
+            mma(shape, "f64 f64 f64 f64", "tensor_f64", "tensor_f64", "tensor_f64", counts, mode)
+
+
+def integer_products():
+    shapes = {
+        "8": (("m8n8k16", (2, 1, 1)), ("m16n8k16", (4, 2, 1)), ("m16n8k32", (4, 4, 2))),
+        "4": (("m8n8k32", (2, 1, 1)), ("m16n8k32", (4, 2, 1)), ("m16n8k64", (4, 4, 2))),
+    }
+    for bits, signs, saturate in itertools.product(
+        "84", itertools.product("su", repeat=2), ("", ".satfinite")
+    ):
+        a, b = (sign + bits for sign in signs)
+        for shape, counts in shapes[bits]:
+            if saturate and a != b and (bits == "4" or shape == "m8n8k16"):
+                continue
+            mma(shape, f"s32 {a} {b} s32", "b32", "b32", "s32", counts, saturate)
+    for operation in ("and", "xor"):
+        for shape, counts in (
+            ("m8n8k128", (2, 1, 1)),
+            ("m16n8k128", (4, 2, 1)),
+            ("m16n8k256", (4, 4, 2)),
+        ):
+            mma(shape, "s32 b1 b1 s32", "b32", "b32", "s32", counts, f".{operation}.popc")
+
+
+def fp8_products():
+    for a, b in itertools.product(("e4m3", "e5m2"), repeat=2):
+        for sums, results, d_count in (("f32", "tensor_f32", 4), ("f16", "tensor_f16x2", 2)):
+            for shape, a_count in (("m16n8k32", 4), ("m16n8k16", 2)):
+                counts = (d_count, a_count, a_count // 2)
+                mma(
+                    shape,
+                    f"{sums} {a} {b} {sums}",
+                    f"tensor_{a}x4",
+                    f"tensor_{b}x4",
+                    results,
+                    counts,
+                )
+
+
+SUMS = {"f16": ("tensor_f16x2", 4), "f32": ("tensor_f32", 8)}
+
+
+def quad_pair_products():
+    for layouts in itertools.product(("row", "col"), repeat=2):
+        for d, c in (("f16", "f16"), ("f32", "f16"), ("f32", "f32")):
+            if d != c and layouts != ("row", "col"):
+                continue
+            (d_type, d_count), (c_type, c_count) = SUMS[d], SUMS[c]
+            product(
+                f"mma.sync.aligned.m8n8k4.{layouts[0]}.{layouts[1]}.{d}.f16.f16.{c}",
+                (d_type, "tensor_f16x2", "tensor_f16x2", c_type),
+                (d_count, 2, 2, c_count),
+            )
+
+
+WMMA_SHAPES = {"m16n16k16": (4, 4), "m32n8k16": (8, 2), "m8n32k16": (2, 8)}
+
+
+def copies(first, distinct):
+    """The eight registers of a fragment of f16, of which only some differ."""
+    return "{" + ", ".join(f"${first + i % distinct}" for i in range(8)) + "}"
+
+
+def fragment_products():
+    for shape, (a, b) in WMMA_SHAPES.items():
+        head = f"wmma.mma.sync.aligned.row.col.{shape}"
+        for (d, (d_type, d_count)), (c, (c_type, c_count)) in itertools.product(
+            SUMS.items(), repeat=2
+        ):
+            if d != c and shape != "m16n16k16":
+                continue
+            # Registers that hold the same elements must hold the same values: the product reads either.
+            fragments = f"{copies(d_count, a)}, {copies(d_count + a, b)}"
+            text = f"{head}.{d}.{c} {registers(0, d_count)}, {fragments}, {registers(d_count + a + b, c_count)};"
+            form(
+                text,
+                " ".join([d_type] * d_count),
+                " ".join(["tensor_f16x2"] * (a + b) + [c_type] * c_count),
+            )
+        product(
+            f"{head}.f32.bf16.bf16.f32",
+            ("tensor_f32", "tensor_bf16x2", "tensor_bf16x2", "tensor_f32"),
+            (8, a, b, 8),
+        )
+        for kind in ("s8", "u8"):
+            product(
+                f"{head}.s32.{kind}.{kind}.s32",
+                ("s32", "b32", "b32", "s32"),
+                (8, a // 2, b // 2, 8),
+            )
+    head = "wmma.mma.sync.aligned.row.col.m16n16k8"
+    product(
+        f"{head}.f32.tf32.tf32.f32",
+        ("tensor_f32", "tensor_tf32", "tensor_tf32", "tensor_f32"),
+        (8, 4, 4, 8),
+    )
+
+
+def fragment_loads():
+    """Where elements lie. $B is the shared memory of the CTA, where every thread has put its operands."""
+    for matrix, layout, (shape, counts) in itertools.product(
+        "ab", ("row", "col"), WMMA_SHAPES.items()
+    ):
+        count = counts["ab".index(matrix)]
+        m, n, depth = (int(number) for number in re.findall(r"\d+", shape))
+        rows, columns = (m, depth) if matrix == "a" else (depth, n)
+        stride = columns if layout == "row" else rows
+        for kind, loaded in (("f16", 8), ("bf16", count), ("s8", count // 2)):
+            head = f"wmma.load.{matrix}.sync.aligned.{layout}.{shape}.shared.{kind}"
+            form(
+                f"{head} {registers(0, loaded)}, [$B], {stride};",
+                " ".join(["b32"] * loaded),
+                "b32 b32 b32 b32",
+            )
 
 
 def matrix_forms():
@@ -303,19 +429,12 @@ def matrix_forms():
     mma("m16n8k8", "f16 f16 f16 f16", "tensor_f16x2", "tensor_f16x2", "tensor_f16x2", (2, 2, 1))
     mma("m16n8k8", "f32 tf32 tf32 f32", "tensor_tf32", "tensor_tf32", "tensor_f32", (4, 4, 2))
     mma("m16n8k4", "f32 tf32 tf32 f32", "tensor_tf32", "tensor_tf32", "tensor_f32", (4, 2, 1))
-    for a, b in itertools.product(("e4m3", "e5m2"), repeat=2):
-        mma(
-            "m16n8k32",
-            f"f32 {a} {b} f32",
-            f"tensor_{a}x4",
-            f"tensor_{b}x4",
-            "tensor_f32",
-            (4, 4, 2),
-        )
-    for a, b in itertools.product(("s8", "u8"), repeat=2):
-        for saturate in ("", ".satfinite"):
-            mma("m16n8k32", f"s32 {a} {b} s32", "b32", "b32", "s32", (4, 4, 2), saturate)
-            mma("m16n8k16", f"s32 {a} {b} s32", "b32", "b32", "s32", (4, 2, 1), saturate)
+    fp8_products()
+    integer_products()
+    double_products()
+    quad_pair_products()
+    fragment_products()
+    fragment_loads()
     for count, trans in itertools.product((1, 2, 4), ("", ".trans")):
         form(
             f"ldmatrix.sync.aligned.m8n8.x{count}{trans}.shared.b16 {registers(0, count)}, [$S];",

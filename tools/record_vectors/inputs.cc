@@ -190,7 +190,7 @@ class Values {
     constexpr int64_t kSpreads[] = {1, 3, 7, 12};
     const uint64_t kind = random_() % 32;
     if (warp % 8 == 7 && kind == 0) {
-      return random_() & ((uint64_t{1} << format.bits()) - 1);
+      return random_() >> (64 - format.bits());
     }
     return kind == 1 ? 0 : float_near_one(format, kSpreads[warp % 4]);
   }
@@ -217,6 +217,9 @@ class Values {
     }
     if (elements == "e5m2x4") {
       return packed_elements({5, 2}, 4, warp);
+    }
+    if (elements == "f64") {
+      return tensor_element({11, 52}, warp);
     }
     if (elements == "tf32") {  // what lies below tf32's bits must not matter
       return tensor_element({8, 10}, warp) << 13U | (warp % 2 == 0 ? 0 : random_() & 0x1fffU);

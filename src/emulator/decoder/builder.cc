@@ -187,7 +187,7 @@ uint32_t Builder::register_source(const ptx::Operand& operand, ptx::Type type) {
 }
 
 uint32_t Builder::special_source(const ptx::Operand& operand, ptx::Type type) {
-  const std::string_view name = decoder_.context().program->module->text(operand);
+  const std::string_view name = decoder_.module().text(operand);
   const auto special = find_special_register(name);
   if (!special) reject(fmt::format("special register {} is not supported", name));
   uint32_t held = 0;

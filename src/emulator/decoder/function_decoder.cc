@@ -27,10 +27,15 @@ void splat(std::byte* slot, uint64_t bits, RegisterClass register_class) {
   }
 }
 
-std::string list_forms(std::string_view head) {
-  const auto patterns = patterns_of(head);
-  if (patterns.empty()) return fmt::format("the emulator has no instruction {}", head);
-  return fmt::format("no form has these modifiers; the forms are {}", fmt::join(patterns, ", "));
+std::string why_unsupported(const ptx::Opcode& opcode) {
+  constexpr size_t kShown = 3;
+  const NearestPatterns nearest = nearest_patterns(opcode, kShown);
+  if (nearest.known == 0) return fmt::format("the emulator has no instruction {}", opcode.head);
+  const std::string what =
+      nearest.foreign.empty() ? "no form has these modifiers"
+                              : fmt::format("no form has .{}", fmt::join(nearest.foreign, " or ."));
+  return fmt::format("{}; of {} forms of {} the nearest are: {}", what, nearest.known, opcode.head,
+                     fmt::join(nearest.patterns, "; "));
 }
 
 }  // namespace
@@ -113,7 +118,7 @@ uint32_t FunctionDecoder::local_offset(const ptx::Variable& variable) const {
 }
 
 void FunctionDecoder::reject(const ptx::Instruction& instruction, const std::string& why) const {
-  const ptx::Module& module = *context_.program->module;
+  const ptx::Module& module = *code_.module;
   throw LaunchError(
       CudaError::kNotSupported,
       fmt::format("kernel {}: unsupported instruction at {} ({}:{}): `{}`: {}",
@@ -125,7 +130,7 @@ void FunctionDecoder::decode_instruction(const ptx::Instruction& instruction) {
   first_draft_.push_back(static_cast<uint32_t>(drafts_.size()));
   const size_t first = drafts_.size();
   const Match match = match_opcode(*instruction.opcode);
-  if (match.form == nullptr) reject(instruction, list_forms(instruction.opcode->head));
+  if (match.form == nullptr) reject(instruction, why_unsupported(*instruction.opcode));
   Builder builder(*this, instruction, match);
   match.form->build(builder);
   builder.finish();

@@ -40,6 +40,7 @@ class FunctionDecoder {
   // --- For the builder.
 
   const ptx::Function& function() const { return function_; }
+  const ptx::Module& module() const { return *code_.module; }
   ProgramContext& context() { return context_; }
   uint32_t virtual_register(uint32_t ptx_register) const { return ptx_register; }
   RegisterClass class_of(uint32_t virtual_register) const { return classes_[virtual_register]; }

@@ -23,9 +23,9 @@ bool calls_indirectly(const ptx::Function& function) {
 }
 
 // The functions that a kernel can reach, and the shared variables that they name.
-class Reach {
+class Reachable {
  public:
-  Reach(const ptx::Module& module, const ptx::Function& kernel) : module_(module) {
+  Reachable(const LinkedModules& modules, const ptx::Function& kernel) : modules_(modules) {
     visit(kernel);
     // scan() makes the list longer.  NOLINTNEXTLINE(modernize-loop-convert)
     for (size_t i = 0; i < order_.size(); ++i) scan(*order_[i]);
@@ -36,7 +36,8 @@ class Reach {
   bool indirect() const { return indirect_; }
 
  private:
-  void visit(const ptx::Function& function) {
+  void visit(const ptx::Function& named) {
+    const ptx::Function& function = modules_.definition(named);
     if (function.has_body && seen_.insert(&function).second) order_.push_back(&function);
   }
 
@@ -51,8 +52,10 @@ class Reach {
     }
     if (calls_indirectly(function) && !indirect_) {
       indirect_ = true;
-      for (const ptx::Function& candidate : module_.functions) {
-        if (!candidate.is_entry) visit(candidate);
+      for (const auto& module : modules_.all()) {
+        for (const ptx::Function& candidate : module->functions) {
+          if (!candidate.is_entry) visit(candidate);
+        }
       }
     }
   }
@@ -63,7 +66,7 @@ class Reach {
             operand.base == ptx::AddressBase::kVariable);
   }
 
-  const ptx::Module& module_;
+  const LinkedModules& modules_;
   std::vector<const ptx::Function*> order_;
   std::vector<const ptx::Variable*> shared_;
   std::set<const void*> seen_;
@@ -73,7 +76,7 @@ class Reach {
 using Offsets = std::unordered_map<const ptx::Variable*, uint64_t>;
 
 // Places static shared variables one after another, and all dynamic arrays after them.
-Offsets lay_out_shared(const Reach& reach, Program& program) {
+Offsets lay_out_shared(const Reachable& reach, Program& program) {
   Offsets offsets;
   uint64_t end = 0;
   for (const ptx::Variable* const variable : reach.shared()) {
@@ -84,6 +87,7 @@ Offsets lay_out_shared(const Reach& reach, Program& program) {
     }
     end = (end + alignment - 1) / alignment * alignment;
     offsets[variable] = end;
+    program.shared_variables.push_back({variable->name, end, variable->size});
     end += variable->size;
   }
   program.static_shared_bytes = static_cast<uint32_t>(end);
@@ -93,7 +97,7 @@ Offsets lay_out_shared(const Reach& reach, Program& program) {
   return offsets;
 }
 
-bool waits_for_grids(const Reach& reach) {
+bool waits_for_grids(const Reachable& reach) {
   return std::any_of(reach.functions().begin(), reach.functions().end(), [](const auto* function) {
     return std::any_of(function->instructions.begin(), function->instructions.end(),
                        [](const ptx::Instruction& instruction) {
@@ -111,29 +115,25 @@ bool is_recursive(const Program& program) {
 
 }  // namespace
 
-uint64_t function_address(const ptx::Module& module, const ptx::Function& function) {
-  uint64_t index = 0;
-  for (const ptx::Function& candidate : module.functions) {
-    if (&candidate == &function) break;
-    ++index;
-  }
-  return kFunctionWindow + 16 * (index + 1);
+uint64_t function_address(const LinkedModules& modules, const ptx::Function& function) {
+  return kFunctionWindow + 16 * (modules.index_of(modules.definition(function)) + 1);
 }
 
 std::unique_ptr<Program> decode_program(
-    const ptx::Module& module, const ptx::Function& kernel,
+    const LinkedModules& modules, const ptx::Function& kernel,
     const std::function<uint64_t(const ptx::Variable&)>& address_of) {
   auto program = std::make_unique<Program>();
-  program->module = &module;
   program->kernel = &kernel;
   program->parameter_bytes = static_cast<uint32_t>(kernel.parameter_bytes);
-  const Reach reach(module, kernel);
+  const Reachable reach(modules, kernel);
   const Offsets shared_offsets = lay_out_shared(reach, *program);
   std::unordered_map<const ptx::Function*, FunctionCode*> codes;
   for (const ptx::Function* const function : reach.functions()) {
-    program->functions.emplace_back().source = function;
-    codes[function] = &program->functions.back();
-    program->by_address[function_address(module, *function)] = &program->functions.back();
+    FunctionCode& code = program->functions.emplace_back();
+    code.source = function;
+    code.module = &modules.module_of(*function);
+    codes[function] = &code;
+    program->by_address[function_address(modules, *function)] = &code;
   }
   ProgramContext context;
   context.program = program.get();
@@ -142,11 +142,11 @@ std::unique_ptr<Program> decode_program(
     return kSharedBase + shared_offsets.at(&variable);
   };
   context.code_of = [&](const ptx::Function& function) -> FunctionCode* {
-    const auto found = codes.find(&function);
+    const auto found = codes.find(&modules.definition(function));
     return found == codes.end() ? nullptr : found->second;
   };
   context.function_address_of = [&](const ptx::Function& function) {
-    return function_address(module, function);
+    return function_address(modules, function);
   };
   for (FunctionCode& code : program->functions) {
     FunctionDecoder(context, *code.source, code).decode();

@@ -1,15 +1,17 @@
 // The instruction set as a table: one row, a Form, for each shape of an instruction. Decoder,
 // executor, support matrix and error messages all come from it.
 //
-// A form's pattern is the opcode head, then the modifiers in their order:
+// A form's pattern is the opcode head, then a slot for each modifier:
 //   .f32                must be there
 //   (.rn|.rz)           one of them must be there
 //   [.ftz]  [.a|.b]     may be there
 //   .m64n<n>k16         must be there, with a number in the place of <n>
-// An instruction that no pattern matches to the last modifier is not supported: no modifier is ever
-// ignored by accident. Modifiers that mean nothing here (cache hints) are in the patterns too.
+// Programs may write the modifiers in another order, as far as ptxas lets them: see pattern.h. An instruction that no
+// pattern matches to the last modifier is not supported: no modifier is ever ignored by accident. Modifiers that mean
+// nothing here (cache hints) are in the patterns too.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,8 +49,13 @@ std::span<const Family> all_families();
 
 // The form of an opcode; form is null if there is none. Thread-safe.
 Match match_opcode(const ptx::Opcode& opcode);
-// The patterns of all forms with that head, for messages; empty if the head is unknown.
-std::vector<std::string_view> patterns_of(std::string_view head);
+// The patterns that an opcode without a form comes closest to, best first, for messages.
+struct NearestPatterns {
+  std::vector<std::string_view> patterns;
+  size_t known = 0;                       // how many forms have that head
+  std::vector<std::string_view> foreign;  // modifiers that none of them has
+};
+NearestPatterns nearest_patterns(const ptx::Opcode& opcode, size_t most);
 // The text of docs/emulator-instructions.md.
 std::string support_matrix();
 

@@ -6,10 +6,12 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <stdexcept>
 #include <unordered_map>
 
 #include "emulator/device/launch_check.h"
 #include "emulator/device/loaded_module.h"
+#include "emulator/machine/device_heap.h"
 #include "emulator/machine/global_memory.h"
 #include "emulator/machine/interleaved_runner.h"
 #include "emulator/machine/overlay.h"
@@ -18,6 +20,17 @@
 #include "emulator/machine/work.h"
 
 namespace slipstream::emulator {
+namespace {
+
+// The fault of a grid that a host operation runs.
+class FaultError : public std::runtime_error {
+ public:
+  explicit FaultError(Fault fault) : std::runtime_error(fault.message), fault(std::move(fault)) {}
+
+  Fault fault;
+};
+
+}  // namespace
 
 std::optional<Fault> run_host_operation(Ticket ticket, const std::function<void()>& operation,
                                         DeviceContext& device) {
@@ -26,6 +39,8 @@ std::optional<Fault> run_host_operation(Ticket ticket, const std::function<void(
     operation();
     if (device.races != nullptr) device.races->end_host_operation();
     return std::nullopt;
+  } catch (const FaultError& error) {
+    return error.fault;
   } catch (const std::exception& error) {
     Fault fault;
     fault.kind = FaultKind::kHostFunction;
@@ -39,9 +54,11 @@ class Machine {
   explicit Machine(Settings given)
       : settings(std::move(given)),
         memory(settings.memory_bytes),
+        heap(memory, settings.heap_bytes),
         parallel(context),
         interleaved(context) {
     context.memory = &memory;
+    context.heap = &heap;
     context.settings = &settings;
     start_race_check();
   }
@@ -79,6 +96,7 @@ class Machine {
 
   Settings settings;
   GlobalMemory memory;
+  DeviceHeap heap;
   DeviceContext context;
   std::unique_ptr<RaceCheck> races;
   ParallelRunner parallel;
@@ -108,7 +126,13 @@ namespace {
 
 // Device memory that a copy or fill touches must be inside one allocation; other addresses are host
 // memory, which is not checked.
-void check_range(const GlobalMemory& memory, uint64_t address, uint64_t size, const char* what) {
+void check_range(const Machine& machine, uint64_t address, uint64_t size, const char* what) {
+  const GlobalMemory& memory = machine.memory;
+  if (machine.heap.contains(address)) {
+    throw LaunchError(CudaError::kInvalidValue,
+                      fmt::format("{} of {} bytes at {:#x}: the host cannot use {}", what, size,
+                                  address, machine.heap.describe(address)));
+  }
   const MemoryRange range = memory.range_of(address);
   const bool inside = range.size != 0 && range.size - (address - range.begin) >= size;
   if (!inside && (range.size != 0 || memory.is_freed(address))) {
@@ -134,6 +158,9 @@ bool Device::free(uint64_t address) {
   }
   return machine_->memory.release(address);
 }
+void Device::renew(uint64_t address, uint64_t size, std::string name) {
+  machine_->memory.renew(address, size, std::move(name));
+}
 bool Device::register_host(void* pointer, uint64_t size) {
   return machine_->memory.register_host(reinterpret_cast<uint64_t>(pointer), size);
 }
@@ -147,11 +174,13 @@ std::optional<Allocation> Device::find(uint64_t address) const {
 void Device::mark_written(uint64_t address, uint64_t size) {
   machine_->memory.mark_written(address, size);
 }
+bool Device::set_heap_limit(uint64_t bytes) { return machine_->heap.set_limit(bytes); }
+uint64_t Device::heap_limit() const { return machine_->heap.limit(); }
 uint64_t Device::bytes_in_use() const { return machine_->memory.bytes_in_use(); }
 
 void Device::copy(uint64_t destination, uint64_t source, uint64_t size) {
-  check_range(machine_->memory, destination, size, "copy to");
-  check_range(machine_->memory, source, size, "copy from");
+  check_range(*machine_, destination, size, "copy to");
+  check_range(*machine_, source, size, "copy from");
   std::memmove(reinterpret_cast<void*>(destination), reinterpret_cast<const void*>(source), size);
   machine_->memory.copy_written(destination, source, size);
   if (machine_->races != nullptr) {
@@ -162,7 +191,7 @@ void Device::copy(uint64_t destination, uint64_t source, uint64_t size) {
 
 void Device::fill(uint64_t destination, uint64_t element, uint32_t element_bytes, uint64_t count) {
   const uint64_t size = count * element_bytes;
-  check_range(machine_->memory, destination, size, "fill");
+  check_range(*machine_, destination, size, "fill");
   auto* const bytes = reinterpret_cast<std::byte*>(destination);
   if (element_bytes == 1) {
     std::memset(bytes, static_cast<int>(element & 0xffU), size);
@@ -175,8 +204,8 @@ void Device::fill(uint64_t destination, uint64_t element, uint32_t element_bytes
   if (machine_->races != nullptr) machine_->races->host_writes(destination, size, /*is_fill=*/true);
 }
 
-LoadedModule* Device::load_module(std::shared_ptr<const ptx::Module> module) {
-  auto loaded = std::make_unique<LoadedModule>(std::move(module), machine_->memory);
+LoadedModule* Device::load_module(std::vector<std::shared_ptr<const ptx::Module>> modules) {
+  auto loaded = std::make_unique<LoadedModule>(std::move(modules), machine_->memory);
   return machine_->modules.emplace_back(std::move(loaded)).get();
 }
 void Device::unload_module(LoadedModule* module) {
@@ -227,6 +256,18 @@ Ticket Device::submit(std::function<void()> operation, const std::vector<Ticket>
   return machine_->enqueue(std::move(item));
 }
 
+void Device::execute(KernelLaunch launch) {
+  if (machine_->races != nullptr) {
+    throw LaunchError(
+        CudaError::kNotSupported,
+        "the race check does not know the order of grids that a conditional graph node runs");
+  }
+  const auto grid = check_launch(std::move(launch), machine_->context);
+  grid->id = ++machine_->last_ticket;
+  if (auto fault = machine_->parallel.run(*grid, machine_->statistics))
+    throw FaultError(std::move(*fault));
+}
+
 bool Device::completed(Ticket ticket) const { return !machine_->queue.contains(ticket); }
 std::optional<Fault> Device::run_until(Ticket ticket) {
   return completed(ticket) ? machine_->fault : machine_->run_until(ticket);
@@ -257,6 +298,7 @@ void Device::reset() {
   machine_->forget_work();
   machine_->modules.clear();
   machine_->memory.clear();
+  machine_->heap.clear();
 }
 
 const Settings& Device::settings() const { return machine_->settings; }

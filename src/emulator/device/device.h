@@ -37,12 +37,17 @@ class Device {
 
   // 0 if there is no room. Alignment is 512 bytes, sizes are exact, and a gap follows each.
   uint64_t allocate(uint64_t size, MemoryKind kind, std::string name);
-  bool free(uint64_t address);                             // false: no allocation starts there
+  bool free(uint64_t address);  // false: no allocation starts there
+  // A graph's memory: live again at each launch, at the same address.
+  void renew(uint64_t address, uint64_t size, std::string name);
   bool register_host(void* pointer, uint64_t size);        // false: overlaps one
   bool unregister_host(void* pointer);                     // false: not registered
   std::optional<Allocation> find(uint64_t address) const;  // the live allocation around an address
   void mark_written(uint64_t address, uint64_t size);      // [address, +size) now has values
   uint64_t bytes_in_use() const;                           // device memory, managed included
+  // The size of the heap that kernels allocate from. False once a kernel has been launched that does.
+  bool set_heap_limit(uint64_t bytes);
+  uint64_t heap_limit() const;
 
   // Immediate copies and fills; both ranges must lie inside live allocations where they are device
   // memory (throws LaunchError kInvalidValue otherwise). Submit them as host operations to order
@@ -52,8 +57,8 @@ class Device {
 
   // --- Modules.
 
-  // Allocates and initializes the module's variables. Nothing is decoded until a launch.
-  LoadedModule* load_module(std::shared_ptr<const ptx::Module> module);
+  // Links the modules, and allocates and initializes their variables. Nothing is decoded until a launch.
+  LoadedModule* load_module(std::vector<std::shared_ptr<const ptx::Module>> modules);
   void unload_module(LoadedModule* module);
   const Kernel* find_kernel(const LoadedModule* module, std::string_view name) const;
   std::optional<Symbol> find_symbol(const LoadedModule* module, std::string_view name) const;
@@ -75,6 +80,10 @@ class Device {
   // Queues a host operation: a copy, a fill, a host function, an event's time stamp. All its
   // dependencies are full. Use a no-op to join several tickets into one.
   Ticket submit(std::function<void()> operation, const std::vector<Ticket>& dependencies);
+
+  // Runs a grid at once and to its end: for a submitted host operation that decides what runs. Throws where it
+  // faults; the operation must let that through.
+  void execute(KernelLaunch launch);
 
   bool completed(Ticket ticket) const;
   // Runs until the ticket, or everything submitted, is complete. Returns the fault that stopped the

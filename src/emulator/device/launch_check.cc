@@ -6,6 +6,7 @@
 
 #include "emulator/device/loaded_module.h"
 #include "emulator/machine/cluster_pool.h"
+#include "emulator/machine/device_heap.h"
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/overlay.h"
 
@@ -157,6 +158,11 @@ std::unique_ptr<GridRun> check_launch(KernelLaunch launch, DeviceContext& device
                        grid->launch.grid.count(), fitting));
   }
   grid->resident_clusters = std::max<uint64_t>(fitting / grid->cluster.count(), 1);
+  if (grid->program->uses_heap && !device.heap->reserve()) {
+    refuse(*grid, CudaError::kMemoryAllocation,
+           fmt::format("no room for a heap of {} bytes, from which the kernel allocates",
+                       device.heap->limit()));
+  }
   grid->pool = std::make_shared<ClusterPool>();
   return grid;
 }

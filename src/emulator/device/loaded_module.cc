@@ -12,7 +12,7 @@ namespace slipstream::emulator {
 
 const Program& Kernel::program() const {
   if (program_ == nullptr) {
-    program_ = decode_program(module_.module(), function_, [this](const ptx::Variable& variable) {
+    program_ = decode_program(module_.modules(), function_, [this](const ptx::Variable& variable) {
       return module_.address_of(variable);
     });
   }
@@ -39,7 +39,7 @@ KernelAttributes Kernel::attributes() const {
   // fit.
   const uint32_t fitting = Limits::kRegistersPerSm / attributes.max_threads_per_cta;
   attributes.registers = std::min({decoded.functions.front().live_registers + 8, fitting, 255U});
-  attributes.ptx_version = module_.module().version;
+  attributes.ptx_version = module_.modules().module_of(function_).version;
   attributes.parameter_bytes = decoded.parameter_bytes;
   attributes.required_cluster = {directives.reqnctapercluster[0], directives.reqnctapercluster[1],
                                  directives.reqnctapercluster[2]};
@@ -52,21 +52,24 @@ void LoadedModule::for_each_variable(Function function) const {
   const auto in_memory = [](const ptx::Variable& variable) {
     return variable.space == ptx::Space::kGlobal || variable.space == ptx::Space::kConst;
   };
-  for (const ptx::Variable& variable : module_->variables) {
-    if (in_memory(variable)) function(variable);
-  }
-  for (const ptx::Function& owner : module_->functions) {
-    for (const ptx::Variable& variable : owner.variables) {
-      if (in_memory(variable)) function(variable);
+  const auto visit = [&](const ptx::Variable& variable) {
+    if (in_memory(variable) && &modules_.definition(variable) == &variable) function(variable);
+  };
+  for (const auto& module : modules_.all()) {
+    for (const ptx::Variable& variable : module->variables) visit(variable);
+    for (const ptx::Function& owner : module->functions) {
+      for (const ptx::Variable& variable : owner.variables) visit(variable);
     }
   }
 }
 
-LoadedModule::LoadedModule(std::shared_ptr<const ptx::Module> module, GlobalMemory& memory)
-    : module_(std::move(module)), memory_(memory) {
-  for (const ptx::Function& function : module_->functions) {
-    if (function.is_entry && function.has_body) {
-      kernels_.emplace(function.name, std::make_unique<Kernel>(*this, function));
+LoadedModule::LoadedModule(LinkedModules::Modules modules, GlobalMemory& memory)
+    : modules_(std::move(modules)), memory_(memory) {
+  for (const auto& module : modules_.all()) {
+    for (const ptx::Function& function : module->functions) {
+      if (function.is_entry && function.has_body) {
+        kernels_.try_emplace(function.name, std::make_unique<Kernel>(*this, function));
+      }
     }
   }
   for_each_variable([this](const ptx::Variable& variable) { allocate(variable); });
@@ -97,7 +100,7 @@ void LoadedModule::initialize(const ptx::Variable& variable) {
   std::copy(variable.initializer.begin(), variable.initializer.end(), bytes);
   for (const ptx::Relocation& relocation : variable.relocations) {
     const uint64_t target = relocation.function != nullptr
-                                ? function_address(*module_, *relocation.function)
+                                ? function_address(modules_, *relocation.function)
                                 : address_of(*relocation.variable);
     const uint64_t value = (target + static_cast<uint64_t>(relocation.addend)) >> relocation.shift;
     std::memcpy(bytes + relocation.offset, &value, relocation.width);
@@ -110,20 +113,24 @@ const Kernel* LoadedModule::find_kernel(std::string_view name) const {
 }
 
 uint64_t LoadedModule::address_of(const ptx::Variable& variable) const {
-  const auto found = addresses_.find(&variable);
+  const auto found = addresses_.find(&modules_.definition(variable));
   if (found == addresses_.end()) {
     throw LaunchError(
         CudaError::kNotSupported,
-        fmt::format("variable {} has no memory: it is declared in another module", variable.name));
+        fmt::format("variable {} is declared, and no module of the program defines it",
+                    variable.name));
   }
   return found->second;
 }
 
 std::optional<Symbol> LoadedModule::find_symbol(std::string_view name) const {
-  const ptx::Variable* const variable = module_->find_variable(name);
-  const auto found = addresses_.find(variable);
-  if (variable == nullptr || found == addresses_.end()) return std::nullopt;
-  return Symbol{found->second, variable->size};
+  for (const auto& module : modules_.all()) {
+    const ptx::Variable* const variable = module->find_variable(name);
+    const auto found =
+        variable == nullptr ? addresses_.end() : addresses_.find(&modules_.definition(*variable));
+    if (found != addresses_.end()) return Symbol{found->second, found->first->size};
+  }
+  return std::nullopt;
 }
 
 }  // namespace slipstream::emulator

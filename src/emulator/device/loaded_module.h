@@ -1,4 +1,4 @@
-// A PTX module on the device: its variables have addresses, its kernels are decoded when needed.
+// PTX modules of one program on the device: their variables have addresses, their kernels are decoded when needed.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "emulator/device/device.h"
 #include "emulator/machine/global_memory.h"
+#include "emulator/program/linked_modules.h"
 #include "emulator/program/program.h"
 
 namespace slipstream::emulator {
@@ -31,12 +32,12 @@ class Kernel {
 
 class LoadedModule {
  public:
-  LoadedModule(std::shared_ptr<const ptx::Module> module, GlobalMemory& memory);
+  LoadedModule(LinkedModules::Modules modules, GlobalMemory& memory);
   ~LoadedModule();
   LoadedModule(const LoadedModule&) = delete;
   LoadedModule& operator=(const LoadedModule&) = delete;
 
-  const ptx::Module& module() const { return *module_; }
+  const LinkedModules& modules() const { return modules_; }
   const Kernel* find_kernel(std::string_view name) const;
   std::optional<Symbol> find_symbol(std::string_view name) const;
   uint64_t address_of(const ptx::Variable& variable) const;
@@ -48,7 +49,7 @@ class LoadedModule {
   template <class Function>
   void for_each_variable(Function function) const;
 
-  std::shared_ptr<const ptx::Module> module_;
+  LinkedModules modules_;
   GlobalMemory& memory_;
   std::unordered_map<const ptx::Variable*, uint64_t> addresses_;
   std::unordered_map<std::string_view, std::unique_ptr<Kernel>> kernels_;

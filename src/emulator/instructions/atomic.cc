@@ -66,11 +66,11 @@ Atomic decode(int64_t immediate) {
 
 // `base` has the address of each lane.
 void enter(Warp& warp, const Atomic& atomic, uint32_t executing, const uint64_t* base) {
-  bool all_shared = true;
+  bool any_global = atomic.space == AddressSpace::kGlobal;
   for_each_lane(atomic.space == AddressSpace::kGeneric ? executing : 0, [&](uint32_t lane) {
-    all_shared = all_shared && resolve_generic(base[lane]).space == AddressSpace::kShared;
+    any_global = any_global || resolve_generic(base[lane]).space == AddressSpace::kGlobal;
   });
-  if (atomic.space == AddressSpace::kGlobal || !all_shared) wait_for_turn(warp);
+  if (any_global) wait_for_turn(warp);
   if (atomic.publishes) publish(warp);
   if (order_of(warp) != nullptr) {
     watch_operation(warp, {.kind = race::AccessKind::kAtomic,
@@ -268,20 +268,17 @@ void build_half_pairs_vector(Builder& builder) {
 constexpr auto kForms = std::to_array<Form>({
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] (.add|.min|.max|.and|.or|.xor|.exch|.cas) "
-     "[.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.L2::cache_hint] "
-     "(.b32|.u32|.s32)",
+     "[.L2::cache_hint] (.b32|.u32|.s32)",
      &build_integer<uint32_t, int32_t>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] (.add|.min|.max|.and|.or|.xor|.exch|.cas) "
-     "[.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.L2::cache_hint] "
-     "(.b64|.u64|.s64)",
+     "[.L2::cache_hint] (.b64|.u64|.s64)",
      &build_integer<uint64_t, int64_t>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] (.inc|.dec) [.L2::cache_hint] .u32",
      &build_wrap},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
-     "[.global|.shared|.shared::cta|.shared::cluster] .cas "
-     "[.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] .b16",
+     "[.global|.shared|.shared::cta|.shared::cluster] .cas .b16",
      &build_swap<uint16_t>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] (.exch|.cas) [.L2::cache_hint] .b128",

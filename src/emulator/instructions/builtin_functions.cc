@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <bit>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <string>
 
 #include "emulator/instructions/lanes.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
+#include "emulator/machine/device_heap.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/program/program.h"
 
@@ -156,13 +159,91 @@ Step fail_assertion(const Operation& operation, Warp& warp, uint32_t executing) 
                     argument<uint32_t>(call, warp, lane, 2), text(3), text(0)));
 }
 
+// --- The heap, in turn: the addresses depend on the order of CTAs alone.
+
+DeviceHeap& heap_of(Warp& warp) { return *warp.cta->cluster->grid->device->heap; }
+
+void set_result(const CallSite& call, Warp& warp, uint32_t lane, uint64_t value) {
+  if (call.results.empty()) return;
+  const ParameterBlock& block = call.results.front();
+  std::memcpy(warp.registers + block.offset + lane * block.bytes, &value, sizeof(value));
+}
+
+// void* malloc(size_t bytes)
+Step allocate(const Operation& operation, Warp& warp, uint32_t executing) {
+  wait_for_turn(warp);
+  const CallSite& call = call_of(operation);
+  for_each_lane(executing, [&](uint32_t lane) {
+    set_result(call, warp, lane,
+               heap_of(warp).allocate(argument<uint64_t>(call, warp, lane, 0), 1));
+  });
+  return Step::kNext;
+}
+
+// void* __cuda_syscall_aligned_malloc(size_t bytes, size_t alignment)
+Step allocate_aligned(const Operation& operation, Warp& warp, uint32_t executing) {
+  wait_for_turn(warp);
+  const CallSite& call = call_of(operation);
+  for_each_lane(executing, [&](uint32_t lane) {
+    const auto alignment = argument<uint64_t>(call, warp, lane, 1);
+    const bool valid = std::has_single_bit(alignment);
+    const auto bytes = argument<uint64_t>(call, warp, lane, 0);
+    set_result(call, warp, lane, valid ? heap_of(warp).allocate(bytes, alignment) : 0);
+  });
+  return Step::kNext;
+}
+
+// void free(void* block)
+Step release(const Operation& operation, Warp& warp, uint32_t executing) {
+  wait_for_turn(warp);
+  const CallSite& call = call_of(operation);
+  for_each_lane(executing, [&](uint32_t lane) {
+    const auto address = argument<uint64_t>(call, warp, lane, 0);
+    if (address == 0) return;
+    DeviceHeap& heap = heap_of(warp);
+    switch (heap.release(address)) {
+      case DeviceHeap::Release::kDone:
+        return;
+      case DeviceHeap::Release::kFreedBefore:
+        raise(FaultKind::kInvalidFree, lane,
+              fmt::format("free of {:#x}, which was freed before", address), address);
+      case DeviceHeap::Release::kNoBlock:
+        raise(FaultKind::kInvalidFree, lane,
+              fmt::format("free of {:#x}, which malloc did not return", address), address);
+    }
+  });
+  return Step::kNext;
+}
+
+// void cudaGraphSetConditional(handle, unsigned value): the handle is the address of the condition's value.
+Step set_conditional(const Operation& operation, Warp& warp, uint32_t executing) {
+  wait_for_turn(warp);
+  const CallSite& call = call_of(operation);
+  for_each_lane(executing, [&](uint32_t lane) {
+    const auto value = argument<uint32_t>(call, warp, lane, 1);
+    store(warp, lane, AddressSpace::kGlobal, argument<uint64_t>(call, warp, lane, 0), &value,
+          sizeof(value), sizeof(value), Ordering::kStrong);
+  });
+  return Step::kNext;
+}
+
 }  // namespace
 
 Handler find_builtin(std::string_view name) {
-  if (name == "vprintf") {
-    return &print_formatted;
-  }
-  return name == "__assertfail" ? &fail_assertion : nullptr;
+  static const std::map<std::string_view, Handler> kBuiltins = {
+      {"vprintf", &print_formatted},
+      {"__assertfail", &fail_assertion},
+      {"malloc", &allocate},
+      {"__cuda_syscall_aligned_malloc", &allocate_aligned},
+      {"free", &release},
+      {"cudaGraphSetConditional", &set_conditional},
+  };
+  const auto found = kBuiltins.find(name);
+  return found == kBuiltins.end() ? nullptr : found->second;
+}
+
+bool uses_heap(std::string_view name) {
+  return name == "malloc" || name == "__cuda_syscall_aligned_malloc" || name == "free";
 }
 
 }  // namespace slipstream::emulator

@@ -1,4 +1,4 @@
-// Functions that a device provides without PTX: vprintf and __assertfail.
+// Functions that a device provides without PTX: vprintf, __assertfail, malloc and free.
 #pragma once
 
 #include <string_view>
@@ -9,5 +9,7 @@ namespace slipstream::emulator {
 
 // The handler of a call of that function (immediate: the CallSite); null if unknown.
 Handler find_builtin(std::string_view name);
+// Whether that function allocates from the device's heap, or gives back to it.
+bool uses_heap(std::string_view name);
 
 }  // namespace slipstream::emulator

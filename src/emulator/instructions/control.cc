@@ -211,6 +211,13 @@ void build_call(Builder& builder) {
     const ptx::Function& function = *operands.target->function;
     call.callee = builder.decoder().context().code_of(function);
     if (call.callee == nullptr) handler = find_builtin(function.name);
+    if (uses_heap(function.name)) builder.decoder().context().program->uses_heap = true;
+    if (handler == nullptr &&
+        (function.name.starts_with("cuda") || function.name.starts_with("__cudaCDP"))) {
+      builder.reject(
+          fmt::format("{}: kernels that launch kernels (dynamic parallelism) are not supported",
+                      function.name));
+    }
     if (handler == nullptr) {
       builder.reject(fmt::format("function {} has no body, and is none that the device provides",
                                  function.name));
@@ -228,7 +235,9 @@ void build_call(Builder& builder) {
 constexpr auto kForms = std::to_array<Form>({
     {"bra [.uni]", &build_branch},
     {"brx .idx [.uni]", &build_branch_indexed},
-    {"call [.uni]", &build_call, "direct and indirect; vprintf and __assertfail are built in"},
+    {"call [.uni]", &build_call,
+     "direct and indirect; vprintf, __assertfail, malloc, free and cudaGraphSetConditional are "
+     "built in"},
     {"ret [.uni]", &build_return},
     {"exit", &build_exit},
     {"trap", &build_trap},

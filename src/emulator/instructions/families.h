@@ -26,5 +26,9 @@ Family async_copy_family();    // async_copy.cc
 Family mbarrier_family();      // mbarrier.cc
 Family mma_family();           // mma.cc
 Family wgmma_family();         // wgmma.cc
+Family quad_pair_family();     // quad_pair_mma.cc: mma.sync.m8n8k4 of f16
+Family texture_family();       // texture.cc
+Family wmma_family();          // wmma.cc
+Family wmma_memory_family();   // wmma_memory.cc
 
 }  // namespace slipstream::emulator

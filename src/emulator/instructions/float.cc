@@ -1,11 +1,10 @@
 // f32 and f64 arithmetic with IEEE rounding.
-#include <immintrin.h>
-
 #include <array>
 #include <bit>
 #include <cmath>
 
 #include "emulator/arithmetic/floating.h"
+#include "emulator/arithmetic/rounding_mode.h"
 #include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 
@@ -57,32 +56,6 @@ constexpr auto kRounded = [](auto... sources) {
         is_tiny<kFunction>(value, flush<kFlush>(sources)...) ? std::copysign(0.0F, value) : value;
   }
   return saturate_unit<kSaturate>(flush<kFlush>(value));
-};
-
-// --- Rounding to zero, up or down: the host's own rounding mode, set around the lanes.
-
-unsigned host_rounding(std::string_view mode) {
-  return mode == ".rz" ? _MM_ROUND_TOWARD_ZERO : mode == ".rm" ? _MM_ROUND_DOWN : _MM_ROUND_UP;
-}
-
-class RoundingMode {
- public:
-  explicit RoundingMode(unsigned mode) : saved_(_mm_getcsr()) {
-    _mm_setcsr((saved_ & ~static_cast<unsigned>(_MM_ROUND_MASK)) | mode);
-    fence();
-  }
-  ~RoundingMode() {
-    fence();
-    _mm_setcsr(saved_);
-  }
-  RoundingMode(const RoundingMode&) = delete;
-  RoundingMode& operator=(const RoundingMode&) = delete;
-
- private:
-  // Operands come from memory and results go there, so no arithmetic moves across.
-  static void fence() { asm volatile("" ::: "memory"); }
-
-  unsigned saved_;
 };
 
 template <auto kRoundedFunction, class T, class... Sources>

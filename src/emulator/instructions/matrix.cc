@@ -119,20 +119,13 @@ void build_transpose(Builder& builder) {
   builder.set_handler(&execute_aligned<transpose_in_registers>);
 }
 
-// The shape may stand before or after the count.
 constexpr auto kForms = std::to_array<Form>({
     {"ldmatrix .sync .aligned .m8n8 .x1 [.trans] (.shared|.shared::cta) .b16", &build_load<1>},
     {"ldmatrix .sync .aligned .m8n8 .x2 [.trans] (.shared|.shared::cta) .b16", &build_load<2>},
     {"ldmatrix .sync .aligned .m8n8 .x4 [.trans] (.shared|.shared::cta) .b16", &build_load<4>},
-    {"ldmatrix .sync .aligned .x1 .m8n8 [.trans] (.shared|.shared::cta) .b16", &build_load<1>},
-    {"ldmatrix .sync .aligned .x2 .m8n8 [.trans] (.shared|.shared::cta) .b16", &build_load<2>},
-    {"ldmatrix .sync .aligned .x4 .m8n8 [.trans] (.shared|.shared::cta) .b16", &build_load<4>},
     {"stmatrix .sync .aligned .m8n8 .x1 [.trans] (.shared|.shared::cta) .b16", &build_store<1>},
     {"stmatrix .sync .aligned .m8n8 .x2 [.trans] (.shared|.shared::cta) .b16", &build_store<2>},
     {"stmatrix .sync .aligned .m8n8 .x4 [.trans] (.shared|.shared::cta) .b16", &build_store<4>},
-    {"stmatrix .sync .aligned .x1 .m8n8 [.trans] (.shared|.shared::cta) .b16", &build_store<1>},
-    {"stmatrix .sync .aligned .x2 .m8n8 [.trans] (.shared|.shared::cta) .b16", &build_store<2>},
-    {"stmatrix .sync .aligned .x4 .m8n8 [.trans] (.shared|.shared::cta) .b16", &build_store<4>},
     {"movmatrix .sync .aligned .m8n8 .trans .b16", &build_transpose},
 });
 

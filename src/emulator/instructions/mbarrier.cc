@@ -331,10 +331,16 @@ constexpr auto kForms = std::to_array<Form>({
     {"mbarrier .complete_tx [.relaxed] [.cta|.cluster] [.shared|.shared::cta|.shared::cluster] "
      ".b64",
      &build_change_bytes<&complete_bytes>},
-    {"mbarrier .arrive [.expect_tx|.noComplete] [.release|.relaxed] [.cta|.cluster] "
+    {"mbarrier .arrive [.noComplete] [.release|.relaxed] [.cta|.cluster] "
      "[.shared|.shared::cta|.shared::cluster] .b64",
      &build_arrive<false>},
-    {"mbarrier .arrive_drop [.expect_tx|.noComplete] [.release|.relaxed] [.cta|.cluster] "
+    {"mbarrier .arrive .expect_tx [.release|.relaxed] [.cta|.cluster] "
+     "[.shared|.shared::cta|.shared::cluster] .b64",
+     &build_arrive<false>},
+    {"mbarrier .arrive_drop [.noComplete] [.release|.relaxed] [.cta|.cluster] "
+     "[.shared|.shared::cta|.shared::cluster] .b64",
+     &build_arrive<true>},
+    {"mbarrier .arrive_drop .expect_tx [.release|.relaxed] [.cta|.cluster] "
      "[.shared|.shared::cta|.shared::cluster] .b64",
      &build_arrive<true>},
     {"mbarrier .test_wait [.parity] [.acquire|.relaxed] [.cta|.cluster] [.shared|.shared::cta] "

@@ -28,15 +28,17 @@ struct Access {
   bool releases = false;
   bool acquires = false;
   bool partial = false;  // nvcc says that not all loaded bytes are used
+  bool word = false;     // strong, of 32 bits: may be made for an atomic of less
   int64_t offset = 0;
 };
 
-constexpr int kFlagBits = 8;
+constexpr int kFlagBits = 9;
 
 int64_t encode(const Access& access) {
   const int64_t flags = static_cast<int64_t>(access.space) | (access.wide_base ? 8 : 0) |
                         (access.ordered ? 16 : 0) | (access.releases ? 32 : 0) |
-                        (access.partial ? 64 : 0) | (access.acquires ? 128 : 0);
+                        (access.partial ? 64 : 0) | (access.acquires ? 128 : 0) |
+                        (access.word ? 256 : 0);
   return (access.offset << kFlagBits) | flags;
 }
 Access decode(int64_t immediate) {
@@ -46,6 +48,7 @@ Access decode(int64_t immediate) {
           (immediate & 32) != 0,
           (immediate & 128) != 0,
           (immediate & 64) != 0,
+          (immediate & 256) != 0,
           immediate >> kFlagBits};
 }
 
@@ -189,11 +192,12 @@ bool all_written(const uint8_t* flags, size_t bytes) {
 
 template <class T, size_t kCount>
 void load_lane_by_lane(const Operation& operation, Warp& warp, uint32_t executing,
-                       AddressSpace space, const Addresses& addresses) {
+                       AddressSpace space, const Addresses& addresses, Reach reach) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   for_each_lane(executing, [&](uint32_t lane) {
     std::array<T, kCount> values;
-    load(warp, lane, space, addresses.at[lane], values.data(), kBytes, kBytes);
+    load(warp, lane, space, addresses.at[lane], values.data(), kBytes, kBytes, Watched::kNotYet,
+         reach);
     for (size_t i = 0; i < kCount; ++i) {
       operand<Lane<T>>(operation, warp, i)[lane] = static_cast<Lane<T>>(values[i]);
     }
@@ -217,12 +221,16 @@ void load_consecutive(const Operation& operation, Warp& warp, uint64_t host) {
   }
 }
 
-// Reports lanes that read bytes without a value.
-void check_written(Warp& warp, uint32_t executing, const View& view, const Addresses& addresses,
-                   uint32_t bytes, AddressSpace space) {
+// Reports lanes that read bytes without a value; of a word that atomics of less are made of, if none has one.
+void check_written(Warp& warp, const Access& access, uint32_t executing, const View& view,
+                   const Addresses& addresses, uint32_t bytes, AddressSpace space) {
   for_each_lane(executing, [&](uint32_t lane) {
     const uint64_t address = addresses.at[lane];
-    if (!all_written(view.written + (address - view.begin), bytes)) {
+    const uint8_t* const flags = view.written + (address - view.begin);
+    const bool has_value =
+        access.word ? std::any_of(flags, flags + bytes, [](uint8_t flag) { return flag != 0; })
+                    : all_written(flags, bytes);
+    if (!has_value) {
       found_unwritten(warp, lane, space, address, bytes);
     }
   });
@@ -270,7 +278,8 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   const View view = view_of(space, warp, operation, addresses.at[first], true);
   const bool is_watched = watch(warp, access, space, race::AccessKind::kRead);
   if (!all_inside(view, executing, addresses, kBytes)) {
-    load_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses);
+    load_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses,
+                                 access.word ? Reach::kWord : Reach::kAll);
     return ordered ? after_ordered_load(warp) : Step::kNext;
   }
   const bool consecutive =
@@ -281,7 +290,7 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   if (view.written != nullptr && !access.partial) {
     const uint8_t* const flags = view.written + (addresses.at[0] - view.begin);
     if (!consecutive || !all_written(flags, kWarpSize * kBytes)) {
-      check_written(warp, executing, view, addresses, kBytes, space);
+      check_written(warp, access, executing, view, addresses, kBytes, space);
     }
   }
   if (consecutive) {
@@ -480,6 +489,8 @@ void build_access(Builder& builder, bool is_load, ptx::Type type) {
   access.releases = builder.has(".release") && access.ordered;
   access.acquires = builder.has(".acquire") && access.ordered;
   access.partial = is_load && is_partial(builder);
+  access.word = is_load && kCount == 1 && sizeof(T) == sizeof(uint32_t) &&
+                (builder.has(".relaxed") || builder.has(".acquire"));
   if (is_load) {
     add_values();
     access.wide_base = builder.read_raw_address(address_index) == 8;
@@ -535,10 +546,9 @@ void build_load(Builder& builder) { build_memory(builder, true); }
 void build_store(Builder& builder) { build_memory(builder, false); }
 
 constexpr auto kForms = std::to_array<Form>({
-    {"ld [.weak|.volatile|.relaxed|.acquire|.mmio] [.cta|.cluster|.gpu|.sys] "
+    {"ld [.weak|.volatile|.relaxed|.acquire] [.mmio] [.cta|.cluster|.gpu|.sys] "
      "[.const|.global|.local|.param|.param::entry|.param::func|.shared|.shared::cta|"
-     ".shared::cluster] [.weak|.volatile|.relaxed|.acquire|.mmio] [.cta|.cluster|.gpu|.sys] [.nc] "
-     "[.ca|.cg|.cs|.lu|.cv] "
+     ".shared::cluster] [.nc] [.ca|.cg|.cs|.lu|.cv] "
      "[.L1::evict_normal|.L1::evict_unchanged|.L1::evict_first|.L1::evict_last|.L1::no_allocate] "
      "[.L2::evict_normal|.L2::evict_first|.L2::evict_last] [.L2::cache_hint] "
      "[.L2::64B|.L2::128B|.L2::256B] [.v2|.v4] "
@@ -546,9 +556,9 @@ constexpr auto kForms = std::to_array<Form>({
      &build_load, "cache hints have no effect; .nc reads what any load would"},
     {"ldu [.global] [.v2|.v4] (.b8|.b16|.b32|.b64|.u8|.u16|.u32|.u64|.s8|.s16|.s32|.s64|.f32|.f64)",
      &build_load},
-    {"st [.weak|.volatile|.relaxed|.release|.mmio] [.cta|.cluster|.gpu|.sys] "
+    {"st [.weak|.volatile|.relaxed|.release] [.mmio] [.cta|.cluster|.gpu|.sys] "
      "[.global|.local|.param|.param::func|.shared|.shared::cta|.shared::cluster] "
-     "[.weak|.volatile|.relaxed|.release|.mmio] [.cta|.cluster|.gpu|.sys] [.wb|.cg|.cs|.wt] "
+     "[.wb|.cg|.cs|.wt] "
      "[.L1::evict_normal|.L1::evict_unchanged|.L1::evict_first|.L1::evict_last|.L1::no_allocate] "
      "[.L2::cache_hint] [.v2|.v4] "
      "(.b8|.b16|.b32|.b64|.b128|.u8|.u16|.u32|.u64|.s8|.s16|.s32|.s64|.f32|.f64)",

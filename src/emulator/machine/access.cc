@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "emulator/machine/cta.h"
+#include "emulator/machine/device_heap.h"
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/global_memory.h"
 #include "emulator/machine/overlay.h"
@@ -24,64 +25,84 @@ const void* operation_of(const Warp& warp) {
   return &warp.cta->cluster->grid->program->operations[warp.pc];
 }
 
-void check_alignment(uint32_t lane, uint64_t address, uint32_t alignment) {
+uint64_t generic_address(uint64_t window, uint64_t address) {
+  return window | (address & ~kWindowMask);
+}
+
+// `window`: what makes the address a generic one, for the report; 0 if it is one.
+void check_alignment(uint32_t lane, uint64_t address, uint32_t alignment, uint64_t window) {
   if (address % alignment != 0) {
     raise(FaultKind::kMisaligned, lane,
-          fmt::format("address {:#x} is not a multiple of {}", address, alignment), address);
+          fmt::format("address {:#x} is not a multiple of {}", address, alignment),
+          window == 0 ? address : generic_address(window, address));
   }
 }
 
 [[noreturn]] void raise_out_of_bounds(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes) {
-  const GlobalMemory& memory = *worker_of(warp).device().memory;
+  Worker& worker = worker_of(warp);
+  const DeviceContext& device = worker.device();
   // An access that starts inside and ends outside is described by its first byte outside.
-  const Allocation* const inside = memory.find(address);
-  const uint64_t outside = inside == nullptr ? address : inside->address + inside->size;
-  const FaultKind kind =
-      memory.is_freed(outside) ? FaultKind::kUseAfterFree : FaultKind::kOutOfBounds;
-  raise(kind, lane,
-        fmt::format("access of {} bytes at {:#x}: {}", bytes, address, memory.describe(outside)),
+  const MemoryRange inside = worker.range_of(operation_of(warp), address);
+  const uint64_t outside = inside.size == 0 ? address : inside.begin + inside.size;
+  const bool is_freed = device.heap->contains(outside) ? device.heap->is_freed(outside)
+                                                       : device.memory->is_freed(outside);
+  raise(is_freed ? FaultKind::kUseAfterFree : FaultKind::kOutOfBounds, lane,
+        fmt::format("access of {} bytes at {:#x}: {}", bytes, address,
+                    describe_address(device, outside)),
         address);
 }
 
-bool all_written(const uint8_t* flags, uint32_t bytes) {
-  return std::all_of(flags, flags + bytes, [](uint8_t flag) { return flag != 0; });
+// Of a word that is not all inside, nobody knows which bytes are used.
+bool has_value(const uint8_t* flags, uint32_t bytes, Reach reach) {
+  const auto written = [](uint8_t flag) { return flag != 0; };
+  return reach == Reach::kAll ? std::all_of(flags, flags + bytes, written)
+                              : std::any_of(flags, flags + bytes, written);
+}
+
+// How many bytes must be inside an allocation.
+uint32_t needed(uint32_t bytes, Reach reach) { return reach == Reach::kAll ? bytes : 1; }
+
+// Atomics of less than a word are made of these.
+Reach reach_of_atomic(uint32_t bytes) {
+  return bytes == sizeof(uint32_t) ? Reach::kWord : Reach::kAll;
 }
 
 std::byte* local_pointer(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                          uint32_t alignment) {
-  check_alignment(lane, address, alignment);
+  check_alignment(lane, address, alignment, kLocalWindow);
   if (address > warp.local_stride || warp.local_stride - address < bytes) {
     raise(FaultKind::kOutOfBounds, lane,
           fmt::format("access of {} bytes at {:#x} of local memory, of which the thread has {} "
                       "bytes",
                       bytes, address, warp.local_stride),
-          address);
+          generic_address(kLocalWindow, address));
   }
   return warp.local + size_t{lane} * warp.local_stride + address;
 }
 
 const uint8_t* parameter_pointer(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                                  uint32_t alignment) {
-  check_alignment(lane, address, alignment);
+  check_alignment(lane, address, alignment, kParameterWindow);
   const auto& parameters = warp.cta->cluster->grid->launch.parameters;
   if (address > parameters.size() || parameters.size() - address < bytes) {
     raise(FaultKind::kOutOfBounds, lane,
           fmt::format("access of {} bytes at {:#x} of the kernel's {} bytes of parameters", bytes,
                       address, parameters.size()),
-          address);
+          generic_address(kParameterWindow, address));
   }
   return parameters.data() + address;
 }
 
 void load_global(Warp& warp, uint32_t lane, uint64_t address, void* into, uint32_t bytes,
-                 uint32_t alignment, Watched watched) {
-  check_global(warp, lane, address, bytes, alignment);
+                 uint32_t alignment, Watched watched, Reach reach) {
+  check_global(warp, lane, address, needed(bytes, reach), alignment);
   const MemoryRange range = worker_of(warp).range_of(operation_of(warp), address);
   const Overlay* const overlay = overlay_of(warp);
   if (order_of(warp) != nullptr && watched == Watched::kNotYet) {
     watch_lane(warp, lane, address, bytes, race::AccessKind::kRead);
   }
-  if (range.written != nullptr && !all_written(range.written + (address - range.begin), bytes) &&
+  if (range.written != nullptr &&
+      !has_value(range.written + (address - range.begin), bytes, reach) &&
       (overlay == nullptr || !overlay->has(address))) {
     found_unwritten(warp, lane, AddressSpace::kGlobal, address, bytes);
   }
@@ -130,20 +151,20 @@ void check_global(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, u
   if (offset >= range.size || range.size - offset < bytes) {
     raise_out_of_bounds(warp, lane, address, bytes);
   }
-  check_alignment(lane, address, alignment);
+  check_alignment(lane, address, alignment, 0);
 }
 
 SharedPlace resolve_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                            uint32_t alignment) {
   if ((address & kWindowMask) == kSharedWindow) address &= ~kWindowMask;
-  check_alignment(lane, address, alignment);
+  check_alignment(lane, address, alignment, kSharedWindow);
   const uint64_t rank = address >> kSharedRankShift;
   Cluster& cluster = *warp.cta->cluster;
   if (rank > cluster.ctas.size()) {
     raise(FaultKind::kOutOfBounds, lane,
           fmt::format("shared address {:#x} is in CTA {} of a cluster of {}", address, rank - 1,
                       cluster.ctas.size()),
-          address);
+          generic_address(kSharedWindow, address));
   }
   Cta& cta = rank == 0 ? *warp.cta : cluster.ctas[rank - 1];
   const uint64_t offset = (address & kSharedOffsetMask) - kSharedBase;
@@ -153,22 +174,22 @@ SharedPlace resolve_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t
         fmt::format("access of {} bytes at shared address {:#x}; the CTA's {} bytes of shared "
                     "memory are at {:#x} to {:#x}",
                     bytes, address, cta.shared_bytes, kSharedBase, kSharedBase + cta.shared_bytes),
-        address);
+        generic_address(kSharedWindow, address));
   }
   if (&cta != warp.cta && cta.live_threads == 0) {
     raise(
         FaultKind::kUseAfterFree, lane,
         fmt::format("access to shared memory of CTA {} of the cluster, which has exited", cta.rank),
-        address);
+        generic_address(kSharedWindow, address));
   }
   return {&cta, static_cast<uint32_t>(offset)};
 }
 
 const std::byte* readable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
-                                 uint32_t alignment) {
-  const SharedPlace place = resolve_shared(warp, lane, address, bytes, alignment);
+                                 uint32_t alignment, Reach reach) {
+  const SharedPlace place = resolve_shared(warp, lane, address, needed(bytes, reach), alignment);
   if (place.cta->shared_written != nullptr &&
-      !all_written(place.cta->shared_written + place.offset, bytes)) {
+      !has_value(place.cta->shared_written + place.offset, bytes, reach)) {
     found_unwritten(warp, lane, AddressSpace::kShared, address, bytes);
   }
   return place.cta->shared + place.offset;
@@ -184,18 +205,18 @@ std::byte* writable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t
 }
 
 void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void* into,
-          uint32_t bytes, uint32_t alignment, Watched watched) {
+          uint32_t bytes, uint32_t alignment, Watched watched, Reach reach) {
   switch (space) {
     case AddressSpace::kGeneric: {
       const SpaceAddress target = resolve_generic(address);
-      load(warp, lane, target.space, target.address, into, bytes, alignment, watched);
+      load(warp, lane, target.space, target.address, into, bytes, alignment, watched, reach);
       break;
     }
     case AddressSpace::kGlobal:
-      load_global(warp, lane, address, into, bytes, alignment, watched);
+      load_global(warp, lane, address, into, bytes, alignment, watched, reach);
       break;
     case AddressSpace::kShared:
-      std::memcpy(into, readable_shared(warp, lane, address, bytes, alignment), bytes);
+      std::memcpy(into, readable_shared(warp, lane, address, bytes, alignment, reach), bytes);
       break;
     case AddressSpace::kLocal:
       std::memcpy(into, local_pointer(warp, lane, address, bytes, alignment), bytes);
@@ -224,7 +245,8 @@ void store(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, cons
       std::memcpy(local_pointer(warp, lane, address, bytes, alignment), from, bytes);
       break;
     case AddressSpace::kParameter:
-      raise(FaultKind::kOutOfBounds, lane, "a kernel cannot write to its parameters", address);
+      raise(FaultKind::kOutOfBounds, lane, "a kernel cannot write to its parameters",
+            generic_address(kParameterWindow, address));
   }
 }
 
@@ -234,15 +256,18 @@ std::byte* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t
     const SpaceAddress target = resolve_generic(address);
     return atomic_target(warp, lane, target.space, target.address, bytes);
   }
+  const Reach reach = reach_of_atomic(bytes);
   if (space == AddressSpace::kShared) {
-    readable_shared(warp, lane, address, bytes, bytes);
-    return writable_shared(warp, lane, address, bytes, bytes);
+    readable_shared(warp, lane, address, bytes, bytes, reach);
+    return writable_shared(warp, lane, address, needed(bytes, reach), bytes);
   }
-  if (space != AddressSpace::kGlobal) {
-    raise(FaultKind::kOutOfBounds, lane, "an atomic operation needs global or shared memory",
-          address);
+  // No other thread sees it, but a program may have its atomic variable there.
+  if (space == AddressSpace::kLocal) return local_pointer(warp, lane, address, bytes, bytes);
+  if (space == AddressSpace::kParameter) {
+    raise(FaultKind::kOutOfBounds, lane, "an atomic operation cannot change a parameter",
+          generic_address(kParameterWindow, address));
   }
-  check_global(warp, lane, address, bytes, bytes);
+  check_global(warp, lane, address, needed(bytes, reach), bytes);
   if (order_of(warp) != nullptr) watch_lane(warp, lane, address, bytes, race::AccessKind::kAtomic);
   if (Overlay* const overlay = overlay_of(warp)) {
     overlay->publish(*worker_of(warp).device().memory, address, bytes);
@@ -250,7 +275,7 @@ std::byte* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t
   const MemoryRange range = worker_of(warp).range_of(operation_of(warp), address);
   if (range.written != nullptr) {
     uint8_t* const flags = range.written + (address - range.begin);
-    if (!all_written(flags, bytes)) {
+    if (!has_value(flags, bytes, reach)) {
       found_unwritten(warp, lane, AddressSpace::kGlobal, address, bytes);
     }
     std::memset(flags, 1, bytes);
@@ -265,12 +290,14 @@ void found_unwritten(Warp& warp, uint32_t lane, AddressSpace space, uint64_t add
   const std::string where =
       space == AddressSpace::kShared
           ? fmt::format("shared address {:#x}", address)
-          : fmt::format("{:#x}, {}", address, device.memory->describe(address));
+          : fmt::format("{:#x}, {}", address, describe_address(device, address));
   const std::string message = fmt::format("read of {} bytes that nobody wrote at {}", bytes, where);
+  const uint64_t generic =
+      space == AddressSpace::kShared ? generic_address(kSharedWindow, address) : address;
   if (device.settings->uninitialized_reads == UninitializedReads::kFault) {
-    raise(FaultKind::kUninitializedRead, lane, message, address);
+    raise(FaultKind::kUninitializedRead, lane, message, generic);
   }
-  report_once(warp, LaneFault(FaultKind::kUninitializedRead, lane, address, message));
+  report_once(warp, LaneFault(FaultKind::kUninitializedRead, lane, generic, message));
 }
 
 void wait_for_turn(Warp& warp) { worker_of(warp).wait_for_turn(); }

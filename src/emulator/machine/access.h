@@ -35,15 +35,20 @@ enum class Ordering : uint8_t { kWeak, kStrong };
 // Whether the race check has been told of an access to global memory.
 enum class Watched : uint8_t { kNotYet, kAlready };
 
+// How much of an access must be inside an allocation. Atomics of 8 and 16 bits are made of the whole aligned word, of
+// which the allocation may end before the last byte: memory is given out in words.
+enum class Reach : uint8_t { kAll, kWord };
+
 void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void* into,
-          uint32_t bytes, uint32_t alignment, Watched watched = Watched::kNotYet);
+          uint32_t bytes, uint32_t alignment, Watched watched = Watched::kNotYet,
+          Reach reach = Reach::kAll);
 void store(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, const void* from,
            uint32_t bytes, uint32_t alignment, Ordering ordering = Ordering::kWeak);
 
 // Host pointers to shared memory, of this CTA or of another of the cluster. `address` may be a
 // shared address or a generic one.
 const std::byte* readable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
-                                 uint32_t alignment);
+                                 uint32_t alignment, Reach reach = Reach::kAll);
 std::byte* writable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                            uint32_t alignment);
 

@@ -53,8 +53,10 @@ std::unique_ptr<ClusterPool::Owned> ClusterPool::make(const GridRun& grid) {
     cta.warps.resize(warp_count);
     for (uint32_t i = 0; i < warp_count; ++i) cta.warps[i].index = i;
     cta.warpgroups.resize((warp_count + kWarpsPerWarpgroup - 1) / kWarpsPerWarpgroup);
-    owned->shared.emplace_back(grid.shared_bytes);
-    owned->shared_written.emplace_back(grid.shared_bytes);
+    // Whole words: see Reach.
+    const size_t shared_bytes = (size_t{grid.shared_bytes} + 3) / 4 * 4;
+    owned->shared.emplace_back(shared_bytes);
+    owned->shared_written.emplace_back(shared_bytes);
     owned->local.emplace_back(size_t{warp_count} * Limits::kWarpSize * grid.local_stride);
   }
   return owned;

@@ -43,6 +43,7 @@ enum class FaultKind : uint8_t {
   kOutOfBounds,
   kMisaligned,
   kUseAfterFree,
+  kInvalidFree,  // free, in a kernel, of what malloc did not return or was freed before
   kUninitializedRead,
   kDeadlock,
   kDivergentBarrier,

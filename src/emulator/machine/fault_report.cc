@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 
+#include "emulator/machine/access.h"
+#include "emulator/machine/device_heap.h"
 #include "emulator/machine/global_memory.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/machine/worker.h"
@@ -36,8 +38,9 @@ struct Place {
 Place place_of(const Program& program, uint32_t pc) {
   const ptx::Instruction* const instruction = program.sources[pc];
   if (instruction == nullptr) return {"unknown", "", 0};
-  return {program.module->describe_location(*instruction),
-          std::string(program.module->text(*instruction)), instruction->line};
+  const ptx::Module& module = *program.functions_by_pc[pc]->module;
+  return {module.describe_location(*instruction), std::string(module.text(*instruction)),
+          instruction->line};
 }
 
 Fault fault_in(const Warp& warp, FaultKind kind, uint32_t pc, uint32_t lane) {
@@ -106,6 +109,52 @@ std::string describe_divergence(const Program& program, const Warp& warp, const 
       group.lanes, warp.index, head_of(program, group.pc) == "wgmma" ? "wgmma" : "barrier");
 }
 
+// "byte 4 of NAME (8 bytes)", or how far past its end.
+std::string place_in(const std::string& name, uint64_t offset, uint64_t size) {
+  return offset < size
+             ? fmt::format("byte {} of {} ({} bytes)", offset, name, size)
+             : fmt::format("{} bytes past the end of {} ({} bytes)", offset - size, name, size);
+}
+
+// What of the CTA's shared memory is at the address or before it.
+std::string shared_place(const Cta& cta, uint64_t address) {
+  const Program& program = *cta.cluster->grid->program;
+  const uint64_t offset = (address & ((1ULL << kSharedRankShift) - 1)) - kSharedBase;
+  const uint64_t dynamic = program.dynamic_shared_offset();
+  if (cta.shared_bytes > dynamic && offset >= dynamic) {
+    return place_in("dynamic shared memory", offset - dynamic, cta.shared_bytes - dynamic);
+  }
+  const auto& variables = program.shared_variables;
+  const auto after = std::upper_bound(
+      variables.begin(), variables.end(), offset,
+      [](uint64_t at, const SharedVariable& variable) { return at < variable.offset; });
+  if (after == variables.begin()) return "shared memory, of which the kernel has none there";
+  const SharedVariable& variable = *std::prev(after);
+  return place_in(fmt::format("shared variable {}", demangle(variable.name)),
+                  offset - variable.offset, variable.size);
+}
+
+std::string memory_of(const Warp& warp, const LaneFault& cause) {
+  const DeviceContext& device = *warp.cta->cluster->grid->device;
+  const auto [space, address] = resolve_generic(cause.address);
+  switch (space) {
+    case AddressSpace::kShared:
+      return shared_place(*warp.cta, address);
+    case AddressSpace::kLocal:
+      return "the thread's local memory";
+    case AddressSpace::kParameter:
+      return "the kernel's parameters";
+    default:
+      break;
+  }
+  if (device.heap->contains(address)) return device.heap->describe(address);
+  if (const Allocation* const allocation = device.memory->find(address))
+    return describe(*allocation);
+  const bool is_missing =
+      cause.kind == FaultKind::kOutOfBounds || cause.kind == FaultKind::kUseAfterFree;
+  return address != 0 && is_missing ? device.memory->describe(address) : "";
+}
+
 std::string numbers(const std::vector<uint32_t>& warps) {
   return fmt::format("{}", fmt::join(warps, ", "));
 }
@@ -114,23 +163,23 @@ std::string numbers(const std::vector<uint32_t>& warps) {
 
 std::string demangle(std::string_view name) {
   const std::string mangled(name);
+  if (!mangled.starts_with("_Z")) return mangled;  // "c" would be demangled to "char"
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> plain(
       abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &status), &std::free);
   return status == 0 && plain != nullptr ? plain.get() : mangled;
 }
 
+std::string describe_address(const DeviceContext& device, uint64_t address) {
+  return device.heap->contains(address) ? device.heap->describe(address)
+                                        : device.memory->describe(address);
+}
+
 Fault describe_fault(const Warp& warp, const LaneFault& cause) {
   Fault fault = fault_in(warp, cause.kind, warp.pc, cause.lane);
   fault.message = cause.what();
   fault.address = cause.address;
-  const GlobalMemory& memory = *warp.cta->cluster->grid->device->memory;
-  if (const Allocation* const allocation = memory.find(cause.address)) {
-    fault.allocation = describe(*allocation);
-  } else if (cause.address != 0 &&
-             (cause.kind == FaultKind::kOutOfBounds || cause.kind == FaultKind::kUseAfterFree)) {
-    fault.allocation = memory.describe(cause.address);
-  }
+  fault.allocation = memory_of(warp, cause);
   return fault;
 }
 
@@ -192,6 +241,8 @@ const char* name_of(FaultKind kind) {
       return "misaligned address";
     case FaultKind::kUseAfterFree:
       return "use after free";
+    case FaultKind::kInvalidFree:
+      return "invalid free";
     case FaultKind::kUninitializedRead:
       return "read of memory nobody wrote";
     case FaultKind::kDeadlock:
@@ -232,6 +283,7 @@ CudaError cuda_error(FaultKind kind) {
     case FaultKind::kMissingFence:
     case FaultKind::kIllegalInstruction:
       return CudaError::kIllegalInstruction;
+    case FaultKind::kInvalidFree:
     case FaultKind::kTrap:
     case FaultKind::kHostFunction:
       return CudaError::kLaunchFailure;

@@ -5,6 +5,7 @@
 
 #include "emulator/machine/cta.h"
 #include "emulator/machine/fault.h"
+#include "emulator/machine/grid_run.h"
 #include "emulator/machine/warp.h"
 
 namespace slipstream::emulator {
@@ -15,6 +16,9 @@ Fault describe_fault(const Warp& warp, const LaneFault& cause);
 Fault describe_deadlock(const Cluster& cluster);
 // Reports a finding that does not stop the grid, once for each operation.
 void report_once(Warp& warp, const LaneFault& finding);
+
+// What is at or near an address of global memory.
+std::string describe_address(const DeviceContext& device, uint64_t address);
 
 std::string demangle(std::string_view name);
 

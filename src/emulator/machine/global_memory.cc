@@ -92,7 +92,7 @@ uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name
     return freed.first < address + size && address < freed.first + freed.second.allocation.size;
   });
   // The program writes host memory without telling, so only device memory is tracked.
-  const bool tracked = kind == MemoryKind::kDevice;
+  const bool tracked = kind == MemoryKind::kDevice || kind == MemoryKind::kHeap;
   live_[address] = {{address, size, kind, ++serial_, std::move(name)}, tracked};
   bytes_in_use_ += counts_as_device_memory(kind) ? size : 0;
   ++generation_;
@@ -112,6 +112,14 @@ bool GlobalMemory::release(uint64_t address) {
   live_.erase(entry);
   ++generation_;
   return true;
+}
+
+void GlobalMemory::renew(uint64_t address, uint64_t size, std::string name) {
+  release(address);
+  freed_.erase(address);
+  live_[address] = {{address, size, MemoryKind::kDevice, ++serial_, std::move(name)}, true};
+  bytes_in_use_ += size;
+  ++generation_;
 }
 
 bool GlobalMemory::register_host(uint64_t address, uint64_t size) {

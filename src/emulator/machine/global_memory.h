@@ -29,6 +29,8 @@ class GlobalMemory {
 
   uint64_t allocate(uint64_t size, MemoryKind kind, std::string name);
   bool release(uint64_t address);
+  // Makes the memory of an earlier allocation live again, or if it still is, new: nobody has written it.
+  void renew(uint64_t address, uint64_t size, std::string name);
   bool register_host(uint64_t address, uint64_t size);
   bool unregister_host(uint64_t address);
   void clear();

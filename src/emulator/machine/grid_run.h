@@ -17,6 +17,7 @@
 namespace slipstream::emulator {
 
 class ClusterPool;
+class DeviceHeap;
 class GlobalMemory;
 class Overlay;
 class RaceCheck;
@@ -24,6 +25,7 @@ class RaceCheck;
 // What all workers share while they run grids.
 struct DeviceContext {
   GlobalMemory* memory = nullptr;
+  DeviceHeap* heap = nullptr;
   const Settings* settings = nullptr;
   RaceCheck* races = nullptr;                                    // null unless the race check is on
   std::mutex output;                                             // device printf, and reports

@@ -29,7 +29,9 @@ struct Settings {
   uint64_t seed = 0;     // of the adversarial schedule
   Schedule schedule = Schedule::kSerial;
   UninitializedReads uninitialized_reads = UninitializedReads::kReport;
-  uint64_t memory_bytes = 141ULL << 30;                  // allocations beyond it fail
+  uint64_t memory_bytes = 141ULL << 30;  // allocations beyond it fail
+  uint64_t heap_bytes =
+      8ULL << 20;  // of malloc in kernels, unless Device::set_heap_limit says otherwise
   std::function<void(std::string_view)> print;           // device printf; default: stdout
   std::function<void(const Fault&)> report_observation;  // non-fatal findings; default: stderr
   bool check_races = false;                              // runs CTAs on one host thread
@@ -56,6 +58,7 @@ enum class MemoryKind : uint8_t {
   kPinned,      // cudaHostAlloc: host memory that kernels may use
   kManaged,     // cudaMallocManaged
   kModule,      // module-scope variables
+  kHeap,        // what kernels allocate from
   kRegistered,  // cudaHostRegister: memory of the program
 };
 

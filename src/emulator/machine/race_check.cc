@@ -318,8 +318,9 @@ RaceSide RaceCheck::describe(const race::Accessor& accessor) const {
   const auto& program = *static_cast<const Program*>(accessor.site.program);
   const ptx::Instruction* const instruction = program.sources[accessor.site.pc];
   if (instruction == nullptr) return side;
-  side.lines = lines_of(*program.module, *instruction);
-  side.instruction = std::string(program.module->text(*instruction));
+  const ptx::Module& module = *program.functions_by_pc[accessor.site.pc]->module;
+  side.lines = lines_of(module, *instruction);
+  side.instruction = std::string(module.text(*instruction));
   side.ptx_line = instruction->line;
   return side;
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "emulator/machine/device_heap.h"
 #include "emulator/machine/global_memory.h"
 #include "emulator/machine/grid_run.h"
 
@@ -38,9 +39,13 @@ class Worker {
   // The allocation around an address. `key` is the operation that asks: it mostly stays within one.
   const MemoryRange& range_of(const void* key, uint64_t address) {
     Entry& entry = cache_[(reinterpret_cast<uintptr_t>(key) / sizeof(Operation)) % kEntries];
-    if (address - entry.range.begin >= entry.range.size) {
-      entry.range = device_.memory->range_of(address);
+    if (address - entry.range.begin < entry.range.size) return entry.range;
+    if (device_.heap->contains(address)) {
+      // Never kept: another CTA may free the block.
+      heap_range_ = device_.heap->range_of(address);
+      return heap_range_;
     }
+    entry.range = device_.memory->range_of(address);
     return entry.range;
   }
 
@@ -56,6 +61,7 @@ class Worker {
   uint64_t extra_cost_ = 0;
   uint64_t generation_ = 0;
   std::array<Entry, kEntries> cache_{};
+  MemoryRange heap_range_;
 };
 
 }  // namespace slipstream::emulator

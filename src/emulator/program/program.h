@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -29,11 +30,12 @@ struct ParameterBlock {
 
 struct FunctionCode {
   const ptx::Function* source = nullptr;
-  uint32_t entry = 0;            // index of the first operation
-  uint32_t register_bytes = 0;   // of the register file
-  uint32_t local_bytes = 0;      // per thread, of its own variables
-  uint32_t live_registers = 0;   // most 32-bit registers live at once
-  std::vector<std::byte> image;  // start of the register file: constants
+  const ptx::Module* module = nullptr;  // that has it
+  uint32_t entry = 0;                   // index of the first operation
+  uint32_t register_bytes = 0;          // of the register file
+  uint32_t local_bytes = 0;             // per thread, of its own variables
+  uint32_t live_registers = 0;          // most 32-bit registers live at once
+  std::vector<std::byte> image;         // start of the register file: constants
   std::vector<SpecialSlot> specials;
   std::vector<ParameterBlock> parameters;  // device functions
   std::vector<ParameterBlock> results;
@@ -47,8 +49,14 @@ struct CallSite {
   std::vector<ParameterBlock> results;
 };
 
+// A static .shared variable, by its place in the CTA's shared memory.
+struct SharedVariable {
+  std::string_view name;
+  uint64_t offset = 0;
+  uint64_t size = 0;
+};
+
 struct Program {
-  const ptx::Module* module = nullptr;
   const ptx::Function* kernel = nullptr;
   std::vector<Operation> operations;
   std::vector<const ptx::Instruction*> sources;                  // of each operation
@@ -57,11 +65,13 @@ struct Program {
   std::unordered_map<uint64_t, const FunctionCode*> by_address;  // targets of indirect calls
   std::deque<std::vector<uint32_t>> operand_lists;  // what Operation::all_operands points to
   std::deque<CallSite> call_sites;
+  std::vector<SharedVariable> shared_variables;  // by offset
   uint32_t static_shared_bytes = 0;  // of .shared variables; dynamic shared memory follows
   uint32_t shared_alignment = 16;    // of the start of dynamic shared memory
   uint32_t local_bytes = 0;          // per thread, for one activation of each function
   bool has_recursion = false;        // or indirect calls: local memory gets a deep stack
   bool waits_for_grids = false;      // griddepcontrol.wait
+  bool uses_heap = false;            // malloc or free
   uint32_t parameter_bytes = 0;
 
   uint32_t dynamic_shared_offset() const {

@@ -112,10 +112,11 @@ std::shared_ptr<Graph> end_capture(Stream& stream) {
 void abandon_capture(Stream& stream) {
   if (stream.capture == nullptr) return;
   const std::shared_ptr<Capture> capture = stream.capture;
-  capture->invalidated = true;
   if (capture->origin == &stream) {
+    capture->invalidated = true;
     release(capture);
   } else {
+    // What it captured must have been joined by then: the end of the capture sees to that.
     std::erase(capture->streams, &stream);
   }
 }

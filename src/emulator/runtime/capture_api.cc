@@ -77,13 +77,13 @@ cudaError_t cudaStreamBeginCaptureToGraph(cudaStream_t stream, cudaGraph_t graph
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   return api("cudaStreamEndCapture", [&] {
-    require(graph != nullptr);
-    *graph = nullptr;
+    if (graph != nullptr) *graph = nullptr;
     Stream& target = streams().resolve(stream);
     require(target.capture != nullptr, cudaErrorIllegalState);
     const bool existing = target.capture->into_existing_graph;
+    require(graph != nullptr || existing);
     const std::shared_ptr<Graph> captured = end_capture(target);
-    *graph = existing ? Graphs::handle(*captured) : graphs().keep(captured);
+    if (graph != nullptr) *graph = existing ? Graphs::handle(*captured) : graphs().keep(captured);
   });
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "emulator/runtime/array.h"
 #include "emulator/runtime/capture.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/memory.h"
@@ -135,24 +136,67 @@ CopyOperation row_copy(void* destination, uint64_t destination_pitch, const void
   return checked(std::move(copy));
 }
 
+namespace {
+
+// One side of a copy: an array, whose positions count elements, or memory, whose positions count bytes.
+struct Side {
+  uint64_t start = 0;
+  uint64_t pitch = 0;
+  uint64_t plane = 0;
+  uint64_t rows = 0;
+  uint64_t planes = 0;
+  uint64_t row_bytes = 0;
+};
+
+Side array_side(const Array& array, const cudaPos& position) {
+  const uint64_t byte = position.x * array.element_bytes;
+  return {array.at(byte, position.y, position.z),
+          array.pitch(),
+          array.plane(),
+          array.rows() - position.y,
+          array.planes() - position.z,
+          array.pitch() - byte};
+}
+
+Side memory_side(const cudaPitchedPtr& pointer, const cudaPos& position) {
+  const uint64_t plane = pointer.pitch * pointer.ysize;
+  return {address_of(pointer.ptr) + position.z * plane + position.y * pointer.pitch + position.x,
+          pointer.pitch,
+          plane,
+          UINT64_MAX,
+          UINT64_MAX,
+          UINT64_MAX};
+}
+
+}  // namespace
+
 CopyOperation volume_copy(const cudaMemcpy3DParms& parameters) {
-  if (parameters.srcArray != nullptr || parameters.dstArray != nullptr) {
-    throw ApiError(cudaErrorNotSupported, "copies from and to CUDA arrays are not supported");
-  }
-  const auto start = [](const cudaPitchedPtr& pointer, const cudaPos& position) {
-    return address_of(pointer.ptr) + position.z * pointer.pitch * pointer.ysize +
-           position.y * pointer.pitch + position.x;
-  };
+  const Array* const to =
+      parameters.dstArray == nullptr ? nullptr : &arrays().resolve(parameters.dstArray);
+  const Array* const from =
+      parameters.srcArray == nullptr ? nullptr : &arrays().resolve(parameters.srcArray);
+  const Side destination = to == nullptr ? memory_side(parameters.dstPtr, parameters.dstPos)
+                                         : array_side(*to, parameters.dstPos);
+  const Side source = from == nullptr ? memory_side(parameters.srcPtr, parameters.srcPos)
+                                      : array_side(*from, parameters.srcPos);
   CopyOperation copy;
-  copy.destination = start(parameters.dstPtr, parameters.dstPos);
-  copy.destination_pitch = parameters.dstPtr.pitch;
-  copy.destination_plane = parameters.dstPtr.pitch * parameters.dstPtr.ysize;
-  copy.source = start(parameters.srcPtr, parameters.srcPos);
-  copy.source_pitch = parameters.srcPtr.pitch;
-  copy.source_plane = parameters.srcPtr.pitch * parameters.srcPtr.ysize;
-  copy.width = parameters.extent.width;
+  copy.destination = destination.start;
+  copy.destination_pitch = destination.pitch;
+  copy.destination_plane = destination.plane;
+  copy.source = source.start;
+  copy.source_pitch = source.pitch;
+  copy.source_plane = source.plane;
+  // With an array the extent counts its elements.
+  const uint64_t unit = to != nullptr     ? to->element_bytes
+                        : from != nullptr ? from->element_bytes
+                                          : 1;
+  require(to == nullptr || from == nullptr || to->element_bytes == from->element_bytes);
+  copy.width = parameters.extent.width * unit;
   copy.height = parameters.extent.height;
   copy.depth = parameters.extent.depth;
+  for (const Side& side : {destination, source}) {
+    require(copy.width <= side.row_bytes && copy.height <= side.rows && copy.depth <= side.planes);
+  }
   copy.kind = parameters.kind;
   return checked(std::move(copy));
 }

@@ -32,7 +32,7 @@ std::map<cudaLimit, size_t>& limits() {
   static auto* all = new std::map<cudaLimit, size_t>{
       {cudaLimitStackSize, 1024},
       {cudaLimitPrintfFifoSize, size_t{1} << 20},
-      {cudaLimitMallocHeapSize, size_t{8} << 20},
+      {cudaLimitMallocHeapSize, 0},  // the device knows
       {cudaLimitDevRuntimePendingLaunchCount, 2048},
       {cudaLimitMaxL2FetchGranularity, 64},
       {cudaLimitPersistingL2CacheSize, 0},
@@ -201,14 +201,14 @@ cudaError_t cudaProfilerStop() {
   return api("cudaProfilerStop", [] {});
 }
 
-// --- Limits and preferences: kept, and without effect.
+// --- Limits and preferences: kept, and without effect but for the heap's size.
 
 cudaError_t cudaDeviceGetLimit(size_t* value, cudaLimit limit) {
   return api("cudaDeviceGetLimit", [&] {
     require(value != nullptr);
     const auto found = limits().find(limit);
     require(found != limits().end(), cudaErrorUnsupportedLimit);
-    *value = found->second;
+    *value = limit == cudaLimitMallocHeapSize ? device().heap_limit() : found->second;
   });
 }
 
@@ -216,6 +216,7 @@ cudaError_t cudaDeviceSetLimit(cudaLimit limit, size_t value) {
   return api("cudaDeviceSetLimit", [&] {
     const auto found = limits().find(limit);
     require(found != limits().end(), cudaErrorUnsupportedLimit);
+    if (limit == cudaLimitMallocHeapSize) require(device().set_heap_limit(value));
     found->second = value;
   });
 }

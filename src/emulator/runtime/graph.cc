@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "emulator/runtime/conditional.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/submit.h"
 
@@ -81,12 +82,16 @@ void Graph::remove(GraphNode& node) {
 
 std::shared_ptr<Graph> Graph::clone() const {
   auto copy = std::make_shared<Graph>();
+  copy->conditions = conditions;
   std::unordered_map<const GraphNode*, GraphNode*> copies;
   for (const auto& node : nodes) {
     GraphNode& made = copy->add(node->operation, {});
     if (auto* child = std::get_if<ChildGraphOperation>(&made.operation)) {
       child->graph = child->graph->clone();
       child->graph->is_child = true;
+    }
+    if (auto* conditional = std::get_if<ConditionalOperation>(&made.operation)) {
+      for (auto& body : conditional->bodies) body = body->clone();
     }
     made.original = node.get();
     copies.emplace(node.get(), &made);
@@ -182,15 +187,16 @@ GraphNode& GraphExec::node_for(const GraphNode& node) const {
 
 Ticket submit_graph(const Graph& graph, const std::vector<Dependency>& dependencies) {
   std::unordered_map<const GraphNode*, Ticket> tickets;
+  const std::vector<Dependency> start = reset_conditions(graph, dependencies);
   // A node whose outgoing edges are all programmatic may outlive its dependents, so all nodes are
   // joined.
-  std::vector<Dependency> all = dependencies;
+  std::vector<Dependency> all = start;
   for (const GraphNode* node : graph.ordered()) {
     std::vector<Dependency> before;
     for (const NodeDependency& dependency : node->dependencies) {
       before.push_back({tickets.at(dependency.node), dependency_kind(dependency.edge)});
     }
-    if (before.empty()) before = dependencies;
+    if (before.empty()) before = start;
     const Operation& operation = node->operation;
     tickets[node] = submit_operation(node->enabled ? operation : Operation(EmptyOperation{}),
                                      std::move(before));

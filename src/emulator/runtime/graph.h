@@ -25,8 +25,9 @@ struct GraphNode {
 };
 
 struct Graph : std::enable_shared_from_this<Graph> {
-  std::vector<std::unique_ptr<GraphNode>> nodes;  // in order of addition
-  bool is_child = false;                          // owned by a child graph node
+  std::vector<std::unique_ptr<GraphNode>> nodes;       // in order of addition
+  bool is_child = false;                               // owned by a child graph node
+  std::vector<std::shared_ptr<Condition>> conditions;  // made for it
 
   Graph();
   Graph(const Graph&) = delete;

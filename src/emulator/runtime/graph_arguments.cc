@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "emulator/runtime/conditional.h"
 #include "emulator/runtime/copy.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/event.h"
+#include "emulator/runtime/graph_memory.h"
 #include "emulator/runtime/launch.h"
 #include "emulator/runtime/memory.h"
 #include "emulator/runtime/registry.h"
@@ -113,7 +115,7 @@ HostOperation host_operation(const cudaHostNodeParams& parameters) {
   return {parameters.fn, parameters.userData};
 }
 
-Operation node_operation(const cudaGraphNodeParams& parameters) {
+Operation node_operation(cudaGraphNodeParams& parameters) {
   switch (parameters.type) {
     case cudaGraphNodeTypeKernel: {
       const cudaKernelNodeParamsV2& kernel = parameters.kernel;
@@ -140,6 +142,15 @@ Operation node_operation(const cudaGraphNodeParams& parameters) {
     case cudaGraphNodeTypeEventRecord:
       return EventRecordOperation{
           events().resolve(parameters.eventRecord.event).shared_from_this()};
+    case cudaGraphNodeTypeMemAlloc: {
+      AllocateOperation allocate{graph_memory().allocate(parameters.alloc.bytesize)};
+      parameters.alloc.dptr = pointer_to(allocate.allocation->address);
+      return allocate;
+    }
+    case cudaGraphNodeTypeMemFree:
+      return FreeOperation{reinterpret_cast<uint64_t>(parameters.free.dptr)};
+    case cudaGraphNodeTypeConditional:
+      return conditional_operation(parameters.conditional);
     default:
       throw ApiError(cudaErrorNotSupported, "graph nodes of this type are not supported");
   }

@@ -28,8 +28,9 @@ cudaMemsetParams fill_parameters(const FillOperation& operation);
 cudaMemcpy3DParms copy_parameters(const CopyOperation& operation);
 HostOperation host_operation(const cudaHostNodeParams& parameters);
 // From the form that names the type in a field. Throws ApiError cudaErrorNotSupported for a type
-// that is not supported.
-Operation node_operation(const cudaGraphNodeParams& parameters);
+// that is not supported. Fills the fields that the call gives back: the address of memory, the bodies of a conditional
+// node.
+Operation node_operation(cudaGraphNodeParams& parameters);
 
 // The operation of `node`, which must be of that type. Throws ApiError cudaErrorInvalidValue
 // otherwise.

@@ -11,6 +11,7 @@
 #include "emulator/runtime/event.h"
 #include "emulator/runtime/graph.h"
 #include "emulator/runtime/graph_arguments.h"
+#include "emulator/runtime/graph_memory.h"
 #include "emulator/runtime/graph_update.h"
 #include "emulator/runtime/runtime.h"
 #include "emulator/runtime/stream.h"
@@ -42,6 +43,7 @@ void launch(GraphExec& exec, Stream& stream) {
     return;
   }
   forbid_implicit_dependency(stream);
+  require_freed(*exec.graph, (exec.flags & cudaGraphInstantiateFlagAutoFreeOnLaunch) != 0);
   streams().join_default_stream(stream);
   std::vector<slipstream::emulator::Dependency> before = stream.tail;
   if (exec.last_launch != 0) before.push_back({exec.last_launch});

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "emulator/runtime/conditional.h"
 #include "emulator/runtime/copy.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/event.h"
@@ -37,6 +38,7 @@ cudaError_t cudaGraphAddNode(cudaGraphNode_t* node, cudaGraph_t graph,
   return api("cudaGraphAddNode", [&] {
     require(parameters != nullptr);
     add_node(node, graph, dependencies, edges, count, node_operation(*parameters));
+    give_bodies(*parameters, graphs().resolve(*node));
   });
 }
 

@@ -40,6 +40,10 @@ cudaGraphExecUpdateResultInfo compare(const Graph& old_graph, const Graph& new_g
     if (before.operation.index() != after.operation.index()) {
       return difference(cudaGraphExecUpdateErrorNodeTypeChanged, &after);
     }
+    if (std::holds_alternative<AllocateOperation>(after.operation) ||
+        std::holds_alternative<ConditionalOperation>(after.operation)) {
+      return difference(cudaGraphExecUpdateErrorNotSupported, &after);
+    }
     if (before.dependencies.size() != after.dependencies.size()) {
       return difference(cudaGraphExecUpdateErrorTopologyChanged, &after);
     }

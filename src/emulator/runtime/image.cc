@@ -40,7 +40,7 @@ std::string describe(const std::vector<code::Image>& images) {
   return list.empty() ? "nothing" : list;
 }
 
-std::vector<code::Image> read(const void* wrapper) {
+std::vector<std::vector<code::Image>> read(const void* wrapper) {
   try {
     return code::read_registered_images(wrapper);
   } catch (const code::FormatError& error) {
@@ -48,26 +48,42 @@ std::vector<code::Image> read(const void* wrapper) {
   }
 }
 
-}  // namespace
-
-std::shared_ptr<const ptx::Module> load_image(const void* wrapper) {
-  std::vector<code::Image> images = read(wrapper);
+code::Image* find_best(std::vector<code::Image>& images) {
   code::Image* best = nullptr;
   for (code::Image& image : images) {
     if (runs_here(image) && fits_better(image, best)) best = &image;
   }
-  if (best == nullptr) {
-    throw ApiError(cudaErrorNoKernelImageForDevice,
-                   fmt::format("the program must embed PTX for compute_90a or below (without "
-                               "relocatable device code), it embeds {}",
-                               describe(images)));
-  }
+  return best;
+}
+
+std::shared_ptr<const ptx::Module> parse(code::Image image) {
   try {
-    const std::string name = best->source_name.empty() ? "embedded PTX" : best->source_name;
-    return ptx::Module::parse(std::move(best->bytes), name);
+    const std::string name = image.source_name.empty() ? "embedded PTX" : image.source_name;
+    return ptx::Module::parse(std::move(image.bytes), name);
   } catch (const ptx::ParseError& error) {
     throw ApiError(cudaErrorInvalidPtx, error.what());
   }
+}
+
+}  // namespace
+
+std::vector<std::shared_ptr<const ptx::Module>> load_images(const void* wrapper) {
+  std::vector<std::shared_ptr<const ptx::Module>> modules;
+  std::vector<code::Image> others;
+  for (std::vector<code::Image>& images : read(wrapper)) {
+    if (code::Image* const best = find_best(images)) {
+      modules.push_back(parse(std::move(*best)));
+    } else {
+      others.insert(others.end(), images.begin(), images.end());
+    }
+  }
+  // An object of a linked program may lack PTX as long as nothing of it is used.
+  if (modules.empty()) {
+    throw ApiError(cudaErrorNoKernelImageForDevice,
+                   fmt::format("the program must embed PTX for compute_90a or below, it embeds {}",
+                               describe(others)));
+  }
+  return modules;
 }
 
 }  // namespace slipstream::emulator::runtime

@@ -1,16 +1,17 @@
-// From a registered fat binary to a PTX module.
+// From a registered fat binary to PTX modules.
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "code/ptx/module.h"
 
 namespace slipstream::emulator::runtime {
 
-// Reads the fat binary that `wrapper` (what nvcc's host code registers) points to, and parses the
-// PTX image in it that fits the emulated device best. Throws ApiError
-// cudaErrorNoKernelImageForDevice where it has no such image, and cudaErrorInvalidPtx where that
-// does not parse.
-std::shared_ptr<const ptx::Module> load_image(const void* wrapper);
+// Reads the fat binaries that `wrapper` (what nvcc's host code registers) leads to: one, or with relocatable device
+// code one for each object of the program. Of each, parses the PTX image that fits the emulated device best. Throws
+// ApiError cudaErrorNoKernelImageForDevice where there is no such image, and cudaErrorInvalidPtx where one does not
+// parse.
+std::vector<std::shared_ptr<const ptx::Module>> load_images(const void* wrapper);
 
 }  // namespace slipstream::emulator::runtime

@@ -9,6 +9,7 @@
 
 #include "emulator/runtime/capture.h"
 #include "emulator/runtime/error.h"
+#include "emulator/runtime/graph_memory.h"
 #include "emulator/runtime/memory.h"
 #include "emulator/runtime/runtime.h"
 #include "emulator/runtime/stream.h"
@@ -41,6 +42,7 @@ void free_memory(void* pointer) {
   run_all();
   surface_fault();
   release_memory(pointer);
+  graph_memory().freed(reinterpret_cast<uint64_t>(pointer));
 }
 
 // Flags of pinned memory, which cudaHostGetFlags gives back.

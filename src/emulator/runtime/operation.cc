@@ -35,9 +35,10 @@ uint64_t KernelOperation::memory_domain() const {
 
 cudaGraphNodeType node_type(const Operation& operation) {
   constexpr std::array<cudaGraphNodeType, std::variant_size_v<Operation>> kTypes = {
-      cudaGraphNodeTypeKernel,    cudaGraphNodeTypeMemcpy,     cudaGraphNodeTypeMemset,
-      cudaGraphNodeTypeHost,      cudaGraphNodeTypeGraph,      cudaGraphNodeTypeEmpty,
-      cudaGraphNodeTypeWaitEvent, cudaGraphNodeTypeEventRecord};
+      cudaGraphNodeTypeKernel,    cudaGraphNodeTypeMemcpy,      cudaGraphNodeTypeMemset,
+      cudaGraphNodeTypeHost,      cudaGraphNodeTypeGraph,       cudaGraphNodeTypeEmpty,
+      cudaGraphNodeTypeWaitEvent, cudaGraphNodeTypeEventRecord, cudaGraphNodeTypeMemAlloc,
+      cudaGraphNodeTypeMemFree,   cudaGraphNodeTypeConditional};
   return kTypes.at(operation.index());
 }
 

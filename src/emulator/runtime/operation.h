@@ -15,7 +15,9 @@ namespace slipstream::emulator::runtime {
 
 struct Event;
 struct Function;
+struct Condition;
 struct Graph;
+struct GraphAllocation;
 
 using LaunchAttributes = std::map<cudaLaunchAttributeID, cudaLaunchAttributeValue>;
 
@@ -85,10 +87,27 @@ struct ChildGraphOperation {
   std::shared_ptr<Graph> graph;
 };
 
+// Memory that a graph allocates: see graph_memory.h.
+struct AllocateOperation {
+  std::shared_ptr<GraphAllocation> allocation;
+};
+struct FreeOperation {
+  uint64_t address = 0;
+};
+
+// Runs one of its bodies, or none, or one again and again: see conditional.h.
+struct ConditionalOperation {
+  std::shared_ptr<Condition> condition;
+  cudaGraphConditionalNodeType type = cudaGraphCondTypeIf;
+  std::vector<std::shared_ptr<Graph>> bodies;
+  std::vector<cudaGraph_t> handles;  // of the bodies, as the program gets them
+};
+
 // Order of alternatives: see node_type().
 using Operation =
     std::variant<KernelOperation, CopyOperation, FillOperation, HostOperation, ChildGraphOperation,
-                 EmptyOperation, EventWaitOperation, EventRecordOperation>;
+                 EmptyOperation, EventWaitOperation, EventRecordOperation, AllocateOperation,
+                 FreeOperation, ConditionalOperation>;
 
 [[nodiscard]] cudaGraphNodeType node_type(const Operation& operation);
 

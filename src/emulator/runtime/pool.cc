@@ -1,9 +1,11 @@
 #include "emulator/runtime/pool.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "emulator/runtime/capture.h"
 #include "emulator/runtime/error.h"
+#include "emulator/runtime/graph_memory.h"
 #include "emulator/runtime/memory.h"
 #include "emulator/runtime/runtime.h"
 #include "emulator/runtime/submit.h"
@@ -11,10 +13,11 @@
 namespace slipstream::emulator::runtime {
 namespace {
 
-void refuse_capture(const Stream& stream) {
-  if (stream.capture == nullptr) return;
-  throw ApiError(cudaErrorNotSupported,
-                 "allocating and freeing memory inside a captured graph is not supported");
+void* allocate_in_graph(size_t size, Stream& stream) {
+  AllocateOperation operation{graph_memory().allocate(size)};
+  void* const pointer = pointer_to(operation.allocation->address);
+  capture_operation(stream, std::move(operation));
+  return pointer;
 }
 
 }  // namespace
@@ -60,8 +63,8 @@ void Pools::destroy(cudaMemPool_t handle) {
 }
 
 void* Pools::allocate(Pool& pool, size_t size, Stream& stream) {
-  refuse_capture(stream);
   if (size == 0) return nullptr;
+  if (stream.capture != nullptr) return allocate_in_graph(size, stream);
   const bool fits = pool.maximum_bytes == 0 || pool.used_bytes + size <= pool.maximum_bytes;
   require(fits, cudaErrorMemoryAllocation);
   void* const pointer = allocate_memory(size, MemoryKind::kDevice, "cudaMallocAsync");
@@ -78,8 +81,11 @@ void Pools::forget_memory() {
 }
 
 void Pools::free(void* pointer, Stream& stream) {
-  refuse_capture(stream);
   if (pointer == nullptr) return;
+  if (stream.capture != nullptr) {
+    capture_operation(stream, FreeOperation{reinterpret_cast<uint64_t>(pointer)});
+    return;
+  }
   const auto found = blocks_.find(pointer);
   if (found != blocks_.end()) {
     found->second.pool->used_bytes -= found->second.size;
@@ -89,8 +95,7 @@ void Pools::free(void* pointer, Stream& stream) {
     require(allocation.has_value() && allocation->address == reinterpret_cast<uint64_t>(pointer));
   }
   streams().join_default_stream(stream);
-  const Ticket ticket =
-      device().submit([pointer] { release_memory(pointer); }, tickets_of(stream.tail));
+  const Ticket ticket = submit_free(reinterpret_cast<uint64_t>(pointer), tickets_of(stream.tail));
   streams().advance(stream, ticket);
   submitted(ticket);
 }

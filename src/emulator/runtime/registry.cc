@@ -71,7 +71,7 @@ Variable& Registry::variable(const void* symbol) {
 }
 
 LoadedModule* Registry::module(FatBinary& binary) {
-  if (binary.module == nullptr) binary.module = device().load_module(load_image(binary.image));
+  if (binary.module == nullptr) binary.module = device().load_module(load_images(binary.image));
   return binary.module;
 }
 

@@ -3,10 +3,12 @@
 #include <utility>
 
 #include "emulator/runtime/capture.h"
+#include "emulator/runtime/conditional.h"
 #include "emulator/runtime/copy.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/event.h"
 #include "emulator/runtime/graph.h"
+#include "emulator/runtime/graph_memory.h"
 #include "emulator/runtime/registry.h"
 #include "emulator/runtime/runtime.h"
 
@@ -16,6 +18,8 @@ namespace {
 using Dependencies = std::vector<Dependency>;
 
 Dim3 machine_dim(const dim3& size) { return {size.x, size.y, size.z}; }
+
+}  // namespace
 
 KernelLaunch machine_launch(const KernelOperation& operation, Dependencies dependencies) {
   Function& function = *operation.function;
@@ -36,6 +40,8 @@ KernelLaunch machine_launch(const KernelOperation& operation, Dependencies depen
   launch.dependencies = std::move(dependencies);
   return launch;
 }
+
+namespace {
 
 // One overload for each alternative of Operation.
 
@@ -82,6 +88,18 @@ Ticket submit(const HostOperation& operation, const Dependencies& dependencies) 
 
 Ticket submit(const ChildGraphOperation& operation, const Dependencies& dependencies) {
   return submit_graph(*operation.graph, dependencies);
+}
+
+Ticket submit(const AllocateOperation& operation, const Dependencies& dependencies) {
+  return submit_allocation(operation.allocation, tickets_of(dependencies));
+}
+
+Ticket submit(const FreeOperation& operation, const Dependencies& dependencies) {
+  return submit_free(operation.address, tickets_of(dependencies));
+}
+
+Ticket submit(const ConditionalOperation& operation, const Dependencies& dependencies) {
+  return device().submit([operation] { run_conditional(operation); }, tickets_of(dependencies));
 }
 
 Ticket submit(const EmptyOperation& /*operation*/, const Dependencies& dependencies) {

@@ -15,6 +15,9 @@ namespace slipstream::emulator::runtime {
 // joins them all.
 Ticket submit_operation(const Operation& operation, std::vector<Dependency> dependencies);
 
+// What the device needs to know of a launch.
+KernelLaunch machine_launch(const KernelOperation& operation, std::vector<Dependency> dependencies);
+
 // Throws LaunchError where the device would refuse the launch.
 void check_kernel(const KernelOperation& operation);
 

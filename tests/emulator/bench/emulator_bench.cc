@@ -29,7 +29,7 @@ class Bench {
  public:
   explicit Bench(bool check_races = false, const std::string& text = kernels())
       : device_(settings(check_races)),
-        module_(device_.load_module(ptx::Module::parse(text, "bench"))) {}
+        module_(device_.load_module({ptx::Module::parse(text, "bench")})) {}
 
   uint64_t allocate(uint64_t bytes) {
     const uint64_t address = device_.allocate(bytes, MemoryKind::kDevice, "bench");

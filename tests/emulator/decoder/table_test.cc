@@ -19,23 +19,25 @@ ptx::Opcode opcode_of(std::string_view head, std::vector<std::string_view> modif
   return opcode;
 }
 
-TEST(Table, MatchesModifiersInTheirOrder) {
-  const Match match = match_opcode(opcode_of("fma", {"rn", "ftz", "f32"}));
+TEST(Table, FindsTheFormAndWhatStandsInItsSlots) {
+  const Match match = match_opcode(opcode_of("fma", {"ftz", "rn", "f32"}));
   ASSERT_NE(match.form, nullptr);
   EXPECT_TRUE(match.has(".ftz"));
   EXPECT_FALSE(match.has(".sat"));
   EXPECT_EQ(match.slots[0], ".rn");
-  EXPECT_EQ(match_opcode(opcode_of("fma", {"ftz", "rn", "f32"})).form, nullptr);
 }
 TEST(Table, LeavesNoModifierOver) {
   EXPECT_EQ(match_opcode(opcode_of("add", {"s32", "sideways"})).form, nullptr);
   EXPECT_EQ(match_opcode(opcode_of("add", {})).form, nullptr);
   EXPECT_NE(match_opcode(opcode_of("add", {"s32"})).form, nullptr);
 }
-TEST(Table, TriesAnOptionalModifierBothWays) {
-  // .relaxed may stand before or behind the space.
-  EXPECT_NE(match_opcode(opcode_of("ld", {"acquire", "gpu", "global", "b32"})).form, nullptr);
-  EXPECT_NE(match_opcode(opcode_of("ld", {"global", "acquire", "gpu", "b32"})).form, nullptr);
+TEST(Table, NamesTheNearestPatternsOfAnUnknownSpelling) {
+  const NearestPatterns nearest = nearest_patterns(opcode_of("fma", {"rn", "up", "f64"}), 2);
+  ASSERT_EQ(nearest.patterns.size(), 2);
+  EXPECT_EQ(nearest.patterns[0], "fma (.rn|.rz|.rm|.rp) .f64");
+  EXPECT_GT(nearest.known, 2);
+  EXPECT_EQ(nearest.foreign, std::vector<std::string_view>{"up"});
+  EXPECT_EQ(nearest_patterns(opcode_of("frobnicate", {"f64"}), 2).known, 0);
 }
 TEST(Table, TakesAnyNumberWhereThePatternHasOne) {
   const auto matches = [](std::string_view shape) {

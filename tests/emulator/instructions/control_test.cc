@@ -206,5 +206,23 @@ TEST(Call, PrintsWithTheLayoutOfCArguments) {
   EXPECT_EQ(printed, "-7 2.5 12345678901%\n");
 }
 
+TEST(Control, SaysThatKernelsCannotLaunchKernels) {
+  std::string text = module_of("", R"(
+    .param .b64 block;
+    call (block), __cudaCDP2GetParameterBufferV2, (block);
+    ret;)");
+  text.insert(text.find(".visible"),
+              ".extern .func (.param .b64 result) __cudaCDP2GetParameterBufferV2 (.param .b64 "
+              "function);\n");
+  TestDevice test(text);
+  try {
+    test.device.submit(test.launch({}));
+    FAIL() << "the launch was taken";
+  } catch (const LaunchError& error) {
+    EXPECT_NE(std::string_view(error.what()).find("dynamic parallelism"), std::string_view::npos)
+        << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace slipstream::emulator

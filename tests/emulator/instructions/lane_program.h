@@ -41,7 +41,7 @@ class TestDevice {
  public:
   explicit TestDevice(const std::string& ptx, Settings settings = {})
       : device(std::move(settings)),
-        module_(device.load_module(ptx::Module::parse(ptx, "test.ptx"))) {}
+        module_(device.load_module({ptx::Module::parse(ptx, "test.ptx")})) {}
 
   const Kernel* kernel(std::string_view name = "kernel") {
     return device.find_kernel(module_, name);

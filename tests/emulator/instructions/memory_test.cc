@@ -183,5 +183,48 @@ TEST(Atomic, AddsPairsOfHalves) {
             0x42004200U);
 }
 
+// cuda::atomic_ref<uint16_t> loads and swaps the word around its bytes.
+TEST(Atomic, OfLessThanAWordMayReachPastTheEndOfAnAllocation) {
+  TestDevice test(module_of(".param .u64 buffer", R"(
+    .shared .align 4 .b8 tile[6];
+    ld.param.u64 %rd1, [buffer];
+    ld.relaxed.gpu.b32 %r1, [%rd1+4];
+    add.u32 %r2, %r1, 1;
+    atom.cas.acquire.gpu.b32 %r3, [%rd1+4], %r1, %r2;
+    mov.u32 %r4, tile;
+    mov.u16 %h1, 7;
+    st.shared.u16 [%r4+4], %h1;
+    ld.relaxed.cta.shared.b32 %r5, [%r4+4];
+    atom.cas.acquire.cta.shared.b32 %r6, [%r4+4], %r5, %r2;
+    ret;)"));
+  const uint64_t buffer = test.upload(std::vector<uint16_t>{1, 2, 3});
+  const auto fault = test.run(test.launch({buffer}, {}, {1, 1, 1}));
+  EXPECT_FALSE(fault) << fault->report();
+  EXPECT_EQ(test.download<uint16_t>(buffer, 3)[2], 4);
+}
+TEST(Atomic, StartsInsideTheAllocation) {
+  TestDevice test(module_of(".param .u64 buffer", R"(
+    ld.param.u64 %rd1, [buffer];
+    atom.global.add.u32 %r3, [%rd1+8], 1;
+    ret;)"));
+  const auto fault = test.run(test.launch({test.upload(std::vector<uint16_t>{1, 2, 3})}));
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->kind, FaultKind::kOutOfBounds);
+}
+TEST(Atomic, WorksOnLocalMemory) {
+  const auto result = run_lanes(R"(
+    .local .align 8 .b8 counter[8];
+    mov.u64 %rd20, counter;
+    cvta.local.u64 %rd21, %rd20;
+    st.local.u32 [%rd20], %r0;
+    atom.add.acquire.sys.s32 %r1, [%rd21], 5;
+    ld.acquire.sys.b32 %r2, [%rd21];
+    add.u32 %r3, %r1, %r2;
+    cvt.u64.u32 %rd0, %r3;
+  )");
+  EXPECT_EQ(result[0], 5U);
+  EXPECT_EQ(result[31], 31U + 36U);
+}
+
 }  // namespace
 }  // namespace slipstream::emulator

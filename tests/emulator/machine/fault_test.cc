@@ -78,6 +78,46 @@ TEST(Fault, FindsAccessesOutsideSharedMemory) {
   ASSERT_TRUE(result.fault);
   EXPECT_EQ(result.fault->kind, FaultKind::kOutOfBounds);
   EXPECT_EQ(result.fault->thread[0], 16U);
+  EXPECT_EQ(result.fault->allocation, "0 bytes past the end of shared variable tile (64 bytes)");
+}
+TEST(Fault, NamesTheSharedVariableOfAMisalignedAccess) {
+  const Outcome result = run(R"(
+    .shared .align 4 .b8 first[64];
+    .shared .align 4 .b8 second[64];
+    mov.u32 %r2, first;
+    mov.u32 %r3, second;
+    st.shared.u32 [%r2], %r1;
+    st.shared.u32 [%r3+6], %r1;
+  )");
+  ASSERT_TRUE(result.fault);
+  EXPECT_EQ(result.fault->allocation, "byte 6 of shared variable second (64 bytes)");
+}
+TEST(Fault, NamesDynamicSharedMemory) {
+  TestDevice test(module_with("mov.u32 %r2, dynamic_shared; st.shared.u32 [%r2+32], %r1;"));
+  KernelLaunch launch = test.launch({test.upload(std::vector<uint32_t>(32)), 0});
+  launch.dynamic_shared_bytes = 32;
+  const auto fault = test.run(std::move(launch));
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->allocation, "0 bytes past the end of dynamic shared memory (32 bytes)");
+}
+TEST(Fault, SaysThatLocalMemoryIsMeant) {
+  const Outcome result = run(R"(
+    .local .align 4 .b8 array[16];
+    mov.u64 %rd3, array;
+    st.local.u32 [%rd3+16], %r1;
+  )");
+  ASSERT_TRUE(result.fault);
+  EXPECT_EQ(result.fault->allocation, "the thread's local memory");
+}
+TEST(Fault, NamesAVariableThatHasTheNameOfAType) {
+  TestDevice test(
+      ".version 9.0\n.target sm_90a\n.address_size 64\n.const .align 4 .b8 c[4];\n"
+      ".visible .entry kernel() { .reg .b32 %r; .reg .b64 %a; mov.u64 %a, c; ld.const.u32 %r, "
+      "[%a+4]; }");
+  const auto fault = test.run(test.launch({}));
+  ASSERT_TRUE(fault);
+  EXPECT_NE(fault->message.find("past the end of variable c (4 bytes"), std::string::npos)
+      << fault->message;
 }
 TEST(Fault, TellsUseAfterFreeFromOutOfBounds) {
   TestDevice test(module_with("st.global.u32 [%rd2], %r1;"));

@@ -33,6 +33,14 @@ __device__ void dawdle() {
 
 }  // namespace
 
+__global__ void count_down(int* values, cudaGraphConditionalHandle handle) {
+  values[0] -= 1;
+  cudaGraphSetConditional(handle, static_cast<unsigned>(values[0]));
+}
+__global__ void set_condition(const int* values, cudaGraphConditionalHandle handle) {
+  cudaGraphSetConditional(handle, static_cast<unsigned>(values[0]));
+}
+
 __global__ void take_parameters(char a, Mixed mixed, const int* in, short b, long long* out) {
   out[0] = a;
   out[1] = static_cast<long long>(mixed.number * 10) + mixed.letter + mixed.small[2];
@@ -98,6 +106,10 @@ const void* counter_symbol() { return &counter; }
 const void* factors_symbol() { return &factors; }
 int managed_counter_value() { return managed_counter; }
 void launch_use_variables(float* out) { use_variables<<<1, 1>>>(out); }
+
+void launch_count_down(cudaStream_t stream, int* values, cudaGraphConditionalHandle handle) {
+  count_down<<<1, 1, 0, stream>>>(values, handle);
+}
 
 void launch_append_digit(cudaStream_t stream, unsigned long long* number, unsigned digit) {
   append_digit<<<1, 1, 0, stream>>>(number, digit);

@@ -42,6 +42,11 @@ void launch_use_variables(float* out);
 __global__ void add(int* values, int index, int addend);  // values[index] += addend
 __global__ void sum(int* values, int count);              // values[count] += the ones before it
 
+// For conditional graph nodes. Counts values[0] down and sets the condition to it; sets the condition to values[0].
+__global__ void count_down(int* values, cudaGraphConditionalHandle handle);
+__global__ void set_condition(const int* values, cudaGraphConditionalHandle handle);
+
+void launch_count_down(cudaStream_t stream, int* values, cudaGraphConditionalHandle handle);
 void launch_append_digit(cudaStream_t stream, unsigned long long* number, unsigned digit);
 void launch_add(cudaStream_t stream, int* values, int index, int addend);
 void launch_sum(cudaStream_t stream, int* values, int count);

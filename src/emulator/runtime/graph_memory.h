@@ -1,0 +1,58 @@
+// Memory that graphs allocate and free by nodes.
+//
+// A node's address is known when the node is made. The memory is new at each launch, and gone from the free node, or the
+// program's free, until the next launch: a use in between is found like any use after free.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "emulator/device/device.h"
+
+namespace slipstream::emulator::runtime {
+
+struct Graph;
+
+struct GraphAllocation : std::enable_shared_from_this<GraphAllocation> {
+  uint64_t address = 0;
+  uint64_t size = 0;
+  bool outstanding = false;  // allocated by submitted work, and not freed by later work
+
+  GraphAllocation() = default;
+  GraphAllocation(const GraphAllocation&) = delete;
+  GraphAllocation& operator=(const GraphAllocation&) = delete;
+  ~GraphAllocation();  // when no node has it: the memory stays if the program still has to free it
+};
+
+class GraphMemory {
+ public:
+  std::shared_ptr<GraphAllocation> allocate(uint64_t size);
+  // The memory at the address has been allocated, or freed, by work that is submitted. Other memory is no concern
+  // of graphs: null.
+  void allocated(GraphAllocation& allocation);
+  std::shared_ptr<GraphAllocation> freed(uint64_t address);
+  void forget(const GraphAllocation& allocation);
+
+  uint64_t used_bytes() const { return used_bytes_; }
+  uint64_t used_high() const { return used_high_; }
+  void reset_high() { used_high_ = used_bytes_; }
+
+ private:
+  std::map<uint64_t, GraphAllocation*> allocations_;
+  uint64_t used_bytes_ = 0;
+  uint64_t used_high_ = 0;
+};
+
+GraphMemory& graph_memory();
+
+// Throws ApiError cudaErrorInvalidValue where an earlier launch of the graph left memory that has not been freed, unless
+// the launch frees it itself.
+void require_freed(const Graph& graph, bool frees_itself);
+
+Ticket submit_allocation(const std::shared_ptr<GraphAllocation>& allocation,
+                         const std::vector<Ticket>& dependencies);
+Ticket submit_free(uint64_t address, const std::vector<Ticket>& dependencies);
+
+}  // namespace slipstream::emulator::runtime
