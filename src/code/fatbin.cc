@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -215,6 +216,19 @@ std::vector<Image> read_image_file(const std::string& path) {
   return read_images(std::as_bytes(std::span(bytes)), path);
 }
 
+namespace {
+
+// Only the header says how long the fat binary is. It is part of the running program, so its first
+// bytes can be read before that is known.
+std::vector<Image> read_fat_binary_at(const std::byte* start) {
+  constexpr std::string_view kWhat = "a registered fat binary";
+  const FatBinaryHeader header =
+      read_header(ByteReader({start, sizeof(FatBinaryHeader)}, kWhat), 0);
+  return read_fat_binaries({start, header.header_bytes + header.entries_bytes}, kWhat);
+}
+
+}  // namespace
+
 std::vector<Image> read_registered_images(const void* wrapper) {
   Wrapper registered;
   std::memcpy(&registered, wrapper, sizeof(registered));
@@ -223,13 +237,19 @@ std::vector<Image> read_registered_images(const void* wrapper) {
                                   kWrapperMagic, registered.magic),
                       0);
   }
-  // Only the header says how long the fat binary is. It is part of the running program, so its
-  // first bytes can be read before that is known.
-  constexpr std::string_view kWhat = "a registered fat binary";
-  const ByteReader start(std::span(registered.data, sizeof(FatBinaryHeader)), kWhat);
-  const FatBinaryHeader header = read_header(start, 0);
-  return read_fat_binaries(std::span(registered.data, header.header_bytes + header.entries_bytes),
-                           kWhat);
+  return read_fat_binary_at(registered.data);
+}
+
+std::vector<Image> read_images_at(const void* code) {
+  const auto* const start = static_cast<const std::byte*>(code);
+  uint32_t magic = 0;
+  std::memcpy(&magic, start, strnlen(static_cast<const char*>(code), sizeof(magic)));
+  if (magic == kWrapperMagic) return read_registered_images(code);
+  if (magic == kFatBinaryMagic) return read_fat_binary_at(start);
+  const bool may_be_elf = is_elf({start, sizeof(magic)});
+  const uint64_t size =
+      may_be_elf ? elf_size_at(start) : std::strlen(static_cast<const char*>(code));
+  return read_images({start, size}, "device code");
 }
 
 }  // namespace slipstream::code

@@ -44,5 +44,8 @@ std::vector<Image> read_image_file(const std::string& path);
 // Reads the fat binary to which `wrapper` leads, the pointer that nvcc's host code passes to
 // __cudaRegisterFatBinary.
 std::vector<Image> read_registered_images(const void* wrapper);
+// The same for any device code in memory of which only the first byte is known: what nvcc's host
+// code registers, a fat binary, a cubin, or PTX text that ends in a NUL byte.
+std::vector<Image> read_images_at(const void* code);
 
 }  // namespace slipstream::code

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,27 +42,26 @@ std::string describe(const std::vector<code::Image>& images) {
   return list.empty() ? "nothing" : list;
 }
 
-std::vector<code::Image> read(const void* wrapper) {
+template <class Read>
+std::vector<code::Image> read_with(Read read) {
   try {
-    return code::read_registered_images(wrapper);
+    return read();
   } catch (const code::FormatError& error) {
     throw ApiError(cudaErrorInvalidKernelImage, error.what());
   }
 }
 
-}  // namespace
-
-std::shared_ptr<const ptx::Module> load_image(const void* wrapper) {
-  std::vector<code::Image> images = read(wrapper);
+std::shared_ptr<const ptx::Module> parse_best(std::vector<code::Image> images,
+                                              std::string_view what) {
   code::Image* best = nullptr;
   for (code::Image& image : images) {
     if (runs_here(image) && fits_better(image, best)) best = &image;
   }
   if (best == nullptr) {
     throw ApiError(cudaErrorNoKernelImageForDevice,
-                   fmt::format("the program must embed PTX for compute_90a or below (without "
-                               "relocatable device code), it embeds {}",
-                               describe(images)));
+                   fmt::format("{} must embed PTX for compute_90a or below (without relocatable "
+                               "device code), it embeds {}",
+                               what, describe(images)));
   }
   try {
     const std::string name = best->source_name.empty() ? "embedded PTX" : best->source_name;
@@ -68,6 +69,24 @@ std::shared_ptr<const ptx::Module> load_image(const void* wrapper) {
   } catch (const ptx::ParseError& error) {
     throw ApiError(cudaErrorInvalidPtx, error.what());
   }
+}
+
+}  // namespace
+
+std::shared_ptr<const ptx::Module> load_image(const void* wrapper) {
+  return parse_best(read_with([&] { return code::read_registered_images(wrapper); }),
+                    "the program");
+}
+
+std::shared_ptr<const ptx::Module> load_image_data(const void* code) {
+  return parse_best(read_with([&] { return code::read_images_at(code); }), "the library");
+}
+
+std::shared_ptr<const ptx::Module> load_image_file(const std::string& path) {
+  if (!std::filesystem::exists(path)) {
+    throw ApiError(cudaErrorFileNotFound, fmt::format("there is no file {}", path));
+  }
+  return parse_best(read_with([&] { return code::read_image_file(path); }), path);
 }
 
 }  // namespace slipstream::emulator::runtime

@@ -1,7 +1,8 @@
-// From a registered fat binary to a PTX module.
+// From device code as programs hand it over to a PTX module.
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "code/ptx/module.h"
 
@@ -12,5 +13,9 @@ namespace slipstream::emulator::runtime {
 // cudaErrorNoKernelImageForDevice where it has no such image, and cudaErrorInvalidPtx where that
 // does not parse.
 std::shared_ptr<const ptx::Module> load_image(const void* wrapper);
+// The same for what cudaLibraryLoadData and cudaLibraryLoadFromFile accept: also cubins, which have
+// no PTX and so never fit, and PTX text. Throws ApiError cudaErrorFileNotFound, too.
+std::shared_ptr<const ptx::Module> load_image_data(const void* code);
+std::shared_ptr<const ptx::Module> load_image_file(const std::string& path);
 
 }  // namespace slipstream::emulator::runtime

@@ -55,17 +55,6 @@ TEST_F(Library, SaysThatItIsTheEmulatedDevice) {
   EXPECT_STREQ(properties.name, "Slipstream emulated device");
 }
 
-TEST_F(Library, HasNoDriverToHandOut) {
-  auto* get =
-      find<cudaError_t(const char*, void**, unsigned, unsigned long long,
-                       cudaDriverEntryPointQueryResult*)>("cudaGetDriverEntryPointByVersion");
-  void* function = &function;
-  cudaDriverEntryPointQueryResult result{};
-  EXPECT_EQ(get("cuTensorMapEncodeTiled", &function, 13000, 0, &result), cudaSuccess);
-  EXPECT_EQ(result, cudaDriverEntryPointSymbolNotFound);
-  EXPECT_EQ(function, nullptr);
-}
-
 TEST_F(Library, RefusesAMultiprocessorCountOfZero) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");  // a fresh process: settings are read once
   EXPECT_EXIT(
