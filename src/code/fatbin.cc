@@ -246,7 +246,7 @@ std::vector<Image> read_images_at(const void* code) {
   std::memcpy(&magic, start, strnlen(static_cast<const char*>(code), sizeof(magic)));
   if (magic == kWrapperMagic) return read_registered_images(code);
   if (magic == kFatBinaryMagic) return read_fat_binary_at(start);
-  const bool may_be_elf = is_elf({start, sizeof(magic)});
+  const bool may_be_elf = is_elf(std::as_bytes(std::span(&magic, 1)));
   const uint64_t size =
       may_be_elf ? elf_size_at(start) : std::strlen(static_cast<const char*>(code));
   return read_images({start, size}, "device code");

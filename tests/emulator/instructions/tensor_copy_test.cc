@@ -106,6 +106,61 @@ TEST(TensorCopy, FollowsStridesLargerThanTheTensor) {
   expect_copies(one);
 }
 
+// --- Spellings, and where maps may be.
+
+// The load with its opcode's end and its last operands replaced.
+std::string load_with(const TensorCase& one, const std::string& space, const std::string& modifiers,
+                      const std::string& operands) {
+  std::string text = load_box(one);
+  const auto replace = [&](const std::string& part, const std::string& by) {
+    text.replace(text.find(part), part.size(), by);
+  };
+  replace(".shared::cluster.global.tile.mbarrier::complete_tx::bytes",
+          space + ".global.mbarrier::complete_tx::bytes" + modifiers);
+  replace("}], [%r2];", "}], [%r2]" + operands + ";");
+  return "  mov.b16 %h1, 1;\n  mov.b64 %rd11, 0;\n" + text;
+}
+
+TEST(TensorCopy, TakesEverySpellingOfALoad) {
+  const TensorCase one = make_case(TensorType::kF16, {40, 9}, {16, 4}, {8, 3});
+  const Bytes tensor = tensor_of(one);
+  const TensorResult plain = run_tensor_program(one, load_box(one), tensor, shared_bytes());
+  for (const std::string& load :
+       {load_with(one, ".shared::cta", "", ""),
+        load_with(one, ".shared::cluster", ".L2::cache_hint", ", %rd11"),
+        load_with(one, ".shared::cluster", ".multicast::cluster", ", %h1"),
+        load_with(one, ".shared::cluster", ".multicast::cluster.L2::cache_hint", ", %h1, %rd11")}) {
+    SCOPED_TRACE(load);
+    const TensorResult result = run_tensor_program(one, load, tensor, shared_bytes());
+    ASSERT_FALSE(result.fault) << result.fault->report();
+    EXPECT_EQ(result.shared, plain.shared);
+  }
+}
+
+TEST(TensorCopy, TakesMapsFromGlobalMemory) {
+  const TensorCase one = make_case(TensorType::kF16, {40, 9}, {16, 4}, {8, 3});
+  const std::string load = R"(
+  ld.param.u64 %rd9, [out];
+  mov.u32 %r7, 0;
+copy:
+  cvt.u64.u32 %rd7, %r7;
+  add.s64 %rd8, %rd5, %rd7;
+  add.s64 %rd7, %rd9, %rd7;
+  ld.b64 %rd10, [%rd8];
+  st.global.b64 [%rd7], %rd10;
+  add.u32 %r7, %r7, 8;
+  setp.lt.u32 %p2, %r7, 128;
+  @%p2 bra copy;
+  mov.b64 %rd5, %rd9;
+)" + load_box(one);
+  const Bytes tensor = tensor_of(one);
+  for (const Settings& settings : {Settings{}, adversarial()}) {
+    const TensorResult result = run_tensor_program(one, load, tensor, shared_bytes(), settings);
+    ASSERT_FALSE(result.fault) << result.fault->report();
+    EXPECT_EQ(result.shared, run_tensor_program(one, load_box(one), tensor, shared_bytes()).shared);
+  }
+}
+
 // --- Swizzles: by bits of the shared address, so that the place of the box counts.
 
 TEST(TensorCopy, SwizzlesByTheSharedAddress) {

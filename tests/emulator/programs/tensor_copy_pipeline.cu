@@ -42,16 +42,18 @@ __device__ void wait(uint64_t* barrier, unsigned parity) {
 
 // Announces the whole tile, and loads this CTA's half of it into both.
 __device__ void load(Shared& shared, int stage, const CUtensorMap* map, int tile, int rank) {
-  ptx::mbarrier_arrive_expect_tx(ptx::sem_release, ptx::scope_cta, ptx::space_shared, &shared.full[stage],
-                                 tile_bytes());
+  ptx::mbarrier_arrive_expect_tx(ptx::sem_release, ptx::scope_cta, ptx::space_shared,
+                                 &shared.full[stage], tile_bytes());
   const int first = rank * kRows / kCtas;
   const int coordinates[2] = {0, tile * kRows + first};
-  ptx::cp_async_bulk_tensor(ptx::space_cluster, ptx::space_global, shared.tiles[stage] + first * kColumns, map,
-                            coordinates, &shared.full[stage], static_cast<uint16_t>((1 << kCtas) - 1));
+  ptx::cp_async_bulk_tensor(ptx::space_cluster, ptx::space_global,
+                            shared.tiles[stage] + first * kColumns, map, coordinates,
+                            &shared.full[stage], static_cast<uint16_t>((1 << kCtas) - 1));
 }
 
 __global__ void __cluster_dims__(kCtas, 1, 1) __launch_bounds__(kThreads)
-    sum_tiles(const __grid_constant__ CUtensorMap in, const __grid_constant__ CUtensorMap out, int tiles) {
+    sum_tiles(const __grid_constant__ CUtensorMap in, const __grid_constant__ CUtensorMap out,
+              int tiles) {
   extern __shared__ __align__(1024) unsigned char memory[];
   Shared& shared = *reinterpret_cast<Shared*>(memory);
   const auto cluster = cooperative_groups::this_cluster();
@@ -96,7 +98,8 @@ __global__ void __cluster_dims__(kCtas, 1, 1) __launch_bounds__(kThreads)
   __syncthreads();
   if (threadIdx.x == 0) {
     const int coordinates[3] = {0, 0, rank};
-    ptx::cp_async_bulk_tensor(ptx::space_global, ptx::space_shared, &out, coordinates, shared.result);
+    ptx::cp_async_bulk_tensor(ptx::space_global, ptx::space_shared, &out, coordinates,
+                              shared.result);
     ptx::cp_async_bulk_commit_group();
     ptx::cp_async_bulk_wait_group(ptx::n32_t<0>());
   }
@@ -107,22 +110,25 @@ __global__ void __cluster_dims__(kCtas, 1, 1) __launch_bounds__(kThreads)
 decltype(&cuTensorMapEncodeTiled) encoder() {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult result{};
-  check(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, 12000, cudaEnableDefault, &result),
+  check(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, 12000,
+                                         cudaEnableDefault, &result),
         "cudaGetDriverEntryPointByVersion");
-  expect(result == cudaDriverEntryPointSuccess && function != nullptr, "an entry point for cuTensorMapEncodeTiled");
+  expect(result == cudaDriverEntryPointSuccess && function != nullptr,
+         "an entry point for cuTensorMapEncodeTiled");
   return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(function);
 }
 
-CUtensorMap map_of(__half* memory, const std::vector<cuuint64_t>& size, const std::vector<cuuint32_t>& box) {
+CUtensorMap map_of(__half* memory, const std::vector<cuuint64_t>& size,
+                   const std::vector<cuuint32_t>& box) {
   CUtensorMap map{};
   std::vector<cuuint64_t> strides;
   cuuint64_t stride = sizeof(__half);
   for (size_t i = 0; i + 1 < size.size(); ++i) strides.push_back(stride *= size[i]);
   const std::vector<cuuint32_t> steps(size.size(), 1);
-  const CUresult result =
-      encoder()(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, size.size(), memory, size.data(), strides.data(), box.data(),
-                steps.data(), CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result = encoder()(
+      &map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, size.size(), memory, size.data(), strides.data(),
+      box.data(), steps.data(), CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+      CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   expect(result == CUDA_SUCCESS, "cuTensorMapEncodeTiled");
   return map;
 }
@@ -144,14 +150,16 @@ int main() {
   __half* out = device_array<__half>(kCtas * kOutRows * kColumns);
   const CUtensorMap in_map = map_of(in, {kColumns, kInRows}, {kColumns, kRows / kCtas});
   const CUtensorMap out_map = map_of(out, {kColumns, kOutRows, kCtas}, {kColumns, kRows, 1});
-  check(cudaFuncSetAttribute(sum_tiles, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(Shared)),
-        "cudaFuncSetAttribute");
+  check(
+      cudaFuncSetAttribute(sum_tiles, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(Shared)),
+      "cudaFuncSetAttribute");
   sum_tiles<<<kCtas, kThreads, sizeof(Shared)>>>(in_map, out_map, kTiles);
   check(cudaGetLastError(), "launch");
   const std::vector<__half> found = to_host(out, kCtas * kOutRows * kColumns);
   for (int rank = 0; rank < kCtas; ++rank) {
     for (int i = 0; i < kOutRows * kColumns; ++i) {
-      expect(__half2float(found[rank * kOutRows * kColumns + i]) == sums[rank * kTile + i], "sums of the tiles");
+      expect(__half2float(found[rank * kOutRows * kColumns + i]) == sums[rank * kTile + i],
+             "sums of the tiles");
     }
   }
 }
