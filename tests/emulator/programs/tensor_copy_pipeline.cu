@@ -33,7 +33,10 @@ __device__ int swizzled(int row, int column) {
   return row * kColumns + ((column / kChunk) ^ (row % 8)) * kChunk + column % kChunk;
 }
 
-__host__ __device__ int weight(int rank, int tile) { return rank == 0 ? 1 : tile % 3; }
+// Differs from chunk to chunk, so that a chunk in the wrong place is seen.
+__host__ __device__ int weight(int rank, int tile, int column) {
+  return (rank == 0 ? 1 : tile % 3) * (1 + column / kChunk);
+}
 
 __device__ void wait(uint64_t* barrier, unsigned parity) {
   while (!ptx::mbarrier_try_wait_parity(ptx::sem_acquire, ptx::scope_cluster, barrier, parity)) {
@@ -77,7 +80,7 @@ __global__ void __cluster_dims__(kCtas, 1, 1) __launch_bounds__(kThreads)
     for (int i = 0; i < kTile / kThreads; ++i) {
       const int element = i * kThreads + threadIdx.x;
       const __half value = shared.tiles[stage][swizzled(element / kColumns, element % kColumns)];
-      sums[i] += __half2float(value) * weight(rank, tile);
+      sums[i] += __half2float(value) * weight(rank, tile, element % kColumns);
     }
     __syncthreads();
     // Both CTAs write into this buffer, so both are told that it is free.
@@ -138,12 +141,13 @@ int main() {
   constexpr int kInRows = kTiles * kRows - 5;  // the last tile ends outside: zeros
   constexpr int kOutRows = kRows - 3;          // the result's last rows are not stored
   std::vector<__half> values(kInRows * kColumns);
-  for (size_t i = 0; i < values.size(); ++i) values[i] = __float2half(static_cast<float>(i % 37));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = __float2half(static_cast<float>(i % 17));
   std::vector<float> sums(kCtas * kTile, 0.0F);
   for (int rank = 0; rank < kCtas; ++rank) {
     for (size_t i = 0; i < values.size(); ++i) {
       const int tile = static_cast<int>(i) / kTile;
-      sums[rank * kTile + i % kTile] += __half2float(values[i]) * weight(rank, tile);
+      sums[rank * kTile + i % kTile] +=
+          __half2float(values[i]) * weight(rank, tile, static_cast<int>(i) % kColumns);
     }
   }
   __half* in = to_device(values);
