@@ -111,8 +111,10 @@ Step store_to_global(const Operation& operation, Warp& warp, uint32_t executing)
     check_bulk_size(lane, sizes[lane]);
     const std::byte* const from =
         readable_shared(warp, lane, address_at(operation, warp, 2, lane), sizes[lane], kBulkUnit);
-    issue_store(warp, lane, {{address_at(operation, warp, 0, lane), from, sizes[lane]}},
-                kReduces ? combine_of(operation.immediate) : nullptr);
+    issue_store(warp, {.lane = lane,
+                       .combine = kReduces ? combine_of(operation.immediate) : nullptr,
+                       .sources = {{from, sizes[lane]}},
+                       .targets = {{address_at(operation, warp, 0, lane), sizes[lane]}}});
   });
   return Step::kNext;
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "emulator/arithmetic/floating.h"
@@ -217,20 +218,17 @@ Step load_tensor(const Operation& operation, Warp& warp, uint32_t executing) {
 
 // --- Stores and reductions.
 
-// The parts of the box that lie inside of the tensor and follow each other in both memories.
-std::vector<StorePiece> pieces_of(Warp& warp, uint32_t lane, const Copy& copy, uint64_t from) {
-  std::vector<StorePiece> pieces;
+// Adds the part of a row that lies inside of the tensor.
+void add_row(Warp& warp, const Copy& copy, const BoxRow& row, uint64_t from, BulkStore& store) {
+  if (row.end <= row.begin) return;
+  store.targets.push_back({row.address, row.end - row.begin});
   const bool is_swizzled = copy.map.swizzle != TensorSwizzle::kNone;
-  for (const BoxRow& row : copy.box.rows) {
-    for (uint32_t at = row.begin; at < row.end;) {
-      const uint32_t bytes = is_swizzled ? std::min(kChunk, row.end - at) : row.end - at;
-      const uint64_t place = swizzled(from + row.offset + at, copy.map.swizzle);
-      pieces.push_back({row.address + (at - row.begin),
-                        readable_shared(warp, lane, place, bytes, kChunk), bytes});
-      at += bytes;
-    }
+  for (uint32_t at = row.begin; at < row.end;) {
+    const uint32_t bytes = is_swizzled ? std::min(kChunk, row.end - at) : row.end - at;
+    const uint64_t place = swizzled(from + row.offset + at, copy.map.swizzle);
+    store.sources.push_back({readable_shared(warp, store.lane, place, bytes, kChunk), bytes});
+    at += bytes;
   }
-  return pieces;
 }
 
 Combine combine_for(uint32_t lane, Reduction reduction, TensorType type) {
@@ -254,8 +252,10 @@ Step store_tensor(const Operation& operation, Warp& warp, uint32_t executing) {
     const uint64_t from = address_of(operation, warp, 0, lane);
     resolve_shared(warp, lane, from, 0, kSharedAlignment);
     const Copy copy = copy_of(operation, warp, 2, lane);
-    const Combine combine = kReduces ? combine_for(lane, reduction, copy.map.type) : nullptr;
-    issue_store(warp, lane, pieces_of(warp, lane, copy, from), combine);
+    BulkStore store{.lane = lane};
+    if (kReduces) store.combine = combine_for(lane, reduction, copy.map.type);
+    for (const BoxRow& row : copy.box.rows) add_row(warp, copy, row, from, store);
+    issue_store(warp, std::move(store));
   });
   return Step::kNext;
 }

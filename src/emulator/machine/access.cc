@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "emulator/machine/cta.h"
@@ -44,7 +43,7 @@ void check_alignment(uint32_t lane, uint64_t address, uint32_t alignment) {
 }
 
 bool all_written(const uint8_t* flags, uint32_t bytes) {
-  return std::all_of(flags, flags + bytes, [](uint8_t flag) { return flag != 0; });
+  return std::memchr(flags, 0, bytes) == nullptr;
 }
 
 std::byte* local_pointer(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,

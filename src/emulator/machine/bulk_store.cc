@@ -1,6 +1,7 @@
 #include "emulator/machine/bulk_store.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
@@ -14,43 +15,40 @@ constexpr uint32_t kUnit = 16;
 
 bool is_of(const BulkStore& store, uint32_t lanes) { return (lanes >> store.lane & 1U) != 0; }
 
-void announce(Warp& warp, uint32_t lane, const std::vector<StorePiece>& pieces, bool reduces) {
+void announce(Warp& warp, const BulkStore& store) {
+  const bool reduces = store.combine != nullptr;
   if (order_of(warp) != nullptr) {
     watch_operation(warp, {.kind = reduces ? race::AccessKind::kAtomic : race::AccessKind::kWrite,
                            .strong = reduces,
                            .async_proxy = true});
   }
-  for (const StorePiece& piece : pieces) {
+  for (const BulkStore::Target& target : store.targets) {
     if (reduces) {
-      announce_atomic(warp, lane, piece.to, piece.bytes, kUnit);
+      announce_atomic(warp, store.lane, target.global, target.bytes, kUnit);
     } else {
-      announce_store(warp, lane, piece.to, piece.bytes, kUnit);
+      announce_store(warp, store.lane, target.global, target.bytes, kUnit);
     }
-  }
-}
-
-void write_piece(Warp& warp, const StorePiece& piece, const std::byte* values, Combine combine) {
-  if (combine != nullptr) {
-    combine(atomic_bytes(warp, piece.to, piece.bytes), values, piece.bytes);
-  } else {
-    write_global(warp, piece.to, values, piece.bytes);
   }
 }
 
 void read(BulkStore& store) {
   if (store.is_read) return;
   store.is_read = true;
-  for (const StorePiece& piece : store.pieces) {
-    store.values.insert(store.values.end(), piece.from, piece.from + piece.bytes);
+  for (const BulkStore::Source& source : store.sources) {
+    store.values.insert(store.values.end(), source.shared, source.shared + source.bytes);
   }
 }
 
 void finish(Warp& warp, BulkStore& store) {
   read(store);
   const std::byte* values = store.values.data();
-  for (const StorePiece& piece : store.pieces) {
-    write_piece(warp, piece, values, store.combine);
-    values += piece.bytes;
+  for (const BulkStore::Target& target : store.targets) {
+    if (store.combine != nullptr) {
+      store.combine(atomic_bytes(warp, target.global, target.bytes), values, target.bytes);
+    } else {
+      write_global(warp, target.global, values, target.bytes);
+    }
+    values += target.bytes;
   }
 }
 
@@ -65,15 +63,14 @@ void finish_chosen(Warp& warp, Chosen chosen) {
 
 }  // namespace
 
-void issue_store(Warp& warp, uint32_t lane, std::vector<StorePiece> pieces, Combine combine) {
-  const bool reduces = combine != nullptr;
-  if (reduces) wait_for_turn(warp);
-  announce(warp, lane, pieces, reduces);
+void issue_store(Warp& warp, BulkStore store) {
+  if (store.combine != nullptr) wait_for_turn(warp);
+  announce(warp, store);
   if (keeps_writes_apart(warp)) {
-    warp.bulk_stores.push_back({.lane = lane, .combine = combine, .pieces = std::move(pieces)});
+    warp.bulk_stores.push_back(std::move(store));
     return;
   }
-  for (const StorePiece& piece : pieces) write_piece(warp, piece, piece.from, combine);
+  finish(warp, store);
   if (order_of(warp) != nullptr) watch_end(warp);
 }
 

@@ -13,28 +13,33 @@ namespace slipstream::emulator {
 
 struct Warp;
 
-// Bytes that follow each other in both memories.
-struct StorePiece {
-  uint64_t to = 0;                  // global
-  const std::byte* from = nullptr;  // shared
-  uint32_t bytes = 0;
-};
-
 // Joins `bytes` of values into those at `target`; what a reduction does instead of copying.
 using Combine = void (*)(std::byte* target, const std::byte* values, uint32_t bytes);
 
+// The bytes of all sources, one after the other, are those of all targets.
 struct BulkStore {
+  struct Source {
+    const std::byte* shared = nullptr;
+    uint32_t bytes = 0;
+  };
+  struct Target {
+    uint64_t global = 0;
+    uint32_t bytes = 0;
+  };
+
   uint32_t lane = 0;
-  uint32_t commits = 0;  // by that lane since
-  Combine combine = nullptr;
-  std::vector<StorePiece> pieces;
-  std::vector<std::byte> values;  // what was read of shared memory
+  Combine combine = nullptr;  // null: a copy
+  std::vector<Source> sources;
+  std::vector<Target> targets;
+
+  std::vector<std::byte> values{};  // of the sources, once they are read
   bool is_read = false;
+  uint32_t commits = 0;  // by that lane since
 };
 
-// Raises a fault where a piece does not lie in global memory or is not aligned to 16 bytes, and
-// tells the race check, both now. `combine` is null for a copy.
-void issue_store(Warp& warp, uint32_t lane, std::vector<StorePiece> pieces, Combine combine);
+// Raises a fault where a target does not lie in global memory or is not aligned to 16 bytes, and
+// tells the race check, both now.
+void issue_store(Warp& warp, BulkStore store);
 void commit_stores(Warp& warp, uint32_t lanes);
 // Of all committed groups of these lanes but the `pending` youngest: reads what they copy, and
 // writes it.
