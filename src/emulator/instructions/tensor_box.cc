@@ -18,6 +18,18 @@ uint32_t steps_in(uint32_t box, uint32_t step) { return (box + step - 1) / step;
 
 uint32_t channels_of(const TensorMap& map) { return slice_of(map.interleave) / bytes_of(map.type); }
 
+bool is_interleaved(const TensorMap& map) { return map.interleave != TensorInterleave::kNone; }
+
+uint32_t row_elements_of(const TensorMap& map) {
+  return is_interleaved(map) ? channels_of(map) : map.box[0];
+}
+
+// A row that is shorter than its swizzle's span takes all of it.
+uint32_t row_pitch_of(const TensorMap& map) {
+  const uint32_t bytes = row_elements_of(map) * bytes_of(map.type);
+  return is_interleaved(map) ? bytes : std::max(bytes, span_of(map.swizzle));
+}
+
 int64_t floor_divide(int64_t value, int64_t divisor) {
   return value >= 0 ? value / divisor : -((-value + divisor - 1) / divisor);
 }
@@ -39,9 +51,7 @@ std::vector<Loop> loops_of(const TensorMap& map, const Coordinates& at) {
   std::vector<Loop> loops;
   for (size_t i = 1; i < map.rank; ++i) {
     const bool is_last = i + 1U == map.rank;
-    if (is_last && map.interleave != TensorInterleave::kNone) {
-      loops.push_back(loop_over_slices(map, at));
-    }
+    if (is_last && is_interleaved(map)) loops.push_back(loop_over_slices(map, at));
     loops.push_back(loop_over(map, at, i));
   }
   return loops;
@@ -66,7 +76,7 @@ class Walk {
  public:
   Walk(const TensorMap& map, const Coordinates& at)
       : map_(map), first_(at[0]), loops_(loops_of(map, at)) {
-    slices_ = map.interleave == TensorInterleave::kNone ? loops_.size() : map.rank - 2U;
+    slices_ = is_interleaved(map) ? map.rank - 2U : loops_.size();
   }
 
   size_t row_count() const {
@@ -115,18 +125,20 @@ bool starts_aligned(const TensorMap& map, const Coordinates& at) {
   return int64_t{at[0]} * bytes_of(map.type) % unit == 0;
 }
 
+uint64_t shared_bytes_of(const TensorMap& map) {
+  const Walk walk(map, {});
+  return walk.row_count() * row_pitch_of(map);
+}
+
 Box make_box(const TensorMap& map, const Coordinates& at) {
-  const bool is_interleaved = map.interleave != TensorInterleave::kNone;
-  const uint32_t row_elements = is_interleaved ? channels_of(map) : map.box[0];
   Box box;
-  box.row_bytes = row_elements * bytes_of(map.type);
-  // A row that is shorter than its swizzle's span takes all of it.
-  box.row_pitch = is_interleaved ? box.row_bytes : std::max(box.row_bytes, span_of(map.swizzle));
+  box.row_bytes = row_elements_of(map) * bytes_of(map.type);
+  box.row_pitch = row_pitch_of(map);
   Walk walk(map, at);
   box.rows.resize(walk.row_count());
   uint32_t offset = 0;
   for (BoxRow& row : box.rows) {
-    row = walk.row(row_elements);
+    row = walk.row(row_elements_of(map));
     row.offset = offset;
     offset += box.row_pitch;
     walk.advance();

@@ -30,6 +30,8 @@ struct Box {
   uint32_t bytes() const { return row_bytes * static_cast<uint32_t>(rows.size()); }
 };
 
+// Bytes that the box takes in shared memory.
+uint64_t shared_bytes_of(const TensorMap& map);
 // The address of the first element must be a multiple of 16; see starts_aligned().
 Box make_box(const TensorMap& map, const Coordinates& at);
 // Whether the box at these coordinates starts at a multiple of 16 bytes in the tensor (interleaved:

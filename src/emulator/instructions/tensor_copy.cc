@@ -18,6 +18,7 @@
 #include "emulator/instructions/late_copies.h"
 #include "emulator/instructions/tensor_box.h"
 #include "emulator/machine/access.h"
+#include "emulator/machine/launch.h"
 #include "emulator/machine/watch.h"
 
 namespace slipstream::emulator {
@@ -53,38 +54,62 @@ TensorMap read_map(Warp& warp, uint32_t lane, uint64_t address) {
   return *map;
 }
 
-// A map, and the box that its copy is about.
+// immediate: the rank, and more above it.
+constexpr int64_t kRankMask = 7;
+
+Coordinates coordinates_at(const Operation& operation, Warp& warp, size_t index, uint32_t lane) {
+  Coordinates at{};
+  for (uint32_t i = 0; i < (operation.immediate & kRankMask); ++i) {
+    at[i] = listed_operand<const int32_t>(operation, warp, index + i)[lane];
+  }
+  return at;
+}
+
+// What a copy is about.
+struct Request {
+  TensorMap map;
+  Coordinates at{};
+};
+
+// Operand `index`: the map.
+Request request_of(const Operation& operation, Warp& warp, size_t index, uint32_t lane) {
+  const auto rank = static_cast<uint32_t>(operation.immediate & kRankMask);
+  const uint64_t address = address_of(operation, warp, index, lane);
+  const Request request{read_map(warp, lane, address),
+                        coordinates_at(operation, warp, index + 2, lane)};
+  const TensorMap& map = request.map;
+  if (map.rank != rank) {
+    raise_for_map(
+        lane, address,
+        fmt::format("its tensor has rank {}, and the copy {} coordinates", map.rank, rank));
+  }
+  if (!starts_aligned(map, request.at)) {
+    raise(FaultKind::kMisaligned, lane,
+          fmt::format("tensor map at {:#x}: coordinate 0 is {}, so that the box does not start at "
+                      "a multiple of {} bytes in its {} tensor",
+                      address, request.at[0], std::max(kChunk, slice_of(map.interleave)),
+                      name_of(map.type)));
+  }
+  return request;
+}
+
 struct Copy {
   TensorMap map;
   Box box;
 };
 
-// immediate: the rank, and more above it.
-constexpr int64_t kRankMask = 7;
-
-// Operand `index`: the map.
-Copy copy_of(const Operation& operation, Warp& warp, size_t index, uint32_t lane) {
-  const auto rank = static_cast<uint32_t>(operation.immediate & kRankMask);
-  const uint64_t address = address_of(operation, warp, index, lane);
-  Copy copy{read_map(warp, lane, address), {}};
-  if (copy.map.rank != rank) {
-    raise_for_map(
-        lane, address,
-        fmt::format("its tensor has rank {}, and the copy {} coordinates", copy.map.rank, rank));
+// The copy between that tensor and shared memory at `shared`.
+Copy copy_of(const Operation& operation, Warp& warp, size_t index, uint32_t lane, uint64_t shared) {
+  resolve_shared(warp, lane, shared, 0, kSharedAlignment);
+  const Request request = request_of(operation, warp, index, lane);
+  const uint64_t bytes = shared_bytes_of(request.map);
+  if (bytes > Limits::kMaxSharedPerCta) {
+    raise(FaultKind::kOutOfBounds, lane,
+          fmt::format("a box takes {} bytes of shared memory, of which a CTA has at most {}", bytes,
+                      Limits::kMaxSharedPerCta),
+          shared);
   }
-  Coordinates at{};
-  for (uint32_t i = 0; i < rank; ++i) {
-    at[i] = listed_operand<const int32_t>(operation, warp, index + 2 + i)[lane];
-  }
-  if (!starts_aligned(copy.map, at)) {
-    raise(FaultKind::kMisaligned, lane,
-          fmt::format("tensor map at {:#x}: coordinate 0 is {}, so that the box does not start at "
-                      "a multiple of {} bytes in its {} tensor",
-                      address, at[0], std::max(kChunk, slice_of(copy.map.interleave)),
-                      name_of(copy.map.type)));
-  }
-  copy.box = make_box(copy.map, at);
-  return copy;
+  return {request.map, make_box(request.map, request.at)};
 }
 
 // --- Loads.
@@ -199,8 +224,7 @@ Step load_tensor(const Operation& operation, Warp& warp, uint32_t executing) {
   for_each_lane(executing, [&](uint32_t lane) {
     const uint64_t to = address_of(operation, warp, 0, lane);
     const uint64_t barrier = address_of(operation, warp, 2, lane);
-    resolve_shared(warp, lane, to, 0, kSharedAlignment);
-    const Image image = load_box(warp, lane, copy_of(operation, warp, 5, lane), to);
+    const Image image = load_box(warp, lane, copy_of(operation, warp, 5, lane, to), to);
     const auto send_to = [&](uint64_t base, uint64_t counter) {
       for_each_run(image, [&](uint64_t offset, std::span<const std::byte> bytes) {
         send_counted(warp, lane, base + offset, bytes, kChunk, counter);
@@ -250,8 +274,7 @@ Step store_tensor(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto reduction = static_cast<Reduction>(operation.immediate >> kReductionShift);
   for_each_lane(executing, [&](uint32_t lane) {
     const uint64_t from = address_of(operation, warp, 0, lane);
-    resolve_shared(warp, lane, from, 0, kSharedAlignment);
-    const Copy copy = copy_of(operation, warp, 2, lane);
+    const Copy copy = copy_of(operation, warp, 2, lane, from);
     BulkStore store{.lane = lane};
     if (kReduces) store.combine = combine_for(lane, reduction, copy.map.type);
     for (const BoxRow& row : copy.box.rows) add_row(warp, copy, row, from, store);
@@ -263,7 +286,7 @@ Step store_tensor(const Operation& operation, Warp& warp, uint32_t executing) {
 // --- Prefetches: there is no cache; the rules for the operands are the same.
 
 Step prefetch_tensor(const Operation& operation, Warp& warp, uint32_t executing) {
-  for_each_lane(executing, [&](uint32_t lane) { (void)copy_of(operation, warp, 0, lane); });
+  for_each_lane(executing, [&](uint32_t lane) { (void)request_of(operation, warp, 0, lane); });
   return Step::kNext;
 }
 

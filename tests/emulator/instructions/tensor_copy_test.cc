@@ -456,6 +456,17 @@ TEST(TensorCopyFault, FindsATensorThatIsLongerThanItsMemory) {
   EXPECT_EQ(result.fault->kind, FaultKind::kOutOfBounds);
 }
 
+TEST(TensorCopyFault, NamesABoxThatNoSharedMemoryHolds) {
+  TensorCase one = make_case(TensorType::kU8, {16, 4, 4, 4}, {16, 2, 2, 2}, {0, 0, 0, 0});
+  const std::string load = load_box(one);
+  const Bytes tensor = tensor_of(one);
+  one.map.box = {16, 256, 256, 256};
+  const TensorResult result = run_tensor_program(one, load, tensor, shared_bytes());
+  ASSERT_TRUE(result.fault);
+  EXPECT_EQ(result.fault->message,
+            "a box takes 268435456 bytes of shared memory, of which a CTA has at most 232448");
+}
+
 TEST(TensorCopyFault, NamesModesThatAreNotThere) {
   const TensorCase one = make_case(TensorType::kF16, {64, 4, 4}, {16, 2, 2}, {0, 0, 0});
   const std::string body =
