@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace slipstream::emulator {
 namespace {
@@ -12,29 +14,39 @@ constexpr uint64_t kMark = 0x70616d726f736e74ULL;  // "tnsormap"
 // The 128 bytes.
 struct Packed {
   uint64_t mark = kMark;
+  // CUTLASS clears a bit of NVIDIA's second word (a remedy for drivers up to 13.1), so nothing may
+  // be here; nor does the checksum cover it.
+  uint64_t second_word = 0;
   uint64_t address = 0;
   std::array<uint64_t, kMaxTensorRank> size{};
   std::array<uint64_t, kMaxTensorRank - 1> strides{};
-  std::array<uint32_t, kMaxTensorRank> box{};
+  std::array<uint16_t, kMaxTensorRank> box{};
   std::array<uint8_t, kMaxTensorRank> step{};
   uint8_t type = 0;
   uint8_t rank = 0;
   uint8_t interleave = 0;
   uint8_t swizzle = 0;
   uint8_t fill = 0;
-  std::array<uint8_t, 6> unused{};
   uint32_t checksum = 0;
+  uint64_t unused = 0;
 };
 static_assert(sizeof(Packed) == kTensorMapBytes);
 
-// FNV-1a, of all bytes but its own.
+// FNV-1a.
 uint32_t checksum_of(Packed packed) {
+  packed.second_word = 0;
   packed.checksum = 0;
   std::array<uint8_t, sizeof(packed)> bytes;
   std::memcpy(bytes.data(), &packed, sizeof(packed));
   uint32_t sum = 0x811c9dc5U;
   for (const uint8_t byte : bytes) sum = (sum ^ byte) * 0x01000193U;
   return sum;
+}
+
+// A value that is too large for its field stays too large.
+template <class T>
+T narrowed(uint32_t value) {
+  return static_cast<T>(std::min<uint32_t>(value, std::numeric_limits<T>::max()));
 }
 
 constexpr uint64_t kUnit = 16;  // tensor copies move chunks of 16 bytes
@@ -145,8 +157,10 @@ std::array<std::byte, kTensorMapBytes> pack(const TensorMap& map) {
   packed.address = map.address;
   packed.size = map.size;
   packed.strides = map.strides;
-  packed.box = map.box;
-  for (size_t i = 0; i < kMaxTensorRank; ++i) packed.step[i] = static_cast<uint8_t>(map.step[i]);
+  for (size_t i = 0; i < kMaxTensorRank; ++i) {
+    packed.box[i] = narrowed<uint16_t>(map.box[i]);
+    packed.step[i] = narrowed<uint8_t>(map.step[i]);
+  }
   packed.type = static_cast<uint8_t>(map.type);
   packed.rank = map.rank;
   packed.interleave = static_cast<uint8_t>(map.interleave);
@@ -166,8 +180,8 @@ std::optional<TensorMap> unpack(std::span<const std::byte, kTensorMapBytes> byte
   map.address = packed.address;
   map.size = packed.size;
   map.strides = packed.strides;
-  map.box = packed.box;
-  for (size_t i = 0; i < kMaxTensorRank; ++i) map.step[i] = packed.step[i];
+  std::ranges::copy(packed.box, map.box.begin());
+  std::ranges::copy(packed.step, map.step.begin());
   map.type = static_cast<TensorType>(packed.type);
   map.rank = packed.rank;
   map.interleave = static_cast<TensorInterleave>(packed.interleave);
