@@ -115,14 +115,14 @@ Stored store_words(std::string_view body, const std::vector<uint32_t>& old,
 }
 
 using Words = std::vector<uint32_t>;
-const std::string kWait = "cp.async.bulk.commit_group;\ncp.async.bulk.wait_group 0;\n";
+const std::string kCommitAndWait = "cp.async.bulk.commit_group;\ncp.async.bulk.wait_group 0;\n";
 
 Words reduce(std::string_view form, const Words& old, const Words& values,
              Schedule schedule = Schedule::kSerial) {
   const Stored stored = store_words(
       fmt::format("cp.reduce.async.bulk.global.shared::cta.bulk_group.{} [%rd2], [%r2], "
                   "16;\n{}",
-                  form, kWait),
+                  form, kCommitAndWait),
       old, values, schedule);
   EXPECT_FALSE(stored.fault) << stored.fault->report();
   return stored.global;
@@ -180,7 +180,7 @@ again: mbarrier.try_wait.parity.shared::cta.b64 %p1, [%r1], 0;
 }
 
 const std::string kStore = "cp.async.bulk.global.shared::cta.bulk_group [%rd2], [%r2], 16;\n";
-const std::string kCommit = "cp.async.bulk.commit_group;\n";
+const std::string kCommitStores = "cp.async.bulk.commit_group;\n";
 const std::string kOverwrite = "st.shared.u32 [%r2], 7;\n";
 
 uint32_t first_word(const std::string& body, Schedule schedule = Schedule::kAdversarial) {
@@ -192,18 +192,18 @@ uint32_t first_word(const std::string& body, Schedule schedule = Schedule::kAdve
 TEST(LateBulkStores, ReadSharedMemoryWhenTheirGroupIsWaitedFor) {
   const std::string whole = "cp.async.bulk.wait_group 0;\n";
   const std::string read = "cp.async.bulk.wait_group.read 0;\n";
-  EXPECT_EQ(first_word(kStore + kCommit + kOverwrite + whole, Schedule::kSerial), 5U);
-  EXPECT_EQ(first_word(kStore + kCommit + kOverwrite + whole), 7U);
-  EXPECT_EQ(first_word(kStore + kCommit + whole + kOverwrite), 5U);
-  EXPECT_EQ(first_word(kStore + kCommit + read + kOverwrite), 5U);
+  EXPECT_EQ(first_word(kStore + kCommitStores + kOverwrite + whole, Schedule::kSerial), 5U);
+  EXPECT_EQ(first_word(kStore + kCommitStores + kOverwrite + whole), 7U);
+  EXPECT_EQ(first_word(kStore + kCommitStores + whole + kOverwrite), 5U);
+  EXPECT_EQ(first_word(kStore + kCommitStores + read + kOverwrite), 5U);
   // Not committed: nobody has waited for it.
   EXPECT_EQ(first_word(kStore + read + kOverwrite), 7U);
 }
 
 TEST(LateBulkStores, OfTheYoungestGroupsStayPending) {
   const std::string wait = "cp.async.bulk.wait_group.read 1;\n";
-  EXPECT_EQ(first_word(kStore + kCommit + wait + kOverwrite), 7U);
-  EXPECT_EQ(first_word(kStore + kCommit + kCommit + wait + kOverwrite), 5U);
+  EXPECT_EQ(first_word(kStore + kCommitStores + wait + kOverwrite), 7U);
+  EXPECT_EQ(first_word(kStore + kCommitStores + kCommitStores + wait + kOverwrite), 5U);
 }
 
 TEST(LateBulkStores, WriteGlobalMemoryWhenTheWholeIsWaitedFor) {
@@ -211,8 +211,8 @@ TEST(LateBulkStores, WriteGlobalMemoryWhenTheWholeIsWaitedFor) {
   const auto seen = [&](const std::string& wait) {
     // The word at +4 is written by the copy, too: only what comes after the copy remains.
     const std::string last = "cp.async.bulk.wait_group 0;\nst.global.u32 [%rd2+4], %r20;\n";
-    const Stored stored = store_words(kStore + kCommit + wait + look + last, Words(4), Words(4, 5),
-                                      Schedule::kAdversarial);
+    const Stored stored = store_words(kStore + kCommitStores + wait + look + last, Words(4),
+                                      Words(4, 5), Schedule::kAdversarial);
     EXPECT_FALSE(stored.fault) << stored.fault->report();
     return stored.global[1];
   };
@@ -222,7 +222,7 @@ TEST(LateBulkStores, WriteGlobalMemoryWhenTheWholeIsWaitedFor) {
 
 TEST(LateBulkStores, TakePlaceAtTheirThreadsExitAtTheLatest) {
   EXPECT_EQ(first_word(kStore), 5U);
-  EXPECT_EQ(first_word(kStore + kCommit), 5U);
+  EXPECT_EQ(first_word(kStore + kCommitStores), 5U);
 }
 
 }  // namespace
