@@ -3,6 +3,8 @@
 #include <elf.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace slipstream::code {
 namespace {
 
@@ -76,6 +78,22 @@ void read_symbols(const ByteReader& reader, const ElfSection& table, ElfFile& fi
 
 bool is_elf(std::span<const std::byte> bytes) {
   return bytes.size() >= SELFMAG && std::memcmp(bytes.data(), ELFMAG, SELFMAG) == 0;
+}
+
+uint64_t elf_size_at(const std::byte* start) {
+  constexpr std::string_view kWhat = "an ELF file in memory";
+  const Elf64_Ehdr header = read_header(ByteReader({start, sizeof(Elf64_Ehdr)}, kWhat));
+  const uint64_t table_end = header.e_shoff + uint64_t{header.e_shnum} * sizeof(Elf64_Shdr);
+  uint64_t end = std::max<uint64_t>(sizeof(header), table_end);
+  if (header.e_phnum != 0) {
+    end = std::max(end, header.e_phoff + uint64_t{header.e_phnum} * header.e_phentsize);
+  }
+  const ByteReader reader({start, end}, kWhat);
+  for (uint64_t at = header.e_shoff; at < table_end; at += sizeof(Elf64_Shdr)) {
+    const auto section = reader.read<Elf64_Shdr>(at);
+    if (has_bytes(section.sh_type)) end = std::max(end, section.sh_offset + section.sh_size);
+  }
+  return end;
 }
 
 ElfFile read_elf(std::span<const std::byte> bytes, std::string_view what) {

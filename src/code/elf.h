@@ -45,6 +45,8 @@ struct ElfFile {
 inline constexpr uint16_t kElfMachineCuda = 190;
 
 bool is_elf(std::span<const std::byte> bytes);
+// How long the ELF file is that starts there: where its headers and sections end. Throws FormatError.
+uint64_t elf_size_at(const std::byte* start);
 // Throws FormatError.
 ElfFile read_elf(std::span<const std::byte> bytes, std::string_view what);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -221,11 +222,11 @@ namespace {
 
 // Only the header says how long a fat binary is. It is part of the running program, so its first bytes can be read
 // before that is known.
-std::vector<Image> read_fat_binary_in_memory(const std::byte* data) {
+std::vector<Image> read_fat_binary_at(const std::byte* start) {
   constexpr std::string_view kWhat = "a registered fat binary";
-  const ByteReader start(std::span(data, sizeof(FatBinaryHeader)), kWhat);
-  const FatBinaryHeader header = read_header(start, 0);
-  return read_fat_binaries(std::span(data, header.header_bytes + header.entries_bytes), kWhat);
+  const FatBinaryHeader header =
+      read_header(ByteReader({start, sizeof(FatBinaryHeader)}, kWhat), 0);
+  return read_fat_binaries({start, header.header_bytes + header.entries_bytes}, kWhat);
 }
 
 }  // namespace
@@ -241,12 +242,30 @@ std::vector<std::vector<Image>> read_registered_images(const void* wrapper) {
   std::vector<std::vector<Image>> objects;
   if (registered.version == kVersionOfLinkedPrograms && registered.objects != nullptr) {
     for (const std::byte* const* object = registered.objects; *object != nullptr; ++object) {
-      objects.push_back(read_fat_binary_in_memory(*object));
+      objects.push_back(read_fat_binary_at(*object));
     }
   } else {
-    objects.push_back(read_fat_binary_in_memory(registered.data));
+    objects.push_back(read_fat_binary_at(registered.data));
   }
   return objects;
+}
+
+std::vector<Image> read_images_at(const void* code) {
+  const auto* const start = static_cast<const std::byte*>(code);
+  uint32_t magic = 0;
+  std::memcpy(&magic, start, strnlen(static_cast<const char*>(code), sizeof(magic)));
+  if (magic == kWrapperMagic) {
+    std::vector<std::vector<Image>> objects = read_registered_images(code);
+    if (objects.size() == 1) return std::move(objects.front());
+    throw FormatError(
+        fmt::format("device code must be one fat binary, it is {} to be linked", objects.size()),
+        0);
+  }
+  if (magic == kFatBinaryMagic) return read_fat_binary_at(start);
+  const bool may_be_elf = is_elf(std::as_bytes(std::span(&magic, 1)));
+  const uint64_t size =
+      may_be_elf ? elf_size_at(start) : std::strlen(static_cast<const char*>(code));
+  return read_images({start, size}, "device code");
 }
 
 }  // namespace slipstream::code

@@ -44,5 +44,8 @@ std::vector<Image> read_image_file(const std::string& path);
 // Reads what `wrapper` leads to, the pointer that nvcc's host code passes to __cudaRegisterFatBinary: the images of one
 // fat binary, or with relocatable device code those of each object of the program, to be linked with each other.
 std::vector<std::vector<Image>> read_registered_images(const void* wrapper);
+// The same for any device code in memory of which only the first byte is known: what nvcc's host code registers, but not
+// for linking, a fat binary, a cubin, or PTX text that ends in a NUL byte.
+std::vector<Image> read_images_at(const void* code);
 
 }  // namespace slipstream::code

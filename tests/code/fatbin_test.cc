@@ -84,6 +84,29 @@ TEST(FatBinary, ReadsWhatAProgramRegisters) {
   EXPECT_THROW(read_registered_images(&wrapper), FormatError);
 }
 
+TEST(FatBinary, IsKnownInMemoryByItsFirstBytes) {
+  const std::string packed = file_bytes("kernels.zstd.fatbin");
+  const auto images = read_images_at(packed.data());
+  ASSERT_EQ(images.size(), 2U);
+  struct {
+    uint32_t magic = 0x466243b1;
+    uint32_t version = 1;
+    const void* data = nullptr;
+    const void* file = nullptr;
+  } wrapper;
+  wrapper.data = packed.data();
+  EXPECT_EQ(read_images_at(&wrapper).size(), 2U);
+  // A cubin says by its headers where it ends; what follows does not matter.
+  const std::string cubin = image_of(images, ImageKind::kElf).bytes;
+  const auto alone = read_images_at((cubin + "more").data());
+  ASSERT_EQ(alone.size(), 1U);
+  EXPECT_EQ(architecture_name(alone[0]).substr(0, 5), "sm_90");
+  EXPECT_EQ(alone[0].bytes, cubin);
+  const std::string text = image_of(images, ImageKind::kPtx).bytes;
+  EXPECT_EQ(read_images_at(text.c_str()).at(0).bytes, text);
+  EXPECT_THROW(read_images_at("?"), FormatError);
+}
+
 TEST(FatBinary, RejectsEveryTruncation) {
   const std::string bytes = file_bytes("kernels.lz4.fatbin");
   for (size_t size = 8; size < bytes.size(); size += 97) {

@@ -1,5 +1,5 @@
-// Asynchronous copies. They read, and those into global memory write, when they are issued: a legal
-// order, if one of many. When those into shared memory arrive is decided in late_copies.h.
+// Asynchronous copies of single lanes. They read when they are issued; when they arrive is decided in
+// late_copies.h. Copies of blocks are in bulk_copy.cc, of tensors in tensor_copy.cc.
 #include <fmt/format.h>
 
 #include <array>
@@ -16,12 +16,6 @@
 
 namespace slipstream::emulator {
 namespace {
-
-// An address operand and the offset that follows it.
-uint64_t address_at(const Operation& operation, Warp& warp, size_t index, uint32_t lane) {
-  return operand<const uint64_t>(operation, warp, index)[lane] +
-         operand<const uint64_t>(operation, warp, index + 1)[lane];
-}
 
 // --- cp.async: 4, 8 or 16 bytes per lane from global to shared memory.
 // Operands: to, offset, from, offset, bytes to read, predicate that reads nothing. immediate: bytes
@@ -145,128 +139,6 @@ Step wait_for_all(const Operation& /*operation*/, Warp& warp, uint32_t executing
   return Step::kNext;
 }
 
-// --- Instructions that have nothing left to do.
-
-Step do_nothing(const Operation& /*operation*/, Warp& /*warp*/, uint32_t /*executing*/) {
-  return Step::kNext;
-}
-
-void build_bulk_wait_for_groups(Builder& builder) {
-  builder.expect_operands(1, 1);
-  (void)builder.constant(0);  // must be one
-  builder.set_handler(&do_nothing);
-}
-
-// --- cp.async.bulk: any multiple of 16 bytes, by one thread.
-
-constexpr uint32_t kBulkUnit = 16;
-
-void check_bulk_size(uint32_t lane, uint32_t bytes) {
-  if (bytes % kBulkUnit != 0) {
-    raise(FaultKind::kIllegalInstruction, lane,
-          fmt::format("a bulk copy of {} bytes, which is no multiple of {}", bytes, kBulkUnit));
-  }
-}
-
-// The same place in the shared memory of CTA `rank`, as an address that is valid in the whole
-// cluster.
-uint64_t in_cta(uint64_t address, uint32_t rank) {
-  constexpr uint64_t kOffset = (1ULL << kSharedRankShift) - 1;
-  return (address & kOffset) | uint64_t{rank + 1} << kSharedRankShift;
-}
-
-// Operands: to, offset, from, offset, bytes, mbarrier, offset, mask of CTAs. immediate: whether the
-// mask counts.
-template <AddressSpace kFrom>
-Step copy_to_shared(const Operation& operation, Warp& warp, uint32_t executing) {
-  const auto* const sizes = operand<const uint32_t>(operation, warp, 4);
-  const auto* const masks = operand<const uint16_t>(operation, warp, 7);
-  if (order_of(warp) != nullptr) {
-    watch_operation(warp, {.kind = race::AccessKind::kRead, .async_proxy = true});
-  }
-  std::vector<std::byte> data;
-  for_each_lane(executing, [&](uint32_t lane) {
-    check_bulk_size(lane, sizes[lane]);
-    data.resize(sizes[lane]);
-    load(warp, lane, kFrom, address_at(operation, warp, 2, lane), data.data(), sizes[lane],
-         kBulkUnit);
-    const uint64_t to = address_at(operation, warp, 0, lane);
-    const uint64_t barrier = address_at(operation, warp, 5, lane);
-    if (operation.immediate == 0) {
-      send_counted(warp, lane, to, data, kBulkUnit, barrier);
-      return;
-    }
-    for_each_lane(masks[lane], [&](uint32_t rank) {
-      send_counted(warp, lane, in_cta(to, rank), data, kBulkUnit, in_cta(barrier, rank));
-    });
-  });
-  return Step::kNext;
-}
-
-// "[to], [from], bytes, [mbarrier]{, mask}{, policy}"
-template <AddressSpace kFrom>
-void build_copy_to_shared(Builder& builder) {
-  const bool multicasts = builder.has(".multicast::cluster");
-  const size_t operands = 4 + (multicasts ? 1 : 0) + (builder.has(".L2::cache_hint") ? 1 : 0);
-  builder.expect_operands(operands, operands);
-  builder.read_address_and_offset(0);
-  builder.read_address_and_offset(1);
-  builder.read(2, ptx::Type::kU32);
-  builder.read_address_and_offset(3);
-  if (multicasts) {
-    builder.read(4, ptx::Type::kU16);
-  } else {
-    builder.read_constant(0, ptx::Type::kU16);
-  }
-  builder.set_immediate(multicasts ? 1 : 0);
-  builder.set_handler(&copy_to_shared<kFrom>);
-}
-
-// Operands: to, offset, from, offset, bytes.
-Step copy_to_global(const Operation& operation, Warp& warp, uint32_t executing) {
-  const auto* const sizes = operand<const uint32_t>(operation, warp, 4);
-  if (order_of(warp) != nullptr) {
-    watch_operation(warp, {.kind = race::AccessKind::kWrite, .async_proxy = true});
-  }
-  for_each_lane(executing, [&](uint32_t lane) {
-    check_bulk_size(lane, sizes[lane]);
-    const std::byte* const from =
-        readable_shared(warp, lane, address_at(operation, warp, 2, lane), sizes[lane], kBulkUnit);
-    store(warp, lane, AddressSpace::kGlobal, address_at(operation, warp, 0, lane), from,
-          sizes[lane], kBulkUnit);
-  });
-  return Step::kNext;
-}
-
-void build_copy_to_global(Builder& builder) {
-  const size_t operands = 3 + (builder.has(".L2::cache_hint") ? 1 : 0);
-  builder.expect_operands(operands, operands);
-  builder.read_address_and_offset(0);
-  builder.read_address_and_offset(1);
-  builder.read(2, ptx::Type::kU32);
-  builder.set_handler(&copy_to_global);
-}
-
-// Operands: from, offset, bytes. There is no cache; the rules for the operands are the same.
-Step prefetch(const Operation& operation, Warp& warp, uint32_t executing) {
-  const auto* const sizes = operand<const uint32_t>(operation, warp, 2);
-  for_each_lane(executing, [&](uint32_t lane) {
-    check_bulk_size(lane, sizes[lane]);
-    if (sizes[lane] > 0) {
-      check_global(warp, lane, address_at(operation, warp, 0, lane), sizes[lane], kBulkUnit);
-    }
-  });
-  return Step::kNext;
-}
-
-void build_prefetch(Builder& builder) {
-  const size_t operands = 2 + (builder.has(".L2::cache_hint") ? 1 : 0);
-  builder.expect_operands(operands, operands);
-  builder.read_address_and_offset(0);
-  builder.read(1, ptx::Type::kU32);
-  builder.set_handler(&prefetch);
-}
-
 // --- st.async: a register or a vector into a peer's shared memory, counted on the peer's mbarrier.
 // Operands: to, offset, mbarrier, offset, values.
 
@@ -309,10 +181,6 @@ void build_store_remote(Builder& builder) {
   }
 }
 
-constexpr std::string_view kDoneAtIssue = "done when issued";
-constexpr std::string_view kArrivesLate =
-    "reads when issued; arrives at once, in the adversarial schedule when it is waited for";
-
 constexpr auto kForms = std::to_array<Form>({
     {"cp .async (.ca|.cg) (.shared|.shared::cta) .global [.L2::cache_hint] "
      "[.L2::64B|.L2::128B|.L2::256B]",
@@ -322,24 +190,13 @@ constexpr auto kForms = std::to_array<Form>({
     {"cp .async .wait_all", &build_without_operands<&wait_for_all>},
     {"cp .async .mbarrier .arrive [.noinc] [.shared|.shared::cta] .b64",
      &build_arrive_after_copies},
-    {"cp .async .bulk (.shared::cluster|.shared::cta) .global .mbarrier::complete_tx::bytes "
-     "[.multicast::cluster] [.L2::cache_hint]",
-     &build_copy_to_shared<AddressSpace::kGlobal>, kArrivesLate},
-    {"cp .async .bulk .shared::cluster .shared::cta .mbarrier::complete_tx::bytes",
-     &build_copy_to_shared<AddressSpace::kShared>, kArrivesLate},
-    {"cp .async .bulk .global .shared::cta .bulk_group [.L2::cache_hint]", &build_copy_to_global,
-     kDoneAtIssue},
-    {"cp .async .bulk .commit_group", &build_without_operands<&do_nothing>},
-    {"cp .async .bulk .wait_group [.read]", &build_bulk_wait_for_groups},
     {"st .async [.weak] .shared::cluster .mbarrier::complete_tx::bytes [.v2|.v4] "
      "(.b32|.b64|.u32|.u64|.s32|.s64|.f32|.f64)",
      &build_store_remote, kArrivesLate},
-    {"cp .async .bulk .prefetch .L2 .global [.L2::cache_hint]", &build_prefetch,
-     "no effect but the checks of its operands"},
 });
 
 }  // namespace
 
-Family async_copy_family() { return {"Asynchronous copies", "async_copy.cc", kForms}; }
+Family async_copy_family() { return {"Asynchronous copies of lanes", "async_copy.cc", kForms}; }
 
 }  // namespace slipstream::emulator

@@ -11,7 +11,8 @@ std::span<const Family> all_families() {
       memory_family(),      atomic_family(),     control_family(),      collective_family(),
       barrier_family(),     cluster_family(),    convert_half_family(), matrix_family(),
       mma_family(),         quad_pair_family(),  wmma_family(),         wmma_memory_family(),
-      mbarrier_family(),    async_copy_family(), texture_family(),      wgmma_family(),
+      wgmma_family(),       mbarrier_family(),   async_copy_family(),   bulk_copy_family(),
+      tensor_copy_family(), tensor_map_family(), texture_family(),
   };
   return kFamilies;
 }

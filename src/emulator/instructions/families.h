@@ -22,7 +22,10 @@ Family barrier_family();       // barrier.cc
 Family cluster_family();       // cluster.cc
 Family convert_half_family();  // convert_half.cc: f16, bf16, tf32, fp8
 Family matrix_family();        // matrix.cc: ldmatrix and its kind
-Family async_copy_family();    // async_copy.cc
+Family async_copy_family();    // async_copy.cc: cp.async, st.async
+Family bulk_copy_family();     // bulk_copy.cc
+Family tensor_copy_family();   // tensor_copy.cc
+Family tensor_map_family();    // tensor_map_edit.cc
 Family mbarrier_family();      // mbarrier.cc
 Family mma_family();           // mma.cc
 Family wgmma_family();         // wgmma.cc

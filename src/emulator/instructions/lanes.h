@@ -22,6 +22,11 @@ template <class T>
 T* operand(const Operation& operation, Warp& warp, size_t index) {
   return lanes<T>(warp, operation.operands[index]);
 }
+// An address operand and the offset that follows it (Builder::read_address_and_offset).
+inline uint64_t address_at(const Operation& operation, Warp& warp, size_t index, uint32_t lane) {
+  return operand<const uint64_t>(operation, warp, index)[lane] +
+         operand<const uint64_t>(operation, warp, index + 1)[lane];
+}
 inline uint32_t& predicate(const Operation& operation, Warp& warp, size_t index) {
   return *lanes<uint32_t>(warp, operation.operands[index]);
 }

@@ -24,6 +24,14 @@ std::vector<LateCopy> take(std::vector<LateCopy>& copies, Chosen chosen) {
   return taken;
 }
 
+void arrive_at(std::byte* target, std::span<const std::byte> data, Combine combine) {
+  if (combine != nullptr) {
+    combine(target, data.data(), static_cast<uint32_t>(data.size()));
+  } else {
+    std::memcpy(target, data.data(), data.size());
+  }
+}
+
 template <class Chosen>
 void deliver(Warp& warp, Chosen chosen) {
   if (warp.late_copies.empty()) return;
@@ -36,8 +44,7 @@ bool is_of(const LateCopy& copy, uint32_t lanes) { return (lanes >> copy.lane & 
 
 }  // namespace
 
-// Only the adversarial schedule keeps a grid's writes from others, in its overlay.
-bool copies_are_late(const Warp& warp) { return warp.cta->cluster->grid->overlay != nullptr; }
+bool copies_are_late(const Warp& warp) { return keeps_writes_apart(warp); }
 
 void send_few(Warp& warp, uint32_t lane, uint64_t to, std::span<const std::byte> data) {
   const auto bytes = static_cast<uint32_t>(data.size());
@@ -61,20 +68,22 @@ void deliver_all(Warp& warp, uint32_t lanes) {
 }
 
 void send_counted(Warp& warp, uint32_t lane, uint64_t to, std::span<const std::byte> data,
-                  uint32_t alignment, uint64_t barrier) {
+                  uint32_t alignment, uint64_t barrier, Combine combine) {
   const auto bytes = static_cast<uint32_t>(data.size());
+  if (combine != nullptr) readable_shared(warp, lane, to, bytes, alignment);
   std::byte* const target = writable_shared(warp, lane, to, bytes, alignment);
   note_sender(warp, lane, barrier);
   if (!copies_are_late(warp)) {
-    std::memcpy(target, data.data(), bytes);
+    arrive_at(target, data, combine);
     complete_noted_bytes(warp, lane, barrier, bytes);
     return;
   }
-  std::memset(target, kNoNumber, bytes);
+  if (combine == nullptr) std::memset(target, kNoNumber, bytes);
   Cluster& cluster = *warp.cta->cluster;
   cluster.late_copies.push_back({.to = target,
                                  .data = {data.begin(), data.end()},
-                                 .barrier = mbarrier_object(warp, lane, barrier)});
+                                 .barrier = mbarrier_object(warp, lane, barrier),
+                                 .combine = combine});
   notify(cluster);  // those who wait for the mbarrier ask for its phase again
 }
 
@@ -84,7 +93,7 @@ void deliver_counted(Warp& warp, uint32_t lane, uint64_t barrier) {
   const std::byte* const object = mbarrier_object(warp, lane, barrier);
   for (const LateCopy& copy :
        take(cluster.late_copies, [&](const LateCopy& one) { return one.barrier == object; })) {
-    std::memcpy(copy.to, copy.data.data(), copy.data.size());
+    arrive_at(copy.to, copy.data, copy.combine);
     complete_noted_bytes(warp, lane, barrier, static_cast<uint32_t>(copy.data.size()));
   }
 }

@@ -157,7 +157,7 @@ MbarrierState arrive(Warp& warp, uint32_t lane, uint64_t address, const Arrival&
 
 namespace {
 
-uint64_t address_at(const Operation& operation, Warp& warp, size_t index, uint32_t lane) {
+uint64_t barrier_at(const Operation& operation, Warp& warp, size_t index, uint32_t lane) {
   return operand<const uint64_t>(operation, warp, index)[lane] +
          static_cast<uint64_t>(operation.immediate);
 }
@@ -167,7 +167,7 @@ uint64_t address_at(const Operation& operation, Warp& warp, size_t index, uint32
 Step initialize(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const counts = operand<const uint32_t>(operation, warp, 1);
   for_each_lane(executing, [&](uint32_t lane) {
-    const uint64_t address = address_at(operation, warp, 0, lane);
+    const uint64_t address = barrier_at(operation, warp, 0, lane);
     const uint32_t count = counts[lane];
     if (count == 0 || count > kMaxArrivals) {
       raise_illegal(lane, address,
@@ -191,7 +191,7 @@ void build_initialize(Builder& builder) {
 
 Step invalidate(const Operation& operation, Warp& warp, uint32_t executing) {
   for_each_lane(executing, [&](uint32_t lane) {
-    const uint64_t address = address_at(operation, warp, 0, lane);
+    const uint64_t address = barrier_at(operation, warp, 0, lane);
     read_mbarrier(warp, lane, address);
     store_bits(warp, lane, address, 0);
   });
@@ -214,7 +214,7 @@ Step arrive_lanes(const Operation& operation, Warp& warp, uint32_t executing) {
   for_each_lane(executing, [&](uint32_t lane) {
     const Arrival arrival{
         .count = counts[lane], .announced_bytes = bytes[lane], .drops_out = kDropsOut};
-    states[lane] = arrive(warp, lane, address_at(operation, warp, 1, lane), arrival).pack();
+    states[lane] = arrive(warp, lane, barrier_at(operation, warp, 1, lane), arrival).pack();
   });
   return Step::kNext;
 }
@@ -254,7 +254,7 @@ template <auto kChange>
 Step change_bytes(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const bytes = operand<const uint32_t>(operation, warp, 1);
   for_each_lane(executing, [&](uint32_t lane) {
-    kChange(warp, lane, address_at(operation, warp, 0, lane), bytes[lane]);
+    kChange(warp, lane, barrier_at(operation, warp, 0, lane), bytes[lane]);
   });
   return Step::kNext;
 }
@@ -273,8 +273,8 @@ template <bool kIsParity>
 uint32_t lanes_done(const Operation& operation, Warp& warp, uint32_t executing) {
   uint32_t done = 0;
   for_each_lane(executing, [&](uint32_t lane) {
-    deliver_counted(warp, lane, address_at(operation, warp, 1, lane));
-    const MbarrierState now = read_mbarrier(warp, lane, address_at(operation, warp, 1, lane));
+    deliver_counted(warp, lane, barrier_at(operation, warp, 1, lane));
+    const MbarrierState now = read_mbarrier(warp, lane, barrier_at(operation, warp, 1, lane));
     bool waited_for = false;
     if constexpr (kIsParity) {
       waited_for = (operand<const uint32_t>(operation, warp, 2)[lane] & 1U) != 0;
@@ -284,7 +284,7 @@ uint32_t lanes_done(const Operation& operation, Warp& warp, uint32_t executing) 
     if (now.parity == waited_for) return;
     done |= 1U << lane;
     if (race::ClusterOrder* const order = order_of(warp)) {
-      const uint64_t key = key_of(warp, lane, address_at(operation, warp, 1, lane));
+      const uint64_t key = key_of(warp, lane, barrier_at(operation, warp, 1, lane));
       order->leave_mbarrier(order_index(warp), 1U << lane, key, waited_for);
     }
   });

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "emulator/machine/cta.h"
@@ -54,9 +53,8 @@ void check_alignment(uint32_t lane, uint64_t address, uint32_t alignment, uint64
 
 // Of a word that is not all inside, nobody knows which bytes are used.
 bool has_value(const uint8_t* flags, uint32_t bytes, Reach reach) {
-  const auto written = [](uint8_t flag) { return flag != 0; };
-  return reach == Reach::kAll ? std::all_of(flags, flags + bytes, written)
-                              : std::any_of(flags, flags + bytes, written);
+  if (reach == Reach::kAll) return std::memchr(flags, 0, bytes) == nullptr;
+  return std::any_of(flags, flags + bytes, [](uint8_t flag) { return flag != 0; });
 }
 
 // How many bytes must be inside an allocation.
@@ -113,24 +111,68 @@ void load_global(Warp& warp, uint32_t lane, uint64_t address, void* into, uint32
   }
 }
 
-void store_global(Warp& warp, uint32_t lane, uint64_t address, const void* from, uint32_t bytes,
-                  uint32_t alignment, Ordering ordering) {
-  check_global(warp, lane, address, bytes, alignment);
-  const bool is_watched = order_of(warp) != nullptr;
-  if (is_watched) watch_lane(warp, lane, address, bytes, race::AccessKind::kWrite);
-  Overlay* const overlay = overlay_of(warp);
-  if (overlay != nullptr && ordering == Ordering::kWeak) {
-    overlay->write(address, from, bytes);
-    return;
+// Makes the grid's earlier writes of these bytes visible to other grids.
+void publish_bytes(Warp& warp, uint64_t address, uint32_t bytes) {
+  if (Overlay* const overlay = overlay_of(warp)) {
+    overlay->publish(*worker_of(warp).device().memory, address, bytes);
   }
-  if (overlay != nullptr) overlay->publish(*worker_of(warp).device().memory, address, bytes);
+}
+
+// Visible to other grids without delay.
+void write_at_once(Warp& warp, uint64_t address, const void* from, uint32_t bytes) {
+  publish_bytes(warp, address, bytes);
   const MemoryRange range = worker_of(warp).range_of(operation_of(warp), address);
   std::memcpy(reinterpret_cast<void*>(address), from, bytes);
   if (range.written != nullptr) std::memset(range.written + (address - range.begin), 1, bytes);
-  if (is_watched) watch_end(warp);
+}
+
+void store_global(Warp& warp, uint32_t lane, uint64_t address, const void* from, uint32_t bytes,
+                  uint32_t alignment, Ordering ordering) {
+  announce_store(warp, lane, address, bytes, alignment);
+  if (ordering == Ordering::kWeak && keeps_writes_apart(warp)) {
+    write_global(warp, address, from, bytes);
+    return;
+  }
+  write_at_once(warp, address, from, bytes);
+  if (order_of(warp) != nullptr) watch_end(warp);
 }
 
 }  // namespace
+
+bool keeps_writes_apart(const Warp& warp) { return warp.cta->cluster->grid->overlay != nullptr; }
+
+void announce_store(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
+                    uint32_t alignment) {
+  check_global(warp, lane, address, bytes, alignment);
+  if (order_of(warp) != nullptr) watch_lane(warp, lane, address, bytes, race::AccessKind::kWrite);
+}
+
+void write_global(Warp& warp, uint64_t address, const void* from, uint32_t bytes) {
+  if (Overlay* const overlay = overlay_of(warp)) {
+    overlay->write(address, from, bytes);
+  } else {
+    write_at_once(warp, address, from, bytes);
+  }
+}
+
+void announce_atomic(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
+                     uint32_t alignment, Reach reach) {
+  check_global(warp, lane, address, needed(bytes, reach), alignment);
+  if (order_of(warp) != nullptr) watch_lane(warp, lane, address, bytes, race::AccessKind::kAtomic);
+  publish_bytes(warp, address, bytes);
+  const MemoryRange range = worker_of(warp).range_of(operation_of(warp), address);
+  if (range.written != nullptr &&
+      !has_value(range.written + (address - range.begin), bytes, reach)) {
+    found_unwritten(warp, lane, AddressSpace::kGlobal, address, bytes);
+  }
+}
+
+std::byte* atomic_bytes(Warp& warp, uint64_t address, uint32_t bytes) {
+  publish_bytes(warp, address, bytes);
+  const MemoryRange range = worker_of(warp).range_of(operation_of(warp), address);
+  if (range.written != nullptr) std::memset(range.written + (address - range.begin), 1, bytes);
+  return reinterpret_cast<std::byte*>(address);
+}
 
 SpaceAddress resolve_generic(uint64_t address) {
   switch (address & kWindowMask) {
@@ -267,20 +309,8 @@ std::byte* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t
     raise(FaultKind::kOutOfBounds, lane, "an atomic operation cannot change a parameter",
           generic_address(kParameterWindow, address));
   }
-  check_global(warp, lane, address, needed(bytes, reach), bytes);
-  if (order_of(warp) != nullptr) watch_lane(warp, lane, address, bytes, race::AccessKind::kAtomic);
-  if (Overlay* const overlay = overlay_of(warp)) {
-    overlay->publish(*worker_of(warp).device().memory, address, bytes);
-  }
-  const MemoryRange range = worker_of(warp).range_of(operation_of(warp), address);
-  if (range.written != nullptr) {
-    uint8_t* const flags = range.written + (address - range.begin);
-    if (!has_value(flags, bytes, reach)) {
-      found_unwritten(warp, lane, AddressSpace::kGlobal, address, bytes);
-    }
-    std::memset(flags, 1, bytes);
-  }
-  return reinterpret_cast<std::byte*>(address);
+  announce_atomic(warp, lane, address, bytes, bytes, reach);
+  return atomic_bytes(warp, address, bytes);
 }
 
 void found_unwritten(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address,

@@ -52,6 +52,19 @@ const std::byte* readable_shared(Warp& warp, uint32_t lane, uint64_t address, ui
 std::byte* writable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                            uint32_t alignment);
 
+// A store or an atomic operation in two halves, for those that take place later than they are issued.
+// The first checks the access and tells the race check, the second acts, and checks nothing. Where
+// the second follows at once, so must watch_end().
+void announce_store(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
+                    uint32_t alignment);
+void write_global(Warp& warp, uint64_t address, const void* from, uint32_t bytes);
+void announce_atomic(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
+                     uint32_t alignment, Reach reach = Reach::kAll);
+std::byte* atomic_bytes(Warp& warp, uint64_t address, uint32_t bytes);
+
+// Whether the grid's writes are kept from other grids: the adversarial schedule.
+bool keeps_writes_apart(const Warp& warp);
+
 // Where an atomic operation on `bytes` finds its value; the caller reads and writes it at once.
 // Global memory: only in turn (see wait_for_turn), and visible to other grids without delay.
 std::byte* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address,
@@ -72,6 +85,13 @@ struct SharedPlace {
 };
 SharedPlace resolve_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                            uint32_t alignment);
+
+// The same place in the shared memory of CTA `rank`, as an address that is valid in the whole
+// cluster.
+constexpr uint64_t in_cta(uint64_t address, uint32_t rank) {
+  constexpr uint64_t kOffset = (1ULL << kSharedRankShift) - 1;
+  return (address & kOffset) | uint64_t{rank + 1} << kSharedRankShift;
+}
 
 // Checks that [address, +bytes) lies in one allocation, and is aligned. Raises otherwise.
 void check_global(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, uint32_t alignment);

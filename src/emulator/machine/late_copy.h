@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "emulator/machine/bulk_store.h"
+
 namespace slipstream::emulator {
 
 struct LateCopy {
@@ -13,6 +15,7 @@ struct LateCopy {
   const std::byte* barrier = nullptr;  // the mbarrier that counts its bytes; none for cp.async
   uint32_t lane = 0;                   // cp.async: whose it is
   uint32_t commits = 0;                // cp.async: by that lane since
+  Combine combine = nullptr;           // of a reduction
 };
 
 }  // namespace slipstream::emulator

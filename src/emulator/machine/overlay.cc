@@ -7,6 +7,18 @@
 
 namespace slipstream::emulator {
 
+// Calls part(page number, first byte in it, count, first byte of the range) for each page of the
+// range.
+template <class Part>
+void Overlay::for_each_part(uint64_t address, uint32_t bytes, Part part) {
+  for (uint64_t at = 0; at < bytes;) {
+    const uint64_t first = (address + at) % kPageBytes;
+    const uint64_t count = std::min(bytes - at, kPageBytes - first);
+    part((address + at) / kPageBytes, first, count, at);
+    at += count;
+  }
+}
+
 bool Overlay::has(uint64_t address) const {
   const auto page = pages_.find(address / kPageBytes);
   return page != pages_.end() && page->second->dirty[address % kPageBytes];
@@ -21,23 +33,23 @@ void Overlay::read(uint64_t address, void* into, uint32_t bytes) const {
   std::memcpy(into, reinterpret_cast<const void*>(address), bytes);
   if (!touches(address, bytes)) return;
   auto* const out = static_cast<std::byte*>(into);
-  for (uint32_t i = 0; i < bytes; ++i) {
-    if (has(address + i)) {
-      const uint64_t at = address + i;
-      out[i] = pages_.at(at / kPageBytes)->data[at % kPageBytes];
+  for_each_part(address, bytes, [&](uint64_t number, uint64_t first, uint64_t count, uint64_t at) {
+    const auto page = pages_.find(number);
+    if (page == pages_.end()) return;
+    for (uint64_t i = 0; i < count; ++i) {
+      if (page->second->dirty[first + i]) out[at + i] = page->second->data[first + i];
     }
-  }
+  });
 }
 
 void Overlay::write(uint64_t address, const void* from, uint32_t bytes) {
   const auto* const in = static_cast<const std::byte*>(from);
-  for (uint32_t i = 0; i < bytes; ++i) {
-    const uint64_t at = address + i;
-    auto& page = pages_[at / kPageBytes];
+  for_each_part(address, bytes, [&](uint64_t number, uint64_t first, uint64_t count, uint64_t at) {
+    auto& page = pages_[number];
     if (page == nullptr) page = std::make_unique<Page>();
-    page->data[at % kPageBytes] = in[i];
-    page->dirty.set(at % kPageBytes);
-  }
+    std::memcpy(&page->data[first], in + at, count);
+    for (uint64_t i = 0; i < count; ++i) page->dirty.set(first + i);
+  });
 }
 
 void Overlay::publish_page(GlobalMemory& memory, uint64_t number, Page& page, uint64_t first,

@@ -34,6 +34,8 @@ class Overlay {
 
   using Pages = std::map<uint64_t, std::unique_ptr<Page>>;  // by address / kPageBytes
 
+  template <class Part>
+  static void for_each_part(uint64_t address, uint32_t bytes, Part part);
   // Writes the dirty bytes [first, end) of a page to memory.
   static void publish_page(GlobalMemory& memory, uint64_t number, Page& page, uint64_t first,
                            uint64_t end);

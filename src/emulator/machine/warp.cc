@@ -149,6 +149,7 @@ Step leave_behind(Warp& warp, uint32_t lanes) {
 
 Step exit_lanes(Warp& warp, uint32_t lanes) {
   Cta& cta = *warp.cta;
+  finish_all_stores(warp, lanes);
   warp.live &= ~lanes;
   cta.live_threads -= count_lanes(lanes);
   cta.cluster->live_threads -= count_lanes(lanes);

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "emulator/machine/bulk_store.h"
 #include "emulator/machine/fault.h"
 #include "emulator/machine/late_copy.h"
 #include "emulator/program/operation.h"
@@ -77,7 +78,8 @@ struct Warp {
   uint32_t local_stride = 0;
   uint32_t cluster_parity = 0;   // phase parity of the cluster barrier at each lane's last arrival
   uint32_t cluster_arrived = 0;  // lanes that arrived there and have not waited yet
-  std::vector<LateCopy> late_copies;  // cp.async; adversarial schedule only
+  std::vector<LateCopy> late_copies;   // cp.async; adversarial schedule only
+  std::vector<BulkStore> bulk_stores;  // not finished; adversarial schedule only
 };
 
 // --- For handlers. Those that return Step::kReschedule have taken the running group away.

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "emulator/runtime/capture.h"
+#include "emulator/runtime/driver_entry_points.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/event.h"
 #include "emulator/runtime/graph.h"
@@ -236,16 +237,22 @@ cudaError_t cudaCtxResetPersistingL2Cache() {
   return api("cudaCtxResetPersistingL2Cache", [] {});
 }
 
-// --- The driver API is not here: a program that looks for one of its functions is told so.
+// --- The driver's functions, of which there are few: a program that looks for another one is told so.
 
 cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function,
-                                             unsigned int /*version*/, unsigned long long /*flags*/,
+                                             unsigned int version, unsigned long long flags,
                                              cudaDriverEntryPointQueryResult* result) {
   return api("cudaGetDriverEntryPointByVersion", [&] {
     require(symbol != nullptr && function != nullptr);
-    *function = nullptr;
-    require(result != nullptr, cudaErrorSymbolNotFound);
-    *result = cudaDriverEntryPointSymbolNotFound;
+    require(flags <= cudaEnablePerThreadDefaultStream);
+    const DriverEntryPoint* const found = find_driver_entry_point(symbol);
+    const bool is_there = found != nullptr && version >= found->since;
+    *function = is_there ? found->function : nullptr;
+    require(is_there || result != nullptr, cudaErrorSymbolNotFound);
+    if (result == nullptr) return;
+    *result = is_there           ? cudaDriverEntryPointSuccess
+              : found != nullptr ? cudaDriverEntryPointVersionNotSufficent
+                                 : cudaDriverEntryPointSymbolNotFound;
   });
 }
 

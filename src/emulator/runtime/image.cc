@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,9 +42,10 @@ std::string describe(const std::vector<code::Image>& images) {
   return list.empty() ? "nothing" : list;
 }
 
-std::vector<std::vector<code::Image>> read(const void* wrapper) {
+template <class Read>
+auto read_with(Read read) {
   try {
-    return code::read_registered_images(wrapper);
+    return read();
   } catch (const code::FormatError& error) {
     throw ApiError(cudaErrorInvalidKernelImage, error.what());
   }
@@ -65,12 +68,23 @@ std::shared_ptr<const ptx::Module> parse(code::Image image) {
   }
 }
 
+// Of a library.
+std::shared_ptr<const ptx::Module> parse_best(std::vector<code::Image> images,
+                                              std::string_view what) {
+  if (code::Image* const best = find_best(images)) return parse(std::move(*best));
+  throw ApiError(cudaErrorNoKernelImageForDevice,
+                 fmt::format("{} must embed PTX for compute_90a or below (without relocatable "
+                             "device code), it embeds {}",
+                             what, describe(images)));
+}
+
 }  // namespace
 
 std::vector<std::shared_ptr<const ptx::Module>> load_images(const void* wrapper) {
   std::vector<std::shared_ptr<const ptx::Module>> modules;
   std::vector<code::Image> others;
-  for (std::vector<code::Image>& images : read(wrapper)) {
+  for (std::vector<code::Image>& images :
+       read_with([&] { return code::read_registered_images(wrapper); })) {
     if (code::Image* const best = find_best(images)) {
       modules.push_back(parse(std::move(*best)));
     } else {
@@ -84,6 +98,17 @@ std::vector<std::shared_ptr<const ptx::Module>> load_images(const void* wrapper)
                                describe(others)));
   }
   return modules;
+}
+
+std::shared_ptr<const ptx::Module> load_image_data(const void* code) {
+  return parse_best(read_with([&] { return code::read_images_at(code); }), "the library");
+}
+
+std::shared_ptr<const ptx::Module> load_image_file(const std::string& path) {
+  if (!std::filesystem::exists(path)) {
+    throw ApiError(cudaErrorFileNotFound, fmt::format("there is no file {}", path));
+  }
+  return parse_best(read_with([&] { return code::read_image_file(path); }), path);
 }
 
 }  // namespace slipstream::emulator::runtime

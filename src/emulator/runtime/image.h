@@ -1,7 +1,8 @@
-// From a registered fat binary to PTX modules.
+// From device code as programs hand it over to PTX modules.
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "code/ptx/module.h"
@@ -13,5 +14,9 @@ namespace slipstream::emulator::runtime {
 // ApiError cudaErrorNoKernelImageForDevice where there is no such image, and cudaErrorInvalidPtx where one does not
 // parse.
 std::vector<std::shared_ptr<const ptx::Module>> load_images(const void* wrapper);
+// The same for what cudaLibraryLoadData and cudaLibraryLoadFromFile accept: also cubins, which have no PTX and so never
+// fit, and PTX text. Throws ApiError cudaErrorFileNotFound, too.
+std::shared_ptr<const ptx::Module> load_image_data(const void* code);
+std::shared_ptr<const ptx::Module> load_image_file(const std::string& path);
 
 }  // namespace slipstream::emulator::runtime

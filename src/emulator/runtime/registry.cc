@@ -58,6 +58,43 @@ Variable& Registry::add_variable(FatBinary* binary, const void* host_address, co
   return variable;
 }
 
+FatBinary* Registry::add_library(std::shared_ptr<const ptx::Module> module) {
+  FatBinary& library = binaries_.emplace_back();
+  library.library = std::move(module);
+  for (const ptx::Function& entry : library.library->functions) {
+    if (!entry.is_entry || !entry.has_body) continue;
+    Function& function = library.functions.emplace_back();
+    function.binary = &library;
+    function.name = entry.name;
+    functions_[&function] = &function;
+  }
+  return &library;
+}
+
+FatBinary& Registry::library(const void* handle) {
+  const auto found = std::ranges::find_if(binaries_, [&](const FatBinary& binary) {
+    return &binary == handle && binary.library != nullptr;
+  });
+  require(found != binaries_.end(), cudaErrorInvalidResourceHandle);
+  return *found;
+}
+
+Function& Registry::kernel_of(FatBinary& library, std::string_view name) {
+  const auto found = std::ranges::find(library.functions, name, &Function::name);
+  if (found == library.functions.end()) {
+    throw ApiError(cudaErrorSymbolNotFound, fmt::format("the library has no kernel {}", name));
+  }
+  return *found;
+}
+
+Symbol Registry::symbol_of(FatBinary& library, std::string_view name) {
+  const auto found = device().find_symbol(module(library), name);
+  if (!found.has_value()) {
+    throw ApiError(cudaErrorSymbolNotFound, fmt::format("the library has no variable {}", name));
+  }
+  return *found;
+}
+
 Function& Registry::function(const void* handle, cudaError_t otherwise) {
   const auto found = functions_.find(handle);
   require(found != functions_.end(), otherwise);
@@ -71,7 +108,12 @@ Variable& Registry::variable(const void* symbol) {
 }
 
 LoadedModule* Registry::module(FatBinary& binary) {
-  if (binary.module == nullptr) binary.module = device().load_module(load_images(binary.image));
+  if (binary.module != nullptr) return binary.module;
+  if (binary.library != nullptr) {
+    binary.module = device().load_module({binary.library});
+  } else {
+    binary.module = device().load_module(load_images(binary.image));
+  }
   return binary.module;
 }
 

@@ -10,6 +10,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -41,8 +42,10 @@ struct Variable {
   void** managed_pointer = nullptr;  // the host's pointer to a __managed__ variable
 };
 
+// What a program registers when it starts, or loads as a library: its address is the cudaLibrary_t.
 struct FatBinary {
-  const void* image = nullptr;
+  const void* image = nullptr;                 // of a registered one
+  std::shared_ptr<const ptx::Module> library;  // of a library
   LoadedModule* module = nullptr;
   std::list<Function> functions;
   std::list<Variable> variables;
@@ -56,6 +59,14 @@ class Registry {
   Variable& add_variable(FatBinary* binary, const void* host_address, const char* name,
                          uint64_t size, bool constant);
 
+  // A library with all its kernels.
+  FatBinary* add_library(std::shared_ptr<const ptx::Module> module);
+  // Throws ApiError cudaErrorInvalidResourceHandle where `handle` is no library.
+  FatBinary& library(const void* handle);
+  // Throws ApiError cudaErrorSymbolNotFound where the library has no such kernel or variable.
+  Function& kernel_of(FatBinary& library, std::string_view name);
+  Symbol symbol_of(FatBinary& library, std::string_view name);
+
   // The kernel that `handle` means: the address of the host's stub, or a handle that was given out.
   // Throws ApiError `otherwise` for anything else.
   Function& function(const void* handle, cudaError_t otherwise = cudaErrorInvalidDeviceFunction);
@@ -68,7 +79,7 @@ class Registry {
 
   // Gives every __managed__ variable of `binary` its address.
   void initialize_managed(FatBinary* binary);
-  // Forgets what was loaded (cudaDeviceReset).
+  // Forgets what was loaded (cudaDeviceReset); it is loaded again when it is used.
   void unload_all();
 
  private:

@@ -21,6 +21,11 @@ class Library : public testing::Test {
     return reinterpret_cast<Function*>(dlsym(library_, name));
   }
 
+  cudaError_t load_kernels(cudaLibrary_t* kernels, const char* path) {
+    return find<decltype(cudaLibraryLoadFromFile)>("cudaLibraryLoadFromFile")(
+        kernels, path, nullptr, nullptr, 0, nullptr, nullptr, 0);
+  }
+
   void* library_ = nullptr;
 };
 
@@ -55,15 +60,23 @@ TEST_F(Library, SaysThatItIsTheEmulatedDevice) {
   EXPECT_STREQ(properties.name, "Slipstream emulated device");
 }
 
-TEST_F(Library, HasNoDriverToHandOut) {
-  auto* get =
-      find<cudaError_t(const char*, void**, unsigned, unsigned long long,
-                       cudaDriverEntryPointQueryResult*)>("cudaGetDriverEntryPointByVersion");
-  void* function = &function;
-  cudaDriverEntryPointQueryResult result{};
-  EXPECT_EQ(get("cuTensorMapEncodeTiled", &function, 13000, 0, &result), cudaSuccess);
-  EXPECT_EQ(result, cudaDriverEntryPointSymbolNotFound);
-  EXPECT_EQ(function, nullptr);
+TEST_F(Library, LoadsKernelsFromAFatBinaryWithPtx) {
+  cudaLibrary_t kernels = nullptr;
+  ASSERT_EQ(load_kernels(&kernels, KERNEL_LIBRARY ".fatbin"), cudaSuccess);
+  unsigned count = 0;
+  EXPECT_EQ(
+      find<cudaError_t(unsigned*, cudaLibrary_t)>("cudaLibraryGetKernelCount")(&count, kernels),
+      cudaSuccess);
+  EXPECT_GT(count, 0U);
+  EXPECT_EQ(find<cudaError_t(cudaLibrary_t)>("cudaLibraryUnload")(kernels), cudaSuccess);
+}
+
+TEST_F(Library, NamesACubinThatItCannotRun) {
+  cudaLibrary_t kernels = nullptr;
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(load_kernels(&kernels, KERNEL_LIBRARY ".cubin"), cudaErrorNoKernelImageForDevice);
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find("it embeds sm_90"), std::string::npos) << text;
 }
 
 TEST_F(Library, RefusesAMultiprocessorCountOfZero) {

@@ -1,0 +1,127 @@
+#include "emulator/instructions/bulk_reduction.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <iterator>
+
+#include "emulator/arithmetic/floating.h"
+#include "emulator/arithmetic/half.h"
+
+namespace slipstream::emulator {
+namespace {
+
+constexpr std::array<std::string_view, 8> kNames = {".add", ".min", ".max", ".inc",
+                                                    ".dec", ".and", ".or",  ".xor"};
+
+template <auto kFunction, class T>
+void combine(std::byte* target, const std::byte* values, uint32_t bytes) {
+  for (uint32_t at = 0; at + sizeof(T) <= bytes; at += sizeof(T)) {
+    T old;
+    T value;
+    std::memcpy(&old, target + at, sizeof(T));
+    std::memcpy(&value, values + at, sizeof(T));
+    const auto result = static_cast<T>(kFunction(old, value));
+    std::memcpy(target + at, &result, sizeof(T));
+  }
+}
+
+constexpr auto kAdd = [](auto old, auto value) { return old + value; };
+constexpr auto kMin = [](auto old, auto value) { return std::min(old, value); };
+constexpr auto kMax = [](auto old, auto value) { return std::max(old, value); };
+constexpr auto kAnd = [](auto old, auto value) { return old & value; };
+constexpr auto kOr = [](auto old, auto value) { return old | value; };
+constexpr auto kXor = [](auto old, auto value) { return old ^ value; };
+constexpr auto kIncrement = [](uint32_t old, uint32_t limit) { return old >= limit ? 0 : old + 1; };
+constexpr auto kDecrement = [](uint32_t old, uint32_t limit) {
+  return old == 0 || old > limit ? limit : old - 1;
+};
+// In global memory, subnormal f32 are zeros of their sign.
+constexpr auto kAddFloat = [](float old, float value) {
+  return canonical(flush<true>(flush<true>(old) + flush<true>(value)));
+};
+constexpr auto kAddDouble = [](double old, double value) { return canonical(old + value); };
+constexpr auto kAddHalf = []<class T>(T old, T value) {
+  return from_double<T>(double{to_float(old)} + double{to_float(value)});
+};
+constexpr auto kMinHalf = []<class T>(T old, T value) {
+  return from_float<T>(minimum_number(to_float(old), to_float(value)));
+};
+constexpr auto kMaxHalf = []<class T>(T old, T value) {
+  return from_float<T>(maximum_number(to_float(old), to_float(value)));
+};
+
+template <class T>
+Combine integer(Reduction reduction) {
+  switch (reduction) {
+    case Reduction::kAdd:
+      return &combine<kAdd, std::make_unsigned_t<T>>;
+    case Reduction::kMin:
+      return &combine<kMin, T>;
+    case Reduction::kMax:
+      return &combine<kMax, T>;
+    case Reduction::kAnd:
+      return &combine<kAnd, T>;
+    case Reduction::kOr:
+      return &combine<kOr, T>;
+    case Reduction::kXor:
+      return &combine<kXor, T>;
+    default:
+      return nullptr;
+  }
+}
+
+Combine unsigned_32(Reduction reduction) {
+  if (reduction == Reduction::kInc) return &combine<kIncrement, uint32_t>;
+  if (reduction == Reduction::kDec) return &combine<kDecrement, uint32_t>;
+  return integer<uint32_t>(reduction);
+}
+
+template <class T>
+Combine half(Reduction reduction) {
+  switch (reduction) {
+    case Reduction::kAdd:
+      return &combine<kAddHalf, T>;
+    case Reduction::kMin:
+      return &combine<kMinHalf, T>;
+    case Reduction::kMax:
+      return &combine<kMaxHalf, T>;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace
+
+Reduction reduction_from_name(std::string_view name) {
+  const auto* const found = std::find(kNames.begin(), kNames.end(), name);
+  return static_cast<Reduction>(std::distance(kNames.begin(), found));
+}
+
+std::string_view name_of(Reduction reduction) { return kNames[static_cast<size_t>(reduction)]; }
+
+Combine combine_of(Reduction reduction, TensorType type) {
+  switch (type) {
+    case TensorType::kU32:
+      return unsigned_32(reduction);
+    case TensorType::kS32:
+      return integer<int32_t>(reduction);
+    case TensorType::kU64:
+      return integer<uint64_t>(reduction);
+    case TensorType::kS64:
+      return integer<int64_t>(reduction);
+    case TensorType::kF16:
+      return half<Half>(reduction);
+    case TensorType::kBf16:
+      return half<BFloat16>(reduction);
+    case TensorType::kF32:
+    case TensorType::kF32Ftz:
+      return reduction == Reduction::kAdd ? &combine<kAddFloat, float> : nullptr;
+    case TensorType::kF64:
+      return reduction == Reduction::kAdd ? &combine<kAddDouble, double> : nullptr;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace slipstream::emulator
