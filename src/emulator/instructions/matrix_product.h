@@ -155,13 +155,16 @@ inline TileStep step_of(const Operands<float>& operands, uint32_t first, uint32_
 // Rounds the sums to f32 (multiply_add) or f16 (multiply_add_half).
 using StepFunction = void (*)(const TileStep& step, uint32_t depth, TileAccumulator& accumulator);
 
-template <class Element, uint32_t kDepthRegisters, StepFunction kStep>
+// kSteps: how many parts of the depth the unit adds one after the other.
+template <class Element, uint32_t kDepthRegisters, StepFunction kStep, uint32_t kSteps = 1>
 struct FloatProduct : Product<Element, Element, 16, kDepthRegisters> {
   static void multiply(const Operation& /*operation*/, const Operands<float>& operands,
                        Sums<float>& sums) {
-    constexpr uint32_t kDepth = FloatProduct::kDepth;
+    constexpr uint32_t kDepth = FloatProduct::kDepth / kSteps;
     TileAccumulator accumulator{sums};
-    kStep(step_of(operands, 0, kDepth), kDepth, accumulator);
+    for (uint32_t step = 0; step < kSteps; ++step) {
+      kStep(step_of(operands, step * kDepth, kDepth), kDepth, accumulator);
+    }
     sums = accumulator.value;
   }
 };

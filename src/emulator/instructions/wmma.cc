@@ -91,7 +91,8 @@ void build_one(Builder& builder) {
 }
 
 constexpr auto kBfloat = &build_shape<FloatProduct<Bf16, 2, &multiply_add>, Single<float>>;
-constexpr auto kTf32 = &build_shape<FloatProduct<Tf32, 2, &multiply_add>, Single<float>>;
+// mma.sync takes a depth of 8 at once, wmma twice one of 4.
+constexpr auto kTf32 = &build_shape<FloatProduct<Tf32, 2, &multiply_add, 2>, Single<float>>;
 template <class Element>
 constexpr auto kBytes = &build_shape<IntegerProduct<Element, Element, 16, 1>, Single<int32_t>>;
 template <class Element>
