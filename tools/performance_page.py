@@ -397,7 +397,7 @@ PAGE = """<!-- Written by tools/performance_page.py from docs/data; change those
 Results only. How they were measured, what was tried and what the profiles said is in the dated notes:
 [method and operators](notes/2026-11-method.md), [matrix products](notes/2026-11-matrix-products.md),
 [experts](notes/2026-11-experts.md), [attention](notes/2026-11-attention.md), [decode steps](notes/2026-11-steps.md),
-[incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
+[placement of code and CTAs](notes/2026-11-28-placement.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
 `tools/performance_page.py` from the JSON files in [`docs/data`](data), each with its GPU, driver, date and source.
 
 Unless said otherwise: {place}; kernels of commit {commit}. Microseconds are medians. "No PDL / PDL": the same kernels
@@ -425,7 +425,7 @@ no PDL / PDL:
 ![One decode step](images/performance-steps.svg)
 
 One rank of eight alone, batch 1, context 8192, bf16 cache, synthetic weights. **Communication between ranks is left
-out**, so this is not the time of a token. No rival's step was measured. Floor: the bytes that the launches must move
+out**, so this is not the time of a token. No rival's step was measured. Kernels of commit {steps_commit}. Floor: the bytes that the launches must move
 at the copy bandwidth of the same run. Milliseconds:
 
 {steps}
@@ -447,8 +447,8 @@ All nine: {all_nine}.
 
 ## Other batches and contexts
 
-**Measured with kernels that no longer exist** ({range_kernels}): {range_place}. For orientation only; milliseconds per
-step, PDL / no PDL / floor.
+{range_place}, kernels of commit {range_commit}. Milliseconds per step, PDL / no PDL / floor. Memory lies elsewhere than
+in the runs above: two runs of the same step differ by up to 2 %.
 
 {ranges}"""
 
@@ -458,7 +458,7 @@ def pages():
     rivals = read("incumbents-h200-2026-11-28.json")
     steps = read("steps-h200-2026-11-28.json")
     operators = read("operators-h200-2026-11-28.json")
-    ranges = read("step-range-h200-2026-11-22.json")
+    ranges = read("step-range-h200-2026-11-28.json")
     compared = comparisons(rivals["rows"])
     stages = "".join(
         f"{step['model']}, {step['layers']} layers:\n\n{stage_table(step)}\n"
@@ -475,6 +475,7 @@ def pages():
         all_rows=len(rivals["rows"]),
         file="incumbents-h200-2026-11-28.json",
         rounds=round_table([each for each in rivals["rows"] if each["operator"] == "round"]),
+        steps_commit=steps["commit"],
         steps=step_table(steps["steps"]),
         stages=stages,
         operators=operator_table(operators["rows"]),
@@ -482,7 +483,7 @@ def pages():
             f"M={each['tokens']} {each['off']:.2f} us without PDL, {each['on']:.2f} with"
             for each in operators["rounds"]
         ),
-        range_kernels=ranges["kernels"],
+        range_commit=ranges["commit"],
         range_place=place(ranges),
         ranges=range_tables(ranges["rows"]),
     )
