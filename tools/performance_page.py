@@ -430,7 +430,7 @@ at the copy bandwidth of the same run. Milliseconds:
 
 {steps}
 Where they go (us per launch, mean over layers). *Hand-over*: from the end of the launch before to the first return
-from the wait; *work*: from there to the end of the last CTA. Stamps make a step 1 to 4 % longer. n/a: the difference of
+from the wait; *work*: from there to the end of the last CTA. Stamps make a step 8 to 11 % longer. n/a: the difference of
 two medians over replays, which for a single launch late in a step is smaller than their error (earlier pages printed
 -3.58 us for such a hand-over).
 
