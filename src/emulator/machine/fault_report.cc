@@ -162,7 +162,7 @@ std::string numbers(const std::vector<uint32_t>& warps) {
 }  // namespace
 
 std::string demangle(std::string_view name) {
-  const std::string mangled(name);
+  std::string mangled(name);
   if (!mangled.starts_with("_Z")) return mangled;  // "c" would be demangled to "char"
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> plain(
