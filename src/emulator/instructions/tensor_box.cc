@@ -94,9 +94,8 @@ std::optional<std::string> unknown_interleave(const TensorMap& map, const Coordi
   }
   if (at[0] * int64_t{bytes} % kTensorChunk != 0) {
     return fmt::format(
-        "of interleaved tensors, coordinates 0 must be a multiple of {} where elements have {} "
-        "bytes, "
-        "others are not supported; it is {}",
+        "of interleaved tensors, coordinate 0 must be a multiple of {} where elements have {} "
+        "bytes, others are not supported; it is {}",
         kTensorChunk / bytes, bytes, at[0]);
   }
   if (map.swizzle != TensorSwizzle::kNone && row_bytes_of(map) % span_of(map.swizzle) != 0) {
