@@ -30,6 +30,7 @@ struct Case {
   uint64_t address_offset = 0;  // of the tensor, from an address aligned to 512
   std::array<int32_t, 5> at{};
   uint32_t shared_offset = 0;  // of the box, from a shared address aligned to 1024
+  uint32_t moved = 0;          // bytes of the box
   uint32_t announced = 0;      // bytes that the mbarrier expects
 };
 

@@ -109,14 +109,18 @@ std::string differences(const char* what, const Bytes& expected, const Bytes& fo
   return fmt::format("; {} differs in {} bytes{}", what, count, text);
 }
 
-std::string compare(const Outcome& expected, const Outcome& found, unsigned shown) {
+// Where more bytes come than were announced, a phase may end in between or not, as their packets happen to arrive.
+bool completion_is_certain(const Case& one) { return one.announced >= one.moved; }
+
+std::string compare(const Case& one, const Outcome& expected, const Outcome& found,
+                    unsigned shown) {
   std::string text;
   const auto number = [&](const char* what, uint32_t before, uint32_t now) {
     if (before != now) text += fmt::format("; {} {} instead of {}", what, now, before);
   };
   number("encoding gives", expected.encoded, found.encoded);
   number("error", expected.error, found.error);
-  number("completed", expected.completed, found.completed);
+  if (completion_is_certain(one)) number("completed", expected.completed, found.completed);
   return text + differences("shared memory", expected.shared, found.shared, shown) +
          differences("the tensor", expected.tensor, found.tensor, shown);
 }
@@ -130,7 +134,7 @@ int replay(const Options& options) {
   size_t different = 0;
   for (size_t i = 0; i < cases.size(); ++i) {
     const Outcome expected = unpacked(cases[i], file.forms.at(cases[i].name));
-    const std::string text = compare(expected, outcomes[i], options.shown);
+    const std::string text = compare(cases[i], expected, outcomes[i], options.shown);
     if (text.empty()) continue;
     ++different;
     fmt::print("{}: {}\n", cases[i].name, text.substr(2));

@@ -45,8 +45,6 @@ void copy_dimensions(const TensorMapArguments& arguments, TensorMap& map) {
     require_array(arguments.strides, "globalStrides");
     std::copy_n(arguments.strides, map.rank - 1, map.strides.begin());
   }
-  // The copy engine has no step in the innermost dimension; the driver ignores this one.
-  if (map.interleave == TensorInterleave::kNone) map.step[0] = 1;
 }
 
 TensorMap checked(const TensorMap& map) {

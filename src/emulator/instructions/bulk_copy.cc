@@ -147,7 +147,7 @@ TensorType element_type(ptx::Type type) {
     case ptx::Type::kBf16:
       return TensorType::kBf16;
     case ptx::Type::kF32:
-      return TensorType::kF32;
+      return TensorType::kF32Ftz;  // so PTX has it, where there is no tensor map to say otherwise
     case ptx::Type::kF64:
       return TensorType::kF64;
     default:

@@ -36,8 +36,8 @@ constexpr auto kIncrement = [](uint32_t old, uint32_t limit) { return old >= lim
 constexpr auto kDecrement = [](uint32_t old, uint32_t limit) {
   return old == 0 || old > limit ? limit : old - 1;
 };
-// In global memory, subnormal f32 are zeros of their sign.
-constexpr auto kAddFloat = [](float old, float value) {
+constexpr auto kAddFloat = [](float old, float value) { return canonical(old + value); };
+constexpr auto kAddFloatFlushed = [](float old, float value) {
   return canonical(flush<true>(flush<true>(old) + flush<true>(value)));
 };
 constexpr auto kAddDouble = [](double old, double value) { return canonical(old + value); };
@@ -77,6 +77,12 @@ Combine unsigned_32(Reduction reduction) {
   return integer<uint32_t>(reduction);
 }
 
+// Whatever has no sign is unsigned.
+Combine signed_64(Reduction reduction) {
+  const bool has_sign = reduction == Reduction::kMin || reduction == Reduction::kMax;
+  return has_sign ? integer<int64_t>(reduction) : nullptr;
+}
+
 template <class T>
 Combine half(Reduction reduction) {
   switch (reduction) {
@@ -109,14 +115,17 @@ Combine combine_of(Reduction reduction, TensorType type) {
     case TensorType::kU64:
       return integer<uint64_t>(reduction);
     case TensorType::kS64:
-      return integer<int64_t>(reduction);
+      return signed_64(reduction);
     case TensorType::kF16:
       return half<Half>(reduction);
     case TensorType::kBf16:
       return half<BFloat16>(reduction);
     case TensorType::kF32:
-    case TensorType::kF32Ftz:
+    case TensorType::kTf32:
       return reduction == Reduction::kAdd ? &combine<kAddFloat, float> : nullptr;
+    case TensorType::kF32Ftz:
+    case TensorType::kTf32Ftz:
+      return reduction == Reduction::kAdd ? &combine<kAddFloatFlushed, float> : nullptr;
     case TensorType::kF64:
       return reduction == Reduction::kAdd ? &combine<kAddDouble, double> : nullptr;
     default:

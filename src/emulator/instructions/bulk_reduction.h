@@ -14,7 +14,7 @@ enum class Reduction : uint8_t { kAdd, kMin, kMax, kInc, kDec, kAnd, kOr, kXor }
 Reduction reduction_from_name(std::string_view name);  // ".add"
 std::string_view name_of(Reduction reduction);
 
-// Null where PTX has no such reduction of that type. Bits are unsigned integers.
+// Null where there is no such reduction of that type. Bits are unsigned integers.
 Combine combine_of(Reduction reduction, TensorType type);
 
 }  // namespace slipstream::emulator

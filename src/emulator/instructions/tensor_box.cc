@@ -1,5 +1,7 @@
 #include "emulator/instructions/tensor_box.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace slipstream::emulator {
@@ -7,77 +9,42 @@ namespace {
 
 // A dimension across rows, innermost first.
 struct Loop {
-  uint32_t count = 0;   // of copied elements or slices
+  uint32_t count = 0;   // of copied elements
   uint32_t step = 1;    // from one to the next
   int64_t first = 0;    // coordinate
   uint64_t size = 0;    // coordinates below it are inside
   uint64_t stride = 0;  // bytes from one coordinate to the next
 };
 
-uint32_t steps_in(uint32_t box, uint32_t step) { return (box + step - 1) / step; }
-
-uint32_t channels_of(const TensorMap& map) { return slice_of(map.interleave) / bytes_of(map.type); }
-
-bool is_interleaved(const TensorMap& map) { return map.interleave != TensorInterleave::kNone; }
-
-uint32_t row_elements_of(const TensorMap& map) {
-  return is_interleaved(map) ? channels_of(map) : map.box[0];
-}
-
-// A row that is shorter than its swizzle's span takes all of it.
-uint32_t row_pitch_of(const TensorMap& map) {
-  const uint32_t bytes = row_elements_of(map) * bytes_of(map.type);
-  return is_interleaved(map) ? bytes : std::max(bytes, span_of(map.swizzle));
-}
-
-int64_t floor_divide(int64_t value, int64_t divisor) {
-  return value >= 0 ? value / divisor : -((-value + divisor - 1) / divisor);
-}
-
-Loop loop_over(const TensorMap& map, const Coordinates& at, size_t i) {
-  return {steps_in(map.box[i], map.step[i]), map.step[i], at[i], map.size[i], map.strides[i - 1]};
-}
-
-// Interleaved: all rows of a slice of channels come before the next slice, which in memory follows
-// the whole of the dimension before the last.
-Loop loop_over_slices(const TensorMap& map, const Coordinates& at) {
-  const uint32_t channels = channels_of(map);
-  return {steps_in(map.box[0], channels), 1, floor_divide(at[0], channels),
-          (map.size[0] + channels - 1) / channels,
-          map.strides[map.rank - 3U] * map.size[map.rank - 2U]};
-}
-
 std::vector<Loop> loops_of(const TensorMap& map, const Coordinates& at) {
   std::vector<Loop> loops;
   for (size_t i = 1; i < map.rank; ++i) {
-    const bool is_last = i + 1U == map.rank;
-    if (is_last && is_interleaved(map)) loops.push_back(loop_over_slices(map, at));
-    loops.push_back(loop_over(map, at, i));
+    loops.push_back({count_of(map, i), map.step[i], at[i], map.size[i], map.strides[i - 1]});
   }
   return loops;
 }
 
-// The elements of a row that lie inside of dimension 0, as bytes of the row.
+// The part of every row that lies inside of dimension 0, as bytes of the row.
 struct Inside {
   uint32_t begin = 0;
   uint32_t end = 0;
 };
 
-Inside inside_of(const TensorMap& map, int64_t first, uint32_t elements) {
-  const int64_t bytes = bytes_of(map.type);
-  const auto size = static_cast<int64_t>(map.size[0]);
-  const int64_t begin = std::clamp<int64_t>(-first, 0, elements);
-  const int64_t end = std::clamp<int64_t>(size - first, begin, elements);
-  return {static_cast<uint32_t>(begin * bytes), static_cast<uint32_t>(end * bytes)};
+Inside inside_of(const TensorMap& map, int64_t first) {
+  const int64_t unit = unit_of(map);
+  const int64_t count = map.box[0];
+  const int64_t begin = std::clamp<int64_t>(-first, 0, count);
+  const int64_t end = std::clamp<int64_t>(static_cast<int64_t>(map.size[0]) - first, begin, count);
+  return {static_cast<uint32_t>(begin * unit), static_cast<uint32_t>(end * unit)};
 }
 
 // Walks through all rows of the box.
 class Walk {
  public:
   Walk(const TensorMap& map, const Coordinates& at)
-      : map_(map), first_(at[0]), loops_(loops_of(map, at)) {
-    slices_ = is_interleaved(map) ? map.rank - 2U : loops_.size();
-  }
+      : address_(map.address + static_cast<uint64_t>(int64_t{at[0]} * unit_of(map))),
+        inside_(inside_of(map, at[0])),
+        loops_(loops_of(map, at)) {}
 
   size_t row_count() const {
     size_t count = 1;
@@ -85,23 +52,18 @@ class Walk {
     return count;
   }
 
-  BoxRow row(uint32_t row_elements) const {
+  BoxRow row() const {
     BoxRow row;
-    uint64_t address = map_.address;
-    int64_t first = first_;
+    uint64_t address = address_;
     for (size_t i = 0; i < loops_.size(); ++i) {
       const Loop& loop = loops_[i];
       const int64_t coordinate = loop.first + int64_t{index_[i]} * loop.step;
       if (coordinate < 0 || static_cast<uint64_t>(coordinate) >= loop.size) return row;
       address += static_cast<uint64_t>(coordinate) * loop.stride;
-      if (i == slices_) first = coordinate * channels_of(map_);
     }
-    const Inside inside = inside_of(map_, first, row_elements);
-    row.begin = inside.begin;
-    row.end = inside.end;
-    const bool has_slices = slices_ < loops_.size();
-    if (!has_slices) address += static_cast<uint64_t>(first * bytes_of(map_.type));
-    row.address = address + inside.begin;
+    row.begin = inside_.begin;
+    row.end = inside_.end;
+    row.address = address + inside_.begin;
     return row;
   }
 
@@ -110,35 +72,61 @@ class Walk {
   }
 
  private:
-  const TensorMap& map_;
-  int64_t first_;
+  uint64_t address_;  // of the first row, were all other coordinates 0
+  Inside inside_;
   std::vector<Loop> loops_;
-  size_t slices_;  // the loop over slices of channels; loops_.size(): none
   std::array<uint32_t, kMaxTensorRank> index_{};
 };
 
-}  // namespace
-
-bool starts_aligned(const TensorMap& map, const Coordinates& at) {
-  constexpr int64_t kUnit = 16;
-  const int64_t unit = std::max<int64_t>(kUnit, slice_of(map.interleave));
-  return int64_t{at[0]} * bytes_of(map.type) % unit == 0;
+std::optional<std::string> unknown_interleave(const TensorMap& map, const Coordinates& at) {
+  const uint32_t bytes = bytes_of(map.type);
+  const size_t slices = slice_dimension(map);
+  if (map.box[slices] * bytes > slice_of(map.interleave)) {
+    return fmt::format(
+        "of interleaved tensors, boxes of more than a slice of {} bytes are not supported; "
+        "boxDim[{}] is {}",
+        slice_of(map.interleave), slices, map.box[slices]);
+  }
+  if (map.step[0] != 1) {
+    return fmt::format(
+        "of interleaved tensors, steps in dimension 0 are not supported; elementStrides[0] is {}",
+        map.step[0]);
+  }
+  if (at[0] * int64_t{bytes} % kTensorChunk != 0) {
+    return fmt::format(
+        "of interleaved tensors, coordinate 0 must be a multiple of {} where elements have {} "
+        "bytes, others are not supported; it is {}",
+        kTensorChunk / bytes, bytes, at[0]);
+  }
+  if (map.swizzle != TensorSwizzle::kNone && row_bytes_of(map) % span_of(map.swizzle) != 0) {
+    return fmt::format(
+        "of interleaved tensors, swizzled rows must be a multiple of the swizzle's {} bytes, "
+        "others "
+        "are not supported; they have {}",
+        span_of(map.swizzle), row_bytes_of(map));
+  }
+  return std::nullopt;
 }
 
-uint64_t shared_bytes_of(const TensorMap& map) {
-  const Walk walk(map, {});
-  return walk.row_count() * row_pitch_of(map);
+}  // namespace
+
+std::optional<std::string> unknown_copy(const TensorMap& map, const Coordinates& at) {
+  return is_interleaved(map.interleave) ? unknown_interleave(map, at) : std::nullopt;
+}
+
+bool starts_aligned(const TensorMap& map, const Coordinates& at) {
+  return int64_t{at[0]} * unit_of(map) % kTensorChunk == 0;
 }
 
 Box make_box(const TensorMap& map, const Coordinates& at) {
   Box box;
-  box.row_bytes = row_elements_of(map) * bytes_of(map.type);
+  box.row_bytes = row_bytes_of(map);
   box.row_pitch = row_pitch_of(map);
   Walk walk(map, at);
   box.rows.resize(walk.row_count());
   uint32_t offset = 0;
   for (BoxRow& row : box.rows) {
-    row = walk.row(row_elements_of(map));
+    row = walk.row();
     row.offset = offset;
     offset += box.row_pitch;
     walk.advance();

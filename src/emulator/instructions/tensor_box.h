@@ -4,11 +4,16 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "emulator/machine/tensor_map.h"
 
 namespace slipstream::emulator {
+
+inline constexpr uint32_t kTensorChunk =
+    16;  // what copies align to in the tensor, and swizzles move
 
 using Coordinates = std::array<int32_t, kMaxTensorRank>;
 
@@ -30,20 +35,18 @@ struct Box {
   uint32_t bytes() const { return row_bytes * static_cast<uint32_t>(rows.size()); }
 };
 
-// Bytes that the box takes in shared memory.
-uint64_t shared_bytes_of(const TensorMap& map);
-// The address of the first element must be a multiple of 16; see starts_aligned().
-Box make_box(const TensorMap& map, const Coordinates& at);
-// Whether the box at these coordinates starts at a multiple of 16 bytes in the tensor (interleaved:
-// with a slice of channels).
+// Why the copy is not supported: what a device does is not known. Nothing if it is.
+std::optional<std::string> unknown_copy(const TensorMap& map, const Coordinates& at);
+// Whether the box at these coordinates starts at a multiple of 16 bytes in the tensor.
 bool starts_aligned(const TensorMap& map, const Coordinates& at);
+// Wants both of these to be well.
+Box make_box(const TensorMap& map, const Coordinates& at);
 
 // Where a byte of the unswizzled box is. The 16-byte chunks of a row are permuted by bits of the
 // shared address above them, so `address` must be the whole address.
 inline uint64_t swizzled(uint64_t address, TensorSwizzle swizzle) {
-  constexpr uint64_t kChunk = 16;
   if (swizzle == TensorSwizzle::kNone) return address;
-  const uint64_t mask = span_of(swizzle) - kChunk;
+  const uint64_t mask = uint64_t{span_of(swizzle)} - kTensorChunk;
   return address ^ (address >> 3U & mask);
 }
 

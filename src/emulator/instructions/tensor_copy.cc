@@ -18,13 +18,11 @@
 #include "emulator/instructions/late_copies.h"
 #include "emulator/instructions/tensor_box.h"
 #include "emulator/machine/access.h"
-#include "emulator/machine/launch.h"
 #include "emulator/machine/watch.h"
 
 namespace slipstream::emulator {
 namespace {
 
-constexpr uint32_t kChunk = 16;             // what swizzles move
 constexpr uint32_t kSharedAlignment = 128;  // of a box
 // OOB-NaN fill is this 16-bit pattern in tensors of every type.
 constexpr std::array<uint8_t, 2> kNanPattern = {0xf7, 0x7f};
@@ -83,18 +81,19 @@ Request request_of(const Operation& operation, Warp& warp, size_t index, uint32_
         lane, address,
         fmt::format("its tensor has rank {}, and the copy {} coordinates", map.rank, rank));
   }
+  if (const auto reason = unknown_copy(map, request.at)) raise_for_map(lane, address, *reason);
   if (!starts_aligned(map, request.at)) {
-    raise(FaultKind::kMisaligned, lane,
-          fmt::format("tensor map at {:#x}: coordinate 0 is {}, so that the box does not start at "
-                      "a multiple of {} bytes in its {} tensor",
-                      address, request.at[0], std::max(kChunk, slice_of(map.interleave)),
-                      name_of(map.type)));
+    raise_for_map(lane, address,
+                  fmt::format("coordinate 0 is {}, so that the box does not start at a multiple of "
+                              "{} bytes in its {} tensor",
+                              request.at[0], kTensorChunk, name_of(map.type)));
   }
   return request;
 }
 
 struct Copy {
   TensorMap map;
+  Coordinates at{};
   Box box;
 };
 
@@ -102,14 +101,7 @@ struct Copy {
 Copy copy_of(const Operation& operation, Warp& warp, size_t index, uint32_t lane, uint64_t shared) {
   resolve_shared(warp, lane, shared, 0, kSharedAlignment);
   const Request request = request_of(operation, warp, index, lane);
-  const uint64_t bytes = shared_bytes_of(request.map);
-  if (bytes > Limits::kMaxSharedPerCta) {
-    raise(FaultKind::kOutOfBounds, lane,
-          fmt::format("a box takes {} bytes of shared memory, of which a CTA has at most {}", bytes,
-                      Limits::kMaxSharedPerCta),
-          shared);
-  }
-  return {request.map, make_box(request.map, request.at)};
+  return {request.map, request.at, make_box(request.map, request.at)};
 }
 
 // --- Loads.
@@ -152,7 +144,8 @@ void load_row(Warp& warp, uint32_t lane, const TensorMap& map, const BoxRow& row
   fill(map, into.first(row.begin));
   fill(map, into.subspan(row.end));
   const auto inside = into.subspan(row.begin, row.end - row.begin);
-  load(warp, lane, AddressSpace::kGlobal, row.address, inside.data(), row.end - row.begin, kChunk);
+  load(warp, lane, AddressSpace::kGlobal, row.address, inside.data(), row.end - row.begin,
+       kTensorChunk);
   if (map.type == TensorType::kTf32 || map.type == TensorType::kTf32Ftz) round_to_tf32(inside);
 }
 
@@ -177,14 +170,14 @@ Image load_swizzled_rows(Warp& warp, uint32_t lane, const Copy& copy, uint64_t t
   const Box& box = copy.box;
   const size_t lines = (box.rows.size() * box.row_pitch + kSharedAlignment - 1) / kSharedAlignment;
   Image image{std::vector<std::byte>(lines * kSharedAlignment),
-              std::vector<bool>(lines * kSharedAlignment / kChunk)};
+              std::vector<bool>(lines * kSharedAlignment / kTensorChunk)};
   std::vector<std::byte> values(box.row_bytes);
   for (const BoxRow& row : box.rows) {
     load_row(warp, lane, copy.map, row, values);
-    for (uint32_t at = 0; at < box.row_bytes; at += kChunk) {
+    for (uint32_t at = 0; at < box.row_bytes; at += kTensorChunk) {
       const uint64_t place = swizzled(to + row.offset + at, copy.map.swizzle) - to;
-      std::memcpy(&image.bytes[place], &values[at], kChunk);
-      image.chunks[place / kChunk] = true;
+      std::memcpy(&image.bytes[place], &values[at], kTensorChunk);
+      image.chunks[place / kTensorChunk] = true;
     }
   }
   return image;
@@ -206,8 +199,8 @@ void for_each_run(const Image& image, Send send) {
   const auto end = image.chunks.end();
   for (auto first = std::find(image.chunks.begin(), end, true); first != end;) {
     const auto last = std::find(first, end, false);
-    const auto offset = static_cast<size_t>(first - image.chunks.begin()) * kChunk;
-    send(offset, bytes.subspan(offset, static_cast<size_t>(last - first) * kChunk));
+    const auto offset = static_cast<size_t>(first - image.chunks.begin()) * kTensorChunk;
+    send(offset, bytes.subspan(offset, static_cast<size_t>(last - first) * kTensorChunk));
     first = std::find(last, end, true);
   }
 }
@@ -227,7 +220,7 @@ Step load_tensor(const Operation& operation, Warp& warp, uint32_t executing) {
     const Image image = load_box(warp, lane, copy_of(operation, warp, 5, lane, to), to);
     const auto send_to = [&](uint64_t base, uint64_t counter) {
       for_each_run(image, [&](uint64_t offset, std::span<const std::byte> bytes) {
-        send_counted(warp, lane, base + offset, bytes, kChunk, counter);
+        send_counted(warp, lane, base + offset, bytes, kTensorChunk, counter);
       });
     };
     if (!multicasts) {
@@ -242,23 +235,39 @@ Step load_tensor(const Operation& operation, Warp& warp, uint32_t executing) {
 
 // --- Stores and reductions.
 
-// Adds the part of a row that lies inside of the tensor.
+// Unlike loads, stores cannot start before the tensor.
+void check_signs(const Copy& copy, uint32_t lane) {
+  for (size_t i = 0; i < copy.map.rank; ++i) {
+    if (copy.at[i] >= 0) continue;
+    raise(FaultKind::kIllegalInstruction, lane,
+          fmt::format("a store of a box must not have negative coordinates, coordinate {} is {}", i,
+                      copy.at[i]));
+  }
+}
+
+// Where the last chunk of a row ends of which a part lies inside of the tensor. Such chunks are written whole. The
+// memory may end before: what is behind it does not matter to anyone.
+uint32_t end_of_chunks(Warp& warp, const BoxRow& row) {
+  const uint32_t bytes = (row.end + kTensorChunk - 1) / kTensorChunk * kTensorChunk - row.begin;
+  return std::max(row.end, row.begin + bytes_in_allocation(warp, row.address, bytes));
+}
+
+// Adds the chunks of a row that lie inside of the tensor.
 void add_row(Warp& warp, const Copy& copy, const BoxRow& row, uint64_t from, BulkStore& store) {
   if (row.end <= row.begin) return;
-  store.targets.push_back({row.address, row.end - row.begin});
+  const uint32_t end = end_of_chunks(warp, row);
+  store.targets.push_back({row.address, end - row.begin});
   const bool is_swizzled = copy.map.swizzle != TensorSwizzle::kNone;
-  for (uint32_t at = row.begin; at < row.end;) {
-    const uint32_t bytes = is_swizzled ? std::min(kChunk, row.end - at) : row.end - at;
+  for (uint32_t at = row.begin; at < end;) {
+    const uint32_t bytes = is_swizzled ? std::min(kTensorChunk, end - at) : end - at;
     const uint64_t place = swizzled(from + row.offset + at, copy.map.swizzle);
-    store.sources.push_back({readable_shared(warp, store.lane, place, bytes, kChunk), bytes});
+    store.sources.push_back({readable_shared(warp, store.lane, place, bytes, kTensorChunk), bytes});
     at += bytes;
   }
 }
 
 Combine combine_for(uint32_t lane, Reduction reduction, TensorType type) {
-  const bool is_missing =
-      reduction == Reduction::kAdd && (type == TensorType::kS64 || type == TensorType::kF64);
-  const Combine combine = is_missing ? nullptr : combine_of(reduction, type);
+  const Combine combine = combine_of(reduction, type);
   if (combine == nullptr) {
     raise(FaultKind::kIllegalInstruction, lane,
           fmt::format("there is no reduction {} of {} tensors", name_of(reduction), name_of(type)));
@@ -275,6 +284,7 @@ Step store_tensor(const Operation& operation, Warp& warp, uint32_t executing) {
   for_each_lane(executing, [&](uint32_t lane) {
     const uint64_t from = address_of(operation, warp, 0, lane);
     const Copy copy = copy_of(operation, warp, 2, lane, from);
+    check_signs(copy, lane);
     BulkStore store{.lane = lane};
     if (kReduces) store.combine = combine_for(lane, reduction, copy.map.type);
     for (const BoxRow& row : copy.box.rows) add_row(warp, copy, row, from, store);

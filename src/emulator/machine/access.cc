@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "emulator/machine/cta.h"
@@ -194,6 +195,14 @@ void check_global(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, u
     raise_out_of_bounds(warp, lane, address, bytes);
   }
   check_alignment(lane, address, alignment, 0);
+}
+
+uint32_t bytes_in_allocation(Warp& warp, uint64_t address, uint32_t bytes) {
+  const MemoryRange& range = worker_of(warp).range_of(operation_of(warp), address);
+  const uint64_t offset = address - range.begin;
+  return offset >= range.size
+             ? 0
+             : static_cast<uint32_t>(std::min<uint64_t>(range.size - offset, bytes));
 }
 
 SharedPlace resolve_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,

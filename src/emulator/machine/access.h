@@ -95,6 +95,8 @@ constexpr uint64_t in_cta(uint64_t address, uint32_t rank) {
 
 // Checks that [address, +bytes) lies in one allocation, and is aligned. Raises otherwise.
 void check_global(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, uint32_t alignment);
+// How many of the bytes at `address` lie in its allocation; none where there is no allocation.
+uint32_t bytes_in_allocation(Warp& warp, uint64_t address, uint32_t bytes);
 
 // Reports a read of bytes that were never written, as the settings say.
 void found_unwritten(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address,

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include "emulator/machine/launch.h"
+
 namespace slipstream::emulator {
 namespace {
 
@@ -75,28 +77,29 @@ std::optional<std::string> problem_of_dimension(const TensorMap& map, size_t i) 
 
 std::optional<std::string> problem_of_layout(const TensorMap& map) {
   const uint32_t row = map.box[0] * bytes_of(map.type);
-  if (map.interleave == TensorInterleave::kNone) {
-    if (row % kUnit != 0) {
-      return fmt::format(
-          "a row of the box (boxDim[0] elements) must be a multiple of {} bytes, "
-          "it has {}",
-          kUnit, row);
-    }
-    if (map.swizzle != TensorSwizzle::kNone && row > span_of(map.swizzle)) {
-      return fmt::format(
-          "a row of the box (boxDim[0] elements) must have at most the {} bytes of "
-          "its swizzle, it has {}",
-          span_of(map.swizzle), row);
-    }
-    return std::nullopt;
+  if (row % kUnit != 0) {
+    return fmt::format("boxDim[0] elements must have a multiple of {} bytes, they have {}", kUnit,
+                       row);
   }
-  if (map.rank < 3) {
+  if (is_interleaved(map.interleave)) {
+    if (map.rank >= 3) return std::nullopt;
     return fmt::format("an interleaved tensor must have rank 3 to 5, it has rank {}", map.rank);
   }
-  if (map.interleave == TensorInterleave::k32Bytes && map.swizzle != TensorSwizzle::k32Bytes) {
-    return "32-byte interleave needs the 32-byte swizzle";
+  if (map.swizzle != TensorSwizzle::kNone && row > span_of(map.swizzle)) {
+    return fmt::format(
+        "boxDim[0] elements must have at most the {} bytes of their swizzle, they have {}",
+        span_of(map.swizzle), row);
   }
   return std::nullopt;
+}
+
+// Where exactly between the memory of a CTA and 8 MiB the driver starts to refuse is not known; no such box can be
+// copied.
+std::optional<std::string> problem_of_size(const TensorMap& map) {
+  const uint64_t bytes = shared_bytes_of(map);
+  if (bytes <= Limits::kMaxSharedPerCta) return std::nullopt;
+  return fmt::format("the box must fit into the {} bytes of shared memory of a CTA, it takes {}",
+                     Limits::kMaxSharedPerCta, bytes);
 }
 
 }  // namespace
@@ -134,6 +137,27 @@ uint32_t slice_of(TensorInterleave interleave) {
   return interleave == TensorInterleave::kNone ? 0 : 8U << static_cast<uint32_t>(interleave);
 }
 
+uint32_t unit_of(const TensorMap& map) {
+  return is_interleaved(map.interleave) ? slice_of(map.interleave) : bytes_of(map.type);
+}
+
+uint32_t count_of(const TensorMap& map, size_t i) {
+  if (is_interleaved(map.interleave) && i == slice_dimension(map)) return 1;
+  return (map.box[i] + map.step[i] - 1) / map.step[i];
+}
+
+uint32_t row_bytes_of(const TensorMap& map) { return map.box[0] * unit_of(map); }
+
+uint32_t row_pitch_of(const TensorMap& map) {
+  return std::max(row_bytes_of(map), span_of(map.swizzle));
+}
+
+uint64_t shared_bytes_of(const TensorMap& map) {
+  uint64_t bytes = row_pitch_of(map);
+  for (size_t i = 1; i < map.rank; ++i) bytes *= count_of(map, i);
+  return bytes;
+}
+
 std::optional<std::string> problem_of(const TensorMap& map) {
   if (map.rank == 0 || map.rank > kMaxTensorRank) {
     return fmt::format("the rank must be 1 to {}, it is {}", kMaxTensorRank, map.rank);
@@ -149,7 +173,8 @@ std::optional<std::string> problem_of(const TensorMap& map) {
     return fmt::format("only floating-point tensors are filled with NaN, this one has type {}",
                        name_of(map.type));
   }
-  return problem_of_layout(map);
+  if (auto problem = problem_of_layout(map)) return problem;
+  return problem_of_size(map);
 }
 
 std::array<std::byte, kTensorMapBytes> pack(const TensorMap& map) {

@@ -41,12 +41,16 @@ bool is_floating(TensorType type);
 uint32_t span_of(TensorSwizzle swizzle);
 // Bytes of a slice of channels; 0 where the tensor is not interleaved.
 uint32_t slice_of(TensorInterleave interleave);
+inline bool is_interleaved(TensorInterleave interleave) {
+  return interleave != TensorInterleave::kNone;
+}
 
 inline constexpr uint32_t kMaxTensorRank = 5;
 inline constexpr uint32_t kTensorMapBytes = 128;
 inline constexpr uint32_t kTensorMapAlignment = 64;
 
-// Dimension 0 is the one whose elements follow each other in memory.
+// Dimension 0 is the one whose elements follow each other in memory. Of an interleaved tensor (NC/8HWC8) these are
+// slices of channels, all that it has of one pixel in 16 or 32 bytes, and the dimension before the last counts slices.
 struct TensorMap {
   uint64_t address = 0;
   TensorType type = TensorType::kU8;
@@ -57,10 +61,24 @@ struct TensorMap {
   std::array<uint64_t, kMaxTensorRank> size{};         // in elements
   std::array<uint64_t, kMaxTensorRank - 1> strides{};  // in bytes, of dimensions 1 and up
   std::array<uint32_t, kMaxTensorRank> box{};          // in elements
-  std::array<uint32_t, kMaxTensorRank> step{};         // from one copied element to the next
+  // From one copied element to the next; has no effect in dimension 0.
+  std::array<uint32_t, kMaxTensorRank> step{};
 
   bool operator==(const TensorMap&) const = default;
 };
+
+// The box in shared memory: rows of what follows each other in the tensor.
+//
+// Bytes of what dimension 0 counts: an element, or all channels of a slice.
+uint32_t unit_of(const TensorMap& map);
+// What is copied along dimension `i` above 0. A box has one slice of channels, however many of them it asks for.
+uint32_t count_of(const TensorMap& map, size_t i);
+// The dimension across the slices of an interleaved tensor.
+inline size_t slice_dimension(const TensorMap& map) { return map.rank - 2U; }
+uint32_t row_bytes_of(const TensorMap& map);
+// From one row to the next: a row that is shorter than its swizzle's span takes all of it.
+uint32_t row_pitch_of(const TensorMap& map);
+uint64_t shared_bytes_of(const TensorMap& map);
 
 // What keeps the map from being used, as "the rank must be 1 to 5, it is 6"; nothing if it is well.
 std::optional<std::string> problem_of(const TensorMap& map);

@@ -151,14 +151,35 @@ TEST(TensorMapEncoding, WantsThirtyTwoWhereSlicesHaveThirtyTwoBytes) {
                  "globalStrides[1] must be a multiple of 32");
   expect_refused(refusal_after([&](Arguments& a) {
                    interleave(a);
-                   a.rest.swizzle = 0;
-                 }),
-                 "32-byte interleave needs the 32-byte swizzle");
-  expect_refused(refusal_after([&](Arguments& a) {
-                   interleave(a);
                    a.rest.rank = 2;
                  }),
                  "rank 3 to 5");
+}
+
+TEST(TensorMapEncoding, TakesEverySwizzleOfInterleavedTensors) {
+  for (uint32_t interleave = 1; interleave <= 2; ++interleave) {
+    for (uint32_t swizzle = 0; swizzle <= 3; ++swizzle) {
+      EXPECT_EQ(refusal_after([&](Arguments& a) {
+                  a.rest.rank = 3;
+                  a.rest.interleave = interleave;
+                  a.rest.swizzle = swizzle;
+                }),
+                "");
+    }
+  }
+}
+
+TEST(TensorMapEncoding, WantsBoxesThatFitIntoSharedMemory) {
+  const auto box_of = [](uint32_t rows) {
+    return [=](Arguments& a) {
+      a.rest.rank = 3;
+      a.box = {64, 256, rows, 1, 1};
+    };
+  };
+  EXPECT_EQ(refusal_after(box_of(7)), "");
+  expect_refused(
+      refusal_after(box_of(8)),
+      "the box must fit into the 232448 bytes of shared memory of a CTA, it takes 262144");
 }
 
 TEST(TensorMapEncoding, BoundsSizesBoxesAndSteps) {
@@ -173,12 +194,21 @@ TEST(TensorMapEncoding, BoundsSizesBoxesAndSteps) {
   expect_refused(refusal_after([](Arguments& a) { a.step[1] = 0; }),
                  "elementStrides[1] must be 1 to 8, it is 0");
   expect_refused(refusal_after([](Arguments& a) { a.step[1] = 9; }), "elementStrides[1]");
-  EXPECT_EQ(refusal_after([](Arguments& a) { a.step[0] = 9; }), "");  // ignored
+  // That of dimension 0 has no effect, but is checked.
+  EXPECT_EQ(refusal_after([](Arguments& a) { a.step[0] = 8; }), "");
+  expect_refused(refusal_after([](Arguments& a) { a.step[0] = 9; }), "elementStrides[0]");
+  expect_refused(refusal_after([](Arguments& a) { a.step[0] = 0; }), "elementStrides[0]");
 }
 
 TEST(TensorMapEncoding, WantsRowsOfWholeChunksThatFitTheirSwizzle) {
   expect_refused(refusal_after([](Arguments& a) { a.box[0] = 12; }),
-                 "must be a multiple of 16 bytes, it has 24");
+                 "boxDim[0] elements must have a multiple of 16 bytes, they have 24");
+  expect_refused(refusal_after([](Arguments& a) {
+                   a.rest.rank = 3;
+                   a.rest.interleave = 1;
+                   a.box[0] = 3;
+                 }),
+                 "boxDim[0] elements must have a multiple of 16 bytes, they have 6");
   for (uint32_t swizzle = 1; swizzle <= 3; ++swizzle) {
     const uint32_t span = 16U << swizzle;
     EXPECT_EQ(refusal_after([&](Arguments& a) {
@@ -190,7 +220,7 @@ TEST(TensorMapEncoding, WantsRowsOfWholeChunksThatFitTheirSwizzle) {
                      a.rest.swizzle = swizzle;
                      a.box[0] = span / 2 + 8;
                    }),
-                   "at most the " + std::to_string(span) + " bytes of its swizzle");
+                   "at most the " + std::to_string(span) + " bytes of their swizzle");
   }
 }
 

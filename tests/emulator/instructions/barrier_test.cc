@@ -183,13 +183,22 @@ TEST(SpecialRegisters, DescribeThreadAndGrid) {
     mov.u32 %r5, %lanemask_lt;
     mov.u32 %r6, %warpid;
     mov.u64 %rd5, %clock64;
+    setp.ne.u32 %p1, %r6, 1;
+    setp.ne.or.u32 %p1, %r5, 0x7fffffff, %p1;
+    @%p1 exit;
+    mul.wide.u32 %rd3, %r2, 32;
+    add.s64 %rd1, %rd1, %rd3;
     st.global.v4.u32 [%rd1], {%r1, %r2, %r3, %r4};
     st.global.v2.u32 [%rd1+16], {%r5, %r6};
     ret;)"));
-  const uint64_t out = test.upload(std::vector<uint32_t>(6));
+  // The last thread of each CTA describes itself in a place of its own.
+  const uint64_t out = test.upload(std::vector<uint32_t>(24));
   ASSERT_FALSE(test.run(test.launch({out}, {1, 1, 3}, {16, 4, 1})));
-  const auto result = test.download<uint32_t>(out, 6);
-  EXPECT_EQ(result, (std::vector<uint32_t>{3, 2, 16, 3, 0x7fffffffU, 1}));
+  std::vector<uint32_t> expected;
+  for (uint32_t cta = 0; cta < 3; ++cta) {
+    expected.insert(expected.end(), {3, cta, 16, 3, 0x7fffffffU, 1, 0, 0});
+  }
+  EXPECT_EQ(test.download<uint32_t>(out, 24), expected);
 }
 
 }  // namespace

@@ -35,21 +35,43 @@ void expect_loads(const TensorCase& one, Settings settings = {}) {
   EXPECT_EQ(result.shared, expected);
 }
 
+// What stores see: the chunk in which a row ends is theirs to its end.
+TensorCase in_whole_chunks(TensorCase one) {
+  const uint64_t elements = 16 / one.element_bytes();
+  one.map.size[0] = (one.map.size[0] + elements - 1) / elements * elements;
+  return one;
+}
+
 void expect_stores(const TensorCase& one, Settings settings = {}) {
   const Bytes shared = shared_bytes();
   const TensorResult result =
       run_tensor_program(one, store_box(one), tensor_of(one), shared, std::move(settings));
   ASSERT_FALSE(result.fault) << result.fault->report();
   Bytes expected = tensor_of(one);
-  for_each_element(one, [&](std::optional<uint64_t> to, uint32_t from) {
+  for_each_element(in_whole_chunks(one), [&](std::optional<uint64_t> to, uint32_t from) {
     if (to) copy_element(one, shared, from, expected, *to);
   });
   EXPECT_EQ(result.tensor, expected);
 }
 
+void expect_store_refused(const TensorCase& one) {
+  const TensorResult result =
+      run_tensor_program(one, store_box(one), tensor_of(one), shared_bytes());
+  ASSERT_TRUE(result.fault);
+  EXPECT_EQ(result.fault->kind, FaultKind::kIllegalInstruction);
+  EXPECT_NE(result.fault->message.find("must not have negative coordinates, coordinate "),
+            std::string::npos)
+      << result.fault->message;
+  EXPECT_EQ(result.tensor, tensor_of(one));
+}
+
 void expect_copies(const TensorCase& one) {
   expect_loads(one);
-  expect_stores(one);
+  if (std::ranges::any_of(one.at, [](int32_t coordinate) { return coordinate < 0; })) {
+    expect_store_refused(one);
+  } else {
+    expect_stores(one);
+  }
 }
 
 Settings adversarial() {
@@ -85,6 +107,28 @@ TEST(TensorCopy, FillsWhatLiesOutsideAndDoesNotStoreIt) {
       expect_copies(make_case(TensorType::kF16, {37, 5}, {32, 4}, {x, y}));
     }
   }
+}
+
+TEST(TensorCopy, StoresTheWholeChunkInWhichARowEnds) {
+  const TensorCase one = make_case(TensorType::kU16, {21, 3}, {16, 2}, {8, 1});
+  const TensorResult result =
+      run_tensor_program(one, store_box(one), tensor_of(one), shared_bytes());
+  ASSERT_FALSE(result.fault) << result.fault->report();
+  for (uint32_t row = 0; row < 2; ++row) {
+    const size_t from = row * 32;
+    const size_t to = (1 + row) * one.map.strides[0] + 16;  // 13 elements, of 16
+    EXPECT_TRUE(std::equal(&result.tensor[to], &result.tensor[to] + 32, &shared_bytes()[from]));
+  }
+}
+
+TEST(TensorCopy, StoresNoFurtherThanTheMemoryOfTheTensor) {
+  // Of the last chunk 10 bytes are in the allocation.
+  expect_loads(make_case(TensorType::kU16, {21}, {32}, {0}));
+  const TensorCase one = make_case(TensorType::kU16, {21}, {32}, {0});
+  const TensorResult result =
+      run_tensor_program(one, store_box(one), tensor_of(one), shared_bytes());
+  ASSERT_FALSE(result.fault) << result.fault->report();
+  EXPECT_TRUE(std::equal(result.tensor.begin(), result.tensor.end(), shared_bytes().begin()));
 }
 
 TEST(TensorCopy, FillsInEveryDimension) {
@@ -220,31 +264,42 @@ TEST(TensorCopy, RoundsTf32WhenItLoads) {
 
 // --- Interleave: slices of channels.
 
-TEST(TensorCopy, CopiesSlicesOfChannels) {
-  // 20 channels of u16 in slices of 8, a plane of 4 x 3 for each slice, two images.
-  constexpr uint64_t kSlice = 16;
-  constexpr uint64_t kRow = 4 * kSlice;
-  constexpr uint64_t kPlane = 3 * kRow;
-  constexpr uint64_t kImage = 3 * kPlane;
-  TensorCase one = make_case(TensorType::kU16, {20, 4, 3, 2}, {16, 2, 3, 1}, {8, 1, 0, 1});
-  one.map.interleave = TensorInterleave::k16Bytes;
-  one.map.strides = {kSlice, kRow, kImage};
-  const Bytes tensor = pattern(2 * kImage, 1);
-  const TensorResult result = run_tensor_program(one, load_box(one), tensor, shared_bytes());
-  ASSERT_FALSE(result.fault) << result.fault->report();
-  size_t at = 0;
-  for (uint64_t c = 8; c < 24; c += 8) {
-    for (uint64_t y = 0; y < 3; ++y) {
-      for (uint64_t x = 1; x < 3; ++x) {
-        for (uint64_t i = 0; i < 8; ++i, at += 2) {
-          const uint64_t from = kImage + c / 8 * kPlane + y * kRow + x * kSlice + 2 * i;
-          const bool inside = c + i < 20;
-          EXPECT_EQ(result.shared[at], inside ? tensor[from] : 0) << c + i << " " << y << " " << x;
-          EXPECT_EQ(result.shared[at + 1], inside ? tensor[from + 1] : 0);
-        }
-      }
-    }
+// Pixels of 5 x 4, 3 slices of 16 or 32 bytes each, two images; a box of 4 x 2 pixels of a slice.
+TensorCase interleaved_case(TensorInterleave interleave, std::vector<int32_t> at) {
+  const uint64_t slice = slice_of(interleave);
+  TensorCase one = make_case(TensorType::kF32, {5, 4, 3, 2}, {4, 2, 1, 1}, std::move(at));
+  one.map.interleave = interleave;
+  one.map.strides = {5 * slice, 20 * slice, 60 * slice};
+  return one;
+}
+
+TEST(TensorCopy, CopiesASliceOfChannelsOfEveryPixel) {
+  for (const TensorInterleave interleave :
+       {TensorInterleave::k16Bytes, TensorInterleave::k32Bytes}) {
+    const size_t slice = slice_of(interleave);
+    const TensorCase one = interleaved_case(interleave, {4, -1, 1, 1});
+    const Bytes tensor = pattern(120 * slice, 1);
+    std::string load = load_box(one);
+    const std::string announced = fmt::format("[%r2], {};", one.box_bytes());
+    load.replace(load.find(announced), announced.size(), fmt::format("[%r2], {};", 8 * slice));
+    const TensorResult result = run_tensor_program(one, load, tensor, shared_bytes());
+    ASSERT_FALSE(result.fault) << result.fault->report();
+    Bytes expected = shared_bytes();
+    std::fill_n(expected.begin(), 8 * slice,
+                0);  // row -1 is outside, as are pixels 5 to 7 of row 0
+    std::copy_n(&tensor[(60 + 20 + 4) * slice], slice, &expected[4 * slice]);
+    EXPECT_EQ(result.shared, expected);
   }
+}
+
+TEST(TensorCopy, StoresASliceOfChannelsOfEveryPixel) {
+  const TensorCase one = interleaved_case(TensorInterleave::k16Bytes, {0, 3, 2, 1});
+  const Bytes tensor = pattern(120 * 16, 1);
+  const TensorResult result = run_tensor_program(one, store_box(one), tensor, shared_bytes());
+  ASSERT_FALSE(result.fault) << result.fault->report();
+  Bytes expected = tensor;
+  std::copy_n(&shared_bytes()[0], 4 * 16, &expected[(60 + 40 + 15) * 16]);  // row 4 is outside
+  EXPECT_EQ(result.tensor, expected);
 }
 
 // --- Reductions.
@@ -300,6 +355,18 @@ TEST(TensorReduction, AddsFloats) {
             U16(8, 0x3f80));
 }
 
+TEST(TensorReduction, FlushesSubnormalsWhereTheTypeSaysSo) {
+  using U32 = std::vector<uint32_t>;
+  const U32 old = {0x00800000, 0x807fffff, 0x00000001, 0x7f800000};
+  const U32 values = {0x00000001, 0x00800000, 0x80000000, 0xff800000};
+  for (const TensorType type : {TensorType::kF32, TensorType::kTf32}) {
+    EXPECT_EQ(reduce(type, "add", old, values), (U32{0x00800001, 1, 1, 0x7fffffff}));
+  }
+  for (const TensorType type : {TensorType::kF32Ftz, TensorType::kTf32Ftz}) {
+    EXPECT_EQ(reduce(type, "add", old, values), (U32{0x00800000, 0x00800000, 0, 0x7fffffff}));
+  }
+}
+
 TEST(TensorReduction, LeavesWhatLiesOutsideAlone) {
   const TensorCase one = make_case(TensorType::kU32, {10, 3}, {8, 2}, {4, 2});
   const Bytes shared = shared_bytes();
@@ -307,18 +374,24 @@ TEST(TensorReduction, LeavesWhatLiesOutsideAlone) {
       run_tensor_program(one, reduce_box(one, "xor"), tensor_of(one), shared);
   ASSERT_FALSE(result.fault) << result.fault->report();
   Bytes expected = tensor_of(one);
-  for_each_element(one, [&](std::optional<uint64_t> to, uint32_t from) {
+  for_each_element(in_whole_chunks(one), [&](std::optional<uint64_t> to, uint32_t from) {
     for (uint32_t i = 0; to && i < 4; ++i) expected[*to + i] ^= shared[from + i];
   });
   EXPECT_EQ(result.tensor, expected);
 }
 
-TEST(TensorReduction, RefusesWhatPtxDoesNotHave) {
+TEST(TensorReduction, AddsDoubles) {
+  using F64 = std::vector<double>;
+  EXPECT_EQ(reduce<double>(TensorType::kF64, "add", {1, 2}, {0x1p-52, -3}), (F64{1 + 0x1p-52, -1}));
+}
+
+TEST(TensorReduction, RefusesWhatDevicesDoNotHave) {
   for (const auto& [type, operation] : {std::pair{TensorType::kF32, "min"},
                                         {TensorType::kS32, "inc"},
                                         {TensorType::kU8, "add"},
                                         {TensorType::kF16, "and"},
-                                        {TensorType::kF64, "add"}}) {
+                                        {TensorType::kS64, "add"},
+                                        {TensorType::kS64, "xor"}}) {
     const TensorCase one = make_case(type, {16}, {16}, {0});
     const TensorResult result =
         run_tensor_program(one, reduce_box(one, operation), tensor_of(one), shared_bytes());
@@ -412,7 +485,7 @@ Fault fault_of(const TensorCase& one, std::string_view body) {
 TEST(TensorCopyFault, NamesABoxThatDoesNotStartAtAChunk) {
   const TensorCase one = make_case(TensorType::kF16, {64, 4}, {16, 2}, {4, 0});
   const Fault fault = fault_of(one, load_box(one));
-  EXPECT_EQ(fault.kind, FaultKind::kMisaligned);
+  EXPECT_EQ(fault.kind, FaultKind::kIllegalInstruction);
   EXPECT_NE(fault.message.find("coordinate 0 is 4, so that the box does not start at a multiple of "
                                "16 bytes in its f16 tensor"),
             std::string::npos)
@@ -463,8 +536,27 @@ TEST(TensorCopyFault, NamesABoxThatNoSharedMemoryHolds) {
   one.map.box = {16, 256, 256, 256};
   const TensorResult result = run_tensor_program(one, load, tensor, shared_bytes());
   ASSERT_TRUE(result.fault);
-  EXPECT_EQ(result.fault->message,
-            "a box takes 268435456 bytes of shared memory, of which a CTA has at most 232448");
+  EXPECT_NE(result.fault->message.find("the box must fit into the 232448 bytes of shared memory of "
+                                       "a CTA, it takes 268435456"),
+            std::string::npos)
+      << result.fault->message;
+}
+
+TEST(TensorCopyFault, NamesCopiesOfInterleavedTensorsThatAreNotThere) {
+  const auto expect_named = [](auto change, std::string_view part) {
+    TensorCase one = interleaved_case(TensorInterleave::k16Bytes, {0, 0, 0, 0});
+    change(one);
+    const std::string message = fault_of(one, load_box(one)).message;
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  expect_named([](TensorCase& one) { one.map.box[2] = 5; },
+               "boxes of more than a slice of 16 bytes are not supported; boxDim[2] is 5");
+  expect_named([](TensorCase& one) { one.map.step[0] = 2; },
+               "steps in dimension 0 are not supported; elementStrides[0] is 2");
+  expect_named([](TensorCase& one) { one.at[0] = 1; },
+               "coordinate 0 must be a multiple of 4 where elements have 4 bytes");
+  expect_named([](TensorCase& one) { one.map.swizzle = TensorSwizzle::k128Bytes; },
+               "swizzled rows must be a multiple of the swizzle's 128 bytes");
 }
 
 TEST(TensorCopyFault, NamesModesThatAreNotThere) {

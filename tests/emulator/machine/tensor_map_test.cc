@@ -60,6 +60,21 @@ TEST(TensorMap, KeepsWhatIsTooLarge) {
   EXPECT_TRUE(problem_of(*kept));
 }
 
+TEST(TensorMap, KnowsTheShapeOfItsBox) {
+  TensorMap map = some_map();
+  EXPECT_EQ(row_bytes_of(map), 64U);
+  EXPECT_EQ(row_pitch_of(map), 64U);
+  EXPECT_EQ(count_of(map, 1), 32U);  // of 256, every eighth
+  EXPECT_EQ(shared_bytes_of(map), 64U * 32U);
+  map.swizzle = TensorSwizzle::k128Bytes;
+  EXPECT_EQ(row_pitch_of(map), 128U);
+  map.interleave = TensorInterleave::k32Bytes;
+  EXPECT_EQ(unit_of(map), 32U);
+  EXPECT_EQ(row_bytes_of(map), 1024U);
+  EXPECT_EQ(count_of(map, 1), 1U);  // the slice
+  EXPECT_EQ(shared_bytes_of(map), 1024U);
+}
+
 TEST(TensorMap, KnowsTheSizesOfItsParts) {
   EXPECT_EQ(bytes_of(TensorType::kU8), 1U);
   EXPECT_EQ(bytes_of(TensorType::kBf16), 2U);
