@@ -55,7 +55,7 @@ void add(std::vector<Case>& cases, Case one, const std::string& what) {
 }
 
 // The same copy in both directions.
-void add_copies(std::vector<Case>& cases, Case one, const std::string& what) {
+void add_copies(std::vector<Case>& cases, const Case& one, const std::string& what) {
   for (const Kind kind : {Kind::kLoad, Kind::kStore}) {
     Case copy = one;
     copy.kind = kind;
@@ -167,7 +167,7 @@ void add_short_rows(std::vector<Case>& cases) {
 Case interleaved(CUtensorMapDataType type, const Sizes& size, const Boxes& box, const Places& at,
                  CUtensorMapInterleave interleave) {
   Case one = make(Kind::kLoad, type, size, box, at);
-  const unsigned slice = 8U << interleave;
+  const uint64_t slice = uint64_t{8} << interleave;
   one.interleave = interleave;
   if (interleave == CU_TENSOR_MAP_INTERLEAVE_32B) one.swizzle = CU_TENSOR_MAP_SWIZZLE_32B;
   uint64_t stride = slice;
@@ -190,19 +190,23 @@ void add_interleaves(std::vector<Case>& cases) {
     const std::string what = fmt::format("interleave {}", 8U << interleave);
     const unsigned slice = 8U << interleave;  // channels of u8
     add_copies(cases, interleaved(kU8, {slice, 6, 4}, {slice, 3, 2}, {0, 1, 1}, interleave), what);
-    add_copies(cases, interleaved(kU8, {3 * slice, 6, 4}, {slice, 3, 2}, {0, 1, 1}, interleave),
+    add_copies(cases,
+               interleaved(kU8, {uint64_t{3} * slice, 6, 4}, {slice, 3, 2}, {0, 1, 1}, interleave),
                what + ", one of three slices");
     add_copies(cases,
-               interleaved(kU8, {3 * slice, 6, 4}, {slice, 3, 2},
+               interleaved(kU8, {uint64_t{3} * slice, 6, 4}, {slice, 3, 2},
                            {static_cast<int32_t>(slice), 1, 1}, interleave),
                what + ", second slice");
-    add_copies(cases, interleaved(kU8, {3 * slice, 6, 4}, {2 * slice, 3, 2}, {0, 1, 1}, interleave),
-               what + ", two slices");
+    add_copies(
+        cases,
+        interleaved(kU8, {uint64_t{3} * slice, 6, 4}, {2 * slice, 3, 2}, {0, 1, 1}, interleave),
+        what + ", two slices");
     add_copies(cases,
-               interleaved(kU8, {3 * slice - 4, 6, 4}, {2 * slice, 3, 2},
+               interleaved(kU8, {uint64_t{3} * slice - 4, 6, 4}, {2 * slice, 3, 2},
                            {static_cast<int32_t>(slice), 4, 3}, interleave),
                what + ", edges");
-    add_copies(cases, interleaved(kU8, {3 * slice, 6, 4}, {1, 3, 2}, {1, 1, 1}, interleave),
+    add_copies(cases,
+               interleaved(kU8, {uint64_t{3} * slice, 6, 4}, {1, 3, 2}, {1, 1, 1}, interleave),
                what + ", slices as units");
     add_copies(cases,
                interleaved(kU16, {slice, 4, 3, 2}, {slice, 2, 3, 1}, {0, 1, 0, 1}, interleave),

@@ -285,7 +285,7 @@ Step store_tensor(const Operation& operation, Warp& warp, uint32_t executing) {
     const uint64_t from = address_of(operation, warp, 0, lane);
     const Copy copy = copy_of(operation, warp, 2, lane, from);
     check_signs(copy, lane);
-    BulkStore store{.lane = lane};
+    BulkStore store{.lane = lane, .sources = {}, .targets = {}};
     if (kReduces) store.combine = combine_for(lane, reduction, copy.map.type);
     for (const BoxRow& row : copy.box.rows) add_row(warp, copy, row, from, store);
     issue_store(warp, std::move(store));
