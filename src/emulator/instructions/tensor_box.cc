@@ -101,8 +101,7 @@ std::optional<std::string> unknown_interleave(const TensorMap& map, const Coordi
   if (map.swizzle != TensorSwizzle::kNone && row_bytes_of(map) % span_of(map.swizzle) != 0) {
     return fmt::format(
         "of interleaved tensors, swizzled rows must be a multiple of the swizzle's {} bytes, "
-        "others "
-        "are not supported; they have {}",
+        "others are not supported; they have {}",
         span_of(map.swizzle), row_bytes_of(map));
   }
   return std::nullopt;
