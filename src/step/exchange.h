@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "slipstream/pdl.cuh"
+#include "step/windows.h"
 #include "step/workspace.h"
 
 namespace slipstream::step {
@@ -60,6 +61,23 @@ class LocalExchange final : public Exchange {
 
  private:
   const DeviceArray<__nv_bfloat16>& rows_;
+};
+
+// Of several ranks, over their windows.
+class PeerExchange final : public Exchange {
+ public:
+  // `record` is this rank's, as its device addresses it. A poll that waits longer than
+  // `limit_nanoseconds` writes it, and no other poll of this rank waits from then on.
+  PeerExchange(const RankWindows& windows, const model::ModelConfig& config, PollRecord* record,
+               uint64_t limit_nanoseconds);
+
+  [[nodiscard]] PartialRows partial() const override;
+  [[nodiscard]] SummedRows summed() const override;
+
+ private:
+  RankWindows windows_;
+  PollRecord* record_;
+  uint64_t limit_;
 };
 
 }  // namespace slipstream::step
