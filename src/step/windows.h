@@ -24,6 +24,32 @@ namespace slipstream::step {
 inline constexpr int kMaxRanks = kernels::kMaxRanks;
 using PollRecord = kernels::PollRecord;
 
+// Where things lie in a window.
+class WindowLayout {
+ public:
+  WindowLayout(const model::ModelConfig& config, int ranks);
+
+  [[nodiscard]] int ranks() const { return ranks_; }
+  [[nodiscard]] int hidden() const { return hidden_; }
+  [[nodiscard]] int exchanges() const { return exchanges_; }  // of a step
+  // Exchange e uses buffer e mod 3, so that what is emptied while e + 1 is read is not written
+  // before e + 3. The first exchange of a step may be on its way before the last one of the step
+  // before is emptied: if both would use buffer 0, the last one has a fourth.
+  [[nodiscard]] int buffer_of(int exchange) const;
+  [[nodiscard]] int buffers() const;
+  // Bytes from the window's start to the rows that rank `source` sends in an exchange, and from
+  // there to those of the next rank.
+  [[nodiscard]] int64_t rows(int exchange, int source) const;
+  [[nodiscard]] int64_t source_bytes() const;
+  [[nodiscard]] int64_t picks() const;  // after all rows
+  [[nodiscard]] int64_t bytes() const;
+
+ private:
+  int ranks_;
+  int hidden_;
+  int exchanges_;
+};
+
 // The same on every rank.
 [[nodiscard]] int64_t window_bytes(const model::ModelConfig& config, int ranks);
 
