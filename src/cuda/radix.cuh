@@ -26,7 +26,6 @@ inline constexpr int kRadixRounds = 4;
 template <class Weight>
 struct RadixShared {
   Weight histogram[kDigits];
-  Weight above;  // the border's digits found so far: weight of the elements with larger keys
   uint32_t digit;
 };
 
@@ -48,7 +47,9 @@ __device__ uint32_t find_border(const RadixElements<Key, WeightOf>& elements,
                                 const Wanted& wanted) {
   uint32_t prefix = 0;
   uint32_t mask = 0;
-  Weight least = 0;  // thread 0's
+  // Thread 0's: what is wanted, and the weight of elements that are larger by the digits found.
+  Weight least = 0;
+  Weight above = 0;
   for (int round = 0; round < kRadixRounds; ++round) {
     const int shift = 24 - 8 * round;
     for (int i = threadIdx.x; i < kDigits; i += static_cast<int>(blockDim.x)) {
@@ -65,15 +66,13 @@ __device__ uint32_t find_border(const RadixElements<Key, WeightOf>& elements,
     add_others(round, shared.histogram);
     if (threadIdx.x == 0) {
       if (round == 0) least = wanted(shared.histogram);
-      Weight sum = round == 0 ? 0 : shared.above;
       int digit = kDigits - 1;
       int smallest = 0;
       while (smallest < kDigits - 1 && shared.histogram[smallest] == 0) ++smallest;
-      while (digit > smallest && sum + shared.histogram[digit] < least) {
-        sum += shared.histogram[digit];
+      while (digit > smallest && above + shared.histogram[digit] < least) {
+        above += shared.histogram[digit];
         --digit;
       }
-      shared.above = sum;
       shared.digit = static_cast<uint32_t>(digit);
     }
     __syncthreads();

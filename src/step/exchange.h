@@ -53,9 +53,8 @@ class Exchange {
 
   [[nodiscard]] virtual PartialRows partial(int exchange) const = 0;
   [[nodiscard]] virtual SummedRows summed(int exchange) const = 0;
-  // How the ranks choose tokens together, this one from its share of the logits.
-  [[nodiscard]] virtual kernels::SharedVocabulary vocabulary(
-      const model::Checkpoint& checkpoint) const = 0;
+  // How the ranks choose tokens together; what this one's share of the ids is, is left open.
+  [[nodiscard]] virtual kernels::SharedVocabulary vocabulary() const = 0;
 
   // The same rows, as lists of launches name them.
   [[nodiscard]] virtual Buffer buffer(int exchange) const = 0;
@@ -69,10 +68,7 @@ class LocalExchange final : public Exchange {
 
   [[nodiscard]] PartialRows partial(int /*exchange*/) const override { return {rows_.produced()}; }
   [[nodiscard]] SummedRows summed(int /*exchange*/) const override { return {rows_.read()}; }
-  [[nodiscard]] kernels::SharedVocabulary vocabulary(
-      const model::Checkpoint& /*checkpoint*/) const override {
-    return {};
-  }
+  [[nodiscard]] kernels::SharedVocabulary vocabulary() const override { return {}; }
   [[nodiscard]] Buffer buffer(int /*exchange*/) const override { return {"delta", rows_.data()}; }
 
  private:
@@ -89,8 +85,7 @@ class PeerExchange final : public Exchange {
 
   [[nodiscard]] PartialRows partial(int exchange) const override;
   [[nodiscard]] SummedRows summed(int exchange) const override;
-  [[nodiscard]] kernels::SharedVocabulary vocabulary(
-      const model::Checkpoint& checkpoint) const override;
+  [[nodiscard]] kernels::SharedVocabulary vocabulary() const override;
   [[nodiscard]] Buffer buffer(int exchange) const override;
 
  private:

@@ -21,13 +21,16 @@ StepLaunch list_sample(const StepParts& parts) {
           .bytes = [=](const StepLoad& load) { return activations(load, vocabulary, 4); },
           .enqueue =
               [=, &workspace](int tokens, const pdl::LaunchOptions& options) {
-                parts.kernels.sample({.logits = workspace.logits.read(),
-                                      .vocabulary = vocabulary,
-                                      .tokens = tokens,
-                                      .rows = workspace.rows.produced(),
-                                      .sampled = workspace.sampled.produced(),
-                                      .ranks = parts.exchange.vocabulary(parts.checkpoint)},
-                                     options);
+                kernels::SampleParams params{.logits = workspace.logits.read(),
+                                             .vocabulary = vocabulary,
+                                             .tokens = tokens,
+                                             .rows = workspace.rows.produced(),
+                                             .sampled = workspace.sampled.produced(),
+                                             .ranks = parts.exchange.vocabulary()};
+                const model::Range ids = parts.checkpoint.local_vocabulary();
+                params.ranks.first_token = static_cast<int>(ids.begin);
+                params.ranks.size = parts.checkpoint.config().vocab_size;
+                parts.kernels.sample(params, options);
               }};
 }
 

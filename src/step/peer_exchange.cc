@@ -34,11 +34,9 @@ SummedRows PeerExchange::summed(int exchange) const {
   return {{}, polled};
 }
 
-kernels::SharedVocabulary PeerExchange::vocabulary(const model::Checkpoint& checkpoint) const {
+kernels::SharedVocabulary PeerExchange::vocabulary() const {
   return {.peers = peers_,
           .rank = rank_,
-          .first_token = static_cast<int>(checkpoint.local_vocabulary().begin),
-          .size = checkpoint.config().vocab_size,
           .picks = {reinterpret_cast<uint64_t*>(own_ + layout_.picks())},
           .limit = limit_,
           .emptied = {rows_of(layout_.exchanges() - 1)},

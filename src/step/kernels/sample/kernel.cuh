@@ -183,9 +183,10 @@ __device__ __forceinline__ void sample_block(const SampleParams& params, int ind
   gate.pass();
   const Agreement agreement(params.ranks, index);
   StepRow row = params.rows.get()[index];
+  const SharedVocabulary& ranks = params.ranks;
   const RowLogits logits{params.logits.get() + int64_t{index} * params.vocabulary,
-                         params.vocabulary, params.ranks.first_token,
-                         agreement.alone() ? params.vocabulary : params.ranks.size};
+                         params.vocabulary, agreement.alone() ? 0 : ranks.first_token,
+                         agreement.alone() ? params.vocabulary : ranks.size};
   Candidate best = sample_part(logits, row, shared, agreement);
   if (threadIdx.x == 0 && !agreement.alone()) {
     agreement.tell(kChoiceRound, 0, static_cast<uint64_t>(__double_as_longlong(best.score)));
