@@ -28,7 +28,9 @@ inline constexpr uint16_t kMinusZero = 0x8000;
 class MappedRecord {
  public:
   MappedRecord() {
-    check_cuda(cudaHostAlloc(&data_, sizeof(PollRecord), cudaHostAllocMapped), "cudaHostAlloc");
+    check_cuda(
+        cudaHostAlloc(&data_, sizeof(PollRecord), cudaHostAllocMapped | cudaHostAllocPortable),
+        "cudaHostAlloc");
     *record() = {};
   }
   MappedRecord(const MappedRecord&) = delete;

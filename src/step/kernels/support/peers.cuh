@@ -1,8 +1,8 @@
 // Exchange with other ranks over windows: pairs of bf16 pushed to all, and polls for what they push.
 // Everything here lies after the wait.
 //
-// The value is the flag: a pair is there once it is not kEmptyPair. No fence, no counter: docs on
-// why three buffers are enough are in docs/ranks.md.
+// The value is the flag: a pair is there once it is not kEmptyPair. No fence, no counter;
+// step/windows.h says why that is enough.
 #pragma once
 
 #include "cuda/convert.cuh"
