@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <barrier>
 #include <optional>
 #include <string>
@@ -31,7 +32,7 @@ struct Case {
 
 // How a run is made; its results may not depend on it.
 struct RunOptions {
-  std::optional<bool> pdl;
+  std::optional<bool> pdl = std::nullopt;
   bool graph = false;
   bool delays = false;
 };
@@ -128,7 +129,7 @@ class RankSteps : public testing::TestWithParam<Case> {
       // Nothing that would wait for a device may come between steps.
       loaded.arrive_and_wait();
       for (int i = 0; i < steps; ++i) {
-        graph ? graph->launch(step->stream()) : step->enqueue(kTokens, {.pdl = options.pdl});
+        graph ? graph->launch(step->stream()) : step->enqueue(kTokens, options.pdl);
         step->copy_sampled(chosen + i * kTokens, kTokens);
       }
       step->synchronize();
