@@ -1,5 +1,6 @@
 #include "emulator/runtime/runtime.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "emulator/runtime/error.h"
+#include "emulator/runtime/host_memory.h"
 #include "emulator/runtime/race_file.h"
 
 namespace slipstream::emulator::runtime {
@@ -54,6 +56,8 @@ void write_report(const std::string& text) {
 
 emulator::Settings machine_settings() {
   emulator::Settings result;
+  // Of each byte of device memory another says whether it was written.
+  result.memory_bytes = std::min(result.memory_bytes, host_memory_bytes() / 2);
   result.sm_count = static_cast<uint32_t>(settings().multiprocessors);
   result.threads = static_cast<uint32_t>(settings().threads);
   result.seed = settings().seed;
