@@ -96,7 +96,7 @@ TEST_F(CheckCommand, SaysThatItCouldNotAnalyze) {
 TEST_F(CheckCommand, KeepsAnEarlierReportWhereTheNewOneHasNoRoom) {
   write("report.sarif", "earlier");
   const auto run_with_little_room = [&] {
-    const rlimit limit{16, 16};
+    const rlimit limit{4096, 4096};
     setrlimit(RLIMIT_FSIZE, &limit);
     std::exit(run({path("cache"), "--sarif", path("report.sarif")}));
   };
