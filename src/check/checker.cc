@@ -61,7 +61,7 @@ bool concerns_a_rule(const Function& function) {
 }
 
 // Errors of files begin with their names, which reports print anyway.
-std::string without_name(std::string message, const std::string& name) {
+std::string without_name(const std::string& message, const std::string& name) {
   return message.starts_with(name + ": ") ? message.substr(name.size() + 2) : message;
 }
 

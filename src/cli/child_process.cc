@@ -84,6 +84,7 @@ EndOfChild wait_for(pid_t child, const sigset_t& signals, double timeout_seconds
 
 int replace_by_program(const std::vector<std::string>& program) {
   std::vector<char*> arguments;
+  arguments.reserve(program.size() + 1);
   for (const std::string& argument : program) {
     arguments.push_back(const_cast<char*>(argument.c_str()));
   }

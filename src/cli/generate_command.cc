@@ -100,6 +100,7 @@ void add_generate_command(const Command& program) {
   const std::vector<Option> token_options = add_token_options(command, *options);
   add_layer_options(command, *options);
   add_engine_options(command, *options);
+  command.add_timeout_option();
   command.set_device_action([options, token_options] {
     if (options->layer) require_no(token_options);
     run_generate(*options);

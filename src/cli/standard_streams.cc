@@ -22,12 +22,13 @@ void prepare_standard_streams() {
 void restore_signals() { std::signal(SIGXFSZ, SIG_DFL); }
 
 bool flush_standard_output(const char* program) {
-  std::cout.flush();
   const bool flushed = std::fflush(stdout) == 0;
+  const int reason = errno;
+  std::cout.flush();
   if (flushed && std::ferror(stdout) == 0 && std::cout.good()) return true;
   // What an earlier write failed with is not known any more.
   static_cast<void>(std::fprintf(stderr, "%s: standard output: cannot be written%s%s\n", program,
-                                 flushed ? "" : ": ", flushed ? "" : std::strerror(errno)));
+                                 flushed ? "" : ": ", flushed ? "" : std::strerror(reason)));
   return false;
 }
 

@@ -39,10 +39,10 @@ GuardedRange* find_range(uintptr_t address) {
 }
 
 // Zero pages from the address to the end of the mapping, in place of the file.
-bool replace_by_zeros(const GuardedRange& range, uintptr_t address) {
+bool replace_by_zeros(const GuardedRange& range, void* address) {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const uintptr_t first = address / page * page;
-  return mmap(reinterpret_cast<void*>(first), range.begin + range.size - first, PROT_READ,
+  char* const first = static_cast<char*>(address) - reinterpret_cast<uintptr_t>(address) % page;
+  return mmap(first, range.begin + range.size - reinterpret_cast<uintptr_t>(first), PROT_READ,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
 }
 
@@ -60,9 +60,8 @@ void call_earlier_handler(int signal, siginfo_t* info, void* context) {
 
 void on_bus_error(int signal, siginfo_t* info, void* context) {
   const int saved = errno;
-  const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
-  GuardedRange* range = find_range(address);
-  if (range != nullptr && replace_by_zeros(*range, address)) {
+  GuardedRange* range = find_range(reinterpret_cast<uintptr_t>(info->si_addr));
+  if (range != nullptr && replace_by_zeros(*range, info->si_addr)) {
     range->failed = true;
   } else {
     call_earlier_handler(signal, info, context);

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <random>
+#include <utility>
 
 #include "slipstream/error.h"
 
@@ -42,7 +43,7 @@ std::filesystem::path end_of_links(std::filesystem::path path) {
 
 }  // namespace
 
-ReplacementFile::ReplacementFile(const std::string& path, Kept kept) : path_(path) {
+ReplacementFile::ReplacementFile(std::string path, Kept kept) : path_(std::move(path)) {
   find_target();
   open_new(kept);
 }

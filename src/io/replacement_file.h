@@ -19,7 +19,7 @@ class ReplacementFile {
   enum class Kept { kWithoutName, kUnderUniqueName };
 
   // Throws Error naming `path` if it cannot be replaced.
-  explicit ReplacementFile(const std::string& path, Kept kept = Kept::kWithoutName);
+  explicit ReplacementFile(std::string path, Kept kept = Kept::kWithoutName);
   // Removes what was not published.
   ~ReplacementFile();
   ReplacementFile(const ReplacementFile&) = delete;

@@ -27,16 +27,16 @@ void FindingList::add(Finding finding, const Place& place, const std::string& im
   if (added) {
     findings_.push_back(std::move(finding));
     places_.emplace_back();
+  } else {
+    Finding& earlier = findings_[entry->second];
+    if (finding.severity > earlier.severity) earlier.message = finding.message;
+    earlier.severity = std::max(earlier.severity, finding.severity);
+    earlier.certainty = std::min(earlier.certainty, finding.certainty);
   }
-  Finding* const found = &findings_[entry->second];
-  if (!added) {
-    if (finding.severity > found->severity) found->message = finding.message;
-    found->severity = std::max(found->severity, finding.severity);
-    found->certainty = std::min(found->certainty, finding.certainty);
-  }
-  if (places_[entry->second].insert(key_of(place)).second) found->places.push_back(place);
-  if (std::find(found->images.begin(), found->images.end(), image) == found->images.end()) {
-    found->images.push_back(image);
+  Finding& found = findings_[entry->second];
+  if (places_[entry->second].insert(key_of(place)).second) found.places.push_back(place);
+  if (std::find(found.images.begin(), found.images.end(), image) == found.images.end()) {
+    found.images.push_back(image);
   }
 }
 
