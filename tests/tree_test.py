@@ -18,7 +18,7 @@ ALLOWED = {
     "cuda": (set(), PUBLIC_BASE),
     "code": (set(), set()),
     "emulator": ({"code"}, set()),
-    "check": ({"code"}, set()),
+    "check": ({"code", "io"}, {"error.h"}),
     "litmus": ({"io", "pdl"}, PUBLIC_BASE),
     "ops": ({"cuda", "pdl"}, PUBLIC_BASE | {"ops.h"}),
     "model": ({"io"}, PUBLIC_BASE),

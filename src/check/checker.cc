@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "check/analysis/kernel_code.h"
@@ -20,6 +19,7 @@
 #include "code/fatbin.h"
 #include "code/ptx/module.h"
 #include "code/sass/cubin.h"
+#include "io/file.h"
 
 namespace slipstream::check {
 namespace {
@@ -42,14 +42,6 @@ std::span<const std::byte> as_bytes(std::string_view text) {
   return std::as_bytes(std::span<const char>(text.data(), text.size()));
 }
 
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw std::runtime_error("cannot be read");
-  std::stringstream text;
-  text << file.rdbuf();
-  return std::move(text).str();
-}
-
 // Files that may hold device code, by how they begin.
 bool may_hold_device_code(std::string_view bytes, const fs::path& path) {
   constexpr std::string_view kElf =
@@ -68,11 +60,17 @@ bool concerns_a_rule(const Function& function) {
                      });
 }
 
+// Errors of files begin with their names, which reports print anyway.
+std::string without_name(const std::string& message, const std::string& name) {
+  return message.starts_with(name + ": ") ? message.substr(name.size() + 2) : message;
+}
+
 using Names = std::set<std::string>;
 
 class Checker {
  public:
-  explicit Checker(const Launches& launches) : launches_(launches) {}
+  Checker(const Launches& launches, SourceRoots source_roots)
+      : launches_(launches), suppressions_(std::move(source_roots)) {}
 
   void add_path(const fs::path& path) {
     std::error_code error;
@@ -91,10 +89,11 @@ class Checker {
   void add_bytes(std::string_view bytes, const std::string& name, const std::string& group) {
     ++report_.files;
     try {
-      const std::vector<Image> images = code::read_images(as_bytes(bytes), name);
-      report_.images += images.size();
-      for (const Image& image : images) try_image(image, name, group);
-      add_left_out(name, group);
+      visit(bytes, name, [&](const Image& image) {
+        ++report_.images;
+        try_image(image, name, group);
+      });
+      add_left_out(bytes, name, group);
     } catch (const std::exception& error) {
       report_.problems.push_back({name, error.what()});
     }
@@ -114,8 +113,7 @@ class Checker {
     }
     report_.kernels = kernels_.size();
     for (Finding& finding : findings.take()) report_.findings.push_back(std::move(finding));
-    Suppressions suppressions;
-    for (Finding& finding : report_.findings) suppressions.apply(finding);
+    for (Finding& finding : report_.findings) suppressions_.apply(finding);
     std::stable_sort(report_.findings.begin(), report_.findings.end(),
                      [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
     return std::move(report_);
@@ -125,9 +123,10 @@ class Checker {
   void add_file(const fs::path& path, bool asked_for) {
     const std::string name = path.string();
     try {
-      const std::string bytes = read_file(path);
+      const std::string bytes = io::read_file(name);
       if (is_source(path)) {
         ++report_.files;
+        suppressions_.know(name, bytes);
         for (Finding& finding : check_source(bytes, name)) {
           report_.findings.push_back(std::move(finding));
         }
@@ -138,8 +137,18 @@ class Checker {
         add_bytes(bytes, name, loose ? path.parent_path().string() + "/" : name);
       }
     } catch (const std::exception& error) {
-      report_.problems.push_back({name, error.what()});
+      report_.problems.push_back({name, without_name(error.what(), name)});
     }
+  }
+
+  // Device code unpacks to much more than its file, so one image is held at a time.
+  void visit(std::string_view bytes, const std::string& name,
+             const std::function<void(const Image&)>& look_at) {
+    image_number_ = 0;
+    code::visit_images(as_bytes(bytes), name, [&](const Image& image) {
+      look_at(image);
+      ++image_number_;
+    });
   }
 
   // The other images of the file are looked at, whatever is wrong with this one.
@@ -152,13 +161,17 @@ class Checker {
   }
 
   // Forms of kernels of which another form in the file has turned out to concern a rule.
-  void add_left_out(const std::string& name, const std::string& group) {
-    std::map<const Image*, Names> again;
+  void add_left_out(std::string_view bytes, const std::string& name, const std::string& group) {
+    std::map<size_t, Names> again;
     for (const auto& [kernel, images] : std::exchange(left_out_, {})) {
       if (kernels_[{group, kernel}].empty()) continue;
-      for (const Image* image : images) again[image].insert(kernel);
+      for (const size_t image : images) again[image].insert(kernel);
     }
-    for (const auto& [image, names] : again) add_image(*image, name, group, &names);
+    if (again.empty()) return;
+    visit(bytes, name, [&](const Image& image) {
+      const auto names = again.find(image_number_);
+      if (names != again.end()) add_image(image, name, group, &names->second);
+    });
   }
 
   // All kernels, or only some.
@@ -178,7 +191,7 @@ class Checker {
     for (const auto& function : module->functions) {
       if (!function.is_entry || !function.has_body) continue;
       if (only != nullptr && !only->contains(std::string(function.name))) continue;
-      add_code(from_ptx::lower(*module, function), image, title, group, only != nullptr);
+      add_code(from_ptx::lower(*module, function), title, group, only != nullptr);
     }
   }
 
@@ -188,13 +201,12 @@ class Checker {
     const std::string title = fmt::format("{}: {} SASS", name, code::architecture_name(image));
     for (const sass::Kernel& kernel : cubin.kernels) {
       if (only != nullptr && !only->contains(kernel.name)) continue;
-      add_code(from_sass::lower(kernel, cubin.architecture), image, title, group, only != nullptr);
+      add_code(from_sass::lower(kernel, cubin.architecture), title, group, only != nullptr);
     }
   }
 
   // `again`: it was left out before. Of files that stand alone, what concerns no rule is.
-  void add_code(Function function, const Image& image, const std::string& title,
-                const std::string& group, bool again) {
+  void add_code(Function function, const std::string& title, const std::string& group, bool again) {
     const std::string name = function.name;
     const std::string demangled = demangle(name);
     auto& forms = kernels_[{group, name}];
@@ -204,7 +216,7 @@ class Checker {
     const bool in_directory = group.ends_with('/');
     const bool keep = again || in_directory || launch != nullptr || !edges.empty();
     if (!keep && !concerns_a_rule(function)) {
-      left_out_[name].push_back(&image);
+      left_out_[name].push_back(image_number_);
       return;
     }
     forms.push_back(
@@ -219,23 +231,26 @@ class Checker {
   }
 
   const Launches& launches_;
+  Suppressions suppressions_;
   Report report_;
   // Every compiled form of a kernel that was found in one file or cache directory.
   std::map<std::pair<std::string, std::string>, std::vector<std::unique_ptr<KernelCode>>> kernels_;
   // Images of the file at hand whose form of a kernel concerns no rule, by the kernel's name.
-  std::map<std::string, std::vector<const Image*>> left_out_;
+  std::map<std::string, std::vector<size_t>> left_out_;
+  size_t image_number_ = 0;  // in the file at hand, of the image at hand
 };
 
 }  // namespace
 
-Report check_paths(const std::vector<std::string>& paths, const Launches& launches) {
-  Checker checker(launches);
+Report check_paths(const std::vector<std::string>& paths, const Launches& launches,
+                   const std::vector<std::string>& source_roots) {
+  Checker checker(launches, SourceRoots(source_roots));
   for (const std::string& path : paths) checker.add_path(path);
   return checker.finish();
 }
 
 Report check_image(std::string_view bytes, const std::string& name, const Launches& launches) {
-  Checker checker(launches);
+  Checker checker(launches, SourceRoots({}));
   checker.add_bytes(bytes, name, name);
   return checker.finish();
 }

@@ -11,8 +11,11 @@
 namespace slipstream::check {
 
 // `paths` are files or directories. Directories are searched for programs, libraries, objects, fat
-// binaries, cubins, PTX and CUDA sources; what is none of these is passed over.
-Report check_paths(const std::vector<std::string>& paths, const Launches& launches);
+// binaries, cubins, PTX and CUDA sources; what is none of these is passed over. Comments that allow
+// findings are read where the sources lie in one of the folders `source_roots`; throws InvalidArgument
+// where one is no folder.
+Report check_paths(const std::vector<std::string>& paths, const Launches& launches,
+                   const std::vector<std::string>& source_roots = {});
 
 // One image that is in memory: a cubin, fat binary, host ELF file or PTX text called `name`.
 Report check_image(std::string_view bytes, const std::string& name, const Launches& launches);

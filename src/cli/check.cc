@@ -8,14 +8,12 @@
 
 #include "check/checker.h"
 #include "check/report/text_report.h"
+#include "cli/exit_code.h"
 #include "cli/json_output.h"
 #include "io/file.h"
-#include "slipstream/error.h"
 
 namespace slipstream::cli {
 namespace {
-
-enum ExitCode : int { kClean = 0, kFindings = 1, kNotAnalyzed = 2 };
 
 check::Severity severity_of(const std::string& level) {
   if (level == "note") return check::Severity::kNote;
@@ -27,38 +25,33 @@ void write_reports(const CheckOptions& options, const check::Report& report) {
   const JsonOutput json(options.json_file);
   if (json.prints_text()) {
     const std::string text = check::text_report(report);
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    static_cast<void>(std::fwrite(text.data(), 1, text.size(), stdout));
   }
   if (json.wanted()) json.write(check::json_report(report));
   if (!options.sarif_file.empty()) io::write_text(options.sarif_file, check::sarif_report(report));
 }
 
+// Before the work, which may take long.
+void require_writable(const CheckOptions& options) {
+  JsonOutput(options.json_file).require_writable();
+  if (!options.sarif_file.empty()) io::require_writable(options.sarif_file);
+}
+
 }  // namespace
 
 int run_check(const CheckOptions& options) {
+  require_writable(options);
   check::Launches launches;
-  if (!options.launches_file.empty()) {
-    try {
-      launches = check::read_launches(options.launches_file);
-    } catch (const check::LaunchesError& error) {
-      fmt::print(stderr, "slipstream check: {}\n", error.what());
-      return kNotAnalyzed;
-    }
-  }
-  const check::Report report = check::check_paths(options.paths, launches);
-  try {
-    write_reports(options, report);
-  } catch (const Error& error) {
-    fmt::print(stderr, "slipstream check: {}\n", error.what());
-    return kNotAnalyzed;
-  }
-  if (!report.problems.empty()) return kNotAnalyzed;
+  if (!options.launches_file.empty()) launches = check::read_launches(options.launches_file);
+  const check::Report report = check::check_paths(options.paths, launches, options.source_roots);
+  write_reports(options, report);
+  if (!report.problems.empty()) return kCannot;
   const check::Severity level = severity_of(options.fail_on);
   const bool found = std::any_of(report.findings.begin(), report.findings.end(),
                                  [&](const check::Finding& finding) {
                                    return finding.severity >= level && finding.allowed.empty();
                                  });
-  return found ? kFindings : kClean;
+  return found ? kFound : kDone;
 }
 
 void add_check_command(const cli::Command& program) {
@@ -73,6 +66,11 @@ void add_check_command(const cli::Command& program) {
   command.add_option("--fail-on", options->fail_on, "Exit with 1 from this severity on")
       .one_of({"note", "warning", "error"})
       .default_in_help();
+  command.add_option(
+      "--source-root", options->source_roots,
+      "A folder of sources that you trust; may be given several times. Comments that "
+      "allow findings count in these only, and no other source is opened");
+  command.add_timeout_option();
   command.add_json_option(options->json_file, "the report");
   command.set_action([options] { return run_check(*options); });
 }

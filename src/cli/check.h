@@ -13,11 +13,12 @@ struct CheckOptions {
   std::string launches_file;
   std::string sarif_file;
   std::string fail_on = "error";  // error, warning or note
-  std::string json_file;          // as JsonOutput takes it
+  std::vector<std::string> source_roots;
+  std::string json_file;  // as JsonOutput takes it
 };
 
-// Prints the report. 0: nothing at or above the level; 1: findings; 2: something could not be
-// analyzed.
+// Prints the report. kDone: nothing at or above the level; kFound: findings; kCannot: something could
+// not be analyzed. Throws where launches or source roots cannot be read or reports not be written.
 int run_check(const CheckOptions& options);
 
 void add_check_command(const cli::Command& program);

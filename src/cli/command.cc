@@ -2,11 +2,18 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
+#include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
+
+#include "cli/exit_code.h"
+#include "cli/standard_streams.h"
+#include "cli/timeout.h"
 
 namespace slipstream::cli {
 
@@ -66,22 +73,45 @@ bool Option::is_given() const { return option_->count() > 0; }
 std::string Option::name() const { return option_->get_name(); }
 
 Command Command::add_command(const std::string& name, const std::string& description) const {
-  return {*app_->add_subcommand(name, description), choose_device_};
+  CLI::App* command = app_->add_subcommand(name, description);
+  command->footer(exit_codes_text());
+  return {*command, choose_device_};
 }
 
 void Command::require_command() const { app_->require_subcommand(1); }
+
+namespace {
+
+template <class Number>
+CLI::Validator whole_number() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        Number value = 0;
+        const char* const end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc() && stop == end) return std::string();
+        return "must be a whole number from 0 to " +
+               std::to_string(std::numeric_limits<Number>::max()) + ", is " + text;
+      },
+      "");
+}
+
+}  // namespace
 
 template <class Value>
 Option Command::add_option(const std::string& names, Value& value,
                            const std::string& description) const {
   CLI::Option* option = app_->add_option(names, value, description);
-  // The library would take -1 for the largest number there is.
-  if constexpr (std::is_unsigned_v<Value> || std::is_same_v<Value, std::optional<uint64_t>>) {
-    option->check(CLI::Validator(
-        [](const std::string& text) {
-          return text.starts_with('-') ? "must not be negative, is " + text : std::string();
-        },
-        ""));
+  // The library takes no value for none at all.
+  option->check(CLI::Validator(
+      [](const std::string& text) {
+        return text.empty() ? std::string("must have a value, has an empty one") : std::string();
+      },
+      ""));
+  // It would take -1, and what is too large, for the largest number there is.
+  if constexpr (std::is_unsigned_v<Value>) option->check(whole_number<Value>());
+  if constexpr (std::is_same_v<Value, std::optional<uint64_t>>) {
+    option->check(whole_number<uint64_t>());
   }
   return Option(option);
 }
@@ -131,6 +161,13 @@ Option Command::add_json_option(std::string& target, const std::string& what) co
   return Option(option);
 }
 
+void Command::add_timeout_option() const {
+  const auto start = [](const double& seconds) { end_process_after(seconds); };
+  CLI::Option* option = app_->add_option_function<double>(
+      "--timeout", start, "Seconds after which the command ends, done or not (exit code 124)");
+  Option(option).positive();
+}
+
 void Command::set_action(std::function<int()> action) const {
   app_->callback([action = std::move(action)] {
     // How the library ends with an exit code and no message.
@@ -147,7 +184,9 @@ void Command::set_device_action(std::function<int()> action) const {
 
 CommandLine::CommandLine(const std::string& description)
     : app_(std::make_unique<CLI::App>(description)),
-      choose_device_(std::make_shared<std::function<void()>>()) {}
+      choose_device_(std::make_shared<std::function<void()>>()) {
+  app_->footer(exit_codes_text());
+}
 
 CommandLine::~CommandLine() = default;
 
@@ -162,12 +201,26 @@ void CommandLine::set_version(const std::string& version) const {
 }
 
 int CommandLine::run(int argc, const char* const* argv) const {
+  prepare_standard_streams();
+  const std::string program = std::filesystem::path(argv[0]).filename().string();
+  const int code = parse_and_act(argc, argv, program);
+  const bool was_printed = flush_standard_output(program.c_str());
+  return was_printed || code > kFound ? code : kCannot;
+}
+
+int CommandLine::parse_and_act(int argc, const char* const* argv,
+                               const std::string& program) const {
   try {
     app_->parse(argc, argv);
+  } catch (const CLI::RuntimeError& error) {
+    return error.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    return app_->exit(error);
+    // Help is among the errors, with code 0.
+    return app_->exit(error) == 0 ? kDone : kUsage;
+  } catch (...) {
+    return report_exception(program);
   }
-  return 0;
+  return kDone;
 }
 
 }  // namespace slipstream::cli

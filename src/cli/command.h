@@ -65,6 +65,9 @@ class Command {
   // arguments takes `--json FILE` as well; where there are some, add them first.
   Option add_json_option(std::string& target, const std::string& what) const;
 
+  // `--timeout SECONDS` for what is done in this process (timeout.h).
+  void add_timeout_option() const;
+
   // What the command does when the command line has been read; returns the exit code.
   void set_action(std::function<int()> action) const;
   // The same for a command that runs kernels: the device is chosen first.
@@ -87,11 +90,14 @@ class CommandLine {
   // Called before a command that runs kernels does anything; may start the program again.
   void set_device_choice(std::function<void()> choose) const;
 
-  // Reads the arguments and does what they say. Returns the exit code; usage and errors of usage
-  // are printed.
+  // Reads the arguments and does what they say. Returns the exit code (exit_code.h); usage and errors
+  // are printed. What was printed to standard output and got lost is an error, too.
   [[nodiscard]] int run(int argc, const char* const* argv) const;
 
  private:
+  [[nodiscard]] int parse_and_act(int argc, const char* const* argv,
+                                  const std::string& program) const;
+
   std::unique_ptr<CLI::App> app_;
   Command::DeviceChoice choose_device_;
 };

@@ -1,7 +1,7 @@
 #include "cli/emulate.h"
 
 #include <fmt/format.h>
-#include <sys/wait.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,23 +9,19 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
+#include <system_error>
 
 #include "check/report/race_report.h"
+#include "cli/child_process.h"
+#include "cli/exit_code.h"
 #include "cli/json_output.h"
+#include "io/file.h"
 #include "pdl/device_fallback.h"
 #include "slipstream/error.h"
 
 namespace slipstream::cli {
 namespace {
-
-constexpr int kRaces = 1;
-constexpr int kUsageError = 2;
-constexpr int kNothingChecked = 2;
-constexpr int kEndedBySignal = 128;  // plus its number, as in a shell
-constexpr int kCannotRun = 127;      // what a shell answers for a command it cannot start
 
 void set_variable(const char* name, const std::string& value) {
   if (!value.empty()) setenv(name, value.c_str(), /*overwrite=*/1);
@@ -53,8 +49,12 @@ void set_environment(const EmulateOptions& options, const std::string& directory
 // nvcc links the runtime statically unless told otherwise; such a program never asks for the
 // emulator's.
 void warn_of_static_runtime(const std::string& program) {
-  std::ifstream file(program, std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::error_code ignored;
+  // What is no file of this name may still be one in the PATH, and if not, running it says so.
+  const bool may_be_read =
+      std::filesystem::is_regular_file(program, ignored) && access(program.c_str(), R_OK) == 0;
+  if (!may_be_read) return;
+  const std::string bytes = io::read_file(program);
   const bool is_elf = bytes.starts_with(
       "\x7f"
       "ELF");
@@ -66,91 +66,75 @@ void warn_of_static_runtime(const std::string& program) {
                program.c_str());
 }
 
-[[nodiscard]] int replace_by_program(const EmulateOptions& options) {
-  std::vector<char*> arguments;
-  for (const std::string& argument : options.program) {
-    arguments.push_back(const_cast<char*>(argument.c_str()));
-  }
-  arguments.push_back(nullptr);
-  execvp(arguments.front(), arguments.data());
-  std::fprintf(stderr, "slipstream emulate: cannot run '%s': %s\n", arguments.front(),
-               std::strerror(errno));
-  return kCannotRun;
+int timed_out() {
+  std::fprintf(stderr, "slipstream emulate: the program was ended: --timeout is over\n");
+  return kTimedOut;
 }
 
 // --- The race check: the program writes what it finds into a file, and this process reads it.
 
-// A file that exists as long as this object.
-class TemporaryFile {
+// In memory, and gone with this process however it ends. The program finds it by this process's name for
+// it, so that it may close or pass on what files it likes.
+class RaceFile {
  public:
-  TemporaryFile() : path_(std::filesystem::temp_directory_path() / "slipstream-races-XXXXXX") {
-    const int descriptor = mkstemp(path_.data());
-    if (descriptor >= 0) close(descriptor);
+  RaceFile() : file_(memfd_create("slipstream-races", MFD_CLOEXEC)) {
+    if (!file_.is_open()) {
+      throw Error(fmt::format("no file in memory can be made: {}", std::strerror(errno)));
+    }
   }
-  ~TemporaryFile() { unlink(path_.c_str()); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
 
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string text() const {
-    std::ifstream file(path_, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  [[nodiscard]] std::string path() const {
+    return fmt::format("/proc/{}/fd/{}", getpid(), file_.value());
   }
+  [[nodiscard]] std::string text() const { return io::read_file(path()); }
 
  private:
-  std::string path_;
+  io::FileDescriptor file_;
 };
-
-// The exit code of the program, run as a child of this process.
-int run_program(const EmulateOptions& options) {
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child == 0) _exit(replace_by_program(options));
-  int status = 0;
-  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (child < 0) return kCannotRun;
-  return WIFSIGNALED(status) ? kEndedBySignal + WTERMSIG(status) : WEXITSTATUS(status);
-}
 
 int run_checked(const EmulateOptions& options) {
   const JsonOutput json(options.json_file);
-  const TemporaryFile file;
+  const RaceFile file;
   set_variable("SLIPSTREAM_EMULATOR_CHECK", file.path());
-  const int exit_code = run_program(options);
+  const EndOfChild end = run_program(options.program, options.timeout_seconds);
   const check::RaceReport report = check::read_races(file.text());
   // Standard output is the program's: the text goes to standard error.
   if (json.prints_text()) std::fputs(check::race_text(report).c_str(), stderr);
   if (json.wanted()) json.write(check::race_json(report));
   const bool strict = options.fail_on == "warning";
   if (check::has_races(report, strict ? check::Severity::kWarning : check::Severity::kError)) {
-    return kRaces;
+    return kFound;
   }
-  if (exit_code == 0 && report.grids == 0) {
+  if (end.timed_out) return timed_out();
+  if (end.exit_code == 0 && report.grids == 0) {
     fmt::print(stderr, "slipstream emulate: the program ran no kernel on the emulated device\n");
-    return kNothingChecked;
+    return kCannot;
   }
-  return exit_code;
+  return end.exit_code;
 }
 
 }  // namespace
 
 int run_emulate(const EmulateOptions& options) {
   const std::string directory = emulator_directory();
-  if (!std::filesystem::exists(std::filesystem::path(directory) / "libcudart.so.13")) {
-    std::fprintf(stderr, "slipstream emulate: %s/libcudart.so.13 must exist, it does not\n",
-                 directory.c_str());
-    return kUsageError;
+  const std::string problem = problem_with_emulator(directory);
+  if (!problem.empty()) {
+    std::fprintf(stderr, "slipstream emulate: %s\n", problem.c_str());
+    return kCannot;
   }
-  warn_of_static_runtime(options.program.front());
-  set_environment(options, directory);
-  if (!options.check_races) return replace_by_program(options);
   try {
-    JsonOutput(options.json_file).require_writable();
-    return run_checked(options);
+    warn_of_static_runtime(options.program.front());
+    set_environment(options, directory);
+    if (options.check_races) {
+      JsonOutput(options.json_file).require_writable();
+      return run_checked(options);
+    }
+    if (options.timeout_seconds == 0) return replace_by_program(options.program);
+    const EndOfChild end = run_program(options.program, options.timeout_seconds);
+    return end.timed_out ? timed_out() : end.exit_code;
   } catch (const Error& error) {
     std::fprintf(stderr, "slipstream emulate: %s\n", error.what());
-    return kNothingChecked;
+    return kCannot;
   }
 }
 
@@ -185,6 +169,10 @@ void add_emulate_command(const cli::Command& program) {
       .one_of({"warning", "error"})
       .default_in_help();
   command.add_flag("--stats", options->statistics, "Print instruction counts at the end");
+  command
+      .add_option("--timeout", options->timeout_seconds,
+                  "Seconds after which the program is ended (exit code 124)")
+      .positive();
   command.add_option("program", options->program, "Program and its arguments, after --").required();
   command.add_json_option(options->json_file, "the races").needs(check);
   command.set_action([options] { return run_emulate(*options); });

@@ -20,14 +20,16 @@ struct EmulateOptions {
   bool statistics = false;
   bool check_races = false;
   std::string json_file;             // of the race check, as JsonOutput takes it
+  double timeout_seconds = 0;        // 0: none
   std::string fail_on = "error";     // or warning: from which severity on races fail
   std::vector<std::string> program;  // with its arguments
 };
 
 // Runs the program with the emulator's CUDA runtime in front of the library path and the options in
-// the environment. Without the race check it replaces this process and returns only where that
-// fails. With it, returns 1 if there are races, 2 if nothing was checked or the report cannot be
-// written, else the exit code of the program (128 and the signal's number if one ended it).
+// the environment. Without race check and timeout it replaces this process and returns only where that
+// fails. With them, returns kFound if there are races, kTimedOut, kCannot if nothing was checked or the
+// report cannot be written, else the exit code of the program (128 and the signal's number if one
+// ended it).
 int run_emulate(const EmulateOptions& options);
 
 void add_emulate_command(const cli::Command& program);

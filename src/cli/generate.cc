@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "bench/stopwatch.h"
+#include "cli/finite.h"
 #include "cli/generate_engine.h"
 #include "cli/json_output.h"
 #include "io/file.h"
@@ -43,6 +44,7 @@ class Generation {
     const bench::Stopwatch until_first;
     bool more = take(engine_.prefill(sequence_, request_.prompt));
     measured_.first_token_seconds = until_first.seconds();
+    look_at_logits();
     const bench::Stopwatch others;
     if (is_forced() || keep_logits_) {
       while (more) more = take(engine_.step(std::array{sequence_}).front());
@@ -52,10 +54,14 @@ class Generation {
                   [&](std::span<const int> tokens) { return take(tokens.front()); });
     }
     measured_.other_seconds = others.seconds();
+    // Where the run was cut short the device has moved on, and its logits are of nobody.
+    const bool has_logits = !stopped_ || is_forced() || keep_logits_;
+    if (measured_.tokens.size() > 1 && has_logits) look_at_logits();
     return measured_;
   }
 
   [[nodiscard]] const std::vector<float>& logits() const { return logits_; }
+  [[nodiscard]] const FiniteCheck& finite() const { return finite_; }
 
  private:
   [[nodiscard]] bool is_forced() const { return !request_.forced.empty(); }
@@ -66,6 +72,7 @@ class Generation {
     if (keep_logits_) {
       const std::vector<float> row = engine_.logits(sequence_);
       logits_.insert(logits_.end(), row.begin(), row.end());
+      finite_.look_at(row, static_cast<int64_t>(index));
     }
     if (is_forced()) token = request_.forced[index];
     measured_.tokens.push_back(token);
@@ -76,7 +83,15 @@ class Generation {
     const bool ended = !is_forced() && std::ranges::find(eos_, token) != eos_.end();
     const bool more = static_cast<int>(measured_.tokens.size()) < request_.count && !ended;
     if (more && is_forced()) engine_.force(sequence_, token);
+    stopped_ = ended;
     return more;
+  }
+
+  // Of the first and the last token, outside of the time measured; --logits looks at all. What is
+  // wrong with weights or caches shows there: NaN spreads.
+  void look_at_logits() {
+    if (keep_logits_) return;
+    finite_.look_at(engine_.logits(sequence_), static_cast<int64_t>(measured_.tokens.size()) - 1);
   }
 
   Engine& engine_;
@@ -87,6 +102,8 @@ class Generation {
   SequenceId sequence_;
   Measured measured_;
   std::vector<float> logits_;
+  FiniteCheck finite_{"logits", "token"};
+  bool stopped_ = false;  // by an end-of-text token
 };
 
 double tokens_per_second(const Measured& measured) {
@@ -134,6 +151,7 @@ void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
   }
   if (json.prints_text()) print_text(measured, engine.memory_use());
   if (json.wanted()) json.write(json_of(measured, engine.memory_use()));
+  generation.finite().report(options.allow_nonfinite);
 }
 
 }  // namespace
@@ -156,7 +174,7 @@ Engine load_engine(const GenerateOptions& options, cudaStream_t stream, int64_t 
 }
 
 void run_generate(const GenerateOptions& options) {
-  pdl::set_enabled(options.pdl == "on");
+  if (!options.pdl.empty()) pdl::set_enabled(options.pdl == "on");
   const pdl::Stream stream;
   if (options.layer) {
     run_one_layer(options, stream.get());

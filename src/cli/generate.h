@@ -22,7 +22,8 @@ struct GenerateOptions {
   float top_p = 1;
   uint64_t seed = 0;
   bool ignore_eos = false;
-  std::string pdl = "on";
+  bool allow_nonfinite = false;  // NaN and infinite results are no error
+  std::string pdl;               // on or off; empty: as the environment says
   std::string kv = "bf16";
   int tp = 1;
   int rank = 0;

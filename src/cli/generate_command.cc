@@ -53,7 +53,9 @@ void add_layer_options(const Command& command, GenerateOptions& options) {
 
 void add_engine_options(const Command& command, GenerateOptions& options) {
   const std::string heading = "Engine";
-  command.add_option("--pdl", options.pdl, "programmatic dependent launch (default on)")
+  command
+      .add_option("--pdl", options.pdl,
+                  "programmatic dependent launch (default: as SLIPSTREAM_PDL says, else on)")
       .one_of({"on", "off"})
       .under(heading);
   command.add_option("--kv", options.kv, "latent cache (default bf16)")
@@ -65,6 +67,10 @@ void add_engine_options(const Command& command, GenerateOptions& options) {
   command
       .add_option("--rank", options.rank,
                   "which of them this process is (default 0): its share alone is loaded and run")
+      .under(heading);
+  command
+      .add_flag("--allow-nonfinite", options.allow_nonfinite,
+                "exit with 0 where logits or a layer's result are NaN or infinite")
       .under(heading);
   command
       .add_option("--lora-norm-eps", options.lora_norm_eps,
@@ -94,6 +100,7 @@ void add_generate_command(const Command& program) {
   const std::vector<Option> token_options = add_token_options(command, *options);
   add_layer_options(command, *options);
   add_engine_options(command, *options);
+  command.add_timeout_option();
   command.set_device_action([options, token_options] {
     if (options->layer) require_no(token_options);
     run_generate(*options);

@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <span>
-#include <sstream>
 
 #include "cli/generate_engine.h"
+#include "io/file.h"
 #include "model/sampling.h"
 #include "slipstream/error.h"
 
@@ -17,16 +16,6 @@ namespace slipstream::cli {
 namespace {
 
 constexpr int kDefaultCount = 16;
-
-std::string read_file(const std::string& path) {
-  std::ostringstream text;
-  const std::ifstream stream(path, std::ios::binary);
-  // An empty file and a directory also fail here.
-  if (!stream || !(text << stream.rdbuf())) {
-    throw InvalidArgument(fmt::format("{}: must be a readable file that is not empty", path));
-  }
-  return text.str();
-}
 
 bool separates(char letter) {
   return letter == ',' || letter == ' ' || letter == '\n' || letter == '\t' || letter == '\r';
@@ -75,7 +64,7 @@ std::vector<int> read_prompt(const GenerateOptions& options) {
   const bool inline_ids = !options.prompt_ids.empty();
   std::vector<int> ids = inline_ids
                              ? parse_ids(options.prompt_ids, "--prompt-ids")
-                             : parse_ids(read_file(options.prompt_file), options.prompt_file);
+                             : parse_ids(io::read_file(options.prompt_file), options.prompt_file);
   if (ids.empty()) throw InvalidArgument("the prompt must have at least one token id, has none");
   return ids;
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <span>
 
+#include "cli/finite.h"
 #include "cli/generate_engine.h"
 #include "engine/inspection.h"
 #include "io/file.h"
@@ -92,6 +93,7 @@ void run_one_layer(const GenerateOptions& options, cudaStream_t stream) {
   const auto store = model::TensorStore::open_file(options.layer_in);
   const model::StoredTensor& tensor = store.at("hidden");
   const auto hidden = values_of<float>(tensor, model::StoredType::kF32);
+  store.require_unchanged();
   const model::ModelConfig config = read_config(options);
   check_layer(options, tensor, config);
   const int64_t tokens = tensor.shape[0];
@@ -100,9 +102,17 @@ void run_one_layer(const GenerateOptions& options, cudaStream_t stream) {
       options.layer_out.empty() ? options.layer_in + ".out.safetensors" : options.layer_out;
   io::require_writable(path);
   Engine engine = load_engine(options, stream, tokens);
-  write_layer(path, engine::Inspection(engine).run_layer(*options.layer, hidden, lists), tokens,
-              tensor.shape[1]);
+  const engine::LayerResult result =
+      engine::Inspection(engine).run_layer(*options.layer, hidden, lists);
+  write_layer(path, result, tokens, tensor.shape[1]);
   fmt::print("{}\n", path);
+  FiniteCheck finite("hidden values", "token");
+  const auto width = static_cast<size_t>(tensor.shape[1]);
+  for (int64_t token = 0; token < tokens; ++token) {
+    finite.look_at(std::span(result.hidden).subspan(static_cast<size_t>(token) * width, width),
+                   token);
+  }
+  finite.report(options.allow_nonfinite);
 }
 
 }  // namespace slipstream::cli

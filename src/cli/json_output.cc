@@ -17,8 +17,8 @@ void JsonOutput::write(const std::string& json) const {
     io::write_text(target_, text);
     return;
   }
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  // Whether it got there is asked at the end (cli/standard_streams.h).
+  static_cast<void>(std::fwrite(text.data(), 1, text.size(), stdout));
 }
 
 }  // namespace slipstream::cli

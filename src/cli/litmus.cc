@@ -10,6 +10,7 @@
 
 #include "bench/device_report.h"
 #include "bench/stopwatch.h"
+#include "cli/exit_code.h"
 #include "cli/json_output.h"
 #include "io/json_writer.h"
 #include "litmus/experiment.h"
@@ -18,9 +19,6 @@
 
 namespace slipstream::cli {
 namespace {
-
-constexpr int kPromiseBroken = 1;
-constexpr int kCannotRun = 2;
 
 void print_list() {
   for (const litmus::Experiment& experiment : litmus::experiments()) {
@@ -61,7 +59,7 @@ std::string kernel_driver_version() {
 [[noreturn]] void end_at_once(const std::string& message) {
   fmt::print(stderr, "slipstream litmus: {}\n", message);
   static_cast<void>(std::fflush(nullptr));
-  std::_Exit(kCannotRun);
+  std::_Exit(kDevice);
 }
 
 struct Run {
@@ -123,7 +121,7 @@ int run_litmus(const LitmusOptions& options) {
     end_at_once(error.what());
   }
   if (!prints) run.json.write(run.report.text(2));
-  return run.promise_broken ? kPromiseBroken : 0;
+  return run.promise_broken ? kFound : kDone;
 }
 
 void add_litmus_command(const Command& program) {

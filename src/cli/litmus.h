@@ -17,7 +17,7 @@ struct LitmusOptions {
 };
 
 // Runs experiments and prints what was observed. 0: nothing was seen that the documents rule out;
-// 1: something was; 2: the device hung. Throws for an unknown name.
+// kFound: something was; kDevice: the device hung. Throws for an unknown name.
 int run_litmus(const LitmusOptions& options);
 
 void add_litmus_command(const Command& program);

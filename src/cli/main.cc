@@ -1,6 +1,4 @@
 // The `slipstream` program. Every command has a file with its name.
-#include <cstdio>
-#include <exception>
 #include <string>
 
 #include "cli/bench_decode.h"
@@ -13,17 +11,20 @@
 #include "cli/info.h"
 #include "cli/litmus.h"
 #include "pdl/device_fallback.h"
+#include "slipstream/launch.h"
 #include "slipstream/version.h"
 
-namespace {
-
-int run(int argc, char** argv) {
+int main(int argc, char** argv) {
   const slipstream::cli::CommandLine line(
       "Slipstream: low-latency decode of DeepSeek-V3.2 and GLM-5, kernels chained by programmatic "
       "dependent launch (PDL), an emulated CUDA device, and a checker for PDL races.");
   line.set_version(std::string("slipstream ") + slipstream::version() + " (" +
                    slipstream::commit() + ")");
-  line.set_device_choice([&] { slipstream::choose_device(argc, argv); });
+  line.set_device_choice([&] {
+    slipstream::choose_device(argc, argv);
+    // Nonsense in SLIPSTREAM_PDL is refused by commands that never ask for it, too.
+    static_cast<void>(slipstream::pdl::enabled(nullptr));
+  });
   const slipstream::cli::Command program = line.program();
   program.require_command();
   slipstream::cli::add_info_command(program);
@@ -38,15 +39,4 @@ int run(int argc, char** argv) {
   slipstream::cli::add_check_command(program);
   slipstream::cli::add_litmus_command(program);
   return line.run(argc, argv);
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const std::exception& error) {
-    static_cast<void>(std::fprintf(stderr, "slipstream: %s\n", error.what()));
-  }
-  return 1;
 }

@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -49,8 +48,9 @@ int write_checkpoints(Options options) {
   return 0;
 }
 
-// Reads the arguments and writes; errors are main's to print.
-int run(int argc, char** argv) {
+}  // namespace
+
+int main(int argc, char** argv) {
   const slipstream::cli::CommandLine line(
       "Write tiny random checkpoints in the published layouts, the same bytes everywhere.");
   const slipstream::cli::Command program = line.program();
@@ -62,15 +62,4 @@ int run(int argc, char** argv) {
                      "KEY=JSON: another value in config.json, so other shapes");
   program.set_action([&options] { return write_checkpoints(options); });
   return line.run(argc, argv);
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "make_tiny_checkpoint: %s\n", error.what());
-    return 1;
-  }
 }

@@ -85,6 +85,16 @@ class Lz4Decoder {
 
 }  // namespace
 
+void DecompressionLimit::take(uint64_t bytes_in_file, uint64_t bytes, uint64_t offset) {
+  const uint64_t most = std::min(left_, allowed(bytes_in_file));
+  if (bytes > most) {
+    throw FormatError(fmt::format("{} bytes must decompress to at most {}, say that they are {}",
+                                  bytes_in_file, most, bytes),
+                      offset);
+  }
+  left_ -= bytes;
+}
+
 std::string decompress_zstd(std::span<const std::byte> compressed, uint64_t size, uint64_t offset) {
   const std::unique_ptr<ZSTD_DStream, size_t (*)(ZSTD_DStream*)> stream(ZSTD_createDStream(),
                                                                         &ZSTD_freeDStream);

@@ -66,10 +66,13 @@ std::string without_trailing_nuls(std::string text) {
   return text;
 }
 
-std::string read_payload(const ByteReader& reader, uint64_t at, const EntryHeader& entry) {
+std::string read_payload(const ByteReader& reader, uint64_t at, const EntryHeader& entry,
+                         DecompressionLimit& limit) {
   const std::span<const std::byte> padded = reader.slice(at, entry.payload_bytes);
   const bool is_zstd = (entry.flags & kFlagZstd) != 0;
   const bool is_lz4 = (entry.flags & kFlagLz4) != 0;
+  // Sections may lie over each other, so copies count, too.
+  limit.take(padded.size(), is_zstd || is_lz4 ? entry.decompressed_bytes : padded.size(), at);
   if (!is_zstd && !is_lz4) return to_string(padded);
   if (entry.compressed_bytes > padded.size()) {
     reader.fail(fmt::format("compressed data of {} bytes must fit its {} bytes",
@@ -89,7 +92,8 @@ std::string read_options(const ByteReader& header, const EntryHeader& entry) {
   return without_trailing_nuls(to_string(header.slice(at, bytes)));
 }
 
-Image read_entry(const ByteReader& reader, uint64_t at, const EntryHeader& entry) {
+Image read_entry(const ByteReader& reader, uint64_t at, const EntryHeader& entry,
+                 DecompressionLimit& limit) {
   const ByteReader header = reader.sub_reader(at, entry.header_bytes, "a fat binary's entry");
   Image image;
   image.kind = entry.kind == kKindPtx ? ImageKind::kPtx : ImageKind::kElf;
@@ -103,7 +107,7 @@ Image read_entry(const ByteReader& reader, uint64_t at, const EntryHeader& entry
   image.compressed = (entry.flags & (kFlagLz4 | kFlagZstd)) != 0;
   image.source_name = to_string(header.slice(entry.name_at, entry.name_bytes));
   image.options = read_options(header, entry);
-  image.bytes = read_payload(reader, at + entry.header_bytes, entry);
+  image.bytes = read_payload(reader, at + entry.header_bytes, entry, limit);
   if (image.kind == ImageKind::kPtx) image.bytes = without_trailing_nuls(std::move(image.bytes));
   return image;
 }
@@ -123,8 +127,9 @@ FatBinaryHeader read_header(const ByteReader& reader, uint64_t at) {
   return header;
 }
 
-// Reads the fat binary at `at` and returns where it ends.
-uint64_t read_fat_binary(const ByteReader& reader, uint64_t at, std::vector<Image>& images) {
+// Visits the images of the fat binary at `at` and returns where it ends.
+uint64_t visit_fat_binary(const ByteReader& reader, uint64_t at, DecompressionLimit& limit,
+                          const ImageVisitor& visit) {
   const FatBinaryHeader header = read_header(reader, at);
   uint64_t entry_at = at + header.header_bytes;
   reader.require(entry_at, header.entries_bytes);
@@ -138,11 +143,23 @@ uint64_t read_fat_binary(const ByteReader& reader, uint64_t at, std::vector<Imag
     }
     reader.require(entry_at + entry.header_bytes, entry.payload_bytes);
     if (entry.kind == kKindPtx || entry.kind == kKindElf) {
-      images.push_back(read_entry(reader, entry_at, entry));
+      visit(read_entry(reader, entry_at, entry, limit));
     }
     entry_at += entry.header_bytes + entry.payload_bytes;
   }
   return stop;
+}
+
+// One or several in a row, with zero padding between them.
+void visit_fat_binaries(std::span<const std::byte> bytes, std::string_view what,
+                        DecompressionLimit& limit, const ImageVisitor& visit) {
+  constexpr uint64_t kPaddingUnit = 8;
+  const ByteReader reader(bytes, what);
+  uint64_t at = 0;
+  while (at < bytes.size()) {
+    const bool is_padding = bytes.size() - at < kPaddingUnit || reader.read<uint64_t>(at) == 0;
+    at = is_padding ? at + kPaddingUnit : visit_fat_binary(reader, at, limit, visit);
+  }
 }
 
 bool starts_with(std::span<const std::byte> bytes, uint32_t magic) {
@@ -165,17 +182,19 @@ Image cubin_image(std::span<const std::byte> bytes, const ElfFile& file) {
   return image;
 }
 
-std::vector<Image> read_elf_images(std::span<const std::byte> bytes, std::string_view what) {
+void visit_elf_images(std::span<const std::byte> bytes, std::string_view what,
+                      DecompressionLimit& limit, const ImageVisitor& visit) {
   const ElfFile file = read_elf(bytes, what);
-  if (file.machine == kElfMachineCuda) return {cubin_image(bytes, file)};
-  std::vector<Image> images;
+  if (file.machine == kElfMachineCuda) return visit(cubin_image(bytes, file));
   for (const ElfSection& section : file.sections) {
     if (section.name == ".nv_fatbin" || section.name == "__nv_relfatbin") {
-      std::vector<Image> more = read_fat_binaries(section.data, what);
-      std::move(more.begin(), more.end(), std::back_inserter(images));
+      visit_fat_binaries(section.data, what, limit, visit);
     }
   }
-  return images;
+}
+
+ImageVisitor append_to(std::vector<Image>& images) {
+  return [&images](Image&& image) { images.push_back(std::move(image)); };
 }
 
 }  // namespace
@@ -189,26 +208,29 @@ std::string architecture_name(const Image& image) {
 }
 
 std::vector<Image> read_fat_binaries(std::span<const std::byte> bytes, std::string_view what) {
-  constexpr uint64_t kPaddingUnit = 8;
-  const ByteReader reader(bytes, what);
+  DecompressionLimit limit(bytes.size());
   std::vector<Image> images;
-  uint64_t at = 0;
-  while (at < bytes.size()) {
-    const bool is_padding = bytes.size() - at < kPaddingUnit || reader.read<uint64_t>(at) == 0;
-    at = is_padding ? at + kPaddingUnit : read_fat_binary(reader, at, images);
-  }
+  visit_fat_binaries(bytes, what, limit, append_to(images));
   return images;
 }
 
-std::vector<Image> read_images(std::span<const std::byte> bytes, std::string_view what) {
-  if (is_elf(bytes)) return read_elf_images(bytes, what);
-  if (starts_with(bytes, kFatBinaryMagic)) return read_fat_binaries(bytes, what);
+void visit_images(std::span<const std::byte> bytes, std::string_view what,
+                  const ImageVisitor& visit) {
+  DecompressionLimit limit(bytes.size());
+  if (is_elf(bytes)) return visit_elf_images(bytes, what, limit, visit);
+  if (starts_with(bytes, kFatBinaryMagic)) return visit_fat_binaries(bytes, what, limit, visit);
   if (looks_like_ptx(bytes)) {
     Image image;
     image.bytes = to_string(bytes);
-    return {image};
+    return visit(std::move(image));
   }
   throw FormatError(fmt::format("{} must be an ELF file, a fat binary or PTX text", what), 0);
+}
+
+std::vector<Image> read_images(std::span<const std::byte> bytes, std::string_view what) {
+  std::vector<Image> images;
+  visit_images(bytes, what, append_to(images));
+  return images;
 }
 
 std::vector<Image> read_image_file(const std::string& path) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,7 +38,12 @@ std::string architecture_name(const Image& image);
 // One fat binary or several in a row, with zero padding between them.
 std::vector<Image> read_fat_binaries(std::span<const std::byte> bytes, std::string_view what);
 
-// Any file with device code: program, library or object of the host, fat binary, cubin, PTX text.
+// Any file with device code: program, library or object of the host, fat binary, cubin, PTX text. `visit` gets its
+// images one after the other, of which only one is in memory at a time.
+using ImageVisitor = std::function<void(Image&& image)>;
+void visit_images(std::span<const std::byte> bytes, std::string_view what,
+                  const ImageVisitor& visit);
+// The same, all at once.
 std::vector<Image> read_images(std::span<const std::byte> bytes, std::string_view what);
 std::vector<Image> read_image_file(const std::string& path);
 

@@ -3,12 +3,11 @@
 #include <fmt/core.h>
 
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 #include <utility>
 
+#include "io/file.h"
 #include "slipstream/error.h"
 
 namespace slipstream::io {
@@ -42,12 +41,9 @@ JsonReader JsonReader::parse(const std::string& text, const std::string& file) {
 }
 
 JsonReader JsonReader::read(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  if (!(stream && text << stream.rdbuf())) {
-    throw InvalidArgument(fmt::format("{}: must be a readable file that is not empty", file));
-  }
-  return parse(text.str(), file);
+  const std::string text = read_file(file);
+  if (text.empty()) throw InvalidArgument(fmt::format("{}: must be JSON, is empty", file));
+  return parse(text, file);
 }
 
 const json* JsonReader::find(const std::string& key) const {

@@ -176,6 +176,8 @@ std::string Checkpoint::cut_problem(const TensorSpec& spec) const {
 
 bool Checkpoint::contains(const std::string& name) const { return store_.find(name) != nullptr; }
 
+void Checkpoint::require_unchanged() const { store_.require_unchanged(); }
+
 const std::string& Checkpoint::file_of(const std::string& name) const {
   return store_.at(name).file;
 }
@@ -223,6 +225,7 @@ void Checkpoint::copy_scales(const StoredTensor& scales, Range rows, Range colum
       const int64_t index = i * scales.shape[1] + j;
       const auto value = load<float>(scales.bytes.data() + index * sizeof(float));
       if (!std::isfinite(value) || value <= 0) {
+        store_.require_unchanged();
         throw InvalidArgument(
             fmt::format("{}: tensor {}[{}, {}] must be a positive finite scale, is {}", scales.file,
                         scales.name, i, j, value));

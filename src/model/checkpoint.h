@@ -83,6 +83,10 @@ class Checkpoint {
   // The file that a tensor lies in, for errors. Throws InvalidArgument if there is no such tensor.
   [[nodiscard]] const std::string& file_of(const std::string& name) const;
 
+  // To be called once everything has been read: throws InvalidArgument naming a file that changed or
+  // failed meanwhile.
+  void require_unchanged() const;
+
   // The rank's share. `name` must be one of the model's matrices. Throws InvalidArgument if a scale
   // is not a positive finite number.
   [[nodiscard]] MatrixShare matrix(const std::string& name) const;

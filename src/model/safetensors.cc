@@ -11,6 +11,7 @@
 #include <tuple>
 #include <utility>
 
+#include "io/file.h"
 #include "io/json_reader.h"
 #include "slipstream/error.h"
 
@@ -299,6 +300,10 @@ const StoredTensor& TensorStore::at(const std::string& name) const {
   const StoredTensor* tensor = find(name);
   if (tensor == nullptr) fail(path_, fmt::format("tensor {} must be there, is missing", name));
   return *tensor;
+}
+
+void TensorStore::require_unchanged() const {
+  for (const io::MappedFile& file : files_) file.require_unchanged();
 }
 
 OutputTensor OutputTensor::of(std::string name, std::vector<int64_t> shape,

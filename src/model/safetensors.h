@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "io/file.h"
+#include "io/mapped_file.h"
 
 namespace slipstream::model {
 
@@ -67,6 +67,9 @@ class TensorStore {
   // Throws InvalidArgument naming the place and the tensor.
   [[nodiscard]] const StoredTensor& at(const std::string& name) const;
   [[nodiscard]] const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
+  // Throws InvalidArgument naming a file that was written to, has shrunk or could not be read since
+  // the store was opened: to be called once all values have been read.
+  void require_unchanged() const;
   // The file or directory, for errors.
   [[nodiscard]] const std::string& path() const { return path_; }
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kUsageError = 2;
 constexpr const char* kRuntimeLibrary = "libcudart.so.13";
+constexpr const char* kRestarted = "SLIPSTREAM_RESTARTED";
 
 enum class Device { kGpu, kEmulated };
 
@@ -48,8 +49,18 @@ std::vector<std::string_view> split(std::string_view list) {
 }
 
 // The dynamic linker reads the library path once, at the start: only a fresh process sees a new
-// one.
+// one. Where it ignores the path, as for a program with capabilities, the fresh process would start
+// again and again: the mark says that this process was started so already. Children of it have another
+// number, and may.
 [[noreturn]] void restart(const std::string& library_path, int argc, char** argv) {
+  const std::string self = std::to_string(getpid());
+  if (environment(kRestarted) == self) {
+    fail(
+        "the dynamic linker must take LD_LIBRARY_PATH from the environment, it does not: the "
+        "program "
+        "may have capabilities or belong to another user");
+  }
+  setenv(kRestarted, self.c_str(), /*overwrite=*/1);
   setenv("LD_LIBRARY_PATH", library_path.c_str(), /*overwrite=*/1);
   std::vector<char*> arguments(argv, argv + argc);
   arguments.push_back(nullptr);
@@ -65,6 +76,21 @@ std::string emulator_directory() {
       std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path();
   const std::filesystem::path installed = prefix / "lib/slipstream/emulator";
   return (std::filesystem::exists(installed) ? installed : prefix / "emulator").string();
+}
+
+std::string problem_with_emulator(const std::string& directory) {
+  if (directory.find(':') != std::string::npos) {
+    return "the emulated device's folder must have no ':' in its name, which separates the parts "
+           "of "
+           "LD_LIBRARY_PATH, is " +
+           directory;
+  }
+  std::error_code ignored;
+  if (!std::filesystem::exists(std::filesystem::path(directory) / kRuntimeLibrary, ignored)) {
+    return "the emulated device needs " + directory + "/" + kRuntimeLibrary +
+           ", which is not there";
+  }
+  return {};
 }
 
 bool machine_has_gpu() {
@@ -102,9 +128,8 @@ void choose_device(int argc, char** argv) {
     return;
   }
   if (emulated_now) return;
-  if (!std::filesystem::exists(std::filesystem::path(directory) / kRuntimeLibrary)) {
-    fail("the emulated device needs " + directory + "/" + kRuntimeLibrary + ", which is not there");
-  }
+  const std::string problem = problem_with_emulator(directory);
+  if (!problem.empty()) fail(problem);
   const bool forced = !environment("SLIPSTREAM_DEVICE").empty();
   std::fprintf(stderr, "slipstream: %s, running on the emulated device\n",
                forced ? "SLIPSTREAM_DEVICE=emulated" : "this machine has no NVIDIA GPU");

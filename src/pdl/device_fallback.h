@@ -14,10 +14,14 @@ namespace slipstream {
 //
 // SLIPSTREAM_DEVICE=gpu or emulated forces a device; unset, the emulated one is taken when the
 // machine has no NVIDIA GPU, which one line on stderr says. Any other value, or an emulator that is
-// not where it belongs, ends the program with exit code 2 and a line that says so. Returns when the
+// not where it belongs or that the dynamic linker does not take, ends the program with exit code 2 and a
+// line that says so. Returns when the
 // process already has the device it is to run on; on a GPU CUDA_MODULE_LOADING is then EAGER, unless
 // it was set.
 void choose_device(int argc, char** argv);
+
+// Why the emulated device cannot be used from that folder; empty where it can.
+[[nodiscard]] std::string problem_with_emulator(const std::string& directory);
 
 // The folder with the emulator's libcudart.so.13: next to the folder of the running executable,
 // `lib/slipstream/emulator` in an install and `emulator` in the build.

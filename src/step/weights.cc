@@ -79,7 +79,9 @@ PackedMatrix DeviceStore::allocate_matrix(int rows, int columns, bool is_fp8, in
 }
 
 Weights::Weights(const model::Checkpoint& checkpoint)
-    : Weights(checkpoint.config(), checkpoint_weights(checkpoint)) {}
+    : Weights(checkpoint.config(), checkpoint_weights(checkpoint)) {
+  checkpoint.require_unchanged();
+}
 
 Weights::Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource> source)
     : source_(std::move(source)), embedding_(source_->embedding()) {

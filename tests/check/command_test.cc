@@ -1,5 +1,9 @@
 // `slipstream check` as a command: exit codes, and the files that it writes.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -7,6 +11,7 @@
 
 #include "cli/check.h"
 #include "ptx_kernel.h"
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream {
 namespace {
@@ -86,6 +91,58 @@ TEST_F(CheckCommand, SaysThatItCouldNotAnalyze) {
   write("broken.ptx", ".version 8.8\n.target sm_90a\n.visible .entry k(\n");
   EXPECT_EQ(run({path("broken.ptx")}), 2);
   EXPECT_EQ(run({path("cache"), "--launches", path("cache/early.ptx")}), 2);
+}
+
+TEST_F(CheckCommand, KeepsAnEarlierReportWhereTheNewOneHasNoRoom) {
+  write("report.sarif", "earlier");
+  const auto run_with_little_room = [&] {
+    const rlimit limit{4096, 4096};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    std::exit(run({path("cache"), "--sarif", path("report.sarif")}));
+  };
+  EXPECT_EXIT(run_with_little_room(), testing::ExitedWithCode(2),
+              "report.sarif: cannot be written: File too large");
+  EXPECT_EQ(model::test::read_text(path("report.sarif")), "earlier");
+  EXPECT_FALSE(fs::exists(path("report.sarif.partial")));
+}
+
+TEST_F(CheckCommand, SaysBeforeTheWorkThatAReportCannotBeWritten) {
+  EXPECT_EQ(run({path("cache"), "--sarif", "/dev/null"}), 2);
+  EXPECT_EQ(run({path("cache"), "--json=" + path("none/report.json")}), 2);
+}
+
+TEST_F(CheckCommand, ReadsNoFifoAndNoDevice) {
+  ASSERT_EQ(mkfifo(path("fifo.ptx").c_str(), 0600), 0);
+  EXPECT_EQ(run({path("fifo.ptx")}), 2);
+  EXPECT_EQ(run({"/dev/zero"}), 2);
+  EXPECT_EQ(run({path("cache"), "--launches", path("fifo.ptx")}), 2);
+}
+
+// The comment is in a source that the binary itself names.
+TEST_F(CheckCommand, TakesCommentsFromTheSourceRootsOnly) {
+  fs::create_directories(path("src"));
+  write("src/k.cu", "// slipstream-check: allow R1: a table that is written once\nread();\n");
+  write("cache/early.ptx",
+        check::ptx_kernel("  .loc 1 2 1\n  ld.global.u32 %r3, [%rd1];\n  griddepcontrol.wait;\n") +
+            fmt::format(".file 1 \"{}\"\n", path("src/k.cu")));
+  const std::vector<std::string> strict{path("cache"), "--fail-on", "warning"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), strict.begin(), strict.end());
+    return run(more);
+  };
+  EXPECT_EQ(with({}), 1);
+  EXPECT_EQ(with({"--source-root", path("src")}), 0);
+  EXPECT_EQ(with({"--source-root", path("cache")}), 1);
+  EXPECT_EQ(with({"--source-root", path("none")}), 2);
+}
+
+TEST_F(CheckCommand, EndsAfterItsTimeout) {
+  EXPECT_EXIT(
+      {
+        (void)run({path("cache"), "--timeout", "0.000001"});
+        usleep(5'000'000);
+      },
+      testing::ExitedWithCode(124), "--timeout is over");
 }
 
 TEST_F(CheckCommand, WritesSarif) {

@@ -1,10 +1,18 @@
 #include "cli/emulate.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
 
 #include "pdl/device_fallback.h"
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream::cli {
 namespace {
@@ -27,6 +35,99 @@ TEST(EmulateCommand, SaysWhichProgramItCannotRun) {
   options.program = {"/no/such/program"};
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(127),
               "cannot run '/no/such/program'");
+}
+
+TEST(EmulateCommand, SaysThatADirectoryOrAFifoIsNoProgram) {
+  const model::test::TemporaryDirectory directory;
+  const std::string fifo = directory.path("fifo");
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0700), 0);
+  for (const std::string& path : {directory.path(), fifo}) {
+    EmulateOptions options;
+    options.program = {path};
+    EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(126),
+                "cannot run '.*': Permission denied");
+  }
+}
+
+TEST(EmulateCommand, NeedsNoTemporaryFolder) {
+  EmulateOptions options;
+  options.check_races = true;
+  options.program = {"/bin/sh", "-c", "echo >> \"$SLIPSTREAM_EMULATOR_CHECK\" && exit 7"};
+  EXPECT_EXIT(
+      {
+        setenv("TMPDIR", "/nonexistent", 1);
+        std::exit(run_emulate(options));
+      },
+      testing::ExitedWithCode(7), "");
+}
+
+TEST(EmulateCommand, EndsAProgramThatTakesTooLong) {
+  EmulateOptions options;
+  options.timeout_seconds = 0.1;
+  options.program = {"/bin/sleep", "60"};
+  for (const bool check : {false, true}) {
+    options.check_races = check;
+    EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(124),
+                "the program was ended: --timeout is over");
+  }
+}
+
+// --- What happens to the program when the command is ended.
+
+// Whether the process ends within ten seconds. Nobody waits for it, so what is left of it may be a
+// zombie.
+bool ends(pid_t process) {
+  for (int i = 0; i < 1000; ++i) {
+    std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+    std::string number;
+    std::string name;
+    std::string state;
+    if (!(file >> number >> name >> state) || state == "Z") return true;
+    usleep(10000);
+  }
+  return false;
+}
+
+// The command as a process of its own, and the program that it has started.
+struct Started {
+  pid_t command = 0;
+  pid_t program = 0;
+};
+
+Started start_sleeping_program(const std::string& file, const std::string& trap) {
+  EmulateOptions options;
+  options.check_races = true;
+  options.program = {"/bin/sh", "-c",
+                     trap + "echo $$ > " + file + ".new && mv " + file + ".new " + file +
+                         " && while :; do sleep 0.05; done"};
+  Started started;
+  started.command = fork();
+  if (started.command == 0) _exit(run_emulate(options));
+  while (!std::filesystem::exists(file)) usleep(1000);
+  std::ifstream(file) >> started.program;
+  return started;
+}
+
+TEST(EmulateCommand, TakesItsProgramAlongWhenItIsKilled) {
+  const model::test::TemporaryDirectory directory;
+  const Started started = start_sleeping_program(directory.path("pid"), "");
+  kill(started.command, SIGKILL);
+  int status = 0;
+  ASSERT_EQ(waitpid(started.command, &status, 0), started.command);
+  EXPECT_TRUE(ends(started.program));
+}
+
+TEST(EmulateCommand, PassesSignalsOnAndEndsAsTheProgramDoes) {
+  const model::test::TemporaryDirectory directory;
+  for (const bool handles : {false, true}) {
+    const std::string file = directory.path(handles ? "handles" : "ends");
+    const Started started = start_sleeping_program(file, handles ? "trap 'exit 9' TERM; " : "");
+    kill(started.command, SIGTERM);
+    int status = 0;
+    ASSERT_EQ(waitpid(started.command, &status, 0), started.command);
+    EXPECT_EQ(WEXITSTATUS(status), handles ? 9 : 128 + SIGTERM);
+    EXPECT_TRUE(ends(started.program));
+  }
 }
 
 TEST(EmulateCommand, NamesAPlaceThatTheReportCannotGoToBeforeItRunsTheProgram) {

@@ -1,12 +1,17 @@
 // What `slipstream generate` refuses, and that it writes no file then.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <array>
+#include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 
+#include "cli/exit_code.h"
 #include "tests/cli/generate_fixture.h"
+#include "tests/model/support/editable.h"
 
 namespace slipstream::cli {
 namespace {
@@ -176,6 +181,62 @@ TEST_F(Generate, LeavesAnEarlierFileAsItIsWhereARequestIsWrong) {
     EXPECT_EQ(model::test::read_text(path("logits")), "earlier") << "mistake " << i;
     EXPECT_FALSE(std::filesystem::exists(path("logits.partial"))) << "mistake " << i;
   }
+}
+
+TEST_F(Generate, EndsWithAFindingWhereLogitsAreNoNumbers) {
+  model::test::Editable damaged("deepseek-v32-tiny");
+  constexpr size_t kBytes = 512 * kHidden * sizeof(uint16_t);
+  damaged.replace_floats("lm_head.weight",  // all bits set, as a disk may leave them
+                         std::vector<float>(kBytes / sizeof(float), std::bit_cast<float>(~0U)));
+  GenerateOptions request = options();
+  request.model = damaged.write();
+  request.count = 2;
+  for (const std::string& file : {std::string(), path("logits")}) {
+    request.logits_file = file;
+    try {
+      (void)output_of(request);
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const Found& found) {
+      EXPECT_NE(std::string(found.what()).find("the first is NaN at index 0 of token 0"),
+                std::string::npos)
+          << found.what();
+    }
+    // What was asked for is there, to be looked at.
+    EXPECT_EQ(file.empty() || std::filesystem::exists(file), true);
+  }
+  request.allow_nonfinite = true;
+  EXPECT_EQ(tokens_of(request).size(), 2U);
+}
+
+TEST_F(Generate, EndsWithAFindingWhereALayersResultIsNoNumber) {
+  GenerateOptions request = layer_options(2, kHidden);
+  hidden_[kHidden + 3] = NAN;
+  const std::array tensors = {
+      model::OutputTensor::of("hidden", {2, kHidden}, std::span<const float>(hidden_))};
+  model::write_safetensors(request.layer_in, tensors);
+  EXPECT_THROW((void)output_of(request), Found);
+}
+
+TEST_F(Generate, HearsWhatTheEnvironmentSaysAboutPdl) {
+  GenerateOptions request = options();
+  request.count = 1;
+  setenv("SLIPSTREAM_PDL", "2", 1);
+  EXPECT_EQ(error_of(request), "SLIPSTREAM_PDL must be 0 or 1, is \"2\"");
+  setenv("SLIPSTREAM_PDL", "0", 1);
+  (void)output_of(request);
+  EXPECT_FALSE(pdl::enabled(nullptr));
+  request.pdl = "on";
+  (void)output_of(request);
+  EXPECT_TRUE(pdl::enabled(nullptr));
+  unsetenv("SLIPSTREAM_PDL");
+}
+
+TEST_F(Generate, ReadsNoPromptFromAFifo) {
+  ASSERT_EQ(mkfifo(path("fifo").c_str(), 0600), 0);
+  GenerateOptions request = options();
+  request.prompt_ids.clear();
+  request.prompt_file = path("fifo");
+  EXPECT_EQ(error_of(request), path("fifo") + ": must be a readable regular file, is not one");
 }
 
 TEST_F(Generate, RejectsAPromptForALayer) {

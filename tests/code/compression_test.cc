@@ -34,6 +34,23 @@ TEST(Zstd, RejectsAnotherSizeThanStated) {
   EXPECT_THROW(decompress_zstd(bytes_of(compressed), UINT64_MAX, 0), FormatError);
 }
 
+TEST(DecompressionLimit, IsAHundredfoldOfTheImageAndOfTheFile) {
+  constexpr uint64_t kAlways = 64 << 20;
+  constexpr uint64_t kMega = 1 << 20;
+  DecompressionLimit limit(2 * kMega);
+  EXPECT_THROW(limit.take(kMega, kAlways + 100 * kMega + 1, 7), FormatError);
+  limit.take(kMega, kAlways + 100 * kMega, 7);
+  limit.take(kMega, 100 * kMega, 7);
+  try {
+    limit.take(kMega, 1, 7);
+    ADD_FAILURE() << "more than the file may have";
+  } catch (const FormatError& error) {
+    EXPECT_EQ(error.offset(), 7U);
+    EXPECT_NE(std::string(error.what()).find("must decompress to at most 0, say that they are 1"),
+              std::string::npos);
+  }
+}
+
 TEST(Zstd, RejectsATruncatedFrame) {
   const std::string compressed = compress("some text that is not very long");
   EXPECT_THROW(decompress_zstd(bytes_of(compressed.substr(0, compressed.size() - 4)), 31, 0),

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -62,6 +63,36 @@ TEST(FatBinary, SaysHowItWasCompressedAndCompiled) {
 TEST(FatBinary, ReadsSeveralInARow) {
   const std::string one = file_bytes("kernels.zstd.fatbin");
   EXPECT_EQ(read_text(one + std::string(16, '\0') + one).size(), 4U);
+}
+
+TEST(FatBinary, IsVisitedOneImageAtATime) {
+  const std::string one = file_bytes("kernels.zstd.fatbin");
+  // The first two images are handed out before the damage is come to.
+  const std::string damaged = one + one.substr(0, one.size() / 2);
+  size_t visited = 0;
+  EXPECT_THROW(visit_images(std::as_bytes(std::span(damaged)), "test",
+                            [&](const Image& image) {
+                              EXPECT_FALSE(image.bytes.empty());
+                              ++visited;
+                            }),
+               FormatError);
+  EXPECT_EQ(visited, 2U);
+}
+
+TEST(FatBinary, IsNotUnpackedToMoreThanAHundredfold) {
+  constexpr size_t kFirstEntry = 16;
+  constexpr size_t kDecompressedBytes = 56;
+  constexpr uint64_t kTwoGigabytes = uint64_t{2} << 30;
+  std::string bomb = file_bytes("kernels.zstd.fatbin");
+  std::memcpy(bomb.data() + kFirstEntry + kDecompressedBytes, &kTwoGigabytes,
+              sizeof(kTwoGigabytes));
+  try {
+    (void)read_text(bomb);
+    ADD_FAILURE() << "it was unpacked";
+  } catch (const FormatError& error) {
+    EXPECT_NE(std::string(error.what()).find("must decompress to at most"), std::string::npos)
+        << error.what();
+  }
 }
 
 TEST(FatBinary, ReadsWhatAProgramRegisters) {

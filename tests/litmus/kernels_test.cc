@@ -19,7 +19,7 @@ const check::Report& report() {
   // Without these the linker would leave the kernels out of this program.
   EXPECT_NE(script_kernel(), wait_in_loop_const_restrict());
   EXPECT_NE(script_kernel(), traffic_kernel());
-  static const check::Report instance = check::check_paths({"/proc/self/exe"}, {});
+  static const check::Report instance = check::check_paths({"/proc/self/exe"}, {}, {"/"});
   return instance;
 }
 

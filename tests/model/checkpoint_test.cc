@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <filesystem>
 
 #include "model/float_formats.h"
 #include "tests/model/support/editable.h"
@@ -48,6 +49,21 @@ TEST(Checkpoint, TakesTheScaleOfTheBlock) {
   EXPECT_EQ(kv_a.scale(511, 255), 8);
   EXPECT_EQ(kv_a.scale(512, 0), 9);
   EXPECT_EQ(kv_a.scale(575, 255), 10);
+}
+
+TEST(Checkpoint, NamesAShardThatShrinksWhileItIsRead) {
+  const Editable editable("deepseek-v32-tiny");
+  const Checkpoint checkpoint = Checkpoint::open(editable.write());
+  checkpoint.require_unchanged();
+  std::filesystem::resize_file(editable.file(), 4096);
+  try {
+    for (const char* name : {kQB, kKvA, kKvB}) (void)dequantized(checkpoint.matrix(name), 0, 0);
+    checkpoint.require_unchanged();
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const InvalidArgument& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with(editable.file() + ": must keep its "))
+        << error.what();
+  }
 }
 
 TEST(Checkpoint, ReadsRowMajorRows) {

@@ -289,7 +289,7 @@ TEST(Config, NamesTheFileThatIsMissingOrBroken) {
   const TemporaryDirectory directory;
   const std::string file = directory.path("config.json");
   EXPECT_EQ(message_of([&] { (void)read_model_config(file); }),
-            file + ": must be a readable file that is not empty");
+            file + ": must be a readable regular file, No such file or directory");
   write_text(file, "{\"model_type\": ");
   EXPECT_NE(message_of([&] { (void)read_model_config(file); }).find(file + ": must be JSON"),
             std::string::npos);

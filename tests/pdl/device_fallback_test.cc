@@ -1,6 +1,7 @@
 #include "pdl/device_fallback.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
@@ -44,6 +45,29 @@ TEST(ChooseDevice, StartsTheProgramAgainForTheEmulatedDevice) {
         std::exit(3);
       },
       testing::ExitedWithCode(0), "SLIPSTREAM_DEVICE=emulated, running on the emulated device");
+}
+
+// As where the dynamic linker ignores the library path: it would start the program for ever.
+TEST(ChooseDevice, StartsTheProgramAgainOnlyOnce) {
+  std::array<char*, 1> arguments = {nullptr};
+  EXPECT_EXIT(
+      {
+        setenv("SLIPSTREAM_DEVICE", "emulated", 1);
+        setenv("SLIPSTREAM_RESTARTED", std::to_string(getpid()).c_str(), 1);
+        unsetenv("LD_LIBRARY_PATH");
+        choose_device(0, arguments.data());
+        std::exit(3);
+      },
+      testing::ExitedWithCode(2), "must take LD_LIBRARY_PATH from the environment, it does not");
+}
+
+TEST(EmulatorFolder, MustHaveNoColonInItsName) {
+  EXPECT_EQ(problem_with_emulator("/co:lon/emulator"),
+            "the emulated device's folder must have no ':' in its name, which separates the parts "
+            "of LD_LIBRARY_PATH, is /co:lon/emulator");
+  EXPECT_EQ(problem_with_emulator("/none"),
+            "the emulated device needs /none/libcudart.so.13, which is not there");
+  EXPECT_EQ(problem_with_emulator(emulator_directory()), "");
 }
 
 TEST(ChooseDevice, ReturnsOnceTheEmulatedDeviceIsThere) {

@@ -106,6 +106,7 @@ KernelCode::KernelCode(Function function, std::string image, const KernelLaunch*
       edges_(std::move(edges)),
       flow_(build_control_flow(function_)) {
   origins_ = find_origins(function_);
+  find_written();
   analysis_ = std::make_unique<OrderingAnalysis>(function_, flow_,
                                                  launch_ == nullptr ? 0 : launch_->block_threads);
   ordering_ = analysis_->run();
@@ -209,15 +210,19 @@ bool KernelCode::is_declared_mutable(const Subject& subject) const {
 }
 
 bool KernelCode::writes(const Subject& subject) const {
+  return std::any_of(subject.origins.begin(), subject.origins.end(), [&](const Origin& origin) {
+    return std::find(written_.begin(), written_.end(), origin) != written_.end();
+  });
+}
+
+void KernelCode::find_written() {
   for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
     if (!writes_memory(function_.instructions[i].action)) continue;
     for (const Origin& origin : origins_.memory_of(i)) {
-      const bool same = std::find(subject.origins.begin(), subject.origins.end(), origin) !=
-                        subject.origins.end();
-      if (same && origin.kind != OriginKind::kUnknown) return true;
+      const bool is_new = std::find(written_.begin(), written_.end(), origin) == written_.end();
+      if (is_new && origin.kind != OriginKind::kUnknown) written_.push_back(origin);
     }
   }
-  return false;
 }
 
 Place KernelCode::place_of(uint32_t index) const {

@@ -68,6 +68,7 @@ class KernelCode {
   [[nodiscard]] Role role_of(const Origin& origin) const;
   [[nodiscard]] std::string describe_parameter(int64_t offset) const;
   void read_parameter_types();
+  void find_written();
 
   Function function_;
   std::string image_;
@@ -76,6 +77,7 @@ class KernelCode {
   std::vector<GraphEdge> edges_;
   ControlFlow flow_;
   Origins origins_;
+  std::vector<Origin> written_;  // what any instruction writes, unknown origins aside: at most 63
   std::unique_ptr<OrderingAnalysis> analysis_;
   Ordering ordering_;
   std::vector<std::string> parameter_types_;  // empty if the name does not tell

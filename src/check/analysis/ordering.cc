@@ -68,6 +68,8 @@ OrderingAnalysis::OrderingAnalysis(const Function& function, const ControlFlow& 
       live_(function, flow, slice_),
       orders_(function.instructions.size()) {}
 
+OrderingAnalysis::~OrderingAnalysis() = default;
+
 Ordering OrderingAnalysis::run() {
   Ordering ordering;
   ordering.has_wait =
@@ -232,10 +234,13 @@ std::vector<Decision> OrderingAnalysis::path_to(uint32_t instruction,
                                                 const Ordering& ordering) const {
   for (size_t r = 0; r < ordering.roles.size(); ++r) {
     if (!ordering.before[instruction].test(r)) continue;
-    Explorer explorer(function_, flow_, slice_, live_, ordering.roles[r],
-                      [&](uint32_t i) { return orders_[i].test(r); });
-    explorer.run();
-    return explorer.path_to(flow_.block_of[instruction]);
+    if (explorer_ == nullptr || explored_role_ != r) {
+      explorer_ = std::make_unique<Explorer>(function_, flow_, slice_, live_, ordering.roles[r],
+                                             [this, r](uint32_t i) { return orders_[i].test(r); });
+      explorer_->run();
+      explored_role_ = r;
+    }
+    return explorer_->path_to(flow_.block_of[instruction]);
   }
   return {};
 }

@@ -7,6 +7,7 @@
 
 #include <bitset>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@
 #include "check/lower/ir.h"
 
 namespace slipstream::check {
+
+class Explorer;
 
 inline constexpr size_t kMaxRoles = 192;
 using RoleSet = std::bitset<kMaxRoles>;
@@ -46,6 +49,7 @@ class OrderingAnalysis {
   OrderingAnalysis(const Function& function, const ControlFlow& flow, uint32_t block_threads);
 
   Ordering run();
+  ~OrderingAnalysis();
   // The branches on one way to `instruction` by a thread that is not ordered yet. After run().
   [[nodiscard]] std::vector<Decision> path_to(uint32_t instruction, const Ordering& ordering) const;
 
@@ -69,6 +73,9 @@ class OrderingAnalysis {
   std::vector<RoleSet> blocks_;
   // By instruction: roles that it orders, whatever they did before.
   std::vector<RoleSet> orders_;
+  // What path_to() asked last, and for which role: most instructions are reached by the same.
+  mutable std::unique_ptr<Explorer> explorer_;
+  mutable size_t explored_role_ = 0;
 };
 
 }  // namespace slipstream::check

@@ -1,38 +1,49 @@
 #include "check/findings/finding_list.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace slipstream::check {
 namespace {
 
-bool same_place(const Place& a, const Place& b) {
-  if (a.file.empty() || b.file.empty()) return a.code == b.code && a.file == b.file;
-  return a.file == b.file && a.line == b.line;
+// The same for places that are one to the reader.
+std::string key_of(const Place& place) {
+  return place.file.empty() ? place.code : fmt::format("{}:{}", place.file, place.line);
+}
+
+FindingList::Key key_of(const Finding& finding) {
+  return {finding.rule, finding.mangled, finding.subject};
 }
 
 }  // namespace
 
+bool FindingList::is_new(const Finding& finding) const {
+  return !numbers_.contains(key_of(finding));
+}
+
 void FindingList::add(Finding finding, const Place& place, const std::string& image) {
-  auto found = std::find_if(findings_.begin(), findings_.end(), [&](const Finding& one) {
-    return one.rule == finding.rule && one.mangled == finding.mangled &&
-           one.subject == finding.subject;
-  });
-  if (found == findings_.end()) {
+  const auto [entry, added] = numbers_.try_emplace(key_of(finding), findings_.size());
+  if (added) {
     findings_.push_back(std::move(finding));
-    found = findings_.end() - 1;
+    places_.emplace_back();
   } else {
-    if (finding.severity > found->severity) found->message = finding.message;
-    found->severity = std::max(found->severity, finding.severity);
-    found->certainty = std::min(found->certainty, finding.certainty);
+    Finding& earlier = findings_[entry->second];
+    if (finding.severity > earlier.severity) earlier.message = finding.message;
+    earlier.severity = std::max(earlier.severity, finding.severity);
+    earlier.certainty = std::min(earlier.certainty, finding.certainty);
   }
-  const bool known_place = std::any_of(found->places.begin(), found->places.end(),
-                                       [&](const Place& one) { return same_place(one, place); });
-  if (!known_place) found->places.push_back(place);
-  if (std::find(found->images.begin(), found->images.end(), image) == found->images.end()) {
-    found->images.push_back(image);
+  Finding& found = findings_[entry->second];
+  if (places_[entry->second].insert(key_of(place)).second) found.places.push_back(place);
+  if (std::find(found.images.begin(), found.images.end(), image) == found.images.end()) {
+    found.images.push_back(image);
   }
 }
 
-std::vector<Finding> FindingList::take() { return std::move(findings_); }
+std::vector<Finding> FindingList::take() {
+  numbers_.clear();
+  places_.clear();
+  return std::move(findings_);
+}
 
 }  // namespace slipstream::check

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
+#include <sstream>
+
+#include "io/file.h"
+#include "slipstream/error.h"
 
 namespace slipstream::check {
 namespace {
@@ -25,7 +28,18 @@ bool names(std::string_view list, std::string_view rule) {
   return false;
 }
 
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
 }  // namespace
+
+void Suppressions::know(const std::string& file, const std::string& text) {
+  files_[file] = split(text);
+}
 
 void Suppressions::apply(Finding& finding) {
   if (finding.places.empty()) return;
@@ -40,9 +54,12 @@ void Suppressions::apply(Finding& finding) {
 
 const std::vector<std::string>& Suppressions::lines_of(const std::string& file) {
   const auto [entry, is_new] = files_.try_emplace(file);
-  if (is_new) {
-    std::ifstream stream(file);
-    for (std::string line; std::getline(stream, line);) entry->second.push_back(line);
+  if (is_new && roots_.contain(file)) {
+    try {
+      entry->second = split(io::read_file(file));
+    } catch (const Error&) {
+      // What cannot be read allows nothing.
+    }
   }
   return entry->second;
 }

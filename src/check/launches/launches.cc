@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <string_view>
+
+#include "io/file.h"
+#include "io/json_reader.h"
+#include "slipstream/error.h"
 
 namespace slipstream::check {
 namespace {
@@ -28,16 +31,24 @@ constexpr auto kRoles = std::to_array<RoleName>({
     {"hands-over", Role::kHandsOver},
 });
 
-// Whether `text` matches `pattern`, where "*" stands for any text.
+constexpr uint32_t kMostThreads = 1024;             // of a block
+constexpr uint32_t kLastParameterByte = 32764 - 1;  // so many bytes may a kernel's parameters have
+
+// Whether `text` matches `pattern`, where "*" stands for any text. What lies between two stars may as
+// well stand at the first place where it does, so none is looked for twice.
 bool glob(std::string_view pattern, std::string_view text) {
-  const size_t star = pattern.find('*');
+  size_t star = pattern.find('*');
   if (star == std::string_view::npos) return pattern == text;
   if (!text.starts_with(pattern.substr(0, star))) return false;
-  const std::string_view rest = pattern.substr(star + 1);
-  for (size_t i = star; i <= text.size(); ++i) {
-    if (glob(rest, text.substr(i))) return true;
+  text.remove_prefix(star);
+  pattern.remove_prefix(star + 1);
+  while ((star = pattern.find('*')) != std::string_view::npos) {
+    const size_t found = text.find(pattern.substr(0, star));
+    if (found == std::string_view::npos) return false;
+    text.remove_prefix(found + star);
+    pattern.remove_prefix(star + 1);
   }
-  return false;
+  return text.ends_with(pattern);
 }
 
 // "void ns::kernel<int>(float*)" -> "ns::kernel".
@@ -51,16 +62,26 @@ std::string_view base_name(std::string_view demangled) {
   throw LaunchesError(fmt::format("{}: {}", where, what));
 }
 
+uint32_t parse_number(const Json& json, const std::string& key, uint32_t least, uint32_t most,
+                      const std::string& where) {
+  const auto value = json.is_number_unsigned() ? json.get<uint64_t>() : uint64_t{most} + 1;
+  if (value < least || value > most) {
+    fail(where, fmt::format("\"{}\" must be a whole number from {} to {}, is {}", key, least, most,
+                            json.dump()));
+  }
+  return static_cast<uint32_t>(value);
+}
+
 ParameterRole parse_role(const Json& json, const std::string& where) {
   if (!json.is_object()) fail(where, "must be an object");
   ParameterRole result;
   for (const auto& [key, value] : json.items()) {
     if (key == "variable" && value.is_string()) {
       result.variable = value.get<std::string>();
-    } else if (key == "index" && value.is_number_unsigned()) {
-      result.index = value.get<uint32_t>();
-    } else if (key == "offset" && value.is_number_unsigned()) {
-      result.offset = value.get<uint32_t>();
+    } else if (key == "index") {
+      result.index = parse_number(value, key, 0, kLastParameterByte, where);
+    } else if (key == "offset") {
+      result.offset = parse_number(value, key, 0, kLastParameterByte, where);
     } else if (key == "role" && value.is_string()) {
       for (const RoleName& one : kRoles) {
         if (one.name == value.get<std::string>()) result.role = one.role;
@@ -88,8 +109,8 @@ KernelLaunch parse_kernel(const Json& json, const std::string& where) {
       result.pattern = value.get<std::string>();
     } else if (key == "pdl" && value.is_boolean()) {
       result.pdl = value.get<bool>();
-    } else if (key == "block" && value.is_number_unsigned()) {
-      result.block_threads = value.get<uint32_t>();
+    } else if (key == "block") {
+      result.block_threads = parse_number(value, key, 1, kMostThreads, where);
     } else if (key == "parameters" && value.is_array()) {
       for (size_t i = 0; i < value.size(); ++i) {
         result.roles.push_back(parse_role(value[i], fmt::format("{}.parameters[{}]", where, i)));
@@ -155,9 +176,13 @@ std::vector<GraphEdge> Launches::edges_to(const std::string& mangled,
 }
 
 Launches parse_launches(const std::string& text, const std::string& name) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) fail(name, "is not JSON");
-  if (!json.is_object() || !json.contains("kernels") || !json["kernels"].is_array()) {
+  Json json;
+  try {
+    json = io::parse_json_object(text, name);
+  } catch (const Error& error) {
+    throw LaunchesError(error.what());
+  }
+  if (!json.contains("kernels") || !json["kernels"].is_array()) {
     fail(name, R"(must be an object with a list "kernels")");
   }
   Launches launches;
@@ -174,11 +199,13 @@ Launches parse_launches(const std::string& text, const std::string& name) {
 }
 
 Launches read_launches(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail(path, "cannot be read");
-  std::stringstream text;
-  text << file.rdbuf();
-  return parse_launches(text.str(), path);
+  std::string text;
+  try {
+    text = io::read_file(path);
+  } catch (const Error& error) {
+    throw LaunchesError(error.what());
+  }
+  return parse_launches(text, path);
 }
 
 }  // namespace slipstream::check

@@ -88,7 +88,7 @@ RaceReport read_races(std::string_view lines) {
     latest[{entry.finding.process, entry.number}] = std::move(entry.finding);
   }
   std::map<std::string, size_t> known;
-  Suppressions suppressions;
+  Suppressions suppressions(SourceRoots::everywhere());
   for (auto& [unused, finding] : latest) {
     const auto [place, is_new] =
         known.try_emplace(identity_of_pair(finding), report.findings.size());

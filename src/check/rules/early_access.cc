@@ -66,7 +66,7 @@ void report_early_access(const KernelCode& code, const EarlyAccess& access, Rule
   finding.subject = code.describe(access.subject);
   finding.threads = code.ordering().describe(code.ordering().before[access.instruction]);
   finding.message = std::move(message);
-  finding.path = code.path_to(access.instruction);
+  if (findings.is_new(finding)) finding.path = code.path_to(access.instruction);
   findings.add(std::move(finding), code.place_of(access.instruction), code.image());
 }
 

@@ -93,7 +93,7 @@ void check_sass(const KernelCode& sass, const std::vector<const KernelCode*>& pt
         "Reads {} before the wait in SASS and not in PTX ({}, at {:#x}): the compiler moved it{}",
         finding.subject, finding.threads, instructions[i].position,
         role == Role::kUnknown ? ", which is safe only if it is constant" : "");
-    finding.path = sass.path_to(i);
+    if (findings.is_new(finding)) finding.path = sass.path_to(i);
     findings.add(std::move(finding), place, sass.image());
   }
 }

@@ -15,7 +15,7 @@ void check_code(const KernelCode& code, FindingList& findings) {
     finding.message =
         "Triggers before its wait: the next kernel's code before its own wait then overlaps every "
         "earlier kernel that is unfinished, not only this one";
-    finding.path = code.path_to(i);
+    if (findings.is_new(finding)) finding.path = code.path_to(i);
     findings.add(std::move(finding), code.place_of(i), code.image());
   }
 }

@@ -136,9 +136,7 @@ uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name
   }
   const uint64_t address = place(size);
   if (address == 0) return 0;
-  std::erase_if(freed_, [&](const auto& freed) {
-    return freed.first < address + size && address < freed.first + freed.second.allocation.size;
-  });
+  forget_freed(address, size);
   // The program writes host memory without telling, so only device memory is tracked.
   const bool tracked = kind == MemoryKind::kDevice || kind == MemoryKind::kPool ||
                        kind == MemoryKind::kHeap;
@@ -146,6 +144,18 @@ uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name
   count(live_[address].allocation, true);
   ++generation_;
   return address;
+}
+
+// Freed ranges do not overlap each other, so all but one that are in the way begin in the new one.
+void GlobalMemory::forget_freed(uint64_t address, uint64_t size) {
+  auto first = freed_.lower_bound(address);
+  if (first != freed_.begin()) {
+    const auto before = std::prev(first);
+    if (address - before->first < before->second.allocation.size) first = before;
+  }
+  auto last = first;
+  while (last != freed_.end() && last->first < address + size) ++last;
+  freed_.erase(first, last);
 }
 
 bool GlobalMemory::release(uint64_t address) {

@@ -78,6 +78,7 @@ class GlobalMemory {
   bool overlaps_live(uint64_t address, uint64_t size) const;
   uint8_t* written_flags(uint64_t address) const;
   void forget_pages(uint64_t address, uint64_t size);
+  void forget_freed(uint64_t address, uint64_t size);
 
   uint64_t capacity_;
   uint64_t reserved_bytes_ = 0;

@@ -1,6 +1,7 @@
 #include "emulator/machine/parallel_runner.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "emulator/machine/cluster_pool.h"
 
@@ -30,9 +31,13 @@ ParallelRunner::~ParallelRunner() {
   for (std::thread& helper : helpers_) helper.join();
 }
 
+// Where the system has no more threads to give, fewer do: the result does not depend on their number.
 void ParallelRunner::start_helpers() {
   const uint32_t wanted = thread_count(settings_) - 1;
-  while (helpers_.size() < wanted) helpers_.emplace_back([this] { help(); });
+  try {
+    while (helpers_.size() < wanted) helpers_.emplace_back([this] { help(); });
+  } catch (const std::system_error&) {
+  }
 }
 
 void ParallelRunner::help() {

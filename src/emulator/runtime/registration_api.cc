@@ -40,8 +40,9 @@ void** __cudaRegisterFatBinary(void* image) {
 void __cudaRegisterFatBinaryEnd(void** /*handle*/) {}
 
 void __cudaUnregisterFatBinary(void** handle) {
-  const std::scoped_lock lock(api_lock());
-  registry().remove_binary(binary_of(handle));
+  // Called when the program ends: an exception that left here would end it by a signal.
+  static_cast<void>(
+      api("__cudaUnregisterFatBinary", [&] { registry().remove_binary(binary_of(handle)); }));
 }
 
 char __cudaInitModule(void** handle) {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "emulator/runtime/error.h"
+#include "emulator/runtime/host_memory.h"
 #include "emulator/runtime/race_file.h"
 
 namespace slipstream::emulator::runtime {
@@ -59,6 +60,8 @@ void write_report(const std::string& text) {
 emulator::Settings machine_settings() {
   emulator::Settings result;
   result.devices = static_cast<uint32_t>(settings().devices);
+  // Of each byte of device memory another says whether it was written.
+  result.memory_bytes = std::min(result.memory_bytes, host_memory_bytes() / 2 / result.devices);
   result.sm_count = static_cast<uint32_t>(settings().multiprocessors);
   result.threads = static_cast<uint32_t>(settings().threads);
   result.seed = settings().seed;

@@ -1,4 +1,6 @@
 // Which threads are ordered after the wait, and from where on.
+#include <chrono>
+
 #include "ptx_kernel.h"
 
 namespace slipstream::check {
@@ -29,6 +31,28 @@ TEST(Ordering, ReportsOnePointerOnce) {
       "  ld.global.u32 %r3, [%rd1];\n  ld.global.u32 %r4, [%rd1+4];\n  griddepcontrol.wait;\n");
   ASSERT_EQ(verdicts(report), Verdicts{"warning R1"});
   EXPECT_EQ(report.findings.front().places.size(), 2U);
+}
+
+std::string reads_and_branches(int count) {
+  std::string body = "  setp.eq.u32 %p1, %r1, 0;\n";
+  for (int i = 0; i < count; ++i) {
+    body += fmt::format(
+        "  ld.global.u32 %r3, [%rd1+{}];\n  @%p1 bra L{};\n  add.u32 %r4, %r4, 1;\nL{}:\n", 4 * i,
+        i, i);
+  }
+  return body + "  griddepcontrol.wait;\n";
+}
+
+// Looking for a way to each of the reads anew took sixteen times as long for four times as many.
+TEST(Ordering, TakesTimeInProportionToTheBranches) {
+  const auto seconds_for = [](int count) {
+    const std::string body = reads_and_branches(count);
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_EQ(verdicts(check_kernel_text(body)), Verdicts{"warning R1"});
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  const double few = seconds_for(500);
+  EXPECT_LT(seconds_for(2000), 9 * few);
 }
 
 // One warp waits; `between` stands between that and an access by every thread.

@@ -1,9 +1,12 @@
 #include "check/findings/suppressions.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include "slipstream/error.h"
 
 namespace slipstream::check {
 namespace {
@@ -11,9 +14,12 @@ namespace {
 class SuppressionTest : public testing::Test {
  protected:
   void SetUp() override {
-    path_ = std::filesystem::path(testing::TempDir()) / "suppression_test.cu";
+    folder_ = std::filesystem::path(testing::TempDir()) / "suppression_test";
+    std::filesystem::create_directories(folder_ / "root");
+    roots_ = {(folder_ / "root").string()};
+    path_ = folder_ / "root/kernel.cu";
   }
-  void TearDown() override { std::filesystem::remove(path_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::string reason(const std::string& source, uint32_t line) {
     return reason(source,
@@ -25,19 +31,45 @@ class SuppressionTest : public testing::Test {
     Finding finding;
     finding.rule = Rule::kReadBeforeWait;
     finding.places.push_back(place);
-    Suppressions().apply(finding);
+    Suppressions(SourceRoots(roots_)).apply(finding);
     return finding.allowed;
   }
 
   [[nodiscard]] std::string path() const { return path_.string(); }
 
- private:
+  std::filesystem::path folder_;
   std::filesystem::path path_;
+  std::vector<std::string> roots_;
 };
 
 TEST_F(SuppressionTest, StandsOnTheLineOrAboveIt) {
   EXPECT_EQ(reason("x = a[i];  // slipstream-check: allow R1: written once\n", 1), "written once");
   EXPECT_EQ(reason("// slipstream-check: allow R1: written once\nx = a[i];\n", 2), "written once");
+}
+
+constexpr const char* kAllowed = "x = a[i];  // slipstream-check: allow R1: written once\n";
+
+TEST_F(SuppressionTest, CountsInSourcesUnderTheRootsOnly) {
+  path_ = folder_ / "outside.cu";
+  EXPECT_EQ(reason(kAllowed, 1), "");
+  path_ = folder_ / "root/../outside.cu";
+  EXPECT_EQ(reason(kAllowed, 1), "");
+  std::filesystem::create_symlink(folder_ / "outside.cu", folder_ / "root/link.cu");
+  path_ = folder_ / "root/link.cu";
+  EXPECT_EQ(reason(kAllowed, 1), "");
+  path_ = folder_ / "root/kernel.cu";
+  roots_.clear();
+  EXPECT_EQ(reason(kAllowed, 1), "");
+  roots_ = {folder_.string() + "/ro"};
+  EXPECT_THROW((void)reason(kAllowed, 1), InvalidArgument);
+}
+
+// A FIFO would be waited for.
+TEST_F(SuppressionTest, IsNotLookedForInWhatIsNoFile) {
+  ASSERT_EQ(mkfifo(path().c_str(), 0600), 0);
+  Suppressions suppressions(SourceRoots::everywhere());
+  EXPECT_EQ(suppressions.reason_at(path(), 1, "R1"), "");
+  EXPECT_EQ(suppressions.reason_at("/dev/zero", 1, "R1"), "");
 }
 
 TEST_F(SuppressionTest, NeedsAReasonAndTheRightRule) {

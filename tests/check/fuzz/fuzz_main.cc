@@ -1,9 +1,9 @@
-// One fuzzer: FUZZ_TARGET is a function of targets.h.
+// One fuzzer: FUZZ_TARGET is a function of the targets.h that is on the include path.
 #include <cstddef>
 
 #include "targets.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  slipstream::check::fuzz::FUZZ_TARGET({data, size});
+  FUZZ_TARGET({data, size});
   return 0;
 }

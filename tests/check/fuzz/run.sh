@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes what the checker reads, each target for a number of seconds: run.sh FOLDER SECONDS [TARGET ...]
+# Fuzzes what is read from files, each target for a number of seconds: run.sh FOLDER SECONDS [TARGET ...]
+#
+# Targets: image, sass, ptx and text (launches files and sources) of the checker, safetensors and config of models.
 #
 # FOLDER keeps objects, programs and the inputs found. Clang builds everything anew with AddressSanitizer and
 # UndefinedBehaviorSanitizer, whatever compiler builds the rest; that takes minutes, so it is no part of the build. CI replays
@@ -7,7 +9,7 @@
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
-  sed -n '2,6s/^# //p' "$0" >&2
+  sed -n '2,8s/^# //p' "$0" >&2
   exit 2
 fi
 readonly here=$(cd "$(dirname "$0")" && pwd)
@@ -19,7 +21,9 @@ shift 2
 readonly targets=("${@:-image}")
 readonly compiler=$(command -v clang++ || command -v clang++-14)
 readonly sanitizers=address,undefined
-readonly flags=(-std=c++20 -g -O1 -fno-sanitize-recover=all -I"$root/src" -I"$root/include" -I"$here")
+readonly nvcc=${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
+readonly flags=(-std=c++20 -g -O1 -fno-sanitize-recover=all -I"$root/src" -I"$root/include"
+  -isystem "$(dirname "$nvcc")/../include")
 
 object_of() {
   local -r name=${1#"$root"/}
@@ -29,20 +33,29 @@ object_of() {
 compile() {
   local object
   object=$(object_of "$1")
-  [ "$object" -nt "$1" ] || "$compiler" "${flags[@]}" "-fsanitize=fuzzer-no-link,$sanitizers" -c "$1" -o "$object"
+  [ "$object" -nt "$1" ] ||
+    "$compiler" "${flags[@]}" -I"$(dirname "$1")" "-fsanitize=fuzzer-no-link,$sanitizers" -c "$1" -o "$object"
 }
 
-mapfile -t sources < <(find "$root/src/code" "$root/src/check" -name '*.cc' ! -name 'print_*.cc' | sort)
+readonly models=$root/tests/model/fuzz
+mapfile -t sources < <(
+  find "$root/src/code" "$root/src/check" "$root/src/io" -name '*.cc' ! -name 'print_*.cc' | sort
+  find "$root/src/model" -maxdepth 1 -name '*.cc' | sort
+)
 objects=()
-for source in "${sources[@]}" "$root/cmake/fmt.cc" "$here/targets.cc"; do
+for source in "${sources[@]}" "$root/cmake/fmt.cc" "$here/targets.cc" "$models/targets.cc"; do
   compile "$source"
   objects+=("$(object_of "$source")")
 done
 
 for target in "${targets[@]}"; do
-  "$compiler" "${flags[@]}" -DFUZZ_TARGET="$target" "-fsanitize=fuzzer,$sanitizers" "$here/fuzz_main.cc" "${objects[@]}" \
-    -lzstd -o "$folder/fuzz_$target"
+  case $target in
+    safetensors | config) at=$models name=slipstream::model::fuzz::$target ;;
+    *) at=$here name=slipstream::check::fuzz::$target ;;
+  esac
+  "$compiler" "${flags[@]}" -I"$at" -DFUZZ_TARGET="$name" "-fsanitize=fuzzer,$sanitizers" "$here/fuzz_main.cc" \
+    "${objects[@]}" -lzstd -lpthread -o "$folder/fuzz_$target"
   mkdir -p "$folder/found_$target"
   "$folder/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
-    -artifact_prefix="$folder/" "$folder/found_$target" "$here/corpus/$target"
+    -artifact_prefix="$folder/" "$folder/found_$target" "$at/corpus/$target"
 done

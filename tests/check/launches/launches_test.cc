@@ -1,6 +1,8 @@
 #include "check/launches/launches.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace slipstream::check {
 namespace {
@@ -28,6 +30,39 @@ TEST(Launches, ReadRoles) {
   EXPECT_EQ(kernel.roles[0].offset, 8U);
   EXPECT_EQ(kernel.roles[0].role, Role::kProduced);
   EXPECT_EQ(kernel.roles[1].variable, "table");
+}
+
+// 2^32 would be taken for 0.
+TEST(Launches, RefuseNumbersThatNoKernelHas) {
+  const auto error = [](const std::string& field) {
+    return error_of(R"({"kernels": [{"name": "k", )" + field + "}]}");
+  };
+  EXPECT_EQ(error(R"("block": 4294967296)"),
+            "launches.json: kernels[0]: \"block\" must be a whole number from 1 to 1024, is "
+            "4294967296");
+  EXPECT_NE(error(R"("block": 0)"), "");
+  EXPECT_NE(error(R"("block": -1)"), "");
+  EXPECT_NE(error(R"("block": 128.5)"), "");
+  EXPECT_EQ(error(R"("parameters": [{"index": 0, "offset": 4294967296, "role": "constant"}])"),
+            "launches.json: kernels[0].parameters[0]: \"offset\" must be a whole number from 0 to "
+            "32763, is 4294967296");
+  EXPECT_NE(error(R"("parameters": [{"index": 4294967296, "role": "constant"}])"), "");
+}
+
+TEST(Launches, MatchManyStarsAtOnce) {
+  KernelLaunch kernel;
+  for (int i = 0; i < 200; ++i) kernel.pattern += "*a";
+  const std::string name(400, 'a');
+  EXPECT_TRUE(kernel.matches(name, name));
+  kernel.pattern += "b";
+  EXPECT_FALSE(kernel.matches(name, name));
+}
+
+TEST(Launches, AreNotReadFromAFifo) {
+  const std::string path = testing::TempDir() + "launches_fifo";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_THROW(read_launches(path), LaunchesError);
+  unlink(path.c_str());
 }
 
 TEST(Launches, ReadEdges) {
@@ -64,7 +99,7 @@ TEST(Launches, MatchMangledDemangledAndBaseNames) {
 }
 
 TEST(Launches, NameWhatIsWrong) {
-  EXPECT_EQ(error_of("{"), "launches.json: is not JSON");
+  EXPECT_TRUE(error_of("{").starts_with("launches.json: must be JSON: ")) << error_of("{");
   EXPECT_EQ(error_of("{}"), "launches.json: must be an object with a list \"kernels\"");
   EXPECT_NE(error_of(R"({"kernels": [{"name": "k", "pld": true}]})").find("\"pld\""),
             std::string::npos);

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 
 #include "emulator/device/device.h"
@@ -18,6 +19,20 @@ TEST(DeviceMemory, FailsBeyondItsCapacity) {
   EXPECT_TRUE(device.free(first));
   EXPECT_FALSE(device.free(first));
   EXPECT_EQ(device.bytes_in_use(), 0U);
+}
+// A page is remembered for each; looking through all of them for each new one took ten times as long.
+TEST(DeviceMemory, IsGivenAndTakenBackInConstantTime) {
+  Device device{Settings{}};
+  const auto seconds_for = [&](int cycles) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < cycles; ++i) {
+      EXPECT_TRUE(device.free(device.allocate(16, MemoryKind::kDevice, "a")));
+    }
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  const double first = seconds_for(4000);
+  (void)seconds_for(32000);
+  EXPECT_LT(seconds_for(4000), 5 * first);
 }
 TEST(DeviceMemory, FindsTheAllocationAroundAnAddress) {
   Device device{Settings{}};

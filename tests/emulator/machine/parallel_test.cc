@@ -1,5 +1,9 @@
 // The same result on any number of host threads, also where it depends on the order of CTAs.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "emulator/instructions/lane_program.h"
 
@@ -46,6 +50,25 @@ TEST(Parallel, GivesTheSameBitsOnAnyNumberOfThreads) {
     EXPECT_EQ(run_ordered_sum(2), alone);
     EXPECT_EQ(run_ordered_sum(5), alone);
   }
+}
+
+// In a process of its own: no memory for the stack of one more thread.
+TEST(Parallel, GoesOnWithFewerThreadsWhereTheSystemHasNoMore) {
+  const auto run_without_threads = [] {
+    Settings settings;
+    settings.threads = 64;
+    TestDevice test(module_of(".param .u64 sum, .param .u64 order", kOrderedSum), settings);
+    const uint64_t sum = test.upload(std::vector<uint32_t>(2));
+    const uint64_t order = test.upload(std::vector<uint32_t>(64));
+    uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlim_t most = pages * sysconf(_SC_PAGESIZE) + (4 << 20);
+    const rlimit limit{most, most};
+    setrlimit(RLIMIT_AS, &limit);
+    const auto fault = test.run(test.launch({sum, order}, {64, 1, 1}, {1, 1, 1}));
+    _exit(fault ? 1 : 42);
+  };
+  EXPECT_EXIT(run_without_threads(), testing::ExitedWithCode(42), "");
 }
 
 // Every CTA arrives at a counter in global memory and spins until all have.

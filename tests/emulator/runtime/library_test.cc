@@ -60,6 +60,18 @@ TEST_F(Library, SaysThatItIsTheEmulatedDevice) {
   EXPECT_STREQ(properties.name, "Slipstream emulated device");
 }
 
+// A program that touches all of it is told that there is no more, and not killed by the system.
+TEST_F(Library, HasNoMoreMemoryThanTheHost) {
+  size_t free = 0;
+  size_t total = 0;
+  ASSERT_EQ((find<cudaError_t(size_t*, size_t*)>("cudaMemGetInfo")(&free, &total)), cudaSuccess);
+  EXPECT_LE(total, static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) *
+                       static_cast<size_t>(sysconf(_SC_PAGESIZE)) / 2);
+  void* memory = nullptr;
+  EXPECT_EQ((find<cudaError_t(void**, size_t)>("cudaMalloc")(&memory, total + 1)),
+            cudaErrorMemoryAllocation);
+}
+
 TEST_F(Library, LoadsKernelsFromAFatBinaryWithPtx) {
   cudaLibrary_t kernels = nullptr;
   ASSERT_EQ(load_kernels(&kernels, KERNEL_LIBRARY ".fatbin"), cudaSuccess);
