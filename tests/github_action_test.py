@@ -9,7 +9,10 @@ WORKFLOW = pathlib.Path(__file__).resolve().parent.parent / "examples/github-act
 
 def lines():
     """Without comments."""
-    return [re.sub(r"\s+#.*$|^#.*$", "", line) for line in WORKFLOW.read_text(encoding="utf-8").split("\n")]
+    return [
+        re.sub(r"\s+#.*$|^#.*$", "", line)
+        for line in WORKFLOW.read_text(encoding="utf-8").split("\n")
+    ]
 
 
 def jobs():
@@ -31,7 +34,9 @@ class GithubAction(unittest.TestCase):
             self.assertRegex(action, r"@[0-9a-f]{40}$")
 
     def test_names_slipstream_by_commit(self):
-        (step,) = [step for step in steps(jobs()["check"]) if "your-organization/slipstream" in step]
+        (step,) = [
+            step for step in steps(jobs()["check"]) if "your-organization/slipstream" in step
+        ]
         self.assertRegex(step, r"ref: [0-9a-f]{40}\n")
 
     def test_leaves_no_token_for_what_is_built(self):

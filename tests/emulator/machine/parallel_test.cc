@@ -54,6 +54,9 @@ TEST(Parallel, GivesTheSameBitsOnAnyNumberOfThreads) {
 
 // In a process of its own: no memory for the stack of one more thread.
 TEST(Parallel, GoesOnWithFewerThreadsWhereTheSystemHasNoMore) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "a sanitizer needs the address space";
+#endif
   const auto run_without_threads = [] {
     Settings settings;
     settings.threads = 64;
