@@ -297,6 +297,11 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   const AddressSpace space = resolve_space(access, executing, addresses);
   const bool ordered = access.ordered && may_be_global(space);
   if (ordered) wait_for_turn(warp);
+  if (space == AddressSpace::kGlobal && keeps_writes_apart(warp)) {
+    for_each_lane(executing, [&](uint32_t lane) {
+      before_read(warp, addresses.at[lane], kBytes, ordered ? Ordering::kStrong : Ordering::kWeak);
+    });
+  }
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   const View view = view_of(space, warp, operation, addresses.at[first], true);
   const bool is_watched = watch(warp, access, space, race::AccessKind::kRead);

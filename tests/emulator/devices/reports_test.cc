@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <set>
 #include <string>
 
 #include "../programs/run_program.h"
@@ -52,7 +53,8 @@ std::string line_marked(const char* file, const std::string& mark) {
 TEST(DeviceFault, NamesBothDevicesWhereThereIsNoPeerAccess) {
   for (const char* schedule : kSchedules) {
     const Outcome outcome = run_fault("no_access", schedule);
-    EXPECT_TRUE(contains(outcome.text, "emulated device 1: no peer access: device 1 accesses 4 bytes"));
+    EXPECT_TRUE(
+        contains(outcome.text, "emulated device 1: no peer access: device 1 accesses 4 bytes"));
     EXPECT_TRUE(contains(outcome.text, "byte 12 of cudaMalloc #1"));
     EXPECT_TRUE(contains(outcome.text, "of device 0, without peer access to it"));
     EXPECT_TRUE(contains(outcome.text, line_marked("device_faults.cu", "BUG: no access")));
@@ -101,6 +103,25 @@ TEST(Deadlock, IsReportedWithDeviceWordAndLaunch) {
     EXPECT_TRUE(contains(outcome.text, "device 0: cudaErrorLaunchTimeout\n"));
     EXPECT_TRUE(contains(outcome.text, "device 1: cudaErrorLaunchTimeout\n"));
   }
+}
+
+// What the reader of two words finds in the first once it has seen the second, by seed.
+std::set<std::string> first_words(const char* variant) {
+  std::set<std::string> seen;
+  for (int seed = 1; seed <= 12; ++seed) {
+    const std::string setting = fmt::format("SLIPSTREAM_EMULATOR_SEED={}", seed);
+    seen.insert(run(LATE_STORES_PROGRAM, variant, "adversarial", setting).text);
+  }
+  return seen;
+}
+
+TEST(LateStores, ArriveInAnyOrderWithoutAFence) {
+  EXPECT_EQ(first_words("plain"), (std::set<std::string>{"0\n", "1\n"}));
+  EXPECT_EQ(run(LATE_STORES_PROGRAM, "plain", "serial").text, "1\n");
+}
+
+TEST(LateStores, ArriveBeforeWhatFollowsAFence) {
+  EXPECT_EQ(first_words("fenced"), (std::set<std::string>{"1\n"}));
 }
 
 class OrderedDevices : public testing::TestWithParam<const char*> {};
