@@ -83,6 +83,10 @@ class Checkpoint {
   // The file that a tensor lies in, for errors. Throws InvalidArgument if there is no such tensor.
   [[nodiscard]] const std::string& file_of(const std::string& name) const;
 
+  // Tells checkpoints apart: a checksum of the config, of names, types and shapes of all tensors, and
+  // of the norms and biases, which no two trainings have in common. Not of the ranks' shares.
+  [[nodiscard]] uint64_t fingerprint() const;
+
   // The rank's share. `name` must be one of the model's matrices. Throws InvalidArgument if a scale
   // is not a positive finite number.
   [[nodiscard]] MatrixShare matrix(const std::string& name) const;
