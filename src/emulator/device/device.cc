@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <stdexcept>
 #include <unordered_map>
@@ -12,6 +13,7 @@
 #include "emulator/device/launch_check.h"
 #include "emulator/device/loaded_module.h"
 #include "emulator/machine/device_heap.h"
+#include "emulator/machine/fault_report.h"
 #include "emulator/machine/global_memory.h"
 #include "emulator/machine/interleaved_runner.h"
 #include "emulator/machine/overlay.h"
@@ -44,6 +46,7 @@ std::optional<Fault> run_host_operation(Ticket ticket, const std::function<void(
   } catch (const std::exception& error) {
     Fault fault;
     fault.kind = FaultKind::kHostFunction;
+    fault.device = device.number;
     fault.message = error.what();
     return fault;
   }
@@ -53,71 +56,117 @@ class Machine {
  public:
   explicit Machine(Settings given)
       : settings(std::move(given)),
-        memory(settings.memory_bytes),
-        heap(memory, settings.heap_bytes),
-        parallel(context),
-        interleaved(context) {
-    context.memory = &memory;
-    context.heap = &heap;
-    context.settings = &settings;
-    start_race_check();
-  }
-
-  void start_race_check() {
-    races = settings.check_races ? std::make_unique<RaceCheck>(memory, settings) : nullptr;
-    context.races = races.get();
+        memory(settings.memory_bytes, settings.devices),
+        queue(settings.devices),
+        parallel(settings),
+        interleaved(settings, devices),
+        faults(settings.devices) {
+    if (settings.check_races) races = std::make_unique<RaceCheck>(memory, settings);
+    for (uint32_t number = 0; number < settings.devices; ++number) {
+      heaps.emplace_back(memory, settings.heap_bytes, number);
+      DeviceContext& device = devices.emplace_back();
+      device.number = number;
+      device.memory = &memory;
+      device.heap = &heaps.back();
+      device.settings = &settings;
+      device.idle = &idle;
+      device.races = races.get();
+    }
   }
 
   Ticket enqueue(WorkItem item) {
     ++last_ticket;
+    ++progress;
     if (item.grid != nullptr) item.grid->id = last_ticket;
-    if (races != nullptr) races->submit(last_ticket, item.dependencies, item.grid.get());
-    // Dependencies on complete work are fulfilled, and searching them would only cost time.
-    std::erase_if(item.dependencies,
-                  [&](const Dependency& dependency) { return !queue.contains(dependency.ticket); });
-    queue.emplace(last_ticket, std::move(item));
+    if (races != nullptr) {
+      races->submit(last_ticket, item.dependencies, item.grid.get(), item.device);
+    }
+    // A device that a fault has stopped runs nothing.
+    if (!faults[item.device]) queue.add(last_ticket, std::move(item));
     return last_ticket;
   }
 
-  std::optional<Fault> run_until(Ticket ticket) {
-    if (!fault) {
-      fault = settings.schedule == Schedule::kSerial
-                  ? run_serially(ticket)
-                  : interleaved.run_until(queue, ticket, statistics);
+  // Returns the first fault of those that stopped a device, now or earlier.
+  std::optional<Fault> run_until(const std::function<bool()>& is_reached) {
+    while (!is_reached()) {
+      const bool is_serial = settings.schedule == Schedule::kSerial;
+      auto fault =
+          is_serial ? run_serially(is_reached) : interleaved.run_until(queue, is_reached, statistics);
+      if (!fault) break;
+      stop(std::move(*fault));
     }
-    return fault;
+    return first_fault();
   }
 
-  void forget_work() {
-    interleaved.clear();
-    queue.clear();
-    fault.reset();
+  std::optional<Fault> first_fault() const {
+    const auto stopped = std::ranges::find_if(faults, [](const auto& fault) { return fault.has_value(); });
+    return stopped == faults.end() ? std::nullopt : *stopped;
+  }
+
+  void stop(Fault fault) {
+    const uint32_t device = fault.device;
+    faults[device] = std::move(fault);
+    drop_work(device);
+  }
+
+  // Grids that have started and poll what does not change.
+  std::vector<const GridRun*> spinning_grids(uint32_t device) const {
+    std::vector<const GridRun*> spinning;
+    queue.for_each([&](const WorkItem& item) {
+      if (item.device == device && item.grid != nullptr && !item.grid->asleep.empty()) {
+        spinning.push_back(item.grid.get());
+      }
+    });
+    return spinning;
+  }
+
+  void drop_work(uint32_t device) {
+    interleaved.drop(device);
+    queue.drop(device);
+    ++progress;
   }
 
   Settings settings;
   GlobalMemory memory;
-  DeviceHeap heap;
-  DeviceContext context;
+  std::deque<DeviceHeap> heaps;
+  InterleavedRunner::Devices devices;
+  Idle idle;
   std::unique_ptr<RaceCheck> races;
+  WorkQueue queue;
   ParallelRunner parallel;
   InterleavedRunner interleaved;
   std::vector<std::unique_ptr<LoadedModule>> modules;
-  WorkQueue queue;
   Ticket last_ticket = 0;
-  std::optional<Fault> fault;
+  uint64_t progress = 0;
+  std::vector<std::optional<Fault>> faults;  // by device
   Statistics statistics;
 
  private:
-  // Tickets are a topological order, so running them one after another fulfills every dependency.
-  std::optional<Fault> run_serially(Ticket ticket) {
-    while (!queue.empty() && (ticket == 0 || queue.begin()->first <= ticket)) {
-      const auto& [number, item] = *queue.begin();
-      auto stopped = item.grid != nullptr ? parallel.run(*item.grid, statistics)
-                                          : run_host_operation(number, item.operation, context);
-      if (stopped) return stopped;
-      if (races != nullptr) races->complete(number);
-      queue.erase(queue.begin());
+  // Tickets are a topological order, so running them one after another fulfills every dependency. A
+  // grid that only polls lets those after it run, and goes on when it reads something new.
+  std::optional<Fault> run_serially(const std::function<bool()>& is_reached) {
+    std::optional<Fault> fault;
+    while (!fault && !is_reached()) {
+      const auto next = std::ranges::find_if(
+          queue.ready(), [&](Ticket ticket) { return can_get_on(queue.at(ticket)); });
+      if (next == queue.ready().end()) break;
+      fault = run(*next);
     }
+    return fault;
+  }
+
+  static bool can_get_on(WorkItem& item) {
+    return item.grid == nullptr || item.grid->asleep.empty() || item.grid->has_woken();
+  }
+
+  std::optional<Fault> run(Ticket ticket) {
+    WorkItem& item = queue.at(ticket);
+    DeviceContext& device = devices[item.device];
+    auto fault = item.grid != nullptr ? parallel.run(*item.grid, statistics)
+                                      : run_host_operation(ticket, item.operation, device);
+    if (fault || (item.grid != nullptr && !item.grid->asleep.empty())) return fault;
+    if (races != nullptr) races->complete(ticket);
+    queue.complete(ticket);
     return std::nullopt;
   }
 };
@@ -128,10 +177,11 @@ namespace {
 // memory, which is not checked.
 void check_range(const Machine& machine, uint64_t address, uint64_t size, const char* what) {
   const GlobalMemory& memory = machine.memory;
-  if (machine.heap.contains(address)) {
+  for (const DeviceHeap& heap : machine.heaps) {
+    if (!heap.contains(address)) continue;
     throw LaunchError(CudaError::kInvalidValue,
                       fmt::format("{} of {} bytes at {:#x}: the host cannot use {}", what, size,
-                                  address, machine.heap.describe(address)));
+                                  address, heap.describe(address)));
   }
   const MemoryRange range = memory.range_of(address);
   const bool inside = range.size != 0 && range.size - (address - range.begin) >= size;
@@ -148,8 +198,8 @@ void check_range(const Machine& machine, uint64_t address, uint64_t size, const 
 Device::Device(Settings settings) : machine_(std::make_unique<Machine>(std::move(settings))) {}
 Device::~Device() = default;
 
-uint64_t Device::allocate(uint64_t size, MemoryKind kind, std::string name) {
-  return machine_->memory.allocate(size, kind, std::move(name));
+uint64_t Device::allocate(uint64_t size, MemoryKind kind, std::string name, uint32_t device) {
+  return machine_->memory.allocate(size, kind, std::move(name), device);
 }
 bool Device::free(uint64_t address) {
   const Allocation* const allocation = machine_->memory.find(address);
@@ -158,11 +208,11 @@ bool Device::free(uint64_t address) {
   }
   return machine_->memory.release(address);
 }
-void Device::renew(uint64_t address, uint64_t size, std::string name) {
-  machine_->memory.renew(address, size, std::move(name));
+void Device::renew(uint64_t address, uint64_t size, std::string name, uint32_t device) {
+  machine_->memory.renew(address, size, std::move(name), device);
 }
-bool Device::register_host(void* pointer, uint64_t size) {
-  return machine_->memory.register_host(reinterpret_cast<uint64_t>(pointer), size);
+bool Device::register_host(void* pointer, uint64_t size, uint32_t device) {
+  return machine_->memory.register_host(reinterpret_cast<uint64_t>(pointer), size, device);
 }
 bool Device::unregister_host(void* pointer) {
   return machine_->memory.unregister_host(reinterpret_cast<uint64_t>(pointer));
@@ -174,9 +224,22 @@ std::optional<Allocation> Device::find(uint64_t address) const {
 void Device::mark_written(uint64_t address, uint64_t size) {
   machine_->memory.mark_written(address, size);
 }
-bool Device::set_heap_limit(uint64_t bytes) { return machine_->heap.set_limit(bytes); }
-uint64_t Device::heap_limit() const { return machine_->heap.limit(); }
-uint64_t Device::bytes_in_use() const { return machine_->memory.bytes_in_use(); }
+bool Device::set_heap_limit(uint64_t bytes, uint32_t device) {
+  return machine_->heaps[device].set_limit(bytes);
+}
+uint64_t Device::heap_limit(uint32_t device) const { return machine_->heaps[device].limit(); }
+uint64_t Device::bytes_in_use(uint32_t device) const {
+  return machine_->memory.bytes_in_use(device);
+}
+void Device::set_peer_access(uint32_t device, uint32_t peer, bool allowed) {
+  machine_->memory.set_peer_access(device, peer, allowed);
+}
+bool Device::has_peer_access(uint32_t device, uint32_t peer) const {
+  return machine_->memory.has_peer_access(device, peer);
+}
+void Device::share(uint64_t address, DeviceSet devices) {
+  machine_->memory.share(address, devices);
+}
 
 void Device::copy(uint64_t destination, uint64_t source, uint64_t size) {
   check_range(*machine_, destination, size, "copy to");
@@ -204,8 +267,10 @@ void Device::fill(uint64_t destination, uint64_t element, uint32_t element_bytes
   if (machine_->races != nullptr) machine_->races->host_writes(destination, size, /*is_fill=*/true);
 }
 
-LoadedModule* Device::load_module(std::vector<std::shared_ptr<const ptx::Module>> modules) {
-  auto loaded = std::make_unique<LoadedModule>(std::move(modules), machine_->memory);
+LoadedModule* Device::load_module(std::vector<std::shared_ptr<const ptx::Module>> modules,
+                                  uint32_t device, const LoadedModule* first) {
+  auto loaded =
+      std::make_unique<LoadedModule>(std::move(modules), machine_->memory, device, first);
   return machine_->modules.emplace_back(std::move(loaded)).get();
 }
 void Device::unload_module(LoadedModule* module) {
@@ -239,16 +304,20 @@ uint32_t Device::max_active_ctas_per_sm(const Kernel* kernel, uint32_t threads_p
 Ticket Device::submit(KernelLaunch launch) {
   WorkItem item;
   item.dependencies = launch.dependencies;
-  item.grid = check_launch(std::move(launch), machine_->context);
+  item.device = launch.kernel->device();
+  item.grid = check_launch(std::move(launch), machine_->devices[item.device]);
   return machine_->enqueue(std::move(item));
 }
 
 void Device::check(KernelLaunch launch) const {
-  static_cast<void>(check_launch(std::move(launch), machine_->context));
+  const uint32_t device = launch.kernel->device();
+  static_cast<void>(check_launch(std::move(launch), machine_->devices[device]));
 }
 
-Ticket Device::submit(std::function<void()> operation, const std::vector<Ticket>& dependencies) {
+Ticket Device::submit(std::function<void()> operation, const std::vector<Ticket>& dependencies,
+                      uint32_t device) {
   WorkItem item;
+  item.device = device;
   item.operation = std::move(operation);
   for (const Ticket ticket : dependencies) {
     item.dependencies.push_back({ticket, DependencyKind::kFull});
@@ -262,24 +331,46 @@ void Device::execute(KernelLaunch launch) {
         CudaError::kNotSupported,
         "the race check does not know the order of grids that a conditional graph node runs");
   }
-  const auto grid = check_launch(std::move(launch), machine_->context);
+  const uint32_t device = launch.kernel->device();
+  const auto grid = check_launch(std::move(launch), machine_->devices[device]);
   grid->id = ++machine_->last_ticket;
-  if (auto fault = machine_->parallel.run(*grid, machine_->statistics))
-    throw FaultError(std::move(*fault));
+  auto fault = machine_->parallel.run(*grid, machine_->statistics);
+  if (!fault && !grid->asleep.empty()) fault = describe_spin({grid.get()});
+  if (fault) throw FaultError(std::move(*fault));
 }
 
 bool Device::completed(Ticket ticket) const { return !machine_->queue.contains(ticket); }
 std::optional<Fault> Device::run_until(Ticket ticket) {
-  return completed(ticket) ? machine_->fault : machine_->run_until(ticket);
+  return machine_->run_until([&] { return completed(ticket); });
 }
-std::optional<Fault> Device::run_all() { return machine_->run_until(0); }
-std::optional<Fault> Device::fault() const { return machine_->fault; }
+std::optional<Fault> Device::run_all() {
+  return machine_->run_until([&] { return machine_->queue.empty(); });
+}
+std::optional<Fault> Device::run_all(uint32_t device) {
+  return machine_->run_until([&] { return completed_all(device); });
+}
+bool Device::completed_all(uint32_t device) const { return machine_->queue.empty(device); }
+std::optional<Fault> Device::fault(uint32_t device) const { return machine_->faults[device]; }
+
+uint64_t Device::progress() const {
+  return machine_->progress + machine_->statistics.grids + machine_->statistics.productive_turns;
+}
+void Device::pass_time(uint64_t nanoseconds) {
+  machine_->idle.time += nanoseconds;
+  ++machine_->idle.epoch;
+}
+void Device::stop_spinning() {
+  for (uint32_t device = 0; device < machine_->settings.devices; ++device) {
+    const auto spinning = machine_->spinning_grids(device);
+    if (!spinning.empty()) machine_->stop(describe_spin(spinning));
+  }
+}
 
 void Device::host_waited(Ticket ticket) {
   if (machine_->races != nullptr) machine_->races->host_waited(ticket);
 }
-void Device::host_waited_for_all() {
-  if (machine_->races != nullptr) machine_->races->host_waited_for_all();
+void Device::host_waited_for_all(uint32_t device) {
+  if (machine_->races != nullptr) machine_->races->host_waited_for_all(device);
 }
 bool Device::settled(Ticket ticket) const {
   return completed(ticket) &&
@@ -293,12 +384,14 @@ std::vector<RaceFinding> Device::race_findings() const {
   return machine_->races == nullptr ? std::vector<RaceFinding>() : machine_->races->findings();
 }
 
-void Device::reset() {
-  host_waited_for_all();
-  machine_->forget_work();
-  machine_->modules.clear();
-  machine_->memory.clear();
-  machine_->heap.clear();
+void Device::reset(uint32_t device) {
+  host_waited_for_all(device);
+  machine_->drop_work(device);
+  machine_->faults[device].reset();
+  std::erase_if(machine_->modules,
+                [&](const auto& module) { return module->device() == device; });
+  machine_->memory.clear(device);
+  machine_->heaps[device].clear();
 }
 
 const Settings& Device::settings() const { return machine_->settings; }

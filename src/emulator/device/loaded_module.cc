@@ -19,6 +19,8 @@ const Program& Kernel::program() const {
   return *program_;
 }
 
+uint32_t Kernel::device() const { return module_.device(); }
+
 KernelAttributes Kernel::attributes() const {
   const Program& decoded = program();
   const ptx::PerformanceDirectives& directives = function_.directives;
@@ -63,8 +65,9 @@ void LoadedModule::for_each_variable(Function function) const {
   }
 }
 
-LoadedModule::LoadedModule(LinkedModules::Modules modules, GlobalMemory& memory)
-    : modules_(std::move(modules)), memory_(memory) {
+LoadedModule::LoadedModule(LinkedModules::Modules modules, GlobalMemory& memory, uint32_t device,
+                           const LoadedModule* first)
+    : modules_(std::move(modules)), memory_(memory), device_(device) {
   for (const auto& module : modules_.all()) {
     for (const ptx::Function& function : module->functions) {
       if (function.is_entry && function.has_body) {
@@ -72,19 +75,28 @@ LoadedModule::LoadedModule(LinkedModules::Modules modules, GlobalMemory& memory)
       }
     }
   }
-  for_each_variable([this](const ptx::Variable& variable) { allocate(variable); });
+  for_each_variable([&](const ptx::Variable& variable) { allocate(variable, first); });
   // Initializers hold addresses of other variables, so all must have one first.
   for_each_variable([this](const ptx::Variable& variable) { initialize(variable); });
 }
 
 LoadedModule::~LoadedModule() {
-  for (const auto& [variable, address] : addresses_) memory_.release(address);
+  for (const auto& [variable, address] : addresses_) {
+    if (!borrowed_.contains(variable)) memory_.release(address);
+  }
 }
 
-void LoadedModule::allocate(const ptx::Variable& variable) {
+void LoadedModule::allocate(const ptx::Variable& variable, const LoadedModule* first) {
   if (variable.size == 0) return;
-  const uint64_t address = memory_.allocate(variable.size, MemoryKind::kModule,
-                                            fmt::format("variable {}", demangle(variable.name)));
+  const bool is_managed = variable.attribute.find(".managed") != std::string_view::npos;
+  if (is_managed && first != nullptr) {
+    addresses_[&variable] = first->address_of(variable);
+    borrowed_.insert(&variable);
+    return;
+  }
+  const uint64_t address =
+      memory_.allocate(variable.size, is_managed ? MemoryKind::kManaged : MemoryKind::kModule,
+                       fmt::format("variable {}", demangle(variable.name)), device_);
   if (address == 0) {
     throw LaunchError(
         CudaError::kMemoryAllocation,
@@ -95,7 +107,7 @@ void LoadedModule::allocate(const ptx::Variable& variable) {
 }
 
 void LoadedModule::initialize(const ptx::Variable& variable) {
-  if (variable.size == 0) return;
+  if (variable.size == 0 || borrowed_.contains(&variable)) return;
   auto* const bytes = reinterpret_cast<uint8_t*>(addresses_.at(&variable));
   std::copy(variable.initializer.begin(), variable.initializer.end(), bytes);
   for (const ptx::Relocation& relocation : variable.relocations) {

@@ -12,6 +12,7 @@
 #include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/machine/access.h"
+#include "emulator/machine/polls.h"
 #include "emulator/machine/watch.h"
 
 namespace slipstream::emulator {
@@ -64,8 +65,8 @@ Atomic decode(int64_t immediate) {
           (immediate & 64) != 0, immediate >> 8};
 }
 
-// `base` has the address of each lane.
-void enter(Warp& warp, const Atomic& atomic, uint32_t executing, const uint64_t* base) {
+// `base` has the address of each lane. Returns whether global memory is concerned.
+bool enter(Warp& warp, const Atomic& atomic, uint32_t executing, const uint64_t* base) {
   bool any_global = atomic.space == AddressSpace::kGlobal;
   for_each_lane(atomic.space == AddressSpace::kGeneric ? executing : 0, [&](uint32_t lane) {
     any_global = any_global || resolve_generic(base[lane]).space == AddressSpace::kGlobal;
@@ -78,6 +79,21 @@ void enter(Warp& warp, const Atomic& atomic, uint32_t executing, const uint64_t*
                            .acquires = atomic.acquires,
                            .releases = atomic.publishes});
   }
+  return any_global;
+}
+
+// An atomic operation that leaves memory as it is may be a poll.
+template <class T>
+void leave(const Operation& operation, Warp& warp, uint32_t executing, const Atomic& atomic,
+           const uint64_t* base, const T* result, bool has_changed) {
+  if (has_changed) return note_progress(warp);
+  PolledRead read{&operation, warp.pc, executing, sizeof(T), {}};
+  Digest digest;
+  for_each_lane(executing, [&](uint32_t lane) {
+    read.addresses[lane] = base[lane] + static_cast<uint64_t>(atomic.offset);
+    digest.add(&result[lane], sizeof(T));
+  });
+  note_read(warp, read, digest.value());
 }
 
 template <class T>
@@ -96,16 +112,20 @@ template <auto kFunction, class T>
 Step update(const Operation& operation, Warp& warp, uint32_t executing) {
   const Atomic atomic = decode(operation.immediate);
   const auto* const base = operand<uint64_t>(operation, warp, 1);
-  enter(warp, atomic, executing, base);
+  const bool is_global = enter(warp, atomic, executing, base);
   const T* const values = operand<T>(operation, warp, 2);
   T* const result = operand<T>(operation, warp, 0);
+  bool has_changed = false;
   for_each_lane(executing, [&](uint32_t lane) {
     const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
     std::byte* const target = atomic_target(warp, lane, atomic.space, address, sizeof(T));
     const T old = read<T>(target);
-    write<T>(target, static_cast<T>(kFunction(old, values[lane])));
+    const T updated = static_cast<T>(kFunction(old, values[lane]));
+    write<T>(target, updated);
+    has_changed = has_changed || std::memcmp(&old, &updated, sizeof(T)) != 0;
     result[lane] = old;
   });
+  if (is_global) leave(operation, warp, executing, atomic, base, result, has_changed);
   return Step::kNext;
 }
 
@@ -113,17 +133,22 @@ template <class T>
 Step compare_and_swap(const Operation& operation, Warp& warp, uint32_t executing) {
   const Atomic atomic = decode(operation.immediate);
   const auto* const base = operand<uint64_t>(operation, warp, 1);
-  enter(warp, atomic, executing, base);
+  const bool is_global = enter(warp, atomic, executing, base);
   const T* const expected = operand<T>(operation, warp, 2);
   const T* const desired = operand<T>(operation, warp, 3);
   T* const result = operand<T>(operation, warp, 0);
+  bool has_changed = false;
   for_each_lane(executing, [&](uint32_t lane) {
     const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
     std::byte* const target = atomic_target(warp, lane, atomic.space, address, sizeof(T));
     const T old = read<T>(target);
-    if (std::memcmp(&old, &expected[lane], sizeof(T)) == 0) write<T>(target, desired[lane]);
+    if (std::memcmp(&old, &expected[lane], sizeof(T)) == 0) {
+      write<T>(target, desired[lane]);
+      has_changed = has_changed || std::memcmp(&old, &desired[lane], sizeof(T)) != 0;
+    }
     result[lane] = old;
   });
+  if (is_global) leave(operation, warp, executing, atomic, base, result, has_changed);
   return Step::kNext;
 }
 
@@ -134,7 +159,7 @@ Step update_vector(const Operation& operation, Warp& warp, uint32_t executing) {
   const uint32_t* const places =
       operation.all_operands != nullptr ? operation.all_operands : operation.operands.data();
   const auto* const base = lanes<uint64_t>(warp, places[kCount]);
-  enter(warp, atomic, executing, base);
+  if (enter(warp, atomic, executing, base)) note_progress(warp);
   for_each_lane(executing, [&](uint32_t lane) {
     const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
     for (size_t i = 0; i < kCount; ++i) {

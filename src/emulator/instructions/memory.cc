@@ -14,6 +14,7 @@
 #include "emulator/machine/access.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/machine/overlay.h"
+#include "emulator/machine/polls.h"
 #include "emulator/machine/watch.h"
 #include "emulator/machine/worker.h"
 
@@ -245,6 +246,25 @@ Step after_ordered_load(Warp& warp) {
   return Step::kNext;
 }
 
+// Lets the machine see whether a warp spins on what it loads.
+template <class T, size_t kCount>
+Step after_strong_load(const Operation& operation, Warp& warp, uint32_t executing,
+                       AddressSpace space, const Addresses& addresses) {
+  if (space == AddressSpace::kGlobal) {
+    Digest digest;
+    for_each_lane(executing, [&](uint32_t lane) {
+      std::array<T, kCount> values;
+      for (size_t i = 0; i < kCount; ++i) {
+        values[i] = static_cast<T>(operand<Lane<T>>(operation, warp, i)[lane]);
+      }
+      digest.add(values.data(), sizeof(values));
+    });
+    note_read(warp, {&operation, warp.pc, executing, sizeof(T) * kCount, addresses.at},
+              digest.value());
+  }
+  return after_ordered_load(warp);
+}
+
 // Tells the race check what kind of accesses follow. Returns whether they have to be reported.
 bool watch(Warp& warp, const Access& access, AddressSpace space, race::AccessKind kind) {
   if (order_of(warp) == nullptr || !may_be_global(space)) return false;
@@ -280,7 +300,8 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   if (!all_inside(view, executing, addresses, kBytes)) {
     load_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses,
                                  access.word ? Reach::kWord : Reach::kAll);
-    return ordered ? after_ordered_load(warp) : Step::kNext;
+    return ordered ? after_strong_load<T, kCount>(operation, warp, executing, space, addresses)
+                   : Step::kNext;
   }
   const bool consecutive =
       executing == kAllLanes && view.lane_stride == 0 && are_consecutive(addresses, kBytes);
@@ -304,7 +325,8 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
       }
     });
   }
-  return ordered ? after_ordered_load(warp) : Step::kNext;
+  return ordered ? after_strong_load<T, kCount>(operation, warp, executing, space, addresses)
+                 : Step::kNext;
 }
 
 // --- Store: operands base, s0 .. s(V-1).
@@ -330,6 +352,7 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   compute_addresses(access, warp, operation.operands[0], addresses);
   const AddressSpace space = resolve_space(access, executing, addresses);
   if (access.ordered && may_be_global(space)) wait_for_turn(warp);
+  if (may_be_global(space)) note_progress(warp);
   if (access.releases) publish(warp);
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   const View view = view_of(space, warp, operation, addresses.at[first], false);

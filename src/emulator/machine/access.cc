@@ -44,6 +44,15 @@ void check_alignment(uint32_t lane, uint64_t address, uint32_t alignment, uint64
   // An access that starts inside and ends outside is described by its first byte outside.
   const MemoryRange inside = worker.range_of(operation_of(warp), address);
   const uint64_t outside = inside.size == 0 ? address : inside.begin + inside.size;
+  const Allocation* const allocation = device.memory->find(outside);
+  if (allocation != nullptr && !device.memory->may_use(device.number, *allocation)) {
+    raise(FaultKind::kNoPeerAccess, lane,
+          fmt::format("device {} accesses {} bytes at {:#x}, {} of device {}, without peer access to "
+                      "it (cudaDeviceEnablePeerAccess) and without a registered window",
+                      device.number, bytes, address, device.memory->describe(outside),
+                      allocation->device),
+          address);
+  }
   const bool is_freed = device.heap->contains(outside) ? device.heap->is_freed(outside)
                                                        : device.memory->is_freed(outside);
   raise(is_freed ? FaultKind::kUseAfterFree : FaultKind::kOutOfBounds, lane,

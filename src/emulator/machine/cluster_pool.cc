@@ -73,6 +73,8 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
   cluster.instructions = 0;
   cluster.waits_for_grids = false;
   cluster.wants_to_yield = false;
+  cluster.progress = 0;
+  cluster.quiet_rounds = 0;
   cluster.late_copies.clear();
   RaceCheck* const races = grid.device->races;
   owned.order_storage = races == nullptr ? nullptr : races->start_cluster(grid, index);

@@ -64,6 +64,9 @@ struct Cluster {
   uint64_t instructions = 0;            // of all its warps: its clock
   bool waits_for_grids = false;         // a thread is in griddepcontrol.wait
   bool wants_to_yield = false;          // ends its turn as soon as a warp stops
+  uint64_t progress = 0;                // counts what no spinning warp does: see polls.h
+  uint32_t quiet_rounds = 0;            // over its warps, without progress
+  uint64_t asleep_since = 0;            // generation of memory
   race::ClusterOrder* order = nullptr;  // null unless the race check is on
 };
 

@@ -36,7 +36,7 @@ DeviceHeap::Blocks::const_iterator DeviceHeap::find(const Blocks& blocks, uint64
 bool DeviceHeap::reserve() {
   if (bytes_ != 0) return true;
   const uint64_t bytes = std::max(kSmallestRegion, kRegionPerLimit * limit_);
-  begin_ = memory_.allocate(bytes, MemoryKind::kHeap, "device heap");
+  begin_ = memory_.allocate(bytes, MemoryKind::kHeap, "device heap", device_);
   if (begin_ == 0) return false;
   bytes_ = bytes;
   next_ = begin_;

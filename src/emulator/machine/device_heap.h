@@ -16,7 +16,8 @@ namespace slipstream::emulator {
 
 class DeviceHeap {
  public:
-  DeviceHeap(GlobalMemory& memory, uint64_t limit) : memory_(memory), limit_(limit) {}
+  DeviceHeap(GlobalMemory& memory, uint64_t limit, uint32_t device = 0)
+      : memory_(memory), limit_(limit), device_(device) {}
 
   // Makes the region, before a grid that allocates starts. False if there is no room.
   bool reserve();
@@ -52,6 +53,7 @@ class DeviceHeap {
 
   GlobalMemory& memory_;
   uint64_t limit_;
+  uint32_t device_;
   uint64_t begin_ = 0;  // of the region; written before the first block exists
   uint64_t bytes_ = 0;
   mutable std::mutex mutex_;  // guards what follows

@@ -23,9 +23,9 @@ uint32_t executing_lanes(const Warp& warp, const Operation& operation) {
   return warp.active & (guard ^ operation.guard_flip);
 }
 
-// Runs the warp until it parks, yields or has used up its slice. The innermost loop of the
-// emulator.
-void run_warp(Warp& warp, const Operation* code, Counters& counters) {
+// Runs the warp until it parks, yields or has used up its slice, and says whether it has. The
+// innermost loop of the emulator.
+bool run_warp(Warp& warp, const Operation* code, Counters& counters) {
   uint64_t executed = 0;
   uint64_t lanes = 0;
   for (bool goes_on = warp.active != 0 || select_group(warp); goes_on;) {
@@ -48,12 +48,48 @@ void run_warp(Warp& warp, const Operation* code, Counters& counters) {
     // Only jumps make loops, so only they check the slice.
     goes_on = goes_on && executed < kSlice;
   }
-  if (warp.active != 0 && executed >= kSlice) rotate(warp);
+  const bool slice_is_used_up = warp.active != 0 && executed >= kSlice;
+  if (slice_is_used_up) rotate(warp);
   counters.warp_instructions += executed;
   counters.lane_instructions += lanes;
+  return slice_is_used_up;
 }
 
 bool is_done(const Warp& warp) { return warp.live == 0; }
+
+// Notices when a cluster only spins. Rounds go over all its warps.
+class SpinWatch {
+ public:
+  SpinWatch(Cluster& cluster, const Worker& worker)
+      : cluster_(cluster), worker_(worker) {}
+
+  void begin_round() {
+    all_spin_ = true;
+    computes_ = false;
+    progress_ = cluster_.progress;
+    cost_ = worker_.extra_cost();
+  }
+  void ran(const Warp& warp, bool used_up_its_slice) {
+    all_spin_ = all_spin_ && warp.polls.is_spinning() && !used_up_its_slice;
+    computes_ = computes_ || used_up_its_slice;
+  }
+  // Either every warp that ran spins, or for many rounds some poll and the others do no more than
+  // wait for them at barriers.
+  bool ends_spinning() {
+    const bool polled = worker_.extra_cost() != cost_;
+    const bool is_quiet = polled && !computes_ && cluster_.progress == progress_;
+    cluster_.quiet_rounds = is_quiet ? cluster_.quiet_rounds + 1 : 0;
+    return all_spin_ || cluster_.quiet_rounds >= kPollsBeforeGivingWay;
+  }
+
+ private:
+  Cluster& cluster_;
+  const Worker& worker_;
+  bool all_spin_ = true;
+  bool computes_ = false;
+  uint64_t progress_ = 0;
+  uint64_t cost_ = 0;
+};
 
 }  // namespace
 
@@ -64,8 +100,11 @@ TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
   TurnResult result;
   Counters counters;
   Warp* running = nullptr;
+  const uint64_t progress = cluster.progress;
+  SpinWatch spins(cluster, worker);
   const auto finish = [&](TurnEnd end) {
     result.end = end;
+    result.made_progress = cluster.progress != progress;
     result.warp_instructions = counters.warp_instructions;
     result.lane_instructions = counters.lane_instructions;
     return result;
@@ -73,14 +112,16 @@ TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
   try {
     while (cluster.live_threads != 0) {
       const uint64_t before = counters.warp_instructions;
+      spins.begin_round();
       for (Cta& cta : cluster.ctas) {
         for (Warp& warp : cta.warps) {
           if (is_done(warp)) continue;
           running = &warp;
           warp.yielded = false;
           const uint64_t start = counters.warp_instructions;
-          run_warp(warp, code, counters);
+          const bool used_up_its_slice = run_warp(warp, code, counters);
           cluster.instructions += counters.warp_instructions - start;
+          if (counters.warp_instructions != start) spins.ran(warp, used_up_its_slice);
           if (cluster.wants_to_yield && cluster.live_threads != 0) {
             return finish(TurnEnd::kOutOfBudget);
           }
@@ -90,6 +131,10 @@ TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
         if (cluster.waits_for_grids) return finish(TurnEnd::kWaitingForGrids);
         result.fault = describe_deadlock(cluster);
         return finish(TurnEnd::kFault);
+      }
+      if (cluster.live_threads != 0 && spins.ends_spinning()) {
+        fall_asleep(cluster);
+        return finish(TurnEnd::kSpinning);
       }
       if (cluster.live_threads != 0 &&
           (counters.warp_instructions + worker.extra_cost() >= budget)) {

@@ -14,6 +14,7 @@ enum class TurnEnd : uint8_t {
   kFinished,         // every thread has exited
   kOutOfBudget,      // has work left
   kWaitingForGrids,  // can go on only when prerequisite grids are complete
+  kSpinning,         // its warps poll memory that does not change, or wait for warps that do
   kFault,
   kAbandoned,  // an earlier turn ended in a fault
 };
@@ -21,6 +22,7 @@ enum class TurnEnd : uint8_t {
 struct TurnResult {
   TurnEnd end = TurnEnd::kFinished;
   std::optional<Fault> fault;
+  bool made_progress = false;  // did something that no spinning warp does
   uint64_t warp_instructions = 0;
   uint64_t lane_instructions = 0;
 };

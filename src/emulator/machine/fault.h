@@ -43,6 +43,7 @@ enum class FaultKind : uint8_t {
   kOutOfBounds,
   kMisaligned,
   kUseAfterFree,
+  kNoPeerAccess,  // memory of another device, which the kernel's device may not use
   kInvalidFree,  // free, in a kernel, of what malloc did not return or was freed before
   kUninitializedRead,
   kDeadlock,
@@ -63,6 +64,8 @@ const char* name_of(FaultKind kind);
 // What stopped a launch, with where: enough to find the bug without running again.
 struct Fault {
   FaultKind kind = FaultKind::kOutOfBounds;
+  uint32_t device = 0;
+  bool is_one_of_several = false;  // devices: the report says which
   std::string message;  // "ld.global.u32 of 4 bytes at 0x7f.. is 4 bytes past the end of ..."
   std::string kernel;   // demangled
   Dim3 grid;

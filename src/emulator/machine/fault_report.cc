@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <memory>
 
@@ -48,6 +49,8 @@ Fault fault_in(const Warp& warp, FaultKind kind, uint32_t pc, uint32_t lane) {
   const Place place = place_of(*grid.program, pc);
   Fault fault;
   fault.kind = kind;
+  fault.device = grid.device->number;
+  fault.is_one_of_several = grid.device->settings->devices > 1;
   fault.kernel = grid.kernel_name;
   fault.grid = grid.launch.grid;
   fault.block = grid.launch.block;
@@ -148,8 +151,11 @@ std::string memory_of(const Warp& warp, const LaneFault& cause) {
       break;
   }
   if (device.heap->contains(address)) return device.heap->describe(address);
-  if (const Allocation* const allocation = device.memory->find(address))
-    return describe(*allocation);
+  if (const Allocation* const allocation = device.memory->find(address)) {
+    return device.settings->devices > 1
+               ? fmt::format("{} of device {}", describe(*allocation), allocation->device)
+               : describe(*allocation);
+  }
   const bool is_missing =
       cause.kind == FaultKind::kOutOfBounds || cause.kind == FaultKind::kUseAfterFree;
   return address != 0 && is_missing ? device.memory->describe(address) : "";
@@ -220,6 +226,72 @@ Fault describe_deadlock(const Cluster& cluster) {
   return fault;
 }
 
+namespace {
+
+// "4 bytes at 0x7f00 (value 0x0): byte 64 of cudaMalloc #3 of device 0".
+std::string describe_poll(const DeviceContext& device, const PolledRead& read) {
+  const auto lane = static_cast<uint32_t>(__builtin_ctz(read.lanes));
+  const uint64_t address = read.addresses[lane];
+  const Allocation* const allocation = device.memory->find(address);
+  std::string text = fmt::format("{} bytes at {:#x}: {}", read.bytes, address,
+                                 describe_address(device, address));
+  if (allocation != nullptr && device.settings->devices > 1) {
+    text += fmt::format(" of device {}", allocation->device);
+  }
+  if (allocation != nullptr && read.bytes <= sizeof(uint64_t)) {
+    uint64_t value = 0;
+    std::memcpy(&value, reinterpret_cast<const void*>(address), read.bytes);
+    text += fmt::format(", which holds {:#x}", value);
+  }
+  return text;
+}
+
+// What spins in the cluster: a line for each place in the program.
+void describe_polls(const Cluster& cluster, std::map<uint32_t, std::string>& lines) {
+  const GridRun& grid = *cluster.grid;
+  for (const Cta& cta : cluster.ctas) {
+    for (const Warp& warp : cta.warps) {
+      if (warp.live == 0) continue;
+      warp.polls.for_each([&](const Polls::Entry& entry) {
+        const auto [line, is_new] = lines.try_emplace(entry.read.pc);
+        if (!is_new) return;
+        line->second = fmt::format(
+            "launch {} of {}: CTA {}, warp {} polls {} at {}", grid.id, grid.kernel_name,
+            triple(cta.index), warp.index, describe_poll(*grid.device, entry.read),
+            place_of(*grid.program, entry.read.pc).location);
+      });
+    }
+  }
+}
+
+}  // namespace
+
+Fault describe_spin(const std::vector<const GridRun*>& grids) {
+  const Cluster& cluster = *grids.front()->asleep.front();
+  const Warp* first = nullptr;
+  uint32_t pc = 0;
+  for (const Cta& cta : cluster.ctas) {
+    for (const Warp& warp : cta.warps) {
+      if (warp.live == 0) continue;
+      warp.polls.for_each([&](const Polls::Entry& entry) {
+        if (first != nullptr) return;
+        first = &warp;
+        pc = entry.read.pc;
+      });
+    }
+  }
+  if (first == nullptr) first = cluster.ctas.front().warps.data();
+  Fault fault = fault_in(*first, FaultKind::kDeadlock, pc, 0);
+  fault.message = fmt::format("{} launches poll memory that nobody writes, and nothing else can run",
+                              grids.size());
+  for (const GridRun* const grid : grids) {
+    std::map<uint32_t, std::string> lines;
+    for (const Cluster* const asleep : grid->asleep) describe_polls(*asleep, lines);
+    for (const auto& [unused, line] : lines) fault.others.push_back(line);
+  }
+  return fault;
+}
+
 void report_once(Warp& warp, const LaneFault& finding) {
   const GridRun& grid = *warp.cta->cluster->grid;
   DeviceContext& device = *grid.device;
@@ -241,6 +313,8 @@ const char* name_of(FaultKind kind) {
       return "misaligned address";
     case FaultKind::kUseAfterFree:
       return "use after free";
+    case FaultKind::kNoPeerAccess:
+      return "no peer access";
     case FaultKind::kInvalidFree:
       return "invalid free";
     case FaultKind::kUninitializedRead:
@@ -269,6 +343,7 @@ CudaError cuda_error(FaultKind kind) {
   switch (kind) {
     case FaultKind::kOutOfBounds:
     case FaultKind::kUseAfterFree:
+    case FaultKind::kNoPeerAccess:
     case FaultKind::kUninitializedRead:
       return CudaError::kIllegalAddress;
     case FaultKind::kMisaligned:
@@ -292,7 +367,8 @@ CudaError cuda_error(FaultKind kind) {
 }
 
 std::string Fault::report() const {
-  std::string text = fmt::format("emulated device: {}: {}\n", name_of(kind), message);
+  const std::string number = is_one_of_several ? fmt::format(" {}", device) : "";
+  std::string text = fmt::format("emulated device{}: {}: {}\n", number, name_of(kind), message);
   if (kind == FaultKind::kHostFunction) return text;
   text += fmt::format("  at {}\n", location);
   text +=

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "emulator/machine/cta.h"
 #include "emulator/machine/fault.h"
@@ -14,6 +15,8 @@ namespace slipstream::emulator {
 Fault describe_fault(const Warp& warp, const LaneFault& cause);
 // The fault of a cluster none of whose warps can go on.
 Fault describe_deadlock(const Cluster& cluster);
+// The fault of a device whose grids all poll memory that nobody writes.
+Fault describe_spin(const std::vector<const GridRun*>& grids);
 // Reports a finding that does not stop the grid, once for each operation.
 void report_once(Warp& warp, const LaneFault& finding);
 

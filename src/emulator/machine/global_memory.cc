@@ -28,12 +28,13 @@ uint64_t reserve(uint64_t bytes) {
 }
 
 bool counts_as_device_memory(MemoryKind kind) {
-  return kind == MemoryKind::kDevice || kind == MemoryKind::kManaged;
+  return kind == MemoryKind::kDevice || kind == MemoryKind::kPool || kind == MemoryKind::kManaged;
 }
 
 }  // namespace
 
-GlobalMemory::GlobalMemory(uint64_t capacity) : capacity_(capacity) {
+GlobalMemory::GlobalMemory(uint64_t capacity, uint32_t devices)
+    : capacity_(capacity), bytes_in_use_(devices), peer_access_(devices) {
   for (reserved_bytes_ = kLargestReservation; reserved_bytes_ >= kSmallestReservation;
        reserved_bytes_ /= 2) {
     begin_ = reserve(reserved_bytes_);
@@ -55,17 +56,62 @@ GlobalMemory::~GlobalMemory() {
   munmap(reinterpret_cast<void*>(flags_), reserved_bytes_);
 }
 
-void GlobalMemory::clear() {
-  for (const auto& [address, entry] : live_) {
-    if (entry.allocation.kind != MemoryKind::kRegistered) {
-      forget_pages(address, entry.allocation.size);
-    }
-  }
-  live_.clear();
-  freed_.clear();
-  bytes_in_use_ = 0;
+void GlobalMemory::clear(uint32_t device) {
+  std::erase_if(live_, [&](const auto& live) {
+    const Allocation& allocation = live.second.allocation;
+    if (allocation.device != device) return false;
+    if (allocation.kind != MemoryKind::kRegistered) forget_pages(live.first, allocation.size);
+    return true;
+  });
+  std::erase_if(freed_,
+                [&](const auto& freed) { return freed.second.allocation.device == device; });
+  bytes_in_use_[device] = 0;
+  peer_access_[device] = 0;
   ++generation_;
 }
+
+void GlobalMemory::count(const Allocation& allocation, bool is_new) {
+  const uint64_t bytes = counts_as_device_memory(allocation.kind) ? allocation.size : 0;
+  bytes_in_use_[allocation.device] += is_new ? bytes : 0 - bytes;
+}
+
+// --- Devices.
+
+void GlobalMemory::set_peer_access(uint32_t device, uint32_t peer, bool allowed) {
+  const DeviceSet bit = 1U << peer;
+  peer_access_[device] = allowed ? peer_access_[device] | bit : peer_access_[device] & ~bit;
+  ++generation_;
+}
+
+bool GlobalMemory::has_peer_access(uint32_t device, uint32_t peer) const {
+  return (peer_access_[device] >> peer & 1U) != 0;
+}
+
+void GlobalMemory::share(uint64_t address, DeviceSet devices) {
+  const auto entry = live_.find(address);
+  if (entry == live_.end()) return;
+  entry->second.allocation.shared_with = devices;
+  ++generation_;
+}
+
+bool GlobalMemory::may_use(uint32_t device, const Allocation& allocation) const {
+  if (allocation.device == device || (allocation.shared_with >> device & 1U) != 0) return true;
+  switch (allocation.kind) {
+    case MemoryKind::kPinned:
+    case MemoryKind::kManaged:
+    case MemoryKind::kRegistered:
+      return true;
+    case MemoryKind::kPool:
+    case MemoryKind::kHeap:
+      return false;
+    case MemoryKind::kDevice:
+    case MemoryKind::kModule:
+      break;
+  }
+  return has_peer_access(device, allocation.device);
+}
+
+// --- Allocations.
 
 uint64_t GlobalMemory::place(uint64_t size) {
   // At least one page between allocations: an access past the end never lands in the next one.
@@ -81,9 +127,11 @@ uint64_t GlobalMemory::place(uint64_t size) {
   return end - candidate >= needed ? candidate : 0;
 }
 
-uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name) {
+uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name,
+                                uint32_t device) {
   if (size == 0 || size > reserved_bytes_ / 2) return 0;
-  if (counts_as_device_memory(kind) && size > capacity_ - std::min(capacity_, bytes_in_use_)) {
+  if (counts_as_device_memory(kind) &&
+      size > capacity_ - std::min(capacity_, bytes_in_use_[device])) {
     return 0;
   }
   const uint64_t address = place(size);
@@ -92,9 +140,10 @@ uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name
     return freed.first < address + size && address < freed.first + freed.second.allocation.size;
   });
   // The program writes host memory without telling, so only device memory is tracked.
-  const bool tracked = kind == MemoryKind::kDevice || kind == MemoryKind::kHeap;
-  live_[address] = {{address, size, kind, ++serial_, std::move(name)}, tracked};
-  bytes_in_use_ += counts_as_device_memory(kind) ? size : 0;
+  const bool tracked = kind == MemoryKind::kDevice || kind == MemoryKind::kPool ||
+                       kind == MemoryKind::kHeap;
+  live_[address] = {{address, size, kind, device, 0, ++serial_, std::move(name)}, tracked};
+  count(live_[address].allocation, true);
   ++generation_;
   return address;
 }
@@ -105,7 +154,7 @@ bool GlobalMemory::release(uint64_t address) {
     return false;
   }
   const Allocation& allocation = entry->second.allocation;
-  bytes_in_use_ -= counts_as_device_memory(allocation.kind) ? allocation.size : 0;
+  count(allocation, false);
   forget_pages(address, allocation.size);
   if (freed_.size() >= kRememberedFrees) freed_.erase(freed_.begin());
   freed_[address] = std::move(entry->second);
@@ -114,17 +163,19 @@ bool GlobalMemory::release(uint64_t address) {
   return true;
 }
 
-void GlobalMemory::renew(uint64_t address, uint64_t size, std::string name) {
+void GlobalMemory::renew(uint64_t address, uint64_t size, std::string name, uint32_t device) {
   release(address);
   freed_.erase(address);
-  live_[address] = {{address, size, MemoryKind::kDevice, ++serial_, std::move(name)}, true};
-  bytes_in_use_ += size;
+  live_[address] = {
+      {address, size, MemoryKind::kPool, device, 0, ++serial_, std::move(name)}, true};
+  count(live_[address].allocation, true);
   ++generation_;
 }
 
-bool GlobalMemory::register_host(uint64_t address, uint64_t size) {
+bool GlobalMemory::register_host(uint64_t address, uint64_t size, uint32_t device) {
   if (size == 0 || overlaps_live(address, size)) return false;
-  live_[address] = {{address, size, MemoryKind::kRegistered, ++serial_,
+  ++serial_;
+  live_[address] = {{address, size, MemoryKind::kRegistered, device, 0, serial_,
                      fmt::format("registered host memory #{}", serial_)},
                     false};
   ++generation_;
@@ -168,7 +219,13 @@ MemoryRange GlobalMemory::range_of(uint64_t address) const {
   if (entry == nullptr) return {};
   const Allocation& allocation = entry->allocation;
   return {allocation.address, allocation.size,
-          entry->tracked ? written_flags(allocation.address) : nullptr};
+          entry->tracked ? written_flags(allocation.address) : nullptr, allocation.device};
+}
+
+MemoryRange GlobalMemory::range_for(uint32_t device, uint64_t address) const {
+  const Allocation* const allocation = find(address);
+  if (allocation == nullptr || !may_use(device, *allocation)) return {};
+  return range_of(address);
 }
 
 void GlobalMemory::mark_written(uint64_t address, uint64_t size) {

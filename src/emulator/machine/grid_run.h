@@ -22,11 +22,21 @@ class GlobalMemory;
 class Overlay;
 class RaceCheck;
 
-// What all workers share while they run grids.
+// What the devices share of time.
+struct Idle {
+  // For which nothing could run but polls, nanoseconds: clocks count it.
+  std::atomic<uint64_t> time{0};
+  // Moves when time has passed that a spinning warp may wait for.
+  uint64_t epoch = 0;
+};
+
+// What all workers share while they run grids of a device.
 struct DeviceContext {
-  GlobalMemory* memory = nullptr;
+  uint32_t number = 0;
+  GlobalMemory* memory = nullptr;  // of all devices
   DeviceHeap* heap = nullptr;
   const Settings* settings = nullptr;
+  const Idle* idle = nullptr;
   RaceCheck* races = nullptr;                                    // null unless the race check is on
   std::mutex output;                                             // device printf, and reports
   std::set<std::pair<const Program*, uint32_t>> reported_reads;  // operations; guarded by `output`
@@ -49,11 +59,16 @@ struct GridRun {
   uint64_t finished_clusters = 0;
   uint64_t triggered_ctas = 0;         // of clusters that have not finished
   bool prerequisites_complete = true;  // griddepcontrol.wait may return
+  std::vector<Cluster*> asleep;        // that poll memory which does not change
+  uint64_t idle_epoch = 0;             // at which they fell asleep
   std::unique_ptr<Overlay> overlay;    // adversarial schedule: writes that others do not see yet
   std::shared_ptr<ClusterPool> pool;
   uint32_t first_site = 0;  // for the race check, of the program's first operation
 
   uint64_t cluster_count() const { return grid_in_clusters.count(); }
+  // Whether a cluster that is asleep has something to do, and all of them, taken out of `asleep`.
+  bool has_woken() const;
+  std::vector<Cluster*> wake();
 };
 
 }  // namespace slipstream::emulator

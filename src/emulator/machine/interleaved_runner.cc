@@ -1,6 +1,7 @@
 #include "emulator/machine/interleaved_runner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "emulator/machine/cluster_pool.h"
 #include "emulator/machine/overlay.h"
@@ -16,15 +17,16 @@ constexpr uint64_t kLongestFlushDelay = 64;
 
 }  // namespace
 
-InterleavedRunner::InterleavedRunner(DeviceContext& device) : device_(device), worker_(device) {}
+InterleavedRunner::InterleavedRunner(const Settings& settings, Devices& devices)
+    : settings_(settings), devices_(devices) {}
 
-void InterleavedRunner::clear() {
-  active_.clear();
-  fault_.reset();
+void InterleavedRunner::drop(uint32_t device) {
+  std::erase_if(active_,
+                [&](const auto& grid) { return grid.second.run->device->number == device; });
 }
 
 bool InterleavedRunner::is_adversarial() const {
-  return device_.settings->schedule == Schedule::kAdversarial;
+  return settings_.schedule == Schedule::kAdversarial;
 }
 
 bool InterleavedRunner::is_released(Ticket ticket) const {
@@ -54,22 +56,18 @@ bool InterleavedRunner::can_start(const WorkItem& item) const {
                      });
 }
 
-bool InterleavedRunner::prerequisites_complete(const WorkItem& item, const WorkQueue& queue) const {
-  return std::none_of(
-      item.dependencies.begin(), item.dependencies.end(),
-      [&](const Dependency& dependency) { return queue.contains(dependency.ticket); });
-}
-
 bool InterleavedRunner::start_ready(WorkQueue& queue) {
-  for (auto item = queue.begin(); item != queue.end(); ++item) {
-    if (active_.contains(item->first) || !can_start(item->second)) continue;
-    if (item->second.grid != nullptr) {
-      item->second.grid->prerequisites_complete = prerequisites_complete(item->second, queue);
-      start_grid(item->first, *item->second.grid);
+  while (!queue.news().empty()) {
+    const Ticket ticket = *queue.news().begin();
+    queue.news().erase(ticket);
+    WorkItem& item = queue.at(ticket);
+    if (active_.contains(ticket) || !can_start(item)) continue;
+    if (item.grid != nullptr) {
+      item.grid->prerequisites_complete = item.incomplete == 0;
+      start_grid(ticket, *item.grid);
     } else {
-      fault_ = run_host_operation(item->first, item->second.operation, device_);
-      queue.erase(item);
-      resume_waiting(queue);
+      fault_ = run_host_operation(ticket, item.operation, devices_[item.device]);
+      if (!fault_) complete(queue, ticket);
     }
     return true;
   }
@@ -80,63 +78,81 @@ void InterleavedRunner::start_grid(Ticket ticket, GridRun& grid) {
   ActiveGrid& active = active_[ticket];
   active.run = &grid;
   if (is_adversarial()) grid.overlay = std::make_unique<Overlay>();
-  fill(active);
+  fill(ticket, active);
 }
 
 // Starts clusters until as many are alive as the device holds.
-void InterleavedRunner::fill(ActiveGrid& grid) {
+void InterleavedRunner::fill(Ticket ticket, ActiveGrid& grid) {
   GridRun& run = *grid.run;
   while (run.next_cluster < run.cluster_count() &&
          run.next_cluster - run.finished_clusters < run.resident_clusters) {
     grid.ready.push_back({run.pool->acquire(run, run.next_cluster++), 0});
   }
+  if (run.next_cluster == run.cluster_count()) queue_->tell_dependents(ticket);
 }
 
-InterleavedRunner::ActiveGrid* InterleavedRunner::choose_grid() {
-  std::vector<ActiveGrid*> candidates;
+// Returns whether a cluster that was asleep has something to do.
+bool InterleavedRunner::wake_clusters() {
+  bool any = false;
   for (auto& [ticket, grid] : active_) {
-    if (!grid.ready.empty()) candidates.push_back(&grid);
-  }
-  if (candidates.empty()) return nullptr;
-  if (is_adversarial()) return candidates[random_() % candidates.size()];
-  // The youngest goes first, until each of its clusters has had a turn without finishing: it may
-  // spin until an older grid makes progress.
-  for (auto grid = candidates.rbegin(); grid != candidates.rend(); ++grid) {
-    if ((*grid)->unfinished_turns < (*grid)->ready.size()) {
-      return *grid;
+    for (Cluster* const cluster : grid.run->wake()) {
+      grid.ready.push_back({cluster, grid.triggered.at(cluster)});
+      grid.triggered.erase(cluster);
+      any = true;
     }
   }
-  for (ActiveGrid* const grid : candidates) grid->unfinished_turns = 0;
-  return candidates.back();
+  return any;
 }
 
-void InterleavedRunner::count_triggers(ActiveGrid& grid, Unit& unit) {
+// 0: none can run.
+Ticket InterleavedRunner::choose_grid() {
+  std::vector<std::pair<const Ticket, ActiveGrid>*> candidates;
+  for (auto& active : active_) {
+    if (!active.second.ready.empty()) candidates.push_back(&active);
+  }
+  if (candidates.empty()) return 0;
+  if (is_adversarial()) return candidates[random_() % candidates.size()]->first;
+  // The youngest goes first, until each of its clusters has had a turn without finishing: it may
+  // spin until an older grid makes progress.
+  for (auto active = candidates.rbegin(); active != candidates.rend(); ++active) {
+    const auto& [ticket, grid] = **active;
+    if (grid.unfinished_turns < grid.ready.size()) return ticket;
+  }
+  for (auto* const active : candidates) active->second.unfinished_turns = 0;
+  return candidates.back()->first;
+}
+
+void InterleavedRunner::count_triggers(Ticket ticket, ActiveGrid& grid, Unit& unit) {
   const auto& ctas = unit.cluster->ctas;
   const auto now =
       static_cast<uint64_t>(std::count_if(ctas.begin(), ctas.end(), [](const Cta& cta) {
         return cta.triggered || cta.live_threads == 0;
       }));
+  if (now == unit.triggered) return;
   grid.run->triggered_ctas += now - unit.triggered;
   unit.triggered = now;
+  if (is_released(ticket)) queue_->tell_dependents(ticket);
 }
 
-void InterleavedRunner::run_one_turn(ActiveGrid& grid, Statistics& statistics) {
+void InterleavedRunner::run_one_turn(Ticket ticket, Statistics& statistics) {
+  ActiveGrid& grid = active_.at(ticket);
   const size_t chosen = is_adversarial() ? random_() % grid.ready.size() : 0;
   Unit unit = grid.ready[chosen];
   grid.ready.erase(grid.ready.begin() + static_cast<ptrdiff_t>(chosen));
   const uint64_t budget =
       is_adversarial() ? 1 + random_() % kLongestAdversarialBudget : kOverlappedBudget;
-  worker_.begin_turn(nullptr, 0);
+  worker_.begin_turn(*grid.run->device, nullptr, 0);
   TurnResult result = run_turn(*unit.cluster, worker_, budget);
   ++clock_;
   statistics.warp_instructions += result.warp_instructions;
   statistics.lane_instructions += result.lane_instructions;
-  count_triggers(grid, unit);
+  statistics.productive_turns += result.made_progress ? 1 : 0;
+  count_triggers(ticket, grid, unit);
   switch (result.end) {
     case TurnEnd::kFinished:
       grid.run->pool->release(unit.cluster);
       ++grid.run->finished_clusters;
-      fill(grid);
+      fill(ticket, grid);
       if (grid.run->finished_clusters == grid.run->cluster_count()) {
         grid.flush_at = clock_ + (is_adversarial() ? random_() % kLongestFlushDelay : 0);
       }
@@ -147,6 +163,10 @@ void InterleavedRunner::run_one_turn(ActiveGrid& grid, Statistics& statistics) {
       break;
     case TurnEnd::kWaitingForGrids:
       grid.waiting.push_back(unit);
+      break;
+    case TurnEnd::kSpinning:
+      grid.run->asleep.push_back(unit.cluster);
+      grid.triggered[unit.cluster] = unit.triggered;
       break;
     case TurnEnd::kFault:
       fault_ = std::move(result.fault);
@@ -160,53 +180,64 @@ void InterleavedRunner::run_one_turn(ActiveGrid& grid, Statistics& statistics) {
 bool InterleavedRunner::flush_due_grids(WorkQueue& queue, bool at_once, Statistics& statistics) {
   for (auto& [ticket, grid] : active_) {
     if (!grid.flush_at || (!at_once && *grid.flush_at > clock_)) continue;
-    if (grid.run->overlay != nullptr) grid.run->overlay->publish(*device_.memory);
+    if (grid.run->overlay != nullptr) grid.run->overlay->publish(*grid.run->device->memory);
     ++statistics.grids;
     statistics.ctas += grid.run->launch.grid.count();
-    const Ticket complete = ticket;
-    if (device_.races != nullptr) device_.races->complete(complete);
-    active_.erase(complete);
-    queue.erase(complete);
-    resume_waiting(queue);
+    const Ticket due = ticket;
+    if (RaceCheck* const races = grid.run->device->races) races->complete(due);
+    active_.erase(due);
+    complete(queue, due);
     return true;
   }
   return false;
 }
 
-// Clusters in griddepcontrol.wait go on once every prerequisite grid is complete.
-void InterleavedRunner::resume_waiting(WorkQueue& queue) {
-  for (auto& [ticket, grid] : active_) {
-    if (!prerequisites_complete(queue.at(ticket), queue)) continue;
-    grid.run->prerequisites_complete = true;
-    for (Unit& unit : grid.waiting) {
-      unit.cluster->waits_for_grids = false;
-      notify(*unit.cluster);
-      grid.ready.push_back(unit);
-    }
-    grid.waiting.clear();
-    for (Unit& unit : grid.ready) {
-      unit.cluster->waits_for_grids = false;
-      notify(*unit.cluster);
-    }
+void InterleavedRunner::complete(WorkQueue& queue, Ticket ticket) {
+  const std::vector<Ticket> dependents = queue.at(ticket).dependents;
+  queue.complete(ticket);
+  for (const Ticket dependent : dependents) {
+    const auto active = active_.find(dependent);
+    if (active != active_.end() && queue.at(dependent).incomplete == 0) resume(active->second);
   }
 }
 
-std::optional<Fault> InterleavedRunner::run_until(WorkQueue& queue, Ticket ticket,
+// Clusters in griddepcontrol.wait go on once every prerequisite grid is complete.
+void InterleavedRunner::resume(ActiveGrid& grid) {
+  grid.run->prerequisites_complete = true;
+  const auto go_on = [](Cluster& cluster) {
+    cluster.waits_for_grids = false;
+    notify(cluster);
+  };
+  for (const Unit& unit : grid.waiting) grid.ready.push_back(unit);
+  grid.waiting.clear();
+  // Of a cluster that spins, other warps may wait.
+  for (Cluster* const cluster : grid.run->asleep) {
+    grid.ready.push_back({cluster, grid.triggered.at(cluster)});
+  }
+  grid.run->asleep.clear();
+  grid.triggered.clear();
+  for (const Unit& unit : grid.ready) go_on(*unit.cluster);
+}
+
+std::optional<Fault> InterleavedRunner::run_until(WorkQueue& queue,
+                                                  const std::function<bool()>& is_reached,
                                                   Statistics& statistics) {
   if (!seeded_) {
-    random_.seed(device_.settings->seed);
+    random_.seed(settings_.seed);
     seeded_ = true;
   }
   queue_ = &queue;
-  while (!fault_ && (ticket == 0 ? !queue.empty() : queue.contains(ticket))) {
+  fault_.reset();
+  while (!fault_ && !is_reached()) {
     if (start_ready(queue) || flush_due_grids(queue, false, statistics)) continue;
-    if (ActiveGrid* const grid = choose_grid()) {
-      run_one_turn(*grid, statistics);
-    } else {
-      flush_due_grids(queue, true, statistics);
+    wake_clusters();
+    if (const Ticket ticket = choose_grid(); ticket != 0) {
+      run_one_turn(ticket, statistics);
+    } else if (!flush_due_grids(queue, true, statistics)) {
+      break;
     }
   }
-  return fault_;
+  return std::exchange(fault_, std::nullopt);
 }
 
 }  // namespace slipstream::emulator

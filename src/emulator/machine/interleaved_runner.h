@@ -1,14 +1,15 @@
-// Runs several grids at once on one host thread, as programmatic dependencies allow.
+// Runs several grids at once on one host thread, as programmatic dependencies allow, on all devices.
 //
 // A grid starts as soon as its dependencies permit: programmatic ones when every CTA of the earlier
 // grid has triggered or exited. Of the clusters that can run, the overlapped schedule takes one of
 // the youngest grid, so that what a grid does before it waits comes as early as it can; the
 // adversarial schedule takes any, in short turns, keeps the writes of a grid from others until it
-// is complete, and delays that.
+// is complete, and delays that. A cluster that only polls sleeps until what it polls has changed.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <random>
@@ -22,12 +23,15 @@ namespace slipstream::emulator {
 
 class InterleavedRunner {
  public:
-  explicit InterleavedRunner(DeviceContext& device);
+  using Devices = std::deque<DeviceContext>;
+  InterleavedRunner(const Settings& settings, Devices& devices);
 
-  // Runs until the ticket is complete, or everything if it is 0. Complete work leaves the queue.
-  std::optional<Fault> run_until(WorkQueue& queue, Ticket ticket, Statistics& statistics);
-  // Forgets grids that have started.
-  void clear();
+  // Runs until `is_reached`, or until all that could run polls in vain. Complete work leaves the
+  // queue. A fault ends the run; whoever calls then drops the work of its device.
+  std::optional<Fault> run_until(WorkQueue& queue, const std::function<bool()>& is_reached,
+                                 Statistics& statistics);
+  // Forgets grids that have started on a device.
+  void drop(uint32_t device);
 
  private:
   struct Unit {
@@ -38,32 +42,34 @@ class InterleavedRunner {
     GridRun* run = nullptr;
     std::deque<Unit> ready;
     std::vector<Unit> waiting;         // for prerequisite grids
+    std::map<Cluster*, uint64_t> triggered;  // of clusters that are asleep
     uint64_t unfinished_turns = 0;     // since it was last passed over
     std::optional<uint64_t> flush_at;  // all CTAs have exited; complete when the clock is there
   };
 
   bool is_adversarial() const;
   bool can_start(const WorkItem& item) const;
-  bool prerequisites_complete(const WorkItem& item, const WorkQueue& queue) const;
   bool is_released(Ticket ticket) const;
   bool all_started(Ticket ticket) const;
   // Starts what can start; host operations run at once. Returns whether anything happened.
   bool start_ready(WorkQueue& queue);
   void start_grid(Ticket ticket, GridRun& grid);
-  void fill(ActiveGrid& grid);
-  ActiveGrid* choose_grid();
-  void run_one_turn(ActiveGrid& grid, Statistics& statistics);
-  void count_triggers(ActiveGrid& grid, Unit& unit);
-  void end_grid(ActiveGrid& grid);
+  void fill(Ticket ticket, ActiveGrid& grid);
+  bool wake_clusters();
+  Ticket choose_grid();
+  void run_one_turn(Ticket ticket, Statistics& statistics);
+  void count_triggers(Ticket ticket, ActiveGrid& grid, Unit& unit);
   bool flush_due_grids(WorkQueue& queue, bool at_once, Statistics& statistics);
-  void resume_waiting(WorkQueue& queue);
+  void complete(WorkQueue& queue, Ticket ticket);
+  static void resume(ActiveGrid& grid);
 
-  DeviceContext& device_;
+  const Settings& settings_;
+  Devices& devices_;
   Worker worker_;
   std::mt19937_64 random_;
   bool seeded_ = false;
   uint64_t clock_ = 0;  // turns
-  const WorkQueue* queue_ = nullptr;
+  WorkQueue* queue_ = nullptr;
   std::map<Ticket, ActiveGrid> active_;
   std::optional<Fault> fault_;
 };

@@ -24,12 +24,13 @@ enum class Schedule : uint8_t {
 enum class UninitializedReads : uint8_t { kIgnore, kReport, kFault };
 
 struct Settings {
+  uint32_t devices = 1;  // at most kMaxDevices
   uint32_t sm_count = 132;
   uint32_t threads = 0;  // host threads that run CTAs; 0: one per core. Never changes a result.
   uint64_t seed = 0;     // of the adversarial schedule
   Schedule schedule = Schedule::kSerial;
   UninitializedReads uninitialized_reads = UninitializedReads::kReport;
-  uint64_t memory_bytes = 141ULL << 30;  // allocations beyond it fail
+  uint64_t memory_bytes = 141ULL << 30;  // of each device: allocations beyond it fail
   uint64_t heap_bytes =
       8ULL << 20;  // of malloc in kernels, unless Device::set_heap_limit says otherwise
   std::function<void(std::string_view)> print;           // device printf; default: stdout
@@ -53,8 +54,12 @@ struct Limits {
   static constexpr uint32_t kReservedSharedPerCta = 1024;
 };
 
+inline constexpr uint32_t kMaxDevices = 16;
+using DeviceSet = uint32_t;  // a bit for each device
+
 enum class MemoryKind : uint8_t {
   kDevice,
+  kPool,        // stream-ordered: peer access does not cover it, sharing does
   kPinned,      // cudaHostAlloc: host memory that kernels may use
   kManaged,     // cudaMallocManaged
   kModule,      // module-scope variables
@@ -66,7 +71,9 @@ struct Allocation {
   uint64_t address = 0;
   uint64_t size = 0;
   MemoryKind kind = MemoryKind::kDevice;
-  uint64_t serial = 0;  // counts allocations, for messages
+  uint32_t device = 0;        // that it belongs to
+  DeviceSet shared_with = 0;  // others that may use it, peer access or not
+  uint64_t serial = 0;        // counts allocations, for messages
   std::string name;     // "cudaMalloc #3", "variable counter"
 };
 
@@ -128,6 +135,7 @@ struct Statistics {
   uint64_t ctas = 0;
   uint64_t warp_instructions = 0;
   uint64_t lane_instructions = 0;
+  uint64_t productive_turns = 0;  // of clusters, that did more than poll
 };
 
 }  // namespace slipstream::emulator

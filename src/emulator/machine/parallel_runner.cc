@@ -19,7 +19,7 @@ uint32_t thread_count(const Settings& settings) {
 
 }  // namespace
 
-ParallelRunner::ParallelRunner(DeviceContext& device) : device_(device), own_worker_(device) {}
+ParallelRunner::ParallelRunner(const Settings& settings) : settings_(settings) {}
 
 ParallelRunner::~ParallelRunner() {
   {
@@ -31,12 +31,12 @@ ParallelRunner::~ParallelRunner() {
 }
 
 void ParallelRunner::start_helpers() {
-  const uint32_t wanted = thread_count(*device_.settings) - 1;
+  const uint32_t wanted = thread_count(settings_) - 1;
   while (helpers_.size() < wanted) helpers_.emplace_back([this] { help(); });
 }
 
 void ParallelRunner::help() {
-  Worker worker(device_);
+  Worker worker;
   std::unique_lock lock(mutex_);
   for (uint64_t seen = 0;;) {
     changed_.wait(lock, [&] { return shut_down_ || (grid_ != nullptr && job_ != seen); });
@@ -47,7 +47,7 @@ void ParallelRunner::help() {
 }
 
 std::optional<Fault> ParallelRunner::run(GridRun& grid, Statistics& statistics) {
-  const bool is_parallel = grid.cluster_count() > 1 && thread_count(*device_.settings) > 1;
+  const bool is_parallel = grid.cluster_count() > 1 && thread_count(settings_) > 1;
   if (is_parallel) start_helpers();
   std::unique_lock lock(mutex_);
   grid_ = &grid;
@@ -56,12 +56,15 @@ std::optional<Fault> ParallelRunner::run(GridRun& grid, Statistics& statistics) 
   ended_.clear();
   fault_.reset();
   next_turn_ = 0;
+  gives_way_ = false;
   order_.committed = 0;
   order_.stopped = false;
   for (; grid.next_cluster < std::min(grid.resident_clusters, grid.cluster_count());
        ++grid.next_cluster) {
     ready_.push_back({grid.next_cluster, nullptr});
   }
+  wake_clusters();
+  gives_way_ = ready_.empty();
   if (is_parallel) {
     ++job_;
     changed_.notify_all();
@@ -69,13 +72,19 @@ std::optional<Fault> ParallelRunner::run(GridRun& grid, Statistics& statistics) 
   take_turns(own_worker_, lock);
   changed_.wait(lock, [&] { return busy_ == 0; });
   grid_ = nullptr;
-  ++statistics.grids;
-  statistics.ctas += grid.finished_clusters * grid.cluster.count();
+  if (!gives_way_) {
+    ++statistics.grids;
+    statistics.ctas += grid.finished_clusters * grid.cluster.count();
+  }
   return fault_;
 }
 
 bool ParallelRunner::is_over() const {
-  return order_.stopped || grid_->finished_clusters == grid_->cluster_count();
+  return order_.stopped || gives_way_ || grid_->finished_clusters == grid_->cluster_count();
+}
+
+void ParallelRunner::wake_clusters() {
+  for (Cluster* const cluster : grid_->wake()) ready_.push_back({cluster->index, cluster});
 }
 
 void ParallelRunner::take_turns(Worker& worker, std::unique_lock<std::mutex>& lock) {
@@ -93,7 +102,7 @@ void ParallelRunner::take_turns(Worker& worker, std::unique_lock<std::mutex>& lo
     if (ended.entry.cluster == nullptr) {
       ended.entry.cluster = grid_->pool->acquire(*grid_, ended.entry.index);
     }
-    worker.begin_turn(&order_, turn);
+    worker.begin_turn(*grid_->device, &order_, turn);
     ended.result = run_turn(*ended.entry.cluster, worker, kTurnBudget);
     lock.lock();
     ended_[turn] = std::move(ended);
@@ -112,12 +121,17 @@ void ParallelRunner::commit_turns() {
     order_.committed = order_.stopped ? kAllTurns : order_.committed + 1;
     order_.committed.notify_all();
   }
+  if (ready_.empty() && order_.committed == next_turn_ && !is_over()) {
+    wake_clusters();
+    gives_way_ = ready_.empty();
+  }
   changed_.notify_all();
 }
 
 void ParallelRunner::commit(EndedTurn& ended) {
   statistics_->warp_instructions += ended.result.warp_instructions;
   statistics_->lane_instructions += ended.result.lane_instructions;
+  statistics_->productive_turns += ended.result.made_progress ? 1 : 0;
   switch (ended.result.end) {
     case TurnEnd::kFinished:
       grid_->pool->release(ended.entry.cluster);
@@ -129,6 +143,10 @@ void ParallelRunner::commit(EndedTurn& ended) {
     case TurnEnd::kOutOfBudget:
     case TurnEnd::kWaitingForGrids:
       ready_.push_back(ended.entry);
+      wake_clusters();
+      break;
+    case TurnEnd::kSpinning:
+      grid_->asleep.push_back(ended.entry.cluster);
       break;
     case TurnEnd::kFault:
       fault_ = std::move(ended.result.fault);

@@ -1,4 +1,5 @@
-// Runs one grid to its end on several host threads, with the same result on any number of them.
+// Runs one grid on several host threads, with the same result on any number of them: to its end, or
+// until all its clusters poll memory that only other grids could change.
 //
 // Clusters take turns, in an order that depends on nothing but the grid: first come, first served,
 // and a cluster whose turn ends before it has finished goes to the end of the queue. A thread runs
@@ -24,12 +25,13 @@ namespace slipstream::emulator {
 
 class ParallelRunner {
  public:
-  explicit ParallelRunner(DeviceContext& device);
+  explicit ParallelRunner(const Settings& settings);
   ~ParallelRunner();
   ParallelRunner(const ParallelRunner&) = delete;
   ParallelRunner& operator=(const ParallelRunner&) = delete;
 
-  // Runs the grid to its end, and adds to the statistics.
+  // Begins the grid or goes on with it, and adds to the statistics. Whoever calls again has seen
+  // that some cluster can get on.
   std::optional<Fault> run(GridRun& grid, Statistics& statistics);
 
  private:
@@ -47,9 +49,10 @@ class ParallelRunner {
   void take_turns(Worker& worker, std::unique_lock<std::mutex>& lock);
   void commit_turns();
   void commit(EndedTurn& ended);
+  void wake_clusters();
   bool is_over() const;
 
-  DeviceContext& device_;
+  const Settings& settings_;
   Worker own_worker_;
   std::vector<std::thread> helpers_;
 
@@ -62,6 +65,7 @@ class ParallelRunner {
   Statistics* statistics_ = nullptr;
   std::deque<Entry> ready_;
   uint64_t next_turn_ = 0;
+  bool gives_way_ = false;  // every cluster is asleep
   std::map<uint64_t, EndedTurn> ended_;  // turns that are over, but not all before them
   TurnOrder order_;
   std::optional<Fault> fault_;

@@ -164,14 +164,15 @@ RaceCheck::RaceCheck(const GlobalMemory& memory, const Settings& settings)
 
 // --- Work.
 
-void RaceCheck::submit(Ticket ticket, const std::vector<Dependency>& dependencies, GridRun* grid) {
+void RaceCheck::submit(Ticket ticket, const std::vector<Dependency>& dependencies, GridRun* grid,
+                       uint32_t device) {
   std::vector<race::Dependency> converted;
   converted.reserve(dependencies.size());
   for (const Dependency& dependency : dependencies) {
     converted.push_back(race_dependency(dependency));
   }
   detector_.order().submit(ticket, converted, grid == nullptr ? 0 : grid->launch.memory_domain);
-  last_ticket_ = ticket;
+  unseen_[device].insert(ticket);
   if (grid == nullptr) return;
   items_[ticket] = {grid->kernel_name, grid->launch.block, grid->grid_in_clusters, grid->cluster};
   const auto [sites, is_new] = sites_.try_emplace(grid->program);
@@ -250,18 +251,21 @@ void RaceCheck::host_writes(uint64_t address, uint64_t size, bool is_fill) {
 }
 
 void RaceCheck::host_waited(Ticket ticket) {
+  if (ticket == 0) return;
   if (detector_.host_waited(ticket)) items_.clear();
+  for (auto& [device, unseen] : unseen_) {
+    std::erase_if(unseen, [&](Ticket known) { return detector_.order().host_knows(known); });
+    unseen.erase(ticket);
+  }
   if (detector_.order().host_knows(deferred_ticket_)) {
     deferred_.clear();
     deferred_ticket_ = 0;
   }
 }
 
-void RaceCheck::host_waited_for_all() {
-  for (Ticket ticket = last_ticket_; ticket != 0; --ticket) {
-    if (detector_.order().host_knows(ticket)) break;
-    host_waited(ticket);
-  }
+void RaceCheck::host_waited_for_all(uint32_t device) {
+  std::set<Ticket>& unseen = unseen_[device];
+  while (!unseen.empty()) host_waited(*unseen.rbegin());
 }
 
 // --- Findings.

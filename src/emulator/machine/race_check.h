@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <tuple>
 #include <unordered_map>
 #include <vector>
@@ -30,7 +31,8 @@ class RaceCheck {
 
   // --- Work. `grid` is null for a host operation.
 
-  void submit(Ticket ticket, const std::vector<Dependency>& dependencies, GridRun* grid);
+  void submit(Ticket ticket, const std::vector<Dependency>& dependencies, GridRun* grid,
+              uint32_t device);
   void complete(Ticket ticket);
   std::unique_ptr<race::ClusterOrder> start_cluster(const GridRun& grid, uint64_t index);
 
@@ -41,7 +43,7 @@ class RaceCheck {
   void host_reads(uint64_t address, uint64_t size);
   void host_writes(uint64_t address, uint64_t size, bool is_fill);
   void host_waited(Ticket ticket);
-  void host_waited_for_all();
+  void host_waited_for_all(uint32_t device);
   void memory_freed(uint64_t address, uint64_t size) { detector_.forget(address, size); }
 
   [[nodiscard]] std::vector<RaceFinding> findings() const;
@@ -77,7 +79,7 @@ class RaceCheck {
   race::SiteId host_sites_ = 0;
   std::unordered_map<const Program*, race::SiteId> sites_;
   std::unordered_map<Ticket, Item> items_;
-  Ticket last_ticket_ = 0;
+  std::map<uint32_t, std::set<Ticket>> unseen_;  // by device: the host does not know them complete
   Ticket host_ticket_ = 0;  // of the host operation that runs
   std::unique_ptr<race::ClusterOrder> host_order_;
   // Accesses of a host operation that is ordered after everything before it. If the host waits for

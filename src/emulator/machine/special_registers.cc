@@ -12,9 +12,14 @@ namespace {
 
 // Emulated time: an instruction of a cluster takes a nanosecond. Starts away from 0, so that a
 // program that takes 0 for "not set" works.
+// Where nothing can run but polls, it goes on with the host's time.
+uint64_t clock(const Cluster& cluster) {
+  const Idle* const idle = cluster.grid->device->idle;
+  return cluster.instructions + (idle == nullptr ? 0 : idle->time.load(std::memory_order_relaxed));
+}
 uint64_t nanoseconds(const Cluster& cluster) {
   constexpr uint64_t kStart = 1'000'000'000'000ULL;
-  return kStart + cluster.grid->id * 1'000'000ULL + cluster.instructions;
+  return kStart + cluster.grid->id * 1'000'000ULL + clock(cluster);
 }
 
 uint32_t component(const Dim3& dim, uint32_t axis) {
@@ -97,11 +102,11 @@ uint64_t cta_value(SpecialRegister special, const Warp& warp) {
     case kEnvRegWorkspaceHigh:
       return grid.launch.workspace >> 32U;
     case kClock:
-      return static_cast<uint32_t>(cluster.instructions);
+      return static_cast<uint32_t>(clock(cluster));
     case kClockHi:
-      return cluster.instructions >> 32U;
+      return clock(cluster) >> 32U;
     case kClock64:
-      return cluster.instructions;
+      return clock(cluster);
     case kGlobalTimer:
       return nanoseconds(cluster);
     case kGlobalTimerLo:

@@ -93,14 +93,14 @@ bool select_group(Warp& warp) {
   return true;
 }
 
-void rotate(Warp& warp) {
+bool rotate(Warp& warp) {
   Group* oldest = nullptr;
   for (Group& group : warp.groups) {
     if (can_run(warp, group) && (oldest == nullptr || group.last_run < oldest->last_run)) {
       oldest = &group;
     }
   }
-  if (oldest == nullptr) return;
+  if (oldest == nullptr) return false;
   Group next = *oldest;
   next.wait = Wait::kNone;
   *oldest = warp.groups.back();
@@ -109,6 +109,7 @@ void rotate(Warp& warp) {
   merge_into(warp, next);
   make_running(warp, next);
   warp.hold = true;
+  return true;
 }
 
 Step jump(Warp& warp, uint32_t pc) {
@@ -164,6 +165,7 @@ Step exit_lanes(Warp& warp, uint32_t lanes) {
   }
   complete_barriers(cta);
   complete_cluster_barrier(*cta.cluster);
+  ++cluster.progress;
   if (cluster.order != nullptr && cta.live_threads == 0) cluster.order->exit_cta(cta.rank);
   return leave_behind(warp, lanes);
 }
@@ -185,7 +187,7 @@ Step wait_for_change(Warp& warp, uint32_t lanes) { return park(warp, lanes, Wait
 
 Step yield(Warp& warp) {
   ++warp.pc;
-  put_back(warp);
+  if (!rotate(warp)) put_back(warp);
   warp.yielded = true;
   return Step::kReschedule;
 }

@@ -15,6 +15,7 @@
 #include "emulator/machine/bulk_store.h"
 #include "emulator/machine/fault.h"
 #include "emulator/machine/late_copy.h"
+#include "emulator/machine/polls.h"
 #include "emulator/program/operation.h"
 
 namespace slipstream::emulator {
@@ -78,6 +79,7 @@ struct Warp {
   uint32_t local_stride = 0;
   uint32_t cluster_parity = 0;   // phase parity of the cluster barrier at each lane's last arrival
   uint32_t cluster_arrived = 0;  // lanes that arrived there and have not waited yet
+  Polls polls;
   std::vector<LateCopy> late_copies;   // cp.async; adversarial schedule only
   std::vector<BulkStore> bulk_stores;  // not finished; adversarial schedule only
 };
@@ -117,6 +119,6 @@ bool select_group(Warp& warp);
 // Puts the running group back into `groups`, able to run.
 void put_back(Warp& warp);
 // Lets another group run, if there is one that can.
-void rotate(Warp& warp);
+bool rotate(Warp& warp);
 
 }  // namespace slipstream::emulator

@@ -10,12 +10,14 @@ constexpr int kSpinsBeforeSleep = 200;
 
 }  // namespace
 
-void Worker::begin_turn(TurnOrder* order, uint64_t turn) {
+void Worker::begin_turn(DeviceContext& device, TurnOrder* order, uint64_t turn) {
+  const bool is_another = device_ != &device;
+  device_ = &device;
   order_ = order;
   turn_ = turn;
   extra_cost_ = 0;
-  if (generation_ != device_.memory->generation()) {
-    generation_ = device_.memory->generation();
+  if (is_another || generation_ != device.memory->generation()) {
+    generation_ = device.memory->generation();
     cache_.fill({});
   }
 }

@@ -24,12 +24,11 @@ struct TurnAbandoned {};
 
 class Worker {
  public:
-  explicit Worker(DeviceContext& device) : device_(device) {}
+  DeviceContext& device() { return *device_; }
 
-  DeviceContext& device() { return device_; }
-
-  // From here on, the worker runs turn `turn`. `order` is null if no other worker runs.
-  void begin_turn(TurnOrder* order, uint64_t turn);
+  // From here on, the worker runs turn `turn` of a grid of the device. `order` is null if no other
+  // worker runs.
+  void begin_turn(DeviceContext& device, TurnOrder* order, uint64_t turn);
   void wait_for_turn();
   // What the turn has cost beyond its instructions: ordered accesses count as expensive, so that a
   // cluster that spins on one soon hands over.
@@ -40,12 +39,13 @@ class Worker {
   const MemoryRange& range_of(const void* key, uint64_t address) {
     Entry& entry = cache_[(reinterpret_cast<uintptr_t>(key) / sizeof(Operation)) % kEntries];
     if (address - entry.range.begin < entry.range.size) return entry.range;
-    if (device_.heap->contains(address)) {
+    if (device_->heap->contains(address)) {
       // Never kept: another CTA may free the block.
-      heap_range_ = device_.heap->range_of(address);
+      heap_range_ = device_->heap->range_of(address);
+      heap_range_.device = device_->number;
       return heap_range_;
     }
-    entry.range = device_.memory->range_of(address);
+    entry.range = device_->memory->range_for(device_->number, address);
     return entry.range;
   }
 
@@ -55,7 +55,7 @@ class Worker {
     MemoryRange range;
   };
 
-  DeviceContext& device_;
+  DeviceContext* device_ = nullptr;
   TurnOrder* order_ = nullptr;
   uint64_t turn_ = 0;
   uint64_t extra_cost_ = 0;

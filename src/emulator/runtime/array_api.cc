@@ -25,8 +25,9 @@ std::map<unsigned long long, Object>& objects() {
 }
 
 unsigned long long make_object(const slipstream::emulator::Image& image, const Object& object) {
-  const uint64_t address = device().allocate(
-      sizeof(image), slipstream::emulator::MemoryKind::kModule, "texture or surface object");
+  const uint64_t address =
+      device().allocate(sizeof(image), slipstream::emulator::MemoryKind::kModule,
+                        "texture or surface object", current_device());
   require(address != 0, cudaErrorMemoryAllocation);
   device().copy(address, reinterpret_cast<uint64_t>(&image), sizeof(image));
   objects()[address] = object;
@@ -41,7 +42,7 @@ const Object& object_of(unsigned long long handle) {
 
 void destroy_object(unsigned long long handle) {
   static_cast<void>(object_of(handle));
-  run_all();  // a kernel may still use it
+  run_all(current_device());  // a kernel may still use it
   objects().erase(handle);
   device().free(handle);
 }
@@ -99,7 +100,7 @@ cudaError_t cudaMalloc3DArray(cudaArray_t* array, const cudaChannelFormatDesc* f
 cudaError_t cudaFreeArray(cudaArray_t array) {
   return api("cudaFreeArray", [&] {
     if (array == nullptr) return;
-    run_all();
+    run_all(current_device());
     arrays().destroy(array);
   });
 }

@@ -193,8 +193,9 @@ void forbid_while_capturing() {
 void forbid_implicit_dependency(const Stream& stream) {
   if (!stream.is_legacy_default) return;
   for (const std::shared_ptr<Capture>& capture : active_captures()) {
-    const bool blocks = std::ranges::any_of(
-        capture->streams, [](const Stream* captured) { return captured->blocks_with_default(); });
+    const bool blocks = std::ranges::any_of(capture->streams, [&](const Stream* captured) {
+      return captured->device == stream.device && captured->blocks_with_default();
+    });
     if (!blocks) continue;
     capture->invalidated = true;
     throw ApiError(cudaErrorStreamCaptureImplicit);

@@ -79,7 +79,8 @@ cudaGraphConditionalHandle make_condition(Graph& graph, unsigned int default_val
   require((flags & ~static_cast<unsigned int>(cudaGraphCondAssignDefault)) == 0);
   auto made = std::make_shared<Condition>();
   made->address =
-      device().allocate(sizeof(default_value), MemoryKind::kModule, "condition of a graph");
+      device().allocate(sizeof(default_value), MemoryKind::kModule, "condition of a graph",
+                        current_device());
   require(made->address != 0, cudaErrorMemoryAllocation);
   made->default_value = default_value;
   made->assigns_default = flags != 0;
@@ -108,7 +109,8 @@ void give_bodies(cudaGraphNodeParams& parameters, GraphNode& node) {
 }
 
 std::vector<Dependency> reset_conditions(const Graph& graph,
-                                         const std::vector<Dependency>& dependencies) {
+                                         const std::vector<Dependency>& dependencies,
+                                         uint32_t number) {
   const auto& all = graph.conditions;
   const bool any =
       std::ranges::any_of(all, [](const auto& condition) { return condition->assigns_default; });
@@ -118,7 +120,7 @@ std::vector<Dependency> reset_conditions(const Graph& graph,
       if (condition->assigns_default) set_value(*condition);
     }
   };
-  return {{device().submit(reset, tickets_of(dependencies))}};
+  return {{device().submit(reset, tickets_of(dependencies), number)}};
 }
 
 void run_conditional(const ConditionalOperation& operation) {

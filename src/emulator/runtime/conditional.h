@@ -37,7 +37,8 @@ void give_bodies(cudaGraphNodeParams& parameters, GraphNode& node);
 
 // At the launch of a graph: what its nodes have to come after.
 std::vector<Dependency> reset_conditions(const Graph& graph,
-                                         const std::vector<Dependency>& dependencies);
+                                         const std::vector<Dependency>& dependencies,
+                                         uint32_t number);
 
 // Looks at the condition and runs bodies, inside a host operation: one node after the other, in every schedule.
 void run_conditional(const ConditionalOperation& operation);

@@ -2,6 +2,8 @@
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "emulator/runtime/copy.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/registry.h"
@@ -13,6 +15,22 @@ using namespace slipstream::emulator::runtime;
 namespace {
 
 Stream& default_stream() { return streams().resolve(nullptr); }
+
+// A copy from the memory of one device to that of another.
+CopyOperation peer_copy(void* destination, int destination_device, const void* source,
+                        int source_device, size_t count) {
+  const auto require_on = [](const void* pointer, int number) {
+    const uint32_t expected = device_number(number);
+    const auto allocation = device().find(reinterpret_cast<uint64_t>(pointer));
+    if (allocation && allocation->device != expected) {
+      throw ApiError(cudaErrorInvalidValue, fmt::format("{} must be memory of device {}, it is of {}",
+                                                        pointer, number, allocation->device));
+    }
+  };
+  require_on(destination, destination_device);
+  require_on(source, source_device);
+  return flat_copy(destination, source, count, cudaMemcpyDeviceToDevice);
+}
 
 }  // namespace
 
@@ -34,18 +52,18 @@ cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t count,
 cudaError_t cudaMemcpyPeer(void* destination, int destination_device, const void* source,
                            int source_device, size_t count) {
   return api("cudaMemcpyPeer", [&] {
-    require(destination_device == 0 && source_device == 0, cudaErrorInvalidDevice);
-    enqueue_copy_and_wait(default_stream(),
-                          flat_copy(destination, source, count, cudaMemcpyDeviceToDevice));
+    CopyOperation copy = peer_copy(destination, destination_device, source, source_device, count);
+    run_all(device_number(source_device));
+    run_all(device_number(destination_device));
+    enqueue_copy_and_wait(default_stream(), std::move(copy));
   });
 }
 
 cudaError_t cudaMemcpyPeerAsync(void* destination, int destination_device, const void* source,
                                 int source_device, size_t count, cudaStream_t stream) {
   return api("cudaMemcpyPeerAsync", [&] {
-    require(destination_device == 0 && source_device == 0, cudaErrorInvalidDevice);
-    enqueue_copy(streams().resolve(stream),
-                 flat_copy(destination, source, count, cudaMemcpyDeviceToDevice));
+    enqueue_copy(streams().resolve(stream), peer_copy(destination, destination_device, source,
+                                                      source_device, count));
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <map>
+#include <string>
 
 #include "emulator/runtime/capture.h"
 #include "emulator/runtime/driver_entry_points.h"
@@ -20,17 +21,18 @@ using namespace slipstream::emulator::runtime;
 
 namespace {
 
-constexpr const char* kPciBusId = "0000:00:00.0";
+std::string pci_bus_id(uint32_t number) { return fmt::format("0000:{:02x}:00.0", number); }
 
-void require_device(int device_number) { require(device_number == 0, cudaErrorInvalidDevice); }
-
+// Of the current device, as all that follows.
 unsigned int& device_flags() {
-  static unsigned int flags = cudaDeviceScheduleAuto | cudaDeviceMapHost;
-  return flags;
+  static auto* all = new std::map<uint32_t, unsigned int>;
+  return all->try_emplace(current_device(), cudaDeviceScheduleAuto | cudaDeviceMapHost)
+      .first->second;
 }
 
-std::map<cudaLimit, size_t>& limits() {
-  static auto* all = new std::map<cudaLimit, size_t>{
+using Limits = std::map<cudaLimit, size_t>;
+Limits& limits() {
+  static const Limits kAtFirst{
       {cudaLimitStackSize, 1024},
       {cudaLimitPrintfFifoSize, size_t{1} << 20},
       {cudaLimitMallocHeapSize, 0},  // the device knows
@@ -38,7 +40,15 @@ std::map<cudaLimit, size_t>& limits() {
       {cudaLimitMaxL2FetchGranularity, 64},
       {cudaLimitPersistingL2CacheSize, 0},
   };
-  return *all;
+  static auto* all = new std::map<uint32_t, Limits>;
+  return all->try_emplace(current_device(), kAtFirst).first->second;
+}
+
+// The other device that a call about peers names.
+uint32_t peer_number(int peer) {
+  const uint32_t number = device_number(peer);
+  require(number != current_device(), cudaErrorInvalidDevice);
+  return number;
 }
 
 }  // namespace
@@ -78,28 +88,29 @@ cudaError_t cudaDriverGetVersion(int* version) {
   });
 }
 
-// --- Which device: there is one.
+// --- Which device.
 
 cudaError_t cudaGetDeviceCount(int* count) {
   return api_always("cudaGetDeviceCount", [&] {
     require(count != nullptr);
-    *count = 1;
+    *count = settings().devices;
   });
 }
 
 cudaError_t cudaGetDevice(int* number) {
   return api_always("cudaGetDevice", [&] {
     require(number != nullptr);
-    *number = 0;
+    *number = static_cast<int>(current_device());
   });
 }
 
+// Works though the device that the thread leaves is ruined.
 cudaError_t cudaSetDevice(int number) {
-  return api("cudaSetDevice", [&] { require_device(number); });
+  return api_always("cudaSetDevice", [&] { set_current_device(device_number(number)); });
 }
 
 cudaError_t cudaInitDevice(int number, unsigned int /*device_flags*/, unsigned int /*flags*/) {
-  return api("cudaInitDevice", [&] { require_device(number); });
+  return api("cudaInitDevice", [&] { device_number(number); });
 }
 
 cudaError_t cudaSetValidDevices(int* /*numbers*/, int /*count*/) {
@@ -130,16 +141,14 @@ cudaError_t cudaGetDeviceFlags(unsigned int* flags) {
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int number) {
   return api("cudaGetDeviceProperties", [&] {
     require(properties != nullptr);
-    require_device(number);
-    *properties = device_properties();
+    *properties = device_properties(device_number(number));
   });
 }
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int number) {
   return api("cudaDeviceGetAttribute", [&] {
     require(value != nullptr);
-    require_device(number);
-    const auto found = device_attribute(attribute);
+    const auto found = device_attribute(device_number(number), attribute);
     require(found.has_value());
     *value = *found;
   });
@@ -147,26 +156,69 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int num
 
 cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int number) {
   return api("cudaDeviceGetPCIBusId", [&] {
-    require_device(number);
-    require(text != nullptr && length > static_cast<int>(std::strlen(kPciBusId)));
-    std::strcpy(text, kPciBusId);  // NOLINT: the length was checked
+    const std::string id = pci_bus_id(device_number(number));
+    require(text != nullptr && length > static_cast<int>(id.size()));
+    std::strcpy(text, id.c_str());  // NOLINT: the length was checked
   });
 }
 
 cudaError_t cudaDeviceGetByPCIBusId(int* number, const char* text) {
   return api("cudaDeviceGetByPCIBusId", [&] {
     require(number != nullptr && text != nullptr);
-    require(std::strcmp(text, kPciBusId) == 0, cudaErrorInvalidDevice);
-    *number = 0;
+    for (int i = 0; i < settings().devices; ++i) {
+      if (pci_bus_id(static_cast<uint32_t>(i)) != text) continue;
+      *number = i;
+      return;
+    }
+    throw ApiError(cudaErrorInvalidDevice);
   });
 }
+
+// --- Peers: all reach each other.
 
 cudaError_t cudaDeviceCanAccessPeer(int* can_access, int number, int peer) {
   return api("cudaDeviceCanAccessPeer", [&] {
     require(can_access != nullptr);
-    require_device(number);
-    require_device(peer);
-    *can_access = 0;
+    *can_access = device_number(number) != device_number(peer) ? 1 : 0;
+  });
+}
+
+cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned int flags) {
+  return api("cudaDeviceEnablePeerAccess", [&] {
+    require(flags == 0);
+    const uint32_t other = peer_number(peer);
+    require(!device().has_peer_access(current_device(), other), cudaErrorPeerAccessAlreadyEnabled);
+    device().set_peer_access(current_device(), other, true);
+  });
+}
+
+cudaError_t cudaDeviceDisablePeerAccess(int peer) {
+  return api("cudaDeviceDisablePeerAccess", [&] {
+    const uint32_t other = peer_number(peer);
+    require(device().has_peer_access(current_device(), other), cudaErrorPeerAccessNotEnabled);
+    device().set_peer_access(current_device(), other, false);
+  });
+}
+
+cudaError_t cudaDeviceGetP2PAttribute(int* value, cudaDeviceP2PAttr attribute, int number,
+                                      int peer) {
+  return api("cudaDeviceGetP2PAttribute", [&] {
+    require(value != nullptr);
+    require(device_number(number) != device_number(peer), cudaErrorInvalidDevice);
+    switch (attribute) {
+      case cudaDevP2PAttrPerformanceRank:
+        *value = 0;
+        return;
+      case cudaDevP2PAttrAccessSupported:
+      case cudaDevP2PAttrNativeAtomicSupported:
+        *value = 1;
+        return;
+      case cudaDevP2PAttrCudaArrayAccessSupported:
+        *value = 0;
+        return;
+      default:
+        throw ApiError(cudaErrorInvalidValue);
+    }
   });
 }
 
@@ -175,21 +227,23 @@ cudaError_t cudaDeviceCanAccessPeer(int* can_access, int number, int peer) {
 cudaError_t cudaDeviceSynchronize() {
   return api("cudaDeviceSynchronize", [] {
     forbid_while_capturing();
-    run_all();
-    surface_fault();
+    const uint32_t number = current_device();
+    run_all(number);
+    surface_fault(number);
   });
 }
 
 cudaError_t cudaDeviceReset() {
   return api_always("cudaDeviceReset", [] {
     abandon_all_captures();
-    device().reset();
-    registry().unload_all();
-    streams().forget_work();
-    events().forget_work();
+    const uint32_t number = current_device();
+    device().reset(number);
+    registry().unload_all(number);
+    streams().forget_work(number);
+    events().forget_work(number);
     graphs().forget_work();
-    pools().forget_memory();
-    forget_faults();
+    pools().forget_memory(number);
+    forget_faults(number);
     clear_last_error();
   });
 }
@@ -209,7 +263,7 @@ cudaError_t cudaDeviceGetLimit(size_t* value, cudaLimit limit) {
     require(value != nullptr);
     const auto found = limits().find(limit);
     require(found != limits().end(), cudaErrorUnsupportedLimit);
-    *value = limit == cudaLimitMallocHeapSize ? device().heap_limit() : found->second;
+    *value = limit == cudaLimitMallocHeapSize ? device().heap_limit(current_device()) : found->second;
   });
 }
 
@@ -217,7 +271,7 @@ cudaError_t cudaDeviceSetLimit(cudaLimit limit, size_t value) {
   return api("cudaDeviceSetLimit", [&] {
     const auto found = limits().find(limit);
     require(found != limits().end(), cudaErrorUnsupportedLimit);
-    if (limit == cudaLimitMallocHeapSize) require(device().set_heap_limit(value));
+    if (limit == cudaLimitMallocHeapSize) require(device().set_heap_limit(value, current_device()));
     found->second = value;
   });
 }

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstdio>
 #include <new>
 
 #include "emulator/machine/fault.h"
+#include "emulator/machine/launch.h"
+#include "emulator/runtime/devices.h"
 
 namespace slipstream::emulator::runtime {
 namespace {
@@ -13,9 +16,9 @@ namespace {
 thread_local cudaError_t thread_error = cudaSuccess;
 thread_local bool inside_host_function = false;
 
-// Guarded by api_lock().
-cudaError_t pending_fault = cudaSuccess;
-cudaError_t visible_fault = cudaSuccess;
+// Of each device. Guarded by api_lock().
+std::array<cudaError_t, kMaxDevices> pending_faults{};
+std::array<cudaError_t, kMaxDevices> visible_faults{};
 
 void print_line(const char* function, const char* text) {
   std::fputs(fmt::format("slipstream emulator: {}: {}\n", function, text).c_str(), stderr);
@@ -36,21 +39,21 @@ InsideHostFunction::InsideHostFunction() { inside_host_function = true; }
 InsideHostFunction::~InsideHostFunction() { inside_host_function = false; }
 bool InsideHostFunction::now() { return inside_host_function; }
 
-bool raise_fault(cudaError_t code) {
-  const bool first = pending_fault == cudaSuccess;
-  if (first) pending_fault = code;
+bool raise_fault(uint32_t device, cudaError_t code) {
+  const bool first = pending_faults.at(device) == cudaSuccess;
+  if (first) pending_faults.at(device) = code;
   return first;
 }
 
-void surface_fault() {
-  if (visible_fault == cudaSuccess) visible_fault = pending_fault;
+void surface_fault(uint32_t device) {
+  if (visible_faults.at(device) == cudaSuccess) visible_faults.at(device) = pending_faults.at(device);
 }
 
-cudaError_t sticky_error() { return visible_fault; }
+cudaError_t sticky_error() { return visible_faults.at(current_device()); }
 
-void forget_faults() {
-  pending_fault = cudaSuccess;
-  visible_fault = cudaSuccess;
+void forget_faults(uint32_t device) {
+  pending_faults.at(device) = cudaSuccess;
+  visible_faults.at(device) = cudaSuccess;
 }
 
 cudaError_t translate_exception(const char* function) noexcept {

@@ -7,6 +7,7 @@
 
 #include <driver_types.h>
 
+#include <cstdint>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -33,7 +34,8 @@ inline void require(bool condition, cudaError_t code = cudaErrorInvalidValue) {
 const char* error_name(cudaError_t code);
 const char* error_text(cudaError_t code);
 
-// One lock for the whole runtime. Recursive: a few functions of the API call others.
+// One lock for the whole runtime. Recursive: a few functions of the API call others, but none of those
+// that wait for work, since a thread that waits lets others have the lock.
 std::recursive_mutex& api_lock();
 
 // The error of the last failed call in this thread.
@@ -44,10 +46,10 @@ void clear_last_error();
 // A fault of a kernel ruins the device for the rest of the process, as on a GPU. A fault is raised
 // while grids run but becomes visible at the next call that waits for them (see surface_fault()).
 // raise_fault() says whether it is the first.
-bool raise_fault(cudaError_t code);
-void surface_fault();
-[[nodiscard]] cudaError_t sticky_error();
-void forget_faults();  // cudaDeviceReset()
+bool raise_fault(uint32_t device, cudaError_t code);
+void surface_fault(uint32_t device);
+[[nodiscard]] cudaError_t sticky_error();  // of the thread's device
+void forget_faults(uint32_t device);       // cudaDeviceReset()
 
 // While one lives, this thread runs a host function of a stream, which may not call the API.
 class InsideHostFunction {

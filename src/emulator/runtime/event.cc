@@ -20,6 +20,7 @@ Event& Events::create(unsigned int flags) {
   }
   auto event = std::make_shared<Event>();
   event->flags = flags;
+  event->device = current_device();
   Event& result = *event;
   created_.emplace(handle(result), std::move(event));
   return result;
@@ -39,8 +40,9 @@ cudaEvent_t Events::handle(const Event& event) {
   return reinterpret_cast<cudaEvent_t>(const_cast<Event*>(&event));
 }
 
-void Events::forget_work() {
+void Events::forget_work(uint32_t device) {
   for (auto& [unused, event] : created_) {
+    if (event->device != device) continue;
     event->ticket = 0;
     event->capture = nullptr;
     event->captured.clear();
@@ -54,7 +56,7 @@ Ticket record_event(Event& event, const std::vector<Dependency>& dependencies) {
   event.capture = nullptr;
   event.captured.clear();
   event.ticket = device().submit([time] { *time = std::chrono::steady_clock::now(); },
-                                 tickets_of(dependencies));
+                                 tickets_of(dependencies), event.device);
   return event.ticket;
 }
 

@@ -15,6 +15,7 @@ namespace slipstream::emulator::runtime {
 
 struct Event : std::enable_shared_from_this<Event> {
   unsigned int flags = cudaEventDefault;
+  uint32_t device = 0;
 
   Ticket ticket = 0;  // 0: never recorded, which counts as complete
   DependencyKind kind = DependencyKind::kFull;
@@ -34,7 +35,7 @@ class Events {
   // Throws ApiError cudaErrorInvalidResourceHandle for an unknown one.
   Event& resolve(cudaEvent_t handle);
   [[nodiscard]] static cudaEvent_t handle(const Event& event);
-  void forget_work();
+  void forget_work(uint32_t device);
 
  private:
   std::map<cudaEvent_t, std::shared_ptr<Event>> created_;

@@ -1,5 +1,6 @@
 // Events.
 #include <cuda_runtime_api.h>
+#include <fmt/format.h>
 
 #include <chrono>
 
@@ -17,6 +18,11 @@ namespace {
 void record(cudaEvent_t handle, cudaStream_t stream, unsigned int flags) {
   Event& event = events().resolve(handle);
   Stream& target = streams().resolve(stream);
+  if (event.device != target.device) {
+    throw ApiError(cudaErrorInvalidResourceHandle,
+                   fmt::format("the event is one of device {}, the stream one of device {}",
+                               event.device, target.device));
+  }
   const bool external = (flags & cudaEventRecordExternal) != 0;
   if (target.capture != nullptr && !external) {
     capture_event_record(target, event);
@@ -25,15 +31,25 @@ void record(cudaEvent_t handle, cudaStream_t stream, unsigned int flags) {
   }
 }
 
+void forbid_if_captured(const Event& event) {
+  if (event.capture == nullptr) return;
+  require(event.capture->ended, cudaErrorCapturedEvent);
+  require(false, cudaErrorInvalidValue);  // what an H200 returns once the capture is over
+}
+
 // Both waiting and asking run the work before the event.
-void reach(Event& event) {
-  if (event.capture != nullptr) {
-    require(event.capture->ended, cudaErrorCapturedEvent);
-    require(false, cudaErrorInvalidValue);  // what an H200 returns once the capture is over
-  }
-  if (event.ticket == 0) return;
-  run_until(event.ticket);
-  surface_fault();
+void wait_for(const Event& event) {
+  forbid_if_captured(event);
+  const uint32_t device = event.device;
+  if (event.ticket != 0) run_until(event.ticket);
+  surface_fault(device);
+}
+
+void ask_about(const Event& event) {
+  forbid_if_captured(event);
+  const bool is_complete = event.ticket == 0 || try_run_until(event.ticket);
+  surface_fault(event.device);
+  require(is_complete, cudaErrorNotReady);
 }
 
 }  // namespace
@@ -64,11 +80,11 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return api("cudaEventSynchronize", [&] { reach(events().resolve(event)); });
+  return api("cudaEventSynchronize", [&] { wait_for(events().resolve(event)); });
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return api("cudaEventQuery", [&] { reach(events().resolve(event)); });
+  return api("cudaEventQuery", [&] { ask_about(events().resolve(event)); });
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
@@ -76,6 +92,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
     require(milliseconds != nullptr);
     Event& first = events().resolve(start);
     Event& second = events().resolve(end);
+    require(first.device == second.device, cudaErrorInvalidResourceHandle);
     for (const Event* event : {&first, &second}) {
       require(event->has_timing() && event->ticket != 0 && event->capture == nullptr,
               cudaErrorInvalidResourceHandle);

@@ -19,7 +19,7 @@ KernelAttributes attributes_of(Function& function) {
   return device().attributes(registry().kernel(function));
 }
 
-int max_dynamic_shared(const Function& function, const KernelAttributes& attributes) {
+int max_dynamic_shared(const FunctionOnDevice& function, const KernelAttributes& attributes) {
   if (function.max_dynamic_shared_bytes >= 0) return function.max_dynamic_shared_bytes;
   return static_cast<int>(Limits::kDefaultSharedPerCta) -
          static_cast<int>(attributes.static_shared_bytes);
@@ -35,19 +35,20 @@ cudaFuncAttributes describe(Function& function) {
   result.numRegs = static_cast<int>(attributes.registers);
   result.ptxVersion = static_cast<int>(attributes.ptx_version);
   result.binaryVersion = static_cast<int>(attributes.binary_version);
-  result.maxDynamicSharedSizeBytes = max_dynamic_shared(function, attributes);
-  result.preferredShmemCarveout = function.preferred_carveout;
+  const FunctionOnDevice& here = function.here();
+  result.maxDynamicSharedSizeBytes = max_dynamic_shared(here, attributes);
+  result.preferredShmemCarveout = here.preferred_carveout;
   const bool fixed_cluster = attributes.required_cluster.count() > 0;
   const Dim3& cluster = attributes.required_cluster;
   result.clusterDimMustBeSet = fixed_cluster ? 1 : 0;
   result.requiredClusterWidth =
-      static_cast<int>(fixed_cluster ? cluster.x : function.required_cluster.x);
+      static_cast<int>(fixed_cluster ? cluster.x : here.required_cluster.x);
   result.requiredClusterHeight =
-      static_cast<int>(fixed_cluster ? cluster.y : function.required_cluster.y);
+      static_cast<int>(fixed_cluster ? cluster.y : here.required_cluster.y);
   result.requiredClusterDepth =
-      static_cast<int>(fixed_cluster ? cluster.z : function.required_cluster.z);
-  result.clusterSchedulingPolicyPreference = function.cluster_scheduling;
-  result.nonPortableClusterSizeAllowed = function.non_portable_cluster ? 1 : 0;
+      static_cast<int>(fixed_cluster ? cluster.z : here.required_cluster.z);
+  result.clusterSchedulingPolicyPreference = here.cluster_scheduling;
+  result.nonPortableClusterSizeAllowed = here.non_portable_cluster ? 1 : 0;
   return result;
 }
 
@@ -60,31 +61,32 @@ void set_max_dynamic_shared(Function& function, int bytes) {
         fmt::format("the dynamic shared memory of {} must be from 0 to {} bytes, it is {}",
                     device().kernel_name(registry().kernel(function)), most, bytes));
   }
-  function.max_dynamic_shared_bytes = bytes;
+  function.here().max_dynamic_shared_bytes = bytes;
 }
 
 void set_attribute(Function& function, cudaFuncAttribute attribute, int value) {
+  FunctionOnDevice& target = function.here();
   switch (attribute) {
     case cudaFuncAttributeMaxDynamicSharedMemorySize:
       return set_max_dynamic_shared(function, value);
     case cudaFuncAttributePreferredSharedMemoryCarveout:
       require(value >= -1 && value <= 100);
-      function.preferred_carveout = value;
+      target.preferred_carveout = value;
       return;
     case cudaFuncAttributeRequiredClusterWidth:
-      function.required_cluster.x = static_cast<unsigned>(value);
+      target.required_cluster.x = static_cast<unsigned>(value);
       return;
     case cudaFuncAttributeRequiredClusterHeight:
-      function.required_cluster.y = static_cast<unsigned>(value);
+      target.required_cluster.y = static_cast<unsigned>(value);
       return;
     case cudaFuncAttributeRequiredClusterDepth:
-      function.required_cluster.z = static_cast<unsigned>(value);
+      target.required_cluster.z = static_cast<unsigned>(value);
       return;
     case cudaFuncAttributeNonPortableClusterSizeAllowed:
-      function.non_portable_cluster = value != 0;
+      target.non_portable_cluster = value != 0;
       return;
     case cudaFuncAttributeClusterSchedulingPolicyPreference:
-      function.cluster_scheduling = value;
+      target.cluster_scheduling = value;
       return;
     default:
       throw ApiError(cudaErrorInvalidValue);
@@ -134,7 +136,7 @@ cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribu
 cudaError_t cudaKernelSetAttributeForDevice(cudaKernel_t kernel, cudaFuncAttribute attribute,
                                             int value, int number) {
   return api("cudaKernelSetAttributeForDevice", [&] {
-    require(number == 0, cudaErrorInvalidDevice);
+    const UseDevice device(device_number(number));
     set_attribute(registry().function(kernel), attribute, value);
   });
 }
@@ -210,7 +212,7 @@ cudaError_t cudaOccupancyMaxPotentialClusterSize(int* size, const void* function
     require(size != nullptr && configuration != nullptr);
     Function& target = registry().function(function);
     require(blocks_for(target, *configuration) > 0, cudaErrorInvalidConfiguration);
-    *size = static_cast<int>(target.non_portable_cluster ? Limits::kMaxClusterSize
+    *size = static_cast<int>(target.here().non_portable_cluster ? Limits::kMaxClusterSize
                                                          : Limits::kMaxPortableClusterSize);
   });
 }

@@ -185,9 +185,10 @@ GraphNode& GraphExec::node_for(const GraphNode& node) const {
 
 // --- Execution.
 
-Ticket submit_graph(const Graph& graph, const std::vector<Dependency>& dependencies) {
+Ticket submit_graph(const Graph& graph, const std::vector<Dependency>& dependencies,
+                    uint32_t number) {
   std::unordered_map<const GraphNode*, Ticket> tickets;
-  const std::vector<Dependency> start = reset_conditions(graph, dependencies);
+  const std::vector<Dependency> start = reset_conditions(graph, dependencies, number);
   // A node whose outgoing edges are all programmatic may outlive its dependents, so all nodes are
   // joined.
   std::vector<Dependency> all = start;
@@ -199,10 +200,10 @@ Ticket submit_graph(const Graph& graph, const std::vector<Dependency>& dependenc
     if (before.empty()) before = start;
     const Operation& operation = node->operation;
     tickets[node] = submit_operation(node->enabled ? operation : Operation(EmptyOperation{}),
-                                     std::move(before));
+                                     std::move(before), number);
     all.push_back({tickets[node]});
   }
-  return submit_operation(EmptyOperation{}, std::move(all));
+  return submit_operation(EmptyOperation{}, std::move(all), number);
 }
 
 }  // namespace slipstream::emulator::runtime

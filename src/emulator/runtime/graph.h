@@ -92,8 +92,10 @@ DependencyKind dependency_kind(const cudaGraphEdgeData& edge);
 [[nodiscard]] bool is_default(const cudaGraphEdgeData& edge);
 inline constexpr cudaGraphEdgeData kDefaultEdge{};
 
-// Submits every node of `graph`, after `dependencies`; the ticket returned completes with the last
+// Submits every node of `graph`, after `dependencies`, kernels to the devices that they were made for
+// and the rest as work of the stream's device; the ticket returned completes with the last
 // of them.
-Ticket submit_graph(const Graph& graph, const std::vector<Dependency>& dependencies);
+Ticket submit_graph(const Graph& graph, const std::vector<Dependency>& dependencies,
+                    uint32_t number);
 
 }  // namespace slipstream::emulator::runtime

@@ -67,7 +67,7 @@ cudaKernelNodeParams kernel_parameters(const KernelOperation& operation) {
   lent.clear();
   auto* block = const_cast<uint8_t*>(operation.parameters.data());
   for (const KernelParameter& parameter :
-       device().kernel_parameters(registry().kernel(*operation.function))) {
+       device().kernel_parameters(registry().kernel(*operation.function, operation.device))) {
     lent.push_back(block + parameter.offset);
   }
   cudaKernelNodeParams parameters{};
@@ -143,7 +143,7 @@ Operation node_operation(cudaGraphNodeParams& parameters) {
       return EventRecordOperation{
           events().resolve(parameters.eventRecord.event).shared_from_this()};
     case cudaGraphNodeTypeMemAlloc: {
-      AllocateOperation allocate{graph_memory().allocate(parameters.alloc.bytesize)};
+      AllocateOperation allocate{graph_memory().allocate(parameters.alloc)};
       parameters.alloc.dptr = pointer_to(allocate.allocation->address);
       return allocate;
     }

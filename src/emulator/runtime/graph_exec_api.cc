@@ -47,7 +47,7 @@ void launch(GraphExec& exec, Stream& stream) {
   streams().join_default_stream(stream);
   std::vector<slipstream::emulator::Dependency> before = stream.tail;
   if (exec.last_launch != 0) before.push_back({exec.last_launch});
-  exec.last_launch = submit_graph(*exec.graph, before);
+  exec.last_launch = submit_graph(*exec.graph, before, stream.device);
   streams().advance(stream, exec.last_launch);
 }
 

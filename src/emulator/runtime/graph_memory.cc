@@ -18,19 +18,26 @@ GraphMemory& graph_memory() {
 
 GraphAllocation::~GraphAllocation() { graph_memory().forget(*this); }
 
-std::shared_ptr<GraphAllocation> GraphMemory::allocate(uint64_t size) {
+std::shared_ptr<GraphAllocation> GraphMemory::allocate(uint64_t size, uint32_t number) {
   require(size > 0);
   auto made = std::make_shared<GraphAllocation>();
-  made->address =
-      reinterpret_cast<uint64_t>(allocate_memory(size, MemoryKind::kDevice, "graph memory"));
+  made->address = reinterpret_cast<uint64_t>(
+      allocate_memory(size, MemoryKind::kPool, "graph memory", number));
   made->size = size;
+  made->device = number;
   allocations_[made->address] = made.get();
   return made;
 }
 
+uint32_t GraphMemory::device_of(const cudaMemPoolProps& properties) {
+  const bool names_one = properties.location.type == cudaMemLocationTypeDevice;
+  return names_one ? device_number(properties.location.id) : current_device();
+}
+
 void GraphMemory::allocated(GraphAllocation& allocation) {
-  used_bytes_ += allocation.outstanding ? 0 : allocation.size;
-  used_high_ = std::max(used_high_, used_bytes_);
+  Used& used = used_.at(allocation.device);
+  used.bytes += allocation.outstanding ? 0 : allocation.size;
+  used.high = std::max(used.high, used.bytes);
   allocation.outstanding = true;
 }
 
@@ -38,7 +45,7 @@ std::shared_ptr<GraphAllocation> GraphMemory::freed(uint64_t address) {
   const auto found = allocations_.find(address);
   if (found == allocations_.end() || !found->second->outstanding) return nullptr;
   found->second->outstanding = false;
-  used_bytes_ -= found->second->size;
+  used_.at(found->second->device).bytes -= found->second->size;
   return found->second->shared_from_this();
 }
 
@@ -63,18 +70,20 @@ Ticket submit_allocation(const std::shared_ptr<GraphAllocation>& allocation,
   graph_memory().allocated(*allocation);
   const auto renew = [allocation] {
     device().renew(allocation->address, allocation->size,
-                   fmt::format("graph memory at {:#x}", allocation->address));
+                   fmt::format("graph memory at {:#x}", allocation->address), allocation->device);
   };
   // From now on the program may name it in copies.
   if (!device().find(allocation->address)) renew();
-  return device().submit(renew, dependencies);
+  return device().submit(renew, dependencies, allocation->device);
 }
 
 Ticket submit_free(uint64_t address, const std::vector<Ticket>& dependencies) {
+  const auto allocation = device().find(address);
+  const uint32_t number = allocation ? allocation->device : current_device();
   // Until then the memory stays, even if its graph goes.
   return device().submit(
       [address, kept = graph_memory().freed(address)] { release_memory(pointer_to(address)); },
-      dependencies);
+      dependencies, number);
 }
 
 }  // namespace slipstream::emulator::runtime

@@ -9,6 +9,7 @@
 #include "emulator/runtime/graph_arguments.h"
 #include "emulator/runtime/graph_memory.h"
 #include "emulator/runtime/memory.h"
+#include "emulator/runtime/runtime.h"
 
 using namespace slipstream::emulator::runtime;
 
@@ -21,14 +22,14 @@ void add_node(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t* d
   *node = Graphs::handle(graphs().resolve(graph)->add(std::move(operation), before));
 }
 
-uint64_t attribute_of(cudaGraphMemAttributeType attribute) {
+uint64_t attribute_of(uint32_t number, cudaGraphMemAttributeType attribute) {
   switch (attribute) {
     case cudaGraphMemAttrUsedMemCurrent:
     case cudaGraphMemAttrReservedMemCurrent:  // nothing is kept back
-      return graph_memory().used_bytes();
+      return graph_memory().used_bytes(number);
     case cudaGraphMemAttrUsedMemHigh:
     case cudaGraphMemAttrReservedMemHigh:
-      return graph_memory().used_high();
+      return graph_memory().used_high(number);
   }
   throw ApiError(cudaErrorInvalidValue);
 }
@@ -42,7 +43,7 @@ cudaError_t cudaGraphAddMemAllocNode(cudaGraphNode_t* node, cudaGraph_t graph,
                                      cudaMemAllocNodeParams* parameters) {
   return api("cudaGraphAddMemAllocNode", [&] {
     require(parameters != nullptr);
-    AllocateOperation operation{graph_memory().allocate(parameters->bytesize)};
+    AllocateOperation operation{graph_memory().allocate(*parameters)};
     parameters->dptr = pointer_to(operation.allocation->address);
     add_node(node, graph, dependencies, count, std::move(operation));
   });
@@ -56,7 +57,8 @@ cudaError_t cudaGraphMemAllocNodeGetParams(cudaGraphNode_t node,
         *operation_of<AllocateOperation>(graphs().resolve(node)).allocation;
     *parameters = {};
     parameters->poolProps.allocType = cudaMemAllocationTypePinned;
-    parameters->poolProps.location = {cudaMemLocationTypeDevice, 0};
+    parameters->poolProps.location = {cudaMemLocationTypeDevice,
+                                      static_cast<int>(allocation.device)};
     parameters->bytesize = allocation.size;
     parameters->dptr = pointer_to(allocation.address);
   });
@@ -82,25 +84,25 @@ cudaError_t cudaGraphMemFreeNodeGetParams(cudaGraphNode_t node, void* pointer) {
 cudaError_t cudaDeviceGetGraphMemAttribute(int number, cudaGraphMemAttributeType attribute,
                                            void* value) {
   return api("cudaDeviceGetGraphMemAttribute", [&] {
-    require(number == 0, cudaErrorInvalidDevice);
+    const uint32_t asked = device_number(number);
     require(value != nullptr);
-    *static_cast<uint64_t*>(value) = attribute_of(attribute);
+    *static_cast<uint64_t*>(value) = attribute_of(asked, attribute);
   });
 }
 
 cudaError_t cudaDeviceSetGraphMemAttribute(int number, cudaGraphMemAttributeType attribute,
                                            void* value) {
   return api("cudaDeviceSetGraphMemAttribute", [&] {
-    require(number == 0, cudaErrorInvalidDevice);
+    const uint32_t asked = device_number(number);
     const bool is_high =
         attribute == cudaGraphMemAttrUsedMemHigh || attribute == cudaGraphMemAttrReservedMemHigh;
     require(value != nullptr && is_high && *static_cast<uint64_t*>(value) == 0);
-    graph_memory().reset_high();
+    graph_memory().reset_high(asked);
   });
 }
 
 cudaError_t cudaDeviceGraphMemTrim(int number) {
-  return api("cudaDeviceGraphMemTrim", [&] { require(number == 0, cudaErrorInvalidDevice); });
+  return api("cudaDeviceGraphMemTrim", [&] { device_number(number); });
 }
 
 cudaError_t cudaGraphConditionalHandleCreate(cudaGraphConditionalHandle* handle, cudaGraph_t graph,

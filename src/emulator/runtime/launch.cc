@@ -81,6 +81,7 @@ KernelOperation make_kernel_operation(const void* function, dim3 grid, dim3 bloc
                                       std::span<const cudaLaunchAttribute> attributes) {
   KernelOperation operation;
   operation.function = &registry().function(function, cudaErrorInvalidResourceHandle);
+  operation.device = current_device();
   operation.grid = grid;
   operation.block = block;
   require(dynamic_shared_bytes <= UINT32_MAX);

@@ -1,9 +1,11 @@
 // Launches of kernels and host functions.
 #include <cuda_runtime_api.h>
+#include <fmt/format.h>
 
 #include <utility>
 #include <vector>
 
+#include "emulator/runtime/devices.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/launch.h"
 #include "emulator/runtime/stream.h"
@@ -17,6 +19,11 @@ void launch(const void* function, dim3 grid, dim3 block, void** arguments,
             size_t dynamic_shared_bytes, cudaStream_t stream,
             std::span<const cudaLaunchAttribute> attributes = {}) {
   Stream& target = streams().resolve(stream);
+  if (target.device != current_device()) {
+    throw ApiError(cudaErrorInvalidResourceHandle,
+                   fmt::format("the stream is one of device {}, the current device is {}",
+                               target.device, current_device()));
+  }
   enqueue(target, make_kernel_operation(function, grid, block, dynamic_shared_bytes, arguments,
                                         attributes));
 }

@@ -10,9 +10,10 @@ namespace slipstream::emulator::runtime {
 // NOLINTNEXTLINE(performance-no-int-to-ptr): device addresses are integers, and those of the host
 void* pointer_to(uint64_t address) { return reinterpret_cast<void*>(address); }
 
-void* allocate_memory(size_t size, MemoryKind kind, const char* call) {
+void* allocate_memory(size_t size, MemoryKind kind, const char* call, uint32_t number) {
   static uint64_t count = 0;
-  const uint64_t address = device().allocate(size, kind, fmt::format("{} #{}", call, count + 1));
+  const uint64_t address =
+      device().allocate(size, kind, fmt::format("{} #{}", call, count + 1), number);
   require(address != 0, cudaErrorMemoryAllocation);
   ++count;
   return pointer_to(address);

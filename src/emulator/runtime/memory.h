@@ -11,9 +11,9 @@ namespace slipstream::emulator::runtime {
 // A device address, as the program sees it.
 void* pointer_to(uint64_t address);
 
-// `call` names the API function, for messages about the allocation. Throws ApiError
-// cudaErrorMemoryAllocation where there is no room.
-void* allocate_memory(size_t size, MemoryKind kind, const char* call);
+// Memory of the device. `call` names the API function, for messages about the allocation. Throws
+// ApiError cudaErrorMemoryAllocation where there is no room.
+void* allocate_memory(size_t size, MemoryKind kind, const char* call, uint32_t number);
 // Throws ApiError cudaErrorInvalidValue where no allocation starts at `pointer`.
 void release_memory(void* pointer);
 

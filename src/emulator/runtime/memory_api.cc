@@ -28,19 +28,26 @@ size_t aligned_pitch(size_t width) {
 void* allocate(size_t size, MemoryKind kind, const char* call) {
   forbid_while_capturing();
   if (size == 0) return nullptr;
-  void* const pointer = allocate_memory(size, kind, call);
+  void* const pointer = allocate_memory(size, kind, call, current_device());
   // The host writes its own memory without telling anybody: all of it counts as written.
   const bool host_writes = kind != MemoryKind::kDevice;
   if (host_writes) device().mark_written(reinterpret_cast<uint64_t>(pointer), size);
   return pointer;
 }
 
-// Freeing waits for all work, as on a GPU: a kernel may still use the memory.
+// Waits for all work of the device that the memory belongs to, as a GPU does: a kernel may still use
+// it.
+void wait_for_users(const void* pointer) {
+  const auto allocation = device().find(reinterpret_cast<uint64_t>(pointer));
+  const uint32_t number = allocation ? allocation->device : current_device();
+  run_all(number);
+  surface_fault(number);
+}
+
 void free_memory(void* pointer) {
   if (pointer == nullptr) return;
   forbid_while_capturing();
-  run_all();
-  surface_fault();
+  wait_for_users(pointer);
   release_memory(pointer);
   graph_memory().freed(reinterpret_cast<uint64_t>(pointer));
 }
@@ -127,7 +134,8 @@ cudaError_t cudaHostRegister(void* pointer, size_t size, unsigned int flags) {
         cudaHostRegisterPortable | cudaHostRegisterMapped | cudaHostRegisterReadOnly;
     require(pointer != nullptr && size > 0 && (flags & ~kKnown) == 0);
     forbid_while_capturing();
-    require(device().register_host(pointer, size), cudaErrorHostMemoryAlreadyRegistered);
+    require(device().register_host(pointer, size, current_device()),
+            cudaErrorHostMemoryAlreadyRegistered);
     host_flags()[pointer] = flags;
   });
 }
@@ -136,8 +144,7 @@ cudaError_t cudaHostUnregister(void* pointer) {
   return api("cudaHostUnregister", [&] {
     require(pointer != nullptr);
     forbid_while_capturing();
-    run_all();
-    surface_fault();
+    wait_for_users(pointer);
     require(device().unregister_host(pointer), cudaErrorHostMemoryNotRegistered);
     host_flags().erase(pointer);
   });
@@ -165,7 +172,7 @@ cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
   return api("cudaMemGetInfo", [&] {
     const size_t total = device().settings().memory_bytes;
     if (total_bytes != nullptr) *total_bytes = total;
-    if (free_bytes != nullptr) *free_bytes = total - device().bytes_in_use();
+    if (free_bytes != nullptr) *free_bytes = total - device().bytes_in_use(current_device());
   });
 }
 
@@ -186,7 +193,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
     attributes->type = host      ? cudaMemoryTypeHost
                        : managed ? cudaMemoryTypeManaged
                                  : cudaMemoryTypeDevice;
-    attributes->device = 0;
+    attributes->device = static_cast<int>(allocation->device);
     attributes->devicePointer = address;
     attributes->hostPointer = host || managed ? address : nullptr;
   });

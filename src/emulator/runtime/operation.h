@@ -23,6 +23,7 @@ using LaunchAttributes = std::map<cudaLaunchAttributeID, cudaLaunchAttributeValu
 
 struct KernelOperation {
   Function* function = nullptr;
+  uint32_t device = 0;
   dim3 grid;
   dim3 block;
   uint32_t dynamic_shared_bytes = 0;

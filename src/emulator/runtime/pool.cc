@@ -14,7 +14,7 @@ namespace slipstream::emulator::runtime {
 namespace {
 
 void* allocate_in_graph(size_t size, Stream& stream) {
-  AllocateOperation operation{graph_memory().allocate(size)};
+  AllocateOperation operation{graph_memory().allocate(size, stream.device)};
   void* const pointer = pointer_to(operation.allocation->address);
   capture_operation(stream, std::move(operation));
   return pointer;
@@ -29,12 +29,14 @@ Pools& pools() {
 
 Pool& Pools::create(const cudaMemPoolProps& properties) {
   const bool on_device = properties.location.type == cudaMemLocationTypeDevice;
-  require(on_device && properties.location.id == 0, cudaErrorInvalidDevice);
+  require(on_device, cudaErrorInvalidDevice);
+  const uint32_t number = device_number(properties.location.id);
   require(properties.allocType == cudaMemAllocationTypePinned);
   if (properties.handleTypes != cudaMemHandleTypeNone) {
     throw ApiError(cudaErrorNotSupported, "memory pools cannot be shared between processes");
   }
   auto pool = std::make_unique<Pool>();
+  pool->device = number;
   pool->maximum_bytes = properties.maxSize;
   Pool& result = *pool;
   created_.emplace(handle(result), std::move(pool));
@@ -45,8 +47,28 @@ cudaMemPool_t Pools::handle(const Pool& pool) {
   return reinterpret_cast<cudaMemPool_t>(const_cast<Pool*>(&pool));
 }
 
+Pool& Pools::default_pool(uint32_t number) {
+  Pool& pool = default_[number];
+  pool.device = number;
+  return pool;
+}
+
+Pool& Pools::current(uint32_t number) {
+  const auto set = current_.find(number);
+  return set == current_.end() ? default_pool(number) : *set->second;
+}
+
+void Pools::share(Pool& pool, DeviceSet devices) {
+  pool.shared_with = devices;
+  for (const auto& [pointer, block] : blocks_) {
+    if (block.pool == &pool) device().share(reinterpret_cast<uint64_t>(pointer), devices);
+  }
+}
+
 Pool& Pools::resolve(cudaMemPool_t handle) {
-  if (handle == Pools::handle(default_)) return default_;
+  for (auto& [unused, pool] : default_) {
+    if (handle == Pools::handle(pool)) return pool;
+  }
   const auto found = created_.find(handle);
   require(found != created_.end());
   return *found->second;
@@ -54,10 +76,11 @@ Pool& Pools::resolve(cudaMemPool_t handle) {
 
 void Pools::destroy(cudaMemPool_t handle) {
   Pool& pool = resolve(handle);
-  require(&pool != &default_);
-  if (current_ == &pool) current_ = &default_;
+  Pool& standard = default_pool(pool.device);
+  require(&pool != &standard);
+  std::erase_if(current_, [&](const auto& set) { return set.second == &pool; });
   for (auto& [unused, block] : blocks_) {
-    if (block.pool == &pool) block.pool = &default_;
+    if (block.pool == &pool) block.pool = &standard;
   }
   created_.erase(handle);
 }
@@ -67,17 +90,21 @@ void* Pools::allocate(Pool& pool, size_t size, Stream& stream) {
   if (stream.capture != nullptr) return allocate_in_graph(size, stream);
   const bool fits = pool.maximum_bytes == 0 || pool.used_bytes + size <= pool.maximum_bytes;
   require(fits, cudaErrorMemoryAllocation);
-  void* const pointer = allocate_memory(size, MemoryKind::kDevice, "cudaMallocAsync");
+  void* const pointer =
+      allocate_memory(size, MemoryKind::kPool, "cudaMallocAsync", pool.device);
+  device().share(reinterpret_cast<uint64_t>(pointer), pool.shared_with);
   blocks_[pointer] = {&pool, size};
   pool.used_bytes += size;
   pool.used_high = std::max(pool.used_high, pool.used_bytes);
   return pointer;
 }
 
-void Pools::forget_memory() {
-  blocks_.clear();
-  default_.used_bytes = 0;
-  for (auto& [unused, pool] : created_) pool->used_bytes = 0;
+void Pools::forget_memory(uint32_t number) {
+  std::erase_if(blocks_, [&](const auto& block) { return block.second.pool->device == number; });
+  default_pool(number).used_bytes = 0;
+  for (auto& [unused, pool] : created_) {
+    if (pool->device == number) pool->used_bytes = 0;
+  }
 }
 
 void Pools::free(void* pointer, Stream& stream) {

@@ -16,6 +16,8 @@
 namespace slipstream::emulator::runtime {
 
 struct Pool {
+  uint32_t device = 0;
+  DeviceSet shared_with = 0;   // other devices that may use its memory
   uint64_t maximum_bytes = 0;  // 0: as much as there is
   uint64_t release_threshold = 0;
   uint64_t used_bytes = 0;
@@ -29,14 +31,16 @@ class Pools {
   void destroy(cudaMemPool_t handle);
   Pool& resolve(cudaMemPool_t handle);
   static cudaMemPool_t handle(const Pool& pool);
-  Pool& default_pool() { return default_; }
-  Pool& current() { return *current_; }
-  void set_current(Pool& pool) { current_ = &pool; }
+  Pool& default_pool(uint32_t device);
+  Pool& current(uint32_t device);
+  void set_current(uint32_t device, Pool& pool) { current_[device] = &pool; }
+  // Lets other devices use the pool's memory, what is allocated and what will be.
+  void share(Pool& pool, DeviceSet devices);
 
   void* allocate(Pool& pool, size_t size, Stream& stream);
   // Throws ApiError cudaErrorInvalidValue where no live allocation starts at `pointer`.
   void free(void* pointer, Stream& stream);
-  void forget_memory();  // cudaDeviceReset()
+  void forget_memory(uint32_t device);  // cudaDeviceReset()
 
  private:
   struct Block {
@@ -44,8 +48,8 @@ class Pools {
     uint64_t size;
   };
 
-  Pool default_;
-  Pool* current_ = &default_;
+  std::map<uint32_t, Pool> default_;  // by device
+  std::map<uint32_t, Pool*> current_;
   std::map<cudaMemPool_t, std::unique_ptr<Pool>> created_;
   std::map<void*, Block> blocks_;
 };

@@ -5,16 +5,28 @@
 
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/pool.h"
+#include "emulator/runtime/runtime.h"
 #include "emulator/runtime/stream.h"
 
+using namespace slipstream::emulator;
 using namespace slipstream::emulator::runtime;
 
 namespace {
 
-void give_pool(cudaMemPool_t* handle, int number, Pool& pool) {
-  require(handle != nullptr);
-  require(number == 0, cudaErrorInvalidDevice);
-  *handle = Pools::handle(pool);
+// The devices but `own` of the locations.
+DeviceSet other_devices(uint32_t own, const cudaMemAccessDesc* descriptions, size_t count,
+                        DeviceSet devices) {
+  for (size_t i = 0; i < count; ++i) {
+    const cudaMemLocation& location = descriptions[i].location;
+    require(location.type == cudaMemLocationTypeDevice, cudaErrorInvalidDevice);
+    const DeviceSet bit = 1U << device_number(location.id);
+    const bool allowed = descriptions[i].flags == cudaMemAccessFlagsProtReadWrite;
+    require(allowed || descriptions[i].flags == cudaMemAccessFlagsProtNone);
+    // A device cannot be kept from its own memory.
+    require(allowed || bit != 1U << own);
+    devices = allowed ? devices | bit : devices & ~bit;
+  }
+  return devices & ~(1U << own);
 }
 
 void get_attribute(Pool& pool, cudaMemPoolAttr attribute, void* value) {
@@ -70,7 +82,8 @@ extern "C" {
 cudaError_t cudaMallocAsync(void** pointer, size_t size, cudaStream_t stream) {
   return api("cudaMallocAsync", [&] {
     require(pointer != nullptr);
-    *pointer = pools().allocate(pools().current(), size, streams().resolve(stream));
+    Stream& target = streams().resolve(stream);
+    *pointer = pools().allocate(pools().current(target.device), size, target);
   });
 }
 
@@ -88,17 +101,24 @@ cudaError_t cudaFreeAsync(void* pointer, cudaStream_t stream) {
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int number) {
   return api("cudaDeviceGetDefaultMemPool",
-             [&] { give_pool(pool, number, pools().default_pool()); });
+             [&] {
+               require(pool != nullptr);
+               *pool = Pools::handle(pools().default_pool(device_number(number)));
+             });
 }
 
 cudaError_t cudaDeviceGetMemPool(cudaMemPool_t* pool, int number) {
-  return api("cudaDeviceGetMemPool", [&] { give_pool(pool, number, pools().current()); });
+  return api("cudaDeviceGetMemPool", [&] {
+    require(pool != nullptr);
+    *pool = Pools::handle(pools().current(device_number(number)));
+  });
 }
 
 cudaError_t cudaDeviceSetMemPool(int number, cudaMemPool_t pool) {
   return api("cudaDeviceSetMemPool", [&] {
-    require(number == 0, cudaErrorInvalidDevice);
-    pools().set_current(pools().resolve(pool));
+    Pool& chosen = pools().resolve(pool);
+    require(chosen.device == device_number(number), cudaErrorInvalidDevice);
+    pools().set_current(chosen.device, chosen);
   });
 }
 
@@ -135,9 +155,11 @@ cudaError_t cudaMemPoolGetAccess(cudaMemAccessFlags* flags, cudaMemPool_t pool,
                                  cudaMemLocation* location) {
   return api("cudaMemPoolGetAccess", [&] {
     require(flags != nullptr && location != nullptr);
-    static_cast<void>(pools().resolve(pool));
-    const bool own = location->type == cudaMemLocationTypeDevice && location->id == 0;
-    *flags = own ? cudaMemAccessFlagsProtReadWrite : cudaMemAccessFlagsProtNone;
+    const Pool& asked = pools().resolve(pool);
+    require(location->type == cudaMemLocationTypeDevice, cudaErrorInvalidDevice);
+    const uint32_t number = device_number(location->id);
+    const bool allowed = number == asked.device || (asked.shared_with >> number & 1U) != 0;
+    *flags = allowed ? cudaMemAccessFlagsProtReadWrite : cudaMemAccessFlagsProtNone;
   });
 }
 
@@ -145,12 +167,8 @@ cudaError_t cudaMemPoolSetAccess(cudaMemPool_t pool, const cudaMemAccessDesc* de
                                  size_t count) {
   return api("cudaMemPoolSetAccess", [&] {
     require(count == 0 || descriptions != nullptr);
-    static_cast<void>(pools().resolve(pool));
-    for (size_t i = 0; i < count; ++i) {
-      const cudaMemLocation& location = descriptions[i].location;
-      require(location.type == cudaMemLocationTypeDevice && location.id == 0,
-              cudaErrorInvalidDevice);
-    }
+    Pool& shared = pools().resolve(pool);
+    pools().share(shared, other_devices(shared.device, descriptions, count, shared.shared_with));
   });
 }
 

@@ -88,21 +88,24 @@ const std::map<cudaDeviceAttr, int>& attributes() {
   return all;
 }
 
-int value(cudaDeviceAttr attribute) { return device_attribute(attribute).value_or(0); }
+int value(cudaDeviceAttr attribute) { return device_attribute(0, attribute).value_or(0); }
 
 }  // namespace
 
-std::optional<int> device_attribute(cudaDeviceAttr attribute) {
+std::optional<int> device_attribute(uint32_t number, cudaDeviceAttr attribute) {
+  if (attribute == cudaDevAttrPciBusId) return static_cast<int>(number);
   const auto found = attributes().find(attribute);
   if (found != attributes().end()) return found->second;
   if (attribute >= cudaDevAttrMaxThreadsPerBlock && attribute < cudaDevAttrMax) return 0;
   return std::nullopt;
 }
 
-cudaDeviceProp device_properties() {
+cudaDeviceProp device_properties(uint32_t number) {
   cudaDeviceProp properties{};
   std::ranges::copy(kName, properties.name);
   std::ranges::copy(kName.substr(0, sizeof(properties.uuid.bytes)), properties.uuid.bytes);
+  properties.uuid.bytes[sizeof(properties.uuid.bytes) - 1] = static_cast<char>(number);
+  properties.pciBusID = static_cast<int>(number);
   properties.totalGlobalMem = device().settings().memory_bytes;
   properties.sharedMemPerBlock = Limits::kDefaultSharedPerCta;
   properties.sharedMemPerBlockOptin = Limits::kMaxSharedPerCta;

@@ -3,12 +3,13 @@
 
 #include <driver_types.h>
 
+#include <cstdint>
 #include <optional>
 
 namespace slipstream::emulator::runtime {
 
-[[nodiscard]] cudaDeviceProp device_properties();
+[[nodiscard]] cudaDeviceProp device_properties(uint32_t number);
 // nullopt: no such attribute.
-[[nodiscard]] std::optional<int> device_attribute(cudaDeviceAttr attribute);
+[[nodiscard]] std::optional<int> device_attribute(uint32_t number, cudaDeviceAttr attribute);
 
 }  // namespace slipstream::emulator::runtime

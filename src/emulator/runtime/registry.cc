@@ -10,6 +10,17 @@
 #include "emulator/runtime/runtime.h"
 
 namespace slipstream::emulator::runtime {
+namespace {
+
+using Modules = std::vector<std::shared_ptr<const ptx::Module>>;
+
+bool has_managed_variables(const std::shared_ptr<const ptx::Module>& module) {
+  return std::ranges::any_of(module->variables, [](const ptx::Variable& variable) {
+    return variable.attribute.find(".managed") != std::string_view::npos;
+  });
+}
+
+}  // namespace
 
 Registry& registry() {
   static auto* all = new Registry;  // outlives every static object of the program
@@ -29,9 +40,11 @@ void Registry::remove_binary(FatBinary* binary) {
     if (found != functions_.end() && found->second == &function) functions_.erase(found);
   }
   for (const Variable& variable : binary->variables) variables_.erase(variable.host_address);
-  if (binary->module != nullptr) {
-    run_all();  // its kernels may still be queued
-    device().unload_module(binary->module);
+  for (uint32_t number = 0; number < kMaxDevices; ++number) {
+    LoadedModule* const module = binary->modules.at(number);
+    if (module == nullptr) continue;
+    run_all(number);  // its kernels may still be queued
+    device().unload_module(module);
   }
   std::erase_if(binaries_, [&](const FatBinary& held) { return &held == binary; });
 }
@@ -88,7 +101,7 @@ Function& Registry::kernel_of(FatBinary& library, std::string_view name) {
 }
 
 Symbol Registry::symbol_of(FatBinary& library, std::string_view name) {
-  const auto found = device().find_symbol(module(library), name);
+  const auto found = device().find_symbol(module(library, current_device()), name);
   if (!found.has_value()) {
     throw ApiError(cudaErrorSymbolNotFound, fmt::format("the library has no variable {}", name));
   }
@@ -107,28 +120,32 @@ Variable& Registry::variable(const void* symbol) {
   return *found->second;
 }
 
-LoadedModule* Registry::module(FatBinary& binary) {
-  if (binary.module != nullptr) return binary.module;
-  if (binary.library != nullptr) {
-    binary.module = device().load_module({binary.library});
-  } else {
-    binary.module = device().load_module(load_images(binary.image));
+LoadedModule* Registry::module(FatBinary& binary, uint32_t number) {
+  LoadedModule*& loaded = binary.modules.at(number);
+  if (loaded != nullptr) return loaded;
+  if (binary.parsed.empty()) {
+    binary.parsed = binary.library != nullptr ? Modules{binary.library} : load_images(binary.image);
   }
-  return binary.module;
+  // Managed variables are there once: on the first device.
+  const bool shares = number != 0 && std::ranges::any_of(binary.parsed, has_managed_variables);
+  const LoadedModule* const first = shares ? module(binary, 0) : nullptr;
+  loaded = device().load_module(binary.parsed, number, first);
+  return loaded;
 }
 
-const Kernel* Registry::kernel(Function& function) {
-  if (function.kernel != nullptr) return function.kernel;
-  function.kernel = device().find_kernel(module(*function.binary), function.name);
-  if (function.kernel == nullptr) {
+const Kernel* Registry::kernel(Function& function, uint32_t number) {
+  const Kernel*& kernel = function.on(number).kernel;
+  if (kernel != nullptr) return kernel;
+  kernel = device().find_kernel(module(*function.binary, number), function.name);
+  if (kernel == nullptr) {
     throw ApiError(cudaErrorInvalidDeviceFunction,
                    fmt::format("the embedded PTX has no kernel {}", function.name));
   }
-  return function.kernel;
+  return kernel;
 }
 
-Symbol Registry::symbol(const Variable& variable) {
-  const auto found = device().find_symbol(module(*variable.binary), variable.name);
+Symbol Registry::symbol(const Variable& variable, uint32_t number) {
+  const auto found = device().find_symbol(module(*variable.binary, number), variable.name);
   if (!found.has_value()) {
     throw ApiError(cudaErrorInvalidSymbol,
                    fmt::format("the embedded PTX has no variable {}", variable.name));
@@ -139,15 +156,15 @@ Symbol Registry::symbol(const Variable& variable) {
 void Registry::initialize_managed(FatBinary* binary) {
   for (const Variable& variable : binary->variables) {
     if (variable.managed_pointer == nullptr) continue;
-    *variable.managed_pointer = pointer_to(symbol(variable).address);
+    *variable.managed_pointer = pointer_to(symbol(variable, 0).address);
     variables_[*variable.managed_pointer] = &const_cast<Variable&>(variable);
   }
 }
 
-void Registry::unload_all() {
+void Registry::unload_all(uint32_t number) {
   for (FatBinary& binary : binaries_) {
-    binary.module = nullptr;
-    for (Function& function : binary.functions) function.kernel = nullptr;
+    binary.modules.at(number) = nullptr;
+    for (Function& function : binary.functions) function.on(number).kernel = nullptr;
   }
 }
 

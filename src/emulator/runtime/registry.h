@@ -6,6 +6,7 @@
 
 #include <driver_types.h>
 
+#include <array>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -15,22 +16,31 @@
 #include <vector>
 
 #include "emulator/device/device.h"
+#include "emulator/runtime/devices.h"
 
 namespace slipstream::emulator::runtime {
 
 struct FatBinary;
 
-// A kernel as the host knows it. Its address is the cudaKernel_t and the cudaFunction_t.
-struct Function {
-  FatBinary* binary = nullptr;
-  const void* host_address = nullptr;
-  std::string name;                   // mangled
+// What a kernel is and has been told on one device.
+struct FunctionOnDevice {
   const Kernel* kernel = nullptr;     // null until first used
   int max_dynamic_shared_bytes = -1;  // cudaFuncAttributeMaxDynamicSharedMemorySize; -1: unset
   int preferred_carveout = -1;
   bool non_portable_cluster = false;
   dim3 required_cluster = {0, 0, 0};
   int cluster_scheduling = 0;
+};
+
+// A kernel as the host knows it. Its address is the cudaKernel_t and the cudaFunction_t.
+struct Function {
+  FatBinary* binary = nullptr;
+  const void* host_address = nullptr;
+  std::string name;  // mangled
+  std::array<FunctionOnDevice, kMaxDevices> devices;
+
+  FunctionOnDevice& on(uint32_t device) { return devices.at(device); }
+  FunctionOnDevice& here() { return on(current_device()); }
 };
 
 struct Variable {
@@ -46,7 +56,8 @@ struct Variable {
 struct FatBinary {
   const void* image = nullptr;                 // of a registered one
   std::shared_ptr<const ptx::Module> library;  // of a library
-  LoadedModule* module = nullptr;
+  std::vector<std::shared_ptr<const ptx::Module>> parsed;  // empty until first used
+  std::array<LoadedModule*, kMaxDevices> modules{};        // by device, null until first used
   std::list<Function> functions;
   std::list<Variable> variables;
 };
@@ -65,7 +76,7 @@ class Registry {
   FatBinary& library(const void* handle);
   // Throws ApiError cudaErrorSymbolNotFound where the library has no such kernel or variable.
   Function& kernel_of(FatBinary& library, std::string_view name);
-  Symbol symbol_of(FatBinary& library, std::string_view name);
+  Symbol symbol_of(FatBinary& library, std::string_view name);  // on the current device
 
   // The kernel that `handle` means: the address of the host's stub, or a handle that was given out.
   // Throws ApiError `otherwise` for anything else.
@@ -73,17 +84,17 @@ class Registry {
   // Throws ApiError cudaErrorInvalidSymbol where `symbol` is no registered variable.
   Variable& variable(const void* symbol);
 
-  // The same, loaded: reads the fat binary at the first use.
-  const Kernel* kernel(Function& function);
-  Symbol symbol(const Variable& variable);
+  // The same, loaded on a device: reads the fat binary at the first use.
+  const Kernel* kernel(Function& function, uint32_t number = current_device());
+  Symbol symbol(const Variable& variable, uint32_t number = current_device());
 
   // Gives every __managed__ variable of `binary` its address.
   void initialize_managed(FatBinary* binary);
-  // Forgets what was loaded (cudaDeviceReset); it is loaded again when it is used.
-  void unload_all();
+  // Forgets what was loaded on a device (cudaDeviceReset); it is loaded again when it is used.
+  void unload_all(uint32_t number);
 
  private:
-  LoadedModule* module(FatBinary& binary);
+  LoadedModule* module(FatBinary& binary, uint32_t number);
 
   std::list<FatBinary> binaries_;
   std::unordered_map<const void*, Function*> functions_;  // by host address and by handle

@@ -1,11 +1,15 @@
 #include "emulator/runtime/runtime.h"
 
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/race_file.h"
@@ -54,6 +58,7 @@ void write_report(const std::string& text) {
 
 emulator::Settings machine_settings() {
   emulator::Settings result;
+  result.devices = static_cast<uint32_t>(settings().devices);
   result.sm_count = static_cast<uint32_t>(settings().multiprocessors);
   result.threads = static_cast<uint32_t>(settings().threads);
   result.seed = settings().seed;
@@ -84,12 +89,69 @@ void write_final_findings() {
   write_race_findings(settings().race_file, device().race_findings(), statistics.grids);
 }
 
-void keep(const std::optional<Fault>& fault) {
-  if (!fault.has_value()) return;
-  if (raise_fault(static_cast<cudaError_t>(fault->error()))) write_report(fault->report());
+void keep_faults() {
+  for (uint32_t number = 0; number < device().settings().devices; ++number) {
+    const std::optional<Fault> fault = device().fault(number);
+    if (!fault.has_value()) continue;
+    if (raise_fault(number, static_cast<cudaError_t>(fault->error()))) {
+      write_report(fault->report());
+    }
+  }
+}
+
+// --- Waiting.
+
+using Clock = std::chrono::steady_clock;
+
+// Since when only polls have been left, as far as anybody has seen.
+struct Stillness {
+  uint64_t progress = 0;
+  Clock::time_point since;
+  Clock::time_point seen;
+};
+Stillness stillness;  // guarded by api_lock()
+
+std::condition_variable_any& work_submitted() {
+  static auto* all = new std::condition_variable_any;
+  return *all;
+}
+
+// Lets the polls see that time passes, and stops them when it has been too long.
+void stand_still() {
+  const Clock::time_point now = Clock::now();
+  const uint64_t progress = device().progress();
+  if (progress != stillness.progress) stillness = {progress, now, now};
+  if (now - stillness.since > std::chrono::seconds(settings().poll_seconds)) {
+    device().stop_spinning();
+    keep_faults();
+    return;
+  }
+  const auto passed = now - std::exchange(stillness.seen, now);
+  device().pass_time(static_cast<uint64_t>(std::chrono::nanoseconds(passed).count()));
+}
+
+template <class Run, class IsDone>
+void wait(Run run, IsDone is_done) {
+  constexpr std::chrono::milliseconds kLongestRest(64);
+  std::chrono::milliseconds rest(1);
+  for (;;) {
+    run();
+    keep_faults();
+    if (is_done()) return;
+    stand_still();
+    const uint64_t progress = device().progress();
+    const bool has_news = work_submitted().wait_for(
+        api_lock(), rest, [&] { return device().progress() != progress; });
+    rest = has_news ? std::chrono::milliseconds(1) : std::min(2 * rest, kLongestRest);
+  }
 }
 
 }  // namespace
+
+uint32_t device_number(int number) {
+  require(number >= 0 && number < settings().devices, cudaErrorInvalidDevice);
+  return static_cast<uint32_t>(number);
+}
 
 const Settings& settings() {
   static const Settings* all = new Settings(checked_settings());
@@ -108,21 +170,31 @@ Device& device() {
 }
 
 void run_until(Ticket ticket) {
-  keep(device().run_until(ticket));
+  wait([&] { device().run_until(ticket); }, [&] { return device().completed(ticket); });
   device().host_waited(ticket);
 }
 
-void run_all() {
-  keep(device().run_all());
-  device().host_waited_for_all();
+void run_all(uint32_t number) {
+  wait([&] { device().run_all(number); }, [&] { return device().completed_all(number); });
+  device().host_waited_for_all(number);
+}
+
+bool try_run_until(Ticket ticket) {
+  device().run_until(ticket);
+  keep_faults();
+  if (!device().completed(ticket)) return false;
+  device().host_waited(ticket);
+  return true;
 }
 
 void submitted(Ticket ticket) {
   if (settings().schedule == ScheduleKind::kSerial) {
-    keep(device().run_until(ticket));
+    device().run_until(ticket);
   } else if (ticket % kMaxPending == 0) {
-    keep(device().run_until(ticket - kMaxPending / 2));
+    device().run_until(ticket - kMaxPending / 2);
   }
+  keep_faults();
+  work_submitted().notify_all();
 }
 
 }  // namespace slipstream::emulator::runtime

@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "emulator/machine/launch.h"
+
 namespace slipstream::emulator::runtime {
 namespace {
 
@@ -46,13 +48,18 @@ ScheduleKind schedule() {
 Settings read_settings() {
   constexpr int kMaxMultiprocessors = 4096;
   constexpr int kMaxThreads = 4096;
+  constexpr int kMaxPollSeconds = 86400;
   Settings settings;
+  settings.devices =
+      number("SLIPSTREAM_EMULATOR_DEVICES", settings.devices, 1, static_cast<int>(kMaxDevices));
   settings.multiprocessors =
       number("SLIPSTREAM_EMULATOR_SMS", settings.multiprocessors, 1, kMaxMultiprocessors);
   settings.schedule = schedule();
   settings.seed = number("SLIPSTREAM_EMULATOR_SEED", settings.seed, uint64_t{0},
                          std::numeric_limits<uint64_t>::max());
   settings.threads = number("SLIPSTREAM_EMULATOR_THREADS", settings.threads, 0, kMaxThreads);
+  settings.poll_seconds =
+      number("SLIPSTREAM_EMULATOR_POLL_SECONDS", settings.poll_seconds, 1, kMaxPollSeconds);
   settings.statistics = number("SLIPSTREAM_EMULATOR_STATS", 0, 0, 1) == 1;
   settings.report_file = variable("SLIPSTREAM_EMULATOR_REPORT");
   settings.race_file = variable("SLIPSTREAM_EMULATOR_CHECK");

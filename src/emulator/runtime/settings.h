@@ -10,10 +10,12 @@ namespace slipstream::emulator::runtime {
 enum class ScheduleKind { kSerial, kOverlapped, kAdversarial };
 
 struct Settings {
+  int devices = 1;                                // SLIPSTREAM_EMULATOR_DEVICES
   int multiprocessors = 132;                      // SLIPSTREAM_EMULATOR_SMS
   ScheduleKind schedule = ScheduleKind::kSerial;  // SLIPSTREAM_EMULATOR_SCHEDULE
   uint64_t seed = 0;                              // SLIPSTREAM_EMULATOR_SEED
   int threads = 0;                                // SLIPSTREAM_EMULATOR_THREADS; 0: all cores
+  int poll_seconds = 60;                          // SLIPSTREAM_EMULATOR_POLL_SECONDS
   bool statistics = false;                        // SLIPSTREAM_EMULATOR_STATS
   std::string report_file;                        // SLIPSTREAM_EMULATOR_REPORT
   std::string race_file;  // SLIPSTREAM_EMULATOR_CHECK: where findings go; empty: no race check

@@ -29,9 +29,14 @@ Streams& streams() {
   return *all;
 }
 
-Streams::Streams() {
-  legacy_.is_legacy_default = true;
-  legacy_.id = next_id_++;
+Stream& Streams::legacy_default(uint32_t device) {
+  const auto [entry, is_new] = legacy_.try_emplace(device);
+  if (is_new) {
+    entry->second.is_legacy_default = true;
+    entry->second.device = device;
+    entry->second.id = next_id_++;
+  }
+  return entry->second;
 }
 
 Stream& Streams::create(unsigned int flags, int priority) {
@@ -39,6 +44,7 @@ Stream& Streams::create(unsigned int flags, int priority) {
   stream->flags = flags;
   stream->priority = priority;
   stream->id = next_id_++;
+  stream->device = current_device();
   Stream& result = *stream;
   created_.emplace(handle(result), std::move(stream));
   return result;
@@ -49,25 +55,29 @@ void Streams::destroy(Stream& stream) {
   require(found != created_.end(), cudaErrorInvalidResourceHandle);
   // Pending work goes on; later operations of other streams still see it through their own tails.
   // The legacy default stream has to learn of it here.
-  if (stream.blocks_with_default() && stream.sequence > legacy_.sequence) {
+  Stream& legacy = legacy_default(stream.device);
+  if (stream.blocks_with_default() && stream.sequence > legacy.sequence) {
     drop_completed(stream);
-    legacy_.tail.insert(legacy_.tail.end(), stream.tail.begin(), stream.tail.end());
-    if (!stream.tail.empty()) legacy_.last_kernel = 0;
+    legacy.tail.insert(legacy.tail.end(), stream.tail.begin(), stream.tail.end());
+    if (!stream.tail.empty()) legacy.last_kernel = 0;
   }
   created_.erase(found);
 }
 
 Stream& Streams::per_thread_default() {
-  std::unique_ptr<Stream>& stream = per_thread_[thread_number()];
+  std::unique_ptr<Stream>& stream = per_thread_[{thread_number(), current_device()}];
   if (stream == nullptr) {
     stream = std::make_unique<Stream>();
     stream->id = next_id_++;
+    stream->device = current_device();
   }
   return *stream;
 }
 
 Stream& Streams::resolve(cudaStream_t handle) {
-  if (handle == cudaStreamLegacy || (handle == nullptr && !null_is_per_thread)) return legacy_;
+  if (handle == cudaStreamLegacy || (handle == nullptr && !null_is_per_thread)) {
+    return legacy_default(current_device());
+  }
   if (handle == nullptr || handle == cudaStreamPerThread) return per_thread_default();
   const auto found = created_.find(handle);
   if (found == created_.end()) {
@@ -95,7 +105,7 @@ void Streams::drop_completed(Stream& stream) {
 void Streams::join_default_stream(Stream& stream) {
   drop_completed(stream);
   const auto join = [&](Stream& other) {
-    if (other.sequence <= stream.sequence) return;
+    if (other.device != stream.device || other.sequence <= stream.sequence) return;
     drop_completed(other);
     for (const Dependency& dependency : other.tail) {
       stream.tail.push_back({dependency.ticket, DependencyKind::kFull});
@@ -108,7 +118,7 @@ void Streams::join_default_stream(Stream& stream) {
     }
     for (auto& [unused, other] : per_thread_) join(*other);
   } else if (stream.blocks_with_default()) {
-    join(legacy_);
+    join(legacy_default(stream.device));
   }
 }
 
@@ -125,19 +135,31 @@ void Streams::advance_overlapping(Stream& stream, Ticket ticket) {
 
 void Streams::synchronize(Stream& stream) {
   join_default_stream(stream);
+  // While this thread waits, others may do anything to the stream.
   const std::vector<Dependency> waited = stream.tail;
+  const uint32_t device = stream.device;
   for (const Dependency& dependency : waited) run_until(dependency.ticket);
-  surface_fault();
+  surface_fault(device);
 }
 
-void Streams::forget_work() {
-  const auto forget = [](Stream& stream) {
+bool Streams::is_complete(Stream& stream) {
+  join_default_stream(stream);
+  const std::vector<Dependency> asked = stream.tail;
+  bool complete = true;
+  for (const Dependency& dependency : asked) complete &= try_run_until(dependency.ticket);
+  surface_fault(stream.device);
+  return complete;
+}
+
+void Streams::forget_work(uint32_t device) {
+  const auto forget = [&](Stream& stream) {
+    if (stream.device != device) return;
     stream.tail.clear();
     stream.last_kernel = 0;
     stream.capture = nullptr;
     stream.captured_tail.clear();
   };
-  forget(legacy_);
+  for (auto& [unused, stream] : legacy_) forget(stream);
   for (auto& [unused, stream] : created_) forget(*stream);
   for (auto& [unused, stream] : per_thread_) forget(*stream);
 }

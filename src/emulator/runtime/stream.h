@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "emulator/device/device.h"
@@ -26,6 +27,7 @@ struct Stream {
   unsigned int flags = cudaStreamDefault;
   int priority = 0;
   uint64_t id = 0;
+  uint32_t device = 0;
   bool is_legacy_default = false;
   std::map<cudaLaunchAttributeID, cudaLaunchAttributeValue> attributes;
 
@@ -57,8 +59,7 @@ class NullStreamIsPerThread {
 
 class Streams {
  public:
-  Streams();
-
+  // Of the current device.
   Stream& create(unsigned int flags, int priority);
   void destroy(Stream& stream);
   // The stream that `handle` means in this thread. Throws ApiError cudaErrorInvalidResourceHandle
@@ -80,15 +81,19 @@ class Streams {
 
   // Waits for the stream, as a host call does.
   void synchronize(Stream& stream);
-  void forget_work();  // cudaDeviceReset()
+  // Whether the stream's work is complete; runs what can run.
+  bool is_complete(Stream& stream);
+  void forget_work(uint32_t device);  // cudaDeviceReset()
 
  private:
+  Stream& legacy_default(uint32_t device);
   Stream& per_thread_default();
   void drop_completed(Stream& stream);
 
   std::map<cudaStream_t, std::unique_ptr<Stream>> created_;
-  std::map<uint64_t, std::unique_ptr<Stream>> per_thread_;  // by thread number
-  Stream legacy_;
+  using ThreadAndDevice = std::pair<uint64_t, uint32_t>;
+  std::map<ThreadAndDevice, std::unique_ptr<Stream>> per_thread_;  // by thread number
+  std::map<uint32_t, Stream> legacy_;                              // by device
   uint64_t next_id_ = 1;
   uint64_t next_sequence_ = 1;
 };

@@ -79,8 +79,7 @@ cudaError_t cudaStreamGetId(cudaStream_t stream, unsigned long long* id) {
 cudaError_t cudaStreamGetDevice(cudaStream_t stream, int* device) {
   return api("cudaStreamGetDevice", [&] {
     require(device != nullptr);
-    static_cast<void>(streams().resolve(stream));
-    *device = 0;
+    *device = static_cast<int>(streams().resolve(stream).device);
   });
 }
 
@@ -99,7 +98,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
     Stream& target = streams().resolve(stream);
     forbid_if_captured(target);
     forbid_implicit_dependency(target);
-    streams().synchronize(target);
+    require(streams().is_complete(target), cudaErrorNotReady);
   });
 }
 

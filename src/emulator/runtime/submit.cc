@@ -22,9 +22,9 @@ Dim3 machine_dim(const dim3& size) { return {size.x, size.y, size.z}; }
 }  // namespace
 
 KernelLaunch machine_launch(const KernelOperation& operation, Dependencies dependencies) {
-  Function& function = *operation.function;
+  FunctionOnDevice& function = operation.function->on(operation.device);
   KernelLaunch launch;
-  launch.kernel = registry().kernel(function);
+  launch.kernel = registry().kernel(*operation.function, operation.device);
   launch.grid = machine_dim(operation.grid);
   launch.block = machine_dim(operation.block);
   const dim3 cluster = operation.cluster();
@@ -46,16 +46,16 @@ namespace {
 // One overload for each alternative of Operation.
 
 // Cooperative groups keep the barrier of a grid in memory that the launch provides.
-Ticket submit_cooperative(KernelLaunch launch) {
+Ticket submit_cooperative(KernelLaunch launch, uint32_t number) {
   constexpr uint64_t kWorkspaceBytes = 64;
   const uint64_t workspace =
-      device().allocate(kWorkspaceBytes, MemoryKind::kModule, "grid barrier");
+      device().allocate(kWorkspaceBytes, MemoryKind::kModule, "grid barrier", number);
   require(workspace != 0, cudaErrorMemoryAllocation);
   device().fill(workspace, 0, 1, kWorkspaceBytes);
   launch.workspace = workspace;
   try {
     const Ticket ticket = device().submit(std::move(launch));
-    device().submit([workspace] { device().free(workspace); }, {ticket});
+    device().submit([workspace] { device().free(workspace); }, {ticket}, number);
     return ticket;
   } catch (...) {
     device().free(workspace);
@@ -63,56 +63,65 @@ Ticket submit_cooperative(KernelLaunch launch) {
   }
 }
 
-Ticket submit(const KernelOperation& operation, Dependencies dependencies) {
+// A kernel runs on the device that it was made for.
+Ticket submit(const KernelOperation& operation, Dependencies dependencies,
+              uint32_t /*number*/ = 0) {
   KernelLaunch launch = machine_launch(operation, std::move(dependencies));
-  if (launch.cooperative) return submit_cooperative(std::move(launch));
+  if (launch.cooperative) return submit_cooperative(std::move(launch), operation.device);
   return device().submit(std::move(launch));
 }
 
-Ticket submit(const CopyOperation& operation, const Dependencies& dependencies) {
-  return device().submit([operation] { run_copy(operation); }, tickets_of(dependencies));
+Ticket submit(const CopyOperation& operation, const Dependencies& dependencies, uint32_t number) {
+  return device().submit([operation] { run_copy(operation); }, tickets_of(dependencies), number);
 }
 
-Ticket submit(const FillOperation& operation, const Dependencies& dependencies) {
-  return device().submit([operation] { run_fill(operation); }, tickets_of(dependencies));
+Ticket submit(const FillOperation& operation, const Dependencies& dependencies, uint32_t number) {
+  return device().submit([operation] { run_fill(operation); }, tickets_of(dependencies), number);
 }
 
-Ticket submit(const HostOperation& operation, const Dependencies& dependencies) {
+Ticket submit(const HostOperation& operation, const Dependencies& dependencies, uint32_t number) {
   return device().submit(
       [operation] {
         const InsideHostFunction scope;
         operation.function(operation.user_data);
       },
-      tickets_of(dependencies));
+      tickets_of(dependencies), number);
 }
 
-Ticket submit(const ChildGraphOperation& operation, const Dependencies& dependencies) {
-  return submit_graph(*operation.graph, dependencies);
+Ticket submit(const ChildGraphOperation& operation, const Dependencies& dependencies,
+              uint32_t number) {
+  return submit_graph(*operation.graph, dependencies, number);
 }
 
-Ticket submit(const AllocateOperation& operation, const Dependencies& dependencies) {
+Ticket submit(const AllocateOperation& operation, const Dependencies& dependencies,
+              uint32_t /*number*/) {
   return submit_allocation(operation.allocation, tickets_of(dependencies));
 }
 
-Ticket submit(const FreeOperation& operation, const Dependencies& dependencies) {
+Ticket submit(const FreeOperation& operation, const Dependencies& dependencies,
+              uint32_t /*number*/) {
   return submit_free(operation.address, tickets_of(dependencies));
 }
 
-Ticket submit(const ConditionalOperation& operation, const Dependencies& dependencies) {
-  return device().submit([operation] { run_conditional(operation); }, tickets_of(dependencies));
+Ticket submit(const ConditionalOperation& operation, const Dependencies& dependencies,
+              uint32_t number) {
+  return device().submit([operation] { run_conditional(operation); }, tickets_of(dependencies),
+                         number);
 }
 
-Ticket submit(const EmptyOperation& /*operation*/, const Dependencies& dependencies) {
-  return device().submit([] {}, tickets_of(dependencies));
+Ticket submit(const EmptyOperation& /*operation*/, const Dependencies& dependencies,
+              uint32_t number) {
+  return device().submit([] {}, tickets_of(dependencies), number);
 }
 
-Ticket submit(const EventWaitOperation& operation, Dependencies dependencies) {
+Ticket submit(const EventWaitOperation& operation, Dependencies dependencies, uint32_t number) {
   const Event& event = *operation.event;
   if (event.ticket != 0) dependencies.push_back({event.ticket});
-  return submit(EmptyOperation{}, dependencies);
+  return submit(EmptyOperation{}, dependencies, number);
 }
 
-Ticket submit(const EventRecordOperation& operation, const Dependencies& dependencies) {
+Ticket submit(const EventRecordOperation& operation, const Dependencies& dependencies,
+              uint32_t /*number*/) {
   return record_event(*operation.event, dependencies);
 }
 
@@ -173,9 +182,9 @@ void check_kernel(const KernelOperation& operation) {
   device().check(machine_launch(operation, {}));
 }
 
-Ticket submit_operation(const Operation& operation, Dependencies dependencies) {
+Ticket submit_operation(const Operation& operation, Dependencies dependencies, uint32_t number) {
   const Ticket ticket = std::visit(
-      [&](const auto& alternative) { return submit(alternative, std::move(dependencies)); },
+      [&](const auto& alternative) { return submit(alternative, std::move(dependencies), number); },
       operation);
   submitted(ticket);
   return ticket;
@@ -195,7 +204,7 @@ Ticket enqueue(Stream& stream, Operation operation) {
     enqueue_wait(stream, *wait->event);
     return 0;
   }
-  const Ticket ticket = submit_operation(operation, stream.tail);
+  const Ticket ticket = submit_operation(operation, stream.tail, stream.device);
   if (leaves_kernels_neighbors(operation)) {
     streams().advance_overlapping(stream, ticket);
   } else {

@@ -11,9 +11,10 @@ namespace slipstream::emulator::runtime {
 
 [[nodiscard]] std::vector<Ticket> tickets_of(const std::vector<Dependency>& dependencies);
 
-// Submits one operation, after `dependencies`. A child graph is submitted node by node; its ticket
-// joins them all.
-Ticket submit_operation(const Operation& operation, std::vector<Dependency> dependencies);
+// Submits one operation, after `dependencies`, as work of the device. A child graph is submitted node
+// by node; its ticket joins them all.
+Ticket submit_operation(const Operation& operation, std::vector<Dependency> dependencies,
+                        uint32_t number);
 
 // What the device needs to know of a launch.
 KernelLaunch machine_launch(const KernelOperation& operation, std::vector<Dependency> dependencies);
