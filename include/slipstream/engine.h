@@ -64,7 +64,7 @@ struct Ranks {
   [[nodiscard]] static Ranks threads(int count) { return {count, std::nullopt}; }
   // This process as one of WORLD_SIZE, as torchrun and others set the environment: RANK, WORLD_SIZE,
   // LOCAL_RANK (the device), MASTER_ADDR, MASTER_PORT (rank 0 listens on the one after it). None
-  // where RANK and WORLD_SIZE are not set. Throws InvalidArgument naming the variable that is not
+  // where WORLD_SIZE is not set, or 1. Throws InvalidArgument naming the variable that is not
   // what it must be.
   [[nodiscard]] static std::optional<Ranks> from_environment();
 };

@@ -112,9 +112,10 @@ void check_load_options(const LoadOptions& options) {
 }
 
 std::optional<Ranks> Ranks::from_environment() {
-  if (variable("RANK").empty() && variable("WORLD_SIZE").empty()) return std::nullopt;
+  if (variable("WORLD_SIZE").empty()) return std::nullopt;
   Ranks ranks;
   ranks.count = number_from("WORLD_SIZE", 1, kMaxRanks);
+  if (ranks.count == 1) return std::nullopt;
   RankProcess process;
   process.rank = number_from("RANK", 0, ranks.count - 1);
   process.device = number_from("LOCAL_RANK", 0, 1023);

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <atomic>
+#include <thread>
 
 namespace slipstream::engine {
 namespace {
@@ -80,15 +81,15 @@ void RankMember::clear() {
 }
 
 void RankMember::stop_waiting() noexcept {
-  int before = 0;
-  (void)cudaGetDevice(&before);
-  (void)cudaSetDevice(device_);
-  try {
-    step::break_polls(windows(), stream_.get());
-  } catch (const std::exception&) {
-    // The device is lost, and with it whatever waits there.
-  }
-  (void)cudaSetDevice(before);
+  // On a thread of its own, so that nobody's current device changes.
+  std::thread([this] {
+    try {
+      check_cuda(cudaSetDevice(device_), "cudaSetDevice");
+      step::break_polls(windows(), stream_.get());
+    } catch (const std::exception&) {
+      // The device is lost, and with it whatever waits there.
+    }
+  }).join();
 }
 
 }  // namespace slipstream::engine
