@@ -142,7 +142,8 @@ std::vector<float> RankEngine::read_sums(int layer, int count) {
                          options_.stream);
   }
   member_->meet();
-  return step::download_sums(member_->windows(), config(), 2 * layer + 1, count, options_.stream);
+  return step::download_sums(member_->windows(), config(), step::mlp_exchange(layer), count,
+                             options_.stream);
 }
 
 void RankEngine::read_lists(int first, int count, std::vector<IndexList>& lists) {

@@ -25,9 +25,13 @@ int64_t blocks(int64_t extent) { return (extent + kBlock - 1) / kBlock; }
                                     must_be, tensor.describe()));
 }
 
-Range equal_part(int64_t extent, RankShare share) {
-  const int64_t part = extent / share.tp;
-  return {part * share.rank, part * (share.rank + 1)};
+// The rank's run of whole units; the first ranks have one more where they do not divide.
+Range part_of(int64_t extent, int64_t unit, RankShare share) {
+  const int64_t units = extent / unit;
+  const auto begin = [&](int64_t rank) {
+    return (units / share.tp * rank + std::min(rank, units % share.tp)) * unit;
+  };
+  return {begin(share.rank), begin(share.rank + 1)};
 }
 
 template <class T>
@@ -82,7 +86,7 @@ Checkpoint::Checkpoint(ModelConfig config, RankShare share)
     add_specs(layer_tensors(config_, layer));
   }
   for (const auto& [name, spec] : specs_) {
-    const std::string problem = cut_problem(spec, spec.kind == TensorKind::kLinear);
+    const std::string problem = cut_problem(spec);
     if (problem.empty()) continue;
     throw InvalidArgument(fmt::format("tensor {} must be {}, is of shape {}", name, problem,
                                       describe_shape(spec.shape)));
@@ -136,7 +140,8 @@ void Checkpoint::check(const TensorSpec& spec) const {
     return;
   }
   check_matrix_type(spec, tensor);
-  check_cut(spec, tensor);
+  const std::string problem = cut_problem(spec);
+  if (!problem.empty()) fail(tensor, problem);
 }
 
 void Checkpoint::check_matrix_type(const TensorSpec& spec, const StoredTensor& tensor) const {
@@ -162,25 +167,12 @@ void Checkpoint::check_scales(const StoredTensor& tensor) const {
   }
 }
 
-void Checkpoint::check_cut(const TensorSpec& spec, const StoredTensor& tensor) const {
-  const std::string problem = cut_problem(spec, tensor.type != StoredType::kBF16);
-  if (!problem.empty()) fail(tensor, problem);
-}
-
-std::string Checkpoint::cut_problem(const TensorSpec& spec, bool is_fp8) const {
-  if (share_.tp == 1 || spec.cut == TensorCut::kReplicate || spec.cut == TensorCut::kVocabulary) {
-    return "";
-  }
+std::string Checkpoint::cut_problem(const TensorSpec& spec) const {
   const bool by_rows = spec.cut == TensorCut::kRows;
-  const int64_t extent = spec.shape[by_rows ? 0 : 1];
-  // Rows of a bf16 matrix may be cut anywhere; kv_b is dequantized row by row, and every other fp8
-  // matrix is cut between scale blocks. Columns are what the next kernel quantizes in groups of
-  // 128.
-  const bool anywhere = by_rows && (!is_fp8 || spec.name.ends_with("kv_b_proj.weight"));
-  const int64_t unit = anywhere ? 1 : kBlock;
-  if (extent % share_.tp == 0 && (extent / share_.tp) % unit == 0) return "";
-  return fmt::format("cut into tp = {} equal ranges of {}, each a multiple of {}", share_.tp,
-                     by_rows ? "rows" : "columns", unit);
+  if (!by_rows && spec.cut != TensorCut::kColumns) return "";
+  if (spec.shape[by_rows ? 0 : 1] / spec.cut_unit >= share_.tp) return "";
+  return fmt::format("of at least tp = {} times {} {}", share_.tp, spec.cut_unit,
+                     by_rows ? "rows" : "columns");
 }
 
 bool Checkpoint::contains(const std::string& name) const { return store_.find(name) != nullptr; }
@@ -206,6 +198,10 @@ uint64_t Checkpoint::fingerprint() const {
   return sum;
 }
 
+int64_t Checkpoint::local_width(int64_t width) const {
+  return part_of(width, kMlpUnit, share_).size();
+}
+
 Range Checkpoint::local_vocabulary() const {
   const int64_t part = (config_.vocab_size + share_.tp - 1) / share_.tp;
   const int64_t size = config_.vocab_size;
@@ -214,12 +210,12 @@ Range Checkpoint::local_vocabulary() const {
 
 Range Checkpoint::local_rows(const TensorSpec& spec) const {
   if (spec.cut == TensorCut::kVocabulary) return local_vocabulary();
-  if (spec.cut == TensorCut::kRows) return equal_part(spec.shape[0], share_);
+  if (spec.cut == TensorCut::kRows) return part_of(spec.shape[0], spec.cut_unit, share_);
   return {0, spec.shape[0]};
 }
 
 Range Checkpoint::local_columns(const TensorSpec& spec) const {
-  if (spec.cut == TensorCut::kColumns) return equal_part(spec.shape[1], share_);
+  if (spec.cut == TensorCut::kColumns) return part_of(spec.shape[1], spec.cut_unit, share_);
   return {0, spec.shape[1]};
 }
 

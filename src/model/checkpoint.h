@@ -37,8 +37,8 @@ struct MatrixShare {
   const std::byte* data = nullptr;
   int64_t row_stride = 0;
   // fp8 only: the multipliers of the 128x128 blocks that the share touches, row-major [,
-  // scale_columns]. Only a cut of kv_b_proj can begin inside a block, `scale_row_offset` rows
-  // after its start.
+  // scale_columns]. A cut between heads can begin inside a block, `scale_row_offset` rows after
+  // its start.
   std::vector<float> scales;
   int64_t scale_columns = 0;
   int64_t scale_row_offset = 0;
@@ -99,6 +99,9 @@ class Checkpoint {
 
   // Heads of this rank.
   [[nodiscard]] int local_heads() const { return config_.num_attention_heads / share_.tp; }
+  // This rank's part of an MLP of this width: whole groups of 128, of which the first ranks have one
+  // more where they do not divide.
+  [[nodiscard]] int64_t local_width(int64_t width) const;
   // Token ids whose logits this rank computes.
   [[nodiscard]] Range local_vocabulary() const;
 
@@ -111,9 +114,8 @@ class Checkpoint {
   void check(const TensorSpec& spec) const;
   void check_matrix_type(const TensorSpec& spec, const StoredTensor& tensor) const;
   void check_scales(const StoredTensor& tensor) const;
-  void check_cut(const TensorSpec& spec, const StoredTensor& tensor) const;
-  // How the tensor must be cut where it cannot be; empty where it can.
-  [[nodiscard]] std::string cut_problem(const TensorSpec& spec, bool is_fp8) const;
+  // What the tensor must be where it cannot be cut; empty where it can.
+  [[nodiscard]] std::string cut_problem(const TensorSpec& spec) const;
   [[nodiscard]] Range local_rows(const TensorSpec& spec) const;
   [[nodiscard]] Range local_columns(const TensorSpec& spec) const;
   [[nodiscard]] MatrixShare cut(const StoredTensor& tensor, Range rows, Range columns) const;

@@ -7,8 +7,9 @@ namespace {
 
 class SpecList {
  public:
-  void linear(std::string name, int64_t rows, int64_t columns, TensorCut cut) {
-    specs_.push_back({std::move(name), TensorKind::kLinear, {rows, columns}, cut});
+  void linear(std::string name, int64_t rows, int64_t columns, TensorCut cut,
+              int64_t cut_unit = 1) {
+    specs_.push_back({std::move(name), TensorKind::kLinear, {rows, columns}, cut, false, cut_unit});
   }
   void matrix(std::string name, int64_t rows, int64_t columns,
               TensorCut cut = TensorCut::kReplicate, bool optional = false) {
@@ -41,22 +42,24 @@ void add_attention(const ModelConfig& config, int layer, SpecList& list) {
               TensorCut::kReplicate);
   list.vector(prefix + "q_a_layernorm.weight", config.q_lora_rank);
   list.linear(prefix + "q_b_proj.weight", heads * config.qk_head_dim(), config.q_lora_rank,
-              TensorCut::kRows);
+              TensorCut::kRows, config.qk_head_dim());
   list.linear(prefix + "kv_a_proj_with_mqa.weight", config.latent_width(), config.hidden_size,
               TensorCut::kReplicate);
   list.vector(prefix + "kv_a_layernorm.weight", config.kv_lora_rank);
-  list.linear(prefix + "kv_b_proj.weight", heads * (config.qk_nope_head_dim + config.v_head_dim),
-              config.kv_lora_rank, TensorCut::kRows);
+  const int64_t kv_rows = config.qk_nope_head_dim + config.v_head_dim;
+  list.linear(prefix + "kv_b_proj.weight", heads * kv_rows, config.kv_lora_rank, TensorCut::kRows,
+              kv_rows);
   list.linear(prefix + "o_proj.weight", config.hidden_size, heads * config.v_head_dim,
-              TensorCut::kColumns);
+              TensorCut::kColumns, config.v_head_dim);
   if (config.indexer_type(layer) == IndexerType::kFull) add_indexer(config, prefix, list);
 }
 
 void add_gated_mlp(const ModelConfig& config, const std::string& prefix, int64_t width,
                    SpecList& list) {
-  list.linear(prefix + "gate_proj.weight", width, config.hidden_size, TensorCut::kRows);
-  list.linear(prefix + "up_proj.weight", width, config.hidden_size, TensorCut::kRows);
-  list.linear(prefix + "down_proj.weight", config.hidden_size, width, TensorCut::kColumns);
+  list.linear(prefix + "gate_proj.weight", width, config.hidden_size, TensorCut::kRows, kMlpUnit);
+  list.linear(prefix + "up_proj.weight", width, config.hidden_size, TensorCut::kRows, kMlpUnit);
+  list.linear(prefix + "down_proj.weight", config.hidden_size, width, TensorCut::kColumns,
+              kMlpUnit);
 }
 
 void add_moe(const ModelConfig& config, int layer, SpecList& list) {

@@ -21,7 +21,7 @@ enum class TensorCut : uint8_t {
   kReplicate,
   kRows,
   kColumns,
-  kVocabulary,  // rows too, but the last rank may get fewer
+  kVocabulary,  // rows too, but only the last ranks get fewer
 };
 
 struct TensorSpec {
@@ -30,7 +30,13 @@ struct TensorSpec {
   std::vector<int64_t> shape;
   TensorCut cut = TensorCut::kReplicate;
   bool optional = false;
+  // Ranks get whole runs of so many rows or columns: a head's, or a group of 128 in which the
+  // next matrix's activations are quantized.
+  int64_t cut_unit = 1;
 };
+
+// The cut_unit of every MLP.
+inline constexpr int64_t kMlpUnit = 128;
 
 // Every tensor of layer `layer` (an MTP layer if it is not below num_hidden_layers, with its own
 // tensors included).

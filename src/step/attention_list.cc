@@ -23,7 +23,9 @@ StepLaunch LayerList::project_hidden() const {
   } else {
     launch.reads = {buffer("residual", workspace_.residual)};
   }
-  if (stream_ == Stream::kResidualAndDelta) launch.reads.push_back(parts_.exchange.summed_buffer());
+  if (stream_ == Stream::kResidualAndDelta) {
+    launch.reads.push_back(parts_.exchange.buffer(mlp_exchange(layer_ - 1)));
+  }
   if (has_indexer()) {
     launch.constants.push_back(buffer("indexer.wk", weights_.indexer->wk));
     launch.constants.push_back(buffer("indexer.weights_proj", weights_.indexer->weights_proj));
@@ -61,7 +63,9 @@ StepLaunch LayerList::project_hidden() const {
       params.input.rows = workspace.residual.read();
     }
     if (list.stream_ == Stream::kResidualAndDelta) {
-      params.input.delta = list.parts_.exchange.summed().rows;
+      const SummedRows delta = list.parts_.exchange.summed(mlp_exchange(list.layer_ - 1));
+      params.input.delta = delta.rows;
+      params.input.polled = delta.polled;
     }
     list.parts_.kernels.norm_linear(params, options);
   };
@@ -272,7 +276,7 @@ StepLaunch LayerList::project_output() const {
   StepLaunch launch = record(Stage::kOutput, "plain_linear: o");
   launch.constants = {buffer("o", weights_.o)};
   launch.reads = {buffer("values", workspace_.values)};
-  launch.writes = {parts_.exchange.partial_buffer()};
+  launch.writes = {parts_.exchange.buffer(attention_exchange(layer_))};
   launch.bytes = [list = *this](const StepLoad& load) {
     const PackedMatrix& o = list.weights_.o;
     return bytes_of(o) + activations(load, o.rows + o.columns);
@@ -280,7 +284,7 @@ StepLaunch LayerList::project_output() const {
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     const PackedMatrix& o = list.weights_.o;
     kernels::LinearLaunch<kernels::PlainInput> params{list.linear(tokens), {}};
-    add_segment(params.linear, o, list.parts_.exchange.partial().rows.get());
+    add_segment(params.linear, o, list.parts_.exchange.partial(attention_exchange(list.layer_)));
     params.input = {
         .rows = list.workspace_.values.read(), .stride = o.columns, .columns = o.columns};
     list.parts_.kernels.plain_linear(params, options);

@@ -6,9 +6,9 @@
 // launch lies between.
 //
 // With one rank the partial sum is the sum: both name one buffer, and the order of the launches is
-// all the synchronization there is. With several, PartialRows will name a window in every peer's
-// memory, into which the epilogue pushes each value with a flag, and SummedRows the windows in
-// which the peers' values arrive, one per rank; nothing else of a step changes.
+// all the synchronization there is. With several, PartialRows names this rank's rows in every
+// rank's window (windows.h), into which the epilogue pushes, and SummedRows the windows' rows in
+// which all ranks' values arrive, which the prologue polls.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -16,6 +16,8 @@
 #include <string_view>
 
 #include "slipstream/pdl.cuh"
+#include "step/kernels/sample/params.h"
+#include "step/kernels/support/peers.h"
 #include "step/windows.h"
 #include "step/workspace.h"
 
@@ -29,11 +31,18 @@ struct Buffer {
 
 struct PartialRows {
   pdl::Produced<__nv_bfloat16> rows;  // [tokens, hidden], written after the wait
+  kernels::PeerOffsets peers = {};    // of several ranks
 };
 
+// One of both.
 struct SummedRows {
   pdl::Produced<const __nv_bfloat16> rows;  // [tokens, hidden], read after the wait
+  kernels::PolledRows polled = {};          // of several ranks
 };
+
+// The exchanges of a step are counted: 2 l is that of layer l's attention, 2 l + 1 of its MLP.
+[[nodiscard]] constexpr int attention_exchange(int layer) { return 2 * layer; }
+[[nodiscard]] constexpr int mlp_exchange(int layer) { return 2 * layer + 1; }
 
 class Exchange {
  public:
@@ -42,12 +51,13 @@ class Exchange {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
-  [[nodiscard]] virtual PartialRows partial() const = 0;
-  [[nodiscard]] virtual SummedRows summed() const = 0;
+  [[nodiscard]] virtual PartialRows partial(int exchange) const = 0;
+  [[nodiscard]] virtual SummedRows summed(int exchange) const = 0;
+  // How the ranks choose tokens together; what this one's share of the ids is, is left open.
+  [[nodiscard]] virtual kernels::SharedVocabulary vocabulary() const = 0;
 
-  // The same, as lists of launches name it.
-  [[nodiscard]] Buffer partial_buffer() const { return {"delta", partial().rows.get()}; }
-  [[nodiscard]] Buffer summed_buffer() const { return {"delta", summed().rows.get()}; }
+  // The same rows, as lists of launches name them.
+  [[nodiscard]] virtual Buffer buffer(int exchange) const = 0;
 };
 
 // Of one rank.
@@ -56,8 +66,10 @@ class LocalExchange final : public Exchange {
   // `rows` outlives this object.
   explicit LocalExchange(const DeviceArray<__nv_bfloat16>& rows) : rows_(rows) {}
 
-  [[nodiscard]] PartialRows partial() const override { return {rows_.produced()}; }
-  [[nodiscard]] SummedRows summed() const override { return {rows_.read()}; }
+  [[nodiscard]] PartialRows partial(int /*exchange*/) const override { return {rows_.produced()}; }
+  [[nodiscard]] SummedRows summed(int /*exchange*/) const override { return {rows_.read()}; }
+  [[nodiscard]] kernels::SharedVocabulary vocabulary() const override { return {}; }
+  [[nodiscard]] Buffer buffer(int /*exchange*/) const override { return {"delta", rows_.data()}; }
 
  private:
   const DeviceArray<__nv_bfloat16>& rows_;
@@ -71,13 +83,20 @@ class PeerExchange final : public Exchange {
   PeerExchange(const RankWindows& windows, const model::ModelConfig& config, PollRecord* record,
                uint64_t limit_nanoseconds);
 
-  [[nodiscard]] PartialRows partial() const override;
-  [[nodiscard]] SummedRows summed() const override;
+  [[nodiscard]] PartialRows partial(int exchange) const override;
+  [[nodiscard]] SummedRows summed(int exchange) const override;
+  [[nodiscard]] kernels::SharedVocabulary vocabulary() const override;
+  [[nodiscard]] Buffer buffer(int exchange) const override;
 
  private:
-  RankWindows windows_;
-  PollRecord* record_;
-  uint64_t limit_;
+  // What rank 0 sends for an exchange, in this rank's window.
+  [[nodiscard]] uint32_t* rows_of(int exchange) const;
+
+  WindowLayout layout_;
+  int rank_;
+  std::byte* own_;  // this rank's window
+  kernels::PeerOffsets peers_;
+  kernels::PollLimit limit_;
 };
 
 }  // namespace slipstream::step

@@ -21,12 +21,16 @@ StepLaunch list_sample(const StepParts& parts) {
           .bytes = [=](const StepLoad& load) { return activations(load, vocabulary, 4); },
           .enqueue =
               [=, &workspace](int tokens, const pdl::LaunchOptions& options) {
-                parts.kernels.sample({.logits = workspace.logits.read(),
-                                      .vocabulary = vocabulary,
-                                      .tokens = tokens,
-                                      .rows = workspace.rows.produced(),
-                                      .sampled = workspace.sampled.produced()},
-                                     options);
+                kernels::SampleParams params{.logits = workspace.logits.read(),
+                                             .vocabulary = vocabulary,
+                                             .tokens = tokens,
+                                             .rows = workspace.rows.produced(),
+                                             .sampled = workspace.sampled.produced(),
+                                             .ranks = parts.exchange.vocabulary()};
+                const model::Range ids = parts.checkpoint.local_vocabulary();
+                params.ranks.first_token = static_cast<int>(ids.begin);
+                params.ranks.size = parts.checkpoint.config().vocab_size;
+                parts.kernels.sample(params, options);
               }};
 }
 
@@ -42,11 +46,12 @@ StepLaunch list_head(const StepParts& parts) {
   const Workspace& workspace = parts.workspace;
   const PackedMatrix& head = parts.weights.head();
   const int hidden = config.hidden_size;
+  const int last = mlp_exchange(config.num_hidden_layers - 1);
   return {.stage = Stage::kHead,
           .title = "norm_linear: head",
           .layer = config.num_hidden_layers,
           .constants = {buffer("lm_head", head), buffer("norm", parts.weights.final_norm())},
-          .reads = {buffer("residual", workspace.residual), parts.exchange.summed_buffer()},
+          .reads = {buffer("residual", workspace.residual), parts.exchange.buffer(last)},
           .writes = {buffer("logits", workspace.logits), buffer("normed", workspace.normed)},
           .bytes =
               [&head, hidden](const StepLoad& load) {
@@ -59,13 +64,15 @@ StepLaunch list_head(const StepParts& parts) {
                 launch.linear.tokens = tokens;
                 launch.linear.ue8m0 = config.ue8m0_activations;
                 add_segment(launch.linear, head, workspace.logits.data());
+                const SummedRows delta = parts.exchange.summed(last);
                 launch.input = {.rows = workspace.residual.read(),
                                 .stride = hidden,
-                                .delta = parts.exchange.summed().rows,
+                                .delta = delta.rows,
                                 .gamma = parts.weights.final_norm(),
                                 .columns = hidden,
                                 .eps = config.rms_norm_eps,
-                                .normed = workspace.normed.produced()};
+                                .normed = workspace.normed.produced(),
+                                .polled = delta.polled};
                 parts.kernels.norm_linear(launch, options);
               }};
 }

@@ -14,6 +14,13 @@ inline void add_segment(kernels::LinearParams& linear, const PackedMatrix& matri
   linear.segments[linear.segment_count++] = {matrix, {output}, matrix.rows, true};
 }
 
+// Of a launch that multiplies with one matrix only.
+inline void add_segment(kernels::LinearParams& linear, const PackedMatrix& matrix,
+                        const PartialRows& output) {
+  add_segment(linear, matrix, output.rows.get());
+  linear.peers = output.peers;
+}
+
 [[nodiscard]] inline double bytes_of(const PackedMatrix& matrix) {
   return static_cast<double>(packed_bytes(matrix));
 }

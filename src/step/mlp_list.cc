@@ -5,19 +5,21 @@
 namespace slipstream::step {
 
 kernels::NormInput LayerList::middle_norm() const {
+  const SummedRows delta = parts_.exchange.summed(attention_exchange(layer_));
   return {.rows = workspace_.middle_residual.read(),
           .stride = config_.hidden_size,
-          .delta = parts_.exchange.summed().rows,
+          .delta = delta.rows,
           .gamma = weights_.post_attention_norm,
           .columns = config_.hidden_size,
           .eps = config_.rms_norm_eps,
-          .sum = workspace_.residual.produced()};
+          .sum = workspace_.residual.produced(),
+          .polled = delta.polled};
 }
 
 void LayerList::describe_middle_norm(StepLaunch& launch) const {
   launch.constants.push_back(buffer("post_attention_norm", weights_.post_attention_norm));
   launch.reads = {buffer("middle_residual", workspace_.middle_residual),
-                  parts_.exchange.summed_buffer()};
+                  parts_.exchange.buffer(attention_exchange(layer_))};
   launch.writes.push_back(buffer("residual", workspace_.residual));
 }
 
@@ -43,7 +45,7 @@ StepLaunch LayerList::run_dense() const {
   StepLaunch launch = record(Stage::kDenseDown, "silu_linear: dense down");
   launch.constants = {buffer("dense.down", dense().down)};
   launch.reads = {buffer("gate_up", workspace_.gate_up)};
-  launch.writes = {parts_.exchange.partial_buffer()};
+  launch.writes = {parts_.exchange.buffer(mlp_exchange(layer_))};
   launch.bytes = [list = *this](const StepLoad& load) {
     const PackedMatrix& down = list.dense().down;
     return bytes_of(down) + activations(load, 2 * down.columns + down.rows);
@@ -51,7 +53,7 @@ StepLaunch LayerList::run_dense() const {
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     const PackedMatrix& down = list.dense().down;
     kernels::LinearLaunch<kernels::SiluInput> params{list.linear(tokens), {}};
-    add_segment(params.linear, down, list.parts_.exchange.partial().rows.get());
+    add_segment(params.linear, down, list.parts_.exchange.partial(mlp_exchange(list.layer_)));
     params.input = {list.workspace_.gate_up.read(), 2LL * down.columns, down.columns};
     list.parts_.kernels.silu_linear(params, options);
   };
@@ -124,7 +126,7 @@ StepLaunch LayerList::sum_experts() const {
                       buffer("shared.down", moe().shared.down)};
   launch.reads = {buffer("choices", workspace_.choices), buffer("activated", workspace_.activated),
                   buffer("gate_up", workspace_.gate_up)};
-  launch.writes = {parts_.exchange.partial_buffer()};
+  launch.writes = {parts_.exchange.buffer(mlp_exchange(layer_))};
   launch.bytes = [list = *this](const StepLoad& load) {
     const MoeWeights& w = list.moe();
     const PackedMatrix& down = w.expert.down;
@@ -137,6 +139,7 @@ StepLaunch LayerList::sum_experts() const {
     const Workspace& workspace = list.workspace_;
     const MoeWeights& w = list.moe();
     const int shared_width = w.shared.down.columns;
+    const PartialRows partial = list.parts_.exchange.partial(mlp_exchange(list.layer_));
     list.parts_.kernels.down(
         {.choices = workspace.choices.read(),
          .choices_per_token = config.num_experts_per_tok,
@@ -147,7 +150,8 @@ StepLaunch LayerList::sum_experts() const {
          .shared_down = w.shared.down,
          .tokens = tokens,
          .ue8m0 = config.ue8m0_activations,
-         .output = list.parts_.exchange.partial().rows},
+         .output = partial.rows,
+         .peers = partial.peers},
         options);
   };
   return launch;

@@ -7,6 +7,18 @@
 //
 // What comes from rank r is written by rank r alone, its own share included. Rows need neither flag
 // nor counter: a pair of bf16 is there once it is no longer kEmptyPair. Picks carry an epoch.
+//
+// Why three buffers are enough. W(e) is the launch that pushes exchange e, R(e) the one that polls
+// it; on each rank every launch touches windows only after the launch before it has ended. R(e)
+// polls the rows of all ranks, and empties those of e - 1.
+// * Nobody overwrites what is unread or not yet emptied: W(e + 2) of rank A writes the buffer of
+//   e - 1. It comes after the end of A's R(e + 1), which has seen what B pushed in W(e + 1), after
+//   the end of B's R(e), which came after the end of B's R(e - 1): B has read and emptied e - 1.
+// * Nobody takes old rows for new ones: a buffer is empty before anybody can push into it.
+// * The last exchange of a step is emptied by `sample`. A peer may push exchange 0 of the next step
+//   as soon as it has this rank's candidates, and this rank may still be emptying: so exchange 0
+//   must not use the last one's buffer. Exchange 1 needs this rank's exchange 0, which comes after.
+// Between steps all rows are empty, whatever numbers of tokens the steps had.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -23,6 +35,31 @@ namespace slipstream::step {
 
 inline constexpr int kMaxRanks = kernels::kMaxRanks;
 using PollRecord = kernels::PollRecord;
+
+// Where things lie in a window.
+class WindowLayout {
+ public:
+  WindowLayout(const model::ModelConfig& config, int ranks);
+
+  [[nodiscard]] int ranks() const { return ranks_; }
+  [[nodiscard]] int hidden() const { return hidden_; }
+  [[nodiscard]] int exchanges() const { return exchanges_; }  // of a step
+  // Exchange e uses buffer e mod 3. If the last of a step would use that of the first, it has a
+  // fourth.
+  [[nodiscard]] int buffer_of(int exchange) const;
+  [[nodiscard]] int buffers() const;
+  // Bytes from the window's start to the rows that rank `source` sends in an exchange, and from
+  // there to those of the next rank.
+  [[nodiscard]] int64_t rows(int exchange, int source) const;
+  [[nodiscard]] int64_t source_bytes() const;
+  [[nodiscard]] int64_t picks() const;  // after all rows
+  [[nodiscard]] int64_t bytes() const;
+
+ private:
+  int ranks_;
+  int hidden_;
+  int exchanges_;
+};
 
 // The same on every rank.
 [[nodiscard]] int64_t window_bytes(const model::ModelConfig& config, int ranks);

@@ -23,11 +23,6 @@ int64_t most_splits(const model::ModelConfig& config, int heads, int positions) 
   return most;
 }
 
-int64_t widest_gate_up(const model::ModelConfig& config, int tp) {
-  const int shared = config.moe_intermediate_size * config.n_shared_experts;
-  return 2LL * std::max(config.intermediate_size, shared) / tp;
-}
-
 }  // namespace
 
 int most_keys(const model::ModelConfig& config, int positions) {
@@ -97,17 +92,20 @@ void Workspace::plan(const model::ModelConfig& config, const model::Checkpoint& 
     scores.plan(kRows * pages_per_sequence * kPageSize);
     lists.plan(kRows * config.index_topk);
   }
-  plan_experts(config, checkpoint.share().tp);
+  plan_experts(config, checkpoint);
   logits.plan(kRows * checkpoint.local_vocabulary().size());
   sampled.plan(kRows);
 }
 
-void Workspace::plan_experts(const model::ModelConfig& config, int tp) {
-  gate_up.plan(kMaxRows * widest_gate_up(config, tp));
+void Workspace::plan_experts(const model::ModelConfig& config,
+                             const model::Checkpoint& checkpoint) {
+  const int shared = config.moe_intermediate_size * config.n_shared_experts;
+  const int widest = std::max(config.intermediate_size, shared);
+  gate_up.plan(kMaxRows * 2 * checkpoint.local_width(widest));
   router_logits.plan(int64_t{kMaxRows} * config.n_routed_experts);
   const int64_t choices_count = int64_t{kMaxRows} * config.num_experts_per_tok;
   choices.plan(choices_count);
-  activated.plan(choices_count * 2 * config.moe_intermediate_size / tp);
+  activated.plan(choices_count * 2 * checkpoint.local_width(config.moe_intermediate_size));
 }
 
 template <class Self, class Visit>

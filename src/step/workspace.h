@@ -94,7 +94,7 @@ struct Workspace {
  private:
   Workspace() = default;
   void plan(const model::ModelConfig& config, const model::Checkpoint& checkpoint, int sequences);
-  void plan_experts(const model::ModelConfig& config, int tp);
+  void plan_experts(const model::ModelConfig& config, const model::Checkpoint& checkpoint);
   // Calls `visit` with every array.
   template <class Self, class Visit>
   static void each(Self& self, const Visit& visit);

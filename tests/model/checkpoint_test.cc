@@ -136,25 +136,51 @@ TEST(Checkpoint, CutsOddVocabulariesUnevenly) {
   EXPECT_EQ(last.matrix("model.embed_tokens.weight").rows, 301) << "replicated";
 }
 
-TEST(Checkpoint, RefusesToCutHeadsThatAreNotWholeBlocks) {
+TEST(Checkpoint, CutsQBBetweenHeadsInsideABlock) {
   // One DeepSeek head has 192 rows: a block and a half.
   const std::string& directory =
       tiny_checkpoint(for_two_ranks("deepseek-v32-tiny", "-two-heads",
                                     R"({"num_attention_heads": 2, "num_key_value_heads": 2})"));
-  EXPECT_TRUE(message_of([&] {
-                (void)Checkpoint::open(directory, {2, 0});
-              })
-                  .ends_with("q_b_proj.weight must be cut into tp = 2 equal ranges of rows, each a "
-                             "multiple of 128, is F8_E4M3[384, 128]"));
+  const Checkpoint whole = Checkpoint::open(directory);
+  const Checkpoint second = Checkpoint::open(directory, {2, 1});
+  const MatrixShare all_rows = whole.matrix(kQB);
+  const MatrixShare rows = second.matrix(kQB);
+  EXPECT_EQ(rows.rows, 192);
+  for (const int row : {0, 63, 64, 191}) {
+    EXPECT_EQ(dequantized(rows, row, 5), dequantized(all_rows, 192 + row, 5)) << row;
+  }
 }
 
-TEST(Checkpoint, RefusesToCutColumnsInsideAQuantisationGroup) {
+TEST(Checkpoint, GivesTheFirstRanksOneGroupMoreOfAnMlpThatDoesNotDivide) {
+  const std::string& directory = tiny_checkpoint(
+      for_two_ranks("deepseek-v32-tiny", "-five-groups", R"({"intermediate_size": 640})"));
+  const Checkpoint whole = Checkpoint::open(directory);
+  const std::string prefix = "model.layers.0.mlp.";
+  const MatrixShare all_rows = whole.matrix(prefix + "gate_proj.weight");
+  const MatrixShare all_columns = whole.matrix(prefix + "down_proj.weight");
+  for (int rank = 0; rank < 2; ++rank) {
+    const Checkpoint part = Checkpoint::open(directory, {2, rank});
+    const int width = rank == 0 ? 384 : 256;
+    EXPECT_EQ(part.local_width(640), width);
+    const MatrixShare gate = part.matrix(prefix + "gate_proj.weight");
+    const MatrixShare down = part.matrix(prefix + "down_proj.weight");
+    EXPECT_EQ(gate.rows, width);
+    EXPECT_EQ(part.matrix(prefix + "up_proj.weight").rows, width);
+    EXPECT_EQ(down.columns, width);
+    for (const int i : {0, 127, 128, width - 1}) {
+      EXPECT_EQ(dequantized(gate, i, 5), dequantized(all_rows, rank * 384 + i, 5));
+      EXPECT_EQ(dequantized(down, 7, i), dequantized(all_columns, 7, rank * 384 + i));
+    }
+  }
+}
+
+TEST(Checkpoint, RefusesAnMlpWithFewerGroupsThanRanks) {
   const std::string& directory = tiny_checkpoint("glm-5.2-tiny-bf16");
   EXPECT_TRUE(message_of([&] {
                 (void)Checkpoint::open(directory, {2, 0});
               })
-                  .ends_with("model.layers.0.mlp.down_proj.weight must be cut into tp = 2 equal "
-                             "ranges of columns, each a multiple of 128, is BF16[256, 384]"));
+                  .ends_with("model.layers.1.mlp.experts.0.down_proj.weight must be of at least tp "
+                             "= 2 times 128 columns, is BF16[256, 128]"));
 }
 
 TEST(Checkpoint, RefusesRanksThatDoNotExist) {

@@ -14,21 +14,15 @@
 #include <string>
 
 #include "pdl/launch_observer.h"
-#include "pdl/stream.h"
-#include "step/exchange.h"
 #include "tests/model/support/reference_runner.h"
 #include "tests/model/support/shapes.h"
+#include "tests/step/support/device_step.h"
 
 namespace slipstream::step::test {
 namespace {
 
-using kernels::kPageSize;
-using kernels::StepRow;
 using model::reference::PageTable;
 using model::reference::StepToken;
-
-constexpr int kPages = 4;
-constexpr int kPagesPerSequence = 2;
 
 constexpr int kTopK = 8;
 
@@ -40,9 +34,6 @@ const std::string& checkpoint() {
                    "index_topk": 8, "index_n_heads": 8})"}
       .directory();
 }
-
-// Sequence 0 has pages 3 and 1, sequence 1 pages 0 and 2.
-std::vector<PageTable> page_tables() { return {{{3, 1}}, {{0, 2}}}; }
 
 // The next tokens of both sequences, `counts` of them, the sequences' tokens taking turns.
 std::vector<StepToken> next_tokens(std::array<int, 2> lengths, std::array<int, 2> counts) {
@@ -56,92 +47,6 @@ std::vector<StepToken> next_tokens(std::array<int, 2> lengths, std::array<int, 2
   }
   return tokens;
 }
-
-// A decode step on the device without an Engine around it.
-class DeviceStep {
- public:
-  explicit DeviceStep(const std::string& directory = checkpoint(), bool fp8_rows = false)
-      : checkpoint_(model::Checkpoint::open(directory)),
-        weights_(checkpoint_),
-        workspace_(checkpoint_, 2, kPagesPerSequence * kPageSize),
-        caches_(make_caches(checkpoint_.config().num_hidden_layers, fp8_rows)),
-        exchange_(workspace_.delta),
-        step_({.checkpoint = checkpoint_,
-               .weights = weights_,
-               .workspace = workspace_,
-               .exchange = exchange_,
-               .fp8_rows = fp8_rows},
-              caches_) {
-    std::vector<int> table;
-    for (const PageTable& pages : page_tables()) {
-      table.insert(table.end(), pages.pages.begin(), pages.pages.end());
-    }
-    check_cuda(cudaMemcpy(workspace_.pages.data(), table.data(), table.size() * sizeof(int),
-                          cudaMemcpyHostToDevice),
-               "copy of the page tables");
-  }
-
-  model::reference::Matrix logits(const std::vector<StepToken>& tokens) {
-    std::vector<StepRow> rows;
-    for (const StepToken& token : tokens) {
-      rows.push_back({token.id, token.place.position, token.place.sequence});
-    }
-    check_cuda(cudaMemcpy(workspace_.rows.data(), rows.data(), rows.size() * sizeof(StepRow),
-                          cudaMemcpyHostToDevice),
-               "copy of the step's tokens");
-    step_.enqueue(static_cast<int>(rows.size()), {.stream = stream_.get()});
-    check_cuda(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize");
-    model::reference::Matrix result(static_cast<int>(rows.size()), weights_.head().rows);
-    check_cuda(cudaMemcpy(result.values().data(), workspace_.logits.data(),
-                          result.values().size() * sizeof(float), cudaMemcpyDeviceToHost),
-               "copy of the logits");
-    return result;
-  }
-
-  // Of layer 0.
-  [[nodiscard]] std::vector<std::byte> latent_cache() const {
-    return download(caches_.front().latent);
-  }
-  [[nodiscard]] std::vector<std::byte> index_keys() const {
-    return download(caches_.front().index_keys);
-  }
-
-  // The slots that row `row` of the last step attended to, if it had to choose.
-  [[nodiscard]] std::vector<int> list(int row) const {
-    std::vector<int> slots(kTopK);
-    check_cuda(cudaMemcpy(slots.data(), workspace_.lists.data() + row * kTopK,
-                          slots.size() * sizeof(int), cudaMemcpyDeviceToHost),
-               "copy of an index list");
-    return slots;
-  }
-
-  [[nodiscard]] std::span<const StepLaunch> launches() const { return step_.launches(); }
-  [[nodiscard]] cudaStream_t stream() const { return stream_.get(); }
-
- private:
-  static std::vector<LayerCache> make_caches(int layers, bool fp8_rows) {
-    std::vector<LayerCache> caches;
-    for (int layer = 0; layer < layers; ++layer) {
-      caches.push_back(make_layer_cache({kPages, fp8_rows}, /*has_indexer=*/true));
-    }
-    return caches;
-  }
-
-  static std::vector<std::byte> download(const DeviceArray<std::byte>& array) {
-    std::vector<std::byte> bytes(array.bytes());
-    check_cuda(cudaMemcpy(bytes.data(), array.data(), bytes.size(), cudaMemcpyDeviceToHost),
-               "copy of a cache");
-    return bytes;
-  }
-
-  pdl::Stream stream_;
-  model::Checkpoint checkpoint_;
-  Weights weights_;
-  Workspace workspace_;
-  std::vector<LayerCache> caches_;
-  LocalExchange exchange_;
-  DecodeStep step_;
-};
 
 model::reference::Matrix row_of(const model::reference::Matrix& matrix, int row) {
   model::reference::Matrix result(1, matrix.columns());
@@ -176,7 +81,7 @@ std::set<const void*> pointers_of(std::span<const Buffer> buffers) {
 }
 
 TEST(LaunchList, NamesEveryBufferThatALaunchIsGivenAndNoOther) {
-  const DeviceStep step;
+  const DeviceStep step(checkpoint());
   for (const StepLaunch& record : step.launches()) {
     SCOPED_TRACE(fmt::format("layer {}, {}", record.layer, record.title));
     int launched = 0;
@@ -198,7 +103,7 @@ TEST(LaunchList, NamesEveryBufferThatALaunchIsGivenAndNoOther) {
 }
 
 TEST(LaunchList, ReadsOnlyWhatAnEarlierLaunchOrTheHostHasWritten) {
-  const DeviceStep step;
+  const DeviceStep step(checkpoint());
   // Rows and pages come from the host, caches from earlier steps too.
   std::set<std::string_view> written{"rows", "pages", "latent_cache", "index_cache"};
   for (const StepLaunch& record : step.launches()) {
@@ -214,7 +119,7 @@ TEST(DeviceDecodeStep, GivesEachOfSeveralTokensOfSeveralSequencesItsOwnPositionA
       model::test::load_reference(checkpoint(), model::test::Mode::kBf16Cache);
   std::vector<model::reference::LayerCache> caches = make_caches(model, kPages);
   const std::vector<PageTable> pages = page_tables();
-  DeviceStep device;
+  DeviceStep device(checkpoint());
   std::array lengths = {0, 0};
   int other_keys = 0;
   int keys = 0;
@@ -232,7 +137,7 @@ TEST(DeviceDecodeStep, GivesEachOfSeveralTokensOfSeveralSequencesItsOwnPositionA
       if (place.position < kTopK) continue;
       const auto slots = slots_of(expected.index_lists[0][row], pages[place.sequence]);
       keys += kTopK;
-      for (const int slot : device.list(row)) other_keys += slots.contains(slot) ? 0 : 1;
+      for (const int slot : device.list(row, kTopK)) other_keys += slots.contains(slot) ? 0 : 1;
     }
     for (int sequence = 0; sequence < 2; ++sequence) {
       lengths.at(sequence) += counts.at(sequence);

@@ -18,6 +18,33 @@ Matrix embed(const Model& model, std::span<const StepToken> tokens) {
   return result;
 }
 
+// What all ranks add, in their order.
+template <class Part>
+Matrix add_ranks(std::span<const Model> ranks, const Part& part) {
+  Matrix sum = part(ranks.front());
+  for (const Model& rank : ranks.subspan(1)) {
+    const Matrix more = part(rank);
+    for (size_t i = 0; i < sum.values().size(); ++i) sum.values()[i] += more.values()[i];
+  }
+  return sum;
+}
+
+// The logits of all ranks' parts of the vocabulary, next to each other.
+Matrix head(std::span<const Model> ranks, const Matrix& hidden) {
+  int vocabulary = 0;
+  for (const Model& rank : ranks) vocabulary += rank.head.rows;
+  Matrix result(hidden.rows(), vocabulary);
+  int first = 0;
+  for (const Model& rank : ranks) {
+    const Matrix part = linear_fp32(rank.head, hidden);
+    for (int token = 0; token < hidden.rows(); ++token) {
+      std::copy(part.row(token).begin(), part.row(token).end(), result.row(token).begin() + first);
+    }
+    first += rank.head.rows;
+  }
+  return result;
+}
+
 // The stored residual is rounded; the sum that the next norm reads is not.
 Matrix add_to_residual(const Numerics& numerics, const Matrix& residual, const Matrix& delta) {
   Matrix sum = delta;
@@ -38,21 +65,31 @@ std::vector<LayerCache> make_caches(const Model& model, int pages) {
   return caches;
 }
 
-Matrix run_layer(const Model& model, int layer, const Matrix& hidden,
+Matrix run_layer(std::span<const Model> ranks, int layer, const Matrix& hidden,
                  std::span<const TokenPlace> tokens, std::span<const PageTable> pages,
                  LayerCache& cache, IndexLists& lists) {
-  const LayerWeights& weights = model.layers[layer];
-  const Numerics& numerics = model.numerics;
-  const float eps = model.config.rms_norm_eps;
+  const LayerWeights& weights = ranks.front().layers[layer];
+  const Numerics& numerics = ranks.front().numerics;
+  const float eps = ranks.front().config.rms_norm_eps;
 
   const Matrix x = rms_norm(numerics, hidden, weights.input_norm, eps);
-  const Matrix attended = attention(model, weights.attention, x, tokens, pages, cache, lists);
+  const Matrix attended = add_ranks(ranks, [&](const Model& rank) {
+    return attention(rank, rank.layers[layer].attention, x, tokens, pages, cache, lists);
+  });
   const Matrix middle = add_to_residual(numerics, hidden, attended);
 
   const Matrix y = rms_norm(numerics, middle, weights.post_attention_norm, eps);
-  const Matrix mixed =
-      weights.dense ? gated_mlp(numerics, *weights.dense, y) : moe(model, *weights.moe, y);
+  const Matrix mixed = add_ranks(ranks, [&](const Model& rank) {
+    const LayerWeights& part = rank.layers[layer];
+    return part.dense ? gated_mlp(numerics, *part.dense, y) : moe(rank, *part.moe, y);
+  });
   return add_to_residual(numerics, middle, mixed);
+}
+
+Matrix run_layer(const Model& model, int layer, const Matrix& hidden,
+                 std::span<const TokenPlace> tokens, std::span<const PageTable> pages,
+                 LayerCache& cache, IndexLists& lists) {
+  return run_layer({&model, 1}, layer, hidden, tokens, pages, cache, lists);
 }
 
 Matrix final_norm(const Model& model, const Matrix& hidden) {
@@ -61,6 +98,12 @@ Matrix final_norm(const Model& model, const Matrix& hidden) {
 
 StepResult decode_step(const Model& model, std::span<const StepToken> tokens,
                        std::span<const PageTable> pages, std::vector<LayerCache>& caches) {
+  return decode_step({&model, 1}, tokens, pages, caches);
+}
+
+StepResult decode_step(std::span<const Model> ranks, std::span<const StepToken> tokens,
+                       std::span<const PageTable> pages, std::vector<LayerCache>& caches) {
+  const Model& model = ranks.front();
   std::vector<TokenPlace> places;
   for (const StepToken& token : tokens) places.push_back(token.place);
 
@@ -69,11 +112,11 @@ StepResult decode_step(const Model& model, std::span<const StepToken> tokens,
   IndexLists lists;
   for (int layer = 0; layer < model.config.num_hidden_layers; ++layer) {
     result.layer_inputs.push_back(hidden);
-    hidden = run_layer(model, layer, hidden, places, pages, caches[layer], lists);
+    hidden = run_layer(ranks, layer, hidden, places, pages, caches[layer], lists);
     result.index_lists.push_back(lists);
   }
   result.final_hidden = final_norm(model, hidden);
-  result.logits = linear_fp32(model.head, result.final_hidden);
+  result.logits = head(ranks, result.final_hidden);
   return result;
 }
 

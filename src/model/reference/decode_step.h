@@ -1,5 +1,9 @@
 // One decode step: some tokens of some sequences in, logits out (docs/model.md, 2). The oracle
 // of the GPU engine.
+//
+// A model may lie on several ranks, each with its heads, its part of every MLP and of the
+// vocabulary. What attention and MLP add to the stream is then the sum of what the ranks add, each
+// rounded, in their order.
 #pragma once
 
 #include <span>
@@ -22,19 +26,28 @@ struct StepToken {
 
 // What a step leaves for comparisons.
 struct StepResult {
-  Matrix logits;        // [T, vocabulary of this rank]
+  Matrix logits;        // [T, vocabulary of the ranks]
   Matrix final_hidden;  // [T, hidden], after the final norm
   std::vector<Matrix>
       layer_inputs;  // [layers] of [T, hidden]: the residual stream before each layer
   std::vector<IndexLists> index_lists;  // [layers]: the lists that the layer's attention used
 };
 
+// `caches`: the same on every rank, so only one of each layer's.
+[[nodiscard]] StepResult decode_step(std::span<const Model> ranks,
+                                     std::span<const StepToken> tokens,
+                                     std::span<const PageTable> pages,
+                                     std::vector<LayerCache>& caches);
+// Of one rank alone.
 [[nodiscard]] StepResult decode_step(const Model& model, std::span<const StepToken> tokens,
                                      std::span<const PageTable> pages,
                                      std::vector<LayerCache>& caches);
 
 // One layer alone: takes the residual stream before it, returns that after it. `lists` as for
 // attention().
+[[nodiscard]] Matrix run_layer(std::span<const Model> ranks, int layer, const Matrix& hidden,
+                               std::span<const TokenPlace> tokens, std::span<const PageTable> pages,
+                               LayerCache& cache, IndexLists& lists);
 [[nodiscard]] Matrix run_layer(const Model& model, int layer, const Matrix& hidden,
                                std::span<const TokenPlace> tokens, std::span<const PageTable> pages,
                                LayerCache& cache, IndexLists& lists);

@@ -61,7 +61,7 @@ Matrix multiply(const Linear& weights, const Operand& x) {
 
 float Linear::scale(int row, int block) const {
   if (!fp8) return 1;
-  return scales[(row / kBlock) * ((columns + kBlock - 1) / kBlock) + block];
+  return scales[((first_row + row) / kBlock) * ((columns + kBlock - 1) / kBlock) + block];
 }
 
 Linear load_linear(const Checkpoint& checkpoint, const std::string& name) {
@@ -70,7 +70,8 @@ Linear load_linear(const Checkpoint& checkpoint, const std::string& name) {
                 .columns = static_cast<int>(share.columns),
                 .fp8 = share.is_fp8(),
                 .values = {},
-                .scales = share.scales};
+                .scales = share.scales,
+                .first_row = static_cast<int>(share.scale_row_offset)};
   result.values.reserve(share.rows * share.columns);
   for (int64_t row = 0; row < share.rows; ++row) {
     for (int64_t column = 0; column < share.columns; ++column) {

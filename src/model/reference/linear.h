@@ -19,7 +19,8 @@ struct Linear {
   int columns = 0;
   bool fp8 = false;
   std::vector<float> values;  // [rows, columns] as stored: of fp8 the codes' values, without scale
-  std::vector<float> scales;  // fp8: [ceil(rows / 128), ceil(columns / 128)]
+  std::vector<float> scales;  // fp8: of the blocks that the rows touch, [, ceil(columns / 128)]
+  int first_row = 0;          // of the first block
 
   [[nodiscard]] std::span<const float> row(int index) const {
     return {values.data() + static_cast<size_t>(index) * columns, static_cast<size_t>(columns)};

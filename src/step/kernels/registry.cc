@@ -36,12 +36,12 @@ static_assert(lists_all<kernels::SampleParams>(kernels::kSampleFields));
 
 std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
   static constexpr std::array kDeclarations{
-      &kernels::kNormLinearDeclaration, &kernels::kPlainLinearDeclaration,
-      &kernels::kSiluLinearDeclaration, &kernels::kLatentDeclaration,
-      &kernels::kScoreDeclaration,      &kernels::kSelectDeclaration,
-      &kernels::kAttendDeclaration,     &kernels::kValuesDeclaration,
-      &kernels::kRoutedDeclaration,     &kernels::kDownDeclaration,
-      &kernels::kSampleDeclaration};
+      &kernels::kNormLinearDeclaration,  &kernels::kPeerNormLinearDeclaration,
+      &kernels::kPlainLinearDeclaration, &kernels::kSiluLinearDeclaration,
+      &kernels::kLatentDeclaration,      &kernels::kScoreDeclaration,
+      &kernels::kSelectDeclaration,      &kernels::kAttendDeclaration,
+      &kernels::kValuesDeclaration,      &kernels::kRoutedDeclaration,
+      &kernels::kDownDeclaration,        &kernels::kSampleDeclaration};
   return kDeclarations;
 }
 

@@ -195,42 +195,77 @@ TEST(Attention, WeighsRowsBySoftmaxOfScaledProducts) {
   EXPECT_EQ(result[1], 0);
 }
 
-// Ranks that share a model add up to the whole.
-TEST(TensorParallel, PartsOfTwoRanksAddUp) {
-  for (const std::string name : {"deepseek-v32-tiny", "glm-5-tiny"}) {
-    const tiny::TinySpec spec =
-        tiny::with_changes(tiny::tiny_spec(name), name + "-two",
-                           R"({"intermediate_size": 512, "moe_intermediate_size": 256})");
-    const std::string& directory = tiny_checkpoint(spec);
-    const Model whole = load_model(Checkpoint::open(directory), Numerics::exact_mode());
-    const Matrix hidden = random_matrix(3, 256, 9);
-    const std::vector<TokenPlace> tokens = {{0, 0}, {0, 1}, {0, 2}};
-    const std::vector<PageTable> pages = {{{0}}};
-    const auto attend_with = [&](const Model& model) {
-      auto caches = make_caches(model, 1);
-      IndexLists lists;
-      return attention(model, model.layers[1].attention, hidden, tokens, pages, caches[1], lists);
-    };
-    Matrix attention_sum(3, 256);
-    Matrix moe_sum(3, 256);
-    Matrix dense_sum(3, 256);
-    const auto add = [](Matrix& sum, const Matrix& part) {
-      std::ranges::transform(sum.values(), part.values(), sum.values().begin(), std::plus<>());
-    };
-    for (int rank = 0; rank < 2; ++rank) {
-      const Model part = load_model(Checkpoint::open(directory, {2, rank}), Numerics::exact_mode());
-      EXPECT_EQ(part.local_heads, whole.local_heads / 2);
-      EXPECT_EQ(part.head.rows, 256);
-      add(attention_sum, attend_with(part));
-      add(moe_sum, moe(part, *part.layers[1].moe, hidden));
-      add(dense_sum, gated_mlp(part.numerics, *part.layers[0].dense, hidden));
-    }
-    EXPECT_LT(test::largest_difference(attention_sum, attend_with(whole)), 1e-5);
-    EXPECT_LT(test::largest_difference(moe_sum, moe(whole, *whole.layers[1].moe, hidden)), 1e-5);
-    EXPECT_LT(test::largest_difference(dense_sum,
-                                       gated_mlp(whole.numerics, *whole.layers[0].dense, hidden)),
-              1e-5);
+std::vector<Model> load_ranks(const std::string& directory, int ranks, bool exact) {
+  std::vector<Model> models;
+  for (int rank = 0; rank < ranks; ++rank) {
+    const Checkpoint part = Checkpoint::open(directory, {ranks, rank});
+    models.push_back(load_model(part, exact
+                                          ? Numerics::exact_mode()
+                                          : Numerics::engine(part.config(), LatentFormat::kBf16)));
   }
+  return models;
+}
+
+// Widths of five and three groups, and as many ids as no number of ranks divides.
+std::string uneven_checkpoint(const std::string& name) {
+  return tiny_checkpoint(tiny::with_changes(
+      tiny::tiny_spec(name), name + "-uneven",
+      R"({"intermediate_size": 640, "moe_intermediate_size": 384, "vocab_size": 523})"));
+}
+
+TEST(TensorParallel, RanksAddUpToTheWhole) {
+  const std::vector<StepToken> tokens = {{17, {0, 0}}, {522, {0, 1}}, {300, {0, 2}}};
+  const std::vector<PageTable> pages = {{{0}}};
+  for (const std::string name : {"deepseek-v32-tiny", "glm-5-tiny"}) {
+    const std::string directory = uneven_checkpoint(name);
+    const auto logits_of = [&](int ranks) {
+      const std::vector<Model> models = load_ranks(directory, ranks, true);
+      auto caches = make_caches(models.front(), 1);
+      return decode_step(models, tokens, pages, caches).logits;
+    };
+    const Matrix whole = logits_of(1);
+    const Matrix logits = logits_of(2);
+    ASSERT_EQ(logits.columns(), 523);
+    EXPECT_LT(test::largest_difference(logits, whole), 1e-4) << name;
+  }
+}
+
+TEST(TensorParallel, RoundsWhatEachRankAddsAndNotTheSum) {
+  const std::vector<Model> ranks = load_ranks(uneven_checkpoint("glm-5-tiny"), 2, false);
+  const Matrix x = random_matrix(2, 256, 9);
+  const std::vector<TokenPlace> tokens = {{0, 0}, {0, 1}};
+  const std::vector<PageTable> pages = {{{0}}};
+  const auto with_cache = [&](const auto& run) {
+    auto caches = make_caches(ranks.front(), 1);
+    IndexLists lists;
+    return run(caches[0], lists);
+  };
+  const Matrix result = with_cache([&](LayerCache& cache, IndexLists& lists) {
+    return run_layer(ranks, 0, x, tokens, pages, cache, lists);
+  });
+  const Model& model = ranks.front();
+  const LayerWeights& weights = model.layers[0];
+  const auto add_to = [&](Matrix sum, const auto& part) {
+    const Matrix first = part(ranks[0]);
+    const Matrix second = part(ranks[1]);
+    for (size_t i = 0; i < sum.values().size(); ++i) {
+      sum.values()[i] = round_to_bf16(first.values()[i]) + round_to_bf16(second.values()[i]) +
+                        round_to_bf16(sum.values()[i]);
+    }
+    return sum;
+  };
+  const Matrix normed = rms_norm(model.numerics, x, weights.input_norm, model.config.rms_norm_eps);
+  const Matrix middle = add_to(x, [&](const Model& rank) {
+    return with_cache([&](LayerCache& cache, IndexLists& lists) {
+      return attention(rank, rank.layers[0].attention, normed, tokens, pages, cache, lists);
+    });
+  });
+  const Matrix y =
+      rms_norm(model.numerics, middle, weights.post_attention_norm, model.config.rms_norm_eps);
+  const Matrix expected = add_to(middle, [&](const Model& rank) {
+    return gated_mlp(rank.numerics, *rank.layers[0].dense, y);
+  });
+  EXPECT_EQ(result.values(), expected.values());
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "step/kernels/experts/multiply.cuh"
 #include "step/kernels/experts/plan.cuh"
+#include "step/kernels/support/peers.cuh"
 #include "step/kernels/support/variant.cuh"
 
 namespace slipstream::step::kernels {
@@ -384,13 +385,14 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
     __syncthreads();
 #pragma unroll 1
     for (int tile = 0; tile < tiles.count; ++tile) {
-      add_partials(
-          partials + tile * warps * tile_size, params.tokens, ~0U,
-          [&](int row, int token, float sum) {
-            params.output
-                .get()[int64_t{token} * params.down.rows + (tiles.first + tile) * kTileRows + row] =
-                __float2bfloat16_rn(sum);
-          });
+      add_partials(partials + tile * warps * tile_size, params.tokens, ~0U,
+                   [&](int row, int token, float2 sums) {
+                     __nv_bfloat16* const target = params.output.get() +
+                                                   int64_t{token} * params.down.rows +
+                                                   (tiles.first + tile) * kTileRows + row;
+                     params.peers.ranks > 0 ? push_pair(params.peers, target, sums)
+                                            : store_pair(target, sums);
+                   });
     }
   }
 }

@@ -329,9 +329,11 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
     float* const buffer = partials + (index & 1) * partials_size;
     store_partials<kTokenTiles>(sums, params.tokens, buffer + warp * partial_floats(params.tokens));
     __syncthreads();
-    add_partials(buffer, params.tokens, takers, [&](int row, int token, float sum) {
-      params.activated.get()[int64_t{shared.plan.rows[task.item][token]} * matrix.rows +
-                             task.tile * kTileRows + row] = __float2bfloat16_rn(sum);
+    add_partials(buffer, params.tokens, takers, [&](int row, int token, float2 sums) {
+      store_pair(params.activated.get() +
+                     int64_t{shared.plan.rows[task.item][token]} * matrix.rows +
+                     task.tile * kTileRows + row,
+                 sums);
     });
     advance(task, tiles);
     scales = next_scales;

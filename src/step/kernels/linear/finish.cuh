@@ -5,6 +5,7 @@
 
 #include "cuda/cluster.cuh"
 #include "step/kernels/linear/work.cuh"
+#include "step/kernels/support/peers.cuh"
 #include "step/kernels/support/variant.cuh"
 
 namespace slipstream::step::kernels {
@@ -28,21 +29,29 @@ class Finisher {
   }
 
   // The CTA has synchronized since its warps stored their sums.
+  template <bool may_push>
   __device__ void finish() const {
     const int token = static_cast<int>(threadIdx.x) & ((1 << params_.token_shift) - 1);
     const int first = static_cast<int>(threadIdx.x) >> params_.token_shift;
     const int step = kWarps * 32 >> params_.token_shift;
     const bool exists = token < params_.tokens;
-    const bool alone = params_.cluster_ctas == 1;
-    if (!alone) {
+    if (params_.cluster_ctas > 1) {
 #pragma unroll 1
       for (int row = exists ? first : all_rows(); row < all_rows(); row += step) send(row, token);
       if (own_rows() > 0) cuda::wait_barrier(sums_arrived_, 0);
     }
+    if constexpr (may_push) {
+      if (params_.peers.ranks > 0) {
+#pragma unroll 1
+        for (int own = exists ? 2 * first : own_rows(); own < own_rows(); own += 2 * step) {
+          push(own, token);
+        }
+        return;
+      }
+    }
 #pragma unroll 1
     for (int own = exists ? first : own_rows(); own < own_rows(); own += step) {
-      const int row = (((own >> 2 << params_.cluster_shift) + work_.rank) << 2) + own % 4;
-      store(row, token, alone ? sum_of_warps(row, token) : sum_of_cluster(own, token));
+      store(row_of(own), token, total(own, token));
     }
   }
 
@@ -51,6 +60,15 @@ class Finisher {
   __device__ int own_rows() const { return rows_of(work_.rank); }
   __device__ int rows_of(int rank) const {
     return (all_rows() / 4 - rank + params_.cluster_ctas - 1) >> params_.cluster_shift << 2;
+  }
+
+  __device__ int row_of(int own) const {
+    return (((own >> 2 << params_.cluster_shift) + work_.rank) << 2) + own % 4;
+  }
+
+  __device__ float total(int own, int token) const {
+    return params_.cluster_ctas == 1 ? sum_of_warps(row_of(own), token)
+                                     : sum_of_cluster(own, token);
   }
 
   __device__ float sum_of_warps(int row, int token) const {
@@ -83,6 +101,16 @@ class Finisher {
       if (rank < params_.cluster_ctas) sum += *exchanged(rank, own, token);
     }
     return sum;
+  }
+
+  // `own` and the next row, which is the CTA's as well.
+  __device__ void push(int own, int token) const {
+    const int row = row_of(own);
+    const TileOutput& output = outputs_[row / kTileRows];
+    if (row % kTileRows >= output.rows) return;
+    const int64_t index = token * output.stride + row % kTileRows;
+    push_pair(params_.peers, static_cast<__nv_bfloat16*>(output.first) + index,
+              {total(own, token), total(own + 1, token)});
   }
 
   __device__ void store(int row, int token, float sum) const {

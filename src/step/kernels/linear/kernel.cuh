@@ -229,7 +229,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   __syncthreads();
 
   // slipstream-check: allow R14: nor finish()
-  finisher.finish();
+  finisher.template finish<Source::kMayPush>();
 }
 
 template <class Source, int kTokenTiles>

@@ -14,6 +14,15 @@ const pdl::KernelDeclaration kNormLinearDeclaration{
     .fields = kNormLinearFields,
 };
 
+const pdl::KernelDeclaration kPeerNormLinearDeclaration{
+    .name = "peer_norm_linear",
+    .symbol =
+        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+        "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PeerNormSource",
+    .waits = true,
+    .fields = kNormLinearFields,
+};
+
 const pdl::KernelDeclaration kPlainLinearDeclaration{
     .name = "plain_linear",
     .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
@@ -40,7 +49,7 @@ template <class Source>
 void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
   const LinearShape shape = plan_linear(params.linear, linear_limits());
-  constexpr bool kNorms = std::is_same_v<Source, NormSource>;
+  constexpr bool kNorms = std::is_base_of_v<NormSource, Source>;
   const auto kernel =
       params.linear.tokens <= 8 ? linear_kernel<Source, 1> : linear_kernel<Source, 2>;
   pdl::launch(declaration, kernel,
@@ -54,7 +63,9 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
 }  // namespace
 
 void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions& options) {
-  launch<NormSource>(kNormLinearDeclaration, params, options);
+  params.input.polled.ranks > 0
+      ? launch<PeerNormSource>(kPeerNormLinearDeclaration, params, options)
+      : launch<NormSource>(kNormLinearDeclaration, params, options);
 }
 
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {

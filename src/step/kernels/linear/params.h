@@ -9,6 +9,7 @@
 
 #include "slipstream/pdl.cuh"
 #include "step/kernels/support/fields.h"
+#include "step/kernels/support/peers.h"
 #include "step/kernels/support/step_row.h"
 
 namespace slipstream::step::kernels {
@@ -87,6 +88,10 @@ struct LinearParams {
   uint16_t first_tiles[kMaxClusters + 1] = {};
   uint16_t first_chunks[kMaxClusters + 1] = {};  // of one group of columns
 
+  // If there are any: outputs lie in this rank's window and go to all, two rows at a time. They are
+  // bf16, their rows even.
+  PeerOffsets peers = {};
+
   SLIPSTREAM_HOST_DEVICE int ctas() const { return clusters * cluster_ctas; }
   SLIPSTREAM_HOST_DEVICE int groups() const { return segments[0].matrix.groups(); }
   SLIPSTREAM_HOST_DEVICE int tile_count() const {
@@ -118,6 +123,7 @@ struct NormInput {
   float eps = 0;
   pdl::Produced<__nv_bfloat16> sum = {};     // optional: rows + delta, rounded, [tokens, columns]
   pdl::Produced<__nv_bfloat16> normed = {};  // optional, [tokens, columns]
+  PolledRows polled = {};                    // what to add if not `delta`: that of several ranks
 };
 
 // silu(gate) * up of rows [gate | up].
@@ -154,15 +160,17 @@ inline constexpr std::array kPlainInputFields{
     pdl::field<decltype(PlainInput::rows)>("rows", offsetof(PlainInput, rows)),
 };
 
-inline constexpr std::array kNormInputFields{
-    pdl::field<decltype(NormInput::rows)>("rows", offsetof(NormInput, rows)),
-    pdl::field<decltype(NormInput::embedding)>("embedding", offsetof(NormInput, embedding)),
-    pdl::field<decltype(NormInput::step)>("step", offsetof(NormInput, step)),
-    pdl::field<decltype(NormInput::delta)>("delta", offsetof(NormInput, delta)),
-    pdl::field<decltype(NormInput::gamma)>("gamma", offsetof(NormInput, gamma)),
-    pdl::field<decltype(NormInput::sum)>("sum", offsetof(NormInput, sum)),
-    pdl::field<decltype(NormInput::normed)>("normed", offsetof(NormInput, normed)),
-};
+inline constexpr auto kNormInputFields = join_fields(
+    std::array{
+        pdl::field<decltype(NormInput::rows)>("rows", offsetof(NormInput, rows)),
+        pdl::field<decltype(NormInput::embedding)>("embedding", offsetof(NormInput, embedding)),
+        pdl::field<decltype(NormInput::step)>("step", offsetof(NormInput, step)),
+        pdl::field<decltype(NormInput::delta)>("delta", offsetof(NormInput, delta)),
+        pdl::field<decltype(NormInput::gamma)>("gamma", offsetof(NormInput, gamma)),
+        pdl::field<decltype(NormInput::sum)>("sum", offsetof(NormInput, sum)),
+        pdl::field<decltype(NormInput::normed)>("normed", offsetof(NormInput, normed)),
+    },
+    fields_at(offsetof(NormInput, polled), kPolledRowsFields));
 
 inline constexpr std::array kSiluInputFields{
     pdl::field<decltype(SiluInput::rows)>("rows", offsetof(SiluInput, rows)),

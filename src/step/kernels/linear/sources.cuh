@@ -1,10 +1,12 @@
 // Where the activations of a matrix product come from. A source gives eight neighboring columns of
 // one token, each rounded to bf16 as if it had been stored. A norm loads what it reads unrounded
-// and finishes it once the token's sum of squares is known.
+// and finishes it once the token's sum of squares is known. What a norm's matrices give stays on its
+// rank: only products of the other sources may be partial sums that are pushed to all.
 #pragma once
 
 #include "step/kernels/linear/params.h"
 #include "step/kernels/support/lanes.cuh"
+#include "step/kernels/support/peers.cuh"
 #include "step/kernels/support/variant.cuh"
 
 namespace slipstream::step::kernels {
@@ -28,6 +30,7 @@ class PlainSource {
  public:
   using Input = PlainInput;
   static constexpr bool kNormalizes = false;
+  static constexpr bool kMayPush = true;
   __device__ explicit PlainSource(const Input& input) : input_(input) {}
   __device__ void load(const Place& place, Eight& values) const {
     load_eight(input_.rows.get() + place.token * input_.stride + place.column, values);
@@ -37,10 +40,12 @@ class PlainSource {
   const Input& input_;
 };
 
+// RMSNorm, of one rank alone.
 class NormSource {
  public:
   using Input = NormInput;
   static constexpr bool kNormalizes = true;
+  static constexpr bool kMayPush = false;
   __device__ explicit NormSource(const Input& input)
       : input_(input), inverse_columns_(1.0F / static_cast<float>(input.columns)) {}
 
@@ -71,7 +76,8 @@ class NormSource {
     }
   }
 
-  __device__ void store_sum(const Place& place, const Eight& values) const {
+  // Once for each place.
+  __device__ void pass_on(const Place& place, const Eight& values) const {
     if (input_.sum.get() != nullptr && place.stores) store(input_.sum.get(), place, values);
   }
 
@@ -87,6 +93,9 @@ class NormSource {
     if (input_.normed.get() != nullptr && place.stores) store(input_.normed.get(), place, values);
   }
 
+ protected:
+  const Input& input_;
+
  private:
   __device__ const __nv_bfloat16* row(int token) const {
     if (input_.embedding.get() != nullptr) {
@@ -101,8 +110,35 @@ class NormSource {
         cuda::pack<DType::kBFloat16>(values);
   }
 
-  const Input& input_;
   float inverse_columns_;
+};
+
+// RMSNorm of rows plus what several ranks add to them. A class of its own, for the words of eight
+// ranks in flight take registers that one rank alone would have to pay for.
+class PeerNormSource : public NormSource {
+ public:
+  __device__ explicit PeerNormSource(const Input& input) : NormSource(input) {}
+
+  __device__ void load(const Place& place, Eight& values) const {
+    NormSource::load(place, values);
+    Eight sums;
+    poll_sums(input_.polled, pair_of(place), place.token, place.column, sums);
+#pragma unroll
+    for (int i = 0; i < 8; ++i) values[i] += sums[i];
+  }
+
+  // Empties what the exchange before has brought, too.
+  __device__ void pass_on(const Place& place, const Eight& values) const {
+    NormSource::pass_on(place, values);
+    const PolledRows& polled = input_.polled;
+    if (!place.stores || polled.emptied.get() == nullptr) return;
+    empty_columns(polled.emptied, polled.ranks, polled.source_stride, pair_of(place));
+  }
+
+ private:
+  __device__ int64_t pair_of(const Place& place) const {
+    return (int64_t{place.token} * input_.columns + place.column) / 2;
+  }
 };
 
 // silu(gate) * up, rounded.
@@ -122,6 +158,7 @@ class SiluSource {
  public:
   using Input = SiluInput;
   static constexpr bool kNormalizes = false;
+  static constexpr bool kMayPush = true;
   __device__ explicit SiluSource(const Input& input) : input_(input) {}
   __device__ void load(const Place& place, Eight& values) const {
     const __nv_bfloat16* gate = input_.rows.get() + place.token * input_.stride + place.column;

@@ -127,7 +127,7 @@ class Stager {
     sum = group_sum(sum);
     if (!walk.exists(*this)) return;
     const Place place = walk.place(*this);
-    source_.store_sum(place, values_);
+    source_.pass_on(place, values_);
     const int lane = static_cast<int>(threadIdx.x) % kGroupLanes;
     if (lane >= params_.cluster_ctas) return;
     float* target = squares_ + place.token * params_.groups() + work_.first_group + walk.group;

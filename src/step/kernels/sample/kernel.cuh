@@ -3,13 +3,14 @@
 //
 // Top-k and top-p are borders on logits, found by counts and by probability masses in fixed point,
 // so that nothing hangs on the order in which threads add; the choice among the kept tokens needs
-// no sum at all (Gumbel-max).
+// no sum at all (Gumbel-max). Ranks that share the vocabulary agree on each of these numbers.
 //
 // PDL: nothing before the wait.
 #pragma once
 
 #include "cuda/radix.cuh"
 #include "model/random.h"
+#include "step/kernels/sample/agreement.cuh"
 #include "step/kernels/sample/params.h"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
@@ -22,9 +23,12 @@ inline constexpr int kSampleThreads = 512;
 struct SampleShared {
   cuda::RadixShared<int> counts;
   cuda::RadixShared<unsigned long long> masses;
+  float largest;
   double best[kSampleThreads / 32];
   int token[kSampleThreads / 32];
 };
+
+inline constexpr int kNoToken = 0x7fffffff;
 
 struct Candidate {
   double score;
@@ -59,83 +63,140 @@ __device__ __forceinline__ Candidate best_of_cta(Candidate mine, SampleShared& s
   return mine;
 }
 
-__device__ __forceinline__ float largest_logit(const float* logits, int vocabulary,
-                                               SampleShared& shared) {
-  Candidate best{-INFINITY, 0x7fffffff};
-  for (int token = threadIdx.x; token < vocabulary; token += kSampleThreads) {
-    best.consider(logits[token], token);
-  }
-  best = best_of_cta(best, shared);
-  __syncthreads();
-  if (threadIdx.x == 0) shared.best[0] = best.score;
-  __syncthreads();
-  const auto largest = static_cast<float>(shared.best[0]);
-  __syncthreads();
-  return largest;
+// A row's logits on this rank.
+struct RowLogits {
+  const float* logits;
+  int count;
+  int first_token;
+  int vocabulary;  // of all ranks
+
+  __device__ uint32_t key(int i) const { return cuda::ordered_bits(logits[i]); }
+};
+
+// The largest logit of this rank, in thread 0.
+__device__ __forceinline__ float largest_logit(const RowLogits& row, SampleShared& shared) {
+  Candidate best{-INFINITY, kNoToken};
+  for (int i = threadIdx.x; i < row.count; i += kSampleThreads) best.consider(row.logits[i], i);
+  return static_cast<float>(best_of_cta(best, shared).score);
 }
 
-// The smallest logit that top-k and top-p keep, as ordered bits.
-__device__ __forceinline__ uint32_t find_threshold(const float* logits, int vocabulary,
-                                                   const StepRow& row, SampleShared& shared) {
-  const auto key = [&](int token) { return cuda::ordered_bits(logits[token]); };
-  uint32_t threshold = cuda::ordered_bits(-INFINITY);
-  if (row.top_k > 0 && row.top_k < vocabulary) {
-    threshold = cuda::find_border<int>(vocabulary, row.top_k, shared.counts, key, [](int) {
-                  return 1;
-                }).key;
-  }
-  if (row.top_p >= 1) return threshold;
+// The smallest logit that top-k keeps, as ordered bits.
+__device__ __forceinline__ uint32_t find_top_k(const RowLogits& row, int k, SampleShared& shared,
+                                               const Agreement& agreement) {
+  const cuda::RadixElements elements{row.count, [&](int i) { return row.key(i); },
+                                     [](int /*i*/) { return 1; }};
+  return cuda::find_border(
+      elements, shared.counts,
+      [&](int round, auto& histogram) { agreement.add_up(kTopKRound + round, histogram); },
+      [&](const auto& /*histogram*/) { return k; });
+}
+
+// The smallest logit that top-p keeps of those from `threshold` up. Weights are probabilities in
+// units of 2^-40 of the largest one.
+__device__ __forceinline__ uint32_t find_top_p(const RowLogits& row, const StepRow& options,
+                                               float largest, uint32_t threshold,
+                                               SampleShared& shared, const Agreement& agreement) {
   constexpr double kUnit = 1LL << 40;
-  const double largest = largest_logit(logits, vocabulary, shared);
-  const auto mass = [&](int token) -> unsigned long long {
-    const uint32_t bits = key(token);
+  const auto mass = [&](int i) -> unsigned long long {
+    const uint32_t bits = row.key(i);
     if (bits < threshold) return 0;
     const double logit = cuda::from_ordered_bits(bits);
     // The largest weighs 1, also where it is infinite.
     const double distance = logit == largest ? 0 : logit - largest;
-    return __double2ull_rn(exp(distance / row.temperature) * kUnit);
+    return __double2ull_rn(exp(distance / options.temperature) * kUnit);
   };
-  unsigned long long mine = 0;
-  for (int token = threadIdx.x; token < vocabulary; token += kSampleThreads) mine += mass(token);
-  if (threadIdx.x == 0) shared.masses.above = 0;
-  __syncthreads();
-  atomicAdd(&shared.masses.above, mine);
-  __syncthreads();
-  const auto total = static_cast<double>(shared.masses.above);
-  __syncthreads();
-  const auto wanted = static_cast<unsigned long long>(ceil(row.top_p * total));
-  const uint32_t border =
-      cuda::find_border<unsigned long long>(vocabulary, wanted, shared.masses, key, mass).key;
-  return max(threshold, border);
+  const cuda::RadixElements elements{row.count, [&](int i) { return row.key(i); }, mass};
+  return cuda::find_border(
+      elements, shared.masses,
+      [&](int round, auto& histogram) { agreement.add_up(kTopPRound + round, histogram); },
+      [&](const auto& histogram) {
+        unsigned long long total = 0;
+        for (const unsigned long long of_digit : histogram) total += of_digit;
+        return static_cast<unsigned long long>(ceil(options.top_p * static_cast<double>(total)));
+      });
 }
 
-__device__ __forceinline__ Candidate sample_row(const float* logits, int vocabulary,
-                                                const StepRow& row, SampleShared& shared) {
-  Candidate best{-INFINITY, 0x7fffffff};
-  if (row.temperature == 0) {
-    for (int token = threadIdx.x; token < vocabulary; token += kSampleThreads) {
-      best.consider(logits[token], token);
+// The smallest logit that top-k and top-p keep, as ordered bits.
+__device__ __forceinline__ uint32_t find_threshold(const RowLogits& row, const StepRow& options,
+                                                   SampleShared& shared,
+                                                   const Agreement& agreement) {
+  float largest = 0;
+  if (options.top_p < 1) {
+    largest = largest_logit(row, shared);
+    if (threadIdx.x == 0 && !agreement.alone()) {
+      agreement.tell(kLargestRound, 0, cuda::ordered_bits(largest));
+    }
+  }
+  uint32_t threshold = cuda::ordered_bits(-INFINITY);
+  if (options.top_k > 0 && options.top_k < row.vocabulary) {
+    threshold = find_top_k(row, options.top_k, shared, agreement);
+  }
+  if (options.top_p >= 1) return threshold;
+  if (threadIdx.x == 0) {
+    // What was told before the search for the k-th has arrived meanwhile.
+    if (!agreement.alone()) {
+      agreement.hear(kLargestRound, 0, [&](int /*rank*/, uint64_t bits) {
+        largest = fmaxf(largest, cuda::from_ordered_bits(static_cast<uint32_t>(bits)));
+      });
+    }
+    shared.largest = largest;
+  }
+  __syncthreads();
+  return max(threshold, find_top_p(row, options, shared.largest, threshold, shared, agreement));
+}
+
+// The best token of this rank's part, in thread 0.
+__device__ __forceinline__ Candidate sample_part(const RowLogits& row, const StepRow& options,
+                                                 SampleShared& shared, const Agreement& agreement) {
+  Candidate best{-INFINITY, kNoToken};
+  if (options.temperature == 0) {
+    for (int i = threadIdx.x; i < row.count; i += kSampleThreads) {
+      best.consider(row.logits[i], row.first_token + i);
     }
     return best_of_cta(best, shared);
   }
-  const uint32_t threshold = find_threshold(logits, vocabulary, row, shared);
-  for (int token = threadIdx.x; token < vocabulary; token += kSampleThreads) {
-    if (isnan(logits[token]) || cuda::ordered_bits(logits[token]) < threshold) continue;
-    const double uniform = model::token_uniform(row.seed, row.position, token);
-    best.consider(static_cast<double>(logits[token]) / row.temperature - log(-log(uniform)), token);
+  const uint32_t threshold = find_threshold(row, options, shared, agreement);
+  for (int i = threadIdx.x; i < row.count; i += kSampleThreads) {
+    if (isnan(row.logits[i]) || row.key(i) < threshold) continue;
+    const int token = row.first_token + i;
+    const double uniform = model::token_uniform(options.seed, options.position, token);
+    best.consider(static_cast<double>(row.logits[i]) / options.temperature - log(-log(uniform)),
+                  token);
   }
   return best_of_cta(best, shared);
+}
+
+// The best of all ranks' tokens, by one thread.
+__device__ __forceinline__ void hear_choice(const Agreement& agreement, Candidate& best) {
+  double scores[kMaxRanks];
+  agreement.hear(kChoiceRound, 0, [&](int rank, uint64_t bits) {
+    scores[rank] = __longlong_as_double(static_cast<long long>(bits));
+  });
+  agreement.hear(kChoiceRound, 1, [&](int rank, uint64_t token) {
+    best.consider(scores[rank], static_cast<int>(token));
+  });
 }
 
 template <class Gate>
 __device__ __forceinline__ void sample_block(const SampleParams& params, int index,
                                              SampleShared& shared, Gate gate) {
   gate.pass();
+  const Agreement agreement(params.ranks, index);
   StepRow row = params.rows.get()[index];
-  const float* logits = params.logits.get() + int64_t{index} * params.vocabulary;
-  const Candidate best = sample_row(logits, params.vocabulary, row, shared);
+  const SharedVocabulary& ranks = params.ranks;
+  const RowLogits logits{params.logits.get() + int64_t{index} * params.vocabulary,
+                         params.vocabulary, agreement.alone() ? 0 : ranks.first_token,
+                         agreement.alone() ? params.vocabulary : ranks.size};
+  Candidate best = sample_part(logits, row, shared, agreement);
+  if (threadIdx.x == 0 && !agreement.alone()) {
+    agreement.tell(kChoiceRound, 0, static_cast<uint64_t>(__double_as_longlong(best.score)));
+    agreement.tell(kChoiceRound, 1, static_cast<uint32_t>(best.token));
+  }
+  agreement.empty_row();
   if (threadIdx.x != 0) return;
-  row.token = best.token < params.vocabulary ? best.token : 0;
+  if (!agreement.alone()) hear_choice(agreement, best);
+  agreement.end();
+  row.token = best.token < logits.vocabulary ? best.token : 0;
   row.position += 1;
   params.sampled.get()[index] = row.token;
   params.rows.get()[index] = row;

@@ -4,9 +4,37 @@
 #include <array>
 #include <cstddef>
 
+#include "step/kernels/support/fields.h"
+#include "step/kernels/support/peers.h"
 #include "step/kernels/support/step_row.h"
 
 namespace slipstream::step::kernels {
+
+// What ranks that hold parts of the vocabulary tell each other, in this order, some of it only if
+// it is asked for. Each has places of its own in the windows.
+inline constexpr int kLargestRound = 0;  // the largest logit
+inline constexpr int kTopKRound = 1;     // four histograms of counts
+inline constexpr int kTopPRound = 5;     // four histograms of masses
+inline constexpr int kChoiceRound = 9;   // the best token
+inline constexpr int kPickRounds = 10;
+inline constexpr int kPicks = 256;  // per round, source rank and token
+// A pick is 64 bits in two words of 8 bytes, each with the epoch, without which it is an old one.
+inline constexpr int kPickWords = 2;
+
+// The part of this rank in a vocabulary that several ranks share.
+struct SharedVocabulary {
+  PeerOffsets peers = {};  // of one rank alone: none
+  int rank = 0;
+  int first_token = 0;  // the id of logit 0
+  int size = 0;         // of all ranks together
+  // [rounds][source ranks][kMaxRows][kPicks][kPickWords], in this rank's window
+  pdl::Produced<uint64_t> picks = {};
+  PollLimit limit = {};
+  // The rows of the step's last exchange, to be emptied.
+  pdl::Produced<uint32_t> emptied = {};
+  int64_t source_stride = 0;  // pairs of bf16 from one rank's rows to the next one's
+  int hidden = 0;
+};
 
 struct SampleParams {
   pdl::Produced<const float> logits = {};  // [tokens, vocabulary], read after the wait
@@ -15,12 +43,23 @@ struct SampleParams {
   pdl::Produced<StepRow> rows =
       {};  // [tokens]; becomes the next step's: the chosen token, one further
   pdl::Produced<int> sampled = {};  // [tokens], written after the wait
+  SharedVocabulary ranks = {};
 };
 
-inline constexpr std::array kSampleFields{
-    pdl::field<decltype(SampleParams::logits)>("logits", offsetof(SampleParams, logits)),
-    pdl::field<decltype(SampleParams::rows)>("rows", offsetof(SampleParams, rows)),
-    pdl::field<decltype(SampleParams::sampled)>("sampled", offsetof(SampleParams, sampled)),
-};
+inline constexpr auto kSharedVocabularyFields = join_fields(
+    std::array{
+        pdl::field<decltype(SharedVocabulary::picks)>("picks", offsetof(SharedVocabulary, picks)),
+        pdl::field<decltype(SharedVocabulary::emptied)>("emptied",
+                                                        offsetof(SharedVocabulary, emptied)),
+    },
+    fields_at(offsetof(SharedVocabulary, limit), kPollLimitFields));
+
+inline constexpr auto kSampleFields = join_fields(
+    std::array{
+        pdl::field<decltype(SampleParams::logits)>("logits", offsetof(SampleParams, logits)),
+        pdl::field<decltype(SampleParams::rows)>("rows", offsetof(SampleParams, rows)),
+        pdl::field<decltype(SampleParams::sampled)>("sampled", offsetof(SampleParams, sampled)),
+    },
+    fields_at(offsetof(SampleParams, ranks), kSharedVocabularyFields));
 
 }  // namespace slipstream::step::kernels

@@ -41,6 +41,11 @@ __device__ __forceinline__ void load_eight(const __nv_bfloat16* source, float (&
   cuda::unpack<DType::kBFloat16>(*reinterpret_cast<const uint4*>(source), values);
 }
 
+// Two neighboring bf16 values, 4 bytes aligned.
+__device__ __forceinline__ void store_pair(__nv_bfloat16* target, float2 values) {
+  *reinterpret_cast<uint32_t*>(target) = cuda::pack_pair<DType::kBFloat16>(values.x, values.y);
+}
+
 // Scales of linear inputs and of the indexer's q and k.
 __device__ __forceinline__ cuda::Divisor activation_scale(float amax, bool power_of_two) {
   constexpr cuda::Divisor kLargestCode{448.0F, 1.0F / 448.0F};

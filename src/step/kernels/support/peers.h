@@ -1,0 +1,61 @@
+// What kernels know of the windows of several ranks (step/windows.h).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "slipstream/pdl.cuh"
+#include "step/kernels/support/fields.h"
+#include "step/kernels/support/poll_record.h"
+#include "step/kernels/support/step_row.h"
+
+namespace slipstream::step::kernels {
+
+// A pair of bf16 that is not there yet: two minus zeros. Never sent.
+inline constexpr uint32_t kEmptyPair = 0x80008000U;
+
+// The beginning of every window, this rank's own.
+struct WindowHead {
+  uint32_t broken;            // not 0: no poll waits any more
+  uint32_t epochs[kMaxRows];  // how often each row has been sampled
+};
+
+// How far every rank's window is from this rank's, so that what is stored at an address of its own
+// window can be stored at the same place of all.
+struct PeerOffsets {
+  int ranks = 0;  // 0: there are no windows
+  int64_t bytes[kMaxRanks] = {};
+};
+
+// How long a poll waits.
+struct PollLimit {
+  pdl::Produced<WindowHead> head = {};
+  pdl::Produced<PollRecord> record = {};
+  uint64_t nanoseconds = 0;
+};
+
+// Partial sums of all ranks, in this rank's window.
+struct PolledRows {
+  int ranks = 0;  // 0: there are none
+  int exchange = 0;
+  int64_t source_stride = 0;                 // pairs of bf16 from one rank's rows to the next one's
+  pdl::Produced<const uint32_t> pairs = {};  // [ranks][tokens, columns / 2], read after the wait
+  // The same of the exchange before, which the whole rank has read, to be emptied; null: none.
+  pdl::Produced<uint32_t> emptied = {};
+  PollLimit limit = {};
+};
+
+inline constexpr std::array kPollLimitFields{
+    pdl::field<decltype(PollLimit::head)>("head", offsetof(PollLimit, head)),
+    pdl::field<decltype(PollLimit::record)>("record", offsetof(PollLimit, record)),
+};
+
+inline constexpr auto kPolledRowsFields = join_fields(
+    std::array{
+        pdl::field<decltype(PolledRows::pairs)>("pairs", offsetof(PolledRows, pairs)),
+        pdl::field<decltype(PolledRows::emptied)>("emptied", offsetof(PolledRows, emptied)),
+    },
+    fields_at(offsetof(PolledRows, limit), kPollLimitFields));
+
+}  // namespace slipstream::step::kernels

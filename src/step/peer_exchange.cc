@@ -1,0 +1,51 @@
+#include "step/exchange.h"
+
+namespace slipstream::step {
+
+PeerExchange::PeerExchange(const RankWindows& windows, const model::ModelConfig& config,
+                           PollRecord* record, uint64_t limit_nanoseconds)
+    : layout_(config, windows.ranks),
+      rank_(windows.rank),
+      own_(windows.bases.at(windows.rank)),
+      limit_{{reinterpret_cast<kernels::WindowHead*>(own_)}, {record}, limit_nanoseconds} {
+  peers_.ranks = windows.ranks;
+  for (int rank = 0; rank < windows.ranks; ++rank) {
+    peers_.bytes[rank] = windows.bases.at(rank) - own_;
+  }
+}
+
+uint32_t* PeerExchange::rows_of(int exchange) const {
+  return reinterpret_cast<uint32_t*>(own_ + layout_.rows(exchange, 0));
+}
+
+PartialRows PeerExchange::partial(int exchange) const {
+  return {{reinterpret_cast<__nv_bfloat16*>(own_ + layout_.rows(exchange, rank_))}, peers_};
+}
+
+SummedRows PeerExchange::summed(int exchange) const {
+  kernels::PolledRows polled;
+  polled.ranks = layout_.ranks();
+  polled.exchange = exchange;
+  polled.source_stride = layout_.source_bytes() / sizeof(uint32_t);
+  polled.pairs = {rows_of(exchange)};
+  // The `sample` launch empties those of a step's last exchange.
+  if (exchange > 0) polled.emptied = {rows_of(exchange - 1)};
+  polled.limit = limit_;
+  return {{}, polled};
+}
+
+kernels::SharedVocabulary PeerExchange::vocabulary() const {
+  return {.peers = peers_,
+          .rank = rank_,
+          .picks = {reinterpret_cast<uint64_t*>(own_ + layout_.picks())},
+          .limit = limit_,
+          .emptied = {rows_of(layout_.exchanges() - 1)},
+          .source_stride = layout_.source_bytes() / static_cast<int64_t>(sizeof(uint32_t)),
+          .hidden = layout_.hidden()};
+}
+
+Buffer PeerExchange::buffer(int exchange) const {
+  return {"window", own_ + layout_.rows(exchange, 0)};
+}
+
+}  // namespace slipstream::step

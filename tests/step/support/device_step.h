@@ -1,0 +1,149 @@
+// A decode step on the device without an Engine around it.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/reference/decode_step.h"
+#include "pdl/stream.h"
+#include "step/decode_step.h"
+#include "step/exchange.h"
+
+namespace slipstream::step::test {
+
+inline constexpr int kPages = 4;
+inline constexpr int kPagesPerSequence = 2;
+
+// Sequence 0 has pages 3 and 1, sequence 1 pages 0 and 2.
+inline std::vector<model::reference::PageTable> page_tables() { return {{{3, 1}}, {{0, 2}}}; }
+
+// A decode step on the device without an Engine around it.
+class DeviceStep {
+ public:
+  // Of one rank alone.
+  explicit DeviceStep(const std::string& directory, bool fp8_rows = false)
+      : DeviceStep(model::Checkpoint::open(directory), nullptr, fp8_rows) {}
+  // Of one of several ranks. `kernels`: the set that it launches.
+  DeviceStep(model::Checkpoint checkpoint, std::unique_ptr<Exchange> exchange,
+             bool fp8_rows = false, const kernels::Set& kernels = kernels::plain_set())
+      : checkpoint_(std::move(checkpoint)),
+        weights_(checkpoint_),
+        workspace_(checkpoint_, 2, kPagesPerSequence * kernels::kPageSize),
+        caches_(make_caches(checkpoint_.config().num_hidden_layers, fp8_rows)),
+        exchange_(exchange ? std::move(exchange)
+                           : std::make_unique<LocalExchange>(workspace_.delta)),
+        step_({.checkpoint = checkpoint_,
+               .weights = weights_,
+               .workspace = workspace_,
+               .exchange = *exchange_,
+               .fp8_rows = fp8_rows,
+               .kernels = kernels},
+              caches_) {
+    std::vector<int> table;
+    for (const model::reference::PageTable& pages : page_tables()) {
+      table.insert(table.end(), pages.pages.begin(), pages.pages.end());
+    }
+    check_cuda(cudaMemcpy(workspace_.pages.data(), table.data(), table.size() * sizeof(int),
+                          cudaMemcpyHostToDevice),
+               "copy of the page tables");
+  }
+
+  // What the next step processes.
+  void set_rows(const std::vector<kernels::StepRow>& rows) const {
+    check_cuda(
+        cudaMemcpyAsync(workspace_.rows.data(), rows.data(), rows.size() * sizeof(kernels::StepRow),
+                        cudaMemcpyHostToDevice, stream_.get()),
+        "copy of the step's tokens");
+    synchronize();
+  }
+  void enqueue(int tokens, pdl::LaunchOptions options = {}) const {
+    options.stream = stream_.get();
+    step_.enqueue(tokens, options);
+  }
+  void synchronize() const {
+    check_cuda(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize");
+  }
+
+  // Runs a greedy step.
+  model::reference::Matrix logits(const std::vector<model::reference::StepToken>& tokens) const {
+    std::vector<kernels::StepRow> rows;
+    for (const model::reference::StepToken& token : tokens) {
+      rows.push_back({token.id, token.place.position, token.place.sequence});
+    }
+    set_rows(rows);
+    enqueue(static_cast<int>(rows.size()));
+    synchronize();
+    return logits(static_cast<int>(rows.size()));
+  }
+  // Of the last step.
+  [[nodiscard]] model::reference::Matrix logits(int tokens) const {
+    model::reference::Matrix result(tokens, weights_.head().rows);
+    check_cuda(cudaMemcpy(result.values().data(), workspace_.logits.data(),
+                          result.values().size() * sizeof(float), cudaMemcpyDeviceToHost),
+               "copy of the logits");
+    return result;
+  }
+
+  [[nodiscard]] std::vector<int> sampled(int tokens) const {
+    std::vector<int> result(tokens);
+    check_cuda(cudaMemcpy(result.data(), workspace_.sampled.data(), result.size() * sizeof(int),
+                          cudaMemcpyDeviceToHost),
+               "copy of the sampled tokens");
+    return result;
+  }
+  // Copies them behind the steps enqueued so far, to pinned memory.
+  void copy_sampled(int* target, int tokens) const {
+    check_cuda(cudaMemcpyAsync(target, workspace_.sampled.data(), tokens * sizeof(int),
+                               cudaMemcpyDeviceToHost, stream_.get()),
+               "copy of the sampled tokens");
+  }
+
+  // Of layer 0.
+  [[nodiscard]] std::vector<std::byte> latent_cache() const {
+    return download(caches_.front().latent);
+  }
+  [[nodiscard]] std::vector<std::byte> index_keys() const {
+    return download(caches_.front().index_keys);
+  }
+
+  // The slots that row `row` of the last step attended to, if it had to choose.
+  [[nodiscard]] std::vector<int> list(int row, int top_k) const {
+    std::vector<int> slots(top_k);
+    check_cuda(cudaMemcpy(slots.data(), workspace_.lists.data() + row * top_k,
+                          slots.size() * sizeof(int), cudaMemcpyDeviceToHost),
+               "copy of an index list");
+    return slots;
+  }
+
+  [[nodiscard]] std::span<const StepLaunch> launches() const { return step_.launches(); }
+  [[nodiscard]] cudaStream_t stream() const { return stream_.get(); }
+
+ private:
+  static std::vector<LayerCache> make_caches(int layers, bool fp8_rows) {
+    std::vector<LayerCache> caches;
+    for (int layer = 0; layer < layers; ++layer) {
+      caches.push_back(make_layer_cache({kPages, fp8_rows}, /*has_indexer=*/true));
+    }
+    return caches;
+  }
+
+  static std::vector<std::byte> download(const DeviceArray<std::byte>& array) {
+    std::vector<std::byte> bytes(array.bytes());
+    check_cuda(cudaMemcpy(bytes.data(), array.data(), bytes.size(), cudaMemcpyDeviceToHost),
+               "copy of a cache");
+    return bytes;
+  }
+
+  pdl::Stream stream_;
+  model::Checkpoint checkpoint_;
+  Weights weights_;
+  Workspace workspace_;
+  std::vector<LayerCache> caches_;
+  std::unique_ptr<Exchange> exchange_;
+  DecodeStep step_;
+};
+
+}  // namespace slipstream::step::test
