@@ -42,6 +42,7 @@ INNER = {
         "instructions": {"program", "machine", "decoder", "arithmetic"},
         "device": {"program", "machine", "decoder", "instructions"},
         "runtime": {"program", "machine", "device", "race"},
+        "nccl": set(),
     },
     "check": {
         "findings": set(),

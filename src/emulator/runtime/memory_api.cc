@@ -11,6 +11,7 @@
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/graph_memory.h"
 #include "emulator/runtime/memory.h"
+#include "emulator/runtime/pool.h"
 #include "emulator/runtime/runtime.h"
 #include "emulator/runtime/stream.h"
 
@@ -50,6 +51,7 @@ void free_memory(void* pointer) {
   wait_for_users(pointer);
   release_memory(pointer);
   graph_memory().freed(reinterpret_cast<uint64_t>(pointer));
+  pools().freed(pointer);
 }
 
 // Flags of pinned memory, which cudaHostGetFlags gives back.

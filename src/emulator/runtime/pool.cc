@@ -107,16 +107,21 @@ void Pools::forget_memory(uint32_t number) {
   }
 }
 
+void Pools::freed(void* pointer) {
+  const auto found = blocks_.find(pointer);
+  if (found == blocks_.end()) return;
+  found->second.pool->used_bytes -= found->second.size;
+  blocks_.erase(found);
+}
+
 void Pools::free(void* pointer, Stream& stream) {
   if (pointer == nullptr) return;
   if (stream.capture != nullptr) {
     capture_operation(stream, FreeOperation{reinterpret_cast<uint64_t>(pointer)});
     return;
   }
-  const auto found = blocks_.find(pointer);
-  if (found != blocks_.end()) {
-    found->second.pool->used_bytes -= found->second.size;
-    blocks_.erase(found);
+  if (blocks_.contains(pointer)) {
+    freed(pointer);
   } else {
     const auto allocation = device().find(reinterpret_cast<uint64_t>(pointer));
     require(allocation.has_value() && allocation->address == reinterpret_cast<uint64_t>(pointer));

@@ -40,6 +40,8 @@ class Pools {
   void* allocate(Pool& pool, size_t size, Stream& stream);
   // Throws ApiError cudaErrorInvalidValue where no live allocation starts at `pointer`.
   void free(void* pointer, Stream& stream);
+  // The memory has been freed by cudaFree().
+  void freed(void* pointer);
   void forget_memory(uint32_t device);  // cudaDeviceReset()
 
  private:
