@@ -57,7 +57,7 @@ struct RankProcess {
 // The GPUs that share a model: every rank has its part of each layer, and all of them take part in
 // every step. Needs NCCL 2.28.3 or later, and GPUs that reach each other's memory.
 struct Ranks {
-  int count = 1;                                   // 1 to kMaxRanks
+  int count = 1;                                      // 1 to kMaxRanks
   std::optional<RankProcess> process = std::nullopt;  // none: threads of this process
 
   // A thread of this process for each of the devices 0 to `count` - 1.

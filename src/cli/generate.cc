@@ -157,8 +157,8 @@ engine::Ranks ranks_of(const GenerateOptions& options) {
   const std::optional<engine::Ranks> started = engine::Ranks::from_environment();
   if (!started) return engine::Ranks::threads(options.tp);
   if (options.tp != 1 && options.tp != started->count) {
-    throw InvalidArgument(fmt::format("--tp must be WORLD_SIZE = {} or left out, is {}",
-                                      started->count, options.tp));
+    throw InvalidArgument(
+        fmt::format("--tp must be WORLD_SIZE = {} or left out, is {}", started->count, options.tp));
   }
   return *started;
 }

@@ -148,8 +148,9 @@ void Engine::Impl::require_usable() const {
   if (!closed_.empty()) throw Error("the engine is closed, for: " + closed_);
   if (in_call_) throw InvalidArgument("an engine must not be called from its own on_tokens");
   if (rank_number() != 0) {
-    throw InvalidArgument(fmt::format(
-        "an engine must be asked on rank 0, is on rank {}, which can only follow()", rank_number()));
+    throw InvalidArgument(
+        fmt::format("an engine must be asked on rank 0, is on rank {}, which can only follow()",
+                    rank_number()));
   }
 }
 
@@ -242,7 +243,8 @@ void Engine::Impl::run(std::span<const SequenceId> sequences, int count,
 
 void Engine::Impl::follow() {
   if (rank_number() == 0) {
-    throw InvalidArgument("follow() is for the processes of other ranks than 0, is called on rank 0");
+    throw InvalidArgument(
+        "follow() is for the processes of other ranks than 0, is called on rank 0");
   }
   if (!closed_.empty()) throw Error("the engine is closed, for: " + closed_);
   const CurrentDevice device(device_);

@@ -11,8 +11,8 @@ namespace {
 
 void require_same_tokens(const Command& command, const RankEngine& rank, const Meeting& meeting) {
   if (command.tokens_seen == rank.tokens_seen()) return;
-  throw RankError(fmt::format("rank {} must choose the tokens that rank 0 chooses, does not",
-                              meeting.rank()));
+  throw RankError(
+      fmt::format("rank {} must choose the tokens that rank 0 chooses, does not", meeting.rank()));
 }
 
 std::vector<SequenceId> ids_of(const Command& command) {

@@ -11,7 +11,9 @@ LayerResult Inspection::run_layer(int layer, std::span<const float> hidden,
   return impl_.run_layer(layer, hidden, lists);
 }
 
-int Inspection::launches_per_step(int tokens) const { return impl_.rank().launches_per_step(tokens); }
+int Inspection::launches_per_step(int tokens) const {
+  return impl_.rank().launches_per_step(tokens);
+}
 
 int Inspection::early_launches_per_step(int tokens) const {
   return impl_.rank().early_launches_per_step(tokens);

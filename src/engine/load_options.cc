@@ -92,8 +92,8 @@ void check_load_options(const LoadOptions& options) {
   check_ranks(options);
   check_stream(options);
   if (options.kv_format != KvFormat::kBf16 && options.kv_format != KvFormat::kFp8) {
-    throw InvalidArgument(fmt::format("kv_format must be kBf16 or kFp8, is {}",
-                                      static_cast<int>(options.kv_format)));
+    throw InvalidArgument(
+        fmt::format("kv_format must be kBf16 or kFp8, is {}", static_cast<int>(options.kv_format)));
   }
   constexpr int64_t kMaxCacheTokens = int64_t{1} << 32;  // its pages are counted in int
   if (options.cache_tokens < 1 || options.cache_tokens > kMaxCacheTokens) {

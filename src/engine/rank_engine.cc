@@ -86,8 +86,7 @@ std::vector<step::kernels::StepRow> next_rows(std::span<Sequence* const> sequenc
 
 void require_step_size(int tokens) {
   if (tokens >= 1 && tokens <= kMaxStepTokens) return;
-  throw InvalidArgument(
-      fmt::format("tokens must be from 1 to {}, is {}", kMaxStepTokens, tokens));
+  throw InvalidArgument(fmt::format("tokens must be from 1 to {}, is {}", kMaxStepTokens, tokens));
 }
 
 }  // namespace
@@ -100,8 +99,8 @@ RankEngine::RankEngine(const std::string& directory, const LoadOptions& options,
       positions_(position_count(config(), options)),
       // One row of the page table more, for layers that run alone.
       workspace_(step::Workspace::planned(checkpoint_, options.max_sequences + 1, positions_)),
-      caches_(plan_caches(config(), {static_cast<int>(page_count(options)),
-                                     options.kv_format == KvFormat::kFp8})),
+      caches_(plan_caches(
+          config(), {static_cast<int>(page_count(options)), options.kv_format == KvFormat::kFp8})),
       member_(join_others()),
       weights_(load_weights()),
       sequences_(options.max_sequences, static_cast<int>(page_count(options)), positions_),
@@ -134,17 +133,18 @@ void RankEngine::compare_with_others() const {
     const std::vector<std::string> all = meeting_->gather(mine);
     for (size_t rank = 1; rank < all.size(); ++rank) {
       if (all[rank] == all.front()) continue;
-      throw RankError(fmt::format("{} must be the same on all ranks, is {} on rank 0 and {} on rank {}",
-                                  what, all.front(), all[rank], rank));
+      throw RankError(
+          fmt::format("{} must be the same on all ranks, is {} on rank 0 and {} on rank {}", what,
+                      all.front(), all[rank], rank));
     }
   };
   same("the checkpoint (a checksum of config, tensors and norms)",
        fmt::format("{:016x}", checkpoint_.fingerprint()));
   same("the load options",
-       fmt::format("\"cache_tokens {}, max_sequences {}, kv_format {}, lora_norm_eps {}, poll_limit {}\"",
-                   options_.cache_tokens, options_.max_sequences,
-                   static_cast<int>(options_.kv_format), config().lora_norm_eps,
-                   options_.poll_limit));
+       fmt::format(
+           "\"cache_tokens {}, max_sequences {}, kv_format {}, lora_norm_eps {}, poll_limit {}\"",
+           options_.cache_tokens, options_.max_sequences, static_cast<int>(options_.kv_format),
+           config().lora_norm_eps, options_.poll_limit));
   same("NCCL's version", fmt::format("{}", Nccl::get().version()));
 }
 
@@ -375,7 +375,8 @@ std::vector<int> RankEngine::sampled(int tokens) {
 
 void RankEngine::note_tokens(std::span<const int> tokens) {
   constexpr uint64_t kPrime = 1099511628211;  // of FNV-1a
-  for (const int token : tokens) tokens_seen_ = (tokens_seen_ ^ static_cast<unsigned>(token)) * kPrime;
+  for (const int token : tokens)
+    tokens_seen_ = (tokens_seen_ ^ static_cast<unsigned>(token)) * kPrime;
 }
 
 void RankEngine::synchronize() const {

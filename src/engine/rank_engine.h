@@ -48,7 +48,9 @@ class RankEngine {
   // receive_step in between, at the latest once TokenRing::kSlots steps are on their way; end_run.
   void begin_run(std::span<const SequenceId> sequences, int count);
   void enqueue_step();
-  [[nodiscard]] bool has_room() const { return run_->enqueued - run_->received < TokenRing::kSlots; }
+  [[nodiscard]] bool has_room() const {
+    return run_->enqueued - run_->received < TokenRing::kSlots;
+  }
   [[nodiscard]] bool has_steps_on_their_way() const { return run_->enqueued > run_->received; }
   // The tokens of the oldest step on its way; valid until the next call.
   std::span<const int> receive_step();

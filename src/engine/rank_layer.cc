@@ -34,7 +34,7 @@ void upload(T* target, const std::vector<T>& values, cudaStream_t stream) {
 }  // namespace
 
 LayerResult RankEngine::run_layer(int layer, std::span<const float> hidden,
-                                    std::span<const IndexList> lists) {
+                                  std::span<const IndexList> lists) {
   if (layer < 0 || layer >= config().num_hidden_layers) {
     throw InvalidArgument(
         fmt::format("layer must be from 0 to {}, is {}", config().num_hidden_layers - 1, layer));

@@ -18,7 +18,7 @@
 namespace slipstream::engine {
 namespace {
 
-constexpr uint32_t kMagic = 0x50494c53;            // "SLIP": whoever else connects is turned away
+constexpr uint32_t kMagic = 0x50494c53;             // "SLIP": whoever else connects is turned away
 constexpr uint32_t kMostBytes = uint32_t{1} << 30;  // of a message
 constexpr timeval kPatience{10, 0};                 // for a side that stops in a message
 

@@ -132,7 +132,8 @@ NcclWindow* Nccl::open_window(NcclComm* comm, void* memory, size_t bytes) const 
   // Success without a window is how NCCL says that these GPUs cannot have one.
   if (window == nullptr) {
     throw Error(fmt::format(
-        "ncclCommWindowRegister gave no window: every GPU must reach every other one by peer access "
+        "ncclCommWindowRegister gave no window: every GPU must reach every other one by peer "
+        "access "
         "(nvidia-smi topo -p2p r), with NCCL_CUMEM_ENABLE, NCCL_WIN_ENABLE and NCCL_P2P_DISABLE as "
         "NCCL sets them ({})",
         description_));
@@ -146,9 +147,10 @@ void Nccl::close_window(NcclComm* comm, NcclWindow* window) const noexcept {
 
 std::byte* Nccl::peer_address(NcclWindow* window, int rank, int peer) const {
   const auto unreachable = [&] {
-    throw Error(fmt::format("the window of rank {} must be in the address space of rank {}'s GPU, "
-                            "is not: all GPUs must be of one NVLink domain ({})",
-                            peer, rank, description_));
+    throw Error(
+        fmt::format("the window of rank {} must be in the address space of rank {}'s GPU, "
+                    "is not: all GPUs must be of one NVLink domain ({})",
+                    peer, rank, description_));
   };
   if (get_peer_pointer_ != nullptr) {
     void* address = nullptr;

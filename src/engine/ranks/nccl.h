@@ -36,9 +36,9 @@ struct NcclConfig {
 class Nccl {
  public:
   // Versions as NCCL codes them.
-  static constexpr int kLeastVersion = 22803;     // windows that kernels can address
-  static constexpr int kPointerVersion = 22902;   // ncclGetPeerDevicePointer
-  static constexpr int kEndOfLayout = 22900;      // of what peer_address() reads where it is not there
+  static constexpr int kLeastVersion = 22803;    // windows that kernels can address
+  static constexpr int kPointerVersion = 22902;  // ncclGetPeerDevicePointer
+  static constexpr int kEndOfLayout = 22900;  // of what peer_address() reads where it is not there
 
   // The NCCL of this process: the file that SLIPSTREAM_NCCL names, else libnccl.so.2 as the loader
   // finds it. Throws Error saying what is needed. Not by two threads at once.

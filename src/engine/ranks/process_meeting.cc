@@ -21,6 +21,11 @@ using Clock = std::chrono::steady_clock;
 using Kind = Message::Kind;
 
 constexpr std::chrono::milliseconds kHeartbeat{1000};
+
+std::string seconds(std::chrono::milliseconds time) {
+  return fmt::format("{:g} s", std::chrono::duration<double>(time).count());
+}
+
 constexpr std::chrono::seconds kLeaveLimit{5};
 
 struct Hello {
@@ -72,9 +77,8 @@ class ProcessMeeting final : public Meeting {
   ProcessMeeting(const ProcessPlace& place, Connections connections)
       : place_(place), connections_(std::move(connections)) {
     for (auto& [rank, connection] : connections_) {
-      readers_.emplace_back([this, rank = rank, connection = connection.get()] {
-        listen_to(rank, *connection);
-      });
+      readers_.emplace_back(
+          [this, rank = rank, connection = connection.get()] { listen_to(rank, *connection); });
     }
   }
 
@@ -153,9 +157,8 @@ class ProcessMeeting final : public Meeting {
     {
       std::unique_lock lock(mutex_);
       std::deque<std::string>& queue = queues[other];
-      changed_.wait(lock, [&] {
-        return !queue.empty() || !failure_.empty() || left_.contains(other);
-      });
+      changed_.wait(lock,
+                    [&] { return !queue.empty() || !failure_.empty() || left_.contains(other); });
       if (!failure_.empty()) throw RankError(failure_);
       if (!queue.empty()) {
         std::string text = std::move(queue.front());
@@ -173,7 +176,8 @@ class ProcessMeeting final : public Meeting {
     Clock::time_point next_beat = heard;
     Message message;
     while (true) {
-      const Connection::Outcome outcome = connection.receive(message, static_cast<int>(kHeartbeat.count() / 2));
+      const Connection::Outcome outcome =
+          connection.receive(message, static_cast<int>(kHeartbeat.count() / 2));
       if (outcome == Connection::Outcome::kClosed) {
         return lose(other, "is gone: its connection is closed");
       }
@@ -183,8 +187,7 @@ class ProcessMeeting final : public Meeting {
         if (message.kind == Kind::kLeave) return let_go(other);
         take(other, message);
       } else if (now - heard > place_.silence) {
-        return lose(other, fmt::format("has been silent for {:.0f} s",
-                                       std::chrono::duration<double>(place_.silence).count()));
+        return lose(other, "has been silent for " + seconds(place_.silence));
       }
       if (now < next_beat) continue;
       (void)connection.send({Kind::kAlive, ""});
@@ -266,16 +269,18 @@ class Reception {
 
   [[nodiscard]] std::string problem_of(const Hello& hello) const {
     if (hello.ranks != place_.ranks) {
-      return fmt::format("WORLD_SIZE must be the same on all ranks, is {} on rank 0 and {} on rank {}",
-                         place_.ranks, hello.ranks, hello.rank);
+      return fmt::format(
+          "WORLD_SIZE must be the same on all ranks, is {} on rank 0 and {} on rank {}",
+          place_.ranks, hello.ranks, hello.rank);
     }
     if (hello.rank == 0 || connections_.contains(hello.rank)) {
       return fmt::format("RANK must be another one in each process, is {} in two of them",
                          hello.rank);
     }
     if (hello.version != own_version()) {
-      return fmt::format("slipstream must be the same on all ranks, is {} on rank 0 and {} on rank {}",
-                         own_version(), hello.version, hello.rank);
+      return fmt::format(
+          "slipstream must be the same on all ranks, is {} on rank 0 and {} on rank {}",
+          own_version(), hello.version, hello.rank);
     }
     return "";
   }
@@ -285,9 +290,8 @@ class Reception {
     for (int rank = 1; rank < place_.ranks; ++rank) {
       if (!connections_.contains(rank)) missing.push_back(rank);
     }
-    return fmt::format("WORLD_SIZE = {} ranks must start within {:.0f} s, but rank {} did not",
-                       place_.ranks, std::chrono::duration<double>(place_.patience).count(),
-                       fmt::join(missing, ", "));
+    return fmt::format("WORLD_SIZE = {} ranks must start within {}, but rank {} did not",
+                       place_.ranks, seconds(place_.patience), fmt::join(missing, ", "));
   }
 
   [[noreturn]] void turn_away(const std::string& problem) {
@@ -310,17 +314,16 @@ Connections connect_to_rank_0(const ProcessPlace& place) {
     if (const std::optional<int> socket = connect_to(place.host, place.port)) {
       connection = std::make_unique<Connection>(*socket);
     } else if (Clock::now() > end) {
-      throw RankError(fmt::format("rank 0 must listen at {}:{} within {:.0f} s, did not", place.host,
-                                  place.port,
-                                  std::chrono::duration<double>(place.patience).count()));
+      throw RankError(fmt::format("rank 0 must listen at {}:{} within {}, did not", place.host,
+                                  place.port, seconds(place.patience)));
     } else {
       std::this_thread::sleep_for(kPause);
     }
   }
   (void)connection->send({Kind::kHello, Hello{place.rank, place.ranks, own_version()}.text()});
   Message answer;
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      place.patience + std::chrono::seconds(2));
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(place.patience +
+                                                                          std::chrono::seconds(2));
   const auto outcome = connection->receive(answer, static_cast<int>(left.count()));
   if (outcome == Connection::Outcome::kMessage && answer.kind == Kind::kFailure) {
     throw RankError(answer.text);
