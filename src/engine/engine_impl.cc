@@ -235,8 +235,10 @@ void Engine::Impl::run(std::span<const SequenceId> sequences, int count,
       rank_->enqueue_step();
     }
     while (wanted && rank_->has_steps_on_their_way()) deliver();
-    tell_others(command_with_number(Command::Kind::kEndRun, delivered));
-    rank_->end_run(delivered);
+    Command end = command_with_number(Command::Kind::kEndRun, delivered);
+    end.ids = {rank_->received_steps()};
+    tell_others(std::move(end));
+    rank_->end_run(delivered, rank_->received_steps());
   });
   if (thrown_by_caller) std::rethrow_exception(thrown_by_caller);
 }

@@ -39,7 +39,7 @@ void obey(const Command& command, RankEngine& rank, Meeting& meeting) {
     case Command::Kind::kStep:
       return rank.enqueue_step();
     case Command::Kind::kEndRun:
-      return rank.end_run(static_cast<int>(command.number));
+      return rank.end_run(static_cast<int>(command.number), command.ids.at(0));
     case Command::Kind::kLogits:
       (void)gather_logits(meeting, rank.logits(sequences.at(0)));
       return;

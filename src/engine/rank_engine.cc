@@ -286,8 +286,8 @@ std::span<const int> RankEngine::receive_step() {
   return run_->last;
 }
 
-void RankEngine::end_run(int steps) {
-  while (run_->received < steps) (void)receive_step();
+void RankEngine::end_run(int steps, int received) {
+  while (run_->received < received) (void)receive_step();
   synchronize();
   const Run run = std::move(*run_);
   run_.reset();

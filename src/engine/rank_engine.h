@@ -54,8 +54,10 @@ class RankEngine {
   [[nodiscard]] bool has_steps_on_their_way() const { return run_->enqueued > run_->received; }
   // The tokens of the oldest step on its way; valid until the next call.
   std::span<const int> receive_step();
-  // The first `steps` count, the others are forgotten; with 0 the sequences are as they were before.
-  void end_run(int steps);
+  [[nodiscard]] int received_steps() const { return run_->received; }
+  // Of the `received` steps that all ranks have seen, or now see, the first `steps` count, the others
+  // are forgotten; with 0 the sequences are as they were before.
+  void end_run(int steps, int received);
   [[nodiscard]] bool is_in_run() const { return run_.has_value(); }
 
   // A checksum of all tokens so far, the same on all ranks.

@@ -18,7 +18,7 @@ struct Command {
     kForce,     // sequences[0], ids[0]
     kBeginRun,  // sequences, number: steps
     kStep,      // the next one of the run
-    kEndRun,    // number: steps that count
+    kEndRun,    // number: steps that count; ids[0]: steps that rank 0 has received
     kLogits,    // sequences[0]
     kRunLayer,  // number: layer; hidden, lists
     kStop,

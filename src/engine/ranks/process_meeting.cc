@@ -159,12 +159,13 @@ class ProcessMeeting final : public Meeting {
       std::deque<std::string>& queue = queues[other];
       changed_.wait(lock,
                     [&] { return !queue.empty() || !failure_.empty() || left_.contains(other); });
-      if (!failure_.empty()) throw RankError(failure_);
+      // What came before a failure still counts, so that ranks do not part over how fast they are.
       if (!queue.empty()) {
         std::string text = std::move(queue.front());
         queue.pop_front();
         return text;
       }
+      if (!failure_.empty()) throw RankError(failure_);
     }
     fail(fmt::format("rank {} has left", other));
     throw RankError(failure());

@@ -45,7 +45,7 @@ class Table {
   std::string receive(int rank) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return !commands_[rank].empty() || !failure_.empty(); });
-    require_going_on();
+    if (commands_[rank].empty()) require_going_on();
     std::string command = std::move(commands_[rank].front());
     commands_[rank].pop_front();
     return command;
