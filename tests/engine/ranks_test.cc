@@ -2,9 +2,11 @@
 // however steps are started.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstring>
+#include <thread>
 
 #include "engine/inspection.h"
 #include "slipstream/launch.h"
@@ -36,6 +38,7 @@ LoadOptions options_for(int ranks, bool graphs = true) {
   return {.cache_tokens = 192,
           .max_sequences = 2,
           .ranks = Ranks::threads(ranks),
+          .poll_limit = kNoLimit,
           .lora_norm_eps = {},
           .graphs = graphs};
 }
@@ -77,7 +80,7 @@ void expect_same_bits(const Answer& a, const Answer& b) {
 
 const std::string& deepseek() {
   return model::test::Shape{"RanksDeepseek", "deepseek-v32-ranks-tiny",
-                            R"({"index_topk": 8, "index_n_heads": 8, "vocab_size": 523})"}
+                            R"({"index_topk": 8, "index_n_heads": 8})"}
       .directory();
 }
 
@@ -119,6 +122,36 @@ TEST_P(EngineOfRanks, AnswersAsOneRankDoes) {
   b.values() = forced_logits(one.engine());
   ASSERT_EQ(a.values().size(), b.values().size());
   EXPECT_GT(model::test::mean_cosine(a, b), 0.995);
+}
+
+// An engine per process, here in threads: what a launcher of processes starts.
+LoadOptions options_of_process(int rank, int ranks, int port) {
+  LoadOptions options = options_for(ranks);
+  options.ranks.process =
+      RankProcess{.rank = rank, .device = rank, .host = "127.0.0.1", .port = port};
+  return options;
+}
+
+TEST_P(EngineOfRanks, GivesTheSameBitsWhereEachIsAProcess) {
+  const SamplingOptions drawn{.temperature = 0.8F, .top_k = 40, .top_p = 0.9F, .seed = 5};
+  const Answer expected = answer_of(deepseek(), GetParam(), drawn);
+  const int port = 20000 + static_cast<int>(getpid()) % 20000;
+  std::vector<std::thread> others;
+  for (int rank = 1; rank < GetParam(); ++rank) {
+    others.emplace_back([&, rank] {
+      Engine engine = Engine::load(deepseek(), options_of_process(rank, GetParam(), port));
+      EXPECT_EQ(engine.rank(), rank);
+      EXPECT_EQ(model::test::message_of([&] { (void)engine.create_sequence(); }),
+                "an engine must be asked on rank 0, is on rank " + std::to_string(rank) +
+                    ", which can only follow()");
+      engine.follow();
+    });
+  }
+  {
+    Engine engine = Engine::load(deepseek(), options_of_process(0, GetParam(), port));
+    expect_same_bits(answer_of(engine, drawn), expected);
+  }
+  for (std::thread& other : others) other.join();
 }
 
 TEST_P(EngineOfRanks, StopsWhereTheCallerWantsAndGoesOn) {

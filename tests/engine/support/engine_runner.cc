@@ -10,7 +10,8 @@ EngineRunner::EngineRunner(const std::string& directory, KvFormat format, int64_
     : engine_(Engine::load(directory, {.stream = ranks == 1 ? stream_.get() : nullptr,
                                        .kv_format = format,
                                        .cache_tokens = cache_tokens,
-                                       .ranks = Ranks::threads(ranks)})) {}
+                                       .ranks = Ranks::threads(ranks),
+                                       .poll_limit = kNoLimit})) {}
 
 model::test::Step EngineRunner::start_sequence() {
   if (has_sequence_) engine_.free(sequence_);

@@ -11,6 +11,9 @@
 
 namespace slipstream::engine::test {
 
+// Of polls: emulated devices may take long.
+inline constexpr double kNoLimit = 600;
+
 class EngineRunner {
  public:
   EngineRunner(const std::string& directory, KvFormat format, int64_t cache_tokens = 320,
