@@ -107,11 +107,9 @@ NcclUniqueId Nccl::unique_id() const {
   return id;
 }
 
-NcclComm* Nccl::join(const NcclUniqueId& id, int ranks, int rank) const {
+void Nccl::join(NcclComm** comm, const NcclUniqueId& id, int ranks, int rank) const {
   NcclConfig config;
-  NcclComm* comm = nullptr;
-  check(comm_init_(&comm, ranks, id, rank, &config), "ncclCommInitRankConfig");
-  return comm;
+  check(comm_init_(comm, ranks, id, rank, &config), "ncclCommInitRankConfig");
 }
 
 void Nccl::destroy(NcclComm* comm) const noexcept { (void)comm_destroy_(comm); }

@@ -51,7 +51,8 @@ class Nccl {
   [[nodiscard]] const std::string& description() const { return description_; }
 
   [[nodiscard]] NcclUniqueId unique_id() const;
-  [[nodiscard]] NcclComm* join(const NcclUniqueId& id, int ranks, int rank) const;
+  // Returns when all ranks have come. `comm` is there before: another thread may abort it.
+  void join(NcclComm** comm, const NcclUniqueId& id, int ranks, int rank) const;
   void destroy(NcclComm* comm) const noexcept;
   // Without waiting for anybody.
   void abort(NcclComm* comm) const noexcept;

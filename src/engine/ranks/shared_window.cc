@@ -3,13 +3,44 @@
 #include <cuda_runtime_api.h>
 #include <fmt/core.h>
 
+#include <chrono>
 #include <cstring>
+#include <functional>
+#include <thread>
 
 namespace slipstream::engine {
 namespace {
 
 // What rank `from` writes into the window of rank `to`.
 uint64_t mark_of(int from, int to) { return 0x51a9'0000'0000'0000 + 0x100 * from + to; }
+
+// Frees this rank from a call in which it waits for ranks that will not come. NCCL mostly notices by
+// itself that they are gone.
+class Escape {
+ public:
+  Escape(const Meeting& meeting, std::function<void()> abort)
+      : thread_([this, &meeting, abort = std::move(abort)] {
+          constexpr std::chrono::milliseconds kPause{20};
+          constexpr std::chrono::seconds kPatience{2};
+          auto alive = std::chrono::steady_clock::now();
+          while (!ended_) {
+            const auto now = std::chrono::steady_clock::now();
+            if (meeting.failure().empty()) alive = now;
+            if (now - alive > kPatience) return abort();
+            std::this_thread::sleep_for(kPause);
+          }
+        }) {}
+  ~Escape() {
+    ended_ = true;
+    thread_.join();
+  }
+  Escape(const Escape&) = delete;
+  Escape& operator=(const Escape&) = delete;
+
+ private:
+  std::atomic<bool> ended_ = false;
+  std::thread thread_;
+};
 
 }  // namespace
 
@@ -24,9 +55,9 @@ SharedWindow::SharedWindow(const Nccl& nccl, Meeting& meeting, int64_t bytes)
       return std::string(made.bytes, sizeof made.bytes);
     });
     const std::string shared = meeting_.gather(id).front();
-    agree(&meeting_, [&] { join(shared); });
+    together([&] { join(shared); });
     agree(&meeting_, [&] { memory_ = nccl_.allocate(bytes); });
-    agree(&meeting_, [&] { handle_ = nccl_.open_window(comm_, memory_, bytes); });
+    together([&] { handle_ = nccl_.open_window(comm_, memory_, bytes); });
     agree(&meeting_, [&] { find_peers(); });
     prove();
   } catch (...) {
@@ -37,10 +68,27 @@ SharedWindow::SharedWindow(const Nccl& nccl, Meeting& meeting, int64_t bytes)
 
 SharedWindow::~SharedWindow() { release(meeting_.failure().empty()); }
 
+template <class Call>
+void SharedWindow::together(const Call& call) {
+  {
+    const Escape escape(meeting_, [this] {
+      if (NcclComm* comm = comm_.exchange(nullptr)) nccl_.abort(comm);
+    });
+    try {
+      call();
+    } catch (const std::exception& error) {
+      fail_for(meeting_, error);
+    }
+  }
+  const std::string failure = meeting_.failure();
+  if (!failure.empty()) throw RankError(failure);
+}
+
 void SharedWindow::join(const std::string& id) {
   NcclUniqueId shared{};
   std::memcpy(shared.bytes, id.data(), sizeof shared.bytes);
-  comm_ = nccl_.join(shared, meeting_.ranks(), meeting_.rank());
+  static_assert(sizeof comm_ == sizeof(NcclComm*));
+  nccl_.join(reinterpret_cast<NcclComm**>(&comm_), shared, meeting_.ranks(), meeting_.rank());
 }
 
 void SharedWindow::find_peers() {
@@ -73,12 +121,13 @@ void SharedWindow::prove() {
 }
 
 void SharedWindow::release(bool all_there) noexcept {
-  if (handle_ != nullptr && all_there) nccl_.close_window(comm_, handle_);
-  if (comm_ != nullptr) {
+  NcclComm* const comm = comm_.exchange(nullptr);
+  if (handle_ != nullptr && all_there) nccl_.close_window(comm, handle_);
+  if (comm != nullptr) {
     if (all_there) {
-      nccl_.destroy(comm_);
+      nccl_.destroy(comm);
     } else {
-      nccl_.abort(comm_);
+      nccl_.abort(comm);
     }
   }
   if (memory_ != nullptr) nccl_.free(memory_);

@@ -1,6 +1,8 @@
 // One rank's window, mapped by all ranks.
 #pragma once
 
+#include <atomic>
+
 #include "engine/ranks/meeting.h"
 #include "engine/ranks/nccl.h"
 #include "step/windows.h"
@@ -19,6 +21,10 @@ class SharedWindow {
   [[nodiscard]] const step::RankWindows& windows() const { return windows_; }
 
  private:
+  // Runs a call of NCCL's in which ranks wait for each other, so that one that fails must not wait
+  // to say so.
+  template <class Call>
+  void together(const Call& call);
   void join(const std::string& id);
   void find_peers();
   // That each rank's window is where the others think it is: every rank writes its number into all.
@@ -28,7 +34,7 @@ class SharedWindow {
 
   const Nccl& nccl_;
   Meeting& meeting_;
-  NcclComm* comm_ = nullptr;
+  std::atomic<NcclComm*> comm_ = nullptr;
   void* memory_ = nullptr;
   NcclWindow* handle_ = nullptr;
   step::RankWindows windows_;
