@@ -12,9 +12,13 @@
 // through the same kernels in chunks of up to 16 tokens. An Engine is used by one thread at a time,
 // with the device current that was so when it was loaded.
 //
+// Several GPUs share a model if LoadOptions::ranks says so (docs/ranks.md); everything else is as
+// with one.
+//
 // Errors: a wrong argument is an InvalidArgument that says what it must be and what it is, and
-// leaves engine and sequences as they were. A failure of the device is a CudaError; then only the
-// destructor is of use. Token ids are 0 to vocab_size() - 1, positions count from 0.
+// leaves engine and sequences as they were. A failure of the device is a CudaError, one of another
+// rank a RankError; either closes the engine: whatever is asked of its sequences afterwards throws an
+// Error that says why it was closed. Token ids are 0 to vocab_size() - 1, positions count from 0.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -42,33 +46,75 @@ enum class KvFormat : uint8_t {
 // What one step can process at most: tokens of all its sequences together.
 inline constexpr int kMaxStepTokens = 16;
 
+// One of several processes that run a model together, with a GPU each.
+struct RankProcess {
+  int rank = 0;
+  int device = 0;    // the CUDA device of this process
+  std::string host;  // where rank 0 runs
+  int port = 0;      // where rank 0 listens for the others
+};
+
+// The GPUs that share a model: every rank has its part of each layer, and all of them take part in
+// every step. Needs NCCL 2.28.3 or later, and GPUs that reach each other's memory.
+struct Ranks {
+  int count = 1;                                      // 1 to kMaxRanks
+  std::optional<RankProcess> process = std::nullopt;  // none: threads of this process
+
+  // A thread of this process for each of the devices 0 to `count` - 1.
+  [[nodiscard]] static Ranks threads(int count) { return {count, std::nullopt}; }
+  // This process as one of WORLD_SIZE, as torchrun and others set the environment: RANK, WORLD_SIZE,
+  // LOCAL_RANK (the device), MASTER_ADDR, MASTER_PORT (rank 0 listens on the one after it). None
+  // where WORLD_SIZE is not set, or 1. Throws InvalidArgument naming the variable that is not
+  // what it must be.
+  [[nodiscard]] static std::optional<Ranks> from_environment();
+};
+inline constexpr int kMaxRanks = 8;
+
+// How far a rank has come with reading its share.
+struct LoadProgress {
+  int rank = 0;
+  int64_t bytes = 0;  // on the device
+  int64_t total_bytes = 0;
+  double seconds = 0;  // since it began
+};
+
 struct LoadOptions {
-  cudaStream_t stream = nullptr;  // all work is ordered on it; a default stream is refused
+  // All work is ordered on it; a default stream is refused. With several ranks, null: each makes
+  // its own.
+  cudaStream_t stream = nullptr;
   KvFormat kv_format = KvFormat::kBf16;
   // Tokens that all living sequences can hold together, 1 to 2^32; memory for them is taken at
   // load, in pages of 64, and no page is shared by two sequences.
   int64_t cache_tokens = 8192;
   int max_sequences = kMaxStepTokens;  // alive at a time, 1 to 2^20
-  // This process is rank `rank` of `tp` that share every layer. Ranks do not talk to each other
-  // yet: with tp above 1 results are this rank's partial sums.
+  Ranks ranks = {};
+  // Seconds that a kernel waits for another rank, and a process for a sign of life, before it counts
+  // as lost: 0.001 to 3600.
+  double poll_limit = 10;
+  // Called every two seconds that loading takes, and at the end if it took longer, by the thread of
+  // each rank.
+  std::function<void(const LoadProgress&)> on_progress = nullptr;
+  // Without `ranks`: the share of rank `rank` of `tp` alone, for measurements. Results are its
+  // partial sums.
   int tp = 1;
   int rank = 0;
   // Epsilon of the q_a and kv_a norms where it is not the model's rms_norm_eps (transformers takes
   // 1e-6 for GLM).
   std::optional<float> lora_norm_eps = std::nullopt;
-  // One CUDA graph per number of tokens, captured at its first use, with PDL if it is switched on
-  // then; false: every step launches its kernels one by one. The bits are the same.
+  // One CUDA graph per number of tokens, captured at its first use (with several ranks, all of them
+  // at load), with PDL if it is switched on then; false: every step launches its kernels one by one.
+  // The bits are the same.
   bool graphs = true;
 };
 
 // Names a living sequence. Never used again after free().
 enum class SequenceId : int64_t {};
 
-// Bytes of device memory, taken at load.
+// Bytes of device memory of a rank, taken at load.
 struct MemoryUse {
   int64_t weight_bytes = 0;     // this rank's share, as the kernels read it
   int64_t cache_bytes = 0;      // latent rows and index keys of all layers
-  int64_t workspace_bytes = 0;  // what launches hand on to each other, tables, logits
+  int64_t workspace_bytes = 0;  // what launches hand on to each other, tables, logits, windows
 };
 
 class Engine {
@@ -87,7 +133,14 @@ class Engine {
   [[nodiscard]] int hidden_size() const;
   [[nodiscard]] int max_position_embeddings() const;
   [[nodiscard]] std::vector<int> eos_token_ids() const;
+  // Of this process's (first) rank.
   [[nodiscard]] MemoryUse memory_use() const;
+  // Of this process: 0 where ranks are threads, and where there is one.
+  [[nodiscard]] int rank() const;
+
+  // For processes other than rank 0, which have no more to do: takes part in what rank 0's engine is
+  // asked, until that engine goes.
+  void follow();
 
   // An empty sequence. Throws InvalidArgument if max_sequences are alive, or for options outside
   // their ranges.
@@ -114,7 +167,7 @@ class Engine {
   // `count` steps (at least one) of the same sequences, enqueued without waiting for the host;
   // pages for all of them are needed at the start. `on_tokens` gets each step's tokens as they
   // arrive and may return false to stop; steps already enqueued are then dropped from the
-  // sequences. It must not call the engine; if it throws, the sequences are as they were before.
+  // sequences. It cannot call the engine; if it throws, the sequences are as they were before.
   void run(std::span<const SequenceId> sequences, int count,
            const std::function<bool(std::span<const int>)>& on_tokens);
 
@@ -122,8 +175,8 @@ class Engine {
   // first token.
   void force(SequenceId sequence, int token);
 
-  // Logits after the sequence's last token, fp32 [vocab_size] (with several ranks: this rank's
-  // part). Throws InvalidArgument unless the sequence took part in the last prefill, step or run,
+  // Logits after the sequence's last token, fp32 [vocab_size] (of a rank's share alone: its part).
+  // Throws InvalidArgument unless the sequence took part in the last prefill, step or run,
   // and no layer ran alone since.
   [[nodiscard]] std::vector<float> logits(SequenceId sequence);
 
@@ -131,6 +184,7 @@ class Engine {
   friend class Inspection;  // what tests and tools ask beyond this
   class Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
+  [[nodiscard]] Impl& impl() const;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,5 +1,5 @@
 // The exceptions that Slipstream throws. User mistakes are InvalidArgument, failures of the CUDA
-// runtime are CudaError.
+// runtime are CudaError, those of other ranks RankError.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -31,6 +31,13 @@ class CudaError : public Error {
 
  private:
   cudaError_t code_;
+};
+
+// Another rank failed, fell silent or is not there, or ranks do not fit together. The text names the
+// rank and is the same on all of them.
+class RankError : public Error {
+ public:
+  using Error::Error;
 };
 
 // Throws CudaError unless `code` is cudaSuccess. `call` says what was attempted.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "bench/step_team.h"
 #include "bench/stopwatch.h"
 #include "pdl/instrument/recorder.h"
 #include "slipstream/error.h"
@@ -51,7 +52,9 @@ class DecodeBench {
  private:
   void time_steps() {
     const Stopwatch stopwatch;
-    bench_ = make_step_bench(options_.model, timer_.stream());
+    bench_ = options_.model.others == Others::kNone
+                 ? make_step_bench(options_.model, timer_.stream())
+                 : make_step_team(options_.model, timer_.stream());
     options_.on_progress(
         fmt::format("{}: {:.2f} GB of weights made in {:.2f} s\n", options_.model.name_or_file,
                     static_cast<double>(bench_->weight_bytes()) * 1e-9, stopwatch.seconds()));

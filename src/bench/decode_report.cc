@@ -164,6 +164,32 @@ io::Json step_json(const StepResult& step, double bandwidth) {
   return json;
 }
 
+const char* text_of(Others others) {
+  switch (others) {
+    case Others::kNone:
+      break;
+    case Others::kRanks:
+      return "All ranks exchange, each on a GPU.";
+    case Others::kPlayed:
+      return "It exchanges with one GPU that plays all other ranks: their bytes, stores and polls, "
+             "without "
+             "their skew.";
+  }
+  return "Communication between ranks is left out: partial sums are taken for whole ones.";
+}
+
+const char* name_of(Others others) {
+  switch (others) {
+    case Others::kNone:
+      break;
+    case Others::kRanks:
+      return "all ranks";
+    case Others::kPlayed:
+      return "other ranks played by one GPU";
+  }
+  return "left out";
+}
+
 }  // namespace
 
 std::vector<StageSummary> summarize_stages(const StepResult& step) {
@@ -192,12 +218,9 @@ std::vector<StageSummary> summarize_stages(const StepResult& step) {
 }
 
 void print_report(const DecodeReport& report) {
-  fmt::print(
-      "\n{}, {} layers, rank 0 of {} with synthetic weights ({:.2f} GB). Communication between "
-      "ranks "
-      "is left out: partial sums are taken for whole ones.\n",
-      report.model.name_or_file, report.layers, report.model.tp,
-      static_cast<double>(report.weight_bytes) * 1e-9);
+  fmt::print("\n{}, {} layers, rank 0 of {} with synthetic weights ({:.2f} GB). {}\n",
+             report.model.name_or_file, report.layers, report.model.tp,
+             static_cast<double>(report.weight_bytes) * 1e-9, text_of(report.model.others));
   print_steps(report);
   for (const StepResult& step : report.steps) {
     if (!step.traced_on.empty()) print_stages(step, report.bandwidth);
@@ -210,7 +233,7 @@ io::Json report_json(const DecodeReport& report) {
                 {"model", report.model.name_or_file},
                 {"layers", report.layers},
                 {"tp", report.model.tp},
-                {"communication", "left out"},
+                {"communication", name_of(report.model.others)},
                 {"weights", "synthetic"},
                 {"weight_bytes", report.weight_bytes},
                 {"copy_bandwidth_bytes_per_second", report.bandwidth}};

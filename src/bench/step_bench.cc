@@ -25,7 +25,7 @@ constexpr float kIndexKeyDeviation = 32;
 
 model::Checkpoint make_shapes(const BenchModel& model) {
   model::Checkpoint shapes = model::Checkpoint::without_tensors(
-      model::model_shape(model.name_or_file, model.layers), {model.tp, 0});
+      model::model_shape(model.name_or_file, model.layers), {model.tp, model.rank});
   step::require_device_memory(synthetic_weight_bytes(shapes), "the weights");
   return shapes;
 }
@@ -62,8 +62,9 @@ void fill_cache(const step::LayerCache& cache, bool fp8_rows, uint64_t seed,
 
 class SyntheticStep final : public StepBench {
  public:
-  SyntheticStep(const BenchModel& model, cudaStream_t stream)
+  SyntheticStep(const BenchModel& model, cudaStream_t stream, ExchangeMaker make_exchange)
       : stream_(stream),
+        make_exchange_(std::move(make_exchange)),
         shapes_(make_shapes(model)),
         weights_(shapes_.config(), synthetic_weights(shapes_, stream)) {
     synchronize();
@@ -101,7 +102,8 @@ class SyntheticStep final : public StepBench {
       fill_cache(caches_.back(), shape.fp8_rows, 1000 + layer, {.stream = stream_});
     }
     set_pages();
-    exchange_.emplace(workspace_->delta);
+    exchange_ = make_exchange_ ? make_exchange_()
+                               : std::make_unique<step::LocalExchange>(workspace_->delta);
     plain_.emplace(parts(step::kernels::plain_set()), caches_);
     instrumented_.emplace(parts(step::kernels::instrumented_set()), caches_);
     reset(0);
@@ -233,12 +235,13 @@ class SyntheticStep final : public StepBench {
   }
 
   cudaStream_t stream_;
+  ExchangeMaker make_exchange_;
   model::Checkpoint shapes_;
   step::Weights weights_;
   StepShape shape_;
   std::optional<step::Workspace> workspace_;
   std::vector<step::LayerCache> caches_;
-  std::optional<step::LocalExchange> exchange_;
+  std::unique_ptr<step::Exchange> exchange_;
   std::optional<step::DecodeStep> plain_;
   std::optional<step::DecodeStep> instrumented_;
   std::vector<step::kernels::StepRow> rows_;
@@ -246,8 +249,9 @@ class SyntheticStep final : public StepBench {
 
 }  // namespace
 
-std::unique_ptr<StepBench> make_step_bench(const BenchModel& model, cudaStream_t stream) {
-  return std::make_unique<SyntheticStep>(model, stream);
+std::unique_ptr<StepBench> make_step_bench(const BenchModel& model, cudaStream_t stream,
+                                           ExchangeMaker make_exchange) {
+  return std::make_unique<SyntheticStep>(model, stream, std::move(make_exchange));
 }
 
 }  // namespace slipstream::bench

@@ -4,18 +4,29 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "slipstream/launch.h"
+#include "step/exchange.h"
 
 namespace slipstream::bench {
+
+// What a measured rank exchanges with.
+enum class Others : uint8_t {
+  kNone,    // nothing: partial sums are taken for whole ones
+  kRanks,   // the other ranks, each on a GPU
+  kPlayed,  // one GPU that sends in place of all of them
+};
 
 struct BenchModel {
   std::string name_or_file;
   int layers = 0;  // the first ones only; 0: all
-  int tp = 1;      // its rank 0
+  int tp = 1;
+  Others others = Others::kNone;
+  int rank = 0;
 };
 
 struct StepShape {
@@ -63,8 +74,13 @@ class StepBench {
   [[nodiscard]] virtual std::vector<MeasuredLaunch> launches() = 0;
 };
 
-// Makes the weights. Throws InvalidArgument for an unknown model, or one that does not fit.
+using ExchangeMaker = std::function<std::unique_ptr<step::Exchange>()>;
+
+// Makes the weights. The steps exchange over what `make_exchange` makes; without, a rank's partial
+// sums are taken for whole ones. Throws InvalidArgument for an unknown model, or one that does not
+// fit.
 [[nodiscard]] std::unique_ptr<StepBench> make_step_bench(const BenchModel& model,
-                                                         cudaStream_t stream);
+                                                         cudaStream_t stream,
+                                                         ExchangeMaker make_exchange = {});
 
 }  // namespace slipstream::bench

@@ -1,5 +1,6 @@
 #include "cli/bench_decode.h"
 
+#include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
 #include <memory>
@@ -9,8 +10,26 @@
 #include "bench/device_report.h"
 #include "cli/json_output.h"
 #include "io/file.h"
+#include "slipstream/error.h"
 
 namespace slipstream::cli {
+
+namespace {
+
+bench::BenchModel model_of(const BenchDecodeOptions& options) {
+  bench::BenchModel model{options.model, options.layers, options.tp};
+  if (options.peers) {
+    model.tp = *options.peers + 1;
+    model.others = bench::Others::kPlayed;
+  } else if (!options.alone && options.tp > 1) {
+    int devices = 0;
+    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
+    if (devices >= options.tp) model.others = bench::Others::kRanks;
+  }
+  return model;
+}
+
+}  // namespace
 
 void run_bench_decode(const BenchDecodeOptions& options) {
   // Measuring takes minutes.
@@ -19,7 +38,7 @@ void run_bench_decode(const BenchDecodeOptions& options) {
   if (!options.trace_file.empty()) io::require_writable(options.trace_file);
   if (json.prints_text()) fmt::print("{}\n", bench::device_summary());
   const bench::DecodeReport report = bench::measure_decode(
-      {.model = {options.model, options.layers, options.tp},
+      {.model = model_of(options),
        .batches = options.batches,
        .contexts = options.contexts,
        .fp8_rows = options.kv == "fp8",
@@ -45,7 +64,8 @@ void add_bench_decode_command(const Command& bench) {
   const Command command = bench.add_command(
       "decode",
       "Time a decode step of a full-size model: one rank's share, with synthetic weights made on "
-      "the GPU and without the communication between ranks.\n\n"
+      "the GPU. It exchanges with the other ranks where there is a GPU for each, or with one GPU "
+      "that plays them (--peers); else the communication between ranks is left out.\n\n"
       "A step is captured in a CUDA graph and replayed, without and with PDL; then again with "
       "kernels that record on the device when they start, return from their wait and end. Nothing "
       "is reported unless all logits are finite and the same bits in every mode.\n\n"
@@ -58,9 +78,17 @@ void add_bench_decode_command(const Command& bench) {
   command
       .add_option("--model", options->model, "deepseek-v3.2, glm-5, glm-5.2, or a config.json file")
       .required();
-  command.add_option("--tp", options->tp, "Ranks that share the model")
-      .positive()
-      .default_in_help();
+  const Option tp = command.add_option("--tp", options->tp, "Ranks that share the model")
+                        .positive()
+                        .default_in_help();
+  const Option alone = command.add_flag("--alone", options->alone,
+                                        "Without the others, even where there are GPUs for all");
+  command
+      .add_option("--peers", options->peers,
+                  "Ranks besides this one, 1 to 7, all played by the next GPU")
+      .between(1, 7)
+      .excludes(tp)
+      .excludes(alone);
   command.add_option("--layers", options->layers, "The first N layers only").positive();
   command.add_option("--batch", options->batches, "Sequences of one token, comma-separated")
       .separated_by_commas()

@@ -1,6 +1,7 @@
 // `slipstream bench decode`: a decode step of a full-size model, and what each launch takes of it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@ struct BenchDecodeOptions {
   std::string model;  // a released model's name, or a config.json file
   int layers = 0;
   int tp = 8;
+  bool alone = false;        // even where there are GPUs for all ranks
+  std::optional<int> peers;  // ranks besides this one, all played by one GPU
   std::vector<int> batches{1};
   std::vector<int> contexts{8192};
   std::string kv = "bf16";

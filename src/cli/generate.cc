@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <optional>
 
 #include "bench/stopwatch.h"
 #include "cli/finite.h"
@@ -111,20 +112,22 @@ double tokens_per_second(const Measured& measured) {
   return others > 0 ? others / measured.other_seconds : 0;
 }
 
-void print_text(const Measured& measured, const engine::MemoryUse& memory) {
+void print_text(const Measured& measured, const engine::MemoryUse& memory, int ranks) {
   constexpr double kMebibyte = 1 << 20;
   fmt::print("\ntime to first token  {:.2f} ms\n", measured.first_token_seconds * 1e3);
   if (measured.tokens.size() > 1) {
     fmt::print("then                 {:.1f} tokens/s\n", tokens_per_second(measured));
   }
-  fmt::print("memory               {:.1f} MiB weights, {:.1f} MiB caches, {:.1f} MiB workspace\n",
+  fmt::print("memory               {:.1f} MiB weights, {:.1f} MiB caches, {:.1f} MiB workspace{}\n",
              static_cast<double>(memory.weight_bytes) / kMebibyte,
              static_cast<double>(memory.cache_bytes) / kMebibyte,
-             static_cast<double>(memory.workspace_bytes) / kMebibyte);
+             static_cast<double>(memory.workspace_bytes) / kMebibyte,
+             ranks == 1 ? "" : fmt::format(" on the first of {} GPUs", ranks));
 }
 
-std::string json_of(const Measured& measured, const engine::MemoryUse& memory) {
+std::string json_of(const Measured& measured, const engine::MemoryUse& memory, int ranks) {
   const io::Json json{{"tokens", io::Json::array_of(measured.tokens)},
+                      {"ranks", ranks},
                       {"time_to_first_token_ms", measured.first_token_seconds * 1e3},
                       {"tokens_per_second", tokens_per_second(measured)},
                       {"memory",
@@ -134,12 +137,23 @@ std::string json_of(const Measured& measured, const engine::MemoryUse& memory) {
   return json.text();
 }
 
+void print_progress(const engine::LoadProgress& progress) {
+  constexpr double kGigabyte = 1e9;
+  fmt::print(stderr, "slipstream: rank {}: {:.2f} of {:.2f} GB of weights loaded in {:.0f} s\n",
+             progress.rank, static_cast<double>(progress.bytes) / kGigabyte,
+             static_cast<double>(progress.total_bytes) / kGigabyte, progress.seconds);
+}
+
 void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
   const TokenRequest request = read_request(options, read_config(options));
+  const engine::Ranks ranks = ranks_of(options);
   const JsonOutput json(options.json_file);
-  json.require_writable();
-  if (!options.logits_file.empty()) io::require_writable(options.logits_file);
+  if (is_first(ranks)) {
+    json.require_writable();
+    if (!options.logits_file.empty()) io::require_writable(options.logits_file);
+  }
   Engine engine = load_engine(options, stream, request.positions());
+  if (!is_first(ranks)) return engine.follow();
   Generation generation(options, request, engine);
   const Measured measured = generation.run();
   if (!options.logits_file.empty()) {
@@ -149,32 +163,52 @@ void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
         "logits", {steps, width}, std::span<const float>(generation.logits()))};
     model::write_safetensors(options.logits_file, tensors);
   }
-  if (json.prints_text()) print_text(measured, engine.memory_use());
-  if (json.wanted()) json.write(json_of(measured, engine.memory_use()));
+  if (json.prints_text()) print_text(measured, engine.memory_use(), ranks.count);
+  if (json.wanted()) json.write(json_of(measured, engine.memory_use(), ranks.count));
   generation.finite().report(options.allow_nonfinite);
 }
 
 }  // namespace
 
+engine::Ranks ranks_of(const GenerateOptions& options) {
+  if (options.rank) return {};
+  const std::optional<engine::Ranks> started = engine::Ranks::from_environment();
+  if (!started) return engine::Ranks::threads(options.tp);
+  if (options.tp != 1 && options.tp != started->count) {
+    throw InvalidArgument(
+        fmt::format("--tp must be WORLD_SIZE = {} or left out, is {}", started->count, options.tp));
+  }
+  return *started;
+}
+
 Engine load_engine(const GenerateOptions& options, cudaStream_t stream, int64_t cache_tokens) {
+  const engine::Ranks ranks = ranks_of(options);
+  const bool shares = ranks.count > 1;
   Engine engine = Engine::load(
       options.model,
-      {.stream = stream,
+      {.stream = shares ? nullptr : stream,
        .kv_format = options.kv == "fp8" ? engine::KvFormat::kFp8 : engine::KvFormat::kBf16,
        .cache_tokens = cache_tokens,
        .max_sequences = 1,
-       .tp = options.tp,
-       .rank = options.rank,
+       .ranks = ranks,
+       .poll_limit = options.poll_limit,
+       .on_progress = print_progress,
+       .tp = shares ? 1 : options.tp,
+       .rank = options.rank.value_or(0),
        .lora_norm_eps = options.lora_norm_eps});
-  if (options.tp > 1) {
+  if (options.rank && options.tp > 1) {
     fmt::print(stderr, "slipstream: rank {} of {} alone: results are its partial sums\n",
-               options.rank, options.tp);
+               *options.rank, options.tp);
   }
   return engine;
 }
 
 void run_generate(const GenerateOptions& options) {
   if (!options.pdl.empty()) pdl::set_enabled(options.pdl == "on");
+  // Before anything touches another device: that would take memory there.
+  if (const engine::Ranks ranks = ranks_of(options); ranks.process) {
+    check_cuda(cudaSetDevice(ranks.process->device), "cudaSetDevice of LOCAL_RANK");
+  }
   const pdl::Stream stream;
   if (options.layer) {
     run_one_layer(options, stream.get());

@@ -26,7 +26,8 @@ struct GenerateOptions {
   std::string pdl;               // on or off; empty: as the environment says
   std::string kv = "bf16";
   int tp = 1;
-  int rank = 0;
+  std::optional<int> rank;  // this share of `tp` alone
+  double poll_limit = 10;
   std::optional<float> lora_norm_eps;
   std::string logits_file;
   std::string json_file;  // as JsonOutput takes it

@@ -61,13 +61,23 @@ void add_engine_options(const Command& command, GenerateOptions& options) {
   command.add_option("--kv", options.kv, "latent cache (default bf16)")
       .one_of({"bf16", "fp8"})
       .under(heading);
-  command.add_option("--tp", options.tp, "ranks that share every layer (default 1)")
+  command
+      .add_option("--tp", options.tp,
+                  "GPUs that share every layer, each with a thread (default 1; under torchrun: "
+                  "processes, WORLD_SIZE)")
       .positive()
       .under(heading);
+  const Option poll_limit =
+      command
+          .add_option("--poll-limit", options.poll_limit,
+                      "seconds that a rank may be silent before all end (default 10)")
+          .under(heading);
   command
       .add_option("--rank", options.rank,
-                  "which of them this process is (default 0): its share alone is loaded and run")
-      .under(heading);
+                  "load and run this rank's share of --tp alone, for measurements: results are "
+                  "partial sums")
+      .under(heading)
+      .excludes(poll_limit);
   command
       .add_flag("--allow-nonfinite", options.allow_nonfinite,
                 "exit with 0 where logits or a layer's result are NaN or infinite")

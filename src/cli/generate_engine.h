@@ -12,6 +12,14 @@ namespace slipstream::cli {
   return {options.temperature, options.top_k, options.top_p, options.seed};
 }
 
+// The ranks that the options ask for, or torchrun's environment.
+[[nodiscard]] engine::Ranks ranks_of(const GenerateOptions& options);
+
+// Whether this process prints and writes what the ranks' one engine answers.
+[[nodiscard]] inline bool is_first(const engine::Ranks& ranks) {
+  return !ranks.process || ranks.process->rank == 0;
+}
+
 // The checkpoint of `options` with room for `cache_tokens`.
 [[nodiscard]] engine::Engine load_engine(const GenerateOptions& options, cudaStream_t stream,
                                          int64_t cache_tokens);

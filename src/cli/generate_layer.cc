@@ -100,8 +100,10 @@ void run_one_layer(const GenerateOptions& options, cudaStream_t stream) {
   const std::vector<IndexList> lists = read_lists(store, *options.layer, config, tokens);
   const std::string path =
       options.layer_out.empty() ? options.layer_in + ".out.safetensors" : options.layer_out;
-  io::require_writable(path);
+  const bool writes = is_first(ranks_of(options));
+  if (writes) io::require_writable(path);
   Engine engine = load_engine(options, stream, tokens);
+  if (!writes) return engine.follow();
   const engine::LayerResult result =
       engine::Inspection(engine).run_layer(*options.layer, hidden, lists);
   write_layer(path, result, tokens, tensor.shape[1]);

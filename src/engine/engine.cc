@@ -20,23 +20,32 @@ Engine::Engine(Engine&& other) noexcept = default;
 Engine& Engine::operator=(Engine&& other) noexcept = default;
 Engine::~Engine() = default;
 
-int Engine::vocab_size() const { return impl_->config().vocab_size; }
-int Engine::num_hidden_layers() const { return impl_->config().num_hidden_layers; }
-int Engine::hidden_size() const { return impl_->config().hidden_size; }
-int Engine::max_position_embeddings() const { return impl_->config().max_position_embeddings; }
-std::vector<int> Engine::eos_token_ids() const { return impl_->config().eos_token_ids; }
-MemoryUse Engine::memory_use() const { return impl_->memory_use(); }
-SequenceId Engine::create_sequence(const SamplingOptions& sampling) {
-  return impl_->create_sequence(sampling);
+Engine::Impl& Engine::impl() const {
+  if (impl_ == nullptr) throw InvalidArgument("an engine must be a loaded one, was moved from");
+  return *impl_;
 }
-void Engine::free(SequenceId sequence) { impl_->free(sequence); }
-int64_t Engine::length(SequenceId sequence) const { return impl_->length(sequence); }
+
+int Engine::vocab_size() const { return impl().rank().config().vocab_size; }
+int Engine::num_hidden_layers() const { return impl().rank().config().num_hidden_layers; }
+int Engine::hidden_size() const { return impl().rank().config().hidden_size; }
+int Engine::max_position_embeddings() const {
+  return impl().rank().config().max_position_embeddings;
+}
+std::vector<int> Engine::eos_token_ids() const { return impl().rank().config().eos_token_ids; }
+MemoryUse Engine::memory_use() const { return impl().rank().memory_use(); }
+int Engine::rank() const { return impl().rank_number(); }
+void Engine::follow() { impl().follow(); }
+SequenceId Engine::create_sequence(const SamplingOptions& sampling) {
+  return impl().create_sequence(sampling);
+}
+void Engine::free(SequenceId sequence) { impl().free(sequence); }
+int64_t Engine::length(SequenceId sequence) const { return impl().length(sequence); }
 int Engine::prefill(SequenceId sequence, std::span<const int> ids) {
-  return impl_->prefill(sequence, ids);
+  return impl().prefill(sequence, ids);
 }
 std::vector<int> Engine::step(std::span<const SequenceId> sequences) {
   std::vector<int> result;
-  impl_->run(sequences, 1, [&](std::span<const int> tokens) {
+  impl().run(sequences, 1, [&](std::span<const int> tokens) {
     result.assign(tokens.begin(), tokens.end());
     return true;
   });
@@ -44,9 +53,9 @@ std::vector<int> Engine::step(std::span<const SequenceId> sequences) {
 }
 void Engine::run(std::span<const SequenceId> sequences, int count,
                  const std::function<bool(std::span<const int>)>& on_tokens) {
-  impl_->run(sequences, count, on_tokens);
+  impl().run(sequences, count, on_tokens);
 }
-void Engine::force(SequenceId sequence, int token) { impl_->force(sequence, token); }
-std::vector<float> Engine::logits(SequenceId sequence) { return impl_->logits(sequence); }
+void Engine::force(SequenceId sequence, int token) { impl().force(sequence, token); }
+std::vector<float> Engine::logits(SequenceId sequence) { return impl().logits(sequence); }
 
 }  // namespace slipstream::engine

@@ -2,312 +2,261 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <array>
-#include <set>
+#include <exception>
 
-#include "step/device_memory.h"
+#include "engine/follower.h"
+#include "engine/load_options.h"
+#include "engine/ranks/process_meeting.h"
+#include "engine/ranks/thread_meeting.h"
 
 namespace slipstream::engine {
 namespace {
 
-using step::kernels::kMaxRows;
-using step::kernels::kPageSize;
-
-static_assert(kMaxStepTokens == kMaxRows, "the public limit is that of the kernels");
-
-model::Checkpoint open(const std::string& directory, const LoadOptions& options) {
-  if (options.stream == nullptr || options.stream == cudaStreamLegacy ||
-      options.stream == cudaStreamPerThread) {
-    throw InvalidArgument("stream must be one made by cudaStreamCreate, is a default stream");
+// Makes a device current, and the one before it afterwards.
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(int device) {
+    check_cuda(cudaGetDevice(&before_), "cudaGetDevice");
+    if (device != before_) check_cuda(cudaSetDevice(device), "cudaSetDevice");
   }
-  constexpr int64_t kMaxCacheTokens = int64_t{1} << 32;  // its pages are counted in int
-  if (options.cache_tokens < 1 || options.cache_tokens > kMaxCacheTokens) {
-    throw InvalidArgument(fmt::format("cache_tokens must be from 1 to {}, is {}", kMaxCacheTokens,
-                                      options.cache_tokens));
-  }
-  constexpr int kMaxSequences = 1 << 20;
-  if (options.max_sequences < 1 || options.max_sequences > kMaxSequences) {
-    throw InvalidArgument(fmt::format("max_sequences must be from 1 to {}, is {}", kMaxSequences,
-                                      options.max_sequences));
-  }
-  if (options.lora_norm_eps && !(*options.lora_norm_eps > 0 && *options.lora_norm_eps < 1)) {
-    throw InvalidArgument(
-        fmt::format("lora_norm_eps must be between 0 and 1, is {}", *options.lora_norm_eps));
-  }
-  model::Checkpoint checkpoint = model::Checkpoint::open(directory, {options.tp, options.rank});
-  if (options.lora_norm_eps) checkpoint.config().lora_norm_eps = *options.lora_norm_eps;
-  return checkpoint;
+  ~CurrentDevice() { (void)cudaSetDevice(before_); }
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
+int current_device() {
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  return device;
 }
 
-int64_t page_count(const LoadOptions& options) {
-  return (options.cache_tokens + kPageSize - 1) / kPageSize;
+std::vector<int64_t> numbers_of(std::span<const SequenceId> sequences) {
+  std::vector<int64_t> result;
+  for (const SequenceId sequence : sequences) result.push_back(static_cast<int64_t>(sequence));
+  return result;
 }
 
-// Positions that one sequence can have.
-int position_count(const model::ModelConfig& config, const LoadOptions& options) {
-  return static_cast<int>(
-      std::min<int64_t>(page_count(options) * kPageSize, config.max_position_embeddings));
+Command command_for(Command::Kind kind, std::span<const SequenceId> sequences) {
+  Command command;
+  command.kind = kind;
+  command.sequences = numbers_of(sequences);
+  return command;
 }
 
-std::vector<step::LayerCache> plan_caches(const model::ModelConfig& config,
-                                          const step::CacheShape& shape) {
-  std::vector<step::LayerCache> caches;
-  caches.reserve(config.num_hidden_layers);
-  for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
-    caches.push_back(
-        step::plan_layer_cache(shape, config.indexer_type(layer) == model::IndexerType::kFull));
-  }
-  return caches;
+Command command_with_number(Command::Kind kind, int64_t number) {
+  Command command;
+  command.kind = kind;
+  command.number = number;
+  return command;
 }
 
-int64_t bytes_of(const std::vector<step::LayerCache>& caches) {
-  int64_t sum = 0;
-  for (const step::LayerCache& cache : caches) sum += cache.bytes();
-  return sum;
-}
-
-bool same_row(const step::kernels::StepRow& a, const step::kernels::StepRow& b) {
-  return a.token == b.token && a.position == b.position && a.sequence == b.sequence &&
-         a.temperature == b.temperature && a.top_k == b.top_k && a.top_p == b.top_p &&
-         a.seed == b.seed;
-}
-
-step::kernels::StepRow make_row(const Sequence& sequence, int64_t position, int token) {
-  return {token,
-          static_cast<int>(position),
-          sequence.slot,
-          sequence.sampling.temperature,
-          sequence.sampling.top_k,
-          sequence.sampling.top_p,
-          sequence.sampling.seed};
-}
-
-// What the next step of these sequences reads.
-std::vector<step::kernels::StepRow> next_rows(std::span<Sequence* const> sequences) {
-  std::vector<step::kernels::StepRow> rows;
-  for (const Sequence* sequence : sequences) {
-    rows.push_back(make_row(*sequence, sequence->length, sequence->next_token));
-  }
-  return rows;
+ProcessPlace place_of(const LoadOptions& options) {
+  const RankProcess& process = *options.ranks.process;
+  ProcessPlace place;
+  place.rank = process.rank;
+  place.ranks = options.ranks.count;
+  place.host = process.host;
+  place.port = process.port;
+  place.silence = std::chrono::milliseconds(static_cast<int64_t>(options.poll_limit * 1000)) +
+                  std::chrono::seconds(2);
+  return place;
 }
 
 }  // namespace
 
-Engine::Impl::Impl(const std::string& directory, const LoadOptions& options)
-    : checkpoint_(open(directory, options)),
-      options_(options),
-      positions_(position_count(checkpoint_.config(), options)),
-      // One row of the page table more, for layers that run alone.
-      workspace_(step::Workspace::planned(checkpoint_, options.max_sequences + 1, positions_)),
-      caches_(plan_caches(checkpoint_.config(), {static_cast<int>(page_count(options)),
-                                                 options.kv_format == KvFormat::kFp8})),
-      weights_(load_weights()),
-      sequences_(options.max_sequences, static_cast<int>(page_count(options)), positions_),
-      exchange_(workspace_.delta),
-      step_(prepare_step()) {}
-
-step::StepParts Engine::Impl::parts() const {
-  return {.checkpoint = checkpoint_,
-          .weights = weights_,
-          .workspace = workspace_,
-          .exchange = exchange_,
-          .fp8_rows = options_.kv_format == KvFormat::kFp8,
-          .kernels = step::kernels::current_set()};
+template <class Call>
+auto Engine::Impl::guarded(const Call& call) {
+  require_usable();
+  const CurrentDevice device(device_);
+  in_call_ = true;
+  struct Leaving {
+    bool& flag;
+    ~Leaving() { flag = false; }
+  } leaving{in_call_};
+  try {
+    return call();
+  } catch (const InvalidArgument&) {
+    throw;
+  } catch (const std::exception& error) {
+    close(error);
+    throw;
+  }
 }
 
-step::DecodeStep Engine::Impl::prepare_step() {
-  workspace_.allocate(checkpoint_.config());
-  for (step::LayerCache& cache : caches_) cache.allocate();
-  check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize after loading");
-  return {parts(), caches_};
+template <class Call>
+auto Engine::Impl::conducted(Command command, const Call& call) {
+  return guarded([&] {
+    tell_others(std::move(command));
+    return call();
+  });
 }
 
-// The first to take device memory, if there is enough for all that will be.
-step::Weights Engine::Impl::load_weights() const {
-  const int64_t weights = step::planned_weight_bytes(checkpoint_);
-  const int64_t caches = bytes_of(caches_);
-  const int64_t workspace = workspace_.bytes();
-  step::require_device_memory(
-      weights + caches + workspace,
-      fmt::format("weights ({}), caches of {} tokens ({}) and workspace ({})",
-                  step::gigabytes(weights), options_.cache_tokens, step::gigabytes(caches),
-                  step::gigabytes(workspace)));
-  return step::Weights(checkpoint_);
+Engine::Impl::Impl(const std::string& directory, const LoadOptions& options) {
+  check_load_options(options);
+  const Ranks& ranks = options.ranks;
+  device_ = ranks.process ? ranks.process->device : ranks.count > 1 ? 0 : current_device();
+  const CurrentDevice device(device_);
+  if (ranks.count > 1 && ranks.process) meeting_ = meet_processes(place_of(options));
+  if (ranks.count > 1 && !ranks.process) start_threads(directory, options);
+  try {
+    rank_ = std::make_unique<RankEngine>(directory, options, meeting_.get());
+  } catch (const std::exception& error) {
+    close(error);
+    for (std::thread& thread : threads_) thread.join();
+    throw;
+  }
 }
 
-MemoryUse Engine::Impl::memory_use() const {
-  return {weights_.bytes(), bytes_of(caches_), workspace_.bytes()};
+Engine::Impl::~Impl() {
+  if (meeting_ != nullptr && closed_.empty()) {
+    if (meeting_->rank() != 0) {
+      if (!followed_to_the_end_) {
+        close(RankError(fmt::format("rank {} has left", meeting_->rank())));
+      }
+    } else {
+      try {
+        meeting_->send(encode(command_with_number(Command::Kind::kStop, 0)));
+      } catch (const std::exception& error) {
+        close(error);
+      }
+    }
+  }
+  int before = 0;
+  (void)cudaGetDevice(&before);
+  (void)cudaSetDevice(device_);
+  rank_.reset();
+  (void)cudaSetDevice(before);
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+void Engine::Impl::start_threads(const std::string& directory, const LoadOptions& options) {
+  std::vector<std::unique_ptr<Meeting>> meetings = make_thread_meetings(options.ranks.count);
+  meeting_ = std::move(meetings.front());
+  for (size_t rank = 1; rank < meetings.size(); ++rank) {
+    threads_.emplace_back([directory, options, meeting = std::move(meetings[rank])] {
+      run_follower(directory, options, *meeting);
+    });
+  }
+}
+
+void Engine::Impl::require_usable() const {
+  if (!closed_.empty()) throw Error("the engine is closed, for: " + closed_);
+  if (in_call_) throw InvalidArgument("an engine must not be called from its own on_tokens");
+  if (rank_number() != 0) {
+    throw InvalidArgument(
+        fmt::format("an engine must be asked on rank 0, is on rank {}, which can only follow()",
+                    rank_number()));
+  }
+}
+
+void Engine::Impl::tell_others(Command command) const {
+  if (meeting_ == nullptr) return;
+  command.tokens_seen = rank_->tokens_seen();
+  meeting_->send(encode(command));
+}
+
+void Engine::Impl::close(const std::exception& error) noexcept {
+  if (meeting_ != nullptr) fail_for(*meeting_, error);
+  closed_ = error.what();
+  if (closed_.empty()) closed_ = "an error without text";
 }
 
 SequenceId Engine::Impl::create_sequence(const SamplingOptions& sampling) {
-  return sequences_.create(sampling);
+  Command command = command_for(Command::Kind::kCreate, {});
+  command.sampling = sampling;
+  return conducted(std::move(command), [&] { return rank_->create_sequence(sampling); });
 }
 
-void Engine::Impl::free(SequenceId sequence) { sequences_.free(sequence); }
-
-int64_t Engine::Impl::length(SequenceId sequence) { return sequences_.at(sequence).length; }
-
-void Engine::Impl::check_ids(std::span<const int> ids) const {
-  for (const int id : ids) {
-    if (id < 0 || id >= config().vocab_size) {
-      throw InvalidArgument(fmt::format("token id must be from 0 to vocab_size - 1 = {}, is {}",
-                                        config().vocab_size - 1, id));
-    }
-  }
+void Engine::Impl::free(SequenceId sequence) {
+  conducted(command_for(Command::Kind::kFree, {&sequence, 1}), [&] { rank_->free(sequence); });
 }
 
-int Engine::Impl::prefill(SequenceId id, std::span<const int> ids) {
-  Sequence& sequence = sequences_.at(id);
-  if (ids.empty()) throw InvalidArgument("ids must be at least one token id, are none");
-  check_ids(ids);
-  reserve(std::array{&sequence}, static_cast<int64_t>(ids.size()));
-  while (!ids.empty()) {
-    const int count = std::min<int>(kMaxStepTokens, static_cast<int>(ids.size()));
-    std::vector<StepRow> rows;
-    for (int i = 0; i < count; ++i) {
-      rows.push_back(make_row(sequence, sequence.length + i, ids[i]));
-      if (i + 1 < count) rows.back().temperature = 0;  // what it would choose is not used
-    }
-    set_rows(rows);
-    replay(count);
-    sequence.length += count;
-    ids = ids.subspan(count);
-    rows_of_logits_.assign(count, SequenceId{-1});
-    rows_of_logits_.back() = id;
-  }
-  const int rows = static_cast<int>(rows_of_logits_.size());
-  sequence.next_token = sampled(rows).back();
-  return sequence.next_token;
+int64_t Engine::Impl::length(SequenceId sequence) {
+  return guarded([&] { return rank_->length(sequence); });
 }
 
-std::vector<Sequence*> Engine::Impl::batch_of(std::span<const SequenceId> ids) {
-  const size_t different = std::set<SequenceId>(ids.begin(), ids.end()).size();
-  if (ids.empty() || ids.size() > kMaxStepTokens || different != ids.size()) {
-    throw InvalidArgument(fmt::format("sequences must be 1 to {} different ones, are {} of {}",
-                                      kMaxStepTokens, different, ids.size()));
-  }
-  std::vector<Sequence*> batch;
-  for (const SequenceId id : ids) {
-    batch.push_back(&sequences_.at(id));
-    if (batch.back()->next_token < 0) {
-      throw InvalidArgument("sequence must have been prefilled before it is stepped, is empty");
-    }
-  }
-  return batch;
-}
-
-void Engine::Impl::run(std::span<const SequenceId> ids, int count,
-                       const std::function<bool(std::span<const int>)>& on_tokens) {
-  if (count < 1) throw InvalidArgument(fmt::format("count must be at least 1, is {}", count));
-  const std::vector<Sequence*> batch = batch_of(ids);
-  const int tokens = static_cast<int>(batch.size());
-  reserve(batch, count);
-  set_rows(next_rows(batch));
-
-  int delivered = 0;
-  bool wanted = true;
-  std::vector<int> last;
-  const auto deliver = [&] {
-    const std::span<const int> chosen = ring_.receive(delivered, tokens);
-    last.assign(chosen.begin(), chosen.end());
-    ++delivered;
-    wanted = on_tokens(last);
-  };
-  int enqueued = 0;
-  for (; enqueued < count && wanted; ++enqueued) {
-    if (enqueued - delivered == TokenRing::kSlots) deliver();
-    if (!wanted) break;
-    replay(tokens);
-    ring_.send(enqueued, workspace_.sampled.data(), tokens, options_.stream);
-  }
-  while (delivered < enqueued && wanted) deliver();
-  synchronize();
-
-  for (int i = 0; i < tokens; ++i) {
-    batch[i]->length += delivered;
-    batch[i]->next_token = last[i];
-  }
-  // Steps after the one that ended the run have moved the device on; what they would have needed
-  // goes back.
-  if (delivered < count) {
-    for (Sequence* sequence : batch) sequences_.roll_back(*sequence, sequence->length);
-  }
-  if (delivered < enqueued) return;
-  rows_on_device_ = next_rows(batch);
-  rows_of_logits_.assign(ids.begin(), ids.end());
+int Engine::Impl::prefill(SequenceId sequence, std::span<const int> ids) {
+  Command command = command_for(Command::Kind::kPrefill, {&sequence, 1});
+  command.ids.assign(ids.begin(), ids.end());
+  return conducted(std::move(command), [&] { return rank_->prefill(sequence, ids); });
 }
 
 void Engine::Impl::force(SequenceId sequence, int token) {
-  check_ids({&token, 1});
-  sequences_.at(sequence).next_token = token;
+  Command command = command_for(Command::Kind::kForce, {&sequence, 1});
+  command.ids = {token};
+  conducted(std::move(command), [&] { rank_->force(sequence, token); });
 }
 
 std::vector<float> Engine::Impl::logits(SequenceId sequence) {
-  (void)sequences_.at(sequence);
-  const auto found = std::find(rows_of_logits_.begin(), rows_of_logits_.end(), sequence);
-  if (found == rows_of_logits_.end()) {
-    throw InvalidArgument("logits must be those of a sequence of the last step, are of another");
+  return conducted(command_for(Command::Kind::kLogits, {&sequence, 1}), [&] {
+    std::vector<float> part = rank_->logits(sequence);
+    return meeting_ == nullptr ? part : gather_logits(*meeting_, part);
+  });
+}
+
+LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
+                                    std::span<const IndexList> lists) {
+  Command command = command_with_number(Command::Kind::kRunLayer, layer);
+  command.hidden.assign(hidden.begin(), hidden.end());
+  command.lists.assign(lists.begin(), lists.end());
+  return conducted(std::move(command), [&] { return rank_->run_layer(layer, hidden, lists); });
+}
+
+void Engine::Impl::run(std::span<const SequenceId> sequences, int count,
+                       const std::function<bool(std::span<const int>)>& on_tokens) {
+  if (!on_tokens) throw InvalidArgument("on_tokens must be a function, is empty");
+  std::exception_ptr thrown_by_caller;
+  Command begin = command_for(Command::Kind::kBeginRun, sequences);
+  begin.number = count;
+  conducted(std::move(begin), [&] {
+    rank_->begin_run(sequences, count);
+    int delivered = 0;
+    bool wanted = true;
+    const auto deliver = [&] {
+      const std::span<const int> tokens = rank_->receive_step();
+      ++delivered;
+      try {
+        wanted = on_tokens(tokens);
+      } catch (...) {
+        thrown_by_caller = std::current_exception();
+        delivered = 0;
+        wanted = false;
+      }
+    };
+    for (int enqueued = 0; enqueued < count && wanted; ++enqueued) {
+      if (!rank_->has_room()) deliver();
+      if (!wanted) break;
+      tell_others(command_for(Command::Kind::kStep, {}));
+      rank_->enqueue_step();
+    }
+    while (wanted && rank_->has_steps_on_their_way()) deliver();
+    Command end = command_with_number(Command::Kind::kEndRun, delivered);
+    end.ids = {rank_->received_steps()};
+    tell_others(std::move(end));
+    rank_->end_run(delivered, rank_->received_steps());
+  });
+  if (thrown_by_caller) std::rethrow_exception(thrown_by_caller);
+}
+
+void Engine::Impl::follow() {
+  if (rank_number() == 0) {
+    throw InvalidArgument(
+        "follow() is for the processes of other ranks than 0, is called on rank 0");
   }
-  const int64_t row = found - rows_of_logits_.begin();
-  std::vector<float> result(weights_.head().rows);
-  check_cuda(
-      cudaMemcpyAsync(result.data(), workspace_.logits.data() + row * weights_.head().rows,
-                      result.size() * sizeof(float), cudaMemcpyDeviceToHost, options_.stream),
-      "copy of the logits");
-  synchronize();
-  return result;
-}
-
-void Engine::Impl::set_rows(const std::vector<StepRow>& wanted) {
-  if (std::equal(wanted.begin(), wanted.end(), rows_on_device_.begin(), rows_on_device_.end(),
-                 same_row)) {
-    return;
+  if (!closed_.empty()) throw Error("the engine is closed, for: " + closed_);
+  const CurrentDevice device(device_);
+  try {
+    follow_rank_0(*rank_, *meeting_);
+    followed_to_the_end_ = true;
+  } catch (const std::exception& error) {
+    close(error);
+    throw;
   }
-  check_cuda(cudaMemcpyAsync(workspace_.rows.data(), wanted.data(), wanted.size() * sizeof(StepRow),
-                             cudaMemcpyHostToDevice, options_.stream),
-             "copy of the step's tokens");
-  // The source is pageable and about to go.
-  synchronize();
-}
-
-void Engine::Impl::reserve(std::span<Sequence* const> sequences, int64_t tokens) {
-  for (const Sequence* grown : sequences_.reserve(sequences, tokens)) upload_pages(*grown);
-}
-
-void Engine::Impl::upload_pages(const Sequence& sequence) {
-  check_cuda(cudaMemcpyAsync(
-                 workspace_.pages.data() + ptrdiff_t{workspace_.pages_per_sequence} * sequence.slot,
-                 sequence.pages.data(), sequence.pages.size() * sizeof(int), cudaMemcpyHostToDevice,
-                 options_.stream),
-             "copy of a page table");
-  synchronize();
-}
-
-void Engine::Impl::replay(int tokens) {
-  // The device moves on: what it will hold is known when the caller has all tokens, and not if it
-  // fails before.
-  rows_on_device_.clear();
-  rows_of_logits_.clear();
-  const auto enqueue = [&] { step_.enqueue(tokens, {.stream = options_.stream}); };
-  if (options_.graphs) {
-    graphs_.launch(tokens, options_.stream, enqueue);
-  } else {
-    enqueue();
-  }
-}
-
-std::vector<int> Engine::Impl::sampled(int tokens) {
-  std::vector<int> result(tokens);
-  check_cuda(cudaMemcpyAsync(result.data(), workspace_.sampled.data(), tokens * sizeof(int),
-                             cudaMemcpyDeviceToHost, options_.stream),
-             "copy of the sampled tokens");
-  synchronize();
-  return result;
-}
-
-void Engine::Impl::synchronize() const {
-  check_cuda(cudaStreamSynchronize(options_.stream), "cudaStreamSynchronize");
 }
 
 }  // namespace slipstream::engine

@@ -1,31 +1,30 @@
-// Implementation of Engine.
+// What an Engine does: asks its rank, and where there are several has the others do the same.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
-#include "engine/inspection.h"
-#include "engine/sequences.h"
-#include "engine/step_graphs.h"
-#include "engine/token_ring.h"
-#include "model/checkpoint.h"
+#include "engine/rank_engine.h"
+#include "engine/ranks/command.h"
+#include "engine/ranks/meeting.h"
 #include "slipstream/engine.h"
-#include "step/decode_step.h"
-#include "step/exchange.h"
-#include "step/weights.h"
-#include "step/workspace.h"
 
 namespace slipstream::engine {
 
 class Engine::Impl {
  public:
   Impl(const std::string& directory, const LoadOptions& options);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
-  [[nodiscard]] const model::ModelConfig& config() const { return checkpoint_.config(); }
-  [[nodiscard]] MemoryUse memory_use() const;
+  [[nodiscard]] const RankEngine& rank() const { return *rank_; }
+  [[nodiscard]] int rank_number() const { return meeting_ == nullptr ? 0 : meeting_->rank(); }
+
   SequenceId create_sequence(const SamplingOptions& sampling);
   void free(SequenceId sequence);
   [[nodiscard]] int64_t length(SequenceId sequence);
@@ -35,53 +34,27 @@ class Engine::Impl {
   void force(SequenceId sequence, int token);
   std::vector<float> logits(SequenceId sequence);
   LayerResult run_layer(int layer, std::span<const float> hidden, std::span<const IndexList> lists);
-  [[nodiscard]] int launches_per_step(int tokens) const {
-    return static_cast<int>(graphs_.nodes(tokens));
-  }
-  [[nodiscard]] int early_launches_per_step(int tokens) const {
-    return static_cast<int>(graphs_.programmatic_edges(tokens));
-  }
+  void follow();
 
  private:
-  using StepRow = step::kernels::StepRow;
+  void start_threads(const std::string& directory, const LoadOptions& options);
+  void require_usable() const;
+  // Runs `call`. An error of device or ranks closes the engine: on all ranks.
+  template <class Call>
+  auto guarded(const Call& call);
+  // The same after the other ranks have been told to do it, too.
+  template <class Call>
+  auto conducted(Command command, const Call& call);
+  void tell_others(Command command) const;
+  void close(const std::exception& error) noexcept;
 
-  [[nodiscard]] step::Weights load_weights() const;
-  // Takes what memory there is besides the weights.
-  [[nodiscard]] step::DecodeStep prepare_step();
-  [[nodiscard]] step::StepParts parts() const;
-  void check_ids(std::span<const int> ids) const;
-  // The sequences of a step.
-  [[nodiscard]] std::vector<Sequence*> batch_of(std::span<const SequenceId> ids);
-  // Makes `wanted` the step's input, unless that is what the last step left.
-  void set_rows(const std::vector<StepRow>& wanted);
-  // Makes sure that the sequences have pages for `tokens` more, on the device as well.
-  void reserve(std::span<Sequence* const> sequences, int64_t tokens);
-  void upload_pages(const Sequence& sequence);
-  void replay(int tokens);
-  // The tokens that the last replay chose.
-  std::vector<int> sampled(int tokens);
-  void synchronize() const;
-
-  void copy_layer_input(std::span<const float> hidden, int first, int count);
-  void copy_lists(std::span<const IndexList> lists, int first, int count);
-  void read_layer_output(int layer, int count, std::vector<float>& hidden);
-  void read_lists(int first, int count, std::vector<IndexList>& lists);
-
-  model::Checkpoint checkpoint_;
-  LoadOptions options_;
-  int positions_;
-  step::Workspace workspace_;
-  std::vector<step::LayerCache> caches_;
-  step::Weights weights_;
-  Sequences sequences_;
-  step::LocalExchange exchange_;
-  step::DecodeStep step_;
-  StepGraphs graphs_;
-  TokenRing ring_;
-
-  std::vector<StepRow> rows_on_device_;     // what the next replay would process
-  std::vector<SequenceId> rows_of_logits_;  // whose logits the workspace holds, row by row
-  std::vector<SequenceId> decoding_;
+  std::unique_ptr<Meeting> meeting_;  // of several ranks
+  std::vector<std::thread> threads_;  // of the other ranks, where they are threads
+  int device_ = 0;
+  std::unique_ptr<RankEngine> rank_;
+  std::string closed_;  // why; empty while it is open
+  bool in_call_ = false;
+  bool followed_to_the_end_ = false;
 };
 
 }  // namespace slipstream::engine

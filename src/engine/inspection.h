@@ -19,7 +19,7 @@ struct LayerResult {
 
 class Inspection {
  public:
-  explicit Inspection(const Engine& engine) : impl_(*engine.impl_) {}
+  explicit Inspection(const Engine& engine);
 
   // One layer alone: row p of `hidden` [tokens, hidden_size], rounded to bf16, enters layer `layer`
   // at position p. Runs on caches of its own, taken for the call, in chunks of up to 16; takes as
@@ -29,8 +29,8 @@ class Inspection {
   [[nodiscard]] LayerResult run_layer(int layer, std::span<const float> hidden,
                                       std::span<const IndexList> lists = {});
 
-  // Launches in the graph of a step of `tokens` tokens; 0 before its first step, and without
-  // graphs.
+  // Launches in the graph of a step of `tokens` tokens, 1 to 16; 0 before its first step (of one rank
+  // alone), and without graphs.
   [[nodiscard]] int launches_per_step(int tokens) const;
   // Of these, launches that may start before the one in front of them has ended: those by PDL.
   [[nodiscard]] int early_launches_per_step(int tokens) const;

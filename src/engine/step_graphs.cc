@@ -29,8 +29,12 @@ StepGraphs::~StepGraphs() {
   }
 }
 
-void StepGraphs::launch(int tokens, cudaStream_t stream, const std::function<void()>& enqueue) {
+void StepGraphs::prepare(int tokens, cudaStream_t stream, const std::function<void()>& enqueue) {
   if (graphs_[tokens] == nullptr) capture(tokens, stream, enqueue);
+}
+
+void StepGraphs::launch(int tokens, cudaStream_t stream, const std::function<void()>& enqueue) {
+  prepare(tokens, stream, enqueue);
   check_cuda(cudaGraphLaunch(graphs_[tokens], stream), "cudaGraphLaunch");
 }
 

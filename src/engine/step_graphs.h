@@ -1,4 +1,4 @@
-// One CUDA graph per number of tokens, captured at first use.
+// One CUDA graph per number of tokens, captured at first use or before.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -17,7 +17,9 @@ class StepGraphs {
   StepGraphs(const StepGraphs&) = delete;
   StepGraphs& operator=(const StepGraphs&) = delete;
 
-  // Launches the graph of `tokens` tokens; `enqueue` fills it the first time.
+  // Makes the graph of `tokens` tokens, which `enqueue` fills, if there is none yet.
+  void prepare(int tokens, cudaStream_t stream, const std::function<void()>& enqueue);
+  // Launches it; makes it the first time.
   void launch(int tokens, cudaStream_t stream, const std::function<void()>& enqueue);
   // Kernels in the graph of `tokens` tokens; 0 before its first launch.
   [[nodiscard]] size_t nodes(int tokens) const { return nodes_[tokens]; }

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "io/file.h"
 #include "model/float_formats.h"
 #include "slipstream/error.h"
 
@@ -180,6 +181,23 @@ void Checkpoint::require_unchanged() const { store_.require_unchanged(); }
 
 const std::string& Checkpoint::file_of(const std::string& name) const {
   return store_.at(name).file;
+}
+
+uint64_t Checkpoint::fingerprint() const {
+  uint64_t sum = 14695981039346656037U;  // FNV-1a
+  const auto add = [&](std::span<const std::byte> bytes) {
+    for (const std::byte byte : bytes) {
+      sum = (sum ^ std::to_integer<uint64_t>(byte)) * 1099511628211U;
+    }
+  };
+  add(io::MappedFile((std::filesystem::path(store_.path()) / "config.json").string()).bytes());
+  for (const auto& [name, tensor] : store_.tensors()) {
+    const std::string line = name + " " + tensor.describe();
+    add(std::as_bytes(std::span(line)));
+    const auto spec = specs_.find(name);
+    if (spec != specs_.end() && spec->second.kind == TensorKind::kVector) add(tensor.bytes);
+  }
+  return sum;
 }
 
 int64_t Checkpoint::local_width(int64_t width) const {

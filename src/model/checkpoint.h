@@ -86,6 +86,9 @@ class Checkpoint {
   // To be called once everything has been read: throws InvalidArgument naming a file that changed or
   // failed meanwhile.
   void require_unchanged() const;
+  // Tells checkpoints apart: a checksum of the config, of names, types and shapes of all tensors, and
+  // of the norms and biases, which no two trainings have in common. Not of the ranks' shares.
+  [[nodiscard]] uint64_t fingerprint() const;
 
   // The rank's share. `name` must be one of the model's matrices. Throws InvalidArgument if a scale
   // is not a positive finite number.

@@ -78,13 +78,17 @@ PackedMatrix DeviceStore::allocate_matrix(int rows, int columns, bool is_fp8, in
   return result;
 }
 
-Weights::Weights(const model::Checkpoint& checkpoint)
-    : Weights(checkpoint.config(), checkpoint_weights(checkpoint)) {
+Weights::Weights(const model::Checkpoint& checkpoint, const Progress& progress)
+    : Weights(checkpoint.config(), checkpoint_weights(checkpoint), progress) {
   checkpoint.require_unchanged();
 }
 
-Weights::Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource> source)
+Weights::Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource> source,
+                 const Progress& progress)
     : source_(std::move(source)), embedding_(source_->embedding()) {
+  const auto report = [&] {
+    if (progress) progress(source_->bytes());
+  };
   for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
     const std::string prefix = model::layer_prefix(layer);
     LayerWeights& result = layers_.emplace_back();
@@ -96,9 +100,11 @@ Weights::Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource>
     } else {
       result.mlp = load_moe(*source_, layer);
     }
+    report();
   }
   final_norm_ = source_->vector("model.norm.weight");
   head_ = source_->matrix("lm_head.weight");
+  report();
 }
 
 }  // namespace slipstream::step

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -102,8 +103,12 @@ class WeightSource {
 
 class Weights {
  public:
-  explicit Weights(const model::Checkpoint& checkpoint);
-  Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource> source);
+  // Gets the bytes that are on the device, between layers and at the end. May throw.
+  using Progress = std::function<void(int64_t bytes)>;
+
+  explicit Weights(const model::Checkpoint& checkpoint, const Progress& progress = {});
+  Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource> source,
+          const Progress& progress = {});
 
   [[nodiscard]] const std::vector<LayerWeights>& layers() const { return layers_; }
   [[nodiscard]] pdl::Constant<__nv_bfloat16> embedding() const { return embedding_; }

@@ -159,8 +159,14 @@ TEST_F(Generate, LeavesAnEarlierFileAsItIsWhereARequestIsWrong) {
       [](auto& request) { request.top_p = 0; },
       [](auto& request) { request.top_p = 1.5F; },
       [](auto& request) { request.lora_norm_eps = -1.0F; },
-      [](auto& request) { request.tp = 3; },
-      [](auto& request) { request.tp = 0; },
+      [](auto& request) {
+        request.tp = 3;
+        request.rank = 0;
+      },
+      [](auto& request) {
+        request.tp = 0;
+        request.rank = 0;
+      },
       [](auto& request) {
         request.tp = 2;
         request.rank = 2;

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <stdexcept>
 
+#include "engine/inspection.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/model/support/editable.h"
 #include "tests/model/support/tiny_files.h"
@@ -158,6 +161,123 @@ TEST(EngineErrors, RejectsOptionsOutsideTheirRanges) {
   EXPECT_EQ(complaint_about({.tp = 3}, directory), "tp must divide num_attention_heads = 8, is 3");
   EXPECT_EQ(complaint_about({.tp = 2, .rank = -1}, directory),
             "rank must be from 0 to tp - 1, is -1 with tp = 2");
+}
+
+TEST(EngineErrors, RejectsOptionsThatNoEnumOrStreamHas) {
+  const std::string& directory = model::test::tiny_checkpoint("deepseek-v32-tiny");
+  EXPECT_EQ(complaint_about({.kv_format = static_cast<KvFormat>(77)}, directory),
+            "kv_format must be kBf16 or kFp8, is 77");
+  std::array<std::byte, 4096> garbage{};
+  const std::string message =
+      complaint_about({.stream = reinterpret_cast<cudaStream_t>(garbage.data())}, directory);
+  EXPECT_TRUE(message.starts_with("stream must be one made by cudaStreamCreate, is not: "))
+      << message;
+}
+
+TEST(EngineErrors, RejectsRanksThatCannotBe) {
+  const std::string& directory = model::test::tiny_checkpoint("deepseek-v32-tiny");
+  const auto complaint = [&](LoadOptions options) {
+    return model::test::message_of([&] { (void)Engine::load(directory, options); });
+  };
+  const pdl::Stream stream;
+  EXPECT_EQ(complaint({.ranks = Ranks::threads(9)}), "ranks must be 1 to 8, are 9");
+  EXPECT_EQ(complaint({.ranks = Ranks::threads(8), .tp = 2}),
+            "tp must be 1 with several ranks, is 2");
+  EXPECT_EQ(complaint({.stream = stream.get(), .poll_limit = 0}),
+            "poll_limit must be from 0.001 to 3600 seconds, is 0");
+  int devices = 0;
+  check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
+  if (devices >= kMaxRanks) return;
+  EXPECT_EQ(complaint({.ranks = Ranks::threads(8)}),
+            "ranks must have a GPU each, are 8 with " + std::to_string(devices) + " GPUs");
+}
+
+TEST(EngineErrors, RejectsAnEmptyFunction) {
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
+  const SequenceId sequence = runner.engine().create_sequence();
+  (void)runner.engine().prefill(sequence, some_ids(1));
+  EXPECT_EQ(model::test::message_of([&] { runner.engine().run(std::array{sequence}, 1, nullptr); }),
+            "on_tokens must be a function, is empty");
+}
+
+TEST(EngineErrors, RejectsCallsFromItsOwnCallbackAndGoesOn) {
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
+  Engine& engine = runner.engine();
+  const std::vector<int> expected = continuation(engine, some_ids(3), 2);
+  const SequenceId sequence = engine.create_sequence();
+  std::vector<int> tokens = {engine.prefill(sequence, some_ids(3))};
+  EXPECT_EQ(model::test::message_of([&] {
+              engine.run(std::array{sequence}, 2, [&](auto) {
+                engine.free(sequence);
+                return true;
+              });
+            }),
+            "an engine must not be called from its own on_tokens");
+  EXPECT_EQ(engine.length(sequence), 3);
+  for (int i = 0; i < 2; ++i) tokens.push_back(engine.step(std::array{sequence}).front());
+  EXPECT_EQ(tokens, expected);
+}
+
+TEST(EngineErrors, RejectsAnEngineThatWasMovedFrom) {
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
+  const Engine moved = std::move(runner.engine());
+  EXPECT_EQ(model::test::message_of([&] { (void)runner.engine().create_sequence(); }),
+            "an engine must be a loaded one, was moved from");
+  EXPECT_EQ(model::test::message_of([&] { (void)runner.engine().vocab_size(); }),
+            "an engine must be a loaded one, was moved from");
+}
+
+TEST(EngineErrors, RejectsNumbersOfTokensThatNoStepHas) {
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 64);
+  const Inspection inspection(runner.engine());
+  for (const int tokens : {-1, 0, 17, 1000000}) {
+    const std::string message = "tokens must be from 1 to 16, is " + std::to_string(tokens);
+    EXPECT_EQ(model::test::message_of([&] { (void)inspection.launches_per_step(tokens); }),
+              message);
+    EXPECT_EQ(model::test::message_of([&] { (void)inspection.early_launches_per_step(tokens); }),
+              message);
+  }
+  EXPECT_EQ(inspection.launches_per_step(16), 0);
+}
+
+// A copy in a stream that the caller captures fails after pages have been given: nothing may go on
+// with a page table that was never written.
+TEST(EngineErrors, IsClosedAfterAFailureOfTheDeviceAndSaysWhy) {
+  const pdl::Stream stream;
+  Engine engine = Engine::load(model::test::tiny_checkpoint("deepseek-v32-tiny"),
+                               {.stream = stream.get(), .cache_tokens = 64});
+  const SequenceId sequence = engine.create_sequence();
+  check_cuda(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), "capture");
+  EXPECT_THROW((void)engine.prefill(sequence, some_ids(3)), CudaError);
+  cudaGraph_t graph = nullptr;
+  (void)cudaStreamEndCapture(stream.get(), &graph);
+  if (graph != nullptr) (void)cudaGraphDestroy(graph);
+  (void)cudaGetLastError();
+  const auto closed = [&](const std::function<void()>& call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      return std::string(error.what()).starts_with("the engine is closed, for: ");
+    }
+    return false;
+  };
+  EXPECT_TRUE(closed([&] { (void)engine.prefill(sequence, some_ids(3)); }));
+  EXPECT_TRUE(closed([&] { (void)engine.create_sequence(); }));
+  EXPECT_TRUE(closed([&] { (void)engine.length(sequence); }));
+  EXPECT_TRUE(closed([&] { (void)engine.logits(sequence); }));
+  EXPECT_TRUE(closed([&] { engine.free(sequence); }));
+  EXPECT_EQ(engine.vocab_size(), 512);
+}
+
+TEST(EngineErrors, GivesPagesBackWhereARunStopsEarly) {
+  EngineRunner runner(model::test::tiny_checkpoint("deepseek-v32-tiny"), KvFormat::kBf16, 256);
+  Engine& engine = runner.engine();
+  const SequenceId first = engine.create_sequence();
+  (void)engine.prefill(first, some_ids(1));
+  engine.run(std::array{first}, 200, [](auto) { return false; });
+  const SequenceId second = engine.create_sequence();
+  (void)engine.prefill(second, some_ids(180));
+  EXPECT_EQ(engine.length(second), 180);
 }
 
 TEST(EngineErrors, RejectsIdsOutsideTheVocabulary) {

@@ -2,8 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "engine/inspection.h"
-#include "tests/engine/support/engine_runner.h"
+#include "tests/engine/support/golden_layers.h"
 #include "tests/model/support/tiny_files.h"
 
 namespace slipstream::engine::test {
@@ -27,27 +26,7 @@ class EngineGolden : public testing::TestWithParam<std::string> {
 
 void EngineGolden::expect_layers(KvFormat format) {
   EngineRunner runner(model::test::tiny_checkpoint(GetParam()), format);
-  Engine& engine = runner.engine();
-  for (int layer = 0; layer < engine.num_hidden_layers(); ++layer) {
-    std::vector<double> errors;
-    std::vector<double> overlap;
-    for (const int index : model::test::Golden::detailed_prompts()) {
-      const bool own = golden_.has_lists(index, layer);
-      const auto given = own ? std::vector<IndexList>{} : golden_.lists(index, layer - 1);
-      const LayerResult result =
-          Inspection(engine).run_layer(layer, golden_.layer_input(index, layer).values(), given);
-      const model::reference::Matrix expected = golden_.layer_input(index, layer + 1);
-      model::reference::Matrix out(expected.rows(), expected.columns());
-      out.values() = result.hidden;
-      const auto part = model::test::relative_errors(out, expected);
-      errors.insert(errors.end(), part.begin(), part.end());
-      if (!own) continue;
-      const auto rows = model::test::overlaps(result.lists, golden_.lists(index, layer));
-      overlap.insert(overlap.end(), rows.begin(), rows.end());
-    }
-    model::test::expect_layer_errors(golden_, layer, errors);
-    model::test::expect_overlaps(golden_, layer, overlap);
-  }
+  expect_golden_layers(golden_, runner.engine());
 }
 
 TEST_P(EngineGolden, LogitsReachTheLimitsWithABf16Cache) { expect_logits(KvFormat::kBf16); }

@@ -76,6 +76,18 @@ GoldenLimits Golden::limits() const {
             .layer_error_p75 = 0.0145,
             .overlap_layer_mean = 0.978};
   }
+  if (name_ == "deepseek-v32-ranks-tiny") {
+    return {.cosine_drop = 0.0015,
+            .layer_error_p50 = 0.0155,
+            .layer_error_p75 = 0.0180,
+            .overlap_layer_mean = 0.978};
+  }
+  if (name_ == "glm-5.2-ranks-tiny") {
+    return {.cosine_drop = 0.0015,
+            .layer_error_p50 = 0.0125,
+            .layer_error_p75 = 0.0145,
+            .overlap_layer_mean = 0.978};
+  }
   return {.cosine_drop = 0.0005,
           .layer_error_p50 = 0.0050,
           .layer_error_p75 = 0.0085,
@@ -118,6 +130,10 @@ std::vector<std::vector<int>> Golden::lists(int prompt, int layer) const {
 
 std::vector<std::string> golden_names() {
   return {"deepseek-v32-tiny", "glm-5-tiny", "glm-5.2-tiny-bf16"};
+}
+
+std::vector<std::string> rank_golden_names() {
+  return {"deepseek-v32-ranks-tiny", "glm-5.2-ranks-tiny"};
 }
 
 Matrix teacher_forced_logits(const GoldenPrompt& prompt, int chunk, const Step& step) {

@@ -62,6 +62,8 @@ class Golden {
 };
 
 [[nodiscard]] std::vector<std::string> golden_names();
+// Those of checkpoints that 2, 4 and 8 ranks can share. Limits are taken over from the others.
+[[nodiscard]] std::vector<std::string> rank_golden_names();
 
 // Processes `ids` at positions from `first` on as one step; returns the logits of each, [ids,
 // vocab].

@@ -117,6 +117,30 @@ TinySpec glm_52_bf16() {
   return {"glm-5.2-tiny-bf16", config.dump(1), 13, false, 0};
 }
 
+// Sizes that 2, 4 and 8 ranks can share, and vocabularies that they cannot share equally.
+Json ranks_sizes(int vocab_size) {
+  return {{"num_attention_heads", 8},      {"num_key_value_heads", 8}, {"intermediate_size", 1024},
+          {"moe_intermediate_size", 1024}, {"n_routed_experts", 8},    {"num_experts_per_tok", 3},
+          {"vocab_size", vocab_size}};
+}
+
+TinySpec deepseek_v32_ranks() {
+  Json config = deepseek("deepseek_v32", "DeepseekV32ForCausalLM");
+  add_indexer(config, 64);
+  add_quantization(config, true);
+  config.update(ranks_sizes(523));
+  config.update({{"num_hidden_layers", 2}, {"n_group", 4}, {"topk_group", 2}});
+  return {"deepseek-v32-ranks-tiny", config.dump(1), 14, true, -1.2};
+}
+
+TinySpec glm_52_ranks() {
+  Json config = glm(8e6, 192);
+  add_quantization(config, false);
+  config.update(ranks_sizes(517));
+  config["indexer_types"] = {"full", "shared", "full"};
+  return {"glm-5.2-ranks-tiny", config.dump(1), 15, true, 0};
+}
+
 // The model before sparse attention: no indexer, and activation scales as they come.
 TinySpec deepseek_v3() {
   Json config = deepseek("deepseek_v3", "DeepseekV3ForCausalLM");
@@ -127,8 +151,8 @@ TinySpec deepseek_v3() {
 }  // namespace
 
 const std::vector<TinySpec>& tiny_specs() {
-  static const std::vector<TinySpec> kSpecs = {deepseek_v32(), glm_5(), glm_52_bf16(),
-                                               deepseek_v3()};
+  static const std::vector<TinySpec> kSpecs = {
+      deepseek_v32(), glm_5(), glm_52_bf16(), deepseek_v3(), deepseek_v32_ranks(), glm_52_ranks()};
   return kSpecs;
 }
 

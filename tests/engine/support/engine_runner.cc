@@ -5,10 +5,13 @@
 
 namespace slipstream::engine::test {
 
-EngineRunner::EngineRunner(const std::string& directory, KvFormat format, int64_t cache_tokens)
-    : engine_(Engine::load(
-          directory,
-          {.stream = stream_.get(), .kv_format = format, .cache_tokens = cache_tokens})) {}
+EngineRunner::EngineRunner(const std::string& directory, KvFormat format, int64_t cache_tokens,
+                           int ranks)
+    : engine_(Engine::load(directory, {.stream = ranks == 1 ? stream_.get() : nullptr,
+                                       .kv_format = format,
+                                       .cache_tokens = cache_tokens,
+                                       .ranks = Ranks::threads(ranks),
+                                       .poll_limit = kNoLimit})) {}
 
 model::test::Step EngineRunner::start_sequence() {
   if (has_sequence_) engine_.free(sequence_);

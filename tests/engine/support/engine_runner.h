@@ -11,9 +11,13 @@
 
 namespace slipstream::engine::test {
 
+// Of polls: emulated devices may take long.
+inline constexpr double kNoLimit = 600;
+
 class EngineRunner {
  public:
-  EngineRunner(const std::string& directory, KvFormat format, int64_t cache_tokens = 320);
+  EngineRunner(const std::string& directory, KvFormat format, int64_t cache_tokens = 320,
+               int ranks = 1);
 
   [[nodiscard]] Engine& engine() { return engine_; }
   // A new sequence in place of the last one; its steps give the logits of their last token, other

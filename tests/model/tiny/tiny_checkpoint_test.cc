@@ -49,6 +49,18 @@ const std::map<std::string, std::vector<std::string>> kShards = {
       "dd824493f270565aa98c55c41a2c749916af566c5b72a2701da79f6944992416",
       "b5aea2420dd95a7ad623726037ff37dd88f87eabef555a6005b5819d8c6b4bc2",
       "6b046066bfed3f0fcc5c572a65695edbb7f0b3ec65790075b26df1d059e2efc2"}},
+    {"deepseek-v32-ranks-tiny",
+     {"1bcd2247647862fb22b6362dd1bbc678d2dffe318b6310fb3647be0f1b73c0ad",
+      "8030d5f3083100b15c5acabd2eb3ad316219efac13bf994581325f6dbf426fcd",
+      "a52e17a9b9292808eed605ca510e9d34d434c6900cf70af289c06b5545e5aeff",
+      "51088503911c061fc4597fb76495da99274a964daeb49ce14acb2d0a2e72ec92"}},
+    {"glm-5.2-ranks-tiny",
+     {"0277bcba6f99c667750d5d86e1bfa12decf274b32f9c6fb6765150edcc979abe",
+      "7d93e00a1e764a011ddcf4ace3f7a538ba7b6d2bb8541fc93c09bfe2fa91ed5a",
+      "37abee87178fedf02d950402dcd5ad247ad7f273d282bfdc362406c471e5bdd0",
+      "17438b191621ecee2e4247651ff1249c66c36e15ee4de21cb3ab3275591decbb",
+      "592619d805da91a3eb210485bf35cba04666017acae71ffb21eaf6b2bf65ad08",
+      "162f526959c014b13da492c7ee53a86affcbd7d2b2cab54ed24d53a34e931c82"}},
 };
 
 // The goldens were made with these bytes.
@@ -74,7 +86,7 @@ TEST(TinyCheckpoint, ChangesTheShapesThatItIsAskedTo) {
 TEST(TinyCheckpoint, NamesTheCheckpointsThereAre) {
   EXPECT_EQ(message_of([] { (void)tiny::tiny_spec("glm-4"); }),
             "tiny checkpoint must be one of deepseek-v32-tiny, glm-5-tiny, glm-5.2-tiny-bf16, "
-            "deepseek-v3-tiny, is glm-4");
+            "deepseek-v3-tiny, deepseek-v32-ranks-tiny, glm-5.2-ranks-tiny, is glm-4");
 }
 
 }  // namespace

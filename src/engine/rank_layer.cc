@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "engine/engine_impl.h"
+#include "engine/rank_engine.h"
 #include "model/float_formats.h"
 
 namespace slipstream::engine {
@@ -33,8 +33,8 @@ void upload(T* target, const std::vector<T>& values, cudaStream_t stream) {
 
 }  // namespace
 
-LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
-                                    std::span<const IndexList> lists) {
+LayerResult RankEngine::run_layer(int layer, std::span<const float> hidden,
+                                  std::span<const IndexList> lists) {
   if (layer < 0 || layer >= config().num_hidden_layers) {
     throw InvalidArgument(
         fmt::format("layer must be from 0 to {}, is {}", config().num_hidden_layers - 1, layer));
@@ -68,6 +68,8 @@ LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
   rows_on_device_.clear();
   rows_of_logits_.clear();
 
+  // All ranks have taken what they need before one waits for another.
+  if (member_ != nullptr) member_->meet();
   LayerResult result;
   for (int first = 0; first < tokens; first += kMaxStepTokens) {
     const int count = std::min(kMaxStepTokens, tokens - first);
@@ -88,7 +90,7 @@ LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
   return result;
 }
 
-void Engine::Impl::copy_layer_input(std::span<const float> hidden, int first, int count) {
+void RankEngine::copy_layer_input(std::span<const float> hidden, int first, int count) {
   const size_t width = config().hidden_size;
   std::vector<uint16_t> bits(count * width);
   const std::span<const float> rows = hidden.subspan(first * width, bits.size());
@@ -96,7 +98,7 @@ void Engine::Impl::copy_layer_input(std::span<const float> hidden, int first, in
   upload(reinterpret_cast<uint16_t*>(workspace_.residual.data()), bits, options_.stream);
 }
 
-void Engine::Impl::copy_lists(std::span<const IndexList> lists, int first, int count) {
+void RankEngine::copy_lists(std::span<const IndexList> lists, int first, int count) {
   const int topk = config().index_topk;
   std::vector<int> flat(static_cast<size_t>(count) * topk);
   for (int i = 0; i < count; ++i) {
@@ -115,20 +117,36 @@ void Engine::Impl::copy_lists(std::span<const IndexList> lists, int first, int c
   upload(workspace_.lists.data(), flat, options_.stream);
 }
 
-void Engine::Impl::read_layer_output(int layer, int count, std::vector<float>& hidden) {
+void RankEngine::read_layer_output(int layer, int count, std::vector<float>& hidden) {
   const size_t size = static_cast<size_t>(count) * config().hidden_size;
-  if (layer + 1 == config().num_hidden_layers) {
-    step::list_head(parts()).enqueue(count, {.stream = options_.stream});
+  const bool is_last = layer + 1 == config().num_hidden_layers;
+  if (is_last) step::list_head(parts()).enqueue(count, {.stream = options_.stream});
+  synchronize();
+  if (is_last) {
     const auto normed = download_bf16(workspace_.normed.data(), size, options_.stream);
     hidden.insert(hidden.end(), normed.begin(), normed.end());
-    return;
+  } else {
+    const auto residual = download_bf16(workspace_.residual.data(), size, options_.stream);
+    const std::vector<float> delta = read_sums(layer, count);
+    for (size_t i = 0; i < size; ++i) hidden.push_back(residual[i] + delta[i]);
   }
-  const auto residual = download_bf16(workspace_.residual.data(), size, options_.stream);
-  const auto delta = download_bf16(workspace_.delta.data(), size, options_.stream);
-  for (size_t i = 0; i < size; ++i) hidden.push_back(residual[i] + delta[i]);
+  if (member_ != nullptr) {
+    member_->meet();
+    member_->clear();
+  }
 }
 
-void Engine::Impl::read_lists(int first, int count, std::vector<IndexList>& lists) {
+std::vector<float> RankEngine::read_sums(int layer, int count) {
+  if (member_ == nullptr) {
+    return download_bf16(workspace_.delta.data(), static_cast<size_t>(count) * config().hidden_size,
+                         options_.stream);
+  }
+  member_->meet();
+  return step::download_sums(member_->windows(), config(), step::mlp_exchange(layer), count,
+                             options_.stream);
+}
+
+void RankEngine::read_lists(int first, int count, std::vector<IndexList>& lists) {
   // A model without an indexer keeps no lists: its tokens take every position.
   const int topk = config().index_topk;
   std::vector<int> flat(static_cast<size_t>(count) * topk);

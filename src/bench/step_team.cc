@@ -1,0 +1,290 @@
+#include "bench/step_team.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <exception>
+#include <thread>
+
+#include "bench/graph_timer.h"
+#include "model/released_models.h"
+#include "pdl/device_buffer.h"
+#include "pdl/stream.h"
+#include "slipstream/error.h"
+#include "step/exchange.h"
+#include "step/kernels/sample/params.h"
+
+namespace slipstream::bench {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000'000;
+constexpr uint64_t kLimit = 60 * kSecond;            // for rank 0
+constexpr uint64_t kOthersLimit = 86'400 * kSecond;  // they wait while rank 0 does something else
+
+// Calls work() on a thread of its own, with `device` current.
+void on_device(int device, const std::function<void()>& work) {
+  std::exception_ptr error;
+  std::thread([&] {
+    try {
+      check_cuda(cudaSetDevice(device), "cudaSetDevice");
+      work();
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }).join();
+  if (error) std::rethrow_exception(error);
+}
+
+void reach(int peer) {
+  const cudaError_t code = cudaDeviceEnablePeerAccess(peer, 0);
+  if (code == cudaErrorPeerAccessAlreadyEnabled) {
+    (void)cudaGetLastError();
+    return;
+  }
+  check_cuda(code, fmt::format("cudaDeviceEnablePeerAccess of GPU {}", peer));
+}
+
+// One GPU as all other ranks: each of two sends its rows and picks to itself once, and to the other
+// in the place of every rank but the other's own. Stores, bytes on the link and polls are those of
+// as many GPUs; what they would differ in, when they come, is not in it.
+class PlayedExchange final : public step::Exchange {
+ public:
+  PlayedExchange(std::unique_ptr<step::PeerExchange> exchange, const step::RankWindows& windows,
+                 const step::WindowLayout& layout)
+      : exchange_(std::move(exchange)),
+        rank_(windows.rank),
+        distance_(windows.bases[1 - windows.rank] - windows.bases[windows.rank]),
+        ranks_(layout.ranks()),
+        row_bytes_(layout.source_bytes()) {}
+
+  [[nodiscard]] step::PartialRows partial(int exchange) const override {
+    step::PartialRows result = exchange_->partial(exchange);
+    result.peers = targets(row_bytes_);
+    return result;
+  }
+  [[nodiscard]] step::SummedRows summed(int exchange) const override {
+    return exchange_->summed(exchange);
+  }
+  [[nodiscard]] step::kernels::SharedVocabulary vocabulary() const override {
+    constexpr int64_t kSourceBytes = int64_t{step::kernels::kMaxRows} * step::kernels::kPicks *
+                                     step::kernels::kPickWords * sizeof(uint64_t);
+    step::kernels::SharedVocabulary result = exchange_->vocabulary();
+    result.peers = targets(kSourceBytes);
+    return result;
+  }
+  [[nodiscard]] step::Buffer buffer(int exchange) const override {
+    return exchange_->buffer(exchange);
+  }
+
+ private:
+  [[nodiscard]] step::kernels::PeerOffsets targets(int64_t source_bytes) const {
+    step::kernels::PeerOffsets result;
+    result.ranks = ranks_;
+    int next = 0;
+    result.bytes[next++] = 0;
+    for (int source = 0; source < ranks_; ++source) {
+      if (source != 1 - rank_) result.bytes[next++] = distance_ + (source - rank_) * source_bytes;
+    }
+    return result;
+  }
+
+  std::unique_ptr<step::PeerExchange> exchange_;
+  int rank_;
+  int64_t distance_;
+  int ranks_;
+  int64_t row_bytes_;
+};
+
+// Pinned, and seen by the device.
+class PollNote {
+ public:
+  PollNote() {
+    check_cuda(cudaHostAlloc(reinterpret_cast<void**>(&record_), sizeof *record_,
+                             cudaHostAllocMapped | cudaHostAllocPortable),
+               "cudaHostAlloc");
+    *record_ = {};
+  }
+  ~PollNote() { (void)cudaFreeHost(record_); }
+  PollNote(const PollNote&) = delete;
+  PollNote& operator=(const PollNote&) = delete;
+
+  [[nodiscard]] const step::PollRecord& read() const { return *record_; }
+  [[nodiscard]] step::PollRecord* on_device() const {
+    void* address = nullptr;
+    check_cuda(cudaHostGetDevicePointer(&address, record_, 0), "cudaHostGetDevicePointer");
+    return static_cast<step::PollRecord*>(address);
+  }
+
+ private:
+  step::PollRecord* record_ = nullptr;
+};
+
+// What each device of the team has.
+struct Member {
+  int device = 0;
+  DeviceBuffer window;
+  PollNote note;
+  std::unique_ptr<pdl::Stream> stream;     // of its steps; rank 0's is the caller's
+  std::unique_ptr<pdl::Stream> attendant;  // next to it
+  std::unique_ptr<StepBench> bench;
+  std::thread stepping;
+};
+
+class StepTeam final : public StepBench {
+ public:
+  StepTeam(const BenchModel& model, cudaStream_t stream)
+      : model_(model),
+        config_(model::model_shape(model.name_or_file, model.layers)),
+        layout_(config_, model.tp),
+        members_(model.others == Others::kPlayed ? 2 : model.tp) {
+    require_devices();
+    for (size_t i = 0; i < members_.size(); ++i)
+      members_[i].device = first_device_ + static_cast<int>(i);
+    for (Member& member : members_) on_device(member.device, [&] { prepare(member); });
+    for (size_t i = 0; i < members_.size(); ++i) {
+      Member& member = members_[i];
+      const auto make = [&] {
+        BenchModel share = model_;
+        share.rank = static_cast<int>(i);
+        const cudaStream_t own = i == 0 ? stream : member.stream->get();
+        member.bench =
+            make_step_bench(share, own, [this, i] { return exchange_of(static_cast<int>(i)); });
+      };
+      if (i == 0) {
+        make();
+      } else {
+        on_device(member.device, make);
+      }
+    }
+  }
+  ~StepTeam() override {
+    stop();
+    for (size_t i = 1; i < members_.size(); ++i) {
+      on_device(members_[i].device, [&] { members_[i].bench.reset(); });
+    }
+  }
+
+  [[nodiscard]] int layers() const override { return first().layers(); }
+  [[nodiscard]] int64_t weight_bytes() const override { return first().weight_bytes(); }
+  [[nodiscard]] int64_t cache_bytes(const StepShape& shape) const override {
+    return first().cache_bytes(shape);
+  }
+
+  void set_shape(const StepShape& shape) override {
+    stop();
+    first().set_shape(shape);
+    for (size_t i = 1; i < members_.size(); ++i) {
+      on_device(members_[i].device, [&] { members_[i].bench->set_shape(shape); });
+    }
+    for (size_t i = 0; i < members_.size(); ++i) {
+      on_device(members_[i].device, [&] {
+        step::clear_window(windows_of(static_cast<int>(i)), config_, members_[i].attendant->get());
+      });
+    }
+    start();
+  }
+
+  void reset(int steps_before) override { first().reset(steps_before); }
+  void enqueue(const pdl::LaunchOptions& options, bool instrumented) override {
+    first().enqueue(options, instrumented);
+  }
+  [[nodiscard]] StepOutput output() const override {
+    StepOutput result = first().output();
+    const step::PollRecord& record = members_.front().note.read();
+    if (record.happened != 0) {
+      throw Error(fmt::format("not reported, because rank 0 heard nothing from rank {} for {} s",
+                              record.silent_rank, kLimit / kSecond));
+    }
+    return result;
+  }
+  [[nodiscard]] std::vector<MeasuredLaunch> launches() override { return first().launches(); }
+
+ private:
+  [[nodiscard]] StepBench& first() const { return *members_.front().bench; }
+
+  void require_devices() {
+    int devices = 0;
+    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
+    check_cuda(cudaGetDevice(&first_device_), "cudaGetDevice");
+    if (first_device_ + static_cast<int>(members_.size()) <= devices) return;
+    throw InvalidArgument(fmt::format(
+        "GPUs must be {} for {} ranks{}, are {}", members_.size(), model_.tp,
+        model_.others == Others::kPlayed ? " of which one plays" : "", devices - first_device_));
+  }
+
+  void prepare(Member& member) {
+    for (const Member& other : members_) {
+      if (other.device != member.device) reach(other.device);
+    }
+    member.window = DeviceBuffer(static_cast<size_t>(layout_.bytes()));
+    member.stream = std::make_unique<pdl::Stream>();
+    member.attendant = std::make_unique<pdl::Stream>();
+  }
+
+  // Of a played team, only those of the two that there are.
+  [[nodiscard]] step::RankWindows windows_of(int rank) const {
+    step::RankWindows windows{.rank = rank, .ranks = model_.tp};
+    for (size_t i = 0; i < members_.size(); ++i) {
+      windows.bases[i] = static_cast<std::byte*>(members_[i].window.data());
+    }
+    return windows;
+  }
+
+  [[nodiscard]] std::unique_ptr<step::Exchange> exchange_of(int rank) const {
+    const step::RankWindows windows = windows_of(rank);
+    auto exchange = std::make_unique<step::PeerExchange>(
+        windows, config_, members_[rank].note.on_device(), rank == 0 ? kLimit : kOthersLimit);
+    if (model_.others != Others::kPlayed) return exchange;
+    return std::make_unique<PlayedExchange>(std::move(exchange), windows, layout_);
+  }
+
+  // From now on the others step, and wait for rank 0 in each.
+  void start() {
+    stopping_ = false;
+    for (size_t i = 1; i < members_.size(); ++i) {
+      members_[i].stepping = std::thread([this, &member = members_[i]] { step_along(member); });
+    }
+  }
+
+  void step_along(Member& member) {
+    check_cuda(cudaSetDevice(member.device), "cudaSetDevice");
+    const cudaStream_t stream = member.stream->get();
+    const CapturedGraph graph(
+        stream, [&](cudaStream_t captured) { member.bench->enqueue({.stream = captured}, false); });
+    while (!stopping_) {
+      // One waits for rank 0, and one after it.
+      for (int i = 0; i < 2; ++i) {
+        member.bench->reset(0);
+        graph.launch();
+      }
+      check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize of another rank's steps");
+    }
+  }
+
+  void stop() {
+    stopping_ = true;
+    for (size_t i = 1; i < members_.size(); ++i) {
+      Member& member = members_[i];
+      if (!member.stepping.joinable()) continue;
+      on_device(member.device, [&] {
+        step::break_polls(windows_of(static_cast<int>(i)), member.attendant->get());
+      });
+      member.stepping.join();
+    }
+  }
+
+  BenchModel model_;
+  model::ModelConfig config_;
+  step::WindowLayout layout_;
+  int first_device_ = 0;
+  std::vector<Member> members_;  // rank 0 first
+  std::atomic<bool> stopping_ = true;
+};
+
+}  // namespace
+
+std::unique_ptr<StepBench> make_step_team(const BenchModel& model, cudaStream_t stream) {
+  return std::make_unique<StepTeam>(model, stream);
+}
+
+}  // namespace slipstream::bench

@@ -1,0 +1,137 @@
+// One rank: its share of the weights, its caches, its GPU. Alone, or as one of several that do the
+// same at the same time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/inspection.h"
+#include "engine/ranks/member.h"
+#include "engine/sequences.h"
+#include "engine/step_graphs.h"
+#include "engine/token_ring.h"
+#include "model/checkpoint.h"
+#include "pdl/stream.h"
+#include "slipstream/engine.h"
+#include "step/decode_step.h"
+#include "step/exchange.h"
+#include "step/weights.h"
+#include "step/workspace.h"
+
+namespace slipstream::engine {
+
+class RankEngine {
+ public:
+  // With a meeting, by all of its ranks at once, each with its GPU current. What keeps one of them is
+  // thrown by all.
+  RankEngine(const std::string& directory, const LoadOptions& options, Meeting* meeting);
+  ~RankEngine();
+  RankEngine(const RankEngine&) = delete;
+  RankEngine& operator=(const RankEngine&) = delete;
+
+  [[nodiscard]] const model::ModelConfig& config() const { return checkpoint_.config(); }
+  [[nodiscard]] MemoryUse memory_use() const;
+  SequenceId create_sequence(const SamplingOptions& sampling);
+  void free(SequenceId sequence);
+  [[nodiscard]] int64_t length(SequenceId sequence);
+  int prefill(SequenceId sequence, std::span<const int> ids);
+  void force(SequenceId sequence, int token);
+  // This rank's part of the vocabulary.
+  std::vector<float> logits(SequenceId sequence);
+  LayerResult run_layer(int layer, std::span<const float> hidden, std::span<const IndexList> lists);
+
+  // A run, in the order that all ranks keep: begin_run, then enqueue_step up to `count` times and
+  // receive_step in between, at the latest once TokenRing::kSlots steps are on their way; end_run.
+  void begin_run(std::span<const SequenceId> sequences, int count);
+  void enqueue_step();
+  [[nodiscard]] bool has_room() const {
+    return run_->enqueued - run_->received < TokenRing::kSlots;
+  }
+  [[nodiscard]] bool has_steps_on_their_way() const { return run_->enqueued > run_->received; }
+  // The tokens of the oldest step on its way; valid until the next call.
+  std::span<const int> receive_step();
+  [[nodiscard]] int received_steps() const { return run_->received; }
+  // Of the `received` steps that all ranks have seen, or now see, the first `steps` count, the others
+  // are forgotten; with 0 the sequences are as they were before.
+  void end_run(int steps, int received);
+  [[nodiscard]] bool is_in_run() const { return run_.has_value(); }
+
+  // A checksum of all tokens so far, the same on all ranks.
+  [[nodiscard]] uint64_t tokens_seen() const { return tokens_seen_; }
+
+  [[nodiscard]] int launches_per_step(int tokens) const;
+  [[nodiscard]] int early_launches_per_step(int tokens) const;
+
+ private:
+  using StepRow = step::kernels::StepRow;
+
+  struct Run {
+    std::vector<SequenceId> ids;
+    std::vector<Sequence*> batch;
+    int count = 0;
+    int enqueued = 0;
+    int received = 0;
+    std::vector<int> last;  // tokens of the last received step
+
+    [[nodiscard]] int tokens() const { return static_cast<int>(batch.size()); }
+  };
+
+  [[nodiscard]] bool is_one_of_several() const { return meeting_ != nullptr; }
+  // What must be the same on all ranks.
+  void compare_with_others() const;
+  [[nodiscard]] std::unique_ptr<RankMember> join_others() const;
+  void require_room() const;
+  [[nodiscard]] step::Weights load_weights() const;
+  // Takes what memory there is besides the weights.
+  [[nodiscard]] step::DecodeStep prepare_step();
+  // Everything that a first use would load or take, before others wait for this rank.
+  void prepare_launches();
+  [[nodiscard]] const step::Exchange& exchange() const;
+  [[nodiscard]] step::StepParts parts() const;
+  void check_ids(std::span<const int> ids) const;
+  // The sequences of a step.
+  [[nodiscard]] std::vector<Sequence*> batch_of(std::span<const SequenceId> ids);
+  // Makes `wanted` the step's input, unless that is what the last step left.
+  void set_rows(const std::vector<StepRow>& wanted);
+  // Makes sure that the sequences have pages for `tokens` more, on the device as well.
+  void reserve(std::span<Sequence* const> sequences, int64_t tokens);
+  void upload_pages(const Sequence& sequence);
+  void replay(int tokens);
+  // The tokens that the last replay chose.
+  std::vector<int> sampled(int tokens);
+  void note_tokens(std::span<const int> tokens);
+  void synchronize() const;
+
+  void copy_layer_input(std::span<const float> hidden, int first, int count);
+  void copy_lists(std::span<const IndexList> lists, int first, int count);
+  // What the MLP of `layer` adds to the stream, summed over the ranks.
+  std::vector<float> read_sums(int layer, int count);
+  void read_layer_output(int layer, int count, std::vector<float>& hidden);
+  void read_lists(int first, int count, std::vector<IndexList>& lists);
+
+  Meeting* meeting_;
+  std::optional<pdl::Stream> own_stream_;
+  LoadOptions options_;
+  model::Checkpoint checkpoint_;
+  int positions_;
+  step::Workspace workspace_;
+  std::vector<step::LayerCache> caches_;
+  std::unique_ptr<RankMember> member_;
+  step::Weights weights_;
+  Sequences sequences_;
+  step::LocalExchange local_exchange_;
+  step::DecodeStep step_;
+  StepGraphs graphs_;
+  TokenRing ring_;
+
+  std::vector<StepRow> rows_on_device_;     // what the next replay would process
+  std::vector<SequenceId> rows_of_logits_;  // whose logits the workspace holds, row by row
+  std::optional<Run> run_;
+  uint64_t tokens_seen_ = 0;
+};
+
+}  // namespace slipstream::engine

@@ -1,0 +1,95 @@
+#include "engine/ranks/member.h"
+
+#include <fmt/core.h>
+
+#include <atomic>
+#include <thread>
+
+namespace slipstream::engine {
+namespace {
+
+int current_device() {
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  return device;
+}
+
+std::string place_of(const step::PollRecord& record) {
+  if (record.exchange < 0) return fmt::format("sampling, round {}", record.round);
+  return fmt::format("exchange {}: after {} of layer {}", record.exchange,
+                     record.exchange % 2 == 0 ? "attention" : "the MLP", record.exchange / 2);
+}
+
+}  // namespace
+
+RankMember::Record::Record() {
+  check_cuda(cudaHostAlloc(reinterpret_cast<void**>(&record_), sizeof *record_,
+                           cudaHostAllocMapped | cudaHostAllocPortable),
+             "cudaHostAlloc");
+  *record_ = {};
+}
+
+RankMember::Record::~Record() { (void)cudaFreeHost(record_); }
+
+step::PollRecord RankMember::Record::read() const {
+  step::PollRecord result;
+  result.happened = std::atomic_ref(record_->happened).load(std::memory_order_acquire);
+  if (result.happened != 0) result = *record_;
+  return result;
+}
+
+step::PollRecord* RankMember::Record::on_device() const {
+  void* address = nullptr;
+  check_cuda(cudaHostGetDevicePointer(&address, record_, 0), "cudaHostGetDevicePointer");
+  return static_cast<step::PollRecord*>(address);
+}
+
+RankMember::RankMember(Meeting& meeting, const model::ModelConfig& config,
+                       double poll_limit_seconds)
+    : meeting_(meeting),
+      config_(config),
+      poll_limit_seconds_(poll_limit_seconds),
+      device_(current_device()),
+      window_(Nccl::get(), meeting, step::window_bytes(config, meeting.ranks())),
+      exchange_(window_.windows(), config, record_.on_device(),
+                static_cast<uint64_t>(poll_limit_seconds * 1e9)) {
+  clear();
+  meeting_.on_failure([this] { stop_waiting(); });
+}
+
+RankMember::~RankMember() {
+  meeting_.on_failure({});
+  meeting_.leave();
+}
+
+void RankMember::require_all_alive() {
+  const step::PollRecord record = record_.read();
+  if (record.happened != 0) {
+    // What others said before goes first: this poll may only have been given up for it.
+    meeting_.fail(fmt::format("rank {} heard nothing from rank {} for {} s (step {}, {}, token {})",
+                              meeting_.rank(), record.silent_rank, poll_limit_seconds_, record.step,
+                              place_of(record), record.token));
+  }
+  const std::string failure = meeting_.failure();
+  if (!failure.empty()) throw RankError(failure);
+}
+
+void RankMember::meet() { (void)meeting_.gather(""); }
+
+void RankMember::clear() {
+  agree(&meeting_, [&] { step::clear_window(windows(), config_, stream_.get()); });
+}
+
+void RankMember::stop_waiting() noexcept {
+  // On a thread of its own, so that nobody's current device changes.
+  std::thread([this] {
+    try {
+      check_cuda(cudaSetDevice(device_), "cudaSetDevice");
+      step::break_polls(windows(), stream_.get());
+    } catch (const std::exception&) {
+      // The device is lost, and with it whatever waits there.
+    }
+  }).join();
+}
+
+}  // namespace slipstream::engine
