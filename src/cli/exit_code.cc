@@ -15,13 +15,16 @@ void print(const std::string& program, const char* message) {
 
 std::string exit_codes_text() {
   return "Exit codes: 0 done, 1 something was found, 2 an input or output cannot be used, 3 wrong "
-         "command line, 4 the device failed, 124 over --timeout.";
+         "command line, 4 the device or another rank failed, 124 over --timeout.";
 }
 
 int report_exception(const std::string& program) {
   try {
     throw;
   } catch (const CudaError& error) {
+    print(program, error.what());
+    return kDevice;
+  } catch (const RankError& error) {
     print(program, error.what());
     return kDevice;
   } catch (const Found& error) {
