@@ -80,8 +80,9 @@ TEST_F(RanksFaults, NamesARankThatFallsSilentAndWhere) {
     (void)engine.prefill(sequence, some_ids(3));
   });
   // Which of the tokens' polls gives up first is chance.
-  EXPECT_TRUE(errors.front().starts_with("rank 0 heard nothing from rank 1 for 0.5 s (step 0, "
-                                         "exchange 0: after attention of layer 0, token "))
+  EXPECT_TRUE(
+      errors.front().starts_with("rank 0 heard nothing from rank 1 for 0.5 s (step 0, "
+                                 "exchange 0: after attention of layer 0, token "))
       << errors.front();
   EXPECT_EQ(errors, std::vector<std::string>(kRanks, errors.front()));
   EXPECT_LT(Clock::now() - begin, 5s);
