@@ -41,8 +41,9 @@ void __cudaRegisterFatBinaryEnd(void** /*handle*/) {}
 
 void __cudaUnregisterFatBinary(void** handle) {
   // Called when the program ends: an exception that left here would end it by a signal.
-  static_cast<void>(
-      api("__cudaUnregisterFatBinary", [&] { registry().remove_binary(binary_of(handle)); }));
+  static_cast<void>(api_always("__cudaUnregisterFatBinary", [&] {
+    registry().remove_binary(binary_of(handle), Registry::Removal::kExit);
+  }));
 }
 
 char __cudaInitModule(void** handle) {
