@@ -218,6 +218,10 @@ TEST(BenchDecode, HasOneGpuPlayAllOtherRanks) {
   BenchDecodeOptions options = small_options();
   options.json_file = path("peers.json");
   options.peers = 3;
+  std::string config = kConfig;
+  config.replace(config.find("\"moe_intermediate_size\": 256"), 28,
+                 "\"moe_intermediate_size\": 512");
+  std::ofstream(options.model) << config;
   options.steps_only = true;
   if (devices() < 2) {
     EXPECT_EQ(error_of(options), "GPUs must be 2 for 4 ranks of which one plays, are 1");
