@@ -41,6 +41,7 @@ void set_environment(const EmulateOptions& options, const std::string& directory
   set_variable("LD_LIBRARY_PATH",
                library_path_with(library_path == nullptr ? "" : library_path, directory));
   set_variable("SLIPSTREAM_DEVICE", "emulated");
+  set_variable("SLIPSTREAM_EMULATOR_DEVICES", text_of(options.devices));
   set_variable("SLIPSTREAM_EMULATOR_SMS", text_of(options.multiprocessors));
   set_variable("SLIPSTREAM_EMULATOR_SEED", text_of(options.seed));
   set_variable("SLIPSTREAM_EMULATOR_THREADS", text_of(options.threads));
@@ -169,7 +170,8 @@ void add_emulate_command(const cli::Command& program) {
       "the line above, allows it to race:\n"
       "  // slipstream-check: allow race: every thread writes the same constant");
   auto options = std::make_shared<EmulateOptions>();
-  command.add_option("--sms", options->multiprocessors, "Multiprocessors of the device")
+  command.add_option("--devices", options->devices, "Devices, numbered from 0").between(1, 16);
+  command.add_option("--sms", options->multiprocessors, "Multiprocessors of each device")
       .between(1, 4096);
   command.add_option("--seed", options->seed, "Seed of the adversarial schedule");
   command.add_option("--schedule", options->schedule, "How dependent grids overlap")

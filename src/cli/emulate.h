@@ -11,6 +11,7 @@
 namespace slipstream::cli {
 
 struct EmulateOptions {
+  std::optional<int> devices;
   std::optional<int> multiprocessors;
   std::optional<uint64_t> seed;
   std::optional<int> threads;

@@ -11,13 +11,15 @@ namespace {
 
 TEST(EmulateCommand, RunsTheProgramWithTheSettings) {
   EmulateOptions options;
-  options.multiprocessors = 7;
+  options.devices = 3;
+  options.multiprocessors = 4;
   options.schedule = "adversarial";
   options.program = {"/bin/sh", "-c",
                      "test \"$SLIPSTREAM_EMULATOR_SCHEDULE\" = adversarial && "
-                     "test \"${LD_LIBRARY_PATH%%:*}\" = \"$0\" && exit $SLIPSTREAM_EMULATOR_SMS",
+                     "test \"${LD_LIBRARY_PATH%%:*}\" = \"$0\" && exit "
+                     "${SLIPSTREAM_EMULATOR_DEVICES}${SLIPSTREAM_EMULATOR_SMS}",
                      emulator_directory()};
-  EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(7), "");
+  EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(34), "");
 }
 
 TEST(EmulateCommand, SaysWhichProgramItCannotRun) {

@@ -224,6 +224,41 @@ TEST(Images, HoldPtxAndMachineCodeOfEveryKernel) {
 
 TEST(Images, AgreeWithTheDeclarations) { EXPECT_EQ(joined(differences(declarations())), ""); }
 
+bool touches_field(const check::Origins& origins, uint32_t instruction, const pdl::Field& field) {
+  const auto memory = origins.memory_of(instruction);
+  return std::any_of(memory.begin(), memory.end(), [&](const check::Origin& origin) {
+    return origin.kind == check::OriginKind::kParameter &&
+           origin.value == static_cast<int64_t>(field.offset);
+  });
+}
+
+// What other ranks or the host read and write while a kernel runs: pointers to it in parameter
+// structs have these names.
+TEST(Images, TouchMemoryThatRanksShareByOrderedAccessesOnly) {
+  const std::set<std::string> shared{"pairs", "emptied", "picks", "head", "record"};
+  std::set<std::string> touched;
+  for (const CompiledKernel& kernel : compiled_kernels()) {
+    // Machine code uses registers again, so that addresses seem to have further origins.
+    if (kernel.code.code != check::CodeKind::kPtx) continue;
+    const check::Origins origins = check::find_origins(kernel.code);
+    for (const pdl::KernelDeclaration& declaration : declarations()) {
+      if (!declares(declaration, kernel)) continue;
+      for (const pdl::Field& field : declaration.fields) {
+        if (!shared.contains(field.name)) continue;
+        for (uint32_t i = 0; i < kernel.code.instructions.size(); ++i) {
+          const check::Instruction& instruction = kernel.code.instructions[i];
+          if (!check::touches_memory(instruction.action)) continue;
+          if (!touches_field(origins, i, field)) continue;
+          touched.insert(field.name);
+          EXPECT_TRUE(instruction.synchronizing || instruction.action == Action::kAtomic)
+              << kernel.name << ", " << field.name << ": PTX line " << instruction.position;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(touched, shared);
+}
+
 TEST(Images, TriggerInEveryKernelThatWaits) {
   for (const CompiledKernel& kernel : compiled_kernels()) {
     EXPECT_EQ(count(kernel.code, Action::kTrigger) > 0, count(kernel.code, Action::kWait) > 0)

@@ -21,6 +21,7 @@
 namespace slipstream::step::test {
 namespace {
 
+using kernels::kPageSize;
 using model::reference::PageTable;
 using model::reference::StepToken;
 

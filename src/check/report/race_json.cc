@@ -12,6 +12,7 @@ RaceSide parse_side(const Json& json) {
   json.at("action").get_to(side.action);
   json.at("kernel").get_to(side.kernel);
   json.at("launch").get_to(side.launch);
+  if (json.contains("device")) side.device = json.at("device").get<uint32_t>();
   json.at("cta").get_to(side.cta);
   json.at("thread").get_to(side.thread);
   json.at("thread_known").get_to(side.thread_known);
@@ -31,12 +32,14 @@ Json side_json(const RaceSide& side) {
   for (const RaceLine& line : side.lines) {
     lines.push_back({{"file", line.file}, {"line", line.line}, {"column", line.column}});
   }
-  return {{"action", side.action},    {"kernel", side.kernel},
-          {"launch", side.launch},    {"cta", side.cta},
-          {"thread", side.thread},    {"thread_known", side.thread_known},
-          {"waited", side.waited},    {"is_host", side.is_host},
-          {"lines", lines},           {"instruction", side.instruction},
-          {"ptx_line", side.ptx_line}};
+  Json json = {{"action", side.action},    {"kernel", side.kernel},
+               {"launch", side.launch},    {"cta", side.cta},
+               {"thread", side.thread},    {"thread_known", side.thread_known},
+               {"waited", side.waited},    {"is_host", side.is_host},
+               {"lines", lines},           {"instruction", side.instruction},
+               {"ptx_line", side.ptx_line}};
+  if (side.device.has_value()) json["device"] = *side.device;
+  return json;
 }
 
 Json finding_json(const RaceFinding& finding) {

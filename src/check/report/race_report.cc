@@ -42,7 +42,8 @@ std::string triple(const std::array<uint32_t, 3>& index) {
 
 std::string side_text(const char* which, const RaceSide& side) {
   const std::string head =
-      fmt::format("  {}: {} in {}, launch {}", which, side.action, side.kernel, side.launch);
+      fmt::format("  {}: {} in {}, launch {}{}", which, side.action, side.kernel, side.launch,
+                  side.device.has_value() ? fmt::format(" on device {}", *side.device) : "");
   if (side.is_host) return head + '\n';
   std::string text = fmt::format("{}, CTA {}, {}thread {}, {} the wait\n", head, triple(side.cta),
                                  side.thread_known ? "" : "warp of ", triple(side.thread),

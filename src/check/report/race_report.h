@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,7 @@ struct RaceSide {
   std::string action;  // "writes"
   std::string kernel;
   uint64_t launch = 0;
+  std::optional<uint32_t> device;  // where there are several
   std::array<uint32_t, 3> cta = {};
   std::array<uint32_t, 3> thread = {};
   bool thread_known = false;  // else `thread` is one of the warp

@@ -12,6 +12,7 @@
 
 #include "emulator/device/launch_check.h"
 #include "emulator/device/loaded_module.h"
+#include "emulator/machine/delayed_stores.h"
 #include "emulator/machine/device_heap.h"
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/global_memory.h"
@@ -57,6 +58,7 @@ class Machine {
   explicit Machine(Settings given)
       : settings(std::move(given)),
         memory(settings.memory_bytes, settings.devices),
+        delayed(memory, settings.seed),
         queue(settings.devices),
         parallel(settings),
         interleaved(settings, devices),
@@ -70,6 +72,7 @@ class Machine {
       device.heap = &heaps.back();
       device.settings = &settings;
       device.idle = &idle;
+      device.delayed = delays_stores() ? &delayed : nullptr;
       device.races = races.get();
     }
   }
@@ -90,8 +93,8 @@ class Machine {
   std::optional<Fault> run_until(const std::function<bool()>& is_reached) {
     while (!is_reached()) {
       const bool is_serial = settings.schedule == Schedule::kSerial;
-      auto fault =
-          is_serial ? run_serially(is_reached) : interleaved.run_until(queue, is_reached, statistics);
+      auto fault = is_serial ? run_serially(is_reached)
+                             : interleaved.run_until(queue, is_reached, statistics);
       if (!fault) break;
       stop(std::move(*fault));
     }
@@ -99,7 +102,8 @@ class Machine {
   }
 
   std::optional<Fault> first_fault() const {
-    const auto stopped = std::ranges::find_if(faults, [](const auto& fault) { return fault.has_value(); });
+    const auto stopped =
+        std::ranges::find_if(faults, [](const auto& fault) { return fault.has_value(); });
     return stopped == faults.end() ? std::nullopt : *stopped;
   }
 
@@ -128,6 +132,7 @@ class Machine {
 
   Settings settings;
   GlobalMemory memory;
+  DelayedStores delayed;
   std::deque<DeviceHeap> heaps;
   InterleavedRunner::Devices devices;
   Idle idle;
@@ -142,6 +147,10 @@ class Machine {
   Statistics statistics;
 
  private:
+  bool delays_stores() const {
+    return settings.devices > 1 && settings.schedule == Schedule::kAdversarial;
+  }
+
   // Tickets are a topological order, so running them one after another fulfills every dependency. A
   // grid that only polls lets those after it run, and goes on when it reads something new.
   std::optional<Fault> run_serially(const std::function<bool()>& is_reached) {
@@ -269,8 +278,7 @@ void Device::fill(uint64_t destination, uint64_t element, uint32_t element_bytes
 
 LoadedModule* Device::load_module(std::vector<std::shared_ptr<const ptx::Module>> modules,
                                   uint32_t device, const LoadedModule* first) {
-  auto loaded =
-      std::make_unique<LoadedModule>(std::move(modules), machine_->memory, device, first);
+  auto loaded = std::make_unique<LoadedModule>(std::move(modules), machine_->memory, device, first);
   return machine_->modules.emplace_back(std::move(loaded)).get();
 }
 void Device::unload_module(LoadedModule* module) {
@@ -388,8 +396,7 @@ void Device::reset(uint32_t device) {
   host_waited_for_all(device);
   machine_->drop_work(device);
   machine_->faults[device].reset();
-  std::erase_if(machine_->modules,
-                [&](const auto& module) { return module->device() == device; });
+  std::erase_if(machine_->modules, [&](const auto& module) { return module->device() == device; });
   machine_->memory.clear(device);
   machine_->heaps[device].clear();
 }

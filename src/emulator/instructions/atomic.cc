@@ -54,15 +54,17 @@ struct Atomic {
   bool publishes = false;  // a release at gpu or system scope
   bool acquires = false;   // an acquire there
   bool strong = true;      // reaches beyond the cluster
+  bool system = false;     // reaches other devices
   int64_t offset = 0;
 };
 int64_t encode(const Atomic& atomic) {
   return (atomic.offset << 8) | static_cast<int64_t>(atomic.space) | (atomic.publishes ? 16 : 0) |
-         (atomic.acquires ? 32 : 0) | (atomic.strong ? 64 : 0);
+         (atomic.acquires ? 32 : 0) | (atomic.strong ? 64 : 0) |
+         (atomic.system ? 128 : 0);
 }
 Atomic decode(int64_t immediate) {
   return {static_cast<AddressSpace>(immediate & 7), (immediate & 16) != 0, (immediate & 32) != 0,
-          (immediate & 64) != 0, immediate >> 8};
+          (immediate & 64) != 0, (immediate & 128) != 0, immediate >> 8};
 }
 
 // `base` has the address of each lane. Returns whether global memory is concerned.
@@ -76,6 +78,7 @@ bool enter(Warp& warp, const Atomic& atomic, uint32_t executing, const uint64_t*
   if (order_of(warp) != nullptr) {
     watch_operation(warp, {.kind = race::AccessKind::kAtomic,
                            .strong = atomic.strong,
+                           .system = atomic.system,
                            .acquires = atomic.acquires,
                            .releases = atomic.publishes});
   }
@@ -184,6 +187,7 @@ Atomic atomic_of(const Builder& builder) {
     atomic.space = AddressSpace::kShared;
   }
   atomic.strong = !builder.has(".cta") && !builder.has(".cluster");
+  atomic.system = builder.has(".sys");
   atomic.publishes = (builder.has(".release") || builder.has(".acq_rel")) && atomic.strong;
   atomic.acquires = (builder.has(".acquire") || builder.has(".acq_rel")) && atomic.strong;
   return atomic;

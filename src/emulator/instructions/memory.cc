@@ -30,16 +30,17 @@ struct Access {
   bool acquires = false;
   bool partial = false;  // nvcc says that not all loaded bytes are used
   bool word = false;     // strong, of 32 bits: may be made for an atomic of less
+  bool system = false;   // at system scope
   int64_t offset = 0;
 };
 
-constexpr int kFlagBits = 9;
+constexpr int kFlagBits = 10;
 
 int64_t encode(const Access& access) {
   const int64_t flags = static_cast<int64_t>(access.space) | (access.wide_base ? 8 : 0) |
                         (access.ordered ? 16 : 0) | (access.releases ? 32 : 0) |
                         (access.partial ? 64 : 0) | (access.acquires ? 128 : 0) |
-                        (access.word ? 256 : 0);
+                        (access.word ? 256 : 0) | (access.system ? 512 : 0);
   return (access.offset << kFlagBits) | flags;
 }
 Access decode(int64_t immediate) {
@@ -50,6 +51,7 @@ Access decode(int64_t immediate) {
           (immediate & 128) != 0,
           (immediate & 64) != 0,
           (immediate & 256) != 0,
+          (immediate & 512) != 0,
           immediate >> kFlagBits};
 }
 
@@ -270,6 +272,7 @@ bool watch(Warp& warp, const Access& access, AddressSpace space, race::AccessKin
   if (order_of(warp) == nullptr || !may_be_global(space)) return false;
   watch_operation(warp, {.kind = kind,
                          .strong = access.ordered,
+                         .system = access.system,
                          .acquires = access.acquires,
                          .releases = access.releases});
   return true;
@@ -294,6 +297,11 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   const AddressSpace space = resolve_space(access, executing, addresses);
   const bool ordered = access.ordered && may_be_global(space);
   if (ordered) wait_for_turn(warp);
+  if (space == AddressSpace::kGlobal && keeps_writes_apart(warp)) {
+    for_each_lane(executing, [&](uint32_t lane) {
+      before_read(warp, addresses.at[lane], kBytes, ordered ? Ordering::kStrong : Ordering::kWeak);
+    });
+  }
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   const View view = view_of(space, warp, operation, addresses.at[first], true);
   const bool is_watched = watch(warp, access, space, race::AccessKind::kRead);
@@ -509,6 +517,8 @@ void build_access(Builder& builder, bool is_load, ptx::Type type) {
   Access access;
   access.space = space_of(builder);
   access.ordered = is_ordered(builder, access.space);
+  access.system =
+      builder.has(".volatile") || builder.has(".mmio") || (access.ordered && builder.has(".sys"));
   access.releases = builder.has(".release") && access.ordered;
   access.acquires = builder.has(".acquire") && access.ordered;
   access.partial = is_load && is_partial(builder);

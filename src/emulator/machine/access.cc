@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "emulator/machine/cta.h"
+#include "emulator/machine/delayed_stores.h"
 #include "emulator/machine/device_heap.h"
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/global_memory.h"
@@ -47,10 +48,10 @@ void check_alignment(uint32_t lane, uint64_t address, uint32_t alignment, uint64
   const Allocation* const allocation = device.memory->find(outside);
   if (allocation != nullptr && !device.memory->may_use(device.number, *allocation)) {
     raise(FaultKind::kNoPeerAccess, lane,
-          fmt::format("device {} accesses {} bytes at {:#x}, {} of device {}, without peer access to "
-                      "it (cudaDeviceEnablePeerAccess) and without a registered window",
-                      device.number, bytes, address, device.memory->describe(outside),
-                      allocation->device),
+          fmt::format(
+              "device {} accesses {} bytes at {:#x}, {} of device {}, without peer access to "
+              "it (cudaDeviceEnablePeerAccess) and without a registered window",
+              device.number, bytes, address, device.memory->describe(outside), allocation->device),
           address);
   }
   const bool is_freed = device.heap->contains(outside) ? device.heap->is_freed(outside)
@@ -121,8 +122,15 @@ void load_global(Warp& warp, uint32_t lane, uint64_t address, void* into, uint32
   }
 }
 
+// Null where no store is on its way.
+DelayedStores* delayed_stores(Warp& warp) {
+  DelayedStores* const delayed = worker_of(warp).device().delayed;
+  return delayed == nullptr || delayed->empty() ? nullptr : delayed;
+}
+
 // Makes the grid's earlier writes of these bytes visible to other grids.
 void publish_bytes(Warp& warp, uint64_t address, uint32_t bytes) {
+  if (DelayedStores* const delayed = delayed_stores(warp)) delayed->arrive(address, bytes);
   if (Overlay* const overlay = overlay_of(warp)) {
     overlay->publish(*worker_of(warp).device().memory, address, bytes);
   }
@@ -143,11 +151,25 @@ void store_global(Warp& warp, uint32_t lane, uint64_t address, const void* from,
     write_global(warp, address, from, bytes);
     return;
   }
-  write_at_once(warp, address, from, bytes);
+  const DeviceContext& device = worker_of(warp).device();
+  if (device.delayed != nullptr &&
+      worker_of(warp).range_of(operation_of(warp), address).device != device.number) {
+    publish_bytes(warp, address, bytes);
+    device.delayed->add(device.number, warp.cta->cluster->grid->id, address, from, bytes);
+  } else {
+    write_at_once(warp, address, from, bytes);
+  }
   if (order_of(warp) != nullptr) watch_end(warp);
 }
 
 }  // namespace
+
+void before_read(Warp& warp, uint64_t address, uint32_t bytes, Ordering ordering) {
+  if (DelayedStores* const delayed = delayed_stores(warp)) {
+    delayed->before_read(worker_of(warp).device().number, address, bytes,
+                         ordering == Ordering::kStrong);
+  }
+}
 
 bool keeps_writes_apart(const Warp& warp) { return warp.cta->cluster->grid->overlay != nullptr; }
 
@@ -351,6 +373,9 @@ void found_unwritten(Warp& warp, uint32_t lane, AddressSpace space, uint64_t add
 void wait_for_turn(Warp& warp) { worker_of(warp).wait_for_turn(); }
 
 void publish(Warp& warp) {
+  if (DelayedStores* const delayed = delayed_stores(warp)) {
+    delayed->arrive_all_of(warp.cta->cluster->grid->id);
+  }
   // What follows the trigger is ordered with nothing in the dependent grid.
   Overlay* const overlay = overlay_of(warp);
   if (overlay != nullptr && !warp.cta->triggered) {

@@ -45,6 +45,9 @@ void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void*
 void store(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, const void* from,
            uint32_t bytes, uint32_t alignment, Ordering ordering = Ordering::kWeak);
 
+// Call before a read of global memory: stores of other devices may be on their way there.
+void before_read(Warp& warp, uint64_t address, uint32_t bytes, Ordering ordering);
+
 // Host pointers to shared memory, of this CTA or of another of the cluster. `address` may be a
 // shared address or a generic one.
 const std::byte* readable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,

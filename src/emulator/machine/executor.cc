@@ -77,8 +77,8 @@ class SpinWatch {
   // wait for them at barriers.
   bool ends_spinning() {
     const bool polled = worker_.extra_cost() != cost_;
-    const bool is_quiet = polled && !computes_ && cluster_.progress == progress_;
-    cluster_.quiet_rounds = is_quiet ? cluster_.quiet_rounds + 1 : 0;
+    const bool is_quiet = !computes_ && cluster_.progress == progress_;
+    cluster_.quiet_rounds = is_quiet ? cluster_.quiet_rounds + (polled ? 1 : 0) : 0;
     return all_spin_ || cluster_.quiet_rounds >= kPollsBeforeGivingWay;
   }
 

@@ -17,6 +17,7 @@
 namespace slipstream::emulator {
 
 class ClusterPool;
+class DelayedStores;
 class DeviceHeap;
 class GlobalMemory;
 class Overlay;
@@ -37,8 +38,9 @@ struct DeviceContext {
   DeviceHeap* heap = nullptr;
   const Settings* settings = nullptr;
   const Idle* idle = nullptr;
-  RaceCheck* races = nullptr;                                    // null unless the race check is on
-  std::mutex output;                                             // device printf, and reports
+  DelayedStores* delayed = nullptr;  // adversarial schedule, several devices
+  RaceCheck* races = nullptr;        // null unless the race check is on
+  std::mutex output;                 // device printf, and reports
   std::set<std::pair<const Program*, uint32_t>> reported_reads;  // operations; guarded by `output`
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "emulator/machine/cluster_pool.h"
+#include "emulator/machine/delayed_stores.h"
 #include "emulator/machine/overlay.h"
 #include "emulator/machine/race_check.h"
 
@@ -181,6 +182,7 @@ bool InterleavedRunner::flush_due_grids(WorkQueue& queue, bool at_once, Statisti
   for (auto& [ticket, grid] : active_) {
     if (!grid.flush_at || (!at_once && *grid.flush_at > clock_)) continue;
     if (grid.run->overlay != nullptr) grid.run->overlay->publish(*grid.run->device->memory);
+    if (DelayedStores* const delayed = grid.run->device->delayed) delayed->arrive_all_of(ticket);
     ++statistics.grids;
     statistics.ctas += grid.run->launch.grid.count();
     const Ticket due = ticket;
@@ -219,6 +221,14 @@ void InterleavedRunner::resume(ActiveGrid& grid) {
   for (const Unit& unit : grid.ready) go_on(*unit.cluster);
 }
 
+// Nothing else can happen. Returns whether there was one.
+bool InterleavedRunner::deliver_stores() {
+  DelayedStores* const delayed = devices_.front().delayed;
+  if (delayed == nullptr || delayed->empty()) return false;
+  delayed->arrive_all();
+  return true;
+}
+
 std::optional<Fault> InterleavedRunner::run_until(WorkQueue& queue,
                                                   const std::function<bool()>& is_reached,
                                                   Statistics& statistics) {
@@ -233,7 +243,7 @@ std::optional<Fault> InterleavedRunner::run_until(WorkQueue& queue,
     wake_clusters();
     if (const Ticket ticket = choose_grid(); ticket != 0) {
       run_one_turn(ticket, statistics);
-    } else if (!flush_due_grids(queue, true, statistics)) {
+    } else if (!flush_due_grids(queue, true, statistics) && !deliver_stores()) {
       break;
     }
   }

@@ -41,9 +41,9 @@ class InterleavedRunner {
   struct ActiveGrid {
     GridRun* run = nullptr;
     std::deque<Unit> ready;
-    std::vector<Unit> waiting;         // for prerequisite grids
+    std::vector<Unit> waiting;               // for prerequisite grids
     std::map<Cluster*, uint64_t> triggered;  // of clusters that are asleep
-    uint64_t unfinished_turns = 0;     // since it was last passed over
+    uint64_t unfinished_turns = 0;           // since it was last passed over
     std::optional<uint64_t> flush_at;  // all CTAs have exited; complete when the clock is there
   };
 
@@ -62,6 +62,7 @@ class InterleavedRunner {
   bool flush_due_grids(WorkQueue& queue, bool at_once, Statistics& statistics);
   void complete(WorkQueue& queue, Ticket ticket);
   static void resume(ActiveGrid& grid);
+  bool deliver_stores();
 
   const Settings& settings_;
   Devices& devices_;

@@ -116,6 +116,9 @@ const char* sentence_for(Missing missing, bool is_host) {
       return "griddepcontrol.wait covers the direct prerequisites only, and a grid in between "
              "ended without waiting for the earlier one; that the wait covers it too is not "
              "promised";
+    case Missing::kSystemScope:
+      return "work of different devices is ordered by events, or by what the host waits for; accesses "
+             "of both to the same bytes at the same time must be relaxed or stronger, at system scope";
     case Missing::kDependency:
       return "no stream order, event or graph edge leads from the earlier work to the later one";
     case Missing::kGridSync:
@@ -171,7 +174,7 @@ void RaceCheck::submit(Ticket ticket, const std::vector<Dependency>& dependencie
   for (const Dependency& dependency : dependencies) {
     converted.push_back(race_dependency(dependency));
   }
-  detector_.order().submit(ticket, converted, grid == nullptr ? 0 : grid->launch.memory_domain);
+  detector_.order().submit(ticket, converted, grid == nullptr ? 0 : grid->launch.memory_domain, device);
   unseen_[device].insert(ticket);
   if (grid == nullptr) return;
   items_[ticket] = {grid->kernel_name, grid->launch.block, grid->grid_in_clusters, grid->cluster};
@@ -252,7 +255,9 @@ void RaceCheck::host_writes(uint64_t address, uint64_t size, bool is_fill) {
 
 void RaceCheck::host_waited(Ticket ticket) {
   if (ticket == 0) return;
-  if (detector_.host_waited(ticket)) items_.clear();
+  if (detector_.host_waited(ticket)) {
+    std::erase_if(items_, [&](const auto& item) { return detector_.order().host_knows(item.first); });
+  }
   for (auto& [device, unseen] : unseen_) {
     std::erase_if(unseen, [&](Ticket known) { return detector_.order().host_knows(known); });
     unseen.erase(ticket);
@@ -295,6 +300,9 @@ RaceFinding RaceCheck::describe(const Conflict& conflict) const {
   const Allocation* const allocation = memory_.find(conflict.address);
   if (allocation != nullptr) {
     finding.allocation = emulator::describe(*allocation);
+    if (settings_.devices > 1) {
+      finding.allocation += fmt::format(" of device {}", allocation->device);
+    }
     finding.offset = conflict.address - allocation->address;
   }
   return finding;
@@ -304,6 +312,7 @@ RaceSide RaceCheck::describe(const race::Accessor& accessor) const {
   RaceSide side;
   side.action = action_of(accessor.site.kind);
   side.launch = accessor.ticket;
+  if (settings_.devices > 1) side.device = accessor.device;
   side.is_host = accessor.site.program == nullptr;
   if (side.is_host) {
     side.kernel = accessor.site.pc == kFillWrites ? "memset" : "memcpy";

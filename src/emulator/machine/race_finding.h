@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct RaceSide {
   std::string action;   // "writes", "reads", "updates by an atomic"
   std::string kernel;   // demangled; or "memcpy", "memset"
   uint64_t launch = 0;  // counts the work items of the program
+  std::optional<uint32_t> device;  // where there are several
   std::array<uint32_t, 3> cta{};
   std::array<uint32_t, 3> thread{};
   // Whether `thread` is the one; else it is the first of its warp, any of which it may have been.

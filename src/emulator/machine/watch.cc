@@ -20,9 +20,13 @@ void synchronize(Warp& warp, const race::Site& site, uint64_t address) {
   race::Order& order = detector_of(warp).order();
   race::ClusterOrder& cluster = *order_of(warp);
   const uint32_t index = order_index(warp);
-  if (site.kind != AccessKind::kWrite) order.strong_read(cluster, index, address, site.acquires);
+  const race::Scope scope = site.system ? race::Scope::kSystem : race::Scope::kDevice;
+  if (site.kind != AccessKind::kWrite) {
+    order.strong_read(cluster, index, address, site.acquires, scope);
+  }
   if (site.kind != AccessKind::kRead) {
-    order.strong_write(cluster, index, address, site.releases, site.kind == AccessKind::kAtomic);
+    order.strong_write(cluster, index, address, site.releases, site.kind == AccessKind::kAtomic,
+                       scope);
   }
 }
 
@@ -61,6 +65,7 @@ void watch_operation(Warp& warp, const AccessTraits& traits) {
   race::Site& site = detector_of(warp).history().site(site_of(warp));
   site.kind = traits.kind;
   site.strong = traits.strong;
+  site.system = traits.system;
   site.acquires = traits.acquires;
   site.releases = traits.releases;
   site.async_proxy = traits.async_proxy;

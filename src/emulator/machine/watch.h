@@ -22,6 +22,7 @@ inline uint32_t order_index(const Warp& warp) {
 struct AccessTraits {
   race::AccessKind kind = race::AccessKind::kRead;
   bool strong = false;  // relaxed, volatile, acquire, release or atomic at gpu or system scope
+  bool system = false;  // at system scope
   bool acquires = false;
   bool releases = false;
   bool async_proxy = false;

@@ -18,7 +18,7 @@ ClusterOrder::ClusterOrder(std::shared_ptr<Work> work, ClockGraph& clocks, Histo
     : work_(std::move(work)),
       clocks_(clocks),
       history_(history),
-      id_(history.add_cluster({work_->ticket, index, warps_per_cta})),
+      id_(history.add_cluster({work_->ticket, index, warps_per_cta, work_->device})),
       warps_per_cta_(warps_per_cta),
       warps_(size_t{ctas} * warps_per_cta),
       known_(warps_.size() * warps_.size()),
@@ -169,8 +169,11 @@ std::span<const uint32_t> ClusterOrder::fence_proxy(uint32_t warp) {
   return known(warp);
 }
 
-ClockId ClusterOrder::published(uint32_t warp, bool releases) {
-  return releases ? snapshot(warp) : warps_[warp].fenced[index_of(Scope::kDevice)];
+Clocks ClusterOrder::published(uint32_t warp, bool releases) {
+  if (!releases) return warps_[warp].fenced;
+  Clocks clocks{};
+  clocks.fill(snapshot(warp));
+  return clocks;
 }
 
 void ClusterOrder::observe(uint32_t warp, ClockId clock, bool acquires) {

@@ -56,7 +56,8 @@ class ClusterOrder {
   // fence.proxy.async: returns what the warp knew of each warp of the cluster.
   std::span<const uint32_t> fence_proxy(uint32_t warp);
   // What a strong write publishes; a release publishes all, any other what was fenced before it.
-  ClockId published(uint32_t warp, bool releases);
+  // By the scope of who reads it.
+  Clocks published(uint32_t warp, bool releases);
   // A strong read has seen what was published with that clock.
   void observe(uint32_t warp, ClockId clock, bool acquires);
 

@@ -23,6 +23,7 @@ enum class ConflictClass : uint8_t {
 enum class Missing : uint8_t {
   kWait,         // the second grid's thread is not ordered after griddepcontrol.wait
   kChain,        // it is, but a grid between the two never waited
+  kSystemScope,  // the two are on different devices
   kDependency,   // streams, events or graph edges between the two work items
   kGridSync,     // release and acquire between clusters of one grid
   kClusterSync,  // a cluster barrier between CTAs of one cluster
@@ -33,6 +34,7 @@ enum class Missing : uint8_t {
 struct Accessor {
   Site site;
   Ticket ticket = 0;
+  uint32_t device = 0;
   uint64_t cluster = 0;  // in the grid
   uint32_t cta = 0;      // in the cluster
   uint32_t warp = 0;     // in the CTA

@@ -203,12 +203,20 @@ bool Detector::is_ordered(Cell access, uint32_t lane) {
   return true;
 }
 
+bool Detector::is_of_this_device(Cell access) const {
+  const History& history = order_.history();
+  const Segment& segment = history.segment(history[access_of(access)].segment);
+  return history.cluster(segment.cluster).device == now_.cluster->work().device;
+}
+
 // Whether the current access conflicts with an earlier one, which it then reports.
 bool Detector::check_one(Cell access, bool is_write, Lane known, uint64_t address, uint32_t bytes,
                          uint32_t lane) {
   if (access < floor_) return false;
   const Site& site = history().site(history()[access_of(access)].site);
-  if (site.strong && now_.site.strong) return false;
+  if (site.strong && now_.site.strong && (is_of_this_device(access) || (site.system && now_.site.system))) {
+    return false;
+  }
   if (!is_ordered(access, lane)) {
     report(access, is_write, known, address, bytes, lane, std::nullopt);
     return true;
@@ -345,6 +353,7 @@ Accessor Detector::describe(Cell access, Lane known, uint64_t address) const {
   Accessor accessor;
   accessor.site = history.site(what.site);
   accessor.ticket = cluster.ticket;
+  accessor.device = cluster.device;
   accessor.cluster = cluster.index;
   accessor.cta = segment.warp / cluster.warps_per_cta;
   accessor.warp = segment.warp % cluster.warps_per_cta;
@@ -362,6 +371,7 @@ Missing Detector::missing_between(const Accessor& first, const Accessor& second,
     if (first.cluster != second.cluster) return Missing::kGridSync;
     return first.cta != second.cta ? Missing::kClusterSync : Missing::kCtaSync;
   }
+  if (first.device != second.device) return Missing::kSystemScope;
   // The current access is the second of the two, unless the second grid ran ahead.
   const bool is_ancestor = reversed ? order_.is_ancestor(first.ticket, second.ticket)
                                     : now_.cluster->work().ancestors.contains(first.ticket);

@@ -90,6 +90,7 @@ class Detector {
 
   [[nodiscard]] bool is_stale(Cell cell) const;
   [[nodiscard]] bool is_ordered(Cell access, uint32_t lane);
+  [[nodiscard]] bool is_of_this_device(Cell access) const;
   bool knows_verdict(Cell cell) const;
   void keep_verdict(Cell cell);
 

@@ -28,6 +28,7 @@ struct Site {
   uint32_t pc = 0;
   AccessKind kind = AccessKind::kRead;
   bool strong = false;  // relaxed, volatile, acquire, release or atomic beyond the cluster
+  bool system = false;  // strong at system scope, which other devices take part in
   bool acquires = false;
   bool releases = false;
   bool async_proxy = false;  // a bulk copy
@@ -45,6 +46,7 @@ struct ClusterInfo {
   Ticket ticket = 0;
   uint64_t index = 0;  // in the grid
   uint32_t warps_per_cta = 1;
+  uint32_t device = 0;
 };
 
 // Numbers that count up from 1, with those at the front forgotten.

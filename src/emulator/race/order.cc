@@ -7,8 +7,10 @@
 namespace slipstream::emulator::race {
 
 void Order::submit(Ticket ticket, const std::vector<Dependency>& dependencies,
-                   uint64_t memory_domain) {
-  works_.submit(ticket, dependencies).memory_domain = memory_domain;
+                   uint64_t memory_domain, uint32_t device) {
+  Work& work = works_.submit(ticket, dependencies);
+  work.memory_domain = memory_domain;
+  work.device = device;
 }
 
 void Order::start(Ticket ticket) {
@@ -63,18 +65,40 @@ std::unique_ptr<ClusterOrder> Order::start_cluster(Ticket ticket, uint64_t index
                                         warps_per_cta, clock);
 }
 
-void Order::strong_read(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool acquires) {
-  const auto clock = published_.find(address);
-  if (clock != published_.end()) cluster.observe(warp, clock->second, acquires);
+ClockId Order::visible(const Published& published, uint32_t device, Scope scope) {
+  const bool is_own = published.device == device;
+  if (!is_own && scope != Scope::kSystem) return 0;
+  return published.clocks[static_cast<size_t>(is_own ? Scope::kDevice : Scope::kSystem)];
+}
+
+void Order::strong_read(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool acquires,
+                        Scope scope) {
+  const auto published = published_.find(address);
+  if (published == published_.end()) return;
+  const ClockId clock = visible(published->second, cluster.work().device, scope);
+  if (clock != 0) cluster.observe(warp, clock, acquires);
 }
 
 void Order::strong_write(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool releases,
-                         bool is_atomic) {
-  const ClockId clock = cluster.published(warp, releases);
-  // An atomic keeps what earlier writes released: it may pass their value on.
-  ClockId& published = published_[address];
-  published = is_atomic ? clocks_.join(published, clock) : clock;
-  if (published == 0) published_.erase(address);
+                         bool is_atomic, Scope scope) {
+  Published now{cluster.work().device, cluster.published(warp, releases)};
+  ClockId& in_device = now.clocks[static_cast<size_t>(Scope::kDevice)];
+  ClockId& everywhere = now.clocks[static_cast<size_t>(Scope::kSystem)];
+  if (scope != Scope::kSystem) everywhere = 0;
+  const auto before = published_.find(address);
+  if (is_atomic && before != published_.end()) {
+    // An atomic keeps what earlier writes released: it may pass their value on.
+    in_device = clocks_.join(visible(before->second, now.device, scope), in_device);
+    if (scope == Scope::kSystem) {
+      everywhere = clocks_.join(
+          before->second.clocks[static_cast<size_t>(Scope::kSystem)], everywhere);
+    }
+  }
+  if (in_device == 0 && everywhere == 0) {
+    published_.erase(address);
+  } else {
+    published_[address] = now;
+  }
 }
 
 void Order::fence_proxy(ClusterOrder& cluster, uint32_t warp) {

@@ -22,7 +22,7 @@ class Order {
   // --- Work items.
 
   void submit(Ticket ticket, const std::vector<Dependency>& dependencies,
-              uint64_t memory_domain = 0);
+              uint64_t memory_domain = 0, uint32_t device = 0);
   // The item starts: all it depends on has come as far as it must.
   void start(Ticket ticket);
   void complete(Ticket ticket);
@@ -43,10 +43,12 @@ class Order {
   // Clusters of a grid, or with one warp of one CTA the copy or fill that an item is.
   std::unique_ptr<ClusterOrder> start_cluster(Ticket ticket, uint64_t index, uint32_t ctas,
                                               uint32_t warps_per_cta);
-  // Strong accesses to global memory synchronize: an atomic is a read and then a write.
-  void strong_read(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool acquires);
+  // Strong accesses to global memory synchronize: an atomic is a read and then a write. Between
+  // devices both sides need system scope.
+  void strong_read(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool acquires,
+                   Scope scope = Scope::kDevice);
   void strong_write(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool releases,
-                    bool is_atomic);
+                    bool is_atomic, Scope scope = Scope::kDevice);
 
   // fence.proxy.async, and whether an asynchronous access still needs one to see what an earlier
   // segment wrote, although it is ordered after that segment.
@@ -60,12 +62,19 @@ class Order {
   [[nodiscard]] const History& history() const { return history_; }
 
  private:
+  // What the value at an address tells, by the scope of who reads it.
+  struct Published {
+    uint32_t device = 0;  // that wrote it: what the other scope tells, it tells nobody else
+    Clocks clocks{};
+  };
+
   ClockId start_clock(const Work& work);
+  static ClockId visible(const Published& published, uint32_t device, Scope scope);
 
   WorkOrder works_;
   ClockGraph clocks_;
   History history_;
-  std::unordered_map<uint64_t, ClockId> published_;  // by address, through strong writes
+  std::unordered_map<uint64_t, Published> published_;  // by address, through strong writes
   // What proxy fences cover, by cluster, for each of its warps.
   std::unordered_map<ClusterId, std::vector<uint32_t>> proxy_fenced_;
   std::unordered_set<Ticket> unseen_;  // have touched memory; the host does not know them complete

@@ -57,6 +57,7 @@ struct Work {
   // gpu scope reaches no launch of another memory synchronization domain.
   Clocks published;
   uint64_t memory_domain = 0;
+  uint32_t device = 0;
 
   // What its completion tells.
   [[nodiscard]] const TicketSet& at_end() const { return waited ? after_wait : at_start; }

@@ -16,12 +16,14 @@ json to_json(const RaceSide& side) {
   for (const SourceLine& line : side.lines) {
     lines.push_back({{"file", line.file}, {"line", line.line}, {"column", line.column}});
   }
-  return {{"action", side.action},     {"kernel", side.kernel},
-          {"launch", side.launch},     {"cta", side.cta},
-          {"thread", side.thread},     {"thread_known", side.thread_known},
-          {"waited", side.waited},     {"is_host", side.is_host},
-          {"lines", std::move(lines)}, {"instruction", side.instruction},
-          {"ptx_line", side.ptx_line}};
+  json all = {{"action", side.action},     {"kernel", side.kernel},
+              {"launch", side.launch},     {"cta", side.cta},
+              {"thread", side.thread},     {"thread_known", side.thread_known},
+              {"waited", side.waited},     {"is_host", side.is_host},
+              {"lines", std::move(lines)}, {"instruction", side.instruction},
+              {"ptx_line", side.ptx_line}};
+  if (side.device.has_value()) all["device"] = *side.device;
+  return all;
 }
 
 json to_json(const RaceFinding& finding) {

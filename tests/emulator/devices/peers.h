@@ -4,6 +4,7 @@
 #include <string>
 
 #include "../programs/program.h"
+#include "words.cuh"
 
 inline int device_count() {
   int devices = 0;
@@ -18,14 +19,4 @@ inline void enable_all_peers(int devices) {
       if (k != i) check(cudaDeviceEnablePeerAccess(k, 0), "cudaDeviceEnablePeerAccess");
     }
   }
-}
-
-// Words that devices exchange: relaxed, at system scope.
-__device__ inline unsigned load(const unsigned* word) {
-  unsigned value;
-  asm volatile("ld.relaxed.sys.global.u32 %0, [%1];" : "=r"(value) : "l"(word) : "memory");
-  return value;
-}
-__device__ inline void store(unsigned* word, unsigned value) {
-  asm volatile("st.relaxed.sys.global.u32 [%0], %1;" ::"l"(word), "r"(value) : "memory");
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -59,9 +60,8 @@ class DeviceStep {
         "copy of the step's tokens");
     synchronize();
   }
-  void enqueue(int tokens, pdl::LaunchOptions options = {}) const {
-    options.stream = stream_.get();
-    step_.enqueue(tokens, options);
+  void enqueue(int tokens, std::optional<bool> pdl = std::nullopt) const {
+    step_.enqueue(tokens, {.stream = stream_.get(), .pdl = pdl});
   }
   void synchronize() const {
     check_cuda(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize");

@@ -76,10 +76,12 @@ class NormSource {
     }
   }
 
-  // Once for each place.
-  __device__ void pass_on(const Place& place, const Eight& values) const {
+  __device__ void store_sum(const Place& place, const Eight& values) const {
     if (input_.sum.get() != nullptr && place.stores) store(input_.sum.get(), place, values);
   }
+
+  // Once for each place, when nobody waits for it any more.
+  __device__ void clean_up(const Place& /*place*/) const {}
 
   // From the sum of a token's squares.
   __device__ float factor(float squares) const {
@@ -127,9 +129,8 @@ class PeerNormSource : public NormSource {
     for (int i = 0; i < 8; ++i) values[i] += sums[i];
   }
 
-  // Empties what the exchange before has brought, too.
-  __device__ void pass_on(const Place& place, const Eight& values) const {
-    NormSource::pass_on(place, values);
+  // Empties what the exchange before has brought.
+  __device__ void clean_up(const Place& place) const {
     const PolledRows& polled = input_.polled;
     if (!place.stores || polled.emptied.get() == nullptr) return;
     empty_columns(polled.emptied, polled.ranks, polled.source_stride, pair_of(place));

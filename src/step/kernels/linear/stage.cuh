@@ -127,10 +127,15 @@ class Stager {
     sum = group_sum(sum);
     if (!walk.exists(*this)) return;
     const Place place = walk.place(*this);
-    source_.pass_on(place, values_);
+    source_.store_sum(place, values_);
+    send_square(walk, place.token, sum);
+    source_.clean_up(place);
+  }
+
+  __device__ void send_square(const Walk& walk, int token, float sum) const {
     const int lane = static_cast<int>(threadIdx.x) % kGroupLanes;
     if (lane >= params_.cluster_ctas) return;
-    float* target = squares_ + place.token * params_.groups() + work_.first_group + walk.group;
+    float* target = squares_ + token * params_.groups() + work_.first_group + walk.group;
     if (params_.cluster_ctas == 1) {
       *target = sum;
     } else {

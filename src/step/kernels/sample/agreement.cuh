@@ -14,16 +14,18 @@
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
-// Of one row. Without other ranks it does nothing.
+// Of one row. Of one rank alone it does nothing, and costs nothing: it is another instance of the
+// kernel, for the words of eight ranks in flight take registers.
+template <bool is_shared>
 class Agreement {
  public:
+  static constexpr bool kIsShared = is_shared;
+
   // Behind the wait, by all threads.
   __device__ Agreement(const SharedVocabulary& shared, int row) : shared_(shared), row_(row) {
-    if (alone()) return;
+    if constexpr (!is_shared) return;
     epoch_ = cuda::load_system_4(&shared.limit.head.get()->epochs[row]) + 1;
   }
-
-  __device__ bool alone() const { return shared_.peers.ranks == 0; }
 
   // One thread's number for all ranks, at `index` of a round.
   __device__ void tell(int round, int index, uint64_t value) const {
@@ -58,7 +60,7 @@ class Agreement {
   template <class Weight>
   __device__ void add_up(int round, Weight (&histogram)[cuda::kDigits]) const {
     static_assert(cuda::kDigits <= kPicks);
-    if (alone()) return;
+    if constexpr (!is_shared) return;
     for (int i = threadIdx.x; i < cuda::kDigits; i += static_cast<int>(blockDim.x)) {
       tell(round, i, static_cast<uint64_t>(histogram[i]));
       Weight sum = 0;
@@ -70,7 +72,7 @@ class Agreement {
 
   // Empties the rows of the step's last exchange, by all threads.
   __device__ void empty_row() const {
-    if (alone()) return;
+    if constexpr (!is_shared) return;
     for (int column = static_cast<int>(threadIdx.x) * 8; column < shared_.hidden;
          column += static_cast<int>(blockDim.x) * 8) {
       empty_columns(shared_.emptied, shared_.peers.ranks, shared_.source_stride,
@@ -80,7 +82,7 @@ class Agreement {
 
   // By one thread, after all others have read the epoch.
   __device__ void end() const {
-    if (!alone()) cuda::store_system_4(&shared_.limit.head.get()->epochs[row_], epoch_);
+    if constexpr (is_shared) cuda::store_system_4(&shared_.limit.head.get()->epochs[row_], epoch_);
   }
 
  private:

@@ -81,6 +81,7 @@ __device__ __forceinline__ float largest_logit(const RowLogits& row, SampleShare
 }
 
 // The smallest logit that top-k keeps, as ordered bits.
+template <class Agreement>
 __device__ __forceinline__ uint32_t find_top_k(const RowLogits& row, int k, SampleShared& shared,
                                                const Agreement& agreement) {
   const cuda::RadixElements elements{row.count, [&](int i) { return row.key(i); },
@@ -93,6 +94,7 @@ __device__ __forceinline__ uint32_t find_top_k(const RowLogits& row, int k, Samp
 
 // The smallest logit that top-p keeps of those from `threshold` up. Weights are probabilities in
 // units of 2^-40 of the largest one.
+template <class Agreement>
 __device__ __forceinline__ uint32_t find_top_p(const RowLogits& row, const StepRow& options,
                                                float largest, uint32_t threshold,
                                                SampleShared& shared, const Agreement& agreement) {
@@ -117,13 +119,14 @@ __device__ __forceinline__ uint32_t find_top_p(const RowLogits& row, const StepR
 }
 
 // The smallest logit that top-k and top-p keep, as ordered bits.
+template <class Agreement>
 __device__ __forceinline__ uint32_t find_threshold(const RowLogits& row, const StepRow& options,
                                                    SampleShared& shared,
                                                    const Agreement& agreement) {
   float largest = 0;
   if (options.top_p < 1) {
     largest = largest_logit(row, shared);
-    if (threadIdx.x == 0 && !agreement.alone()) {
+    if (Agreement::kIsShared && threadIdx.x == 0) {
       agreement.tell(kLargestRound, 0, cuda::ordered_bits(largest));
     }
   }
@@ -134,7 +137,7 @@ __device__ __forceinline__ uint32_t find_threshold(const RowLogits& row, const S
   if (options.top_p >= 1) return threshold;
   if (threadIdx.x == 0) {
     // What was told before the search for the k-th has arrived meanwhile.
-    if (!agreement.alone()) {
+    if constexpr (Agreement::kIsShared) {
       agreement.hear(kLargestRound, 0, [&](int /*rank*/, uint64_t bits) {
         largest = fmaxf(largest, cuda::from_ordered_bits(static_cast<uint32_t>(bits)));
       });
@@ -146,6 +149,7 @@ __device__ __forceinline__ uint32_t find_threshold(const RowLogits& row, const S
 }
 
 // The best token of this rank's part, in thread 0.
+template <class Agreement>
 __device__ __forceinline__ Candidate sample_part(const RowLogits& row, const StepRow& options,
                                                  SampleShared& shared, const Agreement& agreement) {
   Candidate best{-INFINITY, kNoToken};
@@ -167,6 +171,7 @@ __device__ __forceinline__ Candidate sample_part(const RowLogits& row, const Ste
 }
 
 // The best of all ranks' tokens, by one thread.
+template <class Agreement>
 __device__ __forceinline__ void hear_choice(const Agreement& agreement, Candidate& best) {
   double scores[kMaxRanks];
   agreement.hear(kChoiceRound, 0, [&](int rank, uint64_t bits) {
@@ -177,24 +182,24 @@ __device__ __forceinline__ void hear_choice(const Agreement& agreement, Candidat
   });
 }
 
-template <class Gate>
+template <bool is_shared, class Gate>
 __device__ __forceinline__ void sample_block(const SampleParams& params, int index,
                                              SampleShared& shared, Gate gate) {
   gate.pass();
-  const Agreement agreement(params.ranks, index);
+  const Agreement<is_shared> agreement(params.ranks, index);
   StepRow row = params.rows.get()[index];
   const SharedVocabulary& ranks = params.ranks;
   const RowLogits logits{params.logits.get() + int64_t{index} * params.vocabulary,
-                         params.vocabulary, agreement.alone() ? 0 : ranks.first_token,
-                         agreement.alone() ? params.vocabulary : ranks.size};
+                         params.vocabulary, is_shared ? ranks.first_token : 0,
+                         is_shared ? ranks.size : params.vocabulary};
   Candidate best = sample_part(logits, row, shared, agreement);
-  if (threadIdx.x == 0 && !agreement.alone()) {
+  if (is_shared && threadIdx.x == 0) {
     agreement.tell(kChoiceRound, 0, static_cast<uint64_t>(__double_as_longlong(best.score)));
     agreement.tell(kChoiceRound, 1, static_cast<uint32_t>(best.token));
   }
   agreement.empty_row();
   if (threadIdx.x != 0) return;
-  if (!agreement.alone()) hear_choice(agreement, best);
+  if constexpr (is_shared) hear_choice(agreement, best);
   agreement.end();
   row.token = best.token < logits.vocabulary ? best.token : 0;
   row.position += 1;
@@ -202,11 +207,12 @@ __device__ __forceinline__ void sample_block(const SampleParams& params, int ind
   params.rows.get()[index] = row;
 }
 
+template <bool is_shared>
 __global__ void __launch_bounds__(kSampleThreads)
     sample_kernel(const __grid_constant__ SampleParams params) {
   __shared__ SampleShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  sample_block(params, this_cta().index, shared, LaunchGate{});
+  sample_block<is_shared>(params, this_cta().index, shared, LaunchGate{});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

@@ -12,7 +12,8 @@ const pdl::KernelDeclaration kSampleDeclaration{
 };
 
 void launch_sample(const SampleParams& params, const pdl::LaunchOptions& options) {
-  pdl::launch(kSampleDeclaration, sample_kernel,
+  const auto kernel = params.ranks.peers.ranks > 0 ? sample_kernel<true> : sample_kernel<false>;
+  pdl::launch(kSampleDeclaration, kernel,
               {.grid = dim3(params.tokens), .block = dim3(kSampleThreads)}, options, params);
 }
 
