@@ -367,6 +367,7 @@ void Device::pass_time(uint64_t nanoseconds) {
   machine_->idle.time += nanoseconds;
   ++machine_->idle.epoch;
 }
+void Device::drop_work(uint32_t device) { machine_->drop_work(device); }
 void Device::stop_spinning() {
   for (uint32_t device = 0; device < machine_->settings.devices; ++device) {
     const auto spinning = machine_->spinning_grids(device);

@@ -45,10 +45,10 @@ class Device {
   // A graph's memory: live again at each launch, at the same address.
   void renew(uint64_t address, uint64_t size, std::string name, uint32_t device = 0);
   bool register_host(void* pointer, uint64_t size, uint32_t device = 0);  // false: overlaps one
-  bool unregister_host(void* pointer);                     // false: not registered
+  bool unregister_host(void* pointer);                                    // false: not registered
   std::optional<Allocation> find(uint64_t address) const;  // the live allocation around an address
   void mark_written(uint64_t address, uint64_t size);      // [address, +size) now has values
-  uint64_t bytes_in_use(uint32_t device = 0) const;  // device memory, managed included
+  uint64_t bytes_in_use(uint32_t device = 0) const;        // device memory, managed included
   // The size of the heap that kernels allocate from. False once a kernel has been launched that does.
   bool set_heap_limit(uint64_t bytes, uint32_t device = 0);
   uint64_t heap_limit(uint32_t device = 0) const;
@@ -110,6 +110,8 @@ class Device {
   uint64_t progress() const;
   // Time passes for the polls, which may have a limit.
   void pass_time(uint64_t nanoseconds);
+  // Forgets the queued work of a device.
+  void drop_work(uint32_t device);
   // Stops every device that polls, with a fault that says what.
   void stop_spinning();
   // The host now knows that the ticket, or everything submitted, is complete. Only the race check

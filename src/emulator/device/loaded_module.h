@@ -58,7 +58,8 @@ class LoadedModule {
   GlobalMemory& memory_;
   uint32_t device_;
   std::unordered_map<const ptx::Variable*, uint64_t> addresses_;
-  std::unordered_set<const ptx::Variable*> borrowed_;  // managed variables of another device's module
+  std::unordered_set<const ptx::Variable*>
+      borrowed_;  // managed variables of another device's module
   std::unordered_map<std::string_view, std::unique_ptr<Kernel>> kernels_;
   uint32_t const_bytes_ = 0;
 };

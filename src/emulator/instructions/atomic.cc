@@ -59,12 +59,15 @@ struct Atomic {
 };
 int64_t encode(const Atomic& atomic) {
   return (atomic.offset << 8) | static_cast<int64_t>(atomic.space) | (atomic.publishes ? 16 : 0) |
-         (atomic.acquires ? 32 : 0) | (atomic.strong ? 64 : 0) |
-         (atomic.system ? 128 : 0);
+         (atomic.acquires ? 32 : 0) | (atomic.strong ? 64 : 0) | (atomic.system ? 128 : 0);
 }
 Atomic decode(int64_t immediate) {
-  return {static_cast<AddressSpace>(immediate & 7), (immediate & 16) != 0, (immediate & 32) != 0,
-          (immediate & 64) != 0, (immediate & 128) != 0, immediate >> 8};
+  return {static_cast<AddressSpace>(immediate & 7),
+          (immediate & 16) != 0,
+          (immediate & 32) != 0,
+          (immediate & 64) != 0,
+          (immediate & 128) != 0,
+          immediate >> 8};
 }
 
 // `base` has the address of each lane. Returns whether global memory is concerned.

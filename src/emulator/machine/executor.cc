@@ -60,8 +60,7 @@ bool is_done(const Warp& warp) { return warp.live == 0; }
 // Notices when a cluster only spins. Rounds go over all its warps.
 class SpinWatch {
  public:
-  SpinWatch(Cluster& cluster, const Worker& worker)
-      : cluster_(cluster), worker_(worker) {}
+  SpinWatch(Cluster& cluster, const Worker& worker) : cluster_(cluster), worker_(worker) {}
 
   void begin_round() {
     all_spin_ = true;

@@ -44,7 +44,7 @@ enum class FaultKind : uint8_t {
   kMisaligned,
   kUseAfterFree,
   kNoPeerAccess,  // memory of another device, which the kernel's device may not use
-  kInvalidFree,  // free, in a kernel, of what malloc did not return or was freed before
+  kInvalidFree,   // free, in a kernel, of what malloc did not return or was freed before
   kUninitializedRead,
   kDeadlock,
   kDivergentBarrier,

@@ -233,8 +233,8 @@ std::string describe_poll(const DeviceContext& device, const PolledRead& read) {
   const auto lane = static_cast<uint32_t>(__builtin_ctz(read.lanes));
   const uint64_t address = read.addresses[lane];
   const Allocation* const allocation = device.memory->find(address);
-  std::string text = fmt::format("{} bytes at {:#x}: {}", read.bytes, address,
-                                 describe_address(device, address));
+  std::string text =
+      fmt::format("{} bytes at {:#x}: {}", read.bytes, address, describe_address(device, address));
   if (allocation != nullptr && device.settings->devices > 1) {
     text += fmt::format(" of device {}", allocation->device);
   }
@@ -255,10 +255,10 @@ void describe_polls(const Cluster& cluster, std::map<uint32_t, std::string>& lin
       warp.polls.for_each([&](const Polls::Entry& entry) {
         const auto [line, is_new] = lines.try_emplace(entry.read.pc);
         if (!is_new) return;
-        line->second = fmt::format(
-            "launch {} of {}: CTA {}, warp {} polls {} at {}", grid.id, grid.kernel_name,
-            triple(cta.index), warp.index, describe_poll(*grid.device, entry.read),
-            place_of(*grid.program, entry.read.pc).location);
+        line->second = fmt::format("launch {} of {}: CTA {}, warp {} polls {} at {}", grid.id,
+                                   grid.kernel_name, triple(cta.index), warp.index,
+                                   describe_poll(*grid.device, entry.read),
+                                   place_of(*grid.program, entry.read.pc).location);
       });
     }
   }
@@ -282,8 +282,8 @@ Fault describe_spin(const std::vector<const GridRun*>& grids) {
   }
   if (first == nullptr) first = cluster.ctas.front().warps.data();
   Fault fault = fault_in(*first, FaultKind::kDeadlock, pc, 0);
-  fault.message = fmt::format("{} launches poll memory that nobody writes, and nothing else can run",
-                              grids.size());
+  fault.message = fmt::format(
+      "{} launches poll memory that nobody writes, and nothing else can run", grids.size());
   for (const GridRun* const grid : grids) {
     std::map<uint32_t, std::string> lines;
     for (const Cluster* const asleep : grid->asleep) describe_polls(*asleep, lines);

@@ -127,8 +127,7 @@ uint64_t GlobalMemory::place(uint64_t size) {
   return end - candidate >= needed ? candidate : 0;
 }
 
-uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name,
-                                uint32_t device) {
+uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name, uint32_t device) {
   if (size == 0 || size > reserved_bytes_ / 2) return 0;
   if (counts_as_device_memory(kind) &&
       size > capacity_ - std::min(capacity_, bytes_in_use_[device])) {
@@ -140,8 +139,8 @@ uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name
     return freed.first < address + size && address < freed.first + freed.second.allocation.size;
   });
   // The program writes host memory without telling, so only device memory is tracked.
-  const bool tracked = kind == MemoryKind::kDevice || kind == MemoryKind::kPool ||
-                       kind == MemoryKind::kHeap;
+  const bool tracked =
+      kind == MemoryKind::kDevice || kind == MemoryKind::kPool || kind == MemoryKind::kHeap;
   live_[address] = {{address, size, kind, device, 0, ++serial_, std::move(name)}, tracked};
   count(live_[address].allocation, true);
   ++generation_;
@@ -166,8 +165,8 @@ bool GlobalMemory::release(uint64_t address) {
 void GlobalMemory::renew(uint64_t address, uint64_t size, std::string name, uint32_t device) {
   release(address);
   freed_.erase(address);
-  live_[address] = {
-      {address, size, MemoryKind::kPool, device, 0, ++serial_, std::move(name)}, true};
+  live_[address] = {{address, size, MemoryKind::kPool, device, 0, ++serial_, std::move(name)},
+                    true};
   count(live_[address].allocation, true);
   ++generation_;
 }

@@ -85,7 +85,7 @@ class GlobalMemory {
   uint64_t flags_ = 0;  // of an equally large range with a flag for each byte
   uint64_t next_ = 0;   // first address never used
   uint64_t serial_ = 0;
-  std::vector<uint64_t> bytes_in_use_;   // by device
+  std::vector<uint64_t> bytes_in_use_;  // by device
   std::vector<DeviceSet> peer_access_;  // by device: whose memory it may use
   uint64_t generation_ = 1;
   Entries live_;

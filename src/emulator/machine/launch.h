@@ -74,7 +74,7 @@ struct Allocation {
   uint32_t device = 0;        // that it belongs to
   DeviceSet shared_with = 0;  // others that may use it, peer access or not
   uint64_t serial = 0;        // counts allocations, for messages
-  std::string name;     // "cudaMalloc #3", "variable counter"
+  std::string name;           // "cudaMalloc #3", "variable counter"
 };
 
 class Kernel;  // a kernel of a loaded module; pointers are stable until its module goes

@@ -23,9 +23,8 @@ void for_each_lane_of(uint32_t lanes, Function function) {
 bool is_same(const PolledRead& a, const PolledRead& b) {
   if (a.operation != b.operation || a.lanes != b.lanes) return false;
   bool same = true;
-  for_each_lane_of(a.lanes, [&](uint32_t lane) {
-    same = same && a.addresses[lane] == b.addresses[lane];
-  });
+  for_each_lane_of(a.lanes,
+                   [&](uint32_t lane) { same = same && a.addresses[lane] == b.addresses[lane]; });
   return same;
 }
 
@@ -46,8 +45,8 @@ uint64_t result_now(const PolledRead& read, const Overlay* overlay) {
 }  // namespace
 
 bool Polls::count(const PolledRead& read, uint64_t result) {
-  const auto known = std::ranges::find_if(
-      entries_, [&](const Entry& entry) { return is_same(entry.read, read); });
+  const auto known =
+      std::ranges::find_if(entries_, [&](const Entry& entry) { return is_same(entry.read, read); });
   if (known != entries_.end() && known->result == result) {
     known->streak = streak_;
     ++unchanged_;

@@ -117,8 +117,10 @@ const char* sentence_for(Missing missing, bool is_host) {
              "ended without waiting for the earlier one; that the wait covers it too is not "
              "promised";
     case Missing::kSystemScope:
-      return "work of different devices is ordered by events, or by what the host waits for; accesses "
-             "of both to the same bytes at the same time must be relaxed or stronger, at system scope";
+      return "work of different devices is ordered by events, or by what the host waits for; "
+             "accesses "
+             "of both to the same bytes at the same time must be relaxed or stronger, at system "
+             "scope";
     case Missing::kDependency:
       return "no stream order, event or graph edge leads from the earlier work to the later one";
     case Missing::kGridSync:
@@ -174,7 +176,8 @@ void RaceCheck::submit(Ticket ticket, const std::vector<Dependency>& dependencie
   for (const Dependency& dependency : dependencies) {
     converted.push_back(race_dependency(dependency));
   }
-  detector_.order().submit(ticket, converted, grid == nullptr ? 0 : grid->launch.memory_domain, device);
+  detector_.order().submit(ticket, converted, grid == nullptr ? 0 : grid->launch.memory_domain,
+                           device);
   unseen_[device].insert(ticket);
   if (grid == nullptr) return;
   items_[ticket] = {grid->kernel_name, grid->launch.block, grid->grid_in_clusters, grid->cluster};
@@ -256,7 +259,8 @@ void RaceCheck::host_writes(uint64_t address, uint64_t size, bool is_fill) {
 void RaceCheck::host_waited(Ticket ticket) {
   if (ticket == 0) return;
   if (detector_.host_waited(ticket)) {
-    std::erase_if(items_, [&](const auto& item) { return detector_.order().host_knows(item.first); });
+    std::erase_if(items_,
+                  [&](const auto& item) { return detector_.order().host_knows(item.first); });
   }
   for (auto& [device, unseen] : unseen_) {
     std::erase_if(unseen, [&](Ticket known) { return detector_.order().host_knows(known); });

@@ -80,7 +80,7 @@ class RaceCheck {
   std::unordered_map<const Program*, race::SiteId> sites_;
   std::unordered_map<Ticket, Item> items_;
   std::map<uint32_t, std::set<Ticket>> unseen_;  // by device: the host does not know them complete
-  Ticket host_ticket_ = 0;  // of the host operation that runs
+  Ticket host_ticket_ = 0;                       // of the host operation that runs
   std::unique_ptr<race::ClusterOrder> host_order_;
   // Accesses of a host operation that is ordered after everything before it. If the host waits for
   // the operation at once, as it does for most copies to the device, they cannot race and are

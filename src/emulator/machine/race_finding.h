@@ -17,9 +17,9 @@ struct SourceLine {
 
 // One of the two accesses.
 struct RaceSide {
-  std::string action;   // "writes", "reads", "updates by an atomic"
-  std::string kernel;   // demangled; or "memcpy", "memset"
-  uint64_t launch = 0;  // counts the work items of the program
+  std::string action;              // "writes", "reads", "updates by an atomic"
+  std::string kernel;              // demangled; or "memcpy", "memset"
+  uint64_t launch = 0;             // counts the work items of the program
   std::optional<uint32_t> device;  // where there are several
   std::array<uint32_t, 3> cta{};
   std::array<uint32_t, 3> thread{};

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "emulator/machine/overlay.h"
+
 namespace slipstream::emulator {
 
 void WorkQueue::add(Ticket ticket, WorkItem item) {

@@ -91,9 +91,8 @@ void Group::require_fit(const Call& call, int rank) const {
     const std::optional<Call>& before = calls_[other];
     if (!before.has_value()) continue;
     if (before->kind != call.kind) {
-      throw Failure(ncclInvalidUsage,
-                    fmt::format("rank {} calls it where rank {} calls {}", rank, other,
-                                name_of(before->kind)));
+      throw Failure(ncclInvalidUsage, fmt::format("rank {} calls it where rank {} calls {}", rank,
+                                                  other, name_of(before->kind)));
     }
     if (call.kind != Call::Kind::kJoin && before->bytes != call.bytes) {
       throw Failure(ncclInvalidArgument,

@@ -64,13 +64,15 @@ Communicator remove(ncclComm_t handle) {
 
 template <class T>
 void require_pointer(const T* pointer, const char* name) {
-  if (pointer == nullptr) throw Failure(ncclInvalidArgument, fmt::format("{} must not be null", name));
+  if (pointer == nullptr)
+    throw Failure(ncclInvalidArgument, fmt::format("{} must not be null", name));
 }
 
 bool is_blocking(const ncclConfig_t* config) {
   if (config == nullptr) return true;
   if (config->magic != NCCL_CONFIG_MAGIC || config->size < sizeof(ncclConfig_t)) {
-    throw Failure(ncclInvalidArgument, "config must be set up by NCCL_CONFIG_INITIALIZER, it is not");
+    throw Failure(ncclInvalidArgument,
+                  "config must be set up by NCCL_CONFIG_INITIALIZER, it is not");
   }
   return config->blocking != 0;
 }
@@ -184,8 +186,7 @@ ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
 
 ncclResult_t ncclCommInitRankConfig(ncclComm_t* communicator, int ranks, ncclUniqueId id, int rank,
                                     ncclConfig_t* config) {
-  return api("ncclCommInitRankConfig",
-             [&] { return join(communicator, ranks, id, rank, config); });
+  return api("ncclCommInitRankConfig", [&] { return join(communicator, ranks, id, rank, config); });
 }
 
 ncclResult_t ncclCommInitRank(ncclComm_t* communicator, int ranks, ncclUniqueId id, int rank) {
@@ -209,8 +210,8 @@ ncclResult_t ncclCommDestroy(ncclComm_t communicator) {
 ncclResult_t ncclCommAbort(ncclComm_t communicator) {
   return api("ncclCommAbort", [&] {
     const Communicator aborted = remove(communicator);
-    aborted->group->fail(
-        Failure(ncclRemoteError, fmt::format("rank {} has aborted the communicator", aborted->rank)));
+    aborted->group->fail(Failure(
+        ncclRemoteError, fmt::format("rank {} has aborted the communicator", aborted->rank)));
     return ncclSuccess;
   });
 }
@@ -301,8 +302,7 @@ ncclResult_t ncclGetPeerDevicePointer(ncclWindow_t window, size_t offset, int pe
 }
 
 // All ranks reach each other by loads and stores, so they number alike.
-ncclResult_t ncclGetLsaDevicePointer(ncclWindow_t window, size_t offset, int rank,
-                                     void** pointer) {
+ncclResult_t ncclGetLsaDevicePointer(ncclWindow_t window, size_t offset, int rank, void** pointer) {
   return api("ncclGetLsaDevicePointer", [&] {
     require_pointer(pointer, "outPtr");
     *pointer = peer_pointer(window, offset, rank);

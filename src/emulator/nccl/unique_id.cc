@@ -54,9 +54,10 @@ std::shared_ptr<Group> group_of(const ncclUniqueId& id, int ranks) {
   std::shared_ptr<Group>& group = (*groups)[content.number];
   if (group == nullptr) group = std::make_shared<Group>(ranks);
   if (group->ranks() != ranks) {
-    throw Failure(ncclInvalidArgument,
-                  fmt::format("the number of ranks must be {}, as for the first that came, it is {}",
-                              group->ranks(), ranks));
+    throw Failure(
+        ncclInvalidArgument,
+        fmt::format("the number of ranks must be {}, as for the first that came, it is {}",
+                    group->ranks(), ranks));
   }
   if (group->has_joined()) {
     throw Failure(ncclInvalidUsage, "the id has been used: every communicator needs a new one");

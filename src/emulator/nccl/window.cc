@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <string>
 
 namespace slipstream::emulator::nccl {
@@ -63,8 +64,8 @@ void set_access(const Memory& memory, const std::vector<int>& devices, cudaMemAc
 std::vector<int> all_devices() {
   int count = 0;
   require_cuda(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
-  std::vector<int> devices;
-  for (int device = 0; device < count; ++device) devices.push_back(device);
+  std::vector<int> devices(static_cast<size_t>(count));
+  std::iota(devices.begin(), devices.end(), 0);
   return devices;
 }
 
@@ -120,8 +121,9 @@ void release(void* pointer) {
                     fmt::format("{} must be memory that ncclMemAlloc gave, it is not", pointer));
     }
     if (found->second.windows != 0) {
-      throw Failure(ncclInvalidUsage,
-                    fmt::format("{} is a registered window: it must be deregistered first", pointer));
+      throw Failure(
+          ncclInvalidUsage,
+          fmt::format("{} is a registered window: it must be deregistered first", pointer));
     }
     memory = found->second;
     memories().erase(found);
@@ -187,8 +189,8 @@ void* peer_pointer(ncclWindow_t window, size_t offset, int peer) {
                   fmt::format("the rank must be 0 to {}, it is {}", ranks - 1, peer));
   }
   if (offset >= set.bytes) {
-    throw Failure(ncclInvalidArgument, fmt::format("the offset must be below {}, it is {}",
-                                                   set.bytes, offset));
+    throw Failure(ncclInvalidArgument,
+                  fmt::format("the offset must be below {}, it is {}", set.bytes, offset));
   }
   return static_cast<std::byte*>(set.bases[static_cast<size_t>(peer)]) + offset;
 }

@@ -214,7 +214,8 @@ bool Detector::check_one(Cell access, bool is_write, Lane known, uint64_t addres
                          uint32_t lane) {
   if (access < floor_) return false;
   const Site& site = history().site(history()[access_of(access)].site);
-  if (site.strong && now_.site.strong && (is_of_this_device(access) || (site.system && now_.site.system))) {
+  if (site.strong && now_.site.strong &&
+      (is_of_this_device(access) || (site.system && now_.site.system))) {
     return false;
   }
   if (!is_ordered(access, lane)) {

@@ -90,8 +90,8 @@ void Order::strong_write(ClusterOrder& cluster, uint32_t warp, uint64_t address,
     // An atomic keeps what earlier writes released: it may pass their value on.
     in_device = clocks_.join(visible(before->second, now.device, scope), in_device);
     if (scope == Scope::kSystem) {
-      everywhere = clocks_.join(
-          before->second.clocks[static_cast<size_t>(Scope::kSystem)], everywhere);
+      everywhere =
+          clocks_.join(before->second.clocks[static_cast<size_t>(Scope::kSystem)], everywhere);
     }
   }
   if (in_device == 0 && everywhere == 0) {

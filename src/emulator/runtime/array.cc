@@ -126,8 +126,8 @@ cudaArray_t Arrays::create(const cudaChannelFormatDesc& format, const cudaExtent
   made->flags = flags;
   made->element_bytes = parts.channels * parts.channel_bytes;
   require(extent.width > 0 && made->plane() > 0);
-  made->address = reinterpret_cast<uint64_t>(
-      allocate_memory(made->plane() * made->planes(), MemoryKind::kDevice, "CUDA array", current_device()));
+  made->address = reinterpret_cast<uint64_t>(allocate_memory(
+      made->plane() * made->planes(), MemoryKind::kDevice, "CUDA array", current_device()));
   auto* const handle = reinterpret_cast<cudaArray_t>(made.get());
   arrays_.emplace(handle, std::move(made));
   return handle;

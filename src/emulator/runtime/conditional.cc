@@ -78,9 +78,8 @@ cudaGraphConditionalHandle make_condition(Graph& graph, unsigned int default_val
                                           unsigned int flags) {
   require((flags & ~static_cast<unsigned int>(cudaGraphCondAssignDefault)) == 0);
   auto made = std::make_shared<Condition>();
-  made->address =
-      device().allocate(sizeof(default_value), MemoryKind::kModule, "condition of a graph",
-                        current_device());
+  made->address = device().allocate(sizeof(default_value), MemoryKind::kModule,
+                                    "condition of a graph", current_device());
   require(made->address != 0, cudaErrorMemoryAllocation);
   made->default_value = default_value;
   made->assigns_default = flags != 0;

@@ -23,8 +23,9 @@ CopyOperation peer_copy(void* destination, int destination_device, const void* s
     const uint32_t expected = device_number(number);
     const auto allocation = device().find(reinterpret_cast<uint64_t>(pointer));
     if (allocation && allocation->device != expected) {
-      throw ApiError(cudaErrorInvalidValue, fmt::format("{} must be memory of device {}, it is of {}",
-                                                        pointer, number, allocation->device));
+      throw ApiError(cudaErrorInvalidValue,
+                     fmt::format("{} must be memory of device {}, it is of {}", pointer, number,
+                                 allocation->device));
     }
   };
   require_on(destination, destination_device);
@@ -62,8 +63,8 @@ cudaError_t cudaMemcpyPeer(void* destination, int destination_device, const void
 cudaError_t cudaMemcpyPeerAsync(void* destination, int destination_device, const void* source,
                                 int source_device, size_t count, cudaStream_t stream) {
   return api("cudaMemcpyPeerAsync", [&] {
-    enqueue_copy(streams().resolve(stream), peer_copy(destination, destination_device, source,
-                                                      source_device, count));
+    enqueue_copy(streams().resolve(stream),
+                 peer_copy(destination, destination_device, source, source_device, count));
   });
 }
 

@@ -263,7 +263,8 @@ cudaError_t cudaDeviceGetLimit(size_t* value, cudaLimit limit) {
     require(value != nullptr);
     const auto found = limits().find(limit);
     require(found != limits().end(), cudaErrorUnsupportedLimit);
-    *value = limit == cudaLimitMallocHeapSize ? device().heap_limit(current_device()) : found->second;
+    *value =
+        limit == cudaLimitMallocHeapSize ? device().heap_limit(current_device()) : found->second;
   });
 }
 

@@ -46,7 +46,8 @@ bool raise_fault(uint32_t device, cudaError_t code) {
 }
 
 void surface_fault(uint32_t device) {
-  if (visible_faults.at(device) == cudaSuccess) visible_faults.at(device) = pending_faults.at(device);
+  if (visible_faults.at(device) == cudaSuccess)
+    visible_faults.at(device) = pending_faults.at(device);
 }
 
 cudaError_t sticky_error() { return visible_faults.at(current_device()); }

@@ -213,7 +213,7 @@ cudaError_t cudaOccupancyMaxPotentialClusterSize(int* size, const void* function
     Function& target = registry().function(function);
     require(blocks_for(target, *configuration) > 0, cudaErrorInvalidConfiguration);
     *size = static_cast<int>(target.here().non_portable_cluster ? Limits::kMaxClusterSize
-                                                         : Limits::kMaxPortableClusterSize);
+                                                                : Limits::kMaxPortableClusterSize);
   });
 }
 

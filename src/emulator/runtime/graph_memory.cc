@@ -21,8 +21,8 @@ GraphAllocation::~GraphAllocation() { graph_memory().forget(*this); }
 std::shared_ptr<GraphAllocation> GraphMemory::allocate(uint64_t size, uint32_t number) {
   require(size > 0);
   auto made = std::make_shared<GraphAllocation>();
-  made->address = reinterpret_cast<uint64_t>(
-      allocate_memory(size, MemoryKind::kPool, "graph memory", number));
+  made->address =
+      reinterpret_cast<uint64_t>(allocate_memory(size, MemoryKind::kPool, "graph memory", number));
   made->size = size;
   made->device = number;
   allocations_[made->address] = made.get();

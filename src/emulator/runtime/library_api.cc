@@ -53,7 +53,9 @@ cudaError_t cudaLibraryLoadFromFile(cudaLibrary_t* library, const char* path,
 }
 
 cudaError_t cudaLibraryUnload(cudaLibrary_t library) {
-  return api("cudaLibraryUnload", [&] { registry().remove_binary(&registry().library(library)); });
+  return api("cudaLibraryUnload", [&] {
+    registry().remove_binary(&registry().library(library), Registry::Removal::kUnload);
+  });
 }
 
 cudaError_t cudaLibraryGetKernel(cudaKernel_t* kernel, cudaLibrary_t library, const char* name) {

@@ -90,8 +90,7 @@ void* Pools::allocate(Pool& pool, size_t size, Stream& stream) {
   if (stream.capture != nullptr) return allocate_in_graph(size, stream);
   const bool fits = pool.maximum_bytes == 0 || pool.used_bytes + size <= pool.maximum_bytes;
   require(fits, cudaErrorMemoryAllocation);
-  void* const pointer =
-      allocate_memory(size, MemoryKind::kPool, "cudaMallocAsync", pool.device);
+  void* const pointer = allocate_memory(size, MemoryKind::kPool, "cudaMallocAsync", pool.device);
   device().share(reinterpret_cast<uint64_t>(pointer), pool.shared_with);
   blocks_[pointer] = {&pool, size};
   pool.used_bytes += size;

@@ -100,11 +100,10 @@ cudaError_t cudaFreeAsync(void* pointer, cudaStream_t stream) {
 }
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int number) {
-  return api("cudaDeviceGetDefaultMemPool",
-             [&] {
-               require(pool != nullptr);
-               *pool = Pools::handle(pools().default_pool(device_number(number)));
-             });
+  return api("cudaDeviceGetDefaultMemPool", [&] {
+    require(pool != nullptr);
+    *pool = Pools::handle(pools().default_pool(device_number(number)));
+  });
 }
 
 cudaError_t cudaDeviceGetMemPool(cudaMemPool_t* pool, int number) {

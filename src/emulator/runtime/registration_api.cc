@@ -41,7 +41,7 @@ void __cudaRegisterFatBinaryEnd(void** /*handle*/) {}
 
 void __cudaUnregisterFatBinary(void** handle) {
   const std::scoped_lock lock(api_lock());
-  registry().remove_binary(binary_of(handle));
+  registry().remove_binary(binary_of(handle), Registry::Removal::kExit);
 }
 
 char __cudaInitModule(void** handle) {

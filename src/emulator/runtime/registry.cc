@@ -33,7 +33,7 @@ FatBinary* Registry::add_binary(const void* image) {
   return &binary;
 }
 
-void Registry::remove_binary(FatBinary* binary) {
+void Registry::remove_binary(FatBinary* binary, Removal removal) {
   for (Function& function : binary->functions) {
     functions_.erase(&function);
     const auto found = functions_.find(function.host_address);
@@ -43,7 +43,8 @@ void Registry::remove_binary(FatBinary* binary) {
   for (uint32_t number = 0; number < kMaxDevices; ++number) {
     LoadedModule* const module = binary->modules.at(number);
     if (module == nullptr) continue;
-    run_all(number);  // its kernels may still be queued
+    // Its kernels may still be queued.
+    removal == Removal::kExit ? run_or_drop_all(number) : run_all(number);
     device().unload_module(module);
   }
   std::erase_if(binaries_, [&](const FatBinary& held) { return &held == binary; });

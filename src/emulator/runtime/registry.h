@@ -54,8 +54,8 @@ struct Variable {
 
 // What a program registers when it starts, or loads as a library: its address is the cudaLibrary_t.
 struct FatBinary {
-  const void* image = nullptr;                 // of a registered one
-  std::shared_ptr<const ptx::Module> library;  // of a library
+  const void* image = nullptr;                             // of a registered one
+  std::shared_ptr<const ptx::Module> library;              // of a library
   std::vector<std::shared_ptr<const ptx::Module>> parsed;  // empty until first used
   std::array<LoadedModule*, kMaxDevices> modules{};        // by device, null until first used
   std::list<Function> functions;
@@ -65,7 +65,9 @@ struct FatBinary {
 class Registry {
  public:
   FatBinary* add_binary(const void* image);
-  void remove_binary(FatBinary* binary);
+  // A library that the program unloads waits for its kernels; when the program ends, nothing does.
+  enum class Removal : uint8_t { kUnload, kExit };
+  void remove_binary(FatBinary* binary, Removal removal);
   Function& add_function(FatBinary* binary, const void* host_address, const char* name);
   Variable& add_variable(FatBinary* binary, const void* host_address, const char* name,
                          uint64_t size, bool constant);

@@ -130,13 +130,21 @@ void stand_still() {
   device().pass_time(static_cast<uint64_t>(std::chrono::nanoseconds(passed).count()));
 }
 
+// Other threads may wait for what now has happened.
+template <class Run>
+void run_and_tell(Run run) {
+  const uint64_t before = device().progress();
+  run();
+  keep_faults();
+  if (device().progress() != before) work_submitted().notify_all();
+}
+
 template <class Run, class IsDone>
 void wait(Run run, IsDone is_done) {
   constexpr std::chrono::milliseconds kLongestRest(64);
   std::chrono::milliseconds rest(1);
   for (;;) {
-    run();
-    keep_faults();
+    run_and_tell(run);
     if (is_done()) return;
     stand_still();
     const uint64_t progress = device().progress();
@@ -179,9 +187,13 @@ void run_all(uint32_t number) {
   device().host_waited_for_all(number);
 }
 
+void run_or_drop_all(uint32_t number) {
+  run_and_tell([&] { device().run_all(number); });
+  device().drop_work(number);
+}
+
 bool try_run_until(Ticket ticket) {
-  device().run_until(ticket);
-  keep_faults();
+  run_and_tell([&] { device().run_until(ticket); });
   if (!device().completed(ticket)) return false;
   device().host_waited(ticket);
   return true;

@@ -22,6 +22,8 @@ uint32_t device_number(int number);
 // its device.
 void run_until(Ticket ticket);
 void run_all(uint32_t device);
+// The process ends: runs what can run, and forgets the rest, which polls what nobody will write.
+void run_or_drop_all(uint32_t device);
 // Runs as far as work gets without waiting. Returns whether the ticket is complete.
 bool try_run_until(Ticket ticket);
 // After a submission: under the serial schedule work runs at once, so that a program that only

@@ -51,6 +51,10 @@ int main(int, char** arguments) {
     check(cudaSetDevice(0), "set device");
     check(cudaFree(words[0]), "cudaFree");
   }
+  if (name == "left_polling") {
+    wait<<<1, 1>>>(words[1]);
+    return 0;
+  }
   std::printf("device 1: %s\n", synchronize(1));
   std::printf("device 0: %s\n", synchronize(0));
   if (name == "no_access") {

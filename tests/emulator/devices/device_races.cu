@@ -7,7 +7,7 @@
 namespace {
 
 __global__ void store_relaxed(unsigned* word) { store(word, 1); }
-__global__ void store_plain(unsigned* word) { *word = 1; }                    // RACE: plain store
+__global__ void store_plain(unsigned* word) { *word = 1; }  // RACE: plain store
 __global__ void store_device(unsigned* word) {
   asm volatile("st.relaxed.gpu.global.u32 [%0], %1;" ::"l"(word), "r"(1) : "memory");
 }
@@ -16,7 +16,9 @@ __global__ void wait_relaxed(unsigned* word, unsigned* seen) {
   }
   *seen = 1;
 }
-__global__ void read_plain(const unsigned* word, unsigned* seen) { *seen = *word; }  // RACE: plain load
+__global__ void read_plain(const unsigned* word, unsigned* seen) {
+  *seen = *word;
+}  // RACE: plain load
 __global__ void read_relaxed(const unsigned* word, unsigned* seen) { *seen = load(word); }
 
 // A word and, behind a flag, data.

@@ -105,6 +105,14 @@ TEST(Deadlock, IsReportedWithDeviceWordAndLaunch) {
   }
 }
 
+TEST(Deadlock, DoesNotKeepAProgramThatEnds) {
+  for (const char* schedule : kSchedules) {
+    const Outcome outcome = run_fault("left_polling", schedule);
+    EXPECT_TRUE(outcome.exited_well);
+    EXPECT_EQ(outcome.text, "");
+  }
+}
+
 // What the reader of two words finds in the first once it has seen the second, by seed.
 std::set<std::string> first_words(const char* variant) {
   std::set<std::string> seen;
