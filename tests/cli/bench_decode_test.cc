@@ -1,6 +1,7 @@
 // `slipstream bench decode` on a model of a few hundred columns.
 #include "cli/bench_decode.h"
 
+#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -193,6 +194,43 @@ TEST(BenchDecode, RefusesRanksThatDoNotDivideTheModel) {
   BenchDecodeOptions options = small_options();
   options.tp = 3;
   EXPECT_EQ(error_of(options), "tp must divide num_attention_heads = 4, is 3");
+}
+
+int devices() {
+  int count = 0;
+  check_cuda(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
+  return count;
+}
+
+TEST(BenchDecode, ExchangesWithRanksWhereThereIsAGpuForEach) {
+  if (devices() < 2) GTEST_SKIP() << "needs 2 GPUs";
+  BenchDecodeOptions options = small_options();
+  options.json_file = path("ranks.json");
+  run_bench_decode(options);
+  EXPECT_EQ(read_json(options.json_file)["communication"], "all ranks");
+  options.alone = true;
+  options.steps_only = true;
+  run_bench_decode(options);
+  EXPECT_EQ(read_json(options.json_file)["communication"], "left out");
+}
+
+TEST(BenchDecode, HasOneGpuPlayAllOtherRanks) {
+  BenchDecodeOptions options = small_options();
+  options.json_file = path("peers.json");
+  options.peers = 3;
+  std::string config = kConfig;
+  config.replace(config.find("\"moe_intermediate_size\": 256"), 28,
+                 "\"moe_intermediate_size\": 512");
+  std::ofstream(options.model) << config;
+  options.steps_only = true;
+  if (devices() < 2) {
+    EXPECT_EQ(error_of(options), "GPUs must be 2 for 4 ranks of which one plays, are 1");
+    return;
+  }
+  run_bench_decode(options);
+  const nlohmann::json json = read_json(options.json_file);
+  EXPECT_EQ(json["communication"], "other ranks played by one GPU");
+  EXPECT_EQ(json["tp"], 4);
 }
 
 TEST(BenchDecode, RefusesAContextBeyondTheModels) {

@@ -8,6 +8,8 @@
 #include <functional>
 #include <thread>
 
+#include "pdl/stream.h"
+
 namespace slipstream::engine {
 namespace {
 
@@ -98,21 +100,24 @@ void SharedWindow::find_peers() {
 }
 
 void SharedWindow::prove() {
+  const pdl::Stream stream;
+  const auto copy = [&](void* target, const void* source, cudaMemcpyKind kind,
+                        const std::string& what) {
+    check_cuda(cudaMemcpyAsync(target, source, sizeof(uint64_t), kind, stream.get()), what);
+    stream.synchronize();
+  };
   agree(&meeting_, [&] {
     for (int to = 0; to < windows_.ranks; ++to) {
       const uint64_t mark = mark_of(windows_.rank, to);
-      check_cuda(cudaMemcpy(windows_.bases[to] + windows_.rank * sizeof mark, &mark, sizeof mark,
-                            cudaMemcpyHostToDevice),
-                 fmt::format("copy into the window of rank {}", to));
+      copy(windows_.bases[to] + windows_.rank * sizeof mark, &mark, cudaMemcpyHostToDevice,
+           fmt::format("copy into the window of rank {}", to));
     }
-    check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize after copies into windows");
   });
   agree(&meeting_, [&] {
     for (int from = 0; from < windows_.ranks; ++from) {
       uint64_t mark = 0;
-      check_cuda(cudaMemcpy(&mark, static_cast<std::byte*>(memory_) + from * sizeof mark,
-                            sizeof mark, cudaMemcpyDeviceToHost),
-                 "copy from a window");
+      copy(&mark, static_cast<std::byte*>(memory_) + from * sizeof mark, cudaMemcpyDeviceToHost,
+           "copy from a window");
       if (mark == mark_of(from, windows_.rank)) continue;
       throw Error(fmt::format("what rank {} stores into this window must arrive, does not ({})",
                               from, nccl_.description()));

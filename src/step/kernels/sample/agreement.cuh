@@ -60,23 +60,25 @@ class Agreement {
   template <class Weight>
   __device__ void add_up(int round, Weight (&histogram)[cuda::kDigits]) const {
     static_assert(cuda::kDigits <= kPicks);
-    if constexpr (!is_shared) return;
-    for (int i = threadIdx.x; i < cuda::kDigits; i += static_cast<int>(blockDim.x)) {
-      tell(round, i, static_cast<uint64_t>(histogram[i]));
-      Weight sum = 0;
-      hear(round, i, [&](int /*rank*/, uint64_t value) { sum += static_cast<Weight>(value); });
-      histogram[i] = sum;
+    if constexpr (is_shared) {
+      for (int i = threadIdx.x; i < cuda::kDigits; i += static_cast<int>(blockDim.x)) {
+        tell(round, i, static_cast<uint64_t>(histogram[i]));
+        Weight sum = 0;
+        hear(round, i, [&](int /*rank*/, uint64_t value) { sum += static_cast<Weight>(value); });
+        histogram[i] = sum;
+      }
+      __syncthreads();
     }
-    __syncthreads();
   }
 
   // Empties the rows of the step's last exchange, by all threads.
   __device__ void empty_row() const {
-    if constexpr (!is_shared) return;
-    for (int column = static_cast<int>(threadIdx.x) * 8; column < shared_.hidden;
-         column += static_cast<int>(blockDim.x) * 8) {
-      empty_columns(shared_.emptied, shared_.peers.ranks, shared_.source_stride,
-                    (int64_t{row_} * shared_.hidden + column) / 2);
+    if constexpr (is_shared) {
+      for (int column = static_cast<int>(threadIdx.x) * 8; column < shared_.hidden;
+           column += static_cast<int>(blockDim.x) * 8) {
+        empty_columns(shared_.emptied, shared_.peers.ranks, shared_.source_stride,
+                      (int64_t{row_} * shared_.hidden + column) / 2);
+      }
     }
   }
 
