@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 
 #include "tests/model/support/shapes.h"
 #include "tests/step/support/rank_runs.h"
