@@ -232,8 +232,16 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   finisher.template finish<Source::kMayPush>();
 }
 
+// Two CTAs of so many threads fit a multiprocessor, which caps the registers. A norm that polls would
+// take 124 per thread, and find no room next to a CTA of expert_down (nine warps of 128): its launch
+// would begin when that one has ended, with no weight on its way. 112 leave room for it.
+template <class Source>
+inline constexpr int kBoundThreads = kThreads;
+template <>
+inline constexpr int kBoundThreads<PeerNormSource> = kThreads + 32;
+
 template <class Source, int kTokenTiles>
-__global__ void __launch_bounds__(kThreads, 2)
+__global__ void __launch_bounds__(kBoundThreads<Source>, 2)
     linear_kernel(const __grid_constant__ LinearLaunch<typename Source::Input> params) {
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ LinearShared shared;
