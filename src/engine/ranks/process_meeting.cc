@@ -74,8 +74,8 @@ using Connections = std::map<int, std::unique_ptr<Connection>>;  // by the rank 
 
 class ProcessMeeting final : public Meeting {
  public:
-  ProcessMeeting(const ProcessPlace& place, Connections connections)
-      : place_(place), connections_(std::move(connections)) {
+  ProcessMeeting(ProcessPlace place, Connections connections)
+      : place_(std::move(place)), connections_(std::move(connections)) {
     for (auto& [rank, connection] : connections_) {
       readers_.emplace_back(
           [this, rank = rank, connection = connection.get()] { listen_to(rank, *connection); });

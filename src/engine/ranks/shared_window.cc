@@ -14,7 +14,7 @@ namespace slipstream::engine {
 namespace {
 
 // What rank `from` writes into the window of rank `to`.
-uint64_t mark_of(int from, int to) { return 0x51a9'0000'0000'0000 + 0x100 * from + to; }
+uint64_t mark_of(int from, int to) { return 0x51a9'0000'0000'0000 + (uint64_t{0x100} * from) + to; }
 
 // Frees this rank from a call in which it waits for ranks that will not come. NCCL mostly notices by
 // itself that they are gone.
@@ -89,7 +89,6 @@ void SharedWindow::together(const Call& call) {
 void SharedWindow::join(const std::string& id) {
   NcclUniqueId shared{};
   std::memcpy(shared.bytes, id.data(), sizeof shared.bytes);
-  static_assert(sizeof comm_ == sizeof(NcclComm*));
   nccl_.join(reinterpret_cast<NcclComm**>(&comm_), shared, meeting_.ranks(), meeting_.rank());
 }
 

@@ -129,6 +129,7 @@ class ThreadMeeting final : public Meeting {
 std::vector<std::unique_ptr<Meeting>> make_thread_meetings(int ranks) {
   const auto table = std::make_shared<Table>(ranks);
   std::vector<std::unique_ptr<Meeting>> result;
+  result.reserve(ranks);
   for (int rank = 0; rank < ranks; ++rank) {
     result.push_back(std::make_unique<ThreadMeeting>(table, rank));
   }
