@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <exception>
+#include <mutex>
+#include <string>
 #include <thread>
 
 #include "bench/graph_timer.h"
@@ -192,8 +194,8 @@ class StepTeam final : public StepBench {
     StepOutput result = first().output();
     const step::PollRecord& record = members_.front().note.read();
     if (record.happened != 0) {
-      throw Error(fmt::format("not reported, because rank 0 heard nothing from rank {} for {} s",
-                              record.silent_rank, kLimit / kSecond));
+      throw Error(fmt::format("not reported, because rank 0 heard nothing from rank {} for {} s{}",
+                              record.silent_rank, kLimit / kSecond, failure()));
     }
     return result;
   }
@@ -242,8 +244,21 @@ class StepTeam final : public StepBench {
   void start() {
     stopping_ = false;
     for (size_t i = 1; i < members_.size(); ++i) {
-      members_[i].stepping = std::thread([this, &member = members_[i]] { step_along(member); });
+      members_[i].stepping = std::thread([this, &member = members_[i], i] {
+        try {
+          step_along(member);
+        } catch (const std::exception& error) {
+          const std::lock_guard lock(mutex_);
+          failure_ = fmt::format(", which failed: rank {}: {}", i, error.what());
+        }
+      });
     }
+  }
+
+  // Of a rank that steps along; empty if none has failed.
+  [[nodiscard]] std::string failure() const {
+    const std::lock_guard lock(mutex_);
+    return failure_;
   }
 
   void step_along(Member& member) {
@@ -279,6 +294,8 @@ class StepTeam final : public StepBench {
   int first_device_ = 0;
   std::vector<Member> members_;  // rank 0 first
   std::atomic<bool> stopping_ = true;
+  mutable std::mutex mutex_;
+  std::string failure_;
 };
 
 }  // namespace
