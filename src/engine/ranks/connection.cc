@@ -54,6 +54,18 @@ bool is_readable(int socket, int milliseconds) {
   return poll(&waiting, 1, milliseconds) > 0;
 }
 
+// Where nobody listens at a port of this machine, a socket that happens to get that port for itself
+// is connected to itself.
+bool is_its_own_peer(int socket) {
+  sockaddr_storage here{};
+  sockaddr_storage there{};
+  socklen_t here_bytes = sizeof here;
+  socklen_t there_bytes = sizeof there;
+  return getsockname(socket, reinterpret_cast<sockaddr*>(&here), &here_bytes) == 0 &&
+         getpeername(socket, reinterpret_cast<sockaddr*>(&there), &there_bytes) == 0 &&
+         here_bytes == there_bytes && std::memcmp(&here, &there, here_bytes) == 0;
+}
+
 }  // namespace
 
 Connection::Connection(int socket) : socket_(socket) {
@@ -149,7 +161,8 @@ std::optional<int> connect_to(const std::string& host, int port) {
   for (const addrinfo* address = addresses.get(); address != nullptr; address = address->ai_next) {
     const int socket = open_socket(*address);
     if (socket < 0) continue;
-    if (connect(socket, address->ai_addr, address->ai_addrlen) == 0) return socket;
+    const bool is_connected = connect(socket, address->ai_addr, address->ai_addrlen) == 0;
+    if (is_connected && !is_its_own_peer(socket)) return socket;
     (void)close(socket);
   }
   return std::nullopt;

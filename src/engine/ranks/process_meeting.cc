@@ -211,13 +211,13 @@ class ProcessMeeting final : public Meeting {
   }
 
   void lose(int other, const std::string& how) {
-    {
+    const auto is_expected = [&] {
       const std::lock_guard lock(mutex_);
-      left_.insert(other);
-      changed_.notify_all();
-      if (leaving_) return;
-    }
-    fail_but(fmt::format("rank {} {}", other, how), other);
+      return leaving_;
+    };
+    // First why, then that: whoever waits for it says why.
+    if (!is_expected()) fail_but(fmt::format("rank {} {}", other, how), other);
+    let_go(other);
   }
 
   const ProcessPlace place_;

@@ -100,10 +100,13 @@ TEST_P(MeetingOf, HandsOnCommandsInOrder) {
 
 TEST_P(MeetingOf, EndsEverythingWhereOneRankFails) {
   const auto members = meet(GetParam(), 3);
+  std::atomic<int> gathered = 0;
   std::atomic<int> handled = 0;
   on_all(members, [&](Meeting& meeting) {
     meeting.on_failure([&] { ++handled; });
     (void)meeting.gather("");
+    ++gathered;
+    while (gathered < 3) std::this_thread::sleep_for(1ms);
     if (meeting.rank() == 1) meeting.fail("rank 1: out of paper");
     if (meeting.rank() == 0) {
       EXPECT_EQ(error_of([&] { (void)meeting.gather("x"); }), "rank 1: out of paper");
@@ -213,6 +216,14 @@ TEST(ProcessMeeting, SaysThatRank0DoesNotListen) {
   alone.patience = 200ms;
   EXPECT_EQ(errors_of({alone}).front(), "rank 0 must listen at 127.0.0.1:" +
                                             std::to_string(alone.port) + " within 0.2 s, did not");
+}
+
+// In the range from which sockets get their own ports, one tries its luck often enough.
+TEST(ProcessMeeting, IsNotMetByItself) {
+  ProcessPlace alone = place(1, 2, 45000);
+  alone.patience = 3s;
+  EXPECT_EQ(errors_of(std::vector<ProcessPlace>(64, alone)).front(),
+            "rank 0 must listen at 127.0.0.1:45000 within 3 s, did not");
 }
 
 TEST(ProcessMeeting, SaysThatThePortIsTaken) {
