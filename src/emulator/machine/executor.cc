@@ -65,17 +65,20 @@ class SpinWatch {
   void begin_round() {
     all_spin_ = true;
     computes_ = false;
+    polls_ = false;
     progress_ = cluster_.progress;
     cost_ = worker_.extra_cost();
   }
   void ran(const Warp& warp, bool used_up_its_slice) {
     all_spin_ = all_spin_ && warp.polls.is_spinning() && !used_up_its_slice;
     computes_ = computes_ || used_up_its_slice;
+    polls_ = polls_ || warp.polls.unchanged() != 0;
   }
   // Either every warp that ran spins, or for many rounds some poll and the others do no more than
   // wait for them at barriers.
   bool ends_spinning() {
-    const bool polled = worker_.extra_cost() != cost_;
+    // Other things cost extra as well: a kernel that sleeps for a while waits for nobody.
+    const bool polled = polls_ && worker_.extra_cost() != cost_;
     const bool is_quiet = !computes_ && cluster_.progress == progress_;
     cluster_.quiet_rounds = is_quiet ? cluster_.quiet_rounds + (polled ? 1 : 0) : 0;
     return all_spin_ || cluster_.quiet_rounds >= kPollsBeforeGivingWay;
@@ -86,6 +89,7 @@ class SpinWatch {
   const Worker& worker_;
   bool all_spin_ = true;
   bool computes_ = false;
+  bool polls_ = false;
   uint64_t progress_ = 0;
   uint64_t cost_ = 0;
 };
