@@ -184,7 +184,7 @@ class Engine {
   friend class Inspection;  // what tests and tools ask beyond this
   class Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
-  [[nodiscard]] Impl& impl() const;
+  [[nodiscard]] [[gnu::visibility("hidden")]] Impl& impl() const;
   std::unique_ptr<Impl> impl_;
 };
 
