@@ -87,7 +87,7 @@ class Install(unittest.TestCase):
             {
                 f"{what} for slipstream::{name}"
                 for what in ("typeinfo", "typeinfo name", "vtable")
-                for name in ("Error", "InvalidArgument", "CudaError")
+                for name in ("Error", "InvalidArgument", "CudaError", "RankError")
             },
         )
 
