@@ -101,7 +101,7 @@ void Workspace::plan_experts(const model::ModelConfig& config,
                              const model::Checkpoint& checkpoint) {
   const int shared = config.moe_intermediate_size * config.n_shared_experts;
   const int widest = std::max(config.intermediate_size, shared);
-  gate_up.plan(kMaxRows * 2 * checkpoint.local_width(widest));
+  gate_up.plan(int64_t{kMaxRows} * 2 * checkpoint.local_width(widest));
   router_logits.plan(int64_t{kMaxRows} * config.n_routed_experts);
   const int64_t choices_count = int64_t{kMaxRows} * config.num_experts_per_tok;
   choices.plan(choices_count);

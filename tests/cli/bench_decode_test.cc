@@ -60,6 +60,7 @@ std::string error_of(const BenchDecodeOptions& options) {
 
 TEST(BenchDecode, TimesWholeStepsAndEveryLaunch) {
   BenchDecodeOptions options = small_options();
+  options.alone = true;
   options.json_file = path("figures.json");
   options.trace_file = path("trace.json");
   run_bench_decode(options);
@@ -122,6 +123,7 @@ TEST(BenchDecode, WritesTheKeysOfItsSchema) {
 
 TEST(BenchDecode, SaysThatCommunicationIsLeftOut) {
   BenchDecodeOptions options = small_options();
+  options.alone = true;
   options.layers = 1;
   options.steps_only = true;
   testing::internal::CaptureStdout();

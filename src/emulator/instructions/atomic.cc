@@ -127,8 +127,10 @@ Step update(const Operation& operation, Warp& warp, uint32_t executing) {
     std::byte* const target = atomic_target(warp, lane, atomic.space, address, sizeof(T));
     const T old = read<T>(target);
     const T updated = static_cast<T>(kFunction(old, values[lane]));
+    std::array<std::byte, sizeof(T)> before{};
+    std::memcpy(before.data(), target, sizeof(T));
     write<T>(target, updated);
-    has_changed = has_changed || std::memcmp(&old, &updated, sizeof(T)) != 0;
+    has_changed = has_changed || std::memcmp(before.data(), target, sizeof(T)) != 0;
     result[lane] = old;
   });
   if (is_global) leave(operation, warp, executing, atomic, base, result, has_changed);
