@@ -15,6 +15,7 @@
 #include "slipstream/error.h"
 #include "step/exchange.h"
 #include "step/kernels/sample/params.h"
+#include "step/pinned_record.h"
 
 namespace slipstream::bench {
 namespace {
@@ -97,35 +98,11 @@ class PlayedExchange final : public step::Exchange {
   int64_t row_bytes_;
 };
 
-// Pinned, and seen by the device.
-class PollNote {
- public:
-  PollNote() {
-    check_cuda(cudaHostAlloc(reinterpret_cast<void**>(&record_), sizeof *record_,
-                             cudaHostAllocMapped | cudaHostAllocPortable),
-               "cudaHostAlloc");
-    *record_ = {};
-  }
-  ~PollNote() { (void)cudaFreeHost(record_); }
-  PollNote(const PollNote&) = delete;
-  PollNote& operator=(const PollNote&) = delete;
-
-  [[nodiscard]] const step::PollRecord& read() const { return *record_; }
-  [[nodiscard]] step::PollRecord* on_device() const {
-    void* address = nullptr;
-    check_cuda(cudaHostGetDevicePointer(&address, record_, 0), "cudaHostGetDevicePointer");
-    return static_cast<step::PollRecord*>(address);
-  }
-
- private:
-  step::PollRecord* record_ = nullptr;
-};
-
 // What each device of the team has.
 struct Member {
   int device = 0;
   DeviceBuffer window;
-  PollNote note;
+  step::PinnedRecord record;
   std::unique_ptr<pdl::Stream> stream;     // of its steps; rank 0's is the caller's
   std::unique_ptr<pdl::Stream> attendant;  // next to it
   std::unique_ptr<StepBench> bench;
@@ -192,7 +169,7 @@ class StepTeam final : public StepBench {
   }
   [[nodiscard]] StepOutput output() const override {
     StepOutput result = first().output();
-    const step::PollRecord& record = members_.front().note.read();
+    const step::PollRecord record = members_.front().record.read();
     if (record.happened != 0) {
       throw Error(fmt::format("not reported, because rank 0 heard nothing from rank {} for {} s{}",
                               record.silent_rank, kLimit / kSecond, failure()));
@@ -235,7 +212,7 @@ class StepTeam final : public StepBench {
   [[nodiscard]] std::unique_ptr<step::Exchange> exchange_of(int rank) const {
     const step::RankWindows windows = windows_of(rank);
     auto exchange = std::make_unique<step::PeerExchange>(
-        windows, config_, members_[rank].note.on_device(), rank == 0 ? kLimit : kOthersLimit);
+        windows, config_, members_[rank].record.on_device(), rank == 0 ? kLimit : kOthersLimit);
     if (model_.others != Others::kPlayed) return exchange;
     return std::make_unique<PlayedExchange>(std::move(exchange), windows, layout_);
   }

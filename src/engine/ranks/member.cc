@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <atomic>
 #include <thread>
 
 namespace slipstream::engine {
@@ -21,28 +20,6 @@ std::string place_of(const step::PollRecord& record) {
 }
 
 }  // namespace
-
-RankMember::Record::Record() {
-  check_cuda(cudaHostAlloc(reinterpret_cast<void**>(&record_), sizeof *record_,
-                           cudaHostAllocMapped | cudaHostAllocPortable),
-             "cudaHostAlloc");
-  *record_ = {};
-}
-
-RankMember::Record::~Record() { (void)cudaFreeHost(record_); }
-
-step::PollRecord RankMember::Record::read() const {
-  step::PollRecord result;
-  result.happened = std::atomic_ref(record_->happened).load(std::memory_order_acquire);
-  if (result.happened != 0) result = *record_;
-  return result;
-}
-
-step::PollRecord* RankMember::Record::on_device() const {
-  void* address = nullptr;
-  check_cuda(cudaHostGetDevicePointer(&address, record_, 0), "cudaHostGetDevicePointer");
-  return static_cast<step::PollRecord*>(address);
-}
 
 RankMember::RankMember(Meeting& meeting, const model::ModelConfig& config,
                        double poll_limit_seconds)

@@ -10,6 +10,7 @@
 #include "model/config.h"
 #include "pdl/stream.h"
 #include "step/exchange.h"
+#include "step/pinned_record.h"
 
 namespace slipstream::engine {
 
@@ -36,20 +37,6 @@ class RankMember {
   void clear();
 
  private:
-  // Pinned, and seen by the GPU.
-  class Record {
-   public:
-    Record();
-    ~Record();
-    Record(const Record&) = delete;
-    Record& operator=(const Record&) = delete;
-    [[nodiscard]] step::PollRecord read() const;
-    [[nodiscard]] step::PollRecord* on_device() const;
-
-   private:
-    step::PollRecord* record_ = nullptr;
-  };
-
   // Called by any thread: what this rank's GPU still has to do must end by itself.
   void stop_waiting() noexcept;
 
@@ -57,7 +44,7 @@ class RankMember {
   const model::ModelConfig& config_;
   double poll_limit_seconds_;
   int device_ = 0;
-  Record record_;
+  step::PinnedRecord record_;
   pdl::Stream stream_;  // next to that of the steps
   SharedWindow window_;
   step::PeerExchange exchange_;

@@ -270,7 +270,7 @@ class SilentPeer : public testing::Test {
 TEST_F(SilentPeer, IsNamedInTheRecord) {
   send_all_but(2, 3);
   (void)norm_.run(played_.exchange(1, kLimit)->summed(3), played_.stream(), 8);
-  const PollRecord& record = played_.record();
+  const PollRecord record = played_.record();
   EXPECT_EQ(record.happened, 1);
   EXPECT_EQ(record.silent_rank, 2);
   EXPECT_EQ(record.exchange, 3);
@@ -297,7 +297,7 @@ TEST_F(SilentPeer, IsNamedEvenIfOnlyOnePairIsMissing) {
 TEST_F(SilentPeer, StopsEveryPollOfItsRankAndIsNotNamedAgain) {
   send_all_but(2, 3);
   (void)norm_.run(played_.exchange(1, kLimit)->summed(3), played_.stream());
-  played_.record() = {};
+  played_.clear_record();
   const auto patient = played_.exchange(1, PlayedRanks::kForever);
   (void)norm_.run(patient->summed(2), played_.stream());
   (void)norm_.run(patient->summed(3), played_.stream());

@@ -10,6 +10,7 @@
 #include "pdl/device_buffer.h"
 #include "pdl/stream.h"
 #include "step/exchange.h"
+#include "step/pinned_record.h"
 #include "tests/step/kernels/device_values.h"
 
 namespace slipstream::step::test {
@@ -23,30 +24,6 @@ inline constexpr uint16_t kMinusZero = 0x8000;
   config.num_hidden_layers = layers;
   return config;
 }
-
-// Pinned memory of the host that the device writes.
-class MappedRecord {
- public:
-  MappedRecord() {
-    check_cuda(
-        cudaHostAlloc(&data_, sizeof(PollRecord), cudaHostAllocMapped | cudaHostAllocPortable),
-        "cudaHostAlloc");
-    *record() = {};
-  }
-  MappedRecord(const MappedRecord&) = delete;
-  MappedRecord& operator=(const MappedRecord&) = delete;
-  ~MappedRecord() { (void)cudaFreeHost(data_); }
-
-  [[nodiscard]] PollRecord* record() const { return static_cast<PollRecord*>(data_); }
-  [[nodiscard]] PollRecord* on_device() const {
-    void* result = nullptr;
-    check_cuda(cudaHostGetDevicePointer(&result, data_, 0), "cudaHostGetDevicePointer");
-    return static_cast<PollRecord*>(result);
-  }
-
- private:
-  void* data_ = nullptr;
-};
 
 class PlayedRanks {
  public:
@@ -62,7 +39,8 @@ class PlayedRanks {
   [[nodiscard]] const WindowLayout& layout() const { return layout_; }
   [[nodiscard]] int ranks() const { return layout_.ranks(); }
   [[nodiscard]] cudaStream_t stream() const { return stream_.get(); }
-  [[nodiscard]] PollRecord& record() const { return *record_.record(); }
+  [[nodiscard]] PollRecord record() const { return record_.read(); }
+  void clear_record() const { record_.clear(); }
 
   [[nodiscard]] RankWindows windows(int rank) const {
     RankWindows result{.rank = rank, .ranks = ranks()};
@@ -128,7 +106,7 @@ class PlayedRanks {
   model::ModelConfig config_;
   WindowLayout layout_;
   std::vector<DeviceBuffer> buffers_;
-  MappedRecord record_;
+  PinnedRecord record_;
 };
 
 }  // namespace slipstream::step::test

@@ -99,7 +99,7 @@ class RankRuns {
   [[nodiscard]] std::string trouble() const {
     std::string result;
     for (int rank = 0; rank < ranks(); ++rank) {
-      const PollRecord& record = team_.record(rank);
+      const PollRecord record = team_.record(rank);
       if (record.happened != 0) {
         result += fmt::format("rank {} heard nothing from rank {} in exchange {} of step {}; ",
                               rank, record.silent_rank, record.exchange, record.step);

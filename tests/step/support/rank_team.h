@@ -40,7 +40,7 @@ class RankTeam {
   RankTeam& operator=(const RankTeam&) = delete;
 
   [[nodiscard]] int ranks() const { return static_cast<int>(members_.size()); }
-  [[nodiscard]] PollRecord& record(int rank) const { return *members_[rank].record.record(); }
+  [[nodiscard]] PollRecord record(int rank) const { return members_[rank].record.read(); }
 
   [[nodiscard]] RankWindows windows(int rank) const {
     RankWindows result{.rank = rank, .ranks = ranks()};
@@ -81,7 +81,7 @@ class RankTeam {
  private:
   struct Member {
     DeviceBuffer window;
-    MappedRecord record;
+    PinnedRecord record;
   };
 
   static void enable_peer(int peer) {
