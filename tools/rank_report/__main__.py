@@ -14,13 +14,13 @@ import ctypes
 import datetime
 import glob
 import site
-import subprocess
 import sys
 
 import delays
 import steps
 import text
 import tokens
+from memory import query
 from runner import Runner, die
 
 SECTIONS = {"tokens": tokens, "delays": delays, "steps": steps}
@@ -56,15 +56,6 @@ def parse(arguments):
         options.gpus = options.dry_run
         options.models = options.models[:1]
     return options
-
-
-def query(what):
-    command = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return done.stdout.strip().splitlines()
 
 
 def find_nccl(environment):

@@ -10,6 +10,10 @@ def text_of(report):
         parts += steps_of(model, results)
     for name, results in report.get("tokens", {}).items():
         parts.append(f"## generate: {name}\n\n" + "\n".join(lines_of(results)))
+    if report.get("rank_memory"):
+        parts.append(
+            "## Memory of ranks, tiny model\n\n" + "\n".join(lines_of(report["rank_memory"]))
+        )
     if report.get("faults"):
         parts.append("## Ranks that die\n\n" + "\n".join(lines_of(report["faults"])))
     if "delays" in report:

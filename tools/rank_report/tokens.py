@@ -4,6 +4,7 @@ import json
 import signal
 import time
 
+import memory
 from goldens import ARGMAX_DROP, COSINE_DROP, argmax_agreement, mean_cosine, rows
 from launcher import Processes
 from runner import ROOT, last_line
@@ -32,7 +33,15 @@ def run(runner):
     for name in CHECKPOINTS:
         runner.say(f"generate {name}")
         runner.report["tokens"][name] = Generate(runner, name).run()
-    runner.report["faults"] = Faults(runner).run()
+    command = endless_command(runner)
+    runner.report["rank_memory"] = memory.measure(runner, command)
+    runner.report["faults"] = Faults(runner, command).run()
+
+
+def endless_command(runner):
+    """Makes tokens until somebody ends it."""
+    generate = [runner.slipstream, "generate", runner.out / "models" / CHECKPOINTS[0], *PROMPT]
+    return [*generate, "--ignore-eos", "-n", 150000]
 
 
 class Generate:
@@ -153,22 +162,18 @@ class Generate:
 class Faults:
     """A rank of several processes that is killed or stopped while it steps: all others must end, with a reason."""
 
-    def __init__(self, runner):
+    def __init__(self, runner, command):
         self.runner = runner
         self.ranks = runner.options.gpus
         self.limit = 2
+        self.command = [*command, "--poll-limit", self.limit]
 
     def run(self):
         if self.runner.options.dry_run:
             self.runner.say("ranks that die: left out, the emulated device has one process")
             return {}
-        folder = self.runner.out / "models" / "long"
-        long = [self.runner.bin / "make_tiny_checkpoint", folder, CHECKPOINTS[0]]
-        self.runner.run([*long, "--set", "max_position_embeddings=262144"])
-        command = [self.runner.slipstream, "generate", folder / CHECKPOINTS[0], *PROMPT]
-        command += ["--ignore-eos", "-n", 200000, "--poll-limit", self.limit]
         victims = (("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP))
-        return {name: self.try_one(command, name, number) for name, number in victims}
+        return {name: self.try_one(self.command, name, number) for name, number in victims}
 
     def try_one(self, command, name, number):
         self.runner.say(f"generate, the last rank is {name}")
