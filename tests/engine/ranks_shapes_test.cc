@@ -103,7 +103,7 @@ TEST(RanksShapes, RefuseAVocabularyThatLeavesARankNothing) {
   EXPECT_EQ(complaint_of(4, {"RanksFewTokens", "deepseek-v32-tiny",
                              R"({"moe_intermediate_size": 512, "intermediate_size": 512,
                                  "num_hidden_layers": 2, "vocab_size": 5})"}),
-            "tp must leave a part of vocab_size = 5 for rank 3, is 4");
+            "rank 3: tp must leave a part of vocab_size = 5 for rank 3, is 4");
 }
 
 }  // namespace

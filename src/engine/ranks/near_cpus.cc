@@ -8,25 +8,31 @@
 #include <cctype>
 #include <charconv>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 namespace slipstream::engine {
 namespace {
+
+std::optional<int> parse_cpu(const std::string& text) {
+  const char* const end = text.data() + text.size();
+  int cpu = 0;
+  const auto [parsed, error] = std::from_chars(text.data(), end, cpu);
+  const bool is_cpu = error == std::errc() && parsed == end && cpu >= 0 && cpu < CPU_SETSIZE;
+  return is_cpu ? std::make_optional(cpu) : std::nullopt;
+}
 
 // "0-3,8,10-11"; none if it is anything else.
 std::vector<int> parse_cpu_list(const std::string& text) {
   std::vector<int> result;
   std::istringstream ranges(text);
   for (std::string range; std::getline(ranges, range, ',');) {
-    const char* const end = range.data() + range.size();
-    int first = 0;
-    const auto [dash, error] = std::from_chars(range.data(), end, first);
-    int last = first;
-    const char* parsed = dash;
-    if (dash != end && *dash == '-') parsed = std::from_chars(dash + 1, end, last).ptr;
-    const bool is_range = error == std::errc() && parsed == end && first >= 0 && last >= first;
-    if (!is_range || last >= CPU_SETSIZE) return {};
-    for (int cpu = first; cpu <= last; ++cpu) result.push_back(cpu);
+    const size_t dash = range.find('-');
+    const std::optional<int> first = parse_cpu(range.substr(0, dash));
+    const std::optional<int> last =
+        dash == std::string::npos ? first : parse_cpu(range.substr(dash + 1));
+    if (!first || !last || *last < *first) return {};
+    for (int cpu = *first; cpu <= *last; ++cpu) result.push_back(cpu);
   }
   return result;
 }
