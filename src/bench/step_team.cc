@@ -289,12 +289,13 @@ class StepTeam final : public StepBench {
   void stop() {
     stopping_ = true;
     for (size_t i = 1; i < members_.size(); ++i) {
-      Member& member = members_[i];
-      if (!member.stepping.joinable()) continue;
-      on_device(member.device, [&] {
-        step::break_polls(windows_of(static_cast<int>(i)), member.attendant->get());
+      if (!members_[i].stepping.joinable()) continue;
+      on_device(members_[i].device, [&] {
+        step::break_polls(windows_of(static_cast<int>(i)), members_[i].attendant->get());
       });
-      member.stepping.join();
+    }
+    for (Member& member : members_) {
+      if (member.stepping.joinable()) member.stepping.join();
     }
   }
 

@@ -11,6 +11,7 @@
 #include "cli/finite.h"
 #include "cli/generate_engine.h"
 #include "cli/json_output.h"
+#include "engine/ranks/near_cpus.h"
 #include "io/file.h"
 #include "io/json_writer.h"
 #include "model/safetensors.h"
@@ -154,6 +155,8 @@ void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
   }
   Engine engine = load_engine(options, stream, request.positions());
   if (!is_first(ranks)) return engine.follow();
+  // Now: the threads of other ranks would have been near this one's GPU, too.
+  if (ranks.count > 1) engine::keep_thread_near_gpu();
   Generation generation(options, request, engine);
   const Measured measured = generation.run();
   if (!options.logits_file.empty()) {
@@ -208,6 +211,7 @@ void run_generate(const GenerateOptions& options) {
   // Before anything touches another device: that would take memory there.
   if (const engine::Ranks ranks = ranks_of(options); ranks.process) {
     check_cuda(cudaSetDevice(ranks.process->device), "cudaSetDevice of LOCAL_RANK");
+    engine::keep_thread_near_gpu();
   }
   const pdl::Stream stream;
   if (options.layer) {

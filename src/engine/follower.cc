@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/ranks/command.h"
+#include "engine/ranks/near_cpus.h"
 
 namespace slipstream::engine {
 namespace {
@@ -77,6 +78,7 @@ void run_follower(const std::string& directory, const LoadOptions& options,
                   Meeting& meeting) noexcept {
   try {
     check_cuda(cudaSetDevice(meeting.rank()), "cudaSetDevice");
+    keep_thread_near_gpu();
     RankEngine rank(directory, options, &meeting);
     follow_rank_0(rank, meeting);
   } catch (const std::exception& error) {

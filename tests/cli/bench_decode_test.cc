@@ -98,17 +98,21 @@ TEST(BenchDecode, WritesTheKeysOfItsSchema) {
   BenchDecodeOptions options = small_options();
   options.layers = 1;
   options.batches = {2};
+  options.alone = true;
   options.json_file = path("schema.json");
   run_bench_decode(options);
   const nlohmann::json json = read_json(options.json_file);
   EXPECT_EQ(json["schema"], 1);
   EXPECT_EQ(keys_of(json),
-            (Keys{"schema", "device", "model", "layers", "tp", "communication", "weights",
-                  "weight_bytes", "copy_bandwidth_bytes_per_second", "date", "steps"}));
+            (Keys{"schema", "device", "model", "layers", "model_layers", "tp", "communication",
+                  "weights", "weight_bytes", "copy_bandwidth_bytes_per_second", "date", "steps"}));
   const nlohmann::json& step = json["steps"][0];
   EXPECT_EQ(keys_of(step),
             (Keys{"batch", "context", "kv", "launches", "bytes", "floor_us", "pdl_off", "pdl_on",
-                  "pdl_gain", "share_of_floor", "stages", "per_launch"}));
+                  "pdl_gain", "share_of_floor", "stages", "per_launch", "memory"}));
+  ASSERT_EQ(step["memory"].size(), 1);
+  EXPECT_EQ(keys_of(step["memory"][0]), (Keys{"gpu", "weight_bytes", "cache_bytes",
+                                              "workspace_bytes", "window_bytes", "other_bytes"}));
   EXPECT_EQ(keys_of(step["pdl_on"]), (Keys{"median_us", "p10_us", "p90_us"}));
   EXPECT_EQ(keys_of(step["stages"][0]),
             (Keys{"stage", "launches", "ctas", "bytes", "floor_us", "pdl_off_us", "pdl_on_us",
@@ -186,6 +190,18 @@ TEST(BenchDecode, RefusesAModelThatItDoesNotKnow) {
             "model must be deepseek-v3.2, glm-5, glm-5.2 or a config.json file, is deepseek-v9");
 }
 
+TEST(BenchDecode, TakesAsManyLayersAsFit) {
+  BenchDecodeOptions options = small_options();
+  options.layers = 0;
+  options.fit = true;
+  options.alone = true;
+  options.steps_only = true;
+  options.json_file = path("fit.json");
+  run_bench_decode(options);
+  EXPECT_EQ(read_json(options.json_file)["layers"], 3);
+  EXPECT_EQ(read_json(options.json_file)["model_layers"], 3);
+}
+
 TEST(BenchDecode, RefusesMoreLayersThanThereAre) {
   BenchDecodeOptions options = small_options();
   options.layers = 4;
@@ -209,7 +225,14 @@ TEST(BenchDecode, ExchangesWithRanksWhereThereIsAGpuForEach) {
   BenchDecodeOptions options = small_options();
   options.json_file = path("ranks.json");
   run_bench_decode(options);
-  EXPECT_EQ(read_json(options.json_file)["communication"], "all ranks");
+  const nlohmann::json json = read_json(options.json_file);
+  EXPECT_EQ(json["communication"], "all ranks");
+  // All ranks are traced.
+  const nlohmann::json& step = json["steps"][0];
+  EXPECT_EQ(step["memory"].size(), 2);
+  EXPECT_EQ(step["ranks"]["lateness_us"].size(), 2);
+  EXPECT_EQ(step["ranks"]["skew"].size(), step["stages"].size());
+  EXPECT_EQ(step["ranks"]["slowest_stages"].size(), step["stages"].size());
   options.alone = true;
   options.steps_only = true;
   run_bench_decode(options);

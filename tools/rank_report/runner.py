@@ -28,6 +28,7 @@ class Runner:
                 "SLIPSTREAM_DEVICE": "emulated",
                 "SLIPSTREAM_EMULATOR_DEVICES": str(options.gpus),
                 "SLIPSTREAM_EMULATOR_SMS": "16",
+                "SLIPSTREAM_EMULATOR_THREADS": "1",
             }
         else:
             self.environment["SLIPSTREAM_DEVICE"] = "gpu"
@@ -62,7 +63,7 @@ class Runner:
         begin = time.monotonic()
         words = [str(word) for word in command]
         self.note(f"$ {' '.join(words)}")
-        limit = min(limit, self.seconds_left())
+        limit = self.seconds_left() if self.options.dry_run else min(limit, self.seconds_left())
         try:
             done = subprocess.run(
                 words,

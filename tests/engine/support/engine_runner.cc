@@ -40,4 +40,21 @@ std::vector<int> continuation(Engine& engine, const std::vector<int>& prompt, in
   return tokens;
 }
 
+model::reference::Matrix forced_logits(Engine& engine) {
+  const SequenceId sequence = engine.create_sequence();
+  model::reference::Matrix result(2, engine.vocab_size());
+  const auto keep = [&](int row) {
+    const std::vector<float> logits = engine.logits(sequence);
+    std::copy(logits.begin(), logits.end(), result.row(row).begin());
+  };
+  std::vector<int> prompt = some_ids(19);
+  for (int& id : prompt) id %= engine.vocab_size();
+  (void)engine.prefill(sequence, prompt);
+  keep(0);
+  engine.force(sequence, 77 % engine.vocab_size());
+  (void)engine.step(std::array{sequence});
+  keep(1);
+  return result;
+}
+
 }  // namespace slipstream::engine::test

@@ -38,4 +38,8 @@ class EngineRunner {
 [[nodiscard]] std::vector<int> continuation(Engine& engine, const std::vector<int>& prompt,
                                             int count);
 
+// Logits after a prompt in chunks of 16, and after a token that the test chooses: rounding may let
+// one engine choose another than the next.
+[[nodiscard]] model::reference::Matrix forced_logits(Engine& engine);
+
 }  // namespace slipstream::engine::test

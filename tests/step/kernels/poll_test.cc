@@ -173,6 +173,19 @@ TEST_P(PollingNorm, AddsUpInTheOrderOfTheRanks) {
   EXPECT_EQ(played_.record().happened, 0);
 }
 
+// The last rank would have another sum than all others.
+TEST_P(PollingNorm, TellsASumThatBeginsWithTheOwnShare) {
+  if (c_.ranks < 3) GTEST_SKIP() << "two shares give one sum in any order";
+  SummedRows backwards = played_.exchange(c_.rank)->summed(kExchange);
+  const int64_t last = (c_.ranks - 1) * backwards.polled.source_stride;
+  backwards.polled.pairs = {backwards.polled.pairs.get() + last};
+  backwards.polled.emptied = {backwards.polled.emptied.get() + last};
+  backwards.polled.source_stride = -backwards.polled.source_stride;
+  const NormResult result = norm_.run(backwards, played_.stream(), c_.cluster_ctas);
+  EXPECT_NE(result.sum, to_bf16(add_up(parts_, in_order(c_.ranks), norm_.residual())));
+  EXPECT_EQ(played_.record().happened, 0);
+}
+
 // Peers that have read this exchange may send the next one, before this rank has read and emptied:
 // two buffers would not do.
 TEST_P(PollingNorm, EmptiesTheExchangeBeforeAndNothingElse) {
