@@ -23,11 +23,11 @@ ALLOWED = {
     "ops": ({"cuda", "pdl"}, PUBLIC_BASE | {"ops.h"}),
     "model": ({"io"}, PUBLIC_BASE),
     "step": ({"cuda", "io", "model", "pdl"}, PUBLIC_BASE),
-    "engine": ({"io", "model", "pdl", "step"}, PUBLIC_BASE | {"engine.h"}),
+    "engine": ({"io", "model", "pdl", "step"}, PUBLIC_BASE | {"engine.h", "serving.h"}),
     "bench": ({"code", "io", "model", "ops", "pdl", "step"}, PUBLIC_BASE | {"ops.h"}),
     "cli": (
         {"bench", "check", "code", "engine", "io", "litmus", "model", "ops", "pdl", "step"},
-        PUBLIC_BASE | {"ops.h", "engine.h"},
+        PUBLIC_BASE | {"ops.h", "engine.h", "serving.h"},
     ),
 }
 # The folders of these floors are floors, too.
