@@ -1,29 +1,31 @@
 """Checks of arguments: each error says what the argument must be and what it is."""
 
-import numpy
-
-
-def seed_bits(value) -> int:
-    seed = integer("seed", value)
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed must be from 0 to 2^64 - 1, is {seed}")
-    # As the 64-bit integer with the same bits, since that is what the binding has.
-    return seed - 2**64 if seed >= 2**63 else seed
+import operator
+from collections.abc import Iterable
 
 
 def integer(name: str, value) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, numpy.integer)):
-        raise ValueError(f"{name} must be an integer, is {type(value).__name__}")
-    return int(value)
-
-
-def integers(name: str, values) -> list[int]:
-    if isinstance(values, list) and all(type(value) is int for value in values):
-        return values
     try:
-        array = numpy.asarray(values if isinstance(values, numpy.ndarray) else list(values))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be a list of integers, is {type(values).__name__}") from error
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise ValueError(f"{name} must be a list of integers, is {array.dtype} {list(array.shape)}")
-    return array.tolist()
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass
+    raise ValueError(f"{name} must be an integer, is {value!r}")
+
+
+def integers(name: str, values: Iterable[int]) -> list[int]:
+    """From a list, a numpy array or anything else of integers."""
+    if hasattr(values, "tolist"):  # an array: all elements at once
+        values = values.tolist()
+    try:
+        return [operator.index(value) for value in values]
+    except TypeError as error:
+        raise ValueError(f"{name} must be a list of integers: {error}") from error
+
+
+def seed_bits(value) -> int:
+    """A seed as the signed integer with the same 64 bits, since that is what the binding has."""
+    seed = integer("seed", value)
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed must be from 0 to 2^64 - 1, is {seed}")
+    return seed - 2**64 if seed >= 2**63 else seed

@@ -13,8 +13,6 @@ works. An engine is used by one call at a time: a second thread's call is a Runt
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-import numpy
-
 from slipstream._library import library
 from slipstream.arguments import integer, integers, seed_bits
 
@@ -127,14 +125,19 @@ class Engine:
 
     def prefill(self, sequence: int, ids: Iterable[int]) -> int:
         """Appends `ids`, in chunks of up to 16, and returns the token sampled after the last one."""
-        return library.engine_prefill(self._handle, integer("sequence", sequence), integers("ids", ids))
+        return library.engine_prefill(
+            self._handle, integer("sequence", sequence), integers("ids", ids)
+        )
 
     def step(self, sequences: Iterable[int]) -> list[int]:
         """One step of 1 to 16 different sequences; the tokens sampled, in the same order."""
         return list(library.engine_step(self._handle, integers("sequences", sequences)))
 
     def run(
-        self, sequences: Iterable[int], count: int, on_tokens: Callable[[Sequence[int]], bool | None]
+        self,
+        sequences: Iterable[int],
+        count: int,
+        on_tokens: Callable[[Sequence[int]], bool | None],
     ) -> None:
         """`count` steps of the same sequences, enqueued ahead. on_tokens gets each step's tokens and
         may return False to stop; it cannot call the engine. If it raises, the sequences are as they
@@ -150,9 +153,11 @@ class Engine:
         """Makes `token` the next step's input in place of the sampled one."""
         library.engine_force(self._handle, integer("sequence", sequence), integer("token", token))
 
-    def logits(self, sequence: int) -> numpy.ndarray:
-        """Logits after the sequence's last token, float32 [vocab_size]; it must have taken part in the
-        last prefill, step or run."""
+    def logits(self, sequence: int):
+        """Logits after the sequence's last token, a numpy array float32 [vocab_size]; it must have taken
+        part in the last prefill, step or run."""
+        import numpy  # which nothing else here needs
+
         result = numpy.empty(self.vocab_size, numpy.float32)
         library.engine_logits(self._handle, integer("sequence", sequence), result)
         return result

@@ -12,13 +12,14 @@ the tokens of the last one are known, on pages that the server hands out.
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
-
-import numpy
+from typing import TYPE_CHECKING, NamedTuple
 
 from slipstream._library import library
 from slipstream.arguments import integer, integers, seed_bits
 from slipstream.engine import Engine
+
+if TYPE_CHECKING:
+    import numpy
 
 # In place of an id: the token that the sequence's last step sampled, wherever it is by now.
 LAST_SAMPLED = -1
@@ -39,7 +40,7 @@ class StepPart:
     # Choose the token after the last of `ids`.
     sample: bool = True
     # Which tokens can be chosen: bit i % 32 of word i / 32 stands for token i. uint32; None: all.
-    mask: numpy.ndarray | None = None
+    mask: "numpy.ndarray | None" = None
 
 
 class TokenLogprobs(NamedTuple):
@@ -130,7 +131,9 @@ class ServingEngine(Engine):
         )
 
     def append_pages(self, sequence: int, pages: Iterable[int]) -> None:
-        library.engine_append_pages(self._handle, integer("sequence", sequence), integers("pages", pages))
+        library.engine_append_pages(
+            self._handle, integer("sequence", sequence), integers("pages", pages)
+        )
 
     def enqueue(self, parts: Sequence[StepPart]) -> int:
         """Enqueues a step, 1 to 16 tokens in all, each part another sequence; a ticket for `wait`."""
@@ -143,7 +146,7 @@ class ServingEngine(Engine):
             [token for part in parts for token in part.ids],
             [int(part.sample) for part in parts],
             [-1 if part.mask is None else next(next_row) for part in parts],
-            numpy.stack(masks).view(numpy.int32) if masks else None,
+            _stacked(masks),
         )
 
     def wait(self, ticket: int) -> list[StepToken]:
@@ -153,6 +156,14 @@ class ServingEngine(Engine):
             StepToken(sequence, token, is_stop, _logprobs(logprobs))
             for sequence, token, is_stop, logprobs in library.engine_wait(self._handle, ticket)
         ]
+
+
+def _stacked(masks: list):
+    if not masks:
+        return None
+    import numpy  # which only masks need
+
+    return numpy.stack(masks).view(numpy.int32)
 
 
 def _logprobs(found) -> TokenLogprobs | None:

@@ -46,4 +46,6 @@ def _check(messages: Sequence[Mapping]) -> None:
         if message["role"] == "assistant" and (index == 0 or messages[index - 1]["role"] != "user"):
             raise ValueError(f"{name} is an answer and must follow a message of the user")
     if messages[-1]["role"] != "user":
-        raise ValueError(f"the last message must be the user's, is of role {messages[-1]['role']!r}")
+        raise ValueError(
+            f"the last message must be the user's, is of role {messages[-1]['role']!r}"
+        )

@@ -9,4 +9,6 @@ def require(module: str, what_for: str, extra: str = "text"):
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise ImportError(f"{what_for} needs {package}: pip install 'slipstream[{extra}]'") from error
+        raise ImportError(
+            f"{what_for} needs {package}: pip install 'slipstream[{extra}]'"
+        ) from error

@@ -14,7 +14,9 @@ def check_messages(messages: Sequence[Mapping]) -> None:
     for index, message in enumerate(messages):
         name = f"messages[{index}]"
         if not isinstance(message, Mapping):
-            raise ValueError(f"{name} must be a dictionary with role and content, is {type(message).__name__}")
+            raise ValueError(
+                f"{name} must be a dictionary with role and content, is {type(message).__name__}"
+            )
         role = message.get("role")
         if role not in ROLES:
             raise ValueError(f"{name}['role'] must be one of {', '.join(ROLES)}, is {role!r}")

@@ -29,7 +29,12 @@ class ChatTemplate:
 
     def __call__(self, messages: Sequence[Mapping], *, thinking: bool = False, **variables) -> str:
         """`variables` are the template's own; those of the caller win over what `thinking` sets."""
-        names = {"add_generation_prompt": True, "enable_thinking": thinking, **self._special_tokens, **variables}
+        names = {
+            "add_generation_prompt": True,
+            "enable_thinking": thinking,
+            **self._special_tokens,
+            **variables,
+        }
         try:
             return self._template.render(messages=list(messages), **names)
         except self._errors as error:
@@ -37,7 +42,9 @@ class ChatTemplate:
 
 
 def _to_json(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
 
 
 def _refuse(message: str):
