@@ -24,6 +24,7 @@ ALLOWED = {
     "model": ({"io"}, PUBLIC_BASE),
     "step": ({"cuda", "io", "model", "pdl"}, PUBLIC_BASE),
     "engine": ({"io", "model", "pdl", "step"}, PUBLIC_BASE | {"engine.h", "serving.h"}),
+    "python": ({"pdl"}, PUBLIC_BASE | {"ops.h", "engine.h", "serving.h"}),
     "bench": ({"code", "io", "model", "ops", "pdl", "step"}, PUBLIC_BASE | {"ops.h"}),
     "cli": (
         {"bench", "check", "code", "engine", "io", "litmus", "model", "ops", "pdl", "step"},
@@ -55,7 +56,7 @@ INNER = {
     },
 }
 MAX_LINES = 800
-ABOVE_THE_RUNTIME = ("pdl", "cuda", "litmus", "ops", "model", "step", "engine", "bench", "cli")
+ABOVE_THE_RUNTIME = ("pdl", "cuda", "litmus", "ops", "model", "step", "engine", "bench", "cli", "python")
 
 
 def tracked(*patterns):

@@ -1,0 +1,7 @@
+"""The library that tvm-ffi binds: `library.name(...)` calls what src/python exports as `name`."""
+
+import pathlib
+
+import tvm_ffi
+
+library = tvm_ffi.load_module(str(pathlib.Path(__file__).parent / "libslipstream_python.so"))
