@@ -29,8 +29,9 @@ def check_request(inputs, params) -> None:
         raise ValueError(f"the prompt must be text or token ids, is of type {kind}")
     for name in UNSUPPORTED:
         value = getattr(params, name, None)
-        if value not in (None, False, [], {}):
-            raise ValueError(f"{name} is not supported by slipstream: leave it out (is {value!r})")
+        if value is None or value is False or value in ([], {}):
+            continue
+        raise ValueError(f"{name} is not supported by slipstream: leave it out (is {value!r})")
     logprobs = params.logprobs
     if logprobs is not None and not 0 <= logprobs <= MAX_LOGPROBS:
         raise ValueError(
