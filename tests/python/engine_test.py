@@ -118,7 +118,7 @@ def test_a_forced_token_is_the_next_input(engine, sequence):
         (lambda engine, sequence: engine.prefill(sequence, ["a"]), "ids must be a list of integers"),
         (lambda engine, sequence: engine.prefill(sequence, numpy.ones(3)), "ids must be a list of integers"),
         (lambda engine, sequence: engine.prefill(1.5, [1]), "sequence must be an integer, is 1.5"),
-        (lambda engine, sequence: engine.step([sequence]), "token"),
+        (lambda engine, sequence: engine.step([sequence]), "must have been prefilled"),
         (lambda engine, sequence: engine.free(12345), "12345"),
         (lambda engine, _: engine.create_sequence(temperature=-1), "temperature"),
         (lambda engine, _: engine.create_sequence(seed=-1), "seed must be from 0"),

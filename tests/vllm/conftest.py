@@ -90,7 +90,7 @@ def server(checkpoint, tmp_path_factory):
     command += ["--structured-outputs-config", json.dumps({"disable_any_whitespace": True})]
     environment = {
         **os.environ,
-        "PYTHONPATH": f"{BUILD / 'python'}:{directory}",
+        "PYTHONPATH": f"{BUILD / 'python'}:{directory}" + os.environ.get("XPATH", ""),
         "LD_PRELOAD": str(BUILD / "emulator" / "libcudart.so.13"),
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_OFFLINE": "1",

@@ -16,7 +16,7 @@ PROMPT = [7, 300, 45, 8, 91, 222, 13]
 def alone(checkpoint, prompt, count, *options):
     """What the engine alone says: `slipstream generate`."""
     ids = ",".join(map(str, prompt))
-    arguments = ["--prompt-ids", ids, "-n", count, "--ignore-eos", "--json", "-", *options]
+    arguments = ["--prompt-ids", ids, "-n", count, "--ignore-eos", "--json", *options]
     return json.loads(run_program("slipstream", "generate", checkpoint, *arguments))["tokens"]
 
 
