@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace slipstream {
 
@@ -27,6 +28,22 @@ struct SamplingOptions {
   // Report the token's log probability, its rank and those of the `logprobs` most likely tokens, 0
   // to kMaxLogprobs; -1: none.
   int logprobs = -1;
+};
+
+struct LogitBias {
+  int token = 0;
+  float bias = 0;  // added to its logit; finite
+};
+
+// Log probabilities under the model's logits with the mask (softmax over the tokens that it allows),
+// before bias, penalties, temperature and limits.
+struct TokenLogprobs {
+  float logprob = 0;  // of the chosen token
+  int rank = 0;       // how many tokens are at least as likely, itself included
+  // The most likely tokens, as many as asked for (fewer only where fewer can be chosen), the lower id
+  // first among equals.
+  std::vector<int> ids = {};
+  std::vector<float> logprobs = {};
 };
 
 }  // namespace slipstream

@@ -35,11 +35,6 @@ inline constexpr int kMaxStepsOnTheirWay = 8;
 // In place of an id: the token that the sequence's last step sampled, wherever it is by now.
 inline constexpr int kLastSampled = -1;
 
-struct LogitBias {
-  int token = 0;
-  float bias = 0;  // added to its logit; finite
-};
-
 struct SequenceOptions {
   SamplingOptions sampling = {};
   std::vector<LogitBias> logit_bias = {};  // of different tokens
@@ -71,17 +66,6 @@ struct StepPart {
   // Which tokens can be chosen: bit i % 32 of word i / 32 stands for token i, in ceil(vocab_size /
   // 32) words. Empty: all.
   std::vector<uint32_t> mask = {};
-};
-
-// Log probabilities under the model's logits with the mask (softmax over the tokens that it allows),
-// before bias, penalties, temperature and limits. All ranks together give the bits that one would.
-struct TokenLogprobs {
-  float logprob = 0;  // of the chosen token
-  int rank = 0;  // how many tokens are at least as likely, itself included, of equal ones it first
-  // The most likely tokens, as many as asked for (fewer only where fewer can be chosen), the lower id
-  // first among equals.
-  std::vector<int> ids = {};
-  std::vector<float> logprobs = {};
 };
 
 // What a step chose for one of its parts.

@@ -105,6 +105,11 @@ void check_load_options(const LoadOptions& options) {
     throw InvalidArgument(fmt::format("max_sequences must be from 1 to {}, is {}", kMaxSequences,
                                       options.max_sequences));
   }
+  constexpr int kMaxAdjusted = 1 << 10;  // words of their histories are counted in int
+  if (options.max_adjusted_sequences < 0 || options.max_adjusted_sequences > kMaxAdjusted) {
+    throw InvalidArgument(fmt::format("max_adjusted_sequences must be from 0 to {}, is {}",
+                                      kMaxAdjusted, options.max_adjusted_sequences));
+  }
   if (options.lora_norm_eps && !(*options.lora_norm_eps > 0 && *options.lora_norm_eps < 1)) {
     throw InvalidArgument(
         fmt::format("lora_norm_eps must be between 0 and 1, is {}", *options.lora_norm_eps));
