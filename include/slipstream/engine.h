@@ -134,6 +134,8 @@ class Engine {
   // Throws InvalidArgument naming file and tensor (or key), or what the device's memory lacks,
   // before any of it is taken. The stream must outlive the engine.
   static Engine load(const std::string& directory, const LoadOptions& options);
+  // What load() would take of a rank's device, from the checkpoint alone: nothing is asked of a device.
+  static MemoryUse plan(const std::string& directory, const LoadOptions& options);
 
   Engine(Engine&& other) noexcept;
   Engine& operator=(Engine&& other) noexcept;

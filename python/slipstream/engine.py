@@ -36,40 +36,10 @@ class Engine:
         self.workspace_bytes: int = facts["workspace_bytes"]
 
     @classmethod
-    def load(
-        cls,
-        directory,
-        *,
-        kv_format: str = "bf16",
-        cache_tokens: int = 8192,
-        max_sequences: int = 16,
-        ranks: int | str = 1,
-        poll_limit: float = 10.0,
-        lora_norm_eps: float | None = None,
-        index_hadamard: bool = True,
-        graphs: bool = True,
-        on_progress: Callable[[int, int, int, float], None] | None = None,
-    ) -> "Engine":
-        """Reads config.json and the safetensors in `directory`, and takes all memory there will be.
-
-        kv_format: rows of the latent cache, "bf16" or "fp8". cache_tokens: what all living
-        sequences can hold together. ranks: GPUs that share the model, each with a thread of this
-        process; or "environment": this process is one of WORLD_SIZE, as torchrun starts them (those
-        other than rank 0 call `follow`). on_progress(rank, bytes, total_bytes, seconds) is called
-        every two seconds.
-        """
-        return cls._load(
-            directory,
-            kv_format=kv_format,
-            cache_tokens=integer("cache_tokens", cache_tokens),
-            max_sequences=integer("max_sequences", max_sequences),
-            poll_limit=float(poll_limit),
-            lora_norm_eps=lora_norm_eps,
-            index_hadamard=bool(index_hadamard),
-            graphs=bool(graphs),
-            on_progress=on_progress,
-            **_rank_options(ranks),
-        )
+    def load(cls, directory, **options) -> "Engine":
+        """Reads config.json and the safetensors in `directory`, and takes all memory there will be. The
+        options are those of `load_options`."""
+        return cls._load(directory, **load_options(**options))
 
     @classmethod
     def _load(cls, directory, **options) -> "Engine":
@@ -79,7 +49,7 @@ class Engine:
         """Gives all memory back; whatever is asked afterwards is a ValueError."""
         library.engine_close(self._handle)
 
-    def __enter__(self) -> "Engine":
+    def __enter__(self):
         return self
 
     def __exit__(self, *_exception) -> None:
@@ -173,6 +143,39 @@ class Engine:
             if token in stop or produced == count:
                 return
             (token,) = self.step([sequence])
+
+
+def load_options(
+    *,
+    kv_format: str = "bf16",
+    cache_tokens: int = 8192,
+    max_sequences: int = 16,
+    ranks: int | str = 1,
+    poll_limit: float = 10.0,
+    lora_norm_eps: float | None = None,
+    index_hadamard: bool = True,
+    graphs: bool = True,
+    on_progress: Callable[[int, int, int, float], None] | None = None,
+    **serving,
+) -> dict:
+    """kv_format: rows of the latent cache, "bf16" or "fp8". cache_tokens: what all living sequences can
+    hold together. ranks: GPUs that share the model, each with a thread of this process; or
+    "environment": this process is one of WORLD_SIZE, as torchrun starts them (those other than rank 0
+    call `follow`). on_progress(rank, bytes, total_bytes, seconds) is called every two seconds."""
+    for name in serving.keys() - {"external_pages", "max_adjusted_sequences"}:
+        raise ValueError(f"load has no option {name}")
+    return {
+        "kv_format": kv_format,
+        "cache_tokens": integer("cache_tokens", cache_tokens),
+        "max_sequences": integer("max_sequences", max_sequences),
+        "poll_limit": float(poll_limit),
+        "lora_norm_eps": lora_norm_eps,
+        "index_hadamard": bool(index_hadamard),
+        "graphs": bool(graphs),
+        "on_progress": on_progress,
+        **_rank_options(ranks),
+        **serving,
+    }
 
 
 def _rank_options(ranks) -> dict:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from slipstream._library import library
 from slipstream.arguments import integer, integers, seed_bits
-from slipstream.engine import Engine
+from slipstream.engine import Engine, load_options
 
 if TYPE_CHECKING:
     import numpy
@@ -61,39 +61,32 @@ class StepToken(NamedTuple):
     logprobs: TokenLogprobs | None
 
 
+class MemoryPlan(NamedTuple):
+    """Bytes of device memory of a rank."""
+
+    weight_bytes: int
+    cache_bytes: int
+    workspace_bytes: int
+
+
+def device_memory() -> tuple[int, int]:
+    """Bytes of the current device: free ones, and all."""
+    return tuple(library.device_memory())
+
+
 class ServingEngine(Engine):
     """An engine whose pages are handed out by its caller, who may let sequences share them."""
 
     @classmethod
-    def load(
-        cls,
-        directory,
-        *,
-        cache_tokens: int,
-        max_sequences: int = MAX_STEP_TOKENS,
-        max_adjusted_sequences: int = MAX_STEP_TOKENS,
-        kv_format: str = "bf16",
-        ranks: int = 1,
-        poll_limit: float = 10.0,
-        lora_norm_eps: float | None = None,
-        index_hadamard: bool = True,
-        on_progress=None,
-    ) -> "ServingEngine":
-        """As Engine.load. max_adjusted_sequences: how many of the sequences can have penalties or a
-        logit bias at a time."""
-        return cls._load(
-            directory,
-            cache_tokens=integer("cache_tokens", cache_tokens),
-            max_sequences=integer("max_sequences", max_sequences),
-            max_adjusted_sequences=integer("max_adjusted_sequences", max_adjusted_sequences),
-            kv_format=kv_format,
-            ranks=integer("ranks", ranks),
-            poll_limit=float(poll_limit),
-            lora_norm_eps=lora_norm_eps,
-            index_hadamard=bool(index_hadamard),
-            on_progress=on_progress,
-            external_pages=True,
-        )
+    def load(cls, directory, **options) -> "ServingEngine":
+        """The options of Engine.load, and max_adjusted_sequences: how many of the sequences can have
+        penalties or a logit bias at a time (16)."""
+        return cls._load(directory, **_options(**options))
+
+    @staticmethod
+    def plan(directory, **options) -> MemoryPlan:
+        """What `load` with these options would take of each device, from the checkpoint alone."""
+        return MemoryPlan(**library.engine_plan(str(directory), _options(**options)))
 
     @property
     def cache_pages(self) -> int:
@@ -156,6 +149,14 @@ class ServingEngine(Engine):
             StepToken(sequence, token, is_stop, _logprobs(logprobs))
             for sequence, token, is_stop, logprobs in library.engine_wait(self._handle, ticket)
         ]
+
+
+def _options(*, max_adjusted_sequences: int = MAX_STEP_TOKENS, **options) -> dict:
+    return load_options(
+        external_pages=True,
+        max_adjusted_sequences=integer("max_adjusted_sequences", max_adjusted_sequences),
+        **options,
+    )
 
 
 def _stacked(masks: list):

@@ -47,7 +47,7 @@ class TextModel:
     def close(self) -> None:
         self.engine.close()
 
-    def __enter__(self) -> "TextModel":
+    def __enter__(self):
         return self
 
     def __exit__(self, *_exception) -> None:

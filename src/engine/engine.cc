@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/engine_impl.h"
+#include "engine/load_options.h"
 #include "model/float_formats.h"
 #include "step/decode_step.h"
 
@@ -13,6 +14,13 @@ namespace slipstream::engine {
 
 Engine Engine::load(const std::string& directory, const LoadOptions& options) {
   return Engine(std::make_unique<Impl>(directory, options));
+}
+
+MemoryUse Engine::plan(const std::string& directory, const LoadOptions& options) {
+  check_load_options(options);
+  LoadOptions of_rank = options;
+  of_rank.tp = std::max(options.tp, options.ranks.count);
+  return RankEngine::plan(directory, of_rank);
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

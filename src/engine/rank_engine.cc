@@ -43,8 +43,10 @@ int position_count(const model::ModelConfig& config, const LoadOptions& options)
       std::min<int64_t>(page_count(options) * kPageSize, config.max_position_embeddings));
 }
 
-std::vector<step::LayerCache> plan_caches(const model::ModelConfig& config,
-                                          const step::CacheShape& shape) {
+std::vector<step::LayerCache> planned_caches(const model::ModelConfig& config,
+                                             const LoadOptions& options) {
+  const step::CacheShape shape{static_cast<int>(page_count(options)),
+                               options.kv_format == KvFormat::kFp8};
   std::vector<step::LayerCache> caches;
   caches.reserve(config.num_hidden_layers);
   for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
@@ -52,6 +54,13 @@ std::vector<step::LayerCache> plan_caches(const model::ModelConfig& config,
         step::plan_layer_cache(shape, config.indexer_type(layer) == model::IndexerType::kFull));
   }
   return caches;
+}
+
+step::Workspace planned_workspace(const model::Checkpoint& checkpoint, const LoadOptions& options) {
+  // One row of the page table more, for layers that run alone.
+  return step::Workspace::planned(checkpoint, options.max_sequences + 1,
+                                  position_count(checkpoint.config(), options),
+                                  options.max_adjusted_sequences);
 }
 
 int64_t bytes_of(const std::vector<step::LayerCache>& caches) {
@@ -73,11 +82,8 @@ RankEngine::RankEngine(const std::string& directory, const LoadOptions& options,
       options_(options_of_rank(options, meeting, own_stream_ ? own_stream_->get() : nullptr)),
       checkpoint_(agree(meeting, [&] { return open(directory, options_); })),
       positions_(position_count(config(), options)),
-      // One row of the page table more, for layers that run alone.
-      workspace_(step::Workspace::planned(checkpoint_, options.max_sequences + 1, positions_,
-                                          options.max_adjusted_sequences)),
-      caches_(plan_caches(
-          config(), {static_cast<int>(page_count(options)), options.kv_format == KvFormat::kFp8})),
+      workspace_(planned_workspace(checkpoint_, options)),
+      caches_(planned_caches(config(), options)),
       member_(join_others()),
       weights_(load_weights()),
       sequences_({.most = options.max_sequences,
@@ -182,6 +188,14 @@ void RankEngine::prepare_launches() {
     graphs.prepare(tokens, options_.stream,
                    [&] { step_.enqueue(tokens, {.stream = options_.stream}); });
   }
+}
+
+MemoryUse RankEngine::plan(const std::string& directory, const LoadOptions& options) {
+  const model::Checkpoint checkpoint = open(directory, options);
+  const model::ModelConfig& config = checkpoint.config();
+  return {step::planned_weight_bytes(checkpoint),
+          bytes_of(planned_caches(config, options)),
+          planned_workspace(checkpoint, options).bytes()};
 }
 
 MemoryUse RankEngine::memory_use() const {

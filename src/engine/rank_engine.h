@@ -33,6 +33,8 @@ class RankEngine {
   // thrown by all.
   RankEngine(const std::string& directory, const LoadOptions& options, Meeting* meeting);
   ~RankEngine();
+  // What it would take of its device.
+  static MemoryUse plan(const std::string& directory, const LoadOptions& options);
   RankEngine(const RankEngine&) = delete;
   RankEngine& operator=(const RankEngine&) = delete;
 

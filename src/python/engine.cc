@@ -92,6 +92,30 @@ EngineHandle engine_load(const tvm::ffi::String& directory, const OptionMap& opt
   });
 }
 
+void set_memory(OptionMap& facts, const engine::MemoryUse& memory) {
+  facts.Set("weight_bytes", memory.weight_bytes);
+  facts.Set("cache_bytes", memory.cache_bytes);
+  facts.Set("workspace_bytes", memory.workspace_bytes);
+}
+
+OptionMap engine_plan(const tvm::ffi::String& directory, const OptionMap& options) {
+  return with_python_errors([&] {
+    OptionMap facts;
+    set_memory(facts, Engine::plan(std::string(directory), load_options_of(options)));
+    return facts;
+  });
+}
+
+// Bytes of the current device: free ones, and all.
+Integers device_memory() {
+  return with_python_errors([&] {
+    size_t free = 0;
+    size_t total = 0;
+    check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    return Integers{static_cast<int64_t>(free), static_cast<int64_t>(total)};
+  });
+}
+
 void engine_close(const EngineHandle& handle) {
   with_python_errors([&] { handle->close(); });
 }
@@ -99,7 +123,6 @@ void engine_close(const EngineHandle& handle) {
 // What stays the same as long as the engine lives.
 OptionMap engine_facts(const EngineHandle& handle) {
   return with_engine(handle, [](Engine& engine) {
-    const engine::MemoryUse memory = engine.memory_use();
     OptionMap facts;
     facts.Set("vocab_size", engine.vocab_size());
     facts.Set("num_hidden_layers", engine.num_hidden_layers());
@@ -107,9 +130,7 @@ OptionMap engine_facts(const EngineHandle& handle) {
     facts.Set("max_position_embeddings", engine.max_position_embeddings());
     facts.Set("eos_token_ids", to_python(engine.eos_token_ids()));
     facts.Set("rank", engine.rank());
-    facts.Set("weight_bytes", memory.weight_bytes);
-    facts.Set("cache_bytes", memory.cache_bytes);
-    facts.Set("workspace_bytes", memory.workspace_bytes);
+    set_memory(facts, engine.memory_use());
     return facts;
   });
 }
@@ -174,6 +195,8 @@ void engine_logits(const EngineHandle& handle, int64_t sequence, const TensorVie
 
 }  // namespace
 
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(device_memory, device_memory)
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_plan, engine_plan)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_load, engine_load)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_close, engine_close)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_facts, engine_facts)

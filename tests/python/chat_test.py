@@ -24,7 +24,12 @@ class TestDeepSeekV32:
         assert deepseek_v32.encode([QUESTION], thinking=True) == expected
 
     def test_only_the_last_question_opens_a_thought(self):
-        messages = [{"role": "system", "content": "Be brief."}, QUESTION, ANSWER, {"role": "user", "content": "Why?"}]
+        messages = [
+            {"role": "system", "content": "Be brief."},
+            QUESTION,
+            ANSWER,
+            {"role": "user", "content": "Why?"},
+        ]
         expected = (
             "<｜begin▁of▁sentence｜>Be brief."
             + user_turn("Hello", "</think>Hi<｜end▁of▁sentence｜>")
@@ -75,7 +80,9 @@ class TestChatFormat:
             chat_format(tmp_path)([QUESTION])
 
     def test_a_template_cannot_reach_out_of_its_sandbox(self, tmp_path):
-        (tmp_path / "chat_template.jinja").write_text("{{ ''.__class__.__mro__[1].__subclasses__() }}")
+        (tmp_path / "chat_template.jinja").write_text(
+            "{{ ''.__class__.__mro__[1].__subclasses__() }}"
+        )
         with pytest.raises(ValueError, match="unsafe"):
             chat_format(tmp_path)([QUESTION])
 
@@ -91,7 +98,10 @@ class TestChatFormat:
             ([], "at least one message"),
             (["Hello"], r"messages\[0\] must be a dictionary"),
             ([{"role": "robot", "content": ""}], r"messages\[0\]\['role'\] must be one of"),
-            ([{"role": "user", "content": None}], r"messages\[0\]\['content'\] must be a string, is NoneType"),
+            (
+                [{"role": "user", "content": None}],
+                r"messages\[0\]\['content'\] must be a string, is NoneType",
+            ),
         ],
     )
     def test_wrong_messages_are_named(self, tmp_path, messages, complaint):
@@ -142,7 +152,9 @@ class TestTokenizer:
         assert [stream.push(0), stream.push(tiny_tokenizer.token_of_byte(0x41))] == ["", "A"]
 
     def test_a_missing_file_is_named(self, tmp_path):
-        with pytest.raises(ValueError, match=r"tokenizer\.json must be a tokenizer\.json, is not there"):
+        with pytest.raises(
+            ValueError, match=r"tokenizer\.json must be a tokenizer\.json, is not there"
+        ):
             Tokenizer.from_checkpoint(tmp_path)
 
     def test_a_file_that_is_no_tokenizer_is_named(self, tmp_path):

@@ -6,10 +6,13 @@ import pytest
 import tiny_checkpoint
 from tiny_checkpoint import run_program
 
+
 def generated_ids(checkpoint, prompt, count, *options):
     """What `slipstream generate` says."""
     ids = ",".join(map(str, prompt))
-    output = run_program("slipstream", "generate", checkpoint, "--prompt-ids", ids, "-n", count, "--json", *options)
+    output = run_program(
+        "slipstream", "generate", checkpoint, "--prompt-ids", ids, "-n", count, "--json", *options
+    )
     return json.loads(output)["tokens"]
 
 

@@ -6,6 +6,7 @@ import numpy
 import pytest
 from conftest import generated_ids
 from slipstream import Engine
+from slipstream.serving import ServingEngine
 
 PROMPT = [7, 300, 45, 8, 91, 222, 13]
 
@@ -114,15 +115,27 @@ def test_a_forced_token_is_the_next_input(engine, sequence):
     ("call", "complaint"),
     [
         (lambda engine, sequence: engine.prefill(sequence, [512]), "512"),
-        (lambda engine, sequence: engine.prefill(sequence, [2**40]), "ids must be an integer of 32 bits"),
-        (lambda engine, sequence: engine.prefill(sequence, ["a"]), "ids must be a list of integers"),
-        (lambda engine, sequence: engine.prefill(sequence, numpy.ones(3)), "ids must be a list of integers"),
+        (
+            lambda engine, sequence: engine.prefill(sequence, [2**40]),
+            "ids must be an integer of 32 bits",
+        ),
+        (
+            lambda engine, sequence: engine.prefill(sequence, ["a"]),
+            "ids must be a list of integers",
+        ),
+        (
+            lambda engine, sequence: engine.prefill(sequence, numpy.ones(3)),
+            "ids must be a list of integers",
+        ),
         (lambda engine, sequence: engine.prefill(1.5, [1]), "sequence must be an integer, is 1.5"),
         (lambda engine, sequence: engine.step([sequence]), "must have been prefilled"),
         (lambda engine, sequence: engine.free(12345), "12345"),
         (lambda engine, _: engine.create_sequence(temperature=-1), "temperature"),
         (lambda engine, _: engine.create_sequence(seed=-1), "seed must be from 0"),
-        (lambda engine, _: engine.create_sequence(top_k=2**40), "top_k must be an integer of 32 bits"),
+        (
+            lambda engine, _: engine.create_sequence(top_k=2**40),
+            "top_k must be an integer of 32 bits",
+        ),
     ],
 )
 def test_wrong_arguments_are_value_errors_that_name_them(engine, sequence, call, complaint):
@@ -157,3 +170,12 @@ def test_a_closed_engine_says_so(checkpoint):
         engine.create_sequence()
 
 
+def test_a_plan_is_what_loading_takes(engine, checkpoint):
+    plan = ServingEngine.plan(checkpoint, cache_tokens=1024)
+    assert (plan.weight_bytes, plan.cache_bytes) == (engine.weight_bytes, engine.cache_bytes)
+    assert plan.workspace_bytes == engine.workspace_bytes
+
+
+def test_an_unknown_option_is_named(checkpoint):
+    with pytest.raises(ValueError, match="load has no option cache_size"):
+        Engine.load(checkpoint, cache_size=1)

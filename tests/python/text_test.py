@@ -65,7 +65,11 @@ def test_a_conversation_computes_only_what_is_new(model):
     conversation = Conversation(model)
     answer = "".join(conversation.ask("Hi", count=2))
     known = list(conversation._ids)
-    asked = [*QUESTION, {"role": "assistant", "content": answer}, {"role": "user", "content": "Why?"}]
+    asked = [
+        *QUESTION,
+        {"role": "assistant", "content": answer},
+        {"role": "user", "content": "Why?"},
+    ]
     second = "".join(conversation.ask("Why?", count=2))
     assert second == generate(model, asked, count=2)
     assert conversation.messages[:3] == asked
@@ -95,7 +99,10 @@ class TestCommand:
 
     @pytest.mark.parametrize(
         ("arguments", "complaint"),
-        [(["--count", "0"], "--count must be at least 1, is 0"), (["--temperature", "-1"], "temperature must be")],
+        [
+            (["--count", "0"], "--count must be at least 1, is 0"),
+            (["--temperature", "-1"], "temperature must be"),
+        ],
     )
     def test_wrong_options_are_named(self, checkpoint, capsys, arguments, complaint):
         assert text_command.main([str(checkpoint), "--prompt", "Once", *arguments]) == 2

@@ -22,7 +22,9 @@ def run_program(name, *arguments):
     """Its standard output; LD_PRELOAD is the tests' own affair."""
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     command = [str(PROGRAMS / name), *map(str, arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -21,7 +21,9 @@ def byte_characters():
     """The character that stands for each byte in byte-level vocabularies: itself where it can be seen."""
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(256) if byte not in visible]
-    return {byte: chr(byte) for byte in visible} | {byte: chr(256 + index) for index, byte in enumerate(hidden)}
+    return {byte: chr(byte) for byte in visible} | {
+        byte: chr(256 + index) for index, byte in enumerate(hidden)
+    }
 
 
 def token_of_byte(byte: int) -> int:
@@ -34,7 +36,12 @@ def write(directory) -> pathlib.Path:
     vocab = {token: index for index, token in enumerate(SPECIAL)}
     vocab |= {characters[byte]: token_of_byte(byte) for byte in range(256)}
     vocab |= {f"{characters[0x20]}w{index}": index for index in range(len(vocab), VOCAB_SIZE)}
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": True,
+    }
     added = [
         {
             "id": index,
@@ -56,6 +63,10 @@ def write(directory) -> pathlib.Path:
     }
     path = pathlib.Path(directory) / "tokenizer.json"
     path.write_text(json.dumps(tokenizer), encoding="utf-8")
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": SPECIAL[0], "eos_token": SPECIAL[1]}
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": SPECIAL[0],
+        "eos_token": SPECIAL[1],
+    }
     (path.parent / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     return path

@@ -4,7 +4,16 @@ import numpy
 import pytest
 from slipstream.serving import LAST_SAMPLED
 from slipstream.vllm.batch import Batch
-from vllm_fakes import VOCAB_SIZE, Engine, cached, continuation, grammar, new_request, schedule, token_after
+from vllm_fakes import (
+    VOCAB_SIZE,
+    Engine,
+    cached,
+    continuation,
+    grammar,
+    new_request,
+    schedule,
+    token_after,
+)
 
 PROMPT = list(range(20))
 
@@ -53,7 +62,9 @@ def test_a_request_that_waits_for_a_step_goes_on_with_its_own_token(engine, batc
     new = [new_request("a", [5], [1]), new_request("b", [9], [2])]
     step(batch, schedule(new=new, tokens={"a": 1, "b": 1})).wait()
     step(batch, schedule(running=cached(b=(1, None)), tokens={"b": 1})).wait()
-    result = step(batch, schedule(running=cached(a=(1, None), b=(2, None)), tokens={"a": 1, "b": 1})).wait()
+    result = step(
+        batch, schedule(running=cached(a=(1, None), b=(2, None)), tokens={"a": 1, "b": 1})
+    ).wait()
     assert result.tokens == [continuation([5], 2)[1:], continuation([9], 3)[2:]]
 
 
@@ -73,7 +84,9 @@ def test_a_prefix_of_another_request_is_not_computed_again(engine, batch):
     for done in (16, 32, 48):  # what vLLM would have the first request do
         engine.cache |= {(7, position): prompt[position] for position in range(done, done + 16)}
     hit = new_request("b", [*prompt, 69], [7, 8], computed=64)
-    assert step(batch, schedule(new=[hit], tokens={"b": 1})).wait().tokens == [continuation([*prompt, 69], 1)]
+    assert step(batch, schedule(new=[hit], tokens={"b": 1})).wait().tokens == [
+        continuation([*prompt, 69], 1)
+    ]
     assert engine.steps[-1] == [(2, [69], True)]
 
 
@@ -89,7 +102,9 @@ def test_a_request_that_was_aborted_before_it_began_is_nobody_s(batch):
 
 class TestPreemption:
     def preempt(self, batch, **options):
-        step(batch, schedule(new=[new_request("a", [5, 6], [1], **options)], tokens={"a": 2})).wait()
+        step(
+            batch, schedule(new=[new_request("a", [5, 6], [1], **options)], tokens={"a": 2})
+        ).wait()
         step(batch, schedule(running=cached(a=(2, None)), tokens={"a": 1})).wait()
         assert not batch.schedule(schedule(tokens={}, preempted={"a"}))
         return [5, 6, *continuation([5, 6], 2)]
@@ -105,7 +120,9 @@ class TestPreemption:
         known = self.preempt(batch, temperature=1.0)
         again = new_request("a", [5, 6], [9], temperature=1.0)
         again.prefill_token_ids = known
-        assert step(batch, schedule(new=[again], tokens={"a": 4})).wait().tokens == [continuation([5, 6], 3)[2:]]
+        assert step(batch, schedule(new=[again], tokens={"a": 4})).wait().tokens == [
+            continuation([5, 6], 3)[2:]
+        ]
         assert engine.created[0]["seed"] == engine.created[1]["seed"]
 
     def test_what_penalties_count_comes_back_too(self, engine, batch):
@@ -130,7 +147,10 @@ class TestSampling:
         assert {name: created[name] for name in expected} == expected
 
     def test_requests_without_a_seed_get_different_ones(self, engine, batch):
-        new = [new_request("a", [5], [1], temperature=1.0), new_request("b", [5], [2], temperature=1.0)]
+        new = [
+            new_request("a", [5], [1], temperature=1.0),
+            new_request("b", [5], [2], temperature=1.0),
+        ]
         step(batch, schedule(new=new, tokens={"a": 1, "b": 1}))
         assert engine.created[0]["seed"] != engine.created[1]["seed"]
 
@@ -175,11 +195,19 @@ class TestMasks:
         real = engine.enqueue
         engine.enqueue = lambda parts: masks.extend(part.mask for part in parts) or real(parts)
         batch.enqueue(grammar(a=row))
-        assert [int(word) for word in masks[0]] == [2**32 - 1, 2**32 - 1, 2 ** (VOCAB_SIZE - 64) - 1]
+        assert [int(word) for word in masks[0]] == [
+            2**32 - 1,
+            2**32 - 1,
+            2 ** (VOCAB_SIZE - 64) - 1,
+        ]
 
 
 def test_logprobs_are_a_row_per_request_with_the_chosen_token_first(batch):
-    new = [new_request("a", [5], [1], logprobs=2), new_request("b", [9], [2]), new_request("c", [9], [3], logprobs=0)]
+    new = [
+        new_request("a", [5], [1], logprobs=2),
+        new_request("b", [9], [2]),
+        new_request("c", [9], [3], logprobs=0),
+    ]
     result = step(batch, schedule(new=new, tokens={"a": 1, "b": 1, "c": 1})).wait()
     ids, logprobs, ranks = result.logprobs
     assert ids.tolist() == [[token_after([5]), 0, 1], [0, 0, 0], [token_after([9]), 0, 0]]
@@ -189,13 +217,18 @@ def test_logprobs_are_a_row_per_request_with_the_chosen_token_first(batch):
 
 
 def test_nobody_asks_for_logprobs_and_there_are_none(batch):
-    assert step(batch, schedule(new=[new_request("a", [5], [1])], tokens={"a": 1})).wait().logprobs is None
+    assert (
+        step(batch, schedule(new=[new_request("a", [5], [1])], tokens={"a": 1})).wait().logprobs
+        is None
+    )
 
 
 class TestDisagreement:
     def test_another_number_of_computed_tokens_is_an_error_that_names_both(self, batch):
         step(batch, schedule(new=[new_request("a", PROMPT, [1])], tokens={"a": 16})).wait()
-        with pytest.raises(RuntimeError, match="request a: the scheduler has computed 15 tokens, the engine 16"):
+        with pytest.raises(
+            RuntimeError, match="request a: the scheduler has computed 15 tokens, the engine 16"
+        ):
             batch.schedule(schedule(running=cached(a=(15, None)), tokens={"a": 4}))
 
     def test_several_tokens_after_the_last_known_one_are_an_error(self, batch):

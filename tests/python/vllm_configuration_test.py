@@ -19,7 +19,9 @@ def configuration(**changes):
     """As vLLM has it for `vllm serve MODEL`; a change's name is SECTION__FIELD, or a field of the whole."""
     config = SimpleNamespace(
         model_config=SimpleNamespace(
-            model="tiny", runner_type="generate", hf_config=SimpleNamespace(model_type="deepseek_v32")
+            model="tiny",
+            runner_type="generate",
+            hf_config=SimpleNamespace(model_type="deepseek_v32"),
         ),
         cache_config=SimpleNamespace(cache_dtype="auto", block_size=16),
         parallel_config=SimpleNamespace(
@@ -56,7 +58,9 @@ class TestConfiguration:
         assert config.compilation_config.mode is Mode.NONE
 
     def test_smaller_steps_stay_as_the_user_wants_them(self):
-        config = configuration(scheduler_config__max_num_seqs=4, scheduler_config__max_num_batched_tokens=8)
+        config = configuration(
+            scheduler_config__max_num_seqs=4, scheduler_config__max_num_batched_tokens=8
+        )
         adapt_configuration(config)
         scheduler = config.scheduler_config
         assert (scheduler.max_num_seqs, scheduler.max_num_batched_tokens) == (4, 8)
@@ -74,11 +78,23 @@ class TestConfiguration:
             ({"speculative_config": object()}, "--speculative-config is not supported"),
             ({"lora_config": object()}, "--enable-lora is not supported"),
             ({"kv_transfer_config": object()}, "--kv-transfer-config is not supported"),
-            ({"parallel_config__pipeline_parallel_size": 2}, "--pipeline-parallel-size must be 1 .* is 2"),
+            (
+                {"parallel_config__pipeline_parallel_size": 2},
+                "--pipeline-parallel-size must be 1 .* is 2",
+            ),
             ({"parallel_config__data_parallel_size": 2}, "--data-parallel-size must be 1 .* is 2"),
-            ({"parallel_config__tensor_parallel_size": 16}, "--tensor-parallel-size must be 1 to 8 .* is 16"),
-            ({"cache_config__cache_dtype": "fp8_e5m2"}, "--kv-cache-dtype must be one of .* is fp8_e5m2"),
-            ({"additional_config": {"cache": 1}}, "--additional-config has no cache; it may have cache_tokens"),
+            (
+                {"parallel_config__tensor_parallel_size": 16},
+                "--tensor-parallel-size must be 1 to 8 .* is 16",
+            ),
+            (
+                {"cache_config__cache_dtype": "fp8_e5m2"},
+                "--kv-cache-dtype must be one of .* is fp8_e5m2",
+            ),
+            (
+                {"additional_config": {"cache": 1}},
+                "--additional-config has no cache; it may have cache_tokens",
+            ),
         ],
     )
     def test_what_is_not_supported_is_named(self, changes, complaint):
@@ -90,7 +106,9 @@ class TestConfiguration:
         adapt_configuration(config)
         assert config.cache_config.block_size == 16
 
-    @pytest.mark.parametrize(("name", "rows"), [("auto", "bf16"), ("fp8", "fp8"), ("fp8_ds_mla", "fp8")])
+    @pytest.mark.parametrize(
+        ("name", "rows"), [("auto", "bf16"), ("fp8", "fp8"), ("fp8_ds_mla", "fp8")]
+    )
     def test_cache_formats_have_vllm_s_names(self, name, rows):
         assert kv_format(configuration(cache_config__cache_dtype=name)) == rows
 
@@ -145,7 +163,13 @@ class TestServe:
         return str(tmp_path)
 
     def test_a_model_s_parsers_are_added(self, model):
-        flags = ["--reasoning-parser", "glm45", "--tool-call-parser", "glm47", "--enable-auto-tool-choice"]
+        flags = [
+            "--reasoning-parser",
+            "glm45",
+            "--tool-call-parser",
+            "glm47",
+            "--enable-auto-tool-choice",
+        ]
         assert missing_flags([model]) == flags
 
     def test_the_user_s_flags_win(self, model):

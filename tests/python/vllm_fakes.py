@@ -60,7 +60,9 @@ def schedule(*, new=(), running=None, tokens, finished=(), preempted=None):
 
 
 def grammar(**rows):
-    return SimpleNamespace(structured_output_request_ids=list(rows), grammar_bitmask=list(rows.values()))
+    return SimpleNamespace(
+        structured_output_request_ids=list(rows), grammar_bitmask=list(rows.values())
+    )
 
 
 class Engine:
@@ -80,8 +82,13 @@ class Engine:
         assert length <= len(pages) * PAGE_TOKENS
         self.created.append(options)
         sequence = len(self.created)
-        ids = [self.cache[pages[position // PAGE_TOKENS], position % PAGE_TOKENS] for position in range(length)]
-        self._alive[sequence] = SimpleNamespace(pages=list(pages), ids=ids, sampled=None, logprobs=logprobs)
+        ids = [
+            self.cache[pages[position // PAGE_TOKENS], position % PAGE_TOKENS]
+            for position in range(length)
+        ]
+        self._alive[sequence] = SimpleNamespace(
+            pages=list(pages), ids=ids, sampled=None, logprobs=logprobs
+        )
         return sequence
 
     def append_pages(self, sequence, pages):

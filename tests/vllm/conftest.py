@@ -20,12 +20,13 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "python"))
 BUILD = pathlib.Path(os.environ.get("SLIPSTREAM_BUILD", ROOT / "build"))
+sys.path.insert(0, str(BUILD / "python"))
 os.environ.setdefault("SLIPSTREAM_BIN", str(BUILD / "bin"))
 # Every process of a comparison must divide its work among as many multiprocessors: sums are in that order.
 os.environ.setdefault("SLIPSTREAM_EMULATOR_SMS", "4")
 START_SECONDS = 1800
 
-import tiny_checkpoint  # noqa: E402
+import tiny_checkpoint
 
 # Pages of 64 tokens; vLLM keeps one for itself. Sixteen requests of two pages each do not fit.
 BLOCKS = 21
@@ -63,7 +64,11 @@ class Server:
 
     def metric(self, name):
         """The sum over its labels."""
-        lines = [line for line in self.get("/metrics").splitlines() if line.startswith((name + "{", name + " "))]
+        lines = [
+            line
+            for line in self.get("/metrics").splitlines()
+            if line.startswith((name + "{", name + " "))
+        ]
         assert lines, f"no metric {name}"
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
@@ -85,9 +90,21 @@ def server(checkpoint, tmp_path_factory):
     install_metadata(directory)
     port = free_port()
     code = "import sys; from slipstream.vllm.serve import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, str(checkpoint), "--port", str(port), "--served-model-name", "tiny"]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        str(checkpoint),
+        "--port",
+        str(port),
+        "--served-model-name",
+        "tiny",
+    ]
     command += ["--max-model-len", "512", "--num-gpu-blocks-override", str(BLOCKS)]
-    command += ["--structured-outputs-config", json.dumps({"disable_any_whitespace": True})]
+    command += [
+        "--structured-outputs-config",
+        json.dumps({"backend": "xgrammar", "disable_any_whitespace": True}),
+    ]
     environment = {
         **os.environ,
         "PYTHONPATH": f"{BUILD / 'python'}:{directory}" + os.environ.get("XPATH", ""),
@@ -97,7 +114,9 @@ def server(checkpoint, tmp_path_factory):
     }
     log = directory / "log"
     with log.open("w") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
     server = Server(process, port, log)
     try:
         server.wait_until_healthy()

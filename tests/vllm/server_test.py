@@ -23,7 +23,12 @@ def alone(checkpoint, prompt, count, *options):
 def complete(client, prompt, count, **options):
     extra = {"ignore_eos": True, "return_token_ids": True} | options.pop("extra_body", {})
     return client.completions.create(
-        model="tiny", prompt=prompt, max_tokens=count, temperature=options.pop("temperature", 0), extra_body=extra, **options
+        model="tiny",
+        prompt=prompt,
+        max_tokens=count,
+        temperature=options.pop("temperature", 0),
+        extra_body=extra,
+        **options,
     )
 
 
@@ -58,7 +63,9 @@ def test_a_stream_is_the_same_text_in_pieces(client):
 
 def test_a_seed_draws_what_the_engine_alone_draws(client, checkpoint):
     options = ["--temperature", 1.5, "--top-p", 0.9, "--top-k", 40, "--seed", 11]
-    drawn = complete(client, PROMPT, 5, temperature=1.5, top_p=0.9, seed=11, extra_body={"top_k": 40})
+    drawn = complete(
+        client, PROMPT, 5, temperature=1.5, top_p=0.9, seed=11, extra_body={"top_k": 40}
+    )
     assert token_ids(drawn) == alone(checkpoint, PROMPT, 5, *options)
 
 
@@ -109,12 +116,18 @@ def test_a_client_that_leaves_is_forgotten(server, client):
 
 
 def test_logprobs_are_those_of_the_engine_s_logits(client, checkpoint, tmp_path):
-    completion = complete(client, PROMPT, 2, logprobs=3, extra_body={"return_tokens_as_token_ids": True})
+    completion = complete(
+        client, PROMPT, 2, logprobs=3, extra_body={"return_tokens_as_token_ids": True}
+    )
     expected = alone(checkpoint, PROMPT, 2, "--logits", tmp_path / "logits")
     found = completion.choices[0].logprobs
     assert found.tokens == [f"token_id:{token}" for token in expected]
     for row, token, logprob, top in zip(
-        rows_of(tmp_path / "logits"), expected, found.token_logprobs, found.top_logprobs, strict=True
+        rows_of(tmp_path / "logits"),
+        expected,
+        found.token_logprobs,
+        found.top_logprobs,
+        strict=True,
     ):
         total = math.log(sum(math.exp(logit) for logit in row))
         assert logprob == pytest.approx(row[token] - total, abs=1e-4)
@@ -127,7 +140,10 @@ def rows_of(path):
     data = path.read_bytes()
     (header,) = struct.unpack_from("<Q", data)
     rows, columns = json.loads(data[8 : 8 + header])["logits"]["shape"]
-    return [struct.unpack_from(f"<{columns}f", data, 8 + header + row * columns * 4) for row in range(rows)]
+    return [
+        struct.unpack_from(f"<{columns}f", data, 8 + header + row * columns * 4)
+        for row in range(rows)
+    ]
 
 
 def test_a_tool_call_has_the_tool_s_schema(client):

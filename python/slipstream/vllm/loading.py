@@ -2,7 +2,7 @@
 
 import logging
 
-from slipstream.serving import PAGE_TOKENS, ServingEngine
+from slipstream.serving import PAGE_TOKENS, ServingEngine, device_memory
 from slipstream.vllm.configuration import EngineSettings, kv_format
 
 logger = logging.getLogger("vllm.slipstream")
@@ -10,33 +10,51 @@ logger = logging.getLogger("vllm.slipstream")
 
 def load_engine(vllm_config) -> ServingEngine:
     settings = EngineSettings.of(vllm_config)
-    ranks = vllm_config.parallel_config.tensor_parallel_size
+    model = vllm_config.model_config.model
+    options = {
+        "kv_format": kv_format(vllm_config),
+        "ranks": vllm_config.parallel_config.tensor_parallel_size,
+        "poll_limit": settings.poll_limit,
+        "lora_norm_eps": settings.lora_norm_eps,
+    }
     engine = ServingEngine.load(
-        vllm_config.model_config.model,
-        cache_tokens=_cache_tokens(vllm_config, settings),
-        kv_format=kv_format(vllm_config),
-        ranks=ranks,
-        poll_limit=settings.poll_limit,
-        lora_norm_eps=settings.lora_norm_eps,
+        model,
+        cache_tokens=cache_tokens(vllm_config, settings, options),
         on_progress=_log_progress,
+        **options,
     )
     logger.info(
         "slipstream: %.2f GB of weights, %.2f GB of caches for %d tokens, on %d GPU(s)",
         engine.weight_bytes / 1e9,
         engine.cache_bytes / 1e9,
         engine.cache_pages * PAGE_TOKENS,
-        ranks,
+        options["ranks"],
     )
     return engine
 
 
-def _cache_tokens(vllm_config, settings: EngineSettings) -> int:
+def cache_tokens(vllm_config, settings: EngineSettings, options: dict) -> int:
+    """As many as the user says, else as many as --gpu-memory-utilization leaves room for."""
+    cache = vllm_config.cache_config
     if settings.cache_tokens is not None:
         return settings.cache_tokens
-    cache = vllm_config.cache_config
     if cache.num_gpu_blocks_override is not None:
         return cache.num_gpu_blocks_override * PAGE_TOKENS
-    raise NotImplementedError
+    model = vllm_config.model_config
+    page_bytes = ServingEngine.plan(model.model, cache_tokens=PAGE_TOKENS, **options).cache_bytes
+    room = getattr(cache, "kv_cache_memory_bytes", None)
+    if room is None:
+        # The workspace grows with the positions of a sequence, so with the longest there can be.
+        longest = ServingEngine.plan(model.model, cache_tokens=model.max_model_len, **options)
+        _, total = device_memory()
+        room = total * cache.gpu_memory_utilization - longest.weight_bytes - longest.workspace_bytes
+    pages = int(room // page_bytes)
+    if pages < 1:
+        raise ValueError(
+            f"--gpu-memory-utilization {cache.gpu_memory_utilization} leaves no room for a page of the caches "
+            f"({page_bytes} bytes) next to weights and workspace"
+        )
+    return pages * PAGE_TOKENS
 
 
 def _log_progress(rank: int, done: int, total: int, seconds: float) -> None:

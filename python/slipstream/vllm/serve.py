@@ -23,7 +23,8 @@ def main(arguments: Sequence[str]) -> int:
         return _fail("serve needs vLLM, which is not installed: pip install 'slipstream[vllm]'")
     if (found := version("vllm")) not in TESTED_VERSIONS:
         print(
-            f"slipstream: vLLM {found} is untested; tested are {' and '.join(TESTED_VERSIONS)}", file=sys.stderr
+            f"slipstream: vLLM {found} is untested; tested are {' and '.join(TESTED_VERSIONS)}",
+            file=sys.stderr,
         )
     try:
         flags = missing_flags(arguments)
@@ -40,9 +41,13 @@ def missing_flags(arguments: Sequence[str]) -> list[str]:
         return []
     directory = Path(arguments[0])
     if arguments[0].startswith("-") or not (directory / "config.json").is_file():
-        raise ValueError(f"serve: MODEL must be a directory with config.json and safetensors, is {arguments[0]}")
+        raise ValueError(
+            f"serve: MODEL must be a directory with config.json and safetensors, is {arguments[0]}"
+        )
     parsers = PARSERS.get(read_json(directory / "config.json").get("model_type"), {})
-    flags = [part for flag, parser in parsers.items() if flag not in given for part in (flag, parser)]
+    flags = [
+        part for flag, parser in parsers.items() if flag not in given for part in (flag, parser)
+    ]
     if parsers and not given & {"--enable-auto-tool-choice", "--no-enable-auto-tool-choice"}:
         flags.append("--enable-auto-tool-choice")
     return flags
