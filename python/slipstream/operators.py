@@ -39,11 +39,15 @@ _apply_q_scale_and_softmax_scale = _operator("apply_q_scale_and_softmax_scale")
 def _new(function, argument, like, shape, dtype):
     """A tensor for a result that the caller gave no place for."""
     if torch is None or not isinstance(like, torch.Tensor):
-        raise ValueError(f"{function}: {argument} must be given where tensors are not torch's, is None")
+        raise ValueError(
+            f"{function}: {argument} must be given where tensors are not torch's, is None"
+        )
     return like.new_empty(shape, dtype=getattr(torch, dtype) if isinstance(dtype, str) else dtype)
 
 
-def dsv3_router_gemm(hidden_states, router_weights, out_dtype=None, *, output=None, enable_pdl=None):
+def dsv3_router_gemm(
+    hidden_states, router_weights, out_dtype=None, *, output=None, enable_pdl=None
+):
     """hidden_states [M, K] times router_weights [E, K] transposed: [M, E] of `out_dtype`, bfloat16 unless named."""
     if output is None:
         shape = (hidden_states.shape[0], router_weights.shape[0])
@@ -66,7 +70,14 @@ def dsv3_fused_a_gemm(mat_a, mat_b, output=None, *, enable_pdl=None):
 
 
 def set_mla_kv_buffer(
-    kv_buffer, loc, cache_k_nope, cache_k_rope=None, *, reserved_skip_index=0, dropped=None, enable_pdl=None
+    kv_buffer,
+    loc,
+    cache_k_nope,
+    cache_k_rope=None,
+    *,
+    reserved_skip_index=0,
+    dropped=None,
+    enable_pdl=None,
 ):
     """kv_buffer[loc[i]] = cache_k_nope[i] ++ cache_k_rope[i]; slot `reserved_skip_index` is not written, -1: all are."""
     _set_mla_kv_buffer(
@@ -252,7 +263,9 @@ sgl_per_token_group_quant_fp8 = per_token_group_quant_8bit
 sgl_per_token_group_quant_int8 = per_token_group_quant_8bit
 
 
-def apply_q_scale_and_softmax_scale(weights, q_scale, softmax_scale, output=None, *, enable_pdl=None):
+def apply_q_scale_and_softmax_scale(
+    weights, q_scale, softmax_scale, output=None, *, enable_pdl=None
+):
     """weights [T, H] * q_scale [T, H, 1] * softmax_scale, in fp32 and in that order, of q_scale's shape."""
     if output is None:
         name = "apply_q_scale_and_softmax_scale"
