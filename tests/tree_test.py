@@ -44,6 +44,7 @@ INNER = {
         "device": {"program", "machine", "decoder", "instructions"},
         "runtime": {"program", "machine", "device", "race"},
         "nccl": set(),
+        "driver": set(),
     },
     "check": {
         "findings": set(),

@@ -9,9 +9,23 @@ import importlib
 _HOMES = {
     "Conversation": "text",
     "Engine": "engine",
+    "FusedSetKVBufferArg": "operators",
     "TextModel": "text",
     "apply_q_scale_and_softmax_scale": "operators",
+    "apply_rope_with_cos_sin_cache_inplace": "operators",
+    "dsv3_fused_a_gemm": "operators",
+    "dsv3_router_gemm": "operators",
     "generate": "text",
+    "mla_rope_quantize_fp8": "operators",
+    "per_token_group_quant_8bit": "operators",
+    "set_mla_kv_buffer": "operators",
+    "set_mla_kv_buffer_fp8": "operators",
+    "set_mla_kv_buffer_fp8_656": "operators",
+    "set_pdl_enabled": "operators",
+    "sgl_per_token_group_quant_8bit": "operators",
+    "sgl_per_token_group_quant_fp8": "operators",
+    "sgl_per_token_group_quant_int8": "operators",
+    "supports_pdl": "operators",
 }
 
 __all__ = list(_HOMES)

@@ -1,30 +1,13 @@
 #include "python/call.h"
 
+#include <cuda_runtime_api.h>
 #include <fmt/format.h>
 #include <tvm/ffi/extra/c_env_api.h>
 
-#include <algorithm>
+#include "python/tensor.h"
 
 namespace slipstream::python {
 namespace {
-
-struct KnownDType {
-  DLDataTypeCode code;
-  uint8_t bits;
-  DType dtype;
-};
-
-constexpr KnownDType kKnownDTypes[] = {
-    {kDLFloat, 32, DType::kFloat32},
-    {kDLBfloat, 16, DType::kBFloat16},
-    {kDLFloat, 16, DType::kFloat16},
-    {kDLFloat8_e4m3fn, 8, DType::kFloat8E4M3},
-    {kDLFloat8_e5m2, 8, DType::kFloat8E5M2},
-    {kDLInt, 8, DType::kInt8},
-    {kDLUInt, 8, DType::kUInt8},
-    {kDLInt, 32, DType::kInt32},
-    {kDLInt, 64, DType::kInt64},
-};
 
 bool is_cuda(const DLDevice& device) {
   return device.device_type == kDLCUDA || device.device_type == kDLCUDAManaged;
@@ -45,17 +28,7 @@ OperatorCall::~OperatorCall() {
 
 Tensor OperatorCall::tensor(const char* argument, const tvm::ffi::TensorView& view) {
   require_same_device(argument, view.device());
-  const int rank = view.ndim();
-  if (rank < 1 || rank > kMaxRank) {
-    reject(argument, fmt::format("of rank 1 to {}", kMaxRank), fmt::format("of rank {}", rank));
-  }
-  Tensor result;
-  result.data = static_cast<char*>(view.data_ptr()) + view.byte_offset();
-  result.dtype = dtype(argument, view.dtype());
-  result.rank = rank;
-  std::copy_n(view.shape().begin(), rank, result.shape.begin());
-  std::copy_n(view.strides().begin(), rank, result.strides.begin());
-  return result;
+  return to_tensor(operator_name_, argument, view);
 }
 
 Tensor OperatorCall::tensor(const char* argument, const OptionalTensor& view) {
@@ -75,30 +48,17 @@ pdl::LaunchOptions OperatorCall::options(const OptionalBool& pdl) {
   return options;
 }
 
-void OperatorCall::reject(const char* argument, const std::string& must_be,
-                          const std::string& is) const {
-  throw InvalidArgument(
-      fmt::format("{}: {} must be {}, is {}", operator_name_, argument, must_be, is));
-}
-
 void OperatorCall::require_same_device(const char* argument, const DLDevice& device) {
-  if (!is_cuda(device)) reject(argument, "on a CUDA device", "on " + device_name(device));
+  if (!is_cuda(device)) {
+    reject(operator_name_, argument, "on a CUDA device", "on " + device_name(device));
+  }
   if (first_argument_ == nullptr) {
     first_argument_ = argument;
     device_ = device.device_id;
   }
   if (device.device_id == device_) return;
-  reject(argument, fmt::format("on cuda:{}, as {} is", device_, first_argument_),
+  reject(operator_name_, argument, fmt::format("on cuda:{}, as {} is", device_, first_argument_),
          "on " + device_name(device));
-}
-
-DType OperatorCall::dtype(const char* argument, const DLDataType& dtype) const {
-  for (const KnownDType& known : kKnownDTypes) {
-    if (dtype.code == known.code && dtype.bits == known.bits && dtype.lanes == 1)
-      return known.dtype;
-  }
-  reject(argument, "of a dtype that slipstream/tensor.h lists",
-         std::string(tvm::ffi::DLDataTypeToString(dtype)));
 }
 
 }  // namespace slipstream::python

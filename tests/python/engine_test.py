@@ -4,9 +4,9 @@ import threading
 
 import numpy
 import pytest
-from conftest import generated_ids
 from slipstream import Engine
 from slipstream.serving import ServingEngine
+from tiny_checkpoint import generated_ids
 
 PROMPT = [7, 300, 45, 8, 91, 222, 13]
 

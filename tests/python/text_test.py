@@ -4,9 +4,9 @@ import io
 
 import pytest
 import tiny_tokenizer
-from conftest import generated_ids
 from slipstream import Conversation, TextModel, generate, text_command
 from slipstream.chat import Tokenizer, deepseek_v32
+from tiny_checkpoint import generated_ids
 
 QUESTION = [{"role": "user", "content": "Hi"}]
 

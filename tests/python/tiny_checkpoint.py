@@ -1,6 +1,7 @@
 """A checkpoint that the emulated device decodes in a tenth of a second per token, and the programs of the build, which
 are in the folder that SLIPSTREAM_BIN names."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -35,3 +36,10 @@ def write(directory) -> pathlib.Path:
     run_program("make_tiny_checkpoint", directory, NAME, *settings)
     tiny_tokenizer.write(directory / NAME)
     return directory / NAME
+
+
+def generated_ids(checkpoint, prompt, count, *options):
+    """What `slipstream generate` says."""
+    ids = ",".join(map(str, prompt))
+    command = ["generate", checkpoint, "--prompt-ids", ids, "-n", count, "--json", *options]
+    return json.loads(run_program("slipstream", *command))["tokens"]

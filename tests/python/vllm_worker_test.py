@@ -8,9 +8,9 @@ from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 import pytest
-from conftest import generated_ids
 from slipstream.vllm import loading
 from slipstream.vllm.configuration import EngineSettings
+from tiny_checkpoint import generated_ids
 from vllm_fakes import cached, new_request, schedule
 
 PROMPT = [7, 300, 45, 8, 91, 222, 13]
