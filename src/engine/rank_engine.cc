@@ -193,8 +193,7 @@ void RankEngine::prepare_launches() {
 MemoryUse RankEngine::plan(const std::string& directory, const LoadOptions& options) {
   const model::Checkpoint checkpoint = open(directory, options);
   const model::ModelConfig& config = checkpoint.config();
-  return {step::planned_weight_bytes(checkpoint),
-          bytes_of(planned_caches(config, options)),
+  return {step::planned_weight_bytes(checkpoint), bytes_of(planned_caches(config, options)),
           planned_workspace(checkpoint, options).bytes()};
 }
 

@@ -1,5 +1,7 @@
 // slipstream/engine.h for Python. Defaults and names of arguments are the business of python/slipstream/engine.py; here
 // sequences are integers and options a dictionary.
+#include "slipstream/engine.h"
+
 #include <fmt/format.h>
 #include <tvm/ffi/tvm_ffi.h>
 
@@ -12,7 +14,6 @@
 #include "python/engine_handle.h"
 #include "python/named_options.h"
 #include "python/sequence_options.h"
-#include "slipstream/engine.h"
 
 namespace slipstream::python {
 namespace {

@@ -62,7 +62,8 @@ class NamedOptions {
     if (const auto given = find<std::string>(name, "a string")) value = *given;
   }
   void read(const char* name, std::vector<int>& value) {
-    if (const auto given = find<Integers>(name, "a list of integers")) value = to_ints(name, *given);
+    if (const auto given = find<Integers>(name, "a list of integers"))
+      value = to_ints(name, *given);
   }
   void read(const char* name, std::optional<float>& value) {
     if (const auto given = find<double>(name, "a number")) value = static_cast<float>(*given);

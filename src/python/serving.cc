@@ -89,8 +89,8 @@ int64_t engine_enqueue(const EngineHandle& handle, const Integers& sequences,
 // Of each part [sequence, token, is_stop, None or [logprob, rank, ids, logprobs]].
 tvm::ffi::Array<Any> engine_wait(const EngineHandle& handle, int64_t ticket) {
   return with_python_errors([&] {
-    const std::vector<StepToken> tokens = handle->use_meanwhile(
-        [&](Engine& engine) { return engine.wait(engine::Ticket{ticket}); });
+    const std::vector<StepToken> tokens =
+        handle->use_meanwhile([&](Engine& engine) { return engine.wait(engine::Ticket{ticket}); });
     tvm::ffi::Array<Any> result;
     for (const StepToken& token : tokens) {
       result.push_back(tvm::ffi::Array<Any>{static_cast<int64_t>(token.sequence), token.token,
