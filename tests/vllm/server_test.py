@@ -87,6 +87,7 @@ def test_few_pages_force_a_preemption_that_changes_no_token(server, client, chec
     before = server.metric("vllm:num_preemptions_total")
 
     def user(number):
+        time.sleep(0.5 * number)  # so that they come in this order
         prompt = prompt_of_user(100 + number, 190)
         return prompt, token_ids(complete(client, prompt, 72 - 12 * number))
 

@@ -61,7 +61,7 @@ class Worker(WorkerBase):
             raise ValueError(f"--num-gpu-blocks-override must be at most {there}, is {wanted}")
 
     def get_supported_kv_cache_layouts(self) -> list[str]:
-        return ["NHD"]
+        return ["LBHNC"]  # any: vLLM has no tensor of the caches
 
     def set_kv_cache_layout(self, kv_cache_layout: str, cp_kv_cache_interleave_size: int) -> None:
         pass
