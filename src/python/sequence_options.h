@@ -23,10 +23,10 @@ inline SamplingOptions sampling_of(NamedOptions& options) {
   return result;
 }
 
-inline std::vector<engine::LogitBias> logit_bias_of(NamedOptions& options) {
+inline std::vector<LogitBias> logit_bias_of(NamedOptions& options) {
   std::vector<int> tokens;
   options.read("logit_bias_tokens", tokens);
-  std::vector<engine::LogitBias> result;
+  std::vector<LogitBias> result;
   const auto biases = options.find<tvm::ffi::Array<double>>("logit_biases", "a list of numbers");
   for (size_t index = 0; index < tokens.size(); ++index) {
     result.push_back({tokens[index], static_cast<float>((*biases)[static_cast<int64_t>(index)])});

@@ -43,7 +43,7 @@ class Masks {
   std::optional<TensorView> rows_;
 };
 
-Any to_python(const std::optional<engine::TokenLogprobs>& logprobs) {
+Any to_python(const std::optional<TokenLogprobs>& logprobs) {
   if (!logprobs) return nullptr;
   tvm::ffi::Array<int64_t> ids;
   tvm::ffi::Array<double> values;
