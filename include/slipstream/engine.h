@@ -216,7 +216,7 @@ class Engine {
   // all have been waited for.
 
   // Logits after the sequence's last token, fp32 [vocab_size] (of a rank's share alone: its part).
-  // Throws InvalidArgument unless the sequence took part in the last prefill, step or run,
+  // Throws InvalidArgument unless the sequence took part in the last step, of whatever kind,
   // and no layer ran alone since.
   [[nodiscard]] std::vector<float> logits(SequenceId sequence);
 

@@ -3,8 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
-#include <set>
 
 #include "engine/load_report.h"
 #include "step/device_memory.h"

@@ -70,7 +70,7 @@ TEST_F(RanksFaults, NamesARankThatFallsSilentAndWhere) {
   Clock::time_point begin;
   const std::vector<std::string> errors = errors_of([&](int rank, Meeting& meeting) {
     RankEngine engine(checkpoint(), options(0.5), &meeting);
-    const SequenceId sequence = engine.create_sequence();
+    const SequenceId sequence = engine.create_sequence({});
     if (rank == 1) {
       // As a process that was stopped: it has loaded, and does nothing any more.
       while (meeting.failure().empty()) std::this_thread::sleep_for(1ms);
@@ -92,7 +92,7 @@ TEST_F(RanksFaults, ReleasesRanksThatWaitForOneThatFails) {
   Clock::time_point begin;
   const std::vector<std::string> errors = errors_of([&](int rank, Meeting& meeting) {
     RankEngine engine(checkpoint(), options(), &meeting);
-    const SequenceId sequence = engine.create_sequence();
+    const SequenceId sequence = engine.create_sequence({});
     if (rank == 1) {
       std::this_thread::sleep_for(100ms);
       begin = Clock::now();

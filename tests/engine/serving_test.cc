@@ -16,9 +16,10 @@
 namespace slipstream::engine::test {
 namespace {
 
-const std::string& two_layers() {
+const std::string& one_layer() {
   return model::test::Shape{"Serving", "deepseek-v32-tiny",
-                            R"({"num_hidden_layers": 2, "index_topk": 8, "index_n_heads": 8})"}
+                            R"({"num_hidden_layers": 1, "first_k_dense_replace": 0,
+                                "index_topk": 8, "index_n_heads": 8})"}
       .directory();
 }
 
@@ -28,7 +29,7 @@ class Served {
   explicit Served(LoadOptions options = {}, bool pdl = true) {
     pdl::set_stream_enabled(stream_.get(), pdl);
     options.stream = stream_.get();
-    engine_.emplace(Engine::load(two_layers(), options));
+    engine_.emplace(Engine::load(one_layer(), options));
   }
   ~Served() { pdl::set_stream_enabled(stream_.get(), std::nullopt); }
   Served(const Served&) = delete;
@@ -84,7 +85,7 @@ TEST(Serving, LeavesTheRowsThatTheReferenceHas) {
   ids.push_back(engine->wait(second)[1].token);
   (void)engine->wait(third);
   const model::reference::Model model =
-      model::test::load_reference(two_layers(), model::test::Mode::kBf16Cache);
+      model::test::load_reference(one_layer(), model::test::Mode::kBf16Cache);
   model::test::ReferenceRunner oracle(model, 64);
   const model::reference::Matrix logits = oracle.step(ids, 0).logits;
   model::reference::Matrix expected(1, engine->vocab_size());

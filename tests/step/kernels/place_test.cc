@@ -23,10 +23,17 @@ constexpr int kVocabulary = 10;   // of this rank
 constexpr int kFirstToken = 100;  // its first id
 constexpr int kSequences = 4;
 
+// Rows that a step has left.
+std::vector<StepRow> rows_left() {
+  std::vector<StepRow> rows(kMaxRows);
+  rows[0] = {.token = 101, .position = 7, .sequence = 2};
+  rows[1] = {.token = 102, .position = 9, .sequence = 0};
+  return rows;
+}
+
 // Tables as a step has left them.
 struct Tables {
-  DeviceValues<StepRow> rows = DeviceValues<StepRow>(
-      {{.token = 101, .position = 7, .sequence = 2}, {.token = 102, .position = 9, .sequence = 0}});
+  DeviceValues<StepRow> rows = DeviceValues<StepRow>(rows_left());
   DeviceValues<RowExtras> extras = DeviceValues<RowExtras>(kMaxRows);
   DeviceValues<int> last_tokens = DeviceValues<int>({50, 51, 52, 53});
   DeviceValues<int> pages = DeviceValues<int>(std::vector<int>(8, -1));

@@ -42,6 +42,15 @@ __device__ __forceinline__ void edit_tables(const PlaceParams& params) {
   }
 }
 
+// By all threads, word by word: a thread that copied a struct would do so byte by byte.
+template <class T>
+__device__ __forceinline__ void copy_structs(const T* source, T* target, int count) {
+  const auto* from = reinterpret_cast<const uint32_t*>(source);
+  auto* to = reinterpret_cast<uint32_t*>(target);
+  const int words = count * static_cast<int>(sizeof(T) / sizeof(uint32_t));
+  for (int i = threadIdx.x; i < words; i += kPlaceThreads) to[i] = from[i];
+}
+
 template <class Gate>
 __device__ __forceinline__ void place_block(const PlaceParams& params, Gate gate) {
   gate.pass();
@@ -52,15 +61,15 @@ __device__ __forceinline__ void place_block(const PlaceParams& params, Gate gate
   }
   edit_tables(params);
   __syncthreads();
+  copy_structs(params.placed.rows, params.rows.get(), params.tokens);
+  copy_structs(params.placed.extras, params.extras.get(), params.tokens);
+  __syncthreads();
   if (index >= params.tokens) return;
-  StepRow row = params.placed.rows[index];
-  const RowExtras extras = params.placed.extras[index];
+  StepRow& row = params.rows.get()[index];
   if (row.token == kSampledToken) row.token = params.last_tokens.get()[row.sequence];
-  if (extras.history >= 0) {
-    count_token(params.histories, extras.history, row.token, (params.counted >> index & 1U) != 0);
-  }
-  params.rows.get()[index] = row;
-  params.extras.get()[index] = extras;
+  const int history = params.placed.extras[index].history;
+  if (history < 0) return;
+  count_token(params.histories, history, row.token, (params.counted >> index & 1U) != 0);
 }
 
 __global__ void __launch_bounds__(kPlaceThreads)
