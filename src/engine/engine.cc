@@ -17,7 +17,7 @@ Engine Engine::load(const std::string& directory, const LoadOptions& options) {
 }
 
 MemoryUse Engine::plan(const std::string& directory, const LoadOptions& options) {
-  check_load_options(options);
+  check_sizes(options);
   LoadOptions of_rank = options;
   of_rank.tp = std::max(options.tp, options.ranks.count);
   return RankEngine::plan(directory, of_rank);

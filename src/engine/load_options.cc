@@ -91,6 +91,10 @@ int number_from(const char* name, int least, int most) {
 void check_load_options(const LoadOptions& options) {
   check_ranks(options);
   check_stream(options);
+  check_sizes(options);
+}
+
+void check_sizes(const LoadOptions& options) {
   if (options.kv_format != KvFormat::kBf16 && options.kv_format != KvFormat::kFp8) {
     throw InvalidArgument(
         fmt::format("kv_format must be kBf16 or kFp8, is {}", static_cast<int>(options.kv_format)));
