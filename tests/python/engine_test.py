@@ -6,7 +6,7 @@ import numpy
 import pytest
 from slipstream import Engine
 from slipstream.serving import ServingEngine
-from tiny_checkpoint import generated_ids
+from tiny_checkpoint import generated_ids, write_for_ranks
 
 PROMPT = [7, 300, 45, 8, 91, 222, 13]
 
@@ -179,3 +179,10 @@ def test_a_plan_is_what_loading_takes(engine, checkpoint):
 def test_an_unknown_option_is_named(checkpoint):
     with pytest.raises(ValueError, match="load has no option cache_size"):
         Engine.load(checkpoint, cache_size=1)
+
+
+def test_two_ranks_of_threads_are_what_generate_says_of_two(tmp_path):
+    model = write_for_ranks(tmp_path)
+    expected = generated_ids(model, PROMPT, 3, "--ignore-eos", "--tp", "2")
+    with Engine.load(model, cache_tokens=64, max_sequences=1, ranks=2) as engine:
+        assert list(engine.stream(engine.create_sequence(), PROMPT, count=3)) == expected

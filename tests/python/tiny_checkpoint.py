@@ -30,6 +30,13 @@ def run_program(name, *arguments):
     return done.stdout
 
 
+def write_for_ranks(directory) -> pathlib.Path:
+    """One that two ranks can share."""
+    name = "deepseek-v32-ranks-tiny"
+    run_program("make_tiny_checkpoint", directory, name, "--set", "index_n_heads=8")
+    return pathlib.Path(directory) / name
+
+
 def write(directory) -> pathlib.Path:
     """The checkpoint, with a tokenizer of as many tokens."""
     settings = [part for name, value in CHANGES.items() for part in ("--set", f"{name}={value}")]
