@@ -1,12 +1,16 @@
 """Operands of the operators, on the device and on the host, for comparing bits."""
 
 import numpy
+import pytest
 from arrays import Array, bits_type
 
 try:
     import torch
 except ImportError:
     torch = None
+
+
+needs_torch = pytest.mark.skipif(torch is None, reason="needs torch")
 
 
 class Operand:

@@ -3,9 +3,7 @@
 import numpy
 import pytest
 import slipstream
-from operands import Random, assert_same_bits, bits_of, filled, integers, torch
-
-needs_torch = pytest.mark.skipif(torch is None, reason="outputs are allocated by torch")
+from operands import Random, assert_same_bits, bits_of, filled, integers, needs_torch, torch
 
 
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
