@@ -24,7 +24,7 @@ def load_engine(vllm_config) -> ServingEngine:
         **options,
     )
     logger.info(
-        "slipstream: %.2f GB of weights, %.2f GB of caches for %d tokens, on %d GPU(s)",
+        "slipstream: %.3f GB of weights, %.3f GB of caches for %d tokens, on %d GPU(s)",
         engine.weight_bytes / 1e9,
         engine.cache_bytes / 1e9,
         engine.cache_pages * PAGE_TOKENS,
