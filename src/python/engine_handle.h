@@ -65,7 +65,7 @@ class EngineObject : public tvm::ffi::Object {
 
 class EngineHandle : public tvm::ffi::ObjectRef {
  public:
-  explicit EngineHandle(tvm::ffi::ObjectPtr<EngineObject> object)
+  explicit EngineHandle(const tvm::ffi::ObjectPtr<EngineObject>& object)
       : tvm::ffi::ObjectRef(tvm::ffi::ObjectPtr<tvm::ffi::Object>(object)) {}
   TVM_FFI_DEFINE_OBJECT_REF_METHODS_NOTNULLABLE(EngineHandle, tvm::ffi::ObjectRef, EngineObject);
 };

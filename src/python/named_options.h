@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "slipstream/error.h"
@@ -36,8 +37,8 @@ inline std::vector<int> to_ints(const std::string& name, const Integers& values)
 // Reads a dictionary, in which None counts as not given.
 class NamedOptions {
  public:
-  NamedOptions(std::string owner, const OptionMap& options)
-      : owner_(std::move(owner)), options_(options) {}
+  NamedOptions(std::string owner, OptionMap options)
+      : owner_(std::move(owner)), options_(std::move(options)) {}
 
   // Leaves `value` as it is where the option is not given.
   void read(const char* name, int& value) {

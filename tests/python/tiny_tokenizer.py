@@ -15,6 +15,97 @@ SPECIAL = (
     deepseek_v32.END_OF_THOUGHT,
 )
 FIRST_BYTE = len(SPECIAL)
+# One token each, with the space before it, wherever they stand: instructions about tools are long.
+WORDS = [
+    "a",
+    "and",
+    "answer",
+    "are",
+    "arrays",
+    "as",
+    "be",
+    "block",
+    "booleans",
+    "by",
+    "can",
+    "city",
+    "description",
+    "else",
+    "enabled",
+    "end",
+    "enum",
+    "example",
+    "false",
+    "following",
+    "for",
+    "format",
+    "function",
+    "function_calls",
+    "function_results",
+    "functions",
+    "has",
+    "have",
+    "here",
+    "if",
+    "in",
+    "invoke",
+    "invoking",
+    "is",
+    "it",
+    "JSON",
+    "like",
+    "list",
+    "lists",
+    "name",
+    "not",
+    "object",
+    "objects",
+    "of",
+    "on",
+    "or",
+    "other",
+    "out",
+    "output",
+    "outputting",
+    "parameter",
+    "parameters",
+    "properties",
+    "question",
+    "reply",
+    "required",
+    "response",
+    "result",
+    "results",
+    "schema",
+    "scalar",
+    "set",
+    "should",
+    "specified",
+    "string",
+    "strongly",
+    "that",
+    "the",
+    "then",
+    "there",
+    "thinking",
+    "this",
+    "to",
+    "tool",
+    "tools",
+    "true",
+    "type",
+    "types",
+    "use",
+    "user",
+    "values",
+    "want",
+    "when",
+    "with",
+    "without",
+    "writing",
+    "you",
+]
+FIRST_WORD = FIRST_BYTE + 256
 
 
 def byte_characters():
@@ -35,7 +126,11 @@ def write(directory) -> pathlib.Path:
     characters = byte_characters()
     vocab = {token: index for index, token in enumerate(SPECIAL)}
     vocab |= {characters[byte]: token_of_byte(byte) for byte in range(256)}
-    vocab |= {f"{characters[0x20]}w{index}": index for index in range(len(vocab), VOCAB_SIZE)}
+    words = {f" {word}": FIRST_WORD + index for index, word in enumerate(WORDS)}
+    first_filler = FIRST_WORD + len(words)
+    vocab |= words | {
+        f"{characters[0x20]}w{index}": index for index in range(first_filler, VOCAB_SIZE)
+    }
     byte_level = {
         "type": "ByteLevel",
         "add_prefix_space": False,
@@ -46,13 +141,13 @@ def write(directory) -> pathlib.Path:
         {
             "id": index,
             "content": token,
-            "special": True,
+            "special": index < FIRST_BYTE,
             "single_word": False,
             "lstrip": False,
             "rstrip": False,
             "normalized": False,
         }
-        for index, token in enumerate(SPECIAL)
+        for token, index in [*zip(SPECIAL, range(FIRST_BYTE), strict=True), *words.items()]
     ]
     tokenizer = {
         "version": "1.0",

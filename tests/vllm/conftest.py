@@ -100,7 +100,7 @@ def server(checkpoint, tmp_path_factory):
         "--served-model-name",
         "tiny",
     ]
-    command += ["--max-model-len", "512", "--num-gpu-blocks-override", str(BLOCKS)]
+    command += ["--max-model-len", "1024", "--num-gpu-blocks-override", str(BLOCKS)]
     command += [
         "--structured-outputs-config",
         json.dumps({"backend": "xgrammar", "disable_any_whitespace": True}),

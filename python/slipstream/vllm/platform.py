@@ -2,10 +2,11 @@
 memory, streams and kernels are the engine's."""
 
 import torch
+from vllm.exceptions import VLLMValidationError
 from vllm.platforms.interface import Platform, PlatformEnum
 
 from slipstream.vllm.configuration import adapt_configuration
-from slipstream.vllm.requests import check_request
+from slipstream.vllm.requests import UnsupportedRequest, check_request
 
 
 class SlipstreamPlatform(Platform):
@@ -49,4 +50,8 @@ class SlipstreamPlatform(Platform):
 
     @classmethod
     def validate_request(cls, processed_inputs, params, *_others) -> None:
-        check_request(processed_inputs, params)
+        try:
+            check_request(processed_inputs, params)
+        except UnsupportedRequest as error:
+            # Of vLLM's own class, which its server answers with status 400 and nothing in its log.
+            raise VLLMValidationError(str(error), parameter=error.parameter) from error

@@ -20,22 +20,34 @@ UNSUPPORTED = (
 SMALLEST_TEMPERATURE = 1e-5
 
 
+class UnsupportedRequest(ValueError):
+    """What is asked for, by the API's name, cannot be done."""
+
+    def __init__(self, parameter: str, message: str):
+        super().__init__(message)
+        self.parameter = parameter
+
+
 def check_request(inputs, params) -> None:
-    """Throws a ValueError that names the parameter. Fields that a version of vLLM lacks are not asked for."""
+    """Throws an UnsupportedRequest. Fields that a version of vLLM lacks are not asked for."""
     if not hasattr(params, "temperature"):
-        raise ValueError("slipstream generates only: pooling is not supported")
+        raise UnsupportedRequest("task", "slipstream generates only: pooling is not supported")
     kind = inputs.get("type", "token") if isinstance(inputs, dict) else "token"
     if kind in ("embeds", "multimodal", "enc_dec"):
-        raise ValueError(f"the prompt must be text or token ids, is of type {kind}")
+        raise UnsupportedRequest(
+            "prompt", f"the prompt must be text or token ids, is of type {kind}"
+        )
     for name in UNSUPPORTED:
         value = getattr(params, name, None)
         if value is None or value is False or value in ([], {}):
             continue
-        raise ValueError(f"{name} is not supported by slipstream: leave it out (is {value!r})")
+        raise UnsupportedRequest(
+            name, f"{name} is not supported by slipstream: leave it out (is {value!r})"
+        )
     logprobs = params.logprobs
     if logprobs is not None and not 0 <= logprobs <= MAX_LOGPROBS:
-        raise ValueError(
-            f"logprobs must be from 0 to {MAX_LOGPROBS} with slipstream, is {logprobs}"
+        raise UnsupportedRequest(
+            "logprobs", f"logprobs must be from 0 to {MAX_LOGPROBS} with slipstream, is {logprobs}"
         )
 
 
