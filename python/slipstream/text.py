@@ -111,29 +111,32 @@ class Conversation:
     def ask(self, question: str, *, count: int = 1024) -> Iterator[str]:
         """Pieces of the answer as they come. The conversation goes on once all have been taken."""
         asked = [*self.messages, {"role": "user", "content": question}]
-        pieces = []
-        for piece in self._answer(self._model.encode(asked, thinking=self._thinking), count):
-            pieces.append(piece)
-            yield piece
-        answer = "".join(pieces)
-        if self._thinking:  # what it thought is not said again
-            answer = answer.rpartition("</think>")[2]
-        self.messages = [*asked, {"role": "assistant", "content": answer}]
+        ids = self._model.encode(asked, thinking=self._thinking)
+        answer: list[int] = []
+        yield from self._answer(ids, count, answer)
+        content = self._model.tokenizer.decode(self._without_thought(answer))
+        self.messages = [*asked, {"role": "assistant", "content": content}]
 
-    def _answer(self, ids: list[int], count: int) -> Iterator[str]:
+    def _answer(self, ids: list[int], count: int, answer: list[int]) -> Iterator[str]:
         engine, text = self._model.engine, self._model.tokenizer.stream()
+        stop = self._model.stop_token_ids
         rest = self._continue_sequence(ids)
-        for token in engine.stream(
-            self._sequence, rest, count=count, stop=self._model.stop_token_ids
-        ):
-            self._ids.append(token)
-            if token in self._model.stop_token_ids:
-                break
-            if piece := text.push(token):
+        for token in engine.stream(self._sequence, rest, count=count, stop=stop):
+            # It is in the cache when the next one comes.
+            self._ids = [*ids, *answer]
+            answer.append(token)
+            if token not in stop and (piece := text.push(token)):
                 yield piece
-        self._ids.pop()  # the last one is sampled, but not in the cache
         if rest_of_text := text.finish():
             yield rest_of_text
+
+    def _without_thought(self, answer: list[int]) -> list[int]:
+        """What it thought is not said again."""
+        said = [token for token in answer if token not in self._model.stop_token_ids]
+        end = self._model.tokenizer.encode("</think>")
+        if not self._thinking or len(end) != 1 or end[0] not in said:
+            return said
+        return said[len(said) - said[::-1].index(end[0]) :]
 
     def _continue_sequence(self, ids: list[int]) -> list[int]:
         """Which of `ids` the sequence lacks; a new one where it has others."""

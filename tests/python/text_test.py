@@ -76,6 +76,14 @@ def test_a_conversation_computes_only_what_is_new(model):
     assert len(known) == len(model.encode(QUESTION)) + 1
 
 
+def test_what_a_model_thought_is_not_said_again(model):
+    conversation = Conversation(model, thinking=True)
+    (end,) = model.tokenizer.encode("</think>")
+    letters = model.tokenizer.encode("ab")
+    assert conversation._without_thought([letters[0], end, letters[1]]) == letters[1:]
+    assert Conversation(model)._without_thought([letters[0], 1]) == letters[:1]
+
+
 def test_an_empty_prompt_is_refused(model):
     with pytest.raises(ValueError, match="at least one token"):
         generate(model, "")
