@@ -174,6 +174,8 @@ const char* text_of(Others others) {
       return "It exchanges with one GPU that plays all other ranks: their bytes, stores and polls, "
              "without "
              "their skew.";
+    case Others::kEchoed:
+      return "It sends to itself what all ranks would send: an exchange without a link.";
   }
   return "Communication between ranks is left out: partial sums are taken for whole ones.";
 }
@@ -186,6 +188,8 @@ const char* name_of(Others others) {
       return "all ranks";
     case Others::kPlayed:
       return "other ranks played by one GPU";
+    case Others::kEchoed:
+      return "itself, in place of all ranks";
   }
   return "left out";
 }

@@ -19,6 +19,7 @@ enum class Others : uint8_t {
   kNone,    // nothing: partial sums are taken for whole ones
   kRanks,   // the other ranks, each on a GPU
   kPlayed,  // one GPU that sends in place of all of them
+  kEchoed,  // itself: it sends the rows of all ranks into its own window
 };
 
 struct BenchModel {

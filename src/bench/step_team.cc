@@ -47,22 +47,52 @@ void reach(int peer) {
   check_cuda(code, fmt::format("cudaDeviceEnablePeerAccess of GPU {}", peer));
 }
 
-// One GPU as all other ranks: each of two sends its rows and picks to itself once, and to the other
-// in the place of every rank but the other's own. Stores, bytes on the link and polls are those of
-// as many GPUs; what they would differ in, when they come, is not in it.
-class PlayedExchange final : public step::Exchange {
+// Where a rank sends its rows or picks, if those of a rank and of the next one lie `source_bytes`
+// apart.
+using Targets = std::function<step::kernels::PeerOffsets(int64_t source_bytes)>;
+
+// Each of two GPUs as all other ranks: it sends to itself once, and to the other in the place of
+// every rank but the other's own. Stores, bytes on the link and polls are those of as many GPUs; what
+// they would differ in, when they come, is not in it.
+Targets played_targets(const step::RankWindows& windows) {
+  return [rank = windows.rank, ranks = windows.ranks,
+          distance =
+              windows.bases[1 - windows.rank] - windows.bases[windows.rank]](int64_t source_bytes) {
+    step::kernels::PeerOffsets result;
+    result.ranks = ranks;
+    int next = 0;
+    result.bytes[next++] = 0;
+    for (int source = 0; source < ranks; ++source) {
+      if (source != 1 - rank) result.bytes[next++] = distance + (source - rank) * source_bytes;
+    }
+    return result;
+  };
+}
+
+// Itself as all ranks: stores and polls are those of a rank of so many, and nothing is on a link.
+Targets echoed_targets(const step::RankWindows& windows) {
+  return [rank = windows.rank, ranks = windows.ranks](int64_t source_bytes) {
+    step::kernels::PeerOffsets result;
+    result.ranks = ranks;
+    for (int source = 0; source < ranks; ++source) {
+      result.bytes[source] = (source - rank) * source_bytes;
+    }
+    return result;
+  };
+}
+
+// An exchange that sends elsewhere than to one window per rank.
+class RedirectedExchange final : public step::Exchange {
  public:
-  PlayedExchange(std::unique_ptr<step::PeerExchange> exchange, const step::RankWindows& windows,
-                 const step::WindowLayout& layout)
+  RedirectedExchange(std::unique_ptr<step::PeerExchange> exchange, Targets targets,
+                     const step::WindowLayout& layout)
       : exchange_(std::move(exchange)),
-        rank_(windows.rank),
-        distance_(windows.bases[1 - windows.rank] - windows.bases[windows.rank]),
-        ranks_(layout.ranks()),
+        targets_(std::move(targets)),
         row_bytes_(layout.source_bytes()) {}
 
   [[nodiscard]] step::PartialRows partial(int exchange) const override {
     step::PartialRows result = exchange_->partial(exchange);
-    result.peers = targets(row_bytes_);
+    result.peers = targets_(row_bytes_);
     return result;
   }
   [[nodiscard]] step::SummedRows summed(int exchange) const override {
@@ -72,7 +102,7 @@ class PlayedExchange final : public step::Exchange {
     constexpr int64_t kSourceBytes = int64_t{step::kernels::kMaxRows} * step::kernels::kPicks *
                                      step::kernels::kPickWords * sizeof(uint64_t);
     step::kernels::SharedVocabulary result = exchange_->vocabulary();
-    result.peers = targets(kSourceBytes);
+    result.peers = targets_(kSourceBytes);
     return result;
   }
   [[nodiscard]] step::Buffer buffer(int exchange) const override {
@@ -80,23 +110,23 @@ class PlayedExchange final : public step::Exchange {
   }
 
  private:
-  [[nodiscard]] step::kernels::PeerOffsets targets(int64_t source_bytes) const {
-    step::kernels::PeerOffsets result;
-    result.ranks = ranks_;
-    int next = 0;
-    result.bytes[next++] = 0;
-    for (int source = 0; source < ranks_; ++source) {
-      if (source != 1 - rank_) result.bytes[next++] = distance_ + (source - rank_) * source_bytes;
-    }
-    return result;
-  }
-
   std::unique_ptr<step::PeerExchange> exchange_;
-  int rank_;
-  int64_t distance_;
-  int ranks_;
+  Targets targets_;
   int64_t row_bytes_;
 };
+
+int devices_of(const BenchModel& model) {
+  switch (model.others) {
+    case Others::kRanks:
+      return model.tp;
+    case Others::kPlayed:
+      return 2;
+    case Others::kNone:
+    case Others::kEchoed:
+      break;
+  }
+  return 1;
+}
 
 // What each device of the team has.
 struct Member {
@@ -115,7 +145,7 @@ class StepTeam final : public StepBench {
       : model_(model),
         config_(model::model_shape(model.name_or_file, model.layers)),
         layout_(config_, model.tp),
-        members_(model.others == Others::kPlayed ? 2 : model.tp) {
+        members_(devices_of(model)) {
     require_devices();
     for (size_t i = 0; i < members_.size(); ++i)
       members_[i].device = first_device_ + static_cast<int>(i);
@@ -213,8 +243,11 @@ class StepTeam final : public StepBench {
     const step::RankWindows windows = windows_of(rank);
     auto exchange = std::make_unique<step::PeerExchange>(
         windows, config_, members_[rank].record.on_device(), rank == 0 ? kLimit : kOthersLimit);
-    if (model_.others != Others::kPlayed) return exchange;
-    return std::make_unique<PlayedExchange>(std::move(exchange), windows, layout_);
+    if (model_.others == Others::kRanks) return exchange;
+    return std::make_unique<RedirectedExchange>(
+        std::move(exchange),
+        model_.others == Others::kPlayed ? played_targets(windows) : echoed_targets(windows),
+        layout_);
   }
 
   // From now on the others step, and wait for rank 0 in each.

@@ -14,6 +14,7 @@ struct BenchDecodeOptions {
   int layers = 0;
   int tp = 8;
   bool alone = false;        // even where there are GPUs for all ranks
+  bool echo = false;         // it stands for all ranks
   std::optional<int> peers;  // ranks besides this one, all played by one GPU
   std::vector<int> batches{1};
   std::vector<int> contexts{8192};
