@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "bench/device_report.h"
+#include "bench/team_report.h"
 
 namespace slipstream::bench {
 namespace {
@@ -160,6 +161,8 @@ io::Json step_json(const StepResult& step, double bandwidth) {
   json["pdl_gain"] = step.pdl_off.median / step.pdl_on.median;
   json["share_of_floor"] = share(floor, step.pdl_on.median);
   json["stages"] = stages_json(step, bandwidth);
+  json["memory"] = memory_json(step);
+  if (step.team) json["ranks"] = team_json(step, stages_json(as_slowest(step), bandwidth));
   if (!step.traced_on.empty()) json["per_launch"] = launches_json(step);
   return json;
 }
@@ -222,12 +225,16 @@ std::vector<StageSummary> summarize_stages(const StepResult& step) {
 }
 
 void print_report(const DecodeReport& report) {
-  fmt::print("\n{}, {} layers, rank 0 of {} with synthetic weights ({:.2f} GB). {}\n",
-             report.model.name_or_file, report.layers, report.model.tp,
+  fmt::print("\n{}, {} of {} layers, rank 0 of {} with synthetic weights ({:.2f} GB). {}\n",
+             report.model.name_or_file, report.layers, report.model_layers, report.model.tp,
              static_cast<double>(report.weight_bytes) * 1e-9, text_of(report.model.others));
   print_steps(report);
   for (const StepResult& step : report.steps) {
+    if (step.left_out.empty()) print_memory(step);
     if (!step.traced_on.empty()) print_stages(step, report.bandwidth);
+    if (!step.team) continue;
+    print_team(step);
+    print_stages(as_slowest(step), report.bandwidth);
   }
 }
 
@@ -236,6 +243,7 @@ io::Json report_json(const DecodeReport& report) {
                 {"device", to_json(device_report())},
                 {"model", report.model.name_or_file},
                 {"layers", report.layers},
+                {"model_layers", report.model_layers},
                 {"tp", report.model.tp},
                 {"communication", name_of(report.model.others)},
                 {"weights", "synthetic"},

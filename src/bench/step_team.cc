@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "bench/graph_timer.h"
+#include "bench/on_device.h"
 #include "model/released_models.h"
 #include "pdl/device_buffer.h"
 #include "pdl/stream.h"
@@ -23,29 +24,6 @@ namespace {
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kLimit = 60 * kSecond;            // for rank 0
 constexpr uint64_t kOthersLimit = 86'400 * kSecond;  // they wait while rank 0 does something else
-
-// Calls work() on a thread of its own, with `device` current.
-void on_device(int device, const std::function<void()>& work) {
-  std::exception_ptr error;
-  std::thread([&] {
-    try {
-      check_cuda(cudaSetDevice(device), "cudaSetDevice");
-      work();
-    } catch (...) {
-      error = std::current_exception();
-    }
-  }).join();
-  if (error) std::rethrow_exception(error);
-}
-
-void reach(int peer) {
-  const cudaError_t code = cudaDeviceEnablePeerAccess(peer, 0);
-  if (code == cudaErrorPeerAccessAlreadyEnabled) {
-    (void)cudaGetLastError();
-    return;
-  }
-  check_cuda(code, fmt::format("cudaDeviceEnablePeerAccess of GPU {}", peer));
-}
 
 // Where a rank sends its rows or picks, if those of a rank and of the next one lie `source_bytes`
 // apart.
@@ -133,8 +111,9 @@ struct Member {
   int device = 0;
   DeviceBuffer window;
   step::PinnedRecord record;
-  std::unique_ptr<pdl::Stream> stream;     // of its steps; rank 0's is the caller's
-  std::unique_ptr<pdl::Stream> attendant;  // next to it
+  std::unique_ptr<pdl::Stream> stream;     // rank 0 has the caller's
+  std::unique_ptr<pdl::Stream> attendant;  // next to that of the steps
+  cudaStream_t steps = nullptr;
   std::unique_ptr<StepBench> bench;
   std::thread stepping;
 };
@@ -150,21 +129,7 @@ class StepTeam final : public StepBench {
     for (size_t i = 0; i < members_.size(); ++i)
       members_[i].device = first_device_ + static_cast<int>(i);
     for (Member& member : members_) on_device(member.device, [&] { prepare(member); });
-    for (size_t i = 0; i < members_.size(); ++i) {
-      Member& member = members_[i];
-      const auto make = [&] {
-        BenchModel share = model_;
-        share.rank = static_cast<int>(i);
-        const cudaStream_t own = i == 0 ? stream : member.stream->get();
-        member.bench =
-            make_step_bench(share, own, [this, i] { return exchange_of(static_cast<int>(i)); });
-      };
-      if (i == 0) {
-        make();
-      } else {
-        on_device(member.device, make);
-      }
-    }
+    for (size_t i = 0; i < members_.size(); ++i) make_bench(static_cast<int>(i), stream);
   }
   ~StepTeam() override {
     stop();
@@ -175,9 +140,6 @@ class StepTeam final : public StepBench {
 
   [[nodiscard]] int layers() const override { return first().layers(); }
   [[nodiscard]] int64_t weight_bytes() const override { return first().weight_bytes(); }
-  [[nodiscard]] int64_t cache_bytes(const StepShape& shape) const override {
-    return first().cache_bytes(shape);
-  }
 
   void set_shape(const StepShape& shape) override {
     stop();
@@ -185,11 +147,7 @@ class StepTeam final : public StepBench {
     for (size_t i = 1; i < members_.size(); ++i) {
       on_device(members_[i].device, [&] { members_[i].bench->set_shape(shape); });
     }
-    for (size_t i = 0; i < members_.size(); ++i) {
-      on_device(members_[i].device, [&] {
-        step::clear_window(windows_of(static_cast<int>(i)), config_, members_[i].attendant->get());
-      });
-    }
+    clear_windows();
     start();
   }
 
@@ -208,6 +166,30 @@ class StepTeam final : public StepBench {
   }
   [[nodiscard]] std::vector<MeasuredLaunch> launches() override { return first().launches(); }
 
+  // Of all ranks, which then step together; one that plays others is not traced.
+  [[nodiscard]] StepTrace trace(bool pdl, int steps) override {
+    if (model_.others == Others::kPlayed) return first().trace(pdl, steps);
+    stop();
+    clear_windows();
+    std::vector<TracedRank> ranks;
+    for (const Member& member : members_) {
+      ranks.push_back({member.device, member.bench.get(), member.steps});
+    }
+    StepTrace trace = trace_steps(ranks, pdl, steps);
+    start();
+    return trace;
+  }
+
+  [[nodiscard]] std::vector<RankMemory> memory() const override {
+    std::vector<RankMemory> result;
+    for (const Member& member : members_) {
+      on_device(member.device, [&] { result.push_back(member.bench->memory().front()); });
+      result.back().window = layout_.bytes();
+      result.back().others -= layout_.bytes();
+    }
+    return result;
+  }
+
  private:
   [[nodiscard]] StepBench& first() const { return *members_.front().bench; }
 
@@ -223,11 +205,22 @@ class StepTeam final : public StepBench {
 
   void prepare(Member& member) {
     for (const Member& other : members_) {
-      if (other.device != member.device) reach(other.device);
+      if (other.device != member.device) reach_peer(other.device);
     }
     member.window = DeviceBuffer(static_cast<size_t>(layout_.bytes()));
     member.stream = std::make_unique<pdl::Stream>();
     member.attendant = std::make_unique<pdl::Stream>();
+  }
+
+  void make_bench(int rank, cudaStream_t first_stream) {
+    Member& member = members_[rank];
+    member.steps = rank == 0 ? first_stream : member.stream->get();
+    BenchModel share = model_;
+    share.rank = rank;
+    on_device(member.device, [&] {
+      member.bench =
+          make_step_bench(share, member.steps, [this, rank] { return exchange_of(rank); });
+    });
   }
 
   // Of a played team, only those of the two that there are.
@@ -250,7 +243,16 @@ class StepTeam final : public StepBench {
         layout_);
   }
 
-  // From now on the others step, and wait for rank 0 in each.
+  // While no rank steps.
+  void clear_windows() const {
+    for (size_t i = 0; i < members_.size(); ++i) {
+      on_device(members_[i].device, [&] {
+        step::clear_window(windows_of(static_cast<int>(i)), config_, members_[i].attendant->get());
+      });
+    }
+  }
+
+  // From now on the others step in pairs, as rank 0 does, and wait for it in each.
   void start() {
     stopping_ = false;
     for (size_t i = 1; i < members_.size(); ++i) {
@@ -273,15 +275,13 @@ class StepTeam final : public StepBench {
 
   void step_along(Member& member) {
     check_cuda(cudaSetDevice(member.device), "cudaSetDevice");
-    const cudaStream_t stream = member.stream->get();
+    const cudaStream_t stream = member.steps;
     const CapturedGraph graph(
         stream, [&](cudaStream_t captured) { member.bench->enqueue({.stream = captured}, false); });
     while (!stopping_) {
-      // One waits for rank 0, and one after it.
-      for (int i = 0; i < 2; ++i) {
-        member.bench->reset(0);
-        graph.launch();
-      }
+      member.bench->reset(1);
+      graph.launch();
+      graph.launch();
       check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize of another rank's steps");
     }
   }

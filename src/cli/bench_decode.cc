@@ -41,6 +41,7 @@ void run_bench_decode(const BenchDecodeOptions& options) {
   if (json.prints_text()) fmt::print("{}\n", bench::device_summary());
   const bench::DecodeReport report = bench::measure_decode(
       {.model = model_of(options),
+       .fit = options.fit,
        .batches = options.batches,
        .contexts = options.contexts,
        .fp8_rows = options.kv == "fp8",
@@ -97,7 +98,10 @@ void add_bench_decode_command(const Command& bench) {
       .excludes(tp)
       .excludes(alone)
       .excludes(echo);
-  command.add_option("--layers", options->layers, "The first N layers only").positive();
+  const Option layers =
+      command.add_option("--layers", options->layers, "The first N layers only").positive();
+  command.add_flag("--fit", options->fit, "The first layers only, as many as the GPUs hold")
+      .excludes(layers);
   command.add_option("--batch", options->batches, "Sequences of one token, comma-separated")
       .separated_by_commas()
       .between(1, 16)

@@ -29,6 +29,7 @@ class PairDeal {
     int part;  // of the ranks: every parts()-th one from here on
   };
 
+  PairDeal() = default;
   // May be made before the wait. The calling thread's first part is also looked up then, since what
   // is not in the constant cache takes as long as memory.
   __device__ PairDeal(const PeerOffsets& peers, int tiles, int token_shift, int threads)
@@ -69,9 +70,9 @@ class PairDeal {
   }
 
  private:
-  int token_shift_;
+  int token_shift_ = 0;
   int part_shift_ = 0;
-  int all_;  // shares; those of tokens that do not exist are among them
+  int all_ = 0;  // shares; those of tokens that do not exist are among them
   int64_t first_offset_ = 0;
 };
 
