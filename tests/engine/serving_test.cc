@@ -58,7 +58,6 @@ TEST(Serving, GivesTheSameBitsWhateverIsEnqueuedAheadAndHoweverStepsAreStarted) 
   Served engine(small());
   const Schedule schedule = some_schedule(engine->vocab_size());
   const std::vector<StepToken> expected = run_schedule(*engine, schedule, 1);
-  expect_same(run_schedule(*engine, schedule, 2), expected);
   expect_same(run_schedule(*engine, schedule, kMaxStepsOnTheirWay), expected);
   LoadOptions launched = small();
   launched.graphs = false;
@@ -179,6 +178,20 @@ TEST(Serving, KnowsWhatPenaltiesCountOfRowsThatAreComputedAgain) {
       SequenceOptions{.sampling = penalized, .sampled_ids = {tokens.begin(), tokens.begin() + 4}});
   EXPECT_EQ(engine->prefill(second, again), tokens[4]);
   EXPECT_EQ(engine->step(std::array{second})[0], tokens[5]);
+}
+
+TEST(Serving, TakesMoreBiasesThanOneLaunchWrites) {
+  Served engine(small());
+  SequenceOptions options;
+  for (int token = 0; token < engine->vocab_size(); ++token) {
+    if (token != 501) options.logit_bias.push_back({token, -1000});
+  }
+  const SequenceId sequence = engine->create_sequence(options);
+  EXPECT_EQ(engine->prefill(sequence, some_ids(2)), 501);
+  engine->free(sequence);
+  // Its history goes to the next one, without a trace.
+  const SequenceId next = engine->create_sequence(SequenceOptions{.logit_bias = {{502, 1000}}});
+  EXPECT_EQ(engine->prefill(next, some_ids(2)), 502);
 }
 
 TEST(Serving, MarksTokensThatStop) {

@@ -48,15 +48,15 @@ class SharedSampling : public testing::TestWithParam<Case> {
       const Matrix& logits, const std::vector<SamplingOptions>& options) const {
     std::vector<AdjustedRow> rows;
     for (const SamplingOptions& of_row : options) rows.push_back({.options = of_row});
-    return sample(logits, rows).tokens;
+    return sample_adjusted(logits, rows).tokens;
   }
 
   struct Outcome {
     std::vector<std::vector<int>> tokens;  // of each rank
     std::vector<std::vector<kernels::RowLogprobs>> logprobs;
   };
-  [[nodiscard]] Outcome sample(const Matrix& logits,
-                               const std::vector<AdjustedRow>& options) const {
+  [[nodiscard]] Outcome sample_adjusted(const Matrix& logits,
+                                        const std::vector<AdjustedRow>& options) const {
     std::vector<StepRow> rows;
     for (size_t i = 0; i < options.size(); ++i) {
       rows.push_back(step_row(options[i], kPosition + static_cast<int>(i)));
@@ -201,7 +201,7 @@ TEST_P(SharedSampling, DrawsFromEveryIdWithATopKOfTheWholeVocabulary) {
 TEST_P(SharedSampling, AdjustsAndReportsAsOneRankWould) {
   const std::vector<AdjustedRow> rows = every_adjustment(c_.vocabulary);
   const Matrix logits = some_logits(static_cast<int>(rows.size()), 4);
-  const Outcome outcome = sample(logits, rows);
+  const Outcome outcome = sample_adjusted(logits, rows);
   for (int rank = 0; rank < c_.ranks; ++rank) {
     for (size_t i = 0; i < rows.size(); ++i) {
       SCOPED_TRACE(testing::Message() << "rank " << rank << ", row " << i);
@@ -218,7 +218,7 @@ TEST_P(SharedSampling, ReportsTheLowerIdsAmongEqualLogitsOfSeveralRanks) {
     for (const int id : {2, 9, 12}) logits.row(0)[first_of(rank) + id] = 2;
   }
   const std::vector<AdjustedRow> rows = {{.options = {.logprobs = 5}}};
-  const Outcome outcome = sample(logits, rows);
+  const Outcome outcome = sample_adjusted(logits, rows);
   for (int rank = 0; rank < c_.ranks; ++rank) {
     test::expect_reference(rows[0], logits.row(0), kPosition, outcome.tokens[rank][0],
                            outcome.logprobs[rank][0]);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "cuda/cluster.cuh"
+#include "cuda/memory.cuh"
 #include "step/kernels/linear/operands.cuh"
 #include "step/kernels/linear/sources.cuh"
 #include "step/kernels/linear/work.cuh"
@@ -29,12 +30,15 @@ class Stager {
         work_(work),
         source_(source),
         squares_(reinterpret_cast<float*>(memory + params.memory.squares)),
-        squares_arrived_(squares_arrived) {}
+        squares_arrived_(squares_arrived),
+        first_(*this),
+        first_address_(source.address(first_.place(*this))) {}
 
-  // Before the wait: constants.
+  // Before the wait: constants, and where the first activations lie.
   __device__ void prefetch() {
+    cuda::settle(first_.token, first_.group, first_.rest, first_address_);
     if constexpr (Source::kNormalizes) {
-      Walk walk(*this);
+      Walk walk = first_;
       while (walk.rest > 1) walk.advance(*this);
       load_gamma(walk);
     }
@@ -42,27 +46,31 @@ class Stager {
 
   // Behind the wait. The CTA has yet to meet before it reads the operands.
   __device__ void stage(const Operands& operands) {
-    Walk walk(*this);
+    Walk walk = first_;
+    typename Source::Address address = first_address_;
     bool held = false;
     if constexpr (Source::kNormalizes) {
 #pragma unroll 1
       while (true) {
-        load(walk);
+        load(walk, address);
         square(walk);
         if (walk.rest == 1) break;
         walk.advance(*this);
+        address = source_.address(walk.place(*this));
       }
       meet();
       held = true;
     }
     // The one that is held first, then those before it.
-    Walk next(*this);
+    Walk next = first_;
+    address = first_address_;
 #pragma unroll 1
     for (int left = next.rest; left > 0; --left) {
       if (!held) {
         walk = next;
         next.advance(*this);
-        load(walk);
+        load(walk, address);
+        address = source_.address(next.place(*this));
         if constexpr (Source::kNormalizes) load_gamma(walk);
       }
       held = false;
@@ -106,18 +114,26 @@ class Stager {
       return {own,
               (stager.work_.first_group + group) * kGroup +
                   static_cast<int>(threadIdx.x) % kGroupLanes * 8,
-              min(own, stager.params_.clusters - 1) == stager.work_.cluster};
+              stager.turn_of(own), stager.params_.clusters};
     }
   };
   static constexpr int kGroupsAtOnce = kThreads / kGroupLanes;
+
+  // Clusters take turns, a token's first one after the token before's.
+  __device__ int turn_of(int token) const {
+    int turn = work_.cluster - token;
+#pragma unroll 1
+    while (turn < 0) turn += params_.clusters;
+    return turn;
+  }
 
   __device__ void load_gamma(const Walk& walk) {
     source_.load_gamma(walk.place(*this).column, gamma_);
   }
 
-  __device__ void load(const Walk& walk) {
+  __device__ void load(const Walk& walk, const typename Source::Address& address) {
     zero(values_);
-    if (walk.exists(*this)) source_.load(walk.place(*this), values_);
+    if (walk.exists(*this)) source_.load(walk.place(*this), address, values_);
   }
 
   __device__ void square(const Walk& walk) const {
@@ -177,6 +193,8 @@ class Stager {
   const Source& source_;
   float* squares_;
   uint64_t* squares_arrived_;
+  Walk first_;
+  typename Source::Address first_address_;
   Eight gamma_ = {};
   Eight values_ = {};
 };

@@ -28,7 +28,7 @@ struct ScoreParams {
   pdl::Constant<float> rope = {};                   // [positions, 32 cosines and 32 sines]
   bool interleaved = false;
   bool hadamard = true;  // queries are transformed, as the keys are
-  int index_topk = 0;  // tokens with up to as many keys need no scores
+  int index_topk = 0;    // tokens with up to as many keys need no scores
   Places places = {};
   pdl::Produced<const std::byte> index_cache = {};  // pages of 64 keys, then 64 scales
   pdl::Produced<float> scores = {};  // [tokens, score_stride], written after the wait

@@ -102,19 +102,22 @@ __device__ __forceinline__ uint32_t transform_words(int output_column, int first
   const int quarter = threadIdx.x % 4;
   constexpr uint32_t kOne = 0x3f80;
   const auto bits = [&](int input) {
-    if constexpr (!is_hadamard) {
+    if constexpr (is_hadamard) {
+      const int common = __popc(output_quarter & quarter) + __popc(output_column & input);
+      return kOne | static_cast<uint32_t>(common % 2) << 15;
+    } else {
       return output_quarter == quarter && output_column == input ? kOne : 0;
     }
-    const int common = __popc(output_quarter & quarter) + __popc(output_column & input);
-    return kOne | static_cast<uint32_t>(common % 2) << 15;
   };
   return bits(first_input) | bits(first_input + 1) << 16;
 }
 
 using Columns = float[kColumns];
 
+// The transform of 16, or the identity; columns go to the places of the output.
 template <bool is_hadamard>
-__device__ __forceinline__ void transform(const uint32_t (&words)[kWords], Columns& columns) {
+__device__ __forceinline__ void multiply_columns(const uint32_t (&words)[kWords],
+                                                 Columns& columns) {
   const int odd = threadIdx.x / 4 % 2;
 #pragma unroll
   for (int tile = 0; tile < 2; ++tile) {
@@ -128,7 +131,11 @@ __device__ __forceinline__ void transform(const uint32_t (&words)[kWords], Colum
       columns[group * 4 + tile * 2 + 1] = result[1];
     }
   }
-  if constexpr (!is_hadamard) return;
+}
+
+// The transform of 128.
+__device__ __forceinline__ void transform(const uint32_t (&words)[kWords], Columns& columns) {
+  multiply_columns<true>(words, columns);
 #pragma unroll
   for (int distance = 4; distance < kColumns; distance *= 2) {
 #pragma unroll
@@ -190,9 +197,9 @@ __device__ __forceinline__ void prepare_queries(const ScoreParams& params, int t
   }
   Columns columns;
   if (params.hadamard) {
-    transform<true>(words, columns);
+    transform(words, columns);
   } else {
-    transform<false>(words, columns);
+    multiply_columns<false>(words, columns);
   }
   const float scale = quantize(columns, words);
   if (lane % 4 == 0) shared.weights[head] = weight * scale;

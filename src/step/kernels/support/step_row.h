@@ -31,11 +31,12 @@ struct StepRow {
 };
 
 // What is to be done with a row's logits besides.
-inline constexpr uint32_t kMasked = 1;          // only tokens that the row's mask allows
-inline constexpr uint32_t kAdjusted = 2;        // penalties and bias
-inline constexpr uint32_t kMinP = 4;            // min-p
-inline constexpr uint32_t kWantsLogprobs = 8;   // log probabilities are reported
-inline constexpr uint32_t kCountsInput = 0x10;  // the row's token was sampled, and is not counted yet
+inline constexpr uint32_t kMasked = 1;         // only tokens that the row's mask allows
+inline constexpr uint32_t kAdjusted = 2;       // penalties and bias
+inline constexpr uint32_t kMinP = 4;           // min-p
+inline constexpr uint32_t kWantsLogprobs = 8;  // log probabilities are reported
+inline constexpr uint32_t kCountsInput =
+    0x10;  // the row's token was sampled, and is not counted yet
 
 struct RowExtras {
   float min_p_distance = 0;  // model/sampling.h
