@@ -24,7 +24,7 @@ ALLOWED = {
     "model": ({"io"}, PUBLIC_BASE),
     "step": ({"cuda", "io", "model", "pdl"}, PUBLIC_BASE),
     "engine": ({"io", "model", "pdl", "step"}, PUBLIC_BASE | {"engine.h"}),
-    "python": (set(), PUBLIC_BASE | {"ops.h", "engine.h"}),
+    "python": ({"engine", "ops"}, PUBLIC_BASE | {"ops.h", "engine.h"}),
     "bench": ({"code", "io", "model", "ops", "pdl", "step"}, PUBLIC_BASE | {"ops.h"}),
     "cli": (
         {"bench", "check", "code", "engine", "io", "litmus", "model", "ops", "pdl", "step"},
