@@ -24,7 +24,7 @@ ALLOWED = {
     "model": ({"io"}, PUBLIC_BASE),
     "step": ({"cuda", "io", "model", "pdl"}, PUBLIC_BASE),
     "engine": ({"io", "model", "pdl", "step"}, PUBLIC_BASE | {"engine.h", "serving.h"}),
-    "python": ({"pdl"}, PUBLIC_BASE | {"ops.h", "engine.h", "serving.h"}),
+    "python": ({"engine", "ops", "pdl"}, PUBLIC_BASE | {"ops.h", "engine.h", "serving.h"}),
     "bench": ({"code", "cuda", "io", "model", "ops", "pdl", "step"}, PUBLIC_BASE | {"ops.h"}),
     "cli": (
         {"bench", "check", "code", "engine", "io", "litmus", "model", "ops", "pdl", "step"},

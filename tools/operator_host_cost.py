@@ -4,8 +4,8 @@
     PYTHONPATH=build/python python tools/operator_host_cost.py build/python
 
 Needs torch and a device. On the emulated one (build/bin/slipstream emulate -- python ...) looking up a pointer takes
-another time than NVIDIA's driver needs. Prints least, median and greatest of all passes, in microseconds; all calls take
-turns in each pass.
+another time than NVIDIA's driver needs. Prints least, median and greatest of all passes, in microseconds of the
+processor's time, so that other work on the machine counts little; all calls take turns in each pass.
 """
 
 import os
@@ -50,10 +50,10 @@ def main(folder):
     times = {name: [] for name in calls}
     for _ in range(PASSES):
         for name, call in calls.items():
-            begin = time.perf_counter()
+            begin = time.thread_time()
             for _ in range(CALLS):
                 call()
-            times[name].append((time.perf_counter() - begin) / CALLS * 1e6)
+            times[name].append((time.thread_time() - begin) / CALLS * 1e6)
     print(
         f"torch {torch.__version__}, {torch.cuda.get_device_name()}, {PASSES} passes of {CALLS} calls, us"
     )

@@ -72,10 +72,11 @@ def try_wheel(wheel, torch, folder):
     )
     require(tests, " passed")
     print(tests.strip().splitlines()[-1])
-    if torch != "none":
-        # Not skipped: these would be where torch is missing.
-        require(environment.run("python", "-c", "import torch; print(torch.__version__)"), ".")
-    environment.run(*emulate, CUB_PROGRAM)
+    plugins = (
+        "from importlib.metadata import entry_points as e; print(e(group='sglang.srt.plugins'))"
+    )
+    require(environment.run("python", "-c", plugins), "slipstream.sglang:plugin")
+    environment.run(*emulate, CUB_PROGRAM, "merge_sort")
     site = next(folder.glob("lib/python3*/site-packages"))
     environment.run("slipstream", "check", site / "slipstream/libslipstream_python.so")
     if torch == "2.11":

@@ -177,11 +177,14 @@ void launch_untyped(const KernelDeclaration& declaration, const void* function,
   config.numAttrs = attribute_count;
   std::array<void*, 1> parameters{parameter};
   const cudaError_t code = cudaLaunchKernelExC(&config, function, parameters.data());
-  check_cuda(code, fmt::format("kernel {}: launch with grid ({}, {}, {}), block ({}, {}, {}), "
-                               "cluster ({}, {}, {}), {} bytes of dynamic shared memory",
-                               declaration.name, shape.grid.x, shape.grid.y, shape.grid.z,
-                               shape.block.x, shape.block.y, shape.block.z, shape.cluster.x,
-                               shape.cluster.y, shape.cluster.z, shape.dynamic_shared_bytes));
+  // Formatted only where it is needed: it takes as long as all of the above.
+  if (code != cudaSuccess) {
+    check_cuda(code, fmt::format("kernel {}: launch with grid ({}, {}, {}), block ({}, {}, {}), "
+                                 "cluster ({}, {}, {}), {} bytes of dynamic shared memory",
+                                 declaration.name, shape.grid.x, shape.grid.y, shape.grid.z,
+                                 shape.block.x, shape.block.y, shape.block.z, shape.cluster.x,
+                                 shape.cluster.y, shape.cluster.z, shape.dynamic_shared_bytes));
+  }
   if (launch_observer) launch_observer({declaration, shape, options, parameter});
 }
 

@@ -12,7 +12,7 @@ endforeach()
 list(REMOVE_DUPLICATES names)
 list(SORT names)
 
-set(stubs "// Generated from cuda.h.\n#include \"emulator/driver/unsupported.h\"\n\n")
+set(stubs "// Generated from the declarations of the driver.\n#include \"emulator/driver/unsupported.h\"\n\n")
 foreach(name IN LISTS names)
   string(APPEND stubs "extern \"C\" [[gnu::weak]] int ${name}() {\n"
                       "  return slipstream::emulator::driver::answer_not_supported(\"${name}\");\n}\n")
