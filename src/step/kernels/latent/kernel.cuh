@@ -78,7 +78,7 @@ __device__ __forceinline__ void write_latent(const CacheWriteParams& params, int
       cuda::pack_pair<DType::kBFloat16>(turned.x, turned.y);
 }
 
-// One warp: LayerNorm, rotation, Hadamard transform and fp8 of the index key.
+// One warp: LayerNorm, rotation, Hadamard transform (where it is wanted) and fp8 of the index key.
 __device__ __forceinline__ void write_index_key(const CacheWriteParams& params, int token,
                                                 const StepRow& place) {
   const int lane = threadIdx.x % 32;
@@ -97,7 +97,8 @@ __device__ __forceinline__ void write_index_key(const CacheWriteParams& params, 
            params.key_bias.get()[lane * 4 + i];
   }
   round_to_bf16(x);
-  rotate_and_transform(x, rope_row(params.rope, place.position), params.index_interleaved);
+  rotate_index(x, rope_row(params.rope, place.position), params.index_interleaved);
+  if (params.index_hadamard) transform_index(x);
   const IndexCodes codes = index_codes(x);
 
   const int64_t slot = params.places.slot(place, place.position);

@@ -118,9 +118,8 @@ __device__ __forceinline__ float2 rotate_pair(float2 pair, float cosine, float s
 }
 
 // An index query or key, [rope 64 | nope 64], four values per lane: lane l has values 4l to 4l + 3.
-// Rotates the first half and transforms the whole; bf16 in, bf16 values out.
-__device__ __forceinline__ void rotate_and_transform(float (&x)[4], const float* rope,
-                                                     bool interleaved) {
+// Rotates the first half; bf16 in, bf16 values out.
+__device__ __forceinline__ void rotate_index(float (&x)[4], const float* rope, bool interleaved) {
   const int lane = threadIdx.x % 32;
   if (interleaved) {
     if (lane < 16) {
@@ -145,7 +144,11 @@ __device__ __forceinline__ void rotate_and_transform(float (&x)[4], const float*
     }
   }
   round_to_bf16(x);
+}
 
+// The Hadamard transform of the same; bf16 in, bf16 values out.
+__device__ __forceinline__ void transform_index(float (&x)[4]) {
+  const int lane = threadIdx.x % 32;
   const float a = x[0] + x[1];
   const float b = x[0] - x[1];
   const float c = x[2] + x[3];
