@@ -313,6 +313,44 @@ def range_tables(rows):
     return text
 
 
+def ranks_table(report):
+    """Steps of real ranks next to one of them alone, by batch and context."""
+    lines = []
+    for model, runs in report["steps"].items():
+        exchanges = 2 * runs["real"]["layers"]
+        share = f"{model}, {runs['real']['layers']} of {runs['real']['model_layers']} layers"
+        for alone, real, played in zip(
+            *(runs[name]["steps"] for name in ("alone", "real", "played")), strict=True
+        ):
+            ours, theirs, one = (each["pdl_on"]["median_us"] for each in (real, played, alone))
+            lines.append(
+                [
+                    share,
+                    real["batch"],
+                    real["context"],
+                    f"{one / 1000:.3f}",
+                    f"{ours / 1000:.3f}",
+                    f"{theirs / 1000:.3f}",
+                    f"{(ours - one) / exchanges:.2f}",
+                    f"{(ours - theirs) / exchanges:.2f}",
+                ]
+            )
+            share = ""
+    return table(
+        [
+            "model",
+            "batch",
+            "context",
+            "one rank alone",
+            "real ranks",
+            "others played",
+            "an exchange, us",
+            "of it skew",
+        ],
+        lines,
+    )
+
+
 def rivals_chart(compared):
     shown = [each for each in compared if re.search(r"=(1|16)( 8K| fp8)?$", each.shape)]
     height, top, left, scale = 20, 64, 400, 200  # the line at 1 stands at left + scale
@@ -437,6 +475,15 @@ two medians over replays, which for a single launch late in a step is smaller th
 ![Where a step goes](images/performance-stages.svg)
 
 {stages}
+## Several GPUs
+
+{ranks_gpus} x {ranks_gpu}, driver {ranks_driver}, {ranks_date}, program {ranks_program}: `tools/rank_report`, every rank
+on a GPU of its own, as many layers as fit, synthetic weights, bf16 cache, PDL, milliseconds per step. *Alone*: one
+rank's share without the others. *Played*: one GPU in the place of the other three. An exchange: what real ranks take
+longer than one alone, by the number of exchanges; it holds what the head and the sampler exchange as well. No other
+system ran next to it. What the exchange is, and more of what it costs: [ranks.md](ranks.md).
+
+{ranks}
 ## Operators
 
 `slipstream bench ops`. *In chain*: what a round of all nine operators takes longer with the operator than without it.
@@ -459,6 +506,7 @@ def pages():
     steps = read("steps-h200-2026-11-28.json")
     operators = read("operators-h200-2026-11-28.json")
     ranges = read("step-range-h200-2026-11-28.json")
+    ranks = read("ranks-4xh200-2026-11-28.json")
     compared = comparisons(rivals["rows"])
     stages = "".join(
         f"{step['model']}, {step['layers']} layers:\n\n{stage_table(step)}\n"
@@ -478,6 +526,12 @@ def pages():
         steps_commit=steps["commit"],
         steps=step_table(steps["steps"]),
         stages=stages,
+        ranks_gpus=ranks["gpus"],
+        ranks_gpu=ranks["machine"]["GPUs"].split(",")[0],
+        ranks_driver=ranks["machine"]["driver"],
+        ranks_date=ranks["date"][:10],
+        ranks_program=ranks["machine"]["slipstream"].removeprefix("slipstream "),
+        ranks=ranks_table(ranks),
         operators=operator_table(operators["rows"]),
         all_nine="; ".join(
             f"M={each['tokens']} {each['off']:.2f} us without PDL, {each['on']:.2f} with"
