@@ -23,11 +23,12 @@ ALLOWED = {
     "ops": ({"cuda", "pdl"}, PUBLIC_BASE | {"ops.h"}),
     "model": ({"io"}, PUBLIC_BASE),
     "step": ({"cuda", "io", "model", "pdl"}, PUBLIC_BASE),
-    "engine": ({"io", "model", "pdl", "step"}, PUBLIC_BASE | {"engine.h"}),
+    "engine": ({"io", "model", "pdl", "step"}, PUBLIC_BASE | {"engine.h", "serving.h"}),
+    "python": ({"engine", "ops", "pdl"}, PUBLIC_BASE | {"ops.h", "engine.h", "serving.h"}),
     "bench": ({"code", "cuda", "io", "model", "ops", "pdl", "step"}, PUBLIC_BASE | {"ops.h"}),
     "cli": (
         {"bench", "check", "code", "engine", "io", "litmus", "model", "ops", "pdl", "step"},
-        PUBLIC_BASE | {"ops.h", "engine.h"},
+        PUBLIC_BASE | {"ops.h", "engine.h", "serving.h"},
     ),
 }
 # The folders of these floors are floors, too.
@@ -43,6 +44,7 @@ INNER = {
         "device": {"program", "machine", "decoder", "instructions"},
         "runtime": {"program", "machine", "device", "race"},
         "nccl": set(),
+        "driver": set(),
     },
     "check": {
         "findings": set(),
@@ -55,7 +57,18 @@ INNER = {
     },
 }
 MAX_LINES = 800
-ABOVE_THE_RUNTIME = ("pdl", "cuda", "litmus", "ops", "model", "step", "engine", "bench", "cli")
+ABOVE_THE_RUNTIME = (
+    "pdl",
+    "cuda",
+    "litmus",
+    "ops",
+    "model",
+    "step",
+    "engine",
+    "bench",
+    "cli",
+    "python",
+)
 
 
 def tracked(*patterns):

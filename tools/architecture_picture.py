@@ -33,6 +33,7 @@ TRADES = {
     "engine": ("sequences, graphs, tokens", 4),
     "bench": ("measuring operators, steps", 3),
     "cli": ("one file per command", 2),
+    "python": ("what tvm-ffi binds", 4),
 }
 BOX_WIDTH, BOX_HEIGHT, GAP, ROW = 216, 76, 18, 112
 

@@ -9,8 +9,11 @@
 //
 // Everything a step needs lives on the device: positions, page tables, the sampled token that is
 // the next step's input. A step is a replay of one CUDA graph per number of tokens, and prompts go
-// through the same kernels in chunks of up to 16 tokens. An Engine is used by one thread at a time,
-// with the device current that was so when it was loaded.
+// through the same kernels in chunks of up to 16 tokens. An Engine is used by one thread at a time
+// (but for wait()), with the device current that was so when it was loaded.
+//
+// A server, whose sequences come and go, asks for steps with enqueue() and wait()
+// (slipstream/serving.h).
 //
 // Several GPUs share a model if LoadOptions::ranks says so (docs/ranks.md); everything else is as
 // with one.
@@ -25,6 +28,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,6 +38,7 @@
 #include "slipstream/error.h"
 #include "slipstream/launch.h"
 #include "slipstream/sampling.h"
+#include "slipstream/serving.h"
 
 namespace slipstream::engine {
 
@@ -84,9 +89,15 @@ struct LoadOptions {
   cudaStream_t stream = nullptr;
   KvFormat kv_format = KvFormat::kBf16;
   // Tokens that all living sequences can hold together, 1 to 2^32; memory for them is taken at
-  // load, in pages of 64, and no page is shared by two sequences.
+  // load, in pages of 64, and no page is shared by two sequences unless the caller wants it so.
   int64_t cache_tokens = 8192;
   int max_sequences = kMaxStepTokens;  // alive at a time, 1 to 2^20
+  // Of these, how many can have penalties or a logit bias at a time, 0 to 2^10: 8 bytes of memory for
+  // each token of the vocabulary and each of them.
+  int max_adjusted_sequences = kMaxStepTokens;
+  // The caller hands out all pages of the cache (SequenceOptions::pages), and may have several
+  // sequences share them; the engine hands out none.
+  bool external_pages = false;
   Ranks ranks = {};
   // Seconds that a kernel waits for another rank, and a process for a sign of life, before it counts
   // as lost: 0.001 to 3600.
@@ -101,14 +112,14 @@ struct LoadOptions {
   // Epsilon of the q_a and kv_a norms where it is not the model's rms_norm_eps (transformers takes
   // 1e-6 for GLM).
   std::optional<float> lora_norm_eps = std::nullopt;
+  // Transform index queries and keys before they are quantized, as the released models do; false: do
+  // not, as other engines fill their caches. Scores are the same up to quantization.
+  bool index_hadamard = true;
   // One CUDA graph per number of tokens, captured at its first use (with several ranks, all of them
   // at load), with PDL if it is switched on then; false: every step launches its kernels one by one.
   // The bits are the same.
   bool graphs = true;
 };
-
-// Names a living sequence. Never used again after free().
-enum class SequenceId : int64_t {};
 
 // Bytes of device memory of a rank, taken at load.
 struct MemoryUse {
@@ -123,6 +134,8 @@ class Engine {
   // Throws InvalidArgument naming file and tensor (or key), or what the device's memory lacks,
   // before any of it is taken. The stream must outlive the engine.
   static Engine load(const std::string& directory, const LoadOptions& options);
+  // What load() would take of a rank's device, from the checkpoint alone: nothing is asked of a device.
+  static MemoryUse plan(const std::string& directory, const LoadOptions& options);
 
   Engine(Engine&& other) noexcept;
   Engine& operator=(Engine&& other) noexcept;
@@ -145,8 +158,9 @@ class Engine {
   // An empty sequence. Throws InvalidArgument if max_sequences are alive, or for options outside
   // their ranges.
   [[nodiscard]] SequenceId create_sequence(const SamplingOptions& sampling = {});
-  // Gives its pages back, for others to use. Here and below, a sequence that is not alive is an
-  // InvalidArgument.
+  [[nodiscard]] SequenceId create_sequence(const SequenceOptions& options);
+  // Gives its pages back, for others to use: at once, for what others write there comes after steps
+  // that are on their way. Here and below, a sequence that is not alive is an InvalidArgument.
   void free(SequenceId sequence);
   // Tokens in its cache: the position of the next one. Up to cache_tokens in whole pages, and up to
   // max_position_embeddings().
@@ -175,8 +189,34 @@ class Engine {
   // first token.
   void force(SequenceId sequence, int token);
 
+  // Pages of 64 tokens in the cache.
+  [[nodiscard]] int64_t cache_pages() const;
+  // With LoadOptions::external_pages: more pages at the end of the sequence's table. Throws
+  // InvalidArgument, and appends none, for pages that are not in the cache or in the table already,
+  // and beyond what max_position_embeddings() needs.
+  void append_pages(SequenceId sequence, std::span<const int> pages);
+
+  // Enqueues a step of the parts' tokens, 1 to 16 in all, each part another sequence, and returns
+  // without waiting for the device. Throws InvalidArgument, and enqueues and appends nothing: for ids
+  // outside the vocabulary; for kLastSampled where the sequence has no sampled token; where its pages,
+  // the cache or the model's positions end; where two sequences would write to one page; for a mask
+  // of another size or that allows nothing; and while kMaxStepsOnTheirWay steps have not been waited
+  // for.
+  Ticket enqueue(std::span<const StepPart> parts);
+  Ticket enqueue(std::initializer_list<StepPart> parts) {
+    return enqueue(std::span(parts.begin(), parts.size()));
+  }
+  // What the step chose, one entry for each of its parts. Blocks until the device has it. Steps are
+  // waited for once, in the order in which they were enqueued; another ticket is an
+  // InvalidArgument. The one call that may be made by another thread (one at a time) while the engine
+  // is in use.
+  std::vector<StepToken> wait(Ticket ticket);
+
+  // prefill, step, run, force and logits want no step on its way: they throw InvalidArgument before
+  // all have been waited for.
+
   // Logits after the sequence's last token, fp32 [vocab_size] (of a rank's share alone: its part).
-  // Throws InvalidArgument unless the sequence took part in the last prefill, step or run,
+  // Throws InvalidArgument unless the sequence took part in the last step, of whatever kind,
   // and no layer ran alone since.
   [[nodiscard]] std::vector<float> logits(SequenceId sequence);
 

@@ -1,5 +1,5 @@
-// The only way to start a kernel: launch() decides about programmatic dependent launch (PDL), never
-// uses a default stream and never drops an error.
+// The only way to start a kernel: launch() decides about programmatic dependent launch (PDL), uses a
+// default stream only where it is told that this is meant, and never drops an error.
 //
 // The PDL attribute is set exactly if
 //   1. the device supports it (compute capability 9.0 or later),
@@ -50,6 +50,9 @@ struct LaunchOptions {
   cudaStream_t stream;
   std::optional<bool> pdl =
       std::nullopt;  // this call only; overrides the stream's and the process's switch
+  // A default stream is refused unless the caller says that it means one: it orders a launch after
+  // work that nobody named, and it cannot be captured. PyTorch's normal stream is one.
+  bool default_stream_allowed = false;
 };
 
 struct LaunchShape {

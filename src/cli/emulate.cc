@@ -23,6 +23,8 @@
 namespace slipstream::cli {
 namespace {
 
+constexpr const char* kRuntimeLibrary = "libcudart.so.13";
+
 void set_variable(const char* name, const std::string& value) {
   if (!value.empty()) setenv(name, value.c_str(), /*overwrite=*/1);
 }
@@ -32,10 +34,14 @@ std::string text_of(const std::optional<Number>& number) {
   return number.has_value() ? std::to_string(*number) : std::string();
 }
 
+// Puts `entry` in front of a list of paths.
+void put_in_front(const char* variable, const std::string& entry) {
+  const char* list = std::getenv(variable);
+  set_variable(variable, library_path_with(list == nullptr ? "" : list, entry));
+}
+
 void set_environment(const EmulateOptions& options, const std::string& directory) {
-  const char* library_path = std::getenv("LD_LIBRARY_PATH");
-  set_variable("LD_LIBRARY_PATH",
-               library_path_with(library_path == nullptr ? "" : library_path, directory));
+  put_in_front("LD_LIBRARY_PATH", directory);
   set_variable("SLIPSTREAM_DEVICE", "emulated");
   set_variable("SLIPSTREAM_EMULATOR_DEVICES", text_of(options.devices));
   set_variable("SLIPSTREAM_EMULATOR_SMS", text_of(options.multiprocessors));
@@ -46,20 +52,31 @@ void set_environment(const EmulateOptions& options, const std::string& directory
   if (options.statistics) set_variable("SLIPSTREAM_EMULATOR_STATS", "1");
 }
 
-// nvcc links the runtime statically unless told otherwise; such a program never asks for the
-// emulator's.
-void warn_of_static_runtime(const std::string& program) {
+// The program's file; empty for what is no file of this name: it may still be one in the PATH, and if
+// not, running it says so.
+std::string read_program(const std::string& program) {
   std::error_code ignored;
-  // What is no file of this name may still be one in the PATH, and if not, running it says so.
   const bool may_be_read =
       std::filesystem::is_regular_file(program, ignored) && access(program.c_str(), R_OK) == 0;
-  if (!may_be_read) return;
-  const std::string bytes = io::read_file(program);
+  return may_be_read ? io::read_file(program) : std::string();
+}
+
+// A program that is linked with the runtime finds the emulator's by library path. One that loads it
+// later may do so through libraries that know better, as torch's do by their RPATH: it gets the
+// emulator's at once, and whoever asks for that name later finds it there.
+void preload_unless_linked(const std::string& program_bytes, const std::string& directory) {
+  if (program_bytes.find(kRuntimeLibrary) != std::string::npos) return;
+  put_in_front("LD_PRELOAD", directory + "/" + kRuntimeLibrary);
+}
+
+// nvcc links the runtime statically unless told otherwise; such a program never asks for the
+// emulator's.
+void warn_of_static_runtime(const std::string& program, const std::string& bytes) {
   const bool is_elf = bytes.starts_with(
       "\x7f"
       "ELF");
   const bool has_kernels = bytes.find("__nv_module_id") != std::string::npos;
-  if (!is_elf || !has_kernels || bytes.find("libcudart.so.13") != std::string::npos) return;
+  if (!is_elf || !has_kernels || bytes.find(kRuntimeLibrary) != std::string::npos) return;
   std::fprintf(stderr,
                "slipstream emulate: %s must use the shared CUDA runtime (nvcc -cudart shared), it "
                "was linked with the static one and will find no device\n",
@@ -123,7 +140,9 @@ int run_emulate(const EmulateOptions& options) {
     return kCannot;
   }
   try {
-    warn_of_static_runtime(options.program.front());
+    const std::string program_bytes = read_program(options.program.front());
+    warn_of_static_runtime(options.program.front(), program_bytes);
+    preload_unless_linked(program_bytes, directory);
     set_environment(options, directory);
     if (options.check_races) {
       JsonOutput(options.json_file).require_writable();
@@ -141,7 +160,8 @@ int run_emulate(const EmulateOptions& options) {
 void add_emulate_command(const cli::Command& program) {
   const cli::Command command = program.add_command(
       "emulate",
-      "Run a CUDA program on the emulated device; it must use the shared CUDA runtime.\n\n"
+      "Run a CUDA program on the emulated device; it must use the shared CUDA runtime. For Python: "
+      "slipstream emulate -- python program.py; torch finds the device, too.\n\n"
       "With --check, accesses to global memory that nothing orders are reported: kernels that "
       "read, write or overwrite what an earlier kernel, copy or fill may still touch, and threads "
       "of one kernel that lack a barrier or a fence. Order is what the wait of dependent grids, "

@@ -77,6 +77,7 @@ auto Engine::Impl::guarded(const Call& call) {
     ~Leaving() { flag = false; }
   } leaving{in_call_};
   try {
+    rank_->settle();
     return call();
   } catch (const InvalidArgument&) {
     throw;
@@ -144,9 +145,11 @@ void Engine::Impl::start_threads(const std::string& directory, const LoadOptions
   }
 }
 
-void Engine::Impl::require_usable() const {
-  if (!closed_.empty()) throw Error("the engine is closed, for: " + closed_);
-  if (in_call_) throw InvalidArgument("an engine must not be called from its own on_tokens");
+void Engine::Impl::require_open() const {
+  {
+    const std::scoped_lock lock(closing_);
+    if (!closed_.empty()) throw Error("the engine is closed, for: " + closed_);
+  }
   if (rank_number() != 0) {
     throw InvalidArgument(
         fmt::format("an engine must be asked on rank 0, is on rank {}, which can only follow()",
@@ -154,22 +157,30 @@ void Engine::Impl::require_usable() const {
   }
 }
 
+void Engine::Impl::require_usable() const {
+  require_open();
+  if (in_call_) throw InvalidArgument("an engine must not be called from its own on_tokens");
+}
+
 void Engine::Impl::tell_others(Command command) const {
   if (meeting_ == nullptr) return;
+  command.settled_steps = rank_->settled_steps();
   command.tokens_seen = rank_->tokens_seen();
   meeting_->send(encode(command));
 }
 
 void Engine::Impl::close(const std::exception& error) noexcept {
   if (meeting_ != nullptr) fail_for(*meeting_, error);
+  const std::scoped_lock lock(closing_);
+  if (!closed_.empty()) return;
   closed_ = error.what();
   if (closed_.empty()) closed_ = "an error without text";
 }
 
-SequenceId Engine::Impl::create_sequence(const SamplingOptions& sampling) {
+SequenceId Engine::Impl::create_sequence(const SequenceOptions& options) {
   Command command = command_for(Command::Kind::kCreate, {});
-  command.sampling = sampling;
-  return conducted(std::move(command), [&] { return rank_->create_sequence(sampling); });
+  command.options = options;
+  return conducted(std::move(command), [&] { return rank_->create_sequence(options); });
 }
 
 void Engine::Impl::free(SequenceId sequence) {
@@ -184,6 +195,31 @@ int Engine::Impl::prefill(SequenceId sequence, std::span<const int> ids) {
   Command command = command_for(Command::Kind::kPrefill, {&sequence, 1});
   command.ids.assign(ids.begin(), ids.end());
   return conducted(std::move(command), [&] { return rank_->prefill(sequence, ids); });
+}
+
+void Engine::Impl::append_pages(SequenceId sequence, std::span<const int> pages) {
+  Command command = command_for(Command::Kind::kAppendPages, {&sequence, 1});
+  command.ids.assign(pages.begin(), pages.end());
+  conducted(std::move(command), [&] { rank_->append_pages(sequence, pages); });
+}
+
+Ticket Engine::Impl::enqueue(std::span<const StepPart> parts) {
+  Command command = command_for(Command::Kind::kEnqueue, {});
+  if (meeting_ != nullptr) command.parts.assign(parts.begin(), parts.end());
+  return conducted(std::move(command), [&] { return rank_->enqueue(parts); });
+}
+
+std::vector<StepToken> Engine::Impl::wait(Ticket ticket) {
+  require_open();
+  const CurrentDevice device(device_);
+  try {
+    return rank_->wait(ticket);
+  } catch (const InvalidArgument&) {
+    throw;
+  } catch (const std::exception& error) {
+    close(error);
+    throw;
+  }
 }
 
 void Engine::Impl::force(SequenceId sequence, int token) {

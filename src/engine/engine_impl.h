@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <thread>
@@ -25,12 +26,16 @@ class Engine::Impl {
   [[nodiscard]] const RankEngine& rank() const { return *rank_; }
   [[nodiscard]] int rank_number() const { return meeting_ == nullptr ? 0 : meeting_->rank(); }
 
-  SequenceId create_sequence(const SamplingOptions& sampling);
+  SequenceId create_sequence(const SequenceOptions& options);
   void free(SequenceId sequence);
   [[nodiscard]] int64_t length(SequenceId sequence);
   int prefill(SequenceId sequence, std::span<const int> ids);
   void run(std::span<const SequenceId> sequences, int count,
            const std::function<bool(std::span<const int>)>& on_tokens);
+  void append_pages(SequenceId sequence, std::span<const int> pages);
+  Ticket enqueue(std::span<const StepPart> parts);
+  // By any thread, also while another one is in a call.
+  std::vector<StepToken> wait(Ticket ticket);
   void force(SequenceId sequence, int token);
   std::vector<float> logits(SequenceId sequence);
   LayerResult run_layer(int layer, std::span<const float> hidden, std::span<const IndexList> lists);
@@ -38,6 +43,8 @@ class Engine::Impl {
 
  private:
   void start_threads(const std::string& directory, const LoadOptions& options);
+  // Open, and on the rank that is asked.
+  void require_open() const;
   void require_usable() const;
   // Runs `call`. An error of device or ranks closes the engine: on all ranks.
   template <class Call>
@@ -52,7 +59,8 @@ class Engine::Impl {
   std::vector<std::thread> threads_;  // of the other ranks, where they are threads
   int device_ = 0;
   std::unique_ptr<RankEngine> rank_;
-  std::string closed_;  // why; empty while it is open
+  mutable std::mutex closing_;  // of closed_, which the thread that waits may set
+  std::string closed_;          // why; empty while it is open
   bool in_call_ = false;
   bool followed_to_the_end_ = false;
 };

@@ -26,12 +26,17 @@ void obey(const Command& command, RankEngine& rank, Meeting& meeting) {
   const std::vector<SequenceId> sequences = ids_of(command);
   switch (command.kind) {
     case Command::Kind::kCreate:
-      (void)rank.create_sequence(command.sampling);
+      (void)rank.create_sequence(command.options);
       return;
     case Command::Kind::kFree:
       return rank.free(sequences.at(0));
     case Command::Kind::kPrefill:
       (void)rank.prefill(sequences.at(0), command.ids);
+      return;
+    case Command::Kind::kAppendPages:
+      return rank.append_pages(sequences.at(0), command.ids);
+    case Command::Kind::kEnqueue:
+      (void)rank.enqueue(command.parts);
       return;
     case Command::Kind::kForce:
       return rank.force(sequences.at(0), command.ids.at(0));
@@ -59,6 +64,7 @@ void follow_rank_0(RankEngine& rank, Meeting& meeting) {
     while (true) {
       const Command command = decode_command(meeting.receive());
       if (command.kind == Command::Kind::kStop) return;
+      rank.settle_until(command.settled_steps);
       // Rank 0 has received a step before it enqueues one that has no room.
       if (command.kind == Command::Kind::kStep && !rank.has_room()) (void)rank.receive_step();
       if (command.kind != Command::Kind::kEndRun) require_same_tokens(command, rank, meeting);

@@ -91,6 +91,10 @@ int number_from(const char* name, int least, int most) {
 void check_load_options(const LoadOptions& options) {
   check_ranks(options);
   check_stream(options);
+  check_sizes(options);
+}
+
+void check_sizes(const LoadOptions& options) {
   if (options.kv_format != KvFormat::kBf16 && options.kv_format != KvFormat::kFp8) {
     throw InvalidArgument(
         fmt::format("kv_format must be kBf16 or kFp8, is {}", static_cast<int>(options.kv_format)));
@@ -104,6 +108,11 @@ void check_load_options(const LoadOptions& options) {
   if (options.max_sequences < 1 || options.max_sequences > kMaxSequences) {
     throw InvalidArgument(fmt::format("max_sequences must be from 1 to {}, is {}", kMaxSequences,
                                       options.max_sequences));
+  }
+  constexpr int kMaxAdjusted = 1 << 10;  // words of their histories are counted in int
+  if (options.max_adjusted_sequences < 0 || options.max_adjusted_sequences > kMaxAdjusted) {
+    throw InvalidArgument(fmt::format("max_adjusted_sequences must be from 0 to {}, is {}",
+                                      kMaxAdjusted, options.max_adjusted_sequences));
   }
   if (options.lora_norm_eps && !(*options.lora_norm_eps > 0 && *options.lora_norm_eps < 1)) {
     throw InvalidArgument(

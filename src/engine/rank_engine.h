@@ -9,10 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "engine/device_rows.h"
 #include "engine/inspection.h"
+#include "engine/mask_ring.h"
 #include "engine/ranks/member.h"
 #include "engine/sequences.h"
 #include "engine/step_graphs.h"
+#include "engine/step_queue.h"
 #include "engine/token_ring.h"
 #include "model/checkpoint.h"
 #include "pdl/stream.h"
@@ -30,16 +33,20 @@ class RankEngine {
   // thrown by all.
   RankEngine(const std::string& directory, const LoadOptions& options, Meeting* meeting);
   ~RankEngine();
+  // What it would take of its device.
+  static MemoryUse plan(const std::string& directory, const LoadOptions& options);
   RankEngine(const RankEngine&) = delete;
   RankEngine& operator=(const RankEngine&) = delete;
 
   [[nodiscard]] const model::ModelConfig& config() const { return checkpoint_.config(); }
   [[nodiscard]] MemoryUse memory_use() const;
-  SequenceId create_sequence(const SamplingOptions& sampling);
+  [[nodiscard]] int64_t cache_pages() const;
+  SequenceId create_sequence(const SequenceOptions& options);
   void free(SequenceId sequence);
   [[nodiscard]] int64_t length(SequenceId sequence);
   int prefill(SequenceId sequence, std::span<const int> ids);
   void force(SequenceId sequence, int token);
+  void append_pages(SequenceId sequence, std::span<const int> pages);
   // This rank's part of the vocabulary.
   std::vector<float> logits(SequenceId sequence);
   LayerResult run_layer(int layer, std::span<const float> hidden, std::span<const IndexList> lists);
@@ -60,6 +67,15 @@ class RankEngine {
   void end_run(int steps, int received);
   [[nodiscard]] bool is_in_run() const { return run_.has_value(); }
 
+  // A step of mixed rows, and what it chose, as Engine has them. Waiting is for any thread; what it
+  // found becomes the sequences' by settle(), before anything else is asked.
+  Ticket enqueue(std::span<const StepPart> parts);
+  std::vector<StepToken> wait(Ticket ticket);
+  void settle();
+  // Of all steps, the first `steps`, after waiting for them: on a rank that nobody else waits on.
+  void settle_until(int64_t steps);
+  [[nodiscard]] int64_t settled_steps() const { return queue_.settled(); }
+
   // A checksum of all tokens so far, the same on all ranks.
   [[nodiscard]] uint64_t tokens_seen() const { return tokens_seen_; }
 
@@ -75,7 +91,9 @@ class RankEngine {
     int count = 0;
     int enqueued = 0;
     int received = 0;
-    std::vector<int> last;  // tokens of the last received step
+    std::vector<int> last;                 // tokens of the last received step
+    bool is_counted = false;               // a sequence has a history
+    std::vector<std::vector<int>> chosen;  // then, of every received step
 
     [[nodiscard]] int tokens() const { return static_cast<int>(batch.size()); }
   };
@@ -95,12 +113,21 @@ class RankEngine {
   void check_ids(std::span<const int> ids) const;
   // The sequences of a step.
   [[nodiscard]] std::vector<Sequence*> batch_of(std::span<const SequenceId> ids);
-  // Makes `wanted` the step's input, unless that is what the last step left.
-  void set_rows(const std::vector<StepRow>& wanted);
-  // Makes sure that the sequences have pages for `tokens` more, on the device as well.
-  void reserve(std::span<Sequence* const> sequences, int64_t tokens);
-  void upload_pages(const Sequence& sequence);
+  // No enqueued step may be unsettled.
+  void require_idle() const;
+  [[nodiscard]] static InputRow input_row(const Sequence& sequence, int64_t position,
+                                          const NextToken& token, bool is_sampled);
+  // Makes `rows` the next step's input, and the sequences' pages known to the device.
+  void place(std::span<Sequence* const> sequences, const std::vector<InputRow>& rows);
   void replay(int tokens);
+  // What steps of a run counted that are dropped: all but the first `steps`.
+  void take_back_counts(Run& run, int steps);
+  void upload_history(const Sequence& sequence, const SequenceOptions& options);
+  [[nodiscard]] std::vector<Growth> growths_of(std::span<const StepPart> parts);
+  void check_part(const StepPart& part, const Sequence& sequence) const;
+  // No two sequences may write to one page.
+  void check_writes(std::span<const Growth> growths) const;
+  static void add_rows(const StepPart& part, const Sequence& sequence, std::vector<InputRow>& rows);
   // The tokens that the last replay chose.
   std::vector<int> sampled(int tokens);
   void note_tokens(std::span<const int> tokens);
@@ -128,7 +155,9 @@ class RankEngine {
   StepGraphs graphs_;
   TokenRing ring_;
 
-  std::vector<StepRow> rows_on_device_;     // what the next replay would process
+  MaskRing masks_;
+  DeviceRows rows_;
+  StepQueue queue_;
   std::vector<SequenceId> rows_of_logits_;  // whose logits the workspace holds, row by row
   std::optional<Run> run_;
   uint64_t tokens_seen_ = 0;

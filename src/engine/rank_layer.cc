@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "engine/rank_engine.h"
@@ -35,6 +36,7 @@ void upload(T* target, const std::vector<T>& values, cudaStream_t stream) {
 
 LayerResult RankEngine::run_layer(int layer, std::span<const float> hidden,
                                   std::span<const IndexList> lists) {
+  require_idle();
   if (layer < 0 || layer >= config().num_hidden_layers) {
     throw InvalidArgument(
         fmt::format("layer must be from 0 to {}, is {}", config().num_hidden_layers - 1, layer));
@@ -64,8 +66,6 @@ LayerResult RankEngine::run_layer(int layer, std::span<const float> hidden,
   alone.slot = options_.max_sequences;
   // Slots are positions, so that lists of slots are lists of positions.
   for (int page = 0; page < pages; ++page) alone.pages.push_back(page);
-  upload_pages(alone);
-  rows_on_device_.clear();
   rows_of_logits_.clear();
 
   // All ranks have taken what they need before one waits for another.
@@ -73,12 +73,12 @@ LayerResult RankEngine::run_layer(int layer, std::span<const float> hidden,
   LayerResult result;
   for (int first = 0; first < tokens; first += kMaxStepTokens) {
     const int count = std::min(kMaxStepTokens, tokens - first);
-    std::vector<StepRow> rows(count);
+    std::vector<InputRow> rows(count);
     for (int i = 0; i < count; ++i) {
-      rows[i].position = first + i;
-      rows[i].sequence = alone.slot;
+      rows[i].row.position = first + i;
+      rows[i].row.sequence = alone.slot;
     }
-    set_rows(rows);
+    place(std::array{&alone}, rows);
     copy_layer_input(hidden, first, count);
     if (shared) copy_lists(lists, first, count);
     for (const step::StepLaunch& launch : launches) {
@@ -87,6 +87,7 @@ LayerResult RankEngine::run_layer(int layer, std::span<const float> hidden,
     read_layer_output(layer, count, result.hidden);
     read_lists(first, count, result.lists);
   }
+  rows_.forget();
   return result;
 }
 

@@ -6,12 +6,18 @@
 #include "step/kernels/support/step_row.h"
 
 namespace slipstream::engine {
+namespace {
 
 using step::kernels::kMaxRows;
+using step::kernels::RowLogprobs;
 
-TokenRing::TokenRing() {
-  check_cuda(cudaMallocHost(reinterpret_cast<void**>(&tokens_), sizeof(int) * kSlots * kMaxRows),
-             "cudaMallocHost");
+ptrdiff_t place_of(int64_t step, int row) {
+  return static_cast<ptrdiff_t>(step % TokenRing::kSlots) * kMaxRows + row;
+}
+
+}  // namespace
+
+TokenRing::TokenRing() : tokens_(kSlots * kMaxRows), logprobs_(kSlots * kMaxRows) {
   for (cudaEvent_t& event : events_) {
     check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
   }
@@ -19,21 +25,28 @@ TokenRing::TokenRing() {
 
 TokenRing::~TokenRing() {
   for (cudaEvent_t event : events_) (void)cudaEventDestroy(event);
-  (void)cudaFreeHost(tokens_);
 }
 
-void TokenRing::send(int step, const int* device, int count, cudaStream_t stream) {
-  const ptrdiff_t slot = step % kSlots;
-  check_cuda(cudaMemcpyAsync(tokens_ + slot * kMaxRows, device, count * sizeof(int),
-                             cudaMemcpyDeviceToHost, stream),
+void TokenRing::send(int64_t step, const step::Workspace& workspace, int count, bool with_logprobs,
+                     cudaStream_t stream) {
+  check_cuda(cudaMemcpyAsync(tokens_.data() + place_of(step, 0), workspace.sampled.data(),
+                             count * sizeof(int), cudaMemcpyDeviceToHost, stream),
              "copy of the sampled tokens");
-  check_cuda(cudaEventRecord(events_[slot], stream), "cudaEventRecord");
+  if (with_logprobs) {
+    check_cuda(cudaMemcpyAsync(logprobs_.data() + place_of(step, 0), workspace.logprobs.data(),
+                               count * sizeof(RowLogprobs), cudaMemcpyDeviceToHost, stream),
+               "copy of the log probabilities");
+  }
+  check_cuda(cudaEventRecord(events_[step % kSlots], stream), "cudaEventRecord");
 }
 
-std::span<const int> TokenRing::receive(int step, int count) const {
-  const ptrdiff_t slot = step % kSlots;
-  check_cuda(cudaEventSynchronize(events_[slot]), "cudaEventSynchronize");
-  return {tokens_ + slot * kMaxRows, static_cast<size_t>(count)};
+std::span<const int> TokenRing::receive(int64_t step, int count) const {
+  check_cuda(cudaEventSynchronize(events_[step % kSlots]), "cudaEventSynchronize");
+  return {tokens_.data() + place_of(step, 0), static_cast<size_t>(count)};
+}
+
+const RowLogprobs& TokenRing::logprobs(int64_t step, int row) const {
+  return logprobs_.data()[place_of(step, row)];
 }
 
 }  // namespace slipstream::engine

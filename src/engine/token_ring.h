@@ -1,29 +1,39 @@
-// The tokens of the steps that are on their way to the host.
+// The tokens of the steps that are on their way to the host, and what is reported of them.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
 #include <array>
+#include <cstdint>
 #include <span>
+
+#include "engine/pinned_array.h"
+#include "slipstream/serving.h"
+#include "step/workspace.h"
 
 namespace slipstream::engine {
 
 class TokenRing {
  public:
-  static constexpr int kSlots = 8;  // steps on the way
+  static constexpr int kSlots = kMaxStepsOnTheirWay;
 
   TokenRing();
   ~TokenRing();
   TokenRing(const TokenRing&) = delete;
   TokenRing& operator=(const TokenRing&) = delete;
 
-  // Enqueues the copy of step `step`'s tokens. Step step - kSlots has been received.
-  void send(int step, const int* device, int count, cudaStream_t stream);
+  // Enqueues the copy of step `step`'s tokens, with their log probabilities if asked for. Step step -
+  // kSlots has been received.
+  void send(int64_t step, const step::Workspace& workspace, int count, bool with_logprobs,
+            cudaStream_t stream);
   // Waits for the tokens of a step; valid until kSlots steps later are sent.
-  [[nodiscard]] std::span<const int> receive(int step, int count) const;
+  [[nodiscard]] std::span<const int> receive(int64_t step, int count) const;
+  // Of a row of a received step that was sent with them.
+  [[nodiscard]] const step::kernels::RowLogprobs& logprobs(int64_t step, int row) const;
 
  private:
-  int* tokens_ = nullptr;  // pinned, [kSlots, 16]
+  PinnedArray<int> tokens_;                           // [kSlots, 16]
+  PinnedArray<step::kernels::RowLogprobs> logprobs_;  // [kSlots, 16]
   std::array<cudaEvent_t, kSlots> events_{};
 };
 

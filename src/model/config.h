@@ -66,6 +66,9 @@ struct ModelConfig {
   // transformers 1e-6.
   float lora_norm_eps = 0;
   float layer_norm_eps = 1e-6F;  // the indexer's key norm, in every model
+  // Index queries and keys are transformed before they are quantized; not for caches that other
+  // engines fill.
+  bool index_hadamard = true;
 
   double rope_theta = 0;
   std::optional<Yarn> yarn;

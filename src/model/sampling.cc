@@ -33,12 +33,25 @@ int best(size_t tokens, const Score& score) {
   return result;
 }
 
-// Logits of step 1, largest first.
-std::vector<float> top_k_logits(std::span<const float> logits, int k) {
+void require_finite(const char* name, float value) {
+  if (!std::isfinite(value)) {
+    throw InvalidArgument(fmt::format("{} must be a finite number, is {}", name, value));
+  }
+}
+
+// Logits that steps 1 and 2 keep, largest first.
+std::vector<float> min_p_and_top_k_logits(std::span<const float> logits,
+                                          const SamplingOptions& options) {
   std::vector<float> sorted;
   std::copy_if(logits.begin(), logits.end(), std::back_inserter(sorted),
                [](float logit) { return !std::isnan(logit); });
   std::sort(sorted.begin(), sorted.end(), std::greater<>());
+  const int k = options.top_k;
+  if (options.min_p > 0 && !sorted.empty()) {
+    const float border = sorted.front() + min_p_distance(options);
+    sorted.erase(std::upper_bound(sorted.begin(), sorted.end(), border, std::greater<>()),
+                 sorted.end());
+  }
   if (k > 0 && static_cast<size_t>(k) < sorted.size()) {
     const float border = sorted[k - 1];
     sorted.erase(std::upper_bound(sorted.begin(), sorted.end(), border, std::greater<>()),
@@ -60,10 +73,27 @@ void check_sampling(const SamplingOptions& options) {
   if (!(options.top_p > 0 && options.top_p <= 1)) {
     throw InvalidArgument(fmt::format("top_p must be above 0 and at most 1, is {}", options.top_p));
   }
+  if (!(options.min_p >= 0 && options.min_p <= 1)) {
+    throw InvalidArgument(fmt::format("min_p must be from 0 to 1, is {}", options.min_p));
+  }
+  if (!(options.repetition_penalty > 0) || std::isinf(options.repetition_penalty)) {
+    throw InvalidArgument(fmt::format("repetition_penalty must be a finite number above 0, is {}",
+                                      options.repetition_penalty));
+  }
+  require_finite("presence_penalty", options.presence_penalty);
+  require_finite("frequency_penalty", options.frequency_penalty);
+  if (options.logprobs < -1 || options.logprobs > kMaxLogprobs) {
+    throw InvalidArgument(fmt::format("logprobs must be from -1 (none) to {}, are {}", kMaxLogprobs,
+                                      options.logprobs));
+  }
+}
+
+float min_p_distance(const SamplingOptions& options) {
+  return static_cast<float>(double{options.temperature} * std::log(double{options.min_p}));
 }
 
 float sampling_threshold(std::span<const float> logits, const SamplingOptions& options) {
-  const std::vector<float> kept = top_k_logits(logits, options.top_k);
+  const std::vector<float> kept = min_p_and_top_k_logits(logits, options);
   if (kept.empty()) return -std::numeric_limits<float>::infinity();
   if (options.top_p >= 1) return kept.back();
   std::vector<double> mass;  // cumulative, from the largest logit on

@@ -89,11 +89,15 @@ LoadedKernel prepare(const KernelDeclaration& declaration, const void* function,
 
 bool is_empty(const dim3& grid) { return grid.x == 0 || grid.y == 0 || grid.z == 0; }
 
-// A default stream orders a launch after work that the caller did not name, and cannot be captured.
-void require_own_stream(const KernelDeclaration& declaration, cudaStream_t stream) {
+// A default stream orders a launch after work that the caller did not name, and cannot be captured: it is often a stream
+// that somebody forgot to pass on.
+void require_meant_stream(const KernelDeclaration& declaration, const LaunchOptions& options) {
+  const cudaStream_t stream = options.stream;
+  if (options.default_stream_allowed) return;
   if (stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread) {
     throw InvalidArgument(
-        fmt::format("kernel {}: stream must be one made by cudaStreamCreate, is a default stream",
+        fmt::format("kernel {}: stream must be one made by cudaStreamCreate, or "
+                    "default_stream_allowed be set, is a default stream",
                     declaration.name));
   }
 }
@@ -145,7 +149,7 @@ bool enabled(cudaStream_t stream) {
 
 void launch_untyped(const KernelDeclaration& declaration, const void* function,
                     const LaunchShape& shape, const LaunchOptions& options, void* parameter) {
-  require_own_stream(declaration, options.stream);
+  require_meant_stream(declaration, options);
   if (is_empty(shape.grid)) return;
   const int device = current_device();
   const LoadedKernel kernel = prepare(declaration, function, device, shape.dynamic_shared_bytes);
@@ -173,11 +177,14 @@ void launch_untyped(const KernelDeclaration& declaration, const void* function,
   config.numAttrs = attribute_count;
   std::array<void*, 1> parameters{parameter};
   const cudaError_t code = cudaLaunchKernelExC(&config, function, parameters.data());
-  check_cuda(code, fmt::format("kernel {}: launch with grid ({}, {}, {}), block ({}, {}, {}), "
-                               "cluster ({}, {}, {}), {} bytes of dynamic shared memory",
-                               declaration.name, shape.grid.x, shape.grid.y, shape.grid.z,
-                               shape.block.x, shape.block.y, shape.block.z, shape.cluster.x,
-                               shape.cluster.y, shape.cluster.z, shape.dynamic_shared_bytes));
+  // Formatted only where it is needed: it takes as long as all of the above.
+  if (code != cudaSuccess) {
+    check_cuda(code, fmt::format("kernel {}: launch with grid ({}, {}, {}), block ({}, {}, {}), "
+                                 "cluster ({}, {}, {}), {} bytes of dynamic shared memory",
+                                 declaration.name, shape.grid.x, shape.grid.y, shape.grid.z,
+                                 shape.block.x, shape.block.y, shape.block.z, shape.cluster.x,
+                                 shape.cluster.y, shape.cluster.z, shape.dynamic_shared_bytes));
+  }
   if (launch_observer) launch_observer({declaration, shape, options, parameter});
 }
 

@@ -124,6 +124,7 @@ StepLaunch LayerList::project_latent() const {
       cache.key_bias = w.indexer->k_norm_bias;
       cache.key_eps = config.layer_norm_eps;
       cache.index_interleaved = config.indexer_rope == model::RopeLayout::kInterleaved;
+      cache.index_hadamard = config.index_hadamard;
       cache.index_cache = list.cache_.index_keys.produced();
     }
     list.parts_.kernels.latent(params, options);
@@ -174,6 +175,7 @@ StepLaunch LayerList::score_keys() const {
                                          std::sqrt(static_cast<double>(kernels::kIndexWidth))),
           .rope = {workspace.rope.data()},
           .interleaved = config.indexer_rope == model::RopeLayout::kInterleaved,
+          .hadamard = config.index_hadamard,
           .index_topk = config.index_topk,
           .places = list.places(),
           .index_cache = list.cache_.index_keys.read(),

@@ -9,29 +9,49 @@
 namespace slipstream::step {
 namespace {
 
+// What only rows with flags read and write.
+void add_extras(const Workspace& workspace, StepLaunch& launch) {
+  launch.reads.push_back(buffer("extras", workspace.extras));
+  launch.reads.push_back(buffer("masks", workspace.masks));
+  launch.writes.push_back(buffer("adjusted", workspace.adjusted));
+  launch.writes.push_back(buffer("logprobs", workspace.logprobs));
+  if (workspace.histories.bytes() == 0) return;
+  launch.reads.push_back(buffer("biases", workspace.biases));
+  launch.writes.push_back(buffer("histories", workspace.histories));
+}
+
 StepLaunch list_sample(const StepParts& parts) {
   const Workspace& workspace = parts.workspace;
   const int vocabulary = parts.weights.head().rows;
-  return {.stage = Stage::kSample,
-          .title = "sample",
-          .layer = parts.checkpoint.config().num_hidden_layers,
-          .constants = {},
-          .reads = {buffer("logits", workspace.logits), buffer("rows", workspace.rows)},
-          .writes = {buffer("sampled", workspace.sampled), buffer("rows", workspace.rows)},
-          .bytes = [=](const StepLoad& load) { return activations(load, vocabulary, 4); },
-          .enqueue =
-              [=, &workspace](int tokens, const pdl::LaunchOptions& options) {
-                kernels::SampleParams params{.logits = workspace.logits.read(),
-                                             .vocabulary = vocabulary,
-                                             .tokens = tokens,
-                                             .rows = workspace.rows.produced(),
-                                             .sampled = workspace.sampled.produced(),
-                                             .ranks = parts.exchange.vocabulary()};
-                const model::Range ids = parts.checkpoint.local_vocabulary();
-                params.ranks.first_token = static_cast<int>(ids.begin);
-                params.ranks.size = parts.checkpoint.config().vocab_size;
-                parts.kernels.sample(params, options);
-              }};
+  StepLaunch launch = {
+      .stage = Stage::kSample,
+      .title = "sample",
+      .layer = parts.checkpoint.config().num_hidden_layers,
+      .constants = {},
+      .reads = {buffer("logits", workspace.logits), buffer("rows", workspace.rows)},
+      .writes = {buffer("sampled", workspace.sampled), buffer("rows", workspace.rows)},
+      .bytes = [=](const StepLoad& load) { return activations(load, vocabulary, 4); },
+      .enqueue =
+          [=, &workspace](int tokens, const pdl::LaunchOptions& options) {
+            kernels::SampleParams params{.logits = workspace.logits.read(),
+                                         .vocabulary = vocabulary,
+                                         .tokens = tokens,
+                                         .rows = workspace.rows.produced(),
+                                         .sampled = workspace.sampled.produced(),
+                                         .ranks = parts.exchange.vocabulary()};
+            const model::Range ids = parts.checkpoint.local_vocabulary();
+            params.ranks.first_token = static_cast<int>(ids.begin);
+            params.ranks.size = parts.checkpoint.config().vocab_size;
+            params.extras = {.extras = workspace.extras.read(),
+                             .masks = workspace.masks.read(),
+                             .mask_words = workspace.mask_words,
+                             .histories = workspace.histories_of(ids),
+                             .adjusted = workspace.adjusted.produced(),
+                             .logprobs = workspace.logprobs.produced()};
+            parts.kernels.sample(params, options);
+          }};
+  add_extras(workspace, launch);
+  return launch;
 }
 
 }  // namespace

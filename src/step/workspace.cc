@@ -57,11 +57,13 @@ Workspace::Workspace(const model::Checkpoint& checkpoint, int sequences, int pos
   allocate(checkpoint.config());
 }
 
-Workspace Workspace::planned(const model::Checkpoint& checkpoint, int sequences, int positions) {
+Workspace Workspace::planned(const model::Checkpoint& checkpoint, int sequences, int positions,
+                             int adjusted_sequences) {
   Workspace result;
   result.positions = positions;
   result.pages_per_sequence = (positions + kPageSize - 1) / kPageSize;
   result.plan(checkpoint.config(), checkpoint, sequences);
+  result.plan_extras(checkpoint.config(), checkpoint, sequences, adjusted_sequences);
   return result;
 }
 
@@ -97,6 +99,26 @@ void Workspace::plan(const model::ModelConfig& config, const model::Checkpoint& 
   sampled.plan(kRows);
 }
 
+void Workspace::plan_extras(const model::ModelConfig& config, const model::Checkpoint& checkpoint,
+                            int sequences, int adjusted_sequences) {
+  const int64_t vocabulary = checkpoint.local_vocabulary().size();
+  extras.plan(kMaxRows);
+  last_tokens.plan(sequences);
+  mask_words = (config.vocab_size + 31) / 32;
+  masks.plan(int64_t{kMaxRows} * mask_words);
+  histories.plan(adjusted_sequences * vocabulary);
+  biases.plan(adjusted_sequences * vocabulary);
+  adjusted.plan(kMaxRows * vocabulary);
+  logprobs.plan(kMaxRows);
+}
+
+kernels::Histories Workspace::histories_of(const model::Range& vocabulary) const {
+  return {.words = histories.produced(),
+          .biases = biases.produced(),
+          .vocabulary = static_cast<int>(vocabulary.size()),
+          .first_token = static_cast<int>(vocabulary.begin)};
+}
+
 void Workspace::plan_experts(const model::ModelConfig& config,
                              const model::Checkpoint& checkpoint) {
   const int shared = config.moe_intermediate_size * config.n_shared_experts;
@@ -115,7 +137,8 @@ void Workspace::each(Self& self, const Visit& visit) {
             self.normed, self.q_latent, self.kv, self.index_key, self.q, self.index_q,
             self.head_weights, self.absorbed, self.scores, self.lists, self.partials,
             self.partial_weights, self.values, self.gate_up, self.router_logits, self.choices,
-            self.activated, self.logits, self.sampled);
+            self.activated, self.logits, self.sampled, self.extras, self.last_tokens, self.masks,
+            self.histories, self.biases, self.adjusted, self.logprobs);
 }
 
 void Workspace::allocate(const model::ModelConfig& config) {

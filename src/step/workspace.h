@@ -10,6 +10,7 @@
 #include "model/checkpoint.h"
 #include "pdl/device_buffer.h"
 #include "step/kernels/experts/params.h"
+#include "step/kernels/sample/params.h"
 #include "step/kernels/support/step_row.h"
 
 namespace slipstream::step {
@@ -54,9 +55,9 @@ struct CacheShape {
 struct Workspace {
   // `sequences` rows in the page table, for up to `positions` positions each. Takes the memory.
   Workspace(const model::Checkpoint& checkpoint, int sequences, int positions);
-  // Sizes alone.
+  // Sizes alone. `adjusted_sequences`: rows of the histories and biases.
   [[nodiscard]] static Workspace planned(const model::Checkpoint& checkpoint, int sequences,
-                                         int positions);
+                                         int positions, int adjusted_sequences = 0);
   // Takes the memory, and fills what is constant.
   void allocate(const model::ModelConfig& config);
 
@@ -89,11 +90,24 @@ struct Workspace {
   DeviceArray<float> logits;  // [16, vocabulary of this rank]
   DeviceArray<int> sampled;
 
+  // Of rows that ask for more than the usual ways to choose.
+  DeviceArray<kernels::RowExtras> extras;
+  DeviceArray<int> last_tokens;  // [sequences]: sampled, and waiting for a step
+  int mask_words = 0;
+  DeviceArray<uint32_t> masks;      // [16, mask_words]
+  DeviceArray<uint32_t> histories;  // [adjusted_sequences, vocabulary of this rank]
+  DeviceArray<float> biases;        // the same
+  DeviceArray<float> adjusted;      // [16, vocabulary of this rank]
+  DeviceArray<kernels::RowLogprobs> logprobs;
+
+  [[nodiscard]] kernels::Histories histories_of(const model::Range& vocabulary) const;
   [[nodiscard]] int64_t bytes() const;
 
  private:
   Workspace() = default;
   void plan(const model::ModelConfig& config, const model::Checkpoint& checkpoint, int sequences);
+  void plan_extras(const model::ModelConfig& config, const model::Checkpoint& checkpoint,
+                   int sequences, int adjusted_sequences);
   void plan_experts(const model::ModelConfig& config, const model::Checkpoint& checkpoint);
   // Calls `visit` with every array.
   template <class Self, class Visit>

@@ -30,6 +30,28 @@ TEST(EmulateCommand, RunsTheProgramWithTheSettings) {
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(34), "");
 }
 
+TEST(EmulateCommand, PreloadsTheRuntimeForAProgramThatIsNotLinkedWithIt) {
+  EmulateOptions options;
+  options.program = {"/bin/sh", "-c", "test \"$LD_PRELOAD\" = \"$0/libcudart.so.13:libm.so.6\"",
+                     emulator_directory()};
+  EXPECT_EXIT(
+      {
+        setenv("LD_PRELOAD", "libm.so.6", 1);
+        std::exit(run_emulate(options));
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+TEST(EmulateCommand, PreloadsNothingForAProgramThatIsLinkedWithTheRuntime) {
+  const model::test::TemporaryDirectory directory;
+  const std::string program = directory.path("program");
+  std::ofstream(program) << "#!/bin/sh\n# libcudart.so.13\ntest -z \"$LD_PRELOAD\"\n";
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  EmulateOptions options;
+  options.program = {program};
+  EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(0), "");
+}
+
 TEST(EmulateCommand, SaysWhichProgramItCannotRun) {
   EmulateOptions options;
   options.program = {"/no/such/program"};

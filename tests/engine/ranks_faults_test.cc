@@ -88,6 +88,22 @@ TEST_F(RanksFaults, NamesARankThatFallsSilentAndWhere) {
   EXPECT_LT(Clock::now() - begin, 5s);
 }
 
+TEST_F(RanksFaults, TellsWhoeverWaitsForAnEnqueuedStep) {
+  const std::vector<std::string> errors = errors_of([&](int rank, Meeting& meeting) {
+    RankEngine engine(checkpoint(), options(0.5), &meeting);
+    const std::array parts = {StepPart{.sequence = engine.create_sequence({}), .ids = some_ids(3)}};
+    if (rank == 1) {
+      while (meeting.failure().empty()) std::this_thread::sleep_for(1ms);
+      throw RankError(meeting.failure());
+    }
+    const Ticket ticket = engine.enqueue(parts);
+    (void)engine.wait(ticket);
+  });
+  EXPECT_TRUE(errors.front().starts_with("rank 0 heard nothing from rank 1 for 0.5 s (step 0, "))
+      << errors.front();
+  EXPECT_EQ(errors, std::vector<std::string>(kRanks, errors.front()));
+}
+
 TEST_F(RanksFaults, ReleasesRanksThatWaitForOneThatFails) {
   Clock::time_point begin;
   const std::vector<std::string> errors = errors_of([&](int rank, Meeting& meeting) {

@@ -13,7 +13,13 @@ namespace slipstream::engine::test {
 namespace {
 
 // Four pages of 64 tokens, of which one sequence can have three.
-Sequences four_pages() { return {/*most=*/3, /*pages=*/4, /*most_positions=*/190}; }
+Sequences four_pages(bool external = false) {
+  return Sequences({.most = 3,
+                    .pages = 4,
+                    .most_positions = 190,
+                    .most_adjusted = 1,
+                    .external_pages = external});
+}
 
 Sequence& new_sequence(Sequences& sequences) { return sequences.at(sequences.create({})); }
 
@@ -106,9 +112,70 @@ TEST(Sequences, AreNoMoreThanThereIsRoomFor) {
 
 TEST(Sequences, CheckHowTheyAreSampled) {
   Sequences sequences = four_pages();
-  EXPECT_EQ(model::test::message_of([&] { (void)sequences.create({.top_p = 0}); }),
+  EXPECT_EQ(model::test::message_of([&] { (void)sequences.create({.sampling = {.top_p = 0}}); }),
             "top_p must be above 0 and at most 1, is 0");
   EXPECT_NO_THROW((void)sequences.create({}));
+}
+
+TEST(Sequences, AreNoMoreWithPenaltiesThanThereAreHistories) {
+  Sequences sequences = four_pages();
+  const SequenceOptions penalized{.sampling = {.presence_penalty = 1}};
+  const SequenceId first = sequences.create(penalized);
+  EXPECT_EQ(sequences.at(first).history, 0);
+  EXPECT_EQ(sequences.at(sequences.create({})).history, -1);
+  EXPECT_EQ(
+      model::test::message_of([&] {
+        (void)sequences.create({.logit_bias = {{1, 2}}});
+      }),
+      "sequences with penalties or logit_bias must be at most max_adjusted_sequences = 1, are 2");
+  sequences.free(first);
+  EXPECT_EQ(sequences.at(sequences.create(penalized)).history, 0);
+}
+
+TEST(SequencesOnExternalPages, HaveThePagesThatTheyAreGiven) {
+  Sequences sequences = four_pages(/*external=*/true);
+  const SequenceId id = sequences.create({.pages = {3, 1}, .length = 70});
+  Sequence& sequence = sequences.at(id);
+  EXPECT_EQ(sequence.length, 70);
+  EXPECT_TRUE(sequences.reserve(std::array{&sequence}, 58).empty());
+  EXPECT_EQ(model::test::message_of([&] { (void)sequences.reserve(std::array{&sequence}, 59); }),
+            "a sequence must have 3 pages for 129 tokens, has 2");
+  sequences.append_pages(id, std::array{0});
+  EXPECT_TRUE(sequences.reserve(std::array{&sequence}, 59).empty());
+  EXPECT_EQ(sequence.pages, (std::vector{3, 1, 0}));
+  sequences.roll_back(sequence, 3);
+  EXPECT_EQ(sequence.pages.size(), 3U);
+  sequences.free(id);
+  // Nobody's: another one may have them, or two at a time.
+  (void)sequences.create({.pages = {3}, .length = 64});
+  EXPECT_NO_THROW((void)sequences.create({.pages = {3, 2}, .length = 64}));
+}
+
+TEST(SequencesOnExternalPages, RefusePagesThatCannotBe) {
+  Sequences sequences = four_pages(/*external=*/true);
+  const auto create = [&](std::vector<int> pages, int64_t length) {
+    return model::test::message_of(
+        [&] { (void)sequences.create({.pages = std::move(pages), .length = length}); });
+  };
+  EXPECT_EQ(create({4}, 0), "page must be from 0 to cache_pages() - 1 = 3, is 4");
+  EXPECT_EQ(create({-1}, 0), "page must be from 0 to cache_pages() - 1 = 3, is -1");
+  EXPECT_EQ(create({2, 0, 2}, 0), "pages of a sequence must be different, has 2 twice");
+  EXPECT_EQ(create({0, 1, 2, 3}, 0), "a sequence must have at most 3 pages, would have 4");
+  EXPECT_EQ(create({1}, 65), "length must be from 0 to 64, what 1 pages hold, is 65");
+  EXPECT_EQ(create({0, 1, 2}, 191), "length must be from 0 to 190, what 3 pages hold, is 191");
+  EXPECT_EQ(create({1}, -1), "length must be from 0 to 64, what 1 pages hold, is -1");
+  const SequenceId id = sequences.create({.pages = {1}});
+  EXPECT_EQ(model::test::message_of([&] {
+              sequences.append_pages(id, std::array{0, 1});
+            }),
+            "pages of a sequence must be different, has 1 twice");
+  EXPECT_EQ(sequences.at(id).pages, std::vector{1});
+  Sequences own = four_pages();
+  EXPECT_EQ(model::test::message_of([&] { (void)own.create({.pages = {1}}); }),
+            "pages and length of a new sequence must be none without external_pages, are given");
+  const SequenceId other = own.create({});
+  EXPECT_EQ(model::test::message_of([&] { own.append_pages(other, std::array{1}); }),
+            "pages must come from the engine without external_pages, are given");
 }
 
 }  // namespace

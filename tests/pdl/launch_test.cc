@@ -138,6 +138,41 @@ TEST_F(Launch, RejectsDefaultStreams) {
   }
 }
 
+TEST_F(Launch, TakesADefaultStreamThatIsMeant) {
+  constexpr int kLaunches = 20;
+  for (cudaStream_t stream : {cudaStream_t{}, cudaStreamLegacy, cudaStreamPerThread}) {
+    for (const bool pdl : {false, true}) {
+      check_cuda(cudaMemset(counter_.data(), 0, sizeof(int)), "memset");
+      check_cuda(cudaDeviceSynchronize(), "synchronize");
+      const LaunchOptions options{.stream = stream, .pdl = pdl, .default_stream_allowed = true};
+      for (int i = 0; i < kLaunches; ++i) test::launch_add_one(kWaits, options, counter_.data(), 1);
+      check_cuda(cudaStreamSynchronize(stream), "synchronize");
+      int value = -1;
+      counter_.copy_to_host(&value, sizeof(value));
+      EXPECT_EQ(value, kLaunches);
+    }
+  }
+}
+
+TEST_F(Launch, NamesTheKernelThatACaptureKeepsOffTheDefaultStream) {
+  cudaStream_t captured = nullptr;  // blocking, unlike stream_: the legacy stream would wait for it
+  check_cuda(cudaStreamCreate(&captured), "create");
+  check_cuda(cudaStreamBeginCapture(captured, cudaStreamCaptureModeGlobal), "capture");
+  const LaunchOptions options{.stream = nullptr, .default_stream_allowed = true};
+  try {
+    test::launch_add_one(kWaits, options, counter_.data(), 1);
+    ADD_FAILURE() << "not refused";
+  } catch (const CudaError& error) {
+    EXPECT_EQ(error.code(), cudaErrorStreamCaptureImplicit);
+    EXPECT_NE(std::string(error.what()).find("kernel add_one: launch"), std::string::npos)
+        << error.what();
+  }
+  cudaGraph_t graph = nullptr;
+  EXPECT_NE(cudaStreamEndCapture(captured, &graph), cudaSuccess);
+  (void)cudaGetLastError();
+  check_cuda(cudaStreamDestroy(captured), "destroy");
+}
+
 TEST_F(Launch, NamesTheKernelAndTheShapeThatTheDeviceRefuses) {
   try {
     test::launch_add_one(kWaits, {.stream = stream_.get()}, counter_.data(), 1, 4096);

@@ -106,7 +106,8 @@ TEST(LaunchList, NamesEveryBufferThatALaunchIsGivenAndNoOther) {
 TEST(LaunchList, ReadsOnlyWhatAnEarlierLaunchOrTheHostHasWritten) {
   const DeviceStep step(checkpoint());
   // Rows and pages come from the host, caches from earlier steps too.
-  std::set<std::string_view> written{"rows", "pages", "latent_cache", "index_cache"};
+  std::set<std::string_view> written{"rows",        "pages",  "latent_cache",
+                                     "index_cache", "extras", "masks"};
   for (const StepLaunch& record : step.launches()) {
     for (const Buffer& read : record.reads) {
       EXPECT_TRUE(written.contains(read.name)) << record.title << " reads " << read.name;
@@ -166,6 +167,7 @@ struct CacheCase {
   const char* name;
   const char* model;
   model::test::Mode mode;
+  bool index_hadamard = true;
 };
 
 class DeviceCaches : public testing::TestWithParam<CacheCase> {};
@@ -177,9 +179,13 @@ TEST_P(DeviceCaches, HoldTheBytesOfTheReference) {
       model::test::Shape{std::string("OneLayerOf") + GetParam().name, GetParam().model,
                          R"({"num_hidden_layers": 1, "first_k_dense_replace": 1})"}
           .directory();
-  const model::reference::Model model = model::test::load_reference(directory, GetParam().mode);
+  model::reference::Model model = model::test::load_reference(directory, GetParam().mode);
+  model.config.index_hadamard = GetParam().index_hadamard;
   std::vector<model::reference::LayerCache> caches = make_caches(model, kPages);
-  DeviceStep device(directory, GetParam().mode == model::test::Mode::kFp8Cache);
+  model::Checkpoint checkpoint = model::Checkpoint::open(directory);
+  checkpoint.config().index_hadamard = GetParam().index_hadamard;
+  DeviceStep device(std::move(checkpoint), nullptr,
+                    GetParam().mode == model::test::Mode::kFp8Cache);
   // Across the border of a page of sequence 0.
   std::array lengths = {0, 0};
   for (const std::array<int, 2> counts :
@@ -201,7 +207,9 @@ TEST_P(DeviceCaches, HoldTheBytesOfTheReference) {
 INSTANTIATE_TEST_SUITE_P(
     Formats, DeviceCaches,
     testing::Values(CacheCase{"DeepseekFp8", "deepseek-v32-tiny", model::test::Mode::kFp8Cache},
-                    CacheCase{"GlmBf16", "glm-5-tiny", model::test::Mode::kBf16Cache}),
+                    CacheCase{"GlmBf16", "glm-5-tiny", model::test::Mode::kBf16Cache},
+                    CacheCase{"GlmUntransformed", "glm-5-tiny", model::test::Mode::kBf16Cache,
+                              /*index_hadamard=*/false}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

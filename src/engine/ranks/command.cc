@@ -9,12 +9,41 @@
 namespace slipstream::engine {
 namespace {
 
+template <class Part, class Visit>
+requires std::is_same_v<std::remove_const_t<Part>, StepPart>
+void each_field(Part& part, Visit& visit) {
+  visit(part.sequence);
+  visit(part.ids);
+  visit(part.sample);
+  visit(part.mask);
+}
+
+template <class Options, class Visit>
+requires std::is_same_v<std::remove_const_t<Options>, SequenceOptions>
+void each_field(Options& options, Visit& visit) {
+  visit(options.sampling);
+  visit(options.logit_bias);
+  visit(options.stop_token_ids);
+  visit(options.pages);
+  visit(options.length);
+  visit(options.given_ids);
+  visit(options.sampled_ids);
+}
+
+// Structs that each_field knows.
+template <class T>
+constexpr bool kHasFields = std::is_same_v<T, StepPart> || std::is_same_v<T, SequenceOptions>;
+
 class CommandWriter {
  public:
   template <class T>
   void operator()(const T& value) {
-    static_assert(std::is_trivially_copyable_v<T>);
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    if constexpr (kHasFields<T>) {
+      each_field(value, *this);
+    } else {
+      static_assert(std::is_trivially_copyable_v<T>);
+      bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    }
   }
   template <class T>
   void operator()(const std::vector<T>& values) {
@@ -34,10 +63,14 @@ class CommandReader {
 
   template <class T>
   void operator()(T& value) {
-    static_assert(std::is_trivially_copyable_v<T>);
-    require(sizeof value);
-    std::memcpy(&value, left_.data(), sizeof value);
-    left_ = left_.subspan(sizeof value);
+    if constexpr (kHasFields<T>) {
+      each_field(value, *this);
+    } else {
+      static_assert(std::is_trivially_copyable_v<T>);
+      require(sizeof value);
+      std::memcpy(&value, left_.data(), sizeof value);
+      left_ = left_.subspan(sizeof value);
+    }
   }
   template <class T>
   void operator()(std::vector<T>& values) {
@@ -65,11 +98,14 @@ class CommandReader {
 
 // Calls `visit` with every field.
 template <class SomeCommand, class Visit>
+requires std::is_same_v<std::remove_const_t<SomeCommand>, Command>
 void each_field(SomeCommand& command, Visit& visit) {
   visit(command.kind);
   visit(command.tokens_seen);
+  visit(command.settled_steps);
   visit(command.number);
-  visit(command.sampling);
+  visit(command.options);
+  visit(command.parts);
   visit(command.sequences);
   visit(command.ids);
   visit(command.hidden);

@@ -6,29 +6,33 @@
 #include <string>
 #include <vector>
 
-#include "slipstream/sampling.h"
+#include "slipstream/serving.h"
 
 namespace slipstream::engine {
 
 struct Command {
   enum class Kind : uint8_t {
-    kCreate,    // sampling
-    kFree,      // sequences[0]
-    kPrefill,   // sequences[0], ids
-    kForce,     // sequences[0], ids[0]
-    kBeginRun,  // sequences, number: steps
-    kStep,      // the next one of the run
-    kEndRun,    // number: steps that count; ids[0]: steps that rank 0 has received
-    kLogits,    // sequences[0]
-    kRunLayer,  // number: layer; hidden, lists
+    kCreate,       // options
+    kFree,         // sequences[0]
+    kPrefill,      // sequences[0], ids
+    kForce,        // sequences[0], ids[0]
+    kAppendPages,  // sequences[0], ids: pages
+    kEnqueue,      // parts
+    kBeginRun,     // sequences, number: steps
+    kStep,         // the next one of the run
+    kEndRun,       // number: steps that count; ids[0]: steps that rank 0 has received
+    kLogits,       // sequences[0]
+    kRunLayer,     // number: layer; hidden, lists
     kStop,
   };
 
   Kind kind = Kind::kStop;
   // Of all tokens that rank 0 has seen before: the others have seen the same, or something is wrong.
   uint64_t tokens_seen = 0;
+  int64_t settled_steps = 0;  // of enqueued ones: those are the tokens that rank 0 has seen of them
   int64_t number = 0;
-  SamplingOptions sampling{};
+  SequenceOptions options{};
+  std::vector<StepPart> parts;
   std::vector<int64_t> sequences;
   std::vector<int> ids;
   std::vector<float> hidden;

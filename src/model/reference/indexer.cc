@@ -16,6 +16,7 @@ void rotate_and_transform(const Model& model, std::span<float> x, int position) 
   rotate(x.first(kRopeWidth), model.inverse_frequencies, position, model.config.indexer_rope);
   for (float& value : x) value = model.numerics.stored(value);
   if (model.numerics.exact) return;
+  if (!model.config.index_hadamard) return;
   hadamard_transform(x);
   for (float& value : x) value = model.numerics.stored(value);
 }

@@ -5,36 +5,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include "ops/support/overlap.h"
 #include "slipstream/error.h"
 
 namespace slipstream::ops {
-namespace {
-
-struct ByteRange {
-  intptr_t begin;
-  intptr_t end;
-};
-
-// The bytes between the first and the last element of a tensor that is not empty, whatever the
-// signs of its strides.
-ByteRange byte_range(const Tensor& tensor) {
-  int64_t low = 0;
-  int64_t high = 0;
-  for (int axis = 0; axis < tensor.rank; ++axis) {
-    const int64_t span = (tensor.shape[axis] - 1) * tensor.strides[axis];
-    (span < 0 ? low : high) += span;
-  }
-  const int64_t element = size_of(tensor.dtype);
-  const auto base = reinterpret_cast<intptr_t>(tensor.data);
-  return {base + low * element, base + (high + 1) * element};
-}
-
-}  // namespace
 
 void Arguments::reject(const char* argument, const std::string& must_be,
                        const std::string& is) const {
@@ -111,8 +91,11 @@ void Arguments::on_device(const char* argument, const Tensor& tensor) const {
   }
   if (place_ == MemoryPlace::kHost) return;
   cudaPointerAttributes attributes{};
-  check_cuda(cudaPointerGetAttributes(&attributes, tensor.data),
-             fmt::format("{}: looking up {}", operator_name_, argument));
+  const cudaError_t code = cudaPointerGetAttributes(&attributes, tensor.data);
+  // Formatted only where it is needed: it takes longer than the look-up.
+  if (code != cudaSuccess) {
+    check_cuda(code, fmt::format("{}: looking up {}", operator_name_, argument));
+  }
   if (attributes.type != cudaMemoryTypeDevice && attributes.type != cudaMemoryTypeManaged) {
     reject(argument, "device memory", fmt::format("host memory at {}", tensor.data));
   }
@@ -131,7 +114,8 @@ void Arguments::disjoint(const char* argument, const Tensor& tensor, const char*
 void Arguments::no_self_overlap(const char* argument, const Tensor& tensor) const {
   if (tensor.numel() == 0) return;
   // Sorted by stride, each axis must step over everything the axes before it cover.
-  std::vector<int> axes(static_cast<size_t>(tensor.rank));
+  std::array<int, kMaxRank> all_axes{};
+  const std::span axes = std::span(all_axes).first(static_cast<size_t>(tensor.rank));
   std::iota(axes.begin(), axes.end(), 0);
   std::sort(axes.begin(), axes.end(), [&](int a, int b) {
     return std::abs(tensor.strides[a]) < std::abs(tensor.strides[b]);

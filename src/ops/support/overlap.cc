@@ -68,8 +68,24 @@ bool overlap_from(const Runs& a, const Runs& b, size_t axis, int64_t distance) {
 
 }  // namespace
 
+ByteRange byte_range(const Tensor& tensor) {
+  int64_t low = 0;
+  int64_t high = 0;
+  for (int axis = 0; axis < tensor.rank; ++axis) {
+    const int64_t span = (tensor.shape[axis] - 1) * tensor.strides[axis];
+    (span < 0 ? low : high) += span;
+  }
+  const int64_t element = size_of(tensor.dtype);
+  const auto base = reinterpret_cast<intptr_t>(tensor.data);
+  return {base + low * element, base + (high + 1) * element};
+}
+
 bool may_overlap(const Tensor& a, const Tensor& b) {
   if (a.numel() == 0 || b.numel() == 0) return false;
+  // Nearly always, and then nothing else need be computed.
+  const ByteRange bytes_a = byte_range(a);
+  const ByteRange bytes_b = byte_range(b);
+  if (bytes_a.end <= bytes_b.begin || bytes_b.end <= bytes_a.begin) return false;
   const Runs runs_a = runs_of(a);
   const Runs runs_b = runs_of(b);
   return overlap_from(runs_a, runs_b, 0, runs_b.begin - runs_a.begin);

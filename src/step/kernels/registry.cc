@@ -7,6 +7,7 @@
 #include "step/kernels/experts/launch.h"
 #include "step/kernels/latent/launch.h"
 #include "step/kernels/linear/launch.h"
+#include "step/kernels/place/launch.h"
 #include "step/kernels/sample/launch.h"
 #include "step/kernels/scores/launch.h"
 #include "step/kernels/select/launch.h"
@@ -30,6 +31,7 @@ static_assert(lists_all<kernels::AttendParams>(kernels::kAttendFields));
 static_assert(lists_all<kernels::ValuesParams>(kernels::kValuesFields));
 static_assert(lists_all<kernels::RoutedLaunch>(kernels::kRoutedFields));
 static_assert(lists_all<kernels::DownLaunch>(kernels::kDownFields));
+static_assert(lists_all<kernels::PlaceParams>(kernels::kPlaceFields));
 static_assert(lists_all<kernels::SampleParams>(kernels::kSampleFields));
 
 }  // namespace
@@ -41,7 +43,8 @@ std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
       &kernels::kLatentDeclaration,      &kernels::kScoreDeclaration,
       &kernels::kSelectDeclaration,      &kernels::kAttendDeclaration,
       &kernels::kValuesDeclaration,      &kernels::kRoutedDeclaration,
-      &kernels::kDownDeclaration,        &kernels::kSampleDeclaration};
+      &kernels::kDownDeclaration,        &kernels::kPlaceDeclaration,
+      &kernels::kSampleDeclaration};
   return kDeclarations;
 }
 

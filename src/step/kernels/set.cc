@@ -5,6 +5,7 @@
 #include "step/kernels/experts/launch.h"
 #include "step/kernels/latent/launch.h"
 #include "step/kernels/linear/launch.h"
+#include "step/kernels/place/launch.h"
 #include "step/kernels/sample/launch.h"
 #include "step/kernels/scores/launch.h"
 #include "step/kernels/select/launch.h"
@@ -27,6 +28,7 @@ const Set& plain_set() {
                             .values = launch_values,
                             .routed = launch_routed,
                             .down = launch_down,
+                            .place = launch_place,
                             .sample = launch_sample};
   return kSet;
 }

@@ -6,6 +6,7 @@
 #include "step/kernels/experts/params.h"
 #include "step/kernels/latent/params.h"
 #include "step/kernels/linear/params.h"
+#include "step/kernels/place/params.h"
 #include "step/kernels/sample/params.h"
 #include "step/kernels/scores/params.h"
 #include "step/kernels/select/params.h"
@@ -25,6 +26,7 @@ struct Set {
   void (*values)(const ValuesParams&, const pdl::LaunchOptions&);
   void (*routed)(RoutedLaunch, const pdl::LaunchOptions&);
   void (*down)(DownLaunch, const pdl::LaunchOptions&);
+  void (*place)(const PlaceParams&, const pdl::LaunchOptions&);
   void (*sample)(const SampleParams&, const pdl::LaunchOptions&);
 };
 

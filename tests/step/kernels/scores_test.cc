@@ -40,8 +40,10 @@ struct Absorb {
 
 class IndexScores {
  public:
-  IndexScores(const std::vector<int>& contexts, int heads, model::RopeLayout layout, int topk)
-      : heads_(heads),
+  IndexScores(const std::vector<int>& contexts, int heads, model::RopeLayout layout, int topk,
+              bool hadamard = true)
+      : hadamard_(hadamard),
+        heads_(heads),
         layout_(layout),
         topk_(topk),
         tokens_(contexts),
@@ -75,6 +77,7 @@ class IndexScores {
                                       .constant = kConstant,
                                       .rope = {rope.data()},
                                       .interleaved = layout_ == model::RopeLayout::kInterleaved,
+                                      .hadamard = hadamard_,
                                       .index_topk = topk_,
                                       .places = tokens_.places(),
                                       .index_cache = {cache.data()},
@@ -95,7 +98,7 @@ class IndexScores {
       model::reference::rotate(row.first(kernels::kRope), test_frequencies(),
                                tokens_.position(token), layout_);
       for (float& value : row) value = model::round_to_bf16(value);
-      model::reference::hadamard_transform(row);
+      if (hadamard_) model::reference::hadamard_transform(row);
       for (float& value : row) value = model::round_to_bf16(value);
       const model::reference::QuantizedGroup quantized =
           model::reference::quantize_group(row, true);
@@ -109,6 +112,7 @@ class IndexScores {
  private:
   static constexpr float kConstant = 0.03F;
 
+  bool hadamard_;
   int heads_;
   model::RopeLayout layout_;
   int topk_;
@@ -142,6 +146,13 @@ TEST(ScoreKernel, ScoresEveryKeyUpToTheTokensPosition) {
 
 TEST(ScoreKernel, TurnsNeighborsWhereTheModelDoes) {
   expect_reference(IndexScores({200}, 32, model::RopeLayout::kInterleaved, 32), 32);
+}
+
+TEST(ScoreKernel, LeavesQueriesAsTheyAreWhereTheyAreNotTransformed) {
+  for (const model::RopeLayout layout :
+       {model::RopeLayout::kHalfSplit, model::RopeLayout::kInterleaved}) {
+    expect_reference(IndexScores({130, 70}, 64, layout, 32, /*hadamard=*/false), 32);
+  }
 }
 
 TEST(ScoreKernel, TakesNumbersOfHeadsThatFillNoTile) {

@@ -9,6 +9,7 @@
 #include "step/kernels/sample/launch.h"
 #include "tests/model/support/random.h"
 #include "tests/step/kernels/device_values.h"
+#include "tests/step/support/adjusted_rows.h"
 #include "tests/step/support/rank_team.h"
 
 namespace slipstream::step::test {
@@ -45,12 +46,23 @@ class SharedSampling : public testing::TestWithParam<Case> {
   // What each rank chooses.
   [[nodiscard]] std::vector<std::vector<int>> sample(
       const Matrix& logits, const std::vector<SamplingOptions>& options) const {
+    std::vector<AdjustedRow> rows;
+    for (const SamplingOptions& of_row : options) rows.push_back({.options = of_row});
+    return sample_adjusted(logits, rows).tokens;
+  }
+
+  struct Outcome {
+    std::vector<std::vector<int>> tokens;  // of each rank
+    std::vector<std::vector<kernels::RowLogprobs>> logprobs;
+  };
+  [[nodiscard]] Outcome sample_adjusted(const Matrix& logits,
+                                        const std::vector<AdjustedRow>& options) const {
     std::vector<StepRow> rows;
     for (size_t i = 0; i < options.size(); ++i) {
-      rows.push_back({5, kPosition + static_cast<int>(i), 3, options[i].temperature,
-                      options[i].top_k, options[i].top_p, options[i].seed});
+      rows.push_back(step_row(options[i], kPosition + static_cast<int>(i)));
     }
-    std::vector<std::vector<int>> result(c_.ranks);
+    Outcome result{std::vector<std::vector<int>>(c_.ranks),
+                   std::vector<std::vector<kernels::RowLogprobs>>(c_.ranks)};
     team_->run([&](int rank) {
       const int first = first_of(rank);
       const int count = first_of(rank + 1) - first;
@@ -63,19 +75,22 @@ class SharedSampling : public testing::TestWithParam<Case> {
       const DeviceValues<float> device_logits(share);
       const DeviceValues<StepRow> device_rows(rows);
       const DeviceValues<int> sampled(rows.size());
+      const AdjustedRows adjusted(options, c_.vocabulary, first, count);
       kernels::SampleParams params{.logits = {device_logits.data()},
                                    .vocabulary = count,
                                    .tokens = logits.rows(),
                                    .rows = {device_rows.data()},
                                    .sampled = {sampled.data()},
-                                   .ranks = team_->exchange(rank)->vocabulary()};
+                                   .ranks = team_->exchange(rank)->vocabulary(),
+                                   .extras = adjusted.params()};
       params.ranks.first_token = first;
       params.ranks.size = c_.vocabulary;
       kernels::launch_sample(params, {.stream = stream.get()});
       check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
-      result[rank] = sampled.download();
+      result.tokens[rank] = sampled.download();
+      result.logprobs[rank] = adjusted.logprobs();
       for (const StepRow& row : device_rows.download()) {
-        EXPECT_EQ(row.token, result[rank][row.position - kPosition - 1]);
+        EXPECT_EQ(row.token, result.tokens[rank][row.position - kPosition - 1]);
       }
     });
     return result;
@@ -181,6 +196,33 @@ TEST_P(SharedSampling, DrawsFromEveryIdWithATopKOfTheWholeVocabulary) {
   const auto all = sample(logits, seeds({.temperature = 3}));
   EXPECT_EQ(sample(logits, seeds({.temperature = 3, .top_k = c_.vocabulary})), all);
   EXPECT_EQ(sample(logits, seeds({.temperature = 3, .top_k = 1 << 30})), all);
+}
+
+TEST_P(SharedSampling, AdjustsAndReportsAsOneRankWould) {
+  const std::vector<AdjustedRow> rows = every_adjustment(c_.vocabulary);
+  const Matrix logits = some_logits(static_cast<int>(rows.size()), 4);
+  const Outcome outcome = sample_adjusted(logits, rows);
+  for (int rank = 0; rank < c_.ranks; ++rank) {
+    for (size_t i = 0; i < rows.size(); ++i) {
+      SCOPED_TRACE(testing::Message() << "rank " << rank << ", row " << i);
+      const int row = static_cast<int>(i);
+      test::expect_reference(rows[i], logits.row(row), kPosition + row, outcome.tokens[rank][i],
+                             outcome.logprobs[rank][i]);
+    }
+  }
+}
+
+TEST_P(SharedSampling, ReportsTheLowerIdsAmongEqualLogitsOfSeveralRanks) {
+  Matrix logits(1, c_.vocabulary);
+  for (int rank = 0; rank < c_.ranks; ++rank) {
+    for (const int id : {2, 9, 12}) logits.row(0)[first_of(rank) + id] = 2;
+  }
+  const std::vector<AdjustedRow> rows = {{.options = {.logprobs = 5}}};
+  const Outcome outcome = sample_adjusted(logits, rows);
+  for (int rank = 0; rank < c_.ranks; ++rank) {
+    test::expect_reference(rows[0], logits.row(0), kPosition, outcome.tokens[rank][0],
+                           outcome.logprobs[rank][0]);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Ranks, SharedSampling,

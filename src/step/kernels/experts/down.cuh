@@ -202,8 +202,9 @@ class DirectRows {
       float up[8];
       load_eight(source.gate + column + i * 8, gate);
       load_eight(source.up + column + i * 8, up);
+      gate_values(gate, up);
 #pragma unroll
-      for (int j = 0; j < 8; ++j) values[i * 8 + j] = gated(gate[j], up[j]);
+      for (int j = 0; j < 8; ++j) values[i * 8 + j] = gate[j];
     }
     const bool shared = row >= params_.tokens * params_.choices_per_token;
     make_operand(values, matrix_of(params_, shared).is_fp8, params_.ue8m0, operand);

@@ -58,8 +58,9 @@ __device__ __forceinline__ void write_latent(const CacheWriteParams& params, int
 #pragma unroll
   for (int i = 0; i < kLaneLatents; ++i) {
     const float gamma = params.kv_gamma.get()[lane * kLaneLatents + i];
-    values[i] = round_to_bf16(gamma * (values[i] * factor));
+    values[i] = gamma * (values[i] * factor);
   }
+  round_to_bf16(values);
 
   const int row_bytes = params.fp8_rows ? kFp8RowBytes : kLatentRow * 2;
   std::byte* row =
@@ -77,7 +78,7 @@ __device__ __forceinline__ void write_latent(const CacheWriteParams& params, int
       cuda::pack_pair<DType::kBFloat16>(turned.x, turned.y);
 }
 
-// One warp: LayerNorm, rotation, Hadamard transform and fp8 of the index key.
+// One warp: LayerNorm, rotation, Hadamard transform (where it is wanted) and fp8 of the index key.
 __device__ __forceinline__ void write_index_key(const CacheWriteParams& params, int token,
                                                 const StepRow& place) {
   const int lane = threadIdx.x % 32;
@@ -92,10 +93,12 @@ __device__ __forceinline__ void write_index_key(const CacheWriteParams& params, 
   const float factor = 1.0F / sqrtf(warp_sum(squares) / kIndexWidth + params.key_eps);
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    x[i] = round_to_bf16((x[i] - mean) * factor * params.key_gamma.get()[lane * 4 + i] +
-                         params.key_bias.get()[lane * 4 + i]);
+    x[i] = (x[i] - mean) * factor * params.key_gamma.get()[lane * 4 + i] +
+           params.key_bias.get()[lane * 4 + i];
   }
-  rotate_and_transform(x, rope_row(params.rope, place.position), params.index_interleaved);
+  round_to_bf16(x);
+  rotate_index(x, rope_row(params.rope, place.position), params.index_interleaved);
+  if (params.index_hadamard) transform_index(x);
   const IndexCodes codes = index_codes(x);
 
   const int64_t slot = params.places.slot(place, place.position);

@@ -16,6 +16,7 @@ struct CacheWriteParams {
   float key_eps = 0;
   pdl::Constant<float> rope = {};  // [positions, 32 cosines and 32 sines]
   bool index_interleaved = false;
+  bool index_hadamard = true;
   Places places = {};
   pdl::Produced<std::byte> latent_cache = {};  // rows of 576 bf16 or 656 bytes
   bool fp8_rows = false;

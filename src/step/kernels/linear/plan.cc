@@ -14,7 +14,8 @@ constexpr size_t kLittleBytes = size_t{90} * 1024;  // of a CTA that is not wort
 constexpr int kMaxSlots = 8;                        // ChunkRing::kMaxSlots
 // What the exchange of a cluster costs, as chunks that an SM could have loaded.
 constexpr int kExchangeCost = 8;
-// And what it costs that each thread polls once more, twice (Stager::stage).
+// And that each thread loads, or polls for, activations once more, twice (Stager::stage).
+constexpr int kLookCost = 16;
 constexpr int kPollCost = 32;
 constexpr int kPieceBytes = 24;       // sizeof(Piece)
 constexpr int kTileOutputBytes = 24;  // sizeof(TileOutput)
@@ -141,8 +142,9 @@ int cost(LinearParams params, const ClusterLimits& limits, int cluster_ctas) {
   const int activations = params.tokens * groups * kGroup * 2 / kChunkBytes;
   const int crowding = std::max(params.memory.bytes - kSharedBytes, 0) / kChunkBytes * kWarps;
   const int looks = ceil_div(params.tokens * groups, kWarps * 32 * 8 / kGroup);
-  const int polls = params.polls ? (looks - 1) * kPollCost : 0;
-  return largest.chunks + activations + crowding + polls + (cluster_ctas > 1 ? kExchangeCost : 0);
+  return largest.chunks + activations + crowding +
+         (looks - 1) * (params.polls ? kPollCost : kLookCost) +
+         (cluster_ctas > 1 ? kExchangeCost : 0);
 }
 
 LinearShape shape_of(const LinearParams& params) {

@@ -111,7 +111,8 @@ class NormSource {
   __device__ void finish(const Place& place, const Eight& gamma, float factor,
                          Eight& values) const {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) values[i] = round_to_bf16(gamma[i] * (values[i] * factor));
+    for (int i = 0; i < 8; ++i) values[i] = gamma[i] * (values[i] * factor);
+    round_to_bf16(values);
     if (input_.normed.get() != nullptr && place.stores()) store(input_.normed.get(), place, values);
   }
 
@@ -190,8 +191,9 @@ __device__ __forceinline__ void load_gated(const __nv_bfloat16* gate, const __nv
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     const float silu = values[i] / (1.0F + expf(-values[i]));
-    values[i] = round_to_bf16(silu * factors[i]);
+    values[i] = silu * factors[i];
   }
+  round_to_bf16(values);
 }
 
 class SiluSource {

@@ -3,14 +3,17 @@
 //
 // Top-k and top-p are borders on logits, found by counts and by probability masses in fixed point,
 // so that nothing hangs on the order in which threads add; the choice among the kept tokens needs
-// no sum at all (Gumbel-max). Ranks that share the vocabulary agree on each of these numbers.
+// no sum at all (Gumbel-max). Ranks that share the vocabulary agree on each of these numbers. Rows
+// with flags have their logits adjusted first, and report log probabilities afterwards.
 //
 // PDL: nothing before the wait.
 #pragma once
 
 #include "cuda/radix.cuh"
 #include "model/random.h"
+#include "step/kernels/sample/adjust.cuh"
 #include "step/kernels/sample/agreement.cuh"
+#include "step/kernels/sample/logprobs.cuh"
 #include "step/kernels/sample/params.h"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
@@ -26,6 +29,7 @@ struct SampleShared {
   float largest;
   double best[kSampleThreads / 32];
   int token[kSampleThreads / 32];
+  LogprobShared logprobs;
 };
 
 inline constexpr int kNoToken = 0x7fffffff;
@@ -69,6 +73,8 @@ struct RowLogits {
   int count;
   int first_token;
   int vocabulary;  // of all ranks
+
+  float min_p_distance;  // of rows with kMinP
 
   __device__ uint32_t key(int i) const { return cuda::ordered_bits(logits[i]); }
 };
@@ -118,13 +124,14 @@ __device__ __forceinline__ uint32_t find_top_p(const RowLogits& row, const StepR
       });
 }
 
-// The smallest logit that top-k and top-p keep, as ordered bits.
+// The smallest logit that min-p, top-k and top-p keep, as ordered bits.
 template <class Agreement>
 __device__ __forceinline__ uint32_t find_threshold(const RowLogits& row, const StepRow& options,
                                                    SampleShared& shared,
                                                    const Agreement& agreement) {
+  const bool has_min_p = (options.flags & kMinP) != 0;
   float largest = 0;
-  if (options.top_p < 1) {
+  if (options.top_p < 1 || has_min_p) {
     largest = largest_logit(row, shared);
     if (Agreement::kIsShared && threadIdx.x == 0) {
       agreement.tell(kLargestRound, 0, cuda::ordered_bits(largest));
@@ -134,7 +141,7 @@ __device__ __forceinline__ uint32_t find_threshold(const RowLogits& row, const S
   if (options.top_k > 0 && options.top_k < row.vocabulary) {
     threshold = find_top_k(row, options.top_k, shared, agreement);
   }
-  if (options.top_p >= 1) return threshold;
+  if (options.top_p >= 1 && !has_min_p) return threshold;
   if (threadIdx.x == 0) {
     // What was told before the search for the k-th has arrived meanwhile.
     if constexpr (Agreement::kIsShared) {
@@ -145,6 +152,11 @@ __device__ __forceinline__ uint32_t find_threshold(const RowLogits& row, const S
     shared.largest = largest;
   }
   __syncthreads();
+  if (has_min_p) {
+    const float border = __fadd_rn(shared.largest, row.min_p_distance);
+    threshold = max(threshold, cuda::ordered_bits(border));
+  }
+  if (options.top_p >= 1) return threshold;
   return max(threshold, find_top_p(row, options, shared.largest, threshold, shared, agreement));
 }
 
@@ -182,6 +194,30 @@ __device__ __forceinline__ void hear_choice(const Agreement& agreement, Candidat
   });
 }
 
+// By all threads, of a row with flags: its logits to choose from.
+__device__ __forceinline__ void prepare(const SampleExtras& params, const StepRow& row, int index,
+                                        RowLogits& logits) {
+  if ((row.flags & kMinP) != 0) logits.min_p_distance = params.extras.get()[index].min_p_distance;
+  if ((row.flags & (kMasked | kAdjusted)) == 0) return;
+  logits.logits = adjusted_logits(
+      params, row, index, masked_logits(params, row, index, logits.logits, logits.first_token));
+}
+
+// By all threads, after thread 0 has the token.
+template <class Agreement>
+__device__ __forceinline__ void report_logprobs(const SampleParams& params, const StepRow& row,
+                                                int index, const RowLogits& logits, int token,
+                                                SampleShared& shared, const Agreement& agreement) {
+  if (threadIdx.x == 0) shared.token[0] = token < logits.vocabulary ? token : 0;
+  __syncthreads();
+  const int chosen = shared.token[0];
+  const float* given = params.logits.get() + int64_t{index} * params.vocabulary;
+  const MaskedLogits masked = masked_logits(params.extras, row, index, given, logits.first_token);
+  Logprobs<Agreement> logprobs(masked, logits.count, shared.logprobs, agreement);
+  logprobs.report(chosen, params.extras.extras.get()[index].logprobs,
+                  params.extras.logprobs.get()[index]);
+}
+
 template <bool is_shared, class Gate>
 __device__ __forceinline__ void sample_block(const SampleParams& params, int index,
                                              SampleShared& shared, Gate gate) {
@@ -189,18 +225,23 @@ __device__ __forceinline__ void sample_block(const SampleParams& params, int ind
   const Agreement<is_shared> agreement(params.ranks, index);
   StepRow row = params.rows.get()[index];
   const SharedVocabulary& ranks = params.ranks;
-  const RowLogits logits{params.logits.get() + int64_t{index} * params.vocabulary,
-                         params.vocabulary, is_shared ? ranks.first_token : 0,
-                         is_shared ? ranks.size : params.vocabulary};
+  RowLogits logits{params.logits.get() + int64_t{index} * params.vocabulary, params.vocabulary,
+                   is_shared ? ranks.first_token : 0, is_shared ? ranks.size : params.vocabulary,
+                   0};
+  if (row.flags != 0) prepare(params.extras, row, index, logits);
   Candidate best = sample_part(logits, row, shared, agreement);
   if (is_shared && threadIdx.x == 0) {
     agreement.tell(kChoiceRound, 0, static_cast<uint64_t>(__double_as_longlong(best.score)));
     agreement.tell(kChoiceRound, 1, static_cast<uint32_t>(best.token));
   }
   agreement.empty_row();
+  if (is_shared && threadIdx.x == 0) hear_choice(agreement, best);
+  if ((row.flags & kWantsLogprobs) != 0) {
+    report_logprobs(params, row, index, logits, best.token, shared, agreement);
+  }
   if (threadIdx.x != 0) return;
-  if constexpr (is_shared) hear_choice(agreement, best);
   agreement.end();
+  if ((row.flags & kAdjusted) != 0) row.flags |= kCountsInput;
   row.token = best.token < logits.vocabulary ? best.token : 0;
   row.position += 1;
   params.sampled.get()[index] = row.token;

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstddef>
 
+#include "slipstream/sampling.h"
+#include "step/kernels/place/params.h"
 #include "step/kernels/support/fields.h"
 #include "step/kernels/support/peers.h"
 #include "step/kernels/support/step_row.h"
@@ -12,11 +14,16 @@ namespace slipstream::step::kernels {
 
 // What ranks that hold parts of the vocabulary tell each other, in this order, some of it only if
 // it is asked for. Each has places of its own in the windows.
-inline constexpr int kLargestRound = 0;  // the largest logit
-inline constexpr int kTopKRound = 1;     // four histograms of counts
-inline constexpr int kTopPRound = 5;     // four histograms of masses
-inline constexpr int kChoiceRound = 9;   // the best token
-inline constexpr int kPickRounds = 10;
+inline constexpr int kLargestRound = 0;   // the largest logit
+inline constexpr int kTopKRound = 1;      // four histograms of counts
+inline constexpr int kTopPRound = 5;      // four histograms of masses
+inline constexpr int kChoiceRound = 9;    // the best token
+inline constexpr int kLogprobRound = 10;  // the most likely tokens, one a pick, and those below
+inline constexpr int kPickRounds = 11;
+inline constexpr int kLargestPick = kMaxLogprobs;
+inline constexpr int kMassPick = kMaxLogprobs + 1;
+inline constexpr int kChosenPick = kMaxLogprobs + 2;
+inline constexpr int kRankPick = kMaxLogprobs + 3;
 inline constexpr int kPicks = 256;  // per round, source rank and token
 // A pick is 64 bits in two words of 8 bytes, each with the epoch, without which it is an old one.
 inline constexpr int kPickWords = 2;
@@ -36,6 +43,25 @@ struct SharedVocabulary {
   int hidden = 0;
 };
 
+// What a row reports (TokenLogprobs).
+struct RowLogprobs {
+  float chosen = 0;
+  int rank = 0;
+  int count = 0;
+  int ids[kMaxLogprobs] = {};
+  float logprobs[kMaxLogprobs] = {};
+};
+
+// What rows with flags need besides.
+struct SampleExtras {
+  pdl::Produced<const RowExtras> extras = {};  // [16]
+  pdl::Produced<const uint32_t> masks = {};    // [16, mask_words]
+  int mask_words = 0;                          // 32 tokens of the whole vocabulary each
+  Histories histories = {};
+  pdl::Produced<float> adjusted = {};        // [16, vocabulary]
+  pdl::Produced<RowLogprobs> logprobs = {};  // [16]
+};
+
 struct SampleParams {
   pdl::Produced<const float> logits = {};  // [tokens, vocabulary], read after the wait
   int vocabulary = 0;
@@ -44,6 +70,7 @@ struct SampleParams {
       {};  // [tokens]; becomes the next step's: the chosen token, one further
   pdl::Produced<int> sampled = {};  // [tokens], written after the wait
   SharedVocabulary ranks = {};
+  SampleExtras extras = {};
 };
 
 inline constexpr auto kSharedVocabularyFields = join_fields(
@@ -54,12 +81,22 @@ inline constexpr auto kSharedVocabularyFields = join_fields(
     },
     fields_at(offsetof(SharedVocabulary, limit), kPollLimitFields));
 
+inline constexpr auto kSampleExtrasFields = join_fields(
+    std::array{
+        pdl::field<decltype(SampleExtras::extras)>("extras", offsetof(SampleExtras, extras)),
+        pdl::field<decltype(SampleExtras::masks)>("masks", offsetof(SampleExtras, masks)),
+        pdl::field<decltype(SampleExtras::adjusted)>("adjusted", offsetof(SampleExtras, adjusted)),
+        pdl::field<decltype(SampleExtras::logprobs)>("logprobs", offsetof(SampleExtras, logprobs)),
+    },
+    fields_at(offsetof(SampleExtras, histories), kHistoriesFields));
+
 inline constexpr auto kSampleFields = join_fields(
     std::array{
         pdl::field<decltype(SampleParams::logits)>("logits", offsetof(SampleParams, logits)),
         pdl::field<decltype(SampleParams::rows)>("rows", offsetof(SampleParams, rows)),
         pdl::field<decltype(SampleParams::sampled)>("sampled", offsetof(SampleParams, sampled)),
     },
-    fields_at(offsetof(SampleParams, ranks), kSharedVocabularyFields));
+    fields_at(offsetof(SampleParams, ranks), kSharedVocabularyFields),
+    fields_at(offsetof(SampleParams, extras), kSampleExtrasFields));
 
 }  // namespace slipstream::step::kernels

@@ -27,7 +27,8 @@ struct ScoreParams {
   float constant = 0;                               // (heads * 128)^-0.5
   pdl::Constant<float> rope = {};                   // [positions, 32 cosines and 32 sines]
   bool interleaved = false;
-  int index_topk = 0;  // tokens with up to as many keys need no scores
+  bool hadamard = true;  // queries are transformed, as the keys are
+  int index_topk = 0;    // tokens with up to as many keys need no scores
   Places places = {};
   pdl::Produced<const std::byte> index_cache = {};  // pages of 64 keys, then 64 scales
   pdl::Produced<float> scores = {};  // [tokens, score_stride], written after the wait

@@ -4,7 +4,8 @@
 // Warp w prepares heads 8 w to 8 w + 7: lane l has the 16 columns from 16 (l % 4) of either half of
 // head l / 4. The Hadamard transform of 128 columns is one of 16 (bits 0, 1, 4 and 5 of the column,
 // which lie in different lanes or neighboring registers) on the tensor cores and one of 8 (bits 2,
-// 3 and 6) in registers. What comes out is where it must be for the product with the keys.
+// 3 and 6) in registers. What comes out is where it must be for the product with the keys. Without
+// the transform, the first product is with the identity, which brings columns to the same places.
 #pragma once
 
 #include "cuda/tensor_core.cuh"
@@ -94,26 +95,34 @@ __device__ __forceinline__ void rotate_neighbors(const float* rope, uint32_t (&w
 }
 
 // The second operand of the transform of 16: rows are columns 16 q + c of the input (q = lane % 4,
-// c below 4), columns those of the output; 1 or -1 by the parity of the common bits.
+// c below 4), columns those of the output; 1 or -1 by the parity of the common bits. Or the identity.
+template <bool is_hadamard>
 __device__ __forceinline__ uint32_t transform_words(int output_column, int first_input) {
   const int output_quarter = threadIdx.x % 32 / 8;
   const int quarter = threadIdx.x % 4;
   constexpr uint32_t kOne = 0x3f80;
   const auto bits = [&](int input) {
-    const int common = __popc(output_quarter & quarter) + __popc(output_column & input);
-    return kOne | static_cast<uint32_t>(common % 2) << 15;
+    if constexpr (is_hadamard) {
+      const int common = __popc(output_quarter & quarter) + __popc(output_column & input);
+      return kOne | static_cast<uint32_t>(common % 2) << 15;
+    } else {
+      return output_quarter == quarter && output_column == input ? kOne : 0;
+    }
   };
   return bits(first_input) | bits(first_input + 1) << 16;
 }
 
 using Columns = float[kColumns];
 
-__device__ __forceinline__ void transform(const uint32_t (&words)[kWords], Columns& columns) {
+// The transform of 16, or the identity; columns go to the places of the output.
+template <bool is_hadamard>
+__device__ __forceinline__ void multiply_columns(const uint32_t (&words)[kWords],
+                                                 Columns& columns) {
   const int odd = threadIdx.x / 4 % 2;
 #pragma unroll
   for (int tile = 0; tile < 2; ++tile) {
-    const uint32_t b0 = transform_words(tile * 2 + odd, 0);
-    const uint32_t b1 = transform_words(tile * 2 + odd, 2);
+    const uint32_t b0 = transform_words<is_hadamard>(tile * 2 + odd, 0);
+    const uint32_t b1 = transform_words<is_hadamard>(tile * 2 + odd, 2);
 #pragma unroll
     for (int group = 0; group < kColumns / 4; ++group) {
       float result[4] = {};
@@ -122,6 +131,11 @@ __device__ __forceinline__ void transform(const uint32_t (&words)[kWords], Colum
       columns[group * 4 + tile * 2 + 1] = result[1];
     }
   }
+}
+
+// The transform of 128.
+__device__ __forceinline__ void transform(const uint32_t (&words)[kWords], Columns& columns) {
+  multiply_columns<true>(words, columns);
 #pragma unroll
   for (int distance = 4; distance < kColumns; distance *= 2) {
 #pragma unroll
@@ -182,7 +196,11 @@ __device__ __forceinline__ void prepare_queries(const ScoreParams& params, int t
     rotate_halves(shared.rope, words);
   }
   Columns columns;
-  transform(words, columns);
+  if (params.hadamard) {
+    transform(words, columns);
+  } else {
+    multiply_columns<false>(words, columns);
+  }
   const float scale = quantize(columns, words);
   if (lane % 4 == 0) shared.weights[head] = weight * scale;
 #pragma unroll

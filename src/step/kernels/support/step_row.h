@@ -27,7 +27,29 @@ struct StepRow {
   int top_k = 0;
   float top_p = 1;
   uint64_t seed = 0;
+  uint32_t flags = 0;  // of those below; 0: RowExtras are not read
 };
+
+// What is to be done with a row's logits besides.
+inline constexpr uint32_t kMasked = 1;         // only tokens that the row's mask allows
+inline constexpr uint32_t kAdjusted = 2;       // penalties and bias
+inline constexpr uint32_t kMinP = 4;           // min-p
+inline constexpr uint32_t kWantsLogprobs = 8;  // log probabilities are reported
+inline constexpr uint32_t kCountsInput =
+    0x10;  // the row's token was sampled, and is not counted yet
+
+struct RowExtras {
+  float min_p_distance = 0;  // model/sampling.h
+  float repetition = 1;
+  float presence = 0;
+  float frequency = 0;
+  int history = -1;  // row of the histories and biases; -1: none
+  int logprobs = 0;  // how many of the most likely tokens to report
+};
+
+// A token's entry in a sequence's history: this bit if it was given, and below it how often it was
+// sampled.
+inline constexpr uint32_t kGiven = 0x80000000U;
 
 // Where the positions of a step's tokens lie in the paged caches.
 struct Places {

@@ -1,0 +1,184 @@
+"""vLLM's whole server on our engine, asked through the `openai` client: tokens equal to the engine alone."""
+
+import concurrent.futures
+import json
+import math
+import struct
+import time
+
+import openai
+import pytest
+from tiny_checkpoint import run_program
+
+PROMPT = [7, 300, 45, 8, 91, 222, 13]
+
+
+def alone(checkpoint, prompt, count, *options):
+    """What the engine alone says: `slipstream generate`."""
+    ids = ",".join(map(str, prompt))
+    arguments = ["--prompt-ids", ids, "-n", count, "--ignore-eos", "--json", *options]
+    return json.loads(run_program("slipstream", "generate", checkpoint, *arguments))["tokens"]
+
+
+def complete(client, prompt, count, **options):
+    extra = {"ignore_eos": True, "return_token_ids": True} | options.pop("extra_body", {})
+    return client.completions.create(
+        model="tiny",
+        prompt=prompt,
+        max_tokens=count,
+        temperature=options.pop("temperature", 0),
+        extra_body=extra,
+        **options,
+    )
+
+
+def token_ids(completion):
+    return completion.choices[0].token_ids
+
+
+def prompt_of_user(user, length):
+    return [(user * 37 + index * 11) % 500 + 8 for index in range(length)]
+
+
+def test_it_is_healthy_and_says_what_it_serves(server, client):
+    assert [model.id for model in client.models.list()] == ["tiny"]
+    assert server.metric("vllm:num_requests_running") == 0
+
+
+def test_a_completion_is_what_the_engine_alone_says(client, checkpoint):
+    assert token_ids(complete(client, PROMPT, 5)) == alone(checkpoint, PROMPT, 5)
+
+
+def test_a_prompt_longer_than_a_step_goes_in_pieces(client, checkpoint):
+    prompt = prompt_of_user(1, 39)
+    assert token_ids(complete(client, prompt, 3)) == alone(checkpoint, prompt, 3)
+
+
+def test_a_stream_is_the_same_text_in_pieces(client):
+    whole = complete(client, PROMPT, 6).choices[0].text
+    chunks = list(complete(client, PROMPT, 6, stream=True))
+    assert len(chunks) > 1
+    assert "".join(chunk.choices[0].text for chunk in chunks if chunk.choices) == whole
+
+
+def test_a_seed_draws_what_the_engine_alone_draws(client, checkpoint):
+    options = ["--temperature", 1.5, "--top-p", 0.9, "--top-k", 40, "--seed", 11]
+    drawn = complete(
+        client, PROMPT, 5, temperature=1.5, top_p=0.9, seed=11, extra_body={"top_k": 40}
+    )
+    assert token_ids(drawn) == alone(checkpoint, PROMPT, 5, *options)
+
+
+def test_sixteen_users_join_and_leave_and_each_gets_its_own_tokens(client, checkpoint):
+    def user(number):
+        prompt = prompt_of_user(number, 3 + number)
+        return prompt, token_ids(complete(client, prompt, 2 + number % 5))
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(user, range(16)))
+    for prompt, tokens in answers[::5]:
+        assert tokens == alone(checkpoint, prompt, len(tokens))
+    assert [len(tokens) for _, tokens in answers] == [2 + number % 5 for number in range(16)]
+
+
+def test_few_pages_force_a_preemption_that_changes_no_token(server, client, checkpoint):
+    """Four prompts of four pages each; all are still going when the second needs its fifth, and there are 17."""
+    before = server.metric("vllm:num_preemptions_total")
+
+    def user(number, count):
+        time.sleep(0.5 * number)  # so that they come in this order
+        prompt = prompt_of_user(100 + number, 216)
+        return prompt, token_ids(complete(client, prompt, count))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(user, range(4), (60, 44, 32, 20)))
+    assert server.metric("vllm:num_preemptions_total") > before
+    prompt, tokens = answers[-1]  # vLLM preempts who came last
+    assert tokens == alone(checkpoint, prompt, len(tokens))
+
+
+def test_a_prefix_that_is_there_is_not_computed_again(server, client, checkpoint):
+    prompt = prompt_of_user(300, 67)
+    first = token_ids(complete(client, prompt, 3))
+    before = server.metric("vllm:prefix_cache_hits_total")
+    again = token_ids(complete(client, prompt, 3))
+    assert server.metric("vllm:prefix_cache_hits_total") == before + 64
+    assert first == again == alone(checkpoint, prompt, 3)
+
+
+def test_a_client_that_leaves_is_forgotten(server, client):
+    stream = complete(client, PROMPT, 400, stream=True)
+    next(iter(stream))
+    stream.close()
+    end = time.monotonic() + 120
+    while server.metric("vllm:num_requests_running") and time.monotonic() < end:
+        time.sleep(0.5)
+    assert server.metric("vllm:num_requests_running") == 0
+    assert server.metric("vllm:generation_tokens_total") > 0
+
+
+def test_logprobs_are_those_of_the_engine_s_logits(client, checkpoint, tmp_path):
+    completion = complete(
+        client, PROMPT, 2, logprobs=3, extra_body={"return_tokens_as_token_ids": True}
+    )
+    expected = alone(checkpoint, PROMPT, 2, "--logits", tmp_path / "logits")
+    found = completion.choices[0].logprobs
+    assert found.tokens == [f"token_id:{token}" for token in expected]
+    for row, token, logprob, top in zip(
+        rows_of(tmp_path / "logits"),
+        expected,
+        found.token_logprobs,
+        found.top_logprobs,
+        strict=True,
+    ):
+        total = math.log(sum(math.exp(logit) for logit in row))
+        assert logprob == pytest.approx(row[token] - total, abs=1e-4)
+        best = sorted(range(len(row)), key=lambda token, row=row: -row[token])[:3]
+        assert list(top)[:3] == [f"token_id:{token}" for token in best]
+
+
+def rows_of(path):
+    """The one fp32 matrix of a safetensors file."""
+    data = path.read_bytes()
+    (header,) = struct.unpack_from("<Q", data)
+    rows, columns = json.loads(data[8 : 8 + header])["logits"]["shape"]
+    return [
+        struct.unpack_from(f"<{columns}f", data, 8 + header + row * columns * 4)
+        for row in range(rows)
+    ]
+
+
+def test_a_tool_call_has_the_tool_s_schema(client):
+    parameters = {
+        "type": "object",
+        "properties": {"city": {"enum": ["Oslo", "Rome"]}, "rain": {"type": "boolean"}},
+        "required": ["city", "rain"],
+        "additionalProperties": False,
+    }
+    answer = client.chat.completions.create(
+        model="tiny",
+        messages=[{"role": "user", "content": "Weather?"}],
+        tools=[{"type": "function", "function": {"name": "weather", "parameters": parameters}}],
+        tool_choice={"type": "function", "function": {"name": "weather"}},
+        max_tokens=60,
+        temperature=0,
+    )
+    (call,) = answer.choices[0].message.tool_calls
+    arguments = json.loads(call.function.arguments)
+    assert call.function.name == "weather"
+    assert arguments["city"] in ("Oslo", "Rome")
+    assert arguments["rain"] in (True, False)
+
+
+def test_a_bias_forbids_a_token(client, checkpoint):
+    (first,) = alone(checkpoint, PROMPT, 1)
+    assert token_ids(complete(client, PROMPT, 1, logit_bias={str(first): -100})) != [first]
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [({"prompt_logprobs": 1}, "prompt_logprobs"), ({"bad_words": ["w300"]}, "bad_words")],
+)
+def test_what_is_not_supported_is_refused_by_name(client, options, name):
+    with pytest.raises(openai.BadRequestError, match=name):
+        complete(client, PROMPT, 1, extra_body=options)
