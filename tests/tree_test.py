@@ -25,7 +25,7 @@ ALLOWED = {
     "step": ({"cuda", "io", "model", "pdl"}, PUBLIC_BASE),
     "engine": ({"io", "model", "pdl", "step"}, PUBLIC_BASE | {"engine.h"}),
     "python": ({"engine", "ops"}, PUBLIC_BASE | {"ops.h", "engine.h"}),
-    "bench": ({"code", "io", "model", "ops", "pdl", "step"}, PUBLIC_BASE | {"ops.h"}),
+    "bench": ({"code", "cuda", "io", "model", "ops", "pdl", "step"}, PUBLIC_BASE | {"ops.h"}),
     "cli": (
         {"bench", "check", "code", "engine", "io", "litmus", "model", "ops", "pdl", "step"},
         PUBLIC_BASE | {"ops.h", "engine.h"},

@@ -8,9 +8,9 @@
 #include <memory>
 #include <utility>
 
+#include "bench/fitting_layers.h"
 #include "bench/step_team.h"
 #include "bench/stopwatch.h"
-#include "pdl/instrument/recorder.h"
 #include "slipstream/error.h"
 
 namespace slipstream::bench {
@@ -40,26 +40,41 @@ void require_same(const StepOutput& expected, const StepOutput& output, const ch
 // Measures each shape with the kernels as they ship, then launch by launch with instrumented ones.
 class DecodeBench {
  public:
-  explicit DecodeBench(const DecodeBenchOptions& options) : options_(options) {}
+  explicit DecodeBench(const DecodeBenchOptions& options)
+      : options_(options), model_(options.model) {}
 
   DecodeReport run() {
     report_.bandwidth = timer_.copy_bandwidth(options_.bandwidth_bytes);
+    if (options_.fit) model_.layers = fitting_layers();
     time_steps();
     if (!options_.steps_only) trace_steps();
     return std::move(report_);
   }
 
  private:
+  [[nodiscard]] int fitting_layers() const {
+    std::vector<StepShape> shapes;
+    for (const int context : options_.contexts) {
+      for (const int batch : options_.batches) {
+        shapes.push_back({batch, context, options_.fp8_rows});
+      }
+    }
+    int devices = 1;
+    if (model_.others == Others::kRanks) devices = model_.tp;
+    if (model_.others == Others::kPlayed) devices = 2;
+    return layers_that_fit(model_, shapes, free_device_memory(devices));
+  }
+
   void time_steps() {
     const Stopwatch stopwatch;
-    bench_ = options_.model.others == Others::kNone
-                 ? make_step_bench(options_.model, timer_.stream())
-                 : make_step_team(options_.model, timer_.stream());
+    bench_ = model_.others == Others::kNone ? make_step_bench(model_, timer_.stream())
+                                            : make_step_team(model_, timer_.stream());
     options_.on_progress(
-        fmt::format("{}: {:.2f} GB of weights made in {:.2f} s\n", options_.model.name_or_file,
+        fmt::format("{}: {:.2f} GB of weights made in {:.2f} s\n", model_.name_or_file,
                     static_cast<double>(bench_->weight_bytes()) * 1e-9, stopwatch.seconds()));
-    report_.model = options_.model;
+    report_.model = model_;
     report_.layers = bench_->layers();
+    report_.model_layers = layers_of(model_);
     report_.weight_bytes = bench_->weight_bytes();
     for (const int context : options_.contexts) {
       for (const int batch : options_.batches) {
@@ -87,6 +102,7 @@ class DecodeBench {
     result.pdl_on = time_step(bench, true);
     require_same(without_pdl, bench.output(), "a step with PDL");
     outputs_.push_back(std::move(without_pdl));
+    result.memory = bench.memory();
     return result;
   }
 
@@ -101,35 +117,22 @@ class DecodeBench {
       StepResult& step = report_.steps[i];
       if (!step.left_out.empty()) continue;
       bench_->set_shape(step.shape);
-      step.traced_off = trace_step(*bench_, step, false);
+      step.traced_off = trace_step(step, false).ranks.front().launches;
       require_same(outputs_[i], bench_->output(), "a traced step");
-      step.traced_on = trace_step(*bench_, step, true);
+      TeamTimes team = trace_step(step, true);
       require_same(outputs_[i], bench_->output(), "a traced step with PDL");
+      step.traced_on = team.ranks.front().launches;
+      if (team.ranks.size() > 1) step.team = std::move(team);
     }
   }
 
-  std::vector<LaunchTimes> trace_step(StepBench& bench, const StepResult& step, bool pdl) {
-    uint32_t ctas = 0;
-    for (const MeasuredLaunch& launch : step.launches) ctas += launch.ctas;
-    // Where few CTAs run, some SMs may get most of them.
-    instrument::Recorder recorder(ctas / 16 + 256);
-    const CapturedGraph graph(timer_.stream(), [&](cudaStream_t stream) {
-      bench.enqueue({.stream = stream, .pdl = pdl}, true);
-    });
-    std::vector<std::vector<LaunchTimes>> steps;
-    const int count = std::min(options_.replays, kMaxTracedSteps);
-    for (int i = -1; i < count; ++i) {
-      bench.reset(1);
-      graph.launch();
-      recorder.clear(timer_.stream());
-      graph.launch();
-      std::vector<instrument::CtaStamps> stamps = recorder.take(timer_.stream());
-      if (i >= 0) steps.push_back(launch_times(std::move(stamps), step.launches));
-    }
-    return median_times(steps);
+  [[nodiscard]] TeamTimes trace_step(const StepResult& step, bool pdl) {
+    const int steps = std::min(options_.replays, kMaxTracedSteps);
+    return team_times(bench_->trace(pdl, steps), step.launches);
   }
 
   const DecodeBenchOptions& options_;
+  BenchModel model_;
   GraphTimer timer_;
   std::unique_ptr<StepBench> bench_;
   DecodeReport report_;

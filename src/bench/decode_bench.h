@@ -12,6 +12,7 @@ namespace slipstream::bench {
 
 struct DecodeBenchOptions {
   BenchModel model;
+  bool fit = false;  // as many layers as the GPUs hold, whatever the model says
   // Every combination of these is a shape to measure.
   std::vector<int> batches;
   std::vector<int> contexts;

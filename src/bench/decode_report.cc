@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "bench/device_report.h"
+#include "bench/team_report.h"
 
 namespace slipstream::bench {
 namespace {
@@ -160,6 +161,8 @@ io::Json step_json(const StepResult& step, double bandwidth) {
   json["pdl_gain"] = step.pdl_off.median / step.pdl_on.median;
   json["share_of_floor"] = share(floor, step.pdl_on.median);
   json["stages"] = stages_json(step, bandwidth);
+  json["memory"] = memory_json(step);
+  if (step.team) json["ranks"] = team_json(step, stages_json(as_slowest(step), bandwidth));
   if (!step.traced_on.empty()) json["per_launch"] = launches_json(step);
   return json;
 }
@@ -174,6 +177,8 @@ const char* text_of(Others others) {
       return "It exchanges with one GPU that plays all other ranks: their bytes, stores and polls, "
              "without "
              "their skew.";
+    case Others::kEchoed:
+      return "It sends to itself what all ranks would send: an exchange without a link.";
   }
   return "Communication between ranks is left out: partial sums are taken for whole ones.";
 }
@@ -186,6 +191,8 @@ const char* name_of(Others others) {
       return "all ranks";
     case Others::kPlayed:
       return "other ranks played by one GPU";
+    case Others::kEchoed:
+      return "itself, in place of all ranks";
   }
   return "left out";
 }
@@ -218,12 +225,16 @@ std::vector<StageSummary> summarize_stages(const StepResult& step) {
 }
 
 void print_report(const DecodeReport& report) {
-  fmt::print("\n{}, {} layers, rank 0 of {} with synthetic weights ({:.2f} GB). {}\n",
-             report.model.name_or_file, report.layers, report.model.tp,
+  fmt::print("\n{}, {} of {} layers, rank 0 of {} with synthetic weights ({:.2f} GB). {}\n",
+             report.model.name_or_file, report.layers, report.model_layers, report.model.tp,
              static_cast<double>(report.weight_bytes) * 1e-9, text_of(report.model.others));
   print_steps(report);
   for (const StepResult& step : report.steps) {
+    if (step.left_out.empty()) print_memory(step);
     if (!step.traced_on.empty()) print_stages(step, report.bandwidth);
+    if (!step.team) continue;
+    print_team(step);
+    print_stages(as_slowest(step), report.bandwidth);
   }
 }
 
@@ -232,6 +243,7 @@ io::Json report_json(const DecodeReport& report) {
                 {"device", to_json(device_report())},
                 {"model", report.model.name_or_file},
                 {"layers", report.layers},
+                {"model_layers", report.model_layers},
                 {"tp", report.model.tp},
                 {"communication", name_of(report.model.others)},
                 {"weights", "synthetic"},

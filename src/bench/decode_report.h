@@ -1,11 +1,13 @@
 // What `slipstream bench decode` measured, for people and as JSON.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bench/decode_timeline.h"
 #include "bench/graph_timer.h"
+#include "bench/skew.h"
 #include "bench/step_bench.h"
 #include "io/json_writer.h"
 
@@ -20,11 +22,14 @@ struct StepResult {
   std::vector<MeasuredLaunch> launches;
   std::vector<LaunchTimes> traced_off;  // launch by launch; empty without a traced run
   std::vector<LaunchTimes> traced_on;
+  std::optional<TeamTimes> team;  // of traced_on, where all ranks are traced
+  std::vector<RankMemory> memory;
 };
 
 struct DecodeReport {
   BenchModel model;
   int layers = 0;
+  int model_layers = 0;  // of the whole model
   double bandwidth = 0;  // bytes per second
   int64_t weight_bytes = 0;
   std::vector<StepResult> steps;

@@ -15,8 +15,9 @@ using instrument::CtaStamps;
 
 constexpr int kTracks = 3;  // enough for launches that overlap not to share one
 
+// Subtracted as integers: a double has no nanoseconds left of a time since 1970.
 double microseconds(uint64_t time, uint64_t origin) {
-  return (static_cast<double>(time) - static_cast<double>(origin)) * 1e-3;
+  return static_cast<double>(static_cast<int64_t>(time - origin)) * 1e-3;
 }
 
 // Every CTA of the launch must be there once.
@@ -103,7 +104,7 @@ void add_step(std::span<const MeasuredLaunch> launches, std::span<const LaunchTi
 }  // namespace
 
 std::vector<LaunchTimes> launch_times(std::vector<CtaStamps> stamps,
-                                      std::span<const MeasuredLaunch> launches) {
+                                      std::span<const MeasuredLaunch> launches, uint64_t origin) {
   size_t expected = 0;
   for (const MeasuredLaunch& launch : launches) expected += launch.ctas;
   if (stamps.size() != expected || stamps.empty()) {
@@ -112,8 +113,10 @@ std::vector<LaunchTimes> launch_times(std::vector<CtaStamps> stamps,
   }
   std::sort(stamps.begin(), stamps.end(),
             [](const CtaStamps& a, const CtaStamps& b) { return a.wait_return < b.wait_return; });
-  uint64_t origin = stamps.front().start;
-  for (const CtaStamps& stamp : stamps) origin = std::min(origin, stamp.start);
+  if (origin == 0) {
+    origin = stamps.front().start;
+    for (const CtaStamps& stamp : stamps) origin = std::min(origin, stamp.start);
+  }
   std::vector<LaunchTimes> result;
   std::span<const CtaStamps> rest = stamps;
   for (size_t i = 0; i < launches.size(); ++i) {

@@ -23,9 +23,11 @@ struct LaunchTimes {
 
 // Tells the launches of a step apart: a CTA returns from its wait after the end of the launch
 // before and before the end of its own, so that in the order of these times each launch has its
-// CTAs side by side. Throws Error where the stamps are not those of the launches.
+// CTAs side by side. Times count from `origin`, or from the first start if that is 0. Throws Error
+// where the stamps are not those of the launches.
 [[nodiscard]] std::vector<LaunchTimes> launch_times(std::vector<instrument::CtaStamps> stamps,
-                                                    std::span<const MeasuredLaunch> launches);
+                                                    std::span<const MeasuredLaunch> launches,
+                                                    uint64_t origin = 0);
 
 // Launch by launch, the median of several steps.
 [[nodiscard]] std::vector<LaunchTimes> median_times(

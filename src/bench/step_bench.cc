@@ -60,6 +60,11 @@ void fill_cache(const step::LayerCache& cache, bool fp8_rows, uint64_t seed,
                      options);
 }
 
+int pages_per_sequence(const StepShape& shape) {
+  return (shape.context + kRoomBehindContext + kPageSize - 1) / kPageSize;
+}
+int64_t pages(const StepShape& shape) { return int64_t{shape.batch} * pages_per_sequence(shape); }
+
 class SyntheticStep final : public StepBench {
  public:
   SyntheticStep(const BenchModel& model, cudaStream_t stream, ExchangeMaker make_exchange)
@@ -73,17 +78,6 @@ class SyntheticStep final : public StepBench {
   [[nodiscard]] int layers() const override { return config().num_hidden_layers; }
   [[nodiscard]] int64_t weight_bytes() const override { return weights_.bytes(); }
 
-  [[nodiscard]] int64_t cache_bytes(const StepShape& shape) const override {
-    const int64_t row =
-        shape.fp8_rows ? step::kernels::kFp8RowBytes : step::kernels::kLatentRow * 2;
-    int64_t bytes = 0;
-    for (int layer = 0; layer < layers(); ++layer) {
-      const bool has_keys = config().indexer_type(layer) == model::IndexerType::kFull;
-      bytes += pages(shape) * (kPageSize * row + (has_keys ? step::kernels::kIndexPageBytes : 0));
-    }
-    return bytes;
-  }
-
   void set_shape(const StepShape& shape) override {
     check(shape);
     plain_.reset();
@@ -93,7 +87,7 @@ class SyntheticStep final : public StepBench {
     shape_ = shape;
     const int positions = pages_per_sequence(shape) * kPageSize;
     workspace_.emplace(shapes_, shape.batch, positions);
-    step::require_device_memory(cache_bytes(shape),
+    step::require_device_memory(cache_bytes(config(), shape),
                                 fmt::format("caches of {} x {} positions", shape.batch, positions));
     for (int layer = 0; layer < layers(); ++layer) {
       const bool has_keys = config().indexer_type(layer) == model::IndexerType::kFull;
@@ -129,6 +123,23 @@ class SyntheticStep final : public StepBench {
     (instrumented ? *instrumented_ : *plain_).enqueue(shape_.batch, options);
   }
 
+  [[nodiscard]] StepTrace trace(bool pdl, int steps) override {
+    const TracedRank alone{.device = current_device(), .bench = this, .stream = stream_};
+    return trace_steps({&alone, 1}, pdl, steps);
+  }
+
+  [[nodiscard]] std::vector<RankMemory> memory() const override {
+    RankMemory result{
+        .device = current_device(), .weights = weights_.bytes(), .workspace = workspace_->bytes()};
+    for (const step::LayerCache& cache : caches_) result.caches += cache.bytes();
+    size_t free = 0;
+    size_t total = 0;
+    check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    result.others =
+        static_cast<int64_t>(total - free) - result.weights - result.caches - result.workspace;
+    return {result};
+  }
+
   [[nodiscard]] StepOutput output() const override {
     synchronize();
     StepOutput result;
@@ -145,7 +156,8 @@ class SyntheticStep final : public StepBench {
 
   [[nodiscard]] std::vector<MeasuredLaunch> launches() override {
     std::vector<MeasuredLaunch> launches;
-    reset(0);
+    reset(1);
+    enqueue({.stream = stream_, .pdl = false}, false);
     step::StepLoad load{.tokens = shape_.batch, .context = shape_.context};
     for (const step::StepLaunch& launch : plain_->launches()) {
       MeasuredLaunch measured = enqueue_observed(launch);
@@ -160,6 +172,12 @@ class SyntheticStep final : public StepBench {
  private:
   [[nodiscard]] const model::ModelConfig& config() const { return shapes_.config(); }
 
+  static int current_device() {
+    int device = 0;
+    check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+    return device;
+  }
+
   [[nodiscard]] step::StepParts parts(const step::kernels::Set& kernels) const {
     return {.checkpoint = shapes_,
             .weights = weights_,
@@ -167,13 +185,6 @@ class SyntheticStep final : public StepBench {
             .exchange = *exchange_,
             .fp8_rows = shape_.fp8_rows,
             .kernels = kernels};
-  }
-
-  static int pages_per_sequence(const StepShape& shape) {
-    return (shape.context + kRoomBehindContext + kPageSize - 1) / kPageSize;
-  }
-  static int64_t pages(const StepShape& shape) {
-    return int64_t{shape.batch} * pages_per_sequence(shape);
   }
 
   void check(const StepShape& shape) const {
@@ -248,6 +259,16 @@ class SyntheticStep final : public StepBench {
 };
 
 }  // namespace
+
+int64_t cache_bytes(const model::ModelConfig& config, const StepShape& shape) {
+  const int64_t row = shape.fp8_rows ? step::kernels::kFp8RowBytes : step::kernels::kLatentRow * 2;
+  int64_t bytes = 0;
+  for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const bool has_keys = config.indexer_type(layer) == model::IndexerType::kFull;
+    bytes += pages(shape) * (kPageSize * row + (has_keys ? step::kernels::kIndexPageBytes : 0));
+  }
+  return bytes;
+}
 
 std::unique_ptr<StepBench> make_step_bench(const BenchModel& model, cudaStream_t stream,
                                            ExchangeMaker make_exchange) {

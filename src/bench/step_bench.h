@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/step_trace.h"
+#include "model/config.h"
 #include "slipstream/launch.h"
 #include "step/exchange.h"
 
@@ -19,6 +21,7 @@ enum class Others : uint8_t {
   kNone,    // nothing: partial sums are taken for whole ones
   kRanks,   // the other ranks, each on a GPU
   kPlayed,  // one GPU that sends in place of all of them
+  kEchoed,  // itself: it sends the rows of all ranks into its own window
 };
 
 struct BenchModel {
@@ -51,6 +54,16 @@ struct StepOutput {
   std::vector<int> sampled;   // [batch]
 };
 
+// Device memory of a rank, in bytes.
+struct RankMemory {
+  int device = 0;
+  int64_t weights = 0;
+  int64_t caches = 0;
+  int64_t workspace = 0;
+  int64_t window = 0;
+  int64_t others = 0;  // what else is taken: CUDA's context, kernels, graphs, other programs
+};
+
 class StepBench {
  public:
   StepBench() = default;
@@ -60,19 +73,26 @@ class StepBench {
 
   [[nodiscard]] virtual int layers() const = 0;
   [[nodiscard]] virtual int64_t weight_bytes() const = 0;
-  [[nodiscard]] virtual int64_t cache_bytes(const StepShape& shape) const = 0;
   // Makes caches for steps of this shape, in place of those before it. Throws InvalidArgument where
   // memory or the model's positions do not suffice.
   virtual void set_shape(const StepShape& shape) = 0;
-  // Puts the step's tokens `steps_before` positions before the last one of the context.
+  // Puts the step's tokens `steps_before` positions before the last one of the context. Where other
+  // ranks step along, steps come in pairs, the first of them right after reset(1).
   virtual void reset(int steps_before) = 0;
   // With the kernels as they ship, or instrumented ones.
   virtual void enqueue(const pdl::LaunchOptions& options, bool instrumented = false) = 0;
   // Of the last step, which has ended.
   [[nodiscard]] virtual StepOutput output() const = 0;
-  // The launches of a step, in order. Runs it, because routing decides about bytes.
+  // The launches of a step, in order. Runs two, because routing decides about bytes.
   [[nodiscard]] virtual std::vector<MeasuredLaunch> launches() = 0;
+  // Steps with instrumented kernels.
+  [[nodiscard]] virtual StepTrace trace(bool pdl, int steps) = 0;
+  // Of every rank that has a device, this one first.
+  [[nodiscard]] virtual std::vector<RankMemory> memory() const = 0;
 };
+
+// What the caches of all layers take.
+[[nodiscard]] int64_t cache_bytes(const model::ModelConfig& config, const StepShape& shape);
 
 using ExchangeMaker = std::function<std::unique_ptr<step::Exchange>()>;
 

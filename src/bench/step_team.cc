@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "bench/graph_timer.h"
+#include "bench/on_device.h"
 #include "model/released_models.h"
 #include "pdl/device_buffer.h"
 #include "pdl/stream.h"
@@ -24,45 +25,52 @@ constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kLimit = 60 * kSecond;            // for rank 0
 constexpr uint64_t kOthersLimit = 86'400 * kSecond;  // they wait while rank 0 does something else
 
-// Calls work() on a thread of its own, with `device` current.
-void on_device(int device, const std::function<void()>& work) {
-  std::exception_ptr error;
-  std::thread([&] {
-    try {
-      check_cuda(cudaSetDevice(device), "cudaSetDevice");
-      work();
-    } catch (...) {
-      error = std::current_exception();
+// Where a rank sends its rows or picks, if those of a rank and of the next one lie `source_bytes`
+// apart.
+using Targets = std::function<step::kernels::PeerOffsets(int64_t source_bytes)>;
+
+// Each of two GPUs as all other ranks: it sends to itself once, and to the other in the place of
+// every rank but the other's own. Stores, bytes on the link and polls are those of as many GPUs; what
+// they would differ in, when they come, is not in it.
+Targets played_targets(const step::RankWindows& windows) {
+  return [rank = windows.rank, ranks = windows.ranks,
+          distance =
+              windows.bases[1 - windows.rank] - windows.bases[windows.rank]](int64_t source_bytes) {
+    step::kernels::PeerOffsets result;
+    result.ranks = ranks;
+    int next = 0;
+    result.bytes[next++] = 0;
+    for (int source = 0; source < ranks; ++source) {
+      if (source != 1 - rank) result.bytes[next++] = distance + (source - rank) * source_bytes;
     }
-  }).join();
-  if (error) std::rethrow_exception(error);
+    return result;
+  };
 }
 
-void reach(int peer) {
-  const cudaError_t code = cudaDeviceEnablePeerAccess(peer, 0);
-  if (code == cudaErrorPeerAccessAlreadyEnabled) {
-    (void)cudaGetLastError();
-    return;
-  }
-  check_cuda(code, fmt::format("cudaDeviceEnablePeerAccess of GPU {}", peer));
+// Itself as all ranks: stores and polls are those of a rank of so many, and nothing is on a link.
+Targets echoed_targets(const step::RankWindows& windows) {
+  return [rank = windows.rank, ranks = windows.ranks](int64_t source_bytes) {
+    step::kernels::PeerOffsets result;
+    result.ranks = ranks;
+    for (int source = 0; source < ranks; ++source) {
+      result.bytes[source] = (source - rank) * source_bytes;
+    }
+    return result;
+  };
 }
 
-// One GPU as all other ranks: each of two sends its rows and picks to itself once, and to the other
-// in the place of every rank but the other's own. Stores, bytes on the link and polls are those of
-// as many GPUs; what they would differ in, when they come, is not in it.
-class PlayedExchange final : public step::Exchange {
+// An exchange that sends elsewhere than to one window per rank.
+class RedirectedExchange final : public step::Exchange {
  public:
-  PlayedExchange(std::unique_ptr<step::PeerExchange> exchange, const step::RankWindows& windows,
-                 const step::WindowLayout& layout)
+  RedirectedExchange(std::unique_ptr<step::PeerExchange> exchange, Targets targets,
+                     const step::WindowLayout& layout)
       : exchange_(std::move(exchange)),
-        rank_(windows.rank),
-        distance_(windows.bases[1 - windows.rank] - windows.bases[windows.rank]),
-        ranks_(layout.ranks()),
+        targets_(std::move(targets)),
         row_bytes_(layout.source_bytes()) {}
 
   [[nodiscard]] step::PartialRows partial(int exchange) const override {
     step::PartialRows result = exchange_->partial(exchange);
-    result.peers = targets(row_bytes_);
+    result.peers = targets_(row_bytes_);
     return result;
   }
   [[nodiscard]] step::SummedRows summed(int exchange) const override {
@@ -72,7 +80,7 @@ class PlayedExchange final : public step::Exchange {
     constexpr int64_t kSourceBytes = int64_t{step::kernels::kMaxRows} * step::kernels::kPicks *
                                      step::kernels::kPickWords * sizeof(uint64_t);
     step::kernels::SharedVocabulary result = exchange_->vocabulary();
-    result.peers = targets(kSourceBytes);
+    result.peers = targets_(kSourceBytes);
     return result;
   }
   [[nodiscard]] step::Buffer buffer(int exchange) const override {
@@ -80,31 +88,32 @@ class PlayedExchange final : public step::Exchange {
   }
 
  private:
-  [[nodiscard]] step::kernels::PeerOffsets targets(int64_t source_bytes) const {
-    step::kernels::PeerOffsets result;
-    result.ranks = ranks_;
-    int next = 0;
-    result.bytes[next++] = 0;
-    for (int source = 0; source < ranks_; ++source) {
-      if (source != 1 - rank_) result.bytes[next++] = distance_ + (source - rank_) * source_bytes;
-    }
-    return result;
-  }
-
   std::unique_ptr<step::PeerExchange> exchange_;
-  int rank_;
-  int64_t distance_;
-  int ranks_;
+  Targets targets_;
   int64_t row_bytes_;
 };
+
+int devices_of(const BenchModel& model) {
+  switch (model.others) {
+    case Others::kRanks:
+      return model.tp;
+    case Others::kPlayed:
+      return 2;
+    case Others::kNone:
+    case Others::kEchoed:
+      break;
+  }
+  return 1;
+}
 
 // What each device of the team has.
 struct Member {
   int device = 0;
   DeviceBuffer window;
   step::PinnedRecord record;
-  std::unique_ptr<pdl::Stream> stream;     // of its steps; rank 0's is the caller's
-  std::unique_ptr<pdl::Stream> attendant;  // next to it
+  std::unique_ptr<pdl::Stream> stream;     // rank 0 has the caller's
+  std::unique_ptr<pdl::Stream> attendant;  // next to that of the steps
+  cudaStream_t steps = nullptr;
   std::unique_ptr<StepBench> bench;
   std::thread stepping;
 };
@@ -115,26 +124,12 @@ class StepTeam final : public StepBench {
       : model_(model),
         config_(model::model_shape(model.name_or_file, model.layers)),
         layout_(config_, model.tp),
-        members_(model.others == Others::kPlayed ? 2 : model.tp) {
+        members_(devices_of(model)) {
     require_devices();
     for (size_t i = 0; i < members_.size(); ++i)
       members_[i].device = first_device_ + static_cast<int>(i);
     for (Member& member : members_) on_device(member.device, [&] { prepare(member); });
-    for (size_t i = 0; i < members_.size(); ++i) {
-      Member& member = members_[i];
-      const auto make = [&] {
-        BenchModel share = model_;
-        share.rank = static_cast<int>(i);
-        const cudaStream_t own = i == 0 ? stream : member.stream->get();
-        member.bench =
-            make_step_bench(share, own, [this, i] { return exchange_of(static_cast<int>(i)); });
-      };
-      if (i == 0) {
-        make();
-      } else {
-        on_device(member.device, make);
-      }
-    }
+    for (size_t i = 0; i < members_.size(); ++i) make_bench(static_cast<int>(i), stream);
   }
   ~StepTeam() override {
     stop();
@@ -145,9 +140,6 @@ class StepTeam final : public StepBench {
 
   [[nodiscard]] int layers() const override { return first().layers(); }
   [[nodiscard]] int64_t weight_bytes() const override { return first().weight_bytes(); }
-  [[nodiscard]] int64_t cache_bytes(const StepShape& shape) const override {
-    return first().cache_bytes(shape);
-  }
 
   void set_shape(const StepShape& shape) override {
     stop();
@@ -155,11 +147,7 @@ class StepTeam final : public StepBench {
     for (size_t i = 1; i < members_.size(); ++i) {
       on_device(members_[i].device, [&] { members_[i].bench->set_shape(shape); });
     }
-    for (size_t i = 0; i < members_.size(); ++i) {
-      on_device(members_[i].device, [&] {
-        step::clear_window(windows_of(static_cast<int>(i)), config_, members_[i].attendant->get());
-      });
-    }
+    clear_windows();
     start();
   }
 
@@ -178,6 +166,30 @@ class StepTeam final : public StepBench {
   }
   [[nodiscard]] std::vector<MeasuredLaunch> launches() override { return first().launches(); }
 
+  // Of all ranks, which then step together; one that plays others is not traced.
+  [[nodiscard]] StepTrace trace(bool pdl, int steps) override {
+    if (model_.others == Others::kPlayed) return first().trace(pdl, steps);
+    stop();
+    clear_windows();
+    std::vector<TracedRank> ranks;
+    for (const Member& member : members_) {
+      ranks.push_back({member.device, member.bench.get(), member.steps});
+    }
+    StepTrace trace = trace_steps(ranks, pdl, steps);
+    start();
+    return trace;
+  }
+
+  [[nodiscard]] std::vector<RankMemory> memory() const override {
+    std::vector<RankMemory> result;
+    for (const Member& member : members_) {
+      on_device(member.device, [&] { result.push_back(member.bench->memory().front()); });
+      result.back().window = layout_.bytes();
+      result.back().others -= layout_.bytes();
+    }
+    return result;
+  }
+
  private:
   [[nodiscard]] StepBench& first() const { return *members_.front().bench; }
 
@@ -193,11 +205,22 @@ class StepTeam final : public StepBench {
 
   void prepare(Member& member) {
     for (const Member& other : members_) {
-      if (other.device != member.device) reach(other.device);
+      if (other.device != member.device) reach_peer(other.device);
     }
     member.window = DeviceBuffer(static_cast<size_t>(layout_.bytes()));
     member.stream = std::make_unique<pdl::Stream>();
     member.attendant = std::make_unique<pdl::Stream>();
+  }
+
+  void make_bench(int rank, cudaStream_t first_stream) {
+    Member& member = members_[rank];
+    member.steps = rank == 0 ? first_stream : member.stream->get();
+    BenchModel share = model_;
+    share.rank = rank;
+    on_device(member.device, [&] {
+      member.bench =
+          make_step_bench(share, member.steps, [this, rank] { return exchange_of(rank); });
+    });
   }
 
   // Of a played team, only those of the two that there are.
@@ -213,11 +236,23 @@ class StepTeam final : public StepBench {
     const step::RankWindows windows = windows_of(rank);
     auto exchange = std::make_unique<step::PeerExchange>(
         windows, config_, members_[rank].record.on_device(), rank == 0 ? kLimit : kOthersLimit);
-    if (model_.others != Others::kPlayed) return exchange;
-    return std::make_unique<PlayedExchange>(std::move(exchange), windows, layout_);
+    if (model_.others == Others::kRanks) return exchange;
+    return std::make_unique<RedirectedExchange>(
+        std::move(exchange),
+        model_.others == Others::kPlayed ? played_targets(windows) : echoed_targets(windows),
+        layout_);
   }
 
-  // From now on the others step, and wait for rank 0 in each.
+  // While no rank steps.
+  void clear_windows() const {
+    for (size_t i = 0; i < members_.size(); ++i) {
+      on_device(members_[i].device, [&] {
+        step::clear_window(windows_of(static_cast<int>(i)), config_, members_[i].attendant->get());
+      });
+    }
+  }
+
+  // From now on the others step in pairs, as rank 0 does, and wait for it in each.
   void start() {
     stopping_ = false;
     for (size_t i = 1; i < members_.size(); ++i) {
@@ -240,15 +275,13 @@ class StepTeam final : public StepBench {
 
   void step_along(Member& member) {
     check_cuda(cudaSetDevice(member.device), "cudaSetDevice");
-    const cudaStream_t stream = member.stream->get();
+    const cudaStream_t stream = member.steps;
     const CapturedGraph graph(
         stream, [&](cudaStream_t captured) { member.bench->enqueue({.stream = captured}, false); });
     while (!stopping_) {
-      // One waits for rank 0, and one after it.
-      for (int i = 0; i < 2; ++i) {
-        member.bench->reset(0);
-        graph.launch();
-      }
+      member.bench->reset(1);
+      graph.launch();
+      graph.launch();
       check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize of another rank's steps");
     }
   }

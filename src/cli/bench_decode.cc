@@ -21,6 +21,8 @@ bench::BenchModel model_of(const BenchDecodeOptions& options) {
   if (options.peers) {
     model.tp = *options.peers + 1;
     model.others = bench::Others::kPlayed;
+  } else if (options.echo) {
+    model.others = bench::Others::kEchoed;
   } else if (!options.alone && options.tp > 1) {
     int devices = 0;
     check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
@@ -39,6 +41,7 @@ void run_bench_decode(const BenchDecodeOptions& options) {
   if (json.prints_text()) fmt::print("{}\n", bench::device_summary());
   const bench::DecodeReport report = bench::measure_decode(
       {.model = model_of(options),
+       .fit = options.fit,
        .batches = options.batches,
        .contexts = options.contexts,
        .fp8_rows = options.kv == "fp8",
@@ -83,13 +86,22 @@ void add_bench_decode_command(const Command& bench) {
                         .default_in_help();
   const Option alone = command.add_flag("--alone", options->alone,
                                         "Without the others, even where there are GPUs for all");
+  const Option echo =
+      command
+          .add_flag("--echo", options->echo,
+                    "In place of all ranks: what they would send it sends to itself, over no link")
+          .excludes(alone);
   command
       .add_option("--peers", options->peers,
                   "Ranks besides this one, 1 to 7, all played by the next GPU")
       .between(1, 7)
       .excludes(tp)
-      .excludes(alone);
-  command.add_option("--layers", options->layers, "The first N layers only").positive();
+      .excludes(alone)
+      .excludes(echo);
+  const Option layers =
+      command.add_option("--layers", options->layers, "The first N layers only").positive();
+  command.add_flag("--fit", options->fit, "The first layers only, as many as the GPUs hold")
+      .excludes(layers);
   command.add_option("--batch", options->batches, "Sequences of one token, comma-separated")
       .separated_by_commas()
       .between(1, 16)

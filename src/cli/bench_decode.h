@@ -12,8 +12,10 @@ namespace slipstream::cli {
 struct BenchDecodeOptions {
   std::string model;  // a released model's name, or a config.json file
   int layers = 0;
+  bool fit = false;  // as many layers as the GPUs hold
   int tp = 8;
   bool alone = false;        // even where there are GPUs for all ranks
+  bool echo = false;         // it stands for all ranks
   std::optional<int> peers;  // ranks besides this one, all played by one GPU
   std::vector<int> batches{1};
   std::vector<int> contexts{8192};

@@ -58,11 +58,12 @@ __device__ __forceinline__ void keep(uint4& value) {
   asm volatile("" : "+r"(value.x), "+r"(value.y), "+r"(value.z), "+r"(value.w));
 }
 
-// What settle() takes: addresses and integers.
+// What settle() takes: addresses and numbers.
 __device__ __forceinline__ uint64_t as_bits(const void* address) {
   return reinterpret_cast<uint64_t>(address);
 }
 __device__ __forceinline__ uint64_t as_bits(int value) { return static_cast<uint64_t>(value); }
+__device__ __forceinline__ uint64_t as_bits(float value) { return __float_as_uint(value); }
 
 // Has the values computed before the wait that follows. ptxas places a wait as early as it can and
 // would leave address arithmetic after it, on the path that everything else waits for. A sleep of

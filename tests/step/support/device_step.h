@@ -60,6 +60,12 @@ class DeviceStep {
         "copy of the step's tokens");
     synchronize();
   }
+  // From pinned memory, after the steps enqueued so far.
+  void enqueue_rows(const kernels::StepRow* rows, int tokens) const {
+    check_cuda(cudaMemcpyAsync(workspace_.rows.data(), rows, tokens * sizeof(kernels::StepRow),
+                               cudaMemcpyHostToDevice, stream_.get()),
+               "copy of the step's tokens");
+  }
   void enqueue(int tokens, std::optional<bool> pdl = std::nullopt) const {
     step_.enqueue(tokens, {.stream = stream_.get(), .pdl = pdl});
   }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,33 @@ struct RunOptions {
   std::optional<bool> pdl = std::nullopt;
   bool graph = false;
   bool delays = false;
+};
+
+// False: the emulated device.
+inline bool is_gpu() {
+  cudaDeviceProp properties{};
+  check_cuda(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
+  return std::string_view(properties.name).find("emulated") == std::string_view::npos;
+}
+
+// Memory of the host that copies to and from devices need not wait for.
+template <class T>
+class PinnedValues {
+ public:
+  explicit PinnedValues(size_t count) : count_(count) {
+    check_cuda(cudaMallocHost(reinterpret_cast<void**>(&values_), count * sizeof(T)),
+               "cudaMallocHost");
+  }
+  PinnedValues(const PinnedValues&) = delete;
+  PinnedValues& operator=(const PinnedValues&) = delete;
+  ~PinnedValues() { (void)cudaFreeHost(values_); }
+
+  [[nodiscard]] T* data() const { return values_; }
+  [[nodiscard]] std::vector<T> values() const { return {values_, values_ + count_}; }
+
+ private:
+  size_t count_;
+  T* values_ = nullptr;
 };
 
 // A graph of one step.
@@ -109,8 +137,8 @@ class RankRuns {
     return result;
   }
 
-  // `steps` sampled steps of three sequences' tokens, none of which the host waits for; what each
-  // rank chose, and its last logits' bits.
+  // `steps` sampled steps of two sequences' tokens, none of which the host waits for; what each rank
+  // chose, and its last logits' bits.
   struct Run {
     std::vector<std::vector<int>> tokens;
     std::vector<std::vector<float>> logits;
@@ -118,31 +146,31 @@ class RankRuns {
   };
   [[nodiscard]] Run run_steps(int steps, const RunOptions& options) const {
     constexpr int kTokens = 2;
+    constexpr int kPositions = kPagesPerSequence * kernels::kPageSize;
     Run run{std::vector<std::vector<int>>(ranks()), std::vector<std::vector<float>>(ranks())};
-    const std::vector<kernels::StepRow> rows{{17, 0, 0, 0.8F, 20, 0.9F, 5},
-                                             {300, 0, 1, 1.0F, 0, 1, 6}};
     const DelaysOnDevices delays(options.delays ? ranks() : 0);
     std::barrier loaded(ranks());
     team_.run([&](int rank) {
       const auto step = make_step(rank, options.delays);
-      step->set_rows(rows);
+      const PinnedValues<kernels::StepRow> first(kTokens);
+      first.data()[0] = {17, 0, 0, 0.8F, 20, 0.9F, 5};
+      first.data()[1] = {300, 0, 1, 1.0F, 0, 1, 6};
       const std::optional<Graph> graph =
           options.graph ? std::make_optional<Graph>(*step, kTokens) : std::nullopt;
-      int* chosen = nullptr;
-      check_cuda(cudaMallocHost(reinterpret_cast<void**>(&chosen), steps * kTokens * sizeof(int)),
-                 "cudaMallocHost");
+      const PinnedValues<int> chosen(static_cast<size_t>(steps) * kTokens);
       // Nothing that would wait for a device may come between steps.
       loaded.arrive_and_wait();
       for (int i = 0; i < steps; ++i) {
+        // Sequences that are full begin again.
+        if (i % kPositions == 0) step->enqueue_rows(first.data(), kTokens);
         graph ? graph->launch(step->stream()) : step->enqueue(kTokens, options.pdl);
-        step->copy_sampled(chosen + i * kTokens, kTokens);
+        step->copy_sampled(chosen.data() + i * kTokens, kTokens);
       }
       // The emulated device runs what is enqueued when it is waited for: all ranks at once.
       loaded.arrive_and_wait();
       step->synchronize();
-      run.tokens[rank].assign(chosen, chosen + steps * kTokens);
+      run.tokens[rank] = chosen.values();
       run.logits[rank] = step->logits(kTokens).values();
-      (void)cudaFreeHost(chosen);
     });
     return run;
   }

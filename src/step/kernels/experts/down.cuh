@@ -202,8 +202,9 @@ class DirectRows {
       float up[8];
       load_eight(source.gate + column + i * 8, gate);
       load_eight(source.up + column + i * 8, up);
+      gate_values(gate, up);
 #pragma unroll
-      for (int j = 0; j < 8; ++j) values[i * 8 + j] = gated(gate[j], up[j]);
+      for (int j = 0; j < 8; ++j) values[i * 8 + j] = gate[j];
     }
     const bool shared = row >= params_.tokens * params_.choices_per_token;
     make_operand(values, matrix_of(params_, shared).is_fp8, params_.ue8m0, operand);
@@ -326,6 +327,32 @@ __device__ __forceinline__ void multiply_item(
   }
 }
 
+__device__ __forceinline__ PairDeal deal_tiles(const DownLaunch& params, int tiles) {
+  return {params.peers, tiles, 32 - __clz(params.tokens - 1), static_cast<int>(blockDim.x)};
+}
+
+// Behind a barrier: adds the warps' sums and stores them, for all ranks if there are several.
+__device__ __forceinline__ void store_tiles(const DownLaunch& params, const PairDeal& deal,
+                                            const Tiles& tiles, const float* partials) {
+  const int threads = static_cast<int>(blockDim.x);
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < deal.all(); i += threads) {
+    const PairDeal::Share share = deal.share(i);
+    if (share.token >= params.tokens) continue;
+    const int row = share.pair * 2;
+    const float2 sums =
+        add_warps(partials + share.tile * (threads / 32) * partial_floats(params.tokens),
+                  params.tokens, share.token, row);
+    __nv_bfloat16* const target = params.output.get() + int64_t{share.token} * params.down.rows +
+                                  (tiles.first + share.tile) * kTileRows + row;
+    if (params.peers.ranks > 0) {
+      deal.push(params.peers, share.part, target, sums);
+    } else {
+      store_pair(target, sums);
+    }
+  }
+}
+
 }  // namespace experts
 
 template <int kTokenTiles, class Rows, class Gate>
@@ -349,6 +376,8 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   const Rows rows(params,
                   after_rings + warps * kBatchTiles<kTokenTiles> * tile_size * sizeof(float));
   rows.rehearse();
+  PairDeal deal = deal_tiles(params, min(own.count, kBatchTiles<kTokenTiles>));
+  deal.settle();
   __syncthreads();
 
   gate.pass();
@@ -383,17 +412,8 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
                                   partials + (tile * warps + warp) * tile_size);
     }
     __syncthreads();
-#pragma unroll 1
-    for (int tile = 0; tile < tiles.count; ++tile) {
-      add_partials(partials + tile * warps * tile_size, params.tokens, ~0U,
-                   [&](int row, int token, float2 sums) {
-                     __nv_bfloat16* const target = params.output.get() +
-                                                   int64_t{token} * params.down.rows +
-                                                   (tiles.first + tile) * kTileRows + row;
-                     params.peers.ranks > 0 ? push_pair(params.peers, target, sums)
-                                            : store_pair(target, sums);
-                   });
-    }
+    if (batch > 0) deal = deal_tiles(params, tiles.count);
+    store_tiles(params, deal, tiles, partials);
   }
 }
 

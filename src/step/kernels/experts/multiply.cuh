@@ -153,27 +153,19 @@ __device__ __forceinline__ void store_partials(const Sums<kTokenTiles>& sums, in
   }
 }
 
-// Behind a barrier: adds the warps' sums in order and gives store(row, token, sums) the results of
-// two neighboring rows, for each of the tokens in `takers`.
-template <class Store>
-__device__ __forceinline__ void add_partials(const float* partials, int tokens, uint32_t takers,
-                                             const Store& store) {
-  const int threads = static_cast<int>(blockDim.x);
-  constexpr int kPairs = kTileRows / 2;
-  for (int i = threadIdx.x; i < kPairs * tokens; i += threads) {
-    const int token = i / kPairs;
-    const int row = i % kPairs * 2;
-    if ((takers >> token & 1) == 0) continue;
-    const float* partial = partials + token * kPartialStride + row;
-    float2 sums = {0, 0};
+inline constexpr int kTilePairs = kTileRows / 2;
+
+// Adds the warps' sums of two neighboring rows of a tile in order.
+__device__ __forceinline__ float2 add_warps(const float* partials, int tokens, int token, int row) {
+  const float* partial = partials + token * kPartialStride + row;
+  float2 sums = {0, 0};
 #pragma unroll 8
-    for (int warp = 0; warp < threads / 32; ++warp) {
-      const auto part = *reinterpret_cast<const float2*>(partial + warp * partial_floats(tokens));
-      sums.x += part.x;
-      sums.y += part.y;
-    }
-    store(row, token, sums);
+  for (int warp = 0; warp < static_cast<int>(blockDim.x) / 32; ++warp) {
+    const auto part = *reinterpret_cast<const float2*>(partial + warp * partial_floats(tokens));
+    sums.x += part.x;
+    sums.y += part.y;
   }
+  return sums;
 }
 
 }  // namespace experts

@@ -30,8 +30,7 @@ __device__ __forceinline__ float scale_values(float (&values)[kCount], bool ue8m
 #pragma unroll
   for (const float value : values) amax = fmaxf(amax, fabsf(value));
   const cuda::Divisor scale = activation_scale(lane_max<kLanes>(amax), ue8m0);
-#pragma unroll
-  for (float& value : values) value = quotient(value, scale, ue8m0);
+  divide(values, scale, ue8m0);
   return scale.value;
 }
 
@@ -43,10 +42,12 @@ __device__ __forceinline__ EightCodes quantize(float (&values)[8], bool ue8m0) {
   return result;
 }
 
-// silu(gate) * up, rounded to bf16. The quotient is off by up to two units in the last place, which
-// hardly ever shows after that rounding; the exact division would branch for every value.
-__device__ __forceinline__ float gated(float gate, float up) {
-  return round_to_bf16(__fdividef(gate, 1.0F + expf(-gate)) * up);
+// values = silu(values) * up, rounded to bf16. The quotient is off by up to two units in the last
+// place, which hardly ever shows after that rounding; the exact division would branch for every value.
+__device__ __forceinline__ void gate_values(float (&values)[8], const float (&up)[8]) {
+#pragma unroll
+  for (int i = 0; i < 8; ++i) values[i] = __fdividef(values[i], 1.0F + expf(-values[i])) * up[i];
+  round_to_bf16(values);
 }
 
 // Eight gated values of packed bf16. Not inlined: a run before the wait brings the instructions
@@ -56,8 +57,7 @@ __device__ __noinline__ EightCodes quantize_gated(uint4 packed_gate, uint4 packe
   float up[8];
   cuda::unpack<DType::kBFloat16>(packed_gate, values);
   cuda::unpack<DType::kBFloat16>(packed_up, up);
-#pragma unroll
-  for (int i = 0; i < 8; ++i) values[i] = gated(values[i], up[i]);
+  gate_values(values, up);
   return quantize(values, ue8m0);
 }
 

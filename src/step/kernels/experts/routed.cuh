@@ -329,12 +329,15 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
     float* const buffer = partials + (index & 1) * partials_size;
     store_partials<kTokenTiles>(sums, params.tokens, buffer + warp * partial_floats(params.tokens));
     __syncthreads();
-    add_partials(buffer, params.tokens, takers, [&](int row, int token, float2 sums) {
+    for (int i = threadIdx.x; i < kTilePairs * params.tokens; i += static_cast<int>(blockDim.x)) {
+      const int token = i / kTilePairs;
+      const int row = i % kTilePairs * 2;
+      if ((takers >> token & 1) == 0) continue;
       store_pair(params.activated.get() +
                      int64_t{shared.plan.rows[task.item][token]} * matrix.rows +
                      task.tile * kTileRows + row,
-                 sums);
-    });
+                 add_warps(buffer, params.tokens, token, row));
+    }
     advance(task, tiles);
     scales = next_scales;
     next_scales = later_scales;

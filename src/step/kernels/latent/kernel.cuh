@@ -58,8 +58,9 @@ __device__ __forceinline__ void write_latent(const CacheWriteParams& params, int
 #pragma unroll
   for (int i = 0; i < kLaneLatents; ++i) {
     const float gamma = params.kv_gamma.get()[lane * kLaneLatents + i];
-    values[i] = round_to_bf16(gamma * (values[i] * factor));
+    values[i] = gamma * (values[i] * factor);
   }
+  round_to_bf16(values);
 
   const int row_bytes = params.fp8_rows ? kFp8RowBytes : kLatentRow * 2;
   std::byte* row =
@@ -92,9 +93,10 @@ __device__ __forceinline__ void write_index_key(const CacheWriteParams& params, 
   const float factor = 1.0F / sqrtf(warp_sum(squares) / kIndexWidth + params.key_eps);
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    x[i] = round_to_bf16((x[i] - mean) * factor * params.key_gamma.get()[lane * 4 + i] +
-                         params.key_bias.get()[lane * 4 + i]);
+    x[i] = (x[i] - mean) * factor * params.key_gamma.get()[lane * 4 + i] +
+           params.key_bias.get()[lane * 4 + i];
   }
+  round_to_bf16(x);
   rotate_and_transform(x, rope_row(params.rope, place.position), params.index_interleaved);
   const IndexCodes codes = index_codes(x);
 

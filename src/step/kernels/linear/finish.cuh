@@ -1,6 +1,8 @@
 // Makes results of sums: adds the warps', then the CTAs' of a cluster, and stores them. Every order
 // is fixed, so that the same step gives the same bits. The CTAs of a cluster own rows in turn, four
-// neighboring ones each; every CTA sends the others the sums of their rows.
+// neighboring ones each; every CTA sends the others the sums of their rows. What goes to other ranks
+// is dealt out by whole tiles, and neighboring threads have neighboring rows: a link likes 32 bytes
+// in one place.
 #pragma once
 
 #include "cuda/cluster.cuh"
@@ -11,6 +13,8 @@
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
+// `may_push`: there may be other ranks that want the results.
+template <bool may_push>
 class Finisher {
  public:
   __device__ Finisher(const LinearParams& params, const CtaWork& work, unsigned char* memory,
@@ -21,7 +25,11 @@ class Finisher {
         partials_(reinterpret_cast<float*>(memory + params.memory.partials)),
         exchange_(reinterpret_cast<float*>(memory + params.memory.exchange)),
         outputs_(reinterpret_cast<const TileOutput*>(memory + params.memory.outputs)),
-        sums_arrived_(sums_arrived) {}
+        sums_arrived_(sums_arrived) {
+    if (!pushes()) return;
+    deal_ = PairDeal(params.peers, own_rows() >> kTileShift, params.token_shift, kWarps * 32);
+    deal_.settle();
+  }
 
   // What the cluster will send to this CTA.
   __device__ int bytes_to_come() const {
@@ -29,7 +37,6 @@ class Finisher {
   }
 
   // The CTA has synchronized since its warps stored their sums.
-  template <bool may_push>
   __device__ void finish() const {
     const int token = static_cast<int>(threadIdx.x) & ((1 << params_.token_shift) - 1);
     const int first = static_cast<int>(threadIdx.x) >> params_.token_shift;
@@ -40,14 +47,9 @@ class Finisher {
       for (int row = exists ? first : all_rows(); row < all_rows(); row += step) send(row, token);
       if (own_rows() > 0) cuda::wait_barrier(sums_arrived_, 0);
     }
-    if constexpr (may_push) {
-      if (params_.peers.ranks > 0) {
-#pragma unroll 1
-        for (int own = exists ? 2 * first : own_rows(); own < own_rows(); own += 2 * step) {
-          push(own, token);
-        }
-        return;
-      }
+    if (pushes()) {
+      push();
+      return;
     }
 #pragma unroll 1
     for (int own = exists ? first : own_rows(); own < own_rows(); own += step) {
@@ -56,15 +58,25 @@ class Finisher {
   }
 
  private:
+  static constexpr int kQuadShift = 2;
+  static constexpr int kTileShift = 4;
+  static_assert(1 << kTileShift == kTileRows);
+
+  __device__ bool pushes() const { return may_push && params_.peers.ranks > 0; }
+  // Neighboring rows that one CTA owns, as a power of two.
+  __device__ int run_shift() const { return pushes() ? kTileShift : kQuadShift; }
   __device__ int all_rows() const { return work_.tiles * kTileRows; }
   __device__ int own_rows() const { return rows_of(work_.rank); }
   __device__ int rows_of(int rank) const {
-    return (all_rows() / 4 - rank + params_.cluster_ctas - 1) >> params_.cluster_shift << 2;
+    const int runs = all_rows() >> run_shift();
+    return (runs - rank + params_.cluster_ctas - 1) >> params_.cluster_shift << run_shift();
   }
 
   __device__ int row_of(int own) const {
-    return (((own >> 2 << params_.cluster_shift) + work_.rank) << 2) + own % 4;
+    const int run = (own >> run_shift() << params_.cluster_shift) + work_.rank;
+    return (run << run_shift()) + in_run(own);
   }
+  __device__ int in_run(int row) const { return row & ((1 << run_shift()) - 1); }
 
   __device__ float total(int own, int token) const {
     return params_.cluster_ctas == 1 ? sum_of_warps(row_of(own), token)
@@ -84,12 +96,16 @@ class Finisher {
 
   // Where CTA `rank`'s sum for the owner of a row lies.
   __device__ float* exchanged(int rank, int own, int token) const {
-    return exchange_ + (rank * rows_of(0) + own) * params_.tokens + token;
+    // Neighboring threads read neighboring words.
+    const int most = rows_of(0);
+    return exchange_ + rank * most * params_.tokens +
+           (pushes() ? token * most + own : own * params_.tokens + token);
   }
 
   __device__ void send(int row, int token) const {
-    const int owner = row >> 2 & (params_.cluster_ctas - 1);
-    const int own = (row >> 2 >> params_.cluster_shift << 2) + row % 4;
+    const int run = row >> run_shift();
+    const int owner = run & (params_.cluster_ctas - 1);
+    const int own = (run >> params_.cluster_shift << run_shift()) + in_run(row);
     cuda::store_async_4(cuda::remote_address(exchanged(work_.rank, own, token), owner),
                         sum_of_warps(row, token), cuda::remote_address(sums_arrived_, owner));
   }
@@ -103,14 +119,20 @@ class Finisher {
     return sum;
   }
 
-  // `own` and the next row, which is the CTA's as well.
-  __device__ void push(int own, int token) const {
-    const int row = row_of(own);
-    const TileOutput& output = outputs_[row / kTileRows];
-    if (row % kTileRows >= output.rows) return;
-    const int64_t index = token * output.stride + row % kTileRows;
-    push_pair(params_.peers, static_cast<__nv_bfloat16*>(output.first) + index,
-              {total(own, token), total(own + 1, token)});
+  __device__ void push() const {
+#pragma unroll 1
+    for (int i = static_cast<int>(threadIdx.x); i < deal_.all(); i += kWarps * 32) {
+      const PairDeal::Share share = deal_.share(i);
+      const int own = (share.tile << kTileShift) + share.pair * 2;
+      const int row = row_of(own);
+      const TileOutput& output = outputs_[row >> kTileShift];
+      const int row_of_tile = share.pair * 2;
+      if (share.token >= params_.tokens || row_of_tile >= output.rows) continue;
+      deal_.push(
+          params_.peers, share.part,
+          static_cast<__nv_bfloat16*>(output.first) + share.token * output.stride + row_of_tile,
+          {total(own, share.token), total(own + 1, share.token)});
+    }
   }
 
   __device__ void store(int row, int token, float sum) const {
@@ -131,6 +153,7 @@ class Finisher {
   float* exchange_;
   const TileOutput* outputs_;
   uint64_t* sums_arrived_;
+  PairDeal deal_;
 };
 
 }  // namespace SLIPSTREAM_VARIANT

@@ -177,7 +177,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
                                              Gate gate) {
   const CtaWork work(params, block);
   const LinearMemory& layout = params.memory;
-  const Finisher finisher(params, work, memory, &shared.sums_arrived);
+  const Finisher<Source::kMayPush> finisher(params, work, memory, &shared.sums_arrived);
   if (params.cluster_ctas > 1) {
     if (threadIdx.x == 0) {
       cuda::initialize_barrier(&shared.squares_arrived, 1);
@@ -229,7 +229,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   __syncthreads();
 
   // slipstream-check: allow R14: nor finish()
-  finisher.template finish<Source::kMayPush>();
+  finisher.finish();
 }
 
 // Two CTAs of so many threads fit a multiprocessor, which caps the registers. A norm that polls would

@@ -48,6 +48,7 @@ namespace {
 template <class Source>
 void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
+  params.linear.polls = std::is_same_v<Source, PeerNormSource>;
   const LinearShape shape = plan_linear(params.linear, linear_limits());
   constexpr bool kNorms = std::is_base_of_v<NormSource, Source>;
   const auto kernel =

@@ -42,7 +42,8 @@ class Operands {
     if (!exists) return;
     Eight quotients;
 #pragma unroll
-    for (int i = 0; i < 8; ++i) quotients[i] = quotient(values[i], scale, ue8m0);
+    for (int i = 0; i < 8; ++i) quotients[i] = values[i];
+    divide(quotients, scale, ue8m0);
     *reinterpret_cast<uint2*>(codes_ + offset(group, eight % 4 / 2, token, lane) +
                               eight % 2 * 8) = {
         four_codes(quotients[0], quotients[1], quotients[2], quotients[3]),

@@ -79,6 +79,9 @@ struct LinearParams {
   int tokens = 0;
   bool ue8m0 = false;  // activation scales are powers of two
 
+  // Activations are polled for, which takes long for each that a thread has.
+  bool polls = false;
+
   // How the work is shared out; plan_linear() decides.
   int clusters = 0;       // each takes a run of tiles, of all segments' tiles
   int cluster_ctas = 1;   // share the columns of their tiles out; a power of two

@@ -14,6 +14,9 @@ constexpr size_t kLittleBytes = size_t{90} * 1024;  // of a CTA that is not wort
 constexpr int kMaxSlots = 8;                        // ChunkRing::kMaxSlots
 // What the exchange of a cluster costs, as chunks that an SM could have loaded.
 constexpr int kExchangeCost = 8;
+// And that each thread loads, or polls for, activations once more, twice (Stager::stage).
+constexpr int kLookCost = 16;
+constexpr int kPollCost = 32;
 constexpr int kPieceBytes = 24;       // sizeof(Piece)
 constexpr int kTileOutputBytes = 24;  // sizeof(TileOutput)
 
@@ -112,8 +115,9 @@ LinearMemory lay_out(const LinearParams& params, const Largest& largest, int rin
   memory.outputs = take(largest.tiles * kTileOutputBytes);
   // Pieces end where tiles or warps' runs do.
   memory.partials = take((largest.tiles + kWarps - 1) * tokens * kTileRows * 4);
-  const int quads = largest.tiles * kTileRows / 4 + params.cluster_ctas;
-  memory.exchange = take(params.cluster_ctas > 1 ? quads * tokens * 16 : 0);
+  // The CTAs of a cluster own rows in runs of a tile or less, and none a run more than another.
+  const int rows = ceil_div(largest.tiles, params.cluster_ctas) * kTileRows;
+  memory.exchange = take(params.cluster_ctas > 1 ? params.cluster_ctas * rows * tokens * 4 : 0);
   memory.bytes = next;
   return memory;
 }
@@ -137,7 +141,10 @@ int cost(LinearParams params, const ClusterLimits& limits, int cluster_ctas) {
   const int groups = ceil_div(params.groups(), cluster_ctas);
   const int activations = params.tokens * groups * kGroup * 2 / kChunkBytes;
   const int crowding = std::max(params.memory.bytes - kSharedBytes, 0) / kChunkBytes * kWarps;
-  return largest.chunks + activations + crowding + (cluster_ctas > 1 ? kExchangeCost : 0);
+  const int looks = ceil_div(params.tokens * groups, kWarps * 32 * 8 / kGroup);
+  return largest.chunks + activations + crowding +
+         (looks - 1) * (params.polls ? kPollCost : kLookCost) +
+         (cluster_ctas > 1 ? kExchangeCost : 0);
 }
 
 LinearShape shape_of(const LinearParams& params) {

@@ -1,9 +1,11 @@
 // Where the activations of a matrix product come from. A source gives eight neighboring columns of
 // one token, each rounded to bf16 as if it had been stored. A norm loads what it reads unrounded
-// and finishes it once the token's sum of squares is known. What a norm's matrices give stays on its
+// and finishes it once the token's sum of squares is known. Addresses are made apart from loads: the
+// first ones before the wait, where nobody waits for the arithmetic. What a norm's matrices give stays on its
 // rank: only products of the other sources may be partial sums that are pushed to all.
 #pragma once
 
+#include "cuda/memory.cuh"
 #include "step/kernels/linear/params.h"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/peers.cuh"
@@ -23,7 +25,12 @@ __device__ __forceinline__ void zero(Eight& values) {
 struct Place {
   int token;
   int column;
-  bool stores;  // the CTA is the one that stores them for later launches
+  // When the cluster's turn comes among all that have the same columns: the first one stores them
+  // for later launches.
+  int turn;
+  int clusters;
+
+  __device__ bool stores() const { return turn == 0; }
 };
 
 class PlainSource {
@@ -31,9 +38,13 @@ class PlainSource {
   using Input = PlainInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
+  using Address = const __nv_bfloat16*;
   __device__ explicit PlainSource(const Input& input) : input_(input) {}
-  __device__ void load(const Place& place, Eight& values) const {
-    load_eight(input_.rows.get() + place.token * input_.stride + place.column, values);
+  __device__ Address address(const Place& place) const {
+    return input_.rows.get() + place.token * input_.stride + place.column;
+  }
+  __device__ void load(const Place& /*place*/, Address address, Eight& values) const {
+    load_eight(address, values);
   }
 
  private:
@@ -46,8 +57,14 @@ class NormSource {
   using Input = NormInput;
   static constexpr bool kNormalizes = true;
   static constexpr bool kMayPush = false;
+  struct Address {
+    const __nv_bfloat16* row;  // unless it is one of the embedding
+    const __nv_bfloat16* delta;
+  };
   __device__ explicit NormSource(const Input& input)
-      : input_(input), inverse_columns_(1.0F / static_cast<float>(input.columns)) {}
+      : input_(input), inverse_columns_(1.0F / static_cast<float>(input.columns)) {
+    cuda::settle(inverse_columns_);
+  }
 
   // Constant: before the wait.
   __device__ void load_gamma(int column, Eight& gamma) const {
@@ -64,20 +81,23 @@ class NormSource {
     gamma[7] = high.w;
   }
 
+  __device__ Address address(const Place& place) const {
+    return {own_row(place), input_.delta.get() + index_of(place)};
+  }
+
   // What the norm reads: the unrounded sum.
-  __device__ void load(const Place& place, Eight& values) const {
-    load_eight(row(place.token) + place.column, values);
-    const int64_t index = int64_t{place.token} * input_.columns + place.column;
+  __device__ void load(const Place& place, const Address& address, Eight& values) const {
+    load_eight(row(place, address.row), values);
     if (input_.delta.get() != nullptr) {
       Eight more;
-      load_eight(input_.delta.get() + index, more);
+      load_eight(address.delta, more);
 #pragma unroll
       for (int i = 0; i < 8; ++i) values[i] += more[i];
     }
   }
 
   __device__ void store_sum(const Place& place, const Eight& values) const {
-    if (input_.sum.get() != nullptr && place.stores) store(input_.sum.get(), place, values);
+    if (input_.sum.get() != nullptr && place.stores()) store(input_.sum.get(), place, values);
   }
 
   // Once for each place, when nobody waits for it any more.
@@ -91,25 +111,31 @@ class NormSource {
   __device__ void finish(const Place& place, const Eight& gamma, float factor,
                          Eight& values) const {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) values[i] = round_to_bf16(gamma[i] * (values[i] * factor));
-    if (input_.normed.get() != nullptr && place.stores) store(input_.normed.get(), place, values);
+    for (int i = 0; i < 8; ++i) values[i] = gamma[i] * (values[i] * factor);
+    round_to_bf16(values);
+    if (input_.normed.get() != nullptr && place.stores()) store(input_.normed.get(), place, values);
   }
 
  protected:
+  __device__ const __nv_bfloat16* own_row(const Place& place) const {
+    return input_.rows.get() + place.token * input_.stride + place.column;
+  }
+  __device__ const __nv_bfloat16* row(const Place& place, const __nv_bfloat16* own) const {
+    if (input_.embedding.get() == nullptr) return own;
+    return input_.embedding.get() +
+           static_cast<int64_t>(input_.step.get()[place.token].token) * input_.columns +
+           place.column;
+  }
+  // Among the columns of all tokens.
+  __device__ int64_t index_of(const Place& place) const {
+    return int64_t{place.token} * input_.columns + place.column;
+  }
+
   const Input& input_;
 
  private:
-  __device__ const __nv_bfloat16* row(int token) const {
-    if (input_.embedding.get() != nullptr) {
-      return input_.embedding.get() +
-             static_cast<int64_t>(input_.step.get()[token].token) * input_.columns;
-    }
-    return input_.rows.get() + token * input_.stride;
-  }
-
   __device__ void store(__nv_bfloat16* target, const Place& place, const Eight& values) const {
-    *reinterpret_cast<uint4*>(target + int64_t{place.token} * input_.columns + place.column) =
-        cuda::pack<DType::kBFloat16>(values);
+    *reinterpret_cast<uint4*>(target + index_of(place)) = cuda::pack<DType::kBFloat16>(values);
   }
 
   float inverse_columns_;
@@ -119,28 +145,42 @@ class NormSource {
 // ranks in flight take registers that one rank alone would have to pay for.
 class PeerNormSource : public NormSource {
  public:
+  struct Address {
+    const __nv_bfloat16* row;
+    const uint32_t* pairs;
+  };
   __device__ explicit PeerNormSource(const Input& input) : NormSource(input) {}
 
-  __device__ void load(const Place& place, Eight& values) const {
-    NormSource::load(place, values);
-    Eight sums;
-    poll_sums(input_.polled, pair_of(place), place.token, place.column, sums);
+  __device__ Address address(const Place& place) const {
+    return {own_row(place), input_.polled.pairs.get() + index_of(place) / 2};
+  }
+
+  __device__ void load(const Place& place, const Address& address, Eight& values) const {
+    // On its way while the others are polled for.
+    const uint4 own_words = *reinterpret_cast<const uint4*>(row(place, address.row));
+    poll_sums(input_.polled, address.pairs, place.token, place.column, values);
+    Eight own;
+    cuda::unpack<DType::kBFloat16>(own_words, own);
 #pragma unroll
-    for (int i = 0; i < 8; ++i) values[i] += sums[i];
+    for (int i = 0; i < 8; ++i) values[i] += own[i];
   }
 
   // Empties what the exchange before has brought.
   __device__ void clean_up(const Place& place) const {
     const PolledRows& polled = input_.polled;
-    if (!place.stores || polled.emptied.get() == nullptr) return;
-    empty_columns(polled.emptied, polled.ranks, polled.source_stride, pair_of(place));
-  }
-
- private:
-  __device__ int64_t pair_of(const Place& place) const {
-    return (int64_t{place.token} * input_.columns + place.column) / 2;
+    if (polled.emptied.get() == nullptr) return;
+    empty_columns(polled.emptied, polled.ranks, place.turn, place.clusters, polled.source_stride,
+                  index_of(place) / 2);
   }
 };
+
+// For settle().
+__device__ __forceinline__ uint64_t as_bits(const NormSource::Address& address) {
+  return cuda::as_bits(address.row) ^ cuda::as_bits(address.delta);
+}
+__device__ __forceinline__ uint64_t as_bits(const PeerNormSource::Address& address) {
+  return cuda::as_bits(address.row) ^ cuda::as_bits(address.pairs);
+}
 
 // silu(gate) * up, rounded.
 __device__ __forceinline__ void load_gated(const __nv_bfloat16* gate, const __nv_bfloat16* up,
@@ -151,8 +191,9 @@ __device__ __forceinline__ void load_gated(const __nv_bfloat16* gate, const __nv
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     const float silu = values[i] / (1.0F + expf(-values[i]));
-    values[i] = round_to_bf16(silu * factors[i]);
+    values[i] = silu * factors[i];
   }
+  round_to_bf16(values);
 }
 
 class SiluSource {
@@ -160,9 +201,12 @@ class SiluSource {
   using Input = SiluInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
+  using Address = const __nv_bfloat16*;
   __device__ explicit SiluSource(const Input& input) : input_(input) {}
-  __device__ void load(const Place& place, Eight& values) const {
-    const __nv_bfloat16* gate = input_.rows.get() + place.token * input_.stride + place.column;
+  __device__ Address address(const Place& place) const {
+    return input_.rows.get() + place.token * input_.stride + place.column;
+  }
+  __device__ void load(const Place& /*place*/, Address gate, Eight& values) const {
     load_gated(gate, gate + input_.columns, values);
   }
 

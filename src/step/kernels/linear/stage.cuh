@@ -10,6 +10,7 @@
 #pragma once
 
 #include "cuda/cluster.cuh"
+#include "cuda/memory.cuh"
 #include "step/kernels/linear/operands.cuh"
 #include "step/kernels/linear/sources.cuh"
 #include "step/kernels/linear/work.cuh"
@@ -23,55 +24,42 @@ inline constexpr int kThreads = kWarps * 32;
 template <class Source>
 class Stager {
  public:
-  __device__ Stager(const LinearParams& params, const CtaWork& work, const Source& source,
-                    unsigned char* memory, uint64_t* squares_arrived)
+  __device__ __forceinline__ Stager(const LinearParams& params, const CtaWork& work,
+                                    const Source& source, unsigned char* memory,
+                                    uint64_t* squares_arrived)
       : params_(params),
         work_(work),
         source_(source),
         squares_(reinterpret_cast<float*>(memory + params.memory.squares)),
-        squares_arrived_(squares_arrived) {}
+        squares_arrived_(squares_arrived),
+        first_(*this),
+        first_address_(source.address(first_.place(*this))) {}
 
-  // Before the wait: constants.
-  __device__ void prefetch() {
+  // Before the wait: constants, and where the first activations lie.
+  __device__ __forceinline__ void prefetch() {
+    cuda::settle(first_.token, first_.group, first_.rest, first_address_);
     if constexpr (Source::kNormalizes) {
-      Walk walk(*this);
+      Walk walk = first_;
       while (walk.rest > 1) walk.advance(*this);
       load_gamma(walk);
     }
   }
 
   // Behind the wait. The CTA has yet to meet before it reads the operands.
-  __device__ void stage(const Operands& operands) {
-    Walk walk(*this);
-    bool held = false;
+  __device__ __forceinline__ void stage(const Operands& operands) {
     if constexpr (Source::kNormalizes) {
+      stage_normed(operands);
+    } else {
+      Walk next = first_;
+      typename Source::Address address = first_address_;
 #pragma unroll 1
-      while (true) {
-        load(walk);
-        square(walk);
-        if (walk.rest == 1) break;
-        walk.advance(*this);
-      }
-      meet();
-      held = true;
-    }
-    // The one that is held first, then those before it.
-    Walk next(*this);
-#pragma unroll 1
-    for (int left = next.rest; left > 0; --left) {
-      if (!held) {
-        walk = next;
+      for (int left = next.rest; left > 0; --left) {
+        const Walk walk = next;
         next.advance(*this);
-        load(walk);
-        if constexpr (Source::kNormalizes) load_gamma(walk);
+        load(walk, address);
+        address = source_.address(next.place(*this));
+        finish(walk, operands);
       }
-      held = false;
-      const Place place = walk.place(*this);
-      if constexpr (Source::kNormalizes) {
-        const float factor = source_.factor(sum_of_squares(place.token));
-        if (walk.exists(*this)) source_.finish(place, gamma_, factor, values_);
-      }
-      operands.store(walk.group, place.token, values_, params_.ue8m0, walk.exists(*this));
     }
   }
 
@@ -88,39 +76,77 @@ class Stager {
           rest((stager.params_.tokens * stager.work_.groups + kGroupsAtOnce - 1) / kGroupsAtOnce) {
       wrap(stager);
     }
-    __device__ void advance(const Stager& stager) {
+    __device__ __forceinline__ void advance(const Stager& stager) {
       group += kGroupsAtOnce;
       --rest;
       wrap(stager);
     }
-    __device__ void wrap(const Stager& stager) {
+    __device__ __forceinline__ void wrap(const Stager& stager) {
 #pragma unroll 1
       while (group >= stager.work_.groups) {
         group -= stager.work_.groups;
         ++token;
       }
     }
-    __device__ bool exists(const Stager& stager) const { return token < stager.params_.tokens; }
-    __device__ Place place(const Stager& stager) const {
+    __device__ __forceinline__ bool exists(const Stager& stager) const {
+      return token < stager.params_.tokens;
+    }
+    __device__ __forceinline__ Place place(const Stager& stager) const {
       const int own = min(token, stager.params_.tokens - 1);
       return {own,
               (stager.work_.first_group + group) * kGroup +
                   static_cast<int>(threadIdx.x) % kGroupLanes * 8,
-              min(own, stager.params_.clusters - 1) == stager.work_.cluster};
+              stager.turn_of(own), stager.params_.clusters};
     }
   };
   static constexpr int kGroupsAtOnce = kThreads / kGroupLanes;
 
-  __device__ void load_gamma(const Walk& walk) {
+  // Clusters take turns, a token's first one after the token before's.
+  __device__ __forceinline__ int turn_of(int token) const {
+    int turn = work_.cluster - token;
+#pragma unroll 1
+    while (turn < 0) turn += params_.clusters;
+    return turn;
+  }
+
+  __device__ __forceinline__ void stage_normed(const Operands& operands) {
+    Walk walk = first_;
+    typename Source::Address address = first_address_;
+#pragma unroll 1
+    while (true) {
+      load(walk, address);
+      square(walk);
+      if (walk.rest == 1) break;
+      walk.advance(*this);
+      address = source_.address(walk.place(*this));
+    }
+    meet();
+    // The one that is held first, then those before it.
+    bool held = true;
+    Walk next = first_;
+#pragma unroll 1
+    for (int left = next.rest; left > 0; --left) {
+      if (!held) {
+        walk = next;
+        next.advance(*this);
+        load(walk, source_.address(walk.place(*this)));
+        load_gamma(walk);
+      }
+      held = false;
+      finish(walk, operands);
+    }
+  }
+
+  __device__ __forceinline__ void load_gamma(const Walk& walk) {
     source_.load_gamma(walk.place(*this).column, gamma_);
   }
 
-  __device__ void load(const Walk& walk) {
+  __device__ __forceinline__ void load(const Walk& walk, const typename Source::Address& address) {
     zero(values_);
-    if (walk.exists(*this)) source_.load(walk.place(*this), values_);
+    if (walk.exists(*this)) source_.load(walk.place(*this), address, values_);
   }
 
-  __device__ void square(const Walk& walk) const {
+  __device__ __forceinline__ void square(const Walk& walk) const {
     float sum = 0;
 #pragma unroll
     for (const float value : values_) sum += value * value;
@@ -132,7 +158,7 @@ class Stager {
     source_.clean_up(place);
   }
 
-  __device__ void send_square(const Walk& walk, int token, float sum) const {
+  __device__ __forceinline__ void send_square(const Walk& walk, int token, float sum) const {
     const int lane = static_cast<int>(threadIdx.x) % kGroupLanes;
     if (lane >= params_.cluster_ctas) return;
     float* target = squares_ + token * params_.groups() + work_.first_group + walk.group;
@@ -144,8 +170,18 @@ class Stager {
     }
   }
 
+  // What is loaded, as the tensor core's operand.
+  __device__ __forceinline__ void finish(const Walk& walk, const Operands& operands) {
+    const Place place = walk.place(*this);
+    if constexpr (Source::kNormalizes) {
+      const float factor = source_.factor(sum_of_squares(place.token));
+      if (walk.exists(*this)) source_.finish(place, gamma_, factor, values_);
+    }
+    operands.store(walk.group, place.token, values_, params_.ue8m0, walk.exists(*this));
+  }
+
   // All sums of squares are there.
-  __device__ void meet() const {
+  __device__ __forceinline__ void meet() const {
     if (params_.cluster_ctas == 1) {
       __syncthreads();
     } else {
@@ -153,7 +189,7 @@ class Stager {
     }
   }
 
-  __device__ float sum_of_squares(int token) const {
+  __device__ __forceinline__ float sum_of_squares(int token) const {
     const int groups = params_.groups();
     float sum = 0;
 #pragma unroll 4
@@ -164,7 +200,7 @@ class Stager {
     return group_sum(sum);
   }
 
-  static __device__ float group_sum(float value) {
+  static __device__ __forceinline__ float group_sum(float value) {
 #pragma unroll
     for (int distance = kGroupLanes / 2; distance > 0; distance /= 2) {
       value += __shfl_xor_sync(kAllLanes, value, distance);
@@ -177,6 +213,8 @@ class Stager {
   const Source& source_;
   float* squares_;
   uint64_t* squares_arrived_;
+  Walk first_;
+  typename Source::Address first_address_;
   Eight gamma_ = {};
   Eight values_ = {};
 };

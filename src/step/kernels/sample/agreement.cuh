@@ -42,7 +42,7 @@ class Agreement {
   template <class Combine>
   __device__ void hear(int round, int index, const Combine& combine) const {
     cuda::WordPair words[kMaxRanks];
-    poll(
+    poll<kMaxRanks, false>(
         shared_.peers.ranks, shared_.limit, {-1, round, row_, index},
         [&](int rank) { return cuda::load_system_pair(pick(round, rank, index)); },
         [&](const cuda::WordPair& pair) {
@@ -76,7 +76,7 @@ class Agreement {
     if constexpr (is_shared) {
       for (int column = static_cast<int>(threadIdx.x) * 8; column < shared_.hidden;
            column += static_cast<int>(blockDim.x) * 8) {
-        empty_columns(shared_.emptied, shared_.peers.ranks, shared_.source_stride,
+        empty_columns(shared_.emptied, shared_.peers.ranks, 0, 1, shared_.source_stride,
                       (int64_t{row_} * shared_.hidden + column) / 2);
       }
     }

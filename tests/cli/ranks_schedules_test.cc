@@ -1,0 +1,126 @@
+// Whole engines of several ranks on the emulated device, each run a program of its own: whatever the
+// schedule, tokens and logits are the same bits, and the race check has nothing to say.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/child_process.h"
+#include "tests/model/support/shapes.h"
+#include "tests/model/support/tiny_files.h"
+
+namespace slipstream::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+
+const std::string& checkpoint() {
+  return model::test::Shape{"RanksSchedules", "deepseek-v32-ranks-tiny",
+                            R"({"index_topk": 8, "index_n_heads": 8})"}
+      .directory();
+}
+
+struct Case {
+  int ranks;
+  bool drawn;
+};
+
+// How the device runs what it is given.
+struct Way {
+  std::string schedule = "serial";
+  int seed = 0;
+  bool pdl = true;
+};
+
+struct Answer {
+  nlohmann::json tokens;
+  std::string logits;  // the file
+  bool operator==(const Answer&) const = default;
+};
+
+class RanksSchedules : public testing::TestWithParam<Case> {
+ protected:
+  RanksSchedules() {
+    set("SLIPSTREAM_DEVICE", "emulated");
+    set("SLIPSTREAM_EMULATOR_DEVICES", std::to_string(GetParam().ranks));
+    set("SLIPSTREAM_EMULATOR_SMS", "16");
+  }
+
+  static void set(const char* name, const std::string& value) { setenv(name, value.c_str(), 1); }
+
+  static std::string program() {
+    return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "slipstream";
+  }
+
+  // A prompt in a chunk of 16 and a rest, and two tokens after it.
+  [[nodiscard]] Words generate(const Words& more) const {
+    Words words{program(),
+                "generate",
+                checkpoint(),
+                "--prompt-ids",
+                "5,99,17,3,250,411,8,77,31,490,2,64,128,256,500,33,44,55",
+                "-n",
+                "3",
+                "--ignore-eos",
+                "--poll-limit",
+                "600",
+                "--tp",
+                std::to_string(GetParam().ranks)};
+    if (GetParam().drawn) {
+      for (const char* word :
+           {"--temperature", "0.8", "--top-k", "40", "--top-p", "0.9", "--seed", "5"})
+        words.emplace_back(word);
+    }
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+
+  [[nodiscard]] Answer answer(const Way& way) const {
+    const std::string json = directory_.path("answer.json");
+    const std::string logits = directory_.path("logits.safetensors");
+    set("SLIPSTREAM_EMULATOR_SCHEDULE", way.schedule);
+    set("SLIPSTREAM_EMULATOR_SEED", std::to_string(way.seed));
+    const EndOfChild end = run_program(
+        generate({"--pdl", way.pdl ? "on" : "off", "--logits", logits, "--json=" + json}),
+        /*timeout_seconds=*/0);
+    EXPECT_EQ(end.exit_code, 0) << way.schedule << " " << way.seed;
+    if (end.exit_code != 0) return {};
+    return {nlohmann::json::parse(model::test::read_text(json))["tokens"],
+            model::test::read_text(logits)};
+  }
+
+  model::test::TemporaryDirectory directory_;
+};
+
+TEST_P(RanksSchedules, GiveTheSameBits) {
+  const Answer expected = answer({});
+  ASSERT_EQ(expected.tokens.size(), 3U);
+  for (const Way& way :
+       {Way{.pdl = false}, Way{.schedule = "overlapped"}, Way{.schedule = "adversarial", .seed = 1},
+        Way{.schedule = "adversarial", .seed = 2, .pdl = false},
+        Way{.schedule = "adversarial", .seed = 3}}) {
+    EXPECT_TRUE(answer(way) == expected) << way.schedule << " " << way.seed;
+  }
+}
+
+TEST_P(RanksSchedules, HaveNoRace) {
+  for (const char* schedule : {"serial", "adversarial"}) {
+    Words check{program(), "emulate", "--check", "--schedule", schedule, "--"};
+    const Words words = generate({});
+    check.insert(check.end(), words.begin(), words.end());
+    EXPECT_EQ(run_program(check, /*timeout_seconds=*/0).exit_code, 0) << schedule;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, RanksSchedules,
+                         testing::Values(Case{2, false}, Case{2, true}, Case{4, true},
+                                         Case{8, false}),
+                         [](const auto& info) {
+                           return std::to_string(info.param.ranks) +
+                                  (info.param.drawn ? "Drawn" : "Greedy");
+                         });
+
+}  // namespace
+}  // namespace slipstream::cli
