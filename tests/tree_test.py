@@ -57,7 +57,18 @@ INNER = {
     },
 }
 MAX_LINES = 800
-ABOVE_THE_RUNTIME = ("pdl", "cuda", "litmus", "ops", "model", "step", "engine", "bench", "cli", "python")
+ABOVE_THE_RUNTIME = (
+    "pdl",
+    "cuda",
+    "litmus",
+    "ops",
+    "model",
+    "step",
+    "engine",
+    "bench",
+    "cli",
+    "python",
+)
 
 
 def tracked(*patterns):
