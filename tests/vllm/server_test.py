@@ -175,10 +175,7 @@ def test_a_bias_forbids_a_token(client, checkpoint):
     assert token_ids(complete(client, PROMPT, 1, logit_bias={str(first): -100})) != [first]
 
 
-@pytest.mark.parametrize(
-    ("options", "name"),
-    [({"prompt_logprobs": 1}, "prompt_logprobs"), ({"bad_words": ["w300"]}, "bad_words")],
-)
-def test_what_is_not_supported_is_refused_by_name(client, options, name):
-    with pytest.raises(openai.BadRequestError, match=name):
-        complete(client, PROMPT, 1, extra_body=options)
+def test_what_is_not_supported_is_refused_by_name(client):
+    with pytest.raises(openai.BadRequestError, match="prompt_logprobs"):
+        complete(client, PROMPT, 1, extra_body={"prompt_logprobs": 1})
+    assert len(token_ids(complete(client, PROMPT, 1))) == 1  # the connection goes on
