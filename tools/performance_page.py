@@ -477,7 +477,7 @@ two medians over replays, which for a single launch late in a step is smaller th
 {stages}
 ## Several GPUs
 
-{ranks_gpus} x {ranks_gpu}, driver {ranks_driver}, {ranks_date}, program {ranks_program}: `tools/rank_report`, every rank
+{ranks_gpus} x {ranks_gpu}, driver {ranks_driver}, {ranks_date}, kernels of commit {ranks_commit}: `tools/rank_report`, every rank
 on a GPU of its own, as many layers as fit, synthetic weights, bf16 cache, PDL, milliseconds per step. *Alone*: one
 rank's share without the others. *Played*: one GPU in the place of the other three. An exchange: what real ranks take
 longer than one alone, by the number of exchanges; it holds what the head and the sampler exchange as well. No other
@@ -527,10 +527,10 @@ def pages():
         steps=step_table(steps["steps"]),
         stages=stages,
         ranks_gpus=ranks["gpus"],
-        ranks_gpu=ranks["machine"]["GPUs"].split(",")[0],
-        ranks_driver=ranks["machine"]["driver"],
-        ranks_date=ranks["date"][:10],
-        ranks_program=ranks["machine"]["slipstream"].removeprefix("slipstream "),
+        ranks_gpu=ranks["gpu"],
+        ranks_driver=ranks["driver"],
+        ranks_date=ranks["date"],
+        ranks_commit=ranks["commit"],
         ranks=ranks_table(ranks),
         operators=operator_table(operators["rows"]),
         all_nine="; ".join(
