@@ -86,6 +86,7 @@ TeamTimes team_times(const StepTrace& trace, std::span<const MeasuredLaunch> lau
   result.clock_error = static_cast<double>(trace.clock_error) * 1e-3;
   for (size_t rank = 0; rank < steps.front().size(); ++rank) {
     std::vector<std::vector<LaunchTimes>> own;
+    own.reserve(steps.size());
     for (const StepTimes& ranks : steps) own.push_back(ranks[rank]);
     result.ranks.push_back({.launches = median_times(own), .lateness = lateness_of(steps, rank)});
   }

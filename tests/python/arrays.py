@@ -140,6 +140,12 @@ def call(name, *arguments):
         raise RuntimeError(f"{name} failed with code {code}")
 
 
+def device_count():
+    count = ctypes.c_int()
+    call("cudaGetDeviceCount", ctypes.byref(count))
+    return count.value
+
+
 class on_device:
     def __init__(self, device):
         self._device = device
