@@ -17,7 +17,7 @@ ptrdiff_t place_of(int64_t step, int row) {
 
 }  // namespace
 
-TokenRing::TokenRing() : tokens_(kSlots * kMaxRows), logprobs_(kSlots * kMaxRows) {
+TokenRing::TokenRing() : tokens_(size_t{kSlots} * kMaxRows), logprobs_(size_t{kSlots} * kMaxRows) {
   for (cudaEvent_t& event : events_) {
     check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
   }
