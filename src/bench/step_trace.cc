@@ -44,8 +44,9 @@ class RankTracer {
         stream_(rank.stream),
         step_(bench_, stream_, pdl),
         // Where few CTAs run, some SMs may get most of them.
-        recorder_(static_cast<uint32_t>(std::reduce(step_.ctas().begin(), step_.ctas().end()) / 16) +
-                  256) {}
+        recorder_(
+            static_cast<uint32_t>(std::reduce(step_.ctas().begin(), step_.ctas().end()) / 16) +
+            256) {}
 
   [[nodiscard]] const std::vector<int>& ctas() const { return step_.ctas(); }
 
