@@ -1,5 +1,5 @@
 // Exchange with other ranks over windows: pairs of bf16 pushed to all, and polls for what they push.
-// Everything here lies after the wait.
+// Everything here but the dealing out lies after the wait.
 //
 // The value is the flag: a pair is there once it is not kEmptyPair. No fence, no counter;
 // step/windows.h says why that is enough.
