@@ -481,7 +481,9 @@ two medians over replays, which for a single launch late in a step is smaller th
 on a GPU of its own, as many layers as fit, synthetic weights, bf16 cache, PDL, milliseconds per step. *Alone*: one
 rank's share without the others. *Played*: one GPU in the place of the other three. An exchange: what real ranks take
 longer than one alone, by the number of exchanges; it holds what the head and the sampler exchange as well. No other
-system ran next to it. What the exchange is, and more of what it costs: [ranks.md](ranks.md).
+system ran next to it. Launch by launch, with
+skew and memory: [a note](notes/2026-11-28-four-gpus.md). What the exchange is, and more of what it costs:
+[ranks.md](ranks.md).
 
 {ranks}
 ## Operators
