@@ -232,9 +232,10 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   finisher.finish();
 }
 
-// Two CTAs of so many threads fit a multiprocessor, which caps the registers. A norm that polls would
-// take 124 per thread and find no room next to a CTA of expert_down (nine warps of 128); so it takes
-// 96, and nothing spills. (A step on an H200 took as long with 124.)
+// Two CTAs of so many threads fit a multiprocessor, which caps the registers. A norm that polls
+// would find no room next to a CTA of expert_down (nine warps of 128) with what 256 threads allow;
+// with less, the one for up to eight tokens spills a word. (A step on an H200 took as long with the
+// higher cap.)
 template <class Source>
 inline constexpr int kBoundThreads = kThreads;
 template <>

@@ -1,8 +1,9 @@
 // Where the activations of a matrix product come from. A source gives eight neighboring columns of
 // one token, each rounded to bf16 as if it had been stored. A norm loads what it reads unrounded
-// and finishes it once the token's sum of squares is known. Addresses are made apart from loads: the
-// first ones before the wait, where nobody waits for the arithmetic. What a norm's matrices give stays on its
-// rank: only products of the other sources may be partial sums that are pushed to all.
+// and finishes it once the token's sum of squares is known. Addresses are made apart from loads:
+// the first ones before the wait, where nobody waits for the arithmetic. What a norm's matrices
+// give stays on its rank: only products of the other sources may be partial sums that are pushed
+// to all.
 #pragma once
 
 #include "cuda/memory.cuh"
