@@ -55,8 +55,8 @@ target_compile_options(
 if(SLIPSTREAM_SANITIZE)
   target_compile_options(
     slipstream_options
-    INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined -fno-sanitize-recover=all>)
-  target_link_options(slipstream_options INTERFACE -fsanitize=address,undefined)
+    INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SLIPSTREAM_SANITIZE} -fno-sanitize-recover=all>)
+  target_link_options(slipstream_options INTERFACE -fsanitize=${SLIPSTREAM_SANITIZE})
 endif()
 
 # slipstream_header(NAME [compile options...])

@@ -11,10 +11,10 @@ INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
 # What each floor may include, lowest first: folders of src, and headers of include/slipstream. A floor may always include
 # itself.
-PUBLIC_BASE = {"error.h", "tensor.h", "launch.h", "pdl.cuh", "sampling.h", "version.h"}
+PUBLIC_BASE = {"error.h", "log.h", "tensor.h", "launch.h", "pdl.cuh", "sampling.h", "version.h"}
 ALLOWED = {
     "pdl": (set(), PUBLIC_BASE),
-    "io": ({"pdl"}, {"error.h"}),
+    "io": ({"pdl"}, {"error.h", "log.h"}),
     "cuda": (set(), PUBLIC_BASE),
     "code": (set(), set()),
     "emulator": ({"code"}, set()),
@@ -23,12 +23,12 @@ ALLOWED = {
     "ops": ({"cuda", "pdl"}, PUBLIC_BASE | {"ops.h"}),
     "model": ({"io"}, PUBLIC_BASE),
     "step": ({"cuda", "io", "model", "pdl"}, PUBLIC_BASE),
-    "engine": ({"io", "model", "pdl", "step"}, PUBLIC_BASE | {"engine.h", "serving.h"}),
-    "python": ({"engine", "ops", "pdl"}, PUBLIC_BASE | {"ops.h", "engine.h", "serving.h"}),
+    "engine": ({"io", "model", "pdl", "step"}, PUBLIC_BASE | {"engine.h", "metrics.h", "serving.h"}),
+    "python": ({"engine", "ops", "pdl"}, PUBLIC_BASE | {"ops.h", "engine.h", "metrics.h", "serving.h"}),
     "bench": ({"code", "cuda", "io", "model", "ops", "pdl", "step"}, PUBLIC_BASE | {"ops.h"}),
     "cli": (
         {"bench", "check", "code", "engine", "io", "litmus", "model", "ops", "pdl", "step"},
-        PUBLIC_BASE | {"ops.h", "engine.h", "serving.h"},
+        PUBLIC_BASE | {"ops.h", "engine.h", "metrics.h", "serving.h"},
     ),
 }
 # The folders of these floors are floors, too.

@@ -10,7 +10,7 @@
 // Everything a step needs lives on the device: positions, page tables, the sampled token that is
 // the next step's input. A step is a replay of one CUDA graph per number of tokens, and prompts go
 // through the same kernels in chunks of up to 16 tokens. An Engine is used by one thread at a time
-// (but for wait()), with the device current that was so when it was loaded.
+// (but for wait(), cancel() and metrics()), with the device current that was so when it was loaded.
 //
 // A server, whose sequences come and go, asks for steps with enqueue() and wait()
 // (slipstream/serving.h).
@@ -37,6 +37,7 @@
 
 #include "slipstream/error.h"
 #include "slipstream/launch.h"
+#include "slipstream/metrics.h"
 #include "slipstream/sampling.h"
 #include "slipstream/serving.h"
 
@@ -119,6 +120,13 @@ struct LoadOptions {
   // at load), with PDL if it is switched on then; false: every step launches its kernels one by one.
   // The bits are the same.
   bool graphs = true;
+  // Seconds that the device may take for a step, once it is waited for: 0.001 to 86400, or 0 for any
+  // time. After that the call throws a CudaError of code cudaErrorLaunchTimeout, and the engine is
+  // closed. What a device that hangs still holds is not given back before the process ends.
+  double step_limit = 0;
+  // Has the device tell how far it has come with a step, so that such an error names the launch. It
+  // costs a copy of four bytes per launch next to the step; the bits are the same.
+  bool trace_launches = false;
 };
 
 // Bytes of device memory of a rank, taken at load.
@@ -126,6 +134,12 @@ struct MemoryUse {
   int64_t weight_bytes = 0;     // this rank's share, as the kernels read it
   int64_t cache_bytes = 0;      // latent rows and index keys of all layers
   int64_t workspace_bytes = 0;  // what launches hand on to each other, tables, logits, windows
+};
+
+// Another thread has called Engine::cancel(): the call has had no effect.
+class Canceled : public Error {
+ public:
+  using Error::Error;
 };
 
 class Engine {
@@ -188,6 +202,14 @@ class Engine {
   // Makes `token` the next step's input in place of the sampled one; of an empty sequence, its
   // first token.
   void force(SequenceId sequence, int token);
+
+  // By any thread: the prefill, step or run that another thread is in, or else the next one, throws
+  // Canceled, and its sequences are as they were before (ids that penalties have seen, they have seen).
+  // With several ranks a prompt is processed to its end first. A device that hangs is not reached:
+  // that is what LoadOptions::step_limit is for.
+  void cancel();
+  // By any thread, at any time.
+  [[nodiscard]] Metrics metrics() const;
 
   // Pages of 64 tokens in the cache.
   [[nodiscard]] int64_t cache_pages() const;

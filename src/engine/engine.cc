@@ -72,6 +72,8 @@ void Engine::append_pages(SequenceId sequence, std::span<const int> pages) {
 }
 Ticket Engine::enqueue(std::span<const StepPart> parts) { return impl().enqueue(parts); }
 std::vector<StepToken> Engine::wait(Ticket ticket) { return impl().wait(ticket); }
+void Engine::cancel() { impl().cancel(); }
+Metrics Engine::metrics() const { return impl().metrics(); }
 void Engine::force(SequenceId sequence, int token) { impl().force(sequence, token); }
 std::vector<float> Engine::logits(SequenceId sequence) { return impl().logits(sequence); }
 

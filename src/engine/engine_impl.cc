@@ -2,12 +2,16 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <exception>
 
 #include "engine/follower.h"
 #include "engine/load_options.h"
 #include "engine/ranks/process_meeting.h"
 #include "engine/ranks/thread_meeting.h"
+#include "io/log.h"
 
 namespace slipstream::engine {
 namespace {
@@ -65,6 +69,26 @@ ProcessPlace place_of(const LoadOptions& options) {
   return place;
 }
 
+double seconds_since(Meter::Clock::time_point begin) {
+  return std::chrono::duration<double>(Meter::Clock::now() - begin).count();
+}
+
+io::LogSubject subject_of(SequenceId sequence) {
+  return {.rank = 0, .sequence = static_cast<int64_t>(sequence)};
+}
+
+uint64_t given_tokens(std::span<const StepPart> parts) {
+  uint64_t sum = 0;
+  for (const StepPart& part : parts) {
+    sum += std::ranges::count_if(part.ids, [](int id) { return id != kLastSampled; });
+  }
+  return sum;
+}
+
+uint64_t sampled_tokens(std::span<const StepToken> tokens) {
+  return std::ranges::count_if(tokens, [](const StepToken& token) { return token.token >= 0; });
+}
+
 }  // namespace
 
 template <class Call>
@@ -78,8 +102,15 @@ auto Engine::Impl::guarded(const Call& call) {
   } leaving{in_call_};
   try {
     rank_->settle();
+    const struct Noting {
+      Impl& impl;
+      ~Noting() { impl.note_state(); }
+    } noting{*this};
     return call();
   } catch (const InvalidArgument&) {
+    meter_.refused();
+    throw;
+  } catch (const Canceled&) {
     throw;
   } catch (const std::exception& error) {
     close(error);
@@ -97,6 +128,8 @@ auto Engine::Impl::conducted(Command command, const Call& call) {
 
 Engine::Impl::Impl(const std::string& directory, const LoadOptions& options) {
   check_load_options(options);
+  io::require_known_log_level();
+  const auto begin = Meter::Clock::now();
   const Ranks& ranks = options.ranks;
   device_ = ranks.process ? ranks.process->device : ranks.count > 1 ? 0 : current_device();
   const CurrentDevice device(device_);
@@ -109,6 +142,12 @@ Engine::Impl::Impl(const std::string& directory, const LoadOptions& options) {
     for (std::thread& thread : threads_) thread.join();
     throw;
   }
+  if (meeting_ == nullptr) rank_->cancel_where([this] { return take_cancel(); });
+  note_state();
+  const MemoryUse memory = rank_->memory_use();
+  io::log(LogLevel::kInfo, {.rank = rank_number()},
+          "loaded {}: {} bytes of weights, {} of caches, {} of workspace, in {:.1f} s", directory,
+          memory.weight_bytes, memory.cache_bytes, memory.workspace_bytes, seconds_since(begin));
 }
 
 Engine::Impl::~Impl() {
@@ -128,6 +167,10 @@ Engine::Impl::~Impl() {
   int before = 0;
   (void)cudaGetDevice(&before);
   (void)cudaSetDevice(device_);
+  // To give anything back would mean to wait for the device.
+  if (rank_ != nullptr && rank_->hangs()) {
+    (void)rank_.release();  // NOLINT(bugprone-unused-return-value)
+  }
   rank_.reset();
   (void)cudaSetDevice(before);
   for (std::thread& thread : threads_) {
@@ -175,16 +218,34 @@ void Engine::Impl::close(const std::exception& error) noexcept {
   if (!closed_.empty()) return;
   closed_ = error.what();
   if (closed_.empty()) closed_ = "an error without text";
+  meter_.failed(error);
+  io::log(LogLevel::kError, {.rank = rank_number()}, "the engine is closed, for: {}", closed_);
+}
+
+void Engine::Impl::note_state() {
+  const Sequences& sequences = rank_->sequences();
+  meter_.set_state({.sequences = sequences.living(),
+                    .cache_pages = rank_->cache_pages(),
+                    .cache_pages_in_use = sequences.pages_in_use()});
+}
+
+void Engine::Impl::note_canceled(const char* call) {
+  meter_.canceled();
+  io::log(LogLevel::kWarning, {.rank = rank_number()}, "{} was canceled", call);
 }
 
 SequenceId Engine::Impl::create_sequence(const SequenceOptions& options) {
   Command command = command_for(Command::Kind::kCreate, {});
   command.options = options;
-  return conducted(std::move(command), [&] { return rank_->create_sequence(options); });
+  const SequenceId id =
+      conducted(std::move(command), [&] { return rank_->create_sequence(options); });
+  io::log(LogLevel::kDebug, subject_of(id), "created");
+  return id;
 }
 
 void Engine::Impl::free(SequenceId sequence) {
   conducted(command_for(Command::Kind::kFree, {&sequence, 1}), [&] { rank_->free(sequence); });
+  io::log(LogLevel::kDebug, subject_of(sequence), "freed");
 }
 
 int64_t Engine::Impl::length(SequenceId sequence) {
@@ -194,7 +255,18 @@ int64_t Engine::Impl::length(SequenceId sequence) {
 int Engine::Impl::prefill(SequenceId sequence, std::span<const int> ids) {
   Command command = command_for(Command::Kind::kPrefill, {&sequence, 1});
   command.ids.assign(ids.begin(), ids.end());
-  return conducted(std::move(command), [&] { return rank_->prefill(sequence, ids); });
+  const auto begin = Meter::Clock::now();
+  try {
+    const int token = conducted(std::move(command), [&] { return rank_->prefill(sequence, ids); });
+    const double seconds = seconds_since(begin);
+    meter_.prefilled(ids.size(), (ids.size() + kMaxStepTokens - 1) / kMaxStepTokens, seconds);
+    io::log(LogLevel::kDebug, subject_of(sequence), "prefilled {} tokens in {:.1f} ms", ids.size(),
+            seconds * 1e3);
+    return token;
+  } catch (const Canceled&) {
+    note_canceled("prefill");
+    throw;
+  }
 }
 
 void Engine::Impl::append_pages(SequenceId sequence, std::span<const int> pages) {
@@ -206,15 +278,24 @@ void Engine::Impl::append_pages(SequenceId sequence, std::span<const int> pages)
 Ticket Engine::Impl::enqueue(std::span<const StepPart> parts) {
   Command command = command_for(Command::Kind::kEnqueue, {});
   if (meeting_ != nullptr) command.parts.assign(parts.begin(), parts.end());
-  return conducted(std::move(command), [&] { return rank_->enqueue(parts); });
+  const Ticket ticket = conducted(std::move(command), [&] {
+    const Ticket enqueued = rank_->enqueue(parts);
+    meter_.step_enqueued();
+    return enqueued;
+  });
+  meter_.prompt_tokens_enqueued(given_tokens(parts));
+  return ticket;
 }
 
 std::vector<StepToken> Engine::Impl::wait(Ticket ticket) {
   require_open();
   const CurrentDevice device(device_);
   try {
-    return rank_->wait(ticket);
+    std::vector<StepToken> tokens = rank_->wait(ticket);
+    meter_.step_arrived(sampled_tokens(tokens));
+    return tokens;
   } catch (const InvalidArgument&) {
+    meter_.refused();
     throw;
   } catch (const std::exception& error) {
     close(error);
@@ -231,7 +312,15 @@ void Engine::Impl::force(SequenceId sequence, int token) {
 std::vector<float> Engine::Impl::logits(SequenceId sequence) {
   return conducted(command_for(Command::Kind::kLogits, {&sequence, 1}), [&] {
     std::vector<float> part = rank_->logits(sequence);
-    return meeting_ == nullptr ? part : gather_logits(*meeting_, part);
+    const std::vector<float> all = meeting_ == nullptr ? part : gather_logits(*meeting_, part);
+    const uint64_t nonfinite =
+        std::ranges::count_if(all, [](float value) { return !std::isfinite(value); });
+    meter_.looked_at(all, nonfinite);
+    if (nonfinite > 0) {
+      io::log(LogLevel::kWarning, subject_of(sequence), "{} of {} logits are NaN or infinite",
+              nonfinite, all.size());
+    }
+    return all;
   });
 }
 
@@ -246,7 +335,7 @@ LayerResult Engine::Impl::run_layer(int layer, std::span<const float> hidden,
 void Engine::Impl::run(std::span<const SequenceId> sequences, int count,
                        const std::function<bool(std::span<const int>)>& on_tokens) {
   if (!on_tokens) throw InvalidArgument("on_tokens must be a function, is empty");
-  std::exception_ptr thrown_by_caller;
+  std::exception_ptr thrown_to_caller;
   Command begin = command_for(Command::Kind::kBeginRun, sequences);
   begin.number = count;
   conducted(std::move(begin), [&] {
@@ -255,11 +344,13 @@ void Engine::Impl::run(std::span<const SequenceId> sequences, int count,
     bool wanted = true;
     const auto deliver = [&] {
       const std::span<const int> tokens = rank_->receive_step();
+      meter_.step_arrived(tokens.size());
       ++delivered;
       try {
+        if (take_cancel()) throw Canceled("the run was canceled");
         wanted = on_tokens(tokens);
       } catch (...) {
-        thrown_by_caller = std::current_exception();
+        thrown_to_caller = std::current_exception();
         delivered = 0;
         wanted = false;
       }
@@ -269,14 +360,22 @@ void Engine::Impl::run(std::span<const SequenceId> sequences, int count,
       if (!wanted) break;
       tell_others(command_for(Command::Kind::kStep, {}));
       rank_->enqueue_step();
+      meter_.step_enqueued();
     }
     while (wanted && rank_->has_steps_on_their_way()) deliver();
     Command end = command_with_number(Command::Kind::kEndRun, delivered);
     end.ids = {rank_->received_steps()};
     tell_others(std::move(end));
     rank_->end_run(delivered, rank_->received_steps());
+    meter_.forget_steps();
   });
-  if (thrown_by_caller) std::rethrow_exception(thrown_by_caller);
+  if (!thrown_to_caller) return;
+  try {
+    std::rethrow_exception(thrown_to_caller);
+  } catch (const Canceled&) {
+    note_canceled("a run");
+    throw;
+  }
 }
 
 void Engine::Impl::follow() {

@@ -1,6 +1,7 @@
 // What an Engine does: asks its rank, and where there are several has the others do the same.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/meter.h"
 #include "engine/rank_engine.h"
 #include "engine/ranks/command.h"
 #include "engine/ranks/meeting.h"
@@ -36,6 +38,9 @@ class Engine::Impl {
   Ticket enqueue(std::span<const StepPart> parts);
   // By any thread, also while another one is in a call.
   std::vector<StepToken> wait(Ticket ticket);
+  // Both by any thread.
+  void cancel() { cancel_ = true; }
+  [[nodiscard]] Metrics metrics() const { return meter_.read(); }
   void force(SequenceId sequence, int token);
   std::vector<float> logits(SequenceId sequence);
   LayerResult run_layer(int layer, std::span<const float> hidden, std::span<const IndexList> lists);
@@ -54,6 +59,10 @@ class Engine::Impl {
   auto conducted(Command command, const Call& call);
   void tell_others(Command command) const;
   void close(const std::exception& error) noexcept;
+  // Whether the present call was to end; then none is any more.
+  [[nodiscard]] bool take_cancel() { return cancel_.exchange(false); }
+  void note_state();
+  void note_canceled(const char* call);
 
   std::unique_ptr<Meeting> meeting_;  // of several ranks
   std::vector<std::thread> threads_;  // of the other ranks, where they are threads
@@ -63,6 +72,8 @@ class Engine::Impl {
   std::string closed_;          // why; empty while it is open
   bool in_call_ = false;
   bool followed_to_the_end_ = false;
+  std::atomic<bool> cancel_ = false;
+  Meter meter_;
 };
 
 }  // namespace slipstream::engine

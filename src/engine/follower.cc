@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <cstring>
+#include <memory>
 
 #include "engine/ranks/command.h"
 #include "engine/ranks/near_cpus.h"
@@ -85,8 +86,14 @@ void run_follower(const std::string& directory, const LoadOptions& options,
   try {
     check_cuda(cudaSetDevice(meeting.rank()), "cudaSetDevice");
     keep_thread_near_gpu();
-    RankEngine rank(directory, options, &meeting);
-    follow_rank_0(rank, meeting);
+    auto rank = std::make_unique<RankEngine>(directory, options, &meeting);
+    try {
+      follow_rank_0(*rank, meeting);
+    } catch (const RankError&) {
+      // To give anything back would mean to wait for the device.
+      if (rank->hangs()) (void)rank.release();  // NOLINT(bugprone-unused-return-value)
+      throw;
+    }
   } catch (const std::exception& error) {
     fail_for(meeting, error);
   }

@@ -114,6 +114,10 @@ void check_sizes(const LoadOptions& options) {
     throw InvalidArgument(fmt::format("max_adjusted_sequences must be from 0 to {}, is {}",
                                       kMaxAdjusted, options.max_adjusted_sequences));
   }
+  if (options.step_limit != 0 && !(options.step_limit >= 0.001 && options.step_limit <= 86400)) {
+    throw InvalidArgument(fmt::format("step_limit must be from 0.001 to 86400 seconds, or 0, is {}",
+                                      options.step_limit));
+  }
   if (options.lora_norm_eps && !(*options.lora_norm_eps > 0 && *options.lora_norm_eps < 1)) {
     throw InvalidArgument(
         fmt::format("lora_norm_eps must be between 0 and 1, is {}", *options.lora_norm_eps));

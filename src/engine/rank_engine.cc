@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/load_report.h"
+#include "engine/step_limit.h"
 #include "step/device_memory.h"
 
 namespace slipstream::engine {
@@ -93,6 +94,7 @@ RankEngine::RankEngine(const std::string& directory, const LoadOptions& options,
       step_(prepare_step()),
       masks_(workspace_.mask_words),
       rows_(workspace_, checkpoint_.local_vocabulary(), options_.stream) {
+  if (options_.trace_launches) watch_.emplace(step_.launches());
   if (is_one_of_several()) agree(meeting_, [&] { prepare_launches(); });
 }
 
@@ -183,9 +185,14 @@ void RankEngine::prepare_launches() {
   StepGraphs unused;
   StepGraphs& graphs = options_.graphs ? graphs_ : unused;
   for (int tokens = 1; tokens <= kMaxStepTokens; ++tokens) {
-    graphs.prepare(tokens, options_.stream,
-                   [&] { step_.enqueue(tokens, {.stream = options_.stream}); });
+    graphs.prepare(tokens, options_.stream, [&] { enqueue_launches(tokens); });
   }
+}
+
+void RankEngine::enqueue_launches(int tokens) {
+  const pdl::LaunchOptions options{.stream = options_.stream};
+  if (watch_) return watch_->enqueue(tokens, options);
+  step_.enqueue(tokens, options);
 }
 
 MemoryUse RankEngine::plan(const std::string& directory, const LoadOptions& options) {
@@ -207,9 +214,35 @@ void RankEngine::note_tokens(std::span<const int> tokens) {
     tokens_seen_ = (tokens_seen_ ^ static_cast<unsigned>(token)) * kPrime;
 }
 
-void RankEngine::synchronize() const {
-  check_cuda(cudaStreamSynchronize(options_.stream), "cudaStreamSynchronize");
+void RankEngine::synchronize(int64_t steps) const {
+  if (options_.step_limit > 0) {
+    wait_for("cudaStreamQuery", steps, [&] { return cudaStreamQuery(options_.stream); });
+  } else {
+    check_cuda(cudaStreamSynchronize(options_.stream), "cudaStreamSynchronize");
+  }
   if (member_ != nullptr) member_->require_all_alive();
+}
+
+void RankEngine::await_arrival(int64_t step) const {
+  if (options_.step_limit == 0) return;
+  wait_for("cudaEventQuery", 1, [&] { return cudaEventQuery(ring_.arrival(step)); });
+}
+
+void RankEngine::wait_for(const char* call, int64_t steps,
+                          const std::function<cudaError_t()>& query) const {
+  const double limit = options_.step_limit * static_cast<double>(std::max<int64_t>(steps, 1));
+  wait_within(limit, call, query, [&] {
+    is_over_limit_ = true;
+    return fmt::format("a step must end within step_limit = {} s, has not; the device hangs {}",
+                       options_.step_limit,
+                       watch_ ? watch_->where() : "somewhere (trace_launches would tell where)");
+  });
+}
+
+bool RankEngine::hangs() const {
+  if (!is_over_limit_ || cudaStreamQuery(options_.stream) != cudaErrorNotReady) return false;
+  (void)cudaGetLastError();
+  return true;
 }
 
 int RankEngine::launches_per_step(int tokens) const {

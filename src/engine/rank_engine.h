@@ -2,15 +2,18 @@
 // same at the same time.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/device_rows.h"
 #include "engine/inspection.h"
+#include "engine/launch_watch.h"
 #include "engine/mask_ring.h"
 #include "engine/ranks/member.h"
 #include "engine/sequences.h"
@@ -41,6 +44,11 @@ class RankEngine {
   [[nodiscard]] const model::ModelConfig& config() const { return checkpoint_.config(); }
   [[nodiscard]] MemoryUse memory_use() const;
   [[nodiscard]] int64_t cache_pages() const;
+  [[nodiscard]] const Sequences& sequences() const { return sequences_; }
+  // A prefill ends where this becomes true; not where other ranks process the same prompt.
+  void cancel_where(std::function<bool()> is_canceled) { is_canceled_ = std::move(is_canceled); }
+  // A step was over its limit, and the device is not done with it yet: nothing can be given back.
+  [[nodiscard]] bool hangs() const;
   SequenceId create_sequence(const SequenceOptions& options);
   void free(SequenceId sequence);
   [[nodiscard]] int64_t length(SequenceId sequence);
@@ -120,6 +128,9 @@ class RankEngine {
   // Makes `rows` the next step's input, and the sequences' pages known to the device.
   void place(std::span<Sequence* const> sequences, const std::vector<InputRow>& rows);
   void replay(int tokens);
+  void enqueue_launches(int tokens);
+  // Drops what a canceled prefill has appended beyond `length`.
+  void take_back(Sequence& sequence, int64_t length, int steps);
   // What steps of a run counted that are dropped: all but the first `steps`.
   void take_back_counts(Run& run, int steps);
   void upload_history(const Sequence& sequence, const SequenceOptions& options);
@@ -131,7 +142,11 @@ class RankEngine {
   // The tokens that the last replay chose.
   std::vector<int> sampled(int tokens);
   void note_tokens(std::span<const int> tokens);
-  void synchronize() const;
+  // Waits for all work; `steps` of it are on their way.
+  void synchronize(int64_t steps = 1) const;
+  // Until the tokens of a step are here.
+  void await_arrival(int64_t step) const;
+  void wait_for(const char* call, int64_t steps, const std::function<cudaError_t()>& query) const;
 
   void copy_layer_input(std::span<const float> hidden, int first, int count);
   void copy_lists(std::span<const IndexList> lists, int first, int count);
@@ -152,6 +167,7 @@ class RankEngine {
   Sequences sequences_;
   step::LocalExchange local_exchange_;
   step::DecodeStep step_;
+  std::optional<LaunchWatch> watch_;
   StepGraphs graphs_;
   TokenRing ring_;
 
@@ -161,6 +177,8 @@ class RankEngine {
   std::vector<SequenceId> rows_of_logits_;  // whose logits the workspace holds, row by row
   std::optional<Run> run_;
   uint64_t tokens_seen_ = 0;
+  std::function<bool()> is_canceled_;
+  mutable std::atomic<bool> is_over_limit_ = false;  // also set by the thread that waits
 };
 
 }  // namespace slipstream::engine

@@ -200,6 +200,7 @@ void RankEngine::add_rows(const StepPart& part, const Sequence& sequence,
 
 std::vector<StepToken> RankEngine::wait(Ticket ticket) {
   const QueuedStep& step = queue_.claim(ticket);
+  await_arrival(step.number);
   const std::span<const int> tokens = ring_.receive(step.number, step.rows);
   if (member_ != nullptr) member_->require_all_alive();
   std::vector<StepToken> result;

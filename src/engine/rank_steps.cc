@@ -69,7 +69,7 @@ void RankEngine::place(std::span<Sequence* const> sequences, const std::vector<I
 
 void RankEngine::replay(int tokens) {
   rows_of_logits_.clear();
-  const auto enqueue = [&] { step_.enqueue(tokens, {.stream = options_.stream}); };
+  const auto enqueue = [&] { enqueue_launches(tokens); };
   if (options_.graphs) {
     graphs_.launch(tokens, options_.stream, enqueue);
   } else {
@@ -84,7 +84,18 @@ int RankEngine::prefill(SequenceId id, std::span<const int> ids) {
   if (ids.empty()) throw InvalidArgument("ids must be at least one token id, are none");
   check_ids(ids);
   (void)sequences_.reserve(std::array{&sequence}, static_cast<int64_t>(ids.size()));
+  const int64_t length_before = sequence.length;
+  int on_their_way = 0;
   while (!ids.empty()) {
+    if (is_canceled_ && is_canceled_()) {
+      take_back(sequence, length_before, on_their_way);
+      throw Canceled("prefill was canceled");
+    }
+    // So that a long prompt can be canceled, and its steps be limited in time.
+    if (on_their_way == kMaxStepsOnTheirWay) {
+      synchronize(on_their_way);
+      on_their_way = 0;
+    }
     const int count = std::min<int>(kMaxStepTokens, static_cast<int>(ids.size()));
     std::vector<InputRow> rows;
     for (int i = 0; i < count; ++i) {
@@ -94,15 +105,26 @@ int RankEngine::prefill(SequenceId id, std::span<const int> ids) {
     }
     place(std::array{&sequence}, rows);
     replay(count);
+    ++on_their_way;
     sequence.length += count;
     ids = ids.subspan(count);
     rows_of_logits_.assign(count, SequenceId{-1});
     rows_of_logits_.back() = id;
   }
+  // The copy of the token would wait without limit.
+  if (options_.step_limit > 0) synchronize(on_their_way);
   const int token = sampled(static_cast<int>(rows_of_logits_.size())).back();
   sequence.next = NextToken::sampled_on_device(token);
   note_tokens({&token, 1});
   return token;
+}
+
+void RankEngine::take_back(Sequence& sequence, int64_t length, int steps) {
+  synchronize(steps);
+  rows_of_logits_.clear();
+  // The host knows the token that was to be next; where the device had it, other rows are now.
+  sequence.next.on_device = false;
+  sequences_.roll_back(sequence, length);
 }
 
 std::vector<Sequence*> RankEngine::batch_of(std::span<const SequenceId> ids) {
@@ -144,6 +166,7 @@ void RankEngine::enqueue_step() {
 }
 
 std::span<const int> RankEngine::receive_step() {
+  await_arrival(run_->received);
   const std::span<const int> chosen = ring_.receive(run_->received, run_->tokens());
   if (member_ != nullptr) member_->require_all_alive();
   run_->last.assign(chosen.begin(), chosen.end());
@@ -155,7 +178,7 @@ std::span<const int> RankEngine::receive_step() {
 
 void RankEngine::end_run(int steps, int received) {
   while (run_->received < received) (void)receive_step();
-  synchronize();
+  synchronize(run_->enqueued - run_->received);
   Run run = std::move(*run_);
   run_.reset();
   // Steps after the one that ended the run have moved the device on.

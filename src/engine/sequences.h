@@ -73,6 +73,11 @@ class Sequences {
   std::vector<Sequence*> reserve(std::span<const Growth> growths);
   // The same number of tokens for each.
   std::vector<Sequence*> reserve(std::span<Sequence* const> sequences, int64_t tokens);
+  [[nodiscard]] int64_t living() const { return static_cast<int64_t>(living_.size()); }
+  // 0 where they come from outside.
+  [[nodiscard]] int64_t pages_in_use() const {
+    return limits_.external_pages ? 0 : limits_.pages - static_cast<int64_t>(free_pages_.size());
+  }
   // Shortens the sequence to `length` tokens, at most what it has: pages that only later tokens
   // need go back, unless they come from outside. The caller has waited for steps that write there.
   void roll_back(Sequence& sequence, int64_t length);

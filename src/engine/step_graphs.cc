@@ -8,6 +8,19 @@
 namespace slipstream::engine {
 namespace {
 
+// Copies between them do not count.
+size_t count_kernels(cudaGraph_t graph) {
+  size_t count = 0;
+  check_cuda(cudaGraphGetNodes(graph, nullptr, &count), "cudaGraphGetNodes");
+  std::vector<cudaGraphNode_t> nodes(count);
+  check_cuda(cudaGraphGetNodes(graph, nodes.data(), &count), "cudaGraphGetNodes");
+  return std::count_if(nodes.begin(), nodes.end(), [](cudaGraphNode_t node) {
+    cudaGraphNodeType type{};
+    check_cuda(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
+    return type == cudaGraphNodeTypeKernel;
+  });
+}
+
 size_t count_programmatic_edges(cudaGraph_t graph) {
   size_t count = 0;
   check_cuda(cudaGraphGetEdges(graph, nullptr, nullptr, nullptr, &count), "cudaGraphGetEdges");
@@ -50,7 +63,7 @@ void StepGraphs::capture(int tokens, cudaStream_t stream, const std::function<vo
     throw;
   }
   check_cuda(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
-  check_cuda(cudaGraphGetNodes(graph, nullptr, &nodes_[tokens]), "cudaGraphGetNodes");
+  nodes_[tokens] = count_kernels(graph);
   edges_[tokens] = count_programmatic_edges(graph);
   const cudaError_t code = cudaGraphInstantiate(&graphs_[tokens], graph, 0);
   (void)cudaGraphDestroy(graph);

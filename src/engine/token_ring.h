@@ -28,6 +28,8 @@ class TokenRing {
             cudaStream_t stream);
   // Waits for the tokens of a step; valid until kSlots steps later are sent.
   [[nodiscard]] std::span<const int> receive(int64_t step, int count) const;
+  // Is recorded once they are here.
+  [[nodiscard]] cudaEvent_t arrival(int64_t step) const { return events_[step % kSlots]; }
   // Of a row of a received step that was sent with them.
   [[nodiscard]] const step::kernels::RowLogprobs& logprobs(int64_t step, int row) const;
 
