@@ -4,7 +4,7 @@ import os
 import pathlib
 import sys
 
-from slipstream import _python_commands
+from slipstream import _exit_codes, _python_commands
 
 _PROGRAM = pathlib.Path(__file__).parent / "bin" / "slipstream"
 
@@ -21,7 +21,8 @@ def main():
 
 def _become_program(arguments):
     if not _PROGRAM.exists():
-        sys.exit(f"slipstream: {_PROGRAM} must be the program, is not there")
+        print(f"slipstream: {_PROGRAM} must be the program, is not there", file=sys.stderr)
+        sys.exit(_exit_codes.CANNOT)
     os.execv(_PROGRAM, ["slipstream", *arguments])
 
 

@@ -4,6 +4,8 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
+from slipstream import _exit_codes
+
 TEXT_OPTIONS = ("--prompt", "--chat")
 
 
@@ -15,22 +17,15 @@ def wants_text(arguments: Sequence[str]) -> bool:
 
 def main(arguments: Sequence[str]) -> int:
     """`arguments` follow `slipstream generate`. The exit codes are those of the program."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if options.prompt is None and not options.chat:
-        raise SystemExit("slipstream generate: --prompt or --chat must be given")
-    try:
-        _run(options)
-    except (ValueError, ImportError) as error:
-        print(f"slipstream: {error}", file=sys.stderr)
-        return 2
-    except RuntimeError as error:
-        print(f"slipstream: {error}", file=sys.stderr)
-        return 4
-    return 0
+        parser.error("--prompt or --chat must be given")
+    return _exit_codes.run(lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _exit_codes.ArgumentParser(
         prog="slipstream generate",
         description="Continue a text, or talk to a model. Other options of `slipstream generate` take token ids.",
     )

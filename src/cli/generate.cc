@@ -17,6 +17,7 @@
 #include "model/safetensors.h"
 #include "pdl/stream.h"
 #include "slipstream/launch.h"
+#include "slipstream/log.h"
 
 namespace slipstream::cli {
 namespace {
@@ -198,7 +199,9 @@ Engine load_engine(const GenerateOptions& options, cudaStream_t stream, int64_t 
        .on_progress = print_progress,
        .tp = shares ? 1 : options.tp,
        .rank = options.rank.value_or(0),
-       .lora_norm_eps = options.lora_norm_eps});
+       .lora_norm_eps = options.lora_norm_eps,
+       .step_limit = options.step_limit,
+       .trace_launches = options.trace_launches});
   if (options.rank && options.tp > 1) {
     fmt::print(stderr, "slipstream: rank {} of {} alone: results are its partial sums\n",
                *options.rank, options.tp);
@@ -208,6 +211,7 @@ Engine load_engine(const GenerateOptions& options, cudaStream_t stream, int64_t 
 
 void run_generate(const GenerateOptions& options) {
   if (!options.pdl.empty()) pdl::set_enabled(options.pdl == "on");
+  if (!options.log.empty()) set_log_level(log_level_of(options.log));
   // Before anything touches another device: that would take memory there.
   if (const engine::Ranks ranks = ranks_of(options); ranks.process) {
     check_cuda(cudaSetDevice(ranks.process->device), "cudaSetDevice of LOCAL_RANK");

@@ -28,6 +28,9 @@ struct GenerateOptions {
   int tp = 1;
   std::optional<int> rank;  // this share of `tp` alone
   double poll_limit = 10;
+  double step_limit = 0;  // 0: none
+  bool trace_launches = false;
+  std::string log;  // a level; empty: as the environment says
   std::optional<float> lora_norm_eps;
   std::string logits_file;
   std::string json_file;  // as JsonOutput takes it

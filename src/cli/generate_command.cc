@@ -79,6 +79,20 @@ void add_engine_options(const Command& command, GenerateOptions& options) {
       .under(heading)
       .excludes(poll_limit);
   command
+      .add_option("--step-limit", options.step_limit,
+                  "seconds after which a step that has not ended is an error (default: none)")
+      .positive()
+      .under(heading);
+  command
+      .add_flag("--trace-launches", options.trace_launches,
+                "let such an error name the launch that hangs; a step takes a little longer")
+      .under(heading);
+  command
+      .add_option("--log", options.log,
+                  "what to tell on standard error (default: as SLIPSTREAM_LOG says, else warning)")
+      .one_of({"off", "error", "warning", "info", "debug"})
+      .under(heading);
+  command
       .add_flag("--allow-nonfinite", options.allow_nonfinite,
                 "exit with 0 where logits or a layer's result are NaN or infinite")
       .under(heading);

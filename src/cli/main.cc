@@ -1,4 +1,5 @@
 // The `slipstream` program. Every command has a file with its name.
+#include <cstdlib>
 #include <string>
 
 #include "cli/bench_decode.h"
@@ -7,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/demo.h"
 #include "cli/emulate.h"
+#include "cli/exit_code.h"
 #include "cli/generate.h"
 #include "cli/info.h"
 #include "cli/litmus.h"
@@ -38,5 +40,8 @@ int main(int argc, char** argv) {
   slipstream::cli::add_emulate_command(program);
   slipstream::cli::add_check_command(program);
   slipstream::cli::add_litmus_command(program);
-  return line.run(argc, argv);
+  const int code = line.run(argc, argv);
+  // What a device that hangs still has to do would be waited for as the program goes.
+  if (code == slipstream::cli::kDevice) std::_Exit(code);
+  return code;
 }

@@ -1,0 +1,61 @@
+"""Commands that Python runs end as the program's do."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from slipstream import _exit_codes, text_command
+
+
+def raising(error):
+    def action():
+        raise error
+
+    return action
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError("an input"), 2),
+        (ImportError("a package"), 2),
+        (FileNotFoundError("a file"), 2),
+        (MemoryError(), 2),
+        (RuntimeError("the device"), 4),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_what_is_raised_becomes_a_code(error, code):
+    assert _exit_codes.run(raising(error)) == code
+
+
+def test_done_is_zero():
+    assert _exit_codes.run(lambda: None) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["model", "--prompt", "Hi", "-n", "many"], ["model", "--unknown"], ["model"]]
+)
+def test_a_wrong_command_line_is_three(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        text_command.main(arguments)
+    assert ended.value.code == 3
+    assert "slipstream generate: " in capsys.readouterr().err
+
+
+def test_a_full_standard_output_is_two():
+    code = (
+        "import sys; from slipstream import _exit_codes; sys.exit(_exit_codes.run("
+        "lambda: print('text', flush=True)))"
+    )
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=False,
+        )
+    assert b"No space left on device" in ended.stderr
+    assert ended.returncode == 2
