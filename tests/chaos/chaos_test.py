@@ -186,9 +186,10 @@ class Suite:
                 process.communicate(timeout=limit)
             return process.wait(timeout=limit)
         except subprocess.TimeoutExpired:
+            state = state_of(process.pid)
             process.kill()
             process.wait()
-            raise Broken(f"has not ended after {limit:.0f} s") from None
+            raise Broken(f"has not ended after {limit:.0f} s: {state}") from None
 
     def _check(
         self, command: Command, folder: Path, strike: Strike, code: int | None, usual: "UsualRun"
@@ -246,6 +247,16 @@ def said(folder: Path) -> str:
     path = folder / "stderr"
     text = path.read_text(errors="replace")[-400:] if path.exists() else ""
     return f"; it said: {text}" if text else ""
+
+
+def state_of(process: int) -> str:
+    """What the threads of a process that hangs are at."""
+    threads = []
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        fields = (thread / "stat").read_text().rsplit(")", 1)[1].split()
+        seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        threads.append(f"{fields[0]} in {(thread / 'wchan').read_text()}, {seconds:.2f} s")
+    return "threads " + "; ".join(threads)
 
 
 def remaining(folder: Path) -> list[str]:
