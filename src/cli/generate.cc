@@ -26,6 +26,8 @@ using engine::Engine;
 using engine::SequenceId;
 using model::OutputTensor;
 
+constexpr int kStepsBetweenLooks = 32;
+
 struct Measured {
   std::vector<int> tokens;
   double first_token_seconds = 0;
@@ -52,9 +54,7 @@ class Generation {
     if (is_forced() || keep_logits_) {
       while (more) more = take(engine_.step(std::array{sequence_}).front());
     } else if (more) {
-      // The host only watches: steps are enqueued ahead of the tokens' arrival.
-      engine_.run(std::array{sequence_}, request_.count - 1,
-                  [&](std::span<const int> tokens) { return take(tokens.front()); });
+      run_ahead();
     }
     measured_.other_seconds = others.seconds();
     // Where the run was cut short the device has moved on, and its logits are of nobody.
@@ -67,6 +67,18 @@ class Generation {
   [[nodiscard]] const FiniteCheck& finite() const { return finite_; }
 
  private:
+  // The host only watches: steps are enqueued ahead of the tokens' arrival.
+  void run_ahead() {
+    int left = request_.count - 1;
+    while (left > 0 && !stopped_) {
+      const int steps = std::min(left, kStepsBetweenLooks);
+      engine_.run(std::array{sequence_}, steps,
+                  [&](std::span<const int> tokens) { return take(tokens.front()); });
+      left -= steps;
+      if (left > 0 && !stopped_) look_at_logits();
+    }
+  }
+
   [[nodiscard]] bool is_forced() const { return !request_.forced.empty(); }
 
   // Records the token that follows the last processed one; false if it is the last.
@@ -90,8 +102,8 @@ class Generation {
     return more;
   }
 
-  // Of the first and the last token, outside of the time measured; --logits looks at all. What is
-  // wrong with weights or caches shows there: NaN spreads.
+  // Of the first, the last, and of one in kStepsBetweenLooks tokens; --logits looks at all. What is
+  // wrong with weights or caches shows there: NaN spreads. A look takes as long as a copy of the logits.
   void look_at_logits() {
     if (keep_logits_) return;
     finite_.look_at(engine_.logits(sequence_), static_cast<int64_t>(measured_.tokens.size()) - 1);
