@@ -11,6 +11,7 @@
 #include "tests/model/support/shapes.h"
 #include "tests/model/support/tiny_files.h"
 #include "tests/step/support/drafting.h"
+#include "tests/step/support/launch_records.h"
 
 namespace slipstream::step::test {
 namespace {
@@ -281,6 +282,28 @@ std::vector<std::string> all_golden_names() {
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, DraftGolden, testing::ValuesIn(all_golden_names()),
                          model::test::checkpoint_test_name);
+
+TEST(DraftingStep, NamesEveryBufferThatALaunchIsGivenAndNoOther) {
+  const DeviceStep step = drafting_step(shared_lists());
+  (void)process_prompt(step, some_ids(2, 0), 0, {});
+  for (const int drafts : {0, 3}) {
+    for (const StepLaunch& record : step.step().draft_launches(drafts)) {
+      expect_named_buffers(record, record.per_sequence ? 1 : drafts + 1, step.stream());
+    }
+  }
+  step.synchronize();
+}
+
+TEST(DraftingStep, ReadsOnlyWhatAnEarlierLaunchOrTheHostHasWritten) {
+  const DeviceStep step = drafting_step(shared_lists());
+  std::set<std::string_view> written = written_before_steps();
+  for (const StepLaunch& record : step.launches().first(step.launches().size() - 1)) {
+    expect_written_reads(record, written);
+  }
+  for (const StepLaunch& record : step.step().draft_launches(3)) {
+    expect_written_reads(record, written);
+  }
+}
 
 TEST(DraftingStep, RefusesMoreRowsThanAStepHas) {
   const DeviceStep step = drafting_step(short_lists());
