@@ -101,7 +101,8 @@ constexpr const char* kGlm5Part = R"("max_position_embeddings": 202752,
 constexpr const char* kGlm52Part = R"("max_position_embeddings": 1048576,
   "rope_parameters": {"rope_type": "default", "rope_theta": 8000000},
   "index_topk_freq": 4,
-  "index_skip_topk_offset": 3)";
+  "index_skip_topk_offset": 3,
+  "index_share_for_mtp_iteration": true)";
 
 ModelConfig read_model(const std::string& name) {
   const std::string file = name + "/config.json";
