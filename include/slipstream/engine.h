@@ -173,6 +173,8 @@ class Engine {
   [[nodiscard]] std::vector<int> eos_token_ids() const;
   // Of this process's (first) rank.
   [[nodiscard]] MemoryUse memory_use() const;
+  // Of all sequences.
+  [[nodiscard]] DraftStatistics draft_statistics() const;
   // Of this process: 0 where ranks are threads, and where there is one.
   [[nodiscard]] int rank() const;
 
@@ -200,13 +202,16 @@ class Engine {
   // One step of 1 to 16 different sequences, one token each, which is appended; returns the tokens
   // sampled after them, in the same order. Throws InvalidArgument, and appends nothing, for a
   // sequence without a token to process (neither prefilled nor forced) and where the cache or the
-  // model's positions end.
+  // model's positions end. With drafts a step may choose several tokens of a sequence: what is beyond
+  // the first is given by the next calls, without a step, until prefill() or force() drops it.
   std::vector<int> step(std::span<const SequenceId> sequences);
 
-  // `count` steps (at least one) of the same sequences, enqueued without waiting for the host;
-  // pages for all of them are needed at the start. `on_tokens` gets each step's tokens as they
-  // arrive and may return false to stop; steps already enqueued are then dropped from the
-  // sequences. It cannot call the engine; if it throws, the sequences are as they were before.
+  // `count` tokens (at least one) of each of the sequences, by steps enqueued without waiting for the
+  // host; pages for all of them are needed at the start. `on_tokens` gets one token of each sequence
+  // at a time, as they arrive, and may return false to stop; what has been chosen beyond is then
+  // dropped from the sequences. It cannot call the engine; if it throws, the sequences are as they
+  // were before. With drafts a step may choose several tokens of a sequence, and `on_tokens` is
+  // called that often in a row; what is beyond `count` is the next call's.
   void run(std::span<const SequenceId> sequences, int count,
            const std::function<bool(std::span<const int>)>& on_tokens);
 
