@@ -41,20 +41,23 @@ class DecodeStep {
  public:
   // All of the parts, and the caches, outlive this object. With the weights of an MTP layer `caches`
   // has one entry more, that layer's.
-  DecodeStep(const StepParts& parts, const std::vector<LayerCache>& caches)
-      : launches_(list_step(parts, caches)) {}
+  DecodeStep(const StepParts& parts, const std::vector<LayerCache>& caches);
 
+  // Of a step without drafts that does not catch up.
   [[nodiscard]] std::span<const StepLaunch> launches() const { return launches_; }
+  // What takes the place of the last of them, in a step that drafts or catches up.
+  [[nodiscard]] std::span<const StepLaunch> draft_launches(int drafts) const {
+    return drafts_.at(drafts);
+  }
 
   // The step of the `tokens` tokens in workspace.rows.
-  void enqueue(int tokens, const pdl::LaunchOptions& options) const {
-    for (const StepLaunch& launch : launches_) launch.enqueue(tokens, options);
-  }
+  void enqueue(int tokens, const pdl::LaunchOptions& options) const;
   // A step of any shape. All but plain ones need the weights of an MTP layer.
   void enqueue(const StepShape& shape, const pdl::LaunchOptions& options) const;
 
  private:
   std::vector<StepLaunch> launches_;
+  std::vector<std::vector<StepLaunch>> drafts_;  // by their number
 };
 
 }  // namespace slipstream::step
