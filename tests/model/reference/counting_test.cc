@@ -36,7 +36,7 @@ TEST(CountingModel, GoesThroughAllTokens) {
 class Counting : public testing::Test {
  protected:
   Counting()
-      : model_(load_reference(tiny_checkpoint("counting-tiny"), Mode::kBf16Cache)),
+      : model_(load_reference(tiny_checkpoint("counting-tiny"), Mode::kBf16Cache, true)),
         caches_(reference::make_caches(model_, 1)) {}
 
   // Tokens 3, 4, ... of positions 0, 1, ...
