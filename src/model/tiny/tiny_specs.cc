@@ -154,6 +154,11 @@ TinySpec counting() {
   config["num_hidden_layers"] = 2;
   config["indexer_types"] = {"full", "shared"};
   config["index_share_for_mtp_iteration"] = true;
+  config.update({{"num_attention_heads", 2},
+                 {"num_key_value_heads", 2},
+                 {"index_n_heads", 8},
+                 {"n_routed_experts", 4},
+                 {"num_experts_per_tok", 2}});
   return {"counting-tiny", config.dump(1), 16, false, 0, true};
 }
 
