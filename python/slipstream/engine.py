@@ -200,6 +200,8 @@ MAX_DRAFTS = 5
 def _draft_options(drafts) -> dict:
     if drafts == "auto":
         return {"drafts": MAX_DRAFTS, "adaptive_drafts": True}
+    if isinstance(drafts, str):
+        raise ValueError(f'drafts must be an integer or "auto", is {drafts!r}')
     return {"drafts": integer("drafts", drafts)}
 
 

@@ -41,7 +41,7 @@ class DraftController {
   // Of one sequence in one step, `made` drafts were there to be judged, and the first `accepted` of
   // them were right.
   void observe_acceptance(int made, int accepted);
-  // What a step took, from the end of the one before it to its own.
+  // What a step took, after the one before it.
   void observe_time(int sequences, int drafts, double seconds);
 
   [[nodiscard]] const DraftStatistics& statistics() const { return statistics_; }

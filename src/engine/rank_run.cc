@@ -88,7 +88,7 @@ void RankEngine::enqueue_step(int drafts) {
   Run& run = *run_;
   RunStep step = next_step();
   step.shape.drafts = drafts;
-  step.is_gapless = !run.on_the_way.empty();
+  step.enqueued_at = std::chrono::steady_clock::now();
   const bool are_left = run.last && step.has_rows_of(*run.last);
   const bool are_given = draft_source_ && drafts > 0;
   if (!are_left || are_given) place_run(step);
@@ -147,10 +147,9 @@ void RankEngine::receive_step() {
     drafts_.observe_acceptance(step.judged, std::min(step.counts[i] - 1, step.judged));
   }
   const auto now = std::chrono::steady_clock::now();
-  if (step.is_gapless && run.received_at) {
-    drafts_.observe_time(step.shape.sequences, step.shape.drafts,
-                         std::chrono::duration<double>(now - *run.received_at).count());
-  }
+  // From when it was the device's only one.
+  const std::chrono::duration<double> took = now - std::max(run.received_at, step.enqueued_at);
+  drafts_.observe_time(step.shape.sequences, step.shape.drafts, took.count());
   run.received_at = now;
   run.last_received = step;
 }

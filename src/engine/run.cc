@@ -45,11 +45,13 @@ int newest_token(const Run& run, size_t member) {
 LeftRows LeftRows::of(const Run& run) {
   LeftRows result;
   result.step = *run.last;
-  for (const size_t member : run.last->members) {
+  for (size_t& member : result.step.members) {
     const Sequence& sequence = *run.batch[member];
     result.sequences.push_back(sequence.id);
     result.positions.push_back(sequence.length + std::ssize(sequence.ready));
     result.tokens.push_back(newest_token(run, member));
+    // In a run of its own.
+    member = result.sequences.size() - 1;
   }
   return result;
 }
@@ -57,8 +59,8 @@ LeftRows LeftRows::of(const Run& run) {
 bool LeftRows::continues_as(const Run& run) const {
   if (sequences.size() != run.batch.size()) return false;
   for (size_t i = 0; i < sequences.size(); ++i) {
-    if (step.members[i] != i || sequences[i] != run.batch[i]->id ||
-        positions[i] != run.furthest_position(i) || tokens[i] != newest_token(run, i)) {
+    if (sequences[i] != run.batch[i]->id || positions[i] != run.furthest_position(i) ||
+        tokens[i] != newest_token(run, i)) {
       return false;
     }
   }

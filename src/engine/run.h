@@ -16,8 +16,8 @@ struct RunStep {
   step::StepShape shape;
   std::vector<size_t> members;  // which of the run's sequences
   int judged = 0;               // drafts of each that were there; the others were none
-  bool is_gapless = false;      // the device had it before it had ended the step before
-  std::vector<int> counts;      // of each member, tokens that it chose; once received
+  std::chrono::steady_clock::time_point enqueued_at;
+  std::vector<int> counts;  // of each member, tokens that it chose; once received
 
   // Steps of the same rows follow each other without the host.
   [[nodiscard]] bool has_rows_of(const RunStep& other) const {
@@ -38,11 +38,11 @@ struct Run {
   std::deque<RunStep> on_the_way;  // enqueued and not received
   std::optional<RunStep> last;     // the last enqueued one
   std::optional<RunStep> last_received;
-  std::optional<int> drafts;             // that the next one shall have
-  std::vector<std::vector<int>> chosen;  // of each sequence, by the received steps
-  int delivered = 0;                     // of each sequence
-  std::vector<int> round;                // what was delivered last
-  std::optional<std::chrono::steady_clock::time_point> received_at;
+  std::optional<int> drafts;                          // that the next one shall have
+  std::vector<std::vector<int>> chosen;               // of each sequence, by the received steps
+  int delivered = 0;                                  // of each sequence
+  std::vector<int> round;                             // what was delivered last
+  std::chrono::steady_clock::time_point received_at;  // the last one
 
   // Sequences that have not got all their tokens yet.
   [[nodiscard]] std::vector<size_t> unfinished() const;
