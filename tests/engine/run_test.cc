@@ -33,7 +33,7 @@ class RunOfTwo : public testing::Test {
   }
 
   std::array<Sequence, 2> sequences_;
-  Run run_;
+  engine::Run run_;
 };
 
 TEST_F(RunOfTwo, CountsOnOneTokenOfEachStepOnItsWay) {
@@ -77,7 +77,7 @@ TEST_F(RunOfTwo, LeavesRowsForARunOfTheSameTokens) {
   sequences_[0].next = NextToken::known(1, true);
   sequences_[1].next = NextToken::known(3, true);
   const LeftRows left = LeftRows::of(run_);
-  Run next;
+  engine::Run next;
   next.batch = run_.batch;
   next.chosen = {{2}, {}};
   EXPECT_TRUE(left.continues_as(next));
@@ -98,7 +98,7 @@ TEST_F(RunOfTwo, LeavesRowsOfTheLastSequencesAlone) {
   sequences_[1].length = 11;
   sequences_[1].next = NextToken::known(9, true);
   const LeftRows left = LeftRows::of(run_);
-  Run next;
+  engine::Run next;
   next.batch = {&sequences_[1]};
   next.chosen = {{}};
   EXPECT_TRUE(left.continues_as(next));
