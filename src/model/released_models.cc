@@ -122,7 +122,6 @@ std::vector<std::string> released_models() { return {"deepseek-v3.2", "glm-5", "
 
 ModelConfig model_shape(const std::string& name_or_file, int layers) {
   ModelConfig config = read_model(name_or_file);
-  config.num_nextn_predict_layers = 0;
   if (layers == 0) return config;
   if (layers < 1 || layers > config.num_hidden_layers) {
     throw InvalidArgument(fmt::format("layers must be 1 to {} for {}, is {}",

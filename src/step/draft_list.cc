@@ -24,12 +24,8 @@ class DraftList {
   // row of each sequence matters, which lies in front of the others.
   [[nodiscard]] std::vector<StepLaunch> launches() const {
     std::vector<StepLaunch> launches{verify(), project_input(1)};
-    if (drafts_ == 0) {
-      append(layer(1).cache_launches(), launches);
-      return launches;
-    }
-    append(layer(1).launches(), launches);
     const size_t all_rows = 2 + layer(1).cache_launches().size();
+    append(drafts_ == 0 ? layer(1).cache_launches() : layer(1).launches(), launches);
     for (int number = 1; number <= drafts_; ++number) {
       if (number > 1) {
         launches.push_back(project_input(number));
@@ -38,7 +34,10 @@ class DraftList {
       launches.push_back(head(number));
       launches.push_back(draw(number));
     }
-    for (size_t i = all_rows; i < launches.size(); ++i) launches[i].per_sequence = true;
+    for (size_t i = 1; i < launches.size(); ++i) {
+      launches[i].per_sequence = i >= all_rows;
+      launches[i].title = (i < all_rows ? "catch-up " : "draft ") + launches[i].title;
+    }
     return launches;
   }
 

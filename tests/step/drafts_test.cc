@@ -11,6 +11,7 @@
 #include "tests/model/support/shapes.h"
 #include "tests/model/support/tiny_files.h"
 #include "tests/step/support/drafting.h"
+#include "tests/step/support/launch_records.h"
 
 namespace slipstream::step::test {
 namespace {
@@ -45,7 +46,7 @@ std::vector<int> some_ids(int count, int seed) {
 }
 
 constexpr int kPrompt = 21;
-constexpr size_t kTokens = 24;
+constexpr size_t kTokens = 14;
 
 // The bytes of a sequence's latent rows and index keys at positions below `end`, in all layers.
 std::vector<std::byte> cache_rows(const DeviceStep& step, int layers, int sequence, int end) {
@@ -198,12 +199,12 @@ TEST(DraftsOfSeveralSequences, ChangeNothingWhetherTheyAreRightOrWrong) {
 
 // Each draft of a round against the reference, which gets the tokens that the device chose: the
 // first from the model's normed states, the others from the layer's own.
-TEST(Drafts, FollowTheReferenceThroughARound) {
-  for (const auto* checkpoint : {short_lists, shared_lists}) {
+TEST(DraftsOfARound, FollowTheReference) {
+  for (const auto& checkpoint : {&short_lists, &shared_lists}) {
     const model::reference::Model model =
-        model::test::load_reference(checkpoint(), model::test::Mode::kBf16Cache, true);
+        model::test::load_reference((*checkpoint)(), model::test::Mode::kBf16Cache, true);
     std::vector<model::reference::LayerCache> caches = make_caches(model, kPages);
-    const DeviceStep step = drafting_step(checkpoint());
+    const DeviceStep step = drafting_step((*checkpoint)());
     const std::vector<int> ids = some_ids(kPrompt, 0);
     Generated sequence = process_prompt(step, ids, 0, {});
 
@@ -239,7 +240,7 @@ TEST(Drafts, FollowTheReferenceThroughARound) {
                        caches.back(), lists);
       }
       EXPECT_GT(model::test::mean_cosine(step.draft_logits(1), result.logits), 0.998)
-          << checkpoint() << ", draft " << drafts;
+          << (*checkpoint)() << ", draft " << drafts;
     }
   }
 }
@@ -281,6 +282,28 @@ std::vector<std::string> all_golden_names() {
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, DraftGolden, testing::ValuesIn(all_golden_names()),
                          model::test::checkpoint_test_name);
+
+TEST(DraftingStep, NamesEveryBufferThatALaunchIsGivenAndNoOther) {
+  const DeviceStep step = drafting_step(shared_lists());
+  (void)process_prompt(step, some_ids(4, 0), 0, {});
+  for (const int drafts : {0, 3}) {
+    for (const StepLaunch& record : step.step().draft_launches(drafts)) {
+      expect_named_buffers(record, record.per_sequence ? 1 : drafts + 1, step.stream());
+    }
+  }
+  step.synchronize();
+}
+
+TEST(DraftingStep, ReadsOnlyWhatAnEarlierLaunchOrTheHostHasWritten) {
+  const DeviceStep step = drafting_step(shared_lists());
+  std::set<std::string_view> written = written_before_steps();
+  for (const StepLaunch& record : step.launches().first(step.launches().size() - 1)) {
+    expect_written_reads(record, written);
+  }
+  for (const StepLaunch& record : step.step().draft_launches(3)) {
+    expect_written_reads(record, written);
+  }
+}
 
 TEST(DraftingStep, RefusesMoreRowsThanAStepHas) {
   const DeviceStep step = drafting_step(short_lists());

@@ -97,15 +97,15 @@ inline void generate(const DeviceStep& step, std::vector<Generated*> sequences, 
   }
 }
 
-// The same tokens without drafts, in steps of `rows` rows, all others of which are of no use: at
-// positions that nothing looks at.
+// The same tokens without drafts, in steps of `rows` rows, all others of which are of another
+// sequence and of no use.
 inline void generate_alone(const DeviceStep& step, Generated& sequence, int rows, size_t count) {
-  constexpr int kLast = kPagesPerSequence * kernels::kPageSize - 1;
   while (sequence.tokens.size() < count) {
     std::vector<kernels::StepRow> all{sequence.next};
     for (int i = 1; i < rows; ++i) {
       all.push_back(sequence.next);
-      all.back().position = kLast - i;
+      all.back().sequence = 1 - sequence.next.sequence;
+      all.back().position = i - 1;
       all.back().token = i;
     }
     step.set_rows(all);
