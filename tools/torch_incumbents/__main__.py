@@ -40,7 +40,7 @@ def check(contender, case):
     try:
         contender.call(case.arguments[0])
         torch.cuda.synchronize()
-        return case.compare()
+        return case.compare(contender.precision)
     except Exception as error:  # noqa: BLE001 whatever a rival throws is its result
         print(error, file=sys.stderr)
         first_line = str(error).strip().partition("\n")[0]

@@ -26,6 +26,7 @@ SLOTS, POSITIONS = 65536, 4096
 class Contender:
     name: str
     call: Callable  # of one of the case's arguments
+    precision: torch.dtype | None = None  # of what it computes, where the output is wider
 
 
 @dataclasses.dataclass
@@ -34,7 +35,7 @@ class Case:
     rows: int
     arguments: list  # what rotates; the first is what is compared
     reset: Callable  # before each contender: outputs are wiped, inputs are as they were
-    compare: Callable  # None, or what is wrong
+    compare: Callable  # of the contender's precision: None, or what is wrong
     contenders: list
 
 
@@ -52,7 +53,7 @@ def dsv3_router_gemm(rows, copies):
         rows,
         weights,
         lambda: output.copy_(torch.zeros(rows, EXPERTS)),
-        lambda: compared([("output", output, expected)]),
+        lambda precision: compared([("output", output, expected)], precision),
         [
             Contender(
                 "slipstream",
@@ -69,7 +70,9 @@ def dsv3_router_gemm(rows, copies):
                 lambda weight: sglang("gemm.tiny_gemm.tiny_gemm_bf16")(hidden, weight, output),
             ),
             Contender(
-                "torch mm, then to fp32", lambda weight: output.copy_(torch.mm(hidden, weight.t()))
+                "torch mm, then to fp32",
+                lambda weight: output.copy_(torch.mm(hidden, weight.t())),
+                torch.bfloat16,
             ),
         ],
     )
@@ -89,7 +92,7 @@ def dsv3_fused_a_gemm(rows, copies):
         rows,
         weights,
         lambda: keep(zeros(rows, FUSED_A)),
-        lambda: compared([("output", results[0], expected)]),
+        lambda _: compared([("output", results[0], expected)]),
         [
             Contender(
                 "slipstream",
@@ -119,7 +122,7 @@ def set_mla_kv_buffer(rows, copies):
     loc = (_positions(rows) * 101 % SLOTS).cuda()
     expected = torch.cat([on_host(nope), on_host(rope)], 1)
 
-    def compare():
+    def compare(_):
         same = torch.equal(on_host(caches[0])[loc.cpu()], expected)
         return None if same else "rows of the cache are not those that were given"
 
@@ -177,7 +180,7 @@ def mla_rope_quantize_fp8(rows, copies):
         rows,
         [None],
         reset,
-        lambda: compared((f"{name}_out", outputs[f"{name}_out"], host[name]) for name in host),
+        lambda _: compared((f"{name}_out", outputs[f"{name}_out"], host[name]) for name in host),
         [
             Contender("slipstream", call(lambda: slipstream.mla_rope_quantize_fp8)),
             Contender(
@@ -206,7 +209,7 @@ def apply_rope_with_cos_sin_cache_inplace(rows, copies):
         rows,
         [None],
         reset,
-        lambda: compared([("query", query, expected[0]), ("key", key, expected[1])]),
+        lambda _: compared([("query", query, expected[0]), ("key", key, expected[1])]),
         [
             Contender(
                 "slipstream",
@@ -236,7 +239,7 @@ def per_token_group_quant_8bit(rows, copies):
     codes = zeros(rows, HIDDEN, dtype=torch.float8_e4m3fn)
     scales = zeros(rows, HIDDEN // group, dtype=torch.float32)
 
-    def compare():
+    def compare(_):
         values = on_host(codes) * on_host(scales).repeat_interleave(group, 1)
         # As precise as its codes.
         return compared([("codes * scales", _Values(values), on_host(hidden))])
@@ -298,7 +301,7 @@ def apply_q_scale_and_softmax_scale(rows, copies):
         rows,
         [None],
         lambda: keep(zeros(rows, INDEX_HEADS, 1, dtype=torch.float32)),
-        lambda: compared([("output", results[0], expected)]),
+        lambda _: compared([("output", results[0], expected)]),
         [
             Contender(
                 "slipstream",

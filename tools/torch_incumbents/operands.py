@@ -31,12 +31,13 @@ def on_host(tensor):
     return tensor.cpu().double()
 
 
-def compared(pairs):
-    """None where each result is close to its reference, else the first that is not: (name, result, reference)."""
+def compared(pairs, precision=None):
+    """None where each of (name, result, reference) is as close as `precision`, else the result's own, allows; else the
+    first that is not."""
     for name, result, reference in pairs:
         found, wanted = on_host(result), reference.double()
         error = float((found - wanted).norm() / wanted.norm())
-        limit = TOLERANCES[result.dtype]
+        limit = TOLERANCES[precision or result.dtype]
         if not error <= limit:
             return f"{name}: error {error:.2g}, must be at most {limit}"
     return None
