@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
+#include <ostream>
 
 #include "engine/inspection.h"
 #include "tests/engine/support/engine_runner.h"
@@ -29,6 +29,10 @@ struct Setting {
   SamplingOptions sampling;
   KvFormat kv_format = KvFormat::kBf16;
 };
+
+std::ostream& operator<<(std::ostream& stream, const Setting& setting) {
+  return stream << setting.name;
+}
 
 // Two sequences, of which each is drafted for by `source`.
 Outcome outcome_of(const Setting& setting, const DraftSource& source) {
