@@ -275,7 +275,7 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
     __syncthreads();
     add_latents(stage, shared, latents);
   }
-  cuda::wait_copies();  // of a CTA without keys
+  cuda::wait_async_copies();  // of a CTA without keys
   store_split(params, token, first_head, cta.split, softmax, latents);
 }
 
