@@ -63,7 +63,7 @@ std::vector<float> head(const ModelConfig& config) {
 }
 
 // What the MTP layer's attention takes away: token 0, stronger than the one that is drafted.
-constexpr float kIntrusion = 3;
+constexpr float kIntrusion = 6;
 
 // [nothing from the embedding | a rotation by one token, and the intruder]
 std::vector<float> eh_proj(const ModelConfig& config) {
