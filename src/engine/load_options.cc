@@ -101,7 +101,7 @@ void check_sizes(const LoadOptions& options) {
     throw InvalidArgument(
         fmt::format("kv_format must be kBf16 or kFp8, is {}", static_cast<int>(options.kv_format)));
   }
-  constexpr int64_t kMaxCacheTokens = int64_t{1} << 32;  // its pages are counted in int
+  constexpr int64_t kMaxCacheTokens = int64_t{1} << 31;  // its slots are counted in int
   if (options.cache_tokens < 1 || options.cache_tokens > kMaxCacheTokens) {
     throw InvalidArgument(fmt::format("cache_tokens must be from 1 to {}, is {}", kMaxCacheTokens,
                                       options.cache_tokens));
