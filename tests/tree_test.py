@@ -17,7 +17,8 @@ ALLOWED = {
     "io": ({"pdl"}, {"error.h", "log.h"}),
     "cuda": (set(), PUBLIC_BASE),
     "code": (set(), set()),
-    "emulator": ({"code"}, set()),
+    "record": (set(), set()),
+    "emulator": ({"code", "record"}, set()),
     "check": ({"code", "io"}, {"error.h"}),
     "litmus": ({"io", "pdl"}, PUBLIC_BASE),
     "ops": ({"cuda", "pdl"}, PUBLIC_BASE | {"ops.h"}),
@@ -168,6 +169,8 @@ FILE = re.compile(r"(?<![\w./<-])((?:[\w-]+/)*[\w-]+\.(?:h|cc|cu|cuh|py|md|cmake
 # Files of CUDA, of CUB and of examples that comments speak of.
 FOREIGN = {
     "agent_merge_sort.cuh",
+    "cuda.h",
+    "cupti_callbacks.h",
     "kernel.cu",
     "file.cu",
     "name.cu",

@@ -4,7 +4,8 @@ import os
 import pathlib
 import sys
 
-from slipstream import _exit_codes, _python_commands
+from slipstream import _python_commands
+from slipstream.exit_code import ExitCode
 
 _PROGRAM = pathlib.Path(__file__).parent / "bin" / "slipstream"
 
@@ -22,7 +23,7 @@ def main():
 def _become_program(arguments):
     if not _PROGRAM.exists():
         print(f"slipstream: {_PROGRAM} must be the program, is not there", file=sys.stderr)
-        sys.exit(_exit_codes.CANNOT)
+        sys.exit(ExitCode.CANNOT)
     os.execv(_PROGRAM, ["slipstream", *arguments])
 
 

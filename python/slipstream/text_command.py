@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
-from slipstream import _exit_codes
+from slipstream import exit_code
 
 TEXT_OPTIONS = ("--prompt", "--chat")
 
@@ -21,11 +21,11 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.prompt is None and not options.chat:
         parser.error("--prompt or --chat must be given")
-    return _exit_codes.run(lambda: _run(options))
+    return exit_code.run(lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _exit_codes.ArgumentParser(
+    parser = exit_code.ArgumentParser(
         prog="slipstream generate",
         description="Continue a text, or talk to a model. Other options of `slipstream generate` take token ids.",
     )
@@ -66,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--cache-tokens", type=int, default=8192, help="tokens of a conversation (default 8192)"
     )
+    parser.add_argument(
+        "--drafts",
+        default=0,
+        type=lambda text: text if text == "auto" else int(text),
+        help="tokens that the MTP layer drafts ahead, 0 (the default) to 5, or auto: as many as pay",
+    )
     parser.add_argument("--tp", type=int, default=1, help="GPUs that share every layer (default 1)")
     return parser
 
@@ -86,6 +92,7 @@ def _run(options: argparse.Namespace) -> None:
         kv_format=options.kv,
         cache_tokens=options.cache_tokens,
         max_sequences=1,
+        drafts=options.drafts,
         ranks=options.tp,
     ) as model:
         if not options.chat:

@@ -1,6 +1,7 @@
 // Tokens of one sequence, as they come.
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -42,6 +43,7 @@ class Generation {
         request_(request),
         eos_(options.ignore_eos ? std::vector<int>{} : engine.eos_token_ids()),
         keep_logits_(!options.logits_file.empty()),
+        drafts_(drafts_of(options).most > 0),
         show_(JsonOutput(options.json_file).prints_text()),
         sequence_(engine.create_sequence(sampling_of(options))) {}
 
@@ -54,7 +56,13 @@ class Generation {
     if (is_forced() || keep_logits_) {
       while (more) more = take(engine_.step(std::array{sequence_}).front());
     } else if (more) {
-      run_ahead();
+      // With drafts they may choose more than are asked for, and the last token's logits are gone then:
+      // it gets a step of its own.
+      more = run_ahead(request_.count - (drafts_ ? 2 : 1));
+      if (more) {
+        engine_.force(sequence_, measured_.tokens.back());
+        (void)take(engine_.step(std::array{sequence_}).front());
+      }
     }
     measured_.other_seconds = others.seconds();
     // Where the run was cut short the device has moved on, and its logits are of nobody.
@@ -67,16 +75,18 @@ class Generation {
   [[nodiscard]] const FiniteCheck& finite() const { return finite_; }
 
  private:
-  // The host only watches: steps are enqueued ahead of the tokens' arrival.
-  void run_ahead() {
-    int left = request_.count - 1;
-    while (left > 0 && !stopped_) {
-      const int steps = std::min(left, kStepsBetweenLooks);
+  // The host only watches: steps are enqueued ahead of the tokens' arrival. Returns whether there are
+  // more to come. A run with drafts is in one piece: logits of its last token may be gone.
+  bool run_ahead(int count) {
+    bool more = true;
+    while (count > 0 && more) {
+      const int steps = drafts_ ? count : std::min(count, kStepsBetweenLooks);
       engine_.run(std::array{sequence_}, steps,
-                  [&](std::span<const int> tokens) { return take(tokens.front()); });
-      left -= steps;
-      if (left > 0 && !stopped_) look_at_logits();
+                  [&](std::span<const int> tokens) { return more = take(tokens.front()); });
+      count -= steps;
+      if (count > 0 && more) look_at_logits();
     }
+    return more;
   }
 
   [[nodiscard]] bool is_forced() const { return !request_.forced.empty(); }
@@ -102,7 +112,7 @@ class Generation {
     return more;
   }
 
-  // Of the first, the last, and of one in kStepsBetweenLooks tokens; --logits looks at all. What is
+  // Of the first, the last, and without drafts of one in kStepsBetweenLooks tokens; --logits looks at all. What is
   // wrong with weights or caches shows there: NaN spreads. A look takes as long as a copy of the logits.
   void look_at_logits() {
     if (keep_logits_) return;
@@ -113,6 +123,7 @@ class Generation {
   const TokenRequest& request_;
   std::vector<int> eos_;
   bool keep_logits_;
+  bool drafts_;
   bool show_;
   SequenceId sequence_;
   Measured measured_;
@@ -124,6 +135,22 @@ class Generation {
 double tokens_per_second(const Measured& measured) {
   const auto others = static_cast<double>(measured.tokens.size()) - 1;
   return others > 0 ? others / measured.other_seconds : 0;
+}
+
+// How often draft j + 1 was right if those before it were; of those that were judged.
+std::vector<double> acceptance_of(const engine::DraftStatistics& drafts) {
+  std::vector<double> result;
+  for (size_t j = 0; j < drafts.checked.size() && drafts.checked[j] > 0; ++j) {
+    result.push_back(static_cast<double>(drafts.accepted[j]) /
+                     static_cast<double>(drafts.checked[j]));
+  }
+  return result;
+}
+
+void print_drafts(const engine::DraftStatistics& drafts) {
+  if (drafts.steps == 0) return;
+  fmt::print("drafts               {:.2f} tokens a step; right, if those before were: {:.2f}\n",
+             drafts.mean_length(), fmt::join(acceptance_of(drafts), ", "));
 }
 
 void print_text(const Measured& measured, const engine::MemoryUse& memory, int ranks) {
@@ -139,11 +166,20 @@ void print_text(const Measured& measured, const engine::MemoryUse& memory, int r
              ranks == 1 ? "" : fmt::format(" on the first of {} GPUs", ranks));
 }
 
-std::string json_of(const Measured& measured, const engine::MemoryUse& memory, int ranks) {
+io::Json json_of(const engine::DraftStatistics& drafts) {
+  return {{"steps", drafts.steps},
+          {"tokens", drafts.tokens},
+          {"tokens_per_step", drafts.mean_length()},
+          {"acceptance", io::Json::array_of(acceptance_of(drafts))}};
+}
+
+std::string json_of(const Measured& measured, const Engine& engine, int ranks) {
+  const engine::MemoryUse memory = engine.memory_use();
   const io::Json json{{"tokens", io::Json::array_of(measured.tokens)},
                       {"ranks", ranks},
                       {"time_to_first_token_ms", measured.first_token_seconds * 1e3},
                       {"tokens_per_second", tokens_per_second(measured)},
+                      {"drafts", json_of(engine.draft_statistics())},
                       {"memory",
                        {{"weight_bytes", memory.weight_bytes},
                         {"cache_bytes", memory.cache_bytes},
@@ -166,7 +202,9 @@ void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
     json.require_writable();
     if (!options.logits_file.empty()) io::require_writable(options.logits_file);
   }
-  Engine engine = load_engine(options, stream, request.positions());
+  const int drafts = drafts_of(options).most;
+  const int64_t ahead = drafts == 0 ? 0 : engine::kMaxStepsOnTheirWay * (drafts + 1) + 2 * drafts;
+  Engine engine = load_engine(options, stream, request.positions() + ahead);
   if (!is_first(ranks)) return engine.follow();
   // Now: the threads of other ranks would have been near this one's GPU, too.
   if (ranks.count > 1) engine::keep_thread_near_gpu();
@@ -179,8 +217,11 @@ void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
         "logits", {steps, width}, std::span<const float>(generation.logits()))};
     model::write_safetensors(options.logits_file, tensors);
   }
-  if (json.prints_text()) print_text(measured, engine.memory_use(), ranks.count);
-  if (json.wanted()) json.write(json_of(measured, engine.memory_use(), ranks.count));
+  if (json.prints_text()) {
+    print_text(measured, engine.memory_use(), ranks.count);
+    print_drafts(engine.draft_statistics());
+  }
+  if (json.wanted()) json.write(json_of(measured, engine, ranks.count));
   generation.finite().report(options.allow_nonfinite);
 }
 
@@ -200,12 +241,15 @@ engine::Ranks ranks_of(const GenerateOptions& options) {
 Engine load_engine(const GenerateOptions& options, cudaStream_t stream, int64_t cache_tokens) {
   const engine::Ranks ranks = ranks_of(options);
   const bool shares = ranks.count > 1;
+  const DraftRequest drafts = drafts_of(options);
   Engine engine = Engine::load(
       options.model,
       {.stream = shares ? nullptr : stream,
        .kv_format = options.kv == "fp8" ? engine::KvFormat::kFp8 : engine::KvFormat::kBf16,
        .cache_tokens = cache_tokens,
        .max_sequences = 1,
+       .drafts = drafts.most,
+       .adaptive_drafts = drafts.is_adaptive,
        .ranks = ranks,
        .poll_limit = options.poll_limit,
        .on_progress = print_progress,

@@ -292,7 +292,8 @@ std::vector<StepToken> Engine::Impl::wait(Ticket ticket) {
   const CurrentDevice device(device_);
   try {
     std::vector<StepToken> tokens = rank_->wait(ticket);
-    meter_.step_arrived(sampled_tokens(tokens));
+    meter_.step_arrived();
+    meter_.handed_out(sampled_tokens(tokens));
     return tokens;
   } catch (const InvalidArgument&) {
     meter_.refused();
@@ -343,26 +344,32 @@ void Engine::Impl::run(std::span<const SequenceId> sequences, int count,
     int delivered = 0;
     bool wanted = true;
     const auto deliver = [&] {
-      const std::span<const int> tokens = rank_->receive_step();
-      meter_.step_arrived(tokens.size());
       ++delivered;
       try {
         if (take_cancel()) throw Canceled("the run was canceled");
-        wanted = on_tokens(tokens);
+        const std::span<const int> tokens = rank_->next_round();
+        meter_.handed_out(tokens.size());
+        wanted = on_tokens(tokens) && delivered < count;
       } catch (...) {
         thrown_to_caller = std::current_exception();
         delivered = 0;
         wanted = false;
       }
     };
-    for (int enqueued = 0; enqueued < count && wanted; ++enqueued) {
-      if (!rank_->has_room()) deliver();
-      if (!wanted) break;
-      tell_others(command_for(Command::Kind::kStep, {}));
-      rank_->enqueue_step();
-      meter_.step_enqueued();
+    while (wanted && rank_->has_round()) deliver();
+    while (wanted) {
+      if (const std::optional<int> drafts = rank_->drafts_of_next_step()) {
+        Command step = command_with_number(Command::Kind::kStep, *drafts);
+        step.ids = {rank_->received_steps()};
+        tell_others(std::move(step));
+        rank_->enqueue_step(*drafts);
+        meter_.step_enqueued();
+        continue;
+      }
+      rank_->receive_step();
+      meter_.step_arrived();
+      while (wanted && rank_->has_round()) deliver();
     }
-    while (wanted && rank_->has_steps_on_their_way()) deliver();
     Command end = command_with_number(Command::Kind::kEndRun, delivered);
     end.ids = {rank_->received_steps()};
     tell_others(std::move(end));

@@ -18,15 +18,19 @@ void Meter::step_enqueued() {
   enqueued_.push_back(Clock::now());
 }
 
-void Meter::step_arrived(uint64_t generated_tokens) {
+void Meter::step_arrived() {
   const std::scoped_lock lock(mutex_);
   const Clock::time_point now = Clock::now();
   const Clock::time_point began = std::max(enqueued_.front(), last_arrival_);
   enqueued_.pop_front();
   last_arrival_ = now;
   ++metrics_.steps;
-  metrics_.generated_tokens += generated_tokens;
   metrics_.step_seconds.add(std::chrono::duration<double>(now - began).count());
+}
+
+void Meter::handed_out(uint64_t sampled_tokens) {
+  const std::scoped_lock lock(mutex_);
+  metrics_.generated_tokens += sampled_tokens;
 }
 
 void Meter::forget_steps() {

@@ -27,7 +27,8 @@ class Meter {
 
   // Steps arrive in the order in which they were enqueued.
   void step_enqueued();
-  void step_arrived(uint64_t generated_tokens);
+  void step_arrived();
+  void handed_out(uint64_t sampled_tokens);
   // Steps that nobody waits for any more.
   void forget_steps();
 

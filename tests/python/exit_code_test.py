@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from slipstream import _exit_codes, text_command
+from slipstream import exit_code, text_command
 
 
 def raising(error):
@@ -27,11 +27,11 @@ def raising(error):
     ],
 )
 def test_what_is_raised_becomes_a_code(error, code):
-    assert _exit_codes.run(raising(error)) == code
+    assert exit_code.run(raising(error)) == code
 
 
 def test_done_is_zero():
-    assert _exit_codes.run(lambda: None) == 0
+    assert exit_code.run(lambda: None) == 0
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_wrong_command_line_is_three(arguments, capsys):
 
 def test_a_full_standard_output_is_two():
     code = (
-        "import sys; from slipstream import _exit_codes; sys.exit(_exit_codes.run("
+        "import sys; from slipstream import exit_code; sys.exit(exit_code.run("
         "lambda: print('text', flush=True)))"
     )
     with open("/dev/full", "w") as full:

@@ -1,14 +1,20 @@
-"""How commands that Python runs end: as the program's do (docs/operations.md has the table)."""
+"""How every command ends: src/cli/exit_code.h, to which tests/python/command_test.py holds this; docs/operations.md."""
 
 import argparse
+import enum
 import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-CANNOT = 2  # an input or output cannot be used
-USAGE = 3  # the command line is wrong
-DEVICE = 4  # the device or another rank failed
+
+class ExitCode(enum.IntEnum):
+    DONE = 0
+    FOUND = 1
+    CANNOT = 2  # an input is missing or wrong
+    USAGE = 3  # the command line is wrong
+    DEVICE = 4  # the CUDA runtime or another rank failed
+    TIMED_OUT = 124
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -16,7 +22,7 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {message}\n")
+        self.exit(ExitCode.USAGE, f"{self.prog}: {message}\n")
 
 
 def run(action: Callable[[], None]) -> int:
@@ -27,14 +33,14 @@ def run(action: Callable[[], None]) -> int:
         action()
         sys.stdout.flush()
     except (ValueError, ImportError, OSError) as error:
-        return _fail(error, CANNOT)
+        return _fail(error, ExitCode.CANNOT)
     except MemoryError:
-        return _fail("the host has too little memory for this", CANNOT)
+        return _fail("the host has too little memory for this", ExitCode.CANNOT)
     except RuntimeError as error:
-        return _fail(error, DEVICE)
+        return _fail(error, ExitCode.DEVICE)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    return 0
+    return ExitCode.DONE
 
 
 def _fail(error: object, code: int) -> int:
