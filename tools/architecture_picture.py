@@ -21,6 +21,7 @@ PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 # What each floor is for, and the column it stands in. A floor without an entry here is an error.
 TRADES = {
     "code": ("fat binaries, ELF, PTX, SASS", 0.5),
+    "record": ("what programs launch", 1.6),
     "emulator": ("a CUDA device on the CPU", 0),
     "check": ("races in compiled code", 1),
     "litmus": ("experiments on PDL", 2),

@@ -79,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--cache-tokens", type=int, default=8192, help="tokens of a conversation (default 8192)"
     )
+    parser.add_argument(
+        "--drafts",
+        default=0,
+        type=lambda text: text if text == "auto" else int(text),
+        help="tokens that the MTP layer drafts ahead, 0 (the default) to 5, or auto: as many as pay",
+    )
     parser.add_argument("--tp", type=int, default=1, help="GPUs that share every layer (default 1)")
     return parser
 
@@ -99,6 +105,7 @@ def _run(options: argparse.Namespace) -> None:
         kv_format=options.kv,
         cache_tokens=options.cache_tokens,
         max_sequences=1,
+        drafts=options.drafts,
         ranks=options.tp,
     ) as model:
         if not options.chat:

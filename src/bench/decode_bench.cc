@@ -1,6 +1,7 @@
 #include "bench/decode_bench.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -37,13 +38,30 @@ void require_same(const StepOutput& expected, const StepOutput& output, const ch
       fmt::format("not reported, because {} gives other logits than a step without PDL", where));
 }
 
+void require_probabilities(const std::vector<double>& acceptance) {
+  double before = 1;
+  for (const double rate : acceptance) {
+    if (!(rate >= 0 && rate <= before)) {
+      throw InvalidArgument(fmt::format(
+          "acceptance must be probabilities none of which is larger than the one before, is {}",
+          fmt::join(acceptance, ", ")));
+    }
+    before = rate;
+  }
+}
+
 // Measures each shape with the kernels as they ship, then launch by launch with instrumented ones.
 class DecodeBench {
  public:
   explicit DecodeBench(const DecodeBenchOptions& options)
-      : options_(options), model_(options.model) {}
+      : options_(options), model_(options.model) {
+    model_.drafts = std::any_of(options.drafts.begin(), options.drafts.end(),
+                                [](int drafts) { return drafts > 0; });
+  }
 
   DecodeReport run() {
+    require_probabilities(options_.acceptance);
+    report_.acceptance = options_.acceptance;
     report_.bandwidth = timer_.copy_bandwidth(options_.bandwidth_bytes);
     if (options_.fit) model_.layers = fitting_layers();
     time_steps();
@@ -52,17 +70,23 @@ class DecodeBench {
   }
 
  private:
-  [[nodiscard]] int fitting_layers() const {
+  [[nodiscard]] std::vector<StepShape> shapes() const {
     std::vector<StepShape> shapes;
     for (const int context : options_.contexts) {
       for (const int batch : options_.batches) {
-        shapes.push_back({batch, context, options_.fp8_rows});
+        for (const int drafts : options_.drafts) {
+          shapes.push_back({batch, context, options_.fp8_rows, drafts});
+        }
       }
     }
+    return shapes;
+  }
+
+  [[nodiscard]] int fitting_layers() const {
     int devices = 1;
     if (model_.others == Others::kRanks) devices = model_.tp;
     if (model_.others == Others::kPlayed) devices = 2;
-    return layers_that_fit(model_, shapes, free_device_memory(devices));
+    return layers_that_fit(model_, shapes(), free_device_memory(devices));
   }
 
   void time_steps() {
@@ -76,11 +100,7 @@ class DecodeBench {
     report_.layers = bench_->layers();
     report_.model_layers = layers_of(model_);
     report_.weight_bytes = bench_->weight_bytes();
-    for (const int context : options_.contexts) {
-      for (const int batch : options_.batches) {
-        report_.steps.push_back(time_step(*bench_, {batch, context, options_.fp8_rows}));
-      }
-    }
+    for (const StepShape& shape : shapes()) report_.steps.push_back(time_step(*bench_, shape));
   }
 
   StepResult time_step(StepBench& bench, const StepShape& shape) {
@@ -90,7 +110,7 @@ class DecodeBench {
       bench.set_shape(shape);
     } catch (const InvalidArgument& error) {
       // One shape of several: the others are measured all the same.
-      if (options_.batches.size() * options_.contexts.size() == 1) throw;
+      if (shapes().size() == 1) throw;
       result.left_out = error.what();
       outputs_.emplace_back();
       return result;

@@ -16,6 +16,10 @@ struct DecodeBenchOptions {
   // Every combination of these is a shape to measure.
   std::vector<int> batches;
   std::vector<int> contexts;
+  std::vector<int> drafts{0};
+  // P(draft j is accepted), from the first: not measured, but what tokens per second are told from.
+  // Throws InvalidArgument where one is no probability, or larger than the one before it.
+  std::vector<double> acceptance;
   bool fp8_rows = false;
   int replays = 30;
   size_t bandwidth_bytes = size_t{1} << 30;  // to copy, for the bandwidth of the floors

@@ -2,9 +2,11 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 #include "bench/device_report.h"
 #include "bench/team_report.h"
@@ -29,6 +31,34 @@ std::string milliseconds(const Timing& timing) {
                      timing.high * 1e-3);
 }
 
+std::string batch_text(const StepShape& shape) {
+  if (shape.drafts == 0) return std::to_string(shape.batch);
+  return fmt::format("{}, {} drafts", shape.batch, shape.drafts);
+}
+
+// Tokens per second of one sequence.
+double tokens_per_second(const StepResult& step, double tokens) {
+  return tokens / step.pdl_on.median * 1e6;
+}
+
+void print_drafts(const DecodeReport& report) {
+  fmt::print(
+      "\nSteps that draft. Weights are random: tokens per step are those of the acceptance that "
+      "was "
+      "given, {}.\n\n"
+      "| batch | context | drafts | ms | tokens per step | tokens/s of a sequence |\n"
+      "|---|---|---|---|---|---|\n",
+      report.acceptance.empty() ? "none" : fmt::format("{}", fmt::join(report.acceptance, ", ")));
+  for (const StepResult& step : report.steps) {
+    if (!step.left_out.empty()) continue;
+    const auto tokens = tokens_per_step(report.acceptance, step.shape.drafts);
+    fmt::print("| {} | {} | {} | {:.3f} | {} | {} |\n", step.shape.batch, step.shape.context,
+               step.shape.drafts, step.pdl_on.median * 1e-3,
+               tokens ? fmt::format("{:.2f}", *tokens) : "-",
+               tokens ? fmt::format("{:.1f}", tokens_per_second(step, *tokens)) : "-");
+  }
+}
+
 void print_steps(const DecodeReport& report) {
   fmt::print(
       "\nWhole steps in milliseconds, median (10th..90th percentile) of replays of one graph.\n\n"
@@ -36,13 +66,13 @@ void print_steps(const DecodeReport& report) {
       "|---|---|---|---|---|---|---|---|---|\n");
   for (const StepResult& step : report.steps) {
     if (!step.left_out.empty()) {
-      fmt::print("| {} | {} | {} |\n", step.shape.batch, step.shape.context, step.left_out);
+      fmt::print("| {} | {} | {} |\n", batch_text(step.shape), step.shape.context, step.left_out);
       continue;
     }
     const double bytes = total_bytes(step);
     const double floor = bytes / report.bandwidth * 1e6;
     fmt::print("| {} | {} | {} | {:.3f} | {:.3f} | {} | {} | {:.2f} | {:.1f} % |\n",
-               step.shape.batch, step.shape.context, step.launches.size(), bytes * 1e-9,
+               batch_text(step.shape), step.shape.context, step.launches.size(), bytes * 1e-9,
                floor * 1e-3, milliseconds(step.pdl_off), milliseconds(step.pdl_on),
                step.pdl_off.median / step.pdl_on.median, 100 * share(floor, step.pdl_on.median));
   }
@@ -70,7 +100,7 @@ void print_stages(const StepResult& step, double bandwidth) {
       "wait) and work; \"a CTA\" is the work of one of its CTAs, on average, and \"SMs\" how many "
       "they "
       "ran on.\n\n",
-      step.shape.batch, step.shape.context);
+      batch_text(step.shape), step.shape.context);
   fmt::print(
       "| {:<27} | launches |  CTAs |  SMs | MB each |  floor | no PDL |    PDL | hand-over |   "
       "work |  a "
@@ -143,9 +173,11 @@ io::Json launches_json(const StepResult& step) {
   return launches;
 }
 
-io::Json step_json(const StepResult& step, double bandwidth) {
+io::Json step_json(const DecodeReport& report, const StepResult& step) {
+  const double bandwidth = report.bandwidth;
   io::Json json{{"batch", step.shape.batch},
                 {"context", step.shape.context},
+                {"drafts", step.shape.drafts},
                 {"kv", step.shape.fp8_rows ? "fp8" : "bf16"}};
   if (!step.left_out.empty()) {
     json["left_out"] = step.left_out;
@@ -158,6 +190,10 @@ io::Json step_json(const StepResult& step, double bandwidth) {
   json["floor_us"] = floor;
   json["pdl_off"] = to_json(step.pdl_off);
   json["pdl_on"] = to_json(step.pdl_on);
+  if (const auto tokens = tokens_per_step(report.acceptance, step.shape.drafts)) {
+    json["tokens_per_step_as_given"] = *tokens;
+    json["tokens_per_second_as_given"] = tokens_per_second(step, *tokens);
+  }
   json["pdl_gain"] = step.pdl_off.median / step.pdl_on.median;
   json["share_of_floor"] = share(floor, step.pdl_on.median);
   json["stages"] = stages_json(step, bandwidth);
@@ -199,6 +235,11 @@ const char* name_of(Others others) {
 
 }  // namespace
 
+std::optional<double> tokens_per_step(const std::vector<double>& acceptance, int drafts) {
+  if (drafts > static_cast<int>(acceptance.size())) return std::nullopt;
+  return std::accumulate(acceptance.begin(), acceptance.begin() + drafts, 1.0);
+}
+
 std::vector<StageSummary> summarize_stages(const StepResult& step) {
   std::vector<StageSummary> stages;
   for (size_t i = 0; i < step.launches.size(); ++i) {
@@ -229,6 +270,7 @@ void print_report(const DecodeReport& report) {
              report.model.name_or_file, report.layers, report.model_layers, report.model.tp,
              static_cast<double>(report.weight_bytes) * 1e-9, text_of(report.model.others));
   print_steps(report);
+  if (report.model.drafts) print_drafts(report);
   for (const StepResult& step : report.steps) {
     if (step.left_out.empty()) print_memory(step);
     if (!step.traced_on.empty()) print_stages(step, report.bandwidth);
@@ -249,9 +291,11 @@ io::Json report_json(const DecodeReport& report) {
                 {"weights", "synthetic"},
                 {"weight_bytes", report.weight_bytes},
                 {"copy_bandwidth_bytes_per_second", report.bandwidth}};
+  if (!report.acceptance.empty())
+    json["acceptance_as_given"] = io::Json::array_of(report.acceptance);
   json["date"] = fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::chrono::system_clock::now()));
   for (const StepResult& step : report.steps) {
-    json["steps"].push_back(step_json(step, report.bandwidth));
+    json["steps"].push_back(step_json(report, step));
   }
   return json;
 }

@@ -32,8 +32,13 @@ struct DecodeReport {
   int model_layers = 0;  // of the whole model
   double bandwidth = 0;  // bytes per second
   int64_t weight_bytes = 0;
+  std::vector<double> acceptance;  // as given, of the first draft, the second, ...
   std::vector<StepResult> steps;
 };
+
+// What a sequence wins in a step with so many drafts; nothing where their acceptance is not given.
+[[nodiscard]] std::optional<double> tokens_per_step(const std::vector<double>& acceptance,
+                                                    int drafts);
 
 // Launches of one stage together.
 struct StageSummary {

@@ -20,14 +20,23 @@ double microseconds(uint64_t time, uint64_t origin) {
   return static_cast<double>(static_cast<int64_t>(time - origin)) * 1e-3;
 }
 
+// Launches follow each other by it: a wait returns after all CTAs of the launch before have ended.
+uint64_t place_in_step(const CtaStamps& stamp) {
+  return stamp.wait_return == 0 ? stamp.end : stamp.wait_return;
+}
+
 // Every CTA of the launch must be there once.
-void require_all_ctas(std::span<const CtaStamps> stamps, const MeasuredLaunch& launch,
-                      size_t index) {
+void require_all_ctas(std::span<const CtaStamps> stamps, const MeasuredLaunch& launch, size_t index,
+                      uint64_t origin) {
   std::vector<bool> seen(stamps.size());
   for (const CtaStamps& stamp : stamps) {
     if (stamp.wait_return == 0) {
-      throw Error(fmt::format("trace: near launch {} ({}): thread 0 of CTA {} has not waited",
-                              index, launch.kernel, stamp.cta));
+      throw Error(fmt::format(
+          "trace: launch {} ({}): thread 0 of CTA {} on SM {} has not waited; it started at {:.3f} "
+          "us, triggered at {:.3f} us and ended at {:.3f} us",
+          index, launch.kernel, stamp.cta, stamp.sm, microseconds(stamp.start, origin),
+          stamp.trigger == 0 ? -1 : microseconds(stamp.trigger, origin),
+          microseconds(stamp.end, origin)));
     }
     if (stamp.cta >= seen.size() || seen[stamp.cta]) {
       throw Error(fmt::format(
@@ -111,8 +120,9 @@ std::vector<LaunchTimes> launch_times(std::vector<CtaStamps> stamps,
     throw Error(fmt::format("trace: a step of {} launches must leave stamps of {} CTAs, left {}",
                             launches.size(), expected, stamps.size()));
   }
-  std::sort(stamps.begin(), stamps.end(),
-            [](const CtaStamps& a, const CtaStamps& b) { return a.wait_return < b.wait_return; });
+  std::sort(stamps.begin(), stamps.end(), [](const CtaStamps& a, const CtaStamps& b) {
+    return place_in_step(a) < place_in_step(b);
+  });
   if (origin == 0) {
     origin = stamps.front().start;
     for (const CtaStamps& stamp : stamps) origin = std::min(origin, stamp.start);
@@ -122,7 +132,7 @@ std::vector<LaunchTimes> launch_times(std::vector<CtaStamps> stamps,
   for (size_t i = 0; i < launches.size(); ++i) {
     const auto mine = rest.first(launches[i].ctas);
     rest = rest.subspan(launches[i].ctas);
-    require_all_ctas(mine, launches[i], i);
+    require_all_ctas(mine, launches[i], i, origin);
     LaunchTimes times = times_of(mine, origin);
     times.exposed = times.end - (result.empty() ? times.start : result.back().end);
     result.push_back(times);

@@ -19,14 +19,14 @@ namespace {
 
 using step::kernels::kPageSize;
 
-constexpr int kRoomBehindContext = 64;  // positions that steps without a reset may take
+constexpr int kRoomBehindContext = 64;  // rows of one sequence that steps without a reset may take
 constexpr float kLatentDeviation = 0.5F;
 constexpr float kIndexKeyDeviation = 32;
 
 model::Checkpoint make_shapes(const BenchModel& model) {
   model::Checkpoint shapes = model::Checkpoint::without_tensors(
       model::model_shape(model.name_or_file, model.layers), {model.tp, model.rank});
-  step::require_device_memory(synthetic_weight_bytes(shapes), "the weights");
+  step::require_device_memory(synthetic_weight_bytes(shapes, model.drafts), "the weights");
   return shapes;
 }
 
@@ -61,7 +61,8 @@ void fill_cache(const step::LayerCache& cache, bool fp8_rows, uint64_t seed,
 }
 
 int pages_per_sequence(const StepShape& shape) {
-  return (shape.context + kRoomBehindContext + kPageSize - 1) / kPageSize;
+  const int room = kRoomBehindContext * (shape.drafts + 1);
+  return (shape.context + room + kPageSize - 1) / kPageSize;
 }
 int64_t pages(const StepShape& shape) { return int64_t{shape.batch} * pages_per_sequence(shape); }
 
@@ -71,7 +72,7 @@ class SyntheticStep final : public StepBench {
       : stream_(stream),
         make_exchange_(std::move(make_exchange)),
         shapes_(make_shapes(model)),
-        weights_(shapes_.config(), synthetic_weights(shapes_, stream)) {
+        weights_(shapes_.config(), synthetic_weights(shapes_, stream), {}, model.drafts) {
     synchronize();
   }
 
@@ -86,10 +87,14 @@ class SyntheticStep final : public StepBench {
     workspace_.reset();
     shape_ = shape;
     const int positions = pages_per_sequence(shape) * kPageSize;
-    workspace_.emplace(shapes_, shape.batch, positions);
+    workspace_.emplace(
+        step::Workspace::planned(shapes_, shape.batch, positions, 0, shape.drafts > 0));
+    workspace_->allocate(config());
     step::require_device_memory(cache_bytes(config(), shape),
                                 fmt::format("caches of {} x {} positions", shape.batch, positions));
-    for (int layer = 0; layer < layers(); ++layer) {
+    // With the weights of an MTP layer the step wants its cache too.
+    const int caches = layers() + (weights_.mtp() ? 1 : 0);
+    for (int layer = 0; layer < caches; ++layer) {
       const bool has_keys = config().indexer_type(layer) == model::IndexerType::kFull;
       caches_.push_back(
           step::make_layer_cache({static_cast<int>(pages(shape)), shape.fp8_rows}, has_keys));
@@ -105,13 +110,14 @@ class SyntheticStep final : public StepBench {
 
   void reset(int steps_before) override {
     rows_.clear();
-    for (int i = 0; i < shape_.batch; ++i) {
-      // Tokens spread over the vocabulary.
+    for (int i = 0; i < shape_.rows(); ++i) {
+      // Tokens spread over the vocabulary, drafts included.
       const auto token =
-          static_cast<int>((i + 1) * int64_t{config().vocab_size} / (shape_.batch + 1));
+          static_cast<int>((i + 1) * int64_t{config().vocab_size} / (shape_.rows() + 1));
+      const int m = shape_.drafts + 1;
       rows_.push_back({.token = token,
-                       .position = std::max(shape_.context - 1 - steps_before, 0),
-                       .sequence = i});
+                       .position = std::max(shape_.context - 1 - steps_before, 0) + i % m,
+                       .sequence = i / m});
     }
     check_cuda(cudaMemcpyAsync(workspace_->rows.data(), rows_.data(),
                                rows_.size() * sizeof(step::kernels::StepRow),
@@ -120,7 +126,8 @@ class SyntheticStep final : public StepBench {
   }
 
   void enqueue(const pdl::LaunchOptions& options, bool instrumented) override {
-    (instrumented ? *instrumented_ : *plain_).enqueue(shape_.batch, options);
+    (instrumented ? *instrumented_ : *plain_)
+        .enqueue(step::StepShape{.sequences = shape_.batch, .drafts = shape_.drafts}, options);
   }
 
   [[nodiscard]] StepTrace trace(bool pdl, int steps) override {
@@ -143,8 +150,8 @@ class SyntheticStep final : public StepBench {
   [[nodiscard]] StepOutput output() const override {
     synchronize();
     StepOutput result;
-    result.logits.resize(static_cast<size_t>(shape_.batch) * weights_.head().rows);
-    result.sampled.resize(shape_.batch);
+    result.logits.resize(static_cast<size_t>(shape_.rows()) * weights_.head().rows);
+    result.sampled.resize(shape_.rows());
     check_cuda(cudaMemcpy(result.logits.data(), workspace_->logits.data(),
                           result.logits.size() * sizeof(float), cudaMemcpyDeviceToHost),
                "copy of the logits");
@@ -158,11 +165,12 @@ class SyntheticStep final : public StepBench {
     std::vector<MeasuredLaunch> launches;
     reset(1);
     enqueue({.stream = stream_, .pdl = false}, false);
-    step::StepLoad load{.tokens = shape_.batch, .context = shape_.context};
-    for (const step::StepLaunch& launch : plain_->launches()) {
-      MeasuredLaunch measured = enqueue_observed(launch);
-      if (launch.stage == step::Stage::kRouted) load.experts = distinct_experts();
-      measured.bytes = launch.bytes(load);
+    step::StepLoad load{.context = shape_.context};
+    for (const step::StepLaunch* launch : listed_launches()) {
+      load.tokens = launch->per_sequence ? shape_.batch : shape_.rows();
+      MeasuredLaunch measured = enqueue_observed(*launch, load.tokens);
+      if (launch->stage == step::Stage::kRouted) load.experts = distinct_experts(load.tokens);
+      measured.bytes = launch->bytes(load);
       launches.push_back(std::move(measured));
     }
     synchronize();
@@ -188,9 +196,14 @@ class SyntheticStep final : public StepBench {
   }
 
   void check(const StepShape& shape) const {
-    if (shape.batch < 1 || shape.batch > step::kernels::kMaxRows) {
+    if (shape.batch < 1 || shape.rows() > step::kernels::kMaxRows) {
+      throw InvalidArgument(fmt::format("batch must be 1 to {} with {} drafts, is {}",
+                                        step::kernels::kMaxRows / (shape.drafts + 1), shape.drafts,
+                                        shape.batch));
+    }
+    if (shape.drafts > 0 && !weights_.mtp()) {
       throw InvalidArgument(
-          fmt::format("batch must be 1 to {}, is {}", step::kernels::kMaxRows, shape.batch));
+          fmt::format("drafts must be 0 for a model without an MTP layer, are {}", shape.drafts));
     }
     const int most = config().max_position_embeddings;
     if (shape.context < 1 || shape.context > most) {
@@ -210,9 +223,20 @@ class SyntheticStep final : public StepBench {
                "copy of the page table");
   }
 
-  // What the launch just enqueued chose.
-  [[nodiscard]] std::vector<step::kernels::ExpertChoice> read_choices() const {
-    std::vector<step::kernels::ExpertChoice> result(static_cast<size_t>(shape_.batch) *
+  [[nodiscard]] std::vector<const step::StepLaunch*> listed_launches() const {
+    std::vector<const step::StepLaunch*> result;
+    for (const step::StepLaunch& launch : plain_->launches()) result.push_back(&launch);
+    if (shape_.drafts == 0) return result;
+    result.pop_back();
+    for (const step::StepLaunch& launch : plain_->draft_launches(shape_.drafts)) {
+      result.push_back(&launch);
+    }
+    return result;
+  }
+
+  // What the launch just enqueued chose for `tokens` tokens.
+  [[nodiscard]] std::vector<step::kernels::ExpertChoice> read_choices(int tokens) const {
+    std::vector<step::kernels::ExpertChoice> result(static_cast<size_t>(tokens) *
                                                     config().num_experts_per_tok);
     check_cuda(
         cudaMemcpyAsync(result.data(), workspace_->choices.data(),
@@ -222,13 +246,14 @@ class SyntheticStep final : public StepBench {
     return result;
   }
 
-  [[nodiscard]] int distinct_experts() const {
+  [[nodiscard]] int distinct_experts(int tokens) const {
     std::set<int> experts;
-    for (const step::kernels::ExpertChoice& choice : read_choices()) experts.insert(choice.expert);
+    for (const step::kernels::ExpertChoice& choice : read_choices(tokens))
+      experts.insert(choice.expert);
     return static_cast<int>(experts.size());
   }
 
-  [[nodiscard]] MeasuredLaunch enqueue_observed(const step::StepLaunch& launch) {
+  [[nodiscard]] MeasuredLaunch enqueue_observed(const step::StepLaunch& launch, int tokens) {
     MeasuredLaunch measured{.title = launch.title, .kernel = {}, .layer = launch.layer};
     const pdl::LaunchObserver observer([&](const pdl::ObservedLaunch& observed) {
       const pdl::LaunchShape& shape = observed.shape;
@@ -237,7 +262,7 @@ class SyntheticStep final : public StepBench {
       measured.threads = static_cast<int>(shape.block.x);
       measured.shared_bytes = static_cast<int64_t>(shape.dynamic_shared_bytes);
     });
-    launch.enqueue(shape_.batch, {.stream = stream_, .pdl = false});
+    launch.enqueue(tokens, {.stream = stream_, .pdl = false});
     return measured;
   }
 
@@ -263,7 +288,8 @@ class SyntheticStep final : public StepBench {
 int64_t cache_bytes(const model::ModelConfig& config, const StepShape& shape) {
   const int64_t row = shape.fp8_rows ? step::kernels::kFp8RowBytes : step::kernels::kLatentRow * 2;
   int64_t bytes = 0;
-  for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
+  const int layers = config.num_hidden_layers + (shape.drafts > 0 ? 1 : 0);
+  for (int layer = 0; layer < layers; ++layer) {
     const bool has_keys = config.indexer_type(layer) == model::IndexerType::kFull;
     bytes += pages(shape) * (kPageSize * row + (has_keys ? step::kernels::kIndexPageBytes : 0));
   }

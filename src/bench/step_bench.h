@@ -30,19 +30,23 @@ struct BenchModel {
   int tp = 1;
   Others others = Others::kNone;
   int rank = 0;
+  bool drafts = false;  // with the MTP layer
 };
 
 struct StepShape {
   int batch = 1;          // sequences with one token each
   int context = 1;        // positions that each token sees, itself included
   bool fp8_rows = false;  // 656-byte latent rows
+  int drafts = 0;         // of each sequence, after its token
+
+  [[nodiscard]] int rows() const { return batch * (drafts + 1); }
 };
 
 // What one launch of a step did.
 struct MeasuredLaunch {
   std::string title;   // what it is for; equal ones can be compared
   std::string kernel;  // its declaration's name
-  int layer = 0;       // num_hidden_layers: after the last one
+  int layer = 0;       // num_hidden_layers and more: after the last one, and of drafts
   int ctas = 0;
   int threads = 0;           // of a CTA
   int64_t shared_bytes = 0;  // dynamic
@@ -50,8 +54,8 @@ struct MeasuredLaunch {
 };
 
 struct StepOutput {
-  std::vector<float> logits;  // [batch, vocabulary of this rank]
-  std::vector<int> sampled;   // [batch]
+  std::vector<float> logits;  // [rows, vocabulary of this rank]
+  std::vector<int> sampled;   // [rows]
 };
 
 // Device memory of a rank, in bytes.
@@ -91,7 +95,7 @@ class StepBench {
   [[nodiscard]] virtual std::vector<RankMemory> memory() const = 0;
 };
 
-// What the caches of all layers take.
+// What the caches of all layers take; those of steps that draft have one layer more.
 [[nodiscard]] int64_t cache_bytes(const model::ModelConfig& config, const StepShape& shape);
 
 using ExchangeMaker = std::function<std::unique_ptr<step::Exchange>()>;

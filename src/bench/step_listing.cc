@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "model/released_models.h"
+#include "slipstream/error.h"
 #include "step/exchange.h"
 #include "step/shape_weights.h"
 
@@ -68,21 +69,35 @@ StepListing list_model_step(const ListedModel& model) {
   const model::Checkpoint shapes =
       model::Checkpoint::without_tensors(model::model_shape(model.name_or_file, 0), {model.tp, 0});
   const model::ModelConfig& config = shapes.config();
-  const step::Weights weights(config, step::shape_weights(shapes));
-  const step::Workspace workspace = step::Workspace::planned(shapes, 1, model.context);
+  const bool drafts = model.drafts > 0;
+  const int rows = model.tokens * (model.drafts + 1);
+  if (rows > step::kernels::kMaxRows) {
+    throw InvalidArgument(fmt::format("a step must have at most {} rows, has {} x {}",
+                                      step::kernels::kMaxRows, model.tokens, model.drafts + 1));
+  }
+  const step::Weights weights(config, step::shape_weights(shapes), {}, drafts);
+  const step::Workspace workspace = step::Workspace::planned(shapes, 1, model.context, 0, drafts);
   const step::LocalExchange exchange(workspace.delta);
-  const std::vector<step::LayerCache> caches(config.num_hidden_layers);
-  const step::StepLoad load{
-      .tokens = model.tokens,
-      .context = model.context,
-      .experts = std::min(model.tokens * config.num_experts_per_tok, config.n_routed_experts)};
+  const std::vector<step::LayerCache> caches(config.num_hidden_layers + (drafts ? 1 : 0));
+  const auto load_of = [&](const step::StepLaunch& launch) -> step::StepLoad {
+    const int tokens = launch.per_sequence ? model.tokens : rows;
+    return {.tokens = tokens,
+            .context = model.context,
+            .experts = std::min(tokens * config.num_experts_per_tok, config.n_routed_experts)};
+  };
 
-  const std::vector<step::StepLaunch> launches = step::list_step({.checkpoint = shapes,
-                                                                  .weights = weights,
-                                                                  .workspace = workspace,
-                                                                  .exchange = exchange,
-                                                                  .fp8_rows = model.fp8_rows},
-                                                                 caches);
+  const step::StepParts parts{.checkpoint = shapes,
+                              .weights = weights,
+                              .workspace = workspace,
+                              .exchange = exchange,
+                              .fp8_rows = model.fp8_rows};
+  std::vector<step::StepLaunch> launches = step::list_step(parts, caches);
+  if (drafts) {
+    launches.pop_back();
+    for (step::StepLaunch& launch : step::list_drafts(parts, caches.back(), model.drafts)) {
+      launches.push_back(std::move(launch));
+    }
+  }
 
   StepListing listing;
   std::vector<ListedLaunch> layer;
@@ -94,7 +109,7 @@ StepListing list_model_step(const ListedModel& model) {
     ListedLaunch listed{.number = ++listing.launch_count,
                         .title = launch.title,
                         .layer = launch.layer,
-                        .bytes = launch.bytes(load),
+                        .bytes = launch.bytes(load_of(launch)),
                         .constants = names_of(launch.constants),
                         .reads = names_of(launch.reads),
                         .writes = names_of(launch.writes)};

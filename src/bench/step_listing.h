@@ -12,15 +12,16 @@ namespace slipstream::bench {
 struct ListedModel {
   std::string name_or_file;  // a released model, or a config.json
   int tp = 1;                // rank 0 of so many
-  int tokens = 1;
+  int tokens = 1;            // of a step that drafts: sequences
   int context = 8192;
   bool fp8_rows = false;
+  int drafts = 0;  // of each sequence
 };
 
 struct ListedLaunch {
   int number = 0;  // in the step, from 1
   std::string title;
-  int layer = 0;  // num_hidden_layers: after the last one
+  int layer = 0;  // num_hidden_layers and more: after the last one, and of drafts
   double bytes = 0;
   std::vector<std::string> constants;
   std::vector<std::string> reads;
@@ -35,13 +36,13 @@ struct LayerKind {
 
 struct StepListing {
   std::vector<LayerKind> kinds;
-  std::vector<ListedLaunch> after_layers;  // head and sampling
+  std::vector<ListedLaunch> after_layers;  // head, sampling, drafts
   int launch_count = 0;
   double bytes = 0;
 };
 
-// With as many distinct experts as `tokens` tokens choose at most. Throws InvalidArgument for an
-// unknown model.
+// With as many distinct experts as a launch's tokens choose at most. Throws InvalidArgument for an
+// unknown model, or more rows than a step has.
 [[nodiscard]] StepListing list_model_step(const ListedModel& model);
 
 // A Markdown table for people.

@@ -76,10 +76,10 @@ class RedirectedExchange final : public step::Exchange {
   [[nodiscard]] step::SummedRows summed(int exchange) const override {
     return exchange_->summed(exchange);
   }
-  [[nodiscard]] step::kernels::SharedVocabulary vocabulary() const override {
+  [[nodiscard]] step::kernels::SharedVocabulary vocabulary(int last) const override {
     constexpr int64_t kSourceBytes = int64_t{step::kernels::kMaxRows} * step::kernels::kPicks *
                                      step::kernels::kPickWords * sizeof(uint64_t);
-    step::kernels::SharedVocabulary result = exchange_->vocabulary();
+    step::kernels::SharedVocabulary result = exchange_->vocabulary(last);
     result.peers = targets_(kSourceBytes);
     return result;
   }

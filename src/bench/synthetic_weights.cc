@@ -90,8 +90,8 @@ std::unique_ptr<step::WeightSource> synthetic_weights(const model::Checkpoint& s
   return std::make_unique<SyntheticWeights>(shapes, stream);
 }
 
-int64_t synthetic_weight_bytes(const model::Checkpoint& shapes) {
-  return step::Weights(shapes.config(), step::shape_weights(shapes)).bytes();
+int64_t synthetic_weight_bytes(const model::Checkpoint& shapes, bool with_mtp) {
+  return step::Weights(shapes.config(), step::shape_weights(shapes), {}, with_mtp).bytes();
 }
 
 }  // namespace slipstream::bench

@@ -16,6 +16,7 @@ namespace slipstream::bench {
                                                                     cudaStream_t stream);
 
 // Bytes that they take, to within the padding of rows to 16.
-[[nodiscard]] int64_t synthetic_weight_bytes(const model::Checkpoint& shapes);
+[[nodiscard]] int64_t synthetic_weight_bytes(const model::Checkpoint& shapes,
+                                             bool with_mtp = false);
 
 }  // namespace slipstream::bench

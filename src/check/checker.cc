@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "check/analysis/kernel_code.h"
+#include "check/analysis/written.h"
 #include "check/findings/suppressions.h"
 #include "check/lower/ptx/lower.h"
 #include "check/lower/sass/lower.h"
@@ -69,8 +70,8 @@ using Names = std::set<std::string>;
 
 class Checker {
  public:
-  Checker(const Launches& launches, SourceRoots source_roots)
-      : launches_(launches), suppressions_(std::move(source_roots)) {}
+  Checker(Launches launches, SourceRoots source_roots)
+      : launches_(std::move(launches)), suppressions_(std::move(source_roots)) {}
 
   void add_path(const fs::path& path) {
     std::error_code error;
@@ -101,6 +102,7 @@ class Checker {
 
   Report finish() {
     FindingList findings;
+    resolve_roles(launches_, written());
     for (auto& [key, kernel] : kernels_) {
       KernelForms forms;
       bool waits = false;
@@ -209,9 +211,10 @@ class Checker {
   void add_code(Function function, const std::string& title, const std::string& group, bool again) {
     const std::string name = function.name;
     const std::string demangled = demangle(name);
+    const KernelLaunch* launch = launches_.find(name, demangled);
+    if (launches_.recorded && launch == nullptr) return;
     auto& forms = kernels_[{group, name}];
     if (!again) add_problems(function, title, demangled);
-    const KernelLaunch* launch = launches_.find(name, demangled);
     std::vector<GraphEdge> edges = launches_.edges_to(name, demangled);
     const bool in_directory = group.ends_with('/');
     const bool keep = again || in_directory || launch != nullptr || !edges.empty();
@@ -230,7 +233,23 @@ class Checker {
     }
   }
 
-  const Launches& launches_;
+  // By what PTX says, where there is any: it names the parameter more often.
+  [[nodiscard]] WrittenByKernel written() const {
+    WrittenByKernel result;
+    for (const CodeKind kind : {CodeKind::kPtx, CodeKind::kSass}) {
+      WrittenByKernel by_kind;
+      for (const auto& [key, kernel] : kernels_) {
+        for (const auto& code : kernel) {
+          if (code->launch() == nullptr || code->function().code != kind) continue;
+          by_kind[code->function().name].add(*code);
+        }
+      }
+      result.merge(by_kind);
+    }
+    return result;
+  }
+
+  Launches launches_;  // a copy: roles that depend on the code are filled in at the end
   Suppressions suppressions_;
   Report report_;
   // Every compiled form of a kernel that was found in one file or cache directory.

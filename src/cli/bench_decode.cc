@@ -11,6 +11,7 @@
 #include "cli/json_output.h"
 #include "io/file.h"
 #include "slipstream/error.h"
+#include "step/kernels/support/step_row.h"
 
 namespace slipstream::cli {
 
@@ -44,6 +45,8 @@ void run_bench_decode(const BenchDecodeOptions& options) {
        .fit = options.fit,
        .batches = options.batches,
        .contexts = options.contexts,
+       .drafts = options.drafts,
+       .acceptance = options.acceptance,
        .fp8_rows = options.kv == "fp8",
        .replays = options.replays,
        .bandwidth_bytes = static_cast<size_t>(options.bandwidth_megabytes) << 20,
@@ -110,6 +113,21 @@ void add_bench_decode_command(const Command& bench) {
       .separated_by_commas()
       .positive()
       .default_in_help();
+  const Option drafts =
+      command
+          .add_option("--drafts", options->drafts,
+                      "Drafts of each sequence, comma-separated: the step verifies them and makes "
+                      "the next ones. Weights are random, so that hardly any is accepted; this "
+                      "changes nothing of what a step does")
+          .separated_by_commas()
+          .between(0, step::kernels::kMaxDrafts)
+          .default_in_help();
+  command
+      .add_option("--acceptance", options->acceptance,
+                  "How often the first, the second, ... draft is accepted, as measured elsewhere: "
+                  "0.83,0.66,0.5. Tokens per second are told from it")
+      .separated_by_commas()
+      .needs(drafts);
   command.add_option("--kv", options->kv, "Latent cache").one_of({"bf16", "fp8"}).default_in_help();
   command.add_option("--replays", options->replays, "Timed steps").positive().default_in_help();
   command

@@ -19,6 +19,8 @@ struct BenchDecodeOptions {
   std::optional<int> peers;  // ranks besides this one, all played by one GPU
   std::vector<int> batches{1};
   std::vector<int> contexts{8192};
+  std::vector<int> drafts{0};
+  std::vector<double> acceptance;
   std::string kv = "bf16";
   int replays = 30;
   int bandwidth_megabytes = 1024;

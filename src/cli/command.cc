@@ -128,6 +128,8 @@ template Option Command::add_option(const std::string&, std::optional<uint64_t>&
                                     const std::string&) const;
 template Option Command::add_option(const std::string&, std::optional<float>&,
                                     const std::string&) const;
+template Option Command::add_option(const std::string&, std::vector<double>&,
+                                    const std::string&) const;
 template Option Command::add_option(const std::string&, std::vector<int>&,
                                     const std::string&) const;
 template Option Command::add_option(const std::string&, std::vector<std::string>&,

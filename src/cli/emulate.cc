@@ -16,6 +16,7 @@
 #include "cli/child_process.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
+#include "cli/record_folder.h"
 #include "io/file.h"
 #include "pdl/device_fallback.h"
 #include "slipstream/error.h"
@@ -49,6 +50,7 @@ void set_environment(const EmulateOptions& options, const std::string& directory
   set_variable("SLIPSTREAM_EMULATOR_THREADS", text_of(options.threads));
   set_variable("SLIPSTREAM_EMULATOR_SCHEDULE", options.schedule);
   set_variable("SLIPSTREAM_EMULATOR_REPORT", options.report_file);
+  set_variable("SLIPSTREAM_EMULATOR_RECORD", options.record_folder);
   if (options.statistics) set_variable("SLIPSTREAM_EMULATOR_STATS", "1");
 }
 
@@ -144,6 +146,7 @@ int run_emulate(const EmulateOptions& options) {
     warn_of_static_runtime(options.program.front(), program_bytes);
     preload_unless_linked(program_bytes, directory);
     set_environment(options, directory);
+    if (!options.record_folder.empty()) make_record_folder(options.record_folder);
     if (options.check_races) {
       JsonOutput(options.json_file).require_writable();
       return run_checked(options);
@@ -183,6 +186,9 @@ void add_emulate_command(const cli::Command& program) {
   command.add_option("--threads", options->threads, "Host threads, 0 for one per core")
       .between(0, 4096);
   command.add_option("--report", options->report_file, "Also append reports to this file");
+  command.add_option("--record", options->record_folder,
+                     "Note what is launched in this folder, as `slipstream record` does on a GPU; "
+                     "each process writes launches.PID.json");
   const cli::Option check =
       command.add_flag("--check", options->check_races, "Report races in global memory");
   command.add_option("--fail-on", options->fail_on, "Exit with 1 from this severity on")

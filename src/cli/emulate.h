@@ -17,6 +17,7 @@ struct EmulateOptions {
   std::optional<int> threads;
   std::string schedule;  // serial, overlapped or adversarial; empty: as the environment says
   std::string report_file;
+  std::string record_folder;  // empty: launches are not noted
   bool statistics = false;
   bool check_races = false;
   std::string json_file;             // of the race check, as JsonOutput takes it

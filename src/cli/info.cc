@@ -15,6 +15,7 @@
 #include "slipstream/ops.h"
 #include "slipstream/version.h"
 #include "step/kernels/registry.h"
+#include "step/kernels/support/step_row.h"
 
 namespace slipstream::cli {
 namespace {
@@ -121,6 +122,10 @@ void add_info_command(const Command& program) {
                      "config.json, what each reads and writes, and the bytes it moves");
   command.add_option("--tp", listed->tp, "With --step: ranks that share the model (default 1)");
   command.add_option("--tokens", listed->tokens, "With --step: tokens in the step (default 1)");
+  command
+      .add_option("--drafts", listed->drafts,
+                  "With --step: tokens that are drafted for each token's sequence (default 0)")
+      .between(0, step::kernels::kMaxDrafts);
   command.add_option("--context", listed->context,
                      "With --step: positions that a token sees (default 8192)");
   command.add_json_option(*json_file, "it");

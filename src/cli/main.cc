@@ -10,6 +10,7 @@
 #include "cli/generate.h"
 #include "cli/info.h"
 #include "cli/litmus.h"
+#include "cli/record.h"
 #include "pdl/device_fallback.h"
 #include "slipstream/launch.h"
 #include "slipstream/version.h"
@@ -36,6 +37,7 @@ int main(int argc, char** argv) {
   slipstream::cli::add_bench_decode_command(bench);
   slipstream::cli::add_generate_command(program);
   slipstream::cli::add_emulate_command(program);
+  slipstream::cli::add_record_command(program);
   slipstream::cli::add_check_command(program);
   slipstream::cli::add_litmus_command(program);
   return line.run(argc, argv);

@@ -79,10 +79,10 @@ Checkpoint Checkpoint::without_tensors(ModelConfig config, RankShare share) {
 }
 
 Checkpoint::Checkpoint(ModelConfig config, RankShare share)
-    : share_(share), config_(std::move(config)) {
+    : share_(share), config_(std::move(config)), mtp_layers_(config_.num_nextn_predict_layers) {
   check_share();
   add_specs(outer_tensors(config_));
-  for (int layer = 0; layer < config_.num_hidden_layers; ++layer) {
+  for (int layer = 0; layer < config_.num_hidden_layers + mtp_layers_; ++layer) {
     add_specs(layer_tensors(config_, layer));
   }
   for (const auto& [name, spec] : specs_) {

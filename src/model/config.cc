@@ -177,6 +177,7 @@ void read_indexer(const io::JsonReader& json, ModelConfig& config) {
   config.index_head_dim = json.count("index_head_dim", kIndexHeadDim, kIndexHeadDim);
   config.index_topk = json.count("index_topk", 1, kMaxTopK);
   config.indexer_types = read_indexer_types(json, config.num_hidden_layers);
+  config.index_share_for_mtp_iteration = json.boolean_or("index_share_for_mtp_iteration", false);
 }
 
 std::vector<MlpType> read_mlp_types(const io::JsonReader& json, int layers) {

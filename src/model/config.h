@@ -50,6 +50,8 @@ struct ModelConfig {
   int index_head_dim = 0;
   int index_topk = 0;
   std::vector<IndexerType> indexer_types;  // [num_hidden_layers]; an MTP layer is always full
+  // Drafts after a round's first take the MTP layer's index list from it.
+  bool index_share_for_mtp_iteration = false;
 
   int intermediate_size = 0;  // dense layers
   int moe_intermediate_size = 0;

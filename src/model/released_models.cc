@@ -101,7 +101,8 @@ constexpr const char* kGlm5Part = R"("max_position_embeddings": 202752,
 constexpr const char* kGlm52Part = R"("max_position_embeddings": 1048576,
   "rope_parameters": {"rope_type": "default", "rope_theta": 8000000},
   "index_topk_freq": 4,
-  "index_skip_topk_offset": 3)";
+  "index_skip_topk_offset": 3,
+  "index_share_for_mtp_iteration": true)";
 
 ModelConfig read_model(const std::string& name) {
   const std::string file = name + "/config.json";
@@ -121,7 +122,6 @@ std::vector<std::string> released_models() { return {"deepseek-v3.2", "glm-5", "
 
 ModelConfig model_shape(const std::string& name_or_file, int layers) {
   ModelConfig config = read_model(name_or_file);
-  config.num_nextn_predict_layers = 0;
   if (layers == 0) return config;
   if (layers < 1 || layers > config.num_hidden_layers) {
     throw InvalidArgument(fmt::format("layers must be 1 to {} for {}, is {}",

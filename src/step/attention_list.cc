@@ -19,7 +19,7 @@ StepLaunch LayerList::project_hidden() const {
                    buffer("q_latent", workspace_.q_latent), buffer("kv", workspace_.kv)};
   if (stream_ == Stream::kEmbedding) {
     launch.constants.push_back(buffer("embedding", parts_.weights.embedding()));
-    launch.reads = {buffer("rows", workspace_.rows)};
+    launch.reads = {buffer("rows", rows_)};
   } else {
     launch.reads = {buffer("residual", workspace_.residual)};
   }
@@ -58,7 +58,7 @@ StepLaunch LayerList::project_hidden() const {
                     .sum = workspace.middle_residual.produced()};
     if (list.stream_ == Stream::kEmbedding) {
       params.input.embedding = list.parts_.weights.embedding();
-      params.input.step = workspace.rows.read();
+      params.input.step = list.rows_.read();
     } else {
       params.input.rows = workspace.residual.read();
     }
@@ -78,7 +78,7 @@ StepLaunch LayerList::project_latent() const {
   launch.constants = {buffer("q_b", weights_.q_b), buffer("q_a_norm", weights_.q_a_norm),
                       buffer("kv_a_norm", weights_.kv_a_norm), buffer("rope", workspace_.rope)};
   launch.reads = {buffer("q_latent", workspace_.q_latent), buffer("kv", workspace_.kv),
-                  buffer("rows", workspace_.rows), buffer("pages", workspace_.pages)};
+                  buffer("rows", rows_), buffer("pages", workspace_.pages)};
   launch.writes = {buffer("q", workspace_.q), buffer("latent_cache", cache_.latent)};
   if (has_indexer()) {
     launch.constants.push_back(buffer("indexer.wq_b", weights_.indexer->wq_b));
@@ -142,7 +142,7 @@ StepLaunch LayerList::score_keys() const {
     launch.constants.push_back(buffer("rope", workspace_.rope));
     for (const Buffer& read :
          {buffer("index_q", workspace_.index_q), buffer("head_weights", workspace_.head_weights),
-          buffer("rows", workspace_.rows), buffer("pages", workspace_.pages),
+          buffer("rows", rows_), buffer("pages", workspace_.pages),
           buffer("index_cache", cache_.index_keys)}) {
       launch.reads.push_back(read);
     }
@@ -189,7 +189,7 @@ StepLaunch LayerList::score_keys() const {
 
 StepLaunch LayerList::select_keys() const {
   StepLaunch launch = record(Stage::kSelect, "select_keys");
-  launch.reads = {buffer("scores", workspace_.scores), buffer("rows", workspace_.rows),
+  launch.reads = {buffer("scores", workspace_.scores), buffer("rows", rows_),
                   buffer("pages", workspace_.pages)};
   launch.writes = {buffer("lists", workspace_.lists)};
   launch.bytes = [list = *this](const StepLoad& load) {
@@ -213,7 +213,7 @@ StepLaunch LayerList::attend() const {
   StepLaunch launch = record(Stage::kAttend, "attend");
   launch.constants = {buffer("rope", workspace_.rope)};
   launch.reads = {buffer("absorbed", workspace_.absorbed), buffer("q", workspace_.q),
-                  buffer("lists", workspace_.lists),       buffer("rows", workspace_.rows),
+                  buffer("lists", workspace_.lists),       buffer("rows", rows_),
                   buffer("pages", workspace_.pages),       buffer("latent_cache", cache_.latent)};
   launch.writes = {buffer("partials", workspace_.partials),
                    buffer("partial_weights", workspace_.partial_weights)};
@@ -235,6 +235,7 @@ StepLaunch LayerList::attend() const {
          .rope = {workspace.rope.data()},
          .lists = workspace.lists.read(),
          .index_topk = config.index_topk,
+         .list_age = list.list_age_,
          .places = list.places(),
          .cache = list.cache_.latent.read(),
          .fp8_rows = list.parts_.fp8_rows,

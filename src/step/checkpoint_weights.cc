@@ -191,8 +191,9 @@ class WeightPlan final : public WeightSource {
 
 }  // namespace
 
-int64_t planned_weight_bytes(const model::Checkpoint& checkpoint) {
-  return Weights(checkpoint.config(), std::make_unique<WeightPlan>(checkpoint)).bytes();
+int64_t planned_weight_bytes(const model::Checkpoint& checkpoint, bool with_mtp) {
+  return Weights(checkpoint.config(), std::make_unique<WeightPlan>(checkpoint), {}, with_mtp)
+      .bytes();
 }
 
 std::unique_ptr<WeightSource> checkpoint_weights(const model::Checkpoint& checkpoint) {

@@ -40,7 +40,8 @@ struct SummedRows {
   kernels::PolledRows polled = {};          // of several ranks
 };
 
-// The exchanges of a step are counted: 2 l is that of layer l's attention, 2 l + 1 of its MLP.
+// The exchanges of a step are counted: 2 l is that of layer l's attention, 2 l + 1 of its MLP. The
+// turns of an MTP layer follow as if they were layers.
 [[nodiscard]] constexpr int attention_exchange(int layer) { return 2 * layer; }
 [[nodiscard]] constexpr int mlp_exchange(int layer) { return 2 * layer + 1; }
 
@@ -53,8 +54,9 @@ class Exchange {
 
   [[nodiscard]] virtual PartialRows partial(int exchange) const = 0;
   [[nodiscard]] virtual SummedRows summed(int exchange) const = 0;
-  // How the ranks choose tokens together; what this one's share of the ids is, is left open.
-  [[nodiscard]] virtual kernels::SharedVocabulary vocabulary() const = 0;
+  // How the ranks choose tokens together after exchange `last`; what this one's share of the ids is,
+  // is left open.
+  [[nodiscard]] virtual kernels::SharedVocabulary vocabulary(int last) const = 0;
 
   // The same rows, as lists of launches name them.
   [[nodiscard]] virtual Buffer buffer(int exchange) const = 0;
@@ -68,7 +70,7 @@ class LocalExchange final : public Exchange {
 
   [[nodiscard]] PartialRows partial(int /*exchange*/) const override { return {rows_.produced()}; }
   [[nodiscard]] SummedRows summed(int /*exchange*/) const override { return {rows_.read()}; }
-  [[nodiscard]] kernels::SharedVocabulary vocabulary() const override { return {}; }
+  [[nodiscard]] kernels::SharedVocabulary vocabulary(int /*last*/) const override { return {}; }
   [[nodiscard]] Buffer buffer(int /*exchange*/) const override { return {"delta", rows_.data()}; }
 
  private:
@@ -85,7 +87,7 @@ class PeerExchange final : public Exchange {
 
   [[nodiscard]] PartialRows partial(int exchange) const override;
   [[nodiscard]] SummedRows summed(int exchange) const override;
-  [[nodiscard]] kernels::SharedVocabulary vocabulary() const override;
+  [[nodiscard]] kernels::SharedVocabulary vocabulary(int last) const override;
   [[nodiscard]] Buffer buffer(int exchange) const override;
 
  private:

@@ -18,19 +18,20 @@
 namespace slipstream::step {
 
 enum class Stage : uint8_t {
-  kHidden,     // residual, norm; q_a, kv_a, and the indexer's wk and weights_proj
-  kLatent,     // q_a norm; q_b, indexer wq_b; kv_a norm, rope, both cache writes
-  kScores,     // W_UK; index scores
-  kSelect,     // the index list
-  kAttend,     // sparse attention over latent rows, in splits
-  kValues,     // combination of the splits; W_UV
-  kOutput,     // o_proj
-  kMiddle,     // residual, norm; dense gate and up, or router and shared expert's gate and up
-  kDenseDown,  // SiLU; down projection of a dense layer
-  kRouted,     // choice of experts; their gate and up
-  kDown,       // SiLU; down projections of chosen and shared experts, weighted and summed
-  kHead,       // final norm; head
-  kSample,     // the next tokens
+  kHidden,      // residual, norm; q_a, kv_a, and the indexer's wk and weights_proj
+  kLatent,      // q_a norm; q_b, indexer wq_b; kv_a norm, rope, both cache writes
+  kScores,      // W_UK; index scores
+  kSelect,      // the index list
+  kAttend,      // sparse attention over latent rows, in splits
+  kValues,      // combination of the splits; W_UV
+  kOutput,      // o_proj
+  kMiddle,      // residual, norm; dense gate and up, or router and shared expert's gate and up
+  kDenseDown,   // SiLU; down projection of a dense layer
+  kRouted,      // choice of experts; their gate and up
+  kDown,        // SiLU; down projections of chosen and shared experts, weighted and summed
+  kHead,        // final norm; head
+  kSample,      // the next tokens
+  kDraftInput,  // norms of embeddings and hidden states; eh_proj
 };
 
 // What decides how many bytes a launch moves.
@@ -43,7 +44,8 @@ struct StepLoad {
 struct StepLaunch {
   Stage stage;
   std::string title;              // kernel and weights; launches of equal titles can be compared
-  int layer = 0;                  // num_hidden_layers: after the last one
+  int layer = 0;                  // num_hidden_layers and more: after the last one, and of drafts
+  bool per_sequence = false;      // its tokens are one row of each sequence, not all rows
   std::vector<Buffer> constants;  // weights and tables: may be read before the wait
   std::vector<Buffer> reads;      // what launches before it wrote
   std::vector<Buffer> writes;
@@ -73,6 +75,12 @@ enum class Stream : uint8_t { kEmbedding, kResidual, kResidualAndDelta };
 // workspace.residual, with what the MLP adds in the exchange.
 [[nodiscard]] std::vector<StepLaunch> list_layer(const StepParts& parts, int layer,
                                                  const LayerCache& cache, Stream stream);
+
+// What takes the place of the last launch, which chooses tokens, in a step that drafts or catches up
+// (decode_step.h): its rows are verified, the MTP layer's `cache` is filled, and `drafts` tokens of
+// each sequence are drawn. The weights have the MTP layer.
+[[nodiscard]] std::vector<StepLaunch> list_drafts(const StepParts& parts, const LayerCache& cache,
+                                                  int drafts);
 
 // Final norm of residual and exchange, into workspace.normed, and the head.
 [[nodiscard]] StepLaunch list_head(const StepParts& parts);

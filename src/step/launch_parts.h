@@ -42,4 +42,19 @@ template <class T>
   return {name, matrix.tiles.get()};
 }
 
+// A final norm and the head in a step.
+struct HeadTurn {
+  pdl::Constant<float> norm;
+  const DeviceArray<float>& logits;  // that it writes
+  int last_layer = 0;                // the one before it, as exchanges count them
+};
+[[nodiscard]] StepLaunch list_head(const StepParts& parts, const HeadTurn& turn);
+
+// What the launches that choose tokens have in common. `last_exchange`: the one before them.
+[[nodiscard]] kernels::SampleParams sample_params(const StepParts& parts,
+                                                  const DeviceArray<float>& logits,
+                                                  int last_exchange, int tokens);
+[[nodiscard]] StepLaunch sampling_record(const StepParts& parts, std::string title,
+                                         const DeviceArray<float>& logits);
+
 }  // namespace slipstream::step

@@ -8,7 +8,8 @@
 namespace slipstream::step {
 
 std::vector<StepLaunch> LayerList::launches() const {
-  std::vector<StepLaunch> launches{project_hidden(), project_latent(), score_keys()};
+  std::vector<StepLaunch> launches = cache_launches();
+  launches.push_back(score_keys());
   if (has_indexer()) launches.push_back(select_keys());
   launches.push_back(attend());
   launches.push_back(project_values());
@@ -40,7 +41,7 @@ kernels::LinearParams LayerList::linear(int tokens) const {
 }
 
 kernels::Places LayerList::places() const {
-  return {workspace_.rows.read(), workspace_.pages.read(), workspace_.pages_per_sequence};
+  return {rows_.read(), workspace_.pages.read(), workspace_.pages_per_sequence};
 }
 
 int LayerList::splits(int tokens) const {

@@ -8,18 +8,35 @@
 
 namespace slipstream::step {
 
+// A layer in a step. All that it refers to outlives the lists.
+struct LayerTurn {
+  const LayerWeights& weights;
+  const LayerCache& cache;
+  const DeviceArray<kernels::StepRow>& rows;  // that it processes
+  int layer = 0;                              // of its exchanges, and of its records
+  Stream stream = Stream::kResidual;
+  // Not 0: it attends to the lists that it made so many positions ago.
+  int list_age = 0;
+};
+
 class LayerList {
  public:
-  LayerList(const StepParts& parts, int layer, const LayerCache& cache, Stream stream)
+  LayerList(const StepParts& parts, const LayerTurn& turn)
       : parts_(parts),
         config_(parts.checkpoint.config()),
-        weights_(parts.weights.layers()[layer]),
+        weights_(turn.weights),
         workspace_(parts.workspace),
-        cache_(cache),
-        layer_(layer),
-        stream_(stream) {}
+        cache_(turn.cache),
+        rows_(turn.rows),
+        layer_(turn.layer),
+        stream_(turn.stream),
+        list_age_(turn.list_age) {}
 
   [[nodiscard]] std::vector<StepLaunch> launches() const;
+  // The first of them: all that the layer's caches need.
+  [[nodiscard]] std::vector<StepLaunch> cache_launches() const {
+    return {project_hidden(), project_latent()};
+  }
 
  private:
   [[nodiscard]] StepLaunch project_hidden() const;
@@ -35,7 +52,8 @@ class LayerList {
   [[nodiscard]] StepLaunch run_routed_experts() const;
   [[nodiscard]] StepLaunch sum_experts() const;
 
-  [[nodiscard]] bool has_indexer() const { return weights_.indexer.has_value(); }
+  // Whether it chooses keys.
+  [[nodiscard]] bool has_indexer() const { return weights_.indexer.has_value() && list_age_ == 0; }
   [[nodiscard]] const GatedMlpWeights& dense() const {
     return std::get<GatedMlpWeights>(weights_.mlp);
   }
@@ -58,8 +76,10 @@ class LayerList {
   const LayerWeights& weights_;
   const Workspace& workspace_;
   const LayerCache& cache_;
+  const DeviceArray<kernels::StepRow>& rows_;
   int layer_;
   Stream stream_;
+  int list_age_;
 };
 
 }  // namespace slipstream::step

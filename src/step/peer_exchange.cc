@@ -39,12 +39,12 @@ SummedRows PeerExchange::summed(int exchange) const {
   return {{}, polled};
 }
 
-kernels::SharedVocabulary PeerExchange::vocabulary() const {
+kernels::SharedVocabulary PeerExchange::vocabulary(int last) const {
   return {.peers = peers_,
           .rank = rank_,
           .picks = {reinterpret_cast<uint64_t*>(own_ + layout_.picks())},
           .limit = limit_,
-          .emptied = {rows_of(layout_.exchanges() - 1)},
+          .emptied = {rows_of(last)},
           .source_stride = layout_.source_bytes() / kPairBytes,
           .hidden = layout_.hidden()};
 }

@@ -41,6 +41,31 @@ MoeWeights load_moe(WeightSource& source, int layer) {
   return result;
 }
 
+LayerWeights load_layer(const model::ModelConfig& config, WeightSource& source, int layer) {
+  const std::string prefix = model::layer_prefix(layer);
+  LayerWeights result;
+  load_attention(source, layer, config.indexer_type(layer) == model::IndexerType::kFull, result);
+  result.post_attention_norm = source.vector(prefix + "post_attention_layernorm.weight");
+  if (config.mlp_type(layer) == model::MlpType::kDense) {
+    result.mlp = source.gated_mlp(prefix + "mlp.");
+  } else {
+    result.mlp = load_moe(source, layer);
+  }
+  return result;
+}
+
+MtpWeights load_mtp(const model::ModelConfig& config, WeightSource& source) {
+  const int layer = config.num_hidden_layers;
+  const std::string prefix = model::layer_prefix(layer);
+  MtpWeights result;
+  result.embedding_norm = source.vector(prefix + "enorm.weight");
+  result.hidden_norm = source.vector(prefix + "hnorm.weight");
+  result.eh_proj = source.matrix(prefix + "eh_proj.weight");
+  result.layer = load_layer(config, source, layer);
+  result.head_norm = source.vector(prefix + "shared_head.norm.weight");
+  return result;
+}
+
 }  // namespace
 
 int64_t packed_bytes(const PackedMatrix& matrix) {
@@ -78,28 +103,23 @@ PackedMatrix DeviceStore::allocate_matrix(int rows, int columns, bool is_fp8, in
   return result;
 }
 
-Weights::Weights(const model::Checkpoint& checkpoint, const Progress& progress)
-    : Weights(checkpoint.config(), checkpoint_weights(checkpoint), progress) {
+Weights::Weights(const model::Checkpoint& checkpoint, const Progress& progress, bool with_mtp)
+    : Weights(checkpoint.config(), checkpoint_weights(checkpoint), progress, with_mtp) {
   checkpoint.require_unchanged();
 }
 
 Weights::Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource> source,
-                 const Progress& progress)
+                 const Progress& progress, bool with_mtp)
     : source_(std::move(source)), embedding_(source_->embedding()) {
   const auto report = [&] {
     if (progress) progress(source_->bytes());
   };
   for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
-    const std::string prefix = model::layer_prefix(layer);
-    LayerWeights& result = layers_.emplace_back();
-    load_attention(*source_, layer, config.indexer_type(layer) == model::IndexerType::kFull,
-                   result);
-    result.post_attention_norm = source_->vector(prefix + "post_attention_layernorm.weight");
-    if (config.mlp_type(layer) == model::MlpType::kDense) {
-      result.mlp = source_->gated_mlp(prefix + "mlp.");
-    } else {
-      result.mlp = load_moe(*source_, layer);
-    }
+    layers_.push_back(load_layer(config, *source_, layer));
+    report();
+  }
+  if (with_mtp) {
+    mtp_ = load_mtp(config, *source_);
     report();
   }
   final_norm_ = source_->vector("model.norm.weight");

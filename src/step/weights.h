@@ -52,6 +52,15 @@ struct LayerWeights {
   std::variant<GatedMlpWeights, MoeWeights> mlp;
 };
 
+// The layer that drafts: one decoder layer behind a projection, and what its head norms with.
+struct MtpWeights {
+  pdl::Constant<float> embedding_norm;  // enorm
+  pdl::Constant<float> hidden_norm;     // hnorm
+  PackedMatrix eh_proj;                 // [hidden, embedding and hidden]
+  LayerWeights layer;
+  pdl::Constant<float> head_norm;  // shared_head.norm
+};
+
 struct AbsorbedWeights {
   PackedMatrix w_uk;
   PackedMatrix w_uv;
@@ -99,26 +108,32 @@ class WeightSource {
 [[nodiscard]] std::unique_ptr<WeightSource> checkpoint_weights(const model::Checkpoint& checkpoint);
 // What its weights take on the device. Reads and checks what checkpoint_weights() would, and takes
 // no device memory.
-[[nodiscard]] int64_t planned_weight_bytes(const model::Checkpoint& checkpoint);
+[[nodiscard]] int64_t planned_weight_bytes(const model::Checkpoint& checkpoint,
+                                           bool with_mtp = false);
 
 class Weights {
  public:
   // Gets the bytes that are on the device, between layers and at the end. May throw.
   using Progress = std::function<void(int64_t bytes)>;
 
-  explicit Weights(const model::Checkpoint& checkpoint, const Progress& progress = {});
+  // `with_mtp`: those of the MTP layer too, which the checkpoint must have.
+  explicit Weights(const model::Checkpoint& checkpoint, const Progress& progress = {},
+                   bool with_mtp = false);
   Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource> source,
-          const Progress& progress = {});
+          const Progress& progress = {}, bool with_mtp = false);
 
   [[nodiscard]] const std::vector<LayerWeights>& layers() const { return layers_; }
   [[nodiscard]] pdl::Constant<__nv_bfloat16> embedding() const { return embedding_; }
   [[nodiscard]] pdl::Constant<float> final_norm() const { return final_norm_; }
   [[nodiscard]] const PackedMatrix& head() const { return head_; }
+  // If they were asked for.
+  [[nodiscard]] const std::optional<MtpWeights>& mtp() const { return mtp_; }
   [[nodiscard]] int64_t bytes() const { return source_->bytes(); }
 
  private:
   std::unique_ptr<WeightSource> source_;
   std::vector<LayerWeights> layers_;
+  std::optional<MtpWeights> mtp_;
   pdl::Constant<__nv_bfloat16> embedding_;
   pdl::Constant<float> final_norm_;
   PackedMatrix head_;

@@ -37,7 +37,7 @@ int64_t all_rows(const WindowLayout& layout) { return layout.picks() - kHeadByte
 }  // namespace
 
 WindowLayout::WindowLayout(const model::ModelConfig& config, int ranks)
-    : ranks_(ranks), hidden_(config.hidden_size), exchanges_(2 * config.num_hidden_layers) {
+    : ranks_(ranks), hidden_(config.hidden_size), first_last_(2 * config.num_hidden_layers - 1) {
   if (ranks < 1 || ranks > kMaxRanks) {
     throw InvalidArgument(fmt::format("ranks must be from 1 to {}, are {}", kMaxRanks, ranks));
   }
@@ -45,11 +45,17 @@ WindowLayout::WindowLayout(const model::ModelConfig& config, int ranks)
 
 int WindowLayout::buffer_of(int exchange) const {
   constexpr int kCycle = 3;
-  const bool at_border = exchange == exchanges_ - 1 && exchange % kCycle == 0;
-  return at_border ? kCycle : exchange % kCycle;
+  const bool may_be_last = exchange >= first_last_ && (exchange - first_last_) % 2 == 0;
+  return may_be_last && exchange % kCycle == 0 ? kCycle : exchange % kCycle;
 }
 
-int WindowLayout::buffers() const { return std::max(3, buffer_of(exchanges_ - 1) + 1); }
+int WindowLayout::buffers() const {
+  int most = 3;
+  for (int drafts = 0; drafts <= kernels::kMaxDrafts; ++drafts) {
+    most = std::max(most, buffer_of(first_last_ + 2 * drafts) + 1);
+  }
+  return most;
+}
 
 int64_t WindowLayout::source_bytes() const { return int64_t{kMaxRows} * hidden_ * 2; }
 

@@ -43,9 +43,9 @@ class WindowLayout {
 
   [[nodiscard]] int ranks() const { return ranks_; }
   [[nodiscard]] int hidden() const { return hidden_; }
-  [[nodiscard]] int exchanges() const { return exchanges_; }  // of a step
-  // Exchange e uses buffer e mod 3. If the last of a step would use that of the first, it has a
-  // fourth.
+  [[nodiscard]] int exchanges() const { return first_last_ + 1; }  // of a step without drafts
+  // Exchange e uses buffer e mod 3. Where that is the first one's and e may be the last of a step,
+  // with drafts or without, it has a fourth.
   [[nodiscard]] int buffer_of(int exchange) const;
   [[nodiscard]] int buffers() const;
   // Bytes from the window's start to the rows that rank `source` sends in an exchange, and from
@@ -58,7 +58,7 @@ class WindowLayout {
  private:
   int ranks_;
   int hidden_;
-  int exchanges_;
+  int first_last_;  // the last exchange of a step without drafts
 };
 
 // The same on every rank.

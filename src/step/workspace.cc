@@ -72,13 +72,14 @@ Workspace::Workspace(const model::Checkpoint& checkpoint, int sequences, int pos
 }
 
 Workspace Workspace::planned(const model::Checkpoint& checkpoint, int sequences, int positions,
-                             int adjusted_sequences) {
+                             int adjusted_sequences, bool drafts) {
   Workspace result;
   result.positions = positions;
   result.pages_per_sequence = (positions + kPageSize - 1) / kPageSize;
   check_page_table(sequences, result.pages_per_sequence);
   result.plan(checkpoint.config(), checkpoint, sequences);
   result.plan_extras(checkpoint.config(), checkpoint, sequences, adjusted_sequences);
+  if (drafts) result.plan_drafts(checkpoint);
   return result;
 }
 
@@ -111,7 +112,7 @@ void Workspace::plan(const model::ModelConfig& config, const model::Checkpoint& 
   }
   plan_experts(config, checkpoint);
   logits.plan(kRows * checkpoint.local_vocabulary().size());
-  sampled.plan(kRows);
+  sampled.plan(2 * kRows);
 }
 
 void Workspace::plan_extras(const model::ModelConfig& config, const model::Checkpoint& checkpoint,
@@ -125,6 +126,12 @@ void Workspace::plan_extras(const model::ModelConfig& config, const model::Check
   biases.plan(adjusted_sequences * vocabulary);
   adjusted.plan(kMaxRows * vocabulary);
   logprobs.plan(kMaxRows);
+}
+
+void Workspace::plan_drafts(const model::Checkpoint& checkpoint) {
+  draft_rows.plan(kMaxRows);
+  draft_sources.plan(kMaxRows);
+  draft_logits.plan(kMaxRows * checkpoint.local_vocabulary().size());
 }
 
 kernels::Histories Workspace::histories_of(const model::Range& vocabulary) const {
@@ -153,7 +160,8 @@ void Workspace::each(Self& self, const Visit& visit) {
             self.head_weights, self.absorbed, self.scores, self.lists, self.partials,
             self.partial_weights, self.values, self.gate_up, self.router_logits, self.choices,
             self.activated, self.logits, self.sampled, self.extras, self.last_tokens, self.masks,
-            self.histories, self.biases, self.adjusted, self.logprobs);
+            self.histories, self.biases, self.adjusted, self.logprobs, self.draft_rows,
+            self.draft_sources, self.draft_logits);
 }
 
 void Workspace::allocate(const model::ModelConfig& config) {

@@ -57,7 +57,8 @@ struct Workspace {
   Workspace(const model::Checkpoint& checkpoint, int sequences, int positions);
   // Sizes alone. `adjusted_sequences`: rows of the histories and biases.
   [[nodiscard]] static Workspace planned(const model::Checkpoint& checkpoint, int sequences,
-                                         int positions, int adjusted_sequences = 0);
+                                         int positions, int adjusted_sequences = 0,
+                                         bool drafts = false);
   // Takes the memory, and fills what is constant.
   void allocate(const model::ModelConfig& config);
 
@@ -88,7 +89,13 @@ struct Workspace {
   DeviceArray<kernels::ExpertChoice> choices;
   DeviceArray<__nv_bfloat16> activated;
   DeviceArray<float> logits;  // [16, vocabulary of this rank]
+  // [16], and of a step that drafts behind them [16]: how many of each sequence's count
   DeviceArray<int> sampled;
+
+  // Of the MTP layer. None of a model that does not draft.
+  DeviceArray<kernels::StepRow> draft_rows;  // [16]: the token after each position, which it takes
+  DeviceArray<int> draft_sources;            // [16]: the row of `normed` that belongs to it
+  DeviceArray<float> draft_logits;           // [16, vocabulary of this rank]
 
   // Of rows that ask for more than the usual ways to choose.
   DeviceArray<kernels::RowExtras> extras;
@@ -108,6 +115,7 @@ struct Workspace {
   void plan(const model::ModelConfig& config, const model::Checkpoint& checkpoint, int sequences);
   void plan_extras(const model::ModelConfig& config, const model::Checkpoint& checkpoint,
                    int sequences, int adjusted_sequences);
+  void plan_drafts(const model::Checkpoint& checkpoint);
   void plan_experts(const model::ModelConfig& config, const model::Checkpoint& checkpoint);
   // Calls `visit` with every array.
   template <class Self, class Visit>

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string>
 
+#include "cli/exit_code.h"
 #include "pdl/device_fallback.h"
 #include "tests/model/support/tiny_files.h"
 
@@ -50,6 +51,18 @@ TEST(EmulateCommand, PreloadsNothingForAProgramThatIsLinkedWithTheRuntime) {
   EmulateOptions options;
   options.program = {program};
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(0), "");
+}
+
+TEST(EmulateCommand, RecordsIntoANewFolderOnly) {
+  const model::test::TemporaryDirectory directory;
+  EmulateOptions options;
+  options.record_folder = directory.path("recorded");
+  options.program = {"/bin/sh", "-c",
+                     "test -d \"$SLIPSTREAM_EMULATOR_RECORD\" && touch \"$0/launches.json\"",
+                     options.record_folder};
+  EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(kCannot),
+              "must be new or empty");
 }
 
 TEST(EmulateCommand, SaysWhichProgramItCannotRun) {

@@ -50,6 +50,23 @@ def test_a_seed_gives_generate_s_tokens_next_to_another_sequence(engine, checkpo
     assert tokens == expected
 
 
+@pytest.mark.parametrize("drafts", [2, "auto"])
+def test_drafts_give_the_same_tokens(checkpoint, drafts):
+    options = ["--ignore-eos", "--temperature", "1", "--seed", "5"]
+    expected = generated_ids(checkpoint, PROMPT, 6, *options)
+    with Engine.load(checkpoint, cache_tokens=256, drafts=drafts) as drafting:
+        sequence = drafting.create_sequence(temperature=1, seed=5)
+        assert list(drafting.stream(sequence, PROMPT, count=6)) == expected
+        assert drafting.draft_statistics()["steps"] > 0
+
+
+def test_drafts_are_a_number_or_auto(checkpoint):
+    with pytest.raises(ValueError, match="drafts must be from 0 to 5, are 6"):
+        Engine.load(checkpoint, drafts=6)
+    with pytest.raises(ValueError, match='drafts must be an integer or "auto", is'):
+        Engine.load(checkpoint, drafts="many")
+
+
 def test_run_calls_back_with_every_step_until_told_to_stop(engine, sequence):
     first = engine.prefill(sequence, PROMPT)
     seen = []

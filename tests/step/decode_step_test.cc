@@ -3,20 +3,18 @@
 
 #include "step/decode_step.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <set>
 #include <span>
 #include <string>
 
-#include "pdl/launch_observer.h"
 #include "tests/model/support/reference_runner.h"
 #include "tests/model/support/shapes.h"
 #include "tests/step/support/device_step.h"
+#include "tests/step/support/launch_records.h"
 
 namespace slipstream::step::test {
 namespace {
@@ -63,57 +61,16 @@ std::set<int> slots_of(const std::vector<int>& positions, const PageTable& pages
   return slots;
 }
 
-// The pointers that a launch's parameter struct really holds.
-std::set<const void*> pointers_of(const pdl::ObservedLaunch& launch, pdl::Role role) {
-  std::set<const void*> pointers;
-  for (const pdl::Field& field : launch.declaration.fields) {
-    const void* pointer = nullptr;
-    std::memcpy(&pointer, static_cast<const std::byte*>(launch.parameter) + field.offset,
-                sizeof pointer);
-    if (field.role == role && pointer != nullptr) pointers.insert(pointer);
-  }
-  return pointers;
-}
-
-std::set<const void*> pointers_of(std::span<const Buffer> buffers) {
-  std::set<const void*> pointers;
-  for (const Buffer& buffer : buffers) pointers.insert(buffer.data);
-  return pointers;
-}
-
 TEST(LaunchList, NamesEveryBufferThatALaunchIsGivenAndNoOther) {
   const DeviceStep step(checkpoint());
-  for (const StepLaunch& record : step.launches()) {
-    SCOPED_TRACE(fmt::format("layer {}, {}", record.layer, record.title));
-    int launched = 0;
-    const pdl::LaunchObserver observer([&](const pdl::ObservedLaunch& launch) {
-      ++launched;
-      std::set<const void*> touched = pointers_of(record.reads);
-      touched.merge(pointers_of(record.writes));
-      EXPECT_EQ(pointers_of(launch, pdl::Role::kProduced), touched);
-      // Scales of packed matrices are a pointer of their own, next to the tiles.
-      const std::set<const void*> constants = pointers_of(launch, pdl::Role::kConstant);
-      for (const Buffer& constant : record.constants) {
-        EXPECT_TRUE(constants.contains(constant.data)) << constant.name;
-      }
-    });
-    record.enqueue(1, {.stream = step.stream()});
-    EXPECT_EQ(launched, 1);
-  }
+  for (const StepLaunch& record : step.launches()) expect_named_buffers(record, 1, step.stream());
   check_cuda(cudaStreamSynchronize(step.stream()), "cudaStreamSynchronize");
 }
 
 TEST(LaunchList, ReadsOnlyWhatAnEarlierLaunchOrTheHostHasWritten) {
   const DeviceStep step(checkpoint());
-  // Rows and pages come from the host, caches from earlier steps too.
-  std::set<std::string_view> written{"rows",        "pages",  "latent_cache",
-                                     "index_cache", "extras", "masks"};
-  for (const StepLaunch& record : step.launches()) {
-    for (const Buffer& read : record.reads) {
-      EXPECT_TRUE(written.contains(read.name)) << record.title << " reads " << read.name;
-    }
-    for (const Buffer& write : record.writes) written.insert(write.name);
-  }
+  std::set<std::string_view> written = written_before_steps();
+  for (const StepLaunch& record : step.launches()) expect_written_reads(record, written);
 }
 
 TEST(DeviceDecodeStep, GivesEachOfSeveralTokensOfSeveralSequencesItsOwnPositionAndLimit) {

@@ -194,7 +194,10 @@ Role KernelCode::role_of(const Subject& subject) const {
     const Role role = role_of(origin);
     if (danger(role) > danger(worst)) worst = role;
   }
-  return worst;
+  // Whoever writes down roles warns of memory; a recorder knows the role of every pointer, but not which
+  // one of several it is.
+  const bool certain = danger(worst) < danger(Role::kUnknown) || subject.origins.size() == 1;
+  return launch_ != nullptr && launch_->recorded && !certain ? Role::kUnknown : worst;
 }
 
 bool KernelCode::is_declared_mutable(const Subject& subject) const {

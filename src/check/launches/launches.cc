@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
@@ -72,6 +73,38 @@ uint32_t parse_number(const Json& json, const std::string& key, uint32_t least, 
   return static_cast<uint32_t>(value);
 }
 
+Sharer parse_sharer(const Json& json, const std::string& where) {
+  if (!json.is_object()) fail(where, "must be an object");
+  Sharer result;
+  bool has_same = false;
+  for (const auto& [key, value] : json.items()) {
+    if (key == "kernel" && value.is_string()) {
+      result.kernel = value.get<std::string>();
+    } else if (key == "index") {
+      result.index = parse_number(value, key, 0, kLastParameterByte, where);
+    } else if (key == "offset") {
+      result.offset = parse_number(value, key, 0, kLastParameterByte, where);
+    } else if (key == "same" && (value == "address" || value == "allocation")) {
+      result.same_address = value == "address";
+      has_same = true;
+    } else {
+      fail(where, fmt::format("\"{}\" must be kernel (text), index or offset (numbers) or same "
+                              "(address or allocation), not {}",
+                              key, value.dump()));
+    }
+  }
+  if (result.kernel.empty() || !has_same) fail(where, R"(must have "kernel" and "same")");
+  return result;
+}
+
+std::vector<Sharer> parse_sharers(const Json& json, const std::string& where) {
+  std::vector<Sharer> result;
+  for (size_t i = 0; i < json.size(); ++i) {
+    result.push_back(parse_sharer(json[i], fmt::format("{}.shared[{}]", where, i)));
+  }
+  return result;
+}
+
 ParameterRole parse_role(const Json& json, const std::string& where) {
   if (!json.is_object()) fail(where, "must be an object");
   ParameterRole result;
@@ -86,13 +119,15 @@ ParameterRole parse_role(const Json& json, const std::string& where) {
       for (const RoleName& one : kRoles) {
         if (one.name == value.get<std::string>()) result.role = one.role;
       }
+    } else if (key == "shared" && value.is_array()) {
+      result.sharers = parse_sharers(value, where);
     } else if (key != "name") {
-      fail(where, fmt::format("\"{}\" must be variable (text), index or offset (numbers), role or "
-                              "name, not {}",
+      fail(where, fmt::format("\"{}\" must be variable (text), index or offset (numbers), role, "
+                              "shared (a list) or name, not {}",
                               key, value.dump()));
     }
   }
-  if (result.role == Role::kUnknown) {
+  if (result.role == Role::kUnknown && !result.sharers) {
     fail(where, "\"role\" must be constant, private, produced, written, handed-over or hands-over");
   }
   if (result.variable.empty() && !json.contains("index")) {
@@ -111,13 +146,15 @@ KernelLaunch parse_kernel(const Json& json, const std::string& where) {
       result.pdl = value.get<bool>();
     } else if (key == "block") {
       result.block_threads = parse_number(value, key, 1, kMostThreads, where);
+    } else if (key == "launches") {
+      parse_number(value, key, 1, std::numeric_limits<uint32_t>::max() - 1, where);  // a comment
     } else if (key == "parameters" && value.is_array()) {
       for (size_t i = 0; i < value.size(); ++i) {
         result.roles.push_back(parse_role(value[i], fmt::format("{}.parameters[{}]", where, i)));
       }
     } else {
-      fail(where, fmt::format("\"{}\" must be name (text), pdl (true or false), block (a number) "
-                              "or parameters (a list), not {}",
+      fail(where, fmt::format("\"{}\" must be name (text), pdl (true or false), block or launches "
+                              "(numbers) or parameters (a list), not {}",
                               key, value.dump()));
     }
   }
@@ -186,9 +223,11 @@ Launches parse_launches(const std::string& text, const std::string& name) {
     fail(name, R"(must be an object with a list "kernels")");
   }
   Launches launches;
+  launches.recorded = json.contains("recorded");
   const Json& kernels = json["kernels"];
   for (size_t i = 0; i < kernels.size(); ++i) {
     launches.kernels.push_back(parse_kernel(kernels[i], fmt::format("{}: kernels[{}]", name, i)));
+    launches.kernels.back().recorded = launches.recorded;
   }
   const Json edges = json.value("edges", Json::array());
   if (!edges.is_array()) fail(name, R"("edges" must be a list)");

@@ -20,11 +20,21 @@ enum class Role : uint8_t {
   kHandsOver,   // this kernel publishes it so
 };
 
+// A pointer of a kernel that may still run when another one starts, and that had the same memory.
+struct Sharer {
+  std::string kernel;  // mangled
+  uint32_t index = 0;
+  uint32_t offset = 0;
+  bool same_address = false;  // else: somewhere in the same allocation
+};
+
 struct ParameterRole {
   std::string variable;            // a __device__ variable, or empty
   uint32_t index = 0;              // else: the parameter's position
   std::optional<uint32_t> offset;  // the byte in it; absent: all of it
   Role role = Role::kUnknown;
+  // Where a recorder saw what shares the memory, instead of a role: resolve_roles() finds that.
+  std::optional<std::vector<Sharer>> sharers;
 };
 
 struct KernelLaunch {
@@ -32,6 +42,7 @@ struct KernelLaunch {
   std::optional<bool> pdl;
   uint32_t block_threads = 0;
   std::vector<ParameterRole> roles;
+  bool recorded = false;  // roles follow from addresses, and are exact
 
   [[nodiscard]] bool matches(const std::string& mangled, const std::string& demangled) const;
 };
@@ -51,6 +62,7 @@ struct GraphEdge {
 struct Launches {
   std::vector<KernelLaunch> kernels;
   std::vector<GraphEdge> edges;
+  bool recorded = false;  // what is not among the kernels was not launched
 
   // The first that matches, or null.
   [[nodiscard]] const KernelLaunch* find(const std::string& mangled,

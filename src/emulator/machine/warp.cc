@@ -1,8 +1,11 @@
 #include "emulator/machine/warp.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
+#include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
 #include "emulator/race/cluster_order.h"
 
@@ -49,6 +52,20 @@ void merge_into(Warp& warp, Group& chosen) {
     }
     return false;
   });
+}
+
+// The memory of a CTA that has ended may be another one's when the copy arrives.
+void require_no_copy_under_way(const Cta& cta, uint32_t lane) {
+  for (const LateCopy& copy : cta.cluster->late_copies) {
+    const std::ptrdiff_t offset = copy.to - cta.shared;
+    if (offset < 0 || offset >= static_cast<std::ptrdiff_t>(cta.shared_bytes)) continue;
+    const uint64_t address = kSharedBase + static_cast<uint64_t>(offset);
+    raise(FaultKind::kUseAfterFree, lane,
+          fmt::format("the CTA ends while a copy of {} bytes to its shared address {:#x} is under "
+                      "way: nobody has waited for the mbarrier that counts them",
+                      copy.data.size(), address),
+          kSharedWindow | address);
+  }
 }
 
 }  // namespace
@@ -166,7 +183,10 @@ Step exit_lanes(Warp& warp, uint32_t lanes) {
   complete_barriers(cta);
   complete_cluster_barrier(*cta.cluster);
   ++cluster.progress;
-  if (cluster.order != nullptr && cta.live_threads == 0) cluster.order->exit_cta(cta.rank);
+  if (cta.live_threads == 0) {
+    require_no_copy_under_way(cta, static_cast<uint32_t>(__builtin_ctz(lanes)));
+    if (cluster.order != nullptr) cluster.order->exit_cta(cta.rank);
+  }
   return leave_behind(warp, lanes);
 }
 

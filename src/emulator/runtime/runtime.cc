@@ -13,6 +13,7 @@
 
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/host_memory.h"
+#include "emulator/runtime/launch_record.h"
 #include "emulator/runtime/race_file.h"
 
 namespace slipstream::emulator::runtime {
@@ -175,6 +176,7 @@ Device& device() {
     auto* made = new Device(machine_settings());
     if (settings().statistics) std::atexit(print_statistics);
     if (!settings().race_file.empty()) std::atexit(write_final_findings);
+    if (!settings().record_folder.empty()) std::atexit(write_launch_record);
     return made;
   }();
   return *only;

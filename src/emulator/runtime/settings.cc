@@ -63,6 +63,7 @@ Settings read_settings() {
   settings.statistics = number("SLIPSTREAM_EMULATOR_STATS", 0, 0, 1) == 1;
   settings.report_file = variable("SLIPSTREAM_EMULATOR_REPORT");
   settings.race_file = variable("SLIPSTREAM_EMULATOR_CHECK");
+  settings.record_folder = variable("SLIPSTREAM_EMULATOR_RECORD");
   return settings;
 }
 

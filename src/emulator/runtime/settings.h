@@ -19,6 +19,8 @@ struct Settings {
   bool statistics = false;                        // SLIPSTREAM_EMULATOR_STATS
   std::string report_file;                        // SLIPSTREAM_EMULATOR_REPORT
   std::string race_file;  // SLIPSTREAM_EMULATOR_CHECK: where findings go; empty: no race check
+  std::string
+      record_folder;  // SLIPSTREAM_EMULATOR_RECORD: where launches are noted; empty: nowhere
 };
 
 // Reads the environment. Throws std::runtime_error naming the variable, what it must be and what it

@@ -1,5 +1,6 @@
 #include "emulator/runtime/submit.h"
 
+#include <optional>
 #include <utility>
 
 #include "emulator/runtime/capture.h"
@@ -9,6 +10,7 @@
 #include "emulator/runtime/event.h"
 #include "emulator/runtime/graph.h"
 #include "emulator/runtime/graph_memory.h"
+#include "emulator/runtime/launch_record.h"
 #include "emulator/runtime/registry.h"
 #include "emulator/runtime/runtime.h"
 
@@ -67,8 +69,12 @@ Ticket submit_cooperative(KernelLaunch launch, uint32_t number) {
 Ticket submit(const KernelOperation& operation, Dependencies dependencies,
               uint32_t /*number*/ = 0) {
   KernelLaunch launch = machine_launch(operation, std::move(dependencies));
-  if (launch.cooperative) return submit_cooperative(std::move(launch), operation.device);
-  return device().submit(std::move(launch));
+  std::optional<KernelLaunch> recorded;
+  if (!settings().record_folder.empty()) recorded = launch;
+  const Ticket ticket = launch.cooperative ? submit_cooperative(std::move(launch), operation.device)
+                                           : device().submit(std::move(launch));
+  if (recorded) record_launch(*recorded, ticket, operation.programmatic_serialization());
+  return ticket;
 }
 
 Ticket submit(const CopyOperation& operation, const Dependencies& dependencies, uint32_t number) {

@@ -29,7 +29,17 @@ Matrix add_ranks(std::span<const Model> ranks, const Part& part) {
   return sum;
 }
 
-// The logits of all ranks' parts of the vocabulary, next to each other.
+// The stored residual is rounded; the sum that the next norm reads is not.
+Matrix add_to_residual(const Numerics& numerics, const Matrix& residual, const Matrix& delta) {
+  Matrix sum = delta;
+  for (size_t i = 0; i < sum.values().size(); ++i) {
+    sum.values()[i] += numerics.stored(residual.values()[i]);
+  }
+  return sum;
+}
+
+}  // namespace
+
 Matrix head(std::span<const Model> ranks, const Matrix& hidden) {
   int vocabulary = 0;
   for (const Model& rank : ranks) vocabulary += rank.head.rows;
@@ -44,17 +54,6 @@ Matrix head(std::span<const Model> ranks, const Matrix& hidden) {
   }
   return result;
 }
-
-// The stored residual is rounded; the sum that the next norm reads is not.
-Matrix add_to_residual(const Numerics& numerics, const Matrix& residual, const Matrix& delta) {
-  Matrix sum = delta;
-  for (size_t i = 0; i < sum.values().size(); ++i) {
-    sum.values()[i] += numerics.stored(residual.values()[i]);
-  }
-  return sum;
-}
-
-}  // namespace
 
 std::vector<LayerCache> make_caches(const Model& model, int pages) {
   std::vector<LayerCache> caches;

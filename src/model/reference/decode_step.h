@@ -21,7 +21,7 @@ struct StepToken {
   TokenPlace place;
 };
 
-// The paged caches of every layer, of `pages` pages each.
+// The paged caches of every layer, an MTP layer's included, of `pages` pages each.
 [[nodiscard]] std::vector<LayerCache> make_caches(const Model& model, int pages);
 
 // What a step leaves for comparisons.
@@ -51,6 +51,9 @@ struct StepResult {
 [[nodiscard]] Matrix run_layer(const Model& model, int layer, const Matrix& hidden,
                                std::span<const TokenPlace> tokens, std::span<const PageTable> pages,
                                LayerCache& cache, IndexLists& lists);
+
+// What all ranks' parts of the head give, next to each other.
+[[nodiscard]] Matrix head(std::span<const Model> ranks, const Matrix& hidden);
 
 // The final norm of the residual stream after the last layer.
 [[nodiscard]] Matrix final_norm(const Model& model, const Matrix& hidden);

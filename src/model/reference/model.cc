@@ -25,6 +25,14 @@ class Loader {
     return weights;
   }
 
+  [[nodiscard]] MtpWeights mtp() const {
+    const std::string prefix = layer_prefix(config_.num_hidden_layers);
+    return {.embedding_norm = checkpoint_.vector(prefix + "enorm.weight"),
+            .hidden_norm = checkpoint_.vector(prefix + "hnorm.weight"),
+            .eh_proj = load_linear(checkpoint_, prefix + "eh_proj.weight"),
+            .head_norm = checkpoint_.vector(prefix + "shared_head.norm.weight")};
+  }
+
  private:
   [[nodiscard]] AttentionWeights attention(int index) const {
     const std::string prefix = layer_prefix(index) + "self_attn.";
@@ -87,19 +95,20 @@ class Loader {
 
 }  // namespace
 
-Model load_model(const Checkpoint& checkpoint, const Numerics& numerics) {
+Model load_model(const Checkpoint& checkpoint, const Numerics& numerics, bool with_mtp) {
   const Loader loader(checkpoint, numerics);
   Model model{.config = checkpoint.config(),
               .numerics = numerics,
               .local_heads = checkpoint.local_heads(),
               .embedding = load_linear(checkpoint, "model.embed_tokens.weight"),
               .layers = {},
+              .mtp = {},
               .final_norm = checkpoint.vector("model.norm.weight"),
               .head = load_linear(checkpoint, "lm_head.weight"),
               .inverse_frequencies = inverse_frequencies(checkpoint.config())};
-  for (int layer = 0; layer < model.config.num_hidden_layers; ++layer) {
-    model.layers.push_back(loader.layer(layer));
-  }
+  const int layers = model.config.num_hidden_layers + (with_mtp ? 1 : 0);
+  for (int layer = 0; layer < layers; ++layer) model.layers.push_back(loader.layer(layer));
+  if (with_mtp) model.mtp = loader.mtp();
   return model;
 }
 

@@ -53,17 +53,28 @@ struct LayerWeights {
   std::optional<MoeWeights> moe;         // or this one
 };
 
+// What is before and behind the decoder layer of an MTP layer.
+struct MtpWeights {
+  std::vector<float> embedding_norm;
+  std::vector<float> hidden_norm;
+  Linear eh_proj;
+  std::vector<float> head_norm;
+};
+
 struct Model {
   ModelConfig config;
   Numerics numerics;
   int local_heads = 0;
   Linear embedding;
-  std::vector<LayerWeights> layers;
+  std::vector<LayerWeights> layers;  // an MTP layer's decoder layer is the last one
+  std::optional<MtpWeights> mtp;
   std::vector<float> final_norm;
   Linear head;
   std::vector<float> inverse_frequencies;
 };
 
-[[nodiscard]] Model load_model(const Checkpoint& checkpoint, const Numerics& numerics);
+// `with_mtp`: with the MTP layer, which the checkpoint must have.
+[[nodiscard]] Model load_model(const Checkpoint& checkpoint, const Numerics& numerics,
+                               bool with_mtp = false);
 
 }  // namespace slipstream::model::reference

@@ -23,6 +23,20 @@ Matrix read_matrix(const StoredTensor& tensor) {
   return result;
 }
 
+// Of the `index`-th matrix in a tensor.
+Matrix read_f16(const StoredTensor& tensor, int index) {
+  const size_t dimensions = tensor.shape.size();
+  Matrix result(static_cast<int>(tensor.shape[dimensions - 2]),
+                static_cast<int>(tensor.shape[dimensions - 1]));
+  const size_t count = result.values().size();
+  for (size_t i = 0; i < count; ++i) {
+    uint16_t bits = 0;
+    std::memcpy(&bits, tensor.bytes.data() + 2 * (index * count + i), sizeof bits);
+    result.values()[i] = f16_to_float(bits);
+  }
+  return result;
+}
+
 double cosine(std::span<const float> a, std::span<const float> b) {
   double ab = 0;
   double aa = 0;
@@ -68,42 +82,43 @@ GoldenLimits Golden::limits() const {
     return {.cosine_drop = 0.0013,
             .layer_error_p50 = 0.0155,
             .layer_error_p75 = 0.0180,
-            .overlap_layer_mean = 0.978};
+            .overlap_layer_mean = 0.978,
+            .draft_cosine = 0.9965};
   }
   if (name_ == "glm-5-tiny") {
     return {.cosine_drop = 0.0005,
             .layer_error_p50 = 0.0125,
             .layer_error_p75 = 0.0145,
-            .overlap_layer_mean = 0.978};
+            .overlap_layer_mean = 0.978,
+            .draft_cosine = 0.9975};
   }
   if (name_ == "deepseek-v32-ranks-tiny") {
     return {.cosine_drop = 0.0015,
             .layer_error_p50 = 0.0155,
             .layer_error_p75 = 0.0180,
-            .overlap_layer_mean = 0.978};
+            .overlap_layer_mean = 0.978,
+            .draft_cosine = 0.9965};
   }
   if (name_ == "glm-5.2-ranks-tiny") {
     return {.cosine_drop = 0.0015,
             .layer_error_p50 = 0.0125,
             .layer_error_p75 = 0.0145,
-            .overlap_layer_mean = 0.978};
+            .overlap_layer_mean = 0.978,
+            .draft_cosine = 0.9975};
   }
   return {.cosine_drop = 0.0005,
           .layer_error_p50 = 0.0050,
           .layer_error_p75 = 0.0085,
-          .overlap_layer_mean = 0.984};
+          .overlap_layer_mean = 0.984,
+          .draft_cosine = 0.998};
 }
 
 Matrix Golden::layer_input(int prompt, int layer) const {
-  const StoredTensor& tensor = store_.at("layers.exact." + std::to_string(prompt));
-  Matrix result(static_cast<int>(tensor.shape[1]), static_cast<int>(tensor.shape[2]));
-  const size_t count = result.values().size();
-  for (size_t i = 0; i < count; ++i) {
-    uint16_t bits = 0;
-    std::memcpy(&bits, tensor.bytes.data() + 2 * (layer * count + i), sizeof bits);
-    result.values()[i] = f16_to_float(bits);
-  }
-  return result;
+  return read_f16(store_.at("layers.exact." + std::to_string(prompt)), layer);
+}
+
+Matrix Golden::drafts(int prompt) const {
+  return read_f16(store_.at("draft.exact." + std::to_string(prompt)), 0);
 }
 
 bool Golden::has_lists(int prompt, int layer) const {

@@ -33,6 +33,7 @@ struct GoldenLimits {
   double layer_error_p75 = 0;
   double overlap_layer_mean = 0;  // with the exact index lists, from exact layer inputs
   double overlap_worst_row = 0.92;
+  double draft_cosine = 0;  // the worst prompt's mean cosine of drafts
 };
 
 class Golden {
@@ -52,6 +53,10 @@ class Golden {
   // result.
   [[nodiscard]] Matrix layer_input(int prompt, int layer) const;
   [[nodiscard]] bool has_lists(int prompt, int layer) const;
+  // Prompts with drafts.
+  [[nodiscard]] static std::vector<int> drafted_prompts() { return {0, 1}; }
+  // The MTP layer's logits at the positions of processed_ids(): row p is about the token of p + 2.
+  [[nodiscard]] Matrix drafts(int prompt) const;
   // Lists of every position, ascending; those below index_topk are all positions up to their own.
   [[nodiscard]] std::vector<std::vector<int>> lists(int prompt, int layer) const;
 

@@ -22,6 +22,8 @@ constexpr bool lists_all(const std::array<pdl::Field, count>& /*fields*/) {
   return pdl::pointers_in<Params>() == count;
 }
 static_assert(lists_all<kernels::LinearLaunch<kernels::NormInput>>(kernels::kNormLinearFields));
+static_assert(
+    lists_all<kernels::LinearLaunch<kernels::JoinedNormInput>>(kernels::kJoinedNormLinearFields));
 static_assert(lists_all<kernels::LinearLaunch<kernels::PlainInput>>(kernels::kPlainLinearFields));
 static_assert(lists_all<kernels::LinearLaunch<kernels::SiluInput>>(kernels::kSiluLinearFields));
 static_assert(lists_all<kernels::LatentLaunch>(kernels::kLatentFields));
@@ -33,18 +35,27 @@ static_assert(lists_all<kernels::RoutedLaunch>(kernels::kRoutedFields));
 static_assert(lists_all<kernels::DownLaunch>(kernels::kDownFields));
 static_assert(lists_all<kernels::PlaceParams>(kernels::kPlaceFields));
 static_assert(lists_all<kernels::SampleParams>(kernels::kSampleFields));
+static_assert(lists_all<kernels::DraftParams>(kernels::kDraftFields));
 
 }  // namespace
 
 std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
-  static constexpr std::array kDeclarations{
-      &kernels::kNormLinearDeclaration,  &kernels::kPeerNormLinearDeclaration,
-      &kernels::kPlainLinearDeclaration, &kernels::kSiluLinearDeclaration,
-      &kernels::kLatentDeclaration,      &kernels::kScoreDeclaration,
-      &kernels::kSelectDeclaration,      &kernels::kAttendDeclaration,
-      &kernels::kValuesDeclaration,      &kernels::kRoutedDeclaration,
-      &kernels::kDownDeclaration,        &kernels::kPlaceDeclaration,
-      &kernels::kSampleDeclaration};
+  static constexpr std::array kDeclarations{&kernels::kNormLinearDeclaration,
+                                            &kernels::kPeerNormLinearDeclaration,
+                                            &kernels::kJoinedNormLinearDeclaration,
+                                            &kernels::kPlainLinearDeclaration,
+                                            &kernels::kSiluLinearDeclaration,
+                                            &kernels::kLatentDeclaration,
+                                            &kernels::kScoreDeclaration,
+                                            &kernels::kSelectDeclaration,
+                                            &kernels::kAttendDeclaration,
+                                            &kernels::kValuesDeclaration,
+                                            &kernels::kRoutedDeclaration,
+                                            &kernels::kDownDeclaration,
+                                            &kernels::kPlaceDeclaration,
+                                            &kernels::kSampleDeclaration,
+                                            &kernels::kVerifyDeclaration,
+                                            &kernels::kDrawDeclaration};
   return kDeclarations;
 }
 

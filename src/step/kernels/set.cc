@@ -19,6 +19,7 @@ const Set& instrumented_set() {
 const Set& plain_set() {
 #endif
   static constexpr Set kSet{.norm_linear = launch_norm_linear,
+                            .joined_norm_linear = launch_joined_norm_linear,
                             .plain_linear = launch_plain_linear,
                             .silu_linear = launch_silu_linear,
                             .latent = launch_latent,
@@ -29,7 +30,9 @@ const Set& plain_set() {
                             .routed = launch_routed,
                             .down = launch_down,
                             .place = launch_place,
-                            .sample = launch_sample};
+                            .sample = launch_sample,
+                            .verify = launch_verify,
+                            .draw = launch_draw};
   return kSet;
 }
 

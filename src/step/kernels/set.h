@@ -17,6 +17,7 @@ namespace slipstream::step::kernels {
 // What each does, launch.h in the folder of its name says.
 struct Set {
   void (*norm_linear)(LinearLaunch<NormInput>, const pdl::LaunchOptions&);
+  void (*joined_norm_linear)(LinearLaunch<JoinedNormInput>, const pdl::LaunchOptions&);
   void (*plain_linear)(LinearLaunch<PlainInput>, const pdl::LaunchOptions&);
   void (*silu_linear)(LinearLaunch<SiluInput>, const pdl::LaunchOptions&);
   void (*latent)(LatentLaunch, const pdl::LaunchOptions&);
@@ -28,6 +29,8 @@ struct Set {
   void (*down)(DownLaunch, const pdl::LaunchOptions&);
   void (*place)(const PlaceParams&, const pdl::LaunchOptions&);
   void (*sample)(const SampleParams&, const pdl::LaunchOptions&);
+  void (*verify)(const DraftParams&, const pdl::LaunchOptions&);
+  void (*draw)(const DraftParams&, const pdl::LaunchOptions&);
 };
 
 [[nodiscard]] const Set& plain_set();

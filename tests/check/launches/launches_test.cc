@@ -32,6 +32,25 @@ TEST(Launches, ReadRoles) {
   EXPECT_EQ(kernel.roles[1].variable, "table");
 }
 
+TEST(Launches, ReadWhatARecorderSaw) {
+  const Launches launches = parse_launches(
+      R"({"recorded": {"launches": 3}, "kernels": [{"name": "k", "pdl": true, "launches": 3,
+          "parameters": [{"index": 1, "offset": 8, "shared": [
+            {"kernel": "other", "index": 2, "offset": 16, "same": "allocation"}]}]}]})",
+      "launches.json");
+  EXPECT_TRUE(launches.recorded);
+  const ParameterRole& parameter = launches.kernels.front().roles.front();
+  EXPECT_EQ(parameter.role, Role::kUnknown);
+  ASSERT_EQ(parameter.sharers->size(), 1U);
+  EXPECT_EQ(parameter.sharers->front().kernel, "other");
+  EXPECT_EQ(parameter.sharers->front().offset, 16U);
+  EXPECT_FALSE(parameter.sharers->front().same_address);
+  EXPECT_EQ(error_of(R"({"kernels": [{"name": "k", "parameters": [
+                {"index": 0, "shared": [{"kernel": "other", "same": "page"}]}]}]})"),
+            "launches.json: kernels[0].parameters[0].shared[0]: \"same\" must be kernel (text), "
+            "index or offset (numbers) or same (address or allocation), not \"page\"");
+}
+
 // 2^32 would be taken for 0.
 TEST(Launches, RefuseNumbersThatNoKernelHas) {
   const auto error = [](const std::string& field) {

@@ -63,8 +63,24 @@ const std::string kBulkWait =
     "again: mbarrier.try_wait.parity.shared::cta.b64 %p1, [%r1], 0;\n@!%p1 bra again;\n";
 
 TEST(LateCopies, InBulkAreNotThereBeforeTheirMbarrierIsWaitedFor) {
-  EXPECT_EQ(late(kBulkCopy + kReadTile), kNoNumber);
+  EXPECT_EQ(late(kBulkCopy + kReadTile + kBulkWait), kNoNumber);
   EXPECT_EQ(late(kBulkCopy + kBulkWait + kReadTile), 1000U);
+}
+
+TEST(LateCopies, MustNotOutliveTheirCta) {
+  TestDevice test(module_of(".param .u64 in", R"(
+    .shared .align 16 .b8 tile[64];
+    .shared .align 8 .b64 barrier;
+    ld.param.u64 %rd1, [in];
+    mov.u32 %r1, barrier;
+    mov.u32 %r2, tile;
+    mbarrier.init.shared::cta.b64 [%r1], 1;
+)" + kBulkCopy + "ret;"),
+                  scheduled(Schedule::kAdversarial));
+  const auto fault = test.run(test.launch({test.upload(std::vector<uint32_t>(16))}, {}, {1, 1, 1}));
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->kind, FaultKind::kUseAfterFree);
+  EXPECT_NE(fault->message.find("the CTA ends while a copy of 16 bytes"), std::string::npos);
 }
 
 TEST(LateCopies, WakeThoseWhoWaitAlready) {

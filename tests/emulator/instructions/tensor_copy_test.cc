@@ -407,13 +407,24 @@ TEST(LateTensorCopies, ArriveWhenTheirMbarrierIsWaitedFor) {
   TensorCase one = make_case(TensorType::kBf16, {128, 12}, {64, 9}, {-8, 1});
   one.map.swizzle = TensorSwizzle::k128Bytes;
   expect_loads(one, adversarial());
-  const std::string load = load_box(one);
-  const std::string unwaited = load.substr(0, load.find("wait:"));
+  // What is read too early is put in its place afterwards.
+  const std::string last = fmt::format("[%r1+{}]", one.box_bytes() - 4);
+  std::string load = load_box(one);
+  load.insert(load.find("wait:"), "  ld.shared.u32 %r9, " + last + ";\n");
+  load += "  st.shared.u32 " + last + ", %r9;\n";
   const TensorResult result =
-      run_tensor_program(one, unwaited, tensor_of(one), shared_bytes(), adversarial());
+      run_tensor_program(one, load, tensor_of(one), shared_bytes(), adversarial());
   ASSERT_FALSE(result.fault) << result.fault->report();
-  EXPECT_EQ(result.shared[0], 0xff);
   EXPECT_EQ(result.shared[one.box_bytes() - 1], 0xff);
+}
+
+TEST(LateTensorCopies, MustNotOutliveTheirCta) {
+  const TensorCase one = make_case(TensorType::kBf16, {128, 12}, {64, 9}, {0, 0});
+  const std::string load = load_box(one);
+  const TensorResult result = run_tensor_program(one, load.substr(0, load.find("wait:")),
+                                                 tensor_of(one), shared_bytes(), adversarial());
+  ASSERT_TRUE(result.fault);
+  EXPECT_EQ(result.fault->kind, FaultKind::kUseAfterFree);
 }
 
 TEST(LateTensorCopies, ReadSharedMemoryWhenTheirGroupIsWaitedFor) {

@@ -11,14 +11,14 @@ using reference::Numerics;
 using reference::StepToken;
 using reference::TokenPlace;
 
-reference::Model load_reference(const std::string& directory, Mode mode) {
+reference::Model load_reference(const std::string& directory, Mode mode, bool with_mtp) {
   Checkpoint checkpoint = Checkpoint::open(directory);
   if (mode == Mode::kExact) {
     checkpoint.config().lora_norm_eps = 1e-6F;
-    return load_model(checkpoint, Numerics::exact_mode());
+    return load_model(checkpoint, Numerics::exact_mode(), with_mtp);
   }
   const auto latent = mode == Mode::kBf16Cache ? LatentFormat::kBf16 : LatentFormat::kFp8;
-  return load_model(checkpoint, Numerics::engine(checkpoint.config(), latent));
+  return load_model(checkpoint, Numerics::engine(checkpoint.config(), latent), with_mtp);
 }
 
 ReferenceRunner::ReferenceRunner(const reference::Model& model, int positions) : model_(model) {

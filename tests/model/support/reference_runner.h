@@ -14,7 +14,8 @@ enum class Mode { kExact, kBf16Cache, kFp8Cache };
 
 // The model of a tiny checkpoint; exact mode takes transformers' epsilon for GLM's q_a and kv_a
 // norms, which the goldens were made with.
-[[nodiscard]] reference::Model load_reference(const std::string& directory, Mode mode);
+[[nodiscard]] reference::Model load_reference(const std::string& directory, Mode mode,
+                                              bool with_mtp = false);
 
 // One sequence with caches of its own and room for `positions`.
 class ReferenceRunner {

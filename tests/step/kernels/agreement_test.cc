@@ -21,6 +21,7 @@ constexpr int kShare = 70;  // ids per rank; the last rank has fewer
 constexpr int kVocabulary = 3 * kShare + 13;
 constexpr int kRanks = 4;
 constexpr int kRank = 2;
+constexpr int kLayers = 2;
 
 class Choice : public testing::Test {
  protected:
@@ -37,7 +38,7 @@ class Choice : public testing::Test {
                                  .tokens = static_cast<int>(logits.size()),
                                  .rows = {rows.data()},
                                  .sampled = {sampled.data()},
-                                 .ranks = exchange->vocabulary()};
+                                 .ranks = exchange->vocabulary(mlp_exchange(kLayers - 1))};
     params.ranks.first_token = kRank * kShare;
     params.ranks.size = kVocabulary;
     kernels::launch_sample(params, {.stream = played_.stream()});
@@ -55,7 +56,7 @@ class Choice : public testing::Test {
     }
   }
 
-  PlayedRanks played_{kHidden, 2, kRanks};
+  PlayedRanks played_{kHidden, kLayers, kRanks};
 };
 
 std::vector<float> one_best(int best, float logit) {
@@ -125,7 +126,7 @@ TEST_F(Choice, NamesARankThatTellsNothing) {
                                .tokens = 1,
                                .rows = {rows.data()},
                                .sampled = {sampled.data()},
-                               .ranks = exchange->vocabulary()};
+                               .ranks = exchange->vocabulary(mlp_exchange(kLayers - 1))};
   params.ranks.size = kVocabulary;
   kernels::launch_sample(params, {.stream = played.stream()});
   played.synchronize();

@@ -173,5 +173,34 @@ INSTANTIATE_TEST_SUITE_P(Shapes, NormLinearKernel,
                                   "Cluster" + std::to_string(c.cluster_ctas);
                          });
 
+// As large as the head of a model that few ranks share.
+kernels::LinearParams head_of(int rows, int tokens) {
+  kernels::LinearParams params;
+  params.segments[0] = {{.rows = rows, .columns = 7168}, {}, rows, true};
+  params.segment_count = 1;
+  params.tokens = tokens;
+  return params;
+}
+
+TEST(LinearPlan, FitsIntoSharedMemory) {
+  for (const int rows : {16160, 32320}) {
+    kernels::LinearParams params = head_of(rows, 16);
+    const kernels::LinearShape shape = kernels::plan_linear(params, kernels::linear_limits());
+    EXPECT_LE(static_cast<int>(shape.shared_bytes), kernels::device_limits().shared_bytes) << rows;
+  }
+}
+
+TEST(LinearPlan, RefusesMoreThanSharedMemoryHolds) {
+  kernels::LinearParams params = head_of(129280, 16);
+  try {
+    (void)kernels::plan_linear(params, kernels::linear_limits());
+    FAIL();
+  } catch (const InvalidArgument& error) {
+    EXPECT_NE(std::string(error.what()).find("16 tokens times 129280 rows of 7168 columns must"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace slipstream::step::test

@@ -52,8 +52,8 @@ class FaultyExchange final : public Exchange {
     return result;
   }
 
-  [[nodiscard]] kernels::SharedVocabulary vocabulary() const override {
-    kernels::SharedVocabulary result = good_->vocabulary();
+  [[nodiscard]] kernels::SharedVocabulary vocabulary(int last) const override {
+    kernels::SharedVocabulary result = good_->vocabulary(last);
     result.emptied = {pairs_of(kExchanges - 1)};
     return result;
   }

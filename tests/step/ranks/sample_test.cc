@@ -19,6 +19,7 @@ using kernels::StepRow;
 using model::reference::Matrix;
 
 constexpr int kPosition = 10;  // of the first row
+constexpr int kLayers = 2;
 
 struct Case {
   int ranks;
@@ -29,7 +30,7 @@ class SharedSampling : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     if (RankTeam::devices() < c_.ranks) GTEST_SKIP() << "needs " << c_.ranks << " devices";
-    team_ = std::make_unique<RankTeam>(window_config(128, 2), c_.ranks);
+    team_ = std::make_unique<RankTeam>(window_config(128, kLayers), c_.ranks);
   }
 
   [[nodiscard]] Matrix some_logits(int rows, unsigned seed) const {
@@ -81,7 +82,7 @@ class SharedSampling : public testing::TestWithParam<Case> {
                                    .tokens = logits.rows(),
                                    .rows = {device_rows.data()},
                                    .sampled = {sampled.data()},
-                                   .ranks = team_->exchange(rank)->vocabulary(),
+                                   .ranks = team_->exchange(rank)->vocabulary(mlp_exchange(kLayers - 1)),
                                    .extras = adjusted.params()};
       params.ranks.first_token = first;
       params.ranks.size = c_.vocabulary;

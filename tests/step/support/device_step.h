@@ -27,13 +27,15 @@ class DeviceStep {
   // Of one rank alone.
   explicit DeviceStep(const std::string& directory, bool fp8_rows = false)
       : DeviceStep(model::Checkpoint::open(directory), nullptr, fp8_rows) {}
-  // Of one of several ranks. `kernels`: the set that it launches.
+  // Of one of several ranks. `kernels`: the set that it launches. With the MTP layer, if the steps are
+  // to draft.
   DeviceStep(model::Checkpoint checkpoint, std::unique_ptr<Exchange> exchange,
-             bool fp8_rows = false, const kernels::Set& kernels = kernels::plain_set())
+             bool fp8_rows = false, const kernels::Set& kernels = kernels::plain_set(),
+             bool drafts = false)
       : checkpoint_(std::move(checkpoint)),
-        weights_(checkpoint_),
-        workspace_(checkpoint_, 2, kPagesPerSequence * kernels::kPageSize),
-        caches_(make_caches(checkpoint_.config().num_hidden_layers, fp8_rows)),
+        weights_(checkpoint_, {}, drafts),
+        workspace_(make_workspace(checkpoint_, drafts)),
+        caches_(make_caches(checkpoint_.config().num_hidden_layers + (drafts ? 1 : 0), fp8_rows)),
         exchange_(exchange ? std::move(exchange)
                            : std::make_unique<LocalExchange>(workspace_.delta)),
         step_({.checkpoint = checkpoint_,
@@ -69,6 +71,9 @@ class DeviceStep {
   void enqueue(int tokens, std::optional<bool> pdl = std::nullopt) const {
     step_.enqueue(tokens, {.stream = stream_.get(), .pdl = pdl});
   }
+  void enqueue(const StepShape& shape, std::optional<bool> pdl = std::nullopt) const {
+    step_.enqueue(shape, {.stream = stream_.get(), .pdl = pdl});
+  }
   void synchronize() const {
     check_cuda(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize");
   }
@@ -86,11 +91,7 @@ class DeviceStep {
   }
   // Of the last step.
   [[nodiscard]] model::reference::Matrix logits(int tokens) const {
-    model::reference::Matrix result(tokens, weights_.head().rows);
-    check_cuda(cudaMemcpy(result.values().data(), workspace_.logits.data(),
-                          result.values().size() * sizeof(float), cudaMemcpyDeviceToHost),
-               "copy of the logits");
-    return result;
+    return download(workspace_.logits, tokens);
   }
 
   [[nodiscard]] std::vector<int> sampled(int tokens) const {
@@ -100,6 +101,24 @@ class DeviceStep {
                "copy of the sampled tokens");
     return result;
   }
+  // What the next step processes, if nobody changes it.
+  [[nodiscard]] std::vector<kernels::StepRow> rows(int count) const {
+    std::vector<kernels::StepRow> result(count);
+    check_cuda(cudaMemcpy(result.data(), workspace_.rows.data(),
+                          result.size() * sizeof(kernels::StepRow), cudaMemcpyDeviceToHost),
+               "copy of the step's tokens");
+    return result;
+  }
+  // How many tokens each sequence has won in the last step, which drafted.
+  [[nodiscard]] std::vector<int> won(int sequences) const {
+    std::vector<int> result = sampled(kernels::kMaxRows + sequences);
+    result.erase(result.begin(), result.begin() + kernels::kMaxRows);
+    return result;
+  }
+  // Of the last drafts.
+  [[nodiscard]] model::reference::Matrix draft_logits(int sequences) const {
+    return download(workspace_.draft_logits, sequences);
+  }
   // Copies them behind the steps enqueued so far, to pinned memory.
   void copy_sampled(int* target, int tokens) const {
     check_cuda(cudaMemcpyAsync(target, workspace_.sampled.data(), tokens * sizeof(int),
@@ -107,12 +126,11 @@ class DeviceStep {
                "copy of the sampled tokens");
   }
 
-  // Of layer 0.
-  [[nodiscard]] std::vector<std::byte> latent_cache() const {
-    return download(caches_.front().latent);
+  [[nodiscard]] std::vector<std::byte> latent_cache(int layer = 0) const {
+    return download(caches_.at(layer).latent);
   }
-  [[nodiscard]] std::vector<std::byte> index_keys() const {
-    return download(caches_.front().index_keys);
+  [[nodiscard]] std::vector<std::byte> index_keys(int layer = 0) const {
+    return download(caches_.at(layer).index_keys);
   }
 
   // The slots that row `row` of the last step attended to, if it had to choose.
@@ -124,10 +142,18 @@ class DeviceStep {
     return slots;
   }
 
+  [[nodiscard]] const DecodeStep& step() const { return step_; }
   [[nodiscard]] std::span<const StepLaunch> launches() const { return step_.launches(); }
   [[nodiscard]] cudaStream_t stream() const { return stream_.get(); }
 
  private:
+  static Workspace make_workspace(const model::Checkpoint& checkpoint, bool drafts) {
+    Workspace result =
+        Workspace::planned(checkpoint, 2, kPagesPerSequence * kernels::kPageSize, 0, drafts);
+    result.allocate(checkpoint.config());
+    return result;
+  }
+
   static std::vector<LayerCache> make_caches(int layers, bool fp8_rows) {
     std::vector<LayerCache> caches;
     for (int layer = 0; layer < layers; ++layer) {
@@ -136,6 +162,14 @@ class DeviceStep {
     return caches;
   }
 
+  [[nodiscard]] model::reference::Matrix download(const DeviceArray<float>& logits,
+                                                  int rows) const {
+    model::reference::Matrix result(rows, weights_.head().rows);
+    check_cuda(cudaMemcpy(result.values().data(), logits.data(),
+                          result.values().size() * sizeof(float), cudaMemcpyDeviceToHost),
+               "copy of the logits");
+    return result;
+  }
   static std::vector<std::byte> download(const DeviceArray<std::byte>& array) {
     std::vector<std::byte> bytes(array.bytes());
     check_cuda(cudaMemcpy(bytes.data(), array.data(), bytes.size(), cudaMemcpyDeviceToHost),

@@ -117,10 +117,11 @@ class RankRuns {
   }
 
   // A step of `rank`, by the thread that will run it.
-  [[nodiscard]] std::unique_ptr<DeviceStep> make_step(int rank, bool delays = false) const {
-    return std::make_unique<DeviceStep>(
-        checkpoint(rank), make_exchange_(team_, rank), false,
-        delays ? kernels::instrumented_set() : kernels::plain_set());
+  [[nodiscard]] std::unique_ptr<DeviceStep> make_step(int rank, bool delays = false,
+                                                      bool drafts = false) const {
+    return std::make_unique<DeviceStep>(checkpoint(rank), make_exchange_(team_, rank), false,
+                                        delays ? kernels::instrumented_set() : kernels::plain_set(),
+                                        drafts);
   }
 
   // What is wrong with the windows between steps; empty if nothing is.

@@ -250,7 +250,7 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
   fetch_absorbed(params, token, first_head, shared);
   const uint2 rope_part = read_rope_part(params, token, first_head);
   const bool all = params.lists.get() == nullptr;
-  const bool listed = !all && place.position >= params.index_topk;
+  const bool listed = !all && place.position - params.list_age >= params.index_topk;
   const int keys = all ? place.position + 1 : min(place.position + 1, params.index_topk);
   if (!listed) slots.use_positions(params, place, first + warp);
   const Rotation rotation = read_rotation(params, place.position);
@@ -275,7 +275,7 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
     __syncthreads();
     add_latents(stage, shared, latents);
   }
-  cuda::wait_copies();  // of a CTA without keys
+  cuda::wait_async_copies();  // of a CTA without keys
   store_split(params, token, first_head, cta.split, softmax, latents);
 }
 

@@ -25,6 +25,7 @@ struct AttendParams {
   pdl::Constant<float> rope = {};       // [positions, 32 cosines and 32 sines]
   pdl::Produced<const int> lists = {};  // [tokens, index_topk] slots; null: every position, always
   int index_topk = 0;                   // tokens with up to as many keys take every position
+  int list_age = 0;                     // how many positions ago the lists were made
   Places places = {};
   pdl::Produced<const std::byte> cache = {};  // rows of 576 bf16 or 656 bytes
   bool fp8_rows = false;

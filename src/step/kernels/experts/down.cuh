@@ -3,7 +3,8 @@
 // A CTA owns neighboring tiles of 16 rows and takes a batch of them at a time; its warps share the
 // items out: item 0 is the shared expert, then come the distinct chosen ones. What an item gives a
 // batch is contiguous in memory. A warp has the whole sum of an item in registers, so that it
-// can round and weight it before it adds.
+// can round and weight it. Every token has a place for each of its own choices, and these are added
+// in their order: what other tokens chose does not change a bit of its sum.
 //
 // PDL: weights of the shared expert before the wait, nothing else.
 #pragma once
@@ -225,37 +226,51 @@ __device__ __forceinline__ void load_choices(const DownLaunch& params,
   }
 }
 
-// What the lane's result columns weigh: 0 for tokens that do not take the item.
+// What the lane's result columns weigh, and at which of their token's places they are kept; -1: the
+// token does not take the item.
 template <int kTokenTiles>
-using Weights = float[kTokenTiles][2];
+struct Shares {
+  float weights[kTokenTiles][2];
+  int places[kTokenTiles][2];
 
-template <int kTokenTiles>
-__device__ __forceinline__ void item_weights(const DownShared<kTokenTiles>& shared, int item,
-                                             uint32_t takers, Weights<kTokenTiles>& weights) {
+  __device__ Shares(const DownLaunch& params, const DownShared<kTokenTiles>& shared, int item,
+                    uint32_t takers) {
 #pragma unroll
-  for (int t = 0; t < kTokenTiles; ++t) {
+    for (int t = 0; t < kTokenTiles; ++t) {
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int token = t * 8 + threadIdx.x % 4 * 2 + i;
-      const bool takes = (takers >> token & 1) != 0;
-      weights[t][i] = item == 0 ? 1.0F
-                      : takes   ? shared.weights[shared.plan.rows[item - 1][token]]
-                                : 0.0F;
+      for (int i = 0; i < 2; ++i) {
+        const int token = t * 8 + static_cast<int>(threadIdx.x) % 4 * 2 + i;
+        weights[t][i] = 1.0F;
+        places[t][i] = (takers >> token & 1) != 0 ? 0 : -1;
+        if (item == 0 || places[t][i] < 0) continue;
+        const int row = shared.plan.rows[item - 1][token];
+        weights[t][i] = shared.weights[row];
+        places[t][i] = 1 + row - token * params.choices_per_token;
+      }
     }
   }
+};
+
+// Places of a token: of the shared expert, and of each of its choices.
+SLIPSTREAM_HOST_DEVICE inline int places_of(const DownLaunch& params) {
+  return 1 + params.choices_per_token;
 }
 
-// total += weight * sum, rounded, for the takers: sums of others mean nothing.
+// weight * sum, rounded, to [place][token][row].
 template <int kTokenTiles>
-__device__ __forceinline__ void add_item(const Weights<kTokenTiles>& weights, uint32_t takers,
-                                         const Sums<kTokenTiles>& sums, Sums<kTokenTiles>& total) {
+__device__ __forceinline__ void store_item(const Shares<kTokenTiles>& shares,
+                                           const Sums<kTokenTiles>& sums, int tokens,
+                                           float* partials) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
   for (int t = 0; t < kTokenTiles; ++t) {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      if ((takers >> (t * 8 + threadIdx.x % 4 * 2 + i) & 1) == 0) continue;
-      total[t][i] += weights[t][i] * round_to_bf16(sums[t][i]);
-      total[t][i + 2] += weights[t][i] * round_to_bf16(sums[t][i + 2]);
+      if (shares.places[t][i] < 0) continue;
+      float* const target = partials + shares.places[t][i] * partial_floats(tokens) +
+                            (t * 8 + lane % 4 * 2 + i) * kPartialStride + lane / 4;
+      target[0] = shares.weights[t][i] * round_to_bf16(sums[t][i]);
+      target[8] = shares.weights[t][i] * round_to_bf16(sums[t][i + 2]);
     }
   }
 }
@@ -277,12 +292,12 @@ __device__ __forceinline__ float load_ahead(const DownLaunch& params, const Plan
   return scales;
 }
 
-// Adds what an item gives a batch of tiles.
+// What an item gives a batch of tiles, to [tile][place][token][row].
 template <int kTokenTiles, class Rows>
-__device__ __forceinline__ void multiply_item(
-    const DownLaunch& params, const Rows& rows, const DownShared<kTokenTiles>& shared, int item,
-    const Tiles& tiles, float scales, PieceRing& ring, DownCursor<kTokenTiles>& cursor,
-    Sums<kTokenTiles> (&totals)[kBatchTiles<kTokenTiles>]) {
+__device__ __forceinline__ void multiply_item(const DownLaunch& params, const Rows& rows,
+                                              const DownShared<kTokenTiles>& shared, int item,
+                                              const Tiles& tiles, float scales, PieceRing& ring,
+                                              DownCursor<kTokenTiles>& cursor, float* partials) {
   const int lane = threadIdx.x % 32;
   const PackedMatrix& matrix = matrix_of(params, item == 0);
   const uint32_t takers = item == 0 ? (1U << params.tokens) - 1 : shared.plan.takers[item - 1];
@@ -294,8 +309,7 @@ __device__ __forceinline__ void multiply_item(
     row[t] = item == 0 ? params.tokens * params.choices_per_token + token
                        : shared.plan.rows[item - 1][token];
   }
-  Weights<kTokenTiles> weights;
-  item_weights<kTokenTiles>(shared, item, takers, weights);
+  const Shares<kTokenTiles> shares(params, shared, item, takers);
   PieceReader<DownCursor<kTokenTiles>> reader(ring, cursor, params.ring.piece_groups,
                                               tiles.count * matrix.groups());
 #pragma unroll
@@ -323,7 +337,8 @@ __device__ __forceinline__ void multiply_item(
       }
       reader.advance();
     }
-    add_item<kTokenTiles>(weights, takers, sums, totals[tile]);
+    store_item<kTokenTiles>(shares, sums, params.tokens,
+                            partials + tile * places_of(params) * partial_floats(params.tokens));
   }
 }
 
@@ -331,7 +346,8 @@ __device__ __forceinline__ PairDeal deal_tiles(const DownLaunch& params, int til
   return {params.peers, tiles, 32 - __clz(params.tokens - 1), static_cast<int>(blockDim.x)};
 }
 
-// Behind a barrier: adds the warps' sums and stores them, for all ranks if there are several.
+// Behind a barrier: adds what lies at a token's places and stores it, for all ranks if there are
+// several.
 __device__ __forceinline__ void store_tiles(const DownLaunch& params, const PairDeal& deal,
                                             const Tiles& tiles, const float* partials) {
   const int threads = static_cast<int>(blockDim.x);
@@ -341,8 +357,8 @@ __device__ __forceinline__ void store_tiles(const DownLaunch& params, const Pair
     if (share.token >= params.tokens) continue;
     const int row = share.pair * 2;
     const float2 sums =
-        add_warps(partials + share.tile * (threads / 32) * partial_floats(params.tokens),
-                  params.tokens, share.token, row);
+        add_parts(partials + share.tile * places_of(params) * partial_floats(params.tokens),
+                  places_of(params), params.tokens, share.token, row);
     __nv_bfloat16* const target = params.output.get() + int64_t{share.token} * params.down.rows +
                                   (tiles.first + share.tile) * kTileRows + row;
     if (params.peers.ranks > 0) {
@@ -372,9 +388,8 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   shared.plan.clear();
   unsigned char* const after_rings = memory + warps * ring_bytes;
   float* const partials = reinterpret_cast<float*>(after_rings);
-  const int tile_size = partial_floats(params.tokens);
-  const Rows rows(params,
-                  after_rings + warps * kBatchTiles<kTokenTiles> * tile_size * sizeof(float));
+  const Rows rows(params, after_rings + kBatchTiles<kTokenTiles> * places_of(params) *
+                                            partial_floats(params.tokens) * sizeof(float));
   rows.rehearse();
   PairDeal deal = deal_tiles(params, min(own.count, kBatchTiles<kTokenTiles>));
   deal.settle();
@@ -397,19 +412,12 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   for (int batch = 0; batch * kBatchTiles<kTokenTiles> < own.count; ++batch) {
     place.batch = batch;
     const Tiles tiles = place.tiles(own);
-    Sums<kTokenTiles> totals[kBatchTiles<kTokenTiles>] = {};
+    if (batch > 0) __syncthreads();  // the parts of the batch before have been read
     for (int item = warp; item < items; item += warps) {
       const float later_scales = load_ahead(params, shared.plan, own, items, ahead);
-      multiply_item<kTokenTiles>(params, rows, shared, item, tiles, scales, ring, cursor, totals);
+      multiply_item<kTokenTiles>(params, rows, shared, item, tiles, scales, ring, cursor, partials);
       scales = next_scales;
       next_scales = later_scales;
-    }
-    if (batch > 0) __syncthreads();  // the sums of the batch before have been read
-#pragma unroll
-    for (int tile = 0; tile < kBatchTiles<kTokenTiles>; ++tile) {
-      if (tile >= tiles.count) break;
-      store_partials<kTokenTiles>(totals[tile], params.tokens,
-                                  partials + (tile * warps + warp) * tile_size);
     }
     __syncthreads();
     if (batch > 0) deal = deal_tiles(params, tiles.count);

@@ -91,8 +91,8 @@ void launch_down_tiles(DownLaunch params, const pdl::LaunchOptions& options) {
   constexpr int kStaticBytes = sizeof(experts::DownShared<kTokenTiles>);
   const int staged_bytes = experts::CodeUnits::bytes(experts::StagedRows::units(params));
   constexpr int kBatch = experts::kBatchTiles<kTokenTiles>;
-  int other_bytes =
-      warps * kBatch * experts::partial_floats(params.tokens) * static_cast<int>(sizeof(float));
+  int other_bytes = kBatch * experts::places_of(params) * experts::partial_floats(params.tokens) *
+                    static_cast<int>(sizeof(float));
   const bool staged = is_fp8 &&
                       std::max(params.down.groups(), params.shared_down.groups()) * kBatch <= 32 &&
                       fits(warps, kDownChunks, kStaticBytes + other_bytes + staged_bytes);

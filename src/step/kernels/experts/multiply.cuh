@@ -155,13 +155,14 @@ __device__ __forceinline__ void store_partials(const Sums<kTokenTiles>& sums, in
 
 inline constexpr int kTilePairs = kTileRows / 2;
 
-// Adds the warps' sums of two neighboring rows of a tile in order.
-__device__ __forceinline__ float2 add_warps(const float* partials, int tokens, int token, int row) {
+// Adds `parts` sums of two neighboring rows of a tile, [part][token][row], in order.
+__device__ __forceinline__ float2 add_parts(const float* partials, int parts, int tokens, int token,
+                                            int row) {
   const float* partial = partials + token * kPartialStride + row;
   float2 sums = {0, 0};
 #pragma unroll 8
-  for (int warp = 0; warp < static_cast<int>(blockDim.x) / 32; ++warp) {
-    const auto part = *reinterpret_cast<const float2*>(partial + warp * partial_floats(tokens));
+  for (int i = 0; i < parts; ++i) {
+    const auto part = *reinterpret_cast<const float2*>(partial + i * partial_floats(tokens));
     sums.x += part.x;
     sums.y += part.y;
   }

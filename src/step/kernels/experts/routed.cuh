@@ -336,7 +336,7 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
       store_pair(params.activated.get() +
                      int64_t{shared.plan.rows[task.item][token]} * matrix.rows +
                      task.tile * kTileRows + row,
-                 add_warps(buffer, params.tokens, token, row));
+                 add_parts(buffer, static_cast<int>(blockDim.x) / 32, params.tokens, token, row));
     }
     advance(task, tiles);
     scales = next_scales;

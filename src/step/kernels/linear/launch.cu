@@ -23,6 +23,15 @@ const pdl::KernelDeclaration kPeerNormLinearDeclaration{
     .fields = kNormLinearFields,
 };
 
+const pdl::KernelDeclaration kJoinedNormLinearDeclaration{
+    .name = "joined_norm_linear",
+    .symbol =
+        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+        "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::JoinedNormSource",
+    .waits = true,
+    .fields = kJoinedNormLinearFields,
+};
+
 const pdl::KernelDeclaration kPlainLinearDeclaration{
     .name = "plain_linear",
     .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
@@ -50,15 +59,15 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
             const pdl::LaunchOptions& options) {
   params.linear.polls = std::is_same_v<Source, PeerNormSource>;
   const LinearShape shape = plan_linear(params.linear, linear_limits());
-  constexpr bool kNorms = std::is_base_of_v<NormSource, Source>;
   const auto kernel =
       params.linear.tokens <= 8 ? linear_kernel<Source, 1> : linear_kernel<Source, 2>;
-  pdl::launch(declaration, kernel,
-              {.grid = dim3(shape.ctas),
-               .block = dim3(shape.threads),
-               .dynamic_shared_bytes = kNorms ? spread_bytes(shape) : shape.shared_bytes,
-               .cluster = dim3(shape.cluster_ctas)},
-              options, params);
+  pdl::launch(
+      declaration, kernel,
+      {.grid = dim3(shape.ctas),
+       .block = dim3(shape.threads),
+       .dynamic_shared_bytes = Source::kNormalizes ? spread_bytes(shape) : shape.shared_bytes,
+       .cluster = dim3(shape.cluster_ctas)},
+      options, params);
 }
 
 }  // namespace
@@ -67,6 +76,11 @@ void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions
   params.input.polled.ranks > 0
       ? launch<PeerNormSource>(kPeerNormLinearDeclaration, params, options)
       : launch<NormSource>(kNormLinearDeclaration, params, options);
+}
+
+void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,
+                               const pdl::LaunchOptions& options) {
+  launch<JoinedNormSource>(kJoinedNormLinearDeclaration, params, options);
 }
 
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {

@@ -129,6 +129,18 @@ struct NormInput {
   PolledRows polled = {};                    // what to add if not `delta`: that of several ranks
 };
 
+// Two RMSNorms next to each other: of the embedding of a row's token, and of a hidden state.
+struct JoinedNormInput {
+  pdl::Constant<__nv_bfloat16> embedding = {};
+  pdl::Produced<const StepRow> step = {};  // the tokens
+  pdl::Constant<float> embedding_gamma = {};
+  pdl::Produced<const __nv_bfloat16> hidden = {};  // [, columns], read after the wait
+  pdl::Produced<const int> sources = {};           // which of them is a row's
+  pdl::Constant<float> hidden_gamma = {};
+  int columns = 0;  // of each half
+  float eps = 0;
+};
+
 // silu(gate) * up of rows [gate | up].
 struct SiluInput {
   pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
@@ -175,6 +187,18 @@ inline constexpr auto kNormInputFields = join_fields(
     },
     fields_at(offsetof(NormInput, polled), kPolledRowsFields));
 
+inline constexpr std::array kJoinedNormInputFields{
+    pdl::field<decltype(JoinedNormInput::embedding)>("embedding",
+                                                     offsetof(JoinedNormInput, embedding)),
+    pdl::field<decltype(JoinedNormInput::step)>("step", offsetof(JoinedNormInput, step)),
+    pdl::field<decltype(JoinedNormInput::embedding_gamma)>(
+        "embedding_gamma", offsetof(JoinedNormInput, embedding_gamma)),
+    pdl::field<decltype(JoinedNormInput::hidden)>("hidden", offsetof(JoinedNormInput, hidden)),
+    pdl::field<decltype(JoinedNormInput::sources)>("sources", offsetof(JoinedNormInput, sources)),
+    pdl::field<decltype(JoinedNormInput::hidden_gamma)>("hidden_gamma",
+                                                        offsetof(JoinedNormInput, hidden_gamma)),
+};
+
 inline constexpr std::array kSiluInputFields{
     pdl::field<decltype(SiluInput::rows)>("rows", offsetof(SiluInput, rows)),
 };
@@ -185,6 +209,8 @@ constexpr auto linear_launch_fields(const std::array<pdl::Field, count>& input_f
                      fields_at(offsetof(LinearLaunch<Input>, input), input_fields));
 }
 inline constexpr auto kNormLinearFields = linear_launch_fields<NormInput>(kNormInputFields);
+inline constexpr auto kJoinedNormLinearFields =
+    linear_launch_fields<JoinedNormInput>(kJoinedNormInputFields);
 inline constexpr auto kPlainLinearFields = linear_launch_fields<PlainInput>(kPlainInputFields);
 inline constexpr auto kSiluLinearFields = linear_launch_fields<SiluInput>(kSiluInputFields);
 

@@ -1,8 +1,12 @@
 #include "step/kernels/linear/plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <limits>
+
+#include "slipstream/error.h"
 
 namespace slipstream::step::kernels {
 namespace {
@@ -17,6 +21,7 @@ constexpr int kExchangeCost = 8;
 // And that each thread loads, or polls for, activations once more, twice (Stager::stage).
 constexpr int kLookCost = 16;
 constexpr int kPollCost = 32;
+constexpr int kUnfitCost = 1 << 24;
 constexpr int kPieceBytes = 24;       // sizeof(Piece)
 constexpr int kTileOutputBytes = 24;  // sizeof(TileOutput)
 
@@ -135,16 +140,32 @@ Largest share_out(LinearParams& params, const ClusterLimits& limits, int cluster
   return largest;
 }
 
-// In chunks that the busiest SM could have loaded meanwhile.
+// Of shared memory, that a CTA can have besides LinearShared and what instrumented kernels add.
+int most_bytes() { return device_limits().shared_bytes - 2048; }
+
+// In chunks that the busiest SM could have loaded meanwhile. What does not fit is the last choice.
 int cost(LinearParams params, const ClusterLimits& limits, int cluster_ctas) {
   const Largest largest = share_out(params, limits, cluster_ctas);
   const int groups = ceil_div(params.groups(), cluster_ctas);
   const int activations = params.tokens * groups * kGroup * 2 / kChunkBytes;
   const int crowding = std::max(params.memory.bytes - kSharedBytes, 0) / kChunkBytes * kWarps;
   const int looks = ceil_div(params.tokens * groups, kWarps * 32 * 8 / kGroup);
-  return largest.chunks + activations + crowding +
+  const int unfit = params.memory.bytes > most_bytes() ? kUnfitCost : 0;
+  return unfit + largest.chunks + activations + crowding +
          (looks - 1) * (params.polls ? kPollCost : kLookCost) +
          (cluster_ctas > 1 ? kExchangeCost : 0);
+}
+
+// Sums and activations of every token lie in shared memory: many tokens times many rows may be too much,
+// however many CTAs share the columns out.
+void require_room(const LinearParams& params) {
+  if (params.memory.bytes <= most_bytes()) return;
+  throw InvalidArgument(fmt::format(
+      "{} tokens times {} rows of {} columns must take at most {} bytes of a multiprocessor's "
+      "shared "
+      "memory, would take {}: share the model among more ranks, or step with fewer tokens",
+      params.tokens, params.tile_count() * kTileRows, params.groups() * kGroup, most_bytes(),
+      params.memory.bytes));
 }
 
 LinearShape shape_of(const LinearParams& params) {
@@ -170,7 +191,9 @@ LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits) {
     least = candidate;
     best = cluster_ctas;
   }
-  return plan_linear(params, limits, best);
+  const LinearShape shape = plan_linear(params, limits, best);
+  require_room(params);
+  return shape;
 }
 
 size_t spread_bytes(const LinearShape& shape) {

@@ -34,6 +34,33 @@ struct Place {
   __device__ bool stores() const { return turn == 0; }
 };
 
+// Groups of 128 columns [first, end).
+struct GroupRange {
+  int first;
+  int end;
+};
+
+// A norm's weights of eight columns.
+__device__ __forceinline__ void load_weights(const float* gamma, Eight& values) {
+  const auto* source = reinterpret_cast<const float4*>(gamma);
+  const float4 low = source[0];
+  const float4 high = source[1];
+  values[0] = low.x;
+  values[1] = low.y;
+  values[2] = low.z;
+  values[3] = low.w;
+  values[4] = high.x;
+  values[5] = high.y;
+  values[6] = high.z;
+  values[7] = high.w;
+}
+
+__device__ __forceinline__ void normalize(const Eight& gamma, float factor, Eight& values) {
+#pragma unroll
+  for (int i = 0; i < 8; ++i) values[i] = gamma[i] * (values[i] * factor);
+  round_to_bf16(values);
+}
+
 class PlainSource {
  public:
   using Input = PlainInput;
@@ -69,17 +96,12 @@ class NormSource {
 
   // Constant: before the wait.
   __device__ void load_gamma(int column, Eight& gamma) const {
-    const auto* source = reinterpret_cast<const float4*>(input_.gamma.get() + column);
-    const float4 low = source[0];
-    const float4 high = source[1];
-    gamma[0] = low.x;
-    gamma[1] = low.y;
-    gamma[2] = low.z;
-    gamma[3] = low.w;
-    gamma[4] = high.x;
-    gamma[5] = high.y;
-    gamma[6] = high.z;
-    gamma[7] = high.w;
+    load_weights(input_.gamma.get() + column, gamma);
+  }
+
+  // Those that are normed together, of `groups` in all.
+  __device__ GroupRange normed_with(const Place& /*place*/, int groups) const {
+    return {0, groups};
   }
 
   __device__ Address address(const Place& place) const {
@@ -111,9 +133,7 @@ class NormSource {
 
   __device__ void finish(const Place& place, const Eight& gamma, float factor,
                          Eight& values) const {
-#pragma unroll
-    for (int i = 0; i < 8; ++i) values[i] = gamma[i] * (values[i] * factor);
-    round_to_bf16(values);
+    normalize(gamma, factor, values);
     if (input_.normed.get() != nullptr && place.stores()) store(input_.normed.get(), place, values);
   }
 
@@ -173,6 +193,52 @@ class PeerNormSource : public NormSource {
     empty_columns(polled.emptied, polled.ranks, place.turn, place.clusters, polled.source_stride,
                   index_of(place) / 2);
   }
+};
+
+// Two norms next to each other, each of half the columns: what an MTP layer starts from.
+class JoinedNormSource {
+ public:
+  using Input = JoinedNormInput;
+  static constexpr bool kNormalizes = true;
+  static constexpr bool kMayPush = false;
+  using Address = const __nv_bfloat16*;  // in row 0
+  __device__ explicit JoinedNormSource(const Input& input)
+      : input_(input), inverse_columns_(1.0F / static_cast<float>(input.columns)) {
+    cuda::settle(inverse_columns_);
+  }
+
+  __device__ void load_gamma(int column, Eight& gamma) const {
+    load_weights(is_hidden(column) ? input_.hidden_gamma.get() + (column - input_.columns)
+                                   : input_.embedding_gamma.get() + column,
+                 gamma);
+  }
+  __device__ GroupRange normed_with(const Place& place, int groups) const {
+    return is_hidden(place.column) ? GroupRange{groups / 2, groups} : GroupRange{0, groups / 2};
+  }
+  __device__ Address address(const Place& place) const {
+    return is_hidden(place.column) ? input_.hidden.get() + (place.column - input_.columns)
+                                   : input_.embedding.get() + place.column;
+  }
+  __device__ void load(const Place& place, Address address, Eight& values) const {
+    const int row = is_hidden(place.column) ? input_.sources.get()[place.token]
+                                            : input_.step.get()[place.token].token;
+    load_eight(address + int64_t{row} * input_.columns, values);
+  }
+  __device__ void store_sum(const Place& /*place*/, const Eight& /*values*/) const {}
+  __device__ void clean_up(const Place& /*place*/) const {}
+  __device__ float factor(float squares) const {
+    return rsqrtf(squares * inverse_columns_ + input_.eps);
+  }
+  __device__ void finish(const Place& /*place*/, const Eight& gamma, float factor,
+                         Eight& values) const {
+    normalize(gamma, factor, values);
+  }
+
+ private:
+  __device__ bool is_hidden(int column) const { return column >= input_.columns; }
+
+  const Input& input_;
+  float inverse_columns_;
 };
 
 // For settle().

@@ -174,7 +174,7 @@ class Stager {
   __device__ __forceinline__ void finish(const Walk& walk, const Operands& operands) {
     const Place place = walk.place(*this);
     if constexpr (Source::kNormalizes) {
-      const float factor = source_.factor(sum_of_squares(place.token));
+      const float factor = source_.factor(sum_of_squares(place));
       if (walk.exists(*this)) source_.finish(place, gamma_, factor, values_);
     }
     operands.store(walk.group, place.token, values_, params_.ue8m0, walk.exists(*this));
@@ -189,13 +189,14 @@ class Stager {
     }
   }
 
-  __device__ __forceinline__ float sum_of_squares(int token) const {
+  __device__ __forceinline__ float sum_of_squares(const Place& place) const {
     const int groups = params_.groups();
+    const GroupRange range = source_.normed_with(place, groups);
     float sum = 0;
 #pragma unroll 4
-    for (int group = static_cast<int>(threadIdx.x) % kGroupLanes; group < groups;
+    for (int group = range.first + static_cast<int>(threadIdx.x) % kGroupLanes; group < range.end;
          group += kGroupLanes) {
-      sum += squares_[token * groups + group];
+      sum += squares_[place.token * groups + group];
     }
     return group_sum(sum);
   }

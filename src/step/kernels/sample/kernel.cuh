@@ -218,31 +218,47 @@ __device__ __forceinline__ void report_logprobs(const SampleParams& params, cons
                   params.extras.logprobs.get()[index]);
 }
 
+// Which row of a launch a CTA has: that of its logits, and that of its extras.
+struct SampledRow {
+  int index;
+  int extras;
+};
+
+// The token after a row, in thread 0; by all threads.
+template <class Agreement>
+__device__ __forceinline__ int choose_token(const SampleParams& params, const StepRow& row,
+                                            SampledRow place, SampleShared& shared,
+                                            const Agreement& agreement) {
+  constexpr bool kIsShared = Agreement::kIsShared;
+  const SharedVocabulary& ranks = params.ranks;
+  RowLogits logits{params.logits.get() + int64_t{place.index} * params.vocabulary,
+                   params.vocabulary, kIsShared ? ranks.first_token : 0,
+                   kIsShared ? ranks.size : params.vocabulary, 0};
+  if (row.flags != 0) prepare(params.extras, row, place.extras, logits);
+  Candidate best = sample_part(logits, row, shared, agreement);
+  if (kIsShared && threadIdx.x == 0) {
+    agreement.tell(kChoiceRound, 0, static_cast<uint64_t>(__double_as_longlong(best.score)));
+    agreement.tell(kChoiceRound, 1, static_cast<uint32_t>(best.token));
+  }
+  agreement.empty_row();
+  if (kIsShared && threadIdx.x == 0) hear_choice(agreement, best);
+  if ((row.flags & kWantsLogprobs) != 0) {
+    report_logprobs(params, row, place.index, logits, best.token, shared, agreement);
+  }
+  if (threadIdx.x == 0) agreement.end();
+  return best.token < logits.vocabulary ? best.token : 0;
+}
+
 template <bool is_shared, class Gate>
 __device__ __forceinline__ void sample_block(const SampleParams& params, int index,
                                              SampleShared& shared, Gate gate) {
   gate.pass();
   const Agreement<is_shared> agreement(params.ranks, index);
   StepRow row = params.rows.get()[index];
-  const SharedVocabulary& ranks = params.ranks;
-  RowLogits logits{params.logits.get() + int64_t{index} * params.vocabulary, params.vocabulary,
-                   is_shared ? ranks.first_token : 0, is_shared ? ranks.size : params.vocabulary,
-                   0};
-  if (row.flags != 0) prepare(params.extras, row, index, logits);
-  Candidate best = sample_part(logits, row, shared, agreement);
-  if (is_shared && threadIdx.x == 0) {
-    agreement.tell(kChoiceRound, 0, static_cast<uint64_t>(__double_as_longlong(best.score)));
-    agreement.tell(kChoiceRound, 1, static_cast<uint32_t>(best.token));
-  }
-  agreement.empty_row();
-  if (is_shared && threadIdx.x == 0) hear_choice(agreement, best);
-  if ((row.flags & kWantsLogprobs) != 0) {
-    report_logprobs(params, row, index, logits, best.token, shared, agreement);
-  }
+  const int token = choose_token(params, row, {index, index}, shared, agreement);
   if (threadIdx.x != 0) return;
-  agreement.end();
   if ((row.flags & kAdjusted) != 0) row.flags |= kCountsInput;
-  row.token = best.token < logits.vocabulary ? best.token : 0;
+  row.token = token;
   row.position += 1;
   params.sampled.get()[index] = row.token;
   params.rows.get()[index] = row;

@@ -73,6 +73,17 @@ struct SampleParams {
   SampleExtras extras = {};
 };
 
+// Of the launches of a step that drafts.
+struct DraftParams {
+  // Of verify_drafts: the model's logits. Of draw_drafts: those of an MTP layer, one row of each
+  // sequence, and nothing in `sampled`.
+  SampleParams sample = {};
+  int drafts = 0;                          // of each sequence
+  int number = 0;                          // of those that are drawn, from 1
+  pdl::Produced<StepRow> draft_rows = {};  // [16]: what an MTP layer takes next
+  pdl::Produced<int> sources = {};         // [16]: the rows of hidden states that belong to them
+};
+
 inline constexpr auto kSharedVocabularyFields = join_fields(
     std::array{
         pdl::field<decltype(SharedVocabulary::picks)>("picks", offsetof(SharedVocabulary, picks)),
@@ -98,5 +109,13 @@ inline constexpr auto kSampleFields = join_fields(
     },
     fields_at(offsetof(SampleParams, ranks), kSharedVocabularyFields),
     fields_at(offsetof(SampleParams, extras), kSampleExtrasFields));
+
+inline constexpr auto kDraftFields = join_fields(
+    fields_at(offsetof(DraftParams, sample), kSampleFields),
+    std::array{
+        pdl::field<decltype(DraftParams::draft_rows)>("draft_rows",
+                                                      offsetof(DraftParams, draft_rows)),
+        pdl::field<decltype(DraftParams::sources)>("sources", offsetof(DraftParams, sources)),
+    });
 
 }  // namespace slipstream::step::kernels

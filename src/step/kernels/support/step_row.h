@@ -18,6 +18,11 @@ inline constexpr int kLatentRow = kLatent + kRope;
 inline constexpr int kIndexWidth = 128;
 inline constexpr int kFp8RowBytes = 656;
 inline constexpr int kIndexPageBytes = kPageSize * (kIndexWidth + 4);
+// Drafts of one sequence in a step, at most.
+inline constexpr int kMaxDrafts = 5;
+
+// In place of StepRow::next: nobody knows it.
+inline constexpr int kUnknownToken = -1;
 
 struct StepRow {
   int token = 0;
@@ -28,6 +33,8 @@ struct StepRow {
   float top_p = 1;
   uint64_t seed = 0;
   uint32_t flags = 0;  // of those below; 0: RowExtras are not read
+  // The token that follows where a prompt says it: the MTP layer takes it, and not the chosen one.
+  int next = kUnknownToken;
 };
 
 // What is to be done with a row's logits besides.

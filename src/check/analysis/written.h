@@ -1,0 +1,33 @@
+// What of its parameters' memory a kernel writes, and what a recorder's file means with that.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "check/analysis/kernel_code.h"
+#include "check/launches/launches.h"
+
+namespace slipstream::check {
+
+struct Written {
+  using Pointers = std::set<std::pair<uint32_t, uint32_t>>;  // by parameter and byte in it
+
+  Pointers certain;
+  Pointers possible;       // those, and others where a store goes through one of several
+  bool elsewhere = false;  // a store may go through a pointer that is no parameter
+
+  void add(const KernelCode& code);
+};
+
+// Of every kernel whose code was found, by mangled name.
+using WrittenByKernel = std::map<std::string, Written>;
+
+// Gives every parameter that a recorder saw the role that follows: produced, if a kernel writes it that
+// may still run then; written, if its own kernel does; constant or private, if it is certain that no
+// other one writes it, or has it. Else it stays unknown.
+void resolve_roles(Launches& launches, const WrittenByKernel& written);
+
+}  // namespace slipstream::check

@@ -1,0 +1,153 @@
+#include "record/recording.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace slipstream::record {
+
+// The memory that launches of a chain had, by address and by allocation.
+class Chain {
+ public:
+  using Use = Recording::Use;
+
+  [[nodiscard]] size_t launches() const { return launches_; }
+
+  template <class Visit>
+  void visit(const Pointer& pointer, const Visit& visit) const {
+    for (const Entry& entry : entries_in(by_allocation_, pointer.allocation))
+      visit(entry.use, false);
+    for (const Entry& entry : entries_in(by_address_, pointer.address)) visit(entry.use, true);
+  }
+
+  void add(uint32_t kernel, std::span<const Pointer> pointers) {
+    for (const Pointer& pointer : pointers) {
+      const Entry entry{{kernel, pointer.parameter, pointer.offset}, launches_};
+      insert(by_address_[pointer.address], entry);
+      insert(by_allocation_[pointer.allocation], entry);
+    }
+    ++launches_;
+  }
+
+  // The first launches of another chain.
+  void add_from(const Chain& other, size_t launches) {
+    const auto merge = [&](Memory& into, const Memory& from) {
+      for (const auto& [key, entries] : from) {
+        for (const Entry& entry : entries) {
+          if (entry.first_launch < launches) insert(into[key], {entry.use, launches_});
+        }
+      }
+    };
+    merge(by_address_, other.by_address_);
+    merge(by_allocation_, other.by_allocation_);
+    ++launches_;
+  }
+
+ private:
+  struct Entry {
+    Use use;
+    size_t first_launch = 0;  // of the chain, that had the memory there
+  };
+  using Entries = std::vector<Entry>;
+  using Memory = std::unordered_map<uint64_t, Entries>;
+
+  static const Entries& entries_in(const Memory& memory, uint64_t key) {
+    static const Entries none;
+    const auto found = memory.find(key);
+    return found == memory.end() ? none : found->second;
+  }
+  static void insert(Entries& entries, const Entry& entry) {
+    const bool known = std::any_of(entries.begin(), entries.end(),
+                                   [&](const Entry& one) { return one.use == entry.use; });
+    if (!known) entries.push_back(entry);
+  }
+
+  Memory by_address_;
+  Memory by_allocation_;
+  size_t launches_ = 0;  // what comes from another chain counts as one
+};
+
+Recording::Recording() = default;
+Recording::~Recording() = default;
+
+uint32_t Recording::number_of(const std::string& kernel) {
+  const auto [found, is_new] = numbers_.emplace(kernel, static_cast<uint32_t>(kernels_.size()));
+  if (is_new) kernels_.emplace_back().name = kernel;
+  return found->second;
+}
+
+// The chain is the same one where the launch follows its last one, and a copy where it branches off.
+Place Recording::extend(std::span<const Place> released_by) const {
+  const bool follows = released_by.size() == 1 && released_by[0].chain != nullptr &&
+                       released_by[0].launches == released_by[0].chain->launches();
+  if (follows) return released_by[0];
+  Place result{std::make_shared<Chain>(), 0};
+  for (const Place& place : released_by) {
+    if (place.chain != nullptr) result.chain->add_from(*place.chain, place.launches);
+  }
+  return result;
+}
+
+Place Recording::add(const Launch& launch, std::span<const Place> released_by) {
+  const std::lock_guard lock(mutex_);
+  ++launches_;
+  const uint32_t number = number_of(launch.kernel);
+  Kernel& kernel = kernels_[number];
+  ++kernel.launches;
+  kernel.programmatic = kernel.programmatic || !released_by.empty();
+  kernel.block_threads = std::max(kernel.block_threads, launch.block_threads);
+  Place place = extend(released_by);
+  for (const Pointer& pointer : launch.pointers) {
+    auto& others = kernel.pointers[{pointer.parameter, pointer.offset}];
+    place.chain->visit(pointer, [&](const Use& use, bool same_address) {
+      others[use] = others[use] || same_address;
+    });
+  }
+  place.chain->add(number, launch.pointers);
+  place.launches = place.chain->launches();
+  return place;
+}
+
+void Recording::add_launch_completion(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(mutex_);
+  completions_.emplace(from, to);
+}
+
+uint64_t Recording::launches() const {
+  const std::lock_guard lock(mutex_);
+  return launches_;
+}
+
+std::string Recording::json() const {
+  using nlohmann::json;
+  const std::lock_guard lock(mutex_);
+  json kernels = json::array();
+  for (const Kernel& kernel : kernels_) {
+    json parameters = json::array();
+    for (const auto& [place, others] : kernel.pointers) {
+      json shared = json::array();
+      for (const auto& [use, same_address] : others) {
+        shared.push_back({{"kernel", kernels_[use.kernel].name},
+                          {"index", use.parameter},
+                          {"offset", use.offset},
+                          {"same", same_address ? "address" : "allocation"}});
+      }
+      parameters.push_back(
+          {{"index", place.first}, {"offset", place.second}, {"shared", std::move(shared)}});
+    }
+    kernels.push_back({{"name", kernel.name},
+                       {"pdl", kernel.programmatic},
+                       {"block", kernel.block_threads},
+                       {"launches", kernel.launches},
+                       {"parameters", std::move(parameters)}});
+  }
+  json edges = json::array();
+  for (const auto& [from, to] : completions_) {
+    edges.push_back({{"from", from}, {"to", to}, {"kind", "launch-completion"}});
+  }
+  const json all = {{"recorded", {{"launches", launches_}}},
+                    {"kernels", std::move(kernels)},
+                    {"edges", std::move(edges)}};
+  return all.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace slipstream::record

@@ -1,0 +1,67 @@
+// What records of launches say, against what the launches are given.
+#pragma once
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+#include <span>
+#include <string_view>
+
+#include "pdl/launch_observer.h"
+#include "step/launch_list.h"
+
+namespace slipstream::step::test {
+
+// The pointers that a launch's parameter struct really holds.
+inline std::set<const void*> pointers_of(const pdl::ObservedLaunch& launch, pdl::Role role) {
+  std::set<const void*> pointers;
+  for (const pdl::Field& field : launch.declaration.fields) {
+    const void* pointer = nullptr;
+    std::memcpy(&pointer, static_cast<const std::byte*>(launch.parameter) + field.offset,
+                sizeof pointer);
+    if (field.role == role && pointer != nullptr) pointers.insert(pointer);
+  }
+  return pointers;
+}
+
+inline std::set<const void*> pointers_of(std::span<const Buffer> buffers) {
+  std::set<const void*> pointers;
+  for (const Buffer& buffer : buffers) pointers.insert(buffer.data);
+  return pointers;
+}
+
+// Enqueues a launch, and EXPECTs its record to name every buffer that it is given and no other.
+inline void expect_named_buffers(const StepLaunch& record, int tokens, cudaStream_t stream) {
+  SCOPED_TRACE(fmt::format("layer {}, {}", record.layer, record.title));
+  int launched = 0;
+  const pdl::LaunchObserver observer([&](const pdl::ObservedLaunch& launch) {
+    ++launched;
+    std::set<const void*> touched = pointers_of(record.reads);
+    touched.merge(pointers_of(record.writes));
+    EXPECT_EQ(pointers_of(launch, pdl::Role::kProduced), touched);
+    // Scales of packed matrices are a pointer of their own, next to the tiles.
+    const std::set<const void*> constants = pointers_of(launch, pdl::Role::kConstant);
+    for (const Buffer& constant : record.constants) {
+      EXPECT_TRUE(constants.contains(constant.data)) << constant.name;
+    }
+  });
+  record.enqueue(tokens, {.stream = stream});
+  EXPECT_EQ(launched, 1);
+}
+
+// Rows and pages come from the host, caches from earlier steps too.
+inline std::set<std::string_view> written_before_steps() {
+  return {"rows", "pages", "latent_cache", "index_cache", "extras", "masks"};
+}
+
+// EXPECTs a launch to read nothing but `written`, to which it adds what it writes.
+inline void expect_written_reads(const StepLaunch& record, std::set<std::string_view>& written) {
+  for (const Buffer& read : record.reads) {
+    EXPECT_TRUE(written.contains(read.name)) << record.title << " reads " << read.name;
+  }
+  for (const Buffer& write : record.writes) written.insert(write.name);
+}
+
+}  // namespace slipstream::step::test
