@@ -169,6 +169,8 @@ FILE = re.compile(r"(?<![\w./<-])((?:[\w-]+/)*[\w-]+\.(?:h|cc|cu|cuh|py|md|cmake
 # Files of CUDA, of CUB and of examples that comments speak of.
 FOREIGN = {
     "agent_merge_sort.cuh",
+    "cuda.h",
+    "cupti_callbacks.h",
     "kernel.cu",
     "file.cu",
     "name.cu",

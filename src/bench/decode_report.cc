@@ -190,7 +190,8 @@ io::Json step_json(const DecodeReport& report, const StepResult& step) {
   json["floor_us"] = floor;
   json["pdl_off"] = to_json(step.pdl_off);
   json["pdl_on"] = to_json(step.pdl_on);
-  if (const auto tokens = tokens_per_step(report.acceptance, step.shape.drafts)) {
+  const auto tokens = tokens_per_step(report.acceptance, step.shape.drafts);
+  if (tokens && !report.acceptance.empty()) {
     json["tokens_per_step_as_given"] = *tokens;
     json["tokens_per_second_as_given"] = tokens_per_second(step, *tokens);
   }

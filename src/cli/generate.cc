@@ -189,7 +189,7 @@ void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
     if (!options.logits_file.empty()) io::require_writable(options.logits_file);
   }
   const int drafts = drafts_of(options).most;
-  const int64_t ahead = drafts == 0 ? 0 : engine::kMaxStepsOnTheirWay * (drafts + 1) + drafts;
+  const int64_t ahead = drafts == 0 ? 0 : engine::kMaxStepsOnTheirWay * (drafts + 1) + 2 * drafts;
   Engine engine = load_engine(options, stream, request.positions() + ahead);
   if (!is_first(ranks)) return engine.follow();
   // Now: the threads of other ranks would have been near this one's GPU, too.

@@ -3,12 +3,15 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "engine/load_report.h"
 #include "step/device_memory.h"
 
 namespace slipstream::engine {
 namespace {
+
+constexpr int kSpareSequences = 1;  // in the table of pages, for layers that run alone
 
 using step::kernels::kMaxRows;
 using step::kernels::kPageSize;
@@ -65,10 +68,20 @@ std::vector<step::LayerCache> planned_caches(const model::ModelConfig& config,
   return caches;
 }
 
+// Kernels find an entry of the table of pages by an int.
+void check_page_table(const LoadOptions& options, int positions) {
+  const int pages = (positions + kPageSize - 1) / kPageSize;
+  const int most = std::numeric_limits<int>::max() / pages - kSpareSequences;
+  if (options.max_sequences <= most) return;
+  throw InvalidArgument(
+      fmt::format("max_sequences must be at most {} where a sequence can have {} pages, is {}",
+                  most, pages, options.max_sequences));
+}
+
 step::Workspace planned_workspace(const model::Checkpoint& checkpoint, const LoadOptions& options) {
-  // One row of the page table more, for layers that run alone.
-  return step::Workspace::planned(checkpoint, options.max_sequences + 1,
-                                  position_count(checkpoint.config(), options),
+  const int positions = position_count(checkpoint.config(), options);
+  check_page_table(options, positions);
+  return step::Workspace::planned(checkpoint, options.max_sequences + kSpareSequences, positions,
                                   options.max_adjusted_sequences, options.drafts > 0);
 }
 

@@ -40,7 +40,7 @@ void RankEngine::begin_run(std::span<const SequenceId> ids, int count) {
   // Steps on their way may choose more than one token each.
   const int drafts = options_.drafts;
   if (drafts > 0) {
-    sequences_.reserve_spare(run.batch, count + TokenRing::kSlots * (drafts + 1) + drafts);
+    sequences_.reserve_spare(run.batch, count + TokenRing::kSlots * (drafts + 1) + 2 * drafts);
   }
   if (left_ && left_->continues_as(run)) {
     run.last = left_->step;
@@ -79,7 +79,7 @@ RunStep RankEngine::next_step() {
 
 bool RankEngine::places_fit(const RunStep& step) const {
   return std::ranges::all_of(step.members, [&](size_t member) {
-    return run_->furthest_position(member) + step.shape.drafts <
+    return run_->furthest_position(member) + step.shape.reach() <=
            sequences_.capacity(*run_->batch[member]);
   });
 }

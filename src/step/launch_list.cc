@@ -13,7 +13,7 @@ StepLaunch list_sample(const StepParts& parts) {
   const Workspace& workspace = parts.workspace;
   const int last = mlp_exchange(parts.checkpoint.config().num_hidden_layers - 1);
   StepLaunch launch = sampling_record(parts, "sample", workspace.logits);
-  launch.writes.push_back(buffer("sampled", workspace.sampled));
+  launch.writes.insert(launch.writes.begin(), buffer("sampled", workspace.sampled));
   launch.enqueue = [=, &workspace](int tokens, const pdl::LaunchOptions& options) {
     parts.kernels.sample(sample_params(parts, workspace.logits, last, tokens), options);
   };

@@ -108,8 +108,8 @@ TEST(BenchDecode, WritesTheKeysOfItsSchema) {
                   "weights", "weight_bytes", "copy_bandwidth_bytes_per_second", "date", "steps"}));
   const nlohmann::json& step = json["steps"][0];
   EXPECT_EQ(keys_of(step),
-            (Keys{"batch", "context", "kv", "launches", "bytes", "floor_us", "pdl_off", "pdl_on",
-                  "pdl_gain", "share_of_floor", "stages", "per_launch", "memory"}));
+            (Keys{"batch", "context", "drafts", "kv", "launches", "bytes", "floor_us", "pdl_off",
+                  "pdl_on", "pdl_gain", "share_of_floor", "stages", "per_launch", "memory"}));
   ASSERT_EQ(step["memory"].size(), 1);
   EXPECT_EQ(keys_of(step["memory"][0]), (Keys{"gpu", "weight_bytes", "cache_bytes",
                                               "workspace_bytes", "window_bytes", "other_bytes"}));

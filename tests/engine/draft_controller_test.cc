@@ -108,7 +108,9 @@ TEST(DraftController, ChangesItsMindAtMostEverySixteenSteps) {
     controller.observe_acceptance(last, step % 7 < 3 ? 0 : last);
     controller.observe_time(1, last, 1 + 0.1 * (step % 5) * last);
     const int drafts = controller.next(1);
-    if (drafts != last) EXPECT_EQ(same % DraftController::kHold, 0);
+    if (drafts != last) {
+      EXPECT_EQ(same % DraftController::kHold, 0);
+    }
     same = drafts == last ? same + 1 : 1;
     last = drafts;
   }

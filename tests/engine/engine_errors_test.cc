@@ -158,7 +158,7 @@ TEST(EngineErrors, RejectsOptionsOutsideTheirRanges) {
             "max_sequences must be from 1 to 1048576, is 2147483647");
   EXPECT_EQ(
       complaint_about({.cache_tokens = 163840, .max_sequences = 1048576}, directory),
-      "max_sequences must be at most 838860 where a sequence can have 2560 pages, is 1048576");
+      "max_sequences must be at most 838859 where a sequence can have 2560 pages, is 1048576");
   EXPECT_EQ(complaint_about({.lora_norm_eps = 0.0F}, directory),
             "lora_norm_eps must be between 0 and 1, is 0");
   EXPECT_EQ(complaint_about({.tp = 3}, directory), "tp must divide num_attention_heads = 8, is 3");

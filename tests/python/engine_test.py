@@ -176,7 +176,7 @@ def test_a_directory_that_is_no_checkpoint_is_named(tmp_path):
         ({"cache_tokens": 2**31 + 1}, "cache_tokens must be from 1 to 2147483648"),
         (
             {"cache_tokens": 163840, "max_sequences": 2**20},
-            "max_sequences must be at most 838860 where a sequence can have 2560 pages, is 1048576",
+            "max_sequences must be at most 838859 where a sequence can have 2560 pages, is 1048576",
         ),
         ({"ranks": 99}, "ranks"),
     ],

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "model/reference/mtp.h"
@@ -86,6 +87,60 @@ TEST_F(Counting, DraftsFromHiddenStatesAlone) {
     EXPECT_EQ(largest(next.logits.row(0)), tiny::counting_draft(42, j, kVocabulary)) << j;
     last = next.normed;
   }
+}
+
+// How many of the first drafts are those that the layer must give.
+int right_drafts(const reference::DraftResult& result) {
+  int right = 0;
+  for (int row = 0; row < result.logits.rows(); ++row) {
+    right += largest(result.logits.row(row)) == tiny::counting_draft(row + 3, 1, kVocabulary);
+  }
+  return right;
+}
+
+// What is done wrongly shows.
+TEST_F(Counting, DraftsWrongTokensFromHiddenStatesBeforeTheFinalNorm) {
+  (void)run(40);
+  // The main layers add nothing: before the norm there are the embeddings.
+  reference::Matrix before(40, model_.config.hidden_size);
+  for (int row = 0; row < 40; ++row) {
+    std::ranges::copy(model_.embedding.row(row + 3), before.row(row).begin());
+  }
+  EXPECT_LT(right_drafts(draft(std::vector<int>(40, 300), places_, before)), 4);
+}
+
+TEST_F(Counting, DraftsWrongTokensFromAStateBeforeTheLayersOwnNorm) {
+  const reference::StepResult result = run(40);
+  const reference::DraftResult first =
+      draft(std::vector<int>(40, 300), places_, result.final_hidden);
+  // Nothing but signs lies between them.
+  reference::Matrix before(1, first.normed.columns());
+  for (int i = 0; i < before.columns(); ++i) {
+    before.row(0)[i] = first.normed.row(39)[i] * model_.mtp->head_norm[i];
+  }
+  lists_ = {lists_.back()};
+  const reference::TokenPlace place{0, 40};
+  EXPECT_NE(largest(draft({300}, {&place, 1}, before).logits.row(0)),
+            tiny::counting_draft(42, 2, kVocabulary));
+}
+
+TEST_F(Counting, DraftsWrongTokensFromTheOtherHalf) {
+  const reference::StepResult result = run(40);
+  std::vector<int> next;
+  for (int row = 0; row < 40; ++row) next.push_back(tiny::counting_successor(row + 3, kVocabulary));
+  // As if embedding and hidden state came the other way around.
+  reference::Matrix embeddings(40, model_.config.hidden_size);
+  for (int row = 0; row < 40; ++row) {
+    std::ranges::copy(model_.embedding.row(next[row]), embeddings.row(row).begin());
+  }
+  EXPECT_LT(right_drafts(draft(next, places_, embeddings)), 4);
+}
+
+TEST_F(Counting, DraftsTheIntruderWherePositionsAreOneTooFar) {
+  const reference::StepResult result = run(2);
+  const std::array<reference::TokenPlace, 2> shifted{{{0, 1}, {0, 2}}};
+  const reference::DraftResult first = draft({300, 300}, shifted, result.final_hidden);
+  EXPECT_EQ(largest(first.logits.row(1)), tiny::counting_successor(0, kVocabulary));
 }
 
 TEST_F(Counting, DraftsTheIntruderWhereCacheRowsAreMissing) {
