@@ -44,6 +44,8 @@ void put_in_front(const char* variable, const std::string& entry) {
 void set_environment(const EmulateOptions& options, const std::string& directory) {
   put_in_front("LD_LIBRARY_PATH", directory);
   set_variable("SLIPSTREAM_DEVICE", "emulated");
+  // By its path: a program with torch has NVIDIA's already, under the same name.
+  set_variable("SLIPSTREAM_NCCL", directory + "/libnccl.so.2");
   set_variable("SLIPSTREAM_EMULATOR_DEVICES", text_of(options.devices));
   set_variable("SLIPSTREAM_EMULATOR_SMS", text_of(options.multiprocessors));
   set_variable("SLIPSTREAM_EMULATOR_SEED", text_of(options.seed));

@@ -1,6 +1,5 @@
 #include "step/workspace.h"
 
-
 #include <algorithm>
 #include <cmath>
 

@@ -25,7 +25,8 @@ TEST(EmulateCommand, RunsTheProgramWithTheSettings) {
   options.schedule = "adversarial";
   options.program = {"/bin/sh", "-c",
                      "test \"$SLIPSTREAM_EMULATOR_SCHEDULE\" = adversarial && "
-                     "test \"${LD_LIBRARY_PATH%%:*}\" = \"$0\" && exit "
+                     "test \"${LD_LIBRARY_PATH%%:*}\" = \"$0\" && "
+                     "test \"$SLIPSTREAM_NCCL\" = \"$0/libnccl.so.2\" && exit "
                      "${SLIPSTREAM_EMULATOR_DEVICES}${SLIPSTREAM_EMULATOR_SMS}",
                      emulator_directory()};
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(34), "");

@@ -23,6 +23,8 @@ sys.path.insert(0, str(ROOT / "tests" / "python"))
 BUILD = pathlib.Path(os.environ.get("SLIPSTREAM_BUILD", ROOT / "build"))
 sys.path.insert(0, str(BUILD / "python"))
 os.environ.setdefault("SLIPSTREAM_BIN", str(BUILD / "bin"))
+# Where torch is loaded, NVIDIA's is found by the name.
+os.environ["SLIPSTREAM_NCCL"] = str(BUILD / "emulator" / "libnccl.so.2")
 # Every process of a comparison must divide its work among as many multiprocessors: sums are in that order.
 os.environ.setdefault("SLIPSTREAM_EMULATOR_SMS", "4")
 START_SECONDS = 1800
