@@ -26,6 +26,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -50,6 +51,9 @@ enum class KvFormat : uint8_t {
 
 // What one step can process at most: tokens of all its sequences together.
 inline constexpr int kMaxStepTokens = 16;
+
+// Drafts of one sequence in one step, at most.
+inline constexpr int kMaxDrafts = 5;
 
 // One of several processes that run a model together, with a GPU each.
 struct RankProcess {
@@ -92,6 +96,13 @@ struct LoadOptions {
   // load, in pages of 64, and no page is shared by two sequences unless the caller wants it so.
   int64_t cache_tokens = 8192;
   int max_sequences = kMaxStepTokens;  // alive at a time, 1 to 2^20
+  // Tokens that the model's MTP layer drafts of each sequence in a step of run(), 0 to kMaxDrafts, for
+  // the next step to check: run() gives the same tokens sooner (docs/mtp.md). The checkpoint must have
+  // that layer. A step has 16 rows at most, drafts + 1 of each sequence; of more sequences fewer are
+  // drafted.
+  int drafts = 0;
+  // At most `drafts`, and as many as give the most tokens per second.
+  bool adaptive_drafts = false;
   // Of these, how many can have penalties or a logit bias at a time, 0 to 2^10: 8 bytes of memory for
   // each token of the vocabulary and each of them.
   int max_adjusted_sequences = kMaxStepTokens;
@@ -128,6 +139,20 @@ struct MemoryUse {
   int64_t workspace_bytes = 0;  // what launches hand on to each other, tables, logits, windows
 };
 
+// How drafts fared, since the engine was loaded.
+struct DraftStatistics {
+  int64_t steps = 0;   // in which drafts were judged, one for each of its sequences
+  int64_t tokens = 0;  // that these chose
+  // Of draft j + 1: how often it was judged, those before it having been right, and was right.
+  std::array<int64_t, kMaxDrafts> checked{};
+  std::array<int64_t, kMaxDrafts> accepted{};
+
+  // Tokens per step and sequence, 1 to kMaxDrafts + 1; 0 where no draft has been judged.
+  [[nodiscard]] double mean_length() const {
+    return steps == 0 ? 0 : static_cast<double>(tokens) / static_cast<double>(steps);
+  }
+};
+
 class Engine {
  public:
   // Reads DIRECTORY/config.json and the safetensors next to it, and takes all memory there will be.
@@ -148,6 +173,8 @@ class Engine {
   [[nodiscard]] std::vector<int> eos_token_ids() const;
   // Of this process's (first) rank.
   [[nodiscard]] MemoryUse memory_use() const;
+  // Of all sequences.
+  [[nodiscard]] DraftStatistics draft_statistics() const;
   // Of this process: 0 where ranks are threads, and where there is one.
   [[nodiscard]] int rank() const;
 
@@ -175,13 +202,16 @@ class Engine {
   // One step of 1 to 16 different sequences, one token each, which is appended; returns the tokens
   // sampled after them, in the same order. Throws InvalidArgument, and appends nothing, for a
   // sequence without a token to process (neither prefilled nor forced) and where the cache or the
-  // model's positions end.
+  // model's positions end. With drafts a step may choose several tokens of a sequence: what is beyond
+  // the first is given by the next calls, without a step, until prefill() or force() drops it.
   std::vector<int> step(std::span<const SequenceId> sequences);
 
-  // `count` steps (at least one) of the same sequences, enqueued without waiting for the host;
-  // pages for all of them are needed at the start. `on_tokens` gets each step's tokens as they
-  // arrive and may return false to stop; steps already enqueued are then dropped from the
-  // sequences. It cannot call the engine; if it throws, the sequences are as they were before.
+  // `count` tokens (at least one) of each of the sequences, by steps enqueued without waiting for the
+  // host; pages for all of them are needed at the start. `on_tokens` gets one token of each sequence
+  // at a time, as they arrive, and may return false to stop; what has been chosen beyond is then
+  // dropped from the sequences. It cannot call the engine; if it throws, the sequences are as they
+  // were before. With drafts a step may choose several tokens of a sequence, and `on_tokens` is
+  // called that often in a row; what is beyond `count` is the next call's.
   void run(std::span<const SequenceId> sequences, int count,
            const std::function<bool(std::span<const int>)>& on_tokens);
 

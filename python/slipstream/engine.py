@@ -55,6 +55,18 @@ class Engine:
     def __exit__(self, *_exception) -> None:
         self.close()
 
+    def draft_statistics(self) -> dict:
+        """How drafts fared since the engine was loaded: "steps" in which any were judged (one for each
+        sequence), "tokens" that these chose, and of draft j + 1 how often it was "checked", those before it
+        having been right, and "accepted"."""
+        facts = library.engine_draft_statistics(self._handle)
+        return {
+            "steps": facts["steps"],
+            "tokens": facts["tokens"],
+            "checked": list(facts["checked"]),
+            "accepted": list(facts["accepted"]),
+        }
+
     def follow(self) -> None:
         """For processes other than rank 0: takes part in what rank 0's engine is asked, until it goes."""
         library.engine_follow(self._handle)
@@ -100,7 +112,8 @@ class Engine:
         )
 
     def step(self, sequences: Iterable[int]) -> list[int]:
-        """One step of 1 to 16 different sequences; the tokens sampled, in the same order."""
+        """One step of 1 to 16 different sequences; the tokens sampled, in the same order. With drafts the
+        next calls may have their tokens already, and take no step."""
         return list(library.engine_step(self._handle, integers("sequences", sequences)))
 
     def run(
@@ -109,9 +122,9 @@ class Engine:
         count: int,
         on_tokens: Callable[[Sequence[int]], bool | None],
     ) -> None:
-        """`count` steps of the same sequences, enqueued ahead. on_tokens gets each step's tokens and
-        may return False to stop; it cannot call the engine. If it raises, the sequences are as they
-        were before."""
+        """`count` tokens of each of the sequences, by steps enqueued ahead. on_tokens gets one token of
+        each sequence at a time and may return False to stop; it cannot call the engine. If it raises,
+        the sequences are as they were before."""
         library.engine_run(
             self._handle,
             integers("sequences", sequences),
@@ -150,6 +163,7 @@ def load_options(
     kv_format: str = "bf16",
     cache_tokens: int = 8192,
     max_sequences: int = 16,
+    drafts: int | str = 0,
     ranks: int | str = 1,
     poll_limit: float = 10.0,
     lora_norm_eps: float | None = None,
@@ -159,7 +173,8 @@ def load_options(
     **serving,
 ) -> dict:
     """kv_format: rows of the latent cache, "bf16" or "fp8". cache_tokens: what all living sequences can
-    hold together. ranks: GPUs that share the model, each with a thread of this process; or
+    hold together. drafts: tokens that the model's MTP layer drafts ahead in a step, 0 to 5, or "auto": as
+    many as give the most tokens per second (docs/mtp.md). ranks: GPUs that share the model, each with a thread of this process; or
     "environment": this process is one of WORLD_SIZE, as torchrun starts them (those other than rank 0
     call `follow`). on_progress(rank, bytes, total_bytes, seconds) is called every two seconds."""
     for name in serving.keys() - {"external_pages", "max_adjusted_sequences"}:
@@ -173,9 +188,21 @@ def load_options(
         "index_hadamard": bool(index_hadamard),
         "graphs": bool(graphs),
         "on_progress": on_progress,
+        **_draft_options(drafts),
         **_rank_options(ranks),
         **serving,
     }
+
+
+MAX_DRAFTS = 5
+
+
+def _draft_options(drafts) -> dict:
+    if drafts == "auto":
+        return {"drafts": MAX_DRAFTS, "adaptive_drafts": True}
+    if isinstance(drafts, str):
+        raise ValueError(f'drafts must be an integer or "auto", is {drafts!r}')
+    return {"drafts": integer("drafts", drafts)}
 
 
 def _rank_options(ranks) -> dict:

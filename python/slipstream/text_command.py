@@ -4,6 +4,8 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
+from slipstream.exit_code import ExitCode
+
 TEXT_OPTIONS = ("--prompt", "--chat")
 
 
@@ -16,21 +18,27 @@ def wants_text(arguments: Sequence[str]) -> bool:
 def main(arguments: Sequence[str]) -> int:
     """`arguments` follow `slipstream generate`. The exit codes are those of the program."""
     options = _parser().parse_args(arguments)
-    if options.prompt is None and not options.chat:
-        raise SystemExit("slipstream generate: --prompt or --chat must be given")
     try:
         _run(options)
     except (ValueError, ImportError) as error:
         print(f"slipstream: {error}", file=sys.stderr)
-        return 2
+        return ExitCode.CANNOT
     except RuntimeError as error:
         print(f"slipstream: {error}", file=sys.stderr)
-        return 4
-    return 0
+        return ExitCode.DEVICE
+    return ExitCode.DONE
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with the program's exit code where argparse has another."""
+
+    def error(self, message: str):
+        self.print_usage(sys.stderr)
+        self.exit(ExitCode.USAGE, f"{self.prog}: {message}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="slipstream generate",
         description="Continue a text, or talk to a model. Other options of `slipstream generate` take token ids.",
     )
@@ -71,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--cache-tokens", type=int, default=8192, help="tokens of a conversation (default 8192)"
     )
+    parser.add_argument(
+        "--drafts",
+        default=0,
+        type=lambda text: text if text == "auto" else int(text),
+        help="tokens that the MTP layer drafts ahead, 0 (the default) to 5, or auto: as many as pay",
+    )
     parser.add_argument("--tp", type=int, default=1, help="GPUs that share every layer (default 1)")
     return parser
 
@@ -91,6 +105,7 @@ def _run(options: argparse.Namespace) -> None:
         kv_format=options.kv,
         cache_tokens=options.cache_tokens,
         max_sequences=1,
+        drafts=options.drafts,
         ranks=options.tp,
     ) as model:
         if not options.chat:

@@ -1,6 +1,7 @@
 // Tokens of one sequence, as they come.
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -39,6 +40,7 @@ class Generation {
         request_(request),
         eos_(options.ignore_eos ? std::vector<int>{} : engine.eos_token_ids()),
         keep_logits_(!options.logits_file.empty()),
+        drafts_(drafts_of(options).most > 0),
         show_(JsonOutput(options.json_file).prints_text()),
         sequence_(engine.create_sequence(sampling_of(options))) {}
 
@@ -51,9 +53,16 @@ class Generation {
     if (is_forced() || keep_logits_) {
       while (more) more = take(engine_.step(std::array{sequence_}).front());
     } else if (more) {
-      // The host only watches: steps are enqueued ahead of the tokens' arrival.
-      engine_.run(std::array{sequence_}, request_.count - 1,
-                  [&](std::span<const int> tokens) { return take(tokens.front()); });
+      // The host only watches: steps are enqueued ahead of the tokens' arrival. With drafts they may
+      // choose more than are asked for, and the last token's logits are gone then: it gets a step of
+      // its own.
+      const int ahead = request_.count - (drafts_ ? 2 : 1);
+      const auto watch = [&](std::span<const int> tokens) { return more = take(tokens.front()); };
+      if (ahead > 0) engine_.run(std::array{sequence_}, ahead, watch);
+      if (more) {
+        engine_.force(sequence_, measured_.tokens.back());
+        (void)take(engine_.step(std::array{sequence_}).front());
+      }
     }
     measured_.other_seconds = others.seconds();
     // Where the run was cut short the device has moved on, and its logits are of nobody.
@@ -100,6 +109,7 @@ class Generation {
   const TokenRequest& request_;
   std::vector<int> eos_;
   bool keep_logits_;
+  bool drafts_;
   bool show_;
   SequenceId sequence_;
   Measured measured_;
@@ -111,6 +121,22 @@ class Generation {
 double tokens_per_second(const Measured& measured) {
   const auto others = static_cast<double>(measured.tokens.size()) - 1;
   return others > 0 ? others / measured.other_seconds : 0;
+}
+
+// How often draft j + 1 was right if those before it were; of those that were judged.
+std::vector<double> acceptance_of(const engine::DraftStatistics& drafts) {
+  std::vector<double> result;
+  for (size_t j = 0; j < drafts.checked.size() && drafts.checked[j] > 0; ++j) {
+    result.push_back(static_cast<double>(drafts.accepted[j]) /
+                     static_cast<double>(drafts.checked[j]));
+  }
+  return result;
+}
+
+void print_drafts(const engine::DraftStatistics& drafts) {
+  if (drafts.steps == 0) return;
+  fmt::print("drafts               {:.2f} tokens a step; right, if those before were: {:.2f}\n",
+             drafts.mean_length(), fmt::join(acceptance_of(drafts), ", "));
 }
 
 void print_text(const Measured& measured, const engine::MemoryUse& memory, int ranks) {
@@ -126,11 +152,20 @@ void print_text(const Measured& measured, const engine::MemoryUse& memory, int r
              ranks == 1 ? "" : fmt::format(" on the first of {} GPUs", ranks));
 }
 
-std::string json_of(const Measured& measured, const engine::MemoryUse& memory, int ranks) {
+io::Json json_of(const engine::DraftStatistics& drafts) {
+  return {{"steps", drafts.steps},
+          {"tokens", drafts.tokens},
+          {"tokens_per_step", drafts.mean_length()},
+          {"acceptance", io::Json::array_of(acceptance_of(drafts))}};
+}
+
+std::string json_of(const Measured& measured, const Engine& engine, int ranks) {
+  const engine::MemoryUse memory = engine.memory_use();
   const io::Json json{{"tokens", io::Json::array_of(measured.tokens)},
                       {"ranks", ranks},
                       {"time_to_first_token_ms", measured.first_token_seconds * 1e3},
                       {"tokens_per_second", tokens_per_second(measured)},
+                      {"drafts", json_of(engine.draft_statistics())},
                       {"memory",
                        {{"weight_bytes", memory.weight_bytes},
                         {"cache_bytes", memory.cache_bytes},
@@ -153,7 +188,9 @@ void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
     json.require_writable();
     if (!options.logits_file.empty()) io::require_writable(options.logits_file);
   }
-  Engine engine = load_engine(options, stream, request.positions());
+  const int drafts = drafts_of(options).most;
+  const int64_t ahead = drafts == 0 ? 0 : engine::kMaxStepsOnTheirWay * (drafts + 1) + 2 * drafts;
+  Engine engine = load_engine(options, stream, request.positions() + ahead);
   if (!is_first(ranks)) return engine.follow();
   // Now: the threads of other ranks would have been near this one's GPU, too.
   if (ranks.count > 1) engine::keep_thread_near_gpu();
@@ -166,8 +203,11 @@ void generate_tokens(const GenerateOptions& options, cudaStream_t stream) {
         "logits", {steps, width}, std::span<const float>(generation.logits()))};
     model::write_safetensors(options.logits_file, tensors);
   }
-  if (json.prints_text()) print_text(measured, engine.memory_use(), ranks.count);
-  if (json.wanted()) json.write(json_of(measured, engine.memory_use(), ranks.count));
+  if (json.prints_text()) {
+    print_text(measured, engine.memory_use(), ranks.count);
+    print_drafts(engine.draft_statistics());
+  }
+  if (json.wanted()) json.write(json_of(measured, engine, ranks.count));
   generation.finite().report(options.allow_nonfinite);
 }
 
@@ -187,12 +227,15 @@ engine::Ranks ranks_of(const GenerateOptions& options) {
 Engine load_engine(const GenerateOptions& options, cudaStream_t stream, int64_t cache_tokens) {
   const engine::Ranks ranks = ranks_of(options);
   const bool shares = ranks.count > 1;
+  const DraftRequest drafts = drafts_of(options);
   Engine engine = Engine::load(
       options.model,
       {.stream = shares ? nullptr : stream,
        .kv_format = options.kv == "fp8" ? engine::KvFormat::kFp8 : engine::KvFormat::kBf16,
        .cache_tokens = cache_tokens,
        .max_sequences = 1,
+       .drafts = drafts.most,
+       .adaptive_drafts = drafts.is_adaptive,
        .ranks = ranks,
        .poll_limit = options.poll_limit,
        .on_progress = print_progress,

@@ -22,6 +22,7 @@ struct GenerateOptions {
   float top_p = 1;
   uint64_t seed = 0;
   bool ignore_eos = false;
+  std::string drafts = "0";      // a number of them, or auto
   bool allow_nonfinite = false;  // NaN and infinite results are no error
   std::string pdl;               // on or off; empty: as the environment says
   std::string kv = "bf16";
@@ -46,6 +47,15 @@ struct GenerateOptions {
 // How many tokens to produce: -n, else as many as --force-ids names, else 16. Throws
 // InvalidArgument if both are given and -n is larger.
 [[nodiscard]] int token_count(const GenerateOptions& options, size_t forced);
+
+// Drafts of a step.
+struct DraftRequest {
+  int most = 0;
+  bool is_adaptive = false;
+};
+
+// What --drafts says. Throws InvalidArgument if it is neither a number nor auto.
+[[nodiscard]] DraftRequest drafts_of(const GenerateOptions& options);
 
 // What to generate.
 struct TokenRequest {

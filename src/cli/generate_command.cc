@@ -22,6 +22,10 @@ std::vector<Option> add_token_options(const Command& command, GenerateOptions& o
       command.add_option("--top-k", options.top_k, "0 (the default): no limit"),
       command.add_option("--top-p", options.top_p, "share of probability to keep (default 1)"),
       command.add_option("--seed", options.seed, "seed of the random numbers (default 0)"),
+      command.add_option(
+          "--drafts", options.drafts,
+          "tokens that the MTP layer drafts ahead, 0 (the default) to 5, or auto: as "
+          "many as pay"),
       command.add_flag("--ignore-eos", options.ignore_eos, "continue after an end-of-text token"),
       command.add_option("--force-ids", options.force_ids, "the continuation to follow: 4,5,6"),
       command.add_option("--logits", options.logits_file,

@@ -79,11 +79,23 @@ int token_count(const GenerateOptions& options, size_t forced) {
   return options.count.value_or(available);
 }
 
+DraftRequest drafts_of(const GenerateOptions& options) {
+  if (options.drafts == "auto") return {engine::kMaxDrafts, true};
+  const std::string& text = options.drafts;
+  DraftRequest request;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), request.most);
+  const bool is_number = error == std::errc() && stop == text.data() + text.size();
+  if (is_number && request.most >= 0 && request.most <= engine::kMaxDrafts) return request;
+  throw InvalidArgument(fmt::format("--drafts must be 0 to {} or auto, is {}", engine::kMaxDrafts,
+                                    text.empty() ? "empty" : text));
+}
+
 model::ModelConfig read_config(const GenerateOptions& options) {
   return model::read_model_config((std::filesystem::path(options.model) / "config.json").string());
 }
 
 TokenRequest read_request(const GenerateOptions& options, const model::ModelConfig& config) {
+  (void)drafts_of(options);
   TokenRequest request;
   request.prompt = read_prompt(options);
   request.forced = parse_ids(options.force_ids, "--force-ids");

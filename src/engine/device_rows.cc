@@ -15,7 +15,8 @@ using step::kernels::TableEdits;
 // But for the token.
 bool same_row(const StepRow& a, const StepRow& b) {
   return a.position == b.position && a.sequence == b.sequence && a.temperature == b.temperature &&
-         a.top_k == b.top_k && a.top_p == b.top_p && a.seed == b.seed && a.flags == b.flags;
+         a.top_k == b.top_k && a.top_p == b.top_p && a.seed == b.seed && a.flags == b.flags &&
+         a.next == b.next;
 }
 
 bool same_extras(const RowExtras& a, const RowExtras& b) {

@@ -41,6 +41,7 @@ int Engine::max_position_embeddings() const {
 }
 std::vector<int> Engine::eos_token_ids() const { return impl().rank().config().eos_token_ids; }
 MemoryUse Engine::memory_use() const { return impl().rank().memory_use(); }
+DraftStatistics Engine::draft_statistics() const { return impl().rank().draft_statistics(); }
 int Engine::rank() const { return impl().rank_number(); }
 void Engine::follow() { impl().follow(); }
 SequenceId Engine::create_sequence(const SamplingOptions& sampling) {

@@ -254,23 +254,27 @@ void Engine::Impl::run(std::span<const SequenceId> sequences, int count,
     int delivered = 0;
     bool wanted = true;
     const auto deliver = [&] {
-      const std::span<const int> tokens = rank_->receive_step();
       ++delivered;
       try {
-        wanted = on_tokens(tokens);
+        wanted = on_tokens(rank_->next_round()) && delivered < count;
       } catch (...) {
         thrown_by_caller = std::current_exception();
         delivered = 0;
         wanted = false;
       }
     };
-    for (int enqueued = 0; enqueued < count && wanted; ++enqueued) {
-      if (!rank_->has_room()) deliver();
-      if (!wanted) break;
-      tell_others(command_for(Command::Kind::kStep, {}));
-      rank_->enqueue_step();
+    while (wanted && rank_->has_round()) deliver();
+    while (wanted) {
+      if (const std::optional<int> drafts = rank_->drafts_of_next_step()) {
+        Command step = command_with_number(Command::Kind::kStep, *drafts);
+        step.ids = {rank_->received_steps()};
+        tell_others(std::move(step));
+        rank_->enqueue_step(*drafts);
+        continue;
+      }
+      rank_->receive_step();
+      while (wanted && rank_->has_round()) deliver();
     }
-    while (wanted && rank_->has_steps_on_their_way()) deliver();
     Command end = command_with_number(Command::Kind::kEndRun, delivered);
     end.ids = {rank_->received_steps()};
     tell_others(std::move(end));

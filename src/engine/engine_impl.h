@@ -24,6 +24,7 @@ class Engine::Impl {
   Impl& operator=(const Impl&) = delete;
 
   [[nodiscard]] const RankEngine& rank() const { return *rank_; }
+  [[nodiscard]] RankEngine& rank() { return *rank_; }
   [[nodiscard]] int rank_number() const { return meeting_ == nullptr ? 0 : meeting_->rank(); }
 
   SequenceId create_sequence(const SequenceOptions& options);

@@ -43,7 +43,7 @@ void obey(const Command& command, RankEngine& rank, Meeting& meeting) {
     case Command::Kind::kBeginRun:
       return rank.begin_run(sequences, static_cast<int>(command.number));
     case Command::Kind::kStep:
-      return rank.enqueue_step();
+      return rank.enqueue_step(static_cast<int>(command.number));
     case Command::Kind::kEndRun:
       return rank.end_run(static_cast<int>(command.number), command.ids.at(0));
     case Command::Kind::kLogits:
@@ -65,8 +65,8 @@ void follow_rank_0(RankEngine& rank, Meeting& meeting) {
       const Command command = decode_command(meeting.receive());
       if (command.kind == Command::Kind::kStop) return;
       rank.settle_until(command.settled_steps);
-      // Rank 0 has received a step before it enqueues one that has no room.
-      if (command.kind == Command::Kind::kStep && !rank.has_room()) (void)rank.receive_step();
+      // What rank 0 knew when it enqueued the step.
+      if (command.kind == Command::Kind::kStep) rank.receive_until(command.ids.at(0));
       if (command.kind != Command::Kind::kEndRun) require_same_tokens(command, rank, meeting);
       try {
         obey(command, rank, meeting);

@@ -5,12 +5,14 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "step/kernels/support/step_row.h"
 #include "step/windows.h"
 
 namespace slipstream::engine {
 namespace {
 
 static_assert(kMaxRanks == step::kMaxRanks, "the public limit is that of the windows");
+static_assert(kMaxDrafts == step::kernels::kMaxDrafts, "the public limit is that of the kernels");
 
 void check_stream(const LoadOptions& options) {
   const cudaStream_t stream = options.stream;
@@ -99,7 +101,7 @@ void check_sizes(const LoadOptions& options) {
     throw InvalidArgument(
         fmt::format("kv_format must be kBf16 or kFp8, is {}", static_cast<int>(options.kv_format)));
   }
-  constexpr int64_t kMaxCacheTokens = int64_t{1} << 32;  // its pages are counted in int
+  constexpr int64_t kMaxCacheTokens = int64_t{1} << 31;  // its slots are counted in int
   if (options.cache_tokens < 1 || options.cache_tokens > kMaxCacheTokens) {
     throw InvalidArgument(fmt::format("cache_tokens must be from 1 to {}, is {}", kMaxCacheTokens,
                                       options.cache_tokens));
@@ -113,6 +115,14 @@ void check_sizes(const LoadOptions& options) {
   if (options.max_adjusted_sequences < 0 || options.max_adjusted_sequences > kMaxAdjusted) {
     throw InvalidArgument(fmt::format("max_adjusted_sequences must be from 0 to {}, is {}",
                                       kMaxAdjusted, options.max_adjusted_sequences));
+  }
+  if (options.drafts < 0 || options.drafts > kMaxDrafts) {
+    throw InvalidArgument(
+        fmt::format("drafts must be from 0 to {}, are {}", kMaxDrafts, options.drafts));
+  }
+  if (options.drafts > 0 && (options.ranks.count > 1 || options.tp > 1)) {
+    throw InvalidArgument(
+        fmt::format("drafts must be 0 with several ranks, are {}", options.drafts));
   }
   if (options.lora_norm_eps && !(*options.lora_norm_eps > 0 && *options.lora_norm_eps < 1)) {
     throw InvalidArgument(

@@ -15,8 +15,17 @@ using step::kernels::kPageSize;
 
 static_assert(kMaxStepTokens == kMaxRows, "the public limit is that of the kernels");
 
+// Of an engine that drafts.
+void require_mtp(const model::Checkpoint& checkpoint, const std::string& directory) {
+  if (checkpoint.mtp_layers() > 0) return;
+  throw InvalidArgument(fmt::format(
+      "drafts must be 0 for a checkpoint without an MTP layer, and {} has no tensor of layer {}",
+      directory, checkpoint.config().num_hidden_layers));
+}
+
 model::Checkpoint open(const std::string& directory, const LoadOptions& options) {
   model::Checkpoint checkpoint = model::Checkpoint::open(directory, {options.tp, options.rank});
+  if (options.drafts > 0) require_mtp(checkpoint, directory);
   if (options.lora_norm_eps) checkpoint.config().lora_norm_eps = *options.lora_norm_eps;
   checkpoint.config().index_hadamard = options.index_hadamard;
   return checkpoint;
@@ -46,8 +55,10 @@ std::vector<step::LayerCache> planned_caches(const model::ModelConfig& config,
   const step::CacheShape shape{static_cast<int>(page_count(options)),
                                options.kv_format == KvFormat::kFp8};
   std::vector<step::LayerCache> caches;
-  caches.reserve(config.num_hidden_layers);
-  for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
+  // The MTP layer's come last.
+  const int layers = config.num_hidden_layers + (options.drafts > 0 ? 1 : 0);
+  caches.reserve(layers);
+  for (int layer = 0; layer < layers; ++layer) {
     caches.push_back(
         step::plan_layer_cache(shape, config.indexer_type(layer) == model::IndexerType::kFull));
   }
@@ -58,7 +69,7 @@ step::Workspace planned_workspace(const model::Checkpoint& checkpoint, const Loa
   // One row of the page table more, for layers that run alone.
   return step::Workspace::planned(checkpoint, options.max_sequences + 1,
                                   position_count(checkpoint.config(), options),
-                                  options.max_adjusted_sequences);
+                                  options.max_adjusted_sequences, options.drafts > 0);
 }
 
 int64_t bytes_of(const std::vector<step::LayerCache>& caches) {
@@ -67,9 +78,10 @@ int64_t bytes_of(const std::vector<step::LayerCache>& caches) {
   return sum;
 }
 
-void require_step_size(int tokens) {
-  if (tokens >= 1 && tokens <= kMaxStepTokens) return;
-  throw InvalidArgument(fmt::format("tokens must be from 1 to {}, is {}", kMaxStepTokens, tokens));
+void require_step_size(int sequences, int drafts) {
+  const int rows = sequences * (drafts + 1);
+  if (sequences >= 1 && drafts >= 0 && rows <= kMaxStepTokens) return;
+  throw InvalidArgument(fmt::format("tokens must be from 1 to {}, is {}", kMaxStepTokens, rows));
 }
 
 }  // namespace
@@ -92,7 +104,8 @@ RankEngine::RankEngine(const std::string& directory, const LoadOptions& options,
       local_exchange_(workspace_.delta),
       step_(prepare_step()),
       masks_(workspace_.mask_words),
-      rows_(workspace_, checkpoint_.local_vocabulary(), options_.stream) {
+      rows_(workspace_, checkpoint_.local_vocabulary(), options_.stream),
+      drafts_(options.drafts, options.adaptive_drafts) {
   if (is_one_of_several()) agree(meeting_, [&] { prepare_launches(); });
 }
 
@@ -128,11 +141,12 @@ void RankEngine::compare_with_others() const {
   same("the checkpoint (a checksum of config, tensors and norms)",
        fmt::format("{:016x}", checkpoint_.fingerprint()));
   same("the load options",
-       fmt::format("\"cache_tokens {}, max_sequences {}, max_adjusted_sequences {}, external_pages "
-                   "{}, kv_format {}, lora_norm_eps {}, index_hadamard {}, poll_limit {}\"",
-                   options_.cache_tokens, options_.max_sequences, options_.max_adjusted_sequences,
-                   options_.external_pages, static_cast<int>(options_.kv_format),
-                   config().lora_norm_eps, options_.index_hadamard, options_.poll_limit));
+       fmt::format(
+           "\"cache_tokens {}, max_sequences {}, max_adjusted_sequences {}, external_pages "
+           "{}, kv_format {}, lora_norm_eps {}, index_hadamard {}, poll_limit {}, drafts {}\"",
+           options_.cache_tokens, options_.max_sequences, options_.max_adjusted_sequences,
+           options_.external_pages, static_cast<int>(options_.kv_format), config().lora_norm_eps,
+           options_.index_hadamard, options_.poll_limit, options_.drafts));
   same("NCCL's version", fmt::format("{}", Nccl::get().version()));
 }
 
@@ -147,7 +161,7 @@ std::unique_ptr<RankMember> RankEngine::join_others() const {
 }
 
 void RankEngine::require_room() const {
-  const int64_t weights = step::planned_weight_bytes(checkpoint_);
+  const int64_t weights = step::planned_weight_bytes(checkpoint_, options_.drafts > 0);
   const int64_t caches = bytes_of(caches_);
   const int64_t workspace = workspace_.bytes();
   step::require_device_memory(
@@ -161,11 +175,13 @@ void RankEngine::require_room() const {
 step::Weights RankEngine::load_weights() const {
   return agree(meeting_, [&] {
     require_room();
-    LoadReport report(options_, step::planned_weight_bytes(checkpoint_));
-    return step::Weights(checkpoint_, [&](int64_t bytes) {
+    const bool with_mtp = options_.drafts > 0;
+    LoadReport report(options_, step::planned_weight_bytes(checkpoint_, with_mtp));
+    const auto progress = [&](int64_t bytes) {
       if (meeting_ != nullptr && !meeting_->failure().empty()) throw RankError(meeting_->failure());
       report.update(bytes);
-    });
+    };
+    return step::Weights(checkpoint_, progress, with_mtp);
   });
 }
 
@@ -183,15 +199,17 @@ void RankEngine::prepare_launches() {
   StepGraphs unused;
   StepGraphs& graphs = options_.graphs ? graphs_ : unused;
   for (int tokens = 1; tokens <= kMaxStepTokens; ++tokens) {
-    graphs.prepare(tokens, options_.stream,
-                   [&] { step_.enqueue(tokens, {.stream = options_.stream}); });
+    const step::StepShape shape = plain_shape(tokens);
+    graphs.prepare(shape, options_.stream,
+                   [&] { step_.enqueue(shape, {.stream = options_.stream}); });
   }
 }
 
 MemoryUse RankEngine::plan(const std::string& directory, const LoadOptions& options) {
   const model::Checkpoint checkpoint = open(directory, options);
   const model::ModelConfig& config = checkpoint.config();
-  return {step::planned_weight_bytes(checkpoint), bytes_of(planned_caches(config, options)),
+  return {step::planned_weight_bytes(checkpoint, options.drafts > 0),
+          bytes_of(planned_caches(config, options)),
           planned_workspace(checkpoint, options).bytes()};
 }
 
@@ -212,14 +230,14 @@ void RankEngine::synchronize() const {
   if (member_ != nullptr) member_->require_all_alive();
 }
 
-int RankEngine::launches_per_step(int tokens) const {
-  require_step_size(tokens);
-  return static_cast<int>(graphs_.nodes(tokens));
+int RankEngine::launches_per_step(int sequences, int drafts) const {
+  require_step_size(sequences, drafts);
+  return static_cast<int>(graphs_.nodes({sequences, drafts, options_.drafts > 0}));
 }
 
-int RankEngine::early_launches_per_step(int tokens) const {
-  require_step_size(tokens);
-  return static_cast<int>(graphs_.programmatic_edges(tokens));
+int RankEngine::early_launches_per_step(int sequences, int drafts) const {
+  require_step_size(sequences, drafts);
+  return static_cast<int>(graphs_.programmatic_edges({sequences, drafts, options_.drafts > 0}));
 }
 
 }  // namespace slipstream::engine

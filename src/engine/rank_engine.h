@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "engine/device_rows.h"
+#include "engine/draft_controller.h"
 #include "engine/inspection.h"
 #include "engine/mask_ring.h"
 #include "engine/ranks/member.h"
+#include "engine/run.h"
 #include "engine/sequences.h"
 #include "engine/step_graphs.h"
 #include "engine/step_queue.h"
@@ -51,21 +53,31 @@ class RankEngine {
   std::vector<float> logits(SequenceId sequence);
   LayerResult run_layer(int layer, std::span<const float> hidden, std::span<const IndexList> lists);
 
-  // A run, in the order that all ranks keep: begin_run, then enqueue_step up to `count` times and
-  // receive_step in between, at the latest once TokenRing::kSlots steps are on their way; end_run.
+  // A run, in the order that all ranks keep: begin_run, then enqueue_step and receive_step as
+  // drafts_of_next_step says; end_run.
   void begin_run(std::span<const SequenceId> sequences, int count);
-  void enqueue_step();
-  [[nodiscard]] bool has_room() const {
-    return run_->enqueued - run_->received < TokenRing::kSlots;
-  }
-  [[nodiscard]] bool has_steps_on_their_way() const { return run_->enqueued > run_->received; }
-  // The tokens of the oldest step on its way; valid until the next call.
-  std::span<const int> receive_step();
+  // Drafts of the step that can be enqueued now; none if a step must be received first, or no more
+  // is needed.
+  [[nodiscard]] std::optional<int> drafts_of_next_step();
+  void enqueue_step(int drafts);
+  // The oldest step on its way.
+  void receive_step();
+  // As many as rank 0 had received.
+  void receive_until(int received);
   [[nodiscard]] int received_steps() const { return run_->received; }
-  // Of the `received` steps that all ranks have seen, or now see, the first `steps` count, the others
-  // are forgotten; with 0 the sequences are as they were before.
-  void end_run(int steps, int received);
+  // A token of each sequence that has been received and not delivered; valid until the next call.
+  [[nodiscard]] bool has_round() const { return run_->has_round(); }
+  std::span<const int> next_round();
+  // The first `tokens` tokens of each sequence count, the others are forgotten; with 0 the sequences
+  // are as they were before. `received`: steps that rank 0 has received.
+  void end_run(int tokens, int received);
   [[nodiscard]] bool is_in_run() const { return run_.has_value(); }
+
+  [[nodiscard]] const DraftStatistics& draft_statistics() const { return drafts_.statistics(); }
+  // For tests: in place of what the MTP layer drafts, the token of a sequence at a position.
+  void set_draft_source(DraftSource source) { draft_source_ = std::move(source); }
+  // For tests: latent rows and index keys of all layers, of the sequence's tokens.
+  [[nodiscard]] std::vector<std::byte> cache_rows(SequenceId sequence);
 
   // A step of mixed rows, and what it chose, as Engine has them. Waiting is for any thread; what it
   // found becomes the sequences' by settle(), before anything else is asked.
@@ -79,23 +91,18 @@ class RankEngine {
   // A checksum of all tokens so far, the same on all ranks.
   [[nodiscard]] uint64_t tokens_seen() const { return tokens_seen_; }
 
-  [[nodiscard]] int launches_per_step(int tokens) const;
-  [[nodiscard]] int early_launches_per_step(int tokens) const;
+  [[nodiscard]] int launches_per_step(int sequences, int drafts) const;
+  [[nodiscard]] int early_launches_per_step(int sequences, int drafts) const;
 
  private:
   using StepRow = step::kernels::StepRow;
 
-  struct Run {
-    std::vector<SequenceId> ids;
-    std::vector<Sequence*> batch;
-    int count = 0;
-    int enqueued = 0;
-    int received = 0;
-    std::vector<int> last;                 // tokens of the last received step
-    bool is_counted = false;               // a sequence has a history
-    std::vector<std::vector<int>> chosen;  // then, of every received step
+  // Those after a token of a sequence; of the others nobody can ask.
+  struct RowOfLogits {
+    SequenceId sequence{-1};
+    int64_t position = -1;
 
-    [[nodiscard]] int tokens() const { return static_cast<int>(batch.size()); }
+    bool operator==(const RowOfLogits&) const = default;
   };
 
   [[nodiscard]] bool is_one_of_several() const { return meeting_ != nullptr; }
@@ -117,11 +124,17 @@ class RankEngine {
   void require_idle() const;
   [[nodiscard]] static InputRow input_row(const Sequence& sequence, int64_t position,
                                           const NextToken& token, bool is_sampled);
+  void upload_pages(std::span<Sequence* const> sequences);
   // Makes `rows` the next step's input, and the sequences' pages known to the device.
   void place(std::span<Sequence* const> sequences, const std::vector<InputRow>& rows);
-  void replay(int tokens);
-  // What steps of a run counted that are dropped: all but the first `steps`.
-  void take_back_counts(Run& run, int steps);
+  void replay(const step::StepShape& shape);
+  [[nodiscard]] step::StepShape plain_shape(int rows) const;
+  [[nodiscard]] RunStep next_step();
+  [[nodiscard]] bool places_fit(const RunStep& step) const;
+  void place_run(const RunStep& step);
+  RunStep take_step();
+  void note_rows_of_logits();
+  void take_back_counts(int tokens);
   void upload_history(const Sequence& sequence, const SequenceOptions& options);
   [[nodiscard]] std::vector<Growth> growths_of(std::span<const StepPart> parts);
   void check_part(const StepPart& part, const Sequence& sequence) const;
@@ -158,8 +171,11 @@ class RankEngine {
   MaskRing masks_;
   DeviceRows rows_;
   StepQueue queue_;
-  std::vector<SequenceId> rows_of_logits_;  // whose logits the workspace holds, row by row
+  std::vector<RowOfLogits> rows_of_logits_;  // whose logits the workspace holds, row by row
+  DraftController drafts_;
+  DraftSource draft_source_;
   std::optional<Run> run_;
+  std::optional<LeftRows> left_;
   uint64_t tokens_seen_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// One layer alone.
+// What tests and tools look at: one layer alone, and rows of the caches.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -11,6 +11,10 @@
 namespace slipstream::engine {
 namespace {
 
+using step::kernels::kFp8RowBytes;
+using step::kernels::kIndexPageBytes;
+using step::kernels::kIndexWidth;
+using step::kernels::kLatentRow;
 using step::kernels::kPageSize;
 
 std::vector<float> download_bf16(const __nv_bfloat16* source, size_t count, cudaStream_t stream) {
@@ -88,6 +92,33 @@ LayerResult RankEngine::run_layer(int layer, std::span<const float> hidden,
     read_lists(first, count, result.lists);
   }
   rows_.forget();
+  return result;
+}
+
+std::vector<std::byte> RankEngine::cache_rows(SequenceId id) {
+  require_idle();
+  const Sequence& sequence = sequences_.at(id);
+  synchronize();
+  std::vector<std::byte> result;
+  const auto append = [&](const std::byte* source, size_t bytes) {
+    const size_t size = result.size();
+    result.resize(size + bytes);
+    check_cuda(cudaMemcpy(result.data() + size, source, bytes, cudaMemcpyDeviceToHost),
+               "copy of cache rows");
+  };
+  const size_t row_bytes =
+      options_.kv_format == KvFormat::kFp8 ? kFp8RowBytes : kLatentRow * sizeof(__nv_bfloat16);
+  for (const step::LayerCache& cache : caches_) {
+    for (int64_t position = 0; position < sequence.length; ++position) {
+      const int64_t page = sequence.pages[position / kPageSize];
+      const int64_t row = position % kPageSize;
+      append(cache.latent.data() + (page * kPageSize + row) * row_bytes, row_bytes);
+      if (cache.index_keys.bytes() == 0) continue;
+      const std::byte* keys = cache.index_keys.data() + page * kIndexPageBytes;
+      append(keys + row * kIndexWidth, kIndexWidth);
+      append(keys + kPageSize * kIndexWidth + row * sizeof(float), sizeof(float));
+    }
+  }
   return result;
 }
 

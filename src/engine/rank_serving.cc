@@ -7,6 +7,7 @@
 #include <set>
 
 #include "engine/rank_engine.h"
+#include "model/logit_adjustment.h"
 
 namespace slipstream::engine {
 namespace {
@@ -47,6 +48,12 @@ SequenceId RankEngine::create_sequence(const SequenceOptions& options) {
   check_ids(options.given_ids);
   check_ids(options.sampled_ids);
   check_ids(options.stop_token_ids);
+  if (options_.drafts > 0 && model::has_adjustment(options.sampling, options.logit_bias)) {
+    throw InvalidArgument(fmt::format(
+        "drafts of an engine must be 0 for penalties and logit_bias, are {}: they would "
+        "count drafts that are rejected",
+        options_.drafts));
+  }
   std::set<int> biased;
   for (const LogitBias& entry : options.logit_bias) {
     check_ids({&entry.token, 1});
@@ -136,6 +143,10 @@ void RankEngine::check_writes(std::span<const Growth> growths) const {
 }
 
 Ticket RankEngine::enqueue(std::span<const StepPart> parts) {
+  if (options_.drafts > 0) {
+    throw InvalidArgument(fmt::format(
+        "drafts of an engine must be 0 for enqueue(), are {}: it has no drafts", options_.drafts));
+  }
   if (queue_.size() >= kMaxStepsOnTheirWay) {
     throw InvalidArgument(fmt::format(
         "at most {} steps can be on their way: one must be waited for first", kMaxStepsOnTheirWay));
@@ -149,14 +160,14 @@ Ticket RankEngine::enqueue(std::span<const StepPart> parts) {
   QueuedStep step;
   std::vector<Sequence*> sequences;
   std::vector<InputRow> rows;
-  std::vector<SequenceId> rows_of_logits;
+  std::vector<RowOfLogits> rows_of_logits;
   bool with_logprobs = false;
   for (size_t i = 0; i < parts.size(); ++i) {
     Sequence& sequence = *growths[i].sequence;
     sequences.push_back(&sequence);
     add_rows(parts[i], sequence, rows);
-    rows_of_logits.resize(rows.size(), SequenceId{-1});
-    rows_of_logits.back() = sequence.id;
+    rows_of_logits.resize(rows.size());
+    rows_of_logits.back() = {sequence.id, rows.back().row.position};
     const int last = static_cast<int>(rows.size()) - 1;
     with_logprobs |= (rows.back().row.flags & step::kernels::kWantsLogprobs) != 0;
     if (parts[i].sample && !parts[i].mask.empty()) {
@@ -167,7 +178,7 @@ Ticket RankEngine::enqueue(std::span<const StepPart> parts) {
   }
   step.rows = static_cast<int>(rows.size());
   place(sequences, rows);
-  replay(step.rows);
+  replay(plain_shape(step.rows));
   ring_.send(number, workspace_, step.rows, with_logprobs, options_.stream);
   rows_of_logits_ = std::move(rows_of_logits);
   for (size_t i = 0; i < parts.size(); ++i) {

@@ -1,9 +1,8 @@
-// Prompts, steps and runs of one rank.
+// Prompts and steps of one rank, and what they chose.
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
-#include <set>
 
 #include "engine/rank_engine.h"
 #include "model/sampling.h"
@@ -57,25 +56,37 @@ InputRow RankEngine::input_row(const Sequence& sequence, int64_t position, const
   return result;
 }
 
-void RankEngine::place(std::span<Sequence* const> sequences, const std::vector<InputRow>& rows) {
+void RankEngine::upload_pages(std::span<Sequence* const> sequences) {
   for (Sequence* sequence : sequences) {
     for (size_t i = sequence->pages_on_device; i < sequence->pages.size(); ++i) {
       rows_.set_page(sequence->slot, i, sequence->pages[i]);
     }
     sequence->pages_on_device = sequence->pages.size();
   }
+}
+
+void RankEngine::place(std::span<Sequence* const> sequences, const std::vector<InputRow>& rows) {
+  left_.reset();
+  upload_pages(sequences);
   rows_.place(rows);
 }
 
-void RankEngine::replay(int tokens) {
+void RankEngine::replay(const step::StepShape& shape) {
   rows_of_logits_.clear();
-  const auto enqueue = [&] { step_.enqueue(tokens, {.stream = options_.stream}); };
+  const auto enqueue = [&] { step_.enqueue(shape, {.stream = options_.stream}); };
   if (options_.graphs) {
-    graphs_.launch(tokens, options_.stream, enqueue);
+    graphs_.launch(shape, options_.stream, enqueue);
   } else {
     enqueue();
   }
+  // Where rows with drafts end up only the device knows.
+  if (shape.drafts > 0) return rows_.forget();
   rows_.advance();
+}
+
+// Each row chooses a token of its own. An engine that drafts fills the MTP layer's caches, too.
+step::StepShape RankEngine::plain_shape(int rows) const {
+  return {.sequences = rows, .catches_up = options_.drafts > 0};
 }
 
 int RankEngine::prefill(SequenceId id, std::span<const int> ids) {
@@ -84,6 +95,7 @@ int RankEngine::prefill(SequenceId id, std::span<const int> ids) {
   if (ids.empty()) throw InvalidArgument("ids must be at least one token id, are none");
   check_ids(ids);
   (void)sequences_.reserve(std::array{&sequence}, static_cast<int64_t>(ids.size()));
+  sequence.ready.clear();
   while (!ids.empty()) {
     const int count = std::min<int>(kMaxStepTokens, static_cast<int>(ids.size()));
     std::vector<InputRow> rows;
@@ -91,13 +103,14 @@ int RankEngine::prefill(SequenceId id, std::span<const int> ids) {
       const bool is_last = static_cast<size_t>(i) + 1 == ids.size();
       rows.push_back(
           input_row(sequence, sequence.length + i, NextToken::known(ids[i], false), is_last));
+      if (!is_last && options_.drafts > 0) rows.back().row.next = ids[i + 1];
     }
     place(std::array{&sequence}, rows);
-    replay(count);
+    replay(plain_shape(count));
     sequence.length += count;
     ids = ids.subspan(count);
-    rows_of_logits_.assign(count, SequenceId{-1});
-    rows_of_logits_.back() = id;
+    rows_of_logits_.assign(count, {});
+    rows_of_logits_.back() = {id, sequence.length - 1};
   }
   const int token = sampled(static_cast<int>(rows_of_logits_.size())).back();
   sequence.next = NextToken::sampled_on_device(token);
@@ -105,101 +118,17 @@ int RankEngine::prefill(SequenceId id, std::span<const int> ids) {
   return token;
 }
 
-std::vector<Sequence*> RankEngine::batch_of(std::span<const SequenceId> ids) {
-  const size_t different = std::set<SequenceId>(ids.begin(), ids.end()).size();
-  if (ids.empty() || ids.size() > kMaxStepTokens || different != ids.size()) {
-    throw InvalidArgument(fmt::format("sequences must be 1 to {} different ones, are {} of {}",
-                                      kMaxStepTokens, different, ids.size()));
-  }
-  std::vector<Sequence*> batch;
-  for (const SequenceId id : ids) {
-    batch.push_back(&sequences_.at(id));
-    if (!batch.back()->next.exists) {
-      throw InvalidArgument("sequence must have been prefilled before it is stepped, is empty");
-    }
-  }
-  return batch;
-}
-
-void RankEngine::begin_run(std::span<const SequenceId> ids, int count) {
-  require_idle();
-  if (count < 1) throw InvalidArgument(fmt::format("count must be at least 1, is {}", count));
-  Run run;
-  run.ids.assign(ids.begin(), ids.end());
-  run.batch = batch_of(ids);
-  run.count = count;
-  (void)sequences_.reserve(run.batch, count);
-  std::vector<InputRow> rows;
-  for (const Sequence* sequence : run.batch) {
-    rows.push_back(input_row(*sequence, sequence->length, sequence->next, true));
-    run.is_counted |= sequence->history >= 0;
-  }
-  place(run.batch, rows);
-  run_ = std::move(run);
-}
-
-void RankEngine::enqueue_step() {
-  replay(run_->tokens());
-  ring_.send(run_->enqueued++, workspace_, run_->tokens(), false, options_.stream);
-}
-
-std::span<const int> RankEngine::receive_step() {
-  const std::span<const int> chosen = ring_.receive(run_->received, run_->tokens());
-  if (member_ != nullptr) member_->require_all_alive();
-  run_->last.assign(chosen.begin(), chosen.end());
-  if (run_->is_counted) run_->chosen.push_back(run_->last);
-  ++run_->received;
-  note_tokens(run_->last);
-  return run_->last;
-}
-
-void RankEngine::end_run(int steps, int received) {
-  while (run_->received < received) (void)receive_step();
-  synchronize();
-  Run run = std::move(*run_);
-  run_.reset();
-  // Steps after the one that ended the run have moved the device on.
-  const bool all_count = steps == run.enqueued;
-  if (!all_count && run.is_counted) take_back_counts(run, steps);
-  for (int i = 0; i < run.tokens(); ++i) {
-    Sequence& sequence = *run.batch[i];
-    if (steps > 0) sequence.next = NextToken::sampled_on_device(run.last[i]);
-    sequence.next.on_device &= all_count;
-    sequence.length += steps;
-    // What dropped steps would have needed goes back.
-    if (steps < run.count) sequences_.roll_back(sequence, sequence.length);
-  }
-  if (all_count) rows_of_logits_ = run.ids;
-}
-
-void RankEngine::take_back_counts(Run& run, int steps) {
-  for (int step = run.received; step < run.enqueued; ++step) {
-    const std::span<const int> chosen = ring_.receive(step, run.tokens());
-    run.chosen.emplace_back(chosen.begin(), chosen.end());
-  }
-  for (int i = 0; i < run.tokens(); ++i) {
-    const Sequence& sequence = *run.batch[i];
-    if (sequence.history < 0) continue;
-    for (int step = steps; step < run.enqueued; ++step) {
-      // A token that was given stays so: it still is the sequence's next one.
-      if (step == 0 && !sequence.next.was_sampled) continue;
-      const int input = step == 0 ? sequence.next.token : run.chosen[step - 1][i];
-      rows_.add_to_history(sequence.history, input, -1);
-    }
-  }
-  rows_.flush();
-}
-
 void RankEngine::force(SequenceId sequence, int token) {
   require_idle();
   check_ids({&token, 1});
+  sequences_.at(sequence).ready.clear();
   sequences_.at(sequence).next = NextToken::known(token, false);
 }
 
 std::vector<float> RankEngine::logits(SequenceId sequence) {
   require_idle();
-  (void)sequences_.at(sequence);
-  const auto found = std::find(rows_of_logits_.begin(), rows_of_logits_.end(), sequence);
+  const RowOfLogits wanted{sequence, sequences_.at(sequence).length - 1};
+  const auto found = std::ranges::find(rows_of_logits_, wanted);
   if (found == rows_of_logits_.end()) {
     throw InvalidArgument("logits must be those of a sequence of the last step, are of another");
   }

@@ -173,6 +173,19 @@ std::vector<Sequence*> Sequences::reserve(std::span<Sequence* const> sequences, 
   return reserve(growths);
 }
 
+void Sequences::reserve_spare(std::span<Sequence* const> sequences, int64_t tokens) {
+  for (Sequence* sequence : sequences) {
+    const size_t wanted = pages_for(std::min(sequence->length + tokens, limits_.most_positions));
+    while (sequence->pages.size() < wanted && !free_pages_.empty()) {
+      sequence->pages.push_back(take_last(free_pages_));
+    }
+  }
+}
+
+int64_t Sequences::capacity(const Sequence& sequence) const {
+  return std::min(static_cast<int64_t>(sequence.pages.size()) * kPageSize, limits_.most_positions);
+}
+
 void Sequences::roll_back(Sequence& sequence, int64_t length) {
   sequence.length = length;
   if (limits_.external_pages) return;

@@ -34,6 +34,9 @@ struct Sequence {
   size_t pages_on_device = 0;  // the first ones, which the device's page table has
   int64_t length = 0;          // tokens in the cache
   NextToken next;
+  // Chosen after it by steps with drafts, which nobody has asked for yet: their rows lie in the caches,
+  // but for the last one's, and what comes next writes there again.
+  std::vector<int> ready;
   SamplingOptions sampling;
   int history = -1;  // its row of the histories and biases; -1: none
   std::shared_ptr<const std::vector<int>> stops;
@@ -73,6 +76,10 @@ class Sequences {
   std::vector<Sequence*> reserve(std::span<const Growth> growths);
   // The same number of tokens for each.
   std::vector<Sequence*> reserve(std::span<Sequence* const> sequences, int64_t tokens);
+  // Pages for so many tokens more in each of the sequences, or for fewer if there are no more.
+  void reserve_spare(std::span<Sequence* const> sequences, int64_t tokens);
+  // Tokens for which the sequence has pages and positions.
+  [[nodiscard]] int64_t capacity(const Sequence& sequence) const;
   // Shortens the sequence to `length` tokens, at most what it has: pages that only later tokens
   // need go back, unless they come from outside. The caller has waited for steps that write there.
   void roll_back(Sequence& sequence, int64_t length);

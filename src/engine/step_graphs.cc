@@ -24,21 +24,35 @@ size_t count_programmatic_edges(cudaGraph_t graph) {
 }  // namespace
 
 StepGraphs::~StepGraphs() {
-  for (cudaGraphExec_t graph : graphs_) {
-    if (graph != nullptr) (void)cudaGraphExecDestroy(graph);
+  for (const auto& [key, graph] : graphs_) {
+    if (graph.executable != nullptr) (void)cudaGraphExecDestroy(graph.executable);
   }
 }
 
-void StepGraphs::prepare(int tokens, cudaStream_t stream, const std::function<void()>& enqueue) {
-  if (graphs_[tokens] == nullptr) capture(tokens, stream, enqueue);
+void StepGraphs::prepare(const step::StepShape& shape, cudaStream_t stream,
+                         const std::function<void()>& enqueue) {
+  if (graphs_[key_of(shape)].executable == nullptr) capture(shape, stream, enqueue);
 }
 
-void StepGraphs::launch(int tokens, cudaStream_t stream, const std::function<void()>& enqueue) {
-  prepare(tokens, stream, enqueue);
-  check_cuda(cudaGraphLaunch(graphs_[tokens], stream), "cudaGraphLaunch");
+void StepGraphs::launch(const step::StepShape& shape, cudaStream_t stream,
+                        const std::function<void()>& enqueue) {
+  prepare(shape, stream, enqueue);
+  check_cuda(cudaGraphLaunch(graphs_[key_of(shape)].executable, stream), "cudaGraphLaunch");
 }
 
-void StepGraphs::capture(int tokens, cudaStream_t stream, const std::function<void()>& enqueue) {
+size_t StepGraphs::nodes(const step::StepShape& shape) const {
+  const auto found = graphs_.find(key_of(shape));
+  return found == graphs_.end() ? 0 : found->second.nodes;
+}
+
+size_t StepGraphs::programmatic_edges(const step::StepShape& shape) const {
+  const auto found = graphs_.find(key_of(shape));
+  return found == graphs_.end() ? 0 : found->second.programmatic_edges;
+}
+
+void StepGraphs::capture(const step::StepShape& shape, cudaStream_t stream,
+                         const std::function<void()>& enqueue) {
+  Graph& made = graphs_[key_of(shape)];
   check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal),
              "cudaStreamBeginCapture");
   cudaGraph_t graph = nullptr;
@@ -50,9 +64,9 @@ void StepGraphs::capture(int tokens, cudaStream_t stream, const std::function<vo
     throw;
   }
   check_cuda(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
-  check_cuda(cudaGraphGetNodes(graph, nullptr, &nodes_[tokens]), "cudaGraphGetNodes");
-  edges_[tokens] = count_programmatic_edges(graph);
-  const cudaError_t code = cudaGraphInstantiate(&graphs_[tokens], graph, 0);
+  check_cuda(cudaGraphGetNodes(graph, nullptr, &made.nodes), "cudaGraphGetNodes");
+  made.programmatic_edges = count_programmatic_edges(graph);
+  const cudaError_t code = cudaGraphInstantiate(&made.executable, graph, 0);
   (void)cudaGraphDestroy(graph);
   check_cuda(code, "cudaGraphInstantiate");
 }

@@ -22,17 +22,20 @@ class TokenRing {
   TokenRing(const TokenRing&) = delete;
   TokenRing& operator=(const TokenRing&) = delete;
 
-  // Enqueues the copy of step `step`'s tokens, with their log probabilities if asked for. Step step -
-  // kSlots has been received.
-  void send(int64_t step, const step::Workspace& workspace, int count, bool with_logprobs,
+  // Enqueues the copy of the first `words` of what step `step` chose (step/decode_step.h: a token of
+  // each row, and of drafts their counts), with log probabilities if asked for. Step step - kSlots has
+  // been received.
+  void send(int64_t step, const step::Workspace& workspace, int words, bool with_logprobs,
             cudaStream_t stream);
-  // Waits for the tokens of a step; valid until kSlots steps later are sent.
-  [[nodiscard]] std::span<const int> receive(int64_t step, int count) const;
+  // Waits for them; valid until kSlots steps later are sent.
+  [[nodiscard]] std::span<const int> receive(int64_t step, int words) const;
   // Of a row of a received step that was sent with them.
   [[nodiscard]] const step::kernels::RowLogprobs& logprobs(int64_t step, int row) const;
 
  private:
-  PinnedArray<int> tokens_;                           // [kSlots, 16]
+  [[nodiscard]] int* words_of(int64_t step) const;
+
+  PinnedArray<int> words_;                            // [kSlots, 32]
   PinnedArray<step::kernels::RowLogprobs> logprobs_;  // [kSlots, 16]
   std::array<cudaEvent_t, kSlots> events_{};
 };

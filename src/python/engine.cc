@@ -74,6 +74,8 @@ engine::LoadOptions load_options_of(const OptionMap& given) {
   options.read("max_sequences", result.max_sequences);
   options.read("max_adjusted_sequences", result.max_adjusted_sequences);
   options.read("external_pages", result.external_pages);
+  options.read("drafts", result.drafts);
+  options.read("adaptive_drafts", result.adaptive_drafts);
   options.read("index_hadamard", result.index_hadamard);
   options.read("poll_limit", result.poll_limit);
   options.read("lora_norm_eps", result.lora_norm_eps);
@@ -133,6 +135,18 @@ OptionMap engine_facts(const EngineHandle& handle) {
     facts.Set("rank", engine.rank());
     set_memory(facts, engine.memory_use());
     return facts;
+  });
+}
+
+OptionMap engine_draft_statistics(const EngineHandle& handle) {
+  return with_engine(handle, [](Engine& engine) {
+    const engine::DraftStatistics statistics = engine.draft_statistics();
+    OptionMap result;
+    result.Set("steps", statistics.steps);
+    result.Set("tokens", statistics.tokens);
+    result.Set("checked", Integers(statistics.checked.begin(), statistics.checked.end()));
+    result.Set("accepted", Integers(statistics.accepted.begin(), statistics.accepted.end()));
+    return result;
   });
 }
 
@@ -201,6 +215,7 @@ TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_plan, engine_plan)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_load, engine_load)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_close, engine_close)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_facts, engine_facts)
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_draft_statistics, engine_draft_statistics)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_follow, engine_follow)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_create_sequence, engine_create_sequence)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_free, engine_free)

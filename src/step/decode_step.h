@@ -20,6 +20,9 @@ struct StepShape {
   bool catches_up = false;
 
   [[nodiscard]] int rows() const { return sequences * (drafts + 1); }
+  // Positions, from a sequence's first row on, that the step may write to: those of its rows, and if
+  // all drafts are right those of the new drafts but the last.
+  [[nodiscard]] int reach() const { return drafts == 0 ? 1 : 2 * drafts; }
 };
 
 // What a step leaves in the workspace, with m = drafts + 1 rows of each sequence s:
@@ -29,8 +32,8 @@ struct StepShape {
 //                      position after it, then the new drafts
 //   logits, normed     of all rows of a step without drafts; of one with drafts, `logits` only
 // Without drafts each row is its own, whatever its sequence. No cache is rolled back: what rejected
-// drafts left is written again before it is read. So the pages of a sequence must reach to
-// the positions of all rows.
+// drafts left is written again before it is read. The pages of a sequence must cover
+// StepShape::reach() positions.
 //
 // In a step that catches up, StepRow::next says what follows a prompt's token; the last one of the
 // prompt has kUnknownToken, and gets the token that is chosen after it.

@@ -1,8 +1,12 @@
 #include "step/workspace.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "slipstream/error.h"
 #include "step/kernels/attend/plan.h"
 #include "step/rope_table.h"
 
@@ -21,6 +25,16 @@ int64_t most_splits(const model::ModelConfig& config, int heads, int positions) 
     most = std::max(most, splits * tokens * heads);
   }
   return most;
+}
+
+// Kernels find an entry of the table of pages by an int.
+void check_page_table(int sequences, int pages_per_sequence) {
+  const int most = std::numeric_limits<int>::max() / pages_per_sequence;
+  if (sequences > most) {
+    throw InvalidArgument(
+        fmt::format("max_sequences must be at most {} where a sequence can have {} pages, is {}",
+                    most, pages_per_sequence, sequences));
+  }
 }
 
 }  // namespace
@@ -62,6 +76,7 @@ Workspace Workspace::planned(const model::Checkpoint& checkpoint, int sequences,
   Workspace result;
   result.positions = positions;
   result.pages_per_sequence = (positions + kPageSize - 1) / kPageSize;
+  check_page_table(sequences, result.pages_per_sequence);
   result.plan(checkpoint.config(), checkpoint, sequences);
   result.plan_extras(checkpoint.config(), checkpoint, sequences, adjusted_sequences);
   if (drafts) result.plan_drafts(checkpoint);

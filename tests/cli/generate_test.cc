@@ -64,5 +64,28 @@ TEST(GenerateCount, FollowsTheForcedIds) {
             "-n must be at most the 2 ids of --force-ids, is 3");
 }
 
+TEST(GenerateDrafts, AreANumberOrAuto) {
+  GenerateOptions options;
+  EXPECT_EQ(drafts_of(options).most, 0);
+  options.drafts = "3";
+  EXPECT_EQ(drafts_of(options).most, 3);
+  EXPECT_FALSE(drafts_of(options).is_adaptive);
+  options.drafts = "auto";
+  EXPECT_EQ(drafts_of(options).most, 5);
+  EXPECT_TRUE(drafts_of(options).is_adaptive);
+}
+
+TEST(GenerateDrafts, AreNothingElse) {
+  GenerateOptions options;
+  for (const char* text : {"6", "-1", "2.5", "all", "3 ", "99999999999"}) {
+    options.drafts = text;
+    EXPECT_EQ(model::test::message_of([&] { (void)drafts_of(options); }),
+              std::string("--drafts must be 0 to 5 or auto, is ") + text);
+  }
+  options.drafts = "";
+  EXPECT_EQ(model::test::message_of([&] { (void)drafts_of(options); }),
+            "--drafts must be 0 to 5 or auto, is empty");
+}
+
 }  // namespace
 }  // namespace slipstream::cli

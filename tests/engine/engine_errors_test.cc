@@ -151,11 +151,14 @@ TEST(EngineErrors, RejectsOptionsOutsideTheirRanges) {
   EXPECT_EQ(complaint_about({.stream = cudaStreamLegacy}, directory),
             "stream must be one made by cudaStreamCreate, is a default stream");
   EXPECT_EQ(complaint_about({.cache_tokens = 0}, directory),
-            "cache_tokens must be from 1 to 4294967296, is 0");
+            "cache_tokens must be from 1 to 2147483648, is 0");
   EXPECT_EQ(complaint_about({.max_sequences = 0}, directory),
             "max_sequences must be from 1 to 1048576, is 0");
   EXPECT_EQ(complaint_about({.max_sequences = 2147483647}, directory),
             "max_sequences must be from 1 to 1048576, is 2147483647");
+  EXPECT_EQ(
+      complaint_about({.cache_tokens = 163840, .max_sequences = 1048576}, directory),
+      "max_sequences must be at most 838860 where a sequence can have 2560 pages, is 1048576");
   EXPECT_EQ(complaint_about({.lora_norm_eps = 0.0F}, directory),
             "lora_norm_eps must be between 0 and 1, is 0");
   EXPECT_EQ(complaint_about({.tp = 3}, directory), "tp must divide num_attention_heads = 8, is 3");

@@ -35,6 +35,17 @@ TEST(Sequences, TakeAPageWhereTheLastOneIsFull) {
   EXPECT_TRUE(sequences.reserve(std::array{&sequence}, 63).empty());
 }
 
+TEST(Sequences, TakeSparePagesAsFarAsThereAreAny) {
+  Sequences sequences = four_pages();
+  Sequence& first = new_sequence(sequences);
+  Sequence& second = new_sequence(sequences);
+  (void)sequences.reserve(std::array{&first, &second}, 1);
+  EXPECT_EQ(sequences.capacity(first), 64);
+  sequences.reserve_spare(std::array{&first, &second}, 500);
+  EXPECT_EQ(sequences.capacity(first), 190);  // three pages, and no position beyond
+  EXPECT_EQ(sequences.capacity(second), 64);
+}
+
 TEST(Sequences, GiveBackPagesThatOnlyTokensOfARollBackNeeded) {
   Sequences sequences = four_pages();
   Sequence& first = new_sequence(sequences);

@@ -50,9 +50,10 @@ TEST(AdjustedLogits, AreAdjustedInTheOrderBiasRepetitionFrequencyPresence) {
   const SamplingOptions options{
       .repetition_penalty = 2, .presence_penalty = 1, .frequency_penalty = 0.5F};
   // (1 + 3) / 2 - 0.5 - 1; a bias may change the sign that repetition goes by.
-  EXPECT_EQ(adjusted_logits(std::vector<float>{1, 1}, options,
-                            std::vector<LogitBias>{{0, 3}, {1, -3}}, {.sampled = {0, 1}}),
-            (std::vector<float>{0.5F, -5.5F}));
+  EXPECT_EQ(
+      adjusted_logits(std::vector<float>{1, 1}, options, std::vector<LogitBias>{{0, 3}, {1, -3}},
+                      {.given = {}, .sampled = {0, 1}}),
+      (std::vector<float>{0.5F, -5.5F}));
 }
 
 }  // namespace

@@ -1,7 +1,13 @@
 """Which commands Python runs, and on which device."""
 
+import pathlib
+import re
+
 import pytest
-from slipstream import _python_commands
+from slipstream import _python_commands, text_command
+from slipstream.exit_code import ExitCode
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -17,6 +23,24 @@ from slipstream import _python_commands
 )
 def test_python_runs_what_needs_text(arguments, expected):
     assert _python_commands.belongs_to_python(arguments) is expected
+
+
+def test_exit_codes_are_those_of_the_program():
+    header = (ROOT / "src/cli/exit_code.h").read_text()
+    (values,) = re.findall(r"enum ExitCode : int \{(.*?)\};", header, re.DOTALL)
+    program = {
+        re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper(): int(value)
+        for name, value in re.findall(r"k(\w+) = (\d+)", values)
+    }
+    assert program == {code.name: code.value for code in ExitCode}
+
+
+@pytest.mark.parametrize("arguments", [["--chat"], ["m", "--prompt", "Hi", "-n", "few"]])
+def test_a_wrong_command_line_ends_as_the_program_ends(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        text_command.main(arguments)
+    assert end.value.code == ExitCode.USAGE
+    assert "slipstream generate: " in capsys.readouterr().err
 
 
 class TestDevice:

@@ -50,6 +50,23 @@ def test_a_seed_gives_generate_s_tokens_next_to_another_sequence(engine, checkpo
     assert tokens == expected
 
 
+@pytest.mark.parametrize("drafts", [2, "auto"])
+def test_drafts_give_the_same_tokens(checkpoint, drafts):
+    options = ["--ignore-eos", "--temperature", "1", "--seed", "5"]
+    expected = generated_ids(checkpoint, PROMPT, 6, *options)
+    with Engine.load(checkpoint, cache_tokens=256, drafts=drafts) as drafting:
+        sequence = drafting.create_sequence(temperature=1, seed=5)
+        assert list(drafting.stream(sequence, PROMPT, count=6)) == expected
+        assert drafting.draft_statistics()["steps"] > 0
+
+
+def test_drafts_are_a_number_or_auto(checkpoint):
+    with pytest.raises(ValueError, match="drafts must be from 0 to 5, are 6"):
+        Engine.load(checkpoint, drafts=6)
+    with pytest.raises(ValueError, match='drafts must be an integer or "auto", is'):
+        Engine.load(checkpoint, drafts="many")
+
+
 def test_run_calls_back_with_every_step_until_told_to_stop(engine, sequence):
     first = engine.prefill(sequence, PROMPT)
     seen = []
@@ -156,6 +173,11 @@ def test_a_directory_that_is_no_checkpoint_is_named(tmp_path):
     [
         ({"kv_format": "int4"}, "kv_format must be bf16 or fp8, is int4"),
         ({"cache_tokens": 0}, "cache_tokens"),
+        ({"cache_tokens": 2**31 + 1}, "cache_tokens must be from 1 to 2147483648"),
+        (
+            {"cache_tokens": 163840, "max_sequences": 2**20},
+            "max_sequences must be at most 838860 where a sequence can have 2560 pages, is 1048576",
+        ),
         ({"ranks": 99}, "ranks"),
     ],
 )

@@ -14,7 +14,28 @@ SPECIAL = (
     deepseek_v32.THINK,
     deepseek_v32.END_OF_THOUGHT,
 )
-FIRST_BYTE = len(SPECIAL)
+# Those of GLM's that its template and vLLM's parsers name, its end of text where the model's config has it.
+GLM_SPECIAL = (
+    "[gMASK]",
+    "<|endoftext|>",
+    "<sop>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|observation|>",
+    "<think>",
+    "</think>",
+    "<tool_call>",
+    "</tool_call>",
+    "<arg_key>",
+    "</arg_key>",
+    "<arg_value>",
+    "</arg_value>",
+    "<tool_response>",
+    "</tool_response>",
+)
+# One token each that is text all the same: what is left out of an answer's text are the others.
+SHOWN = ("<think>", "</think>", *GLM_SPECIAL[GLM_SPECIAL.index("<tool_call>") :])
 # One token each, with the space before it, wherever they stand: instructions about tools are long.
 WORDS = [
     "a",
@@ -105,7 +126,6 @@ WORDS = [
     "writing",
     "you",
 ]
-FIRST_WORD = FIRST_BYTE + 256
 
 
 def byte_characters():
@@ -117,17 +137,18 @@ def byte_characters():
     }
 
 
-def token_of_byte(byte: int) -> int:
-    return FIRST_BYTE + byte
+def token_of_byte(byte: int, special=SPECIAL) -> int:
+    return len(special) + byte
 
 
-def write(directory) -> pathlib.Path:
+def write(directory, special=SPECIAL) -> pathlib.Path:
     """Writes tokenizer.json and tokenizer_config.json; returns the former's path."""
     characters = byte_characters()
-    vocab = {token: index for index, token in enumerate(SPECIAL)}
-    vocab |= {characters[byte]: token_of_byte(byte) for byte in range(256)}
-    words = {f" {word}": FIRST_WORD + index for index, word in enumerate(WORDS)}
-    first_filler = FIRST_WORD + len(words)
+    vocab = {token: index for index, token in enumerate(special)}
+    vocab |= {characters[byte]: token_of_byte(byte, special) for byte in range(256)}
+    first_word = len(vocab)
+    words = {f" {word}": first_word + index for index, word in enumerate(WORDS)}
+    first_filler = first_word + len(words)
     vocab |= words | {
         f"{characters[0x20]}w{index}": index for index in range(first_filler, VOCAB_SIZE)
     }
@@ -141,13 +162,13 @@ def write(directory) -> pathlib.Path:
         {
             "id": index,
             "content": token,
-            "special": index < FIRST_BYTE,
+            "special": token in special and token not in SHOWN,
             "single_word": False,
             "lstrip": False,
             "rstrip": False,
             "normalized": False,
         }
-        for token, index in [*zip(SPECIAL, range(FIRST_BYTE), strict=True), *words.items()]
+        for token, index in [*zip(special, range(len(special)), strict=True), *words.items()]
     ]
     tokenizer = {
         "version": "1.0",
@@ -160,8 +181,8 @@ def write(directory) -> pathlib.Path:
     path.write_text(json.dumps(tokenizer), encoding="utf-8")
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": SPECIAL[0],
-        "eos_token": SPECIAL[1],
+        "bos_token": special[0],
+        "eos_token": special[1],
     }
     (path.parent / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     return path

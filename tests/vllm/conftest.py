@@ -1,9 +1,10 @@
 """A `slipstream serve` of this build on the emulated device, and the engine alone to compare it with.
 
-One server for all tests: vLLM's import alone takes a minute. Steps are dear on the emulated device, so models are tiny
-and texts short.
+One server for all tests of a file: vLLM's import alone takes a minute. Steps are dear on the emulated device, so models
+are tiny and texts short.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -28,8 +29,10 @@ START_SECONDS = 1800
 
 import tiny_checkpoint
 
-# Pages of 64 tokens, of which vLLM keeps one for itself.
-BLOCKS = 18
+# Pages of 64 tokens, of which vLLM keeps one for itself: room for one tool call, whose instructions are 941 bytes here,
+# each a token.
+BLOCKS = 22
+MAX_LENGTH = 64 * (BLOCKS - 1)
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +65,9 @@ class Server:
         with urllib.request.urlopen(self.url + path, timeout=60) as answer:
             return answer.read().decode()
 
+    def client(self):
+        return openai.OpenAI(base_url=self.url + "/v1", api_key="none", timeout=1200, max_retries=0)
+
     def metric(self, name):
         """The sum over its labels."""
         lines = [
@@ -84,38 +90,31 @@ class Server:
         raise AssertionError("no /health: " + self.log.read_text()[-6000:])
 
 
-@pytest.fixture(scope="session")
-def server(checkpoint, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("server")
+@contextlib.contextmanager
+def started_server(checkpoint, directory, *arguments, **variables):
+    """`slipstream serve CHECKPOINT ARGUMENTS`, healthy; it ends with the block."""
     install_metadata(directory)
     port = free_port()
     code = "import sys; from slipstream.vllm.serve import main; sys.exit(main(sys.argv[1:]))"
-    command = [
-        sys.executable,
-        "-c",
-        code,
-        str(checkpoint),
-        "--port",
-        str(port),
-        "--served-model-name",
-        "tiny",
-    ]
-    command += ["--max-model-len", "1024", "--num-gpu-blocks-override", str(BLOCKS)]
-    command += [
-        "--structured-outputs-config",
-        json.dumps({"backend": "xgrammar", "disable_any_whitespace": True}),
-    ]
+    own = [str(checkpoint), "--port", str(port), "--served-model-name", "tiny"]
+    own += ["--max-model-len", str(MAX_LENGTH), "--num-gpu-blocks-override", str(BLOCKS)]
+    structured = {"backend": "xgrammar", "disable_any_whitespace": True}
+    own += ["--structured-outputs-config", json.dumps(structured)]
     environment = {
         **os.environ,
         "PYTHONPATH": f"{BUILD / 'python'}:{directory}",
         "LD_PRELOAD": str(BUILD / "emulator" / "libcudart.so.13"),
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_OFFLINE": "1",
+        **variables,
     }
     log = directory / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, env=environment, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, "-c", code, *own, *arguments],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
     server = Server(process, port, log)
     try:
@@ -129,6 +128,13 @@ def server(checkpoint, tmp_path_factory):
             process.kill()
 
 
-@pytest.fixture(scope="session")
+# Of a module, so that no two of them share the machine.
+@pytest.fixture(scope="module")
+def server(checkpoint, tmp_path_factory):
+    with started_server(checkpoint, tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def client(server):
-    return openai.OpenAI(base_url=server.url + "/v1", api_key="none", timeout=1200, max_retries=0)
+    return server.client()

@@ -8,7 +8,9 @@ import time
 
 import openai
 import pytest
+from slipstream.chat import deepseek_v32
 from tiny_checkpoint import run_program
+from tiny_tokenizer import SPECIAL, token_of_byte
 
 PROMPT = [7, 300, 45, 8, 91, 222, 13]
 
@@ -82,13 +84,13 @@ def test_sixteen_users_join_and_leave_and_each_gets_its_own_tokens(client, check
 
 
 def test_few_pages_force_a_preemption_that_changes_no_token(server, client, checkpoint):
-    """Four prompts of four pages each; all are still going when the second needs its fifth, and there are 17."""
+    """Five prompts of four pages each; all are still going when the second needs its fifth, and there are 21."""
     before = server.metric("vllm:num_preemptions_total")
-    prompts = [prompt_of_user(100 + number, 216) for number in range(4)]
+    prompts = [prompt_of_user(100 + number, 216) for number in range(5)]
     # One request, so that they meet however fast the device is.
     answers = complete(client, prompts, 60).choices
     assert server.metric("vllm:num_preemptions_total") > before
-    assert [len(answer.token_ids) for answer in answers] == [60] * 4
+    assert [len(answer.token_ids) for answer in answers] == [60] * 5
     last = max(answers, key=lambda answer: answer.index)  # vLLM preempts who came last
     assert last.token_ids[:20] == alone(checkpoint, prompts[-1], 20)
 
@@ -144,26 +146,100 @@ def rows_of(path):
     ]
 
 
-def test_a_tool_call_has_the_tool_s_schema(client):
-    parameters = {
-        "type": "object",
-        "properties": {"city": {"enum": ["Oslo", "Rome"]}, "rain": {"type": "boolean"}},
-        "required": ["city", "rain"],
-        "additionalProperties": False,
-    }
-    answer = client.chat.completions.create(
+WEATHER = {
+    "type": "object",
+    "properties": {"city": {"enum": ["Oslo", "Rome"]}, "rain": {"type": "boolean"}},
+    "required": ["city", "rain"],
+    "additionalProperties": False,
+}
+
+
+def ask_for_weather(client, **options):
+    """`strict`: without it 0.33.0 holds a call to its form only, not to the schema."""
+    function = {"name": "weather", "parameters": WEATHER, "strict": True}
+    return client.chat.completions.create(
         model="tiny",
         messages=[{"role": "user", "content": "Weather?"}],
-        tools=[{"type": "function", "function": {"name": "weather", "parameters": parameters}}],
-        tool_choice={"type": "function", "function": {"name": "weather"}},
-        max_tokens=60,
+        tools=[{"type": "function", "function": function}],
+        # A call as DeepSeek writes it is some 270 bytes, each a token here.
+        max_tokens=320,
         temperature=0,
+        # The grammar allows any number of spaces between the parts of a call: this model would never stop.
+        logit_bias={str(token_of_byte(byte)): -100 for byte in b"\t\n\r "},
+        **options,
     )
-    (call,) = answer.choices[0].message.tool_calls
-    arguments = json.loads(call.function.arguments)
-    assert call.function.name == "weather"
-    assert arguments["city"] in ("Oslo", "Rome")
-    assert arguments["rain"] in (True, False)
+
+
+def assert_weather(function_name, arguments):
+    assert function_name == "weather"
+    found = json.loads(arguments)
+    assert sorted(found) == ["city", "rain"]
+    assert found["city"] in ("Oslo", "Rome")
+    assert found["rain"] in (True, False)
+
+
+def test_a_tool_call_has_the_tool_s_schema(client):
+    choice = {"type": "function", "function": {"name": "weather"}}
+    (answer,) = ask_for_weather(client, tool_choice=choice).choices
+    (call,) = answer.message.tool_calls
+    assert answer.finish_reason != "length"
+    assert_weather(call.function.name, call.function.arguments)
+
+
+def test_a_tool_call_that_is_required_streams_in_pieces(client):
+    stream = ask_for_weather(client, tool_choice="required", parallel_tool_calls=False, stream=True)
+    calls = [
+        call
+        for chunk in stream
+        for choice in chunk.choices
+        for call in choice.delta.tool_calls or ()
+    ]
+    assert {call.index for call in calls} == {0}
+    names = [call.function.name for call in calls if call.function.name]
+    pieces = [call.function.arguments for call in calls if call.function.arguments]
+    assert len(pieces) > 1
+    assert_weather(*names, "".join(pieces))
+
+
+# Of what a model thinks and says here: a few letters and the end of the thought, drawn almost evenly.
+LETTERS = [token_of_byte(byte) for byte in b"abcdefg"]
+END_OF_THOUGHT = SPECIAL.index(deepseek_v32.END_OF_THOUGHT)
+
+
+def think(client, seed, **options):
+    return client.chat.completions.create(
+        model="tiny",
+        messages=[{"role": "user", "content": "Hello"}],
+        max_tokens=12,
+        temperature=2,
+        seed=seed,
+        extra_body={
+            "allowed_token_ids": [*LETTERS, END_OF_THOUGHT],
+            "chat_template_kwargs": {"thinking": True},
+            "return_token_ids": True,
+            "ignore_eos": True,
+        },
+        **options,
+    )
+
+
+def test_a_thought_is_told_from_the_answer_also_in_a_stream(client):
+    for seed in range(40):
+        (whole,) = think(client, seed).choices
+        ids = whole.token_ids
+        if ids.count(END_OF_THOUGHT) == 1 and END_OF_THOUGHT in ids[2:-2]:
+            break
+    end = ids.index(END_OF_THOUGHT)
+    thought, said = (
+        "".join(chr(token - token_of_byte(0)) for token in part)
+        for part in (ids[:end], ids[end + 1 :])
+    )
+    assert (whole.message.reasoning, whole.message.content) == (thought, said)
+    chunks = think(client, seed, stream=True)
+    deltas = [choice.delta for chunk in chunks for choice in chunk.choices]
+    assert sum(1 for delta in deltas if delta.content) > 1
+    assert "".join(getattr(delta, "reasoning", None) or "" for delta in deltas) == thought
+    assert "".join(delta.content or "" for delta in deltas) == said
 
 
 def test_a_bias_forbids_a_token(client, checkpoint):

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from slipstream.chat.files import read_json
+from slipstream.exit_code import ExitCode
 from slipstream.vllm import SWITCH
 
 TESTED_VERSIONS = ("0.23.0", "0.33.0")
@@ -55,4 +56,4 @@ def missing_flags(arguments: Sequence[str]) -> list[str]:
 
 def _fail(message: str) -> int:
     print(f"slipstream: {message}", file=sys.stderr)
-    return 2
+    return ExitCode.CANNOT

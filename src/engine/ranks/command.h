@@ -18,11 +18,11 @@ struct Command {
     kForce,        // sequences[0], ids[0]
     kAppendPages,  // sequences[0], ids: pages
     kEnqueue,      // parts
-    kBeginRun,     // sequences, number: steps
-    kStep,         // the next one of the run
-    kEndRun,       // number: steps that count; ids[0]: steps that rank 0 has received
-    kLogits,       // sequences[0]
-    kRunLayer,     // number: layer; hidden, lists
+    kBeginRun,     // sequences, number: tokens of each
+    kStep,      // the next one of the run; number: drafts; ids[0]: steps that rank 0 has received
+    kEndRun,    // number: tokens of each sequence that count; ids[0] as above
+    kLogits,    // sequences[0]
+    kRunLayer,  // number: layer; hidden, lists
     kStop,
   };
 

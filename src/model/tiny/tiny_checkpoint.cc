@@ -16,6 +16,7 @@
 #include "model/float_formats.h"
 #include "model/safetensors.h"
 #include "model/tensor_specs.h"
+#include "model/tiny/counting.h"
 #include "model/tiny/philox.h"
 #include "model/tiny/sha256.h"
 
@@ -137,6 +138,11 @@ class Builder {
 
   void add(const TensorSpec& tensor) {
     if (tensor.optional) return;
+    if (spec_.counts) {
+      if (const auto values = counting_values(config_, tensor)) {
+        return add_floats(tensor, *values, false);
+      }
+    }
     if (tensor.kind == TensorKind::kLinear && spec_.fp8) {
       add_fp8(tensor);
     } else if (tensor.kind == TensorKind::kVector) {

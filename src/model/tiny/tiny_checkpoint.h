@@ -17,6 +17,7 @@ struct TinySpec {
   // Mean of e_score_correction_bias. Clearly negative, it tells masking with minus infinity from
   // masking with 0.
   double bias_mean = 0;
+  bool counts = false;  // the model of tiny/counting.h; not with fp8
 };
 
 // The specs that the tests and the demo use.

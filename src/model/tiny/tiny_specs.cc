@@ -148,11 +148,26 @@ TinySpec deepseek_v3() {
   return {"deepseek-v3-tiny", config.dump(1), 14, true, -1.2};
 }
 
+// For acceptance of drafts.
+TinySpec counting() {
+  Json config = glm(8e6, 192);
+  config["num_hidden_layers"] = 2;
+  config["indexer_types"] = {"full", "shared"};
+  config["index_share_for_mtp_iteration"] = true;
+  config.update({{"num_attention_heads", 2},
+                 {"num_key_value_heads", 2},
+                 {"index_n_heads", 8},
+                 {"n_routed_experts", 4},
+                 {"num_experts_per_tok", 2}});
+  return {"counting-tiny", config.dump(1), 16, false, 0, true};
+}
+
 }  // namespace
 
 const std::vector<TinySpec>& tiny_specs() {
   static const std::vector<TinySpec> kSpecs = {
-      deepseek_v32(), glm_5(), glm_52_bf16(), deepseek_v3(), deepseek_v32_ranks(), glm_52_ranks()};
+      deepseek_v32(),       glm_5(),        glm_52_bf16(), deepseek_v3(),
+      deepseek_v32_ranks(), glm_52_ranks(), counting()};
   return kSpecs;
 }
 

@@ -84,9 +84,10 @@ TEST(TinyCheckpoint, ChangesTheShapesThatItIsAskedTo) {
 }
 
 TEST(TinyCheckpoint, NamesTheCheckpointsThereAre) {
-  EXPECT_EQ(message_of([] { (void)tiny::tiny_spec("glm-4"); }),
-            "tiny checkpoint must be one of deepseek-v32-tiny, glm-5-tiny, glm-5.2-tiny-bf16, "
-            "deepseek-v3-tiny, deepseek-v32-ranks-tiny, glm-5.2-ranks-tiny, is glm-4");
+  EXPECT_EQ(
+      message_of([] { (void)tiny::tiny_spec("glm-4"); }),
+      "tiny checkpoint must be one of deepseek-v32-tiny, glm-5-tiny, glm-5.2-tiny-bf16, "
+      "deepseek-v3-tiny, deepseek-v32-ranks-tiny, glm-5.2-ranks-tiny, counting-tiny, is glm-4");
 }
 
 }  // namespace

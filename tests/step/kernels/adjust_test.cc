@@ -71,8 +71,10 @@ TEST(AdjustedSampling, ChoosesAndReportsAsTheReferenceDoes) {
 TEST(AdjustedSampling, CountsTheRowsOwnTokenOnceItWasSampled) {
   const SamplingOptions penalty{.presence_penalty = 1};
   const std::vector<AdjustedRow> rows = {
-      {.options = penalty, .history = {.sampled = {kInputToken}}, .counts_input = true},
-      {.options = penalty, .history = {.sampled = {kInputToken}}}};
+      {.options = penalty,
+       .history = {.given = {}, .sampled = {kInputToken}},
+       .counts_input = true},
+      {.options = penalty, .history = {.given = {}, .sampled = {kInputToken}}}};
   const Outcome outcome = expect_reference(random_logits(2, 5), rows);
   for (const size_t row : {0, 1}) {
     EXPECT_EQ(outcome.words[row * kVocabulary + kInputToken], 1U);

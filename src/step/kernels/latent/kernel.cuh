@@ -121,7 +121,8 @@ __device__ __forceinline__ void write_caches(const CacheWriteParams& params, int
 
 }  // namespace latent
 
-// The first CTAs project, one for each token writes caches.
+// The first CTAs project, one for each token writes caches. There may be others, which make the last
+// cluster as large as the rest.
 template <int kTokenTiles, class Gate>
 __device__ __forceinline__ void latent_block(const LatentLaunch& params, Cta cta,
                                              unsigned char* memory, LinearShared& shared,
@@ -130,8 +131,10 @@ __device__ __forceinline__ void latent_block(const LatentLaunch& params, Cta cta
   if (token < 0) {
     linear_block<NormSource, kTokenTiles>(params.linear, params.input, cta.index, memory, shared,
                                           gate);
-  } else if (token < params.linear.tokens) {  // the last cluster may be larger
+  } else if (token < params.linear.tokens) {
     latent::write_caches(params.cache, token, gate);
+  } else {
+    gate.pass();  // as all CTAs do
   }
 }
 
