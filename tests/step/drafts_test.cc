@@ -290,30 +290,48 @@ TEST(DraftsOfARound, KeepTheListOfTheFirstWhereTheModelSaysSo) {
 
 class DraftGolden : public testing::TestWithParam<std::string> {};
 
-// Along the continuation: every step has the golden's token, and its first draft is judged.
+// Both prompts at once, along the ends of their continuations: every step has the goldens' tokens, and
+// its first drafts are judged.
 TEST_P(DraftGolden, IsReached) {
+  constexpr int kSteps = 8;
   const model::test::Golden golden(GetParam());
+  const DeviceStep step = drafting_step(model::test::tiny_checkpoint(GetParam()));
+  std::vector<std::vector<int>> ids;  // with the token that follows
   for (const int index : model::test::Golden::drafted_prompts()) {
     const model::test::GoldenPrompt& prompt = golden.prompts()[index];
-    const DeviceStep step = drafting_step(model::test::tiny_checkpoint(GetParam()));
-    (void)process_prompt(step, prompt.ids, 0, {});
-    const Matrix all = golden.drafts(index);
-    const int count = all.rows() - static_cast<int>(prompt.ids.size());
-    Matrix expected(count, all.columns());
-    Matrix actual(count, all.columns());
-    for (int i = 0; i < count; ++i) {
-      const int position = static_cast<int>(prompt.ids.size()) + i;
-      kernels::StepRow row{prompt.continuation[i], position};
-      row.next = prompt.continuation[i + 1];
-      step.set_rows({row, {0, position + 1}});
-      step.enqueue(StepShape{.sequences = 1, .drafts = 1});
-      step.synchronize();
-      ASSERT_EQ(step.won(1).front(), 1);  // or the draft is of another row
-      std::ranges::copy(all.row(position), expected.row(i).begin());
-      std::ranges::copy(step.draft_logits(1).row(0), actual.row(i).begin());
+    ids.push_back(prompt.processed_ids());
+    ids.back().push_back(prompt.continuation.back());
+    const auto begin = ids.back().begin();
+    (void)process_prompt(step, {begin, ids.back().end() - 1 - kSteps},
+                         static_cast<int>(ids.size()) - 1, {});
+  }
+  const int sequences = static_cast<int>(ids.size());
+  std::vector<Matrix> expected(sequences, Matrix(kSteps, step.draft_logits(1).columns()));
+  std::vector<Matrix> actual = expected;
+  for (int i = 0; i < kSteps; ++i) {
+    std::vector<kernels::StepRow> rows;
+    for (int sequence = 0; sequence < sequences; ++sequence) {
+      const int position = static_cast<int>(ids[sequence].size()) - 1 - kSteps + i;
+      kernels::StepRow row{ids[sequence][position], position, sequence};
+      row.next = ids[sequence][position + 1];
+      rows.push_back(row);
+      rows.push_back({0, position + 1, sequence});
+      std::ranges::copy(golden.drafts(sequence).row(position), expected[sequence].row(i).begin());
     }
-    EXPECT_GE(model::test::mean_cosine(actual, expected), golden.limits().draft_cosine)
-        << "prompt " << index;
+    step.set_rows(rows);
+    step.enqueue(StepShape{.sequences = sequences, .drafts = 1});
+    step.synchronize();
+    // Or the draft would be that of another row.
+    ASSERT_EQ(step.won(sequences), std::vector<int>(sequences, 1));
+    const Matrix logits = step.draft_logits(sequences);
+    for (int sequence = 0; sequence < sequences; ++sequence) {
+      std::ranges::copy(logits.row(sequence), actual[sequence].row(i).begin());
+    }
+  }
+  for (int sequence = 0; sequence < sequences; ++sequence) {
+    EXPECT_GE(model::test::mean_cosine(actual[sequence], expected[sequence]),
+              golden.limits().draft_cosine)
+        << "prompt " << sequence;
   }
 }
 
