@@ -1,13 +1,17 @@
 #include "cli/check.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <thread>
 
 #include "check/checker.h"
+#include "check/report/filter.h"
 #include "check/report/text_report.h"
+#include "cli/check_stop.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
 #include "io/file.h"
@@ -24,11 +28,24 @@ check::Severity severity_of(const std::string& level) {
 void write_reports(const CheckOptions& options, const check::Report& report) {
   const JsonOutput json(options.json_file);
   if (json.prints_text()) {
-    const std::string text = check::text_report(report);
+    const std::string text = check::text_report(report, options.expand);
     static_cast<void>(std::fwrite(text.data(), 1, text.size(), stdout));
   }
   if (json.wanted()) json.write(check::json_report(report));
   if (!options.sarif_file.empty()) io::write_text(options.sarif_file, check::sarif_report(report));
+}
+
+check::CheckLimits limits_of(const CheckOptions& options) {
+  check::CheckLimits limits;
+  limits.jobs =
+      options.jobs != 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency());
+  limits.stop = &StopRequests::requested;
+  if (isatty(STDERR_FILENO) == 1) {
+    limits.progress = [](const std::string& file) {
+      std::fprintf(stderr, "\r\033[K%s\r", file.c_str());
+    };
+  }
+  return limits;
 }
 
 // Before the work, which may take long.
@@ -43,9 +60,19 @@ int run_check(const CheckOptions& options) {
   require_writable(options);
   check::Launches launches;
   if (!options.launches_file.empty()) launches = check::read_launches(options.launches_file);
-  const check::Report report = check::check_paths(options.paths, launches, options.source_roots);
+  const StopRequests stop(options.timeout_seconds);
+  check::Report report =
+      check::check_paths(options.paths, launches, options.source_roots, limits_of(options));
+  if (report.kernels == 0 && report.sources == 0 && report.problems.empty() && !report.stopped) {
+    report.problems.push_back({options.paths.front(), "no kernel was found"});
+  }
+  keep_only({.rules = options.rules,
+             .kernels = options.kernels,
+             .severity = severity_of(options.severity)},
+            report);
   write_reports(options, report);
-  if (!report.problems.empty()) return kCannot;
+  if (report.stopped && StopRequests::time_is_over()) return kTimedOut;
+  if (!report.problems.empty() || report.stopped) return kCannot;
   const check::Severity level = severity_of(options.fail_on);
   const bool found = std::any_of(report.findings.begin(), report.findings.end(),
                                  [&](const check::Finding& finding) {
@@ -70,7 +97,18 @@ void add_check_command(const cli::Command& program) {
       "--source-root", options->source_roots,
       "A folder of sources that you trust; may be given several times. Comments that "
       "allow findings count in these only, and no other source is opened");
-  command.add_timeout_option();
+  command.add_option("--rule", options->rules, "Only these rules: R5; may be given several times");
+  command.add_option("--kernel", options->kernels,
+                     "Only kernels with this in their name; may be given several times");
+  command.add_option("--severity", options->severity, "Only findings from this severity on")
+      .one_of({"note", "warning", "error"})
+      .default_in_help();
+  command.add_flag("--expand", options->expand, "List every kernel that a finding stands for");
+  command.add_option("--jobs", options->jobs, "Threads; without it, one for each processor");
+  command
+      .add_option("--timeout", options->timeout_seconds,
+                  "Seconds after which the command ends and reports what it found (exit code 124)")
+      .positive();
   command.add_json_option(options->json_file, "the report");
   command.set_action([options] { return run_check(*options); });
 }

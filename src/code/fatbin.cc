@@ -127,13 +127,26 @@ FatBinaryHeader read_header(const ByteReader& reader, uint64_t at) {
   return header;
 }
 
-// Visits the images of the fat binary at `at` and returns where it ends.
-uint64_t visit_fat_binary(const ByteReader& reader, uint64_t at, DecompressionLimit& limit,
-                          const ImageVisitor& visit) {
+// Whether a fat binary has PTX, as far as its entries can be followed.
+bool holds_ptx(const ByteReader& reader, uint64_t at, uint64_t stop) {
+  while (at < stop && stop - at >= sizeof(EntryHeader)) {
+    const auto entry = reader.read<EntryHeader>(at);
+    if (entry.kind == kKindPtx) return true;
+    if (entry.header_bytes < sizeof(EntryHeader) || entry.payload_bytes > stop - at) return false;
+    at += entry.header_bytes + entry.payload_bytes;
+  }
+  return false;
+}
+
+// Visits the images of the fat binary at `at`, which is the file's `number`-th, and returns where it
+// ends.
+uint64_t visit_fat_binary(const ByteReader& reader, uint64_t at, uint32_t number,
+                          DecompressionLimit& limit, const ImageVisitor& visit) {
   const FatBinaryHeader header = read_header(reader, at);
   uint64_t entry_at = at + header.header_bytes;
   reader.require(entry_at, header.entries_bytes);
   const uint64_t stop = entry_at + header.entries_bytes;
+  const bool has_ptx = holds_ptx(reader, entry_at, stop);
   while (entry_at < stop) {
     const auto entry = reader.read<EntryHeader>(entry_at);
     if (entry.header_bytes < sizeof(EntryHeader)) {
@@ -143,7 +156,10 @@ uint64_t visit_fat_binary(const ByteReader& reader, uint64_t at, DecompressionLi
     }
     reader.require(entry_at + entry.header_bytes, entry.payload_bytes);
     if (entry.kind == kKindPtx || entry.kind == kKindElf) {
-      visit(read_entry(reader, entry_at, entry, limit));
+      Image image = read_entry(reader, entry_at, entry, limit);
+      image.fat_binary = number;
+      image.beside_ptx = has_ptx;
+      visit(std::move(image));
     }
     entry_at += entry.header_bytes + entry.payload_bytes;
   }
@@ -152,13 +168,13 @@ uint64_t visit_fat_binary(const ByteReader& reader, uint64_t at, DecompressionLi
 
 // One or several in a row, with zero padding between them.
 void visit_fat_binaries(std::span<const std::byte> bytes, std::string_view what,
-                        DecompressionLimit& limit, const ImageVisitor& visit) {
+                        DecompressionLimit& limit, uint32_t& number, const ImageVisitor& visit) {
   constexpr uint64_t kPaddingUnit = 8;
   const ByteReader reader(bytes, what);
   uint64_t at = 0;
   while (at < bytes.size()) {
     const bool is_padding = bytes.size() - at < kPaddingUnit || reader.read<uint64_t>(at) == 0;
-    at = is_padding ? at + kPaddingUnit : visit_fat_binary(reader, at, limit, visit);
+    at = is_padding ? at + kPaddingUnit : visit_fat_binary(reader, at, number++, limit, visit);
   }
 }
 
@@ -186,9 +202,10 @@ void visit_elf_images(std::span<const std::byte> bytes, std::string_view what,
                       DecompressionLimit& limit, const ImageVisitor& visit) {
   const ElfFile file = read_elf(bytes, what);
   if (file.machine == kElfMachineCuda) return visit(cubin_image(bytes, file));
+  uint32_t number = 0;
   for (const ElfSection& section : file.sections) {
     if (section.name == ".nv_fatbin" || section.name == "__nv_relfatbin") {
-      visit_fat_binaries(section.data, what, limit, visit);
+      visit_fat_binaries(section.data, what, limit, number, visit);
     }
   }
 }
@@ -210,7 +227,8 @@ std::string architecture_name(const Image& image) {
 std::vector<Image> read_fat_binaries(std::span<const std::byte> bytes, std::string_view what) {
   DecompressionLimit limit(bytes.size());
   std::vector<Image> images;
-  visit_fat_binaries(bytes, what, limit, append_to(images));
+  uint32_t number = 0;
+  visit_fat_binaries(bytes, what, limit, number, append_to(images));
   return images;
 }
 
@@ -218,7 +236,10 @@ void visit_images(std::span<const std::byte> bytes, std::string_view what,
                   const ImageVisitor& visit) {
   DecompressionLimit limit(bytes.size());
   if (is_elf(bytes)) return visit_elf_images(bytes, what, limit, visit);
-  if (starts_with(bytes, kFatBinaryMagic)) return visit_fat_binaries(bytes, what, limit, visit);
+  if (starts_with(bytes, kFatBinaryMagic)) {
+    uint32_t number = 0;
+    return visit_fat_binaries(bytes, what, limit, number, visit);
+  }
   if (looks_like_ptx(bytes)) {
     Image image;
     image.bytes = to_string(bytes);

@@ -25,6 +25,8 @@ struct Image {
   ArchitectureSuffix suffix = ArchitectureSuffix::kNone;
   uint32_t version = 0;     // PTX ISA or cubin version: 90 for 9.0
   bool compressed = false;  // in the file; `bytes` never is
+  uint32_t fat_binary = 0;  // which of the file's it is in, in their order
+  bool beside_ptx = false;  // PTX is in the same fat binary
   std::string source_name;  // "kernels.cu", where nvcc kept it
   std::string options;      // what ptxas was given, where nvcc kept it
   std::string bytes;        // PTX text without trailing NUL bytes, or a cubin

@@ -137,12 +137,42 @@ TEST_F(CheckCommand, TakesCommentsFromTheSourceRootsOnly) {
 }
 
 TEST_F(CheckCommand, EndsAfterItsTimeout) {
-  EXPECT_EXIT(
-      {
-        (void)run({path("cache"), "--timeout", "0.000001"});
-        usleep(5'000'000);
-      },
-      testing::ExitedWithCode(124), "--timeout is over");
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run({path("cache"), "--timeout", "0.000001", "--json"}), 124);
+  const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  EXPECT_TRUE(report["stopped"].get<bool>());
+}
+
+TEST_F(CheckCommand, SaysThatThereIsNoKernel) {
+  fs::create_directories(path("empty"));
+  EXPECT_EQ(run({path("empty")}), 2);
+}
+
+TEST_F(CheckCommand, ReportsOnlyWhatIsAskedFor) {
+  const std::vector<std::string> strict{path("cache"), "--fail-on", "warning"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), strict.begin(), strict.end());
+    return run(more);
+  };
+  EXPECT_EQ(with({"--rule", "R1"}), 1);
+  EXPECT_EQ(with({"--rule", "R2", "--rule", "R6"}), 0);
+  EXPECT_EQ(with({"--kernel", "k"}), 1);
+  EXPECT_EQ(with({"--kernel", "another"}), 0);
+  EXPECT_EQ(with({"--severity", "warning"}), 1);
+  EXPECT_EQ(with({"--severity", "error"}), 0);
+}
+
+TEST_F(CheckCommand, ReportsTheSameWithSeveralThreads) {
+  for (int i = 0; i < 20; ++i) {
+    write(fmt::format("cache/early{}.ptx", i),
+          check::ptx_kernel("  ld.global.u32 %r3, [%rd1];\n  griddepcontrol.wait;\n"));
+  }
+  const auto report = [&](const std::string& jobs) {
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(run({path("cache"), "--json", "--jobs", jobs}), 0);
+    return testing::internal::GetCapturedStdout();
+  };
+  EXPECT_EQ(report("1"), report("4"));
 }
 
 TEST_F(CheckCommand, WritesSarif) {

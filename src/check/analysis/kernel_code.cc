@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <tuple>
 
 namespace slipstream::check {
@@ -29,6 +31,17 @@ std::vector<std::string> split_parameters(const std::string& demangled) {
   }
   std::reverse(types.begin(), types.end());
   return types;
+}
+
+bool is_pointer_to_constant(std::string_view type) { return type.ends_with(" const*"); }
+
+// Types that hold no address. `unsigned long` may: std::uintptr_t is one.
+bool is_number(std::string_view type) {
+  constexpr auto kNumbers = std::to_array<std::string_view>(
+      {"bool", "char", "signed char", "unsigned char", "short", "unsigned short", "int",
+       "unsigned int", "long", "long long", "float", "double", "__half", "__nv_bfloat16",
+       "__nv_fp8_e4m3", "c10::Half", "c10::BFloat16", "c10::Float8_e4m3fn"});
+  return std::find(kNumbers.begin(), kNumbers.end(), type) != kNumbers.end();
 }
 
 // Orders roles by how much harm an early access does.
@@ -104,13 +117,14 @@ KernelCode::KernelCode(Function function, std::string image, const KernelLaunch*
       demangled_(demangle(function_.name)),
       launch_(launch),
       edges_(std::move(edges)),
+      gates_(open_wait_gates(function_)),
       flow_(build_control_flow(function_)) {
+  read_parameter_types();
   origins_ = find_origins(function_);
   find_written();
   analysis_ = std::make_unique<OrderingAnalysis>(function_, flow_,
                                                  launch_ == nullptr ? 0 : launch_->block_threads);
   ordering_ = analysis_->run();
-  read_parameter_types();
 }
 
 std::optional<bool> KernelCode::pdl() const {
@@ -155,8 +169,12 @@ std::string KernelCode::describe(const Origin& origin) const {
 std::string KernelCode::describe(const Subject& subject) const {
   std::vector<std::string> texts;
   for (const Origin& origin : subject.origins) texts.push_back(describe(origin));
-  if (texts.size() > 3) return fmt::format("one of {} pointers", texts.size());
-  return fmt::format("{}", fmt::join(texts, " or "));
+  constexpr size_t kMostTold = 4;
+  const size_t told = std::min(texts.size(), kMostTold);
+  std::string text =
+      fmt::format("{}", fmt::join(texts.begin(), texts.begin() + static_cast<long>(told), " or "));
+  if (texts.size() > told) text += fmt::format(" or one of {} more pointers", texts.size() - told);
+  return text;
 }
 
 Role KernelCode::role_of(const Origin& origin) const {
@@ -200,16 +218,52 @@ Role KernelCode::role_of(const Subject& subject) const {
   return launch_ != nullptr && launch_->recorded && !certain ? Role::kUnknown : worst;
 }
 
+std::string_view KernelCode::type_at(int64_t offset) const {
+  for (size_t i = 0; i < parameter_types_.size(); ++i) {
+    if (function_.parameters[i].offset == offset) return parameter_types_[i];
+  }
+  return {};
+}
+
+bool KernelCode::is_one_pointer(const Subject& subject) {
+  if (subject.origins.size() != 1) return false;
+  const OriginKind kind = subject.origins.front().kind;
+  return kind == OriginKind::kParameter || kind == OriginKind::kVariable;
+}
+
 bool KernelCode::is_declared_mutable(const Subject& subject) const {
-  if (subject.origins.size() != 1 || subject.origins.front().kind != OriginKind::kParameter) {
+  if (!is_one_pointer(subject) || subject.origins.front().kind != OriginKind::kParameter) {
     return false;
   }
-  for (size_t i = 0; i < parameter_types_.size(); ++i) {
-    if (function_.parameters[i].offset != subject.origins.front().value) continue;
-    const std::string& type = parameter_types_[i];
-    return type.ends_with('*') && type.find(" const*") == std::string::npos;
-  }
-  return false;
+  const std::string_view type = type_at(subject.origins.front().value);
+  return type.ends_with('*') && !is_pointer_to_constant(type);
+}
+
+bool KernelCode::is_declared_constant(const Subject& subject) const {
+  return is_one_pointer(subject) && subject.origins.front().kind == OriginKind::kParameter &&
+         is_pointer_to_constant(type_at(subject.origins.front().value));
+}
+
+// Strides and indices are added to pointers; what is read through `long const*` is an index.
+bool KernelCode::is_integer(const Origin& origin) const {
+  if (origin.kind == OriginKind::kParameter) return is_number(type_at(origin.value));
+  if (origin.kind != OriginKind::kLoaded) return false;
+  const Origin& through = origins_.table[static_cast<size_t>(origin.value)];
+  if (through.kind != OriginKind::kParameter) return false;
+  std::string_view type = type_at(through.value);
+  if (is_number(type)) return true;
+  if (!type.ends_with('*')) return false;
+  type.remove_suffix(1);
+  if (type.ends_with(" const")) type.remove_suffix(6);
+  return is_number(type);
+}
+
+Subject KernelCode::subject_of(uint32_t i) const {
+  Subject subject{origins_.memory_of(i)};
+  const auto integer = [&](const Origin& origin) { return is_integer(origin); };
+  const bool all = std::all_of(subject.origins.begin(), subject.origins.end(), integer);
+  if (!all) std::erase_if(subject.origins, integer);
+  return subject;
 }
 
 bool KernelCode::writes(const Subject& subject) const {
@@ -221,27 +275,27 @@ bool KernelCode::writes(const Subject& subject) const {
 void KernelCode::find_written() {
   for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
     if (!writes_memory(function_.instructions[i].action)) continue;
-    for (const Origin& origin : origins_.memory_of(i)) {
+    for (const Origin& origin : subject_of(i).origins) {
       const bool is_new = std::find(written_.begin(), written_.end(), origin) == written_.end();
       if (is_new && origin.kind != OriginKind::kUnknown) written_.push_back(origin);
     }
   }
 }
 
-Place KernelCode::place_of(uint32_t index) const {
-  const Instruction& instruction = function_.instructions[index];
+Place place_in(const Function& function, uint32_t index) {
+  const Instruction& instruction = function.instructions[index];
   Place place;
-  place.code = function_.code == CodeKind::kPtx ? fmt::format("PTX line {}", instruction.position)
-                                                : fmt::format("SASS {:#x}", instruction.position);
-  const auto& locations = function_.locations;
+  place.code = function.code == CodeKind::kPtx ? fmt::format("PTX line {}", instruction.position)
+                                               : fmt::format("SASS {:#x}", instruction.position);
+  const auto& locations = function.locations;
   if (instruction.location == 0 || instruction.location >= locations.size()) return place;
   const Location& location = locations[instruction.location];
-  place.file = function_.files[location.file];
+  place.file = function.files[location.file];
   place.line = location.line;
   uint32_t at = location.inlined_at;
   for (int depth = 0; at != 0 && depth < 32; ++depth) {
     place.inlined_at.push_back(
-        fmt::format("{}:{}", function_.files[locations[at].file], locations[at].line));
+        fmt::format("{}:{}", function.files[locations[at].file], locations[at].line));
     at = locations[at].inlined_at;
   }
   return place;

@@ -9,6 +9,7 @@
 
 #include "check/analysis/ordering.h"
 #include "check/analysis/origins.h"
+#include "check/analysis/wait_gates.h"
 #include "check/findings/finding.h"
 #include "check/launches/launches.h"
 #include "check/lower/control_flow.h"
@@ -22,6 +23,9 @@ struct Subject {
 
   bool operator<(const Subject& other) const;
 };
+
+// Where an instruction of `function` stands.
+Place place_in(const Function& function, uint32_t instruction);
 
 class KernelCode {
  public:
@@ -44,16 +48,27 @@ class KernelCode {
   [[nodiscard]] std::optional<bool> pdl() const;
 
   // What other grids may see of the memory that instruction `i` touches; empty if nothing.
-  [[nodiscard]] Subject subject_of(uint32_t i) const { return {origins_.memory_of(i)}; }
+  [[nodiscard]] Subject subject_of(uint32_t i) const;
   [[nodiscard]] std::string describe(const Subject& subject) const;
   // What the caller said of it. Of several origins, the most dangerous.
   [[nodiscard]] Role role_of(const Subject& subject) const;
   // Whether its type in the signature is a pointer that may be written through.
   [[nodiscard]] bool is_declared_mutable(const Subject& subject) const;
-  // Whether the kernel writes memory of one of these origins.
+  // Whether the kernel may write memory of one of these origins.
   [[nodiscard]] bool writes(const Subject& subject) const;
+  // Whether the origin is one pointer, traced back to a parameter or a variable.
+  [[nodiscard]] static bool is_one_pointer(const Subject& subject);
+  // Whether its type in the signature says that this kernel does not write through it.
+  [[nodiscard]] bool is_declared_constant(const Subject& subject) const;
 
-  [[nodiscard]] Place place_of(uint32_t instruction) const;
+  // Waits that a parameter switches on, which the analysis takes as executed.
+  [[nodiscard]] const std::vector<WaitGate>& wait_gates() const { return gates_; }
+  // "parameter 9 (bool)".
+  [[nodiscard]] std::string describe_parameter(int64_t offset) const;
+
+  [[nodiscard]] Place place_of(uint32_t instruction) const {
+    return place_in(function_, instruction);
+  }
   // "file.cu:12 (branch taken)" for each branch that leads there unordered.
   [[nodiscard]] std::vector<std::string> path_to(uint32_t instruction) const;
   // The last branch that leads there unordered; `instruction` itself if it decides, or nothing
@@ -66,7 +81,9 @@ class KernelCode {
  private:
   [[nodiscard]] std::string describe(const Origin& origin) const;
   [[nodiscard]] Role role_of(const Origin& origin) const;
-  [[nodiscard]] std::string describe_parameter(int64_t offset) const;
+  // The type of the parameter that begins at this byte; empty if there is none or it is not known.
+  [[nodiscard]] std::string_view type_at(int64_t offset) const;
+  [[nodiscard]] bool is_integer(const Origin& origin) const;
   void read_parameter_types();
   void find_written();
 
@@ -75,6 +92,7 @@ class KernelCode {
   std::string demangled_;
   const KernelLaunch* launch_;
   std::vector<GraphEdge> edges_;
+  std::vector<WaitGate> gates_;
   ControlFlow flow_;
   Origins origins_;
   std::vector<Origin> written_;  // what any instruction writes, unknown origins aside: at most 63

@@ -1,6 +1,7 @@
 #include "check/analysis/written.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace slipstream::check {
 namespace {
@@ -42,7 +43,9 @@ Role role_of(const KernelLaunch& kernel, const ParameterRole& parameter,
 
 }  // namespace
 
-void Written::add(const KernelCode& code) {
+WrittenForm written_by(const KernelCode& code) {
+  WrittenForm form{.code = code.function().code, .what = {}};
+  auto& [certain, possible, elsewhere] = form.what;
   const Function& function = code.function();
   for (uint32_t i = 0; i < function.instructions.size(); ++i) {
     if (!writes_memory(function.instructions[i].action)) continue;
@@ -65,6 +68,19 @@ void Written::add(const KernelCode& code) {
       }
     }
   }
+  return form;
+}
+
+void WrittenForms::add(const std::string& kernel, const WrittenForm& form) {
+  Written& all = (form.code == CodeKind::kPtx ? ptx_ : sass_)[kernel];
+  all.certain.insert(form.what.certain.begin(), form.what.certain.end());
+  all.possible.insert(form.what.possible.begin(), form.what.possible.end());
+  all.elsewhere = all.elsewhere || form.what.elsewhere;
+}
+
+WrittenByKernel WrittenForms::take() {
+  ptx_.merge(sass_);
+  return std::move(ptx_);
 }
 
 void resolve_roles(Launches& launches, const WrittenByKernel& written) {

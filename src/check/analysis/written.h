@@ -18,12 +18,29 @@ struct Written {
   Pointers certain;
   Pointers possible;       // those, and others where a store goes through one of several
   bool elsewhere = false;  // a store may go through a pointer that is no parameter
-
-  void add(const KernelCode& code);
 };
+
+struct WrittenForm {
+  CodeKind code = CodeKind::kPtx;
+  Written what;
+};
+
+[[nodiscard]] WrittenForm written_by(const KernelCode& code);
 
 // Of every kernel whose code was found, by mangled name.
 using WrittenByKernel = std::map<std::string, Written>;
+
+// Puts together what the forms of kernels say: PTX where there is any, which names the parameter more
+// often.
+class WrittenForms {
+ public:
+  void add(const std::string& kernel, const WrittenForm& form);
+  [[nodiscard]] WrittenByKernel take();
+
+ private:
+  WrittenByKernel ptx_;
+  WrittenByKernel sass_;
+};
 
 // Gives every parameter that a recorder saw the role that follows: produced, if a kernel writes it that
 // may still run then; written, if its own kernel does; constant or private, if it is certain that no

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace slipstream::check {
 namespace {
@@ -37,6 +38,16 @@ void FindingList::add(Finding finding, const Place& place, const std::string& im
   if (places_[entry->second].insert(key_of(place)).second) found.places.push_back(place);
   if (std::find(found.images.begin(), found.images.end(), image) == found.images.end()) {
     found.images.push_back(image);
+  }
+}
+
+void FindingList::add_all(FindingList other) {
+  for (Finding& finding : other.take()) {
+    const std::vector<Place> places = std::exchange(finding.places, {});
+    const std::vector<std::string> images = std::exchange(finding.images, {});
+    // One of the two repeats what is there already.
+    for (const Place& place : places) add(finding, place, images.front());
+    for (const std::string& image : images) add(finding, places.front(), image);
   }
 }
 

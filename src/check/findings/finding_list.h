@@ -19,6 +19,8 @@ class FindingList {
   void add(Finding finding, const Place& place, const std::string& image);
   // Whether there is none like it yet: what is costly to tell about it is worth the work only then.
   [[nodiscard]] bool is_new(const Finding& finding) const;
+  // Adds all of another list, in its order.
+  void add_all(FindingList other);
   std::vector<Finding> take();
 
   // What makes findings one: rule, mangled name and subject.

@@ -107,6 +107,7 @@ std::string json_report(const Report& report) {
   const Json json = {{"version", 1},
                      {"files", report.files},
                      {"images", report.images},
+                     {"stopped", report.stopped},
                      {"kernels", report.kernels},
                      {"waiting_kernels", report.waiting_kernels},
                      {"findings", findings},
@@ -135,8 +136,9 @@ std::string sarif_report(const Report& report) {
        Json::array(
            {{{"tool", {{"driver", {{"name", "slipstream check"}, {"rules", rules}}}}},
              {"results", results},
-             {"invocations", Json::array({{{"executionSuccessful", report.problems.empty()},
-                                           {"toolExecutionNotifications", notifications}}})}}})}};
+             {"invocations",
+              Json::array({{{"executionSuccessful", report.problems.empty() && !report.stopped},
+                            {"toolExecutionNotifications", notifications}}})}}})}};
   return sarif.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

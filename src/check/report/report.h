@@ -19,9 +19,11 @@ struct Report {
   std::vector<Finding> findings;  // gravest first
   std::vector<Problem> problems;
   size_t files = 0;
+  size_t sources = 0;  // of these
   size_t images = 0;
   size_t kernels = 0;
   size_t waiting_kernels = 0;
+  bool stopped = false;  // before everything was looked at
 };
 
 }  // namespace slipstream::check

@@ -3,31 +3,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
+#include "check/report/folding.h"
 #include "check/rules/rules.h"
 
 namespace slipstream::check {
 namespace {
 
-// What findings about instances of one template have in common.
-std::string shared_part(const Finding& finding) {
-  std::string key =
-      fmt::format("{} {} {} {} {}", info_of(finding.rule).id, name_of(finding.severity),
-                  name_of(finding.certainty), finding.message, finding.allowed);
-  for (const Place& place : finding.places) {
-    key += place.file.empty() ? finding.mangled : ' ' + place.text();
-  }
-  return key;
-}
-
-void append_finding(const Finding& finding, size_t instances, std::string& text) {
+void append_fold(const Fold& fold, bool expand, std::string& text) {
+  const Finding& finding = *fold.findings.front();
   const RuleInfo& rule = info_of(finding.rule);
   text += fmt::format("{} {} ({}): {}\n", name_of(finding.severity), rule.id,
-                      name_of(finding.certainty), finding.kernel);
-  if (instances > 1)
-    text += fmt::format("  and {} more kernels from the same lines\n", instances - 1);
+                      name_of(finding.certainty), short_name(finding.kernel));
+  std::set<std::string> others;
+  for (const Finding* one : fold.findings) others.insert(one->kernel);
+  others.erase(finding.kernel);
+  if (!others.empty()) {
+    text += fmt::format("  and {} more kernels from the same {}\n", others.size(),
+                        fold.same_lines ? "lines" : "template");
+  }
+  for (const std::string& other : others) {
+    if (expand) text += fmt::format("    {}\n", other);
+  }
   text += fmt::format("  {}\n", finding.message);
   for (const Place& place : finding.places) {
     text += fmt::format("    at {}", place.text());
@@ -48,16 +46,13 @@ void append_finding(const Finding& finding, size_t instances, std::string& text)
 
 }  // namespace
 
-std::string text_report(const Report& report) {
+std::string text_report(const Report& report, bool expand) {
   std::string text;
   std::set<Rule> seen;
-  std::map<std::string, size_t> instances;
-  for (const Finding& finding : report.findings) ++instances[shared_part(finding)];
-  for (const Finding& finding : report.findings) {
-    seen.insert(finding.rule);
-    size_t& count = instances[shared_part(finding)];
-    if (count > 0) append_finding(finding, count, text);
-    count = 0;
+  const std::vector<Fold> folds = fold(report.findings);
+  for (const Fold& one : folds) {
+    seen.insert(one.findings.front()->rule);
+    append_fold(one, expand, text);
   }
   for (const Problem& problem : report.problems) {
     text += fmt::format("could not analyze {}: {}\n", problem.file, problem.what);
@@ -76,6 +71,10 @@ std::string text_report(const Report& report) {
   text += fmt::format("{} kernels in {} images of {} files, {} of them wait: {}, {}, {}\n",
                       report.kernels, report.images, report.files, report.waiting_kernels,
                       count(Severity::kError), count(Severity::kWarning), count(Severity::kNote));
+  if (folds.size() < report.findings.size()) {
+    text += fmt::format("{} findings from {} causes\n", report.findings.size(), folds.size());
+  }
+  if (report.stopped) text += "stopped before everything was looked at\n";
   if (report.kernels > report.waiting_kernels) {
     text += fmt::format(
         "{} kernels never wait: they are right only if launched without the PDL attribute\n",

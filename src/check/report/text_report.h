@@ -7,7 +7,8 @@
 
 namespace slipstream::check {
 
-std::string text_report(const Report& report);
+// Findings with one cause are one paragraph; `expand` lists the kernels that it stands for.
+std::string text_report(const Report& report, bool expand = false);
 std::string json_report(const Report& report);
 std::string sarif_report(const Report& report);
 

@@ -15,9 +15,13 @@ std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subje
     case Role::kUnknown:
       break;
   }
-  if (code.writes(subject)) {
-    return Judgement{Severity::kError, Certainty::kLikely,
-                     "and this kernel writes there too, so it is not constant"};
+  if (code.writes(subject) && !code.is_declared_constant(subject)) {
+    // Of several pointers it may be the constant one that is read and another that is written.
+    const bool one = KernelCode::is_one_pointer(subject);
+    return one ? Judgement{Severity::kError, Certainty::kLikely,
+                           "and this kernel writes there too, so it is not constant"}
+               : Judgement{Severity::kWarning, Certainty::kDependsOnCaller,
+                           "which is safe only if it is constant; this kernel may write there too"};
   }
   if (code.is_declared_mutable(subject)) {
     return Judgement{Severity::kError, Certainty::kLikely,

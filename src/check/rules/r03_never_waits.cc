@@ -1,13 +1,34 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <set>
+#include <string>
 
 #include "check/rules/rules.h"
 
 namespace slipstream::check {
 namespace {
 
+// Right as long as the host sets the parameter where it sets the attribute.
+void report_gate(const KernelCode& code, const WaitGate& gate, FindingList& findings) {
+  Finding finding =
+      new_finding(code, Rule::kNeverWaits, Severity::kNote, Certainty::kDependsOnCaller);
+  std::set<std::string> names;
+  for (const int64_t offset : gate.parameters) names.insert(code.describe_parameter(offset));
+  finding.subject = "the wait's condition";
+  finding.threads = "every thread";
+  finding.message = fmt::format(
+      "Waits only as {} says: it must say so wherever the kernel is launched with the attribute. "
+      "The rest is judged as if it waits",
+      fmt::join(names, " and "));
+  findings.add(std::move(finding), code.place_of(gate.instruction), code.image());
+}
+
 // Every thread of every kind can leave without a wait, whatever its coordinates are.
 void check_code(const KernelCode& code, FindingList& findings) {
   if (code.pdl() == false || !code.ordering().has_wait) return;  // without a wait: R7
+  for (const WaitGate& gate : code.wait_gates()) report_gate(code, gate, findings);
   const auto& instructions = code.function().instructions;
   RoleSet leaves;
   uint32_t exit = 0;
@@ -38,7 +59,7 @@ const RuleInfo kNeverWaits = {
     .id = "R3",
     .file = "r03_never_waits",
     .title = "a grid may complete without any thread having waited",
-    .severity = "warning",
+    .severity = "warning; note for a wait that a parameter switches on",
     .in_ptx = "yes",
     .in_sass = "yes",
     .reason = R"(
@@ -49,6 +70,9 @@ kernel's wait need not cover that predecessor.
 An H200 was seen to wait for all grids in flight (0 of 300 runs wrong), and no document promises it;
 so this is a warning. A CTA that leaves early because of its index does no harm while another CTA of
 the grid waits.
+
+A wait that a parameter switches on (`if (use_pdl) wait`) is a note, and the kernel is judged as if
+it waits: the host must set the parameter exactly where it sets the attribute.
 )",
     .mend =
         "Wait on every path, or launch the kernel without the PDL attribute: what follows it "

@@ -23,6 +23,13 @@ bool triggers(const KernelCode& code) {
                      [](const Instruction& one) { return one.action == Action::kTrigger; });
 }
 
+std::string compiled_out(uint32_t architecture) {
+  return fmt::format(
+      "Has no griddepcontrol.wait in the image for sm_{}, while another image of the same kernel "
+      "has one: it was compiled out",
+      architecture);
+}
+
 void report_missing_wait(const KernelCode& code, bool other_image_waits, FindingList& findings) {
   if (code.function().instructions.empty()) return;
   const bool launched = code.pdl() == true;
@@ -32,10 +39,7 @@ void report_missing_wait(const KernelCode& code, bool other_image_waits, Finding
                   launched ? Certainty::kProven : Certainty::kLikely);
   finding.threads = "every thread";
   if (other_image_waits) {
-    finding.message = fmt::format(
-        "Has no griddepcontrol.wait in the image for sm_{}, while another image of the same kernel "
-        "has one: it was compiled out",
-        code.function().architecture);
+    finding.message = compiled_out(code.function().architecture);
   } else if (launched) {
     finding.message = "Is launched with the PDL attribute and never waits";
   } else {
@@ -48,8 +52,10 @@ void report_missing_wait(const KernelCode& code, bool other_image_waits, Finding
 
 void check(const KernelForms& forms, FindingList& findings) {
   const std::vector<const KernelCode*> all = forms.all();
-  const bool one_waits = std::any_of(
-      all.begin(), all.end(), [](const KernelCode* code) { return code->ordering().has_wait; });
+  const bool one_waits =
+      forms.another_waits || std::any_of(all.begin(), all.end(), [](const KernelCode* code) {
+        return code->ordering().has_wait;
+      });
   for (const KernelCode* code : all) {
     if (code->pdl() == false || code->ordering().has_wait) continue;
     // SASS below sm_90 never runs where PDL exists; PTX below may be compiled for it.
@@ -61,6 +67,18 @@ void check(const KernelForms& forms, FindingList& findings) {
 }
 
 }  // namespace
+
+void report_compiled_out(const std::string& kernel, const BareForm& form, FindingList& findings) {
+  Finding finding;
+  finding.rule = Rule::kWaitMissingInImage;
+  finding.severity = Severity::kError;
+  finding.certainty = Certainty::kLikely;
+  finding.kernel = demangle(kernel);
+  finding.mangled = kernel;
+  finding.threads = "every thread";
+  finding.message = compiled_out(form.architecture);
+  findings.add(std::move(finding), form.place, form.image);
+}
 
 const RuleInfo kWaitMissingInImage = {
     .rule = Rule::kWaitMissingInImage,

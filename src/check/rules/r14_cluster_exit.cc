@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "check/rules/forward_search.h"
 #include "check/rules/rules.h"
 
@@ -7,17 +9,11 @@ namespace slipstream::check {
 namespace {
 
 // An exit that a thread may reach after a remote access without a cluster barrier, or kNone.
-// What an mbarrier of the receiver counts may also be waited for there.
 uint32_t exit_without_barrier(const KernelCode& code, uint32_t access) {
   const auto& instructions = code.function().instructions;
-  const bool counted = instructions[access].synchronizing;
   uint32_t exit = kNone;
   ForwardSearch(code).run(
-      access,
-      [&](uint32_t i) {
-        return instructions[i].action == Action::kClusterWait ||
-               (counted && instructions[i].action == Action::kMbarrierWait);
-      },
+      access, [&](uint32_t i) { return instructions[i].action == Action::kClusterWait; },
       [&](uint32_t i) {
         if (instructions[i].action == Action::kExit) exit = i;
         return exit != kNone;
@@ -25,10 +21,19 @@ uint32_t exit_without_barrier(const KernelCode& code, uint32_t access) {
   return exit;
 }
 
+bool waits_on_mbarriers(const KernelCode& code) {
+  const auto& instructions = code.function().instructions;
+  return std::any_of(instructions.begin(), instructions.end(),
+                     [](const Instruction& one) { return one.action == Action::kMbarrierWait; });
+}
+
 void check_code(const KernelCode& code, FindingList& findings) {
   const auto& instructions = code.function().instructions;
+  // What an mbarrier of the receiver counts, the receiver waits for, and stays until then.
+  const bool receivers_wait = waits_on_mbarriers(code);
   for (uint32_t i = 0; i < instructions.size(); ++i) {
     if (instructions[i].action != Action::kRemoteShared) continue;
+    if (instructions[i].synchronizing && receivers_wait) continue;
     const uint32_t exit = exit_without_barrier(code, i);
     if (exit == kNone) continue;
     Finding finding = new_finding(code, Rule::kClusterExit, Severity::kWarning, Certainty::kLikely);
@@ -58,8 +63,8 @@ const RuleInfo kClusterExit = {
     .reason = R"(
 Shared memory lives as long as its CTA. A CTA that has written to a peer, or read from one, must
 know that the peer is still there; a cluster barrier after the last such access is how it knows.
-What an mbarrier of the receiver counts may be waited for there instead. This concerns every kernel
-with clusters, with PDL or without.
+What an mbarrier counts, its owner waits for, so a kernel that waits on mbarriers may copy to a peer
+and leave. This concerns every kernel with clusters, with PDL or without.
 
 Accesses are recognized in PTX by the state space `.shared::cluster`. A generic store to an address
 that `cluster.map_shared_rank()` returned looks like any other store, and is missed.

@@ -17,6 +17,7 @@ namespace slipstream::check {
 struct KernelForms {
   std::vector<const KernelCode*> ptx;
   std::vector<const KernelCode*> sass;
+  bool another_waits = false;  // a form that is not among these, as it was judged already
 
   // The forms that most rules judge: PTX, which is what the source says, or SASS where there is no
   // PTX.
@@ -25,6 +26,14 @@ struct KernelForms {
   }
   // All, PTX first.
   [[nodiscard]] std::vector<const KernelCode*> all() const;
+};
+
+// A compiled form that neither waits nor triggers, of which nobody said that it is launched with the
+// attribute: no rule concerns it, unless another form of the same kernel waits (R7).
+struct BareForm {
+  std::string image;
+  uint32_t architecture = 0;
+  Place place;  // of its first access
 };
 
 // Two versions of a CUDA source. A test compiles both and demands that the rule reports the first,

@@ -33,6 +33,8 @@ const RuleInfo& info_of(Rule rule);
 
 // Applies every rule about kernels, and every rule about CUDA sources.
 void check_kernel(const KernelForms& forms, FindingList& findings);
+// R7 for a form without a wait, of a kernel (by its mangled name) of which another form waits.
+void report_compiled_out(const std::string& kernel, const BareForm& form, FindingList& findings);
 std::vector<Finding> check_source(std::string_view source, const std::string& name);
 
 }  // namespace slipstream::check

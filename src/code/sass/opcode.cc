@@ -28,6 +28,7 @@ constexpr auto kTable = std::to_array<Opcode>({
     {0x02d, kDependencyTrigger, "PREEXIT"},
     {0x02e, kDependencyWait, "ACQBULK"},
     {0x02f, kElect, "ELECT"},
+    {0x031, kHalfMultiplyAdd, "HFMA2"},
     {0x034, kPredicateArithmetic, "HSETP2"},
     {0x035, kAdd64, "IADD.64"},
     {0x036, kAdd2, "VIADD"},

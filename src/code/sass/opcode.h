@@ -46,6 +46,7 @@ enum class Meaning : uint8_t {
   kSelect,
   kCompareIntegers,
   kPermute,
+  kHalfMultiplyAdd,  // two at once; ptxas also sets constants with it
   kReadSpecial,
   kShuffle,
   kElect,

@@ -245,6 +245,30 @@ void lower_shuffle(const Context& x) {
   x.destination(x.reader.predicate_destination(sass::bits(x.word, 81, 3), false));
 }
 
+// With the selector 0x7610 it moves a 16-bit value (a flag, say) into a register whose upper half
+// nobody asks for.
+void lower_permute(const Context& x) {
+  constexpr int64_t kMoveHalf = 0x7610;
+  const Operand selector = x.reader.b(x.word);
+  const bool moves = selector.kind == OperandKind::kImmediate && selector.value == kMoveHalf;
+  x.compute(moves ? Compute::kMove : Compute::kOpaque, kAllSources);
+  x.result();
+  x.builder.source(x.reader.a(x.word));
+  if (!moves) x.builder.source(x.reader.c(x.word));
+}
+
+// HFMA2 R, -RZ, RZ, constant is a way to say MOV R, constant.
+void lower_half_multiply_add(const Context& x) {
+  const auto is_zero = [](const Operand& operand) {
+    return operand.kind == OperandKind::kImmediate && operand.value == 0;
+  };
+  const bool moves = OperandReader::form(x.word) == Form::kImmediateC &&
+                     is_zero(x.reader.a(x.word)) && is_zero(x.reader.b(x.word));
+  x.compute(moves ? Compute::kMove : Compute::kOpaque, 0);
+  x.result();
+  if (moves) x.builder.source(x.reader.c(x.word));
+}
+
 void lower_elect(const Context& x) {
   x.compute(Compute::kElect, 0);
   x.destination(x.reader.predicate_destination(sass::bits(x.word, 81, 3), false));
@@ -300,11 +324,9 @@ void lower_arithmetic(sass::Meaning meaning, const sass::Word& word, const Opera
     case sass::Meaning::kToUniform:
       return lower_to_uniform(x);
     case sass::Meaning::kPermute:
-      x.compute(Compute::kOpaque, kAllSources);
-      x.result();
-      builder.source(reader.a(word));
-      builder.source(reader.c(word));
-      return;
+      return lower_permute(x);
+    case sass::Meaning::kHalfMultiplyAdd:
+      return lower_half_multiply_add(x);
     default:  // arithmetic that is not followed: any value, no pointer
       x.compute(Compute::kOpaque, 0);
       x.result();

@@ -40,7 +40,10 @@ Operand OperandReader::plain(const sass::Word& word, uint64_t field) const {
 }
 
 Operand OperandReader::constant(const sass::Word& word) const {
-  return constant_at(sass::bits(word, 54, 5), sass::bits(word, 38, 16));
+  constexpr uint64_t kLoadToUniform = 0x1ac;  // LDCU, whose offset begins one bit lower
+  const bool lower = (word.low & 0x1ffU) == kLoadToUniform;
+  return constant_at(sass::bits(word, 54, 5),
+                     lower ? sass::bits(word, 37, 17) : sass::bits(word, 38, 16));
 }
 
 Operand OperandReader::constant_at(uint64_t bank, uint64_t offset) const {

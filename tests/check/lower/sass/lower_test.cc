@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <optional>
 
 #include "check/analysis/origins.h"
 
@@ -125,6 +126,31 @@ TEST(SassLower, TracesAddressesToParameters) {
   const Origins origins = find_origins(function);
   const std::vector<Origin> expected = {{OriginKind::kParameter, 8}};
   EXPECT_EQ(origins.memory_of(2), expected);
+}
+
+TEST(SassLower, ReadsParametersIntoUniformRegisters) {
+  const auto parameter = [](uint64_t low) {
+    const Function function = Kernel().word(low, 0x0a00).lowered();
+    return function.sources_of(function.instructions.front())[0];
+  };
+  for (const uint64_t word : {0x0000860000047ab9ULL, 0x00004300ff0477acULL}) {  // ULDC.64, LDCU.64
+    EXPECT_EQ(parameter(word).kind, OperandKind::kParameter);
+    EXPECT_EQ(parameter(word).value, 8);  // c[0x0][0x218]
+  }
+}
+
+TEST(SassLower, KnowsTheWaysOfSettingAConstant) {
+  const auto constant = [](uint64_t low, uint64_t high) -> std::optional<int64_t> {
+    const Function function = Kernel().word(low, high).lowered();
+    const Instruction& first = function.instructions.front();
+    const auto sources = function.sources_of(first);
+    if (first.compute != Compute::kMove || sources.size() != 1) return std::nullopt;
+    return sources[0].value;
+  };
+  EXPECT_EQ(constant(0x00001a00ff187431, 0x000001ff), 0x1a00);  // HFMA2 R24, -RZ, RZ, constant
+  EXPECT_EQ(constant(0x3f803f8008087831, 0x00200004),
+            std::nullopt);                                 // HFMA2.BF16_V2 R8, R8, 1, 1, R4
+  EXPECT_EQ(constant(0x00007610ff037816, 0x00000003), 0);  // PRMT R3, RZ, 0x7610, R3
 }
 
 TEST(SplitRegisters, SeparatesUnrelatedUsesOfOneRegister) {

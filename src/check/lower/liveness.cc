@@ -1,0 +1,93 @@
+#include "check/lower/liveness.h"
+
+#include <iterator>
+#include <set>
+#include <utility>
+
+namespace slipstream::check {
+namespace {
+
+// When an instruction is executed.
+Live execution(const Instruction& instruction) {
+  return instruction.guard == kNone ? Live::always()
+                                    : Live::where(instruction.guard, instruction.guard_negated);
+}
+
+// What is live at the start of a successor, seen from an edge that is only taken where `edge` says.
+void join_over_edge(const LiveRow& successor, Live edge, LiveRow& row) {
+  for (size_t reg = 0; reg < row.size(); ++reg) {
+    const bool narrows = successor[reg] == Live::always();
+    row[reg] = row[reg].joined(narrows ? edge : successor[reg]);
+  }
+}
+
+}  // namespace
+
+Live Live::joined(Live other) const {
+  if (*this == never() || *this == other) return other;
+  return other == never() ? *this : always();
+}
+
+Live Live::without(Live written) const {
+  if (written == always() || written == *this) return never();
+  return *this == always() ? written.opposite() : *this;
+}
+
+Liveness::Liveness(const Function& function, const ControlFlow& flow)
+    : function_(function),
+      flow_(flow),
+      guards_(function.register_count),
+      at_start_(flow.blocks.size(), LiveRow(function.register_count, Live::never())) {
+  for (const Instruction& instruction : function.instructions) {
+    if (instruction.guard != kNone) guards_[instruction.guard] = true;
+  }
+  std::vector<std::vector<uint32_t>> predecessors(flow.blocks.size());
+  std::set<uint32_t> work;
+  for (uint32_t b = 0; b < flow.blocks.size(); ++b) {
+    for (const uint32_t successor : flow.successors(b)) predecessors[successor].push_back(b);
+    work.insert(b);
+  }
+  // From the end, so that most of what follows a block is known when it is visited.
+  while (!work.empty()) {
+    const uint32_t b = work.extract(std::prev(work.end())).value();
+    LiveRow row = at_end(b);
+    for (uint32_t i = flow.blocks[b].last + 1; i-- > flow.blocks[b].first;) {
+      step_back(function.instructions[i], row);
+    }
+    if (row == at_start_[b]) continue;
+    at_start_[b] = std::move(row);
+    work.insert(predecessors[b].begin(), predecessors[b].end());
+  }
+}
+
+LiveRow Liveness::at_end(size_t block) const {
+  LiveRow row(function_.register_count, Live::never());
+  const Block& one = flow_.blocks[block];
+  const Instruction& last = function_.instructions[one.last];
+  const bool by_guard = (last.action == Action::kBranch || ends_thread(last.action)) &&
+                        last.guard != kNone && last.sources.count == 0;
+  const auto edge = [&](bool taken) {
+    return by_guard ? Live::where(last.guard, last.guard_negated == taken) : Live::always();
+  };
+  for (const uint32_t target : one.targets) join_over_edge(at_start_[target], edge(true), row);
+  if (one.fall_through != kNone) join_over_edge(at_start_[one.fall_through], edge(false), row);
+  return row;
+}
+
+void Liveness::step_back(const Instruction& instruction, LiveRow& row) const {
+  const Live executed = execution(instruction);
+  for (const uint32_t reg : function_.destinations_of(instruction)) {
+    row[reg] = row[reg].without(executed);
+    if (!guards_[reg]) continue;
+    // Above a write of a predicate, what depends on it may be either.
+    for (Live& one : row) one = one.names(reg) ? Live::always() : one;
+  }
+  for (const Operand& source : function_.sources_of(instruction)) {
+    if (source.kind == OperandKind::kRegister) {
+      row[source.index] = row[source.index].joined(executed);
+    }
+  }
+  if (instruction.guard != kNone) row[instruction.guard] = Live::always();
+}
+
+}  // namespace slipstream::check

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Runs `slipstream check` on wheels as their users have them, and prints what docs/check.md says of them.
+
+    tools/check_wheels.py build/bin/slipstream [--folder FOLDER] [--only NAME...] [--draw COUNT --seed SEED]
+
+Downloads the wheels (pinned below, about 2 GB) into FOLDER unless they are there already, unpacks what holds device code,
+and checks one library at a time. Prints a table: kernels, findings, wall time, and the process's largest memory. With
+--draw it also prints that many errors and as many warnings, drawn at random by the seed, to be read against the source
+or the machine code by hand.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+
+# What is looked at: a name for the table, the wheel, and the files in it.
+LIBRARIES = [
+    ("FlashMLA in sglang", "sglang-kernel==0.4.10", "sgl_kernel/flashmla_ops.abi3.so"),
+    (
+        "infllm in sglang",
+        "sglang-kernel==0.4.10",
+        "sgl_kernel/infllm_ops.cpython-310-x86_64-linux-gnu.so",
+    ),
+    ("sglang, sm_100", "sglang-kernel==0.4.10", "sgl_kernel/sm100/common_ops.abi3.so"),
+    ("sglang, FlashAttention", "sglang-kernel==0.4.10", "sgl_kernel/flash_ops.abi3.so"),
+    ("sgl-kernel, sm_90", "sgl-kernel==0.3.21", "sgl_kernel/sm90/common_ops.abi3.so"),
+    ("sgl-kernel, sm_100", "sgl-kernel==0.3.21", "sgl_kernel/sm100/common_ops.abi3.so"),
+    ("vLLM", "vllm==0.33.0", "vllm/_C_stable_libtorch.abi3.so"),
+    ("vLLM, mixture of experts", "vllm==0.33.0", "vllm/_moe_C_stable_libtorch.abi3.so"),
+    ("vLLM, FlashMLA", "vllm==0.33.0", "vllm/_flashmla_C.abi3.so"),
+    ("PyTorch", "torch==2.11.0", "torch/lib/libtorch_cuda.so"),
+    ("NCCL", "nvidia-nccl-cu13==2.32.3", "nvidia/nccl/lib/libnccl.so.2"),
+    ("cuBLASLt", "nvidia-cublas==13.10.0.20", "nvidia/cu13/lib/libcublasLt.so.13"),
+    ("FlashInfer, cubins", "flashinfer-cubin==0.6.13", "flashinfer_cubin/cubins/"),
+]
+
+
+def wheel_of(requirement, folder):
+    """The wheel's path; downloads it if it is not there."""
+    name, version = requirement.split("==")
+    pattern = f"{name.replace('-', '_')}-{version}-*.whl"
+    if not list(folder.glob(pattern)):
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--quiet",
+            "--dest",
+            str(folder),
+            requirement,
+        ]
+        subprocess.run(pip, check=True)
+    return next(folder.glob(pattern))
+
+
+def unpack(wheel, member, folder):
+    """The member's path on disk: a file, or all files below a folder."""
+    target = folder / wheel.stem
+    with zipfile.ZipFile(wheel) as archive:
+        wanted = [
+            name
+            for name in archive.namelist()
+            if name == member or (member[-1] == "/" and name.startswith(member))
+        ]
+        if not wanted:
+            raise SystemExit(f"{wheel.name} must hold {member}, and does not")
+        archive.extractall(target, [name for name in wanted if not (target / name).exists()])
+    return target / member
+
+
+def check(slipstream, path, timeout):
+    """The report, seconds of wall time, and the process's largest memory in MB."""
+    begin = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        command = [slipstream, "check", str(path), "--json", "--timeout", str(timeout)]
+        process = subprocess.Popen(command, stdout=output)
+        _, _, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - begin
+        output.seek(0)
+        return json.load(output), seconds, usage.ru_maxrss / 1024
+
+
+def template_of(kernel):
+    return (
+        re.sub(r"<.*", "", kernel.replace("(anonymous namespace)", "")).split("(")[0].split(" ")[-1]
+    )
+
+
+def cause_of(finding):
+    """Findings of a template's instances have one cause, as the text report folds them."""
+    return (
+        finding["rule"],
+        template_of(finding["kernel"]),
+        re.sub(r"\([^()]*\)", "", finding["message"]),
+    )
+
+
+def row(name, report, seconds, megabytes):
+    count = collections.Counter(finding["severity"] for finding in report["findings"])
+    causes = len(
+        {cause_of(finding) for finding in report["findings"] if finding["severity"] == "error"}
+    )
+    done = "stopped" if report["stopped"] else f"{seconds:.0f} s"
+    return (
+        f"| {name} | {report['kernels']} | {report['waiting_kernels']} | {count['error']} | {causes} "
+        f"| {count['warning']} | {len(report['problems'])} | {done} | {megabytes:.0f} MB |"
+    )
+
+
+def draw(findings, severity, count, seed):
+    chosen = [finding for finding in findings if finding["severity"] == severity]
+    for finding in random.Random(seed).sample(chosen, min(count, len(chosen))):
+        places = ", ".join(
+            f"{place['file']}:{place['line']}" if place["file"] else place["code"]
+            for place in finding["places"][:3]
+        )
+        print(
+            f"{severity} {finding['rule']}: {finding['message']}\n  {finding['mangled']}\n  {places}"
+            f"\n  {finding['images'][0]}\n"
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("slipstream")
+    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("wheels"))
+    parser.add_argument("--only", nargs="*", help="parts of the names to look at")
+    parser.add_argument("--timeout", type=float, default=600, help="seconds for each library")
+    parser.add_argument("--draw", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=15)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    findings = []
+    print(
+        "| library | kernels | wait | errors | their causes | warnings | not analyzed | time | memory |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, requirement, member in LIBRARIES:
+        if options.only and not any(part in name for part in options.only):
+            continue
+        path = unpack(wheel_of(requirement, options.folder), member, options.folder)
+        report, seconds, megabytes = check(options.slipstream, path, options.timeout)
+        print(row(name, report, seconds, megabytes), flush=True)
+        findings += report["findings"]
+    for severity in ("error", "warning"):
+        if options.draw:
+            draw(findings, severity, options.draw, options.seed)
+
+
+if __name__ == "__main__":
+    main()
