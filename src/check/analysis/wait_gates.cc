@@ -104,12 +104,15 @@ class GateFinder {
       if (action == Action::kWait) waits_[flow_.block_of[i]] = true;
       if (touches_memory(action)) works_[flow_.block_of[i]] = true;
     }
+    find_ways_to_waits();
   }
 
   // If the branch that ends the block skips a wait and nothing else: the successor that waits.
   [[nodiscard]] std::optional<uint32_t> way_to_wait(uint32_t block) const {
     const std::vector<uint32_t> successors = flow_.successors(block);
     if (successors.size() != 2) return std::nullopt;
+    // Of most branches both ways lead there, or none.
+    if (leads_to_wait_[successors[0]] == leads_to_wait_[successors[1]]) return std::nullopt;
     const BlockSet first = reachable(successors[0]);
     const BlockSet second = reachable(successors[1]);
     if (skips_only_wait(first, second)) return successors[0];
@@ -119,6 +122,24 @@ class GateFinder {
   [[nodiscard]] const ControlFlow& flow() const { return flow_; }
 
  private:
+  void find_ways_to_waits() {
+    std::vector<std::vector<uint32_t>> predecessors(flow_.blocks.size());
+    std::vector<uint32_t> work;
+    for (uint32_t b = 0; b < flow_.blocks.size(); ++b) {
+      for (const uint32_t next : flow_.successors(b)) predecessors[next].push_back(b);
+      if (waits_[b]) work.push_back(b);
+    }
+    leads_to_wait_ = waits_;
+    while (!work.empty()) {
+      const uint32_t block = work.back();
+      work.pop_back();
+      for (const uint32_t before : predecessors[block]) {
+        if (!leads_to_wait_[before]) work.push_back(before);
+        leads_to_wait_[before] = true;
+      }
+    }
+  }
+
   [[nodiscard]] BlockSet reachable(uint32_t start) const {
     BlockSet seen(flow_.blocks.size());
     std::vector<uint32_t> work = {start};
@@ -152,6 +173,7 @@ class GateFinder {
   // By block: whether it has a wait, and an access to memory that other grids may see.
   BlockSet waits_;
   BlockSet works_;
+  BlockSet leads_to_wait_;
 };
 
 // The instruction no longer depends on its condition: a branch is taken, or is none.

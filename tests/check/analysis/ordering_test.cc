@@ -151,7 +151,8 @@ TEST(Ordering, AWaitInTheFirstRoundOfALoopOrdersAllRounds) {
 
 TEST(Ordering, AWaitThatDataDecidesMayBeSkipped) {
   const Report report = check_kernel_text(
-      "  setp.eq.u32 %p1, %r1, 0;\n  @%p1 bra past;\n  griddepcontrol.wait;\npast:\n" +
+      "  ld.shared.u32 %r4, [tile];\n  setp.eq.u32 %p1, %r4, 0;\n  @%p1 bra past;\n"
+      "  griddepcontrol.wait;\npast:\n" +
       std::string(kStore));
   EXPECT_EQ(verdicts(report), (Verdicts{"error R6", "warning R3"}));
 }
