@@ -54,6 +54,9 @@ Liveness::Liveness(const Function& function, const ControlFlow& flow)
     for (uint32_t i = flow.blocks[b].last + 1; i-- > flow.blocks[b].first;) {
       step_back(function.instructions[i], row);
     }
+    // Together with what was known: a write under a guard can make less of more, so that without this
+    // two blocks of a loop could change each other for ever.
+    for (size_t reg = 0; reg < row.size(); ++reg) row[reg] = at_start_[b][reg].joined(row[reg]);
     if (row == at_start_[b]) continue;
     at_start_[b] = std::move(row);
     work.insert(predecessors[b].begin(), predecessors[b].end());
