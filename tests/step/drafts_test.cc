@@ -170,7 +170,7 @@ TEST_P(Drafts, ChangeNothingWhetherTheyAreRightOrWrong) {
   // And they count as what they are.
   EXPECT_EQ(*std::max_element(wrong.won.begin(), wrong.won.end()), 1);
   EXPECT_EQ(right.won.front(), GetParam().drafts + 1);
-  EXPECT_LT(right.won.size(), mixed.won.size());
+  EXPECT_LE(right.won.size(), mixed.won.size());  // a wrong one in the last step costs nothing
   EXPECT_LT(mixed.won.size(), wrong.won.size());
 }
 

@@ -77,13 +77,14 @@ class SharedSampling : public testing::TestWithParam<Case> {
       const DeviceValues<StepRow> device_rows(rows);
       const DeviceValues<int> sampled(rows.size());
       const AdjustedRows adjusted(options, c_.vocabulary, first, count);
-      kernels::SampleParams params{.logits = {device_logits.data()},
-                                   .vocabulary = count,
-                                   .tokens = logits.rows(),
-                                   .rows = {device_rows.data()},
-                                   .sampled = {sampled.data()},
-                                   .ranks = team_->exchange(rank)->vocabulary(mlp_exchange(kLayers - 1)),
-                                   .extras = adjusted.params()};
+      kernels::SampleParams params{
+          .logits = {device_logits.data()},
+          .vocabulary = count,
+          .tokens = logits.rows(),
+          .rows = {device_rows.data()},
+          .sampled = {sampled.data()},
+          .ranks = team_->exchange(rank)->vocabulary(mlp_exchange(kLayers - 1)),
+          .extras = adjusted.params()};
       params.ranks.first_token = first;
       params.ranks.size = c_.vocabulary;
       kernels::launch_sample(params, {.stream = stream.get()});
