@@ -24,8 +24,14 @@ ALLOWED = {
     "ops": ({"cuda", "pdl"}, PUBLIC_BASE | {"ops.h"}),
     "model": ({"io"}, PUBLIC_BASE),
     "step": ({"cuda", "io", "model", "pdl"}, PUBLIC_BASE),
-    "engine": ({"io", "model", "pdl", "step"}, PUBLIC_BASE | {"engine.h", "metrics.h", "serving.h"}),
-    "python": ({"engine", "ops", "pdl"}, PUBLIC_BASE | {"ops.h", "engine.h", "metrics.h", "serving.h"}),
+    "engine": (
+        {"io", "model", "pdl", "step"},
+        PUBLIC_BASE | {"engine.h", "metrics.h", "serving.h"},
+    ),
+    "python": (
+        {"engine", "ops", "pdl"},
+        PUBLIC_BASE | {"ops.h", "engine.h", "metrics.h", "serving.h"},
+    ),
     "bench": ({"code", "cuda", "io", "model", "ops", "pdl", "step"}, PUBLIC_BASE | {"ops.h"}),
     "cli": (
         {"bench", "check", "code", "engine", "io", "litmus", "model", "ops", "pdl", "step"},
