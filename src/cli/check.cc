@@ -71,8 +71,17 @@ int run_check(const CheckOptions& options) {
              .severity = severity_of(options.severity)},
             report);
   write_reports(options, report);
-  if (report.stopped && StopRequests::time_is_over()) return kTimedOut;
-  if (!report.problems.empty() || report.stopped) return kCannot;
+  if (report.stopped) {
+    fmt::print(stderr,
+               "slipstream check: stopped before the end: the report is of what was read so far\n");
+    return StopRequests::time_is_over() ? kTimedOut : kCannot;
+  }
+  if (!report.problems.empty()) {
+    fmt::print(stderr,
+               "slipstream check: {} of what was given could not be checked: the report says why\n",
+               report.problems.size());
+    return kCannot;
+  }
   const check::Severity level = severity_of(options.fail_on);
   const bool found = std::any_of(report.findings.begin(), report.findings.end(),
                                  [&](const check::Finding& finding) {

@@ -37,7 +37,8 @@ def kill(_random: random.Random, _inputs: list[Path]) -> Strike:
 
 
 def terminate(_random: random.Random, _inputs: list[Path]) -> Strike:
-    return Strike(TERMINATED, strike=lambda process: process.terminate())
+    # `check` reports what it has found so far, and ends by itself.
+    return Strike({*TERMINATED, CANNOT}, strike=lambda process: process.terminate())
 
 
 def stop(dice: random.Random, _inputs: list[Path]) -> Strike:
