@@ -23,7 +23,7 @@ constexpr const char* kLaunches = "launches.json";
 
 // The recorder, next to the emulated device's libraries.
 fs::path recorder() {
-  const fs::path library = fs::path(emulator_directory()) / kRecorder;
+  fs::path library = fs::path(emulator_directory()) / kRecorder;
   std::error_code ignored;
   if (fs::exists(library, ignored)) return library;
   throw Error("the recorder needs " + library.string() + ", which is not there");

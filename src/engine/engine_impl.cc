@@ -313,7 +313,7 @@ void Engine::Impl::force(SequenceId sequence, int token) {
 std::vector<float> Engine::Impl::logits(SequenceId sequence) {
   return conducted(command_for(Command::Kind::kLogits, {&sequence, 1}), [&] {
     std::vector<float> part = rank_->logits(sequence);
-    const std::vector<float> all = meeting_ == nullptr ? part : gather_logits(*meeting_, part);
+    std::vector<float> all = meeting_ == nullptr ? part : gather_logits(*meeting_, part);
     const uint64_t nonfinite =
         std::ranges::count_if(all, [](float value) { return !std::isfinite(value); });
     meter_.looked_at(all, nonfinite);

@@ -116,7 +116,7 @@ std::vector<std::byte> RankEngine::cache_rows(SequenceId id) {
       if (cache.index_keys.bytes() == 0) continue;
       const std::byte* keys = cache.index_keys.data() + page * kIndexPageBytes;
       append(keys + row * kIndexWidth, kIndexWidth);
-      append(keys + kPageSize * kIndexWidth + row * sizeof(float), sizeof(float));
+      append(keys + int64_t{kPageSize} * kIndexWidth + row * sizeof(float), sizeof(float));
     }
   }
   return result;

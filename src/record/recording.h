@@ -10,6 +10,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -64,7 +65,11 @@ class Recording {
     uint32_t kernel = 0;
     uint32_t parameter = 0;
     uint32_t offset = 0;
-    auto operator<=>(const Use&) const = default;
+    bool operator==(const Use&) const = default;
+    bool operator<(const Use& other) const {
+      return std::tie(kernel, parameter, offset) <
+             std::tie(other.kernel, other.parameter, other.offset);
+    }
   };
   struct Kernel {
     std::string name;
