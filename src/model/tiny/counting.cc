@@ -25,8 +25,9 @@ float sign(int coordinate) { return (coordinate * 2654435761U >> 16) % 2 == 0 ? 
 std::vector<float> angles_of(const ModelConfig& config, int token) {
   std::vector<float> result(config.hidden_size);
   for (int pair = 0; pair < pairs(config); ++pair) {
-    result[2 * pair] = static_cast<float>(std::cos(angle(config, pair, token)));
-    result[2 * pair + 1] = static_cast<float>(std::sin(angle(config, pair, token)));
+    const size_t first = size_t{2} * pair;
+    result[first] = static_cast<float>(std::cos(angle(config, pair, token)));
+    result[first + 1] = static_cast<float>(std::sin(angle(config, pair, token)));
   }
   return result;
 }
@@ -43,6 +44,7 @@ std::vector<float> embedding(const ModelConfig& config) {
 
 std::vector<float> signs(const ModelConfig& config) {
   std::vector<float> result;
+  result.reserve(config.hidden_size);
   for (int i = 0; i < config.hidden_size; ++i) {
     result.push_back(i < constant(config) ? sign(i) : 1.0F);
   }
