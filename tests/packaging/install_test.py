@@ -87,7 +87,13 @@ class Install(unittest.TestCase):
             {
                 f"{what} for slipstream::{name}"
                 for what in ("typeinfo", "typeinfo name", "vtable")
-                for name in ("Error", "InvalidArgument", "CudaError", "RankError")
+                for name in (
+                    "Error",
+                    "InvalidArgument",
+                    "CudaError",
+                    "RankError",
+                    "engine::Canceled",
+                )
             },
         )
 
