@@ -293,8 +293,6 @@ std::string complaints(const Declarations& all) {
   std::string text;
   for (const check::Finding& finding : report.findings) {
     if (finding.severity == check::Severity::kNote || !finding.allowed.empty()) continue;
-    // Machine code that may read through one of several pointers: which one, PTX knows.
-    if (finding.message.find(" or parameter") != std::string::npos) continue;
     text += fmt::format("{} {}: {}\n", check::info_of(finding.rule).id, finding.kernel,
                         finding.message);
   }
