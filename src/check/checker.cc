@@ -180,7 +180,7 @@ class Checker {
   void check_pending() {
     pending_bytes_ = 0;
     for (CheckedForm& form : check_batch(std::exchange(pending_, {}), options_, report_.problems)) {
-      if (!form.was_launched) continue;
+      if (form.left_out) continue;
       if (form.written) written_.add(form.kernel, *form.written);
       KernelSummary& kernel = kernels_[form.kernel];
       kernel.waits = kernel.waits || form.waits;

@@ -92,8 +92,8 @@ void check_form(const OpenImage& image, Function function, const BatchOptions& o
   const Launches& launches = options.launches;
   const std::string demangled = demangle(function.name);
   const KernelLaunch* launch = launches.find(function.name, demangled);
-  if (launches.recorded && launch == nullptr) return;
-  form.was_launched = true;
+  form.left_out = launches.recorded && launch == nullptr;
+  if (form.left_out) return;
   for (const std::string& what : function.not_understood) {
     form.problems.push_back({image.title(), fmt::format("{}: {}", demangled, what)});
   }

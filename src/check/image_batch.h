@@ -26,9 +26,8 @@ struct PendingImage {
 
 // One form of one kernel, as far as it is looked at.
 struct CheckedForm {
-  std::string kernel;  // mangled
-  // As far as is known: a recorder knows of all. Else nothing more is looked at.
-  bool was_launched = false;
+  std::string kernel;     // mangled
+  bool left_out = false;  // a recorder knows that it was not launched: nothing more is looked at
   // Judged already, by itself: machine code that waits, where no PTX can be next to it.
   bool waits = false;
   FindingList findings;
