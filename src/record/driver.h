@@ -26,8 +26,7 @@ struct Driver {
   [[nodiscard]] std::string load();
 };
 
-// What a launch calls: a function of a module, or a kernel of a library. `context` may be null for the
-// first.
+// What a launch calls: a function of a module, or a kernel of a library.
 struct Callee {
   CUfunction function = nullptr;
   CUkernel kernel = nullptr;

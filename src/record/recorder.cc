@@ -1,13 +1,11 @@
 #include "record/recorder.h"
 
-#include <unistd.h>
-
-#include <cstdio>
-#include <cstring>
-#include <fstream>
 #include <functional>
 #include <optional>
+#include <string_view>
 #include <utility>
+
+#include "record/recording_file.h"
 
 namespace slipstream::record {
 namespace {
@@ -64,17 +62,6 @@ OrderedGraph read_graph(const Driver& driver, CUgraph graph) {
   }
   result.nodes = std::move(ready);
   return result;
-}
-
-void write_whole(const std::string& path, std::string_view bytes) {
-  const std::string unfinished = path + ".part";
-  std::ofstream out(unfinished, std::ios::binary | std::ios::trunc);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out || std::rename(unfinished.c_str(), path.c_str()) != 0) {
-    std::remove(unfinished.c_str());
-    std::fprintf(stderr, "slipstream record: cannot write '%s'\n", path.c_str());
-  }
 }
 
 }  // namespace
@@ -149,7 +136,7 @@ void Recorder::load_module(std::span<const char> cubin) {
   const std::string name = std::to_string(std::hash<std::string_view>{}(bytes));
   {
     const std::lock_guard lock(mutex_);
-    if (!cubins_.emplace(name, bytes.size()).second) return;
+    if (!cubins_.insert(name).second) return;
   }
   write_whole(folder_ + "/code/" + name + ".cubin", bytes);
 }
@@ -166,8 +153,7 @@ void Recorder::free_memory() {
 
 void Recorder::write() {
   const std::lock_guard lock(mutex_);
-  if (recording_.launches() == 0) return;
-  write_whole(folder_ + "/launches." + std::to_string(getpid()) + ".json", recording_.json());
+  write_launches(recording_, folder_);
 }
 
 const Signature& Recorder::known(const Callee& callee) {
@@ -200,22 +186,12 @@ std::vector<Pointer> Recorder::pointers_in(const Signature& signature, const Arg
     } else if (buffer != nullptr && place.offset + place.bytes <= buffer_bytes) {
       value = buffer + place.offset;
     }
-    if (value != nullptr) {
-      add_pointers(static_cast<uint32_t>(i), {value, place.bytes}, result);
-    }
+    if (value == nullptr) continue;
+    append_pointers(
+        static_cast<uint32_t>(i), {value, place.bytes},
+        [this](uint64_t address) { return allocation_of(address); }, result);
   }
   return result;
-}
-
-void Recorder::add_pointers(uint32_t parameter, std::span<const std::byte> bytes,
-                            std::vector<Pointer>& pointers) {
-  for (size_t offset = 0; offset + sizeof(uint64_t) <= bytes.size(); offset += sizeof(uint64_t)) {
-    uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + offset, sizeof word);
-    const uint64_t allocation = allocation_of(word);
-    if (allocation == 0) continue;
-    pointers.push_back({parameter, static_cast<uint32_t>(offset), word, allocation});
-  }
 }
 
 // 0: there is none.

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "record/driver.h"
@@ -43,8 +44,6 @@ class Recorder {
 
   const Signature& known(const Callee& callee);
   std::vector<Pointer> pointers_in(const Signature& signature, const Arguments& arguments);
-  void add_pointers(uint32_t parameter, std::span<const std::byte> bytes,
-                    std::vector<Pointer>& pointers);
   [[nodiscard]] uint64_t allocation_of(uint64_t address);
   void record_graph(CUgraph graph);
 
@@ -55,7 +54,7 @@ class Recorder {
   std::unordered_map<const void*, Signature> signatures_;
   std::map<uint64_t, Range> ranges_;  // of allocations, by their end; those asked about so far
   std::unordered_map<CUstream, Place> last_;
-  std::unordered_map<std::string, uint64_t> cubins_;  // bytes, by hash: written
+  std::unordered_set<std::string> cubins_;  // written, by the hash of their bytes
 };
 
 }  // namespace slipstream::record

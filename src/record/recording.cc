@@ -1,6 +1,7 @@
 #include "record/recording.h"
 
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 namespace slipstream::record {
@@ -65,6 +66,17 @@ class Chain {
   Memory by_allocation_;
   size_t launches_ = 0;  // what comes from another chain counts as one
 };
+
+void append_pointers(uint32_t parameter, std::span<const std::byte> value,
+                     const AllocationOf& allocation_of, std::vector<Pointer>& pointers) {
+  for (size_t offset = 0; offset + sizeof(uint64_t) <= value.size(); offset += sizeof(uint64_t)) {
+    uint64_t word = 0;
+    std::memcpy(&word, value.data() + offset, sizeof word);
+    const uint64_t allocation = allocation_of(word);
+    if (allocation == 0) continue;
+    pointers.push_back({parameter, static_cast<uint32_t>(offset), word, allocation});
+  }
+}
 
 Recording::Recording() = default;
 Recording::~Recording() = default;

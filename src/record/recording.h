@@ -3,7 +3,9 @@
 // had the same memory. What they do with it is in their code, which the check reads.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,6 +26,13 @@ struct Pointer {
   uint64_t address = 0;
   uint64_t allocation = 0;  // where it begins
 };
+
+// Where the allocation begins that an address lies in; 0: it is no address in device memory.
+using AllocationOf = std::function<uint64_t(uint64_t address)>;
+
+// Appends the words of a parameter's value that are such addresses.
+void append_pointers(uint32_t parameter, std::span<const std::byte> value,
+                     const AllocationOf& allocation_of, std::vector<Pointer>& pointers);
 
 struct Launch {
   std::string kernel;  // as in the binary: mangled

@@ -1,26 +1,28 @@
 #include "emulator/runtime/launch_record.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <cstdio>
-#include <cstring>
-#include <fstream>
 #include <mutex>
+#include <optional>
+#include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "emulator/runtime/runtime.h"
 #include "record/recording.h"
+#include "record/recording_file.h"
 
 namespace slipstream::emulator::runtime {
 namespace {
 
+struct Submitted {
+  std::string kernel;
+  record::Place place;
+};
+
 struct Launches {
   std::mutex mutex;
   record::Recording recording;
-  std::unordered_map<Ticket, record::Place> places;
-  std::unordered_map<Ticket, std::string> names;
+  std::unordered_map<Ticket, Submitted> submitted;
 };
 
 Launches& launches() {
@@ -28,18 +30,18 @@ Launches& launches() {
   return *all;
 }
 
+uint64_t allocation_of(uint64_t address) {
+  const std::optional<Allocation> allocation = device().find(address);
+  return allocation.has_value() ? allocation->address : 0;
+}
+
 std::vector<record::Pointer> pointers_in(const KernelLaunch& launch) {
   std::vector<record::Pointer> result;
   const std::vector<KernelParameter> parameters = device().kernel_parameters(launch.kernel);
   for (size_t i = 0; i < parameters.size(); ++i) {
-    for (uint32_t offset = 0; offset + sizeof(uint64_t) <= parameters[i].size;
-         offset += sizeof(uint64_t)) {
-      uint64_t word = 0;
-      std::memcpy(&word, launch.parameters.data() + parameters[i].offset + offset, sizeof word);
-      const std::optional<Allocation> allocation = device().find(word);
-      if (!allocation.has_value()) continue;
-      result.push_back({static_cast<uint32_t>(i), offset, word, allocation->address});
-    }
+    const std::span<const uint8_t> value(launch.parameters.data() + parameters[i].offset,
+                                         parameters[i].size);
+    record::append_pointers(static_cast<uint32_t>(i), std::as_bytes(value), allocation_of, result);
   }
   return result;
 }
@@ -55,25 +57,17 @@ void record_launch(const KernelLaunch& launch, Ticket ticket, bool programmatic)
   std::vector<record::Place> released_by;
   for (const Dependency& dependency : launch.dependencies) {
     if (dependency.kind == DependencyKind::kLaunchCompletion) {
-      all.recording.add_launch_completion(all.names[dependency.ticket], name);
+      all.recording.add_launch_completion(all.submitted[dependency.ticket].kernel, name);
     }
     if (dependency.kind != DependencyKind::kProgrammatic) continue;
-    released_by.push_back(all.places[dependency.ticket]);
+    released_by.push_back(all.submitted[dependency.ticket].place);
   }
   if (programmatic && released_by.empty()) released_by.emplace_back();
-  all.places[ticket] = all.recording.add(recorded, released_by);
-  all.names[ticket] = name;
+  all.submitted[ticket] = {name, all.recording.add(recorded, released_by)};
 }
 
 void write_launch_record() {
-  if (launches().recording.launches() == 0) return;
-  const std::string file = fmt::format("{}/launches.{}.json", settings().record_folder, getpid());
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  out << launches().recording.json();
-  out.close();
-  if (!out) {
-    std::fprintf(stderr, "slipstream emulator: cannot write '%s'\n", file.c_str());
-  }
+  record::write_launches(launches().recording, settings().record_folder);
 }
 
 }  // namespace slipstream::emulator::runtime
