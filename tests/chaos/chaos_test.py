@@ -2,7 +2,7 @@
 it has left no process, no part of a file and no temporary one, and each earlier result is as it was or is replaced by
 a whole one.
 
-  chaos_test.py --programs build/bin --cpu-seconds 60          what `ctest -R chaos_test` runs
+  chaos_test.py --programs build/bin --cpu-seconds 25          what `ctest -R chaos_test` runs
   chaos_test.py --programs build/bin --seconds 3600            an hour
   chaos_test.py --programs build/bin --seed 17 --only 42       one round again
 """

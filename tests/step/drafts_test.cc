@@ -262,7 +262,7 @@ TEST(DraftsOfARound, FollowTheReference) {
       EXPECT_GT(cosine, 0.98) << (*checkpoint)() << ", draft " << drafts;
       close += cosine > 0.998 ? 1 : 0;
     }
-    // Of two keys that score alike the device may list the other one: in one round of four.
+    // On an H200 one round was farther off (0.992); why is not known.
     EXPECT_GE(close, 3) << (*checkpoint)();
   }
 }
