@@ -87,8 +87,8 @@ Engine load(const Options& options, const std::string& directory, const pdl::Str
 template <class OnStep>
 void decode(Engine& engine, int steps, const OnStep& on_step) {
   const SequenceId sequence = engine.create_sequence();
-  std::vector<int> prompt;
-  for (int i = 0; i < 12; ++i) prompt.push_back((i * 37 + 11) % engine.vocab_size());
+  std::vector<int> prompt(12);
+  for (int i = 0; i < 12; ++i) prompt[i] = (i * 37 + 11) % engine.vocab_size();
   (void)engine.prefill(sequence, prompt);
   bool more = true;
   for (int step = 0; step < steps && more; ++step) {
