@@ -27,6 +27,12 @@ if(SLIPSTREAM_BUILD_TOOLS)
   add_library(slipstream_zstd INTERFACE)
   target_include_directories(slipstream_zstd SYSTEM INTERFACE ${SLIPSTREAM_ZSTD_INCLUDE_DIR})
   target_link_libraries(slipstream_zstd INTERFACE ${SLIPSTREAM_ZSTD_ARCHIVE})
+  # Wheels are zip archives, which are deflated.
+  find_path(SLIPSTREAM_ZLIB_INCLUDE_DIR zlib.h REQUIRED)
+  find_library(SLIPSTREAM_ZLIB_ARCHIVE libz.a REQUIRED)
+  add_library(slipstream_zlib INTERFACE)
+  target_include_directories(slipstream_zlib SYSTEM INTERFACE ${SLIPSTREAM_ZLIB_INCLUDE_DIR})
+  target_link_libraries(slipstream_zlib INTERFACE ${SLIPSTREAM_ZLIB_ARCHIVE})
 endif()
 
 # Every program finds the CUDA runtime of the toolkit that it was built with, where no other is on the loader's path: as

@@ -1,77 +1,39 @@
 #include "check/checker.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
-#include <filesystem>
 #include <iterator>
 #include <map>
 #include <memory>
 #include <set>
 #include <span>
+#include <stdexcept>
 #include <utility>
 
 #include "check/findings/suppressions.h"
 #include "check/image_batch.h"
+#include "check/input_files.h"
+#include "check/launches/launches_use.h"
 #include "check/rules/rules.h"
+#include "code/archive.h"
 #include "code/fatbin.h"
-#include "io/file.h"
+#include "io/mapped_file.h"
 
 namespace slipstream::check {
 namespace {
-
-namespace fs = std::filesystem;
-constexpr auto kSourceExtensions =
-    std::to_array<std::string_view>({".cu", ".cuh", ".h", ".hpp", ".hxx", ".cpp", ".cc", ".inl"});
-
-bool is_source(const fs::path& path) {
-  const std::string extension = path.extension().string();
-  return std::find(kSourceExtensions.begin(), kSourceExtensions.end(), extension) !=
-         kSourceExtensions.end();
-}
 
 std::span<const std::byte> as_bytes(std::string_view text) {
   return std::as_bytes(std::span<const char>(text.data(), text.size()));
 }
 
-// Files that may hold device code, by how they begin.
-bool may_hold_device_code(std::string_view bytes, const fs::path& path) {
-  constexpr std::string_view kElf =
-      "\x7f"
-      "ELF";
-  constexpr std::string_view kFatBinary = "\x50\xed\x55\xba";
-  return bytes.starts_with(kElf) || bytes.starts_with(kFatBinary) || path.extension() == ".ptx";
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 // Errors of files begin with their names, which reports print anyway.
 std::string without_name(const std::string& message, const std::string& name) {
   return message.starts_with(name + ": ") ? message.substr(name.size() + 2) : message;
-}
-
-struct InputFile {
-  fs::path path;
-  bool asked_for = false;  // by its name
-
-  // PTX and cubins of one kernel are files next to each other in caches. Their folder, with a slash;
-  // empty for files that stand alone.
-  [[nodiscard]] std::string loose_folder() const {
-    const bool loose = path.extension() == ".ptx" || path.extension() == ".cubin";
-    return loose ? path.parent_path().string() + "/" : "";
-  }
-};
-
-// The file, or those of a directory by their names.
-void list_files(const fs::path& path, std::vector<InputFile>& files) {
-  std::error_code error;
-  if (!fs::is_directory(path, error)) return files.push_back({path, true});
-  const size_t first = files.size();
-  for (auto it = fs::recursive_directory_iterator(
-           path, fs::directory_options::skip_permission_denied, error);
-       it != fs::recursive_directory_iterator(); it.increment(error)) {
-    if (error) break;
-    if (it->is_regular_file(error)) files.push_back({it->path(), false});
-  }
-  std::sort(files.begin() + static_cast<std::ptrdiff_t>(first), files.end(),
-            [](const InputFile& a, const InputFile& b) { return a.path < b.path; });
 }
 
 // Thrown out of a visit of images that is to end.
@@ -90,21 +52,19 @@ class Checker {
  public:
   Checker(const Launches& launches, SourceRoots source_roots, const CheckLimits& limits,
           bool survey = false)
-      : options_{.launches = launches, .survey = survey, .jobs = limits.jobs, .stop = limits.stop},
+      : options_{.launches = launches,
+                 .survey = survey,
+                 .listing = limits.listing,
+                 .jobs = limits.jobs,
+                 .stop = limits.stop},
         progress_(limits.progress),
+        launches_use_(launches),
         suppressions_(std::move(source_roots)) {}
 
   void add_paths(const std::vector<std::string>& paths) {
     std::vector<InputFile> files;
     for (const std::string& path : paths) list_files(path, files);
-    // The loose files of a folder one after the other, after all others.
-    std::stable_sort(files.begin(), files.end(), [](const InputFile& a, const InputFile& b) {
-      return a.loose_folder() < b.loose_folder();
-    });
-    for (const InputFile& file : files) {
-      if (file.path.extension() == ".ptx") ptx_folders_.insert(file.loose_folder());
-    }
-    for (const InputFile& file : files) add_file(file);
+    add_in_order(std::move(files), [this](const InputFile& file) { add_file(file); });
   }
 
   // What `group` names is judged together; one that ends with a slash is a directory.
@@ -126,6 +86,16 @@ class Checker {
     if (!group.ends_with('/')) end_group();
   }
 
+  // Of entries of the launches file that are about nothing. Where nothing was looked at, that is said
+  // instead.
+  void complain_of_launches() {
+    end_group();
+    if (report_.images == 0 || report_.stopped || options_.stop()) return;
+    for (const std::string& complaint : launches_use_.complaints()) {
+      report_.problems.push_back({options_.launches.file, complaint});
+    }
+  }
+
   // Of a survey.
   WrittenByKernel take_written() {
     end_group();
@@ -143,28 +113,73 @@ class Checker {
   }
 
  private:
-  void add_file(const InputFile& file) {
-    if (options_.stop()) {
-      report_.stopped = true;
-      return;
+  void add_in_order(std::vector<InputFile> files,
+                    const std::function<void(const InputFile&)>& add) {
+    put_loose_files_together(files);
+    for (const InputFile& file : files) {
+      if (file.path.extension() == ".ptx") ptx_folders_.insert(file.loose_folder());
     }
-    const std::string name = file.path.string();
-    progress_(name);
-    try {
-      const std::string bytes = io::read_file(name);
-      if (is_source(file.path)) {
-        ++report_.files;
-        ++report_.sources;
-        suppressions_.know(name, bytes);
-        for (Finding& finding : check_source(bytes, name)) {
-          report_.findings.push_back(std::move(finding));
-        }
-      } else if (file.asked_for || may_hold_device_code(bytes, file.path)) {
-        const std::string folder = file.loose_folder();
-        add_bytes(bytes, name, folder.empty() ? name : folder);
+    for (const InputFile& file : files) {
+      const std::string name = file.path.string();
+      if (options_.stop()) {
+        report_.stopped = true;
+        return;
       }
-    } catch (const std::exception& error) {
-      report_.problems.push_back({name, without_name(error.what(), name)});
+      progress_(name);
+      try {
+        add(file);
+      } catch (const std::exception& error) {
+        report_.problems.push_back({name, without_name(error.what(), name)});
+      }
+    }
+  }
+
+  void add_file(const InputFile& file) {
+    const io::MappedFile mapped(file.path.string());
+    const std::span<const std::byte> bytes = mapped.bytes();
+    if (is_archive_of_code(bytes, file)) {
+      add_archive(bytes, file.path.string(), 0);
+    } else {
+      add_contents(as_text(bytes), file);
+    }
+    mapped.require_unchanged();
+  }
+
+  // An archive's files, as those of a directory.
+  void add_archive(std::span<const std::byte> archive, const std::string& name, int depth) {
+    constexpr int kDeepest = 3;  // archives in archives
+    if (depth > kDeepest) {
+      throw std::runtime_error(fmt::format("must be in at most {} other archives", kDeepest));
+    }
+    const std::vector<code::ArchiveMember> members = code::archive_members(archive, name);
+    std::vector<InputFile> files;
+    for (size_t i = 0; i < members.size(); ++i) {
+      files.push_back({.path = name + "/" + members[i].name, .asked_for = false, .member = i});
+    }
+    code::DecompressionLimit limit(archive.size());
+    add_in_order(std::move(files), [&](const InputFile& file) {
+      const code::ArchiveMember& member = members[file.member];
+      const std::string start = code::member_start(archive, member, kTellingBytes);
+      const bool is_inner = is_archive_of_code(as_bytes(start), file);
+      if (!is_inner && !is_source(file.path) && !may_hold_device_code(start, file.path)) return;
+      const std::string bytes = code::member_bytes(archive, member, limit);
+      if (is_inner) return add_archive(as_bytes(bytes), file.path.string(), depth + 1);
+      add_contents(bytes, file);
+    });
+  }
+
+  void add_contents(std::string_view bytes, const InputFile& file) {
+    const std::string name = file.path.string();
+    if (is_source(file.path)) {
+      ++report_.files;
+      ++report_.sources;
+      suppressions_.know(name, std::string(bytes));
+      for (Finding& finding : check_source(bytes, name)) {
+        report_.findings.push_back(std::move(finding));
+      }
+    } else if (file.asked_for || may_hold_device_code(bytes, file.path)) {
+      const std::string folder = file.loose_folder();
+      add_bytes(bytes, name, folder.empty() ? name : folder);
     }
   }
 
@@ -180,6 +195,8 @@ class Checker {
   void check_pending() {
     pending_bytes_ = 0;
     for (CheckedForm& form : check_batch(std::exchange(pending_, {}), options_, report_.problems)) {
+      launches_use_.note(form.kernel, demangle(form.kernel),
+                         form.parameters ? &*form.parameters : nullptr);
       if (form.left_out) continue;
       if (form.written) written_.add(form.kernel, *form.written);
       KernelSummary& kernel = kernels_[form.kernel];
@@ -220,6 +237,7 @@ class Checker {
 
   BatchOptions options_;
   std::function<void(const std::string&)> progress_;
+  LaunchesUse launches_use_;
   Suppressions suppressions_;
   Report report_;
   WrittenForms written_;
@@ -254,6 +272,7 @@ Report check_paths(const std::vector<std::string>& paths, const Launches& launch
       with_roles(launches, limits, [&](Checker& survey) { survey.add_paths(paths); });
   Checker checker(known, SourceRoots(source_roots), limits);
   checker.add_paths(paths);
+  checker.complain_of_launches();
   return checker.finish();
 }
 

@@ -16,6 +16,7 @@ struct CheckLimits {
   size_t jobs = 1;  // threads
   // Asked now and then: whether to stop and report what was found so far.
   std::function<bool()> stop = [] { return false; };
+  bool listing = false;  // places bring the code around them, for a report that shows it
   // Told which file is looked at next.
   std::function<void(const std::string& file)> progress = [](const std::string&) {};
 };

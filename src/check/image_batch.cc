@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "check/lower/listing.h"
 #include "check/lower/ptx/lower.h"
 #include "check/lower/sass/lower.h"
 #include "check/parallel.h"
@@ -57,10 +58,16 @@ class OpenImage {
   [[nodiscard]] bool stands_alone() const {
     return !pending_.loose && module_ == nullptr && !pending_.image.beside_ptx;
   }
-  [[nodiscard]] Function lower(size_t kernel) const {
+  [[nodiscard]] Function lower(size_t kernel, bool listing) const {
     const size_t i = kernels_[kernel];
-    return module_ != nullptr ? from_ptx::lower(*module_, module_->functions[i])
-                              : from_sass::lower(cubin_.kernels[i], cubin_.architecture);
+    Function function = module_ != nullptr
+                            ? from_ptx::lower(*module_, module_->functions[i])
+                            : from_sass::lower(cubin_.kernels[i], cubin_.architecture);
+    if (listing) {
+      function.listing = module_ != nullptr ? ptx_listing(function, lines_of(module_->source))
+                                            : sass_listing(cubin_.kernels[i]);
+    }
+    return function;
   }
   [[nodiscard]] std::string kernel_name(size_t kernel) const {
     const size_t i = kernels_[kernel];
@@ -91,6 +98,7 @@ void check_form(const OpenImage& image, Function function, const BatchOptions& o
                 CheckedForm& form) {
   const Launches& launches = options.launches;
   const std::string demangled = demangle(function.name);
+  form.parameters = function.parameters;
   const KernelLaunch* launch = launches.find(function.name, demangled);
   form.left_out = launches.recorded && launch == nullptr;
   if (form.left_out) return;
@@ -144,7 +152,7 @@ std::vector<CheckedForm> check_batch(std::vector<PendingImage> images, const Bat
     forms[i].kernel = image->kernel_name(kernel);
     if (options.stop()) return;
     try {
-      check_form(*image, image->lower(kernel), options, forms[i]);
+      check_form(*image, image->lower(kernel, options.listing), options, forms[i]);
     } catch (const std::exception& error) {
       forms[i].problems.push_back(
           {image->title(), fmt::format("{}: {}", demangle(forms[i].kernel), error.what())});

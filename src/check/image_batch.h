@@ -15,6 +15,7 @@
 #include "check/report/report.h"
 #include "check/rules/rule.h"
 #include "code/fatbin.h"
+#include "code/parameter.h"
 
 namespace slipstream::check {
 
@@ -26,7 +27,8 @@ struct PendingImage {
 
 // One form of one kernel, as far as it is looked at.
 struct CheckedForm {
-  std::string kernel;     // mangled
+  std::string kernel;                                      // mangled
+  std::optional<std::vector<code::Parameter>> parameters;  // none: it could not be read
   bool left_out = false;  // a recorder knows that it was not launched: nothing more is looked at
   // Judged already, by itself: machine code that waits, where no PTX can be next to it.
   bool waits = false;
@@ -42,7 +44,8 @@ struct CheckedForm {
 
 struct BatchOptions {
   const Launches& launches;
-  bool survey = false;  // nothing is judged: what kernels write is asked
+  bool survey = false;   // nothing is judged: what kernels write is asked
+  bool listing = false;  // places bring the code around them
   size_t jobs = 1;
   std::function<bool()> stop;  // whether the rest is to be left out
 };

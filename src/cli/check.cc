@@ -10,6 +10,7 @@
 
 #include "check/checker.h"
 #include "check/report/filter.h"
+#include "check/report/html_report.h"
 #include "check/report/text_report.h"
 #include "cli/check_stop.h"
 #include "cli/exit_code.h"
@@ -33,6 +34,10 @@ void write_reports(const CheckOptions& options, const check::Report& report) {
   }
   if (json.wanted()) json.write(check::json_report(report));
   if (!options.sarif_file.empty()) io::write_text(options.sarif_file, check::sarif_report(report));
+  if (!options.html_file.empty()) {
+    const check::SourceRoots roots(options.source_roots);
+    io::write_text(options.html_file, check::html_report(report, roots));
+  }
 }
 
 check::CheckLimits limits_of(const CheckOptions& options) {
@@ -40,6 +45,7 @@ check::CheckLimits limits_of(const CheckOptions& options) {
   limits.jobs =
       options.jobs != 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency());
   limits.stop = &StopRequests::requested;
+  limits.listing = !options.html_file.empty();
   if (isatty(STDERR_FILENO) == 1) {
     limits.progress = [](const std::string& file) {
       std::fprintf(stderr, "\r\033[K%s\r", file.c_str());
@@ -52,6 +58,7 @@ check::CheckLimits limits_of(const CheckOptions& options) {
 void require_writable(const CheckOptions& options) {
   JsonOutput(options.json_file).require_writable();
   if (!options.sarif_file.empty()) io::require_writable(options.sarif_file);
+  if (!options.html_file.empty()) io::require_writable(options.html_file);
 }
 
 }  // namespace
@@ -99,6 +106,8 @@ void add_check_command(const cli::Command& program) {
                      "JSON: which kernels are launched with the PDL attribute, and what their "
                      "pointers hold");
   command.add_option("--sarif", options->sarif_file, "Write the findings as SARIF 2.1.0 as well");
+  command.add_option("--html", options->html_file,
+                     "Write the findings as a page with the code around them as well");
   command.add_option("--fail-on", options->fail_on, "Exit with 1 from this severity on")
       .one_of({"note", "warning", "error"})
       .default_in_help();

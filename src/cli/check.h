@@ -12,6 +12,7 @@ struct CheckOptions {
   std::vector<std::string> paths;
   std::string launches_file;
   std::string sarif_file;
+  std::string html_file;
   std::string fail_on = "error";  // error, warning or note
   std::vector<std::string> source_roots;
   std::string json_file;  // as JsonOutput takes it

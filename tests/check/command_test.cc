@@ -8,9 +8,11 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/check.h"
 #include "ptx_kernel.h"
+#include "tests/code/zip_file.h"
 #include "tests/model/support/tiny_files.h"
 
 namespace slipstream {
@@ -86,6 +88,39 @@ TEST_F(CheckCommand, LetsTheCallerSettleWhatAPointerHolds) {
   EXPECT_EQ(run({path("cache"), "--launches", path("constant.json"), "--fail-on", "warning"}), 0);
 }
 
+TEST_F(CheckCommand, RefusesLaunchesThatAreAboutNothing) {
+  const auto complaint = [&](const std::string& launches) {
+    write("slip.json", launches);
+    testing::internal::CaptureStdout();
+    const int status = run({path("cache"), "--launches", path("slip.json")});
+    const std::string text = testing::internal::GetCapturedStdout();
+    EXPECT_EQ(status, 2) << text;
+    return text;
+  };
+  const auto expect = [&](const std::string& launches, const std::string& what) {
+    const std::string text = complaint(launches);
+    EXPECT_NE(text.find("slip.json: " + what), std::string::npos) << text;
+  };
+  expect(R"({"kernels": [{"name": "k"}, {"name": "ns::norm"}]})",
+         R"(kernels[1]: "name" must be that of a kernel, "ns::norm" is of none)");
+  expect(R"({"kernels": [{"name": "k", "parameters": [{"index": 3, "role": "constant"}]}]})",
+         R"(kernels[0].parameters[0]: "index" must be less than 3)");
+  expect(
+      R"({"kernels": [{"name": "*", "parameters": [{"index": 2, "offset": 4, "role": "constant"}]}]})",
+      R"(kernels[0].parameters[0]: "offset" must be less than 4)");
+  expect(R"({"kernels": [], "edges": [{"from": "k", "to": "none", "kind": "programmatic"}]})",
+         R"(edges[0]: "to" must be the name of a kernel, "none" is of none)");
+  expect(R"({"recorded": {}, "kernels": [{"name": "another", "pdl": true}]})",
+         "of the kernels that were recorded none is in what was checked");
+}
+
+TEST_F(CheckCommand, TakesARecordingOfMoreThanIsChecked) {
+  write(
+      "recorded.json",
+      R"({"recorded": {}, "kernels": [{"name": "k", "pdl": false}, {"name": "x", "pdl": true}]})");
+  EXPECT_EQ(run({path("cache"), "--launches", path("recorded.json")}), 0);
+}
+
 TEST_F(CheckCommand, SaysThatItCouldNotAnalyze) {
   EXPECT_EQ(run({path("missing")}), 2);
   write("broken.ptx", ".version 8.8\n.target sm_90a\n.visible .entry k(\n");
@@ -141,6 +176,48 @@ TEST_F(CheckCommand, EndsAfterItsTimeout) {
   EXPECT_EQ(run({path("cache"), "--timeout", "0.000001", "--json"}), 124);
   const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
   EXPECT_TRUE(report["stopped"].get<bool>());
+}
+
+std::string early_kernel() {
+  return check::ptx_kernel("  ld.global.u32 %r3, [%rd1];\n  griddepcontrol.wait;\n");
+}
+
+TEST_F(CheckCommand, ReadsAWheelAsAFolder) {
+  const std::string inner = code::test::zip_file({{"deep/early.ptx", early_kernel(), true}});
+  fs::create_directories(path("wheels"));
+  write("wheels/k.whl",
+        code::test::zip_file({{"k/early.ptx", early_kernel(), true},
+                              {"k/METADATA", "Name: k\n"},
+                              {"k/inner.zip", inner},
+                              {"k/broken.so",
+                               "\x7f"
+                               "ELF"},
+                              {"k/asm.cuh", "asm volatile(\"griddepcontrol.wait;\");\n"}}));
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run({path("wheels"), "--json"}), 2);
+  const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  std::multiset<std::string> found;
+  for (const auto& finding : report["findings"]) {
+    for (const std::string image : finding["images"]) {
+      const std::string file = finding["places"][0]["file"];
+      found.insert(finding["rule"].get<std::string>() + " " + (image == "source" ? file : image));
+    }
+  }
+  const std::string wheel = path("wheels/k.whl");
+  EXPECT_EQ(found,
+            (std::multiset<std::string>{"R1 " + wheel + "/k/early.ptx: sm_90a PTX",
+                                        "R1 " + wheel + "/k/inner.zip/deep/early.ptx: sm_90a PTX",
+                                        "R10 " + wheel + "/k/asm.cuh"}));
+  ASSERT_EQ(report["problems"].size(), 1U);
+  EXPECT_EQ(report["problems"][0]["file"], wheel + "/k/broken.so");
+}
+
+TEST_F(CheckCommand, ReadsAnyArchiveThatIsNamed) {
+  write("data.npz", code::test::zip_file({{"early.ptx", early_kernel()}}));
+  EXPECT_EQ(run({path("data.npz"), "--fail-on", "warning"}), 1);
+  fs::create_directories(path("data"));
+  fs::rename(path("data.npz"), path("data/data.npz"));
+  EXPECT_EQ(run({path("data")}), 2) << "of a folder only those of code are";
 }
 
 TEST_F(CheckCommand, SaysThatThereIsNoKernel) {

@@ -282,11 +282,35 @@ void KernelCode::find_written() {
   }
 }
 
+namespace {
+
+// The instructions around one.
+std::vector<CodeLine> excerpt_of(const Function& function, uint32_t position) {
+  constexpr std::ptrdiff_t kAround = 5;
+  const std::vector<ListingLine>& listing = function.listing;
+  const auto at = std::lower_bound(
+      listing.begin(), listing.end(), position,
+      [](const ListingLine& line, uint32_t sought) { return line.position < sought; });
+  if (at == listing.end() || at->position != position) return {};
+  const auto first = at - std::min(kAround, at - listing.begin());
+  const auto last = at + std::min(kAround, listing.end() - at - 1);
+  std::vector<CodeLine> lines;
+  for (auto line = first; line <= last; ++line) {
+    const bool is_ptx = function.code == CodeKind::kPtx;
+    lines.push_back({is_ptx ? std::to_string(line->position) : fmt::format("{:#x}", line->position),
+                     line->text, line == at});
+  }
+  return lines;
+}
+
+}  // namespace
+
 Place place_in(const Function& function, uint32_t index) {
   const Instruction& instruction = function.instructions[index];
   Place place;
   place.code = function.code == CodeKind::kPtx ? fmt::format("PTX line {}", instruction.position)
                                                : fmt::format("SASS {:#x}", instruction.position);
+  if (!function.listing.empty()) place.excerpt = excerpt_of(function, instruction.position);
   const auto& locations = function.locations;
   if (instruction.location == 0 || instruction.location >= locations.size()) return place;
   const Location& location = locations[instruction.location];

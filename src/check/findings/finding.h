@@ -34,12 +34,20 @@ std::string id_of(Rule rule);                   // "R5"
 std::string_view name_of(Severity severity);    // "error"
 std::string_view name_of(Certainty certainty);  // "depends on the caller"
 
+// A line of code as a report shows it.
+struct CodeLine {
+  std::string where;  // line number, or byte in the kernel's code
+  std::string text;
+  bool here = false;  // what the finding is about; the others are around it
+};
+
 // A place in the source, or in the code where there is no line information.
 struct Place {
   std::string file;  // empty if unknown
   uint32_t line = 0;
   std::vector<std::string> inlined_at;  // "file.cu:40", innermost call first
   std::string code;                     // "PTX line 120", "SASS 0x150"
+  std::vector<CodeLine> excerpt;        // of PTX or machine code, where a report shows it
 
   [[nodiscard]] std::string text() const;  // "file.cu:12", or the code position
 };

@@ -186,12 +186,12 @@ GraphEdge parse_edge(const Json& json, const std::string& where) {
   return result;
 }
 
+}  // namespace
+
 bool names_kernel(const std::string& pattern, const std::string& mangled,
                   const std::string& demangled) {
   return glob(pattern, mangled) || glob(pattern, demangled) || glob(pattern, base_name(demangled));
 }
-
-}  // namespace
 
 bool KernelLaunch::matches(const std::string& mangled, const std::string& demangled) const {
   return names_kernel(pattern, mangled, demangled);
@@ -223,6 +223,7 @@ Launches parse_launches(const std::string& text, const std::string& name) {
     fail(name, R"(must be an object with a list "kernels")");
   }
   Launches launches;
+  launches.file = name;
   launches.recorded = json.contains("recorded");
   const Json& kernels = json["kernels"];
   for (size_t i = 0; i < kernels.size(); ++i) {

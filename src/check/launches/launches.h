@@ -59,7 +59,12 @@ struct GraphEdge {
   EdgeKind kind = EdgeKind::kProgrammatic;
 };
 
+// Whether a name in the file is that of the kernel.
+bool names_kernel(const std::string& pattern, const std::string& mangled,
+                  const std::string& demangled);
+
 struct Launches {
+  std::string file;  // where it was read
   std::vector<KernelLaunch> kernels;
   std::vector<GraphEdge> edges;
   bool recorded = false;  // what is not among the kernels was not launched

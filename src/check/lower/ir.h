@@ -149,6 +149,12 @@ struct Location {
 
 enum class CodeKind : uint8_t { kPtx, kSass };
 
+// An instruction as text; `position` is that of Instruction.
+struct ListingLine {
+  uint32_t position = 0;
+  std::string text;
+};
+
 struct Function {
   std::string name;  // mangled
   CodeKind code = CodeKind::kPtx;
@@ -164,6 +170,7 @@ struct Function {
   std::vector<uint32_t> destinations;
   std::vector<Operand> sources;
   std::vector<uint32_t> targets;
+  std::vector<ListingLine> listing;         // by position; empty unless a report shows code
   std::vector<std::string> not_understood;  // what the lowering had to leave opaque, for the report
 
   [[nodiscard]] std::span<const uint32_t> destinations_of(const Instruction& i) const {

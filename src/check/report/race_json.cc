@@ -1,6 +1,9 @@
 #include "check/report/race_json.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace slipstream::check {
 namespace {
@@ -42,18 +45,55 @@ Json side_json(const RaceSide& side) {
   return json;
 }
 
-Json finding_json(const RaceFinding& finding) {
-  return {{"process", finding.process},
+// Places of a side in the shape that the static check's report has.
+void add_places(const RaceSide& side, Json& places) {
+  if (side.is_host) return;
+  Json place = {{"file", ""},
+                {"line", 0},
+                {"inlined_at", Json::array()},
+                {"code", fmt::format("PTX line {}", side.ptx_line)}};
+  if (!side.lines.empty()) {
+    place["file"] = side.lines.front().file;
+    place["line"] = side.lines.front().line;
+  }
+  for (size_t i = 1; i < side.lines.size(); ++i) {
+    place["inlined_at"].push_back(fmt::format("{}:{}", side.lines[i].file, side.lines[i].line));
+  }
+  places.push_back(std::move(place));
+}
+
+// What every finding has, whichever check found it: the second access is the one to mend.
+Json common_json(const RaceFinding& finding) {
+  Json places = Json::array();
+  add_places(finding.second, places);
+  add_places(finding.first, places);
+  return {{"rule", "race"},
           {"severity", name_of(finding.severity)},
-          {"kind", finding.kind},
-          {"class", finding.special},
-          {"missing", finding.missing},
-          {"first", side_json(finding.first)},
-          {"second", side_json(finding.second)},
-          {"allocation", finding.allocation},
-          {"offset", finding.offset},
-          {"count", finding.count},
+          {"certainty", name_of(Certainty::kProven)},
+          {"kernel", finding.second.is_host ? "" : finding.second.kernel},
+          {"mangled", ""},
+          {"subject", finding.allocation},
+          {"message", fmt::format("{} ({})", finding.kind, finding.special)},
+          {"threads", ""},
+          {"places", places},
+          {"path", Json::array()},
+          {"images", Json::array()},
+          {"mend", finding.missing},
           {"allowed", finding.allowed}};
+}
+
+Json finding_json(const RaceFinding& finding) {
+  Json json = common_json(finding);
+  json.update({{"process", finding.process},
+               {"kind", finding.kind},
+               {"class", finding.special},
+               {"missing", finding.missing},
+               {"first", side_json(finding.first)},
+               {"second", side_json(finding.second)},
+               {"allocation", finding.allocation},
+               {"offset", finding.offset},
+               {"count", finding.count}});
+  return json;
 }
 
 }  // namespace
@@ -83,7 +123,11 @@ RaceFileLine parse_race_line(std::string_view line) {
 std::string race_json(const RaceReport& report) {
   Json findings = Json::array();
   for (const RaceFinding& finding : report.findings) findings.push_back(finding_json(finding));
-  const Json json = {{"version", 1}, {"grids", report.grids}, {"findings", findings}};
+  const Json json = {{"version", 1},
+                     {"mode", "dynamic"},
+                     {"grids", report.grids},
+                     {"findings", findings},
+                     {"problems", Json::array()}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

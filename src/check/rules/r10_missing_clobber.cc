@@ -53,7 +53,7 @@ std::vector<Finding> check(std::string_view source, const std::string& name) {
         "Waits in inline assembly that does not clobber memory: the compiler may move reads and "
         "writes over it";
     finding.places.push_back(
-        {.file = name, .line = line_at(source, at), .inlined_at = {}, .code = {}});
+        {.file = name, .line = line_at(source, at), .inlined_at = {}, .code = {}, .excerpt = {}});
     finding.images.emplace_back("source");
     findings.push_back(std::move(finding));
   }

@@ -54,7 +54,7 @@ for target in "${targets[@]}"; do
     *) at=$here name=slipstream::check::fuzz::$target ;;
   esac
   "$compiler" "${flags[@]}" -I"$at" -DFUZZ_TARGET="$name" "-fsanitize=fuzzer,$sanitizers" "$here/fuzz_main.cc" \
-    "${objects[@]}" -lzstd -lpthread -o "$folder/fuzz_$target"
+    "${objects[@]}" -lzstd -lz -lpthread -o "$folder/fuzz_$target"
   mkdir -p "$folder/found_$target"
   "$folder/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
     -artifact_prefix="$folder/" "$folder/found_$target" "$at/corpus/$target"

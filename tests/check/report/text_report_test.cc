@@ -66,7 +66,7 @@ nlohmann::json sarif_of(const Place& place, const std::string& allowed = "") {
 }
 
 std::string uri_of(const std::string& file) {
-  const Place place{.file = file, .line = 3, .inlined_at = {}, .code = {}};
+  const Place place{.file = file, .line = 3, .inlined_at = {}, .code = {}, .excerpt = {}};
   return sarif_of(place)["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
 }
 
@@ -81,14 +81,15 @@ TEST(SarifReport, EscapesWhatAUriDoesNotAllow) {
 }
 
 TEST(SarifReport, PutsTheImageWhereNoLineIsKnown) {
-  const auto result = sarif_of({.file = "", .line = 0, .inlined_at = {}, .code = "SASS 0x150"});
+  const auto result =
+      sarif_of({.file = "", .line = 0, .inlined_at = {}, .code = "SASS 0x150", .excerpt = {}});
   const auto& location = result["locations"][0]["physicalLocation"];
   EXPECT_EQ(location["artifactLocation"]["uri"], "a.out");
   EXPECT_FALSE(location.contains("region"));
 }
 
 TEST(SarifReport, ShowsAnAllowedFindingAsSuppressed) {
-  const Place place{.file = "a.cu", .line = 3, .inlined_at = {}, .code = {}};
+  const Place place{.file = "a.cu", .line = 3, .inlined_at = {}, .code = {}, .excerpt = {}};
   const auto suppressions = sarif_of(place, "written at start-up")["suppressions"];
   ASSERT_EQ(suppressions.size(), 1U);
   EXPECT_EQ(suppressions[0]["kind"], "inSource");
