@@ -47,6 +47,8 @@ constexpr auto kTable = std::to_array<Opcode>({
     {0x0a5, kMultiplyAddWide, "UIMAD.WIDE"},
     {0x0b9, kLoadConstant, "ULDC"},
     {0x0ca, kToUniform, "R2UR"},
+    {0x0cc, kReduceToUniform, "CREDUX"},
+    {0x102, kPredicateArithmetic, "FCHK"},
     {0x118, kNothing, "NOP"},
     {0x119, kReadSpecial, "S2R"},
     {0x11a, kNothing, "DEPBAR"},
@@ -128,7 +130,7 @@ constexpr auto kTable = std::to_array<Opcode>({
     {0x1bd, kRemoteStore, "STAS"},
     {0x1be, kRemoteStore, "REDAS"},
     {0x1c3, kReadSpecial, "S2UR"},
-    {0x1c4, kToUniform, "REDUX"},
+    {0x1c4, kReduceToUniform, "REDUX"},
     {0x1c5, kNothing, "wgmma.fence"},
     {0x1c6, kProxyFence, "FENCE.VIEW.ASYNC"},
     {0x1c7, kClusterWait, "UCGABAR"},  // arrive or wait: the operand form tells

@@ -51,6 +51,7 @@ enum class Meaning : uint8_t {
   kShuffle,
   kElect,
   kToUniform,
+  kReduceToUniform,
   kLoadConstant,
   kLoadGlobal,
   kLoadGeneric,

@@ -280,6 +280,13 @@ void lower_to_uniform(const Context& x) {
   x.builder.source(x.reader.vector(sass::bits(x.word, 24, 8)));
 }
 
+// Of what the lanes of a warp hold: no lane's value alone, and no pointer.
+void lower_reduction(const Context& x) {
+  x.compute(Compute::kOpaque, 0);
+  x.destination(x.reader.uniform_destination(x.word));
+  x.builder.source(x.reader.vector(sass::bits(x.word, 24, 8)));
+}
+
 }  // namespace
 
 void lower_arithmetic(sass::Meaning meaning, const sass::Word& word, const OperandReader& reader,
@@ -323,6 +330,8 @@ void lower_arithmetic(sass::Meaning meaning, const sass::Word& word, const Opera
       return lower_elect(x);
     case sass::Meaning::kToUniform:
       return lower_to_uniform(x);
+    case sass::Meaning::kReduceToUniform:
+      return lower_reduction(x);
     case sass::Meaning::kPermute:
       return lower_permute(x);
     case sass::Meaning::kHalfMultiplyAdd:

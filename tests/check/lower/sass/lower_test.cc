@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -137,6 +138,38 @@ TEST(SassLower, ReadsParametersIntoUniformRegisters) {
     EXPECT_EQ(parameter(word).kind, OperandKind::kParameter);
     EXPECT_EQ(parameter(word).value, 8);  // c[0x0][0x218]
   }
+}
+
+// An unknown instruction would leave its result's register with what was in it before: in vLLM the
+// parameter that switches the wait on, which then was no parameter any more.
+TEST(SassLower, KnowsWhereReductionsOverAWarpPutTheirResult) {
+  for (const uint64_t reduction :
+       {0x000000000c0472ccULL, 0x000000000c0473c4ULL}) {  // CREDUX, REDUX
+    Kernel kernel;
+    kernel.word(0x00004300ff0477ac, 0x0a00);      // LDCU UR4
+    kernel.word(reduction, 0);                    // UR4, of R12
+    kernel.word(0x00000004ff197e24, 0x0f8e00ff);  // IMAD.U32 R25, RZ, RZ, UR4
+    const Function function = kernel.lowered();
+    const Instruction& reduce = function.instructions[1];
+    const auto results = function.destinations_of(reduce);
+    ASSERT_EQ(results.size(), 1U);
+    EXPECT_EQ(reduce.compute, Compute::kOpaque);
+    EXPECT_NE(results[0], function.destinations_of(function.instructions[0])[0]);
+    const auto used = function.sources_of(function.instructions[2]);
+    EXPECT_TRUE(std::any_of(used.begin(), used.end(), [&](const Operand& operand) {
+      return operand.kind == OperandKind::kRegister && operand.index == results[0];
+    }));
+  }
+}
+
+TEST(SassLower, KnowsThatADivisionIsCheckedIntoAPredicate) {
+  Kernel kernel;
+  kernel.word(0x0000000904007302, 0);           // FCHK P0, R4, R9
+  kernel.word(0x00000000000c8947, 0x03800000);  // @!P0 BRA
+  const Function function = kernel.lowered();
+  const auto results = function.destinations_of(function.instructions[0]);
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_EQ(results[0], function.instructions[1].guard);
 }
 
 TEST(SassLower, KnowsTheWaysOfSettingAConstant) {
