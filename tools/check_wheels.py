@@ -4,9 +4,9 @@
     tools/check_wheels.py build/bin/slipstream [--folder FOLDER] [--only NAME...] [--draw COUNT --seed SEED]
 
 Downloads the wheels (pinned below, about 2 GB) into FOLDER unless they are there already, unpacks what holds device code,
-and checks one library at a time. Prints a table: kernels, findings, wall time, and the process's largest memory. With
---draw it also prints that many errors and as many warnings, drawn at random by the seed, to be read against the source
-or the machine code by hand.
+and checks one library at a time. Prints a table: kernels, findings, wall and CPU time, the load of the machine, and the
+process's largest memory. With --draw it also prints that many errors and as many warnings, drawn at random by the seed,
+to be read against the source or the machine code by hand.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def unpack(wheel, member, folder):
 
 
 def check(slipstream, path, timeout):
-    """The report, seconds of wall time, and the process's largest memory in MB."""
+    """The report, seconds of wall time and of CPU time, and the process's largest memory in MB."""
     begin = time.monotonic()
     with tempfile.TemporaryFile() as output:
         command = [slipstream, "check", str(path), "--json", "--timeout", str(timeout)]
@@ -88,7 +88,8 @@ def check(slipstream, path, timeout):
         _, _, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - begin
         output.seek(0)
-        return json.load(output), seconds, usage.ru_maxrss / 1024
+        cpu = usage.ru_utime + usage.ru_stime
+        return json.load(output), seconds, cpu, usage.ru_maxrss / 1024
 
 
 def template_of(kernel):
@@ -106,7 +107,7 @@ def cause_of(finding):
     )
 
 
-def row(name, report, seconds, megabytes):
+def row(name, report, seconds, cpu, megabytes):
     count = collections.Counter(finding["severity"] for finding in report["findings"])
     causes = len(
         {cause_of(finding) for finding in report["findings"] if finding["severity"] == "error"}
@@ -114,7 +115,8 @@ def row(name, report, seconds, megabytes):
     done = "stopped" if report["stopped"] else f"{seconds:.0f} s"
     return (
         f"| {name} | {report['kernels']} | {report['waiting_kernels']} | {count['error']} | {causes} "
-        f"| {count['warning']} | {len(report['problems'])} | {done} | {megabytes:.0f} MB |"
+        f"| {count['warning']} | {len(report['problems'])} | {done} | {cpu:.0f} s | {os.getloadavg()[0]:.0f} "
+        f"| {megabytes:.0f} MB |"
     )
 
 
@@ -145,15 +147,15 @@ def main():
     options.folder.mkdir(parents=True, exist_ok=True)
     findings = []
     print(
-        "| library | kernels | wait | errors | their causes | warnings | not analyzed | time | memory |"
+        "| library | kernels | wait | errors | their causes | warnings | not analyzed | time | CPU | load | memory |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for name, requirement, member in LIBRARIES:
         if options.only and not any(part in name for part in options.only):
             continue
         path = unpack(wheel_of(requirement, options.folder), member, options.folder)
-        report, seconds, megabytes = check(options.slipstream, path, options.timeout)
-        print(row(name, report, seconds, megabytes), flush=True)
+        report, seconds, cpu, megabytes = check(options.slipstream, path, options.timeout)
+        print(row(name, report, seconds, cpu, megabytes), flush=True)
         findings += report["findings"]
     for severity in ("error", "warning"):
         if options.draw:
