@@ -221,13 +221,14 @@ std::vector<ArchiveMember> zip_members(Bytes archive, std::string_view what) {
   return members;
 }
 
-// At most `most` bytes of what deflated data stands for. Output grows with what is really there.
+// At most `most` bytes of what deflated data stands for. Memory is touched for what is really there.
 std::string inflate_start(Bytes deflated, uint64_t most, uint64_t offset) {
   constexpr uint64_t kChunk = uint64_t{1} << 20U;
   z_stream stream{};
   if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw FormatError("zlib cannot begin", offset);
   const std::unique_ptr<z_stream, int (*)(z_stream*)> ended(&stream, &inflateEnd);
   std::string output;
+  output.reserve(most);  // grown by copies, it would need twice the memory
   uint64_t used = 0;
   int status = Z_OK;
   while (status == Z_OK && output.size() < most) {

@@ -71,15 +71,13 @@ std::vector<std::string> LaunchesUse::unused_names() const {
   }
   for (size_t i = 0; i < entries_.size(); ++i) {
     if (entries_[i].names_kernel) continue;
-    result.push_back(
-        fmt::format("kernels[{}]: \"name\" must be that of a kernel, \"{}\" is of none", i,
-                    launches_.kernels[i].pattern));
+    result.push_back(fmt::format(R"(kernels[{}]: "name" must be that of a kernel, "{}" is of none)",
+                                 i, launches_.kernels[i].pattern));
   }
   for (size_t i = 0; i < launches_.edges.size(); ++i) {
     if (reached_[i]) continue;
-    result.push_back(
-        fmt::format("edges[{}]: \"to\" must be the name of a kernel, \"{}\" is of none", i,
-                    launches_.edges[i].to));
+    result.push_back(fmt::format(R"(edges[{}]: "to" must be the name of a kernel, "{}" is of none)",
+                                 i, launches_.edges[i].to));
   }
   return result;
 }

@@ -1,6 +1,25 @@
 #include "check/rules/early_access.h"
 
+#include "check/analysis/polls.h"
+
 namespace slipstream::check {
+namespace {
+
+std::optional<Judgement> judge_write(const KernelCode& code, const Subject& subject) {
+  switch (code.role_of(subject)) {
+    case Role::kPrivate:
+      return std::nullopt;
+    case Role::kUnknown:
+    case Role::kConstant:
+      return Judgement{Severity::kError, Certainty::kLikely,
+                       "while an earlier kernel may still read or write it"};
+    default:
+      return Judgement{Severity::kError, Certainty::kProven,
+                       "while an earlier kernel may still read or write it"};
+  }
+}
+
+}  // namespace
 
 std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subject) {
   switch (code.role_of(subject)) {
@@ -31,18 +50,15 @@ std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subje
                    "which is safe only if it is constant"};
 }
 
-std::optional<Judgement> judge_write(const KernelCode& code, const Subject& subject) {
-  switch (code.role_of(subject)) {
-    case Role::kPrivate:
-      return std::nullopt;
-    case Role::kUnknown:
-    case Role::kConstant:
-      return Judgement{Severity::kError, Certainty::kLikely,
-                       "while an earlier kernel may still read or write it"};
-    default:
-      return Judgement{Severity::kError, Certainty::kProven,
-                       "while an earlier kernel may still read or write it"};
+std::optional<Judgement> judge(const KernelCode& code, const EarlyAccess& access) {
+  std::optional<Judgement> judgement =
+      access.is_write ? judge_write(code, access.subject) : judge_read(code, access.subject);
+  if (judgement && access.after_poll && judgement->certainty != Certainty::kProven) {
+    judgement->severity = Severity::kWarning;
+    judgement->certainty = Certainty::kDependsOnCaller;
+    judgement->because += ", unless it is ordered by what the kernel polls for before";
   }
+  return judgement;
 }
 
 bool may_overlap(const KernelCode& code) {
@@ -53,13 +69,15 @@ std::vector<EarlyAccess> early_accesses(const KernelCode& code) {
   std::vector<EarlyAccess> result;
   if (!may_overlap(code)) return result;
   const auto& instructions = code.function().instructions;
+  const std::vector<bool> after_polls = blocks_after_polls(code, polls_before_wait(code));
   for (uint32_t i = 0; i < instructions.size(); ++i) {
     const Action action = instructions[i].action;
     if (!touches_memory(action) || !code.ordering().reachable_before(i)) continue;
     Subject subject = code.subject_of(i);
     if (subject.origins.empty()) continue;
     const bool by_every_thread = code.ordering().before[i].count() == code.ordering().roles.size();
-    result.push_back({i, std::move(subject), writes_memory(action), by_every_thread});
+    result.push_back({i, std::move(subject), writes_memory(action), by_every_thread,
+                      static_cast<bool>(after_polls[code.flow().block_of[i]])});
   }
   return result;
 }

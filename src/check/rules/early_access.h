@@ -18,7 +18,6 @@ struct Judgement {
 
 // Empty where nothing is wrong with it: the memory is constant, private or handed over.
 std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subject);
-std::optional<Judgement> judge_write(const KernelCode& code, const Subject& subject);
 
 // Whether anything says that the kernel overlaps what runs before it: it waits, or is known to be
 // launched with the attribute.
@@ -30,10 +29,13 @@ struct EarlyAccess {
   Subject subject;
   bool is_write = false;
   bool by_every_thread = false;
+  bool after_poll = false;  // who wrote what was polled for may have ordered it
 };
 
 // In the order of the code; empty unless the kernel may overlap.
 std::vector<EarlyAccess> early_accesses(const KernelCode& code);
+// Empty where nothing is wrong with it.
+std::optional<Judgement> judge(const KernelCode& code, const EarlyAccess& access);
 
 // Reports `access` under `rule` with this message.
 void report_early_access(const KernelCode& code, const EarlyAccess& access, Rule rule,

@@ -10,7 +10,7 @@ void check(const KernelForms& forms, FindingList& findings) {
   for (const KernelCode* code : forms.judged()) {
     for (const EarlyAccess& access : early_accesses(*code)) {
       if (access.is_write || !access.by_every_thread) continue;  // R6, R2
-      const std::optional<Judgement> judgement = judge_read(*code, access.subject);
+      const std::optional<Judgement> judgement = judge(*code, access);
       if (!judgement) continue;
       report_early_access(*code, access, Rule::kReadBeforeWait, *judgement,
                           fmt::format("Reads {} before the wait, {}",

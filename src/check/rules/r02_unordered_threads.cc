@@ -10,8 +10,7 @@ void check(const KernelForms& forms, FindingList& findings) {
   for (const KernelCode* code : forms.judged()) {
     for (const EarlyAccess& access : early_accesses(*code)) {
       if (access.by_every_thread) continue;  // R1, R6
-      const std::optional<Judgement> judgement =
-          access.is_write ? judge_write(*code, access.subject) : judge_read(*code, access.subject);
+      const std::optional<Judgement> judgement = judge(*code, access);
       if (!judgement) continue;
       const RoleSet& threads = code->ordering().before[access.instruction];
       report_early_access(

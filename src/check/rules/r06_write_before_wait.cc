@@ -10,7 +10,7 @@ void check(const KernelForms& forms, FindingList& findings) {
   for (const KernelCode* code : forms.judged()) {
     for (const EarlyAccess& access : early_accesses(*code)) {
       if (!access.is_write || !access.by_every_thread) continue;  // R1, R2
-      const std::optional<Judgement> judgement = judge_write(*code, access.subject);
+      const std::optional<Judgement> judgement = judge(*code, access);
       if (!judgement) continue;
       report_early_access(*code, access, Rule::kWriteBeforeWait, *judgement,
                           fmt::format("Writes {} before the wait, {}",
