@@ -213,10 +213,21 @@ void RankEngine::prepare_launches() {
   rows_.prepare();
   StepGraphs unused;
   StepGraphs& graphs = options_.graphs ? graphs_ : unused;
-  for (int tokens = 1; tokens <= kMaxStepTokens; ++tokens) {
-    const step::StepShape shape = plain_shape(tokens);
+  for (const step::StepShape& shape : shapes()) {
     graphs.prepare(shape, options_.stream, [&] { enqueue_launches(shape); });
   }
+}
+
+std::vector<step::StepShape> RankEngine::shapes() const {
+  std::vector<step::StepShape> result;
+  for (int rows = 1; rows <= kMaxStepTokens; ++rows) result.push_back(plain_shape(rows));
+  const int most_sequences = std::min(options_.max_sequences, kMaxStepTokens);
+  for (int sequences = 1; sequences <= most_sequences; ++sequences) {
+    for (int drafts = 1; drafts <= drafts_.most(sequences); ++drafts) {
+      result.push_back({.sequences = sequences, .drafts = drafts, .catches_up = true});
+    }
+  }
+  return result;
 }
 
 void RankEngine::enqueue_launches(const step::StepShape& shape) {

@@ -61,13 +61,14 @@ class RankEngine {
   std::vector<float> logits(SequenceId sequence);
   LayerResult run_layer(int layer, std::span<const float> hidden, std::span<const IndexList> lists);
 
-  // A run, in the order that all ranks keep: begin_run, then enqueue_step and receive_step as
-  // drafts_of_next_step says; end_run.
+  // A run, in the order that all ranks keep: begin_run, then enqueue_step and receive_step as rank
+  // 0's next_step says; end_run.
   void begin_run(std::span<const SequenceId> sequences, int count);
-  // Drafts of the step that can be enqueued now; none if a step must be received first, or no more
-  // is needed.
-  [[nodiscard]] std::optional<int> drafts_of_next_step();
-  void enqueue_step(int drafts);
+  // The step that can be enqueued now; none if a step must be received first, or no more is needed.
+  [[nodiscard]] std::optional<RunStep> next_step();
+  // The same where rank 0 has said how many drafts it has.
+  [[nodiscard]] RunStep step_with(int drafts) const;
+  void enqueue_step(RunStep step);
   // The oldest step on its way.
   void receive_step();
   // As many as rank 0 had received.
@@ -140,7 +141,8 @@ class RankEngine {
   // Drops what a canceled prefill has appended beyond `length`.
   void take_back(Sequence& sequence, int64_t length, int steps);
   [[nodiscard]] step::StepShape plain_shape(int rows) const;
-  [[nodiscard]] RunStep next_step();
+  // All that steps can have.
+  [[nodiscard]] std::vector<step::StepShape> shapes() const;
   [[nodiscard]] bool places_fit(const RunStep& step) const;
   void place_run(const RunStep& step);
   RunStep take_step();
