@@ -134,7 +134,8 @@ TEST_P(DraftsOfRanks, AreTheSameWhereEachIsAProcess) {
 INSTANTIATE_TEST_SUITE_P(Ranks, DraftsOfRanks, testing::Values(2, 3),
                          [](const auto& info) { return std::to_string(info.param); });
 
-// What is drawn from a checkpoint whose layers do something.
+// What is drawn from a checkpoint whose layers do something. Steps of other numbers of rows round
+// otherwise: this is a seed with which no two candidates are nearly equal.
 struct Model {
   const char* checkpoint;
   KvFormat kv_format;
@@ -171,11 +172,8 @@ INSTANTIATE_TEST_SUITE_P(Models, DraftsOfRanksOf,
                          testing::Values(Model{"deepseek-v32-ranks-tiny", KvFormat::kFp8},
                                          Model{"glm-5.2-ranks-tiny", KvFormat::kBf16}),
                          [](const auto& info) {
-                           std::string name = info.param.checkpoint;
-                           for (char& c : name) {
-                             if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
-                           }
-                           return name;
+                           return info.param.kv_format == KvFormat::kFp8 ? "With656ByteRows"
+                                                                         : "WithBf16Rows";
                          });
 
 }  // namespace
