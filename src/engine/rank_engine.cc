@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "engine/load_report.h"
-#include "engine/step_limit.h"
 #include "step/device_memory.h"
 
 namespace slipstream::engine {
@@ -255,37 +254,6 @@ void RankEngine::note_tokens(std::span<const int> tokens) {
   constexpr uint64_t kPrime = 1099511628211;  // of FNV-1a
   for (const int token : tokens)
     tokens_seen_ = (tokens_seen_ ^ static_cast<unsigned>(token)) * kPrime;
-}
-
-void RankEngine::synchronize(int64_t steps) const {
-  if (options_.step_limit > 0) {
-    wait_for("cudaStreamQuery", steps, [&] { return cudaStreamQuery(options_.stream); });
-  } else {
-    check_cuda(cudaStreamSynchronize(options_.stream), "cudaStreamSynchronize");
-  }
-  if (member_ != nullptr) member_->require_all_alive();
-}
-
-void RankEngine::await_arrival(int64_t step) const {
-  if (options_.step_limit == 0) return;
-  wait_for("cudaEventQuery", 1, [&] { return cudaEventQuery(ring_.arrival(step)); });
-}
-
-void RankEngine::wait_for(const char* call, int64_t steps,
-                          const std::function<cudaError_t()>& query) const {
-  const double limit = options_.step_limit * static_cast<double>(std::max<int64_t>(steps, 1));
-  wait_within(limit, call, query, [&] {
-    is_over_limit_ = true;
-    return fmt::format("a step must end within step_limit = {} s, has not; the device hangs {}",
-                       options_.step_limit,
-                       watch_ ? watch_->where() : "somewhere (trace_launches would tell where)");
-  });
-}
-
-bool RankEngine::hangs() const {
-  if (!is_over_limit_ || cudaStreamQuery(options_.stream) != cudaErrorNotReady) return false;
-  (void)cudaGetLastError();
-  return true;
 }
 
 int RankEngine::launches_per_step(int sequences, int drafts) const {
