@@ -44,7 +44,7 @@ bool RankEngine::hangs() const {
   // Other ranks may have ended the work before this one waited for its device.
   if (options_.step_limit > 0 && !is_over_limit_) {
     try {
-      const int64_t steps = queue_.size() + (run_ ? std::ssize(run_->on_the_way) : 0);
+      const auto steps = static_cast<int64_t>(queue_.size() + (run_ ? run_->on_the_way.size() : 0));
       wait_for("cudaStreamQuery", steps, [&] { return cudaStreamQuery(options_.stream); });
     } catch (const CudaError&) {
       if (!is_over_limit_) return false;  // it is lost, and waits for nothing
