@@ -37,8 +37,12 @@ def entry_points(
         candidates = (name, *(f"{name}_v{i}" for i in range(2, 10)))
         there = [f + variant for f in candidates if f + variant in functions]
         if len(there) != len(since):
-            sys.exit(f"cuda.h must declare a function for each type of {name}{variant}, of {since} it has {there}")
-        rows += [(name, version, variant != "", function) for version, function in zip(since, there)]
+            sys.exit(
+                f"cuda.h must declare a function for each type of {name}{variant}, of {since} it has {there}"
+            )
+        rows += [
+            (name, version, variant != "", function) for version, function in zip(since, there)
+        ]
     return rows
 
 
@@ -46,7 +50,11 @@ def main() -> None:
     header, typedefs = (Path(path).read_text(errors="replace") for path in sys.argv[1:3])
     functions = declared_functions(header)
     errors = re.findall(r"\b(CUDA_(?:SUCCESS|ERROR_\w+))\s*=\s*(\d+)", header)
-    lines = ["// Generated from the headers of the driver.", '#include "emulator/driver/tables.h"', ""]
+    lines = [
+        "// Generated from the headers of the driver.",
+        '#include "emulator/driver/tables.h"',
+        "",
+    ]
     for name in functions:
         lines.append(f'extern "C" [[gnu::weak]] int {name}() {{')
         lines.append(f'  return slipstream::emulator::driver::answer_not_supported("{name}");')
@@ -56,7 +64,9 @@ def main() -> None:
     lines.append("  static const EntryPoint kAll[] = {")
     for name, version, per_thread, function in entry_points(functions, versions_by_name(typedefs)):
         flag = "true" if per_thread else "false"
-        lines.append(f'      {{"{name}", {version}, {flag}, reinterpret_cast<void*>(&{function})}},')
+        lines.append(
+            f'      {{"{name}", {version}, {flag}, reinterpret_cast<void*>(&{function})}},'
+        )
     lines += ["  };", "  return kAll;", "}", ""]
     lines.append("std::span<const ErrorName> error_names() {")
     lines.append("  static constexpr ErrorName kAll[] = {")
