@@ -21,8 +21,11 @@ NO_NAME = re.compile(
 
 
 def own_names(text):
-    """The names that a source, formatted by clang-format, declares in its unnamed namespaces or as static, and main."""
-    names = set(re.findall(r"^#define (\w+)", text, re.MULTILINE))
+    """The names that a source, formatted by clang-format, declares in its unnamed namespaces or as static, and main.
+
+    Of macros and aliases all count: a source has them for itself.
+    """
+    names = set(re.findall(r"^(?:#define |using (?=\w+ =))(\w+)", text, re.MULTILINE))
     is_own = False
     for line in text.splitlines():
         if line == "namespace {":

@@ -166,6 +166,8 @@ def load_options(
     drafts: int | str = 0,
     ranks: int | str = 1,
     poll_limit: float = 10.0,
+    step_limit: float = 0.0,
+    trace_launches: bool = False,
     lora_norm_eps: float | None = None,
     index_hadamard: bool = True,
     graphs: bool = True,
@@ -174,9 +176,10 @@ def load_options(
 ) -> dict:
     """kv_format: rows of the latent cache, "bf16" or "fp8". cache_tokens: what all living sequences can
     hold together. drafts: tokens that the model's MTP layer drafts ahead in a step, 0 to 5, or "auto": as
-    many as give the most tokens per second (docs/mtp.md). ranks: GPUs that share the model, each with a thread of this process; or
-    "environment": this process is one of WORLD_SIZE, as torchrun starts them (those other than rank 0
-    call `follow`). on_progress(rank, bytes, total_bytes, seconds) is called every two seconds."""
+    many as give the most tokens per second (docs/mtp.md). ranks: GPUs that share the model, each with a
+    thread of this process; or "environment": this process is one of WORLD_SIZE, as torchrun starts them
+    (those other than rank 0 call `follow`). step_limit: seconds after which a step that has not ended is
+    an error, 0: none; trace_launches: the error names the launch that hangs. on_progress(rank, bytes, total_bytes, seconds) is called every two seconds."""
     for name in serving.keys() - {"external_pages", "max_adjusted_sequences"}:
         raise ValueError(f"load has no option {name}")
     return {
@@ -184,6 +187,8 @@ def load_options(
         "cache_tokens": integer("cache_tokens", cache_tokens),
         "max_sequences": integer("max_sequences", max_sequences),
         "poll_limit": float(poll_limit),
+        "step_limit": float(step_limit),
+        "trace_launches": bool(trace_launches),
         "lora_norm_eps": lora_norm_eps,
         "index_hadamard": bool(index_hadamard),
         "graphs": bool(graphs),

@@ -126,7 +126,7 @@ std::string listing_text(const StepListing& listing) {
     text +=
         fmt::format("Layers {} (numbers: layer {})\n\n", ranges(kind.layers), kind.layers.front());
     append_table(text, kind.launches);
-    text += "\n";
+    text += '\n';
   }
   text += "After the layers\n\n";
   append_table(text, listing.after_layers);

@@ -358,11 +358,11 @@ void Engine::Impl::run(std::span<const SequenceId> sequences, int count,
     };
     while (wanted && rank_->has_round()) deliver();
     while (wanted) {
-      if (const std::optional<int> drafts = rank_->drafts_of_next_step()) {
-        Command step = command_with_number(Command::Kind::kStep, *drafts);
+      if (std::optional<RunStep> next = rank_->next_step()) {
+        Command step = command_with_number(Command::Kind::kStep, next->shape.drafts);
         step.ids = {rank_->received_steps()};
         tell_others(std::move(step));
-        rank_->enqueue_step(*drafts);
+        rank_->enqueue_step(std::move(*next));
         meter_.step_enqueued();
         continue;
       }

@@ -44,7 +44,7 @@ void obey(const Command& command, RankEngine& rank, Meeting& meeting) {
     case Command::Kind::kBeginRun:
       return rank.begin_run(sequences, static_cast<int>(command.number));
     case Command::Kind::kStep:
-      return rank.enqueue_step(static_cast<int>(command.number));
+      return rank.enqueue_step(rank.step_with(static_cast<int>(command.number)));
     case Command::Kind::kEndRun:
       return rank.end_run(static_cast<int>(command.number), command.ids.at(0));
     case Command::Kind::kLogits:

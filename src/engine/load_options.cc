@@ -124,9 +124,10 @@ void check_sizes(const LoadOptions& options) {
     throw InvalidArgument(
         fmt::format("drafts must be from 0 to {}, are {}", kMaxDrafts, options.drafts));
   }
-  if (options.drafts > 0 && (options.ranks.count > 1 || options.tp > 1)) {
+  if (options.drafts > 0 && options.ranks.count == 1 && options.tp > 1) {
     throw InvalidArgument(
-        fmt::format("drafts must be 0 with several ranks, are {}", options.drafts));
+        fmt::format("drafts must be 0 for the share of one rank of {} alone, are {}", options.tp,
+                    options.drafts));
   }
   if (options.drafts > 0 && options.trace_launches) {
     throw InvalidArgument(

@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "engine/load_report.h"
-#include "engine/step_limit.h"
 #include "step/device_memory.h"
 
 namespace slipstream::engine {
@@ -213,10 +212,21 @@ void RankEngine::prepare_launches() {
   rows_.prepare();
   StepGraphs unused;
   StepGraphs& graphs = options_.graphs ? graphs_ : unused;
-  for (int tokens = 1; tokens <= kMaxStepTokens; ++tokens) {
-    const step::StepShape shape = plain_shape(tokens);
+  for (const step::StepShape& shape : shapes()) {
     graphs.prepare(shape, options_.stream, [&] { enqueue_launches(shape); });
   }
+}
+
+std::vector<step::StepShape> RankEngine::shapes() const {
+  std::vector<step::StepShape> result;
+  for (int rows = 1; rows <= kMaxStepTokens; ++rows) result.push_back(plain_shape(rows));
+  const int most_sequences = std::min(options_.max_sequences, kMaxStepTokens);
+  for (int sequences = 1; sequences <= most_sequences; ++sequences) {
+    for (int drafts = 1; drafts <= drafts_.most(sequences); ++drafts) {
+      result.push_back({.sequences = sequences, .drafts = drafts, .catches_up = true});
+    }
+  }
+  return result;
 }
 
 void RankEngine::enqueue_launches(const step::StepShape& shape) {
@@ -244,37 +254,6 @@ void RankEngine::note_tokens(std::span<const int> tokens) {
   constexpr uint64_t kPrime = 1099511628211;  // of FNV-1a
   for (const int token : tokens)
     tokens_seen_ = (tokens_seen_ ^ static_cast<unsigned>(token)) * kPrime;
-}
-
-void RankEngine::synchronize(int64_t steps) const {
-  if (options_.step_limit > 0) {
-    wait_for("cudaStreamQuery", steps, [&] { return cudaStreamQuery(options_.stream); });
-  } else {
-    check_cuda(cudaStreamSynchronize(options_.stream), "cudaStreamSynchronize");
-  }
-  if (member_ != nullptr) member_->require_all_alive();
-}
-
-void RankEngine::await_arrival(int64_t step) const {
-  if (options_.step_limit == 0) return;
-  wait_for("cudaEventQuery", 1, [&] { return cudaEventQuery(ring_.arrival(step)); });
-}
-
-void RankEngine::wait_for(const char* call, int64_t steps,
-                          const std::function<cudaError_t()>& query) const {
-  const double limit = options_.step_limit * static_cast<double>(std::max<int64_t>(steps, 1));
-  wait_within(limit, call, query, [&] {
-    is_over_limit_ = true;
-    return fmt::format("a step must end within step_limit = {} s, has not; the device hangs {}",
-                       options_.step_limit,
-                       watch_ ? watch_->where() : "somewhere (trace_launches would tell where)");
-  });
-}
-
-bool RankEngine::hangs() const {
-  if (!is_over_limit_ || cudaStreamQuery(options_.stream) != cudaErrorNotReady) return false;
-  (void)cudaGetLastError();
-  return true;
 }
 
 int RankEngine::launches_per_step(int sequences, int drafts) const {

@@ -49,7 +49,8 @@ class RankEngine {
   [[nodiscard]] const Sequences& sequences() const { return sequences_; }
   // A prefill ends where this becomes true; not where other ranks process the same prompt.
   void cancel_where(std::function<bool()> is_canceled) { is_canceled_ = std::move(is_canceled); }
-  // A step was over its limit, and the device is not done with it yet: nothing can be given back.
+  // With a step limit: the device is not done with a step that was over it, or now is. Nothing can be
+  // given back then.
   [[nodiscard]] bool hangs() const;
   SequenceId create_sequence(const SequenceOptions& options);
   void free(SequenceId sequence);
@@ -61,13 +62,14 @@ class RankEngine {
   std::vector<float> logits(SequenceId sequence);
   LayerResult run_layer(int layer, std::span<const float> hidden, std::span<const IndexList> lists);
 
-  // A run, in the order that all ranks keep: begin_run, then enqueue_step and receive_step as
-  // drafts_of_next_step says; end_run.
+  // A run, in the order that all ranks keep: begin_run, then enqueue_step and receive_step as rank
+  // 0's next_step says; end_run.
   void begin_run(std::span<const SequenceId> sequences, int count);
-  // Drafts of the step that can be enqueued now; none if a step must be received first, or no more
-  // is needed.
-  [[nodiscard]] std::optional<int> drafts_of_next_step();
-  void enqueue_step(int drafts);
+  // The step that can be enqueued now; none if a step must be received first, or no more is needed.
+  [[nodiscard]] std::optional<RunStep> next_step();
+  // The same where rank 0 has said how many drafts it has.
+  [[nodiscard]] RunStep step_with(int drafts) const;
+  void enqueue_step(RunStep step);
   // The oldest step on its way.
   void receive_step();
   // As many as rank 0 had received.
@@ -140,7 +142,8 @@ class RankEngine {
   // Drops what a canceled prefill has appended beyond `length`.
   void take_back(Sequence& sequence, int64_t length, int steps);
   [[nodiscard]] step::StepShape plain_shape(int rows) const;
-  [[nodiscard]] RunStep next_step();
+  // All that steps can have.
+  [[nodiscard]] std::vector<step::StepShape> shapes() const;
   [[nodiscard]] bool places_fit(const RunStep& step) const;
   void place_run(const RunStep& step);
   RunStep take_step();
@@ -159,6 +162,7 @@ class RankEngine {
   void synchronize(int64_t steps = 1) const;
   // Until the tokens of a step are here.
   void await_arrival(int64_t step) const;
+  [[nodiscard]] std::string where_it_hangs() const;
   void wait_for(const char* call, int64_t steps, const std::function<cudaError_t()>& query) const;
 
   void copy_layer_input(std::span<const float> hidden, int first, int count);

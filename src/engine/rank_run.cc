@@ -50,30 +50,28 @@ void RankEngine::begin_run(std::span<const SequenceId> ids, int count) {
   run_ = std::move(run);
 }
 
-std::optional<int> RankEngine::drafts_of_next_step() {
+std::optional<RunStep> RankEngine::next_step() {
   Run& run = *run_;
-  const int64_t certain = run.certain();
-  if (certain >= run.count || run.on_the_way.size() >= TokenRing::kSlots) return std::nullopt;
-  const RunStep step = next_step();
+  if (run.certain() >= run.count || run.on_the_way.size() >= TokenRing::kSlots) return std::nullopt;
+  RunStep step = step_with(0);
+  const int sequences = step.shape.sequences;
+  if (!run.drafts) run.drafts = drafts_.next(sequences);
+  step.shape.drafts = std::min(*run.drafts, drafts_.most(sequences));
+  const bool is_alone = run.on_the_way.empty();
+  // Where the cache ends there is no place for drafts.
+  while (is_alone && step.shape.drafts > 0 && !places_fit(step)) --step.shape.drafts;
   const bool must_be_alone = !run.last || !step.has_rows_of(*run.last) || !places_fit(step) ||
                              (draft_source_ && step.shape.drafts > 0);
-  if (must_be_alone && !run.on_the_way.empty()) return std::nullopt;
-  return step.shape.drafts;
+  if (must_be_alone && !is_alone) return std::nullopt;
+  return step;
 }
 
-// As it would be if it were enqueued now.
-RunStep RankEngine::next_step() {
-  Run& run = *run_;
+RunStep RankEngine::step_with(int drafts) const {
   RunStep step;
-  step.members = run.unfinished();
-  const auto sequences = static_cast<int>(step.members.size());
-  if (!run.drafts) run.drafts = drafts_.next(sequences);
-  step.shape = {.sequences = sequences,
-                .drafts = std::min(*run.drafts, drafts_.most(sequences)),
+  step.members = run_->unfinished();
+  step.shape = {.sequences = static_cast<int>(step.members.size()),
+                .drafts = drafts,
                 .catches_up = options_.drafts > 0};
-  if (!run.on_the_way.empty()) return step;
-  // Where the cache ends there is no place for drafts.
-  while (step.shape.drafts > 0 && !places_fit(step)) --step.shape.drafts;
   return step;
 }
 
@@ -84,10 +82,9 @@ bool RankEngine::places_fit(const RunStep& step) const {
   });
 }
 
-void RankEngine::enqueue_step(int drafts) {
+void RankEngine::enqueue_step(RunStep step) {
   Run& run = *run_;
-  RunStep step = next_step();
-  step.shape.drafts = drafts;
+  const int drafts = step.shape.drafts;
   step.enqueued_at = std::chrono::steady_clock::now();
   const bool are_left = run.last && step.has_rows_of(*run.last);
   const bool are_given = draft_source_ && drafts > 0;
@@ -123,6 +120,8 @@ RunStep RankEngine::take_step() {
   run.on_the_way.pop_front();
   await_arrival(run.received);
   const std::span<const int> words = ring_.receive(run.received++, step.words());
+  // A rank that was not heard leaves garbage, also for counts.
+  if (member_ != nullptr) member_->require_all_alive();
   const size_t rows_of_each = step.shape.drafts + 1;
   for (size_t i = 0; i < step.members.size(); ++i) {
     const int count = step.shape.drafts == 0 ? 1 : words[kMaxRows + i];
@@ -141,7 +140,6 @@ RunStep RankEngine::take_step() {
 void RankEngine::receive_step() {
   Run& run = *run_;
   const RunStep step = take_step();
-  if (member_ != nullptr) member_->require_all_alive();
   for (size_t i = 0; i < step.members.size(); ++i) {
     const std::vector<int>& chosen = run.chosen[step.members[i]];
     note_tokens(std::span(chosen).last(step.counts[i]));

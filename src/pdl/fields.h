@@ -82,33 +82,42 @@ constexpr size_t extent_of_member() {
   }
 }
 
+// From `known` on. Doubled while that fits: most members are no arrays, and compilers take long over thousands of elements.
+template <class T, size_t index, size_t known = 1>
+constexpr size_t extent_of_member() {
+  if constexpr (accepts_elements<T>(std::make_index_sequence<index>(),
+                                    std::make_index_sequence<2 * known>())) {
+    return extent_of_member<T, index, 2 * known>();
+  } else {
+    return extent_of_member<T, index, known, 2 * known>();
+  }
+}
+
 // The largest count that is accepted is the right one: what does not fit a struct is tried on the
 // struct's own first member.
-template <class T, size_t index, size_t count>
-constexpr size_t pointers_in_struct_member() {
-  if constexpr (count == 0 ||
-                accepts<T, StructWithPointers<count>>(std::make_index_sequence<index>())) {
-    return count;
-  } else {
-    return pointers_in_struct_member<T, index, count - 1>();
-  }
+template <class T, size_t index, size_t... counts>
+constexpr size_t pointers_in_struct_member(std::index_sequence<counts...> /*from_none*/) {
+  constexpr std::array kAccepted{
+      accepts<T, StructWithPointers<counts>>(std::make_index_sequence<index>())...};
+  size_t most = kAccepted.size() - 1;
+  while (most > 0 && !kAccepted[most]) --most;
+  return most;
 }
 
 template <class T, size_t index>
 constexpr size_t pointers_from_member() {
   constexpr std::make_index_sequence<index> kBefore;
-  // Rounded down: what is left over holds no pointer.
-  // NOLINTNEXTLINE(bugprone-sizeof-expression)
-  constexpr size_t kMaxPointers = sizeof(T) / sizeof(void*);
+  // Of one struct: more than any has here, and few, as compilers take long to try them all.
+  constexpr size_t kMaxPointers = 32;
   if constexpr (!accepts<T, Anything<index>>(kBefore)) {
     return 0;
   } else if constexpr (accepts<T, AnyStruct>(kBefore)) {
-    return pointers_in_struct_member<T, index, kMaxPointers>() +
+    return pointers_in_struct_member<T, index>(std::make_index_sequence<kMaxPointers + 1>()) +
            pointers_from_member<T, index + 1>();
   } else if constexpr (accepts<T, AnyPointer>(kBefore)) {
     return 1 + pointers_from_member<T, index + 1>();
   } else {
-    return pointers_from_member<T, index + extent_of_member<T, index, 1, sizeof(T) + 1>()>();
+    return pointers_from_member<T, index + extent_of_member<T, index>()>();
   }
 }
 

@@ -78,6 +78,8 @@ engine::LoadOptions load_options_of(const OptionMap& given) {
   options.read("adaptive_drafts", result.adaptive_drafts);
   options.read("index_hadamard", result.index_hadamard);
   options.read("poll_limit", result.poll_limit);
+  options.read("step_limit", result.step_limit);
+  options.read("trace_launches", result.trace_launches);
   options.read("lora_norm_eps", result.lora_norm_eps);
   options.read("graphs", result.graphs);
   if (const auto report = options.find<Function>("on_progress", "a function")) {

@@ -34,7 +34,7 @@
 namespace slipstream::step {
 
 inline constexpr int kMaxRanks = kernels::kMaxRanks;
-using PollRecord = kernels::PollRecord;
+using kernels::PollRecord;
 
 // Where things lie in a window.
 class WindowLayout {

@@ -5,6 +5,7 @@
 
 #include "slipstream/error.h"
 #include "tests/cli/generate_fixture.h"
+#include "tests/engine/support/counting.h"
 
 namespace slipstream::cli {
 namespace {
@@ -34,6 +35,20 @@ TEST_F(GenerateRanks, WritesLogitsOfTheWholeVocabulary) {
   EXPECT_EQ(json["tokens"].size(), 2U);
   const auto store = model::TensorStore::open_file(request.logits_file);
   EXPECT_EQ(store.at("logits").shape, (std::vector<int64_t>{2, kVocabulary}));
+}
+
+TEST_F(GenerateRanks, DraftAndSayHowDraftsFared) {
+  GenerateOptions request = on_two_gpus(options());
+  request.model =
+      Shape{"CountingInTwo", "counting-tiny", R"({"moe_intermediate_size": 384})"}.directory();
+  request.prompt_ids = "16,17,18";
+  request.count = 8;
+  for (const char* drafts : {"2", "auto"}) {
+    request.drafts = drafts;
+    const auto json = nlohmann::json::parse(output_of(request));
+    EXPECT_EQ(json["tokens"], nlohmann::json(engine::test::counted(18, 8)));
+    EXPECT_GT(json["drafts"]["tokens_per_step"], 1.4);
+  }
 }
 
 TEST_F(GenerateRanks, RunsOneLayerAlone) {

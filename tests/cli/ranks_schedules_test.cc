@@ -25,6 +25,10 @@ const std::string& checkpoint() {
 struct Case {
   int ranks;
   bool drawn;
+  int drafts = 0;
+
+  // The second step's drafts are the first ones that there are.
+  [[nodiscard]] size_t tokens() const { return drafts > 0 ? 4 : 2; }
 };
 
 // How the device runs what it is given.
@@ -54,7 +58,7 @@ class RanksSchedules : public testing::TestWithParam<Case> {
     return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "slipstream";
   }
 
-  // A prompt that is longer than index_topk, and a token after its first.
+  // A prompt that is longer than index_topk, and one token or a few after its first.
   [[nodiscard]] Words generate(const Words& more) const {
     Words words{program(),
                 "generate",
@@ -62,7 +66,9 @@ class RanksSchedules : public testing::TestWithParam<Case> {
                 "--prompt-ids",
                 "5,99,17,3,250,411,8,77,31,490",
                 "-n",
-                "2",
+                std::to_string(GetParam().tokens()),
+                "--drafts",
+                std::to_string(GetParam().drafts),
                 "--ignore-eos",
                 "--poll-limit",
                 "600",
@@ -96,7 +102,7 @@ class RanksSchedules : public testing::TestWithParam<Case> {
 
 TEST_P(RanksSchedules, GiveTheSameBits) {
   const Answer expected = answer({});
-  ASSERT_EQ(expected.tokens.size(), 2U);
+  ASSERT_EQ(expected.tokens.size(), GetParam().tokens());
   for (const Way& way :
        {Way{.pdl = false}, Way{.schedule = "overlapped"}, Way{.schedule = "adversarial", .seed = 1},
         Way{.schedule = "adversarial", .seed = 2, .pdl = false},
@@ -116,10 +122,11 @@ TEST_P(RanksSchedules, HaveNoRace) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, RanksSchedules,
                          testing::Values(Case{2, false}, Case{2, true}, Case{4, true},
-                                         Case{8, false}),
+                                         Case{8, false}, Case{2, true, 2}),
                          [](const auto& info) {
                            return std::to_string(info.param.ranks) +
-                                  (info.param.drawn ? "Drawn" : "Greedy");
+                                  (info.param.drawn ? "Drawn" : "Greedy") +
+                                  (info.param.drafts > 0 ? "Drafting" : "");
                          });
 
 }  // namespace

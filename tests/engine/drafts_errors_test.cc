@@ -22,8 +22,14 @@ TEST(DraftsErrors, RejectsNumbersThatCannotBe) {
   EXPECT_EQ(complaint_about({.drafts = 6}), "drafts must be from 0 to 5, are 6");
 }
 
-TEST(DraftsErrors, RejectsSeveralRanks) {
-  EXPECT_EQ(complaint_about({.drafts = 2, .tp = 2}), "drafts must be 0 with several ranks, are 2");
+TEST(DraftsErrors, RejectsTheShareOfOneRankAlone) {
+  EXPECT_EQ(complaint_about({.drafts = 2, .tp = 2}),
+            "drafts must be 0 for the share of one rank of 2 alone, are 2");
+}
+
+TEST(DraftsErrors, RejectsTracedLaunches) {
+  EXPECT_EQ(complaint_about({.drafts = 2, .step_limit = 1, .trace_launches = true}),
+            "drafts must be 0 with trace_launches, are 2");
 }
 
 TEST(DraftsErrors, RejectsACheckpointWithoutAnMtpLayer) {

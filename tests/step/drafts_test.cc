@@ -66,31 +66,6 @@ std::vector<int> some_ids(int count, int seed) {
 constexpr int kPrompt = 21;
 constexpr size_t kTokens = 10;
 
-// The bytes of a sequence's latent rows and index keys at positions below `end`, in all layers.
-std::vector<std::byte> cache_rows(const DeviceStep& step, int layers, int sequence, int end) {
-  std::vector<std::byte> result;
-  const model::reference::PageTable pages = page_tables()[sequence];
-  const auto append = [&](const std::vector<std::byte>& cache, size_t offset, size_t size) {
-    const auto first = cache.begin() + static_cast<ptrdiff_t>(offset);
-    result.insert(result.end(), first, first + static_cast<ptrdiff_t>(size));
-  };
-  for (int layer = 0; layer < layers; ++layer) {
-    const std::vector<std::byte> latent = step.latent_cache(layer);
-    const std::vector<std::byte> keys = step.index_keys(layer);
-    const size_t row = latent.size() / (kPages * kPageSize);
-    for (int position = 0; position < end; ++position) {
-      const size_t slot = pages.slot(position);
-      append(latent, slot * row, row);
-      const size_t page = slot / kPageSize * kernels::kIndexPageBytes;
-      const size_t in_page = slot % kPageSize;
-      append(keys, page + in_page * kernels::kIndexWidth, kernels::kIndexWidth);
-      append(keys, page + kPageSize * kernels::kIndexWidth + in_page * sizeof(float),
-             sizeof(float));
-    }
-  }
-  return result;
-}
-
 struct DraftCase {
   const char* name;
   const std::string& (*checkpoint)();
@@ -290,48 +265,11 @@ TEST(DraftsOfARound, KeepTheListOfTheFirstWhereTheModelSaysSo) {
 
 class DraftGolden : public testing::TestWithParam<std::string> {};
 
-// Both prompts at once, along the ends of their continuations: every step has the goldens' tokens, and
-// its first drafts are judged.
 TEST_P(DraftGolden, IsReached) {
-  constexpr int kSteps = 8;
   const model::test::Golden golden(GetParam());
   const DeviceStep step = drafting_step(model::test::tiny_checkpoint(GetParam()));
-  std::vector<std::vector<int>> ids;  // with the token that follows
-  for (const int index : model::test::Golden::drafted_prompts()) {
-    const model::test::GoldenPrompt& prompt = golden.prompts()[index];
-    ids.push_back(prompt.processed_ids());
-    ids.back().push_back(prompt.continuation.back());
-    const auto begin = ids.back().begin();
-    (void)process_prompt(step, {begin, ids.back().end() - 1 - kSteps},
-                         static_cast<int>(ids.size()) - 1, {});
-  }
-  const int sequences = static_cast<int>(ids.size());
-  std::vector<Matrix> expected(sequences, Matrix(kSteps, step.draft_logits(1).columns()));
-  std::vector<Matrix> actual = expected;
-  for (int i = 0; i < kSteps; ++i) {
-    std::vector<kernels::StepRow> rows;
-    for (int sequence = 0; sequence < sequences; ++sequence) {
-      const int position = static_cast<int>(ids[sequence].size()) - 1 - kSteps + i;
-      kernels::StepRow row{ids[sequence][position], position, sequence};
-      row.next = ids[sequence][position + 1];
-      rows.push_back(row);
-      rows.push_back({0, position + 1, sequence});
-      std::ranges::copy(golden.drafts(sequence).row(position), expected[sequence].row(i).begin());
-    }
-    step.set_rows(rows);
-    step.enqueue(StepShape{.sequences = sequences, .drafts = 1});
-    step.synchronize();
-    // Or the draft would be that of another row.
-    ASSERT_EQ(step.won(sequences), std::vector<int>(sequences, 1));
-    const Matrix logits = step.draft_logits(sequences);
-    for (int sequence = 0; sequence < sequences; ++sequence) {
-      std::ranges::copy(logits.row(sequence), actual[sequence].row(i).begin());
-    }
-  }
-  for (int sequence = 0; sequence < sequences; ++sequence) {
-    EXPECT_GE(model::test::mean_cosine(actual[sequence], expected[sequence]),
-              golden.limits().draft_cosine)
-        << "prompt " << sequence;
+  for (const double cosine : draft_cosines(step, golden)) {
+    EXPECT_GE(cosine, golden.limits().draft_cosine);
   }
 }
 

@@ -119,7 +119,8 @@ def test_a_tool_call_has_the_tool_s_schema(client):
             str(tiny_tokenizer.token_of_byte(byte, SPECIAL)): -100 for byte in b"\t\n\r "
         },
     }
-    (answer,) = ask(client, options, chat_template_kwargs={"enable_thinking": False}).choices
+    extra = {"chat_template_kwargs": {"enable_thinking": False}, "ignore_eos": False}
+    (answer,) = ask(client, options, **extra).choices
     (call,) = answer.message.tool_calls
     assert answer.finish_reason != "length"
     assert call.function.name == "weather"

@@ -20,7 +20,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cmake"))
 from group_sources import own_names
 
-MAX_SOURCES = 12
+MAX_SOURCES = 24
 
 
 def commands_of(build):

@@ -54,8 +54,7 @@ std::vector<Case> chosen_cases(const std::string& only) {
 Bytes difference(const Case& one, const Bytes& bytes, uint32_t seed) {
   const Bytes before = initial_bytes(one, bytes.size(), seed);
   Bytes result(bytes.size());
-  std::transform(bytes.begin(), bytes.end(), before.begin(), result.begin(),
-                 std::bit_xor<uint8_t>());
+  std::transform(bytes.begin(), bytes.end(), before.begin(), result.begin(), std::bit_xor<>());
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdlib>
+#include <numbers>
 #include <stdexcept>
 
 namespace slipstream::record_vectors {
@@ -60,12 +61,12 @@ bool is_defined(const Bound& bound, std::span<const uint64_t> operands) {
     const auto fields = operands.last(2);
     return fields[0] <= kLargestField && fields[1] <= kLargestField;
   }
-  constexpr double kLargestAngle = 3.1415927;
   if (bound.kind == "division") {
     const double divisor = std::fabs(float_value(operands[1]));
     return divisor >= std::ldexp(1.0, -126) && divisor <= std::ldexp(1.0, 126);
   }
-  return bound.kind != "trigonometric" || std::fabs(float_value(operands[0])) <= kLargestAngle;
+  return bound.kind != "trigonometric" ||
+         std::fabs(float_value(operands[0])) <= std::numbers::pi_v<float>;
 }
 
 // The smallest value of the type: no relative bound is narrower than that.

@@ -29,6 +29,8 @@ class EngineSettings:
 
     cache_tokens: int | None = None  # None: what --gpu-memory-utilization leaves
     poll_limit: float = 10.0
+    step_limit: float = 0.0
+    trace_launches: bool = False
     lora_norm_eps: float | None = None
 
     @classmethod

@@ -15,6 +15,8 @@ def load_engine(vllm_config) -> ServingEngine:
         "kv_format": kv_format(vllm_config),
         "ranks": vllm_config.parallel_config.tensor_parallel_size,
         "poll_limit": settings.poll_limit,
+        "step_limit": settings.step_limit,
+        "trace_launches": settings.trace_launches,
         "lora_norm_eps": settings.lora_norm_eps,
     }
     engine = ServingEngine.load(

@@ -127,7 +127,7 @@ std::string_view Cursor::opcode_after(std::string_view head) {
     } else if (here_[0] == ':' && here_[1] == ':') {
       here_ += 2;
     } else {
-      return {head.data(), static_cast<size_t>(here_ - head.data())};
+      return {head.begin(), here_};
     }
   }
 }

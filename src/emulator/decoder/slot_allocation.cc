@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <ranges>
 #include <vector>
 
 #include "emulator/decoder/draft.h"
@@ -155,11 +156,11 @@ class Liveness {
     for (Block& block : blocks_) block.live_in.merge(block.used, nullptr);
     for (bool changed = true; changed;) {
       changed = false;
-      for (auto block = blocks_.rbegin(); block != blocks_.rend(); ++block) {
-        for (const uint32_t successor : block->successors) {
-          block->live_out.merge(blocks_[successor].live_in, nullptr);
+      for (Block& block : std::views::reverse(blocks_)) {
+        for (const uint32_t successor : block.successors) {
+          block.live_out.merge(blocks_[successor].live_in, nullptr);
         }
-        changed |= block->live_in.merge(block->live_out, &block->defined);
+        changed |= block.live_in.merge(block.live_out, &block.defined);
       }
     }
   }

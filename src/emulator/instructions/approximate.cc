@@ -82,7 +82,7 @@ uint32_t in_halves(uint32_t pair) {
   return pack(kFunction(low_of<T>(pair)), kFunction(high_of<T>(pair)));
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kApproximateForms = std::to_array<Form>({
     {"rcp .approx [.ftz] .f32", &build_approximate<reciprocal, float>, kNote},
     {"rcp .approx .ftz .f64", &build_lane_by_lane<kUpperHalf<kReciprocal64>, double, double>,
      kNote},
@@ -121,6 +121,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family approximate_family() { return {"Approximations", "approximate.cc", kForms}; }
+Family approximate_family() { return {"Approximations", "approximate.cc", kApproximateForms}; }
 
 }  // namespace slipstream::emulator

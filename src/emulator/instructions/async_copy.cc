@@ -181,7 +181,7 @@ void build_store_remote(Builder& builder) {
   }
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kAsyncCopyForms = std::to_array<Form>({
     {"cp .async (.ca|.cg) (.shared|.shared::cta) .global [.L2::cache_hint] "
      "[.L2::64B|.L2::128B|.L2::256B]",
      &build_copy_few, kArrivesLate},
@@ -197,6 +197,8 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family async_copy_family() { return {"Asynchronous copies of lanes", "async_copy.cc", kForms}; }
+Family async_copy_family() {
+  return {"Asynchronous copies of lanes", "async_copy.cc", kAsyncCopyForms};
+}
 
 }  // namespace slipstream::emulator

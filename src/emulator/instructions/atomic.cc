@@ -299,7 +299,7 @@ void build_half_pairs_vector(Builder& builder) {
                      : build_vector<each_half<add_half<T>, T>, uint32_t, 4>(builder);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kAtomicForms = std::to_array<Form>({
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] (.add|.min|.max|.and|.or|.xor|.exch|.cas) "
      "[.L2::cache_hint] (.b32|.u32|.s32)",
@@ -390,6 +390,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family atomic_family() { return {"Atomic operations", "atomic.cc", kForms}; }
+Family atomic_family() { return {"Atomic operations", "atomic.cc", kAtomicForms}; }
 
 }  // namespace slipstream::emulator

@@ -187,7 +187,7 @@ void build_proxy_fence(Builder& builder) {
 }
 void build_nothing(Builder& builder) { builder.set_handler(&nothing); }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kBarrierForms = std::to_array<Form>({
     {"bar [.cta] .sync", &build_barrier<Kind::kSync>},
     {"bar [.cta] .arrive", &build_barrier<Kind::kArrive>},
     {"bar [.cta] .red .popc .u32", &build_barrier<Kind::kPopulation>},
@@ -213,6 +213,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family barrier_family() { return {"Barriers and fences", "barrier.cc", kForms}; }
+Family barrier_family() { return {"Barriers and fences", "barrier.cc", kBarrierForms}; }
 
 }  // namespace slipstream::emulator

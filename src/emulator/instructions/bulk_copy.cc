@@ -216,7 +216,7 @@ void build_prefetch(Builder& builder) {
 constexpr size_t kInShared = 6;
 constexpr size_t kInGlobal = 7;
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kBulkCopyForms = std::to_array<Form>({
     {"cp .async .bulk (.shared::cluster|.shared::cta) .global .mbarrier::complete_tx::bytes "
      "[.multicast::cluster] [.L2::cache_hint]",
      &build_copy_to_shared<AddressSpace::kGlobal>, kArrivesLate},
@@ -258,6 +258,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family bulk_copy_family() { return {"Copies of blocks", "bulk_copy.cc", kForms}; }
+Family bulk_copy_family() { return {"Copies of blocks", "bulk_copy.cc", kBulkCopyForms}; }
 
 }  // namespace slipstream::emulator

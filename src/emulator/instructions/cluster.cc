@@ -121,7 +121,7 @@ Step wait_for_grids(const Operation& /*operation*/, Warp& warp, uint32_t executi
   return wait_for_change(warp, executing);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kClusterForms = std::to_array<Form>({
     {"barrier .cluster .arrive [.release|.relaxed] [.aligned]", &build_cluster_barrier<arrive>},
     {"barrier .cluster .wait [.acquire] [.aligned]", &build_cluster_barrier<wait>},
     {"mapa [.shared::cluster] .u32", &build<map_address<uint32_t>, uint32_t, uint32_t, uint32_t>},
@@ -134,6 +134,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family cluster_family() { return {"Clusters and dependent grids", "cluster.cc", kForms}; }
+Family cluster_family() { return {"Clusters and dependent grids", "cluster.cc", kClusterForms}; }
 
 }  // namespace slipstream::emulator

@@ -210,7 +210,7 @@ void build_active_mask(Builder& builder) {
   builder.set_handler(&active_mask);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kCollectiveForms = std::to_array<Form>({
     {"shfl .sync .up .b32", &build_shuffle<Shuffle::kUp>},
     {"shfl .sync .down .b32", &build_shuffle<Shuffle::kDown>},
     {"shfl .sync .bfly .b32", &build_shuffle<Shuffle::kButterfly>},
@@ -237,6 +237,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family collective_family() { return {"Exchange within a warp", "collective.cc", kForms}; }
+Family collective_family() { return {"Exchange within a warp", "collective.cc", kCollectiveForms}; }
 
 }  // namespace slipstream::emulator

@@ -97,32 +97,32 @@ Step set_predicate(const Operation& operation, Warp& warp, uint32_t executing) {
   return Step::kNext;
 }
 
-enum class Combine : uint8_t { kNone, kAnd, kOr, kXor };
+enum class Connective : uint8_t { kNone, kAnd, kOr, kXor };
 
-uint32_t combine(Combine how, uint32_t result, uint32_t with) {
+uint32_t combine(Connective how, uint32_t result, uint32_t with) {
   switch (how) {
-    case Combine::kAnd:
+    case Connective::kAnd:
       return result & with;
-    case Combine::kOr:
+    case Connective::kOr:
       return result | with;
-    case Combine::kXor:
+    case Connective::kXor:
       return result ^ with;
     default:
       return result;
   }
 }
 
-Combine combine_of(const Builder& builder) {
-  return builder.has(".and")   ? Combine::kAnd
-         : builder.has(".or")  ? Combine::kOr
-         : builder.has(".xor") ? Combine::kXor
-                               : Combine::kNone;
+Connective combine_of(const Builder& builder) {
+  return builder.has(".and")   ? Connective::kAnd
+         : builder.has(".or")  ? Connective::kOr
+         : builder.has(".xor") ? Connective::kXor
+                               : Connective::kNone;
 }
 
 // p = result combined with c, q = its complement combined with c.
 template <Compare kCompare, bool kFlush, class T>
 Step set_two_predicates(const Operation& operation, Warp& warp, uint32_t executing) {
-  const auto how = static_cast<Combine>(operation.immediate);
+  const auto how = static_cast<Connective>(operation.immediate);
   const uint32_t result = compare_lanes<kCompare, kFlush, T>(operand<T>(operation, warp, 2),
                                                              operand<T>(operation, warp, 3));
   const uint32_t with = predicate(operation, warp, 4);
@@ -193,13 +193,13 @@ void build_setp_flushing(Builder& builder) {
   }
   builder.read(1, kPtxType<T>);
   builder.read(2, kPtxType<T>);
-  const Combine how = combine_of(builder);
-  if (how != Combine::kNone) builder.expect_operands(4, 4);
+  const Connective how = combine_of(builder);
+  if (how != Connective::kNone) builder.expect_operands(4, 4);
   builder.read_optional_predicate(3);
   builder.set_immediate(static_cast<int64_t>(how));
   with_comparison<T>(builder.slot(0), [&]<Compare kCompare>() {
-    builder.set_handler(two || how != Combine::kNone ? &set_two_predicates<kCompare, kFlush, T>
-                                                     : &set_predicate<kCompare, kFlush, T>);
+    builder.set_handler(two || how != Connective::kNone ? &set_two_predicates<kCompare, kFlush, T>
+                                                        : &set_predicate<kCompare, kFlush, T>);
   });
 }
 template <class T>
@@ -234,7 +234,7 @@ struct PairComparison {
 
 template <class T, Compare kCompare, bool kFlush>
 Step set_pair_predicates(const Operation& operation, Warp& warp, uint32_t executing) {
-  const auto how = static_cast<Combine>(operation.immediate);
+  const auto how = static_cast<Connective>(operation.immediate);
   const auto* const a = operand<uint32_t>(operation, warp, 2);
   const auto* const b = operand<uint32_t>(operation, warp, 3);
   const uint32_t with = predicate(operation, warp, 4);
@@ -321,11 +321,11 @@ SetResult set_result_of(const Builder& builder, bool pairs) {
   return pairs ? SetResult::kMaskPair : SetResult::kMask32;
 }
 
-// immediate: Combine, and SetResult above it. Operands: d, a, b, c.
+// immediate: Connective, and SetResult above it. Operands: d, a, b, c.
 void store_results(const Operation& operation, Warp& warp, uint32_t executing, uint32_t low,
                    uint32_t high) {
   const auto kind = static_cast<SetResult>(operation.immediate >> 8);
-  const auto how = static_cast<Combine>(operation.immediate & 0xff);
+  const auto how = static_cast<Connective>(operation.immediate & 0xff);
   const uint32_t with = predicate(operation, warp, 3);
   const uint32_t low_holds = combine(how, low, with);
   const uint32_t high_holds = combine(how, high, with);
@@ -424,7 +424,7 @@ void build_select_by_float(Builder& builder) {
                           : &elementwise<select_by_float<T, false>, T, T, T, float>);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kCompareForms = std::to_array<Form>({
     {"setp (.eq|.ne|.lt|.le|.gt|.ge|.lo|.ls|.hi|.hs) [.and|.or|.xor] (.b16|.u16)",
      &build_setp<uint16_t>},
     {"setp (.eq|.ne|.lt|.le|.gt|.ge) [.and|.or|.xor] .s16", &build_setp<int16_t>},
@@ -504,6 +504,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family compare_family() { return {"Comparison and selection", "compare.cc", kForms}; }
+Family compare_family() { return {"Comparison and selection", "compare.cc", kCompareForms}; }
 
 }  // namespace slipstream::emulator

@@ -232,7 +232,7 @@ void build_call(Builder& builder) {
   builder.set_handler(handler);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kControlForms = std::to_array<Form>({
     {"bra [.uni]", &build_branch},
     {"brx .idx [.uni]", &build_branch_indexed},
     {"call [.uni]", &build_call,
@@ -246,6 +246,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family control_family() { return {"Control flow", "control.cc", kForms}; }
+Family control_family() { return {"Control flow", "control.cc", kControlForms}; }
 
 }  // namespace slipstream::emulator

@@ -280,7 +280,7 @@ constexpr auto kBuildFromInteger =
 template <class Float, class Integer>
 constexpr auto kBuildToInteger = &build_convert<kToInteger<Integer, Float>, Holder<Integer>, Float>;
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kConvertHalfForms = std::to_array<Form>({
     {"cvt [.ftz] [.sat] .f32 .f16", &build_widen<Half>},
     {"cvt [.ftz] [.sat] .f32 .bf16", &build_widen<BFloat16>},
     {"cvt [.sat] .f64 .f16", &build_convert<kWidenModified<double, Half>, double, Half>},
@@ -348,7 +348,7 @@ constexpr auto kForms = std::to_array<Form>({
 }  // namespace
 
 Family convert_half_family() {
-  return {"Conversion: f16, bf16, tf32, fp8", "convert_half.cc", kForms};
+  return {"Conversion: f16, bf16, tf32, fp8", "convert_half.cc", kConvertHalfForms};
 }
 
 }  // namespace slipstream::emulator

@@ -291,7 +291,7 @@ void build_floating_to_integer(Builder& builder) {
   with_source<From, RoundingAction>(builder, builder.slot(3));
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kConvertScalarForms = std::to_array<Form>({
     {"cvt [.sat] (.u8|.s8|.u16|.s16|.u32|.s32|.u64|.s64) (.u8|.s8|.u16|.s16|.u32|.s32|.u64|.s64)",
      &build_integers},
     {"cvt (.rni|.rzi|.rmi|.rpi) [.ftz] [.sat] (.u8|.s8|.u16|.s16|.u32|.s32|.u64|.s64) .f32",
@@ -311,7 +311,7 @@ constexpr auto kForms = std::to_array<Form>({
 }  // namespace
 
 Family convert_family() {
-  return {"Conversion: integers, f32 and f64", "convert_scalar.cc", kForms};
+  return {"Conversion: integers, f32 and f64", "convert_scalar.cc", kConvertScalarForms};
 }
 
 }  // namespace slipstream::emulator

@@ -215,7 +215,7 @@ void build_pair(Builder& builder) {
           : &elementwise<kPair<kRounded<kFunction, false, false>>, uint64_t, Sources...>);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kFloatForms = std::to_array<Form>({
     {"add [.rn|.rz|.rm|.rp] [.ftz] [.sat] .f32", kBinary<kAdd, float>},
     {"add [.rn|.rz|.rm|.rp] .f64", kBinary<kAdd, double>},
     {"add [.rn] [.ftz] .f32x2", &build_pair<kAdd, uint64_t, uint64_t>},
@@ -256,6 +256,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family float_family() { return {"Floating point: f32 and f64", "float.cc", kForms}; }
+Family float_family() { return {"Floating point: f32 and f64", "float.cc", kFloatForms}; }
 
 }  // namespace slipstream::emulator

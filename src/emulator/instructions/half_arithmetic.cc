@@ -13,7 +13,7 @@ namespace {
 
 // a * b + c rounded to odd in f64. The product is exact there. Where the sum is not, its last bit
 // is set to record that, and rounding it to a half then gives the same as rounding the exact value.
-double multiply_add(double a, double b, double c) {
+double multiply_add_to_odd(double a, double b, double c) {
   const double product = a * b;
   const double sum = product + c;
   if (!std::isfinite(sum)) return sum;
@@ -25,8 +25,8 @@ double multiply_add(double a, double b, double c) {
 }
 
 constexpr auto kAdd = [](double a, double b) { return a + b; };
-constexpr auto kAddOdd = [](double a, double b) { return multiply_add(a, 1.0, b); };
-constexpr auto kSubtract = [](double a, double b) { return multiply_add(b, -1.0, a); };
+constexpr auto kAddOdd = [](double a, double b) { return multiply_add_to_odd(a, 1.0, b); };
+constexpr auto kSubtract = [](double a, double b) { return multiply_add_to_odd(b, -1.0, a); };
 constexpr auto kMultiply = [](double a, double b) { return a * b; };
 
 struct Modifiers {
@@ -194,9 +194,9 @@ void build_extremum(Builder& builder) {
   }
 }
 
-constexpr auto kFma = multiply_add;
+constexpr auto kFma = multiply_add_to_odd;
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kHalfArithmeticForms = std::to_array<Form>({
     {"add [.rn] [.ftz] [.sat] .f16", kHalf2<kAdd>},
     {"add [.rn] [.ftz] [.sat] .f16x2", kHalf2x2<kAdd>},
     {"add [.rn] .bf16", kBfloat2<kAddOdd>},
@@ -243,6 +243,8 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family half_family() { return {"Floating point: f16 and bf16", "half_arithmetic.cc", kForms}; }
+Family half_family() {
+  return {"Floating point: f16 and bf16", "half_arithmetic.cc", kHalfArithmeticForms};
+}
 
 }  // namespace slipstream::emulator

@@ -345,7 +345,7 @@ void build_multiply_carry(Builder& builder) {
   }
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kIntegerForms = std::to_array<Form>({
     {"add (.u16|.s16)", kBinary<kAdd, uint16_t>},
     {"add (.u32|.s32)", kBinary<kAdd, uint32_t>},
     {"add (.u64|.s64)", kBinary<kAdd, uint64_t>},
@@ -492,6 +492,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family integer_family() { return {"Integer arithmetic", "integer.cc", kForms}; }
+Family integer_family() { return {"Integer arithmetic", "integer.cc", kIntegerForms}; }
 
 }  // namespace slipstream::emulator

@@ -136,7 +136,7 @@ void build_not_predicate(Builder& builder) {
   builder.set_handler(&not_predicate);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kLogicForms = std::to_array<Form>({
     {"and .pred", &build_predicates<kAndMask>},
     {"and .b16", kBinary<kAnd, uint16_t>},
     {"and .b32", kBinary<kAnd, uint32_t>},
@@ -191,6 +191,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family logic_family() { return {"Logic, shifts and permutation", "logic.cc", kForms}; }
+Family logic_family() { return {"Logic, shifts and permutation", "logic.cc", kLogicForms}; }
 
 }  // namespace slipstream::emulator

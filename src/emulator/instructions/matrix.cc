@@ -119,7 +119,7 @@ void build_transpose(Builder& builder) {
   builder.set_handler(&execute_aligned<transpose_in_registers>);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kMatrixForms = std::to_array<Form>({
     {"ldmatrix .sync .aligned .m8n8 .x1 [.trans] (.shared|.shared::cta) .b16", &build_load<1>},
     {"ldmatrix .sync .aligned .m8n8 .x2 [.trans] (.shared|.shared::cta) .b16", &build_load<2>},
     {"ldmatrix .sync .aligned .m8n8 .x4 [.trans] (.shared|.shared::cta) .b16", &build_load<4>},
@@ -131,6 +131,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family matrix_family() { return {"8x8 matrices", "matrix.cc", kForms}; }
+Family matrix_family() { return {"8x8 matrices", "matrix.cc", kMatrixForms}; }
 
 }  // namespace slipstream::emulator

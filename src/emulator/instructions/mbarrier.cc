@@ -323,7 +323,7 @@ void build_wait(Builder& builder) {
 
 constexpr auto kPendingCount = [](uint64_t state) { return MbarrierState::unpack(state).pending; };
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kMbarrierForms = std::to_array<Form>({
     {"mbarrier .init [.shared|.shared::cta] .b64", &build_initialize},
     {"mbarrier .inval [.shared|.shared::cta] .b64", &build_invalidate},
     {"mbarrier .expect_tx [.relaxed] [.cta|.cluster] [.shared|.shared::cta|.shared::cluster] .b64",
@@ -353,6 +353,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family mbarrier_family() { return {"mbarrier", "mbarrier.cc", kForms}; }
+Family mbarrier_family() { return {"mbarrier", "mbarrier.cc", kMbarrierForms}; }
 
 }  // namespace slipstream::emulator

@@ -578,7 +578,7 @@ void build_memory(Builder& builder, bool is_load) {
 void build_load(Builder& builder) { build_memory(builder, true); }
 void build_store(Builder& builder) { build_memory(builder, false); }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kMemoryForms = std::to_array<Form>({
     {"ld [.weak|.volatile|.relaxed|.acquire] [.mmio] [.cta|.cluster|.gpu|.sys] "
      "[.const|.global|.local|.param|.param::entry|.param::func|.shared|.shared::cta|"
      ".shared::cluster] [.nc] [.ca|.cg|.cs|.lu|.cv] "
@@ -600,6 +600,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family memory_family() { return {"Loads and stores", "memory.cc", kForms}; }
+Family memory_family() { return {"Loads and stores", "memory.cc", kMemoryForms}; }
 
 }  // namespace slipstream::emulator

@@ -73,7 +73,7 @@ void build_bits(Builder& builder) {
       : build_mma<BitProduct<kRows, kDepthRegisters, false>, Single<int32_t>>(builder);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kMmaForms = std::to_array<Form>({
     {"mma .sync .aligned .m16n8k16 .row .col .f32 .f16 .f16 .f32", kFloat<F16, 2>},
     {"mma .sync .aligned .m16n8k8 .row .col .f32 .f16 .f16 .f32", kFloat<F16, 1>},
     {"mma .sync .aligned .m16n8k16 .row .col .f16 .f16 .f16 .f16", kHalf<2>},
@@ -117,6 +117,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family mma_family() { return {"Matrix products", "mma.cc", kForms}; }
+Family mma_family() { return {"Matrix products", "mma.cc", kMmaForms}; }
 
 }  // namespace slipstream::emulator

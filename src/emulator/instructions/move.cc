@@ -241,7 +241,7 @@ void build_policy(Builder& builder) {
   builder.set_handler(&elementwise<same<uint64_t>, uint64_t, uint64_t>);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kMoveForms = std::to_array<Form>({
     {"mov .pred", &build_move_predicate},
     {"mov (.b16|.u16|.s16)", &build_move<uint16_t>},
     {"mov (.b32|.u32|.s32)", &build_move<uint32_t>},
@@ -283,6 +283,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family move_family() { return {"Moves, addresses and hints", "move.cc", kForms}; }
+Family move_family() { return {"Moves, addresses and hints", "move.cc", kMoveForms}; }
 
 }  // namespace slipstream::emulator

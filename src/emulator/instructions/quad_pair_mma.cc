@@ -123,7 +123,7 @@ void build_sums(Builder& builder) {
   }
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kQuadPairMmaForms = std::to_array<Form>({
     {"mma .sync .aligned (.row|.col) (.row|.col) .m8n8k4 .f16 .f16 .f16 .f16",
      &build_sums<true, true>},
     {"mma .sync .aligned (.row|.col) (.row|.col) .m8n8k4 .f32 .f16 .f16 .f16",
@@ -134,6 +134,8 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family quad_pair_family() { return {"Matrix products of quad pairs", "quad_pair_mma.cc", kForms}; }
+Family quad_pair_family() {
+  return {"Matrix products of quad pairs", "quad_pair_mma.cc", kQuadPairMmaForms};
+}
 
 }  // namespace slipstream::emulator

@@ -374,7 +374,7 @@ void build_prefetch(Builder& builder) {
   builder.set_handler(&prefetch_tensor);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kTensorCopyForms = std::to_array<Form>({
     {"cp .async .bulk .tensor (.1d|.2d|.3d|.4d|.5d) (.shared::cluster|.shared::cta) .global "
      "[.tile] .mbarrier::complete_tx::bytes [.multicast::cluster] [.L2::cache_hint]",
      &build_load, kArrivesLate},
@@ -391,6 +391,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family tensor_copy_family() { return {"Copies of tensors", "tensor_copy.cc", kForms}; }
+Family tensor_copy_family() { return {"Copies of tensors", "tensor_copy.cc", kTensorCopyForms}; }
 
 }  // namespace slipstream::emulator

@@ -174,7 +174,7 @@ void build_copy_and_fence(Builder& builder) {
   builder.set_handler(&execute_aligned<copy_and_fence>);
 }
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kTensorMapEditForms = std::to_array<Form>({
     {"tensormap .replace .tile .global_address [.global|.shared::cta] .b1024 .b64", &build_replace},
     {"tensormap .replace .tile (.rank|.elemtype|.interleave_layout|.swizzle_mode|.fill_mode) "
      "[.global|.shared::cta] .b1024 .b32",
@@ -190,6 +190,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family tensor_map_family() { return {"Tensor maps", "tensor_map_edit.cc", kForms}; }
+Family tensor_map_family() { return {"Tensor maps", "tensor_map_edit.cc", kTensorMapEditForms}; }
 
 }  // namespace slipstream::emulator

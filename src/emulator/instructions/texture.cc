@@ -274,7 +274,7 @@ void build_surface(Builder& builder) {
 
 constexpr std::string_view kNote = "no mipmaps, no cubes; not seen by the race check";
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kTextureForms = std::to_array<Form>({
     {"tex (.1d|.2d|.3d|.a1d|.a2d) .v4 (.f32|.s32|.u32) (.f32|.s32)", &build_texture<Read::kSample>,
      kNote},
     {"tex .level (.1d|.2d|.3d|.a1d|.a2d) .v4 (.f32|.s32|.u32) (.f32|.s32)",
@@ -293,6 +293,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family texture_family() { return {"Textures and surfaces", "texture.cc", kForms}; }
+Family texture_family() { return {"Textures and surfaces", "texture.cc", kTextureForms}; }
 
 }  // namespace slipstream::emulator

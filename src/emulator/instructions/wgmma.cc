@@ -258,7 +258,7 @@ using enum ElementType;
 constexpr std::string_view kDoneAtIssue =
     "n: any that PTX has; done when issued, in the adversarial schedule when it is waited for";
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kWgmmaForms = std::to_array<Form>({
     {"wgmma .fence .sync .aligned", &build_without_operands<&execute_aligned<&fence>>,
      "no effect; reported where a warp has none before its first product"},
     {"wgmma .commit_group .sync .aligned",
@@ -290,6 +290,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family wgmma_family() { return {"Matrix products of warpgroups", "wgmma.cc", kForms}; }
+Family wgmma_family() { return {"Matrix products of warpgroups", "wgmma.cc", kWgmmaForms}; }
 
 }  // namespace slipstream::emulator

@@ -100,7 +100,7 @@ constexpr auto kNibbles = &build_one<IntegerProduct<Element, Element, 8, 1>, Sin
 template <bool kAnd>
 constexpr auto kBits = &build_one<BitProduct<8, 1, kAnd>, Single<int32_t>>;
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kWmmaForms = std::to_array<Form>({
     {"wmma .mma .sync .aligned (.row|.col) (.row|.col) (.m16n16k16|.m32n8k16|.m8n32k16) "
      "(.f16|.f32) (.f16|.f32)",
      &build_half},
@@ -127,6 +127,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family wmma_family() { return {"Matrix products in fragments", "wmma.cc", kForms}; }
+Family wmma_family() { return {"Matrix products in fragments", "wmma.cc", kWmmaForms}; }
 
 }  // namespace slipstream::emulator

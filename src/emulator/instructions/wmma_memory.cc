@@ -201,7 +201,7 @@ void build_transfer(Builder& builder) {
 constexpr auto kLoad = &build_transfer<true>;
 constexpr auto kStore = &build_transfer<false>;
 
-constexpr auto kForms = std::to_array<Form>({
+constexpr auto kWmmaMemoryForms = std::to_array<Form>({
     {"wmma .load (.a|.b) .sync .aligned (.row|.col) (.m16n16k16|.m32n8k16|.m8n32k16) "
      "[.global|.shared|.shared::cta] (.f16|.bf16|.s8|.u8)",
      kLoad, "elements lie as on an H200"},
@@ -236,6 +236,6 @@ constexpr auto kForms = std::to_array<Form>({
 
 }  // namespace
 
-Family wmma_memory_family() { return {"Fragments in memory", "wmma_memory.cc", kForms}; }
+Family wmma_memory_family() { return {"Fragments in memory", "wmma_memory.cc", kWmmaMemoryForms}; }
 
 }  // namespace slipstream::emulator

@@ -1,6 +1,7 @@
 #include "emulator/machine/interleaved_runner.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "emulator/machine/cluster_pool.h"
@@ -115,8 +116,8 @@ Ticket InterleavedRunner::choose_grid() {
   if (is_adversarial()) return candidates[random_() % candidates.size()]->first;
   // The youngest goes first, until each of its clusters has had a turn without finishing: it may
   // spin until an older grid makes progress.
-  for (auto active = candidates.rbegin(); active != candidates.rend(); ++active) {
-    const auto& [ticket, grid] = **active;
+  for (const auto* active : std::views::reverse(candidates)) {
+    const auto& [ticket, grid] = *active;
     if (grid.unfinished_turns < grid.ready.size()) return ticket;
   }
   for (auto* const active : candidates) active->second.unfinished_turns = 0;

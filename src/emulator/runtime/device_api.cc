@@ -29,9 +29,9 @@ unsigned int& device_flags() {
       .first->second;
 }
 
-using Limits = std::map<cudaLimit, size_t>;
-Limits& limits() {
-  static const Limits kAtFirst{
+using SetLimits = std::map<cudaLimit, size_t>;
+SetLimits& limits() {
+  static const SetLimits kAtFirst{
       {cudaLimitStackSize, 1024},
       {cudaLimitPrintfFifoSize, size_t{1} << 20},
       {cudaLimitMallocHeapSize, 0},  // the device knows
@@ -39,7 +39,7 @@ Limits& limits() {
       {cudaLimitMaxL2FetchGranularity, 64},
       {cudaLimitPersistingL2CacheSize, 0},
   };
-  static auto* all = new std::map<uint32_t, Limits>;
+  static auto* all = new std::map<uint32_t, SetLimits>;
   return all->try_emplace(current_device(), kAtFirst).first->second;
 }
 

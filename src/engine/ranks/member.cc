@@ -13,10 +13,13 @@ int current_device() {
   return device;
 }
 
-std::string place_of(const step::PollRecord& record) {
+std::string place_of(const step::PollRecord& record, int layers) {
   if (record.exchange < 0) return fmt::format("sampling, round {}", record.round);
-  return fmt::format("exchange {}: after {} of layer {}", record.exchange,
-                     record.exchange % 2 == 0 ? "attention" : "the MLP", record.exchange / 2);
+  const int layer = record.exchange / 2;
+  return fmt::format("exchange {}: after {} of {}", record.exchange,
+                     record.exchange % 2 == 0 ? "attention" : "the MLP",
+                     layer < layers ? fmt::format("layer {}", layer)
+                                    : fmt::format("draft {}", layer - layers + 1));
 }
 
 }  // namespace
@@ -45,7 +48,7 @@ void RankMember::require_all_alive() {
     // What others said before goes first: this poll may only have been given up for it.
     meeting_.fail(fmt::format("rank {} heard nothing from rank {} for {} s (step {}, {}, token {})",
                               meeting_.rank(), record.silent_rank, poll_limit_seconds_, record.step,
-                              place_of(record), record.token));
+                              place_of(record, config_.num_hidden_layers), record.token));
   }
   const std::string failure = meeting_.failure();
   if (!failure.empty()) throw RankError(failure);

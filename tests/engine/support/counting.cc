@@ -1,5 +1,7 @@
 #include "tests/engine/support/counting.h"
 
+#include <utility>
+
 #include "model/tiny/counting.h"
 #include "tests/model/support/tiny_files.h"
 
@@ -8,14 +10,19 @@ namespace {
 
 int successor(int token) { return model::tiny::counting_successor(token, kCountingVocabulary); }
 
+LoadOptions with_stream(LoadOptions options, cudaStream_t stream) {
+  if (options.ranks.count == 1) options.stream = stream;
+  return options;
+}
+
 }  // namespace
 
 CountingEngine::CountingEngine(int drafts, int64_t cache_tokens, KvFormat kv_format)
-    : engine_(
-          Engine::load(model::test::tiny_checkpoint("counting-tiny"), {.stream = stream_.get(),
-                                                                       .kv_format = kv_format,
-                                                                       .cache_tokens = cache_tokens,
-                                                                       .drafts = drafts})) {}
+    : CountingEngine(model::test::tiny_checkpoint("counting-tiny"),
+                     {.kv_format = kv_format, .cache_tokens = cache_tokens, .drafts = drafts}) {}
+
+CountingEngine::CountingEngine(const std::string& directory, LoadOptions options)
+    : engine_(Engine::load(directory, with_stream(std::move(options), stream_.get()))) {}
 
 SequenceId CountingEngine::start(int first, int count) {
   std::vector<int> prompt;

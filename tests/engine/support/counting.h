@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <vector>
 
 #include "pdl/stream.h"
@@ -15,6 +16,8 @@ class CountingEngine {
  public:
   explicit CountingEngine(int drafts, int64_t cache_tokens = 256,
                           KvFormat kv_format = KvFormat::kBf16);
+  // On a stream of its own, or over ranks.
+  CountingEngine(const std::string& directory, LoadOptions options);
 
   [[nodiscard]] Engine& engine() { return engine_; }
   // A sequence of tokens first, first + 1, ..., prefilled.

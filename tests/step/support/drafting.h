@@ -1,11 +1,15 @@
-// Generates tokens with a step that drafts, without an Engine around it: the host only looks.
+// Generates tokens with a step that drafts, without an Engine around it: the host only looks. And
+// what the tests compare of such steps.
 #pragma once
+
+#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <functional>
 #include <vector>
 
 #include "slipstream/sampling.h"
+#include "tests/model/support/golden.h"
 #include "tests/step/support/device_step.h"
 
 namespace slipstream::step::test {
@@ -114,6 +118,77 @@ inline void generate_alone(const DeviceStep& step, Generated& sequence, int rows
     sequence.next = step.rows(1).front();
     sequence.tokens.push_back(sequence.next.token);
   }
+}
+
+// The bytes of a sequence's latent rows and index keys at positions below `end`, in all layers.
+inline std::vector<std::byte> cache_rows(const DeviceStep& step, int layers, int sequence,
+                                         int end) {
+  std::vector<std::byte> result;
+  const model::reference::PageTable pages = page_tables()[sequence];
+  const auto append = [&](const std::vector<std::byte>& cache, size_t offset, size_t size) {
+    const auto first = cache.begin() + static_cast<ptrdiff_t>(offset);
+    result.insert(result.end(), first, first + static_cast<ptrdiff_t>(size));
+  };
+  for (int layer = 0; layer < layers; ++layer) {
+    const std::vector<std::byte> latent = step.latent_cache(layer);
+    const std::vector<std::byte> keys = step.index_keys(layer);
+    const size_t row = latent.size() / (kPages * kernels::kPageSize);
+    for (int position = 0; position < end; ++position) {
+      const size_t slot = pages.slot(position);
+      append(latent, slot * row, row);
+      const size_t page = slot / kernels::kPageSize * kernels::kIndexPageBytes;
+      const size_t in_page = slot % kernels::kPageSize;
+      append(keys, page + in_page * kernels::kIndexWidth, kernels::kIndexWidth);
+      append(keys, page + kernels::kPageSize * kernels::kIndexWidth + in_page * sizeof(float),
+             sizeof(float));
+    }
+  }
+  return result;
+}
+
+// How close first drafts are to a golden's, of each of its drafted prompts: both at once, along the
+// ends of their continuations. Every step has the golden's tokens.
+inline std::vector<double> draft_cosines(const DeviceStep& step,
+                                         const model::test::Golden& golden) {
+  constexpr int kSteps = 8;
+  std::vector<std::vector<int>> ids;  // with the token that follows
+  for (const int index : model::test::Golden::drafted_prompts()) {
+    const model::test::GoldenPrompt& prompt = golden.prompts()[index];
+    ids.push_back(prompt.processed_ids());
+    ids.back().push_back(prompt.continuation.back());
+    const auto begin = ids.back().begin();
+    (void)process_prompt(step, {begin, ids.back().end() - 1 - kSteps},
+                         static_cast<int>(ids.size()) - 1, {});
+  }
+  const int sequences = static_cast<int>(ids.size());
+  using model::reference::Matrix;
+  std::vector<Matrix> expected(sequences, Matrix(kSteps, step.draft_logits(1).columns()));
+  std::vector<Matrix> actual = expected;
+  for (int i = 0; i < kSteps; ++i) {
+    std::vector<kernels::StepRow> rows;
+    for (int sequence = 0; sequence < sequences; ++sequence) {
+      const int position = static_cast<int>(ids[sequence].size()) - 1 - kSteps + i;
+      kernels::StepRow row{ids[sequence][position], position, sequence};
+      row.next = ids[sequence][position + 1];
+      rows.push_back(row);
+      rows.push_back({0, position + 1, sequence});
+      std::ranges::copy(golden.drafts(sequence).row(position), expected[sequence].row(i).begin());
+    }
+    step.set_rows(rows);
+    step.enqueue(StepShape{.sequences = sequences, .drafts = 1});
+    step.synchronize();
+    // Or the draft would be that of another row.
+    EXPECT_EQ(step.won(sequences), std::vector<int>(sequences, 1));
+    const Matrix logits = step.draft_logits(sequences);
+    for (int sequence = 0; sequence < sequences; ++sequence) {
+      std::ranges::copy(logits.row(sequence), actual[sequence].row(i).begin());
+    }
+  }
+  std::vector<double> result;
+  for (int sequence = 0; sequence < sequences; ++sequence) {
+    result.push_back(model::test::mean_cosine(actual[sequence], expected[sequence]));
+  }
+  return result;
 }
 
 }  // namespace slipstream::step::test

@@ -1,6 +1,7 @@
 #include "check/lower/ptx/memory.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace slipstream::check::from_ptx {
 namespace {
@@ -36,9 +37,7 @@ bool is_strong(const tree::Opcode& opcode) {
 
 // Bytes of one element, from the type modifier.
 uint32_t element_bytes(const tree::Opcode& opcode) {
-  // Not std::views::reverse: clang-tidy 14 cannot read it.
-  for (auto i = opcode.modifiers.rbegin(); i != opcode.modifiers.rend(); ++i) {
-    const std::string_view modifier = *i;
+  for (const std::string_view modifier : std::views::reverse(opcode.modifiers)) {
     if (modifier.ends_with("128")) return 16;
     if (modifier.ends_with("64")) return 8;
     if (modifier.ends_with("32")) return 4;
