@@ -56,7 +56,7 @@ CUresult cuDeviceGetName(char* name, int length, CUdevice device) {
   });
 }
 
-CUresult cuDeviceGetUuid(CUuuid* uuid, CUdevice device) {
+CUresult cuDeviceGetUuid_v2(CUuuid* uuid, CUdevice device) {
   return answer_always("cuDeviceGetUuid", [&] {
     require(uuid != nullptr);
     *uuid = device_properties(device_number(device)).uuid;

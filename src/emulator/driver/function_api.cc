@@ -86,8 +86,9 @@ cudaError_t best_block_size(int* grid, int* block, CUfunction function,
   cudaError_t code = get_attribute(&most, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, function);
   if (code != cudaSuccess) return code;
   if (limit > 0) most = std::min(most, limit);
+  constexpr auto kWarp = static_cast<int>(Limits::kWarpSize);
   int most_active = 0;
-  for (int size = most; size > 0; size = (size - 1) / Limits::kWarpSize * Limits::kWarpSize) {
+  for (int size = most; size > 0; size = (size - 1) / kWarp * kWarp) {
     int blocks = 0;
     code = cudaOccupancyMaxActiveBlocksPerMultiprocessor(
         &blocks, function, size, shared_bytes_of == nullptr ? shared_bytes : shared_bytes_of(size));

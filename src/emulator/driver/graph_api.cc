@@ -138,8 +138,8 @@ CUresult cuGraphAddEventWaitNode(CUgraphNode* node, CUgraph graph, const CUgraph
   });
 }
 
-CUresult cuGraphAddDependencies(CUgraph graph, const CUgraphNode* from, const CUgraphNode* to,
-                                const CUgraphEdgeData* edges, size_t count) {
+CUresult cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode* from, const CUgraphNode* to,
+                                   const CUgraphEdgeData* edges, size_t count) {
   return without_context("cuGraphAddDependencies", [&] {
     return cudaGraphAddDependencies(graph, from, to,
                                     reinterpret_cast<const cudaGraphEdgeData*>(edges), count);

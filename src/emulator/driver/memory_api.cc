@@ -262,8 +262,8 @@ CUresult cuPointerSetAttribute(const void* value, CUpointer_attribute attribute,
 }
 
 // Hints about where managed memory should live.
-CUresult cuMemPrefetchAsync(CUdeviceptr address, size_t count, CUmemLocation location,
-                            unsigned flags, CUstream stream) {
+CUresult cuMemPrefetchAsync_v2(CUdeviceptr address, size_t count, CUmemLocation location,
+                               unsigned flags, CUstream stream) {
   return with_context("cuMemPrefetchAsync", [&] {
     return cudaMemPrefetchAsync(pointer(address), count,
                                 {static_cast<cudaMemLocationType>(location.type), location.id},
@@ -271,8 +271,8 @@ CUresult cuMemPrefetchAsync(CUdeviceptr address, size_t count, CUmemLocation loc
   });
 }
 
-CUresult cuMemAdvise(CUdeviceptr address, size_t count, CUmem_advise advice,
-                     CUmemLocation location) {
+CUresult cuMemAdvise_v2(CUdeviceptr address, size_t count, CUmem_advise advice,
+                        CUmemLocation location) {
   return with_context("cuMemAdvise", [&] {
     return cudaMemAdvise(pointer(address), count, static_cast<cudaMemoryAdvise>(advice),
                          {static_cast<cudaMemLocationType>(location.type), location.id});

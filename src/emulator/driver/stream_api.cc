@@ -60,10 +60,8 @@ CUresult cuStreamAddCallback(CUstream stream, CUstreamCallback function, void* u
   if (function == nullptr) return CUDA_ERROR_INVALID_VALUE;
   return with_context("cuStreamAddCallback", [&] {
     auto callback = std::make_unique<StreamCallback>(StreamCallback{function, user_data});
-    const cudaError_t code =
-        cudaStreamAddCallback(stream, run_stream_callback, callback.get(), flags);
-    if (code == cudaSuccess) static_cast<void>(callback.release());
-    return code;
+    // Of a call that fails it stays: the function may have been called all the same.
+    return cudaStreamAddCallback(stream, run_stream_callback, callback.release(), flags);
   });
 }
 
@@ -202,7 +200,7 @@ CUresult cuEventQuery(CUevent event) {
   return with_context("cuEventQuery", [&] { return cudaEventQuery(event); });
 }
 
-CUresult cuEventElapsedTime(float* milliseconds, CUevent start, CUevent end) {
+CUresult cuEventElapsedTime_v2(float* milliseconds, CUevent start, CUevent end) {
   return with_context("cuEventElapsedTime",
                       [&] { return cudaEventElapsedTime(milliseconds, start, end); });
 }
