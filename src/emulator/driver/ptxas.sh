@@ -9,7 +9,7 @@ if [ "${1-}" = --version ]; then
   exit
 fi
 
-input= output=
+input='' output=''
 while [ $# -gt 0 ]; do
   case $1 in
     -o | --output-file)
