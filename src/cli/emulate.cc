@@ -46,6 +46,8 @@ void put_in_front(const char* variable, const std::string& entry) {
 void set_triton_environment(const std::string& directory) {
   set_variable("TRITON_LIBCUDA_PATH", directory);
   set_variable("TRITON_PTXAS_PATH", directory + "/ptxas");
+  set_variable("TRITON_PTXAS_BLACKWELL_PATH",
+               directory + "/ptxas");  // Triton 3.9's for every GPU from sm_90 on
   const char* const cache = std::getenv("TRITON_CACHE_DIR");
   const char* const triton_home = std::getenv("TRITON_HOME");
   const char* const home = triton_home != nullptr ? triton_home : std::getenv("HOME");

@@ -59,6 +59,7 @@ TEST(EmulateCommand, TellsTritonWhereTheDriverAndPtxasAre) {
   options.program = {"/bin/sh", "-c",
                      "test \"$TRITON_LIBCUDA_PATH\" = \"$0\" && "
                      "test \"$TRITON_PTXAS_PATH\" = \"$0/ptxas\" && "
+                     "test \"$TRITON_PTXAS_BLACKWELL_PATH\" = \"$0/ptxas\" && "
                      "test \"$TRITON_CACHE_DIR\" = \"/some/home/.triton/cache/emulated\"",
                      emulator_directory()};
   EXPECT_EXIT(
