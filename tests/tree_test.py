@@ -51,7 +51,7 @@ INNER = {
         "device": {"program", "machine", "decoder", "instructions"},
         "runtime": {"program", "machine", "device", "race"},
         "nccl": set(),
-        "driver": set(),
+        "driver": {"machine", "device", "runtime"},
     },
     "check": {
         "findings": set(),

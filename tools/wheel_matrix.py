@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The wheel as users have it, in fresh environments on a machine without a GPU: no torch, torch 2.11, the newest torch.
 
-    ./dev wheel && ./dev build slipstream_python_references program_cub_algorithms
+    ./dev wheel && ./dev build slipstream slipstream_python_references make_tiny_checkpoint program_cub_algorithms
     tools/wheel_matrix.py [none 2.11 newest]
 
 In each: installs the wheel, asks `slipstream info`, runs the tests of tests/python on the emulated device that the wheel
@@ -20,8 +20,10 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TORCH = {"none": [], "2.11": ["torch==2.11.*"], "newest": ["torch"]}
+TEST_PACKAGES = ["pytest", "numpy"]
 REFERENCES = ROOT / "build/python/libslipstream_python_references.so"
-CUB_PROGRAM = ROOT / "build/bin/program_cub_algorithms"
+PROGRAMS = ROOT / "build/bin"
+CUB_PROGRAM = PROGRAMS / "program_cub_algorithms"
 
 
 class Environment:
@@ -61,7 +63,7 @@ def require(text, *parts):
 
 def try_wheel(wheel, torch, folder):
     environment = Environment(folder)
-    environment.run("pip", "install", "-q", wheel, "pytest", "numpy", *TORCH[torch])
+    environment.run("pip", "install", "-q", f"{wheel}[text]", *TEST_PACKAGES, *TORCH[torch])
     require(environment.run("slipstream", "info"), "Slipstream emulated device")
     require(environment.run("slipstream", "--version"), "slipstream ")
     emulate = ("slipstream", "emulate", "--devices", "2", "--")
@@ -69,6 +71,7 @@ def try_wheel(wheel, torch, folder):
         *emulate,
         *("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests/python"),
         SLIPSTREAM_TEST_REFERENCES=str(REFERENCES),
+        SLIPSTREAM_BIN=str(PROGRAMS),
     )
     require(tests, " passed")
     print(tests.strip().splitlines()[-1])

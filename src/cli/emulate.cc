@@ -41,9 +41,27 @@ void put_in_front(const char* variable, const std::string& entry) {
   set_variable(variable, library_path_with(list == nullptr ? "" : list, entry));
 }
 
+// Triton takes the driver's library and ptxas from where these say. What it keeps of compiled kernels and launchers is
+// machine code for a GPU otherwise, or linked with its driver: what is made here gets a folder of its own.
+void set_triton_environment(const std::string& directory) {
+  set_variable("TRITON_LIBCUDA_PATH", directory);
+  set_variable("TRITON_PTXAS_PATH", directory + "/ptxas");
+  set_variable("TRITON_PTXAS_BLACKWELL_PATH",
+               directory + "/ptxas");  // Triton 3.9's for every GPU from sm_90 on
+  const char* const cache = std::getenv("TRITON_CACHE_DIR");
+  const char* const triton_home = std::getenv("TRITON_HOME");
+  const char* const home = triton_home != nullptr ? triton_home : std::getenv("HOME");
+  if (cache != nullptr) {
+    set_variable("TRITON_CACHE_DIR", std::string(cache) + "/emulated");
+  } else if (home != nullptr) {
+    set_variable("TRITON_CACHE_DIR", std::string(home) + "/.triton/cache/emulated");
+  }
+}
+
 void set_environment(const EmulateOptions& options, const std::string& directory) {
   put_in_front("LD_LIBRARY_PATH", directory);
   set_variable("SLIPSTREAM_DEVICE", "emulated");
+  set_triton_environment(directory);
   // By its path: a program with torch has NVIDIA's already, under the same name.
   set_variable("SLIPSTREAM_NCCL", directory + "/libnccl.so.2");
   set_variable("SLIPSTREAM_EMULATOR_DEVICES", text_of(options.devices));
@@ -166,7 +184,7 @@ void add_emulate_command(const cli::Command& program) {
   const cli::Command command = program.add_command(
       "emulate",
       "Run a CUDA program on the emulated device; it must use the shared CUDA runtime. For Python: "
-      "slipstream emulate -- python program.py; torch finds the device, too.\n\n"
+      "slipstream emulate -- python program.py; torch and Triton find the device, too.\n\n"
       "With --check, accesses to global memory that nothing orders are reported: kernels that "
       "read, write or overwrite what an earlier kernel, copy or fill may still touch, and threads "
       "of one kernel that lack a barrier or a fence. Order is what the wait of dependent grids, "

@@ -125,6 +125,28 @@ TEST(BenchDecode, WritesTheKeysOfItsSchema) {
   EXPECT_EQ(step["per_launch"][10]["kernel"], "sample");
 }
 
+TEST(BenchDecode, TimesStepsOfAnyNumberOfDrafts) {
+  BenchDecodeOptions options = small_options();
+  std::string config = kConfig;
+  config.insert(1, "\"num_nextn_predict_layers\": 1,");
+  std::ofstream(options.model) << config;
+  options.layers = 1;
+  options.alone = true;
+  options.steps_only = true;
+  options.drafts = {0, 4};
+  options.acceptance = {0.8, 0.6, 0.5, 0.4};
+  options.json_file = path("drafts.json");
+  run_bench_decode(options);
+  const nlohmann::json steps = read_json(options.json_file)["steps"];
+  ASSERT_EQ(steps.size(), 2);
+  EXPECT_EQ(steps[0]["launches"], 11);
+  EXPECT_DOUBLE_EQ(steps[0]["tokens_per_step_as_given"].get<double>(), 1);
+  EXPECT_EQ(steps[1]["drafts"], 4);
+  // Ten and the verification; of each draft its input, ten of a layer, head and sampling.
+  EXPECT_EQ(steps[1]["launches"], 10 + 1 + 4 * (1 + 10 + 2));
+  EXPECT_DOUBLE_EQ(steps[1]["tokens_per_step_as_given"].get<double>(), 3.3);
+}
+
 TEST(BenchDecode, SaysThatCommunicationIsLeftOut) {
   BenchDecodeOptions options = small_options();
   options.alone = true;

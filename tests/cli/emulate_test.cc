@@ -54,6 +54,39 @@ TEST(EmulateCommand, PreloadsNothingForAProgramThatIsLinkedWithTheRuntime) {
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(0), "");
 }
 
+TEST(EmulateCommand, TellsTritonWhereTheDriverAndPtxasAre) {
+  EmulateOptions options;
+  options.program = {"/bin/sh", "-c",
+                     "test \"$TRITON_LIBCUDA_PATH\" = \"$0\" && "
+                     "test \"$TRITON_PTXAS_PATH\" = \"$0/ptxas\" && "
+                     "test \"$TRITON_PTXAS_BLACKWELL_PATH\" = \"$0/ptxas\" && "
+                     "test \"$TRITON_CACHE_DIR\" = \"/some/home/.triton/cache/emulated\"",
+                     emulator_directory()};
+  EXPECT_EXIT(
+      {
+        unsetenv("TRITON_CACHE_DIR");
+        setenv("TRITON_HOME", "/some/home", 1);
+        std::exit(run_emulate(options));
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+// Called as Triton does: with options whose values are no files, and the input before the output.
+TEST(EmulateCommand, HandsPtxOnInsteadOfCompilingIt) {
+  const model::test::TemporaryDirectory directory;
+  const std::string input = directory.path("kernel.ptx");
+  std::ofstream(input) << ".version 8.0\n";
+  EmulateOptions options;
+  options.program = {
+      "/bin/sh", "-c",
+      "\"$TRITON_PTXAS_PATH\" -lineinfo -v --opt-level 0 --gpu-name=sm_90a \"$0\" -o \"$0.o\" && "
+      "cmp \"$0\" \"$0.o\" && \"$TRITON_PTXAS_PATH\" --version | grep -q 'release 13.0' && "
+      "! \"$TRITON_PTXAS_PATH\" \"$0\"",
+      input};
+  EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(0),
+              "must be given a file of PTX and -o");
+}
+
 TEST(EmulateCommand, RecordsIntoANewFolderOnly) {
   const model::test::TemporaryDirectory directory;
   EmulateOptions options;

@@ -1,11 +1,11 @@
-#include "emulator/driver/unsupported.h"
-
 #include <cuda.h>
 
 #include <cstdio>
 #include <mutex>
 #include <set>
 #include <string_view>
+
+#include "emulator/driver/tables.h"
 
 namespace slipstream::emulator::driver {
 

@@ -7,7 +7,6 @@
 #include <string>
 
 #include "emulator/runtime/capture.h"
-#include "emulator/runtime/driver_entry_points.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/event.h"
 #include "emulator/runtime/graph.h"
@@ -290,30 +289,6 @@ cudaError_t cudaDeviceSetCacheConfig(cudaFuncCache /*preference*/) {
 
 cudaError_t cudaCtxResetPersistingL2Cache() {
   return api("cudaCtxResetPersistingL2Cache", [] {});
-}
-
-// --- The driver's functions, of which there are few: a program that looks for another one is told so.
-
-cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function,
-                                             unsigned int version, unsigned long long flags,
-                                             cudaDriverEntryPointQueryResult* result) {
-  return api("cudaGetDriverEntryPointByVersion", [&] {
-    require(symbol != nullptr && function != nullptr);
-    require(flags <= cudaEnablePerThreadDefaultStream);
-    const DriverEntryPoint* const found = find_driver_entry_point(symbol);
-    const bool is_there = found != nullptr && version >= found->since;
-    *function = is_there ? found->function : nullptr;
-    require(is_there || result != nullptr, cudaErrorSymbolNotFound);
-    if (result == nullptr) return;
-    *result = is_there           ? cudaDriverEntryPointSuccess
-              : found != nullptr ? cudaDriverEntryPointVersionNotSufficent
-                                 : cudaDriverEntryPointSymbolNotFound;
-  });
-}
-
-cudaError_t cudaGetDriverEntryPoint(const char* symbol, void** function, unsigned long long flags,
-                                    cudaDriverEntryPointQueryResult* result) {
-  return cudaGetDriverEntryPointByVersion(symbol, function, CUDART_VERSION, flags, result);
 }
 
 cudaChannelFormatDesc cudaCreateChannelDesc(int x, int y, int z, int w,

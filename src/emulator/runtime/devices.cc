@@ -1,13 +1,13 @@
 #include "emulator/runtime/devices.h"
 
 namespace slipstream::emulator::runtime {
-namespace {
 
-thread_local uint32_t number_of_current = 0;
+CurrentDevice& current() {
+  thread_local CurrentDevice all;
+  return all;
+}
 
-}  // namespace
-
-uint32_t current_device() { return number_of_current; }
-void set_current_device(uint32_t number) { number_of_current = number; }
+uint32_t current_device() { return current().number; }
+void set_current_device(uint32_t number) { current() = {number, true, nullptr}; }
 
 }  // namespace slipstream::emulator::runtime

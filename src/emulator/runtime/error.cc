@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 #include <new>
+#include <utility>
 
 #include "emulator/machine/fault.h"
 #include "emulator/machine/launch.h"
@@ -15,13 +16,15 @@ namespace {
 
 thread_local cudaError_t thread_error = cudaSuccess;
 thread_local bool inside_host_function = false;
+thread_local const char* called_as = nullptr;
 
 // Of each device. Guarded by api_lock().
 std::array<cudaError_t, kMaxDevices> pending_faults{};
 std::array<cudaError_t, kMaxDevices> visible_faults{};
 
 void print_line(const char* function, const char* text) {
-  std::fputs(fmt::format("slipstream emulator: {}: {}\n", function, text).c_str(), stderr);
+  const char* const name = called_as != nullptr ? called_as : function;
+  std::fputs(fmt::format("slipstream emulator: {}: {}\n", name, text).c_str(), stderr);
 }
 
 }  // namespace
@@ -38,6 +41,9 @@ void clear_last_error() { thread_error = cudaSuccess; }
 InsideHostFunction::InsideHostFunction() { inside_host_function = true; }
 InsideHostFunction::~InsideHostFunction() { inside_host_function = false; }
 bool InsideHostFunction::now() { return inside_host_function; }
+
+CalledAs::CalledAs(const char* function) : before_(std::exchange(called_as, function)) {}
+CalledAs::~CalledAs() { called_as = before_; }
 
 bool raise_fault(uint32_t device, cudaError_t code) {
   const bool first = pending_faults.at(device) == cudaSuccess;

@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "emulator/runtime/devices.h"
+
 namespace slipstream::emulator::runtime {
 
 // The call fails with `code`. The text, if there is one, is worth a line on stderr: the code alone
@@ -25,6 +27,11 @@ class ApiError : public std::runtime_error {
  private:
   cudaError_t code_;
 };
+
+// Passes on what a function of the API returned.
+inline void require_success(cudaError_t code) {
+  if (code != cudaSuccess) throw ApiError(code);
+}
 
 // Fails with cudaErrorInvalidValue (or `code`) unless `condition` holds.
 inline void require(bool condition, cudaError_t code = cudaErrorInvalidValue) {
@@ -62,6 +69,19 @@ class InsideHostFunction {
   static bool now();
 };
 
+// While one lives, what this thread reports on stderr names this function: one of the driver that is made of those of
+// the runtime.
+class CalledAs {
+ public:
+  explicit CalledAs(const char* function);
+  ~CalledAs();
+  CalledAs(const CalledAs&) = delete;
+  CalledAs& operator=(const CalledAs&) = delete;
+
+ private:
+  const char* before_;
+};
+
 // Maps the exception being handled to an error code and prints its text, if any.
 cudaError_t translate_exception(const char* function) noexcept;
 
@@ -70,6 +90,7 @@ template <class Action>
 cudaError_t api(const char* function, Action&& action) noexcept {
   if (InsideHostFunction::now()) return cudaErrorNotPermitted;
   const std::scoped_lock lock(api_lock());
+  current().has_context = true;
   cudaError_t code = sticky_error();
   if (code == cudaSuccess) {
     try {

@@ -137,6 +137,12 @@ LoadedModule* Registry::module(FatBinary& binary, uint32_t number) {
 const Kernel* Registry::kernel(Function& function, uint32_t number) {
   const Kernel*& kernel = function.on(number).kernel;
   if (kernel != nullptr) return kernel;
+  if (const auto owner = function.binary->only_on; owner.has_value() && owner != number) {
+    throw ApiError(
+        cudaErrorDeviceUninitialized,
+        fmt::format("{} is of a module that was loaded on device {}, the current device is {}",
+                    function.name, *owner, number));
+  }
   kernel = device().find_kernel(module(*function.binary, number), function.name);
   if (kernel == nullptr) {
     throw ApiError(cudaErrorInvalidDeviceFunction,

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -56,6 +57,7 @@ struct Variable {
 struct FatBinary {
   const void* image = nullptr;                             // of a registered one
   std::shared_ptr<const ptx::Module> library;              // of a library
+  std::optional<uint32_t> only_on;                         // of a module of the driver: its device
   std::vector<std::shared_ptr<const ptx::Module>> parsed;  // empty until first used
   std::array<LoadedModule*, kMaxDevices> modules{};        // by device, null until first used
   std::list<Function> functions;

@@ -1,0 +1,246 @@
+// Copies and fills.
+#include <cuda.h>
+#include <cuda_runtime_api.h>
+
+#include "emulator/driver/call.h"
+#include "emulator/driver/context.h"
+#include "emulator/runtime/copy.h"
+#include "emulator/runtime/runtime.h"
+
+using namespace slipstream::emulator;
+using namespace slipstream::emulator::driver;
+
+namespace {
+
+// What both ends of a copy of rows or planes are: host or device memory with its pitches. Arrays are the runtime's.
+struct End {
+  CUmemorytype type;
+  const void* host;
+  CUdeviceptr device;
+  size_t pitch;
+  size_t x, y, z;
+  size_t rows_per_plane;
+
+  [[nodiscard]] bool is_array() const { return type == CU_MEMORYTYPE_ARRAY; }
+  [[nodiscard]] cudaPitchedPtr place() const {
+    const auto* const start = type == CU_MEMORYTYPE_HOST ? host : pointer(device);
+    return {const_cast<void*>(start), pitch, pitch, rows_per_plane};
+  }
+};
+
+cudaError_t copy_planes(const char* function, const End& destination, const End& source,
+                        const cudaExtent& extent, const CUstream* stream) {
+  if (destination.is_array() || source.is_array()) {
+    return runtime::api(function, [] {
+      throw runtime::ApiError(cudaErrorNotSupported,
+                              "copies from and to arrays are not supported by the emulated driver");
+    });
+  }
+  if (extent.width == 0 || extent.height == 0 || extent.depth == 0) return cudaSuccess;
+  cudaMemcpy3DParms parameters{};
+  parameters.dstPtr = destination.place();
+  parameters.dstPos = {destination.x, destination.y, destination.z};
+  parameters.srcPtr = source.place();
+  parameters.srcPos = {source.x, source.y, source.z};
+  parameters.extent = extent;
+  parameters.kind = cudaMemcpyDefault;
+  return stream == nullptr ? cudaMemcpy3D(&parameters) : cudaMemcpy3DAsync(&parameters, *stream);
+}
+
+// A pitch of 0 is the width.
+size_t pitch_or(size_t pitch, size_t width) { return pitch != 0 ? pitch : width; }
+
+CUresult copy_2d(const char* function, const CUDA_MEMCPY2D* copy, const CUstream* stream) {
+  if (copy == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  const size_t width = copy->WidthInBytes;
+  const End destination{copy->dstMemoryType,
+                        copy->dstHost,
+                        copy->dstDevice,
+                        pitch_or(copy->dstPitch, width),
+                        copy->dstXInBytes,
+                        copy->dstY,
+                        0,
+                        copy->dstY + copy->Height};
+  const End source{copy->srcMemoryType,
+                   copy->srcHost,
+                   copy->srcDevice,
+                   pitch_or(copy->srcPitch, width),
+                   copy->srcXInBytes,
+                   copy->srcY,
+                   0,
+                   copy->srcY + copy->Height};
+  return with_context(function, [&] {
+    return copy_planes(function, destination, source, {width, copy->Height, 1}, stream);
+  });
+}
+
+CUresult copy_3d(const char* function, const CUDA_MEMCPY3D* copy, const CUstream* stream) {
+  if (copy == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  const size_t width = copy->WidthInBytes;
+  const End destination{
+      copy->dstMemoryType, copy->dstHost, copy->dstDevice, pitch_or(copy->dstPitch, width),
+      copy->dstXInBytes,   copy->dstY,    copy->dstZ,      pitch_or(copy->dstHeight, copy->Height)};
+  const End source{
+      copy->srcMemoryType, copy->srcHost, copy->srcDevice, pitch_or(copy->srcPitch, width),
+      copy->srcXInBytes,   copy->srcY,    copy->srcZ,      pitch_or(copy->srcHeight, copy->Height)};
+  return with_context(function, [&] {
+    return copy_planes(function, destination, source, {width, copy->Height, copy->Depth}, stream);
+  });
+}
+
+// Rows of elements of 1, 2 or 4 bytes.
+CUresult fill(const char* function, CUdeviceptr destination, size_t pitch, unsigned value,
+              unsigned element_bytes, size_t width, size_t height, CUstream stream) {
+  return answer(function, [&] {
+    runtime::enqueue_fill(
+        runtime::streams().resolve(stream),
+        runtime::row_fill(pointer(destination), pitch, value, element_bytes, width, height));
+  });
+}
+
+CUresult copy_peer(const char* function, CUdeviceptr destination, CUcontext destination_context,
+                   CUdeviceptr source, CUcontext source_context, size_t count,
+                   const CUstream* stream) {
+  int to = 0;
+  int from = 0;
+  const CUresult found = answer_always(function, [&] {
+    to = static_cast<int>(contexts().resolve(destination_context).device);
+    from = static_cast<int>(contexts().resolve(source_context).device);
+  });
+  if (found != CUDA_SUCCESS) return found;
+  return with_context(function, [&] {
+    return stream == nullptr
+               ? cudaMemcpyPeer(pointer(destination), to, pointer(source), from, count)
+               : cudaMemcpyPeerAsync(pointer(destination), to, pointer(source), from, count,
+                                     *stream);
+  });
+}
+
+}  // namespace
+
+extern "C" {
+
+CUresult cuMemcpy(CUdeviceptr destination, CUdeviceptr source, size_t count) {
+  return with_context("cuMemcpy", [&] {
+    return cudaMemcpy(pointer(destination), pointer(source), count, cudaMemcpyDefault);
+  });
+}
+
+CUresult cuMemcpyAsync(CUdeviceptr destination, CUdeviceptr source, size_t count, CUstream stream) {
+  return with_context("cuMemcpyAsync", [&] {
+    return cudaMemcpyAsync(pointer(destination), pointer(source), count, cudaMemcpyDefault, stream);
+  });
+}
+
+CUresult cuMemcpyHtoD(CUdeviceptr destination, const void* source, size_t count) {
+  return with_context("cuMemcpyHtoD", [&] {
+    return cudaMemcpy(pointer(destination), source, count, cudaMemcpyHostToDevice);
+  });
+}
+
+CUresult cuMemcpyHtoDAsync(CUdeviceptr destination, const void* source, size_t count,
+                           CUstream stream) {
+  return with_context("cuMemcpyHtoDAsync", [&] {
+    return cudaMemcpyAsync(pointer(destination), source, count, cudaMemcpyHostToDevice, stream);
+  });
+}
+
+CUresult cuMemcpyDtoH(void* destination, CUdeviceptr source, size_t count) {
+  return with_context("cuMemcpyDtoH", [&] {
+    return cudaMemcpy(destination, pointer(source), count, cudaMemcpyDeviceToHost);
+  });
+}
+
+CUresult cuMemcpyDtoHAsync(void* destination, CUdeviceptr source, size_t count, CUstream stream) {
+  return with_context("cuMemcpyDtoHAsync", [&] {
+    return cudaMemcpyAsync(destination, pointer(source), count, cudaMemcpyDeviceToHost, stream);
+  });
+}
+
+CUresult cuMemcpyDtoD(CUdeviceptr destination, CUdeviceptr source, size_t count) {
+  return with_context("cuMemcpyDtoD", [&] {
+    return cudaMemcpy(pointer(destination), pointer(source), count, cudaMemcpyDeviceToDevice);
+  });
+}
+
+CUresult cuMemcpyDtoDAsync(CUdeviceptr destination, CUdeviceptr source, size_t count,
+                           CUstream stream) {
+  return with_context("cuMemcpyDtoDAsync", [&] {
+    return cudaMemcpyAsync(pointer(destination), pointer(source), count, cudaMemcpyDeviceToDevice,
+                           stream);
+  });
+}
+
+CUresult cuMemcpyPeer(CUdeviceptr destination, CUcontext destination_context, CUdeviceptr source,
+                      CUcontext source_context, size_t count) {
+  return copy_peer("cuMemcpyPeer", destination, destination_context, source, source_context, count,
+                   nullptr);
+}
+
+CUresult cuMemcpyPeerAsync(CUdeviceptr destination, CUcontext destination_context,
+                           CUdeviceptr source, CUcontext source_context, size_t count,
+                           CUstream stream) {
+  return copy_peer("cuMemcpyPeerAsync", destination, destination_context, source, source_context,
+                   count, &stream);
+}
+
+CUresult cuMemcpy2D(const CUDA_MEMCPY2D* copy) { return copy_2d("cuMemcpy2D", copy, nullptr); }
+CUresult cuMemcpy2DUnaligned(const CUDA_MEMCPY2D* copy) {
+  return copy_2d("cuMemcpy2DUnaligned", copy, nullptr);
+}
+CUresult cuMemcpy2DAsync(const CUDA_MEMCPY2D* copy, CUstream stream) {
+  return copy_2d("cuMemcpy2DAsync", copy, &stream);
+}
+CUresult cuMemcpy3D(const CUDA_MEMCPY3D* copy) { return copy_3d("cuMemcpy3D", copy, nullptr); }
+CUresult cuMemcpy3DAsync(const CUDA_MEMCPY3D* copy, CUstream stream) {
+  return copy_3d("cuMemcpy3DAsync", copy, &stream);
+}
+
+// --- Fills.
+
+CUresult cuMemsetD8(CUdeviceptr destination, unsigned char value, size_t count) {
+  return fill("cuMemsetD8", destination, count, value, 1, count, 1, nullptr);
+}
+CUresult cuMemsetD8Async(CUdeviceptr destination, unsigned char value, size_t count,
+                         CUstream stream) {
+  return fill("cuMemsetD8Async", destination, count, value, 1, count, 1, stream);
+}
+CUresult cuMemsetD16(CUdeviceptr destination, unsigned short value, size_t count) {
+  return fill("cuMemsetD16", destination, 2 * count, value, 2, count, 1, nullptr);
+}
+CUresult cuMemsetD16Async(CUdeviceptr destination, unsigned short value, size_t count,
+                          CUstream stream) {
+  return fill("cuMemsetD16Async", destination, 2 * count, value, 2, count, 1, stream);
+}
+CUresult cuMemsetD32(CUdeviceptr destination, unsigned value, size_t count) {
+  return fill("cuMemsetD32", destination, 4 * count, value, 4, count, 1, nullptr);
+}
+CUresult cuMemsetD32Async(CUdeviceptr destination, unsigned value, size_t count, CUstream stream) {
+  return fill("cuMemsetD32Async", destination, 4 * count, value, 4, count, 1, stream);
+}
+CUresult cuMemsetD2D8(CUdeviceptr destination, size_t pitch, unsigned char value, size_t width,
+                      size_t height) {
+  return fill("cuMemsetD2D8", destination, pitch, value, 1, width, height, nullptr);
+}
+CUresult cuMemsetD2D8Async(CUdeviceptr destination, size_t pitch, unsigned char value, size_t width,
+                           size_t height, CUstream stream) {
+  return fill("cuMemsetD2D8Async", destination, pitch, value, 1, width, height, stream);
+}
+CUresult cuMemsetD2D16(CUdeviceptr destination, size_t pitch, unsigned short value, size_t width,
+                       size_t height) {
+  return fill("cuMemsetD2D16", destination, pitch, value, 2, width, height, nullptr);
+}
+CUresult cuMemsetD2D16Async(CUdeviceptr destination, size_t pitch, unsigned short value,
+                            size_t width, size_t height, CUstream stream) {
+  return fill("cuMemsetD2D16Async", destination, pitch, value, 2, width, height, stream);
+}
+CUresult cuMemsetD2D32(CUdeviceptr destination, size_t pitch, unsigned value, size_t width,
+                       size_t height) {
+  return fill("cuMemsetD2D32", destination, pitch, value, 4, width, height, nullptr);
+}
+CUresult cuMemsetD2D32Async(CUdeviceptr destination, size_t pitch, unsigned value, size_t width,
+                            size_t height, CUstream stream) {
+  return fill("cuMemsetD2D32Async", destination, pitch, value, 4, width, height, stream);
+}
+
+}  // extern "C"
