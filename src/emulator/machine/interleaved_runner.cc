@@ -50,6 +50,7 @@ bool InterleavedRunner::can_start(const WorkItem& item) const {
                        switch (dependency.kind) {
                          case DependencyKind::kProgrammatic:
                            return is_released(dependency.ticket);
+                         case DependencyKind::kBlockStart:
                          case DependencyKind::kLaunchCompletion:
                            return all_started(dependency.ticket);
                          default:
@@ -65,7 +66,7 @@ bool InterleavedRunner::start_ready(WorkQueue& queue) {
     WorkItem& item = queue.at(ticket);
     if (active_.contains(ticket) || !can_start(item)) continue;
     if (item.grid != nullptr) {
-      item.grid->prerequisites_complete = item.incomplete == 0;
+      item.grid->prerequisites_complete = !queue.awaits(item);
       start_grid(ticket, *item.grid);
     } else {
       fault_ = run_host_operation(ticket, item.operation, devices_[item.device]);
@@ -200,7 +201,8 @@ void InterleavedRunner::complete(WorkQueue& queue, Ticket ticket) {
   queue.complete(ticket);
   for (const Ticket dependent : dependents) {
     const auto active = active_.find(dependent);
-    if (active != active_.end() && queue.at(dependent).incomplete == 0) resume(active->second);
+    if (active == active_.end() || active->second.run->prerequisites_complete) continue;
+    if (!queue.awaits(queue.at(dependent))) resume(active->second);
   }
 }
 

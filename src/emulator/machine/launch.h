@@ -107,7 +107,8 @@ using Ticket = uint64_t;  // 0 is no ticket
 enum class DependencyKind : uint8_t {
   kFull,          // completed, and its writes visible
   kProgrammatic,  // every CTA has triggered or exited; a wait in the dependent is for completion
-  kLaunchCompletion,  // every CTA has started; a wait in the dependent is for completion too
+  kBlockStart,    // every CTA has started; a wait in the dependent is for completion too
+  kLaunchCompletion,  // every CTA has started; a wait in the dependent is not for it
 };
 
 struct Dependency {

@@ -25,6 +25,8 @@ race::Dependency race_dependency(const Dependency& dependency) {
   switch (dependency.kind) {
     case DependencyKind::kProgrammatic:
       return {dependency.ticket, race::DependencyKind::kProgrammatic};
+    case DependencyKind::kBlockStart:
+      return {dependency.ticket, race::DependencyKind::kBlockStart};
     case DependencyKind::kLaunchCompletion:
       return {dependency.ticket, race::DependencyKind::kLaunchCompletion};
     case DependencyKind::kFull:

@@ -1,5 +1,6 @@
 #include "emulator/machine/work.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "emulator/machine/overlay.h"
@@ -40,6 +41,12 @@ void WorkQueue::drop(uint32_t device) {
     if (item.device == device) dropped.push_back(ticket);
   }
   for (const Ticket ticket : dropped) complete(ticket);
+}
+
+bool WorkQueue::awaits(const WorkItem& item) const {
+  return std::ranges::any_of(item.dependencies, [&](const Dependency& dependency) {
+    return dependency.kind != DependencyKind::kLaunchCompletion && contains(dependency.ticket);
+  });
 }
 
 void WorkQueue::tell_dependents(Ticket ticket) {

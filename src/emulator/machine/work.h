@@ -46,6 +46,8 @@ class WorkQueue {
   void for_each(Function function) const {
     for (const auto& [ticket, item] : items_) function(item);
   }
+  // Whether griddepcontrol.wait in the item still waits.
+  [[nodiscard]] bool awaits(const WorkItem& item) const;
   // Items that depend on nothing any more.
   [[nodiscard]] const std::set<Ticket>& ready() const { return ready_; }
 

@@ -16,6 +16,7 @@ void add_before_start(const Work& prerequisite, DependencyKind kind, TicketSet& 
       // The release needs every CTA, so one that had waited when it triggered or exited is enough.
       known.merge(prerequisite.released_late ? prerequisite.after_wait : prerequisite.at_start);
       return;
+    case DependencyKind::kBlockStart:
     case DependencyKind::kLaunchCompletion:
       known.merge(prerequisite.at_start);
       return;
@@ -54,6 +55,7 @@ void WorkOrder::settle_wait(Work& work) {
   start(work);
   work.after_wait = work.at_start;
   for (const Work::Link& link : work.links) {
+    if (link.kind == DependencyKind::kLaunchCompletion) continue;
     add_before_start(*link.work, DependencyKind::kFull, work.after_wait);
   }
 }

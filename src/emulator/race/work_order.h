@@ -20,7 +20,8 @@ namespace slipstream::emulator::race {
 enum class DependencyKind : uint8_t {
   kFull,              // completed, and its writes visible
   kProgrammatic,      // every CTA has triggered or exited
-  kLaunchCompletion,  // every CTA has started
+  kBlockStart,        // every CTA has started
+  kLaunchCompletion,  // the same, and a wait in the dependent is not for its completion
 };
 
 struct Dependency {

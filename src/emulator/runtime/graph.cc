@@ -33,7 +33,7 @@ DependencyKind dependency_kind(const cudaGraphEdgeData& edge) {
       require(programmatic);
       return DependencyKind::kProgrammatic;
     case cudaGraphKernelNodePortLaunchCompletion:
-      return DependencyKind::kLaunchCompletion;
+      return programmatic ? DependencyKind::kBlockStart : DependencyKind::kLaunchCompletion;
     default:
       throw ApiError(cudaErrorInvalidValue);
   }

@@ -59,7 +59,10 @@ void record_launch(const KernelLaunch& launch, Ticket ticket, bool programmatic)
     if (dependency.kind == DependencyKind::kLaunchCompletion) {
       all.recording.add_launch_completion(all.submitted[dependency.ticket].kernel, name);
     }
-    if (dependency.kind != DependencyKind::kProgrammatic) continue;
+    if (dependency.kind == DependencyKind::kFull ||
+        dependency.kind == DependencyKind::kLaunchCompletion) {
+      continue;
+    }
     released_by.push_back(all.submitted[dependency.ticket].place);
   }
   if (programmatic && released_by.empty()) released_by.emplace_back();

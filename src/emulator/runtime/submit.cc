@@ -152,7 +152,7 @@ Ticket enqueue_kernel(Stream& stream, const KernelOperation& operation) {
   }
   stream.last_kernel = ticket;
   fire(operation.programmatic_event.get(), ticket,
-       operation.programmatic_at_block_start ? DependencyKind::kLaunchCompletion
+       operation.programmatic_at_block_start ? DependencyKind::kBlockStart
                                              : DependencyKind::kProgrammatic);
   fire(operation.launch_completion_event.get(), ticket, DependencyKind::kLaunchCompletion);
   submitted(ticket);

@@ -45,7 +45,8 @@ TEST_P(FuzzCorpus, IsAnalyzedOrRefused) {
 
 INSTANTIATE_TEST_SUITE_P(Targets, FuzzCorpus,
                          testing::Values(Target{"image", image}, Target{"sass", sass},
-                                         Target{"ptx", ptx}, Target{"text", text}),
+                                         Target{"ptx", ptx}, Target{"archive", archive},
+                                         Target{"text", text}),
                          [](const auto& target) { return std::string(target.param.name); });
 
 }  // namespace

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes what is read from files, each target for a number of seconds: run.sh FOLDER SECONDS [TARGET ...]
 #
-# Targets: image, sass, ptx and text (launches files and sources) of the checker, safetensors and config of models.
+# Targets: image, sass, ptx, archive and text (launches files and sources) of the checker, safetensors and config of models.
 #
 # FOLDER keeps objects, programs and the inputs found. Clang builds everything anew with AddressSanitizer and
 # UndefinedBehaviorSanitizer, whatever compiler builds the rest; that takes minutes, so it is no part of the build. CI replays

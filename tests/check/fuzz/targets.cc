@@ -10,6 +10,9 @@
 #include "check/lower/sass/lower.h"
 #include "check/report/text_report.h"
 #include "check/rules/rules.h"
+#include "code/archive.h"
+#include "code/byte_reader.h"
+#include "code/compression.h"
 #include "code/sass/cubin.h"
 
 namespace slipstream::check::fuzz {
@@ -44,6 +47,20 @@ void ptx(Bytes bytes) {
   std::string text = ".version 9.0\n.target sm_90a\n.address_size 64\n";
   text += as_text(bytes);
   text_report(check_image(text, "fuzz.ptx", {}));
+}
+
+void archive(Bytes bytes) {
+  const std::span<const std::byte> all = std::as_bytes(bytes);
+  if (!code::is_archive(all)) return;
+  try {
+    code::DecompressionLimit limit(all.size());
+    for (const code::ArchiveMember& member : code::archive_members(all, "fuzz")) {
+      code::member_start(all, member, 8);
+      code::member_bytes(all, member, limit);
+    }
+  } catch (const code::FormatError&) {
+    // Refused, with a reason: that is right.
+  }
 }
 
 void text(Bytes bytes) {

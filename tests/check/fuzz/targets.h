@@ -14,6 +14,8 @@ void image(Bytes bytes);
 void sass(Bytes bytes);
 // PTX text, whatever it looks like.
 void ptx(Bytes bytes);
+// A zip archive or a static library, all its members.
+void archive(Bytes bytes);
 // A launches file, and a CUDA source.
 void text(Bytes bytes);
 

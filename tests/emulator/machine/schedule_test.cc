@@ -188,13 +188,21 @@ TEST(Schedule, WaitCoversDirectPrerequisitesOnly) {
   chain.launch("waiting_consumer", middle, DependencyKind::kProgrammatic);
   EXPECT_EQ(chain.stale(), kCtas);
 }
-TEST(Schedule, LaunchCompletionOnlyNeedsEveryCtaToHaveStarted) {
-  EXPECT_EQ(stale_of("producer", "hasty_consumer", DependencyKind::kLaunchCompletion,
+TEST(Schedule, BlockStartOnlyNeedsEveryCtaToHaveStarted) {
+  EXPECT_EQ(stale_of("producer", "hasty_consumer", DependencyKind::kBlockStart,
                      scheduled(Schedule::kOverlapped)),
             kCtas);
-  EXPECT_EQ(stale_of("producer", "waiting_consumer", DependencyKind::kLaunchCompletion,
+  EXPECT_EQ(stale_of("producer", "waiting_consumer", DependencyKind::kBlockStart,
                      scheduled(Schedule::kOverlapped)),
             0U);
+}
+TEST(Schedule, NoWaitCoversAKernelWhoseLaunchCompletionIsWaitedFor) {
+  for (const char* const consumer : {"hasty_consumer", "waiting_consumer"}) {
+    EXPECT_EQ(stale_of("producer", consumer, DependencyKind::kLaunchCompletion,
+                       scheduled(Schedule::kOverlapped)),
+              kCtas)
+        << consumer;
+  }
 }
 TEST(Schedule, RepeatsExactlyForTheSameSeed) {
   for (uint64_t seed = 0; seed < 5; ++seed) {

@@ -53,6 +53,21 @@ TEST_F(Grids, AreOrderedBehindTheWaitByAProgrammaticDependency) {
   EXPECT_TRUE(knows(second, 1));
 }
 
+TEST_F(Grids, AreOrderedBehindTheWaitWhereAllBlocksOfTheOtherHaveStarted) {
+  finish(start(1, {}));
+  ClusterOrder& second = start(2, {{1, DependencyKind::kBlockStart}});
+  EXPECT_FALSE(knows(second, 1));
+  second.wait_for_grids(0, kAllLanes);
+  EXPECT_TRUE(knows(second, 1));
+}
+
+TEST_F(Grids, AreUnorderedBehindTheWaitByALaunchCompletionEvent) {
+  finish(start(1, {}));
+  ClusterOrder& second = start(2, {{1, DependencyKind::kLaunchCompletion}});
+  second.wait_for_grids(0, kAllLanes);
+  EXPECT_FALSE(knows(second, 1));
+}
+
 TEST_F(Grids, AreOrderedForTheLanesThatWaited) {
   finish(start(1, {}));
   ClusterOrder& second = start(2, {programmatic(1)});
