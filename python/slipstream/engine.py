@@ -179,7 +179,8 @@ def load_options(
     many as give the most tokens per second (docs/mtp.md). ranks: GPUs that share the model, each with a
     thread of this process; or "environment": this process is one of WORLD_SIZE, as torchrun starts them
     (those other than rank 0 call `follow`). step_limit: seconds after which a step that has not ended is
-    an error, 0: none; trace_launches: the error names the launch that hangs. on_progress(rank, bytes, total_bytes, seconds) is called every two seconds."""
+    an error, 0: none; trace_launches: the error names the launch that hangs. on_progress(rank, bytes,
+    total_bytes, seconds) is called every two seconds."""
     for name in serving.keys() - {"external_pages", "max_adjusted_sequences"}:
         raise ValueError(f"load has no option {name}")
     return {

@@ -82,17 +82,6 @@ constexpr size_t extent_of_member() {
   }
 }
 
-// From `known` on. Doubled while that fits: most members are no arrays, and compilers take long over thousands of elements.
-template <class T, size_t index, size_t known = 1>
-constexpr size_t extent_of_member() {
-  if constexpr (accepts_elements<T>(std::make_index_sequence<index>(),
-                                    std::make_index_sequence<2 * known>())) {
-    return extent_of_member<T, index, 2 * known>();
-  } else {
-    return extent_of_member<T, index, known, 2 * known>();
-  }
-}
-
 // The largest count that is accepted is the right one: what does not fit a struct is tried on the
 // struct's own first member.
 template <class T, size_t index, size_t... counts>
@@ -101,6 +90,7 @@ constexpr size_t pointers_in_struct_member(std::index_sequence<counts...> /*from
       accepts<T, StructWithPointers<counts>>(std::make_index_sequence<index>())...};
   size_t most = kAccepted.size() - 1;
   while (most > 0 && !kAccepted[most]) --most;
+  if (!kAccepted[most]) throw "a struct has more pointers than are tried";
   return most;
 }
 
@@ -117,7 +107,7 @@ constexpr size_t pointers_from_member() {
   } else if constexpr (accepts<T, AnyPointer>(kBefore)) {
     return 1 + pointers_from_member<T, index + 1>();
   } else {
-    return pointers_from_member<T, index + extent_of_member<T, index>()>();
+    return pointers_from_member<T, index + extent_of_member<T, index, 1, sizeof(T) + 1>()>();
   }
 }
 

@@ -50,41 +50,46 @@ cudaError_t copy_planes(const char* function, const End& destination, const End&
 // A pitch of 0 is the width.
 size_t pitch_or(size_t pitch, size_t width) { return pitch != 0 ? pitch : width; }
 
+// The ends of a CUDA_MEMCPY2D or CUDA_MEMCPY3D, whose planes have `height` rows.
+template <class Copy>
+End destination_of(const Copy& copy, size_t z, size_t height) {
+  return {copy.dstMemoryType,
+          copy.dstHost,
+          copy.dstDevice,
+          pitch_or(copy.dstPitch, copy.WidthInBytes),
+          copy.dstXInBytes,
+          copy.dstY,
+          z,
+          height};
+}
+template <class Copy>
+End source_of(const Copy& copy, size_t z, size_t height) {
+  return {copy.srcMemoryType,
+          copy.srcHost,
+          copy.srcDevice,
+          pitch_or(copy.srcPitch, copy.WidthInBytes),
+          copy.srcXInBytes,
+          copy.srcY,
+          z,
+          height};
+}
+
 CUresult copy_2d(const char* function, const CUDA_MEMCPY2D* copy, const CUstream* stream) {
   if (copy == nullptr) return CUDA_ERROR_INVALID_VALUE;
-  const size_t width = copy->WidthInBytes;
-  const End destination{copy->dstMemoryType,
-                        copy->dstHost,
-                        copy->dstDevice,
-                        pitch_or(copy->dstPitch, width),
-                        copy->dstXInBytes,
-                        copy->dstY,
-                        0,
-                        copy->dstY + copy->Height};
-  const End source{copy->srcMemoryType,
-                   copy->srcHost,
-                   copy->srcDevice,
-                   pitch_or(copy->srcPitch, width),
-                   copy->srcXInBytes,
-                   copy->srcY,
-                   0,
-                   copy->srcY + copy->Height};
   return with_context(function, [&] {
-    return copy_planes(function, destination, source, {width, copy->Height, 1}, stream);
+    return copy_planes(function, destination_of(*copy, 0, copy->dstY + copy->Height),
+                       source_of(*copy, 0, copy->srcY + copy->Height),
+                       {copy->WidthInBytes, copy->Height, 1}, stream);
   });
 }
 
 CUresult copy_3d(const char* function, const CUDA_MEMCPY3D* copy, const CUstream* stream) {
   if (copy == nullptr) return CUDA_ERROR_INVALID_VALUE;
-  const size_t width = copy->WidthInBytes;
-  const End destination{
-      copy->dstMemoryType, copy->dstHost, copy->dstDevice, pitch_or(copy->dstPitch, width),
-      copy->dstXInBytes,   copy->dstY,    copy->dstZ,      pitch_or(copy->dstHeight, copy->Height)};
-  const End source{
-      copy->srcMemoryType, copy->srcHost, copy->srcDevice, pitch_or(copy->srcPitch, width),
-      copy->srcXInBytes,   copy->srcY,    copy->srcZ,      pitch_or(copy->srcHeight, copy->Height)};
   return with_context(function, [&] {
-    return copy_planes(function, destination, source, {width, copy->Height, copy->Depth}, stream);
+    return copy_planes(function,
+                       destination_of(*copy, copy->dstZ, pitch_or(copy->dstHeight, copy->Height)),
+                       source_of(*copy, copy->srcZ, pitch_or(copy->srcHeight, copy->Height)),
+                       {copy->WidthInBytes, copy->Height, copy->Depth}, stream);
   });
 }
 

@@ -58,12 +58,9 @@ void record_launch(const KernelLaunch& launch, Ticket ticket, bool programmatic)
   for (const Dependency& dependency : launch.dependencies) {
     if (dependency.kind == DependencyKind::kLaunchCompletion) {
       all.recording.add_launch_completion(all.submitted[dependency.ticket].kernel, name);
+    } else if (dependency.kind != DependencyKind::kFull) {
+      released_by.push_back(all.submitted[dependency.ticket].place);
     }
-    if (dependency.kind == DependencyKind::kFull ||
-        dependency.kind == DependencyKind::kLaunchCompletion) {
-      continue;
-    }
-    released_by.push_back(all.submitted[dependency.ticket].place);
   }
   if (programmatic && released_by.empty()) released_by.emplace_back();
   all.submitted[ticket] = {name, all.recording.add(recorded, released_by)};
