@@ -49,16 +49,21 @@ std::vector<uint32_t> tries_before_wait(const KernelCode& code) {
   return tries;
 }
 
+std::vector<uint32_t> polls_among(const KernelCode& code, std::vector<uint32_t> tries) {
+  std::erase_if(tries,
+                [&](uint32_t i) { return !is_in_loop(code.flow(), code.flow().block_of[i]); });
+  return tries;
+}
+
 }  // namespace
 
 std::vector<uint32_t> polls_before_wait(const KernelCode& code) {
-  std::vector<uint32_t> polls = tries_before_wait(code);
-  std::erase_if(polls,
-                [&](uint32_t i) { return !is_in_loop(code.flow(), code.flow().block_of[i]); });
-  return polls;
+  return polls_among(code, tries_before_wait(code));
 }
 
-std::vector<bool> blocks_after_polls(const KernelCode& code, const std::vector<uint32_t>& polls) {
+std::vector<bool> blocks_after_polls(const KernelCode& code) {
+  const std::vector<uint32_t> tries = tries_before_wait(code);
+  const std::vector<uint32_t> polls = polls_among(code, tries);
   const ControlFlow& flow = code.flow();
   std::vector<bool> after(flow.blocks.size());
   if (polls.empty()) return after;
@@ -66,7 +71,7 @@ std::vector<bool> blocks_after_polls(const KernelCode& code, const std::vector<u
   subjects.reserve(polls.size());
   for (const uint32_t i : polls) subjects.push_back(code.subject_of(i));
   std::vector<bool> polling(flow.blocks.size());
-  for (const uint32_t i : tries_before_wait(code)) {
+  for (const uint32_t i : tries) {
     const Subject subject = code.subject_of(i);
     const bool same = std::any_of(subjects.begin(), subjects.end(), [&](const Subject& one) {
       return !(one < subject) && !(subject < one);

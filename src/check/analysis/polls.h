@@ -12,8 +12,8 @@ namespace slipstream::check {
 // decides a branch, and they are in a loop.
 std::vector<uint32_t> polls_before_wait(const KernelCode& code);
 
-// By block: whether every way there passes one of the polls, or the first try of one, which compilers
+// By block: whether every way there passes one of these polls, or the first try of one, which compilers
 // put in front of the loop. Who wrote what is polled for may have ordered what follows.
-std::vector<bool> blocks_after_polls(const KernelCode& code, const std::vector<uint32_t>& polls);
+std::vector<bool> blocks_after_polls(const KernelCode& code);
 
 }  // namespace slipstream::check

@@ -69,7 +69,7 @@ std::vector<EarlyAccess> early_accesses(const KernelCode& code) {
   std::vector<EarlyAccess> result;
   if (!may_overlap(code)) return result;
   const auto& instructions = code.function().instructions;
-  const std::vector<bool> after_polls = blocks_after_polls(code, polls_before_wait(code));
+  const std::vector<bool> after_polls = blocks_after_polls(code);
   for (uint32_t i = 0; i < instructions.size(); ++i) {
     const Action action = instructions[i].action;
     if (!touches_memory(action) || !code.ordering().reachable_before(i)) continue;
