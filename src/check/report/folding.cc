@@ -72,7 +72,9 @@ std::string template_name(const std::string& demangled) {
 std::string short_name(const std::string& demangled) {
   constexpr size_t kMost = 240;
   if (demangled.size() <= kMost) return demangled;
-  return demangled.substr(0, kMost) + "...";
+  std::string result = demangled.substr(0, kMost);
+  result += "...";
+  return result;
 }
 
 }  // namespace slipstream::check
