@@ -31,16 +31,17 @@ struct Access {
   bool partial = false;  // nvcc says that not all loaded bytes are used
   bool word = false;     // strong, of 32 bits: may be made for an atomic of less
   bool system = false;   // at system scope
+  bool strong = false;   // at whichever scope
   int64_t offset = 0;
 };
 
-constexpr int kFlagBits = 10;
+constexpr int kFlagBits = 11;
 
 int64_t encode(const Access& access) {
-  const int64_t flags = static_cast<int64_t>(access.space) | (access.wide_base ? 8 : 0) |
-                        (access.ordered ? 16 : 0) | (access.releases ? 32 : 0) |
-                        (access.partial ? 64 : 0) | (access.acquires ? 128 : 0) |
-                        (access.word ? 256 : 0) | (access.system ? 512 : 0);
+  const int64_t flags =
+      static_cast<int64_t>(access.space) | (access.wide_base ? 8 : 0) | (access.ordered ? 16 : 0) |
+      (access.releases ? 32 : 0) | (access.partial ? 64 : 0) | (access.acquires ? 128 : 0) |
+      (access.word ? 256 : 0) | (access.system ? 512 : 0) | (access.strong ? 1024 : 0);
   return (access.offset << kFlagBits) | flags;
 }
 Access decode(int64_t immediate) {
@@ -52,6 +53,7 @@ Access decode(int64_t immediate) {
           (immediate & 64) != 0,
           (immediate & 256) != 0,
           (immediate & 512) != 0,
+          (immediate & 1024) != 0,
           immediate >> kFlagBits};
 }
 
@@ -272,9 +274,11 @@ Step after_strong_load(const Operation& operation, Warp& warp, uint32_t executin
 
 // Tells the race check what kind of accesses follow. Returns whether they have to be reported.
 bool watch(Warp& warp, const Access& access, AddressSpace space, race::AccessKind kind) {
-  if (order_of(warp) == nullptr || !may_be_global(space)) return false;
+  if (order_of(warp) == nullptr || !(may_be_global(space) || space == AddressSpace::kShared)) {
+    return false;
+  }
   watch_operation(warp, {.kind = kind,
-                         .strong = access.ordered,
+                         .strong = space == AddressSpace::kShared ? access.strong : access.ordered,
                          .system = access.system,
                          .acquires = access.acquires,
                          .releases = access.releases});
@@ -282,13 +286,19 @@ bool watch(Warp& warp, const Access& access, AddressSpace space, race::AccessKin
 }
 
 // Reports the accesses of lanes that are all inside one allocation.
-void watch_lanes(Warp& warp, const Access& access, uint32_t executing, const Addresses& addresses,
-                 uint32_t bytes, bool consecutive) {
-  if (consecutive && !access.ordered) {
+void watch_lanes(Warp& warp, const Access& access, AddressSpace space, race::AccessKind kind,
+                 uint32_t executing, const Addresses& addresses, uint32_t bytes, bool consecutive) {
+  if (space == AddressSpace::kShared) {
+    watch_shared_lanes(warp, executing, addresses.at.data(), bytes, kind);
+  } else if (consecutive && !access.ordered) {
     watch_row(warp, addresses.at[0], bytes);
   } else {
     watch_lanes(warp, executing, addresses.at.data(), bytes);
   }
+}
+
+void end_watch(Warp& warp, AddressSpace space) {
+  space == AddressSpace::kShared ? watch_shared_end(warp) : watch_end(warp);
 }
 
 template <class T, size_t kCount>
@@ -316,8 +326,9 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   }
   const bool consecutive =
       executing == kAllLanes && view.lane_stride == 0 && are_consecutive(addresses, kBytes);
-  if (is_watched && space == AddressSpace::kGlobal) {
-    watch_lanes(warp, access, executing, addresses, kBytes, consecutive);
+  if (is_watched) {
+    watch_lanes(warp, access, space, race::AccessKind::kRead, executing, addresses, kBytes,
+                consecutive);
   }
   if (view.written != nullptr && !access.partial) {
     const uint8_t* const flags = view.written + (addresses.at[0] - view.begin);
@@ -376,7 +387,7 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   const AddressSpace space = resolve_space(access, executing, addresses);
   if (access.ordered && may_be_global(space)) wait_for_turn(warp);
   if (may_be_global(space)) note_progress(warp);
-  if (access.releases) publish(warp);
+  if (access.ordered && access.releases) publish(warp);
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   const View view = view_of(space, warp, operation, addresses.at[first], false);
   const bool is_watched = watch(warp, access, space, race::AccessKind::kWrite);
@@ -387,8 +398,9 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   }
   const bool consecutive =
       executing == kAllLanes && view.lane_stride == 0 && are_consecutive(addresses, kBytes);
-  if (is_watched && space == AddressSpace::kGlobal) {
-    watch_lanes(warp, access, executing, addresses, kBytes, consecutive);
+  if (is_watched) {
+    watch_lanes(warp, access, space, race::AccessKind::kWrite, executing, addresses, kBytes,
+                consecutive);
   }
   if (view.touched != nullptr) touch(view, executing, addresses, consecutive);
   if (consecutive) {
@@ -403,7 +415,7 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
     if (view.written != nullptr) {
       std::memset(view.written + (addresses.at[0] - view.begin), 1, kWarpSize * kBytes);
     }
-    if (is_watched) watch_end(warp);
+    if (is_watched) end_watch(warp, space);
     return Step::kNext;
   }
   for_each_lane(executing, [&](uint32_t lane) {
@@ -416,7 +428,7 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
       std::memset(view.written + (addresses.at[lane] - view.begin), 1, kBytes);
     }
   });
-  if (is_watched) watch_end(warp);
+  if (is_watched) end_watch(warp, space);
   return Step::kNext;
 }
 
@@ -535,8 +547,10 @@ void build_access(Builder& builder, bool is_load, ptx::Type type) {
   access.ordered = is_ordered(builder, access.space);
   access.system =
       builder.has(".volatile") || builder.has(".mmio") || (access.ordered && builder.has(".sys"));
-  access.releases = builder.has(".release") && access.ordered;
-  access.acquires = builder.has(".acquire") && access.ordered;
+  access.strong = access.system || builder.has(".relaxed") || builder.has(".acquire") ||
+                  builder.has(".release");
+  access.releases = builder.has(".release");
+  access.acquires = builder.has(".acquire");
   access.partial = is_load && is_partial(builder);
   access.word = is_load && kCount == 1 && sizeof(T) == sizeof(uint32_t) &&
                 (builder.has(".relaxed") || builder.has(".acquire"));

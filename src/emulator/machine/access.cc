@@ -299,9 +299,14 @@ void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void*
     case AddressSpace::kGlobal:
       load_global(warp, lane, address, into, bytes, alignment, watched, reach);
       break;
-    case AddressSpace::kShared:
-      std::memcpy(into, readable_shared(warp, lane, address, bytes, alignment, reach), bytes);
+    case AddressSpace::kShared: {
+      const std::byte* const from = readable_shared(warp, lane, address, bytes, alignment, reach);
+      if (order_of(warp) != nullptr && watched == Watched::kNotYet) {
+        watch_shared(warp, lane, address, needed(bytes, reach), race::AccessKind::kRead);
+      }
+      std::memcpy(into, from, bytes);
       break;
+    }
     case AddressSpace::kLocal:
       std::memcpy(into, local_pointer(warp, lane, address, bytes, alignment), bytes);
       break;
@@ -322,9 +327,14 @@ void store(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, cons
     case AddressSpace::kGlobal:
       store_global(warp, lane, address, from, bytes, alignment, ordering);
       break;
-    case AddressSpace::kShared:
-      std::memcpy(writable_shared(warp, lane, address, bytes, alignment), from, bytes);
+    case AddressSpace::kShared: {
+      std::byte* const to = writable_shared(warp, lane, address, bytes, alignment);
+      const bool is_watched = order_of(warp) != nullptr;
+      if (is_watched) watch_shared(warp, lane, address, bytes, race::AccessKind::kWrite);
+      std::memcpy(to, from, bytes);
+      if (is_watched) watch_shared_end(warp);
       break;
+    }
     case AddressSpace::kLocal:
       std::memcpy(local_pointer(warp, lane, address, bytes, alignment), from, bytes);
       break;
@@ -343,6 +353,9 @@ std::byte* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t
   const Reach reach = reach_of_atomic(bytes);
   if (space == AddressSpace::kShared) {
     readable_shared(warp, lane, address, bytes, bytes, reach);
+    if (order_of(warp) != nullptr) {
+      watch_shared(warp, lane, address, needed(bytes, reach), race::AccessKind::kAtomic);
+    }
     return writable_shared(warp, lane, address, needed(bytes, reach), bytes);
   }
   // No other thread sees it, but a program may have its atomic variable there.

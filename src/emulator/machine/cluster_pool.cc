@@ -12,12 +12,6 @@
 namespace slipstream::emulator {
 namespace {
 
-// The lanes of a warp that have a thread.
-uint32_t existing_lanes(const GridRun& grid, uint32_t warp) {
-  const uint64_t rest = grid.launch.block.count() - uint64_t{warp} * Limits::kWarpSize;
-  return rest >= Limits::kWarpSize ? kAllLanes : (1U << rest) - 1;
-}
-
 void start_warp(Warp& warp, Cta& cta, FramePool& frames, std::byte* local) {
   const GridRun& grid = *cta.cluster->grid;
   const uint32_t index = warp.index;
@@ -27,7 +21,7 @@ void start_warp(Warp& warp, Cta& cta, FramePool& frames, std::byte* local) {
   warp.groups = std::move(groups);
   warp.index = index;
   warp.cta = &cta;
-  warp.live = existing_lanes(grid, index);
+  warp.live = lanes_of(grid, index);
   warp.local_stride = grid.local_stride;
   warp.local =
       local == nullptr ? nullptr : local + size_t{index} * Limits::kWarpSize * grid.local_stride;
@@ -111,6 +105,13 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
   RaceCheck* const races = grid.device->races;
   owned.order_storage = races == nullptr ? nullptr : races->start_cluster(grid, index);
   cluster.order = owned.order_storage.get();
+  if (races != nullptr && owned.shared_races_storage == nullptr) {
+    std::vector<const std::byte*> memory;
+    for (AlignedBuffer& shared : owned.shared) memory.push_back(shared.data());
+    owned.shared_races_storage = races->watch_shared_memory(grid, std::move(memory));
+  }
+  if (races != nullptr) owned.shared_races_storage->start(*cluster.order, index);
+  cluster.shared_races = owned.shared_races_storage.get();
   const auto threads = static_cast<uint32_t>(grid.launch.block.count());
   cluster.live_threads = threads * static_cast<uint32_t>(cluster.ctas.size());
   const auto cluster_index = unflatten(index, grid.grid_in_clusters);

@@ -12,6 +12,7 @@
 #include "emulator/machine/frame_pool.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/race/cluster_order.h"
+#include "emulator/race/shared_detector.h"
 
 namespace slipstream::emulator {
 
@@ -33,6 +34,7 @@ class ClusterPool {
     std::vector<AlignedBuffer> shared_written;
     std::vector<AlignedBuffer> local;
     std::unique_ptr<race::ClusterOrder> order_storage;  // while the race check is on
+    std::unique_ptr<race::SharedDetector> shared_races_storage;
   };
 
   std::unique_ptr<Owned> make(const GridRun& grid);

@@ -12,7 +12,8 @@
 
 namespace slipstream::emulator::race {
 class ClusterOrder;
-}
+class SharedDetector;
+}  // namespace slipstream::emulator::race
 
 namespace slipstream::emulator {
 
@@ -71,7 +72,8 @@ struct Cluster {
   uint64_t progress = 0;                // counts what no spinning warp does: see polls.h
   uint32_t quiet_rounds = 0;            // over its warps, without progress
   uint64_t asleep_since = 0;            // generation of memory
-  race::ClusterOrder* order = nullptr;  // null unless the race check is on
+  race::ClusterOrder* order = nullptr;  // null unless the race check is on, as what follows
+  race::SharedDetector* shared_races = nullptr;
 };
 
 // Call before a write to `bytes` of the CTA's shared memory.
