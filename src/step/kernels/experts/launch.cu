@@ -61,6 +61,13 @@ int routed_chunks(int tokens, int warps, int other_bytes) {
   return chunks;
 }
 
+// Where some CTAs have four tiles, spreading them is worth more than room for a CTA of the next
+// launch; where none has more than three it is not (measured on an H200 with one and two tokens).
+size_t down_bytes(const DownLaunch& params, size_t needed) {
+  const bool spreads = params.down.tile_count() > 3 * device_limits().multiprocessors;
+  return spreads ? std::max(needed, kSpreadingBytes) : needed;
+}
+
 // How choose() shares experts out among the lanes of a warp.
 void set_lanes(RouteParams& route) {
   route.lanes_per_group = static_cast<int>(std::bit_floor(32U / route.groups));
@@ -116,12 +123,12 @@ void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
   if (staged) other_bytes += staged_bytes;
   params.ring = plan_rings(is_fp8, warps, kDownChunks, kStaticBytes + other_bytes);
   const auto kernel = staged ? down_kernel<experts::StagedRows> : down_kernel<experts::DirectRows>;
-  pdl::launch(kDownDeclaration, kernel,
-              {.grid = dim3(std::min(device_limits().multiprocessors, params.down.tile_count())),
-               .block = dim3(warps * 32),
-               .dynamic_shared_bytes =
-                   std::max(dynamic_bytes(params.ring, warps, other_bytes), kSpreadingBytes)},
-              options, params);
+  pdl::launch(
+      kDownDeclaration, kernel,
+      {.grid = dim3(std::min(device_limits().multiprocessors, params.down.tile_count())),
+       .block = dim3(warps * 32),
+       .dynamic_shared_bytes = down_bytes(params, dynamic_bytes(params.ring, warps, other_bytes))},
+      options, params);
 }
 
 }  // namespace SLIPSTREAM_VARIANT
