@@ -13,7 +13,6 @@
 
 #include "cli/exit_code.h"
 #include "cli/standard_streams.h"
-#include "cli/timeout.h"
 
 namespace slipstream::cli {
 
@@ -161,13 +160,6 @@ Option Command::add_json_option(std::string& target, const std::string& what) co
       },
       ""));
   return Option(option);
-}
-
-void Command::add_timeout_option() const {
-  const auto start = [](const double& seconds) { end_process_after(seconds); };
-  CLI::Option* option = app_->add_option_function<double>(
-      "--timeout", start, "Seconds after which the command ends, done or not (exit code 124)");
-  Option(option).positive();
 }
 
 void Command::set_action(std::function<int()> action) const {
