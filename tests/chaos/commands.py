@@ -36,6 +36,15 @@ def is_whole(path: Path) -> bool:
     return True
 
 
+def says_it_is_a_part(path: Path) -> bool:
+    """Whether a report, of JSON or SARIF, says that the command was stopped before it had looked at everything."""
+    report = json.loads(path.read_bytes())
+    invocations = [call for run in report.get("runs", []) for call in run.get("invocations", [])]
+    return report.get("stopped", False) or any(
+        not call["executionSuccessful"] for call in invocations
+    )
+
+
 GENERATE = Command(
     "generate",
     [

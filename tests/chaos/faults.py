@@ -30,6 +30,7 @@ class Strike:
     stdout: str = "file"  # file, full or pipe
     user: int | None = None
     must_succeed: bool = False
+    may_report_a_part: bool = False
 
 
 def kill(_random: random.Random, _inputs: list[Path]) -> Strike:
@@ -38,7 +39,11 @@ def kill(_random: random.Random, _inputs: list[Path]) -> Strike:
 
 def terminate(_random: random.Random, _inputs: list[Path]) -> Strike:
     # `check` reports what it has found so far, and ends by itself.
-    return Strike({*TERMINATED, CANNOT}, strike=lambda process: process.terminate())
+    return Strike(
+        {*TERMINATED, CANNOT},
+        strike=lambda process: process.terminate(),
+        may_report_a_part=True,
+    )
 
 
 def stop(dice: random.Random, _inputs: list[Path]) -> Strike:

@@ -60,6 +60,19 @@ class Invariants(unittest.TestCase):
         self.result.unlink()
         self.assert_broken("lost", CANNOT)
 
+    def test_a_part_of_a_report_that_nobody_asked_for_or_that_looks_like_all(self):
+        asked = Strike({CANNOT}, may_report_a_part=True)
+        for part in (
+            b'{"stopped": true}',
+            b'{"runs": [{"invocations": [{"executionSuccessful": false}]}]}',
+        ):
+            self.result.write_bytes(part)
+            self.check(CANNOT, asked)
+            self.assert_broken("another one", CANNOT)
+            self.assert_broken("another one", 0, asked)
+        self.result.write_bytes(b'{"stopped": false}')
+        self.assert_broken("another one", CANNOT, asked)
+
     def test_files_that_are_left(self):
         stray = self.folder / "out/.slipstream-1.partial"
         stray.touch()
