@@ -31,10 +31,12 @@ class Strike:
     user: int | None = None
     must_succeed: bool = False
     may_report_a_part: bool = False
+    # No system call puts a file without a name in the place of another: it has a second name in between.
+    may_leave_a_second_name: bool = False
 
 
 def kill(_random: random.Random, _inputs: list[Path]) -> Strike:
-    return Strike(KILLED, strike=lambda process: process.kill())
+    return Strike(KILLED, strike=lambda process: process.kill(), may_leave_a_second_name=True)
 
 
 def terminate(_random: random.Random, _inputs: list[Path]) -> Strike:
@@ -43,6 +45,7 @@ def terminate(_random: random.Random, _inputs: list[Path]) -> Strike:
         {*TERMINATED, CANNOT},
         strike=lambda process: process.terminate(),
         may_report_a_part=True,
+        may_leave_a_second_name=True,
     )
 
 

@@ -81,6 +81,15 @@ class Invariants(unittest.TestCase):
         (self.folder / "tmp/file").touch()
         self.assert_broken("temporary", CANNOT)
 
+    def test_a_second_name_that_is_no_whole_result_or_that_no_kill_has_left(self):
+        killed = Strike({CANNOT}, may_leave_a_second_name=True)
+        second = self.folder / "out/.slipstream-1.partial"
+        second.write_bytes(NEW)
+        self.check(CANNOT, killed)
+        self.assert_broken("has left", CANNOT)
+        second.write_bytes(NEW[:-1])
+        self.assert_broken("has left", CANNOT, killed)
+
     def test_an_error_without_a_word(self):
         (self.folder / "stderr").write_text("")
         self.assert_broken("says nothing", CANNOT)
