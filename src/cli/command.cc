@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "cli/exit_code.h"
+#include "cli/memory_reserve.h"
 #include "cli/standard_streams.h"
 
 namespace slipstream::cli {
@@ -196,6 +197,7 @@ void CommandLine::set_version(const std::string& version) const {
 
 int CommandLine::run(int argc, const char* const* argv) const {
   prepare_standard_streams();
+  const MemoryReserve reserve;
   const std::string program = std::filesystem::path(argv[0]).filename().string();
   const int code = parse_and_act(argc, argv, program);
   const bool was_printed = flush_standard_output(program.c_str());
