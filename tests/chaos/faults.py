@@ -83,9 +83,11 @@ def shrunk_file(dice: random.Random, inputs: list[Path]) -> Strike:
 
 def no_memory(dice: random.Random, _inputs: list[Path]) -> Strike:
     size = int(2 ** dice.uniform(24, 33))
-    codes = {CANNOT, DEVICE, *NOT_STARTED, *KILLED, -signal.SIGSEGV}
-    if size > 2**27:  # enough to start with
-        codes = {CANNOT, DEVICE}
+    codes = {CANNOT, DEVICE}
+    if size < 2**27:  # a program of `emulate` and what it loads may have too little to start with
+        codes |= NOT_STARTED
+    if size < 2**25:  # the command itself, also in what runs before its main function
+        codes |= KILLED | {-signal.SIGSEGV, -signal.SIGABRT}
     return Strike(codes, prepare=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)))
 
 
