@@ -32,6 +32,12 @@ mapfile -t sources < <(
 )
 sources+=("$root/cmake/fmt.cc" "$here/targets.cc" "$models/targets.cc")
 
+# is_current OBJECT: newer than all that it was compiled from. Its name stands for the group itself, which is written anew.
+is_current() {
+  [ -f "$1" ] && [ -f "$1.d" ] &&
+    [ -z "$(grep -oE '/[^ ]+' "$1.d" | grep -v "^$folder/" | xargs -I{} find {} -newer "$1" 2>&1)" ]
+}
+
 # In groups, as the build compiles them: most of the work is reading headers.
 IFS=';' read -ra groups <<<"$(python3 "$root/cmake/group_sources.py" 16 "${sources[@]}")"
 rm -f "$folder"/group_*.cc
@@ -41,10 +47,8 @@ done
 objects=()
 for group in "$folder"/group_*.cc; do
   object=$folder/$(sha256sum <"$group" | cut -c-16).o
-  # What it includes may be any file of ours.
-  if ! [ -f "$object" ] || [ -n "$(find "$root/src" "$root/include" "$here" "$models" -newer "$object" -print -quit)" ]; then
-    "$compiler" "${flags[@]}" "-fsanitize=fuzzer-no-link,$sanitizers" -c "$group" -o "$object"
-  fi
+  is_current "$object" || "$compiler" "${flags[@]}" "-fsanitize=fuzzer-no-link,$sanitizers" -MMD -MF "$object.d" \
+    -c "$group" -o "$object"
   objects+=("$object")
 done
 
