@@ -63,7 +63,8 @@ class Splitter {
         entry_(flow.blocks.size()),
         predecessors_(flow.blocks.size()),
         before_(function.instructions.size()),
-        after_(function.instructions.size()) {
+        after_(function.instructions.size()),
+        live_results_(function.destinations.size(), Live::never()) {
     parent_.resize(function.register_count);
     std::iota(parent_.begin(), parent_.end(), 0U);
     for (uint32_t b = 0; b < flow.blocks.size(); ++b) {
@@ -110,25 +111,24 @@ class Splitter {
     return parent_.back();
   }
 
-  // By instruction of the block and result: when what a guarded instruction writes matters.
-  std::vector<std::vector<Live>> live_results(const Block& block, size_t b) const {
-    std::vector<std::vector<Live>> results(block.last - block.first + 1);
+  // Notes of the block's guarded instructions when what they write matters.
+  void find_live_results(const Block& block, size_t b) {
     LiveRow row = liveness_.at_end(b);
     for (uint32_t i = block.last + 1; i-- > block.first;) {
       const Instruction& instruction = function_.instructions[i];
       if (instruction.guard != kNone) {
+        uint32_t result = instruction.destinations.first;
         for (const uint32_t reg : function_.destinations_of(instruction)) {
-          results[i - block.first].push_back(row[reg]);
+          live_results_[result++] = row[reg];
         }
       }
       liveness_.step_back(instruction, row);
     }
-    return results;
   }
 
   void rename_block(uint32_t b, Names& names) {
     const Block& block = flow_.blocks[b];
-    const std::vector<std::vector<Live>> live = live_results(block, b);
+    find_live_results(block, b);
     for (uint32_t i = block.first; i <= block.last; ++i) {
       Instruction& instruction = function_.instructions[i];
       const uint32_t machine_guard = instruction.guard;
@@ -147,7 +147,8 @@ class Splitter {
           ends_block_itself(instruction) ||
           std::find(written.begin(), written.end(), machine_guard) != written.end();
       for (uint32_t d = 0; d < instruction.destinations.count; ++d) {
-        uint32_t& reg = function_.destinations[instruction.destinations.first + d];
+        const uint32_t result = instruction.destinations.first + d;
+        uint32_t& reg = function_.destinations[result];
         if (reg >= first_cell_) {
           reg = names.of[reg];
         } else if (guard == kNone) {
@@ -158,7 +159,7 @@ class Splitter {
           reg = names.of[reg];
         } else {
           const bool only_here =
-              live[i - block.first][d] == Live::where(machine_guard, instruction.guard_negated);
+              live_results_[result] == Live::where(machine_guard, instruction.guard_negated);
           reg = write_where(i, reg, guard, value, only_here, names);
         }
       }
@@ -273,7 +274,8 @@ class Splitter {
   std::vector<uint32_t> predecessors_;
   std::vector<std::vector<Move>> before_;  // by instruction
   std::vector<std::vector<Move>> after_;
-  std::vector<uint32_t> parent_;  // union-find over names
+  std::vector<Live> live_results_;  // as Function::destinations: after guarded instructions
+  std::vector<uint32_t> parent_;    // union-find over names
 };
 
 }  // namespace
