@@ -78,12 +78,13 @@ class Splitter {
     ++predecessors_[0];
     std::vector<uint32_t> work = {0};
     std::vector<bool> done(flow_.blocks.size());
+    Names names;
     while (!work.empty()) {
       const uint32_t b = work.back();
       work.pop_back();
       if (done[b]) continue;
       done[b] = true;
-      Names names = entry_[b];
+      names = entry_[b];
       rename_block(b, names);
       for (const uint32_t successor : flow_.successors(b)) {
         merge(b, successor, names);
@@ -113,7 +114,8 @@ class Splitter {
 
   // Notes of the block's guarded instructions when what they write matters.
   void find_live_results(const Block& block, size_t b) {
-    LiveRow row = liveness_.at_end(b);
+    LiveRow& row = row_;
+    liveness_.find_at_end(b, row);
     for (uint32_t i = block.last + 1; i-- > block.first;) {
       const Instruction& instruction = function_.instructions[i];
       if (instruction.guard != kNone) {
@@ -194,16 +196,16 @@ class Splitter {
     names.facts.push_back({.guard = last.guard, .value = taken != last.guard_negated});
   }
 
-  void merge(uint32_t from, uint32_t block, Names names) {
+  void merge(uint32_t from, uint32_t block, const Names& names) {
     Names& entry = entry_[block];
     if (entry.of.empty()) {
+      entry = names;
       if (predecessors_[block] == 1) {
-        learn_from_branch(from, block, names);
+        learn_from_branch(from, block, entry);
       } else {
-        names.choices.clear();
-        names.facts.clear();
+        entry.choices.clear();
+        entry.facts.clear();
       }
-      entry = std::move(names);
       return;
     }
     for (uint32_t reg = 0; reg < names.of.size(); ++reg) {
@@ -274,6 +276,7 @@ class Splitter {
   std::vector<uint32_t> predecessors_;
   std::vector<std::vector<Move>> before_;  // by instruction
   std::vector<std::vector<Move>> after_;
+  LiveRow row_;                     // at the place at hand
   std::vector<Live> live_results_;  // as Function::destinations: after guarded instructions
   std::vector<uint32_t> parent_;    // union-find over names
 };
