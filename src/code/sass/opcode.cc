@@ -19,6 +19,7 @@ constexpr auto kTable = std::to_array<Opcode>({
     {0x010, kAdd3, "IADD3"},
     {0x011, kLoadEffectiveAddress, "LEA"},
     {0x012, kLogic3, "LOP3"},
+    {0x013, kConvert, "IABS"},
     {0x016, kPermute, "PRMT"},
     {0x019, kShift, "SHF"},
     {0x01c, kPredicateLogic3, "PLOP3"},

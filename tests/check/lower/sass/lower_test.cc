@@ -61,12 +61,13 @@ TEST(SassLower, KnowsMemoryInstructions) {
 }
 
 TEST(SassLower, FollowsWhatADivisionDependsOn) {
-  // I2F R4, R7; MUFU.RCP R4, R7; F2I R4, R7; IMAD.HI.U32 R4, R7, R7, R7.
-  for (const uint64_t low : {0x0000000700047306U, 0x0000000700047308U, 0x0000000700047305U}) {
+  // Each with R4 and R7: IABS, I2F, MUFU.RCP, F2I; IMAD.HI.U32.
+  for (const uint64_t low :
+       {0x0000000700047213U, 0x0000000700047306U, 0x0000000700047308U, 0x0000000700047305U}) {
     const Function function = Kernel().word(low, 0x00201400).lowered();
     const auto sources = function.sources_of(function.instructions.front());
     ASSERT_EQ(sources.size(), 1U);
-    EXPECT_EQ(sources.front().kind, OperandKind::kRegister);
+    EXPECT_EQ(sources.front().kind, OperandKind::kRegister) << std::hex << low;
   }
   const Function product = Kernel().word(0x0000000707047227, 0x078e0007).lowered();
   EXPECT_EQ(product.sources_of(product.instructions.front()).size(), 3U);
