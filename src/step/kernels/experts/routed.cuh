@@ -282,6 +282,7 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   input.rehearse();
 
   gate.pass();
+  // slipstream-check: allow race: warps that still rehearse read keys, and nobody uses what they choose
   make_keys(params, shared.bias, shared.places, keys);
   __syncthreads();
   // Where most warps choose nothing they quantize meanwhile; else all of them do so afterwards.
