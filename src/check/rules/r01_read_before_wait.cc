@@ -6,7 +6,7 @@
 namespace slipstream::check {
 namespace {
 
-void check(const KernelForms& forms, FindingList& findings) {
+void check_read_before_wait(const KernelForms& forms, FindingList& findings) {
   for (const KernelCode* code : forms.judged()) {
     for (const EarlyAccess& access : early_accesses(*code)) {
       if (access.is_write || !access.by_every_thread) continue;  // R6, R2
@@ -59,7 +59,7 @@ __global__ void scale(const float* in, float* out) {
 )",
                 .launches = ""},
     .corpus = "cccl_5297_merge_partitions",
-    .check = &check,
+    .check = &check_read_before_wait,
 };
 
 }  // namespace slipstream::check

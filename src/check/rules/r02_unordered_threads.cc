@@ -6,7 +6,7 @@
 namespace slipstream::check {
 namespace {
 
-void check(const KernelForms& forms, FindingList& findings) {
+void check_unordered_threads(const KernelForms& forms, FindingList& findings) {
   for (const KernelCode* code : forms.judged()) {
     for (const EarlyAccess& access : early_accesses(*code)) {
       if (access.by_every_thread) continue;  // R1, R6
@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(64) scale(const float* in, float* out) {
 )",
                 .launches = ""},
     .corpus = "cutlass_3279_scale_factor_warp",
-    .check = &check,
+    .check = &check_unordered_threads,
 };
 
 }  // namespace slipstream::check

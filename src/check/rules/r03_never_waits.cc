@@ -26,7 +26,7 @@ void report_gate(const KernelCode& code, const WaitGate& gate, FindingList& find
 }
 
 // Every thread of every kind can leave without a wait, whatever its coordinates are.
-void check_code(const KernelCode& code, FindingList& findings) {
+void check_never_waits(const KernelCode& code, FindingList& findings) {
   if (code.pdl() == false || !code.ordering().has_wait) return;  // without a wait: R7
   for (const WaitGate& gate : code.wait_gates()) report_gate(code, gate, findings);
   const auto& instructions = code.function().instructions;
@@ -48,8 +48,8 @@ void check_code(const KernelCode& code, FindingList& findings) {
   findings.add(std::move(finding), code.place_of(code.last_decision_before(exit)), code.image());
 }
 
-void check(const KernelForms& forms, FindingList& findings) {
-  for (const KernelCode* code : forms.all()) check_code(*code, findings);
+void check_never_waits(const KernelForms& forms, FindingList& findings) {
+  for (const KernelCode* code : forms.all()) check_never_waits(*code, findings);
 }
 
 }  // namespace
@@ -93,7 +93,7 @@ __global__ void scale(const float* in, float* out, int count) {
 )",
                 .launches = ""},
     .corpus = "gpuowl_33_middle_never_waits",
-    .check = &check,
+    .check = &check_never_waits,
 };
 
 }  // namespace slipstream::check

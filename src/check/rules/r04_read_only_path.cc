@@ -8,7 +8,7 @@ namespace {
 
 // Reads through the read-only path are outside the ordering guarantees wherever PTX has them: the
 // compiler may still move them. Where SASS has them is where they stay.
-void check_code(const KernelCode& code, FindingList& findings) {
+void check_read_only_path(const KernelCode& code, FindingList& findings) {
   if (!may_overlap(code)) return;
   const auto& instructions = code.function().instructions;
   for (uint32_t i = 0; i < instructions.size(); ++i) {
@@ -28,8 +28,8 @@ void check_code(const KernelCode& code, FindingList& findings) {
   }
 }
 
-void check(const KernelForms& forms, FindingList& findings) {
-  for (const KernelCode* code : forms.ptx) check_code(*code, findings);
+void check_read_only_path(const KernelForms& forms, FindingList& findings) {
+  for (const KernelCode* code : forms.ptx) check_read_only_path(*code, findings);
 }
 
 }  // namespace
@@ -68,7 +68,7 @@ __global__ void scale(const float* in, float* out) {
 )",
                 .launches = ""},
     .corpus = "cccl_11463_restrict_reuse",
-    .check = &check,
+    .check = &check_read_only_path,
 };
 
 }  // namespace slipstream::check

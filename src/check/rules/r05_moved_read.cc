@@ -98,7 +98,7 @@ void check_sass(const KernelCode& sass, const std::vector<const KernelCode*>& pt
   }
 }
 
-void check(const KernelForms& forms, FindingList& findings) {
+void check_moved_read(const KernelForms& forms, FindingList& findings) {
   if (forms.ptx.empty()) return;  // a read that moved is then R1 or R2
   for (const KernelCode* code : forms.sass) check_sass(*code, forms.ptx, findings);
 }
@@ -147,7 +147,7 @@ __global__ void add_up(const float* in, float* out, int rounds) {
 )",
                 .launches = ""},
     .corpus = "llamacpp_23825_hoisted_above_wait",
-    .check = &check,
+    .check = &check_moved_read,
 };
 
 }  // namespace slipstream::check

@@ -6,7 +6,7 @@
 namespace slipstream::check {
 namespace {
 
-void check(const KernelForms& forms, FindingList& findings) {
+void check_write_before_wait(const KernelForms& forms, FindingList& findings) {
   for (const KernelCode* code : forms.judged()) {
     for (const EarlyAccess& access : early_accesses(*code)) {
       if (!access.is_write || !access.by_every_thread) continue;  // R1, R2
@@ -54,7 +54,7 @@ __global__ void count(const int* in, int* counts) {
 )",
                 .launches = ""},
     .corpus = "inductor_166741_store_before_wait",
-    .check = &check,
+    .check = &check_write_before_wait,
 };
 
 }  // namespace slipstream::check

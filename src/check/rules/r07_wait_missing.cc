@@ -50,7 +50,7 @@ void report_missing_wait(const KernelCode& code, bool other_image_waits, Finding
   findings.add(std::move(finding), code.place_of(first_access(code)), code.image());
 }
 
-void check(const KernelForms& forms, FindingList& findings) {
+void check_wait_missing(const KernelForms& forms, FindingList& findings) {
   const std::vector<const KernelCode*> all = forms.all();
   const bool one_waits =
       forms.another_waits || std::any_of(all.begin(), all.end(), [](const KernelCode* code) {
@@ -111,7 +111,7 @@ __global__ void scale(const float* in, float* out) {
 {"kernels": [{"name": "scale", "pdl": true}]}
 )"},
     .corpus = "flashinfer_2708_macro_missing",
-    .check = &check,
+    .check = &check_wait_missing,
 };
 
 }  // namespace slipstream::check

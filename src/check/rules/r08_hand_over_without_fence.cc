@@ -6,7 +6,7 @@
 namespace slipstream::check {
 namespace {
 
-void check(const KernelForms& forms, FindingList& findings) {
+void check_hand_over_without_fence(const KernelForms& forms, FindingList& findings) {
   for (const KernelCode* code : forms.judged()) {
     for (const uint32_t write : handed_over_writes(*code)) {
       if (!is_unfenced(*code, write)) continue;
@@ -67,7 +67,7 @@ __global__ void produce(float* out) {
 {"kernels": [{"name": "produce", "parameters": [{"index": 0, "role": "hands-over"}]}]}
 )"},
     .corpus = "hand_over_without_fence",
-    .check = &check,
+    .check = &check_hand_over_without_fence,
 };
 
 }  // namespace slipstream::check

@@ -3,7 +3,7 @@
 namespace slipstream::check {
 namespace {
 
-void check_code(const KernelCode& code, FindingList& findings) {
+void check_trigger_before_wait(const KernelCode& code, FindingList& findings) {
   if (code.pdl() == false || !code.ordering().has_wait) return;
   const auto& instructions = code.function().instructions;
   for (uint32_t i = 0; i < instructions.size(); ++i) {
@@ -20,8 +20,8 @@ void check_code(const KernelCode& code, FindingList& findings) {
   }
 }
 
-void check(const KernelForms& forms, FindingList& findings) {
-  for (const KernelCode* code : forms.judged()) check_code(*code, findings);
+void check_trigger_before_wait(const KernelForms& forms, FindingList& findings) {
+  for (const KernelCode* code : forms.judged()) check_trigger_before_wait(*code, findings);
 }
 
 }  // namespace
@@ -58,7 +58,7 @@ __global__ void scale(const float* in, float* out) {
 )",
                 .launches = ""},
     .corpus = "",
-    .check = &check,
+    .check = &check_trigger_before_wait,
 };
 
 }  // namespace slipstream::check

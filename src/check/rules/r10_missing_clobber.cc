@@ -37,7 +37,7 @@ bool is_commented(std::string_view source, size_t position) {
   return source.substr(line, position - line).find("//") != std::string_view::npos;
 }
 
-std::vector<Finding> check(std::string_view source, const std::string& name) {
+std::vector<Finding> check_missing_clobber(std::string_view source, const std::string& name) {
   std::vector<Finding> findings;
   for (size_t at = source.find(kWait); at != std::string_view::npos;
        at = source.find(kWait, at + kWait.size())) {
@@ -92,7 +92,7 @@ __global__ void scale(const float* in, float* out) {
 )",
                 .launches = ""},
     .corpus = "flashinfer_2558_missing_clobber",
-    .check_source = &check,
+    .check_source = &check_missing_clobber,
 };
 
 }  // namespace slipstream::check

@@ -42,7 +42,7 @@ void report_edge(const KernelCode& code, const GraphEdge& edge, uint32_t access,
   findings.add(std::move(finding), code.place_of(access), code.image());
 }
 
-void check_code(const KernelCode& code, FindingList& findings) {
+void check_graph_edge(const KernelCode& code, FindingList& findings) {
   if (code.edges().empty()) return;
   const std::optional<uint32_t> access = first_shared_access(code);
   if (!access) return;
@@ -52,8 +52,8 @@ void check_code(const KernelCode& code, FindingList& findings) {
   }
 }
 
-void check(const KernelForms& forms, FindingList& findings) {
-  for (const KernelCode* code : forms.all()) check_code(*code, findings);
+void check_graph_edge(const KernelForms& forms, FindingList& findings) {
+  for (const KernelCode* code : forms.all()) check_graph_edge(*code, findings);
 }
 
 }  // namespace
@@ -89,7 +89,7 @@ __global__ void scale(const float* in, float* out) {
 {"kernels": [], "edges": [{"from": "produce", "to": "scale", "kind": "programmatic"}]}
 )"},
     .corpus = "",
-    .check = &check,
+    .check = &check_graph_edge,
 };
 
 }  // namespace slipstream::check

@@ -31,7 +31,7 @@ bool leaves_writers_out(const KernelCode& code, uint32_t write) {
                                  [&](uint32_t i) { return releases(instructions[i]); });
 }
 
-void check(const KernelForms& forms, FindingList& findings) {
+void check_one_warp_triggers(const KernelForms& forms, FindingList& findings) {
   for (const KernelCode* code : forms.judged()) {
     for (const uint32_t write : handed_over_writes(*code)) {
       if (is_unfenced(*code, write) || !leaves_writers_out(*code, write)) continue;  // unfenced: R8
@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(64) produce(float* out) {
 {"kernels": [{"name": "produce", "parameters": [{"index": 0, "role": "hands-over"}]}]}
 )"},
     .corpus = "",
-    .check = &check,
+    .check = &check_one_warp_triggers,
 };
 
 }  // namespace slipstream::check

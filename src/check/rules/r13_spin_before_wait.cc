@@ -6,7 +6,7 @@
 namespace slipstream::check {
 namespace {
 
-void check_code(const KernelCode& code, FindingList& findings) {
+void check_spin_before_wait(const KernelCode& code, FindingList& findings) {
   if (code.pdl() == false || !code.ordering().has_wait) return;
   for (const uint32_t i : polls_before_wait(code)) {
     Finding finding =
@@ -21,8 +21,8 @@ void check_code(const KernelCode& code, FindingList& findings) {
   }
 }
 
-void check(const KernelForms& forms, FindingList& findings) {
-  for (const KernelCode* code : forms.judged()) check_code(*code, findings);
+void check_spin_before_wait(const KernelForms& forms, FindingList& findings) {
+  for (const KernelCode* code : forms.judged()) check_spin_before_wait(*code, findings);
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ __global__ void scale(volatile int* ready, float* out) {
 )",
                 .launches = ""},
     .corpus = "mirage_761_spins_before_wait",
-    .check = &check,
+    .check = &check_spin_before_wait,
 };
 
 }  // namespace slipstream::check

@@ -27,7 +27,7 @@ bool waits_on_mbarriers(const KernelCode& code) {
                      [](const Instruction& one) { return one.action == Action::kMbarrierWait; });
 }
 
-void check_code(const KernelCode& code, FindingList& findings) {
+void check_cluster_exit(const KernelCode& code, FindingList& findings) {
   const auto& instructions = code.function().instructions;
   // What an mbarrier of the receiver counts, the receiver waits for, and stays until then.
   const bool receivers_wait = waits_on_mbarriers(code);
@@ -46,8 +46,8 @@ void check_code(const KernelCode& code, FindingList& findings) {
   }
 }
 
-void check(const KernelForms& forms, FindingList& findings) {
-  for (const KernelCode* code : forms.judged()) check_code(*code, findings);
+void check_cluster_exit(const KernelForms& forms, FindingList& findings) {
+  for (const KernelCode* code : forms.judged()) check_cluster_exit(*code, findings);
 }
 
 }  // namespace
@@ -90,7 +90,7 @@ __global__ void __cluster_dims__(2) exchange(float* out) {
 )",
                 .launches = ""},
     .corpus = "sglang_32954_cluster_exit",
-    .check = &check,
+    .check = &check_cluster_exit,
 };
 
 }  // namespace slipstream::check

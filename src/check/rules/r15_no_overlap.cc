@@ -3,7 +3,7 @@
 namespace slipstream::check {
 namespace {
 
-void check_code(const KernelCode& code, FindingList& findings) {
+void check_no_overlap(const KernelCode& code, FindingList& findings) {
   if (code.pdl() != true) return;
   uint32_t wait = kNone;
   const auto& instructions = code.function().instructions;
@@ -22,8 +22,8 @@ void check_code(const KernelCode& code, FindingList& findings) {
   findings.add(std::move(finding), code.place_of(wait), code.image());
 }
 
-void check(const KernelForms& forms, FindingList& findings) {
-  for (const KernelCode* code : forms.judged()) check_code(*code, findings);
+void check_no_overlap(const KernelForms& forms, FindingList& findings) {
+  for (const KernelCode* code : forms.judged()) check_no_overlap(*code, findings);
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ __global__ void scale(const float* weights, const float* in, float* out) {
               "parameters": [{"index": 0, "role": "constant", "name": "weights"}]}]}
 )"},
     .corpus = "",
-    .check = &check,
+    .check = &check_no_overlap,
 };
 
 }  // namespace slipstream::check
