@@ -116,10 +116,17 @@ function(slipstream_group target)
 endfunction()
 
 # slipstream_find_groups(RESULT MAX_SOURCES sources...): the number of each source's group.
-function(slipstream_find_groups result)
-  execute_process(
-    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/cmake/group_sources.py ${ARGN}
-    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} OUTPUT_VARIABLE groups COMMAND_ERROR_IS_FATAL ANY)
+function(slipstream_find_groups result max_sources)
+  set(groups ${ARGN})
+  list(LENGTH groups count)
+  if(count GREATER 1)
+    execute_process(
+      COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/cmake/group_sources.py ${max_sources} ${ARGN}
+      WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} OUTPUT_VARIABLE groups COMMAND_ERROR_IS_FATAL ANY)
+  else()
+    # There is nothing to choose; most of the time of configuring went into starting Python for these.
+    list(TRANSFORM groups REPLACE ".+" 0)
+  endif()
   set(${result} ${groups} PARENT_SCOPE)
 endfunction()
 

@@ -47,11 +47,6 @@ std::span<const std::byte> MatrixShare::row(int64_t index) const {
   return {data + index * row_stride, static_cast<size_t>(columns * size_of(type))};
 }
 
-float MatrixShare::raw(int64_t row, int64_t column) const {
-  const std::byte* address = data + row * row_stride + column * size_of(type);
-  return is_fp8() ? e4m3_to_float(load<uint8_t>(address)) : bf16_to_float(load<uint16_t>(address));
-}
-
 float MatrixShare::scale(int64_t row, int64_t column) const {
   const int64_t block = (row + scale_row_offset) / kBlock;
   return is_fp8() ? scales[block * scale_columns + column / kBlock] : 1.0F;

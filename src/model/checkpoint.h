@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "model/config.h"
+#include "model/float_formats.h"
 #include "model/safetensors.h"
 #include "model/tensor_specs.h"
 
@@ -45,8 +47,15 @@ struct MatrixShare {
 
   [[nodiscard]] bool is_fp8() const { return type == StoredType::kF8E4M3; }
   [[nodiscard]] std::span<const std::byte> row(int64_t index) const;
-  // The stored value, which for fp8 is the code's value without its scale.
-  [[nodiscard]] float raw(int64_t row, int64_t column) const;
+  // The stored value, which for fp8 is the code's value without its scale. Here, as loops over whole
+  // matrices call it.
+  [[nodiscard]] float raw(int64_t row, int64_t column) const {
+    const std::byte* begin = data + row * row_stride;
+    if (is_fp8()) return e4m3_to_float(static_cast<uint8_t>(begin[column]));
+    uint16_t bits = 0;
+    std::memcpy(&bits, begin + column * sizeof bits, sizeof bits);
+    return bf16_to_float(bits);
+  }
   [[nodiscard]] float scale(int64_t row, int64_t column) const;
 };
 

@@ -1,29 +1,8 @@
 #include "model/float_formats.h"
 
 #include <algorithm>
-#include <array>
 
 namespace slipstream::model {
-namespace {
-
-constexpr uint8_t kE4M3NaN = 0x7F;
-
-float decode_e4m3(unsigned code) {
-  const unsigned exponent = (code >> 3) & 15;
-  const auto mantissa = static_cast<float>(code & 7);
-  const float magnitude = exponent == 0 ? std::ldexp(mantissa, -9)
-                                        : std::ldexp(8 + mantissa, static_cast<int>(exponent) - 10);
-  if ((code & 0x7F) == kE4M3NaN) return std::nanf("");
-  return (code & 0x80) != 0 ? -magnitude : magnitude;
-}
-
-std::array<float, 256> make_table() {
-  std::array<float, 256> table{};
-  for (unsigned code = 0; code < table.size(); ++code) table[code] = decode_e4m3(code);
-  return table;
-}
-
-}  // namespace
 
 float f16_to_float(uint16_t bits) {
   const int exponent = (bits >> 10) & 31;
@@ -36,11 +15,6 @@ float f16_to_float(uint16_t bits) {
         exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
   }
   return (bits & 0x8000) != 0 ? -magnitude : magnitude;
-}
-
-float e4m3_to_float(uint8_t code) {
-  static const std::array<float, 256> kTable = make_table();
-  return kTable[code];
 }
 
 uint8_t float_to_e4m3(float value) {

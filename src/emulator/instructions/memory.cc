@@ -80,7 +80,8 @@ struct View {
   uint64_t size = 0;
   uint64_t delta = 0;
   uint64_t lane_stride = 0;
-  uint8_t* written = nullptr;  // by offset from begin; null: all bytes have values
+  uint8_t* written = nullptr;   // by offset from begin; null: all bytes have values
+  uint64_t* touched = nullptr;  // chunks that are written to, a bit for each; null: nobody asks
 };
 
 // Global memory has no view where a grid's writes are kept apart: machine/access.h sees each
@@ -94,17 +95,19 @@ View view_of(AddressSpace space, Warp& warp, const Operation& operation, uint64_
       const MemoryRange& range = cluster.worker->range_of(&operation, address);
       const Overlay* const overlay = cluster.grid->overlay.get();
       if (overlay != nullptr && (!is_load || overlay->touches(range.begin, range.size))) return {};
-      return {range.begin, range.size, 0, 0, range.written};
+      return {range.begin, range.size, 0, 0, range.written, nullptr};
     }
     case AddressSpace::kShared:
-      return {kSharedBase, cta.shared_bytes, reinterpret_cast<uint64_t>(cta.shared) - kSharedBase,
-              0, cta.shared_written};
+      return {kSharedBase, cta.shared_bytes,   reinterpret_cast<uint64_t>(cta.shared) - kSharedBase,
+              0,           cta.shared_written, &cta.shared_touched};
     case AddressSpace::kLocal:
-      return {0, warp.local_stride, reinterpret_cast<uint64_t>(warp.local), warp.local_stride,
-              nullptr};
+      return {
+          0,       warp.local_stride,  reinterpret_cast<uint64_t>(warp.local), warp.local_stride,
+          nullptr, &warp.local_touched};
     case AddressSpace::kParameter: {
       const auto& parameters = cluster.grid->launch.parameters;
-      return {0, parameters.size(), reinterpret_cast<uint64_t>(parameters.data()), 0, nullptr};
+      return {0, parameters.size(), reinterpret_cast<uint64_t>(parameters.data()),
+              0, nullptr,           nullptr};
     }
     default:
       return {};
@@ -339,6 +342,18 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
 
 // --- Store: operands base, s0 .. s(V-1).
 
+// No access crosses into another chunk: all are aligned.
+void touch(const View& view, uint32_t executing, const Addresses& addresses, bool consecutive) {
+  const auto chunk_of = [&](uint32_t lane) {
+    return uint64_t{1} << ((addresses.at[lane] - view.begin) >> kSharedChunkShift & 63U);
+  };
+  if (consecutive) {
+    *view.touched |= chunk_of(0) | chunk_of(kWarpSize - 1);
+  } else {
+    for_each_lane(executing, [&](uint32_t lane) { *view.touched |= chunk_of(lane); });
+  }
+}
+
 template <class T, size_t kCount>
 void store_lane_by_lane(const Operation& operation, Warp& warp, uint32_t executing,
                         AddressSpace space, const Addresses& addresses, Ordering ordering) {
@@ -375,6 +390,7 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   if (is_watched && space == AddressSpace::kGlobal) {
     watch_lanes(warp, access, executing, addresses, kBytes, consecutive);
   }
+  if (view.touched != nullptr) touch(view, executing, addresses, consecutive);
   if (consecutive) {
     auto* const to = reinterpret_cast<T*>(addresses.at[0] + view.delta);
     for (size_t i = 0; i < kCount; ++i) {

@@ -86,6 +86,7 @@ std::byte* local_pointer(Warp& warp, uint32_t lane, uint64_t address, uint32_t b
                       bytes, address, warp.local_stride),
           generic_address(kLocalWindow, address));
   }
+  warp.local_touched = 1;
   return warp.local + size_t{lane} * warp.local_stride + address;
 }
 
@@ -280,6 +281,7 @@ const std::byte* readable_shared(Warp& warp, uint32_t lane, uint64_t address, ui
 std::byte* writable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                            uint32_t alignment) {
   const SharedPlace place = resolve_shared(warp, lane, address, bytes, alignment);
+  touch_shared(*place.cta, place.offset, bytes);
   if (place.cta->shared_written != nullptr) {
     std::memset(place.cta->shared_written + place.offset, 1, bytes);
   }

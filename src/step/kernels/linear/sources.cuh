@@ -68,7 +68,7 @@ class PlainSource {
   using Input = PlainInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
-  static constexpr StagingCost kCost = {4, 26};
+  static constexpr StagingCost kCost = {9, 26};
   static constexpr bool kPolls = false;
   using Address = const __nv_bfloat16*;
   using Raw = uint4;
