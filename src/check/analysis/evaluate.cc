@@ -337,7 +337,7 @@ Values Evaluator::compute_all(const Instruction& instruction, const Environment&
   for (size_t t = first; t < each.size(); ++t) {
     if (active.test(t)) each[t] = compute(instruction, environment, t);
   }
-  return Values(std::move(each), active);
+  return {std::move(each), active};
 }
 
 // What a register holds after an instruction that writes `value` unless its guard keeps it.
@@ -353,7 +353,7 @@ Values Evaluator::written(const Values& before, const Values& value, const Verdi
     const bool keeps = guard.no.test(t) || before.in(t) == value.in(t);
     each[t] = keeps ? before.in(t) : guard.yes.test(t) ? value.in(t) : kUnknownValue;
   }
-  return Values(std::move(each), active);
+  return {std::move(each), active};
 }
 
 void Evaluator::execute(const Instruction& instruction, const Verdict& guard, const RoleSet& active,
