@@ -130,7 +130,7 @@ __device__ __forceinline__ void latent_block(const LatentLaunch& params, Cta cta
   const int token = cta.index - params.linear.ctas();
   if (token < 0) {
     linear_block<NormSource, kBreadth>(params.linear, params.input, cta.index, memory, shared,
-                                          gate);
+                                       gate);
   } else if (token < params.linear.tokens) {
     latent::write_caches(params.cache, token, gate);
   } else {
