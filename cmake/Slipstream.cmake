@@ -145,10 +145,17 @@ function(slipstream_library name)
   slipstream_group(${name})
 endfunction()
 
-# What `./dev test` builds: the tests of level 1, and what they run. What `./dev test --asan` builds: those that launch
-# no kernels.
+# What `./dev test` builds: the tests of level 1, and what they run. What `./dev test --asan` and `--tsan` build: those that
+# launch no kernels, and those of the emulated device's threads.
 add_custom_target(level1)
-add_custom_target(level1_host)
+add_custom_target(level1_sanitized)
+
+# slipstream_sanitized(PROGRAM tests...): sanitizers run these tests, too, though they launch kernels: host threads, ranks or
+# the emulated device's own threads meet there.
+function(slipstream_sanitized program)
+  add_dependencies(level1_sanitized ${program} slipstream_emulator_cudart)
+  set_property(TEST ${ARGN} APPEND PROPERTY LABELS sanitized)
+endfunction()
 
 # GoogleTest takes longer to read than most test files, so tests read it once. A precompiled header must have been
 # compiled like its users: for an executable, with their options.
@@ -197,8 +204,8 @@ function(slipstream_test name)
   if(ARG_GPU)
     list(APPEND labels gpu)
   elseif(ARG_LEVEL EQUAL 1)
-    list(APPEND labels host)
-    add_dependencies(level1_host ${name})
+    list(APPEND labels sanitized)
+    add_dependencies(level1_sanitized ${name})
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${ARG_TIMEOUT})

@@ -16,6 +16,9 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 # `name.h`, `folder/name.cc`, also `folder/name.cc:12`.
 NAME = re.compile(r"`((?:[\w.-]+/)*[\w.-]+\.(?:h|cc|cu|cuh|py|sh|md|cmake|svg|yml))(?::\d+)?`")
 FOLDER = re.compile(r"`((?:src|include|tests|tools|docs|examples)(?:/[\w-]+)+)/?`")
+# `Suite.Name`: a test.
+TEST = re.compile(r"`([A-Z]\w+\.[A-Z]\w+)`")
+TEST_DEFINITION = re.compile(r"\bTEST(?:_[FP])?\(\s*(\w+),\s*(\w+)\)")
 # Files of other projects, of checkpoints and of readers, that the text speaks of.
 FOREIGN = {"x.cu", "file.cu", "kernel.cu", "r16_name.cc", "CARD.md"}
 # What every file of measurements must say.
@@ -60,6 +63,18 @@ def missing_folders(text):
     return [name for name in FOLDER.findall(text) if not (ROOT / name).exists()]
 
 
+def known_tests():
+    return {
+        f"{suite}.{name}"
+        for path in tracked("tests/*.cc")
+        for suite, name in TEST_DEFINITION.findall(path.read_text(encoding="utf-8"))
+    }
+
+
+def missing_tests(text, tests):
+    return [name for name in TEST.findall(text) if name not in tests]
+
+
 class Documents(unittest.TestCase):
     def test_text_is_wrapped(self):
         for path in documents():
@@ -89,6 +104,14 @@ class Documents(unittest.TestCase):
                 text = path.read_text(encoding="utf-8")
                 self.assertEqual(missing_folders(text), [])
 
+    def test_tests_that_are_named_exist(self):
+        tests = known_tests()
+        for path in documents():
+            if str(path.relative_to(ROOT)).startswith(NO_NAMES):
+                continue
+            with self.subTest(path=path.relative_to(ROOT)):
+                self.assertEqual(missing_tests(path.read_text(encoding="utf-8"), tests), [])
+
     def test_measurements_say_where_they_come_from(self):
         for path in tracked("docs/data/*.json"):
             with self.subTest(path=path.relative_to(ROOT)):
@@ -100,6 +123,7 @@ class Documents(unittest.TestCase):
         self.assertEqual(wide_lines("word " * 30 + "\n| " + "x " * 90), [1])
         self.assertEqual(broken_links(ROOT / "README.md", "[a](LICENSE) [b](gone.md)"), ["gone.md"])
         self.assertEqual(missing_names("`src/a.h` `b.h` `c.h`", ["src/a.h", "src/b.h"]), ["c.h"])
+        self.assertEqual(missing_tests("`Case.Is` `Case.Gone`", {"Case.Is"}), ["Case.Gone"])
         self.assertEqual(missing_folders("`src/check` and `src/gone/away`"), ["src/gone/away"])
 
 

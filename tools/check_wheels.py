@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs `slipstream check` on wheels as their users have them, and prints what docs/check.md says of them.
 
-    tools/check_wheels.py build/bin/slipstream [--folder FOLDER] [--only NAME...] [--draw COUNT --seed SEED]
+    tools/check_wheels.py build/bin/slipstream [--folder FOLDER] [--only NAME...] [--causes] [--draw COUNT --seed SEED]
 
-Downloads the wheels (pinned below, about 2 GB) into FOLDER unless they are there already, unpacks what holds device code,
+Downloads the wheels (pinned below, about 3 GB) into FOLDER unless they are there already, unpacks what holds device code,
 and checks one library at a time. Prints a table: kernels, findings, wall and CPU time, the load of the machine, and the
-process's largest memory. With --draw it also prints that many errors and as many warnings, drawn at random by the seed,
-to be read against the source or the machine code by hand.
+process's largest memory. With --causes it also lists the causes of errors and warnings, and how many findings each has;
+with --draw it prints that many errors and as many warnings, drawn at random by the seed, to be read against the source or
+the machine code by hand. It fails if a library takes more CPU time than two cores have in the time below, or more memory.
 """
 
 import argparse
@@ -22,7 +23,12 @@ import tempfile
 import time
 import zipfile
 
-# What is looked at: a name for the table, the wheel, and the files in it.
+MEMORY_LIMIT_MB = 2048
+# Seconds on two cores; what is not named here may take as long as the longest.
+TIME_LIMITS = {"NCCL": 60, "cuBLASLt": 120}
+TIME_LIMIT = 600
+
+# What is looked at: a name for the table, the wheel, and the file in it, or nothing for the wheel as it is.
 LIBRARIES = [
     ("FlashMLA in sglang", "sglang-kernel==0.4.10", "sgl_kernel/flashmla_ops.abi3.so"),
     (
@@ -40,7 +46,7 @@ LIBRARIES = [
     ("PyTorch", "torch==2.11.0", "torch/lib/libtorch_cuda.so"),
     ("NCCL", "nvidia-nccl-cu13==2.32.3", "nvidia/nccl/lib/libnccl.so.2"),
     ("cuBLASLt", "nvidia-cublas==13.10.0.20", "nvidia/cu13/lib/libcublasLt.so.13"),
-    ("FlashInfer, cubins", "flashinfer-cubin==0.6.13", "flashinfer_cubin/cubins/"),
+    ("FlashInfer, cubins", "flashinfer-cubin==0.6.13", ""),
 ]
 
 
@@ -65,17 +71,15 @@ def wheel_of(requirement, folder):
 
 
 def unpack(wheel, member, folder):
-    """The member's path on disk: a file, or all files below a folder."""
+    """The path of the member on disk, or of the wheel itself."""
+    if not member:
+        return wheel
     target = folder / wheel.stem
     with zipfile.ZipFile(wheel) as archive:
-        wanted = [
-            name
-            for name in archive.namelist()
-            if name == member or (member[-1] == "/" and name.startswith(member))
-        ]
-        if not wanted:
+        if member not in archive.namelist():
             raise SystemExit(f"{wheel.name} must hold {member}, and does not")
-        archive.extractall(target, [name for name in wanted if not (target / name).exists()])
+        if not (target / member).exists():
+            archive.extract(member, target)
     return target / member
 
 
@@ -120,6 +124,29 @@ def row(name, report, seconds, cpu, megabytes):
     )
 
 
+def print_causes(findings):
+    for severity in ("error", "warning"):
+        counts = collections.Counter(
+            cause_of(finding) for finding in findings if finding["severity"] == severity
+        )
+        print(f"\n{sum(counts.values())} of severity {severity}, by cause:")
+        for (rule, template, message), count in counts.most_common():
+            print(f"  {count} {rule} {template}: {message}")
+
+
+def over_limit(name, report, cpu, megabytes):
+    """What is too much, in words."""
+    faults = []
+    limit = TIME_LIMITS.get(name, TIME_LIMIT)
+    if report["stopped"]:
+        faults.append("was stopped before its end")
+    if cpu > 2 * limit:
+        faults.append(f"must take at most {limit} s on two cores, and took {cpu:.0f} s of CPU time")
+    if megabytes > MEMORY_LIMIT_MB:
+        faults.append(f"must take at most {MEMORY_LIMIT_MB} MB, and took {megabytes:.0f} MB")
+    return faults
+
+
 def draw(findings, severity, count, seed):
     chosen = [finding for finding in findings if finding["severity"] == severity]
     for finding in random.Random(seed).sample(chosen, min(count, len(chosen))):
@@ -140,12 +167,14 @@ def main():
     parser.add_argument("slipstream")
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("wheels"))
     parser.add_argument("--only", nargs="*", help="parts of the names to look at")
-    parser.add_argument("--timeout", type=float, default=600, help="seconds for each library")
+    parser.add_argument("--timeout", type=float, default=1800, help="seconds for each library")
+    parser.add_argument("--causes", action="store_true")
     parser.add_argument("--draw", type=int, default=0)
     parser.add_argument("--seed", type=int, default=15)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     findings = []
+    faults = []
     print(
         "| library | kernels | wait | errors | their causes | warnings | not analyzed | time | CPU | load | memory |"
     )
@@ -157,9 +186,14 @@ def main():
         report, seconds, cpu, megabytes = check(options.slipstream, path, options.timeout)
         print(row(name, report, seconds, cpu, megabytes), flush=True)
         findings += report["findings"]
+        faults += [f"{name} {fault}" for fault in over_limit(name, report, cpu, megabytes)]
+    if options.causes:
+        print_causes(findings)
     for severity in ("error", "warning"):
         if options.draw:
             draw(findings, severity, options.draw, options.seed)
+    if faults:
+        raise SystemExit("\n".join(faults))
 
 
 if __name__ == "__main__":

@@ -435,7 +435,7 @@ PAGE = """<!-- Written by tools/performance_page.py from docs/data; change those
 Results only. How they were measured, what was tried and what the profiles said is in the dated notes:
 [method and operators](notes/2026-11-method.md), [matrix products](notes/2026-11-matrix-products.md),
 [experts](notes/2026-11-experts.md), [attention](notes/2026-11-attention.md), [decode steps](notes/2026-11-steps.md),
-[placement of code and CTAs](notes/2026-11-28-placement.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
+[placement of code and CTAs](notes/2026-11-28-placement.md), [many tokens](notes/2026-11-29-many-tokens.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
 `tools/performance_page.py` from the JSON files in [`docs/data`](data), each with its GPU, driver, date and source.
 
 Unless said otherwise: {place}; kernels of commit {commit}. Microseconds are medians. "No PDL / PDL": the same kernels
@@ -505,9 +505,9 @@ in the runs above: two runs of the same step differ by up to 2 %.
 def pages():
     """Every file that this script writes, by path, with its text."""
     rivals = read("incumbents-h200-2026-11-28.json")
-    steps = read("steps-h200-2026-11-28.json")
+    steps = read("steps-h200-2026-11-29.json")
     operators = read("operators-h200-2026-11-28.json")
-    ranges = read("step-range-h200-2026-11-28.json")
+    ranges = read("step-range-h200-2026-11-29.json")
     ranks = read("ranks-4xh200-2026-11-28.json")
     compared = comparisons(rivals["rows"])
     stages = "".join(

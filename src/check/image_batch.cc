@@ -58,16 +58,20 @@ class OpenImage {
   [[nodiscard]] bool stands_alone() const {
     return !pending_.loose && module_ == nullptr && !pending_.image.beside_ptx;
   }
-  [[nodiscard]] Function lower(size_t kernel, bool listing) const {
+  // As far as it tells what the kernel does; complete() the function to follow its values, too.
+  [[nodiscard]] Function begin_lowering(size_t kernel, bool listing) const {
     const size_t i = kernels_[kernel];
     Function function = module_ != nullptr
                             ? from_ptx::lower(*module_, module_->functions[i])
-                            : from_sass::lower(cubin_.kernels[i], cubin_.architecture);
+                            : from_sass::decode(cubin_.kernels[i], cubin_.architecture);
     if (listing) {
       function.listing = module_ != nullptr ? ptx_listing(function, lines_of(module_->source))
                                             : sass_listing(cubin_.kernels[i]);
     }
     return function;
+  }
+  static void complete(Function& function) {
+    if (function.code == CodeKind::kSass) from_sass::split_machine_registers(function);
   }
   [[nodiscard]] std::string kernel_name(size_t kernel) const {
     const size_t i = kernels_[kernel];
@@ -111,6 +115,7 @@ void check_form(const OpenImage& image, Function function, const BatchOptions& o
     form.bare = std::make_unique<BareForm>(bare_form(function, image.title()));
     return;
   }
+  OpenImage::complete(function);
   auto code =
       std::make_unique<KernelCode>(std::move(function), image.title(), launch, std::move(edges));
   if (options.survey) {
@@ -152,7 +157,7 @@ std::vector<CheckedForm> check_batch(std::vector<PendingImage> images, const Bat
     forms[i].kernel = image->kernel_name(kernel);
     if (options.stop()) return;
     try {
-      check_form(*image, image->lower(kernel, options.listing), options, forms[i]);
+      check_form(*image, image->begin_lowering(kernel, options.listing), options, forms[i]);
     } catch (const std::exception& error) {
       forms[i].problems.push_back(
           {image->title(), fmt::format("{}: {}", demangle(forms[i].kernel), error.what())});

@@ -12,8 +12,8 @@
 #include <utility>
 
 #include "cli/exit_code.h"
+#include "cli/memory_reserve.h"
 #include "cli/standard_streams.h"
-#include "cli/timeout.h"
 
 namespace slipstream::cli {
 
@@ -163,13 +163,6 @@ Option Command::add_json_option(std::string& target, const std::string& what) co
   return Option(option);
 }
 
-void Command::add_timeout_option() const {
-  const auto start = [](const double& seconds) { end_process_after(seconds); };
-  CLI::Option* option = app_->add_option_function<double>(
-      "--timeout", start, "Seconds after which the command ends, done or not (exit code 124)");
-  Option(option).positive();
-}
-
 void Command::set_action(std::function<int()> action) const {
   app_->callback([action = std::move(action)] {
     // How the library ends with an exit code and no message.
@@ -204,6 +197,7 @@ void CommandLine::set_version(const std::string& version) const {
 
 int CommandLine::run(int argc, const char* const* argv) const {
   prepare_standard_streams();
+  const MemoryReserve reserve;
   const std::string program = std::filesystem::path(argv[0]).filename().string();
   const int code = parse_and_act(argc, argv, program);
   const bool was_printed = flush_standard_output(program.c_str());

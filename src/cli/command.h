@@ -65,9 +65,6 @@ class Command {
   // arguments takes `--json FILE` as well; where there are some, add them first.
   Option add_json_option(std::string& target, const std::string& what) const;
 
-  // `--timeout SECONDS` for what is done in this process (timeout.h).
-  void add_timeout_option() const;
-
   // What the command does when the command line has been read; returns the exit code.
   void set_action(std::function<int()> action) const;
   // The same for a command that runs kernels: the device is chosen first.

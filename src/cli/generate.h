@@ -31,7 +31,8 @@ struct GenerateOptions {
   double poll_limit = 10;
   double step_limit = 0;  // 0: none
   bool trace_launches = false;
-  std::string log;  // a level; empty: as the environment says
+  double timeout_seconds = 0;  // of the command as a whole; 0: none
+  std::string log;             // a level; empty: as the environment says
   std::optional<float> lora_norm_eps;
   std::string logits_file;
   std::string json_file;  // as JsonOutput takes it

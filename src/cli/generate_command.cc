@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/generate.h"
+#include "cli/timeout.h"
 #include "slipstream/error.h"
 
 namespace slipstream::cli {
@@ -128,8 +129,14 @@ void add_generate_command(const Command& program) {
   const std::vector<Option> token_options = add_token_options(command, *options);
   add_layer_options(command, *options);
   add_engine_options(command, *options);
-  command.add_timeout_option();
+  command
+      .add_option("--timeout", options->timeout_seconds,
+                  "Seconds after which the command ends, done or not (exit code 124)")
+      .positive();
   command.set_device_action([options, token_options] {
+    // Not before the device is chosen: a timer outlives the start of this program for the emulated device, and its
+    // signal would end one that does not handle it yet.
+    if (options->timeout_seconds > 0) end_process_after(options->timeout_seconds);
     if (options->layer) require_no(token_options);
     run_generate(*options);
     return 0;

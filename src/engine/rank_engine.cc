@@ -203,7 +203,8 @@ step::DecodeStep RankEngine::prepare_step() {
   agree(meeting_, [&] {
     workspace_.allocate(config());
     for (step::LayerCache& cache : caches_) cache.allocate();
-    check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize after loading");
+    // Where copies and memsets ran. Not the whole device: another engine may be capturing a graph.
+    check_cuda(cudaStreamSynchronize(cudaStreamLegacy), "cudaStreamSynchronize after loading");
   });
   return {parts(), caches_};
 }

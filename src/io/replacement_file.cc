@@ -97,17 +97,22 @@ void ReplacementFile::open_under_unique_name() {
   fail(std::strerror(errno));
 }
 
-void ReplacementFile::link_under_unique_name() {
+bool ReplacementFile::link_as(const std::string& name) const {
   const std::string self = fmt::format("/proc/self/fd/{}", file_.value());
+  if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
+  if (errno != EEXIST) fail(std::strerror(errno));
+  return false;
+}
+
+void ReplacementFile::link_under_unique_name() {
   for (int i = 0; i < kAttempts; ++i) {
     const std::string name = unique_name(folder_);
-    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    if (link_as(name)) {
       name_ = name;
       return;
     }
-    if (errno != EEXIST) break;
   }
-  fail(std::strerror(errno));
+  fail(std::strerror(EEXIST));
 }
 
 void ReplacementFile::write(std::span<const std::byte> bytes) {
@@ -134,7 +139,11 @@ void ReplacementFile::publish() {
   take_over_mode_and_owner();
   // Some file systems report a full disk only now.
   if (fsync(file_.value()) != 0) fail(std::strerror(errno));
-  if (name_.empty()) link_under_unique_name();
+  if (name_.empty()) {
+    if (link_as(target_)) return;
+    // The system puts a nameless file in the place of no other, so it has another name for a moment, which a kill leaves.
+    link_under_unique_name();
+  }
   if (std::rename(name_.c_str(), target_.c_str()) != 0) fail(std::strerror(errno));
   name_.clear();
 }

@@ -34,6 +34,8 @@ class ReplacementFile {
   void find_target();
   void open_new(Kept kept);
   void open_under_unique_name();
+  // False where there is a file of that name.
+  [[nodiscard]] bool link_as(const std::string& name) const;
   void link_under_unique_name();
   void take_over_mode_and_owner() const;
 

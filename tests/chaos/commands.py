@@ -24,16 +24,38 @@ class Command:
         return [part.format(**programs, folder=folder) for part in self.arguments]
 
 
-def is_whole(path: Path) -> bool:
+def is_whole(path: Path, suffix: str = "") -> bool:
     """Whether a result that is no earlier one is one of ours from its first byte to its last."""
     data = path.read_bytes()
-    if path.suffix == ".safetensors":
+    if (suffix or path.suffix) == ".safetensors":
         size = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + size])
         ends = [entry["data_offsets"][1] for name, entry in header.items() if name[0] != "_"]
         return len(data) == 8 + size + max(ends)
     json.loads(data)
     return True
+
+
+def is_second_name(path: Path) -> bool:
+    """Whether it is a whole result under the name that it has for the moment in which it replaces an earlier one."""
+    if not (path.name.startswith(".slipstream-") and path.suffix == ".partial"):
+        return False
+    for suffix in (".json", ".safetensors"):
+        try:
+            if is_whole(path, suffix):
+                return True
+        except ValueError:
+            continue
+    return False
+
+
+def says_it_is_a_part(path: Path) -> bool:
+    """Whether a report, of JSON or SARIF, says that the command was stopped before it had looked at everything."""
+    report = json.loads(path.read_bytes())
+    invocations = [call for run in report.get("runs", []) for call in run.get("invocations", [])]
+    return report.get("stopped", False) or any(
+        not call["executionSuccessful"] for call in invocations
+    )
 
 
 GENERATE = Command(

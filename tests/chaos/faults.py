@@ -30,15 +30,23 @@ class Strike:
     stdout: str = "file"  # file, full or pipe
     user: int | None = None
     must_succeed: bool = False
+    may_report_a_part: bool = False
+    # No system call puts a file without a name in the place of another: it has a second name in between.
+    may_leave_a_second_name: bool = False
 
 
 def kill(_random: random.Random, _inputs: list[Path]) -> Strike:
-    return Strike(KILLED, strike=lambda process: process.kill())
+    return Strike(KILLED, strike=lambda process: process.kill(), may_leave_a_second_name=True)
 
 
 def terminate(_random: random.Random, _inputs: list[Path]) -> Strike:
     # `check` reports what it has found so far, and ends by itself.
-    return Strike({*TERMINATED, CANNOT}, strike=lambda process: process.terminate())
+    return Strike(
+        {*TERMINATED, CANNOT},
+        strike=lambda process: process.terminate(),
+        may_report_a_part=True,
+        may_leave_a_second_name=True,
+    )
 
 
 def stop(dice: random.Random, _inputs: list[Path]) -> Strike:
@@ -75,9 +83,11 @@ def shrunk_file(dice: random.Random, inputs: list[Path]) -> Strike:
 
 def no_memory(dice: random.Random, _inputs: list[Path]) -> Strike:
     size = int(2 ** dice.uniform(24, 33))
-    codes = {CANNOT, DEVICE, *NOT_STARTED, *KILLED, -signal.SIGSEGV}
-    if size > 2**27:  # enough to start with
-        codes = {CANNOT, DEVICE}
+    codes = {CANNOT, DEVICE}
+    if size < 2**27:  # a program of `emulate` and what it loads may have too little to start with
+        codes |= NOT_STARTED
+    if size < 2**25:  # the command itself, also in what runs before its main function
+        codes |= KILLED | {-signal.SIGSEGV, -signal.SIGABRT}
     return Strike(codes, prepare=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)))
 
 

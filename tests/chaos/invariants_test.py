@@ -60,6 +60,19 @@ class Invariants(unittest.TestCase):
         self.result.unlink()
         self.assert_broken("lost", CANNOT)
 
+    def test_a_part_of_a_report_that_nobody_asked_for_or_that_looks_like_all(self):
+        asked = Strike({CANNOT}, may_report_a_part=True)
+        for part in (
+            b'{"stopped": true}',
+            b'{"runs": [{"invocations": [{"executionSuccessful": false}]}]}',
+        ):
+            self.result.write_bytes(part)
+            self.check(CANNOT, asked)
+            self.assert_broken("another one", CANNOT)
+            self.assert_broken("another one", 0, asked)
+        self.result.write_bytes(b'{"stopped": false}')
+        self.assert_broken("another one", CANNOT, asked)
+
     def test_files_that_are_left(self):
         stray = self.folder / "out/.slipstream-1.partial"
         stray.touch()
@@ -67,6 +80,15 @@ class Invariants(unittest.TestCase):
         stray.unlink()
         (self.folder / "tmp/file").touch()
         self.assert_broken("temporary", CANNOT)
+
+    def test_a_second_name_that_is_no_whole_result_or_that_no_kill_has_left(self):
+        killed = Strike({CANNOT}, may_leave_a_second_name=True)
+        second = self.folder / "out/.slipstream-1.partial"
+        second.write_bytes(NEW)
+        self.check(CANNOT, killed)
+        self.assert_broken("has left", CANNOT)
+        second.write_bytes(NEW[:-1])
+        self.assert_broken("has left", CANNOT, killed)
 
     def test_an_error_without_a_word(self):
         (self.folder / "stderr").write_text("")

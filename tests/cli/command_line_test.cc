@@ -1,13 +1,17 @@
 // How every command ends: exit codes, standard output, values of options.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <forward_list>
+#include <fstream>
 #include <functional>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -50,6 +54,27 @@ TEST(CommandLine, EndsWithTheCodeOfWhatWentWrong) {
   EXPECT_EQ(run({}, []() -> int { throw std::bad_alloc(); }), 2);
   EXPECT_EQ(run({"--none"}, print_something), 3);
   EXPECT_EQ(run({}, []() -> int { throw CudaError("call", cudaErrorMemoryAllocation); }), 4);
+}
+
+// In a process of its own, which takes all the memory that it may have in small pieces.
+TEST(CommandLine, SaysThatTheHostHasTooLittleMemoryWhereDestructorsNeedSomeToo) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer needs the address space";
+#endif
+  const auto run_out_of_memory = [] {
+    _exit(run({}, []() -> int {
+      std::forward_list<uint64_t> pieces;  // go after the value below
+      const nlohmann::json nested = {{"numbers", {1, 2, {3, 4}}}, {"name", {{"a", "b"}}}};
+      uint64_t pages = 0;
+      std::ifstream("/proc/self/statm") >> pages;
+      const rlim_t most = pages * sysconf(_SC_PAGESIZE) + (4 << 20);
+      const rlimit limit{most, most};
+      setrlimit(RLIMIT_AS, &limit);
+      for (;;) pieces.push_front(nested.size());
+    }));
+  };
+  EXPECT_EXIT(run_out_of_memory(), testing::ExitedWithCode(2),
+              "the host has too little memory for this");
 }
 
 TEST(CommandLine, ListsTheExitCodesInItsHelp) {

@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -63,6 +66,31 @@ class File : public testing::Test {
   }
 
   TemporaryDirectory directory_;
+};
+
+// The names that files of a folder get, in the order in which they do.
+class NewNames {
+ public:
+  explicit NewNames(const std::string& folder) : queue_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
+    EXPECT_GE(inotify_add_watch(queue_.value(), folder.c_str(), IN_CREATE | IN_MOVED_TO), 0);
+  }
+
+  [[nodiscard]] std::vector<std::string> take() const {
+    std::vector<std::string> names;
+    alignas(inotify_event) std::array<char, 4096> buffer{};
+    const ssize_t bytes = read(queue_.value(), buffer.data(), buffer.size());
+    for (ssize_t at = 0; at < bytes;) {
+      const char* const event = buffer.data() + at;
+      uint32_t length = 0;  // of the name, with zeros at its end
+      std::memcpy(&length, event + offsetof(inotify_event, len), sizeof(length));
+      names.emplace_back(event + sizeof(inotify_event));
+      at += static_cast<ssize_t>(sizeof(inotify_event) + length);
+    }
+    return names;
+  }
+
+ private:
+  FileDescriptor queue_;
 };
 
 TEST_F(File, IsReplacedAndNothingElseIsLeft) {
@@ -199,6 +227,18 @@ TEST_F(File, OverTheLimitOfSizeLeavesTheEarlierOne) {
 }
 
 // Neither has a process that is killed anything to leave.
+// So a kill at any moment leaves it or nothing. An earlier one makes a second name necessary for a moment.
+TEST_F(File, ThatIsNewGetsNoNameButItsOwn) {
+  if (!FileDescriptor(open(directory_.path().c_str(), O_TMPFILE | O_WRONLY, 0600)).is_open()) {
+    GTEST_SKIP() << "this file system knows no files without a name";
+  }
+  const NewNames names(directory_.path());
+  write_text(path("out"), "text");
+  EXPECT_EQ(names.take(), std::vector<std::string>{"out"});
+  write_text(path("out"), "later");
+  EXPECT_EQ(names.take().back(), "out");
+}
+
 TEST_F(File, HasNoNameUntilItIsWhole) {
   ReplacementFile file(path("out"));
   file.write(std::as_bytes(std::span("half")));

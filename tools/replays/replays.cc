@@ -5,12 +5,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,7 +43,8 @@ struct Options {
   std::string kv = "bf16";
   std::string add_to;
   int layers = 3;
-  int steps = 32;  // of a sequence; then it begins anew
+  int steps = 32;   // of a sequence; then it begins anew
+  int engines = 1;  // at the same time, each on a stream of its own
   double seconds = 60;
   uint64_t replays = 1'000'000;  // at most
 };
@@ -127,9 +131,8 @@ uint64_t checksum(const Logits& all) {
   return sum;
 }
 
+// One engine's part of a piece.
 Piece replay(const Options& options, const std::string& directory, const Logits& expected) {
-  step::kernels::switch_set(step::kernels::instrumented_set());
-  const instrument::Delays delays;
   const pdl::Stream stream;
   pdl::set_stream_enabled(stream.get(), true);
   Engine engine = load(options, directory, stream, /*graphs=*/true);
@@ -153,6 +156,27 @@ Piece replay(const Options& options, const std::string& directory, const Logits&
   return piece;
 }
 
+// All engines share the kernels' delays and the replays out.
+Piece replay_by_all(Options options, const std::string& directory, const Logits& expected) {
+  step::kernels::switch_set(step::kernels::instrumented_set());
+  const instrument::Delays delays;
+  options.replays = (options.replays + options.engines - 1) / options.engines;
+  std::vector<std::future<Piece>> parts;
+  for (int engine = 0; engine < options.engines; ++engine) {
+    parts.push_back(std::async(std::launch::async, replay, std::cref(options), std::cref(directory),
+                               std::cref(expected)));
+  }
+  Piece piece;
+  for (std::future<Piece>& future : parts) {
+    const Piece part = future.get();
+    piece.replays += part.replays;
+    piece.different += part.different;
+    if (piece.first_difference.empty()) piece.first_difference = part.first_difference;
+    piece.seconds = std::max(piece.seconds, part.seconds);
+  }
+  return piece;
+}
+
 std::string device_name() {
   cudaDeviceProp properties{};
   check_cuda(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
@@ -169,11 +193,12 @@ void add_line(const std::string& file, const std::string& line) {
 int run(const Options& options) {
   const Checkpoint checkpoint(options);
   const Logits expected = reference_of(options, checkpoint.path());
-  const Piece piece = replay(options, checkpoint.path(), expected);
+  const Piece piece = replay_by_all(options, checkpoint.path(), expected);
   const io::Json json{{"checkpoint", options.checkpoint},
                       {"layers", options.layers},
                       {"kv", options.kv},
                       {"steps", options.steps},
+                      {"engines", options.engines},
                       {"device", device_name()},
                       {"commit", std::string(commit())},
                       {"reference", fmt::format("{:016x}", checksum(expected))},
@@ -207,6 +232,9 @@ int main(int argc, char** argv) {
   program.add_option("--kv", options.kv, "latent cache").one_of({"bf16", "fp8"}).default_in_help();
   program.add_option("--steps", options.steps, "of a sequence, which then begins anew")
       .between(1, 4000)
+      .default_in_help();
+  program.add_option("--engines", options.engines, "that replay at the same time")
+      .between(1, 64)
       .default_in_help();
   program.add_option("--seconds", options.seconds, "that this piece may take")
       .positive()

@@ -5,10 +5,8 @@
 namespace slipstream::check {
 namespace {
 
-constexpr Value kUnknownValue{};
-
 Value known(int64_t number, bool same_in_warp) {
-  return {.known = true, .same_in_warp = same_in_warp, .number = number};
+  return {.state = Value::State::kKnown, .same_in_warp = same_in_warp, .number = number};
 }
 
 Value coordinate(int32_t value, bool same_in_warp) {
@@ -137,79 +135,105 @@ void Slice::add(const Operand& operand, std::vector<uint32_t>& work) {
   }
 }
 
-bool join(Environment& into, const Environment& other) {
-  bool changed = false;
-  for (size_t i = 0; i < into.size(); ++i) {
-    if (!other[i] || into[i] == other[i]) continue;
-    const std::optional<Value> before = into[i];
-    if (!into[i]) {
-      into[i] = other[i];
-    } else if (into[i]->known && other[i]->known && into[i]->number == other[i]->number) {
-      into[i]->same_in_warp = into[i]->same_in_warp && other[i]->same_in_warp;
-    } else {
-      into[i] = kUnknownValue;
-    }
-    changed = changed || into[i] != before;
-  }
-  return changed;
-}
+Evaluator::Evaluator(const Function& function, const Slice& slice, std::span<const Thread> threads)
+    : function_(function), slice_(slice), threads_(threads) {}
 
-Value Evaluator::operand(const Operand& operand, const Environment& environment) const {
+Value Evaluator::operand(const Operand& operand, const Environment& environment,
+                         size_t thread) const {
+  const Thread& who = threads_[thread];
   switch (operand.kind) {
     case OperandKind::kRegister: {
       const uint32_t slot = slice_.slot(operand.index);
-      return slot == kNone ? kUnknownValue : environment[slot].value_or(kUnknownValue);
+      if (slot == kNone) return kUnknownValue;
+      const Value& value = environment[slot].in(thread);
+      return value.known() ? value : kUnknownValue;
     }
     case OperandKind::kImmediate:
       return known(operand.value, true);
     case OperandKind::kThreadX:
-      return coordinate(thread_.x, false);
+      return coordinate(who.x, false);
     case OperandKind::kThreadY:
-      return coordinate(thread_.y, false);
+      return coordinate(who.y, false);
     case OperandKind::kThreadZ:
-      return coordinate(thread_.z, false);
+      return coordinate(who.z, false);
     case OperandKind::kLane:
-      return coordinate(thread_.lane, false);
+      return coordinate(who.lane, false);
     case OperandKind::kWarp:
-      return coordinate(thread_.warp, true);
+      return coordinate(who.warp, true);
     case OperandKind::kBlockDimension:
-      return operand.value == 0 ? coordinate(thread_.block_threads, true) : kUnknownValue;
+      return operand.value == 0 ? coordinate(who.block_threads, true) : kUnknownValue;
     default:
       return kUnknownValue;
   }
 }
 
-std::optional<bool> Evaluator::guard(const Instruction& instruction,
-                                     const Environment& environment) const {
-  if (instruction.guard == kNone) return true;
-  const Value value = operand(register_operand(instruction.guard), environment);
-  if (!value.known) return std::nullopt;
-  return (value.number != 0) != instruction.guard_negated;
-}
-
-std::optional<bool> Evaluator::condition(const Instruction& branch,
-                                         const Environment& environment) const {
-  std::optional<bool> result = guard(branch, environment);
-  for (const Operand& source : function_.sources_of(branch)) {
-    const Value value = operand(source, environment);
-    const bool holds = (value.number != 0) != source.negated;
-    if (value.known && !holds) return false;
-    if (!value.known) result = result == false ? result : std::nullopt;
+// Whether the operand has one value in all threads.
+bool Evaluator::is_same(const Operand& operand, const Environment& environment) const {
+  switch (operand.kind) {
+    case OperandKind::kRegister: {
+      const uint32_t slot = slice_.slot(operand.index);
+      return slot == kNone || environment[slot].same();
+    }
+    case OperandKind::kThreadX:
+    case OperandKind::kThreadY:
+    case OperandKind::kThreadZ:
+    case OperandKind::kLane:
+    case OperandKind::kWarp:
+      return false;
+    default:
+      return true;
   }
-  return result;
 }
 
-Value Evaluator::compute(const Instruction& i, const Environment& environment) const {
+Verdict Evaluator::predicate(const Operand& operand, const Environment& environment,
+                             const RoleSet& active) const {
+  Verdict verdict;
+  if (is_same(operand, environment)) {
+    const Value value = this->operand(operand, environment, 0);
+    if (!value.known()) return verdict;
+    ((value.number != 0) != operand.negated ? verdict.yes : verdict.no) = active;
+    return verdict;
+  }
+  for (size_t t = 0; t < threads_.size(); ++t) {
+    if (!active.test(t)) continue;
+    const Value value = this->operand(operand, environment, t);
+    if (value.known()) ((value.number != 0) != operand.negated ? verdict.yes : verdict.no).set(t);
+  }
+  return verdict;
+}
+
+Verdict Evaluator::guard(const Instruction& instruction, const Environment& environment,
+                         const RoleSet& active) const {
+  if (instruction.guard == kNone) return {.yes = active, .no = {}};
+  Operand operand = register_operand(instruction.guard);
+  operand.negated = instruction.guard_negated;
+  return predicate(operand, environment, active);
+}
+
+Verdict Evaluator::condition(const Instruction& branch, const Environment& environment,
+                             const RoleSet& active) const {
+  Verdict all = guard(branch, environment, active);
+  for (const Operand& source : function_.sources_of(branch)) {
+    const Verdict one = predicate(source, environment, active);
+    all.no |= one.no;
+    all.yes &= one.yes;
+  }
+  return all;
+}
+
+Value Evaluator::compute(const Instruction& i, const Environment& environment,
+                         size_t thread) const {
   const auto sources = function_.sources_of(i);
-  if (i.compute == Compute::kElect) return coordinate(thread_.lane == 0 ? 1 : 0, false);
+  const Thread& who = threads_[thread];
+  if (i.compute == Compute::kElect) return coordinate(who.lane == 0 ? 1 : 0, false);
   Value value[3];
   bool all_known = true;
   bool same_in_warp = true;
   if (i.compute == Compute::kOpaque || sources.empty()) return kUnknownValue;
   int64_t sum = 0;
   for (size_t s = 0; s < sources.size(); ++s) {
-    Value one = operand(sources[s], environment);
-    all_known = all_known && one.known;
+    Value one = operand(sources[s], environment, thread);
+    all_known = all_known && one.known();
     same_in_warp = same_in_warp && one.same_in_warp;
     if (sources[s].negated) {
       const bool is_predicate = i.compute == Compute::kPredicateLogic3 ||
@@ -219,7 +243,7 @@ Value Evaluator::compute(const Instruction& i, const Environment& environment) c
     sum = static_cast<int64_t>(static_cast<uint64_t>(sum) + static_cast<uint64_t>(one.number));
     if (s < 3) value[s] = one;
   }
-  if (i.compute == Compute::kSelect && value[0].known) {
+  if (i.compute == Compute::kSelect && value[0].known()) {
     return value[0].number != 0 ? value[1] : value[2];
   }
   if (!all_known) return kUnknownValue;
@@ -248,7 +272,7 @@ Value Evaluator::compute(const Instruction& i, const Environment& environment) c
     case Compute::kShiftRightSigned: {
       Value result = number(shift(i.compute, a, b, i.wide));
       // Warps are 32 threads in a row: the bits above a coordinate's lowest five are the warp's.
-      result.same_in_warp = result.same_in_warp || (b >= 5 && thread_.y <= 0);
+      result.same_in_warp = result.same_in_warp || (b >= 5 && who.y <= 0);
       return result;
     }
     case Compute::kAnd:
@@ -284,18 +308,67 @@ Value Evaluator::compute(const Instruction& i, const Environment& environment) c
   }
 }
 
-void Evaluator::execute(const Instruction& instruction, bool certain,
+// Of an instruction that has one result in all threads, or that is at least known to have none.
+std::optional<Value> Evaluator::compute_once(const Instruction& i, const Environment& environment,
+                                             size_t thread) const {
+  if (i.compute == Compute::kOpaque) return kUnknownValue;
+  bool same = i.compute != Compute::kElect;
+  for (const Operand& source : function_.sources_of(i)) {
+    const bool one = is_same(source, environment);
+    same = same && one;
+    const bool needed = i.compute != Compute::kSelect;
+    if (one && needed && !operand(source, environment, thread).known()) return kUnknownValue;
+  }
+  if (!same) return std::nullopt;
+  const Value value = compute(i, environment, thread);
+  // Whether a shift gives the warp's number depends on the thread.
+  const bool shifts = i.compute == Compute::kShiftRight || i.compute == Compute::kShiftRightSigned;
+  return shifts && value.known() && !value.same_in_warp ? std::nullopt : std::optional(value);
+}
+
+Values Evaluator::compute_all(const Instruction& instruction, const Environment& environment,
+                              const RoleSet& active) const {
+  size_t first = 0;
+  while (!active.test(first)) ++first;
+  if (const std::optional<Value> all = compute_once(instruction, environment, first)) {
+    return Values(*all);
+  }
+  std::vector<Value> each(threads_.size());
+  for (size_t t = first; t < each.size(); ++t) {
+    if (active.test(t)) each[t] = compute(instruction, environment, t);
+  }
+  return {std::move(each), active};
+}
+
+// What a register holds after an instruction that writes `value` unless its guard keeps it.
+Values Evaluator::written(const Values& before, const Values& value, const Verdict& guard,
+                          const RoleSet& active) const {
+  if (guard.yes == active) return value;
+  if (before.same() && value.same() && guard.yes.none() && guard.no.none()) {
+    return before.in(0) == value.in(0) ? before : Values(kUnknownValue);
+  }
+  std::vector<Value> each(threads_.size());
+  for (size_t t = 0; t < each.size(); ++t) {
+    if (!active.test(t)) continue;
+    const bool keeps = guard.no.test(t) || before.in(t) == value.in(t);
+    each[t] = keeps ? before.in(t) : guard.yes.test(t) ? value.in(t) : kUnknownValue;
+  }
+  return {std::move(each), active};
+}
+
+void Evaluator::execute(const Instruction& instruction, const Verdict& guard, const RoleSet& active,
                         Environment& environment) const {
+  const RoleSet executing = active & ~guard.no;
+  if (executing.none()) return;
   bool first = true;
   for (const uint32_t reg : function_.destinations_of(instruction)) {
     const uint32_t slot = slice_.slot(reg);
     if (slot != kNone) {
       const bool computed =
           instruction.action == Action::kNone && (first || instruction.elementwise);
-      const Value value = computed ? compute(instruction, environment) : kUnknownValue;
-      const std::optional<Value> before = environment[slot];
-      const bool keeps = certain || (before && *before == value);
-      environment[slot] = keeps ? value : kUnknownValue;
+      const Values value =
+          computed ? compute_all(instruction, environment, executing) : Values(kUnknownValue);
+      environment[slot] = written(environment[slot], value, guard, active);
     }
     first = false;
   }

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "check/analysis/values.h"
 #include "check/lower/ir.h"
 
 namespace slipstream::check {
@@ -17,14 +19,6 @@ struct Thread {
   int32_t lane = -1;
   int32_t warp = -1;
   int32_t block_threads = -1;  // ntid.x, if it is known
-};
-
-struct Value {
-  bool known = false;
-  bool same_in_warp = false;
-  int64_t number = 0;
-
-  bool operator==(const Value&) const = default;
 };
 
 // Registers that decide branches, and those they are computed from without reading memory. Only
@@ -49,33 +43,48 @@ class Slice {
   bool depends_on_y_ = false;
 };
 
-// What is known of the slice's registers at one point; empty optional: not written yet.
-using Environment = std::vector<std::optional<Value>>;
+// What is known of the slice's registers at one point, in each thread.
+using Environment = std::vector<Values>;
 
-// Weakens `into` to what holds in both; true if it changed.
-bool join(Environment& into, const Environment& other);
+// Of a condition: the threads of which it is known to hold, and not to hold.
+struct Verdict {
+  RoleSet yes;
+  RoleSet no;
+};
 
 class Evaluator {
  public:
-  Evaluator(const Function& function, const Slice& slice, const Thread& thread)
-      : function_(function), slice_(slice), thread_(thread) {}
+  Evaluator(const Function& function, const Slice& slice, std::span<const Thread> threads);
 
-  [[nodiscard]] Value operand(const Operand& operand, const Environment& environment) const;
-  // Whether the guard holds; empty if that is not known.
-  [[nodiscard]] std::optional<bool> guard(const Instruction& instruction,
-                                          const Environment& environment) const;
+  [[nodiscard]] Value operand(const Operand& operand, const Environment& environment,
+                              size_t thread) const;
+  [[nodiscard]] Verdict guard(const Instruction& instruction, const Environment& environment,
+                              const RoleSet& active) const;
   // The condition of a branch: its guard and its second predicate.
-  [[nodiscard]] std::optional<bool> condition(const Instruction& branch,
-                                              const Environment& environment) const;
-  // Writes the instruction's results. `certain` is false if its guard is not known.
-  void execute(const Instruction& instruction, bool certain, Environment& environment) const;
+  [[nodiscard]] Verdict condition(const Instruction& branch, const Environment& environment,
+                                  const RoleSet& active) const;
+  // Writes the instruction's results in the threads of `active` that may execute it, as the verdict
+  // on its guard says.
+  void execute(const Instruction& instruction, const Verdict& guard, const RoleSet& active,
+               Environment& environment) const;
 
  private:
-  [[nodiscard]] Value compute(const Instruction& instruction, const Environment& environment) const;
+  [[nodiscard]] bool is_same(const Operand& operand, const Environment& environment) const;
+  [[nodiscard]] Verdict predicate(const Operand& operand, const Environment& environment,
+                                  const RoleSet& active) const;
+  [[nodiscard]] Value compute(const Instruction& instruction, const Environment& environment,
+                              size_t thread) const;
+  [[nodiscard]] std::optional<Value> compute_once(const Instruction& instruction,
+                                                  const Environment& environment,
+                                                  size_t thread) const;
+  [[nodiscard]] Values compute_all(const Instruction& instruction, const Environment& environment,
+                                   const RoleSet& active) const;
+  [[nodiscard]] Values written(const Values& before, const Values& value, const Verdict& guard,
+                               const RoleSet& active) const;
 
   const Function& function_;
   const Slice& slice_;
-  const Thread& thread_;
+  std::span<const Thread> threads_;
 };
 
 }  // namespace slipstream::check

@@ -5,20 +5,37 @@
 namespace slipstream::check {
 
 Explorer::Explorer(const Function& function, const ControlFlow& flow, const Slice& slice,
-                   const LiveSlots& live, const Thread& thread,
-                   std::function<bool(uint32_t)> orders)
+                   const LiveSlots& live, std::span<const Thread> threads, const RoleSet& run,
+                   const std::vector<RoleSet>& orders)
     : function_(function),
       flow_(flow),
       live_(live),
-      evaluator_(function, slice, thread),
-      orders_(std::move(orders)),
+      run_(run),
+      evaluator_(function, slice, threads),
+      orders_(orders),
       environment_(slice.size()),
       nodes_(flow.blocks.size() * 2),
-      reached_(function.instructions.size()) {}
+      matter_(flow.blocks.size()),
+      reached_(function.instructions.size() * 2) {
+  find_instructions_that_matter(slice);
+}
+
+void Explorer::find_instructions_that_matter(const Slice& slice) {
+  const auto is_followed = [&](uint32_t reg) { return slice.slot(reg) != kNone; };
+  for (size_t b = 0; b < flow_.blocks.size(); ++b) {
+    for (uint32_t i = flow_.blocks[b].first; i < flow_.blocks[b].last; ++i) {
+      const Instruction& instruction = function_.instructions[i];
+      const auto results = function_.destinations_of(instruction);
+      if (instruction.guard != kNone || std::any_of(results.begin(), results.end(), is_followed)) {
+        matter_[b].push_back(i);
+      }
+    }
+  }
+}
 
 void Explorer::run() {
-  if (flow_.blocks.empty()) return;
-  nodes_[0].visited = true;
+  if (flow_.blocks.empty() || run_.none()) return;
+  nodes_[0].threads = nodes_[0].to_visit = run_;
   nodes_[0].values.resize(live_.at(0).size());
   work_.insert(0);
   // In the order of the code, so that most ways into a block are known when it is visited.
@@ -26,115 +43,147 @@ void Explorer::run() {
     while (!work_.empty()) visit(work_.extract(work_.begin()).value());
     resume_returns();
   } while (!work_.empty());
+  complete_reached();
+}
+
+// What has no guard is reached by all that come to its block.
+void Explorer::complete_reached() {
+  for (uint32_t node = 0; node < nodes_.size(); ++node) {
+    const Block& block = flow_.blocks[node / 2];
+    for (uint32_t i = block.first; i < block.last; ++i) {
+      if (function_.instructions[i].guard == kNone) {
+        reached_[node_of(i, node % 2 == 1)] = nodes_[node].threads;
+      }
+    }
+  }
 }
 
 // A function may return where the thread has called it: in the copy in which it runs, or, once
 // ordered, before that too.
-bool Explorer::has_called(uint32_t return_site, bool ordered) const {
+RoleSet Explorer::have_called(uint32_t return_site, bool ordered) const {
   const uint32_t call = flow_.blocks[return_site].first - 1;
-  return (reached_[call] & (ordered ? 3U : 1U)) != 0;
+  const RoleSet& before = reached(call, false);
+  return ordered ? before | reached(call, true) : before;
 }
 
 // Calls that were reached since a return was visited.
 void Explorer::resume_returns() {
-  for (auto& entry : returns_) {
-    const uint32_t node = entry.first;
+  for (auto& [node, one] : returns_) {
     const auto& targets = flow_.blocks[node / 2].targets;
-    const auto callers = std::count_if(targets.begin(), targets.end(), [&](uint32_t target) {
-      return has_called(target, node % 2 == 1);
-    });
-    if (callers == entry.second) continue;
-    entry.second = callers;
+    RoleSet missed;
+    for (size_t t = 0; t < targets.size(); ++t) {
+      missed |= have_called(targets[t], node % 2 == 1) & one.threads & ~one.followed[t];
+    }
+    if (missed.none()) continue;
+    nodes_[node].to_visit |= missed;
     work_.insert(node);
   }
 }
 
 void Explorer::visit(uint32_t node) {
+  Node& here = nodes_[node];
   const Block& block = flow_.blocks[node / 2];
   const bool ordered = node % 2 == 1;
+  const RoleSet active = here.to_visit;
+  here.to_visit.reset();
   const std::vector<uint32_t>& live = live_.at(node / 2);
-  for (size_t i = 0; i < live.size(); ++i) environment_[live[i]] = nodes_[node].values[i];
-  for (uint32_t i = block.first; i <= block.last; ++i) {
+  for (size_t i = 0; i < live.size(); ++i) environment_[live[i]] = here.values[i];
+  for (const uint32_t i : matter_[node / 2]) {
     const Instruction& instruction = function_.instructions[i];
-    const std::optional<bool> guard = evaluator_.guard(instruction, environment_);
-    if (guard != false) {
-      reached_[i] |= ordered ? 2 : 1;
-    }
-    if (i == block.last) {
-      leave(instruction, node, guard, environment_);
-    } else if (guard != false) {
-      evaluator_.execute(instruction, guard.has_value(), environment_);
-    }
+    const Verdict guard = evaluator_.guard(instruction, environment_, active);
+    if (instruction.guard != kNone) reached_[node_of(i, ordered)] |= active & ~guard.no;
+    evaluator_.execute(instruction, guard, active, environment_);
   }
+  const Instruction& last = function_.instructions[block.last];
+  const Verdict guard = evaluator_.guard(last, environment_, active);
+  reached_[node_of(block.last, ordered)] |= active & ~guard.no;
+  leave(last, node, guard, active);
 }
 
 // A test of the initial phase's predecessor (parity 1) succeeds at once on a fresh mbarrier, which
 // is how producers skip their first wait; it orders nothing.
-bool Explorer::passes_phase(const Instruction& wait, const Environment& environment) const {
+RoleSet Explorer::passes_phase(const Instruction& wait, const RoleSet& active) const {
+  RoleSet passing;
   const auto sources = function_.sources_of(wait);
-  if (sources.empty()) return false;
-  const Value phase = evaluator_.operand(sources.front(), environment);
-  return phase.known && ((phase.number >> wait.immediate) & 1) == 1;
+  if (wait.action != Action::kMbarrierWait || sources.empty()) return passing;
+  for (size_t t = 0; t < active.size(); ++t) {
+    if (!active.test(t)) continue;
+    const Value phase = evaluator_.operand(sources.front(), environment_, t);
+    passing.set(t, phase.known() && ((phase.number >> wait.immediate) & 1) == 1);
+  }
+  return passing;
 }
 
-void Explorer::leave(const Instruction& last, uint32_t node, std::optional<bool> guard,
-                     Environment& environment) {
+void Explorer::leave(const Instruction& last, uint32_t node, const Verdict& guard,
+                     const RoleSet& active) {
   const Block& block = flow_.blocks[node / 2];
   const bool ordered = node % 2 == 1;
-  const bool branches = last.action == Action::kBranch;
   // Both look at the registers before the instruction writes its own.
-  const std::optional<bool> condition =
-      branches ? evaluator_.condition(last, environment) : std::nullopt;
-  const bool passes = last.action == Action::kMbarrierWait && passes_phase(last, environment);
-  if (guard != false) evaluator_.execute(last, guard.has_value(), environment);
-  if (branches) {
-    if (condition != false) {
-      if (last.returns) returns_.try_emplace(node, 0);
-      for (const uint32_t target : block.targets) {
-        if (!last.returns || has_called(target, ordered)) go(node, target, ordered, environment);
-      }
-    }
-    if (condition != true && block.fall_through != kNone) {
-      go(node, block.fall_through, ordered, environment);
-    }
-    return;
-  }
-  if (ends_thread(last.action) && guard == true) return;
+  const Verdict condition =
+      last.action == Action::kBranch ? evaluator_.condition(last, environment_, active) : Verdict{};
+  const RoleSet passing = passes_phase(last, active);
+  evaluator_.execute(last, guard, active, environment_);
+  if (last.action == Action::kBranch) return leave_by_branch(last, node, condition, active);
+  RoleSet staying = active;
+  if (ends_thread(last.action)) staying &= ~guard.yes;
   if (block.fall_through == kNone) return;
-  const bool orders = last.action == Action::kWait || (orders_(block.last) && !passes);
-  const bool skipped = guard != true;
-  if (!ordered && orders && guard != false) {
-    go(node, block.fall_through, true, environment);
-    if (skipped) go(node, block.fall_through, false, environment);
+  if (ordered) return go(node, block.fall_through, true, staying);
+  const RoleSet ordering = last.action == Action::kWait ? active : orders_[block.last] & ~passing;
+  go(node, block.fall_through, true, staying & ordering & ~guard.no);
+  go(node, block.fall_through, false, staying & ~(ordering & guard.yes));
+}
+
+void Explorer::leave_by_branch(const Instruction& last, uint32_t node, const Verdict& condition,
+                               const RoleSet& active) {
+  const Block& block = flow_.blocks[node / 2];
+  const bool ordered = node % 2 == 1;
+  const RoleSet taking = active & ~condition.no;
+  if (last.returns) {
+    follow_returns(node, taking);
   } else {
-    go(node, block.fall_through, ordered, environment);
+    for (const uint32_t target : block.targets) go(node, target, ordered, taking);
+  }
+  if (block.fall_through != kNone) {
+    go(node, block.fall_through, ordered, active & ~condition.yes);
   }
 }
 
-void Explorer::go(uint32_t from, uint32_t block, bool ordered, const Environment& environment) {
+void Explorer::follow_returns(uint32_t node, const RoleSet& threads) {
+  const Block& block = flow_.blocks[node / 2];
+  const bool ordered = node % 2 == 1;
+  Return& one = returns_[node];
+  one.threads |= threads;
+  one.followed.resize(block.targets.size());
+  for (size_t t = 0; t < block.targets.size(); ++t) {
+    const RoleSet calling = threads & have_called(block.targets[t], ordered);
+    one.followed[t] |= calling;
+    go(node, block.targets[t], ordered, calling);
+  }
+}
+
+void Explorer::go(uint32_t from, uint32_t block, bool ordered, const RoleSet& arriving) {
+  if (arriving.none()) return;
   const uint32_t node = node_of(block, ordered);
   Node& target = nodes_[node];
-  if (!target.visited) {
-    target.visited = true;
+  const std::vector<uint32_t>& live = live_.at(block);
+  if (target.threads.none()) {
     target.parent = from;
-    target.values = live_values(block, environment);
-    work_.insert(node);
-  } else if (join(target.values, live_values(block, environment))) {
-    work_.insert(node);
+    target.values.resize(live.size());
   }
-}
-
-Environment Explorer::live_values(uint32_t block, const Environment& environment) const {
-  Environment values;
-  values.reserve(live_.at(block).size());
-  for (const uint32_t slot : live_.at(block)) values.push_back(environment[slot]);
-  return values;
+  RoleSet changed = arriving & ~target.threads;
+  for (size_t i = 0; i < live.size(); ++i) {
+    changed |= target.values[i].join(target.threads, environment_[live[i]], arriving);
+  }
+  target.threads |= arriving;
+  if (changed.none()) return;
+  target.to_visit |= changed;
+  work_.insert(node);
 }
 
 std::vector<Decision> Explorer::path_to(uint32_t block) const {
   std::vector<Decision> path;
   uint32_t node = node_of(block, false);
-  if (!nodes_[node].visited) return path;
+  if (nodes_[node].threads.none()) return path;
   while (nodes_[node].parent != kNone) {
     const uint32_t parent = nodes_[node].parent;
     const Block& from = flow_.blocks[parent / 2];

@@ -1,11 +1,10 @@
-// Runs one kind of thread abstractly through a kernel: every way it can take, in two copies.
+// Runs threads abstractly through a kernel: every way that each can take, in two copies.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "check/analysis/evaluate.h"
@@ -17,47 +16,63 @@ namespace slipstream::check {
 
 class Explorer {
  public:
-  // `orders(i)` says whether passing the barrier `i` orders this thread.
+  // Of `threads` those in `run` are run, together as far as they go the same ways. `orders` says by
+  // instruction which threads are ordered by passing it, if it is a barrier.
   Explorer(const Function& function, const ControlFlow& flow, const Slice& slice,
-           const LiveSlots& live, const Thread& thread, std::function<bool(uint32_t)> orders);
+           const LiveSlots& live, std::span<const Thread> threads, const RoleSet& run,
+           const std::vector<RoleSet>& orders);
 
   void run();
 
-  // Bit 0: reached before the thread was ordered; bit 1: after.
-  [[nodiscard]] uint8_t reached(uint32_t instruction) const { return reached_[instruction]; }
+  // The threads that can reach the instruction: before they are ordered, or after.
+  [[nodiscard]] const RoleSet& reached(uint32_t instruction, bool ordered) const {
+    return reached_[node_of(instruction, ordered)];
+  }
   // Conditional branches on the first way that was found to the block, unordered.
   [[nodiscard]] std::vector<Decision> path_to(uint32_t block) const;
 
  private:
   struct Node {
-    bool visited = false;
     uint32_t parent = kNone;
+    RoleSet threads;     // that have come here
+    RoleSet to_visit;    // with values that have not been followed yet
     Environment values;  // of the slots that are live at the block's start, in their order
   };
+  // Of a node that returns to its function's callers.
+  struct Return {
+    RoleSet threads;
+    std::vector<RoleSet> followed;  // by target
+  };
 
-  [[nodiscard]] uint32_t node_of(uint32_t block, bool ordered) const {
-    return block * 2 + (ordered ? 1 : 0);
+  // Of a block or an instruction, in one of the two copies.
+  [[nodiscard]] static uint32_t node_of(uint32_t place, bool ordered) {
+    return place * 2 + (ordered ? 1 : 0);
   }
+  void find_instructions_that_matter(const Slice& slice);
+  void complete_reached();
   void visit(uint32_t node);
-  void leave(const Instruction& last, uint32_t node, std::optional<bool> guard,
-             Environment& environment);
-  [[nodiscard]] bool has_called(uint32_t return_site, bool ordered) const;
+  void leave(const Instruction& last, uint32_t node, const Verdict& guard, const RoleSet& active);
+  void leave_by_branch(const Instruction& last, uint32_t node, const Verdict& condition,
+                       const RoleSet& active);
+  void follow_returns(uint32_t node, const RoleSet& threads);
+  [[nodiscard]] RoleSet have_called(uint32_t return_site, bool ordered) const;
   void resume_returns();
-  void go(uint32_t from, uint32_t block, bool ordered, const Environment& environment);
-  // The values of `environment` that matter in `block`.
-  [[nodiscard]] Environment live_values(uint32_t block, const Environment& environment) const;
-  [[nodiscard]] bool passes_phase(const Instruction& wait, const Environment& environment) const;
+  void go(uint32_t from, uint32_t block, bool ordered, const RoleSet& arriving);
+  [[nodiscard]] RoleSet passes_phase(const Instruction& wait, const RoleSet& active) const;
 
   const Function& function_;
   const ControlFlow& flow_;
   const LiveSlots& live_;
+  RoleSet run_;
   Evaluator evaluator_;
-  std::function<bool(uint32_t)> orders_;
+  const std::vector<RoleSet>& orders_;
   Environment environment_;  // while a block is run; slots that are not live hold anything
   std::vector<Node> nodes_;
-  std::set<uint32_t> work_;                // nodes to visit
-  std::map<uint32_t, ptrdiff_t> returns_;  // nodes that return, and to how many callers so far
-  std::vector<uint8_t> reached_;
+  std::set<uint32_t> work_;             // nodes to visit
+  std::map<uint32_t, Return> returns_;  // by node
+  // By block, but for its last instruction: those with a guard or a result that is worth a value.
+  std::vector<std::vector<uint32_t>> matter_;
+  std::vector<RoleSet> reached_;  // by instruction and copy
 };
 
 }  // namespace slipstream::check

@@ -17,6 +17,21 @@ bool is_arrival(Action action) {
   return action == Action::kMbarrierArrive || action == Action::kCopyToShared;
 }
 
+// Where threads may be ordered by each other.
+bool is_meeting(Action action) {
+  switch (action) {
+    case Action::kBarrier:
+    case Action::kBarrierArrive:
+    case Action::kWarpBarrier:
+    case Action::kClusterArrive:
+    case Action::kClusterWait:
+    case Action::kMbarrierWait:
+      return true;
+    default:
+      return is_arrival(action);
+  }
+}
+
 // The number of the barrier, or -1 if it comes from a register.
 int64_t barrier_number(const Function& function, const Instruction& barrier) {
   const auto sources = function.sources_of(barrier);
@@ -66,7 +81,11 @@ OrderingAnalysis::OrderingAnalysis(const Function& function, const ControlFlow& 
       block_threads_(block_threads),
       slice_(function),
       live_(function, flow, slice_),
-      orders_(function.instructions.size()) {}
+      orders_(function.instructions.size()) {
+  for (uint32_t i = 0; i < function.instructions.size(); ++i) {
+    if (is_meeting(function.instructions[i].action)) meetings_.push_back(i);
+  }
+}
 
 OrderingAnalysis::~OrderingAnalysis() = default;
 
@@ -76,14 +95,16 @@ Ordering OrderingAnalysis::run() {
       std::any_of(function_.instructions.begin(), function_.instructions.end(),
                   [](const Instruction& one) { return one.action == Action::kWait; });
   choose_threads(ordering);
-  bool changed = true;
-  while (changed) {
-    explore_all(ordering);
-    changed = false;
+  const size_t count = function_.instructions.size();
+  ordering.before.resize(count);
+  ordering.after.resize(count);
+  RoleSet changed;
+  for (size_t r = 0; r < ordering.roles.size(); ++r) changed.set(r);
+  while (changed.any()) {
+    explore(changed, ordering);
+    changed.reset();
     if (!ordering.has_wait) break;
-    for (const RoleSet& block : blocks_) {
-      changed = find_ordering_barriers(ordering, block) || changed;
-    }
+    for (const RoleSet& block : blocks_) changed |= order_at_barriers(ordering, block);
   }
   return ordering;
 }
@@ -92,6 +113,7 @@ void OrderingAnalysis::choose_threads(Ordering& ordering) {
   if (!ordering.has_wait || !slice_.depends_on_thread()) {
     ordering.roles.emplace_back();
     blocks_.emplace_back(1);
+    warps_.emplace_back(1);
     return;
   }
   if (function_.block_x != 0) return add_block(function_.block_x, ordering);
@@ -125,56 +147,56 @@ void OrderingAnalysis::add_block(uint32_t threads_in_x, Ordering& ordering) {
     }
   }
   blocks_.push_back(block);
-}
-
-void OrderingAnalysis::explore_all(Ordering& ordering) const {
-  const size_t count = function_.instructions.size();
-  ordering.before.assign(count, {});
-  ordering.after.assign(count, {});
-  for (size_t r = 0; r < ordering.roles.size(); ++r) {
-    Explorer explorer(function_, flow_, slice_, live_, ordering.roles[r],
-                      [&](uint32_t i) { return orders_[i].test(r); });
-    explorer.run();
-    for (uint32_t i = 0; i < count; ++i) {
-      if ((explorer.reached(i) & 1U) != 0) ordering.before[i].set(r);
-      if ((explorer.reached(i) & 2U) != 0) ordering.after[i].set(r);
+  warps_.resize(ordering.roles.size());
+  for (size_t a = 0; a < warps_.size(); ++a) {
+    for (size_t b = 0; b < warps_.size(); ++b) {
+      const bool same_warp = ordering.roles[a].warp == ordering.roles[b].warp;
+      if (block.test(a) && block.test(b) && same_warp) warps_[a].set(b);
     }
   }
 }
 
+// What was known of the threads in `run` is found anew.
+void OrderingAnalysis::explore(const RoleSet& run, Ordering& ordering) const {
+  Explorer explorer(function_, flow_, slice_, live_, ordering.roles, run, orders_);
+  explorer.run();
+  for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
+    ordering.before[i] = (ordering.before[i] & ~run) | explorer.reached(i, false);
+    ordering.after[i] = (ordering.after[i] & ~run) | explorer.reached(i, true);
+  }
+}
+
 // Barriers that order threads which arrive unordered. More of them means fewer unordered threads,
-// which may make more of them: the caller repeats until nothing changes.
-bool OrderingAnalysis::find_ordering_barriers(const Ordering& ordering, const RoleSet& block) {
-  bool changed = false;
-  const auto order_all = [&](uint32_t i) {
-    if ((block & ~orders_[i]).none()) return;
-    orders_[i] |= block;
-    changed = true;
+// which may make more of them: the caller repeats with the threads that are returned, of which less
+// is unordered now, until there are none.
+RoleSet OrderingAnalysis::order_at_barriers(const Ordering& ordering, const RoleSet& block) {
+  RoleSet changed;
+  const auto order = [&](uint32_t i, const RoleSet& threads) {
+    // Of a barrier that a thread never reached unordered, nothing changes for it.
+    changed |= threads & ~orders_[i] & ordering.before[i];
+    orders_[i] |= threads;
   };
   const auto some_only_ordered = [&](auto&& selects) {
-    for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
-      if (selects(function_.instructions[i].action) &&
-          (ordering.after[i] & ~ordering.before[i] & block).any()) {
-        return true;
-      }
-    }
-    return false;
+    return std::any_of(meetings_.begin(), meetings_.end(), [&](uint32_t i) {
+      return selects(function_.instructions[i].action) &&
+             (ordering.after[i] & ~ordering.before[i] & block).any();
+    });
   };
   const bool cluster = some_only_ordered([](Action a) { return a == Action::kClusterArrive; });
   const bool mbarrier = some_only_ordered(is_arrival);
-  for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
+  for (const uint32_t i : meetings_) {
     switch (function_.instructions[i].action) {
       case Action::kBarrier:
-        if (orders_block(i, ordering, block)) order_all(i);
+        if (orders_block(i, ordering, block)) order(i, block);
         break;
       case Action::kWarpBarrier:
-        find_ordering_warps(i, ordering, changed);
+        order(i, ordered_by_warps(i, ordering));
         break;
       case Action::kClusterWait:
-        if (cluster) order_all(i);
+        if (cluster) order(i, block);
         break;
       case Action::kMbarrierWait:
-        if (mbarrier) order_all(i);
+        if (mbarrier) order(i, block);
         break;
       default:
         break;
@@ -197,7 +219,7 @@ bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& o
   const int64_t number = barrier_number(function_, function_.instructions[barrier]);
   RoleSet ordered;
   RoleSet unordered = ordering.before[barrier] | ordering.after[barrier];
-  for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
+  for (const uint32_t i : meetings_) {
     const Instruction& other = function_.instructions[i];
     if (i == barrier ||
         (other.action != Action::kBarrier && other.action != Action::kBarrierArrive)) {
@@ -211,23 +233,13 @@ bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& o
   return (ordered & ~unordered & block).any();
 }
 
-void OrderingAnalysis::find_ordering_warps(uint32_t barrier, const Ordering& ordering,
-                                           bool& changed) {
-  const RoleSet ordered = ordering.after[barrier] & ~ordering.before[barrier];
-  const auto same_block = [&](size_t a, size_t b) {
-    return std::any_of(blocks_.begin(), blocks_.end(),
-                       [&](const RoleSet& block) { return block.test(a) && block.test(b); });
-  };
-  for (size_t r = 0; r < ordering.roles.size(); ++r) {
-    if (!ordered.test(r)) continue;
-    for (size_t other = 0; other < ordering.roles.size(); ++other) {
-      const bool same_warp =
-          ordering.roles[other].warp == ordering.roles[r].warp && same_block(r, other);
-      if (!same_warp || orders_[barrier].test(other)) continue;
-      orders_[barrier].set(other);
-      changed = true;
-    }
+RoleSet OrderingAnalysis::ordered_by_warps(uint32_t barrier, const Ordering& ordering) const {
+  const RoleSet ordering_threads = ordering.after[barrier] & ~ordering.before[barrier];
+  RoleSet ordered;
+  for (size_t r = 0; r < warps_.size(); ++r) {
+    if (ordering_threads.test(r)) ordered |= warps_[r];
   }
+  return ordered;
 }
 
 std::vector<Decision> OrderingAnalysis::path_to(uint32_t instruction,
@@ -235,8 +247,8 @@ std::vector<Decision> OrderingAnalysis::path_to(uint32_t instruction,
   for (size_t r = 0; r < ordering.roles.size(); ++r) {
     if (!ordering.before[instruction].test(r)) continue;
     if (explorer_ == nullptr || explored_role_ != r) {
-      explorer_ = std::make_unique<Explorer>(function_, flow_, slice_, live_, ordering.roles[r],
-                                             [this, r](uint32_t i) { return orders_[i].test(r); });
+      explorer_ = std::make_unique<Explorer>(function_, flow_, slice_, live_, ordering.roles,
+                                             RoleSet().set(r), orders_);
       explorer_->run();
       explored_role_ = r;
     }

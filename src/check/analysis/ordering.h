@@ -1,11 +1,10 @@
 // Which instructions a thread can reach before it is ordered after the grid's dependencies.
 //
 // A thread is ordered once it has executed the wait itself, or has passed a barrier at which a
-// thread arrives that was ordered already. The kernel is run abstractly once per kind of thread,
-// in two copies: the code before and the code after that point.
+// thread arrives that was ordered already. The kernel is run abstractly by each kind of thread, in
+// two copies: the code before and the code after that point.
 #pragma once
 
-#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,9 +18,6 @@
 namespace slipstream::check {
 
 class Explorer;
-
-inline constexpr size_t kMaxRoles = 192;
-using RoleSet = std::bitset<kMaxRoles>;
 
 // One conditional branch on the way to a finding.
 struct Decision {
@@ -56,13 +52,13 @@ class OrderingAnalysis {
  private:
   void choose_threads(Ordering& ordering);
   void add_block(uint32_t threads_in_x, Ordering& ordering);
-  void explore_all(Ordering& ordering) const;
-  bool find_ordering_barriers(const Ordering& ordering, const RoleSet& block);
+  void explore(const RoleSet& run, Ordering& ordering) const;
+  [[nodiscard]] RoleSet order_at_barriers(const Ordering& ordering, const RoleSet& block);
   [[nodiscard]] bool orders_block(uint32_t barrier, const Ordering& ordering,
                                   const RoleSet& block) const;
   [[nodiscard]] bool orders_from_elsewhere(uint32_t barrier, const Ordering& ordering,
                                            const RoleSet& block) const;
-  void find_ordering_warps(uint32_t barrier, const Ordering& ordering, bool& changed);
+  [[nodiscard]] RoleSet ordered_by_warps(uint32_t barrier, const Ordering& ordering) const;
 
   const Function& function_;
   const ControlFlow& flow_;
@@ -71,6 +67,8 @@ class OrderingAnalysis {
   LiveSlots live_;
   // Roles that are of one block. There are two blocks where its shape matters and is not known.
   std::vector<RoleSet> blocks_;
+  std::vector<RoleSet> warps_;      // by role: those of its block and warp
+  std::vector<uint32_t> meetings_;  // instructions at which threads may be ordered by each other
   // By instruction: roles that it orders, whatever they did before.
   std::vector<RoleSet> orders_;
   // What path_to() asked last, and for which role: most instructions are reached by the same.

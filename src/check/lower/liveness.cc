@@ -15,18 +15,14 @@ Live execution(const Instruction& instruction) {
 
 // What is live at the start of a successor, seen from an edge that is only taken where `edge` says.
 void join_over_edge(const LiveRow& successor, Live edge, LiveRow& row) {
+  const Live* const from = successor.data();
+  Live* const to = row.data();
   for (size_t reg = 0; reg < row.size(); ++reg) {
-    const bool narrows = successor[reg] == Live::always();
-    row[reg] = row[reg].joined(narrows ? edge : successor[reg]);
+    to[reg] = to[reg].joined(from[reg] == Live::always() ? edge : from[reg]);
   }
 }
 
 }  // namespace
-
-Live Live::joined(Live other) const {
-  if (*this == never() || *this == other) return other;
-  return other == never() ? *this : always();
-}
 
 Live Live::without(Live written) const {
   if (written == always() || written == *this) return never();
@@ -48,9 +44,10 @@ Liveness::Liveness(const Function& function, const ControlFlow& flow)
     work.insert(b);
   }
   // From the end, so that most of what follows a block is known when it is visited.
+  LiveRow row;
   while (!work.empty()) {
     const uint32_t b = work.extract(std::prev(work.end())).value();
-    LiveRow row = at_end(b);
+    find_at_end(b, row);
     for (uint32_t i = flow.blocks[b].last + 1; i-- > flow.blocks[b].first;) {
       step_back(function.instructions[i], row);
     }
@@ -58,23 +55,27 @@ Liveness::Liveness(const Function& function, const ControlFlow& flow)
     // two blocks of a loop could change each other for ever.
     for (size_t reg = 0; reg < row.size(); ++reg) row[reg] = at_start_[b][reg].joined(row[reg]);
     if (row == at_start_[b]) continue;
-    at_start_[b] = std::move(row);
+    std::swap(at_start_[b], row);
     work.insert(predecessors[b].begin(), predecessors[b].end());
   }
 }
 
-LiveRow Liveness::at_end(size_t block) const {
-  LiveRow row(function_.register_count, Live::never());
+void Liveness::find_at_end(size_t block, LiveRow& row) const {
   const Block& one = flow_.blocks[block];
   const Instruction& last = function_.instructions[one.last];
   const bool by_guard = (last.action == Action::kBranch || ends_thread(last.action)) &&
                         last.guard != kNone && last.sources.count == 0;
+  const bool runs_on = one.targets.empty() && one.fall_through != kNone;
+  if (runs_on && !by_guard) {
+    row = at_start_[one.fall_through];
+    return;
+  }
+  row.assign(function_.register_count, Live::never());
   const auto edge = [&](bool taken) {
     return by_guard ? Live::where(last.guard, last.guard_negated == taken) : Live::always();
   };
   for (const uint32_t target : one.targets) join_over_edge(at_start_[target], edge(true), row);
   if (one.fall_through != kNone) join_over_edge(at_start_[one.fall_through], edge(false), row);
-  return row;
 }
 
 void Liveness::step_back(const Instruction& instruction, LiveRow& row) const {
@@ -83,7 +84,7 @@ void Liveness::step_back(const Instruction& instruction, LiveRow& row) const {
     row[reg] = row[reg].without(executed);
     if (!guards_[reg]) continue;
     // Above a write of a predicate, what depends on it may be either.
-    for (Live& one : row) one = one.names(reg) ? Live::always() : one;
+    for (Live& one : row) one = one.whatever(reg);
   }
   for (const Operand& source : function_.sources_of(instruction)) {
     if (source.kind == OperandKind::kRegister) {

@@ -63,7 +63,8 @@ class Splitter {
         entry_(flow.blocks.size()),
         predecessors_(flow.blocks.size()),
         before_(function.instructions.size()),
-        after_(function.instructions.size()) {
+        after_(function.instructions.size()),
+        live_results_(function.destinations.size(), Live::never()) {
     parent_.resize(function.register_count);
     std::iota(parent_.begin(), parent_.end(), 0U);
     for (uint32_t b = 0; b < flow.blocks.size(); ++b) {
@@ -77,12 +78,13 @@ class Splitter {
     ++predecessors_[0];
     std::vector<uint32_t> work = {0};
     std::vector<bool> done(flow_.blocks.size());
+    Names names;
     while (!work.empty()) {
       const uint32_t b = work.back();
       work.pop_back();
       if (done[b]) continue;
       done[b] = true;
-      Names names = entry_[b];
+      names = entry_[b];
       rename_block(b, names);
       for (const uint32_t successor : flow_.successors(b)) {
         merge(b, successor, names);
@@ -110,25 +112,25 @@ class Splitter {
     return parent_.back();
   }
 
-  // By instruction of the block and result: when what a guarded instruction writes matters.
-  std::vector<std::vector<Live>> live_results(const Block& block, size_t b) const {
-    std::vector<std::vector<Live>> results(block.last - block.first + 1);
-    LiveRow row = liveness_.at_end(b);
+  // Notes of the block's guarded instructions when what they write matters.
+  void find_live_results(const Block& block, size_t b) {
+    LiveRow& row = row_;
+    liveness_.find_at_end(b, row);
     for (uint32_t i = block.last + 1; i-- > block.first;) {
       const Instruction& instruction = function_.instructions[i];
       if (instruction.guard != kNone) {
+        uint32_t result = instruction.destinations.first;
         for (const uint32_t reg : function_.destinations_of(instruction)) {
-          results[i - block.first].push_back(row[reg]);
+          live_results_[result++] = row[reg];
         }
       }
       liveness_.step_back(instruction, row);
     }
-    return results;
   }
 
   void rename_block(uint32_t b, Names& names) {
     const Block& block = flow_.blocks[b];
-    const std::vector<std::vector<Live>> live = live_results(block, b);
+    find_live_results(block, b);
     for (uint32_t i = block.first; i <= block.last; ++i) {
       Instruction& instruction = function_.instructions[i];
       const uint32_t machine_guard = instruction.guard;
@@ -147,7 +149,8 @@ class Splitter {
           ends_block_itself(instruction) ||
           std::find(written.begin(), written.end(), machine_guard) != written.end();
       for (uint32_t d = 0; d < instruction.destinations.count; ++d) {
-        uint32_t& reg = function_.destinations[instruction.destinations.first + d];
+        const uint32_t result = instruction.destinations.first + d;
+        uint32_t& reg = function_.destinations[result];
         if (reg >= first_cell_) {
           reg = names.of[reg];
         } else if (guard == kNone) {
@@ -158,7 +161,7 @@ class Splitter {
           reg = names.of[reg];
         } else {
           const bool only_here =
-              live[i - block.first][d] == Live::where(machine_guard, instruction.guard_negated);
+              live_results_[result] == Live::where(machine_guard, instruction.guard_negated);
           reg = write_where(i, reg, guard, value, only_here, names);
         }
       }
@@ -193,16 +196,16 @@ class Splitter {
     names.facts.push_back({.guard = last.guard, .value = taken != last.guard_negated});
   }
 
-  void merge(uint32_t from, uint32_t block, Names names) {
+  void merge(uint32_t from, uint32_t block, const Names& names) {
     Names& entry = entry_[block];
     if (entry.of.empty()) {
+      entry = names;
       if (predecessors_[block] == 1) {
-        learn_from_branch(from, block, names);
+        learn_from_branch(from, block, entry);
       } else {
-        names.choices.clear();
-        names.facts.clear();
+        entry.choices.clear();
+        entry.facts.clear();
       }
-      entry = std::move(names);
       return;
     }
     for (uint32_t reg = 0; reg < names.of.size(); ++reg) {
@@ -273,7 +276,9 @@ class Splitter {
   std::vector<uint32_t> predecessors_;
   std::vector<std::vector<Move>> before_;  // by instruction
   std::vector<std::vector<Move>> after_;
-  std::vector<uint32_t> parent_;  // union-find over names
+  LiveRow row_;                     // at the place at hand
+  std::vector<Live> live_results_;  // as Function::destinations: after guarded instructions
+  std::vector<uint32_t> parent_;    // union-find over names
 };
 
 }  // namespace

@@ -39,6 +39,8 @@ enum class Meaning : uint8_t {
   kAdd64,
   kMultiplyAdd,
   kMultiplyAddWide,
+  kMultiplyHigh,  // the upper half of a product, as divisions have it
+  kConvert,       // from one register, in a way that is not followed
   kLogic3,
   kPredicateLogic3,
   kShift,

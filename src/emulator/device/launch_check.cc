@@ -163,7 +163,7 @@ std::unique_ptr<GridRun> check_launch(KernelLaunch launch, DeviceContext& device
            fmt::format("no room for a heap of {} bytes, from which the kernel allocates",
                        device.heap->limit()));
   }
-  grid->pool = std::make_shared<ClusterPool>();
+  grid->pool = std::make_shared<ClusterPool>(device.cta_memory);
   return grid;
 }
 

@@ -43,7 +43,11 @@ Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const read_bytes = operand<const uint32_t>(operation, warp, 4);
   const uint32_t ignored = predicate(operation, warp, 5);
   const bool late = copies_are_late(warp);
-  if (order_of(warp) != nullptr) watch_whole_copies(operation, warp, executing, bytes);
+  const bool is_watched = order_of(warp) != nullptr;
+  if (is_watched) {
+    watch_whole_copies(operation, warp, executing, bytes);
+    watch_start(warp, race::Background::kLaneCopies, order_index(warp));
+  }
   for_each_lane(executing, [&](uint32_t lane) {
     std::array<std::byte, 16> data{};
     const uint32_t read = has_lane(ignored, lane) ? 0 : read_bytes[lane];
@@ -62,6 +66,10 @@ Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
       send_few(warp, lane, to, std::span(data).first(bytes));
     } else {
       std::memcpy(writable_shared(warp, lane, to, bytes, bytes), data.data(), bytes);
+    }
+    if (is_watched) {
+      watch_background(warp, race::Background::kLaneCopies, order_index(warp), lane, to, bytes,
+                       race::AccessKind::kWrite);
     }
   });
   return Step::kNext;
@@ -105,7 +113,9 @@ template <bool kIsAdditional>
 Step arrive_after_copies(const Operation& operation, Warp& warp, uint32_t executing) {
   deliver_all(warp, executing);
   for_each_lane(executing, [&](uint32_t lane) {
-    arrive(warp, lane, address_at(operation, warp, 0, lane), {.is_additional = kIsAdditional});
+    const uint64_t barrier = address_at(operation, warp, 0, lane);
+    note_copies_done(warp, lane, barrier);
+    arrive(warp, lane, barrier, {.is_additional = kIsAdditional});
   });
   return Step::kNext;
 }
@@ -119,12 +129,19 @@ void build_arrive_after_copies(Builder& builder) {
 
 Step commit(const Operation& /*operation*/, Warp& warp, uint32_t executing) {
   commit_group(warp, executing);
+  if (order_of(warp) != nullptr) {
+    watch_commit(warp, race::Background::kLaneCopies, order_index(warp));
+  }
   return Step::kNext;
 }
 
 // immediate: groups that may be pending.
 Step wait_for_groups(const Operation& operation, Warp& warp, uint32_t executing) {
-  deliver_groups(warp, executing, static_cast<uint32_t>(operation.immediate));
+  const auto pending = static_cast<uint32_t>(operation.immediate);
+  deliver_groups(warp, executing, pending);
+  if (order_of(warp) != nullptr) {
+    watch_group_wait(warp, race::Background::kLaneCopies, order_index(warp), pending);
+  }
   return Step::kNext;
 }
 
@@ -136,6 +153,10 @@ void build_wait_for_groups(Builder& builder) {
 
 Step wait_for_all(const Operation& /*operation*/, Warp& warp, uint32_t executing) {
   deliver_all(warp, executing);
+  if (order_of(warp) != nullptr) {
+    watch_commit(warp, race::Background::kLaneCopies, order_index(warp));
+    watch_group_wait(warp, race::Background::kLaneCopies, order_index(warp), 0);
+  }
   return Step::kNext;
 }
 

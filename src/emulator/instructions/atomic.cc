@@ -55,11 +55,13 @@ struct Atomic {
   bool acquires = false;   // an acquire there
   bool strong = true;      // reaches beyond the cluster
   bool system = false;     // reaches other devices
+  bool releases = false;   // at whichever scope
   int64_t offset = 0;
 };
 int64_t encode(const Atomic& atomic) {
-  return (atomic.offset << 8) | static_cast<int64_t>(atomic.space) | (atomic.publishes ? 16 : 0) |
-         (atomic.acquires ? 32 : 0) | (atomic.strong ? 64 : 0) | (atomic.system ? 128 : 0);
+  return (atomic.offset << 9) | static_cast<int64_t>(atomic.space) | (atomic.publishes ? 16 : 0) |
+         (atomic.acquires ? 32 : 0) | (atomic.strong ? 64 : 0) | (atomic.system ? 128 : 0) |
+         (atomic.releases ? 256 : 0);
 }
 Atomic decode(int64_t immediate) {
   return {static_cast<AddressSpace>(immediate & 7),
@@ -67,7 +69,8 @@ Atomic decode(int64_t immediate) {
           (immediate & 32) != 0,
           (immediate & 64) != 0,
           (immediate & 128) != 0,
-          immediate >> 8};
+          (immediate & 256) != 0,
+          immediate >> 9};
 }
 
 // `base` has the address of each lane. Returns whether global memory is concerned.
@@ -83,7 +86,7 @@ bool enter(Warp& warp, const Atomic& atomic, uint32_t executing, const uint64_t*
                            .strong = atomic.strong,
                            .system = atomic.system,
                            .acquires = atomic.acquires,
-                           .releases = atomic.publishes});
+                           .releases = any_global ? atomic.publishes : atomic.releases});
   }
   return any_global;
 }
@@ -193,7 +196,8 @@ Atomic atomic_of(const Builder& builder) {
   }
   atomic.strong = !builder.has(".cta") && !builder.has(".cluster");
   atomic.system = builder.has(".sys");
-  atomic.publishes = (builder.has(".release") || builder.has(".acq_rel")) && atomic.strong;
+  atomic.releases = builder.has(".release") || builder.has(".acq_rel");
+  atomic.publishes = atomic.releases && atomic.strong;
   atomic.acquires = (builder.has(".acquire") || builder.has(".acq_rel")) && atomic.strong;
   return atomic;
 }

@@ -7,7 +7,9 @@
 #include "emulator/instructions/lanes.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
+#include "emulator/machine/fault_report.h"
 #include "emulator/machine/grid_run.h"
+#include "emulator/machine/grid_shape.h"
 #include "emulator/machine/watch.h"
 
 namespace slipstream::emulator {
@@ -58,6 +60,16 @@ Step finish(const Operation& operation, Warp& warp, uint32_t executing) {
   return Step::kNext;
 }
 
+// A barrier of all threads that a part of a warp has left: undefined, though GPUs go on.
+void report_exited_lanes(Warp& warp, uint32_t lane) {
+  const uint32_t exited = lanes_of(*warp.cta->cluster->grid, warp.index) & ~warp.live;
+  if (exited == 0) return;
+  report_once(warp, LaneFault(FaultKind::kExitedLanes, lane, 0,
+                              fmt::format("lanes {:#010x} of warp {} have exited and do not come "
+                                          "to this barrier, as the others of the warp do",
+                                          exited, warp.index)));
+}
+
 template <Kind kKind>
 Step synchronize(const Operation& operation, Warp& warp, uint32_t executing) {
   if (warp.resumed) return finish<kKind>(operation, warp, executing);
@@ -68,6 +80,7 @@ Step synchronize(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto lane = static_cast<uint32_t>(__builtin_ctz(executing));
   uint32_t index = 0;
   NamedBarrier& barrier = barrier_of(operation, warp, lane, index);
+  if (is_aligned && barrier.expected == 0) report_exited_lanes(warp, lane);
   const bool counts_whole_warp = barrier.expected != 0 && executing == warp.live;
   barrier.arrived += counts_whole_warp ? kWarpSize : count_lanes(executing);
   if (race::ClusterOrder* const order = order_of(warp)) {
@@ -158,6 +171,11 @@ Step nothing(const Operation& /*operation*/, Warp& /*warp*/, uint32_t /*executin
 constexpr int64_t kReleases = 1;
 constexpr int64_t kAcquires = 2;
 constexpr int64_t kSystem = 4;
+// Within a CTA every store is visible at once; the race check asks who has fenced.
+Step fence_block(const Operation& /*operation*/, Warp& warp, uint32_t /*executing*/) {
+  if (race::ClusterOrder* const order = order_of(warp)) order->fence_block(order_index(warp));
+  return Step::kNext;
+}
 Step fence_memory(const Operation& operation, Warp& warp, uint32_t /*executing*/) {
   const bool releases = (operation.immediate & kReleases) != 0;
   if (releases) publish(warp);
@@ -165,6 +183,7 @@ Step fence_memory(const Operation& operation, Warp& warp, uint32_t /*executing*/
     const bool system = (operation.immediate & kSystem) != 0;
     order->fence(order_index(warp), system ? race::Scope::kSystem : race::Scope::kDevice,
                  (operation.immediate & kAcquires) != 0, releases);
+    if (releases) order->fence_block(order_index(warp));
   }
   return Step::kNext;
 }
@@ -173,7 +192,7 @@ void build_fence(Builder& builder) {
   builder.set_immediate((builder.has(".acquire") ? 0 : kReleases) |
                         (builder.has(".release") ? 0 : kAcquires) |
                         (builder.has(".sys") ? kSystem : 0));
-  builder.set_handler(is_wide ? &fence_memory : &nothing);
+  builder.set_handler(is_wide ? &fence_memory : &fence_block);
 }
 Step fence_proxy(const Operation& /*operation*/, Warp& warp, uint32_t /*executing*/) {
   if (order_of(warp) != nullptr) watch_proxy_fence(warp);

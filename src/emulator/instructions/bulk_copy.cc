@@ -10,6 +10,7 @@
 #include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/instructions/late_copies.h"
+#include "emulator/instructions/mbarrier.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/watch.h"
 
@@ -54,10 +55,15 @@ Step copy_to_shared(const Operation& operation, Warp& warp, uint32_t executing) 
   for_each_lane(executing, [&](uint32_t lane) {
     check_bulk_size(lane, sizes[lane]);
     data.resize(sizes[lane]);
-    load(warp, lane, kFrom, address_at(operation, warp, 2, lane), data.data(), sizes[lane],
-         kBulkUnit);
+    const uint64_t from = address_at(operation, warp, 2, lane);
     const uint64_t to = address_at(operation, warp, 0, lane);
     const uint64_t barrier = address_at(operation, warp, 5, lane);
+    if constexpr (kFrom == AddressSpace::kShared) {
+      load(warp, lane, kFrom, from, data.data(), sizes[lane], kBulkUnit, Watched::kAlready);
+      note_counted(warp, lane, barrier, from, sizes[lane], race::AccessKind::kRead);
+    } else {
+      load(warp, lane, kFrom, from, data.data(), sizes[lane], kBulkUnit);
+    }
     if (operation.immediate == 0) {
       send_counted(warp, lane, to, data, kBulkUnit, barrier);
       return;
@@ -93,10 +99,12 @@ Step reduce_to_shared(const Operation& operation, Warp& warp, uint32_t executing
   const auto* const sizes = operand<const uint32_t>(operation, warp, 4);
   for_each_lane(executing, [&](uint32_t lane) {
     check_bulk_size(lane, sizes[lane]);
-    const std::byte* const from =
-        readable_shared(warp, lane, address_at(operation, warp, 2, lane), sizes[lane], kBulkUnit);
-    send_counted(warp, lane, address_at(operation, warp, 0, lane), {from, sizes[lane]}, kBulkUnit,
-                 address_at(operation, warp, 5, lane), combine_of(operation.immediate));
+    const uint64_t from = address_at(operation, warp, 2, lane);
+    const uint64_t barrier = address_at(operation, warp, 5, lane);
+    const std::byte* const source = readable_shared(warp, lane, from, sizes[lane], kBulkUnit);
+    note_counted(warp, lane, barrier, from, sizes[lane], race::AccessKind::kRead);
+    send_counted(warp, lane, address_at(operation, warp, 0, lane), {source, sizes[lane]}, kBulkUnit,
+                 barrier, combine_of(operation.immediate));
   });
   return Step::kNext;
 }
@@ -110,7 +118,7 @@ Step store_to_global(const Operation& operation, Warp& warp, uint32_t executing)
   for_each_lane(executing, [&](uint32_t lane) {
     check_bulk_size(lane, sizes[lane]);
     const std::byte* const from =
-        readable_shared(warp, lane, address_at(operation, warp, 2, lane), sizes[lane], kBulkUnit);
+        source_of_store(warp, lane, address_at(operation, warp, 2, lane), sizes[lane], kBulkUnit);
     issue_store(warp, {.lane = lane,
                        .combine = kReduces ? combine_of(operation.immediate) : nullptr,
                        .sources = {{from, sizes[lane]}},

@@ -1,10 +1,16 @@
 // Exchange between the lanes of a warp.
+#include <fmt/format.h>
+
 #include <array>
 #include <type_traits>
 
 #include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/instructions/member_sets.h"
+#include "emulator/machine/cta.h"
+#include "emulator/machine/fault_report.h"
+#include "emulator/machine/grid_run.h"
+#include "emulator/machine/grid_shape.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -44,6 +50,14 @@ Source source_of(uint32_t lane, uint32_t b, uint32_t c) {
   return {};
 }
 
+// The mask names the lane that is read, so its thread should have been there.
+void report_exited_lane(Warp& warp, uint32_t lane, uint32_t source) {
+  if (!has_lane(lanes_of(*warp.cta->cluster->grid, warp.index) & ~warp.live, source)) return;
+  report_once(warp, LaneFault(FaultKind::kExitedLanes, lane, 0,
+                              fmt::format("lane {} reads the value of lane {}, which has exited",
+                                          lane, source)));
+}
+
 template <Shuffle kMode>
 Step shuffle(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const masks = operand<uint32_t>(operation, warp, 5);
@@ -58,6 +72,9 @@ Step shuffle(const Operation& operation, Warp& warp, uint32_t executing) {
       // What a lane outside the member set holds is undefined; its own value is as good as any.
       const bool usable = source.in_range && has_lane(members, source.lane);
       values[lane] = a[usable ? source.lane : lane];
+      if (source.in_range && !usable && has_lane(masks[lane], source.lane)) {
+        report_exited_lane(warp, lane, source.lane);
+      }
       in_range |= static_cast<uint32_t>(source.in_range) << lane;
     });
     auto* const result = operand<uint32_t>(operation, warp, 0);

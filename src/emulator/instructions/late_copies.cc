@@ -72,6 +72,8 @@ void send_counted(Warp& warp, uint32_t lane, uint64_t to, std::span<const std::b
   const auto bytes = static_cast<uint32_t>(data.size());
   if (combine != nullptr) readable_shared(warp, lane, to, bytes, alignment);
   std::byte* const target = writable_shared(warp, lane, to, bytes, alignment);
+  note_counted(warp, lane, barrier, to, bytes,
+               combine != nullptr ? race::AccessKind::kAtomic : race::AccessKind::kWrite);
   note_sender(warp, lane, barrier);
   if (!copies_are_late(warp)) {
     arrive_at(target, data, combine);

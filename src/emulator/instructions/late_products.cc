@@ -144,7 +144,7 @@ void complete(Warp& warp, const LateProduct& product) {
   LateAccumulators& accumulators = *product.accumulators;
   const ProductForm form = form_of(*product.issued.operation);
   WarpgroupOperands operands;
-  read_operands(warp, product.issued, operands);
+  read_operands(warp, product.issued, operands, Watched::kAlready);
   if (are_equal(operands, product.operands, form.columns)) {
     multiply_into(registers_of(accumulators), product.issued, operands);
   } else {

@@ -44,8 +44,8 @@ void load_matrices(const Operation& operation, Warp& warp) {
   const auto* const addresses = operand<const uint64_t>(operation, warp, kMatrices);
   for (uint32_t lane = 0; lane < kMatrices * kRows; ++lane) {
     const uint64_t address = addresses[lane] + static_cast<uint64_t>(operation.immediate);
-    std::memcpy(matrices[lane / kRows][lane % kRows].data(),
-                readable_shared(warp, lane, address, kRowBytes, kRowBytes), kRowBytes);
+    load(warp, lane, AddressSpace::kShared, address, matrices[lane / kRows][lane % kRows].data(),
+         kRowBytes, kRowBytes);
   }
   for (uint32_t i = 0; i < kMatrices; ++i) {
     const Matrix matrix = kTransposed ? transposed(matrices[i]) : matrices[i];
@@ -65,8 +65,7 @@ void store_matrices(const Operation& operation, Warp& warp) {
     for (uint32_t row = 0; row < kRows; ++row) {
       const uint32_t lane = i * kRows + row;
       const uint64_t address = addresses[lane] + static_cast<uint64_t>(operation.immediate);
-      std::memcpy(writable_shared(warp, lane, address, kRowBytes, kRowBytes), matrix[row].data(),
-                  kRowBytes);
+      store(warp, lane, AddressSpace::kShared, address, matrix[row].data(), kRowBytes, kRowBytes);
     }
   }
 }

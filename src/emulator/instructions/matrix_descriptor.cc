@@ -12,6 +12,7 @@
 
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
+#include "emulator/machine/watch.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -64,7 +65,7 @@ bool is_written(const uint8_t* flags) {
   return std::all_of(flags, flags + kChunk, [](uint8_t flag) { return flag != 0; });
 }
 
-const std::byte* chunk_at(Warp& warp, uint64_t descriptor, uint32_t address) {
+const std::byte* chunk_at(Warp& warp, uint64_t descriptor, uint32_t address, Watched watched) {
   const Cta& cta = *warp.cta;
   const uint32_t offset = address - kSharedBase;
   if (cta.shared_bytes < kChunk || offset > cta.shared_bytes - kChunk) {
@@ -78,20 +79,25 @@ const std::byte* chunk_at(Warp& warp, uint64_t descriptor, uint32_t address) {
   if (cta.shared_written != nullptr && !is_written(cta.shared_written + offset)) {
     found_unwritten(warp, 0, AddressSpace::kShared, address, kChunk);
   }
+  if (watched == Watched::kNotYet && order_of(warp) != nullptr) {
+    watch_background(warp, race::Background::kProducts, warpgroup_key(warp), 0, address, kChunk,
+                     race::AccessKind::kRead);
+  }
   return cta.shared + offset;
 }
 
 }  // namespace
 
 void read_matrix(Warp& warp, uint64_t descriptor, Major major,
-                 std::span<WarpgroupOperands::Elements> rows) {
+                 std::span<WarpgroupOperands::Elements> rows, Watched watched) {
   const Descriptor decoded = decode(descriptor);
   const auto count = static_cast<uint32_t>(rows.size());
   if (major == Major::kDepth) {
     for (uint32_t row = 0; row < count; ++row) {
       for (uint32_t chunk = 0; chunk < kChunksOfDepth; ++chunk) {
         std::memcpy(rows[row].data() + chunk * kChunk,
-                    chunk_at(warp, descriptor, address_in_depth(decoded, row, chunk)), kChunk);
+                    chunk_at(warp, descriptor, address_in_depth(decoded, row, chunk), watched),
+                    kChunk);
       }
     }
     return;
@@ -101,7 +107,7 @@ void read_matrix(Warp& warp, uint64_t descriptor, Major major,
   for (uint32_t chunk = 0; chunk < count / kElements; ++chunk) {
     for (uint32_t depth = 0; depth < kDepthBytes / sizeof(Element); ++depth) {
       const std::byte* const from =
-          chunk_at(warp, descriptor, address_in_rows(decoded, chunk, depth));
+          chunk_at(warp, descriptor, address_in_rows(decoded, chunk, depth), watched);
       for (uint32_t i = 0; i < kElements; ++i) {
         std::memcpy(rows[chunk * kElements + i].data() + depth * sizeof(Element),
                     from + i * sizeof(Element), sizeof(Element));

@@ -127,6 +127,24 @@ void complete_noted_bytes(Warp& warp, uint32_t lane, uint64_t address, uint32_t 
   settle(warp, lane, address, state);
 }
 
+void note_counted(Warp& warp, uint32_t lane, uint64_t barrier, uint64_t address, uint32_t bytes,
+                  race::AccessKind kind) {
+  race::ClusterOrder* const order = order_of(warp);
+  if (order == nullptr) return;
+  const uint64_t key = key_of(warp, lane, barrier);
+  const bool parity = read_mbarrier(warp, lane, barrier).parity;
+  watch_start(warp, race::Background::kCounted, key);
+  watch_background(warp, race::Background::kCounted, key, lane, address, bytes, kind);
+  order->count_on_mbarrier(order->background(race::Background::kCounted, key), key, parity);
+}
+
+void note_copies_done(Warp& warp, uint32_t lane, uint64_t barrier) {
+  race::ClusterOrder* const order = order_of(warp);
+  if (order == nullptr) return;
+  order->count_on_mbarrier(order->background(race::Background::kLaneCopies, order_index(warp)),
+                           key_of(warp, lane, barrier), read_mbarrier(warp, lane, barrier).parity);
+}
+
 const std::byte* mbarrier_object(Warp& warp, uint32_t lane, uint64_t address) {
   return readable_shared(warp, lane, address, kObjectBytes, kObjectBytes);
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "emulator/machine/warp.h"
+#include "emulator/machine/watch.h"
 
 namespace slipstream::emulator {
 
@@ -33,6 +34,12 @@ void complete_bytes(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes)
 // ordered after the lane that sent, and any lane may complete the bytes.
 void note_sender(Warp& warp, uint32_t lane, uint64_t address);
 void complete_noted_bytes(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes);
+
+// For the race check: a copy that the mbarrier counts accesses shared memory; and lanes that arrive when their
+// cp.async are done.
+void note_counted(Warp& warp, uint32_t lane, uint64_t barrier, uint64_t address, uint32_t bytes,
+                  race::AccessKind kind);
+void note_copies_done(Warp& warp, uint32_t lane, uint64_t barrier);
 
 // The object itself, which is the same whatever CTA's address leads to it.
 const std::byte* mbarrier_object(Warp& warp, uint32_t lane, uint64_t address);

@@ -31,16 +31,17 @@ struct Access {
   bool partial = false;  // nvcc says that not all loaded bytes are used
   bool word = false;     // strong, of 32 bits: may be made for an atomic of less
   bool system = false;   // at system scope
+  bool strong = false;   // at whichever scope
   int64_t offset = 0;
 };
 
-constexpr int kFlagBits = 10;
+constexpr int kFlagBits = 11;
 
 int64_t encode(const Access& access) {
-  const int64_t flags = static_cast<int64_t>(access.space) | (access.wide_base ? 8 : 0) |
-                        (access.ordered ? 16 : 0) | (access.releases ? 32 : 0) |
-                        (access.partial ? 64 : 0) | (access.acquires ? 128 : 0) |
-                        (access.word ? 256 : 0) | (access.system ? 512 : 0);
+  const int64_t flags =
+      static_cast<int64_t>(access.space) | (access.wide_base ? 8 : 0) | (access.ordered ? 16 : 0) |
+      (access.releases ? 32 : 0) | (access.partial ? 64 : 0) | (access.acquires ? 128 : 0) |
+      (access.word ? 256 : 0) | (access.system ? 512 : 0) | (access.strong ? 1024 : 0);
   return (access.offset << kFlagBits) | flags;
 }
 Access decode(int64_t immediate) {
@@ -52,6 +53,7 @@ Access decode(int64_t immediate) {
           (immediate & 64) != 0,
           (immediate & 256) != 0,
           (immediate & 512) != 0,
+          (immediate & 1024) != 0,
           immediate >> kFlagBits};
 }
 
@@ -80,7 +82,8 @@ struct View {
   uint64_t size = 0;
   uint64_t delta = 0;
   uint64_t lane_stride = 0;
-  uint8_t* written = nullptr;  // by offset from begin; null: all bytes have values
+  uint8_t* written = nullptr;   // by offset from begin; null: all bytes have values
+  uint64_t* touched = nullptr;  // chunks that are written to, a bit for each; null: nobody asks
 };
 
 // Global memory has no view where a grid's writes are kept apart: machine/access.h sees each
@@ -94,17 +97,19 @@ View view_of(AddressSpace space, Warp& warp, const Operation& operation, uint64_
       const MemoryRange& range = cluster.worker->range_of(&operation, address);
       const Overlay* const overlay = cluster.grid->overlay.get();
       if (overlay != nullptr && (!is_load || overlay->touches(range.begin, range.size))) return {};
-      return {range.begin, range.size, 0, 0, range.written};
+      return {range.begin, range.size, 0, 0, range.written, nullptr};
     }
     case AddressSpace::kShared:
-      return {kSharedBase, cta.shared_bytes, reinterpret_cast<uint64_t>(cta.shared) - kSharedBase,
-              0, cta.shared_written};
+      return {kSharedBase, cta.shared_bytes,   reinterpret_cast<uint64_t>(cta.shared) - kSharedBase,
+              0,           cta.shared_written, &cta.shared_touched};
     case AddressSpace::kLocal:
-      return {0, warp.local_stride, reinterpret_cast<uint64_t>(warp.local), warp.local_stride,
-              nullptr};
+      return {
+          0,       warp.local_stride,  reinterpret_cast<uint64_t>(warp.local), warp.local_stride,
+          nullptr, &warp.local_touched};
     case AddressSpace::kParameter: {
       const auto& parameters = cluster.grid->launch.parameters;
-      return {0, parameters.size(), reinterpret_cast<uint64_t>(parameters.data()), 0, nullptr};
+      return {0, parameters.size(), reinterpret_cast<uint64_t>(parameters.data()),
+              0, nullptr,           nullptr};
     }
     default:
       return {};
@@ -269,9 +274,11 @@ Step after_strong_load(const Operation& operation, Warp& warp, uint32_t executin
 
 // Tells the race check what kind of accesses follow. Returns whether they have to be reported.
 bool watch(Warp& warp, const Access& access, AddressSpace space, race::AccessKind kind) {
-  if (order_of(warp) == nullptr || !may_be_global(space)) return false;
+  if (order_of(warp) == nullptr || !(may_be_global(space) || space == AddressSpace::kShared)) {
+    return false;
+  }
   watch_operation(warp, {.kind = kind,
-                         .strong = access.ordered,
+                         .strong = space == AddressSpace::kShared ? access.strong : access.ordered,
                          .system = access.system,
                          .acquires = access.acquires,
                          .releases = access.releases});
@@ -279,13 +286,19 @@ bool watch(Warp& warp, const Access& access, AddressSpace space, race::AccessKin
 }
 
 // Reports the accesses of lanes that are all inside one allocation.
-void watch_lanes(Warp& warp, const Access& access, uint32_t executing, const Addresses& addresses,
-                 uint32_t bytes, bool consecutive) {
-  if (consecutive && !access.ordered) {
+void watch_lanes(Warp& warp, const Access& access, AddressSpace space, race::AccessKind kind,
+                 uint32_t executing, const Addresses& addresses, uint32_t bytes, bool consecutive) {
+  if (space == AddressSpace::kShared) {
+    watch_shared_lanes(warp, executing, addresses.at.data(), bytes, kind);
+  } else if (consecutive && !access.ordered) {
     watch_row(warp, addresses.at[0], bytes);
   } else {
     watch_lanes(warp, executing, addresses.at.data(), bytes);
   }
+}
+
+void end_watch(Warp& warp, AddressSpace space) {
+  space == AddressSpace::kShared ? watch_shared_end(warp) : watch_end(warp);
 }
 
 template <class T, size_t kCount>
@@ -313,8 +326,9 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   }
   const bool consecutive =
       executing == kAllLanes && view.lane_stride == 0 && are_consecutive(addresses, kBytes);
-  if (is_watched && space == AddressSpace::kGlobal) {
-    watch_lanes(warp, access, executing, addresses, kBytes, consecutive);
+  if (is_watched) {
+    watch_lanes(warp, access, space, race::AccessKind::kRead, executing, addresses, kBytes,
+                consecutive);
   }
   if (view.written != nullptr && !access.partial) {
     const uint8_t* const flags = view.written + (addresses.at[0] - view.begin);
@@ -339,6 +353,18 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
 
 // --- Store: operands base, s0 .. s(V-1).
 
+// No access crosses into another chunk: all are aligned.
+void touch(const View& view, uint32_t executing, const Addresses& addresses, bool consecutive) {
+  const auto chunk_of = [&](uint32_t lane) {
+    return uint64_t{1} << ((addresses.at[lane] - view.begin) >> kSharedChunkShift & 63U);
+  };
+  if (consecutive) {
+    *view.touched |= chunk_of(0) | chunk_of(kWarpSize - 1);
+  } else {
+    for_each_lane(executing, [&](uint32_t lane) { *view.touched |= chunk_of(lane); });
+  }
+}
+
 template <class T, size_t kCount>
 void store_lane_by_lane(const Operation& operation, Warp& warp, uint32_t executing,
                         AddressSpace space, const Addresses& addresses, Ordering ordering) {
@@ -361,7 +387,7 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   const AddressSpace space = resolve_space(access, executing, addresses);
   if (access.ordered && may_be_global(space)) wait_for_turn(warp);
   if (may_be_global(space)) note_progress(warp);
-  if (access.releases) publish(warp);
+  if (access.ordered && access.releases) publish(warp);
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   const View view = view_of(space, warp, operation, addresses.at[first], false);
   const bool is_watched = watch(warp, access, space, race::AccessKind::kWrite);
@@ -372,9 +398,11 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   }
   const bool consecutive =
       executing == kAllLanes && view.lane_stride == 0 && are_consecutive(addresses, kBytes);
-  if (is_watched && space == AddressSpace::kGlobal) {
-    watch_lanes(warp, access, executing, addresses, kBytes, consecutive);
+  if (is_watched) {
+    watch_lanes(warp, access, space, race::AccessKind::kWrite, executing, addresses, kBytes,
+                consecutive);
   }
+  if (view.touched != nullptr) touch(view, executing, addresses, consecutive);
   if (consecutive) {
     auto* const to = reinterpret_cast<T*>(addresses.at[0] + view.delta);
     for (size_t i = 0; i < kCount; ++i) {
@@ -387,7 +415,7 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
     if (view.written != nullptr) {
       std::memset(view.written + (addresses.at[0] - view.begin), 1, kWarpSize * kBytes);
     }
-    if (is_watched) watch_end(warp);
+    if (is_watched) end_watch(warp, space);
     return Step::kNext;
   }
   for_each_lane(executing, [&](uint32_t lane) {
@@ -400,7 +428,7 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
       std::memset(view.written + (addresses.at[lane] - view.begin), 1, kBytes);
     }
   });
-  if (is_watched) watch_end(warp);
+  if (is_watched) end_watch(warp, space);
   return Step::kNext;
 }
 
@@ -519,8 +547,10 @@ void build_access(Builder& builder, bool is_load, ptx::Type type) {
   access.ordered = is_ordered(builder, access.space);
   access.system =
       builder.has(".volatile") || builder.has(".mmio") || (access.ordered && builder.has(".sys"));
-  access.releases = builder.has(".release") && access.ordered;
-  access.acquires = builder.has(".acquire") && access.ordered;
+  access.strong = access.system || builder.has(".relaxed") || builder.has(".acquire") ||
+                  builder.has(".release");
+  access.releases = builder.has(".release");
+  access.acquires = builder.has(".acquire");
   access.partial = is_load && is_partial(builder);
   access.word = is_load && kCount == 1 && sizeof(T) == sizeof(uint32_t) &&
                 (builder.has(".relaxed") || builder.has(".acquire"));

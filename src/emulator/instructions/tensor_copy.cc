@@ -261,7 +261,7 @@ void add_row(Warp& warp, const Copy& copy, const BoxRow& row, uint64_t from, Bul
   for (uint32_t at = row.begin; at < end;) {
     const uint32_t bytes = is_swizzled ? std::min(kTensorChunk, end - at) : end - at;
     const uint64_t place = swizzled(from + row.offset + at, copy.map.swizzle);
-    store.sources.push_back({readable_shared(warp, store.lane, place, bytes, kTensorChunk), bytes});
+    store.sources.push_back({source_of_store(warp, store.lane, place, bytes, kTensorChunk), bytes});
     at += bytes;
   }
 }

@@ -157,6 +157,10 @@ void copy_and_fence(const Operation& operation, Warp& warp) {
   if (order_of(warp) != nullptr) watch_operation(warp, {.kind = race::AccessKind::kWrite});
   const std::byte* const from = readable_shared(warp, lane, address_at(operation, warp, 2, lane),
                                                 kTensorMapBytes, kTensorMapAlignment);
+  if (order_of(warp) != nullptr) {
+    watch_shared(warp, lane, address_at(operation, warp, 2, lane), kTensorMapBytes,
+                 race::AccessKind::kRead);
+  }
   store(warp, lane, AddressSpace::kGlobal, address_at(operation, warp, 0, lane), from,
         kTensorMapBytes, kTensorMapAlignment);
   if (operation.immediate != 0) publish(warp);

@@ -115,17 +115,18 @@ void scatter_accumulators(const WarpgroupRegisters& registers, const ProductForm
   });
 }
 
-void read_operands(Warp& warp, const IssuedProduct& product, WarpgroupOperands& operands) {
+void read_operands(Warp& warp, const IssuedProduct& product, WarpgroupOperands& operands,
+                   Watched watched) {
   const ProductForm form = form_of(*product.operation);
   if (form.a_in_registers) {
     gather_a(WarpgroupRegisters(product), form, operands);
   } else {
     read_matrix(warp, product.descriptor_of_a, form.transposes_a ? Major::kRows : Major::kDepth,
-                operands.a);
+                operands.a, watched);
   }
   std::array<WarpgroupOperands::Elements, kWarpgroupColumns> columns;
   read_matrix(warp, product.descriptor_of_b, form.transposes_b ? Major::kRows : Major::kDepth,
-              std::span(columns).first(form.columns));
+              std::span(columns).first(form.columns), watched);
   for (uint32_t column = 0; column < form.columns; ++column) {
     operands.b[place_of_column(column)] = columns[column];
   }

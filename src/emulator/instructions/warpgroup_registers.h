@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "emulator/arithmetic/warpgroup_product.h"
+#include "emulator/machine/access.h"
 #include "emulator/machine/warp.h"
 #include "emulator/machine/warpgroup.h"
 #include "emulator/program/operation.h"
@@ -69,7 +70,8 @@ class WarpgroupRegisters {
 };
 
 // A and B, from registers and from the shared memory of the warp's CTA.
-void read_operands(Warp& warp, const IssuedProduct& product, WarpgroupOperands& operands);
+void read_operands(Warp& warp, const IssuedProduct& product, WarpgroupOperands& operands,
+                   Watched watched = Watched::kNotYet);
 // The accumulators: operand 0 and those that follow it.
 void gather_accumulators(const WarpgroupRegisters& registers, const ProductForm& form,
                          WarpgroupAccumulators& accumulators);

@@ -17,6 +17,7 @@
 #include "emulator/instructions/warpgroup_registers.h"
 #include "emulator/machine/cta.h"
 #include "emulator/machine/fault_report.h"
+#include "emulator/machine/watch.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -38,11 +39,18 @@ void fence(const Operation& /*operation*/, Warp& warp) {
 
 void commit_group(const Operation& /*operation*/, Warp& warp) {
   if (copies_are_late(warp)) commit_products(warp, warpgroup_of(warp));
+  if (order_of(warp) != nullptr) {
+    watch_commit(warp, race::Background::kProducts, warpgroup_key(warp));
+  }
 }
 
 // immediate: groups that may be pending.
 void wait_group(const Operation& operation, Warp& warp) {
-  complete_groups(warp, warpgroup_of(warp), static_cast<uint32_t>(operation.immediate));
+  const auto pending = static_cast<uint32_t>(operation.immediate);
+  complete_groups(warp, warpgroup_of(warp), pending);
+  if (order_of(warp) != nullptr) {
+    watch_group_wait(warp, race::Background::kProducts, warpgroup_key(warp), pending);
+  }
 }
 
 void build_wait_group(Builder& builder) {
@@ -124,6 +132,10 @@ IssuedProduct product_of(const Operation& operation, const Warp& warp, const War
 }
 
 void issue(Warp& warp, Warpgroup& warpgroup, const IssuedProduct& product) {
+  for (uint32_t i = 0; order_of(warp) != nullptr && i < kWarpsPerWarpgroup; ++i) {
+    watch_start(warp.cta->warps[first_warp_of(warp) + i], race::Background::kProducts,
+                warpgroup_key(warp));
+  }
   if (products_are_late(warp)) {
     issue_late(warp, warpgroup, product);
     return;

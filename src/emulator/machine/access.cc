@@ -86,6 +86,7 @@ std::byte* local_pointer(Warp& warp, uint32_t lane, uint64_t address, uint32_t b
                       bytes, address, warp.local_stride),
           generic_address(kLocalWindow, address));
   }
+  warp.local_touched = 1;
   return warp.local + size_t{lane} * warp.local_stride + address;
 }
 
@@ -280,6 +281,7 @@ const std::byte* readable_shared(Warp& warp, uint32_t lane, uint64_t address, ui
 std::byte* writable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                            uint32_t alignment) {
   const SharedPlace place = resolve_shared(warp, lane, address, bytes, alignment);
+  touch_shared(*place.cta, place.offset, bytes);
   if (place.cta->shared_written != nullptr) {
     std::memset(place.cta->shared_written + place.offset, 1, bytes);
   }
@@ -297,9 +299,14 @@ void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void*
     case AddressSpace::kGlobal:
       load_global(warp, lane, address, into, bytes, alignment, watched, reach);
       break;
-    case AddressSpace::kShared:
-      std::memcpy(into, readable_shared(warp, lane, address, bytes, alignment, reach), bytes);
+    case AddressSpace::kShared: {
+      const std::byte* const from = readable_shared(warp, lane, address, bytes, alignment, reach);
+      if (order_of(warp) != nullptr && watched == Watched::kNotYet) {
+        watch_shared(warp, lane, address, needed(bytes, reach), race::AccessKind::kRead);
+      }
+      std::memcpy(into, from, bytes);
       break;
+    }
     case AddressSpace::kLocal:
       std::memcpy(into, local_pointer(warp, lane, address, bytes, alignment), bytes);
       break;
@@ -320,9 +327,14 @@ void store(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, cons
     case AddressSpace::kGlobal:
       store_global(warp, lane, address, from, bytes, alignment, ordering);
       break;
-    case AddressSpace::kShared:
-      std::memcpy(writable_shared(warp, lane, address, bytes, alignment), from, bytes);
+    case AddressSpace::kShared: {
+      std::byte* const to = writable_shared(warp, lane, address, bytes, alignment);
+      const bool is_watched = order_of(warp) != nullptr;
+      if (is_watched) watch_shared(warp, lane, address, bytes, race::AccessKind::kWrite);
+      std::memcpy(to, from, bytes);
+      if (is_watched) watch_shared_end(warp);
       break;
+    }
     case AddressSpace::kLocal:
       std::memcpy(local_pointer(warp, lane, address, bytes, alignment), from, bytes);
       break;
@@ -341,6 +353,9 @@ std::byte* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t
   const Reach reach = reach_of_atomic(bytes);
   if (space == AddressSpace::kShared) {
     readable_shared(warp, lane, address, bytes, bytes, reach);
+    if (order_of(warp) != nullptr) {
+      watch_shared(warp, lane, address, needed(bytes, reach), race::AccessKind::kAtomic);
+    }
     return writable_shared(warp, lane, address, needed(bytes, reach), bytes);
   }
   // No other thread sees it, but a program may have its atomic variable there.

@@ -1,4 +1,4 @@
-// Zeroed memory on a cache line boundary.
+// Memory on a cache line boundary, filled with one value.
 #pragma once
 
 #include <cstddef>
@@ -13,9 +13,9 @@ class AlignedBuffer {
   static constexpr std::align_val_t kAlignment{128};
 
   AlignedBuffer() = default;
-  explicit AlignedBuffer(size_t bytes)
+  explicit AlignedBuffer(size_t bytes, std::byte value = {})
       : bytes_(bytes), data_(static_cast<std::byte*>(::operator new(bytes, kAlignment))) {
-    std::memset(data_.get(), 0, bytes);
+    std::memset(data_.get(), std::to_integer<int>(value), bytes);
   }
 
   std::byte* data() { return data_.get(); }

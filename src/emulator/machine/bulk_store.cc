@@ -52,6 +52,11 @@ void finish(Warp& warp, BulkStore& store) {
   }
 }
 
+void note_wait(Warp& warp, uint32_t pending) {
+  if (order_of(warp) == nullptr) return;
+  watch_group_wait(warp, race::Background::kBulkStores, order_index(warp), pending);
+}
+
 // Finishes the stores that `chosen` accepts, oldest first.
 template <class Chosen>
 void finish_chosen(Warp& warp, Chosen chosen) {
@@ -62,6 +67,17 @@ void finish_chosen(Warp& warp, Chosen chosen) {
 }
 
 }  // namespace
+
+const std::byte* source_of_store(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
+                                 uint32_t alignment) {
+  const std::byte* const source = readable_shared(warp, lane, address, bytes, alignment);
+  if (order_of(warp) != nullptr) {
+    watch_start(warp, race::Background::kBulkStores, order_index(warp));
+    watch_background(warp, race::Background::kBulkStores, order_index(warp), lane, address, bytes,
+                     race::AccessKind::kRead);
+  }
+  return source;
+}
 
 void issue_store(Warp& warp, BulkStore store) {
   if (store.combine != nullptr) wait_for_turn(warp);
@@ -78,17 +94,22 @@ void commit_stores(Warp& warp, uint32_t lanes) {
   for (BulkStore& store : warp.bulk_stores) {
     if (is_of(store, lanes)) ++store.commits;
   }
+  if (order_of(warp) != nullptr) {
+    watch_commit(warp, race::Background::kBulkStores, order_index(warp));
+  }
 }
 
 void read_stores(Warp& warp, uint32_t lanes, uint32_t pending) {
   for (BulkStore& store : warp.bulk_stores) {
     if (is_of(store, lanes) && store.commits > pending) read(store);
   }
+  note_wait(warp, pending);
 }
 
 void finish_stores(Warp& warp, uint32_t lanes, uint32_t pending) {
   finish_chosen(
       warp, [=](const BulkStore& store) { return is_of(store, lanes) && store.commits > pending; });
+  note_wait(warp, pending);
 }
 
 void finish_all_stores(Warp& warp, uint32_t lanes) {

@@ -37,6 +37,9 @@ struct BulkStore {
   uint32_t commits = 0;  // by that lane since
 };
 
+// The bytes of shared memory that a store of the lane reads, whenever it does.
+const std::byte* source_of_store(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
+                                 uint32_t alignment);
 // Raises a fault where a target does not lie in global memory or is not aligned to 16 bytes, and
 // tells the race check, both now.
 void issue_store(Warp& warp, BulkStore store);

@@ -2,22 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
+#include <utility>
 
 #include "emulator/machine/grid_shape.h"
 #include "emulator/machine/race_check.h"
 
 namespace slipstream::emulator {
 namespace {
-
-// What shared memory holds before anybody writes it: not a number, in every floating-point type.
-constexpr int kUnwritten = 0xff;
-
-// The lanes of a warp that have a thread.
-uint32_t existing_lanes(const GridRun& grid, uint32_t warp) {
-  const uint64_t rest = grid.launch.block.count() - uint64_t{warp} * Limits::kWarpSize;
-  return rest >= Limits::kWarpSize ? kAllLanes : (1U << rest) - 1;
-}
 
 void start_warp(Warp& warp, Cta& cta, FramePool& frames, std::byte* local) {
   const GridRun& grid = *cta.cluster->grid;
@@ -28,7 +21,7 @@ void start_warp(Warp& warp, Cta& cta, FramePool& frames, std::byte* local) {
   warp.groups = std::move(groups);
   warp.index = index;
   warp.cta = &cta;
-  warp.live = existing_lanes(grid, index);
+  warp.live = lanes_of(grid, index);
   warp.local_stride = grid.local_stride;
   warp.local =
       local == nullptr ? nullptr : local + size_t{index} * Limits::kWarpSize * grid.local_stride;
@@ -41,10 +34,22 @@ void start_warp(Warp& warp, Cta& cta, FramePool& frames, std::byte* local) {
 
 }  // namespace
 
+ClusterPool::~ClusterPool() {
+  for (const auto& owned : all_) {
+    clean(*owned);
+    for (AlignedBuffer& buffer : owned->shared) memory_->shared.give_back(std::move(buffer));
+    for (AlignedBuffer& buffer : owned->shared_written) {
+      memory_->zeroed.give_back(std::move(buffer));
+    }
+    for (AlignedBuffer& buffer : owned->local) memory_->zeroed.give_back(std::move(buffer));
+  }
+}
+
 std::unique_ptr<ClusterPool::Owned> ClusterPool::make(const GridRun& grid) {
   auto owned = std::make_unique<Owned>();
   const auto cta_count = static_cast<uint32_t>(grid.cluster.count());
   const uint32_t warp_count = warps_of(grid);
+  const bool tracked = grid.device->settings->uninitialized_reads != UninitializedReads::kIgnore;
   owned->ctas.resize(cta_count);
   owned->frames = &owned->frame_pool;
   for (uint32_t rank = 0; rank < cta_count; ++rank) {
@@ -55,15 +60,36 @@ std::unique_ptr<ClusterPool::Owned> ClusterPool::make(const GridRun& grid) {
     cta.warpgroups.resize((warp_count + kWarpsPerWarpgroup - 1) / kWarpsPerWarpgroup);
     // Whole words: see Reach.
     const size_t shared_bytes = (size_t{grid.shared_bytes} + 3) / 4 * 4;
-    owned->shared.emplace_back(shared_bytes);
-    owned->shared_written.emplace_back(shared_bytes);
-    owned->local.emplace_back(size_t{warp_count} * Limits::kWarpSize * grid.local_stride);
+    owned->shared.push_back(memory_->shared.take(shared_bytes));
+    owned->shared_written.push_back(memory_->zeroed.take(tracked ? shared_bytes : 0));
+    owned->local.push_back(
+        memory_->zeroed.take(size_t{warp_count} * Limits::kWarpSize * grid.local_stride));
   }
   return owned;
 }
 
+// Makes its memory as new, where anybody has written to it.
+void ClusterPool::clean(Owned& owned) {
+  for (Cta& cta : owned.ctas) {
+    AlignedBuffer& shared = owned.shared[cta.rank];
+    AlignedBuffer& written = owned.shared_written[cta.rank];
+    constexpr size_t kChunk = size_t{1} << kSharedChunkShift;
+    for (uint64_t rest = std::exchange(cta.shared_touched, 0); rest != 0; rest &= rest - 1) {
+      const size_t begin = static_cast<size_t>(std::countr_zero(rest)) * kChunk;
+      const size_t bytes = std::min(kChunk, shared.size() - begin);
+      std::memset(shared.data() + begin, std::to_integer<int>(kUnwritten), bytes);
+      if (written.size() != 0) std::memset(written.data() + begin, 0, bytes);
+    }
+    for (Warp& warp : cta.warps) {
+      if (std::exchange(warp.local_touched, 0) == 0) continue;
+      std::memset(warp.local, 0, size_t{Limits::kWarpSize} * warp.local_stride);
+    }
+  }
+}
+
 void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
   Cluster& cluster = owned;
+  clean(owned);
   owned.frame_pool.release_all();
   cluster.grid = &grid;
   cluster.index = index;
@@ -79,10 +105,16 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
   RaceCheck* const races = grid.device->races;
   owned.order_storage = races == nullptr ? nullptr : races->start_cluster(grid, index);
   cluster.order = owned.order_storage.get();
+  if (races != nullptr && owned.shared_races_storage == nullptr) {
+    std::vector<const std::byte*> memory;
+    for (AlignedBuffer& shared : owned.shared) memory.push_back(shared.data());
+    owned.shared_races_storage = races->watch_shared_memory(grid, std::move(memory));
+  }
+  if (races != nullptr) owned.shared_races_storage->start(*cluster.order, index);
+  cluster.shared_races = owned.shared_races_storage.get();
   const auto threads = static_cast<uint32_t>(grid.launch.block.count());
   cluster.live_threads = threads * static_cast<uint32_t>(cluster.ctas.size());
   const auto cluster_index = unflatten(index, grid.grid_in_clusters);
-  const bool tracked = grid.device->settings->uninitialized_reads != UninitializedReads::kIgnore;
   for (Cta& cta : cluster.ctas) {
     const auto within = unflatten(cta.rank, grid.cluster);
     cta.cluster = &cluster;
@@ -97,11 +129,8 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
     AlignedBuffer& written = owned.shared_written[cta.rank];
     cta.shared = shared.data();
     cta.shared_bytes = grid.shared_bytes;
-    std::memset(shared.data(), kUnwritten, shared.size());
-    cta.shared_written = tracked ? reinterpret_cast<uint8_t*>(written.data()) : nullptr;
-    std::memset(written.data(), 0, written.size());
+    cta.shared_written = written.size() == 0 ? nullptr : reinterpret_cast<uint8_t*>(written.data());
     AlignedBuffer& local = owned.local[cta.rank];
-    std::memset(local.data(), 0, local.size());
     for (Warp& warp : cta.warps) {
       start_warp(warp, cta, owned.frame_pool, local.size() == 0 ? nullptr : local.data());
     }

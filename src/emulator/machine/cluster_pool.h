@@ -4,18 +4,25 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
-#include "emulator/machine/aligned_buffer.h"
+#include "emulator/machine/buffer_cache.h"
 #include "emulator/machine/cta.h"
 #include "emulator/machine/frame_pool.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/race/cluster_order.h"
+#include "emulator/race/shared_detector.h"
 
 namespace slipstream::emulator {
 
 class ClusterPool {
  public:
+  explicit ClusterPool(std::shared_ptr<CtaMemory> memory) : memory_(std::move(memory)) {}
+  ~ClusterPool();
+  ClusterPool(const ClusterPool&) = delete;
+  ClusterPool& operator=(const ClusterPool&) = delete;
+
   // The cluster of that index, at its first instruction.
   Cluster* acquire(GridRun& grid, uint64_t index);
   void release(Cluster* cluster);
@@ -27,11 +34,14 @@ class ClusterPool {
     std::vector<AlignedBuffer> shared_written;
     std::vector<AlignedBuffer> local;
     std::unique_ptr<race::ClusterOrder> order_storage;  // while the race check is on
+    std::unique_ptr<race::SharedDetector> shared_races_storage;
   };
 
-  static std::unique_ptr<Owned> make(const GridRun& grid);
+  std::unique_ptr<Owned> make(const GridRun& grid);
   static void start(Owned& owned, GridRun& grid, uint64_t index);
+  static void clean(Owned& owned);
 
+  std::shared_ptr<CtaMemory> memory_;
   std::mutex mutex_;
   std::vector<Owned*> free_;
   std::vector<std::unique_ptr<Owned>> all_;

@@ -12,7 +12,8 @@
 
 namespace slipstream::emulator::race {
 class ClusterOrder;
-}
+class SharedDetector;
+}  // namespace slipstream::emulator::race
 
 namespace slipstream::emulator {
 
@@ -35,6 +36,9 @@ struct NamedBarrier {
 inline constexpr uint32_t kBarrierAny = 1U << 31;  // some predicate held
 inline constexpr uint32_t kBarrierAll = 1U << 30;  // all held; the low bits count them
 
+// Shared memory is made as new by chunks of this size; all it can have are bits of one word.
+inline constexpr uint32_t kSharedChunkShift = 12;
+
 struct Cta {
   Cluster* cluster = nullptr;
   uint32_t rank = 0;  // in the cluster
@@ -46,7 +50,8 @@ struct Cta {
   std::byte* shared = nullptr;        // byte 0 is shared address kSharedBase
   uint8_t* shared_written = nullptr;  // 1 for each byte that has a value; null: not tracked
   uint32_t shared_bytes = 0;
-  bool triggered = false;  // griddepcontrol.launch_dependents
+  uint64_t shared_touched = 0;  // chunks of it that somebody has written to, a bit for each
+  bool triggered = false;       // griddepcontrol.launch_dependents
 };
 
 // What one worker runs at a time: a cluster, or a CTA launched without.
@@ -67,8 +72,17 @@ struct Cluster {
   uint64_t progress = 0;                // counts what no spinning warp does: see polls.h
   uint32_t quiet_rounds = 0;            // over its warps, without progress
   uint64_t asleep_since = 0;            // generation of memory
-  race::ClusterOrder* order = nullptr;  // null unless the race check is on
+  race::ClusterOrder* order = nullptr;  // null unless the race check is on, as what follows
+  race::SharedDetector* shared_races = nullptr;
 };
+
+// Call before a write to `bytes` of the CTA's shared memory.
+inline void touch_shared(Cta& cta, uint32_t offset, uint32_t bytes) {
+  if (bytes == 0) return;
+  const uint32_t first = offset >> kSharedChunkShift;
+  const uint32_t last = (offset + bytes - 1) >> kSharedChunkShift;
+  cta.shared_touched |= (uint64_t{2} << last) - (uint64_t{1} << first);
+}
 
 // Completes every named barrier of the CTA whose last thread has arrived (or has exited) and
 // resumes the threads that wait.

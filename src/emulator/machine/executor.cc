@@ -5,6 +5,7 @@
 
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/grid_run.h"
+#include "emulator/machine/stop_request.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -125,6 +126,10 @@ TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
           const bool used_up_its_slice = run_warp(warp, code, counters);
           cluster.instructions += counters.warp_instructions - start;
           if (counters.warp_instructions != start) spins.ran(warp, used_up_its_slice);
+          if (requested_stop.load(std::memory_order_relaxed) != 0 && cluster.live_threads != 0) {
+            result.fault = describe_stop(cluster);
+            return finish(TurnEnd::kFault);
+          }
           if (cluster.wants_to_yield && cluster.live_threads != 0) {
             return finish(TurnEnd::kOutOfBudget);
           }

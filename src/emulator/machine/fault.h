@@ -54,6 +54,8 @@ enum class FaultKind : uint8_t {
   kMissingFence,        // wgmma without its fence
   kIllegalInstruction,  // an operand that PTX leaves undefined, such as an empty member mask
   kHostFunction,        // a submitted host operation threw
+  kStopped,             // by a signal
+  kExitedLanes,         // that a barrier or a shuffle needs
 };
 
 // The cudaError that a real device reports for the fault.

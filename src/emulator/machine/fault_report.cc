@@ -228,6 +228,48 @@ Fault describe_deadlock(const Cluster& cluster) {
 
 namespace {
 
+// How a group goes on, or what keeps it from that.
+std::string state_of(const Program& program, const Group& group) {
+  const std::string location = place_of(program, group.pc).location;
+  return group.wait == Wait::kNone
+             ? fmt::format("run at {}", location)
+             : fmt::format("wait for {} at {}", wait_of(program, group), location);
+}
+
+}  // namespace
+
+Fault describe_stop(const Cluster& cluster) {
+  const Program& program = *cluster.grid->program;
+  std::map<std::pair<uint32_t, std::string>, std::vector<uint32_t>> states;
+  const Warp* first_warp = nullptr;
+  Group first_group;
+  for (const Cta& cta : cluster.ctas) {
+    for (const Warp& warp : cta.warps) {
+      std::vector<Group> groups = warp.groups;
+      if (warp.active != 0) groups.push_back({.pc = warp.pc, .lanes = warp.active});
+      for (const Group& group : groups) {
+        if (first_warp == nullptr ||
+            (first_group.wait != Wait::kNone && group.wait == Wait::kNone)) {
+          first_warp = &warp;
+          first_group = group;
+        }
+        states[{cta.rank, state_of(program, group)}].push_back(warp.index);
+      }
+    }
+  }
+  const auto lane = static_cast<uint32_t>(__builtin_ctz(first_group.lanes));
+  Fault fault = fault_in(*first_warp, FaultKind::kStopped, first_group.pc, lane);
+  fault.message = "a signal asks the program to end while this kernel runs";
+  for (auto& [key, warps] : states) {
+    warps.erase(std::unique(warps.begin(), warps.end()), warps.end());
+    fault.others.push_back(fmt::format("CTA {}: warps {} {}", triple(cluster.ctas[key.first].index),
+                                       numbers(warps), key.second));
+  }
+  return fault;
+}
+
+namespace {
+
 // "4 bytes at 0x7f00 (value 0x0): byte 64 of cudaMalloc #3 of device 0".
 std::string describe_poll(const DeviceContext& device, const PolledRead& read) {
   const auto lane = static_cast<uint32_t>(__builtin_ctz(read.lanes));
@@ -335,6 +377,10 @@ const char* name_of(FaultKind kind) {
       return "illegal instruction";
     case FaultKind::kHostFunction:
       return "host function failed";
+    case FaultKind::kStopped:
+      return "stopped";
+    case FaultKind::kExitedLanes:
+      return "exited lanes";
   }
   return "fault";
 }
@@ -349,6 +395,7 @@ CudaError cuda_error(FaultKind kind) {
     case FaultKind::kMisaligned:
       return CudaError::kMisalignedAddress;
     case FaultKind::kDeadlock:
+    case FaultKind::kStopped:
       return CudaError::kLaunchTimeout;
     case FaultKind::kAssert:
       return CudaError::kAssert;
@@ -356,6 +403,7 @@ CudaError cuda_error(FaultKind kind) {
       return CudaError::kHardwareStackError;
     case FaultKind::kDivergentBarrier:
     case FaultKind::kMissingFence:
+    case FaultKind::kExitedLanes:
     case FaultKind::kIllegalInstruction:
       return CudaError::kIllegalInstruction;
     case FaultKind::kInvalidFree:

@@ -15,6 +15,8 @@ namespace slipstream::emulator {
 Fault describe_fault(const Warp& warp, const LaneFault& cause);
 // The fault of a cluster none of whose warps can go on.
 Fault describe_deadlock(const Cluster& cluster);
+// A cluster that runs when a signal stops the program.
+Fault describe_stop(const Cluster& cluster);
 // The fault of a device whose grids all poll memory that nobody writes.
 Fault describe_spin(const std::vector<const GridRun*>& grids);
 // Reports a finding that does not stop the grid, once for each operation.

@@ -27,6 +27,15 @@ uint64_t reserve(uint64_t bytes) {
   return address == MAP_FAILED ? 0 : reinterpret_cast<uint64_t>(address);
 }
 
+// The race check remembers as much about each byte as there are bytes and flags (race/shadow_memory.h), and a limit of
+// address space must leave it that.
+bool leaves_room(uint64_t bytes) {
+  const uint64_t address = reserve(2 * bytes);
+  if (address == 0) return false;
+  munmap(reinterpret_cast<void*>(address), 2 * bytes);
+  return true;
+}
+
 bool counts_as_device_memory(MemoryKind kind) {
   return kind == MemoryKind::kDevice || kind == MemoryKind::kPool || kind == MemoryKind::kManaged;
 }
@@ -39,11 +48,13 @@ GlobalMemory::GlobalMemory(uint64_t capacity, uint32_t devices)
        reserved_bytes_ /= 2) {
     begin_ = reserve(reserved_bytes_);
     flags_ = begin_ == 0 ? 0 : reserve(reserved_bytes_);
-    if (flags_ != 0) {
+    if (flags_ != 0 && (reserved_bytes_ == kSmallestReservation || leaves_room(reserved_bytes_))) {
       next_ = begin_ + kPage;
       return;
     }
-    if (begin_ != 0) munmap(reinterpret_cast<void*>(begin_), reserved_bytes_);
+    for (const uint64_t address : {begin_, flags_}) {
+      if (address != 0) munmap(reinterpret_cast<void*>(address), reserved_bytes_);
+    }
   }
   throw std::runtime_error(fmt::format(
       "emulated device: cannot reserve {} bytes of address space for device memory (is a limit on "

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "emulator/machine/buffer_cache.h"
 #include "emulator/machine/cta.h"
 #include "emulator/machine/launch.h"
 #include "emulator/program/program.h"
@@ -40,7 +41,8 @@ struct DeviceContext {
   const Idle* idle = nullptr;
   DelayedStores* delayed = nullptr;  // adversarial schedule, several devices
   RaceCheck* races = nullptr;        // null unless the race check is on
-  std::mutex output;                 // device printf, and reports
+  std::shared_ptr<CtaMemory> cta_memory = std::make_shared<CtaMemory>();
+  std::mutex output;                                             // device printf, and reports
   std::set<std::pair<const Program*, uint32_t>> reported_reads;  // operations; guarded by `output`
 };
 

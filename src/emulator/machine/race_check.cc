@@ -134,8 +134,29 @@ const char* sentence_for(Missing missing, bool is_host) {
       return "warps of one CTA need a barrier between the two";
     case Missing::kProxyFence:
       return "bulk copies see what ordinary stores wrote only after fence.proxy.async";
+    case Missing::kCopyWait:
+      return "cp.async has written only when its thread has waited for it (cp.async.wait_group), "
+             "and other warps then need a barrier after that wait";
+    case Missing::kStoreWait:
+      return "a bulk copy out of shared memory reads until its thread has waited for it "
+             "(cp.async.bulk.wait_group), and other warps then need a barrier after that wait";
+    case Missing::kProductWait:
+      return "wgmma reads shared memory until its warps have waited for it (wgmma.wait_group), and "
+             "other warps then need a barrier after that wait";
+    case Missing::kPhaseWait:
+      return "an asynchronous copy that an mbarrier counts is over when a wait for that phase of "
+             "the mbarrier returns";
   }
   return "";
+}
+
+// The .shared variable at an offset, else dynamic shared memory.
+SharedVariable variable_at(const Program& program, uint64_t offset) {
+  for (const SharedVariable& variable : program.shared_variables) {
+    if (offset - variable.offset < variable.size) return variable;
+  }
+  const uint64_t dynamic = program.dynamic_shared_offset();
+  return {"", offset >= dynamic ? dynamic : 0, 0};
 }
 
 std::string action_of(AccessKind kind) {
@@ -164,7 +185,7 @@ RaceCheck::RaceCheck(const GlobalMemory& memory, const Settings& settings)
   detector_.history().site(host_sites_ + kFillWrites).kind = AccessKind::kWrite;
   detector_.uses_byte = [](const race::Site& site, uint32_t byte) {
     const auto& program = *static_cast<const Program*>(site.program);
-    return (used_bytes_mask(program, site.pc) >> byte & 1U) != 0;
+    return byte >= 64 || (used_bytes_mask(program, site.pc) >> byte & 1U) != 0;
   };
   detector_.compares_values = settings.schedule != Schedule::kAdversarial;
 }
@@ -192,6 +213,24 @@ void RaceCheck::submit(Ticket ticket, const std::vector<Dependency>& dependencie
 }
 
 void RaceCheck::complete(Ticket ticket) { detector_.order().complete(ticket); }
+
+std::unique_ptr<race::SharedDetector> RaceCheck::watch_shared_memory(
+    const GridRun& grid, std::vector<const std::byte*> memory) {
+  return std::make_unique<race::SharedDetector>(
+      detector_.history(), grid.first_site, std::move(memory), grid.shared_bytes,
+      [this](Conflict conflict) {
+        const auto leaves_unused = [&](const race::Accessor& accessor) {
+          const race::Site& site = accessor.site;
+          return site.kind == AccessKind::kRead &&
+                 !detector_.uses_byte(site,
+                                      static_cast<uint32_t>(conflict.address % site.lane_bytes));
+        };
+        if (leaves_unused(conflict.first) || leaves_unused(conflict.second)) {
+          conflict.special = ConflictClass::kOverRead;
+        }
+        found(conflict);
+      });
+}
 
 std::unique_ptr<race::ClusterOrder> RaceCheck::start_cluster(const GridRun& grid, uint64_t index) {
   note_deferred();
@@ -303,15 +342,30 @@ RaceFinding RaceCheck::describe(const Conflict& conflict) const {
   finding.first = describe(conflict.first);
   finding.second = describe(conflict.second);
   finding.missing = sentence_for(conflict.missing, finding.second.is_host);
-  const Allocation* const allocation = memory_.find(conflict.address);
-  if (allocation != nullptr) {
-    finding.allocation = emulator::describe(*allocation);
-    if (settings_.devices > 1) {
-      finding.allocation += fmt::format(" of device {}", allocation->device);
-    }
-    finding.offset = conflict.address - allocation->address;
-  }
+  describe_place(conflict, finding);
   return finding;
+}
+
+void RaceCheck::describe_place(const Conflict& conflict, RaceFinding& finding) const {
+  if (conflict.shared_of) {
+    const auto& program = *static_cast<const Program*>(conflict.second.site.program);
+    const SharedVariable variable = variable_at(program, conflict.address);
+    finding.allocation = variable.name.empty() ? "dynamic shared memory"
+                                               : fmt::format("{} ({} bytes of shared memory)",
+                                                             variable.name, variable.size);
+    if (*conflict.shared_of != conflict.second.cta) {
+      finding.allocation += fmt::format(" of CTA {} of the cluster", *conflict.shared_of);
+    }
+    finding.offset = conflict.address - variable.offset;
+    return;
+  }
+  const Allocation* const allocation = memory_.find(conflict.address);
+  if (allocation == nullptr) return;
+  finding.allocation = emulator::describe(*allocation);
+  if (settings_.devices > 1) {
+    finding.allocation += fmt::format(" of device {}", allocation->device);
+  }
+  finding.offset = conflict.address - allocation->address;
 }
 
 RaceSide RaceCheck::describe(const race::Accessor& accessor) const {

@@ -18,6 +18,7 @@
 #include "emulator/machine/launch.h"
 #include "emulator/machine/race_finding.h"
 #include "emulator/race/detector.h"
+#include "emulator/race/shared_detector.h"
 
 namespace slipstream::emulator {
 
@@ -35,6 +36,9 @@ class RaceCheck {
               uint32_t device);
   void complete(Ticket ticket);
   std::unique_ptr<race::ClusterOrder> start_cluster(const GridRun& grid, uint64_t index);
+  // `memory`: of each CTA of a cluster.
+  std::unique_ptr<race::SharedDetector> watch_shared_memory(const GridRun& grid,
+                                                            std::vector<const std::byte*> memory);
 
   // --- The host. Accesses outside of a submitted operation are ordered before all that follows.
 
@@ -69,6 +73,7 @@ class RaceCheck {
   void found(const race::Conflict& conflict);
   [[nodiscard]] RaceFinding describe(const race::Conflict& conflict) const;
   [[nodiscard]] RaceSide describe(const race::Accessor& accessor) const;
+  void describe_place(const race::Conflict& conflict, RaceFinding& finding) const;
   void host_access(HostSite site, uint64_t address, uint64_t size);
   void note_host_access(const HostAccess& access);
   void note_deferred();

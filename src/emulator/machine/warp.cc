@@ -7,6 +7,7 @@
 
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
+#include "emulator/machine/watch.h"
 #include "emulator/race/cluster_order.h"
 
 namespace slipstream::emulator {
@@ -168,6 +169,7 @@ Step leave_behind(Warp& warp, uint32_t lanes) {
 Step exit_lanes(Warp& warp, uint32_t lanes) {
   Cta& cta = *warp.cta;
   finish_all_stores(warp, lanes);
+  if (race::ClusterOrder* const order = order_of(warp)) order->exit(order_index(warp), lanes);
   warp.live &= ~lanes;
   cta.live_threads -= count_lanes(lanes);
   cta.cluster->live_threads -= count_lanes(lanes);

@@ -77,6 +77,7 @@ struct Warp {
   bool yielded = false;          // asked the executor to run other warps
   std::byte* local = nullptr;    // thread-local memory: local_stride bytes for each lane
   uint32_t local_stride = 0;
+  uint64_t local_touched = 0;    // not 0: somebody has written to it
   uint32_t cluster_parity = 0;   // phase parity of the cluster barrier at each lane's last arrival
   uint32_t cluster_arrived = 0;  // lanes that arrived there and have not waited yet
   Polls polls;

@@ -2,8 +2,10 @@
 
 #include <bit>
 
+#include "emulator/machine/access.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/machine/race_check.h"
+#include "emulator/race/shared_detector.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -38,8 +40,9 @@ void synchronize_lanes(Warp& warp, const race::Site& site, uint32_t executing,
 }
 
 // Lanes that follow each other in memory are one access; so are reads of the same bytes.
-void access_runs(race::Detector& detector, uint32_t executing, const uint64_t* addresses,
-                 uint32_t bytes, bool may_repeat) {
+template <class Access>
+void access_runs(uint32_t executing, const uint64_t* addresses, uint32_t bytes, bool may_repeat,
+                 Access access) {
   uint32_t first = 0;
   uint32_t last = 0;
   uint32_t size = 0;
@@ -50,13 +53,31 @@ void access_runs(race::Detector& detector, uint32_t executing, const uint64_t* a
     if (has_run && lane == last + 1 && addresses[lane] == addresses[last] + bytes) {
       size += bytes;
     } else {
-      if (has_run) detector.access(addresses[first], size, first, bytes);
+      if (has_run) access(addresses[first], size, first);
       first = lane;
       size = bytes;
     }
     last = lane;
   }
-  if (size != 0) detector.access(addresses[first], size, first, bytes);
+  if (size != 0) access(addresses[first], size, first);
+}
+
+race::SharedDetector& shared_detector_of(const Warp& warp) {
+  return *warp.cta->cluster->shared_races;
+}
+
+// All bytes of the access are by the lane it begins with.
+constexpr uint32_t kOneLane = 1U << 31U;
+
+// A strong access to a word of shared memory orders those who pass on what is written there.
+void synchronize_shared(Warp& warp, const SharedPlace& place, const race::SharedAccess& access,
+                        bool releases) {
+  race::ClusterOrder& order = *order_of(warp);
+  const uint64_t key = uint64_t{place.cta->rank} << 32U | place.offset;
+  if (access.kind != AccessKind::kWrite) order.read_flag(access.actor, key);
+  if (access.kind != AccessKind::kRead) {
+    order.write_flag(access.actor, key, releases, access.kind == AccessKind::kAtomic);
+  }
 }
 
 }  // namespace
@@ -76,7 +97,10 @@ void watch_lanes(Warp& warp, uint32_t executing, const uint64_t* addresses, uint
   race::Site& site = detector.history().site(site_of(warp));
   site.lane_bytes = bytes;
   detector.begin(*order_of(warp), order_index(warp), executing, site_of(warp));
-  access_runs(detector, executing, addresses, bytes, site.kind == AccessKind::kRead);
+  access_runs(executing, addresses, bytes, site.kind == AccessKind::kRead,
+              [&](uint64_t address, uint32_t size, uint32_t lane) {
+                detector.access(address, size, lane, bytes);
+              });
   if (site.strong) synchronize_lanes(warp, site, executing, addresses);
 }
 
@@ -98,6 +122,70 @@ void watch_lane(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, Acc
 }
 
 void watch_end(Warp& warp) { detector_of(warp).end(); }
+
+// --- Shared memory.
+
+void watch_shared_lanes(Warp& warp, uint32_t executing, const uint64_t* addresses, uint32_t bytes,
+                        AccessKind kind) {
+  race::SharedDetector& detector = shared_detector_of(warp);
+  race::Site& site = detector_of(warp).history().site(site_of(warp));
+  site.lane_bytes = bytes;
+  const race::SharedAccess access{order_index(warp), site_of(warp), kind, site.strong};
+  if (site.strong) {
+    for (uint32_t rest = executing; rest != 0; rest &= rest - 1) {
+      const auto offset = static_cast<uint32_t>(addresses[std::countr_zero(rest)] - kSharedBase);
+      synchronize_shared(warp, {warp.cta, offset}, access, site.releases);
+    }
+  }
+  detector.begin(access);
+  access_runs(executing, addresses, bytes, kind == AccessKind::kRead,
+              [&](uint64_t address, uint32_t size, uint32_t lane) {
+                detector.access(warp.cta->rank, static_cast<uint32_t>(address - kSharedBase), size,
+                                lane, bytes);
+              });
+}
+
+void watch_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, AccessKind kind) {
+  race::SharedDetector& detector = shared_detector_of(warp);
+  race::Site& site = detector_of(warp).history().site(site_of(warp));
+  site.lane_bytes = std::bit_ceil(bytes);
+  const bool strong = site.strong || kind == AccessKind::kAtomic;
+  const race::SharedAccess access{order_index(warp), site_of(warp), kind, strong};
+  const SharedPlace place = resolve_shared(warp, lane, address, bytes, 1);
+  if (strong) synchronize_shared(warp, place, access, site.releases);
+  detector.begin(access);
+  detector.access(place.cta->rank, place.offset, bytes, lane, kOneLane);
+}
+
+void watch_shared_end(Warp& warp) { shared_detector_of(warp).end(); }
+
+void watch_start(Warp& warp, race::Background background, uint64_t key) {
+  race::ClusterOrder& order = *order_of(warp);
+  order.start(order_index(warp), order.background(background, key));
+}
+
+void watch_background(Warp& warp, race::Background background, uint64_t key, uint32_t lane,
+                      uint64_t address, uint32_t bytes, AccessKind kind) {
+  const race::Actor actor = order_of(warp)->background(background, key);
+  const SharedPlace place = resolve_shared(warp, lane, address, bytes, 1);
+  race::SharedDetector& detector = shared_detector_of(warp);
+  detector.begin({actor, site_of(warp), kind, /*strong=*/kind == AccessKind::kAtomic});
+  detector.access(place.cta->rank, place.offset, bytes, lane, kOneLane);
+}
+
+void watch_commit(Warp& warp, race::Background background, uint64_t key) {
+  race::ClusterOrder& order = *order_of(warp);
+  order.commit(order_index(warp), order.background(background, key));
+}
+
+void watch_group_wait(Warp& warp, race::Background background, uint64_t key, uint32_t pending) {
+  race::ClusterOrder& order = *order_of(warp);
+  order.wait_for(order_index(warp), order.background(background, key), pending);
+}
+
+uint64_t warpgroup_key(const Warp& warp) {
+  return uint64_t{warp.cta->rank} << 32U | warp.index / kWarpsPerWarpgroup;
+}
 
 void watch_proxy_fence(Warp& warp) {
   detector_of(warp).order().fence_proxy(*order_of(warp), order_index(warp));

@@ -40,4 +40,23 @@ void watch_lane(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, rac
 void watch_end(Warp& warp);
 void watch_proxy_fence(Warp& warp);
 
+// --- Shared memory. Accesses by the executing lanes of `bytes` each, at their shared addresses, all in the CTA's own
+// memory; or by one lane anywhere in the cluster. Where it is a store, watch_shared_end() must follow.
+
+void watch_shared_lanes(Warp& warp, uint32_t executing, const uint64_t* addresses, uint32_t bytes,
+                        race::AccessKind kind);
+void watch_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
+                  race::AccessKind kind);
+void watch_shared_end(Warp& warp);
+// By what goes on without the warp, which starts it; `key` as in race::ClusterOrder::background().
+void watch_start(Warp& warp, race::Background background, uint64_t key);
+void watch_background(Warp& warp, race::Background background, uint64_t key, uint32_t lane,
+                      uint64_t address, uint32_t bytes, race::AccessKind kind);
+// The warp's groups of copies or products: one is committed, or waited for.
+void watch_commit(Warp& warp, race::Background background, uint64_t key);
+void watch_group_wait(Warp& warp, race::Background background, uint64_t key, uint32_t pending);
+
+// The CTA's warpgroup, as the key of its products.
+uint64_t warpgroup_key(const Warp& warp);
+
 }  // namespace slipstream::emulator

@@ -1,6 +1,7 @@
 // The exported functions.
 #include <fmt/format.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 
@@ -88,10 +89,15 @@ void require_rank(int ranks, int rank) {
   }
 }
 
+// Another thread may look at it before all ranks have come, to abort what waits for them.
+void show(ncclComm_t* handle, ncclComm_t communicator) {
+  std::atomic_ref(*handle).store(communicator, std::memory_order_release);
+}
+
 ncclResult_t join(ncclComm_t* handle, int ranks, const ncclUniqueId& id, int rank,
                   const ncclConfig_t* config) {
   require_pointer(handle, "comm");
-  *handle = nullptr;
+  show(handle, nullptr);
   require_rank(ranks, rank);
   auto made = std::make_shared<ncclComm>();
   made->blocking = is_blocking(config);
@@ -102,8 +108,7 @@ ncclResult_t join(ncclComm_t* handle, int ranks, const ncclUniqueId& id, int ran
     const std::lock_guard guard(communicators_lock());
     communicators()[made.get()] = made;
   }
-  // Another thread may abort it before all have come.
-  *handle = made.get();
+  show(handle, made.get());
   Call call;
   call.device = made->device;
   try {
@@ -111,7 +116,7 @@ ncclResult_t join(ncclComm_t* handle, int ranks, const ncclUniqueId& id, int ran
   } catch (const Failure&) {
     const std::lock_guard guard(communicators_lock());
     communicators().erase(made.get());
-    *handle = nullptr;
+    show(handle, nullptr);
     throw;
   }
 }

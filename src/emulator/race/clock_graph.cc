@@ -25,9 +25,14 @@ ClockId ClockGraph::release(ClusterId cluster, std::span<const uint32_t> times,
   return static_cast<ClockId>(nodes_.size() - 1);
 }
 
+// After a barrier each warp joins what it knew with what all have gathered, which has that already.
+bool ClockGraph::is_parent(ClockId clock, const Node& node) {
+  return node.parents[0] == clock || node.parents[1] == clock;
+}
+
 ClockId ClockGraph::join(ClockId a, ClockId b) {
-  if (a == b || b == 0) return a;
-  if (a == 0) return b;
+  if (a == b || b == 0 || is_parent(b, nodes_[a])) return a;
+  if (a == 0 || is_parent(a, nodes_[b])) return b;
   Node node;
   node.parents[0] = a;
   node.parents[1] = b;

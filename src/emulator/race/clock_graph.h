@@ -47,6 +47,7 @@ class ClockGraph {
     TicketSet tickets;
   };
 
+  static bool is_parent(ClockId clock, const Node& node);
   const Flat& flatten(ClockId clock);
   void add(const Node& node, Flat& flat) const;
 

@@ -7,8 +7,15 @@ namespace slipstream::emulator::race {
 namespace {
 
 constexpr uint32_t kBarriersPerCta = 16;
+// Beyond, what goes on without warps shares the last number.
+constexpr Actor kMaxActors = 2040;
 
 size_t index_of(Scope scope) { return static_cast<size_t>(scope); }
+
+void merge(std::vector<uint32_t>& into, const std::vector<uint32_t>& from) {
+  if (into.size() < from.size()) into.resize(from.size());
+  for (size_t i = 0; i < from.size(); ++i) into[i] = std::max(into[i], from[i]);
+}
 
 }  // namespace
 
@@ -20,8 +27,8 @@ ClusterOrder::ClusterOrder(std::shared_ptr<Work> work, ClockGraph& clocks, Histo
       history_(history),
       id_(history.add_cluster({work_->ticket, index, warps_per_cta, work_->device})),
       warps_per_cta_(warps_per_cta),
-      warps_(size_t{ctas} * warps_per_cta),
-      known_(warps_.size() * warps_.size()),
+      warp_count_(ctas * warps_per_cta),
+      warps_(warp_count_),
       triggered_(ctas) {
   for (WarpOrder& warp : warps_) warp.remote = start_clock;
 }
@@ -40,9 +47,13 @@ SegmentId ClusterOrder::segment(uint32_t warp) {
 // the time that covers what it has done.
 uint32_t ClusterOrder::close_segment(uint32_t warp) {
   WarpOrder& order = warps_[warp];
-  const uint32_t covered = order.segment == 0 ? order.time - 1 : order.time;
-  if (std::exchange(order.segment, 0) != 0) ++order.time;
-  known(warp)[warp] = covered;
+  const bool has_segment = std::exchange(order.segment, 0) != 0;
+  const bool has_acted = std::exchange(order.has_acted, false) || has_segment;
+  const uint32_t covered = has_acted ? order.time : order.time - 1;
+  if (has_acted) ++order.time;
+  const size_t least = std::max(warp_count_, warp + 1);
+  if (order.known.size() < least) order.known.resize(least);
+  order.known[warp] = covered;
   return covered;
 }
 
@@ -91,9 +102,8 @@ void ClusterOrder::synchronize_lanes(uint32_t warp, uint32_t members) {
 void ClusterOrder::gather(uint32_t warp, uint32_t lanes, Gathered& into) {
   close_segment(warp);
   const WarpOrder& order = warps_[warp];
-  const std::span<uint32_t> mine = known(warp);
-  if (into.times.empty()) into.times.resize(mine.size());
-  for (size_t i = 0; i < mine.size(); ++i) into.times[i] = std::max(into.times[i], mine[i]);
+  merge(into.times, order.known);
+  merge(into.fenced_block, order.fenced_block);
   into.remote = clocks_.join(into.remote, order.remote);
   for (size_t scope = 0; scope < kScopes; ++scope) {
     into.fenced[scope] = clocks_.join(into.fenced[scope], order.fenced[scope]);
@@ -103,8 +113,8 @@ void ClusterOrder::gather(uint32_t warp, uint32_t lanes, Gathered& into) {
 
 void ClusterOrder::learn(uint32_t warp, uint32_t lanes, const Gathered& from) {
   WarpOrder& order = warps_[warp];
-  const std::span<uint32_t> mine = known(warp);
-  for (size_t i = 0; i < from.times.size(); ++i) mine[i] = std::max(mine[i], from.times[i]);
+  merge(order.known, from.times);
+  merge(order.fenced_block, from.fenced_block);
   order.remote = clocks_.join(from.remote, order.remote);
   for (size_t scope = 0; scope < kScopes; ++scope) {
     order.fenced[scope] = clocks_.join(from.fenced[scope], order.fenced[scope]);
@@ -122,6 +132,11 @@ void ClusterOrder::arrive(uint32_t warp, uint32_t lanes, uint32_t index) {
 }
 void ClusterOrder::leave(uint32_t warp, uint32_t lanes, uint32_t index) {
   learn(warp, lanes, barrier(warp, index));
+  const auto exited = exited_.find(warp / warps_per_cta_);
+  if (exited != exited_.end()) learn(warp, lanes, exited->second);
+}
+void ClusterOrder::exit(uint32_t warp, uint32_t lanes) {
+  gather(warp, lanes, exited_[warp / warps_per_cta_]);
 }
 void ClusterOrder::reset(uint32_t cta, uint32_t index) {
   barrier(cta * warps_per_cta_, index) = {};
@@ -152,12 +167,14 @@ ClockId ClusterOrder::snapshot(uint32_t warp) {
   close_segment(warp);
   const WarpOrder& order = warps_[warp];
   const TicketSet& tickets = order.waited_lanes != 0 ? work_->after_wait : work_->at_start;
-  return clocks_.release(id_, known(warp), tickets, order.remote);
+  return clocks_.release(id_, known_of_warps(warp), tickets, order.remote);
 }
 
 void ClusterOrder::fence(uint32_t warp, Scope scope, bool acquires, bool releases) {
   WarpOrder& order = warps_[warp];
-  if (acquires) order.remote = clocks_.join(order.remote, order.observed);
+  if (acquires && std::exchange(order.last_fenced, order.observed) != order.observed) {
+    order.remote = clocks_.join(order.remote, order.observed);
+  }
   if (!releases) return;
   const ClockId now = snapshot(warp);
   for (size_t i = 0; i <= index_of(scope); ++i) order.fenced[i] = now;
@@ -166,7 +183,7 @@ void ClusterOrder::fence(uint32_t warp, Scope scope, bool acquires, bool release
 std::span<const uint32_t> ClusterOrder::fence_proxy(uint32_t warp) {
   close_segment(warp);
   warps_[warp].fenced_proxy = true;
-  return known(warp);
+  return known_of_warps(warp);
 }
 
 Clocks ClusterOrder::published(uint32_t warp, bool releases) {
@@ -178,8 +195,78 @@ Clocks ClusterOrder::published(uint32_t warp, bool releases) {
 
 void ClusterOrder::observe(uint32_t warp, ClockId clock, bool acquires) {
   WarpOrder& order = warps_[warp];
-  order.observed = clocks_.join(order.observed, clock);
-  if (acquires) order.remote = clocks_.join(order.remote, clock);
+  // A poll sees the same again and again.
+  if (std::exchange(order.last_observed, clock) != clock) {
+    order.observed = clocks_.join(order.observed, clock);
+  }
+  if (acquires && std::exchange(order.last_acquired, clock) != clock) {
+    order.remote = clocks_.join(order.remote, clock);
+  }
+}
+
+// --- Shared memory.
+
+void ClusterOrder::fence_block(uint32_t warp) {
+  close_segment(warp);
+  warps_[warp].fenced_block = warps_[warp].known;
+}
+
+void ClusterOrder::write_flag(uint32_t warp, uint64_t key, bool releases, bool is_atomic) {
+  if (releases) fence_block(warp);
+  const Times& told = warps_[warp].fenced_block;
+  const auto flag = flags_.find(key);
+  if (is_atomic && flag != flags_.end()) {
+    // It passes on what earlier writers released.
+    merge(flag->second, told);
+  } else if (told.empty()) {
+    flags_.erase(key);
+  } else {
+    flags_[key] = told;
+  }
+}
+
+void ClusterOrder::read_flag(uint32_t warp, uint64_t key) {
+  const auto flag = flags_.find(key);
+  if (flag == flags_.end()) return;
+  close_segment(warp);
+  merge(warps_[warp].known, flag->second);
+}
+
+// --- What goes on without a warp.
+
+Actor ClusterOrder::background(Background kind, uint64_t key) {
+  const auto next = static_cast<Actor>(warps_.size());
+  const auto [entry, is_new] = background_.try_emplace({kind, key}, next);
+  if (!is_new) return entry->second;
+  if (next >= kMaxActors && !started_.empty()) return entry->second = next - 1;
+  warps_.emplace_back();
+  started_.push_back({kind, 0});
+  return next;
+}
+
+void ClusterOrder::start(uint32_t warp, Actor actor) {
+  close_segment(warp);
+  merge(warps_[actor].known, warps_[warp].known);
+  started_[actor - warp_count_].warp = warp;
+}
+
+void ClusterOrder::commit(uint32_t warp, Actor actor) {
+  warps_[warp].commits[actor].push_back(close_segment(actor));
+}
+
+void ClusterOrder::wait_for(uint32_t warp, Actor actor, uint32_t pending) {
+  std::vector<uint32_t>& commits = warps_[warp].commits[actor];
+  if (commits.size() <= pending) return;
+  const auto end = commits.end() - pending;
+  Times& known = warps_[warp].known;
+  if (known.size() <= actor) known.resize(std::max(warp_count_, actor + 1));
+  known[actor] = std::max(known[actor], end[-1]);
+  commits.erase(commits.begin(), end);
+}
+
+void ClusterOrder::count_on_mbarrier(Actor actor, uint64_t key, bool parity) {
+  close_segment(actor);
+  merge(mbarriers_[key][parity ? 1 : 0].times, warps_[actor].known);
 }
 
 // --- Questions.
@@ -194,7 +281,8 @@ bool ClusterOrder::know_complete(uint32_t warp, uint32_t lanes, Ticket ticket) {
 
 bool ClusterOrder::is_behind(uint32_t warp, uint32_t lane, const Segment& earlier) {
   if (earlier.cluster == id_) {
-    return earlier.warp == warp || known(warp)[earlier.warp] >= earlier.time;
+    return earlier.warp == warp || knows(warp, earlier.warp, earlier.time) ||
+           clocks_.knows(warps_[warp].remote, id_, earlier.warp, earlier.time);
   }
   const Ticket ticket = history_.cluster(earlier.cluster).ticket;
   if (ticket != work_->ticket && know_complete(warp, 1U << lane, ticket)) return true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "emulator/race/history.h"
 
@@ -29,6 +30,11 @@ enum class Missing : uint8_t {
   kClusterSync,  // a cluster barrier between CTAs of one cluster
   kCtaSync,      // a barrier between warps of one CTA
   kProxyFence,   // fence.proxy.async
+  // A wait for what goes on without its warp.
+  kCopyWait,     // cp.async.wait_group, or an mbarrier that counts the copies
+  kStoreWait,    // cp.async.bulk.wait_group
+  kProductWait,  // wgmma.wait_group
+  kPhaseWait,    // for the phase of an mbarrier
 };
 
 struct Accessor {
@@ -51,6 +57,8 @@ struct Conflict {
   Accessor second;
   uint64_t address = 0;  // of the first byte concerned
   uint32_t bytes = 0;
+  // In shared memory: of which CTA of the cluster; the address is the offset in it.
+  std::optional<uint32_t> shared_of;
 };
 
 }  // namespace slipstream::emulator::race

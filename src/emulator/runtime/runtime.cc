@@ -11,10 +11,12 @@
 #include <string>
 #include <utility>
 
+#include "emulator/machine/stop_request.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/host_memory.h"
 #include "emulator/runtime/launch_record.h"
 #include "emulator/runtime/race_file.h"
+#include "emulator/runtime/stop_signals.h"
 
 namespace slipstream::emulator::runtime {
 namespace {
@@ -101,6 +103,7 @@ void keep_faults() {
       write_report(fault->report());
     }
   }
+  end_if_stopped();
 }
 
 // --- Waiting.
@@ -125,7 +128,8 @@ void stand_still() {
   const Clock::time_point now = Clock::now();
   const uint64_t progress = device().progress();
   if (progress != stillness.progress) stillness = {progress, now, now};
-  if (now - stillness.since > std::chrono::seconds(settings().poll_seconds)) {
+  const bool takes_too_long = now - stillness.since > std::chrono::seconds(settings().poll_seconds);
+  if (takes_too_long || requested_stop != 0) {
     device().stop_spinning();
     keep_faults();
     return;
@@ -137,6 +141,7 @@ void stand_still() {
 // Other threads may wait for what now has happened.
 template <class Run>
 void run_and_tell(Run run) {
+  const StopSignals stop_signals;
   const uint64_t before = device().progress();
   run();
   keep_faults();
@@ -145,6 +150,7 @@ void run_and_tell(Run run) {
 
 template <class Run, class IsDone>
 void wait(Run run, IsDone is_done) {
+  const StopSignals stop_signals;
   constexpr std::chrono::milliseconds kLongestRest(64);
   std::chrono::milliseconds rest(1);
   for (;;) {
@@ -205,6 +211,7 @@ bool try_run_until(Ticket ticket) {
 }
 
 void submitted(Ticket ticket) {
+  const StopSignals stop_signals;
   if (settings().schedule == ScheduleKind::kSerial) {
     device().run_until(ticket);
   } else if (ticket % kMaxPending == 0) {

@@ -37,10 +37,10 @@ struct ManyRows {
   static constexpr SkinnyGemmConfig kConfig{.row_tiles = 2,
                                             .cluster_ctas = 2,
                                             .token_tiles = kTokenTiles,
-                                            .stage_columns = 1024,
-                                            .stages = kTokenTiles == 1 ? 2 : 3,
+                                            .stage_columns = kTokenTiles == 1 ? 1024 : 512,
+                                            .stages = kTokenTiles == 1 ? 2 : 6,
                                             .warps = 8,
-                                            .look_ahead = 8};
+                                            .look_ahead = kTokenTiles == 1 ? 8 : 4};
 };
 
 template <class Shape>

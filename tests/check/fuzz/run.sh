@@ -22,30 +22,34 @@ readonly targets=("${@:-image}")
 readonly compiler=$(command -v clang++ || command -v clang++-14)
 readonly sanitizers=address,undefined
 readonly nvcc=${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
-readonly flags=(-std=c++20 -g -O1 -fno-sanitize-recover=all -I"$root/src" -I"$root/include"
+readonly flags=(-std=c++20 -gline-tables-only -O1 -fno-sanitize-recover=all -I"$root/src" -I"$root/include"
   -isystem "$(dirname "$nvcc")/../include")
-
-object_of() {
-  local -r name=${1#"$root"/}
-  echo "$folder/${name//\//_}.o"
-}
-
-compile() {
-  local object
-  object=$(object_of "$1")
-  [ "$object" -nt "$1" ] ||
-    "$compiler" "${flags[@]}" -I"$(dirname "$1")" "-fsanitize=fuzzer-no-link,$sanitizers" -c "$1" -o "$object"
-}
 
 readonly models=$root/tests/model/fuzz
 mapfile -t sources < <(
   find "$root/src/code" "$root/src/check" "$root/src/io" -name '*.cc' ! -name 'print_*.cc' | sort
   find "$root/src/model" -maxdepth 1 -name '*.cc' | sort
 )
+sources+=("$root/cmake/fmt.cc" "$here/targets.cc" "$models/targets.cc")
+
+# is_current OBJECT: newer than all that it was compiled from. Its name stands for the group itself, which is written anew.
+is_current() {
+  [ -f "$1" ] && [ -f "$1.d" ] &&
+    [ -z "$(grep -oE '/[^ ]+' "$1.d" | grep -v "^$folder/" | xargs -I{} find {} -newer "$1" 2>&1)" ]
+}
+
+# In groups, as the build compiles them: most of the work is reading headers.
+IFS=';' read -ra groups <<<"$(python3 "$root/cmake/group_sources.py" 16 "${sources[@]}")"
+rm -f "$folder"/group_*.cc
+for index in "${!sources[@]}"; do
+  echo "#include \"${sources[index]}\"" >>"$folder/group_${groups[index]}.cc"
+done
 objects=()
-for source in "${sources[@]}" "$root/cmake/fmt.cc" "$here/targets.cc" "$models/targets.cc"; do
-  compile "$source"
-  objects+=("$(object_of "$source")")
+for group in "$folder"/group_*.cc; do
+  object=$folder/$(sha256sum <"$group" | cut -c-16).o
+  is_current "$object" || "$compiler" "${flags[@]}" "-fsanitize=fuzzer-no-link,$sanitizers" -MMD -MF "$object.d" \
+    -c "$group" -o "$object"
+  objects+=("$object")
 done
 
 for target in "${targets[@]}"; do

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -252,7 +253,7 @@ TEST_F(Nccl, WakesWhoWaitsWhenAnotherThreadAborts) {
     EXPECT_TRUE(says("rank 0 has aborted"));
   });
   ncclComm_t seen = nullptr;
-  while ((seen = *static_cast<ncclComm_t volatile*>(&communicator)) == nullptr) {
+  while ((seen = std::atomic_ref(communicator).load(std::memory_order_acquire)) == nullptr) {
     std::this_thread::yield();
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(20));

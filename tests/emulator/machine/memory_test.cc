@@ -1,12 +1,37 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstring>
+#include <exception>
 
 #include "emulator/device/device.h"
 
 namespace slipstream::emulator {
 namespace {
+
+// In a process of its own, under a limit of addresses that the memory alone could take half of.
+TEST(DeviceMemory, LeavesAddressesForTheRaceCheck) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer needs the address space";
+#endif
+  const auto check_with_few_addresses = [] {
+    const rlimit limit{200ULL << 30, 200ULL << 30};
+    setrlimit(RLIMIT_AS, &limit);
+    Settings settings;
+    settings.check_races = true;
+    try {
+      const Device device(settings);
+    } catch (const std::exception& error) {
+      (void)std::fputs(error.what(), stderr);
+      _exit(1);
+    }
+    _exit(42);
+  };
+  EXPECT_EXIT(check_with_few_addresses(), testing::ExitedWithCode(42), "");
+}
 
 TEST(DeviceMemory, FailsBeyondItsCapacity) {
   Settings settings;

@@ -64,6 +64,8 @@ INSTANTIATE_TEST_SUITE_P(
         FaultCase{"shared_out_of_bounds", "cudaErrorIllegalAddress", {"(63, 0, 0)"}},
         FaultCase{"deadlock", "cudaErrorLaunchTimeout", {"barrier 1"}},
         FaultCase{"divergent_barrier", "cudaErrorIllegalInstruction", {"divergent_barrier"}},
+        FaultCase{"exited_barrier", "cudaSuccess", {"lanes 0x0000001f of warp 0 have exited"}},
+        FaultCase{"exited_shuffle", "cudaSuccess", {"lane 0 reads the value of lane 16"}},
         FaultCase{"trap", "cudaErrorLaunchFailure", {"(3, 0, 0)"}},
         FaultCase{"inlined", "cudaErrorIllegalAddress", {"inlined at"}}),
     [](const testing::TestParamInfo<FaultCase>& info) { return info.param.name; });

@@ -53,6 +53,22 @@ __global__ void deadlock(int* out) {
 }
 
 // Half of each warp waits at the barrier of the block, the other half for the first one.
+// The exit of a whole warp is no fault.
+template <bool kBroken>
+__global__ void exited_barrier(int* out) {
+  if (threadIdx.x < (kBroken ? 5 : 32)) return;
+  __syncthreads();  // BUG: exited_barrier
+  out[threadIdx.x] = 1;
+}
+
+template <bool kBroken>
+__global__ void exited_shuffle(int* out) {
+  if (threadIdx.x % 32 >= 16) return;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  out[threadIdx.x] =
+      __shfl_sync(0xffffffff, lane, kBroken ? lane + 16 : (lane + 1) % 16);  // BUG: exited_shuffle
+}
+
 template <bool kBroken>
 __global__ void divergent_barrier(int* out) {
   if (!kBroken || threadIdx.x % 32 < 16) {
@@ -121,6 +137,10 @@ void run(const std::string& name, bool broken) {
             : shared_out_of_bounds<false>)<<<1, kThreads, bytes>>>(out);
   } else if (name == "deadlock") {
     (broken ? deadlock<true> : deadlock<false>)<<<1, kThreads>>>(out);
+  } else if (name == "exited_barrier") {
+    (broken ? exited_barrier<true> : exited_barrier<false>)<<<1, kThreads>>>(out);
+  } else if (name == "exited_shuffle") {
+    (broken ? exited_shuffle<true> : exited_shuffle<false>)<<<1, kThreads>>>(out);
   } else if (name == "divergent_barrier") {
     (broken ? divergent_barrier<true> : divergent_barrier<false>)<<<1, kThreads>>>(out);
   } else if (name == "trap") {

@@ -82,7 +82,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{1, 272, 1280, true, true, 2}, Case{4, 272, 1152, true, false, 4},
                     Case{16, 41, 1152, true, true, 8}, Case{1, 8, 1024, false, false, 8},
                     Case{9, 650, 640, false, false, 4}, Case{1, 80, 9216, true, true, 1},
-                    Case{16, 33, 7168, false, false, 8}),
+                    Case{16, 33, 7168, false, false, 8},
+                    // Several rounds of staging.
+                    Case{7, 40, 2048, true, false, 1}, Case{12, 24, 3072, false, false, 1}),
     [](const auto& info) {
       const Case& c = info.param;
       return "M" + std::to_string(c.tokens) + "N" + std::to_string(c.rows) + "K" +
@@ -172,6 +174,45 @@ INSTANTIATE_TEST_SUITE_P(Shapes, NormLinearKernel,
                            return "M" + std::to_string(c.tokens) + "K" + std::to_string(c.columns) +
                                   "Cluster" + std::to_string(c.cluster_ctas);
                          });
+
+// Rows through a norm into bf16 results, as bits, with two CTAs for the columns.
+std::vector<uint16_t> normed_product(const kernels::PackedMatrix& matrix,
+                                     const DeviceValues<float>& gamma,
+                                     const model::reference::Matrix& rows) {
+  const DeviceValues<uint16_t> input(to_bf16(rows));
+  const DeviceValues<uint16_t> output(rows.rows() * static_cast<size_t>(matrix.rows));
+  kernels::LinearParams params;
+  params.segments[0] = {matrix, {output.data()}, matrix.rows, false};
+  params.segment_count = 1;
+  params.tokens = static_cast<int>(rows.rows());
+  (void)kernels::plan_linear(params, kernels::linear_limits(), 2);
+  const pdl::Stream stream;
+  kernels::launch_norm_linear({params,
+                               {.rows = {bf16(input)},
+                                .stride = matrix.columns,
+                                .gamma = {gamma.data()},
+                                .columns = matrix.columns,
+                                .eps = 1e-5F}},
+                              {.stream = stream.get()});
+  check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+  return output.download();
+}
+
+TEST(NormLinear, GivesATokenTheSameBitsHoweverManyThereAre) {
+  constexpr int kRows = 70;
+  constexpr int kColumns = 1408;
+  const HostWeights weights(kRows, kColumns, true, 3);
+  const UploadedMatrix matrix(pack(weights.share()));
+  const DeviceValues<float> gamma(model::test::random_matrix(1, kColumns, 6).values());
+  const model::reference::Matrix all = rounded(model::test::random_matrix(16, kColumns, 4));
+  const std::vector<uint16_t> expected = normed_product(matrix.matrix(), gamma, all);
+  for (const int tokens : {1, 2, 5, 8, 9}) {
+    model::reference::Matrix some(tokens, kColumns);
+    std::copy_n(all.values().begin(), some.values().size(), some.values().begin());
+    const std::vector<uint16_t> actual = normed_product(matrix.matrix(), gamma, some);
+    EXPECT_TRUE(std::equal(actual.begin(), actual.end(), expected.begin())) << tokens;
+  }
+}
 
 // As large as the head of a model that few ranks share.
 kernels::LinearParams head_of(int rows, int tokens) {

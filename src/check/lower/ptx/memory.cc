@@ -1,7 +1,6 @@
 #include "check/lower/ptx/memory.h"
 
 #include <algorithm>
-#include <ranges>
 
 namespace slipstream::check::from_ptx {
 namespace {
@@ -37,7 +36,9 @@ bool is_strong(const tree::Opcode& opcode) {
 
 // Bytes of one element, from the type modifier.
 uint32_t element_bytes(const tree::Opcode& opcode) {
-  for (const std::string_view modifier : std::views::reverse(opcode.modifiers)) {
+  // Clang 14, which builds the fuzzers, cannot read std::views::reverse of the C++ library next to it.
+  for (auto last = opcode.modifiers.rbegin(); last != opcode.modifiers.rend(); ++last) {
+    const std::string_view modifier = *last;
     if (modifier.ends_with("128")) return 16;
     if (modifier.ends_with("64")) return 8;
     if (modifier.ends_with("32")) return 4;

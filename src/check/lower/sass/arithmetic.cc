@@ -1,5 +1,7 @@
 #include "check/lower/sass/arithmetic.h"
 
+#include <initializer_list>
+
 namespace slipstream::check::from_sass {
 namespace {
 
@@ -100,6 +102,14 @@ void lower_multiply_add(const Context& x, bool wide) {
   if (wide) x.builder.source(x.reader.upper_half(addend));
 }
 
+// What is computed so has no value here, but it still differs between threads and CTAs where its
+// sources do.
+void lower_unfollowed(const Context& x, std::initializer_list<Operand> sources) {
+  x.compute(Compute::kOpaque, 0);
+  x.result();
+  for (const Operand& source : sources) x.builder.source(source);
+}
+
 void lower_logic3(const Context& x) {
   x.compute(Compute::kLogic3, kAllSources);
   x.instruction().immediate = static_cast<int64_t>(sass::bits(x.word, 72, 8));
@@ -126,8 +136,10 @@ void lower_predicate_logic3(const Context& x) {
       x.reader.predicate(sass::bits(x.word, 87, 3), sass::bits(x.word, 90, 1) != 0, uniform));
   x.builder.source(
       x.reader.predicate(sass::bits(x.word, 77, 3), sass::bits(x.word, 80, 1) != 0, uniform));
+  // A vector instruction may take its third source from the uniform datapath.
+  const bool third_uniform = uniform || sass::bits(x.word, 67, 1) != 0;
   x.builder.source(
-      x.reader.predicate(sass::bits(x.word, 68, 3), sass::bits(x.word, 71, 1) != 0, uniform));
+      x.reader.predicate(sass::bits(x.word, 68, 3), sass::bits(x.word, 71, 1) != 0, third_uniform));
 }
 
 // A funnel shift; the two plain uses of it are told apart by which half is zero.
@@ -305,6 +317,10 @@ void lower_arithmetic(sass::Meaning meaning, const sass::Word& word, const Opera
       return lower_multiply_add(x, false);
     case sass::Meaning::kMultiplyAddWide:
       return lower_multiply_add(x, true);
+    case sass::Meaning::kMultiplyHigh:
+      return lower_unfollowed(x, {x.reader.a(x.word), x.reader.b(x.word), x.reader.c(x.word)});
+    case sass::Meaning::kConvert:
+      return lower_unfollowed(x, {x.reader.b(x.word)});
     case sass::Meaning::kLogic3:
       return lower_logic3(x);
     case sass::Meaning::kPredicateLogic3:

@@ -201,9 +201,17 @@ class Lowering {
 
 }  // namespace
 
-Function lower(const sass::Kernel& kernel, uint32_t architecture) {
-  Function function = Lowering(kernel, architecture).run();
+Function decode(const sass::Kernel& kernel, uint32_t architecture) {
+  return Lowering(kernel, architecture).run();
+}
+
+void split_machine_registers(Function& function) {
   split_registers(function, build_control_flow(function), kLocalCell);
+}
+
+Function lower(const sass::Kernel& kernel, uint32_t architecture) {
+  Function function = decode(kernel, architecture);
+  split_machine_registers(function);
   return function;
 }
 

@@ -1,8 +1,8 @@
 // silu, then the down projections of chosen and shared experts, weighted and summed.
 //
 // A CTA owns neighboring tiles of 16 rows and takes a batch of them at a time; its warps share the
-// items out: item 0 is the shared expert, then come the distinct chosen ones. What an item gives a
-// batch is contiguous in memory. A warp has the whole sum of an item in registers, so that it
+// items out: first those of the shared expert, eight tokens each, then those of the plan. What an
+// item gives a batch is contiguous in memory. A warp has the whole sum of an item in registers, so that it
 // can round and weight it. Every token has a place for each of its own choices, and these are added
 // in their order: what other tokens chose does not change a bit of its sum.
 //
@@ -19,9 +19,7 @@ inline namespace SLIPSTREAM_VARIANT {
 namespace experts {
 
 inline constexpr int kMaxDownWarps = 16;
-// Tiles per batch.
-template <int kTokenTiles>
-inline constexpr int kBatchTiles = 4 / kTokenTiles;
+inline constexpr int kBatchTiles = 4;
 
 // Neighboring tiles.
 struct Tiles {
@@ -35,25 +33,37 @@ __device__ __forceinline__ Tiles tiles_of(Cta cta, int tiles) {
   return {first, static_cast<int>((index + 1) * static_cast<unsigned>(tiles) / count) - first};
 }
 
-template <int kTokenTiles>
 struct DownShared {
   uint64_t barriers[kMaxDownWarps][PieceRing::kMaxSlots];
-  Plan<kTokenTiles> plan;
-  float weights[Plan<kTokenTiles>::kPlanRows];
+  PlanSets plan;
 };
 
 __device__ __forceinline__ const PackedMatrix& matrix_of(const DownLaunch& params, bool shared) {
   return shared ? params.shared_down : params.down;
 }
+// Items of the shared expert, before those of the plan.
+SLIPSTREAM_HOST_DEVICE inline int shared_items(int tokens) {
+  return (tokens + kItemTokens - 1) / kItemTokens;
+}
+
+// The plan, and what all rows weigh.
+SLIPSTREAM_HOST_DEVICE inline int plan_bytes(const DownLaunch& params) {
+  const int chosen = params.tokens * params.choices_per_token;
+  return Plan::bytes(chosen) + (chosen + params.tokens + 3) / 4 * static_cast<int>(sizeof(float4));
+}
+SLIPSTREAM_HOST_DEVICE inline int most_down_items(const DownLaunch& params) {
+  return shared_items(params.tokens) +
+         most_items(params.tokens, params.choices_per_token, params.experts);
+}
+
 // The tile among all experts' tiles.
-template <int kTokenTiles>
-__device__ __forceinline__ int64_t tile_of(const DownLaunch& params, const Plan<kTokenTiles>& plan,
-                                           int item, int tile) {
-  return item == 0 ? tile : int64_t{plan.experts[item - 1]} * params.down.tile_count() + tile;
+__device__ __forceinline__ int64_t tile_of(const DownLaunch& params, const Plan& plan, int item,
+                                           int tile) {
+  const int chosen = item - shared_items(params.tokens);
+  return chosen < 0 ? tile : int64_t{plan.expert(chosen)} * params.down.tile_count() + tile;
 }
 
 // A warp's way through its items, warp, warp + warps, ... of each batch of the CTA's tiles.
-template <int kTokenTiles>
 struct Place {
   int item;
   int batch;
@@ -65,22 +75,25 @@ struct Place {
     ++batch;
   }
   __device__ bool exists(const Tiles& own, int items) const {
-    return item < items && batch * kBatchTiles<kTokenTiles> < own.count;
+    return item < items && batch * kBatchTiles < own.count;
   }
   __device__ Tiles tiles(const Tiles& own) const {
-    const int done = batch * kBatchTiles<kTokenTiles>;
-    return {own.first + done, min(own.count - done, kBatchTiles<kTokenTiles>)};
+    const int done = batch * kBatchTiles;
+    return {own.first + done, min(own.count - done, kBatchTiles)};
   }
 };
 
 // The pieces of one warp.
-template <int kTokenTiles>
 class DownCursor {
  public:
-  // Before the wait `most_items` bounds the items and only item 0 is known.
-  __device__ DownCursor(const DownLaunch& params, const Plan<kTokenTiles>& plan, const Tiles& own,
+  // Before the wait `most_items` bounds the items and only those of the shared expert are known.
+  __device__ DownCursor(const DownLaunch& params, const Plan& plan, const Tiles& own,
                         int most_items)
-      : params_(params), plan_(plan), own_(own), items_(most_items) {}
+      : params_(params),
+        plan_(plan),
+        own_(own),
+        items_(most_items),
+        known_(shared_items(params.tokens)) {}
   __device__ void set_items(int items) {
     items_ = items;
     known_ = items;
@@ -88,7 +101,7 @@ class DownCursor {
   }
   __device__ bool valid() const { return place_.exists(own_, known_); }
   __device__ Piece piece() const {
-    const PackedMatrix& matrix = matrix_of(params_, place_.item == 0);
+    const PackedMatrix& matrix = current_matrix();
     const int group_bytes = matrix.chunks_per_group() * kChunkBytes;
     const Tiles tiles = place_.tiles(own_);
     const int groups = min(params_.ring.piece_groups, tiles.count * matrix.groups() - done_);
@@ -99,18 +112,22 @@ class DownCursor {
   }
   __device__ void advance() {
     done_ += params_.ring.piece_groups;
-    if (done_ < place_.tiles(own_).count * matrix_of(params_, place_.item == 0).groups()) return;
+    if (done_ < place_.tiles(own_).count * current_matrix().groups()) return;
     done_ = 0;
     place_.advance(items_);
   }
 
  private:
+  __device__ const PackedMatrix& current_matrix() const {
+    return matrix_of(params_, place_.item < shared_items(params_.tokens));
+  }
+
   const DownLaunch& params_;
-  const Plan<kTokenTiles>& plan_;
+  const Plan& plan_;
   Tiles own_;
   int items_;
-  int known_ = 1;
-  Place<kTokenTiles> place_ = {static_cast<int>(threadIdx.x) / 32, 0};
+  int known_;
+  Place place_ = {static_cast<int>(threadIdx.x) / 32, 0};
   int done_ = 0;  // groups
 };
 
@@ -215,38 +232,49 @@ class DirectRows {
   const DownLaunch& params_;
 };
 
-template <int kTokenTiles>
-__device__ __forceinline__ void load_choices(const DownLaunch& params,
-                                             DownShared<kTokenTiles>& shared) {
+// To the plan, and what they weigh. The shared expert's rows weigh one: before the wait.
+__device__ __forceinline__ void weigh_shared_rows(const DownLaunch& params, float* weights) {
+  const int token = static_cast<int>(threadIdx.x);
+  if (token < params.tokens) weights[params.tokens * params.choices_per_token + token] = 1.0F;
+}
+// Behind it.
+__device__ __forceinline__ void load_choices(const DownLaunch& params, const Plan& plan,
+                                             float* weights) {
   const int choices = params.choices_per_token;
   for (int row = threadIdx.x; row < params.tokens * choices; row += static_cast<int>(blockDim.x)) {
     const ExpertChoice choice = params.choices.get()[row];
-    shared.weights[row] = choice.weight;
-    shared.plan.enter(row, choice.expert, params.tokens);
+    weights[row] = choice.weight;
+    const int token = row / choices;
+    plan.enter(token, row - token * choices, choice.expert);
   }
 }
 
-// What the lane's result columns weigh, and at which of their token's places they are kept; -1: the
-// token does not take the item.
-template <int kTokenTiles>
-struct Shares {
-  float weights[kTokenTiles][2];
-  int places[kTokenTiles][2];
+// One of an item's tokens, be it of the plan or of the shared expert.
+__device__ __forceinline__ Taker taker_of(const DownLaunch& params, const Plan& plan, int item,
+                                          int place) {
+  const int first = shared_items(params.tokens);
+  if (item >= first) return plan.taker(item - first, place);
+  const int token = item * kItemTokens + place;
+  const int own = min(token, params.tokens - 1);
+  return {params.tokens * params.choices_per_token + own, own, -1, token < params.tokens};
+}
 
-  __device__ Shares(const DownLaunch& params, const DownShared<kTokenTiles>& shared, int item,
-                    uint32_t takers) {
+// What the lane's result columns weigh, and at which of their token's places they are kept; -1: the
+// item has no such token.
+struct Shares {
+  float weights[2];
+  int tokens[2];
+  int places[2];
+
+  // `row_weights`: of all rows, see row_at().
+  __device__ Shares(const DownLaunch& params, const Plan& plan, int item,
+                    const float* row_weights) {
 #pragma unroll
-    for (int t = 0; t < kTokenTiles; ++t) {
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const int token = t * 8 + static_cast<int>(threadIdx.x) % 4 * 2 + i;
-        weights[t][i] = 1.0F;
-        places[t][i] = (takers >> token & 1) != 0 ? 0 : -1;
-        if (item == 0 || places[t][i] < 0) continue;
-        const int row = shared.plan.rows[item - 1][token];
-        weights[t][i] = shared.weights[row];
-        places[t][i] = 1 + row - token * params.choices_per_token;
-      }
+    for (int i = 0; i < 2; ++i) {
+      const Taker taker = taker_of(params, plan, item, static_cast<int>(threadIdx.x) % 4 * 2 + i);
+      weights[i] = row_weights[taker.row];
+      tokens[i] = taker.token;
+      places[i] = taker.exists ? 1 + taker.choice : -1;
     }
   }
 };
@@ -257,32 +285,25 @@ SLIPSTREAM_HOST_DEVICE inline int places_of(const DownLaunch& params) {
 }
 
 // weight * sum, rounded, to [place][token][row].
-template <int kTokenTiles>
-__device__ __forceinline__ void store_item(const Shares<kTokenTiles>& shares,
-                                           const Sums<kTokenTiles>& sums, int tokens,
+__device__ __forceinline__ void store_item(const Shares& shares, const Sums& sums, int tokens,
                                            float* partials) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
-  for (int t = 0; t < kTokenTiles; ++t) {
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      if (shares.places[t][i] < 0) continue;
-      float* const target = partials + shares.places[t][i] * partial_floats(tokens) +
-                            (t * 8 + lane % 4 * 2 + i) * kPartialStride + lane / 4;
-      target[0] = shares.weights[t][i] * round_to_bf16(sums[t][i]);
-      target[8] = shares.weights[t][i] * round_to_bf16(sums[t][i + 2]);
-    }
+  for (int i = 0; i < 2; ++i) {
+    if (shares.places[i] < 0) continue;
+    float* const target = partials + shares.places[i] * partial_floats(tokens) +
+                          shares.tokens[i] * kPartialStride +
+                          static_cast<int>(threadIdx.x) % 32 / 4;
+    target[0] = shares.weights[i] * round_to_bf16(sums[i]);
+    target[8] = shares.weights[i] * round_to_bf16(sums[i + 2]);
   }
 }
 
 // The weights' scales of the place that `ahead` has come to, one per lane.
-template <int kTokenTiles>
-__device__ __forceinline__ float load_ahead(const DownLaunch& params, const Plan<kTokenTiles>& plan,
-                                            const Tiles& own, int items,
-                                            Place<kTokenTiles>& ahead) {
+__device__ __forceinline__ float load_ahead(const DownLaunch& params, const Plan& plan,
+                                            const Tiles& own, int items, Place& ahead) {
   float scales = 0.0F;
   if (ahead.exists(own, items)) {
-    const PackedMatrix& matrix = matrix_of(params, ahead.item == 0);
+    const PackedMatrix& matrix = matrix_of(params, ahead.item < shared_items(params.tokens));
     const Tiles tiles = ahead.tiles(own);
     // Those of neighboring tiles follow each other.
     scales = load_scales(matrix, tile_of(params, plan, ahead.item, tiles.first),
@@ -293,52 +314,39 @@ __device__ __forceinline__ float load_ahead(const DownLaunch& params, const Plan
 }
 
 // What an item gives a batch of tiles, to [tile][place][token][row].
-template <int kTokenTiles, class Rows>
+template <class Rows>
 __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Rows& rows,
-                                              const DownShared<kTokenTiles>& shared, int item,
+                                              const Plan& plan, const float* weights, int item,
                                               const Tiles& tiles, float scales, PieceRing& ring,
-                                              DownCursor<kTokenTiles>& cursor, float* partials) {
-  const int lane = threadIdx.x % 32;
-  const PackedMatrix& matrix = matrix_of(params, item == 0);
-  const uint32_t takers = item == 0 ? (1U << params.tokens) - 1 : shared.plan.takers[item - 1];
-  const uint32_t active = Rows::kIsFp8 ? active_tiles(takers) : ~0U;
-  int row[kTokenTiles];
+                                              DownCursor& cursor, float* partials) {
+  const PackedMatrix& matrix = matrix_of(params, item < shared_items(params.tokens));
+  const int row = taker_of(params, plan, item, static_cast<int>(threadIdx.x) % 32 / 4).row;
+  const Shares shares(params, plan, item, weights);
+  PieceReader<DownCursor> reader(ring, cursor, params.ring.piece_groups,
+                                 tiles.count * matrix.groups());
 #pragma unroll
-  for (int t = 0; t < kTokenTiles; ++t) {
-    const int token = min(t * 8 + lane / 4, params.tokens - 1);
-    row[t] = item == 0 ? params.tokens * params.choices_per_token + token
-                       : shared.plan.rows[item - 1][token];
-  }
-  const Shares<kTokenTiles> shares(params, shared, item, takers);
-  PieceReader<DownCursor<kTokenTiles>> reader(ring, cursor, params.ring.piece_groups,
-                                              tiles.count * matrix.groups());
-#pragma unroll
-  for (int tile = 0; tile < kBatchTiles<kTokenTiles>; ++tile) {
+  for (int tile = 0; tile < kBatchTiles; ++tile) {
     if (tile >= tiles.count) break;
-    Sums<kTokenTiles> sums = {};
+    Sums sums = {};
 #pragma unroll 1
     for (int group = 0; group < matrix.groups(); ++group) {
-      Operand x[kTokenTiles];
-#pragma unroll
-      for (int t = 0; t < kTokenTiles; ++t) {
-        if (kTokenTiles == 1 || (active >> t & 1) != 0) rows.load(group, row[t], x[t]);
-      }
+      Operand x;
+      rows.load(group, row, x);
       const int place = tile * matrix.groups() + group;
       if (Rows::kIsFp8 || matrix.is_fp8) {
         const float scale =
             Rows::kIsFp8
                 ? __shfl_sync(kAllLanes, scales, place)
                 : matrix.scales
-                      .get()[tile_of(params, shared.plan, item, tiles.first) * matrix.groups() +
-                             place];
-        multiply_fp8_group<kTokenTiles>(reader.weights(kChunkBytes), scale, x, active, sums);
+                      .get()[tile_of(params, plan, item, tiles.first) * matrix.groups() + place];
+        multiply_fp8_group(reader.weights(kChunkBytes), scale, x, sums);
       } else {
-        multiply_bf16_group<kTokenTiles>(reader.weights(2 * kChunkBytes), x, sums);
+        multiply_bf16_group(reader.weights(2 * kChunkBytes), x, sums);
       }
       reader.advance();
     }
-    store_item<kTokenTiles>(shares, sums, params.tokens,
-                            partials + tile * places_of(params) * partial_floats(params.tokens));
+    store_item(shares, sums, params.tokens,
+               partials + tile * places_of(params) * partial_floats(params.tokens));
   }
 }
 
@@ -371,9 +379,9 @@ __device__ __forceinline__ void store_tiles(const DownLaunch& params, const Pair
 
 }  // namespace experts
 
-template <int kTokenTiles, class Rows, class Gate>
+template <class Rows, class Gate>
 __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, unsigned char* memory,
-                                           experts::DownShared<kTokenTiles>& shared, Gate gate) {
+                                           experts::DownShared& shared, Gate gate) {
   using namespace experts;
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int warps = static_cast<int>(blockDim.x) / 32;
@@ -381,41 +389,45 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   PieceRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,
                  params.ring.slot_bytes);
   const Tiles own = tiles_of(cta, params.down.tile_count());
-  DownCursor<kTokenTiles> cursor(params, shared.plan, own,
-                                 1 + min(params.tokens * params.choices_per_token, params.experts));
+  unsigned char* const after_rings = memory + warps * ring_bytes;
+  const int chosen_rows = params.tokens * params.choices_per_token;
+  const Plan plan(shared.plan, after_rings, params.tokens, params.choices_per_token);
+  auto* const weights = reinterpret_cast<float*>(after_rings + Plan::bytes(chosen_rows));
+  DownCursor cursor(params, plan, own, most_down_items(params));
   // slipstream-check: allow R2: a tile of down or of shared_down, which are weights both
   ring.fill(cursor);
-  shared.plan.clear();
-  unsigned char* const after_rings = memory + warps * ring_bytes;
-  float* const partials = reinterpret_cast<float*>(after_rings);
-  const Rows rows(params, after_rings + kBatchTiles<kTokenTiles> * places_of(params) *
-                                            partial_floats(params.tokens) * sizeof(float));
+  plan.clear();
+  weigh_shared_rows(params, weights);
+  unsigned char* const after_plan = after_rings + plan_bytes(params);
+  float* const partials = reinterpret_cast<float*>(after_plan);
+  const Rows rows(params, after_plan + kBatchTiles * places_of(params) *
+                                           partial_floats(params.tokens) * sizeof(float));
   rows.rehearse();
-  PairDeal deal = deal_tiles(params, min(own.count, kBatchTiles<kTokenTiles>));
+  PairDeal deal = deal_tiles(params, min(own.count, kBatchTiles));
   deal.settle();
   __syncthreads();
 
   gate.pass();
-  load_choices(params, shared);
-  shared.plan.build(params.tokens, params.choices_per_token);
+  load_choices(params, plan, weights);
+  plan.build();
   // Activations and scales before the weights: loads that follow those wait for them.
-  const int items = 1 + shared.plan.count;
-  Place<kTokenTiles> ahead = {warp, 0};
-  float scales = load_ahead(params, shared.plan, own, items, ahead);
-  float next_scales = load_ahead(params, shared.plan, own, items, ahead);
+  const int items = shared_items(params.tokens) + plan.items();
+  Place ahead = {warp, 0};
+  float scales = load_ahead(params, plan, own, items, ahead);
+  float next_scales = load_ahead(params, plan, own, items, ahead);
   rows.prepare();
   cursor.set_items(items);
   ring.fill(cursor);
   __syncthreads();
 
-  Place<kTokenTiles> place = {warp, 0};
-  for (int batch = 0; batch * kBatchTiles<kTokenTiles> < own.count; ++batch) {
+  Place place = {warp, 0};
+  for (int batch = 0; batch * kBatchTiles < own.count; ++batch) {
     place.batch = batch;
     const Tiles tiles = place.tiles(own);
     if (batch > 0) __syncthreads();  // the parts of the batch before have been read
     for (int item = warp; item < items; item += warps) {
-      const float later_scales = load_ahead(params, shared.plan, own, items, ahead);
-      multiply_item<kTokenTiles>(params, rows, shared, item, tiles, scales, ring, cursor, partials);
+      const float later_scales = load_ahead(params, plan, own, items, ahead);
+      multiply_item(params, rows, plan, weights, item, tiles, scales, ring, cursor, partials);
       scales = next_scales;
       next_scales = later_scales;
     }
@@ -425,13 +437,13 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   }
 }
 
-template <int kTokenTiles, class Rows>
+template <class Rows>
 __global__ void __launch_bounds__(experts::kMaxDownWarps * 32, 1)
     down_kernel(const __grid_constant__ DownLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];
-  __shared__ experts::DownShared<kTokenTiles> shared;
+  __shared__ experts::DownShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  down_block<kTokenTiles, Rows>(params, this_cta(), memory, shared, LaunchGate{});
+  down_block<Rows>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

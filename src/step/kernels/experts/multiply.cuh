@@ -9,9 +9,8 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace experts {
 
-// Of 16 rows and 8 tokens per tile: rows lane / 4 and 8 more, tokens 2 (lane % 4) and the next.
-template <int kTokenTiles>
-using Sums = float[kTokenTiles][4];
+// Of 16 rows and an item's tokens: rows lane / 4 and 8 more, tokens 2 (lane % 4) and the next.
+using Sums = float[4];
 
 // Neighboring groups of 128 columns of a tile.
 struct Slice {
@@ -28,73 +27,57 @@ __device__ __forceinline__ float load_scales(const PackedMatrix& matrix, int64_t
   return matrix.scales.get()[tile * matrix.groups() + slice.first + lane];
 }
 
-template <int kTokenTiles>
 __device__ __forceinline__ void multiply_fp8_group(uint32_t weights, float weight_scale,
-                                                   const Operand (&x)[kTokenTiles], uint32_t active,
-                                                   Sums<kTokenTiles>& sums) {
+                                                   const Operand& x, Sums& sums) {
   uint4 a[4];
 #pragma unroll
   for (int step = 0; step < 4; ++step) a[step] = cuda::load_shared_16(weights + step * 512);
+  float products[4] = {};
 #pragma unroll
-  for (int t = 0; t < kTokenTiles; ++t) {
-    if (kTokenTiles > 1 && (active >> t & 1) == 0) continue;
-    float products[4] = {};
-#pragma unroll
-    for (int step = 0; step < 4; ++step) {
-      cuda::multiply_fp8(products, a[step], x[t].words[2 * step], x[t].words[2 * step + 1]);
-    }
-    const float scale0 = x[t].scales[0] * weight_scale;
-    const float scale1 = x[t].scales[1] * weight_scale;
-    sums[t][0] += products[0] * scale0;
-    sums[t][1] += products[1] * scale1;
-    sums[t][2] += products[2] * scale0;
-    sums[t][3] += products[3] * scale1;
+  for (int step = 0; step < 4; ++step) {
+    cuda::multiply_fp8(products, a[step], x.words[2 * step], x.words[2 * step + 1]);
   }
+  const float scale0 = x.scales[0] * weight_scale;
+  const float scale1 = x.scales[1] * weight_scale;
+  sums[0] += products[0] * scale0;
+  sums[1] += products[1] * scale1;
+  sums[2] += products[2] * scale0;
+  sums[3] += products[3] * scale1;
 }
 
-template <int kTokenTiles>
-__device__ __forceinline__ void multiply_bf16_group(uint32_t weights,
-                                                    const Operand (&x)[kTokenTiles],
-                                                    Sums<kTokenTiles>& sums) {
+__device__ __forceinline__ void multiply_bf16_group(uint32_t weights, const Operand& x,
+                                                    Sums& sums) {
 #pragma unroll
   for (int step = 0; step < 8; ++step) {
     const uint4 a = cuda::load_shared_16(weights + step * 512);
-#pragma unroll
-    for (int t = 0; t < kTokenTiles; ++t) {
-      cuda::multiply_bf16(sums[t], a, x[t].words[2 * step], x[t].words[2 * step + 1]);
-    }
+    cuda::multiply_bf16(sums, a, x.words[2 * step], x.words[2 * step + 1]);
   }
 }
 
 // Adds the products of a slice whose pieces come next out of the ring. `scales` are those of
-// load_scales; load(index in the slice, token tile, operand) gives the activations; `active`: token
-// tiles to multiply, as bits (e4m3 only).
-template <int kTokenTiles, class Cursor, class Load>
+// load_scales; load(index in the slice, operand) gives the activations.
+template <class Cursor, class Load>
 __device__ __forceinline__ void multiply_slice(PieceRing& ring, Cursor& cursor, int piece_groups,
                                                const PackedMatrix& matrix, bool is_fp8,
                                                int64_t tile, const Slice& slice, float scales,
-                                               uint32_t active, const Load& load,
-                                               Sums<kTokenTiles>& sums) {
+                                               const Load& load, Sums& sums) {
   const int group_bytes = matrix.chunks_per_group() * kChunkBytes;
   for (int first = 0; first < slice.count; first += piece_groups) {
     const int end = min(first + piece_groups, slice.count);
     uint32_t weights = ring.wait() + threadIdx.x % 32 * 16;
 #pragma unroll 2
     for (int index = first; index < end; ++index, weights += group_bytes) {
-      Operand x[kTokenTiles];
-#pragma unroll
-      for (int t = 0; t < kTokenTiles; ++t) {
-        if (kTokenTiles == 1 || (active >> t & 1) != 0) load(index, t, x[t]);
-      }
+      Operand x;
+      load(index, x);
       if (!is_fp8) {
-        multiply_bf16_group<kTokenTiles>(weights, x, sums);
+        multiply_bf16_group(weights, x, sums);
         continue;
       }
       if (index % 32 == 0 && index > 0) {
         scales = load_scales(matrix, tile, {slice.first + index, slice.count - index});
       }
       const float scale = __shfl_sync(kAllLanes, scales, index % 32);
-      multiply_fp8_group<kTokenTiles>(weights, scale, x, active, sums);
+      multiply_fp8_group(weights, scale, x, sums);
     }
     ring.release(cursor);
   }
@@ -127,29 +110,18 @@ class PieceReader {
   uint32_t piece_ = 0;
 };
 
-// Which token tiles have takers, as bits.
-__device__ __forceinline__ uint32_t active_tiles(uint32_t takers) {
-  return static_cast<uint32_t>((takers & 0xffU) != 0) | static_cast<uint32_t>((takers >> 8) != 0)
-                                                            << 1;
-}
-
-// A warp's sums of a tile, [token][row]; the stride keeps a warp's stores on different banks.
-inline constexpr int kPartialStride = kTileRows + 4;
+// A warp's sums of a tile, [token or place of an item][row].
 SLIPSTREAM_HOST_DEVICE inline int partial_floats(int tokens) { return tokens * kPartialStride; }
 
-template <int kTokenTiles>
-__device__ __forceinline__ void store_partials(const Sums<kTokenTiles>& sums, int tokens,
-                                               float* partials) {
+// Those of an item's places.
+__device__ __forceinline__ void store_partials(const Sums& sums, int places, float* partials) {
   const int lane = threadIdx.x % 32;
 #pragma unroll
-  for (int t = 0; t < kTokenTiles; ++t) {
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int token = t * 8 + lane % 4 * 2 + i;
-      if (token >= tokens) continue;
-      partials[token * kPartialStride + lane / 4] = sums[t][i];
-      partials[token * kPartialStride + lane / 4 + 8] = sums[t][i + 2];
-    }
+  for (int i = 0; i < 2; ++i) {
+    const int place = lane % 4 * 2 + i;
+    if (place >= places) continue;
+    partials[place * kPartialStride + lane / 4] = sums[i];
+    partials[place * kPartialStride + lane / 4 + 8] = sums[i + 2];
   }
 }
 

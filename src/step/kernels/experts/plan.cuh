@@ -1,5 +1,7 @@
-// What a step's tokens need of the experts, in shared memory: the distinct experts, and which
-// tokens take each.
+// What a step's tokens need of the experts, in shared memory: items, each a distinct expert with up
+// to eight of the tokens that take it, as many as the tensor core multiplies at once. Of up to eight
+// tokens each has a place of its own in every item; more take the places of an item in turn, and an
+// expert that more than eight take has a second item.
 #pragma once
 
 #include "step/kernels/experts/params.h"
@@ -9,74 +11,166 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace experts {
 
-// Token t's i-th choice is row t * choices + i of everything that is made for chosen experts.
-template <int kTokenTiles>
-struct Plan {
-  static constexpr int kTokens = kTokenTiles * 8;
-  static constexpr int kPlanRows = kTokens * kMaxChoices;
-  static constexpr int kPlanExperts = kPlanRows < kMaxExperts ? kPlanRows : kMaxExperts;
+inline constexpr int kItemTokens = 8;
 
-  uint16_t chosen[kPlanRows];  // experts
-  uint32_t set[kMaxExperts / 32];
-  int count;                             // distinct experts
-  uint16_t experts[kPlanExperts];        // in ascending order, of one token: in its own
-  uint32_t takers[kPlanExperts];         // tokens as bits
-  uint16_t rows[kPlanExperts][kTokens];  // of the takers, 0 of the others
+// Items of a plan, at most: every token and choice may be one.
+SLIPSTREAM_HOST_DEVICE inline int most_items(int tokens, int choices, int experts) {
+  const int rows = tokens * choices;
+  const int repeated = tokens > kItemTokens ? rows / (kItemTokens + 1) : 0;
+  return rows < experts + repeated ? rows : experts + repeated;
+}
 
-  __device__ void clear() {
-    const int threads = static_cast<int>(blockDim.x);
-    for (int i = threadIdx.x; i < kMaxExperts / 32; i += threads) set[i] = 0;
-    for (int i = threadIdx.x; i < kPlanExperts; i += threads) takers[i] = 0;
-    auto* const words = reinterpret_cast<uint32_t*>(&rows[0][0]);
-    for (int i = threadIdx.x; i < kPlanExperts * kTokens / 2; i += threads) words[i] = 0;
+// A token that takes an item. Its i-th choice is row token * choices + i of everything that is made
+// for chosen experts.
+struct Taker {
+  int row;
+  int token;
+  int choice;
+  bool exists;  // a place without a taker stands for row 0
+};
+
+// The part of a plan that has one size.
+struct PlanSets {
+  static constexpr int kWords = kMaxExperts / 32;
+
+  uint32_t chosen[kWords];    // experts
+  uint32_t repeated[kWords];  // of distinct experts, those that have a second item
+  int distinct;               // experts
+  int items;
+};
+
+// Lies in memory of a size that goes by the rows.
+class Plan {
+ public:
+  // A multiple of 16.
+  SLIPSTREAM_HOST_DEVICE static int bytes(int rows) { return (rows * kRowBytes + 15) / 16 * 16; }
+
+  __device__ Plan(PlanSets& sets, unsigned char* memory, int tokens, int choices)
+      : sets_(sets), memory_(memory), tokens_(tokens), choices_(choices) {}
+
+  __device__ int items() const { return sets_.items; }
+  // Of an item; those of distinct experts come in ascending order, of one token in its own.
+  __device__ int expert(int item) const { return experts()[item]; }
+  __device__ int chosen(int row) const { return chosen()[row]; }
+
+  // Places of an item that may have takers.
+  __device__ int places(int item) const {
+    return tokens_ <= kItemTokens ? tokens_ : counts()[item];
+  }
+  __device__ Taker taker(int item, int place) const {
+    return unpack(takers()[item * kItemTokens + place]);
   }
 
-  // Enters the expert of a row.
-  __device__ void enter(int row, int expert, int tokens) {
-    chosen[row] = static_cast<uint16_t>(expert);
-    if (tokens == 1) {
-      experts[row] = static_cast<uint16_t>(expert);
-      takers[row] = 1;
-      rows[row][0] = static_cast<uint16_t>(row);
+  __device__ void clear() const {
+    const int threads = static_cast<int>(blockDim.x);
+    for (int i = threadIdx.x; i < PlanSets::kWords; i += threads) {
+      sets_.chosen[i] = 0;
+      sets_.repeated[i] = 0;
+    }
+    // Takers and masks, which are neighbors.
+    for (int i = threadIdx.x; i < rows() * (kItemTokens + 1); i += threads) takers()[i] = 0;
+  }
+
+  // Enters the expert of a token's choice.
+  __device__ void enter(int token, int choice, int expert) const {
+    chosen()[token * choices_ + choice] = static_cast<uint16_t>(expert);
+    if (tokens_ == 1) {
+      add(choice, 0, choice);
     } else {
-      atomicOr(&set[expert / 32], 1U << expert % 32);
+      atomicOr(&sets_.chosen[expert / 32], 1U << expert % 32);
     }
   }
 
-  // All threads of the CTA, after clear(), a barrier and enter() of every row. One token's
+  // All threads of the CTA, after clear(), a barrier and enter() of every choice. One token's
   // choices are distinct, which spares it a barrier.
-  __device__ void build(int tokens, int choices) {
-    if (tokens == 1) {
-      if (threadIdx.x == 0) count = choices;
+  __device__ void build() const {
+    if (tokens_ == 1) {
+      if (threadIdx.x == 0) sets_.items = choices_;
       __syncthreads();
       return;
     }
     __syncthreads();
-    for (int row = threadIdx.x; row < tokens * choices; row += static_cast<int>(blockDim.x)) {
-      const int token = row / choices;
-      const int expert = chosen[row];
-      const int index = below(expert);
-      if (atomicOr(&takers[index], 1U << token) == 0) {
-        experts[index] = static_cast<uint16_t>(expert);
-      }
-      rows[index][token] = static_cast<uint16_t>(row);
-    }
-    if (threadIdx.x == 0) count = below(kMaxExperts);
+    for (int row = threadIdx.x; row < rows(); row += static_cast<int>(blockDim.x)) collect(row);
+    if (threadIdx.x == 0) sets_.items = sets_.distinct = below(sets_.chosen, kMaxExperts);
+    __syncthreads();
+    if (tokens_ <= kItemTokens) return;
+    for (int row = threadIdx.x; row < rows(); row += static_cast<int>(blockDim.x)) list(row);
+    if (threadIdx.x == 0) sets_.items += below(sets_.repeated, kMaxExperts);
     __syncthreads();
   }
 
  private:
-  // Members of the set below `expert`.
-  __device__ int below(int expert) const {
+  // Takers, masks, chosen, experts, indices, counts.
+  static constexpr int kRowBytes = 4 * kItemTokens + 4 + 2 + 2 + 2 + 1;
+
+  __device__ int rows() const { return tokens_ * choices_; }
+  __device__ uint32_t* takers() const { return reinterpret_cast<uint32_t*>(memory_); }
+  // Tokens of distinct experts, as bits.
+  __device__ uint32_t* masks() const { return takers() + rows() * kItemTokens; }
+  __device__ uint16_t* chosen() const { return reinterpret_cast<uint16_t*>(masks() + rows()); }
+  __device__ uint16_t* experts() const { return chosen() + rows(); }
+  // Of each row's expert among the distinct ones; of more than eight tokens.
+  __device__ uint16_t* indices() const { return experts() + rows(); }
+  __device__ uint8_t* counts() const { return reinterpret_cast<uint8_t*>(indices() + rows()); }
+
+  __device__ void collect(int row) const {
+    const int token = row / choices_;
+    const int index = below(sets_.chosen, chosen(row));
+    const uint32_t before = atomicOr(&masks()[index], 1U << token);
+    if (tokens_ <= kItemTokens) {
+      add(index, token, row);
+      return;
+    }
+    indices()[row] = static_cast<uint16_t>(index);
+    // One token finds as many others as an item holds.
+    if (__popc(before) == kItemTokens) {
+      atomicOr(&sets_.repeated[index / 32], 1U << index % 32);
+    }
+  }
+
+  __device__ void list(int row) const {
+    const int index = indices()[row];
+    const uint32_t mask = masks()[index];
+    const int before = __popc(mask & ((1U << row / choices_) - 1));
+    int item = index;
+    if (before >= kItemTokens) item = sets_.distinct + below(sets_.repeated, index);
+    add(item, before % kItemTokens, row);
+    if (before % kItemTokens == 0) {
+      counts()[item] = static_cast<uint8_t>(min(__popc(mask) - before, kItemTokens));
+    }
+  }
+
+  // All takers of an item enter the same expert.
+  __device__ void add(int item, int place, int row) const {
+    const int token = row / choices_;
+    takers()[item * kItemTokens + place] = pack({row, token, row - token * choices_, true});
+    experts()[item] = static_cast<uint16_t>(chosen(row));
+  }
+
+  static __device__ uint32_t pack(const Taker& taker) {
+    return static_cast<uint32_t>(taker.exists) << 31 | taker.choice << 24 | taker.token << 16 |
+           taker.row;
+  }
+  static __device__ Taker unpack(uint32_t packed) {
+    return {static_cast<int>(packed & 0xffff), static_cast<int>(packed >> 16 & 0xff),
+            static_cast<int>(packed >> 24 & 0x7f), packed >> 31 != 0};
+  }
+
+  // Members of a set below `end`.
+  static __device__ int below(const uint32_t (&set)[PlanSets::kWords], int end) {
+    const int last = end / 32;
     int members = 0;
 #pragma unroll
-    for (int word = 0; word < kMaxExperts / 32; ++word) {
-      const int bits = min(max(expert - word * 32, 0), 32);
-      const uint32_t mask = bits == 32 ? ~0U : (1U << bits) - 1;
-      members += __popc(set[word] & mask);
+    for (int word = 0; word < PlanSets::kWords; ++word) {
+      members += word < last ? __popc(set[word]) : 0;
     }
-    return members;
+    return last < PlanSets::kWords ? members + __popc(set[last] & ((1U << end % 32) - 1)) : members;
   }
+
+  PlanSets& sets_;
+  unsigned char* memory_;
+  int tokens_;
+  int choices_;
 };
 
 }  // namespace experts

@@ -19,12 +19,11 @@ namespace experts {
 
 inline constexpr int kMaxRoutedWarps = 8;
 
-template <int kTokenTiles>
 struct RoutedShared {
   uint64_t barriers[kMaxRoutedWarps][PieceRing::kMaxSlots];
   float bias[kMaxExperts];
   uint16_t places[kMaxExperts];  // of keys
-  Plan<kTokenTiles> plan;
+  PlanSets plan;
 };
 
 // A warp's columns of every task.
@@ -53,11 +52,10 @@ __device__ __forceinline__ bool advance(Task& task, int tiles) {
 }
 
 // The pieces of one warp's slice of each task.
-template <int kTokenTiles>
 class RoutedCursor {
  public:
-  __device__ RoutedCursor(const RoutedLaunch& params, const Plan<kTokenTiles>& plan,
-                          const Slice& slice, int begin, int end)
+  __device__ RoutedCursor(const RoutedLaunch& params, const Plan& plan, const Slice& slice,
+                          int begin, int end)
       : params_(params),
         plan_(plan),
         slice_(slice),
@@ -83,12 +81,12 @@ class RoutedCursor {
   __device__ int group_bytes() const { return params_.gate_up.chunks_per_group() * kChunkBytes; }
   __device__ void find_tile() {
     const PackedMatrix& matrix = params_.gate_up;
-    const int64_t tile = int64_t{plan_.experts[task_.item]} * matrix.tile_count() + task_.tile;
+    const int64_t tile = int64_t{plan_.expert(task_.item)} * matrix.tile_count() + task_.tile;
     source_ = matrix.tiles.get() + tile * matrix.tile_bytes() + slice_.first * group_bytes();
   }
 
   const RoutedLaunch& params_;
-  const Plan<kTokenTiles>& plan_;
+  const Plan& plan_;
   Slice slice_;
   Task task_;
   int left_;
@@ -96,8 +94,20 @@ class RoutedCursor {
   const std::byte* source_ = nullptr;
 };
 
+// The tokens of an item that a lane multiplies and gets results of.
+struct LaneTokens {
+  int operand;
+  int results[2];
+
+  __device__ LaneTokens(const Plan& plan, int item) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    operand = plan.taker(item, lane / 4).token;
+    results[0] = plan.taker(item, lane % 4 * 2).token;
+    results[1] = plan.taker(item, lane % 4 * 2 + 1).token;
+  }
+};
+
 // All tokens' columns in shared memory, [group][token].
-template <int kTokenTiles>
 class StagedInput {
  public:
   static constexpr bool kIsFp8 = true;
@@ -106,16 +116,7 @@ class StagedInput {
       : params_(params),
         units_(params.gate_up.groups() * params.tokens),
         target_(memory, units_),
-        first_unit_(slice.first * params.tokens) {
-    const int lane = threadIdx.x % 32;
-#pragma unroll
-    for (int t = 0; t < kTokenTiles; ++t) {
-      // Columns of the result that belong to no token repeat the last one's.
-      token_[t] = min(t * 8 + lane / 4, params.tokens - 1);
-      scale_tokens_[t][0] = min(t * 8 + lane % 4 * 2, params.tokens - 1);
-      scale_tokens_[t][1] = min(t * 8 + lane % 4 * 2 + 1, params.tokens - 1);
-    }
-  }
+        first_unit_(slice.first * params.tokens) {}
 
   __device__ void rehearse() const {
     const uint4 none = make_uint4(0, 0, 0, 0);
@@ -139,11 +140,11 @@ class StagedInput {
       for (int i = 0; i < 4; ++i) raw[i] = next[i];
     }
   }
-  __device__ void load(int index, int tile, Operand& operand) const {
+  __device__ void load(int index, const LaneTokens& tokens, Operand& operand) const {
     const int first = first_unit_ + index * params_.tokens;
-    target_.load(first + token_[tile], operand);
-    operand.scales[0] = target_.scales[first + scale_tokens_[tile][0]];
-    operand.scales[1] = target_.scales[first + scale_tokens_[tile][1]];
+    target_.load(first + tokens.operand, operand);
+    operand.scales[0] = target_.scales[first + tokens.results[0]];
+    operand.scales[1] = target_.scales[first + tokens.results[1]];
   }
 
  private:
@@ -161,12 +162,9 @@ class StagedInput {
   int units_;
   CodeUnits target_;
   int first_unit_;
-  int token_[kTokenTiles];
-  int scale_tokens_[kTokenTiles][2];
 };
 
 // The same from global memory each time.
-template <int kTokenTiles>
 class DirectInput {
  public:
   static constexpr bool kIsFp8 = false;
@@ -174,11 +172,10 @@ class DirectInput {
       : params_(params), slice_(slice) {}
   __device__ void rehearse() const {}
   __device__ void prepare(int /*index*/, int /*warps*/) const {}
-  __device__ void load(int index, int tile, Operand& operand) const {
-    const int lane = threadIdx.x % 32;
-    const int token = min(tile * 8 + lane / 4, params_.tokens - 1);
-    const __nv_bfloat16* source = params_.input.rows.get() + token * params_.input.stride +
-                                  (slice_.first + index) * kGroup + lane % 4 * 32;
+  __device__ void load(int index, const LaneTokens& tokens, Operand& operand) const {
+    const __nv_bfloat16* source = params_.input.rows.get() + tokens.operand * params_.input.stride +
+                                  (slice_.first + index) * kGroup +
+                                  static_cast<int>(threadIdx.x) % 4 * 32;
     float values[32];
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
@@ -210,30 +207,26 @@ __device__ __forceinline__ void make_keys(const RoutedLaunch& params, const floa
 }
 
 // One warp per token. `needed`: choices that the CTA has a use for.
-template <int kTokenTiles>
 __device__ __forceinline__ void choose_all(const RoutedLaunch& params, const LaneShare& share,
-                                           const uint32_t* keys, int needed,
-                                           RoutedShared<kTokenTiles>& shared) {
+                                           const uint32_t* keys, int needed, const Plan& plan) {
   const int lane = threadIdx.x % 32;
   const int choices = params.route.choices;
   for (int token = threadIdx.x / 32; token < params.tokens;
        token += static_cast<int>(blockDim.x) / 32) {
     const int expert = choose_experts(params.route, share,
                                       keys + token * params.route.experts_per_lane * 32, needed);
-    if (lane < choices) shared.plan.enter(token * choices + lane, expert, params.tokens);
+    if (lane < choices) plan.enter(token, lane, expert);
   }
 }
 
 // For the next launch.
-template <int kTokenTiles>
-__device__ __forceinline__ void write_choices(const RoutedLaunch& params,
-                                              const RoutedShared<kTokenTiles>& shared) {
+__device__ __forceinline__ void write_choices(const RoutedLaunch& params, const Plan& plan) {
   const int lane = threadIdx.x % 32;
   const int choices = params.route.choices;
   for (int token = threadIdx.x / 32; token < params.tokens;
        token += static_cast<int>(blockDim.x) / 32) {
     const int row = token * choices + min(lane, choices - 1);
-    const int expert = shared.plan.chosen[row];
+    const int expert = plan.chosen(row);
     const float weight = choice_weight(params.route, token, expert);
     if (lane < choices) params.choices.get()[row] = {expert, weight};
   }
@@ -241,10 +234,9 @@ __device__ __forceinline__ void write_choices(const RoutedLaunch& params,
 
 }  // namespace experts
 
-template <int kTokenTiles, template <int> class Input, class Gate>
+template <class Input, class Gate>
 __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta,
-                                             unsigned char* memory,
-                                             experts::RoutedShared<kTokenTiles>& shared,
+                                             unsigned char* memory, experts::RoutedShared& shared,
                                              Gate gate) {
   using namespace experts;
   const PackedMatrix& matrix = params.gate_up;
@@ -258,18 +250,20 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
     shared.bias[i] = params.route.bias.get()[i];
     shared.places[i] = static_cast<uint16_t>(key_place(params.route, i));
   }
-  shared.plan.clear();
+  const Plan plan(shared.plan, memory + warps * ring_bytes, params.tokens, params.route.choices);
+  plan.clear();
   // Keys and, later, partial sums.
-  unsigned char* const scratch = memory + warps * ring_bytes;
+  unsigned char* const scratch =
+      memory + warps * ring_bytes + Plan::bytes(params.tokens * params.route.choices);
   auto* const keys = reinterpret_cast<uint32_t*>(scratch);
   for (int i = threadIdx.x; i < params.tokens * params.route.experts_per_lane * 32;
        i += warps * 32) {
     keys[i] = 0;
   }
   float* const partials = reinterpret_cast<float*>(scratch);
-  const int partials_size = warps * partial_floats(params.tokens);
+  const int partials_size = warps * partial_floats(kItemTokens);
   const Slice slice = warp_slice(matrix.groups());
-  const Input<kTokenTiles> input(params, slice, scratch + params.scratch_bytes);
+  const Input input(params, slice, scratch + params.scratch_bytes);
   const LaneShare share = lane_share(params.route);
   const int choices = params.route.choices;
   // A CTA that does not write the choices down needs only as many of a single token's as lead to
@@ -288,21 +282,22 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   input.rehearse();
 
   gate.pass();
+  // slipstream-check: allow race: warps that still rehearse read keys, and nobody uses what they choose
   make_keys(params, shared.bias, shared.places, keys);
   __syncthreads();
   // Where most warps choose nothing they quantize meanwhile; else all of them do so afterwards.
   const bool meanwhile = choosing <= warps / 2;
-  if (warp < choosing) choose_all(params, share, keys, needed, shared);
+  if (warp < choosing) choose_all(params, share, keys, needed, plan);
   if (!meanwhile) input.prepare(warp, warps);
   if (meanwhile && warp >= choosing) input.prepare(warp - choosing, warps - choosing);
-  shared.plan.build(params.tokens, choices);
+  plan.build();
 
   if (params.tokens > 1) {
-    begin = share_of(shared.plan.count * tiles, cta.index);
-    end = share_of(shared.plan.count * tiles, cta.index + 1);
+    begin = share_of(plan.items() * tiles, cta.index);
+    end = share_of(plan.items() * tiles, cta.index + 1);
   }
   const auto tile_of = [&](const Task& of) {
-    return int64_t{shared.plan.experts[of.item]} * tiles + of.tile;
+    return int64_t{plan.expert(of.item)} * tiles + of.tile;
   };
   // The scales of two tasks ahead of the weights: loads that follow those wait for them.
   Task task = task_at(begin, tiles);
@@ -314,29 +309,30 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   };
   float scales = load_ahead(begin);
   float next_scales = load_ahead(begin + 1);
-  RoutedCursor<kTokenTiles> cursor(params, shared.plan, slice, begin, end);
+  RoutedCursor cursor(params, plan, slice, begin, end);
   ring.fill(cursor);
-  if (writes) write_choices(params, shared);
+  if (writes) write_choices(params, plan);
 
   for (int index = begin; index < end; ++index) {
     const float later_scales = load_ahead(index + 2);
-    const uint32_t takers = shared.plan.takers[task.item];
-    Sums<kTokenTiles> sums = {};
-    multiply_slice<kTokenTiles>(
-        ring, cursor, params.ring.piece_groups, matrix, Input<kTokenTiles>::kIsFp8 || matrix.is_fp8,
-        tile_of(task), slice, scales, Input<kTokenTiles>::kIsFp8 ? active_tiles(takers) : ~0U,
-        [&](int group, int t, Operand& operand) { input.load(group, t, operand); }, sums);
+    const int places = plan.places(task.item);
+    const LaneTokens tokens(plan, task.item);
+    Sums sums = {};
+    multiply_slice(
+        ring, cursor, params.ring.piece_groups, matrix, Input::kIsFp8 || matrix.is_fp8,
+        tile_of(task), slice, scales,
+        [&](int group, Operand& operand) { input.load(group, tokens, operand); }, sums);
     float* const buffer = partials + (index & 1) * partials_size;
-    store_partials<kTokenTiles>(sums, params.tokens, buffer + warp * partial_floats(params.tokens));
+    store_partials(sums, places, buffer + warp * partial_floats(kItemTokens));
     __syncthreads();
-    for (int i = threadIdx.x; i < kTilePairs * params.tokens; i += static_cast<int>(blockDim.x)) {
-      const int token = i / kTilePairs;
+    for (int i = threadIdx.x; i < kTilePairs * places; i += static_cast<int>(blockDim.x)) {
+      const int place = i / kTilePairs;
       const int row = i % kTilePairs * 2;
-      if ((takers >> token & 1) == 0) continue;
-      store_pair(params.activated.get() +
-                     int64_t{shared.plan.rows[task.item][token]} * matrix.rows +
-                     task.tile * kTileRows + row,
-                 add_parts(buffer, static_cast<int>(blockDim.x) / 32, params.tokens, token, row));
+      const Taker taker = plan.taker(task.item, place);
+      if (!taker.exists) continue;
+      store_pair(
+          params.activated.get() + int64_t{taker.row} * matrix.rows + task.tile * kTileRows + row,
+          add_parts(buffer, warps, kItemTokens, place, row));
     }
     advance(task, tiles);
     scales = next_scales;
@@ -344,13 +340,13 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   }
 }
 
-template <int kTokenTiles, template <int> class Input>
+template <class Input>
 __global__ void __launch_bounds__(experts::kMaxRoutedWarps * 32, 2)
     routed_kernel(const __grid_constant__ RoutedLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];
-  __shared__ experts::RoutedShared<kTokenTiles> shared;
+  __shared__ experts::RoutedShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  routed_block<kTokenTiles, Input>(params, this_cta(), memory, shared, LaunchGate{});
+  routed_block<Input>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

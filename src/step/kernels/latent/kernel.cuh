@@ -123,14 +123,14 @@ __device__ __forceinline__ void write_caches(const CacheWriteParams& params, int
 
 // The first CTAs project, one for each token writes caches. There may be others, which make the last
 // cluster as large as the rest.
-template <int kTokenTiles, class Gate>
+template <Breadth kBreadth, class Gate>
 __device__ __forceinline__ void latent_block(const LatentLaunch& params, Cta cta,
                                              unsigned char* memory, LinearShared& shared,
                                              Gate gate) {
   const int token = cta.index - params.linear.ctas();
   if (token < 0) {
-    linear_block<NormSource, kTokenTiles>(params.linear, params.input, cta.index, memory, shared,
-                                          gate);
+    linear_block<NormSource, kBreadth>(params.linear, params.input, cta.index, memory, shared,
+                                       gate);
   } else if (token < params.linear.tokens) {
     latent::write_caches(params.cache, token, gate);
   } else {
@@ -138,13 +138,13 @@ __device__ __forceinline__ void latent_block(const LatentLaunch& params, Cta cta
   }
 }
 
-template <int kTokenTiles>
+template <Breadth kBreadth>
 __global__ void __launch_bounds__(kThreads, 2)
     latent_kernel(const __grid_constant__ LatentLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ LinearShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  latent_block<kTokenTiles>(params, this_cta(), memory, shared, LaunchGate{});
+  latent_block<kBreadth>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

@@ -13,12 +13,28 @@ const pdl::KernelDeclaration kLatentDeclaration{
     .fields = kLatentFields,
 };
 
+namespace {
+
+auto kernel_of(Breadth breadth) {
+  switch (breadth) {
+    case Breadth::kNarrow:
+      return latent_kernel<Breadth::kNarrow>;
+    case Breadth::kWide:
+      return latent_kernel<Breadth::kWide>;
+    case Breadth::kWidest:
+      break;
+  }
+  return latent_kernel<Breadth::kWidest>;
+}
+
+}  // namespace
+
 void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
+  params.linear.staging_cost = NormSource::kCost;
   const LinearShape shape = plan_linear(params.linear, linear_limits());
-  const auto kernel = params.linear.tokens <= 8 ? latent_kernel<1> : latent_kernel<2>;
   const int cluster = shape.cluster_ctas;
   const int cache_ctas = (params.linear.tokens + cluster - 1) / cluster * cluster;
-  pdl::launch(kLatentDeclaration, kernel,
+  pdl::launch(kLatentDeclaration, kernel_of(params.linear.breadth()),
               {.grid = dim3(shape.ctas + cache_ctas),
                .block = dim3(shape.threads),
                .dynamic_shared_bytes = spread_bytes(shape),

@@ -1,8 +1,9 @@
 // Makes results of sums: adds the warps', then the CTAs' of a cluster, and stores them. Every order
-// is fixed, so that the same step gives the same bits. The CTAs of a cluster own rows in turn, four
-// neighboring ones each; every CTA sends the others the sums of their rows. What goes to other ranks
-// is dealt out by whole tiles, and neighboring threads have neighboring rows: a link likes 32 bytes
-// in one place.
+// is fixed, so that the same step gives the same bits. A thread takes four neighboring rows of a
+// token, a quad, at a time: a multiprocessor sends one piece per cycle to a peer, however small it
+// is. The CTAs of a cluster own quads in turn; every CTA sends the others the sums of theirs. What
+// goes to other ranks is dealt out by whole tiles, and neighboring threads have neighboring rows: a
+// link likes 32 bytes in one place.
 #pragma once
 
 #include "cuda/cluster.cuh"
@@ -12,6 +13,23 @@
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
+
+// Four neighboring results as they are stored.
+template <class Element>
+struct QuadOf;
+template <>
+struct QuadOf<float> {
+  using Type = float4;
+  static __device__ float4 make(float4 values) { return values; }
+};
+template <>
+struct QuadOf<__nv_bfloat16> {
+  using Type = uint2;
+  static __device__ uint2 make(float4 values) {
+    return {cuda::pack_pair<DType::kBFloat16>(values.x, values.y),
+            cuda::pack_pair<DType::kBFloat16>(values.z, values.w)};
+  }
+};
 
 // `may_push`: there may be other ranks that want the results.
 template <bool may_push>
@@ -43,22 +61,28 @@ class Finisher {
     const int step = kWarps * 32 >> params_.token_shift;
     const bool exists = token < params_.tokens;
     if (params_.cluster_ctas > 1) {
+      const int all = all_rows() >> kQuadShift;
 #pragma unroll 1
-      for (int row = exists ? first : all_rows(); row < all_rows(); row += step) send(row, token);
+      for (int quad = exists ? first : all; quad < all; quad += step) {
+        send(quad << kQuadShift, token);
+      }
       if (own_rows() > 0) cuda::wait_barrier(sums_arrived_, 0);
     }
     if (pushes()) {
       push();
       return;
     }
+    const int own_quads = own_rows() >> kQuadShift;
 #pragma unroll 1
-    for (int own = exists ? first : own_rows(); own < own_rows(); own += step) {
+    for (int quad = exists ? first : own_quads; quad < own_quads; quad += step) {
+      const int own = quad << kQuadShift;
       store(row_of(own), token, total(own, token));
     }
   }
 
  private:
   static constexpr int kQuadShift = 2;
+  static constexpr int kQuadRows = 1 << kQuadShift;
   static constexpr int kTileShift = 4;
   static_assert(1 << kTileShift == kTileRows);
 
@@ -78,45 +102,54 @@ class Finisher {
   }
   __device__ int in_run(int row) const { return row & ((1 << run_shift()) - 1); }
 
-  __device__ float total(int own, int token) const {
+  // Of the quad that begins with a row.
+  __device__ float4 total(int own, int token) const {
     return params_.cluster_ctas == 1 ? sum_of_warps(row_of(own), token)
                                      : sum_of_cluster(own, token);
   }
 
-  __device__ float sum_of_warps(int row, int token) const {
+  __device__ float4 sum_of_warps(int row, int token) const {
     const int tile = row / kTileRows;
     const int end = first_pieces_[tile + 1];
-    float sum = 0;
+    float4 sum = {0, 0, 0, 0};
 #pragma unroll 1
     for (int piece = first_pieces_[tile]; piece < end; ++piece) {
-      sum += partials_[(piece * params_.tokens + token) * kTileRows + row % kTileRows];
+      add(sum, partials_ + (piece * params_.tokens + token) * kPartialStride + row % kTileRows);
     }
     return sum;
   }
 
-  // Where CTA `rank`'s sum for the owner of a row lies.
+  // Where CTA `rank`'s sums of a quad lie for its owner.
   __device__ float* exchanged(int rank, int own, int token) const {
     // Neighboring threads read neighboring words.
     const int most = rows_of(0);
     return exchange_ + rank * most * params_.tokens +
-           (pushes() ? token * most + own : own * params_.tokens + token);
+           (pushes() ? token * most + own : own * params_.tokens + token * kQuadRows);
   }
 
   __device__ void send(int row, int token) const {
     const int run = row >> run_shift();
     const int owner = run & (params_.cluster_ctas - 1);
     const int own = (run >> params_.cluster_shift << run_shift()) + in_run(row);
-    cuda::store_async_4(cuda::remote_address(exchanged(work_.rank, own, token), owner),
-                        sum_of_warps(row, token), cuda::remote_address(sums_arrived_, owner));
+    cuda::store_async_16(cuda::remote_address(exchanged(work_.rank, own, token), owner),
+                         sum_of_warps(row, token), cuda::remote_address(sums_arrived_, owner));
   }
 
-  __device__ float sum_of_cluster(int own, int token) const {
-    float sum = 0;
+  __device__ float4 sum_of_cluster(int own, int token) const {
+    float4 sum = {0, 0, 0, 0};
 #pragma unroll
     for (int rank = 0; rank < kMaxClusterCtas; ++rank) {
-      if (rank < params_.cluster_ctas) sum += *exchanged(rank, own, token);
+      if (rank < params_.cluster_ctas) add(sum, exchanged(rank, own, token));
     }
     return sum;
+  }
+
+  static __device__ void add(float4& sum, const float* quad) {
+    const float4 more = *reinterpret_cast<const float4*>(quad);
+    sum.x += more.x;
+    sum.y += more.y;
+    sum.z += more.z;
+    sum.w += more.w;
   }
 
   __device__ void push() const {
@@ -128,21 +161,38 @@ class Finisher {
       const TileOutput& output = outputs_[row >> kTileShift];
       const int row_of_tile = share.pair * 2;
       if (share.token >= params_.tokens || row_of_tile >= output.rows) continue;
+      const float4 sums = total(own & ~(kQuadRows - 1), share.token);
       deal_.push(
           params_.peers, share.part,
           static_cast<__nv_bfloat16*>(output.first) + share.token * output.stride + row_of_tile,
-          {total(own, share.token), total(own + 1, share.token)});
+          own % kQuadRows == 0 ? float2{sums.x, sums.y} : float2{sums.z, sums.w});
     }
   }
 
-  __device__ void store(int row, int token, float sum) const {
+  __device__ void store(int row, int token, float4 sums) const {
     const TileOutput& output = outputs_[row / kTileRows];
-    if (row % kTileRows >= output.rows) return;
-    const int64_t index = token * output.stride + row % kTileRows;
+    const int first = row % kTileRows;
+    const int rows = min(output.rows - first, kQuadRows);
+    const int64_t index = token * output.stride + first;
     if (output.is_float32) {
-      static_cast<float*>(output.first)[index] = sum;
+      store_rows(static_cast<float*>(output.first) + index, sums, rows);
     } else {
-      static_cast<__nv_bfloat16*>(output.first)[index] = __float2bfloat16_rn(sum);
+      store_rows(static_cast<__nv_bfloat16*>(output.first) + index, sums, rows);
+    }
+  }
+
+  // In one piece where the address allows it.
+  template <class Element>
+  static __device__ void store_rows(Element* target, float4 sums, int rows) {
+    using Quad = typename QuadOf<Element>::Type;
+    if (rows == kQuadRows && reinterpret_cast<uint64_t>(target) % sizeof(Quad) == 0) {
+      *reinterpret_cast<Quad*>(target) = QuadOf<Element>::make(sums);
+      return;
+    }
+    const float values[] = {sums.x, sums.y, sums.z, sums.w};
+#pragma unroll
+    for (int i = 0; i < kQuadRows; ++i) {
+      if (i < rows) target[i] = static_cast<Element>(values[i]);
     }
   }
 

@@ -114,7 +114,7 @@ __device__ __forceinline__ void multiply_bf16_chunk(const uint4 (&weights)[4],
   }
 }
 
-// A warp's sums of a tile to shared memory as [token][row].
+// A warp's sums of a tile to shared memory, a token's rows next to each other.
 template <int kTokenTiles>
 __device__ __forceinline__ void store_partials(const Sums<kTokenTiles>& sums, int tokens,
                                                float* partials) {
@@ -124,7 +124,7 @@ __device__ __forceinline__ void store_partials(const Sums<kTokenTiles>& sums, in
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int token = t * 8 + lane % 4 * 2 + i % 2;
-      if (token < tokens) partials[token * kTileRows + lane / 4 + i / 2 * 8] = sums[t][i];
+      if (token < tokens) partials[token * kPartialStride + lane / 4 + i / 2 * 8] = sums[t][i];
     }
   }
 }
@@ -165,12 +165,12 @@ __device__ __forceinline__ void multiply_run(const WarpWeights& weights, ChunkRi
       __syncwarp();  // all lanes have read the chunk
       copier.copy_next(ring);
     }
-    store_partials<kTokenTiles>(sums, tokens, partials + i * tokens * kTileRows);
+    store_partials<kTokenTiles>(sums, tokens, partials + i * tokens * kPartialStride);
   }
 }
 
 // The work of CTA `block` of params.ctas(). Waits.
-template <class Source, int kTokenTiles, class Gate>
+template <class Source, Breadth kBreadth, class Gate>
 __device__ __forceinline__ void linear_block(const LinearParams& params,
                                              const typename Source::Input& input, int block,
                                              unsigned char* memory, LinearShared& shared,
@@ -209,7 +209,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   list_first_pieces(work, weights.run, first_piece,
                     reinterpret_cast<int*>(memory + layout.first_pieces));
   const Source source(input);
-  Stager<Source> stager(params, work, source, memory, &shared.squares_arrived);
+  Stager<Source, kBreadth> stager(params, work, source, memory, &shared.squares_arrived);
   stager.prefetch();
   if (params.cluster_ctas > 1) cuda::cluster_wait();
 
@@ -222,9 +222,9 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
 
   __syncthreads();
 
-  multiply_run<kTokenTiles>(
-      weights, ring, copier, operands, params.tokens,
-      reinterpret_cast<float*>(memory + layout.partials) + first_piece * params.tokens * kTileRows);
+  multiply_run<token_tiles(kBreadth)>(weights, ring, copier, operands, params.tokens,
+                                      reinterpret_cast<float*>(memory + layout.partials) +
+                                          first_piece * params.tokens * kPartialStride);
 
   __syncthreads();
 
@@ -232,23 +232,22 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   finisher.finish();
 }
 
-// Two CTAs of so many threads fit a multiprocessor, which caps the registers. A norm that polls
-// would find no room next to a CTA of expert_down (nine warps of 128) with what 256 threads allow;
-// with less, the one for up to eight tokens spills a word. (A step on an H200 took as long with the
-// higher cap.)
-template <class Source>
+// Two CTAs of so many threads fit a multiprocessor, which caps the registers. A norm that polls for
+// one token would find no room next to a CTA of expert_down (nine warps of 128) with what 256 threads
+// allow.
+template <class Source, Breadth kBreadth>
 inline constexpr int kBoundThreads = kThreads;
 template <>
-inline constexpr int kBoundThreads<PeerNormSource> = kThreads + 32;
+inline constexpr int kBoundThreads<PeerNormSource, Breadth::kNarrow> = kThreads + 32;
 
-template <class Source, int kTokenTiles>
-__global__ void __launch_bounds__(kBoundThreads<Source>, 2)
+template <class Source, Breadth kBreadth>
+__global__ void __launch_bounds__(kBoundThreads<Source, kBreadth>, 2)
     linear_kernel(const __grid_constant__ LinearLaunch<typename Source::Input> params) {
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ LinearShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  linear_block<Source, kTokenTiles>(params.linear, params.input, this_cta().index, memory, shared,
-                                    LaunchGate{});
+  linear_block<Source, kBreadth>(params.linear, params.input, this_cta().index, memory, shared,
+                                 LaunchGate{});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

@@ -1,5 +1,3 @@
-#include <type_traits>
-
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
 
@@ -49,20 +47,32 @@ const pdl::KernelDeclaration kSiluLinearDeclaration{
 };
 
 const ClusterLimits& linear_limits() {
-  return cluster_limits(reinterpret_cast<const void*>(&linear_kernel<PlainSource, 1>));
+  return cluster_limits(
+      reinterpret_cast<const void*>(&linear_kernel<PlainSource, Breadth::kNarrow>));
 }
 
 namespace {
 
 template <class Source>
+auto kernel_of(Breadth breadth) {
+  switch (breadth) {
+    case Breadth::kNarrow:
+      return linear_kernel<Source, Breadth::kNarrow>;
+    case Breadth::kWide:
+      return linear_kernel<Source, Breadth::kWide>;
+    case Breadth::kWidest:
+      break;
+  }
+  return linear_kernel<Source, Breadth::kWidest>;
+}
+
+template <class Source>
 void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
-  params.linear.polls = std::is_same_v<Source, PeerNormSource>;
+  params.linear.staging_cost = Source::kCost;
   const LinearShape shape = plan_linear(params.linear, linear_limits());
-  const auto kernel =
-      params.linear.tokens <= 8 ? linear_kernel<Source, 1> : linear_kernel<Source, 2>;
   pdl::launch(
-      declaration, kernel,
+      declaration, kernel_of<Source>(params.linear.breadth()),
       {.grid = dim3(shape.ctas),
        .block = dim3(shape.threads),
        .dynamic_shared_bytes = Source::kNormalizes ? spread_bytes(shape) : shape.shared_bytes,

@@ -26,29 +26,21 @@ class Operands {
         values_(layout.values < 0 ? nullptr : memory + layout.values),
         scales_(reinterpret_cast<float*>(memory + layout.scales)) {}
 
-  // Eight columns of a group (those of number lane % 16), in each format that is wanted. The lanes
-  // of a group take part together, and so do both groups of a warp.
-  __device__ void store(int group, int token, const Eight& values, bool ue8m0, bool exists) const {
-    const int eight = static_cast<int>(threadIdx.x) % kGroupLanes;
-    const int lane = eight / 4;
-    if (values_ != nullptr && exists) {
-      const int chunk = group * 2 + eight % 4 / 2;
-      *reinterpret_cast<uint4*>(values_ + offset(chunk, eight % 2, token, lane)) =
-          cuda::pack<DType::kBFloat16>(values);
-    }
+  // Columns of a group, in each format that is wanted: eight of each of 16 lanes or, if `kCount` is
+  // 32, all that a lane multiplies, of each of four. The lanes of a group take part together, and so
+  // do all groups of a warp.
+  template <int kCount>
+  __device__ void store(int group, int token, float (&values)[kCount], bool ue8m0,
+                        bool exists) const {
+    constexpr int kLanes = kGroup / kCount;
+    const int first = static_cast<int>(threadIdx.x) % kLanes * (kCount / 8);  // eight
+    if (values_ != nullptr && exists) store_values(group, token, first, values);
     if (codes_ == nullptr) return;
-    const float amax = lane_max<kGroupLanes>(cuda::largest_magnitude(values));
-    const cuda::Divisor scale = activation_scale(amax, ue8m0);
+    const cuda::Divisor scale = activation_scale(lane_max<kLanes>(largest(values)), ue8m0);
     if (!exists) return;
-    Eight quotients;
-#pragma unroll
-    for (int i = 0; i < 8; ++i) quotients[i] = values[i];
-    divide(quotients, scale, ue8m0);
-    *reinterpret_cast<uint2*>(codes_ + offset(group, eight % 4 / 2, token, lane) +
-                              eight % 2 * 8) = {
-        four_codes(quotients[0], quotients[1], quotients[2], quotients[3]),
-        four_codes(quotients[4], quotients[5], quotients[6], quotients[7])};
-    if (eight == 0) scales_[group * kMaxRows + token] = scale.value;
+    divide(values, scale, ue8m0);
+    store_codes(group, token, first, values);
+    if (first == 0) scales_[group * kMaxRows + token] = scale.value;
   }
 
   // Where the lane's part of the first chunk lies: its token's, or any other's where there are
@@ -67,6 +59,44 @@ class Operands {
   __device__ const float* scale(int token) const { return scales_ + min(token, tokens_ - 1); }
 
  private:
+  template <int kCount>
+  static __device__ float largest(const float (&values)[kCount]) {
+    float amax = 0.0F;
+#pragma unroll
+    for (const float value : values) amax = fmaxf(amax, fabsf(value));
+    return amax;
+  }
+
+  template <int kCount>
+  __device__ void store_values(int group, int token, int first,
+                               const float (&values)[kCount]) const {
+#pragma unroll
+    for (int i = 0; i < kCount / 8; ++i) {
+      const int eight = first + i;
+      *reinterpret_cast<uint4*>(values_ +
+                                offset(group * 2 + eight % 4 / 2, eight % 2, token, eight / 4)) =
+          cuda::pack<DType::kBFloat16>(reinterpret_cast<const float(&)[8]>(values[i * 8]));
+    }
+  }
+
+  template <int kCount>
+  __device__ void store_codes(int group, int token, int first,
+                              const float (&values)[kCount]) const {
+    uint32_t words[kCount / 4];
+#pragma unroll
+    for (int i = 0; i < kCount / 4; ++i) {
+      words[i] = four_codes(values[4 * i], values[4 * i + 1], values[4 * i + 2], values[4 * i + 3]);
+    }
+    unsigned char* const target =
+        codes_ + offset(group, first % 4 / 2, token, first / 4) + first % 2 * 8;
+    if constexpr (kCount == 8) {
+      *reinterpret_cast<uint2*>(target) = {words[0], words[1]};
+    } else {
+      *reinterpret_cast<uint4*>(target) = {words[0], words[1], words[2], words[3]};
+      *reinterpret_cast<uint4*>(target + tokens_ * 64) = {words[4], words[5], words[6], words[7]};
+    }
+  }
+
   __device__ int offset(int chunk, int half, int token, int lane) const {
     return ((chunk * 2 + half) * tokens_ + token) * 64 + lane * 16;
   }

@@ -15,7 +15,8 @@
 namespace slipstream::step::kernels {
 
 inline constexpr int kTileRows = 16;
-inline constexpr int kGroup = 128;  // columns that share an activation scale
+inline constexpr int kPartialStride = kTileRows + 4;  // of a token's sums: neighbors on other banks
+inline constexpr int kGroup = 128;                    // columns that share an activation scale
 inline constexpr int kChunkBytes = 2048;
 inline constexpr int kWarps = 8;  // of every CTA that multiplies
 inline constexpr int kMaxSegments = 4;
@@ -55,6 +56,14 @@ struct Segment {
   bool output_is_float32 = false;
 };
 
+// How much a CTA stages, which decides between three kernels (stage.cuh).
+enum class Breadth {
+  kNarrow,  // groups of columns times tokens: not more than 16 lanes for each
+  kWide,    // more, of up to 8 tokens
+  kWidest,  // of up to 16 tokens
+};
+constexpr int token_tiles(Breadth breadth) { return breadth == Breadth::kWidest ? 2 : 1; }
+
 // Where things lie in a CTA's shared memory, in bytes, and how large the largest CTA's are.
 struct LinearMemory {
   int codes = -1;        // e4m3 operands, if any (operands.cuh)
@@ -64,7 +73,7 @@ struct LinearMemory {
   int pieces = 0;        // [warp][warp_tiles]
   int weights = 0;       // scales of weights: [warp][warp_chunks]
   int first_pieces = 0;  // [tiles + 1], see work.cuh
-  int partials = 0;      // sums: [piece][token][16]
+  int partials = 0;      // sums: [piece][token][kPartialStride]
   int outputs = 0;       // [tiles], see finish.cuh
   int exchange = 0;      // sums from the cluster: [CTA][rows / 4][token][4]
   int ring_slots = 0;    // per warp; the rings come first
@@ -73,14 +82,20 @@ struct LinearMemory {
   int bytes = 0;
 };
 
+// How long staging takes that is not narrow, and each further round of it, as chunks of weights that
+// an SM could have loaded meanwhile. Measured on an H200.
+struct StagingCost {
+  int wide = 0;
+  int round = 0;
+};
+
 struct LinearParams {
   Segment segments[kMaxSegments];  // all with the same columns
   int segment_count = 0;
   int tokens = 0;
   bool ue8m0 = false;  // activation scales are powers of two
 
-  // Activations are polled for, which takes long for each that a thread has.
-  bool polls = false;
+  StagingCost staging_cost = {};  // of the activations' source
 
   // How the work is shared out; plan_linear() decides.
   int clusters = 0;       // each takes a run of tiles, of all segments' tiles
@@ -96,6 +111,13 @@ struct LinearParams {
   PeerOffsets peers = {};
 
   SLIPSTREAM_HOST_DEVICE int ctas() const { return clusters * cluster_ctas; }
+  // Once it is planned.
+  [[nodiscard]] Breadth breadth() const {
+    if (tokens > 8) return Breadth::kWidest;
+    const int most_groups = (groups() + cluster_ctas - 1) / cluster_ctas;
+    constexpr int kNarrowPlaces = kWarps * 32 * 8 / kGroup;
+    return tokens * most_groups <= kNarrowPlaces ? Breadth::kNarrow : Breadth::kWide;
+  }
   SLIPSTREAM_HOST_DEVICE int groups() const { return segments[0].matrix.groups(); }
   SLIPSTREAM_HOST_DEVICE int tile_count() const {
     int tiles = 0;

@@ -16,11 +16,13 @@ namespace {
 constexpr int kSharedBytes = 110 * 1024;
 constexpr size_t kLittleBytes = size_t{90} * 1024;  // of a CTA that is not worth spreading
 constexpr int kMaxSlots = 8;                        // ChunkRing::kMaxSlots
-// What the exchange of a cluster costs, as chunks that an SM could have loaded.
-constexpr int kExchangeCost = 8;
-// And that each thread loads, or polls for, activations once more, twice (Stager::stage).
-constexpr int kLookCost = 16;
-constexpr int kPollCost = 32;
+// Next to a launch of so many chunks per SM the next kernel's start is nothing.
+constexpr int kLongChunks = 256;
+constexpr int kLongSlots = 6;
+
+// What else takes time, in chunks that an SM could have loaded meanwhile (110 cycles each):
+constexpr int kExchangeCost = 12;   // the exchange of a cluster, besides
+constexpr int kQuadsPerChunk = 80;  // what it sends, four sums of a token at a time
 constexpr int kUnfitCost = 1 << 24;
 constexpr int kPieceBytes = 24;       // sizeof(Piece)
 constexpr int kTileOutputBytes = 24;  // sizeof(TileOutput)
@@ -119,12 +121,27 @@ LinearMemory lay_out(const LinearParams& params, const Largest& largest, int rin
   memory.first_pieces = take((largest.tiles + 1) * 4);
   memory.outputs = take(largest.tiles * kTileOutputBytes);
   // Pieces end where tiles or warps' runs do.
-  memory.partials = take((largest.tiles + kWarps - 1) * tokens * kTileRows * 4);
+  memory.partials = take((largest.tiles + kWarps - 1) * tokens * kPartialStride * 4);
   // The CTAs of a cluster own rows in runs of a tile or less, and none a run more than another.
   const int rows = ceil_div(largest.tiles, params.cluster_ctas) * kTileRows;
   memory.exchange = take(params.cluster_ctas > 1 ? params.cluster_ctas * rows * tokens * 4 : 0);
   memory.bytes = next;
   return memory;
+}
+
+// Of shared memory, that a CTA can have besides LinearShared and what instrumented kernels add.
+int most_bytes() { return device_limits().shared_bytes - 2048; }
+
+// Slots of each warp's ring: as many as leave room for the next kernel. With one alone a warp would
+// wait for every chunk from its request on.
+int ring_slots(const LinearParams& params, const Largest& largest) {
+  constexpr int kSlotBytes = kWarps * kChunkBytes;
+  const int others = lay_out(params, largest, 0).bytes;
+  const int fit = (most_bytes() - others) / kSlotBytes;
+  const int least = largest.chunks < kLongChunks ? 2 : kLongSlots;
+  const int leave_room = std::max((kSharedBytes - others) / kSlotBytes, least);
+  const int most = std::clamp(ceil_div(largest.chunks, kWarps), 1, kMaxSlots);
+  return std::clamp(std::min(leave_room, fit), 1, most);
 }
 
 Largest share_out(LinearParams& params, const ClusterLimits& limits, int cluster_ctas) {
@@ -134,26 +151,33 @@ Largest share_out(LinearParams& params, const ClusterLimits& limits, int cluster
   params.clusters = std::min({limits.most(cluster_ctas), kMaxClusters, params.tile_count()});
   deal_tiles(params);
   const Largest largest = largest_cta(params);
-  const int room = (kSharedBytes - lay_out(params, largest, 0).bytes) / (kWarps * kChunkBytes);
-  const int most = std::clamp(ceil_div(largest.chunks, kWarps), 1, kMaxSlots);
-  params.memory = lay_out(params, largest, std::clamp(room, 1, most));
+  params.memory = lay_out(params, largest, ring_slots(params, largest));
   return largest;
 }
 
-// Of shared memory, that a CTA can have besides LinearShared and what instrumented kernels add.
-int most_bytes() { return device_limits().shared_bytes - 2048; }
+int staging_cost(const LinearParams& params, int groups) {
+  if (params.breadth() == Breadth::kNarrow) return 0;
+  constexpr int kPlaces = kWarps * 32 / 4;
+  const int rounds = ceil_div(groups << params.token_shift, kPlaces);
+  return params.staging_cost.wide + (rounds - 1) * params.staging_cost.round;
+}
 
-// In chunks that the busiest SM could have loaded meanwhile. What does not fit is the last choice.
+int exchange_cost(const LinearParams& params, const Largest& largest) {
+  if (params.cluster_ctas == 1) return 0;
+  const int quads = largest.tiles * kTileRows / 4 * params.tokens;
+  return kExchangeCost + quads / kQuadsPerChunk;
+}
+
+// In chunks. What does not fit is the last choice.
 int cost(LinearParams params, const ClusterLimits& limits, int cluster_ctas) {
   const Largest largest = share_out(params, limits, cluster_ctas);
   const int groups = ceil_div(params.groups(), cluster_ctas);
-  const int activations = params.tokens * groups * kGroup * 2 / kChunkBytes;
-  const int crowding = std::max(params.memory.bytes - kSharedBytes, 0) / kChunkBytes * kWarps;
-  const int looks = ceil_div(params.tokens * groups, kWarps * 32 * 8 / kGroup);
-  const int unfit = params.memory.bytes > most_bytes() ? kUnfitCost : 0;
-  return unfit + largest.chunks + activations + crowding +
-         (looks - 1) * (params.polls ? kPollCost : kLookCost) +
-         (cluster_ctas > 1 ? kExchangeCost : 0);
+  const int activations = params.tokens * groups * kGroup / kChunkBytes;
+  const bool fits = params.memory.bytes <= most_bytes();
+  // A warp with one slot waits for each of its chunks.
+  const int waiting = params.memory.ring_slots == 1 ? largest.chunks / 2 : 0;
+  return (fits ? 0 : kUnfitCost) + largest.chunks + waiting + activations +
+         staging_cost(params, groups) + exchange_cost(params, largest);
 }
 
 // Sums and activations of every token lie in shared memory: many tokens times many rows may be too much,

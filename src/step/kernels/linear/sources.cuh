@@ -1,9 +1,9 @@
 // Where the activations of a matrix product come from. A source gives eight neighboring columns of
-// one token, each rounded to bf16 as if it had been stored. A norm loads what it reads unrounded
+// one token, each rounded to bf16 as if it had been stored. A norm gives what it reads unrounded
 // and finishes it once the token's sum of squares is known. Addresses are made apart from loads:
-// the first ones before the wait, where nobody waits for the arithmetic. What a norm's matrices
-// give stays on its rank: only products of the other sources may be partial sums that are pushed
-// to all.
+// the first ones before the wait, where nobody waits for the arithmetic; and loads apart from what
+// is made of them, so that a lane can have several on their way. What a norm's matrices give stays
+// on its rank: only products of the other sources may be partial sums that are pushed to all.
 #pragma once
 
 #include "cuda/memory.cuh"
@@ -16,10 +16,17 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
 using Eight = float[8];
+constexpr uint4 kZeros{0, 0, 0, 0};
 
-__device__ __forceinline__ void zero(Eight& values) {
+// Eight columns as they are stored.
+__device__ __forceinline__ uint4 load_raw(const __nv_bfloat16* address) {
+  return *reinterpret_cast<const uint4*>(address);
+}
+__device__ __forceinline__ void add(uint4 raw, Eight& values) {
+  Eight more;
+  cuda::unpack<DType::kBFloat16>(raw, more);
 #pragma unroll
-  for (float& value : values) value = 0.0F;
+  for (int i = 0; i < 8; ++i) values[i] += more[i];
 }
 
 // Eight columns of a token.
@@ -32,12 +39,7 @@ struct Place {
   int clusters;
 
   __device__ bool stores() const { return turn == 0; }
-};
-
-// Groups of 128 columns [first, end).
-struct GroupRange {
-  int first;
-  int end;
+  __device__ Place advanced(int columns) const { return {token, column + columns, turn, clusters}; }
 };
 
 // A norm's weights of eight columns.
@@ -66,13 +68,17 @@ class PlainSource {
   using Input = PlainInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
+  static constexpr StagingCost kCost = {9, 26};
+  static constexpr bool kPolls = false;
   using Address = const __nv_bfloat16*;
+  using Raw = uint4;
   __device__ explicit PlainSource(const Input& input) : input_(input) {}
   __device__ Address address(const Place& place) const {
     return input_.rows.get() + place.token * input_.stride + place.column;
   }
-  __device__ void load(const Place& /*place*/, Address address, Eight& values) const {
-    load_eight(address, values);
+  __device__ Raw load(const Place& /*place*/, Address address) const { return load_raw(address); }
+  __device__ void unpack(const Raw& raw, Eight& values) const {
+    cuda::unpack<DType::kBFloat16>(raw, values);
   }
 
  private:
@@ -85,9 +91,16 @@ class NormSource {
   using Input = NormInput;
   static constexpr bool kNormalizes = true;
   static constexpr bool kMayPush = false;
+  static constexpr StagingCost kCost = {14, 26};
+  static constexpr bool kPolls = false;
+  static constexpr int kNorms = 1;  // next to each other
   struct Address {
     const __nv_bfloat16* row;  // unless it is one of the embedding
     const __nv_bfloat16* delta;
+  };
+  struct Raw {
+    uint4 row;
+    uint4 delta;
   };
   __device__ explicit NormSource(const Input& input)
       : input_(input), inverse_columns_(1.0F / static_cast<float>(input.columns)) {
@@ -99,24 +112,22 @@ class NormSource {
     load_weights(input_.gamma.get() + column, gamma);
   }
 
-  // Those that are normed together, of `groups` in all.
-  __device__ GroupRange normed_with(const Place& /*place*/, int groups) const {
-    return {0, groups};
-  }
+  // Which of the norms a column belongs to.
+  __device__ int norm_of(int /*column*/) const { return 0; }
 
   __device__ Address address(const Place& place) const {
     return {own_row(place), input_.delta.get() + index_of(place)};
   }
 
+  __device__ Raw load(const Place& place, const Address& address) const {
+    Raw raw{load_raw(row(place, address.row)), kZeros};
+    if (input_.delta.get() != nullptr) raw.delta = load_raw(address.delta);
+    return raw;
+  }
   // What the norm reads: the unrounded sum.
-  __device__ void load(const Place& place, const Address& address, Eight& values) const {
-    load_eight(row(place, address.row), values);
-    if (input_.delta.get() != nullptr) {
-      Eight more;
-      load_eight(address.delta, more);
-#pragma unroll
-      for (int i = 0; i < 8; ++i) values[i] += more[i];
-    }
+  __device__ void unpack(const Raw& raw, Eight& values) const {
+    cuda::unpack<DType::kBFloat16>(raw.row, values);
+    add(raw.delta, values);
   }
 
   __device__ void store_sum(const Place& place, const Eight& values) const {
@@ -166,9 +177,15 @@ class NormSource {
 // ranks in flight take registers that one rank alone would have to pay for.
 class PeerNormSource : public NormSource {
  public:
+  static constexpr StagingCost kCost = {14, 32};
+  static constexpr bool kPolls = true;
   struct Address {
     const __nv_bfloat16* row;
     const uint32_t* pairs;
+  };
+  struct Raw {
+    uint4 row;
+    Eight sums;
   };
   __device__ explicit PeerNormSource(const Input& input) : NormSource(input) {}
 
@@ -176,14 +193,16 @@ class PeerNormSource : public NormSource {
     return {own_row(place), input_.polled.pairs.get() + index_of(place) / 2};
   }
 
-  __device__ void load(const Place& place, const Address& address, Eight& values) const {
-    // On its way while the others are polled for.
-    const uint4 own_words = *reinterpret_cast<const uint4*>(row(place, address.row));
-    poll_sums(input_.polled, address.pairs, place.token, place.column, values);
-    Eight own;
-    cuda::unpack<DType::kBFloat16>(own_words, own);
+  __device__ Raw load(const Place& place, const Address& address) const {
+    Raw raw;
+    raw.row = load_raw(row(place, address.row));  // on its way while the others are polled for
+    poll_sums(input_.polled, address.pairs, place.token, place.column, raw.sums);
+    return raw;
+  }
+  __device__ void unpack(const Raw& raw, Eight& values) const {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) values[i] += own[i];
+    for (int i = 0; i < 8; ++i) values[i] = raw.sums[i];
+    add(raw.row, values);
   }
 
   // Empties what the exchange before has brought.
@@ -201,7 +220,11 @@ class JoinedNormSource {
   using Input = JoinedNormInput;
   static constexpr bool kNormalizes = true;
   static constexpr bool kMayPush = false;
+  static constexpr StagingCost kCost = {14, 26};
+  static constexpr bool kPolls = false;
+  static constexpr int kNorms = 2;
   using Address = const __nv_bfloat16*;  // in row 0
+  using Raw = uint4;
   __device__ explicit JoinedNormSource(const Input& input)
       : input_(input), inverse_columns_(1.0F / static_cast<float>(input.columns)) {
     cuda::settle(inverse_columns_);
@@ -212,17 +235,18 @@ class JoinedNormSource {
                                    : input_.embedding_gamma.get() + column,
                  gamma);
   }
-  __device__ GroupRange normed_with(const Place& place, int groups) const {
-    return is_hidden(place.column) ? GroupRange{groups / 2, groups} : GroupRange{0, groups / 2};
-  }
+  __device__ int norm_of(int column) const { return static_cast<int>(is_hidden(column)); }
   __device__ Address address(const Place& place) const {
     return is_hidden(place.column) ? input_.hidden.get() + (place.column - input_.columns)
                                    : input_.embedding.get() + place.column;
   }
-  __device__ void load(const Place& place, Address address, Eight& values) const {
+  __device__ Raw load(const Place& place, Address address) const {
     const int row = is_hidden(place.column) ? input_.sources.get()[place.token]
                                             : input_.step.get()[place.token].token;
-    load_eight(address + int64_t{row} * input_.columns, values);
+    return load_raw(address + int64_t{row} * input_.columns);
+  }
+  __device__ void unpack(const Raw& raw, Eight& values) const {
+    cuda::unpack<DType::kBFloat16>(raw, values);
   }
   __device__ void store_sum(const Place& /*place*/, const Eight& /*values*/) const {}
   __device__ void clean_up(const Place& /*place*/) const {}
@@ -241,6 +265,19 @@ class JoinedNormSource {
   float inverse_columns_;
 };
 
+// The same, so many columns further.
+__device__ __forceinline__ const __nv_bfloat16* advance(const __nv_bfloat16* address, int columns) {
+  return address + columns;
+}
+__device__ __forceinline__ NormSource::Address advance(const NormSource::Address& address,
+                                                       int columns) {
+  return {address.row + columns, address.delta + columns};
+}
+__device__ __forceinline__ PeerNormSource::Address advance(const PeerNormSource::Address& address,
+                                                           int columns) {
+  return {address.row + columns, address.pairs + columns / 2};
+}
+
 // For settle().
 __device__ __forceinline__ uint64_t as_bits(const NormSource::Address& address) {
   return cuda::as_bits(address.row) ^ cuda::as_bits(address.delta);
@@ -250,31 +287,35 @@ __device__ __forceinline__ uint64_t as_bits(const PeerNormSource::Address& addre
 }
 
 // silu(gate) * up, rounded.
-__device__ __forceinline__ void load_gated(const __nv_bfloat16* gate, const __nv_bfloat16* up,
-                                           Eight& values) {
-  load_eight(gate, values);
-  Eight factors;
-  load_eight(up, factors);
-#pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const float silu = values[i] / (1.0F + expf(-values[i]));
-    values[i] = silu * factors[i];
-  }
-  round_to_bf16(values);
-}
-
 class SiluSource {
  public:
   using Input = SiluInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
-  using Address = const __nv_bfloat16*;
+  static constexpr StagingCost kCost = {40, 60};
+  static constexpr bool kPolls = false;
+  using Address = const __nv_bfloat16*;  // of the gate
+  struct Raw {
+    uint4 gate;
+    uint4 up;
+  };
   __device__ explicit SiluSource(const Input& input) : input_(input) {}
   __device__ Address address(const Place& place) const {
     return input_.rows.get() + place.token * input_.stride + place.column;
   }
-  __device__ void load(const Place& /*place*/, Address gate, Eight& values) const {
-    load_gated(gate, gate + input_.columns, values);
+  __device__ Raw load(const Place& /*place*/, Address gate) const {
+    return {load_raw(gate), load_raw(gate + input_.columns)};
+  }
+  __device__ void unpack(const Raw& raw, Eight& values) const {
+    Eight up;
+    cuda::unpack<DType::kBFloat16>(raw.gate, values);
+    cuda::unpack<DType::kBFloat16>(raw.up, up);
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      const float silu = values[i] / (1.0F + expf(-values[i]));
+      values[i] = silu * up[i];
+    }
+    round_to_bf16(values);
   }
 
  private:

@@ -1,13 +1,17 @@
 // Brings a CTA's slice of the activations from their source into shared memory.
 //
-// All groups of all tokens are dealt out to sixteens of neighboring lanes, eight columns to each
-// lane. At few tokens a lane has one group: it is loaded once, squared, normalized, quantized and
-// stored. Where it has several, all but the last are loaded a second time after the norm's factor,
-// mostly from L1.
+// A place is a group of columns of a token: it is loaded, squared, normalized, quantized and stored.
+// Where there are few, each has 16 neighboring lanes, eight columns per lane, which takes the shortest
+// time. Where there are more, each has four lanes, 32 columns per lane, in one round or a few: that
+// takes the fewest instructions, since those for each place are as many as those for each column. All
+// rounds but the last load their places a second time when the norm's factors are known, mostly from
+// L1.
 //
 // A norm needs the sum of squares of the whole token: each CTA of a cluster sends those of its
 // groups to all others, and everybody adds them in the same order.
 #pragma once
+
+#include <type_traits>
 
 #include "cuda/cluster.cuh"
 #include "cuda/memory.cuh"
@@ -21,163 +25,74 @@ inline namespace SLIPSTREAM_VARIANT {
 
 inline constexpr int kThreads = kWarps * 32;
 
+// The sum over neighboring lanes, a power of two, of what each has of a group: the sums of every
+// eight columns, always added in the same order.
+template <int kEights>
+__device__ __forceinline__ float group_sum(float (&sums)[kEights]) {
+  constexpr int kLanes = kGroup / 8 / kEights;
+#pragma unroll
+  for (int distance = kLanes / 2; distance > 0; distance /= 2) {
+#pragma unroll
+    for (float& sum : sums) sum += __shfl_xor_sync(kAllLanes, sum, distance);
+  }
+  if constexpr (kEights == 1) return sums[0];
+  if constexpr (kEights == 4) return (sums[0] + sums[2]) + (sums[1] + sums[3]);
+}
+
+// What both ways of staging share.
 template <class Source>
-class Stager {
+class StagerBase {
  public:
-  __device__ __forceinline__ Stager(const LinearParams& params, const CtaWork& work,
-                                    const Source& source, unsigned char* memory,
-                                    uint64_t* squares_arrived)
+  __device__ __forceinline__ StagerBase(const LinearParams& params, const CtaWork& work,
+                                        const Source& source, unsigned char* memory,
+                                        uint64_t* squares_arrived)
       : params_(params),
         work_(work),
         source_(source),
         squares_(reinterpret_cast<float*>(memory + params.memory.squares)),
-        squares_arrived_(squares_arrived),
-        first_(*this),
-        first_address_(source.address(first_.place(*this))) {}
+        squares_arrived_(squares_arrived) {}
 
-  // Before the wait: constants, and where the first activations lie.
-  __device__ __forceinline__ void prefetch() {
-    cuda::settle(first_.token, first_.group, first_.rest, first_address_);
-    if constexpr (Source::kNormalizes) {
-      Walk walk = first_;
-      while (walk.rest > 1) walk.advance(*this);
-      load_gamma(walk);
-    }
-  }
-
-  // Behind the wait. The CTA has yet to meet before it reads the operands.
-  __device__ __forceinline__ void stage(const Operands& operands) {
-    if constexpr (Source::kNormalizes) {
-      stage_normed(operands);
-    } else {
-      Walk next = first_;
-      typename Source::Address address = first_address_;
-#pragma unroll 1
-      for (int left = next.rest; left > 0; --left) {
-        const Walk walk = next;
-        next.advance(*this);
-        load(walk, address);
-        address = source_.address(next.place(*this));
-        finish(walk, operands);
-      }
-    }
-  }
-
- private:
-  // Goes through the groups of all tokens that 16 lanes have. The last one may not exist, where
-  // other lanes of the CTA have one more; it has the place of another then.
-  struct Walk {
-    int token = 0;
+ protected:
+  // What a lane has of a place. One that does not exist has the address of another.
+  struct Share {
+    Place place;
     int group;  // of the CTA's
-    int rest;   // steps, this one included; the same for all threads
-
-    __device__ explicit Walk(const Stager& stager)
-        : group(static_cast<int>(threadIdx.x) / kGroupLanes),
-          rest((stager.params_.tokens * stager.work_.groups + kGroupsAtOnce - 1) / kGroupsAtOnce) {
-      wrap(stager);
-    }
-    __device__ __forceinline__ void advance(const Stager& stager) {
-      group += kGroupsAtOnce;
-      --rest;
-      wrap(stager);
-    }
-    __device__ __forceinline__ void wrap(const Stager& stager) {
-#pragma unroll 1
-      while (group >= stager.work_.groups) {
-        group -= stager.work_.groups;
-        ++token;
-      }
-    }
-    __device__ __forceinline__ bool exists(const Stager& stager) const {
-      return token < stager.params_.tokens;
-    }
-    __device__ __forceinline__ Place place(const Stager& stager) const {
-      const int own = min(token, stager.params_.tokens - 1);
-      return {own,
-              (stager.work_.first_group + group) * kGroup +
-                  static_cast<int>(threadIdx.x) % kGroupLanes * 8,
-              stager.turn_of(own), stager.params_.clusters};
-    }
+    bool exists;
   };
-  static constexpr int kGroupsAtOnce = kThreads / kGroupLanes;
 
-  // Clusters take turns, a token's first one after the token before's.
-  __device__ __forceinline__ int turn_of(int token) const {
-    int turn = work_.cluster - token;
-#pragma unroll 1
-    while (turn < 0) turn += params_.clusters;
-    return turn;
+  __device__ __forceinline__ Share share(int token, int group, int column) const {
+    const int own_token = min(token, params_.tokens - 1);
+    const int own_group = min(group, work_.groups - 1);
+    return {{own_token, (work_.first_group + own_group) * kGroup + column, turn_of(own_token),
+             params_.clusters},
+            own_group,
+            token < params_.tokens && group < work_.groups};
   }
 
-  __device__ __forceinline__ void stage_normed(const Operands& operands) {
-    Walk walk = first_;
-    typename Source::Address address = first_address_;
-#pragma unroll 1
-    while (true) {
-      load(walk, address);
-      square(walk);
-      if (walk.rest == 1) break;
-      walk.advance(*this);
-      address = source_.address(walk.place(*this));
-    }
-    meet();
-    // The one that is held first, then those before it.
-    bool held = true;
-    Walk next = first_;
-#pragma unroll 1
-    for (int left = next.rest; left > 0; --left) {
-      if (!held) {
-        walk = next;
-        next.advance(*this);
-        load(walk, source_.address(walk.place(*this)));
-        load_gamma(walk);
-      }
-      held = false;
-      finish(walk, operands);
-    }
-  }
-
-  __device__ __forceinline__ void load_gamma(const Walk& walk) {
-    source_.load_gamma(walk.place(*this).column, gamma_);
-  }
-
-  __device__ __forceinline__ void load(const Walk& walk, const typename Source::Address& address) {
-    zero(values_);
-    if (walk.exists(*this)) source_.load(walk.place(*this), address, values_);
-  }
-
-  __device__ __forceinline__ void square(const Walk& walk) const {
+  static __device__ __forceinline__ float sum_of_squares(const Eight& values) {
     float sum = 0;
 #pragma unroll
-    for (const float value : values_) sum += value * value;
-    sum = group_sum(sum);
-    if (!walk.exists(*this)) return;
-    const Place place = walk.place(*this);
-    source_.store_sum(place, values_);
-    send_square(walk, place.token, sum);
-    source_.clean_up(place);
+    for (const float value : values) sum += value * value;
+    return sum;
   }
 
-  __device__ __forceinline__ void send_square(const Walk& walk, int token, float sum) const {
-    const int lane = static_cast<int>(threadIdx.x) % kGroupLanes;
-    if (lane >= params_.cluster_ctas) return;
-    float* target = squares_ + token * params_.groups() + work_.first_group + walk.group;
+  // Of a place that `kLanes` lanes share, to all CTAs of the cluster.
+  template <int kLanes>
+  __device__ __forceinline__ void send_square(const Share& own, float sum) const {
+    float* const target =
+        squares_ + own.place.token * params_.groups() + work_.first_group + own.group;
+    const int lane = static_cast<int>(threadIdx.x) % kLanes;
     if (params_.cluster_ctas == 1) {
-      *target = sum;
-    } else {
-      cuda::store_async_4(cuda::remote_address(target, lane), sum,
-                          cuda::remote_address(squares_arrived_, lane));
+      if (lane == 0) *target = sum;
+      return;
     }
-  }
-
-  // What is loaded, as the tensor core's operand.
-  __device__ __forceinline__ void finish(const Walk& walk, const Operands& operands) {
-    const Place place = walk.place(*this);
-    if constexpr (Source::kNormalizes) {
-      const float factor = source_.factor(sum_of_squares(place));
-      if (walk.exists(*this)) source_.finish(place, gamma_, factor, values_);
+#pragma unroll
+    for (int first = 0; first < kMaxClusterCtas; first += kLanes) {
+      const int rank = first + lane;
+      if (rank >= params_.cluster_ctas) continue;
+      cuda::store_async_4(cuda::remote_address(target, rank), sum,
+                          cuda::remote_address(squares_arrived_, rank));
     }
-    operands.store(walk.group, place.token, values_, params_.ue8m0, walk.exists(*this));
   }
 
   // All sums of squares are there.
@@ -189,24 +104,20 @@ class Stager {
     }
   }
 
-  __device__ __forceinline__ float sum_of_squares(const Place& place) const {
-    const int groups = params_.groups();
-    const GroupRange range = source_.normed_with(place, groups);
-    float sum = 0;
+  // The factor of one of a token's norms, made by 16 lanes.
+  __device__ __forceinline__ float make_factor(int token, int norm, bool exists) const {
+    const int groups = exists ? params_.groups() / Source::kNorms : 0;
+    const float* const squares = squares_of(token, norm);
+    float sums[] = {0};
 #pragma unroll 4
-    for (int group = range.first + static_cast<int>(threadIdx.x) % kGroupLanes; group < range.end;
+    for (int group = static_cast<int>(threadIdx.x) % kGroupLanes; group < groups;
          group += kGroupLanes) {
-      sum += squares_[place.token * groups + group];
+      sums[0] += squares[group];
     }
-    return group_sum(sum);
+    return source_.factor(group_sum(sums));
   }
-
-  static __device__ __forceinline__ float group_sum(float value) {
-#pragma unroll
-    for (int distance = kGroupLanes / 2; distance > 0; distance /= 2) {
-      value += __shfl_xor_sync(kAllLanes, value, distance);
-    }
-    return value;
+  __device__ __forceinline__ float* squares_of(int token, int norm) const {
+    return squares_ + (token * Source::kNorms + norm) * (params_.groups() / Source::kNorms);
   }
 
   const LinearParams& params_;
@@ -214,11 +125,214 @@ class Stager {
   const Source& source_;
   float* squares_;
   uint64_t* squares_arrived_;
-  Walk first_;
-  typename Source::Address first_address_;
-  Eight gamma_ = {};
-  Eight values_ = {};
+
+ private:
+  // Clusters take turns, a token's first one after the token before's.
+  __device__ __forceinline__ int turn_of(int token) const {
+    int turn = work_.cluster - token;
+#pragma unroll 1
+    while (turn < 0) turn += params_.clusters;
+    return turn;
+  }
 };
+
+// Sixteen lanes for each place, all places at once.
+template <class Source>
+class NarrowStager : StagerBase<Source> {
+ public:
+  template <class... Arguments>
+  __device__ __forceinline__ explicit NarrowStager(Arguments&&... arguments)
+      : StagerBase<Source>(arguments...),
+        own_(own_share()),
+        address_(this->source_.address(own_.place)) {}
+
+  // Before the wait: constants, and where the activations lie.
+  __device__ __forceinline__ void prefetch() {
+    cuda::settle(own_.place.token, own_.group, own_.place.column, address_);
+    if constexpr (Source::kNormalizes) this->source_.load_gamma(own_.place.column, gamma_);
+  }
+
+  // Behind the wait. The CTA has yet to meet before it reads the operands.
+  __device__ __forceinline__ void stage(const Operands& operands) {
+    Eight values = {};
+    if (own_.exists) this->source_.unpack(this->source_.load(own_.place, address_), values);
+    if constexpr (Source::kNormalizes) {
+      float sums[] = {this->sum_of_squares(values)};
+      const float sum = group_sum(sums);
+      if (own_.exists) {
+        this->source_.store_sum(own_.place, values);
+        this->template send_square<kGroupLanes>(own_, sum);
+        this->source_.clean_up(own_.place);
+      }
+      this->meet();
+      const float factor =
+          this->make_factor(own_.place.token, this->source_.norm_of(own_.place.column), true);
+      if (own_.exists) this->source_.finish(own_.place, gamma_, factor, values);
+    }
+    operands.store(own_.group, own_.place.token, values, this->params_.ue8m0, own_.exists);
+  }
+
+ private:
+  using Share = typename StagerBase<Source>::Share;
+
+  __device__ __forceinline__ Share own_share() const {
+    int token = 0;
+    int group = static_cast<int>(threadIdx.x) / kGroupLanes;
+#pragma unroll 1
+    while (group >= this->work_.groups) {
+      group -= this->work_.groups;
+      ++token;
+    }
+    return this->share(token, group, static_cast<int>(threadIdx.x) % kGroupLanes * 8);
+  }
+
+  Share own_;
+  typename Source::Address address_;
+  Eight gamma_ = {};
+};
+
+// Four lanes for each place, in rounds.
+template <class Source>
+class WideStager : StagerBase<Source> {
+ public:
+  template <class... Arguments>
+  __device__ __forceinline__ explicit WideStager(Arguments&&... arguments)
+      : StagerBase<Source>(arguments...) {}
+
+  __device__ __forceinline__ void prefetch() {}
+
+  // Behind the wait. The CTA has yet to meet before it reads the operands.
+  __device__ __forceinline__ void stage(const Operands& operands) {
+    Wide values;
+    Share own = share_of(0);
+    load(own, values);
+    const int rounds = round_count();
+    if constexpr (Source::kNormalizes) {
+#pragma unroll 1
+      for (int round = 1;; ++round) {
+        square(own, values);
+        if (round == rounds) break;
+        own = share_of(round);
+        load(own, values);
+      }
+      this->meet();
+      make_factors();
+    }
+    // The one that is held, then the others.
+#pragma unroll 1
+    for (int left = rounds - 1;; --left) {
+      finish(own, values, operands);
+      if (left == 0) break;
+      own = share_of(Source::kNormalizes ? left - 1 : left);
+      load(own, values);
+    }
+  }
+
+ private:
+  static constexpr int kEights = 4;
+  static constexpr int kLanes = kGroupLanes / kEights;
+  static constexpr int kPlaces = kThreads / kLanes;  // of a round
+  using Wide = float[kEights * 8];
+  using Share = typename StagerBase<Source>::Share;
+
+  __device__ __forceinline__ Share share_of(int round) const {
+    const int index = round * kPlaces + static_cast<int>(threadIdx.x) / kLanes;
+    const int shift = this->params_.token_shift;
+    return this->share(index & ((1 << shift) - 1), index >> shift,
+                       static_cast<int>(threadIdx.x) % kLanes * kEights * 8);
+  }
+  __device__ __forceinline__ int round_count() const {
+    return ((this->work_.groups << this->params_.token_shift) + kPlaces - 1) / kPlaces;
+  }
+
+  static __device__ __forceinline__ Eight& eight(Wide& values, int index) {
+    return reinterpret_cast<Eight&>(values[index * 8]);
+  }
+
+  __device__ __forceinline__ void load(const Share& own, Wide& values) const {
+    const typename Source::Address address = this->source_.address(own.place);
+    if constexpr (Source::kPolls) {
+      poll(own, address, values);
+    } else {
+      typename Source::Raw raw[kEights];
+#pragma unroll
+      for (int i = 0; i < kEights; ++i) {
+        raw[i] = this->source_.load(own.place.advanced(i * 8), advance(address, i * 8));
+      }
+#pragma unroll
+      for (int i = 0; i < kEights; ++i) this->source_.unpack(raw[i], eight(values, i));
+    }
+  }
+
+  // Eight columns after another: polls take many registers and instructions.
+  __device__ __forceinline__ void poll(const Share& own, const typename Source::Address& address,
+                                       Wide& values) const {
+#pragma unroll 1
+    for (int i = 0; i < kEights; ++i) {
+      Eight next = {};
+      if (own.exists) {
+        this->source_.unpack(this->source_.load(own.place.advanced(i * 8), advance(address, i * 8)),
+                             next);
+      }
+#pragma unroll
+      for (int column = 0; column < (kEights - 1) * 8; ++column)
+        values[column] = values[column + 8];
+#pragma unroll
+      for (int column = 0; column < 8; ++column) values[(kEights - 1) * 8 + column] = next[column];
+    }
+  }
+
+  __device__ __forceinline__ void square(const Share& own, Wide& values) const {
+    float sums[kEights];
+#pragma unroll
+    for (int i = 0; i < kEights; ++i) sums[i] = this->sum_of_squares(eight(values, i));
+    const float sum = group_sum(sums);
+    if (!own.exists) return;
+    this->template send_square<kLanes>(own, sum);
+#pragma unroll
+    for (int i = 0; i < kEights; ++i) {
+      this->source_.store_sum(own.place.advanced(i * 8), eight(values, i));
+    }
+#pragma unroll 1
+    for (int i = 0; i < kEights; ++i) this->source_.clean_up(own.place.advanced(i * 8));
+  }
+
+  // All tokens' factors, each in the place of the first of its squares.
+  __device__ __forceinline__ void make_factors() const {
+    static_assert(kThreads / kGroupLanes == kMaxRows);
+    const int token = static_cast<int>(threadIdx.x) / kGroupLanes;
+    const bool exists = token < this->params_.tokens;
+#pragma unroll
+    for (int norm = 0; norm < Source::kNorms; ++norm) {
+      const float factor = this->make_factor(token, norm, exists);
+      __syncwarp();  // the squares have been read
+      if (exists && threadIdx.x % kGroupLanes == 0) *this->squares_of(token, norm) = factor;
+    }
+    __syncthreads();
+  }
+
+  // What is loaded, as the tensor core's operand.
+  __device__ __forceinline__ void finish(const Share& own, Wide& values,
+                                         const Operands& operands) const {
+    if constexpr (Source::kNormalizes) {
+      const float factor =
+          *this->squares_of(own.place.token, this->source_.norm_of(own.place.column));
+#pragma unroll
+      for (int i = 0; i < kEights; ++i) {
+        Eight gamma;
+        this->source_.load_gamma(own.place.column + i * 8, gamma);
+        if (own.exists) {
+          this->source_.finish(own.place.advanced(i * 8), gamma, factor, eight(values, i));
+        }
+      }
+    }
+    operands.store(own.group, own.place.token, values, this->params_.ue8m0, own.exists);
+  }
+};
+
+template <class Source, Breadth kBreadth>
+using Stager =
+    std::conditional_t<kBreadth == Breadth::kNarrow, NarrowStager<Source>, WideStager<Source>>;
 
 }  // namespace SLIPSTREAM_VARIANT
 }  // namespace slipstream::step::kernels

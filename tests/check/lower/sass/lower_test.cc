@@ -60,6 +60,39 @@ TEST(SassLower, KnowsMemoryInstructions) {
   EXPECT_EQ(action_of(0x000000000200798f, 0x00800100), Action::kNone);          // prefetch
 }
 
+TEST(SassLower, FollowsWhatADivisionDependsOn) {
+  // Each with R4 and R7: IABS, I2F, MUFU.RCP, F2I; IMAD.HI.U32.
+  for (const uint64_t low :
+       {0x0000000700047213U, 0x0000000700047306U, 0x0000000700047308U, 0x0000000700047305U}) {
+    const Function function = Kernel().word(low, 0x00201400).lowered();
+    const auto sources = function.sources_of(function.instructions.front());
+    ASSERT_EQ(sources.size(), 1U);
+    EXPECT_EQ(sources.front().kind, OperandKind::kRegister) << std::hex << low;
+  }
+  const Function product = Kernel().word(0x0000000707047227, 0x078e0007).lowered();
+  EXPECT_EQ(product.sources_of(product.instructions.front()).size(), 3U);
+}
+
+// PLOP3.LUT P0, PT, PT, PT, UP0, 0x80, 0x0 and the same with P0: CTAs that exit early are told by it.
+TEST(SassLower, TakesAPredicateFromTheUniformDatapath) {
+  const auto third_source = [](uint64_t high) {
+    // UISETP.NE UP0, UR7, UR8 and ISETP.NE P0, R7, R8 come first.
+    const Function function = Kernel()
+                                  .word(0x000000080700728c, 0x0bf05270)
+                                  .word(0x000000080700720c, 0x03f05270)
+                                  .word(0x000000000000781c, high)
+                                  .lowered();
+    const auto& instructions = function.instructions;
+    const Operand source = function.sources_of(instructions[2])[2];
+    const auto written_by = [&](size_t i) {
+      return function.destinations_of(instructions[i]).front() == source.index;
+    };
+    return written_by(0) ? "uniform" : written_by(1) ? "vector" : "neither";
+  };
+  EXPECT_STREQ(third_source(0x03f0f008), "uniform");
+  EXPECT_STREQ(third_source(0x03f0f000), "vector");
+}
+
 TEST(SassLower, TellsTheReadOnlyPathApart) {
   const auto load = [](uint64_t high) {
     return Kernel().word(0x0000000402037981, high).lowered().instructions.front();

@@ -1,0 +1,40 @@
+// Memory of CTAs that have ended, for those that start: every byte of it holds one value, so that who takes it need not
+// fill it, and who gives it back restores only what was written.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "emulator/machine/aligned_buffer.h"
+
+namespace slipstream::emulator {
+
+class BufferCache {
+ public:
+  explicit BufferCache(std::byte value) : value_(value) {}
+
+  // At least so many bytes; none for 0.
+  AlignedBuffer take(size_t bytes);
+  void give_back(AlignedBuffer buffer);
+
+ private:
+  static constexpr size_t kMaxBytes = size_t{16} << 20U;
+
+  std::byte value_;
+  std::mutex mutex_;
+  std::map<size_t, std::vector<AlignedBuffer>> free_;  // by size
+  size_t bytes_ = 0;
+};
+
+// What shared memory holds before anybody writes it: not a number, in every floating-point type.
+inline constexpr std::byte kUnwritten{0xff};
+
+// What CTAs of a device hand on to each other.
+struct CtaMemory {
+  BufferCache shared{kUnwritten};
+  BufferCache zeroed{std::byte{0}};  // local memory, and which bytes of shared memory are written
+};
+
+}  // namespace slipstream::emulator

@@ -1,0 +1,86 @@
+// Finds accesses to the shared memory of one cluster that conflict and that nothing orders.
+//
+// The machine reports accesses through begin(), access() and end(), as to Detector. Two lanes of one warp never
+// conflict here; what a warp has started and what goes on without it is an actor of its own (see cluster_order.h).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "emulator/race/cluster_order.h"
+#include "emulator/race/conflict.h"
+#include "emulator/race/history.h"
+#include "emulator/race/shared_shadow.h"
+
+namespace slipstream::emulator::race {
+
+// How an instruction accesses shared memory.
+struct SharedAccess {
+  Actor actor = 0;
+  SiteId site = 0;
+  AccessKind kind = AccessKind::kRead;
+  bool strong = false;
+};
+
+class SharedDetector {
+ public:
+  using Report = std::function<void(const Conflict&)>;
+
+  // `memory`: the shared memory of each CTA of the cluster, `bytes` each. Sites of its program count from
+  // `first_site` on.
+  SharedDetector(const History& history, SiteId first_site, std::vector<const std::byte*> memory,
+                 uint32_t bytes, Report report);
+
+  // Another cluster, of the same grid, has the memory now.
+  void start(ClusterOrder& order, uint64_t index);
+
+  void begin(const SharedAccess& access);
+  // `bytes` at `offset` of a CTA's memory, by lanes that count up from `lane`, `lane_bytes` each.
+  void access(uint32_t cta, uint32_t offset, uint32_t bytes, uint32_t lane, uint32_t lane_bytes);
+  // The stores are done.
+  void end() {
+    if (!held_back_.empty()) judge_stores();
+  }
+
+ private:
+  struct Held {
+    Conflict conflict;
+    std::array<std::byte, SharedShadow::kWordBytes> before{};
+  };
+  struct Place {
+    uint32_t cta = 0;
+    uint32_t offset = 0;
+    uint32_t bytes = 0;
+  };
+
+  void visit(SharedWord& word, Mark mine, const Place& place);
+  void visit_bytes(SharedShadow& shadow, SharedWord& word, Mark mine, const Place& place);
+  void note_read(SharedWord& word, Mark mine) const;
+  [[nodiscard]] bool is_ordered(Mark mark) const;
+  void check(Mark earlier, bool is_write, Mark mine, const Place& place);
+  void report(Mark earlier, bool is_write, Mark mine, const Place& place);
+  [[nodiscard]] Accessor describe(Mark mark, AccessKind kind) const;
+  [[nodiscard]] Missing missing_after(Mark earlier, const Accessor& first,
+                                      const Accessor& second) const;
+  void judge_stores();
+
+  const History& history_;
+  SiteId first_site_;
+  std::vector<const std::byte*> memory_;
+  Report report_;
+  std::vector<SharedShadow> shadows_;
+  ClusterOrder* order_ = nullptr;
+  uint64_t index_ = 0;  // of the cluster in the grid
+  std::vector<Held> held_back_;
+
+  // The access that is reported.
+  SharedAccess now_;
+  Mark mark_ = 0;  // by lane 0
+  bool is_void_ = false;
+  mutable Mark ordered_ = 0;  // the moment that was last found to be ordered
+};
+
+}  // namespace slipstream::emulator::race
