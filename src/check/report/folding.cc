@@ -72,9 +72,7 @@ std::string template_name(const std::string& demangled) {
 std::string short_name(const std::string& demangled) {
   constexpr size_t kMost = 240;
   if (demangled.size() <= kMost) return demangled;
-  std::string result = demangled.substr(0, kMost);
-  result += "...";
-  return result;
+  return demangled.substr(0, kMost) + "...";
 }
 
 }  // namespace slipstream::check
