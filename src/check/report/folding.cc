@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 
 namespace slipstream::check {
 namespace {
@@ -72,7 +73,7 @@ std::string template_name(const std::string& demangled) {
 std::string short_name(const std::string& demangled) {
   constexpr size_t kMost = 240;
   if (demangled.size() <= kMost) return demangled;
-  return demangled.substr(0, kMost) + "...";
+  return fmt::format("{}...", std::string_view(demangled).substr(0, kMost));
 }
 
 }  // namespace slipstream::check
