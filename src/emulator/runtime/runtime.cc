@@ -103,7 +103,6 @@ void keep_faults() {
       write_report(fault->report());
     }
   }
-  end_if_stopped();
 }
 
 // --- Waiting.
@@ -132,6 +131,7 @@ void stand_still() {
   if (takes_too_long || requested_stop != 0) {
     device().stop_spinning();
     keep_faults();
+    end_if_stopped();
     return;
   }
   const auto passed = now - std::exchange(stillness.seen, now);

@@ -76,6 +76,7 @@ class Plan {
     chosen()[token * choices_ + choice] = static_cast<uint16_t>(expert);
     if (tokens_ == 1) {
       add(choice, 0, choice);
+      name(choice, choice);
     } else {
       atomicOr(&sets_.chosen[expert / 32], 1U << expert % 32);
     }
@@ -119,6 +120,7 @@ class Plan {
     const uint32_t before = atomicOr(&masks()[index], 1U << token);
     if (tokens_ <= kItemTokens) {
       add(index, token, row);
+      if (before == 0) name(index, row);
       return;
     }
     indices()[row] = static_cast<uint16_t>(index);
@@ -136,14 +138,17 @@ class Plan {
     if (before >= kItemTokens) item = sets_.distinct + below(sets_.repeated, index);
     add(item, before % kItemTokens, row);
     if (before % kItemTokens == 0) {
+      name(item, row);
       counts()[item] = static_cast<uint8_t>(min(__popc(mask) - before, kItemTokens));
     }
   }
 
-  // All takers of an item enter the same expert.
   __device__ void add(int item, int place, int row) const {
     const int token = row / choices_;
     takers()[item * kItemTokens + place] = pack({row, token, row - token * choices_, true});
+  }
+  // One of an item's takers says whose it is.
+  __device__ void name(int item, int row) const {
     experts()[item] = static_cast<uint16_t>(chosen(row));
   }
 
