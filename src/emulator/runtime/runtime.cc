@@ -114,6 +114,7 @@ struct Stillness {
   uint64_t progress = 0;
   Clock::time_point since;
   Clock::time_point seen;
+  int chances_to_tell = 0;  // since a signal
 };
 Stillness stillness;  // guarded by api_lock()
 
@@ -126,14 +127,16 @@ std::condition_variable_any& work_submitted() {
 void stand_still() {
   const Clock::time_point now = Clock::now();
   const uint64_t progress = device().progress();
-  if (progress != stillness.progress) stillness = {progress, now, now};
+  if (progress != stillness.progress) stillness = {progress, now, now, stillness.chances_to_tell};
   const bool takes_too_long = now - stillness.since > std::chrono::seconds(settings().poll_seconds);
-  if (takes_too_long || requested_stop != 0) {
+  if (takes_too_long) {
     device().stop_spinning();
     keep_faults();
-    end_if_stopped();
     return;
   }
+  // As time passes, sleepers wake, and say where they are when they are to stop. There may be none.
+  constexpr int kChancesToTell = 3;
+  if (requested_stop != 0 && ++stillness.chances_to_tell > kChancesToTell) end_if_stopped();
   const auto passed = now - std::exchange(stillness.seen, now);
   device().pass_time(static_cast<uint64_t>(std::chrono::nanoseconds(passed).count()));
 }
