@@ -34,18 +34,23 @@ bool is_strong(const tree::Opcode& opcode) {
          opcode.has("release") || opcode.has("acq_rel") || opcode.has("mmio");
 }
 
-// Bytes of one element, from the type modifier.
+// Bytes of an element of a type; 0: no type.
+uint32_t type_bytes(std::string_view modifier) {
+  if (modifier.ends_with("128")) return 16;
+  if (modifier.ends_with("64")) return 8;
+  if (modifier.ends_with("32")) return 4;
+  if (modifier.ends_with("16")) return 2;
+  return modifier == "b8" || modifier == "u8" || modifier == "s8" ? 1 : 0;
+}
+
+// Bytes of one element, from the type modifier, which is the last one that tells.
 uint32_t element_bytes(const tree::Opcode& opcode) {
-  // Clang 14, which builds the fuzzers, cannot read std::views::reverse of the C++ library next to it.
-  for (auto last = opcode.modifiers.rbegin(); last != opcode.modifiers.rend(); ++last) {
-    const std::string_view modifier = *last;
-    if (modifier.ends_with("128")) return 16;
-    if (modifier.ends_with("64")) return 8;
-    if (modifier.ends_with("32")) return 4;
-    if (modifier.ends_with("16")) return 2;
-    if (modifier == "b8" || modifier == "u8" || modifier == "s8") return 1;
+  uint32_t bytes = 0;
+  for (const std::string_view modifier : opcode.modifiers) {
+    const uint32_t told = type_bytes(modifier);
+    if (told != 0) bytes = told;
   }
-  return 0;
+  return bytes;
 }
 
 // The state space of a load, store or atomic; generic if none is written.
