@@ -22,8 +22,9 @@ class SuppressionTest : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::string reason(const std::string& source, uint32_t line) {
-    return reason(source,
-                  Place{.file = path_.string(), .line = line, .inlined_at = {}, .code = {}});
+    return reason(
+        source,
+        Place{.file = path_.string(), .line = line, .inlined_at = {}, .code = {}, .excerpt = {}});
   }
 
   std::string reason(const std::string& source, const Place& place) {
@@ -87,7 +88,8 @@ TEST_F(SuppressionTest, MayStandWhereTheCodeWasInlined) {
   const Place place{.file = "/nowhere/library.h",
                     .line = 7,
                     .inlined_at = {"/nowhere/other.h:3", path() + ":2"},
-                    .code = {}};
+                    .code = {},
+                    .excerpt = {}};
   EXPECT_EQ(reason("// slipstream-check: allow R1: written once\nload(a);\n", place),
             "written once");
   EXPECT_EQ(reason("\n\n// slipstream-check: allow R1: elsewhere\nload(a);\n", place), "");
