@@ -9,6 +9,9 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "emulator/machine/access.h"
 #include "emulator/machine/device_heap.h"
@@ -189,10 +192,26 @@ Fault describe_fault(const Warp& warp, const LaneFault& cause) {
   return fault;
 }
 
+namespace {
+
+// Warps by CTA and what is said of them: groups that wait at the same place are one line.
+using WarpStates = std::map<std::pair<uint32_t, std::string>, std::vector<uint32_t>>;
+
+std::vector<std::string> describe_warps(const Cluster& cluster, WarpStates states) {
+  std::vector<std::string> lines;
+  for (auto& [key, warps] : states) {
+    warps.erase(std::unique(warps.begin(), warps.end()), warps.end());
+    lines.push_back(fmt::format("CTA {}: warps {} {}", triple(cluster.ctas[key.first].index),
+                                numbers(warps), key.second));
+  }
+  return lines;
+}
+
+}  // namespace
+
 Fault describe_deadlock(const Cluster& cluster) {
   const Program& program = *cluster.grid->program;
-  // Groups that wait at the same place, by CTA, are one line.
-  std::map<std::pair<uint32_t, std::string>, std::vector<uint32_t>> waiting;
+  WarpStates waiting;
   const Warp* first_warp = nullptr;
   const Group* first_group = nullptr;
   bool divergent = false;
@@ -218,11 +237,7 @@ Fault describe_deadlock(const Cluster& cluster) {
   fault.message = divergent ? describe_divergence(program, *first_warp, *first_group)
                             : fmt::format("no thread of the {} can go on",
                                           cluster.ctas.size() > 1 ? "cluster" : "CTA");
-  for (auto& [key, warps] : waiting) {
-    warps.erase(std::unique(warps.begin(), warps.end()), warps.end());
-    fault.others.push_back(fmt::format("CTA {}: warps {} {}", triple(cluster.ctas[key.first].index),
-                                       numbers(warps), key.second));
-  }
+  fault.others = describe_warps(cluster, std::move(waiting));
   return fault;
 }
 
@@ -240,7 +255,7 @@ std::string state_of(const Program& program, const Group& group) {
 
 Fault describe_stop(const Cluster& cluster) {
   const Program& program = *cluster.grid->program;
-  std::map<std::pair<uint32_t, std::string>, std::vector<uint32_t>> states;
+  WarpStates states;
   const Warp* first_warp = nullptr;
   Group first_group;
   for (const Cta& cta : cluster.ctas) {
@@ -260,11 +275,7 @@ Fault describe_stop(const Cluster& cluster) {
   const auto lane = static_cast<uint32_t>(__builtin_ctz(first_group.lanes));
   Fault fault = fault_in(*first_warp, FaultKind::kStopped, first_group.pc, lane);
   fault.message = "a signal asks the program to end while this kernel runs";
-  for (auto& [key, warps] : states) {
-    warps.erase(std::unique(warps.begin(), warps.end()), warps.end());
-    fault.others.push_back(fmt::format("CTA {}: warps {} {}", triple(cluster.ctas[key.first].index),
-                                       numbers(warps), key.second));
-  }
+  fault.others = describe_warps(cluster, std::move(states));
   return fault;
 }
 

@@ -232,12 +232,13 @@ class DirectRows {
   const DownLaunch& params_;
 };
 
-// To the plan, and what they weigh. The shared expert's rows weigh one: before the wait.
+// Before the wait: rows of the shared expert weigh one.
 __device__ __forceinline__ void weigh_shared_rows(const DownLaunch& params, float* weights) {
   const int token = static_cast<int>(threadIdx.x);
   if (token < params.tokens) weights[params.tokens * params.choices_per_token + token] = 1.0F;
 }
-// Behind it.
+
+// Behind the wait: choices to the plan, and what they weigh.
 __device__ __forceinline__ void load_choices(const DownLaunch& params, const Plan& plan,
                                              float* weights) {
   const int choices = params.choices_per_token;

@@ -113,13 +113,13 @@ void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
   const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
   constexpr int kStaticBytes = sizeof(experts::DownShared);
   const int staged_bytes = experts::CodeUnits::bytes(experts::StagedRows::units(params));
-  constexpr int kBatch = experts::kBatchTiles;
-  int other_bytes = experts::plan_bytes(params) + kBatch * experts::places_of(params) *
-                                                      experts::partial_floats(params.tokens) *
-                                                      static_cast<int>(sizeof(float));
-  const bool staged = is_fp8 &&
-                      std::max(params.down.groups(), params.shared_down.groups()) * kBatch <= 32 &&
-                      fits(warps, kDownChunks, kStaticBytes + other_bytes + staged_bytes);
+  int other_bytes = experts::plan_bytes(params) +
+                    experts::kBatchTiles * experts::places_of(params) *
+                        experts::partial_floats(params.tokens) * static_cast<int>(sizeof(float));
+  const bool staged =
+      is_fp8 &&
+      std::max(params.down.groups(), params.shared_down.groups()) * experts::kBatchTiles <= 32 &&
+      fits(warps, kDownChunks, kStaticBytes + other_bytes + staged_bytes);
   if (staged) other_bytes += staged_bytes;
   params.ring = plan_rings(is_fp8, warps, kDownChunks, kStaticBytes + other_bytes);
   const auto kernel = staged ? down_kernel<experts::StagedRows> : down_kernel<experts::DirectRows>;

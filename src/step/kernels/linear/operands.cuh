@@ -16,8 +16,6 @@
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
-inline constexpr int kGroupLanes = kGroup / 8;  // hold a group, eight columns each
-
 class Operands {
  public:
   __device__ Operands(const LinearMemory& layout, int tokens, unsigned char* memory)

@@ -56,9 +56,14 @@ struct Segment {
   bool output_is_float32 = false;
 };
 
-// How much a CTA stages, which decides between three kernels (stage.cuh).
+// Lanes that stage a group of a token's columns together, where a CTA has few and where it has many
+// (stage.cuh).
+inline constexpr int kNarrowLanes = kGroup / 8;
+inline constexpr int kWideLanes = kGroup / 32;
+
+// How much a CTA stages, which decides between three kernels.
 enum class Breadth {
-  kNarrow,  // groups of columns times tokens: not more than 16 lanes for each
+  kNarrow,  // groups of columns times tokens: not more than narrow lanes for each
   kWide,    // more, of up to 8 tokens
   kWidest,  // of up to 16 tokens
 };
@@ -115,8 +120,7 @@ struct LinearParams {
   [[nodiscard]] Breadth breadth() const {
     if (tokens > 8) return Breadth::kWidest;
     const int most_groups = (groups() + cluster_ctas - 1) / cluster_ctas;
-    constexpr int kNarrowPlaces = kWarps * 32 * 8 / kGroup;
-    return tokens * most_groups <= kNarrowPlaces ? Breadth::kNarrow : Breadth::kWide;
+    return tokens * most_groups * kNarrowLanes <= kWarps * 32 ? Breadth::kNarrow : Breadth::kWide;
   }
   SLIPSTREAM_HOST_DEVICE int groups() const { return segments[0].matrix.groups(); }
   SLIPSTREAM_HOST_DEVICE int tile_count() const {

@@ -157,8 +157,7 @@ Largest share_out(LinearParams& params, const ClusterLimits& limits, int cluster
 
 int staging_cost(const LinearParams& params, int groups) {
   if (params.breadth() == Breadth::kNarrow) return 0;
-  constexpr int kPlaces = kWarps * 32 / 4;
-  const int rounds = ceil_div(groups << params.token_shift, kPlaces);
+  const int rounds = ceil_div((groups << params.token_shift) * kWideLanes, kWarps * 32);
   return params.staging_cost.wide + (rounds - 1) * params.staging_cost.round;
 }
 

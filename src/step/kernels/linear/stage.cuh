@@ -110,8 +110,8 @@ class StagerBase {
     const float* const squares = squares_of(token, norm);
     float sums[] = {0};
 #pragma unroll 4
-    for (int group = static_cast<int>(threadIdx.x) % kGroupLanes; group < groups;
-         group += kGroupLanes) {
+    for (int group = static_cast<int>(threadIdx.x) % kNarrowLanes; group < groups;
+         group += kNarrowLanes) {
       sums[0] += squares[group];
     }
     return source_.factor(group_sum(sums));
@@ -161,7 +161,7 @@ class NarrowStager : StagerBase<Source> {
       const float sum = group_sum(sums);
       if (own_.exists) {
         this->source_.store_sum(own_.place, values);
-        this->template send_square<kGroupLanes>(own_, sum);
+        this->template send_square<kNarrowLanes>(own_, sum);
         this->source_.clean_up(own_.place);
       }
       this->meet();
@@ -177,13 +177,13 @@ class NarrowStager : StagerBase<Source> {
 
   __device__ __forceinline__ Share own_share() const {
     int token = 0;
-    int group = static_cast<int>(threadIdx.x) / kGroupLanes;
+    int group = static_cast<int>(threadIdx.x) / kNarrowLanes;
 #pragma unroll 1
     while (group >= this->work_.groups) {
       group -= this->work_.groups;
       ++token;
     }
-    return this->share(token, group, static_cast<int>(threadIdx.x) % kGroupLanes * 8);
+    return this->share(token, group, static_cast<int>(threadIdx.x) % kNarrowLanes * 8);
   }
 
   Share own_;
@@ -229,8 +229,8 @@ class WideStager : StagerBase<Source> {
   }
 
  private:
-  static constexpr int kEights = 4;
-  static constexpr int kLanes = kGroupLanes / kEights;
+  static constexpr int kLanes = kWideLanes;
+  static constexpr int kEights = kNarrowLanes / kLanes;
   static constexpr int kPlaces = kThreads / kLanes;  // of a round
   using Wide = float[kEights * 8];
   using Share = typename StagerBase<Source>::Share;
@@ -299,14 +299,14 @@ class WideStager : StagerBase<Source> {
 
   // All tokens' factors, each in the place of the first of its squares.
   __device__ __forceinline__ void make_factors() const {
-    static_assert(kThreads / kGroupLanes == kMaxRows);
-    const int token = static_cast<int>(threadIdx.x) / kGroupLanes;
+    static_assert(kThreads / kNarrowLanes == kMaxRows);
+    const int token = static_cast<int>(threadIdx.x) / kNarrowLanes;
     const bool exists = token < this->params_.tokens;
 #pragma unroll
     for (int norm = 0; norm < Source::kNorms; ++norm) {
       const float factor = this->make_factor(token, norm, exists);
       __syncwarp();  // the squares have been read
-      if (exists && threadIdx.x % kGroupLanes == 0) *this->squares_of(token, norm) = factor;
+      if (exists && threadIdx.x % kNarrowLanes == 0) *this->squares_of(token, norm) = factor;
     }
     __syncthreads();
   }
