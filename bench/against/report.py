@@ -91,7 +91,8 @@ def rounded(value):
 
 def write_json(path, facts, results):
     """One row per line, so that a change of one shows as one."""
+    parts = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in facts.items()]
     rows = [json.dumps({key: rounded(value) for key, value in each.items()}) for each in results]
-    head = json.dumps(facts, indent=1).removesuffix("\n}")
-    body = ",\n  ".join(rows)
-    pathlib.Path(path).write_text(f'{head},\n "rows": [\n  {body}\n ]\n}}\n', encoding="utf-8")
+    parts.append('"rows": [' + ",".join(f"\n  {row}" for row in rows) + "\n ]")
+    body = ",\n ".join(parts)
+    pathlib.Path(path).write_text(f"{{\n {body}\n}}\n", encoding="utf-8")
