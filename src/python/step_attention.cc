@@ -86,7 +86,7 @@ void step_attend(const TensorView& absorbed, const TensorView& queries, const Te
     const Tensor list = call.tensor("lists", lists, DType::kInt32, {tokens, kAny});
     const Tensor slots = call.tensor("cache", cache, DType::kUInt8, {kAny, kAny});
     const bool fp8_rows = slots.shape[1] == step::kernels::kFp8RowBytes;
-    if (!fp8_rows && slots.shape[1] != 2 * step::kernels::kLatentRow) {
+    if (!fp8_rows && slots.shape[1] != int64_t{2} * step::kernels::kLatentRow) {
       reject("step_attend", "cache", "of rows of 1152 or 656 bytes", slots.describe());
     }
     const int64_t splits = step_attention_splits(tokens, heads, list.shape[1]);

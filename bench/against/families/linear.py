@@ -31,8 +31,8 @@ class _Quantized:
 
     def __init__(self, tokens, columns):
         self.codes = zeros(tokens, columns, dtype=torch.float8_e4m3fn)
-        aligned = -(-tokens // 4) * 4
-        self.scales = zeros(columns // GROUP, aligned, dtype=torch.float32).t()[:tokens]
+        self.block_scales = zeros(columns // GROUP, -(-tokens // 4) * 4, dtype=torch.float32)
+        self.scales = self.block_scales.t()[:tokens]
 
     def take(self, rows):
         sglang("quantization.per_token_group_quant.per_token_group_quant")(
@@ -62,7 +62,7 @@ def linear(row, copies):
 
     return Case(
         weights.arguments,
-        lambda: wipe(output),
+        lambda: wipe(output, quantized.codes),
         lambda: [result("output", output, expected)],
         [
             Contender(
@@ -87,15 +87,28 @@ def norm_linear(row, copies):
     quantized = _Quantized(row.tokens, columns)
     normed = references.rms_norm(on_host(hidden) + on_host(delta), on_host(gamma), EPS)
     expected = references.requantized(references.round_bf16(normed)) @ weights.numbers.T
-    normed_rows = torch.empty_like(hidden)
+    normed_rows = torch.empty_like(hidden)  # FlashInfer's input and output
 
-    def rival(matrices):
+    def separate(matrices):
         flashinfer("norm.fused_add_rmsnorm")(normed_rows, stream, gamma, EPS, enable_pdl=True)
         quantized.take(normed_rows)
         quantized.multiply(matrices[1], output)
 
+    def fused(matrices):
+        flashinfer("norm.fused_add_rmsnorm_fp8_block_quant")(
+            quantized.codes,
+            quantized.block_scales,
+            normed_rows,
+            delta,
+            stream,
+            gamma,
+            EPS,
+            enable_pdl=True,
+        )
+        quantized.multiply(matrices[1], output)
+
     def reset():
-        wipe(output, total)
+        wipe(output, total, quantized.codes)
         normed_rows.copy_(delta)
         stream.copy_(hidden)
 
@@ -111,7 +124,8 @@ def norm_linear(row, copies):
                     hidden, delta, gamma_float, EPS, total, matrices[0], output
                 ),
             ),
-            Contender("flashinfer fused_add_rmsnorm + quant + deepgemm", "deep_gemm", rival),
+            Contender("flashinfer add, norm, quant in one + deepgemm", "deep_gemm", fused),
+            Contender("flashinfer add_rmsnorm + sglang quant + deepgemm", "deep_gemm", separate),
         ],
         _bytes(row) + 4 * row.tokens * columns,
     )
