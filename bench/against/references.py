@@ -95,9 +95,12 @@ def attention(queries, keys, values, scale):
 
 
 def expert(rows, gate_up, down):
-    """A gated expert in block-fp8, with bfloat16 between its steps. rows [n, hidden]."""
+    """A gated expert in block-fp8 with bfloat16 between its steps, rows [n, hidden], in two ways: SiLU and product are
+    rounded once, or one after the other."""
     gate, up = np.split(round_bf16(requantized(rows) @ gate_up.T), 2, -1)
-    return requantized(round_bf16(silu(gate) * up)) @ down.T
+    once = round_bf16(silu(gate) * up)
+    twice = round_bf16(round_bf16(silu(gate)) * up)
+    return requantized(once) @ down.T, requantized(twice) @ down.T
 
 
 def relative_error(found, wanted):

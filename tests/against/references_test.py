@@ -136,12 +136,14 @@ def test_an_expert_is_its_two_products_with_the_gate_between():
     rows = np.zeros((1, 128))
     rows[0, 0] = 448.0  # exact in e4m3, with a scale of 1
     gate_up = np.zeros((256, 128))
-    gate_up[0, 0] = gate_up[128, 0] = 1 / 448
+    gate_up[0, 0], gate_up[128, 0] = 1 / 448, 3 / 448
     down = np.zeros((2, 128))
     down[1, 0] = 2.0
-    found = references.expert(rows, gate_up, down)
-    activated = 1 / (1 + math.exp(-1))
-    np.testing.assert_allclose(found, [[0.0, 2 * activated]], rtol=2**-8)
+    silu = 1 / (1 + math.exp(-1))
+    once, twice = references.expert(rows, gate_up, down)
+    np.testing.assert_allclose(once, [[0.0, 2 * references.round_bf16(3 * silu)]])
+    product = references.round_bf16(3 * references.round_bf16(silu))
+    np.testing.assert_allclose(twice, [[0.0, 2 * product]])
 
 
 def test_an_error_with_a_nan_in_it_is_a_nan():
