@@ -71,6 +71,14 @@ def linear(row, copies):
                 lambda matrices: _step.plain_linear(hidden, matrices[0], output),
             ),
             Contender("sglang quant + deepgemm", "deep_gemm", rival, tolerance=6e-3),
+            Contender(
+                "flashinfer fp8_blockscale_gemm_sm90",
+                "flashinfer",
+                lambda matrices: flashinfer("gemm.fp8_blockscale_gemm_sm90")(
+                    hidden, matrices[1][0], None, matrices[1][1], out=output
+                ),
+                tolerance=6e-3,
+            ),
         ],
         _bytes(row),
     )
