@@ -22,7 +22,7 @@ import sys
 
 import report
 import rows
-from rivals import version, versions
+from rivals import versions, versions_of
 
 
 def arguments():
@@ -90,17 +90,18 @@ def measured(row, case, contender, options, bandwidth):
     import cases
     import torch
 
+    needed, missing = versions_of(contender.packages)
     result = {
         "operator": row.operator.name,
         "title": row.operator.title,
         "shape": row.shape,
         "kernel": contender.name,
-        "package": contender.package,
+        "versions": needed,
         "remark": contender.remark,
         "problem": None,
     }
-    if contender.package and version(contender.package) is None:
-        return result | {"problem": f"{contender.package} is not installed"}
+    if missing:
+        return result | {"problem": f"{missing} is not installed"}
     try:
         case.reset()
         contender.call(case.arguments[0])

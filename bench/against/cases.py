@@ -17,7 +17,7 @@ random = torch.Generator().manual_seed(13)
 @dataclasses.dataclass
 class Contender:
     name: str
-    package: str  # of rivals.PACKAGES; "" for ours
+    packages: str  # of rivals.PACKAGES, by spaces; none for ours
     call: Callable  # of one of the case's arguments
     remark: str = ""  # where it does less than the others
     tolerance: float | None = None  # where it computes less precisely than its output is

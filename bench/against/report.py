@@ -1,6 +1,6 @@
 """The table, the ratios and the JSON file of results. Needs nothing but Python.
 
-A result is a row of the JSON file: what was measured (operator, title, shape), who (kernel, package, remark), and either
+A result is a row of the JSON file: what was measured (operator, title, shape), who (kernel, versions, remark), and either
 `problem`, or `error` (relative to the reference) and microseconds per call: `off` and `on`, without and with programmatic
 dependent launch in a chain of itself, with their 10th and 90th percentiles; `alternating_off` and `alternating_on`, in
 turn with another kernel, less what that costs; `eager`, from Python; `floor`, the bytes at the speed of a copy.
@@ -30,8 +30,8 @@ def line(result):
     if "on" not in result:
         return f"{text} right, error {result['error']:.1e}"
     figures = " ".join(f"{result[key]:7.2f}" for key in ("floor", *TIMES))
-    remark = f"  ({result['remark']})" if result["remark"] else ""
-    return f"{text} {figures}{remark}"
+    remark = f" ({result['remark']})" if result["remark"] else ""
+    return f"{text} {figures}  {result['versions']}{remark}".rstrip()
 
 
 def comparison(results):
@@ -52,7 +52,9 @@ def ratio_line(ratios):
     if not ratios:
         return f"{'':2} no ratio: not both sides were timed"
     figures = " ".join(f"{ratios[key][0]:7.2f}" for key in TIMES)
-    return f"{'':2} {'ours / fastest rival: ' + ratios['on'][1]:44.44} {'':7} {figures}"
+    return (
+        f"{'':2} {'ours over the fastest rival':44} {'':7} {figures}  with PDL: {ratios['on'][1]}"
+    )
 
 
 def by_shape(results):

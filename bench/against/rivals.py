@@ -33,6 +33,13 @@ def version(package):
     return None
 
 
+def versions_of(packages):
+    """Of packages whose names are separated by spaces: which versions, and the first one that is not installed."""
+    found = {package: version(package) for package in packages.split()}
+    missing = next((package for package, number in found.items() if number is None), None)
+    return ", ".join(f"{package} {number}" for package, number in found.items()), missing
+
+
 def versions():
     return {package: version(package) or "not installed" for package in PACKAGES}
 

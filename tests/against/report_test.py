@@ -67,10 +67,10 @@ def test_a_line_of_a_checked_result_shows_its_error():
     assert report.line(result).endswith("right, error 1.7e-03")
 
 
-def test_a_line_of_a_timed_result_shows_floor_and_times_and_the_remark():
-    text = report.line(timed("a", 4.0, off=5.0, remark="unsorted"))
+def test_a_line_of_a_timed_result_shows_floor_and_times_versions_and_the_remark():
+    text = report.line(timed("a", 4.0, off=5.0, versions="sglang 0.5.23", remark="unsorted"))
     assert text.split()[1:4] == ["0.50", "5.00", "4.00"]
-    assert text.endswith("(unsorted)")
+    assert text.endswith(" sglang 0.5.23 (unsorted)")
 
 
 def test_the_summary_counts_what_meets_the_target_and_names_what_does_not():

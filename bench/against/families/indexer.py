@@ -178,7 +178,7 @@ def scores(row, copies):
             Contender("slipstream score_keys", "", scoring.ours),
             Contender(
                 "sglang query kernel + deepgemm logits",
-                "deep_gemm",
+                "sglang deep_gemm",
                 keep(rival.run_all, scoring.expected_plain),
                 remark="without Hadamard transform",
             ),
@@ -333,7 +333,7 @@ def indexer(row, copies):
             Contender("slipstream score_keys + select_keys", "", ours),
             Contender(
                 "sglang query kernel + deepgemm logits + sglang topk_v2",
-                "deep_gemm",
+                "sglang deep_gemm",
                 theirs,
                 remark="without Hadamard transform",
             ),

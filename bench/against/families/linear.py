@@ -70,7 +70,7 @@ def linear(row, copies):
                 "",
                 lambda matrices: _step.plain_linear(hidden, matrices[0], output),
             ),
-            Contender("sglang quant + deepgemm", "deep_gemm", rival, tolerance=6e-3),
+            Contender("sglang quant + deepgemm", "sglang deep_gemm", rival, tolerance=6e-3),
             Contender(
                 "flashinfer fp8_blockscale_gemm_sm90",
                 "flashinfer",
@@ -132,8 +132,14 @@ def norm_linear(row, copies):
                     hidden, delta, gamma_float, EPS, total, matrices[0], output
                 ),
             ),
-            Contender("flashinfer add, norm, quant in one + deepgemm", "deep_gemm", fused),
-            Contender("flashinfer add_rmsnorm + sglang quant + deepgemm", "deep_gemm", separate),
+            Contender(
+                "flashinfer add, norm, quant in one + deepgemm", "flashinfer deep_gemm", fused
+            ),
+            Contender(
+                "flashinfer add_rmsnorm + sglang quant + deepgemm",
+                "flashinfer sglang deep_gemm",
+                separate,
+            ),
         ],
         _bytes(row) + 4 * row.tokens * columns,
     )
