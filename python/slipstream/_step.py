@@ -83,8 +83,17 @@ class Routing:
     scaling: float
 
 
+def code_units(codes, scales):
+    """Rows that are quantized in groups of 128, both on the CPU, as the experts read them: on the CPU."""
+    tokens, columns = codes.shape
+    units = tokens * columns // 128
+    result = torch.empty(units * 128 + -(-units // 4) * 16, dtype=torch.uint8)
+    library.step_code_units(codes, scales, result)
+    return result
+
+
 def routed_experts(
-    logits, bias, routing, rows, gate_up, choices, activated, enable_pdl=None, ue8m0=False
+    logits, bias, routing, codes, columns, gate_up, choices, activated, enable_pdl=None
 ):
     """Chooses experts; activated = gate and up of each. The tiles of all experts follow each other."""
     library.step_routed(
@@ -93,12 +102,12 @@ def routed_experts(
         routing.groups,
         routing.kept_groups,
         routing.scaling,
-        rows,
+        codes,
+        columns,
         gate_up.tiles,
         gate_up.scales,
         choices,
         activated,
-        ue8m0,
         enable_pdl,
     )
 

@@ -5,23 +5,23 @@
 #include <string>
 
 #include "python/step_call.h"
+#include "step/kernels/support/code_units.h"
 
 namespace slipstream::python {
 namespace {
 
 using tvm::ffi::TensorView;
 
-// Groups of experts as DeepSeek's router has them: of `groups`, `kept_groups` are looked at.
+// Groups of experts as DeepSeek's router has them: of `groups`, `kept_groups` are looked at. `codes`
+// are rows of so many columns as step_code_units gives them.
 void step_routed(const TensorView& logits, const TensorView& bias, int64_t groups,
-                 int64_t kept_groups, double scaling, const TensorView& input,
+                 int64_t kept_groups, double scaling, const TensorView& codes, int64_t columns,
                  const TensorView& tiles, const TensorView& scales, const TensorView& choices,
-                 const TensorView& activated, bool ue8m0, const OptionalBool& pdl) {
+                 const TensorView& activated, const OptionalBool& pdl) {
   with_python_errors([&] {
     StepCall call("step_routed");
-    const Tensor in = call.tensor("input", input, DType::kBFloat16, {kAny, kAny});
-    const int tokens = call.tokens("input", in);
-    const int64_t hidden = in.shape[1];
-    const Tensor router = call.tensor("logits", logits, DType::kFloat32, {tokens, kAny});
+    const Tensor router = call.tensor("logits", logits, DType::kFloat32, {kAny, kAny});
+    const int tokens = call.tokens("logits", router);
     const int64_t experts = router.shape[1];
     const Tensor chosen = call.tensor("choices", choices, DType::kInt32, {tokens, kAny, 2});
     const Tensor out =
@@ -31,6 +31,9 @@ void step_routed(const TensorView& logits, const TensorView& bias, int64_t group
       reject("step_routed", "groups", "1 to 32, and share at most 512 experts evenly out",
              std::to_string(groups) + " for " + std::to_string(experts));
     }
+    const auto gate_up = call.matrix("tiles", tiles, scales, out.shape[2], columns);
+    const Tensor in = call.tensor("codes", codes, DType::kUInt8,
+                                  {step::kernels::code_bytes(gate_up.groups() * tokens)});
     step::kernels::plain_set().routed(
         {.route = {.logits = produced<const float>(router),
                    .bias = constant<float>(call.tensor("bias", bias, DType::kFloat32, {experts})),
@@ -39,12 +42,9 @@ void step_routed(const TensorView& logits, const TensorView& bias, int64_t group
                    .groups = static_cast<int>(groups),
                    .kept_groups = static_cast<int>(kept_groups),
                    .scaling = static_cast<float>(scaling)},
-         .gate_up = call.matrix("tiles", tiles, scales, out.shape[2], hidden),
-         .input = {.rows = produced<const __nv_bfloat16>(in),
-                   .stride = hidden,
-                   .columns = static_cast<int>(hidden)},
+         .gate_up = gate_up,
+         .codes = produced<const unsigned char>(in),
          .tokens = tokens,
-         .ue8m0 = ue8m0,
          .choices = produced<step::kernels::ExpertChoice>(chosen),
          .activated = produced<__nv_bfloat16>(out)},
         call.options(pdl));

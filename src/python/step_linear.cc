@@ -6,12 +6,14 @@
 
 #include "python/step_call.h"
 #include "step/kernels/linear/pack.h"
+#include "step/kernels/support/code_units.h"
 
 namespace slipstream::python {
 namespace {
 
 using step::kernels::kGroup;
 using step::kernels::kTileRows;
+using step::kernels::kUnitCodes;
 using step::kernels::StepRow;
 using tvm::ffi::TensorView;
 
@@ -49,6 +51,38 @@ void step_pack(const TensorView& matrix, const OptionalTensor& scales, const Ten
     require(name, "tile_scales", target_scales, DType::kFloat32,
             {(share.rows + kTileRows - 1) / kTileRows, groups});
     std::memcpy(target_scales.data, packed.scales.data(), packed.scales.size() * sizeof(float));
+  });
+}
+
+// Activations that are quantized already, codes [tokens, columns] and scales of groups, in the form
+// that the experts read (code_units.cuh); all in host memory.
+void step_code_units(const TensorView& codes, const TensorView& scales, const TensorView& units) {
+  with_python_errors([&] {
+    const char* name = "step_code_units";
+    const Tensor from = to_tensor(name, "codes", codes);
+    require(name, "codes", from, DType::kFloat8E4M3, {kAny, kAny});
+    const auto tokens = static_cast<int>(from.shape[0]);
+    const auto groups = static_cast<int>(from.shape[1] / kUnitCodes);
+    const Tensor from_scales = to_tensor(name, "scales", scales);
+    require(name, "scales", from_scales, DType::kFloat32, {tokens, groups});
+    const Tensor to = to_tensor(name, "units", units);
+    require(name, "units", to, DType::kUInt8, {step::kernels::code_bytes(groups * tokens)});
+    auto* target = static_cast<std::byte*>(to.data);
+    constexpr int kPiece = 16;
+    for (int group = 0; group < groups; ++group) {
+      for (int token = 0; token < tokens; ++token) {
+        const int unit = step::kernels::code_unit(group, token, tokens);
+        const auto* source = static_cast<const std::byte*>(from.data) +
+                             (int64_t{token} * groups + group) * kUnitCodes;
+        for (int piece = 0; piece < kUnitCodes / kPiece; ++piece) {
+          std::memcpy(target + unit * kUnitCodes + (piece ^ unit % 2) * kPiece,
+                      source + piece * kPiece, kPiece);
+        }
+        std::memcpy(target + groups * tokens * kUnitCodes + unit * sizeof(float),
+                    static_cast<const float*>(from_scales.data) + int64_t{token} * groups + group,
+                    sizeof(float));
+      }
+    }
   });
 }
 
@@ -125,6 +159,7 @@ void step_norm_linear(const TensorView& input, const TensorView& delta, const Te
 }  // namespace
 
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_pack, step_pack)
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_code_units, step_code_units)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_rows, step_rows)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_row_bytes, step_row_bytes)
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_plain_linear, step_plain_linear)

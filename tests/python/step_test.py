@@ -46,6 +46,20 @@ def test_packing_moves_every_element_to_the_place_that_pack_h_says():
     numpy.testing.assert_array_equal(scales.host_bits().view(numpy.float32), [[0.5, 2.0]] * 2)
 
 
+def test_code_units_of_odd_tokens_have_their_pieces_swapped_in_pairs():
+    codes = numpy.arange(2 * 128, dtype=numpy.uint32).reshape(2, 128).astype(numpy.uint8)
+    scales = numpy.array([[0.5], [2.0]], numpy.float32)
+    units = filled((2 * 128 + 16,), "uint8")
+    library.step_code_units(
+        Operand(codes, "float8_e4m3fn").host, Operand(scales, "float32").host, units.host
+    )
+    found = units.host_bits()
+    numpy.testing.assert_array_equal(found[:128], codes[0])
+    swapped = codes[1].reshape(4, 2, 16)[:, ::-1]
+    numpy.testing.assert_array_equal(found[128:256], swapped.ravel())
+    numpy.testing.assert_array_equal(found[256:264].view(numpy.float32), [0.5, 2.0])
+
+
 def test_plain_linear_multiplies_rows_by_the_packed_matrix(references):
     random = Random()
     rows, weights = random.small_integers(3, 256), random.small_integers(48, 256)

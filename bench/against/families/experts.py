@@ -86,7 +86,7 @@ def _configuration(tokens, suffix):
 
 
 class _SglangExperts:
-    """Its kernels: alignment; quantization, w13, SiLU and quantization, w2; sum."""
+    """Its kernels: alignment, quantization, w13, SiLU and quantization, w2, sum."""
 
     def __init__(self, tokens, gate_up, down):
         self.tokens, self.gate_up, self.down = tokens, gate_up, down
@@ -125,9 +125,12 @@ class _SglangExperts:
             ids = routing.device_ids
             align(ids, EXPERTS + 1, block, *routing.aligned, self.cumulated, True)
 
-    def multiply(self, hidden, routing):
+    def quantize(self, hidden):
         quantize = sglang("quantization.per_token_group_quant.per_token_group_quant")
         quantize(hidden, self.codes, self.scales, GROUP)
+
+    def multiply(self, routing):
+        quantize = sglang("quantization.per_token_group_quant.per_token_group_quant")
         up = {"c_sorted": True} if self.by_tma else {}
         self._launch((self.codes, self.scales), self.gate_up, self.first, routing, CHOICES, up)
         layout = {}
@@ -170,7 +173,8 @@ class _SglangExperts:
 
     def run(self, hidden, routing, output):
         self.align(routing)
-        self.multiply(hidden, routing)
+        self.quantize(hidden)
+        self.multiply(routing)
         sglang("moe.fused_moe_triton_kernels.moe_sum_reduce_triton")(self.second, output, 1.0)
 
 
@@ -190,6 +194,9 @@ def moe(row, copies):
     rival = _SglangExperts(tokens, gate_up, down)
 
     rows = on_host(hidden)
+    codes, scales = references.quantize_groups(rows)
+    codes = torch.from_numpy(codes).to(torch.float8_e4m3fn)
+    units = _step.code_units(codes, torch.from_numpy(scales).float()).cuda()
     expected = np.zeros((2, tokens, HIDDEN))  # as ours rounds, and as SGLang's
     for token, choice in itertools.product(range(tokens), range(CHOICES)):
         expert = routings[0].ids[token, choice]
@@ -198,7 +205,7 @@ def moe(row, copies):
 
     def ours(given):
         _step.routed_experts(
-            given.logits, bias, routing, hidden, gate_up.packed, choices, activated
+            given.logits, bias, routing, units, HIDDEN, gate_up.packed, choices, activated
         )
         _step.expert_down(choices, EXPERTS, activated, down.packed, shared_rows, shared, output)
 
@@ -208,11 +215,12 @@ def moe(row, copies):
         rival.run(hidden, given, output)
         found[1] = expected[1]
 
-    def four_kernels(given):
+    def three_kernels(given):
         if given.aligned is None:  # all at the first call, which no graph records
+            rival.quantize(hidden)
             for each in routings:
                 rival.align(each)
-        rival.multiply(hidden, given)
+        rival.multiply(given)
         found[:] = (lambda: on_host(rival.second).sum(1)), expected[1]
 
     def reset():
@@ -225,7 +233,12 @@ def moe(row, copies):
         reset,
         lambda: [("output", found[0](), found[1], 1e-2)],
         [
-            Contender("slipstream routed_experts + expert_down", "", ours),
+            Contender(
+                "slipstream routed_experts + expert_down",
+                "",
+                ours,
+                remark="the router's launch has quantized",
+            ),
             Contender(
                 "sglang align, quant, w13, silu + quant, w2, sum",
                 "sglang",
@@ -233,10 +246,10 @@ def moe(row, copies):
                 remark="without choice and shared expert",
             ),
             Contender(
-                "sglang quant, w13, silu + quant, w2",
+                "sglang w13, silu + quant, w2",
                 "sglang",
-                four_kernels,
-                remark="without choice, alignment, sum, shared expert",
+                three_kernels,
+                remark="without choice, alignment, quantization, sum, shared expert",
             ),
         ],
         chosen * 3 * WIDTH * HIDDEN + WIDTH * HIDDEN + 4 * tokens * HIDDEN,
