@@ -158,13 +158,13 @@ def run(options, plan):
         print(f"\n{row.operator.title}, {row.shape}\n{report.HEAD}", flush=True)
         module = importlib.import_module(f"families.{row.operator.module}")
         case = getattr(module, row.operator.name)(row, copies=not options.check_only)
-        ours = []
+        of_row = []
         for contender in case.contenders:
-            ours.append(measured(row, case, contender, options, bandwidth))
-            print(report.line(ours[-1]), flush=True)
+            of_row.append(measured(row, case, contender, options, bandwidth))
+            print(report.line(of_row[-1]), flush=True)
         if not options.check_only:
-            print(report.ratio_line(report.comparison(ours)), flush=True)
-        results += ours
+            print(report.ratio_line(report.comparison(of_row)), flush=True)
+        results += of_row
         del case
         torch.cuda.empty_cache()
         if options.json:  # after each row: a run that is stopped leaves what it has
