@@ -154,8 +154,7 @@ class StagedInput {
   // Behind the wait.
   __device__ void send_for() const {
     if (threadIdx.x != 0) return;
-    const auto bytes =
-        static_cast<uint32_t>(code_bytes(params_.gate_up.groups() * params_.tokens));
+    const auto bytes = static_cast<uint32_t>(code_bytes(params_.gate_up.groups() * params_.tokens));
     cuda::publish_to_copies();
     cuda::expect_bytes(arrived_, bytes);
     cuda::copy_bulk(memory_, params_.codes.get(), bytes, arrived_);
