@@ -99,6 +99,16 @@ TEST(EmulateCommand, RecordsIntoANewFolderOnly) {
               "must be new or empty");
 }
 
+TEST(EmulateCommand, FailsWhereNotAllThatWasRecordedCouldBeWritten) {
+  const model::test::TemporaryDirectory directory;
+  EmulateOptions options;
+  options.record_folder = directory.path("recorded");
+  options.program = {"/bin/sh", "-c", "rmdir \"$0\" && exec \"$1\"", options.record_folder,
+                     ENDING_PROGRAM};
+  EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(kCannot),
+              "launches.*json: cannot be written.*not all of what was recorded could be written");
+}
+
 TEST(EmulateCommand, SaysWhichProgramItCannotRun) {
   EmulateOptions options;
   options.program = {"/no/such/program"};
