@@ -61,7 +61,8 @@ target_compile_options(
 if(SLIPSTREAM_SANITIZE)
   target_compile_options(
     slipstream_options
-    INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SLIPSTREAM_SANITIZE} -fno-sanitize-recover=all>)
+    # Enumerations of C, as CUDA's headers have, hold what a program passes; ours have an underlying type, and are not meant.
+    INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SLIPSTREAM_SANITIZE} -fno-sanitize-recover=all -fno-sanitize=enum>)
   target_link_options(slipstream_options INTERFACE -fsanitize=${SLIPSTREAM_SANITIZE})
 endif()
 
