@@ -104,15 +104,17 @@ function(slipstream_group target)
 
   # CMake 3.25 groups no CUDA sources.
   slipstream_find_groups(groups 4 ${kernels})
-  set(files)
   foreach(source group IN ZIP_LISTS kernels groups)
     string(APPEND text_${group} "#include \"${CMAKE_CURRENT_SOURCE_DIR}/${source}\"\n")
-    list(APPEND files ${CMAKE_CURRENT_BINARY_DIR}/${target}_${group}.cu)
-    file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${target}_${group}.cu CONTENT "${text_${group}}")
     set_source_files_properties(${source} PROPERTIES HEADER_FILE_ONLY ON)
   endforeach()
-  list(REMOVE_DUPLICATES files)
-  target_sources(${target} PRIVATE ${files})
+  # Each is written once, when it is whole: one that is as before keeps its time, and is not compiled again.
+  list(REMOVE_DUPLICATES groups)
+  foreach(group ${groups})
+    set(file ${CMAKE_CURRENT_BINARY_DIR}/${target}_${group}.cu)
+    file(CONFIGURE OUTPUT ${file} CONTENT "${text_${group}}")
+    target_sources(${target} PRIVATE ${file})
+  endforeach()
 endfunction()
 
 # slipstream_find_groups(RESULT MAX_SOURCES sources...): the number of each source's group.
