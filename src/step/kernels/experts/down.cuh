@@ -20,6 +20,7 @@ namespace experts {
 
 inline constexpr int kMaxDownWarps = 16;
 inline constexpr int kBatchTiles = 4;
+inline constexpr int kBatchRounds = 2;  // of activations on the way at a time
 
 // Neighboring tiles.
 struct Tiles {
@@ -162,41 +163,64 @@ class StagedRows {
         chosen_units_(chosen_ * params.down.groups()),
         target_(memory, units(params)) {}
 
-  __device__ void rehearse() const {
-    const uint4 zeros = make_uint4(0, 0, 0, 0);
-    keep(quantize_gated(zeros, zeros, params_.ue8m0));
+  __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
+  // Gate and up of the lane's eight columns of units of a batch, two units per warp and round.
+  struct Raw {
+    int first;  // unit of the lane
+    uint4 gate[kBatchRounds];
+    uint4 up[kBatchRounds];
+  };
+
+  // Behind the wait, by all threads.
+  __device__ Raw load_first() const { return load_batch(static_cast<int>(threadIdx.x) / 16); }
+  __device__ void quantize_all_but_last(Raw& raw) const {
+    const int step = round() * kBatchRounds;
+#pragma unroll 1
+    for (int begin = step; begin < units(params_); begin += step) {
+      quantize(raw);
+      raw = load_batch(raw.first + step);
+    }
   }
-  // Behind the wait, by all threads; a barrier must follow.
-  __device__ void prepare() const {
-    struct Raw {
-      uint4 gate;
-      uint4 up;
-    };
-    quantize_units<4, Raw>(
-        target_, units(params_), static_cast<int>(threadIdx.x) / 32,
-        static_cast<int>(blockDim.x) / 32,
-        [&](int unit, int eighth) {
-          const bool shared = unit >= chosen_units_;
-          const int groups = shared ? params_.shared_down.groups() : params_.down.groups();
-          const int index = shared ? unit - chosen_units_ : unit;
-          const int row = index / groups;
-          const int column = (index - row * groups) * kGroup + eighth * 8;
-          const GatedRow source = row_at(params_, (shared ? chosen_ : 0) + row);
-          return Raw{*reinterpret_cast<const uint4*>(source.gate + column),
-                     *reinterpret_cast<const uint4*>(source.up + column)};
-        },
-        [&](const Raw& raw) { return quantize_gated(raw.gate, raw.up, params_.ue8m0); });
+  // A barrier must follow.
+  __device__ void quantize(const Raw& raw) const {
+    const int half = static_cast<int>(threadIdx.x) / 16 % 2;
+#pragma unroll
+    for (int i = 0; i < kBatchRounds; ++i) {
+      const int unit = raw.first + i * round();
+      if (unit - half >= units(params_)) break;
+      const EightCodes codes = quantize_gated(raw.gate[i], raw.up[i], params_.ue8m0);
+      if (unit < units(params_)) target_.store(unit, codes.words, codes.scale);
+    }
   }
   __device__ void load(int group, int row, Operand& operand) const {
     const int unit =
         (row < chosen_ ? row * params_.down.groups()
                        : chosen_units_ + (row - chosen_) * params_.shared_down.groups()) +
         group;
-    target_.load(unit, operand);
+    target_.load(unit, operand.words);
     spread_scale(target_.scales[unit], operand);
   }
 
  private:
+  static __device__ int round() { return static_cast<int>(blockDim.x) / 16; }
+  __device__ Raw load_batch(int first) const {
+    Raw raw = {first, {}, {}};
+#pragma unroll
+    for (int i = 0; i < kBatchRounds; ++i) {
+      const int unit = first + i * round();
+      if (unit >= units(params_)) break;
+      const bool shared = unit >= chosen_units_;
+      const int groups = shared ? params_.shared_down.groups() : params_.down.groups();
+      const int index = shared ? unit - chosen_units_ : unit;
+      const int row = index / groups;
+      const int column = (index - row * groups) * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
+      const GatedRow source = row_at(params_, (shared ? chosen_ : 0) + row);
+      raw.gate[i] = *reinterpret_cast<const uint4*>(source.gate + column);
+      raw.up[i] = *reinterpret_cast<const uint4*>(source.up + column);
+    }
+    return raw;
+  }
+
   const DownLaunch& params_;
   int chosen_;
   int chosen_units_;
@@ -208,8 +232,11 @@ class DirectRows {
  public:
   static constexpr bool kIsFp8 = false;
   __device__ DirectRows(const DownLaunch& params, unsigned char* /*memory*/) : params_(params) {}
+  struct Raw {};
   __device__ void rehearse() const {}
-  __device__ void prepare() const {}
+  __device__ Raw load_first() const { return {}; }
+  __device__ void quantize_all_but_last(Raw& /*raw*/) const {}
+  __device__ void quantize(const Raw& /*raw*/) const {}
   __device__ void load(int group, int row, Operand& operand) const {
     const int column = group * kGroup + static_cast<int>(threadIdx.x) % 4 * 32;
     const GatedRow source = row_at(params_, row);
@@ -245,8 +272,7 @@ __device__ __forceinline__ void load_choices(const DownLaunch& params, const Pla
   for (int row = threadIdx.x; row < params.tokens * choices; row += static_cast<int>(blockDim.x)) {
     const ExpertChoice choice = params.choices.get()[row];
     weights[row] = choice.weight;
-    const int token = row / choices;
-    plan.enter(token, row - token * choices, choice.expert);
+    plan.enter(row, choice.expert);
   }
 }
 
@@ -392,7 +418,7 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   const Tiles own = tiles_of(cta, params.down.tile_count());
   unsigned char* const after_rings = memory + warps * ring_bytes;
   const int chosen_rows = params.tokens * params.choices_per_token;
-  const Plan plan(shared.plan, after_rings, params.tokens, params.choices_per_token);
+  const Plan plan(shared.plan, after_rings, params.tokens, params.per_token);
   auto* const weights = reinterpret_cast<float*>(after_rings + Plan::bytes(chosen_rows));
   DownCursor cursor(params, plan, own, most_down_items(params));
   // slipstream-check: allow R2: a tile of down or of shared_down, which are weights both
@@ -409,16 +435,19 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   __syncthreads();
 
   gate.pass();
-  load_choices(params, plan, weights);
-  plan.build();
   // Activations and scales before the weights: loads that follow those wait for them.
+  typename Rows::Raw raw = rows.load_first();
+  load_choices(params, plan, weights);
+  __syncthreads();
+  plan.build();
+  rows.quantize_all_but_last(raw);
   const int items = shared_items(params.tokens) + plan.items();
   Place ahead = {warp, 0};
   float scales = load_ahead(params, plan, own, items, ahead);
   float next_scales = load_ahead(params, plan, own, items, ahead);
-  rows.prepare();
   cursor.set_items(items);
   ring.fill(cursor);
+  rows.quantize(raw);
   __syncthreads();
 
   Place place = {warp, 0};
