@@ -453,7 +453,7 @@ chain of itself with PDL. Ratio: Slipstream's time over the rival's with PDL, be
 
 {comparison}
 Left out of the rivals' side: {left_out}. All {all_rows} rows, with the slower rivals and with 10th and 90th
-percentiles, are in [`{file}`](data/{file}).
+percentiles, are in [`{file}`](data/{file}). [`bench/against`](against.md) measures such rows on any Hopper GPU.
 
 A round of six different operators (quantization, fused-A, rope, rope and quantization, cache write, router), us,
 no PDL / PDL:
