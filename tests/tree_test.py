@@ -17,7 +17,7 @@ ALLOWED = {
     "io": ({"pdl"}, {"error.h", "log.h"}),
     "cuda": (set(), PUBLIC_BASE),
     "code": (set(), set()),
-    "record": (set(), set()),
+    "record": ({"io"}, set()),
     "emulator": ({"code", "record"}, set()),
     "check": ({"code", "io"}, {"error.h"}),
     "litmus": ({"io", "pdl"}, PUBLIC_BASE),

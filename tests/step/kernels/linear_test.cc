@@ -266,6 +266,14 @@ TEST(LinearPlan, FitsIntoSharedMemory) {
   }
 }
 
+TEST(LinearPlan, TakesNoClusterThatTheDeviceHasNoRoomFor) {
+  const kernels::ClusterLimits few{{4, 2, 1, 0}};
+  kernels::LinearParams params = head_of(272, 1);
+  EXPECT_LE(kernels::plan_linear(params, few).cluster_ctas, 4);
+  EXPECT_GT(params.clusters, 0);
+  EXPECT_THROW((void)kernels::plan_linear(params, few, 8), InvalidArgument);
+}
+
 TEST(LinearPlan, RefusesMoreThanSharedMemoryHolds) {
   kernels::LinearParams params = head_of(129280, 16);
   try {
