@@ -148,10 +148,9 @@ def readme_table(compared):
 def readme_words(rivals, steps):
     times = ", ".join(f"{step['on'] / 1e3:.2f} ms ({step['model']})" for step in steps)
     return wrapped(
-        f"{rivals['gpu']}, driver {rivals['driver']}, CUDA {rivals['cuda']}, {rivals['date']}; both sides in one program "
-        "and one run, each launch in a chain of itself. [docs/performance.md](docs/performance.md) has all rows, won and "
-        f"lost, and decode steps: {times} for one rank of eight at batch 1 and context 8192, *without communication "
-        "between ranks*.\n"
+        f"{rivals['gpu']}, {rivals['date']}; both sides in one run, each launch in a chain of itself. [All rows, won and "
+        f"lost](docs/performance.md). Decode steps: {times}, one rank of eight, batch 1, context 8192, *without "
+        "communication between ranks*.\n"
     )
 
 
