@@ -17,7 +17,7 @@ ALLOWED = {
     "io": ({"pdl"}, {"error.h", "log.h"}),
     "cuda": (set(), PUBLIC_BASE),
     "code": (set(), set()),
-    "record": (set(), set()),
+    "record": ({"io"}, set()),
     "emulator": ({"code", "record"}, set()),
     "check": ({"code", "io"}, {"error.h"}),
     "litmus": ({"io", "pdl"}, PUBLIC_BASE),
@@ -29,7 +29,7 @@ ALLOWED = {
         PUBLIC_BASE | {"engine.h", "metrics.h", "serving.h"},
     ),
     "python": (
-        {"engine", "ops", "pdl"},
+        {"engine", "model", "ops", "pdl", "step"},
         PUBLIC_BASE | {"ops.h", "engine.h", "metrics.h", "serving.h"},
     ),
     "bench": ({"code", "cuda", "io", "model", "ops", "pdl", "step"}, PUBLIC_BASE | {"ops.h"}),

@@ -1,13 +1,10 @@
 #include "cli/emulate.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -16,6 +13,7 @@
 #include "cli/child_process.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
+#include "cli/memory_file.h"
 #include "cli/record_folder.h"
 #include "io/file.h"
 #include "pdl/device_fallback.h"
@@ -112,28 +110,9 @@ int timed_out() {
 
 // --- The race check: the program writes what it finds into a file, and this process reads it.
 
-// In memory, and gone with this process however it ends. The program finds it by this process's name for
-// it, so that it may close or pass on what files it likes.
-class RaceFile {
- public:
-  RaceFile() : file_(memfd_create("slipstream-races", MFD_CLOEXEC)) {
-    if (!file_.is_open()) {
-      throw Error(fmt::format("no file in memory can be made: {}", std::strerror(errno)));
-    }
-  }
-
-  [[nodiscard]] std::string path() const {
-    return fmt::format("/proc/{}/fd/{}", getpid(), file_.value());
-  }
-  [[nodiscard]] std::string text() const { return io::read_file(path()); }
-
- private:
-  io::FileDescriptor file_;
-};
-
 int run_checked(const EmulateOptions& options) {
   const JsonOutput json(options.json_file);
-  const RaceFile file;
+  const MemoryFile file("slipstream-races");
   set_variable("SLIPSTREAM_EMULATOR_CHECK", file.path());
   const EndOfChild end = run_program(options.program, options.timeout_seconds);
   const check::RaceReport report = check::read_races(file.text());
@@ -152,6 +131,15 @@ int run_checked(const EmulateOptions& options) {
   return end.exit_code;
 }
 
+int run(const EmulateOptions& options) {
+  if (options.check_races) return run_checked(options);
+  if (options.timeout_seconds == 0 && options.record_folder.empty()) {
+    return replace_by_program(options.program);
+  }
+  const EndOfChild end = run_program(options.program, options.timeout_seconds);
+  return end.timed_out ? timed_out() : end.exit_code;
+}
+
 }  // namespace
 
 int run_emulate(const EmulateOptions& options) {
@@ -166,14 +154,10 @@ int run_emulate(const EmulateOptions& options) {
     warn_of_static_runtime(options.program.front(), program_bytes);
     preload_unless_linked(program_bytes, directory);
     set_environment(options, directory);
-    if (!options.record_folder.empty()) make_record_folder(options.record_folder);
-    if (options.check_races) {
-      JsonOutput(options.json_file).require_writable();
-      return run_checked(options);
-    }
-    if (options.timeout_seconds == 0) return replace_by_program(options.program);
-    const EndOfChild end = run_program(options.program, options.timeout_seconds);
-    return end.timed_out ? timed_out() : end.exit_code;
+    if (options.check_races) JsonOutput(options.json_file).require_writable();
+    if (options.record_folder.empty()) return run(options);
+    const RecordFolder recorded(options.record_folder);
+    return recorded.exit_code(run(options));
   } catch (const Error& error) {
     std::fprintf(stderr, "slipstream emulate: %s\n", error.what());
     return kCannot;

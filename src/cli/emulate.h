@@ -27,9 +27,9 @@ struct EmulateOptions {
 };
 
 // Runs the program with the emulator's CUDA runtime in front of the library path and the options in
-// the environment. Without race check and timeout it replaces this process and returns only where that
-// fails. With them, returns kFound if there are races, kTimedOut, kCannot if nothing was checked or the
-// report cannot be written, else the exit code of the program (128 and the signal's number if one
+// the environment. Without race check, recording and timeout it replaces this process and returns only
+// where that fails. With them, returns kFound if there are races, kTimedOut, kCannot if nothing was
+// checked or a report or recording cannot be written, else the exit code of the program (128 and the signal's number if one
 // ended it).
 int run_emulate(const EmulateOptions& options);
 

@@ -44,7 +44,7 @@ std::vector<fs::path> launches_files(const fs::path& folder) {
 int run(const RecordOptions& options) {
   const fs::path folder = fs::absolute(options.folder);
   const fs::path library = recorder();
-  make_record_folder(folder.string());
+  const RecordFolder recorded(folder.string());
   fs::create_directory(folder / "code");
   setenv("CUDA_INJECTION64_PATH", library.c_str(), /*overwrite=*/1);
   setenv("SLIPSTREAM_RECORD", folder.c_str(), /*overwrite=*/1);
@@ -61,7 +61,7 @@ int run(const RecordOptions& options) {
                  (fs::path(options.folder) / "code").c_str(),
                  (fs::path(options.folder) / file.filename()).c_str());
   }
-  return end.timed_out ? kTimedOut : end.exit_code;
+  return end.timed_out ? kTimedOut : recorded.exit_code(end.exit_code);
 }
 
 }  // namespace

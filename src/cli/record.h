@@ -15,7 +15,7 @@ struct RecordOptions {
 };
 
 // Runs the program with the recorder in the driver. Returns its exit code (128 and the signal's number
-// if one ended it), kTimedOut, or kCannot if nothing was recorded.
+// if one ended it), kTimedOut, or kCannot if nothing was recorded, or not all could be written.
 int run_record(const RecordOptions& options);
 
 void add_record_command(const cli::Command& program);

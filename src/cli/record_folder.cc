@@ -2,13 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
+#include "cli/exit_code.h"
 #include "slipstream/error.h"
 
 namespace slipstream::cli {
+namespace {
 
-void make_record_folder(const std::string& folder) {
+void make_folder(const std::string& folder) {
   namespace fs = std::filesystem;
   std::error_code error;
   if (fs::exists(folder, error) && (!fs::is_directory(folder) || !fs::is_empty(folder, error))) {
@@ -19,6 +23,19 @@ void make_record_folder(const std::string& folder) {
   if (error) {
     throw InvalidArgument(fmt::format("cannot make the folder '{}': {}", folder, error.message()));
   }
+}
+
+}  // namespace
+
+RecordFolder::RecordFolder(const std::string& path) : failures_("slipstream-record") {
+  make_folder(path);
+  setenv("SLIPSTREAM_RECORD_FAILURES", failures_.path().c_str(), /*overwrite=*/1);
+}
+
+int RecordFolder::exit_code(int of_program) const {
+  if (of_program != 0 || failures_.text().empty()) return of_program;
+  std::fprintf(stderr, "slipstream: not all of what was recorded could be written (above)\n");
+  return kCannot;
 }
 
 }  // namespace slipstream::cli

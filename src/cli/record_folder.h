@@ -3,10 +3,22 @@
 
 #include <string>
 
+#include "cli/memory_file.h"
+
 namespace slipstream::cli {
 
-// Makes it. Throws InvalidArgument if it is there and not empty: two recordings in one folder would be
-// taken for one.
-void make_record_folder(const std::string& folder);
+class RecordFolder {
+ public:
+  // Makes it. Throws InvalidArgument if it is there and not empty: two recordings in one folder would be
+  // taken for one. Programs that are run from here on tell this object what they cannot write.
+  explicit RecordFolder(const std::string& path);
+
+  // kCannot where the program's own code says that all went well, but not all of what was noted could be
+  // written; the program has said why.
+  [[nodiscard]] int exit_code(int of_program) const;
+
+ private:
+  MemoryFile failures_;
+};
 
 }  // namespace slipstream::cli

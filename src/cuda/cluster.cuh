@@ -90,6 +90,11 @@ __device__ __forceinline__ uint64_t evict_first_policy() {
   return policy;
 }
 
+// Lets the thread's bulk copies see what was stored to global memory by plain stores before.
+__device__ __forceinline__ void publish_to_copies() {
+  asm volatile("fence.proxy.async.global;" ::: "memory");
+}
+
 // Copies `bytes` (a multiple of 16) from global to this CTA's shared memory and counts them on the
 // barrier.
 __device__ __forceinline__ void copy_bulk(uint32_t shared, const void* global, uint32_t bytes,
@@ -103,6 +108,16 @@ __device__ __forceinline__ void copy_bulk(uint32_t shared, const void* global, u
 __device__ __forceinline__ void copy_bulk(void* shared, const void* global, uint32_t bytes,
                                           uint64_t* barrier, uint64_t policy) {
   copy_bulk(shared_address(shared), global, bytes, shared_address(barrier), policy);
+}
+
+// The same without advice to L2.
+__device__ __forceinline__ void copy_bulk(void* shared, const void* global, uint32_t bytes,
+                                          uint64_t* barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+          "r"(shared_address(shared)),
+      "l"(global), "r"(bytes), "r"(shared_address(barrier))
+      : "memory");
 }
 
 // Starts to copy 4 bytes from global to shared memory; wait_async_copies() waits for all that the

@@ -10,10 +10,35 @@ namespace {
 
 constexpr int kOneLine = -1;
 
+// Of the UTF-8 character that `text` begins with; 0 where it begins with none.
+size_t utf8_length(std::string_view text) {
+  const auto byte = [&](size_t i) -> unsigned {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xC2 || first > 0xF4) return 0;
+  const size_t length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  const bool too_long = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
+  const bool surrogate = first == 0xED && byte(1) >= 0xA0;
+  const bool beyond_the_last = first == 0xF4 && byte(1) >= 0x90;
+  return too_long || surrogate || beyond_the_last ? 0 : length;
+}
+
+// Names in binaries and of files may hold any bytes; JSON is UTF-8, and readers refuse what is not.
 void append_string(std::string& text, std::string_view value) {
   text += '"';
-  for (const char letter : value) {
-    if (letter == '"' || letter == '\\') {
+  while (!value.empty()) {
+    const size_t length = utf8_length(value);
+    const char letter = value.front();
+    if (length == 0) {
+      text += "\\ufffd";  // the character that stands for what is none
+    } else if (length > 1) {
+      text += value.substr(0, length);
+    } else if (letter == '"' || letter == '\\') {
       text += '\\';
       text += letter;
     } else if (letter == '\n') {
@@ -25,6 +50,7 @@ void append_string(std::string& text, std::string_view value) {
     } else {
       text += letter;
     }
+    value.remove_prefix(std::max<size_t>(length, 1));
   }
   text += '"';
 }

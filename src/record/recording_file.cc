@@ -3,18 +3,32 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <fstream>
+#include <span>
+
+#include "io/replacement_file.h"
 
 namespace slipstream::record {
+namespace {
+
+// The command that runs this program reads it, and ends with an error.
+void tell_that_something_is_missing() {
+  const char* const file = std::getenv("SLIPSTREAM_RECORD_FAILURES");
+  if (file != nullptr) std::ofstream(file, std::ios::app) << getpid() << '\n';
+}
+
+}  // namespace
 
 void write_whole(const std::string& path, std::string_view bytes) {
-  const std::string unfinished = path + ".part";
-  std::ofstream out(unfinished, std::ios::binary | std::ios::trunc);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out || std::rename(unfinished.c_str(), path.c_str()) != 0) {
-    std::remove(unfinished.c_str());
-    std::fprintf(stderr, "slipstream: what was recorded cannot be written to '%s'\n", path.c_str());
+  try {
+    io::ReplacementFile file(path);
+    file.write(std::as_bytes(std::span(bytes)));
+    file.publish();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "slipstream: a recording is not whole: %s\n", error.what());
+    tell_that_something_is_missing();
   }
 }
 

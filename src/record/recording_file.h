@@ -1,6 +1,7 @@
-// What a recording leaves in a folder. Files are written whole or not at all; what cannot be written is
-// said on standard error, since the program that is recorded goes on. (Not src/io: it would bring a
-// CUDA runtime into every program that is recorded.)
+// What a recording leaves in a folder. Files are written whole or not at all, also where several processes
+// write the same; what cannot be written is said on standard error, and to the command that runs the
+// program, since that goes on. (Of src/io only ReplacementFile: the rest would bring a CUDA runtime into
+// every program that is recorded.)
 #pragma once
 
 #include <string>

@@ -68,6 +68,7 @@ class LayerList {
   [[nodiscard]] kernels::NormInput middle_norm() const;
   // What the middle norm touches.
   void describe_middle_norm(StepLaunch& launch) const;
+  [[nodiscard]] Buffer expert_input() const;
   // A record with its stage, title and layer.
   [[nodiscard]] StepLaunch record(Stage stage, std::string title) const;
 

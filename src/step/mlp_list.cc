@@ -60,12 +60,17 @@ StepLaunch LayerList::run_dense() const {
   return launch;
 }
 
+Buffer LayerList::expert_input() const {
+  return moe().expert.gate_up.is_fp8 ? buffer("normed_codes", workspace_.normed_codes)
+                                     : buffer("normed", workspace_.normed);
+}
+
 StepLaunch LayerList::project_router() const {
   StepLaunch launch = record(Stage::kMiddle, "norm_linear: router shared");
   const MoeWeights& w = moe();
   launch.constants = {buffer("router", w.router), buffer("shared.gate_up", w.shared.gate_up)};
   launch.writes = {buffer("router_logits", workspace_.router_logits),
-                   buffer("gate_up", workspace_.gate_up), buffer("normed", workspace_.normed)};
+                   buffer("gate_up", workspace_.gate_up), expert_input()};
   describe_middle_norm(launch);
   launch.bytes = [list = *this](const StepLoad& load) {
     const MoeWeights& w = list.moe();
@@ -78,7 +83,11 @@ StepLaunch LayerList::project_router() const {
     kernels::LinearLaunch<kernels::NormInput> params{list.linear(tokens), list.middle_norm()};
     add_segment(params.linear, w.router, list.workspace_.router_logits.data());
     add_segment(params.linear, w.shared.gate_up, list.workspace_.gate_up.data());
-    params.input.normed = list.workspace_.normed.produced();
+    if (w.expert.gate_up.is_fp8) {
+      params.input.codes = list.workspace_.normed_codes.produced();
+    } else {
+      params.input.normed = list.workspace_.normed.produced();
+    }
     list.parts_.kernels.norm_linear(params, options);
   };
   return launch;
@@ -88,8 +97,7 @@ StepLaunch LayerList::run_routed_experts() const {
   StepLaunch launch = record(Stage::kRouted, "routed_experts: gate_up");
   launch.constants = {buffer("experts.gate_up", moe().expert.gate_up),
                       buffer("correction_bias", moe().correction_bias)};
-  launch.reads = {buffer("router_logits", workspace_.router_logits),
-                  buffer("normed", workspace_.normed)};
+  launch.reads = {buffer("router_logits", workspace_.router_logits), expert_input()};
   launch.writes = {buffer("choices", workspace_.choices),
                    buffer("activated", workspace_.activated)};
   launch.bytes = [list = *this](const StepLoad& load) {
@@ -100,22 +108,23 @@ StepLaunch LayerList::run_routed_experts() const {
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     const model::ModelConfig& config = list.config_;
     const Workspace& workspace = list.workspace_;
-    list.parts_.kernels.routed({.route = {.logits = workspace.router_logits.read(),
-                                          .bias = list.moe().correction_bias,
-                                          .experts = config.n_routed_experts,
-                                          .choices = config.num_experts_per_tok,
-                                          .groups = config.n_group,
-                                          .kept_groups = config.topk_group,
-                                          .scaling = config.routed_scaling_factor},
-                                .gate_up = list.moe().expert.gate_up,
-                                .input = {.rows = workspace.normed.read(),
-                                          .stride = config.hidden_size,
-                                          .columns = config.hidden_size},
-                                .tokens = tokens,
-                                .ue8m0 = config.ue8m0_activations,
-                                .choices = workspace.choices.produced(),
-                                .activated = workspace.activated.produced()},
-                               options);
+    kernels::RoutedLaunch params{.route = {.logits = workspace.router_logits.read(),
+                                           .bias = list.moe().correction_bias,
+                                           .experts = config.n_routed_experts,
+                                           .choices = config.num_experts_per_tok,
+                                           .groups = config.n_group,
+                                           .kept_groups = config.topk_group,
+                                           .scaling = config.routed_scaling_factor},
+                                 .gate_up = list.moe().expert.gate_up,
+                                 .tokens = tokens,
+                                 .choices = workspace.choices.produced(),
+                                 .activated = workspace.activated.produced()};
+    if (params.gate_up.is_fp8) {
+      params.codes = workspace.normed_codes.read();
+    } else {
+      params.input = {workspace.normed.read(), config.hidden_size, config.hidden_size};
+    }
+    list.parts_.kernels.routed(params, options);
   };
   return launch;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "step/kernels/attend/plan.h"
+#include "step/kernels/support/code_units.h"
 #include "step/rope_table.h"
 
 namespace slipstream::step {
@@ -80,6 +81,8 @@ void Workspace::plan(const model::ModelConfig& config, const model::Checkpoint& 
   middle_residual.plan(hidden);
   delta.plan(hidden);
   normed.plan(hidden);
+  const int groups = (config.hidden_size + kernels::kUnitCodes - 1) / kernels::kUnitCodes;
+  normed_codes.plan(kernels::code_bytes(groups * kMaxRows));
   q_latent.plan(kRows * config.q_lora_rank);
   kv.plan(kRows * kernels::kLatentRow);
   q.plan(kRows * heads * config.qk_head_dim());
@@ -141,8 +144,8 @@ template <class Self, class Visit>
 void Workspace::each(Self& self, const Visit& visit) {
   const auto visit_all = [&](auto&... arrays) { (visit(arrays), ...); };
   visit_all(self.rows, self.pages, self.rope, self.residual, self.middle_residual, self.delta,
-            self.normed, self.q_latent, self.kv, self.index_key, self.q, self.index_q,
-            self.head_weights, self.absorbed, self.scores, self.lists, self.partials,
+            self.normed, self.normed_codes, self.q_latent, self.kv, self.index_key, self.q,
+            self.index_q, self.head_weights, self.absorbed, self.scores, self.lists, self.partials,
             self.partial_weights, self.values, self.gate_up, self.router_logits, self.choices,
             self.activated, self.logits, self.sampled, self.extras, self.last_tokens, self.masks,
             self.histories, self.biases, self.adjusted, self.logprobs, self.draft_rows,

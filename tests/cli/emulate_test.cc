@@ -14,11 +14,19 @@
 #include "cli/exit_code.h"
 #include "pdl/device_fallback.h"
 #include "tests/model/support/tiny_files.h"
+#include "tests/support/sanitized.h"
 
 namespace slipstream::cli {
 namespace {
 
-TEST(EmulateCommand, RunsTheProgramWithTheSettings) {
+class EmulateCommand : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (test::kSanitized) GTEST_SKIP() << test::kNotByAShell;
+  }
+};
+
+TEST_F(EmulateCommand, RunsTheProgramWithTheSettings) {
   EmulateOptions options;
   options.devices = 3;
   options.multiprocessors = 4;
@@ -32,7 +40,7 @@ TEST(EmulateCommand, RunsTheProgramWithTheSettings) {
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(34), "");
 }
 
-TEST(EmulateCommand, PreloadsTheRuntimeForAProgramThatIsNotLinkedWithIt) {
+TEST_F(EmulateCommand, PreloadsTheRuntimeForAProgramThatIsNotLinkedWithIt) {
   EmulateOptions options;
   options.program = {"/bin/sh", "-c", "test \"$LD_PRELOAD\" = \"$0/libcudart.so.13:libm.so.6\"",
                      emulator_directory()};
@@ -44,7 +52,7 @@ TEST(EmulateCommand, PreloadsTheRuntimeForAProgramThatIsNotLinkedWithIt) {
       testing::ExitedWithCode(0), "");
 }
 
-TEST(EmulateCommand, PreloadsNothingForAProgramThatIsLinkedWithTheRuntime) {
+TEST_F(EmulateCommand, PreloadsNothingForAProgramThatIsLinkedWithTheRuntime) {
   const model::test::TemporaryDirectory directory;
   const std::string program = directory.path("program");
   std::ofstream(program) << "#!/bin/sh\n# libcudart.so.13\ntest -z \"$LD_PRELOAD\"\n";
@@ -54,7 +62,7 @@ TEST(EmulateCommand, PreloadsNothingForAProgramThatIsLinkedWithTheRuntime) {
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(0), "");
 }
 
-TEST(EmulateCommand, TellsTritonWhereTheDriverAndPtxasAre) {
+TEST_F(EmulateCommand, TellsTritonWhereTheDriverAndPtxasAre) {
   EmulateOptions options;
   options.program = {"/bin/sh", "-c",
                      "test \"$TRITON_LIBCUDA_PATH\" = \"$0\" && "
@@ -72,7 +80,7 @@ TEST(EmulateCommand, TellsTritonWhereTheDriverAndPtxasAre) {
 }
 
 // Called as Triton does: with options whose values are no files, and the input before the output.
-TEST(EmulateCommand, HandsPtxOnInsteadOfCompilingIt) {
+TEST_F(EmulateCommand, HandsPtxOnInsteadOfCompilingIt) {
   const model::test::TemporaryDirectory directory;
   const std::string input = directory.path("kernel.ptx");
   std::ofstream(input) << ".version 8.0\n";
@@ -87,7 +95,7 @@ TEST(EmulateCommand, HandsPtxOnInsteadOfCompilingIt) {
               "must be given a file of PTX and -o");
 }
 
-TEST(EmulateCommand, RecordsIntoANewFolderOnly) {
+TEST_F(EmulateCommand, RecordsIntoANewFolderOnly) {
   const model::test::TemporaryDirectory directory;
   EmulateOptions options;
   options.record_folder = directory.path("recorded");
@@ -99,14 +107,24 @@ TEST(EmulateCommand, RecordsIntoANewFolderOnly) {
               "must be new or empty");
 }
 
-TEST(EmulateCommand, SaysWhichProgramItCannotRun) {
+TEST_F(EmulateCommand, FailsWhereNotAllThatWasRecordedCouldBeWritten) {
+  const model::test::TemporaryDirectory directory;
+  EmulateOptions options;
+  options.record_folder = directory.path("recorded");
+  options.program = {"/bin/sh", "-c", "rmdir \"$0\" && exec \"$1\"", options.record_folder,
+                     ENDING_PROGRAM};
+  EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(kCannot),
+              "launches.*json: cannot be written.*not all of what was recorded could be written");
+}
+
+TEST_F(EmulateCommand, SaysWhichProgramItCannotRun) {
   EmulateOptions options;
   options.program = {"/no/such/program"};
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(127),
               "cannot run '/no/such/program'");
 }
 
-TEST(EmulateCommand, SaysThatADirectoryOrAFifoIsNoProgram) {
+TEST_F(EmulateCommand, SaysThatADirectoryOrAFifoIsNoProgram) {
   const model::test::TemporaryDirectory directory;
   const std::string fifo = directory.path("fifo");
   ASSERT_EQ(mkfifo(fifo.c_str(), 0700), 0);
@@ -118,7 +136,7 @@ TEST(EmulateCommand, SaysThatADirectoryOrAFifoIsNoProgram) {
   }
 }
 
-TEST(EmulateCommand, NeedsNoTemporaryFolder) {
+TEST_F(EmulateCommand, NeedsNoTemporaryFolder) {
   EmulateOptions options;
   options.check_races = true;
   options.program = {"/bin/sh", "-c", "echo >> \"$SLIPSTREAM_EMULATOR_CHECK\" && exit 7"};
@@ -130,7 +148,7 @@ TEST(EmulateCommand, NeedsNoTemporaryFolder) {
       testing::ExitedWithCode(7), "");
 }
 
-TEST(EmulateCommand, EndsAProgramThatTakesTooLong) {
+TEST_F(EmulateCommand, EndsAProgramThatTakesTooLong) {
   EmulateOptions options;
   options.timeout_seconds = 0.1;
   options.program = {"/bin/sleep", "60"};
@@ -177,7 +195,7 @@ Started start_sleeping_program(const std::string& file, const std::string& trap)
   return started;
 }
 
-TEST(EmulateCommand, TakesItsProgramAlongWhenItIsKilled) {
+TEST_F(EmulateCommand, TakesItsProgramAlongWhenItIsKilled) {
   const model::test::TemporaryDirectory directory;
   const Started started = start_sleeping_program(directory.path("pid"), "");
   kill(started.command, SIGKILL);
@@ -186,7 +204,7 @@ TEST(EmulateCommand, TakesItsProgramAlongWhenItIsKilled) {
   EXPECT_TRUE(ends(started.program));
 }
 
-TEST(EmulateCommand, PassesSignalsOnAndEndsAsTheProgramDoes) {
+TEST_F(EmulateCommand, PassesSignalsOnAndEndsAsTheProgramDoes) {
   const model::test::TemporaryDirectory directory;
   for (const bool handles : {false, true}) {
     const std::string file = directory.path(handles ? "handles" : "ends");
@@ -199,7 +217,7 @@ TEST(EmulateCommand, PassesSignalsOnAndEndsAsTheProgramDoes) {
   }
 }
 
-TEST(EmulateCommand, NamesAPlaceThatTheReportCannotGoToBeforeItRunsTheProgram) {
+TEST_F(EmulateCommand, NamesAPlaceThatTheReportCannotGoToBeforeItRunsTheProgram) {
   EmulateOptions options;
   options.check_races = true;
   options.json_file = "/no/such/folder/races.json";

@@ -44,6 +44,15 @@ TEST(RecordCommand, FailsWhereNothingWasLaunched) {
               testing::ExitedWithCode(kCannot), "launched nothing that could be recorded");
 }
 
+TEST(RecordCommand, FailsWhereNotAllCouldBeWritten) {
+  const model::test::TemporaryDirectory directory;
+  const RecordOptions options = options_for(directory.path("recorded"),
+                                            "cd \"$SLIPSTREAM_RECORD\"; touch launches.7.json; "
+                                            "echo $$ >> \"$SLIPSTREAM_RECORD_FAILURES\"");
+  EXPECT_EXIT(std::exit(run_record(options)), testing::ExitedWithCode(kCannot),
+              "not all of what was recorded could be written");
+}
+
 TEST(RecordCommand, RefusesAFolderThatIsInUse) {
   const model::test::TemporaryDirectory directory;
   std::ofstream(directory.path("file")) << "";

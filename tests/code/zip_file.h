@@ -18,7 +18,7 @@ struct ZipMember {
 
 inline std::string little_endian(uint64_t value, int bytes) {
   std::string result;
-  for (int i = 0; i < bytes; ++i) result += static_cast<char>(value >> (8 * i));
+  for (int i = 0; i < bytes; ++i, value >>= 8) result += static_cast<char>(value);
   return result;
 }
 

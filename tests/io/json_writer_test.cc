@@ -47,6 +47,26 @@ TEST(JsonWriter, EscapesWhatAStringMustNotHold) {
   EXPECT_EQ(nlohmann::json::parse(Json(text).text()).get<std::string>(), text);
 }
 
+TEST(JsonWriter, KeepsUtf8AndMarksWhatIsNone) {
+  const auto read_back = [](const std::string& text) {
+    return nlohmann::json::parse(Json(text).text()).get<std::string>();
+  };
+  const std::string mark = "\xef\xbf\xbd";
+  for (const std::string good :
+       {"\xc2\x80", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+    EXPECT_EQ(read_back("a" + good + "b"), "a" + good + "b");
+  }
+  EXPECT_EQ(read_back("y\xffz"), "y" + mark + "z");
+  EXPECT_EQ(read_back("cut \xe2\x82"), "cut " + mark + mark);
+  // Longer than it need be, half of a pair of UTF-16, and beyond the last character.
+  for (const std::string bad : {"\xc0\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+                                "\xf4\x90\x80\x80", "\xf5\x80\x80\x80"}) {
+    std::string marks;
+    for (size_t i = 0; i < bad.size(); ++i) marks += mark;
+    EXPECT_EQ(read_back(bad), marks);
+  }
+}
+
 TEST(JsonWriter, KeepsTheOrderOfMembersAndReplacesOneThatIsThere) {
   Json json;
   json["z"] = 1;

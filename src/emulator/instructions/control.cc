@@ -97,11 +97,30 @@ void copy_block(const std::byte* from, const ParameterBlock& source, std::byte* 
   });
 }
 
+// The frame of lanes that have made the same call before and are still in it, if there is one: a
+// .sync instruction in the function brings lanes of one frame together.
+Frame* find_shared_frame(const Warp& warp, const CallSite& call, const FunctionCode& callee,
+                         uint32_t lanes) {
+  for (const Group& group : warp.groups) {
+    for (Frame* frame = group.frame; frame != nullptr; frame = frame->caller) {
+      if (frame->caller == warp.frame && frame->call == &call && frame->function == &callee &&
+          (frame->lanes & lanes) == 0) {
+        return frame;
+      }
+    }
+  }
+  return nullptr;
+}
+
 // A frame for the lanes at the start of the function.
 void enter(Warp& warp, const CallSite& call, const FunctionCode& callee, uint32_t lanes) {
   Frame* const caller = warp.frame;
-  Frame* const frame = warp.cta->cluster->frames->acquire(callee, warp, lanes, caller, warp.pc + 1);
-  frame->call = &call;
+  Frame* frame = find_shared_frame(warp, call, callee, lanes);
+  if (frame == nullptr) {
+    frame = warp.cta->cluster->frames->acquire(callee, warp, lanes, caller, warp.pc + 1);
+    frame->call = &call;
+  }
+  frame->lanes |= lanes;
   const uint64_t local_end = uint64_t{frame->local_offset} + callee.local_bytes;
   if (local_end > warp.local_stride || frame->depth > warp.local_stride) {
     raise(FaultKind::kStackOverflow, static_cast<uint32_t>(__builtin_ctz(lanes)),

@@ -26,7 +26,10 @@ using Wide = std::conditional_t<
                        std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>>>;
 
 // Arithmetic in the unsigned type wraps; the signed results have the same bits.
-constexpr auto kAdd = [](auto a, auto b) { return static_cast<decltype(a)>(a + b); };
+constexpr auto kAdd = [](auto a, auto b) {
+  using U = std::make_unsigned_t<decltype(a)>;
+  return static_cast<decltype(a)>(static_cast<U>(a) + static_cast<U>(b));
+};
 constexpr auto kSubtract = [](auto a, auto b) { return static_cast<decltype(a)>(a - b); };
 constexpr auto kNegate = [](auto a) { return static_cast<decltype(a)>(0 - a); };
 constexpr auto kMultiplyLow = [](auto a, auto b) {

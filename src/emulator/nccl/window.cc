@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -22,6 +23,8 @@ struct Memory {
 // The windows of all ranks that were registered together.
 struct WindowSet {
   std::vector<void*> bases;  // by rank
+  // A handle for each rank, of which only the address means anything.
+  std::vector<std::byte> handles;
   size_t bytes = 0;
   size_t registered = 0;  // ranks whose window is
 };
@@ -149,12 +152,13 @@ void make_windows(const std::vector<Call>& calls) {
   }
   set->bytes = calls.front().bytes;
   set->registered = calls.size();
-  for (const Call& call : calls) {
+  set->handles.resize(calls.size());
+  for (size_t rank = 0; rank < calls.size(); ++rank) {
+    const Call& call = calls[rank];
     Memory& memory = *find(call.buffer, call.bytes);
     set_access(memory, devices, cudaMemAccessFlagsProtReadWrite);
     ++memory.windows;
-    // A handle for each rank, of which only the address means anything.
-    auto* const handle = reinterpret_cast<ncclWindow_t>(new std::byte);
+    auto* const handle = reinterpret_cast<ncclWindow_t>(&set->handles[rank]);
     windows()[handle] = set;
     *call.window = handle;
   }

@@ -45,7 +45,11 @@ json to_json(const RaceFinding& finding) {
 void write_race_findings(const std::string& file, const std::vector<RaceFinding>& findings,
                          uint64_t grids) {
   std::ofstream out(file, std::ios::app | std::ios::binary);
-  for (const RaceFinding& finding : findings) out << to_json(finding).dump() << '\n';
+  // Names in a program may hold any bytes; JSON may not.
+  constexpr auto kReplace = json::error_handler_t::replace;
+  for (const RaceFinding& finding : findings) {
+    out << to_json(finding).dump(-1, ' ', false, kReplace) << '\n';
+  }
   if (grids != 0) out << json{{"process", getpid()}, {"grids", grids}}.dump() << '\n';
   out.flush();
   if (!out) {

@@ -60,6 +60,9 @@ for target in "${targets[@]}"; do
   "$compiler" "${flags[@]}" -I"$at" -DFUZZ_TARGET="$name" "-fsanitize=fuzzer,$sanitizers" "$here/fuzz_main.cc" \
     "${objects[@]}" -lzstd -lz -lpthread -o "$folder/fuzz_$target"
   mkdir -p "$folder/found_$target"
-  "$folder/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
+  # Words of the language, where it is text.
+  dictionary=()
+  [ ! -f "$at/dictionaries/$target" ] || dictionary=("-dict=$at/dictionaries/$target")
+  "$folder/fuzz_$target" "${dictionary[@]}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
     -artifact_prefix="$folder/" "$folder/found_$target" "$at/corpus/$target"
 done

@@ -8,12 +8,14 @@
 #include "check/checker.h"
 #include "check/launches/launches.h"
 #include "check/lower/sass/lower.h"
+#include "check/report/html_report.h"
 #include "check/report/text_report.h"
 #include "check/rules/rules.h"
 #include "code/archive.h"
 #include "code/byte_reader.h"
 #include "code/compression.h"
 #include "code/sass/cubin.h"
+#include "io/json_reader.h"
 
 namespace slipstream::check::fuzz {
 namespace {
@@ -24,7 +26,14 @@ std::string_view as_text(Bytes bytes) {
 
 }  // namespace
 
-void image(Bytes bytes) { text_report(check_image(as_text(bytes), "fuzz", {})); }
+void image(Bytes bytes) {
+  const Report report = check_image(as_text(bytes), "fuzz", {});
+  text_report(report);
+  html_report(report, SourceRoots({}));
+  // Throws where it is no JSON.
+  (void)io::JsonReader::parse(json_report(report), "report");
+  (void)io::JsonReader::parse(sarif_report(report), "report");
+}
 
 void sass(Bytes bytes) {
   constexpr std::array<uint32_t, 4> kArchitectures{90, 100, 103, 120};

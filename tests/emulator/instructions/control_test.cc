@@ -206,6 +206,49 @@ TEST(Call, PrintsWithTheLayoutOfCArguments) {
   EXPECT_EQ(printed, "-7 2.5 12345678901%\n");
 }
 
+// The upper half of the warp comes to the call long after the lower one.
+TEST(Call, BringsLanesTogetherThatCallAtDifferentTimes) {
+  TestDevice test(R"(.version 9.0
+.target sm_90a
+.address_size 64
+.func (.param .b32 result) neighbor(.param .b32 value) {
+  .reg .pred %p<2>;
+  .reg .b32 %r<4>;
+  ld.param.u32 %r1, [value];
+  shfl.sync.bfly.b32 %r2|%p1, %r1, 16, 31, -1;
+  st.param.b32 [result], %r2;
+  ret;
+}
+.visible .entry kernel(.param .u64 out) {
+  .reg .pred %p<4>;
+  .reg .b32 %r<8>;
+  .reg .b64 %rd<8>;
+  ld.param.u64 %rd1, [out];
+  mov.u32 %r1, %laneid;
+  setp.lt.u32 %p1, %r1, 16;
+  mov.u32 %r2, 40000;
+  @%p1 bra together;
+late:
+  sub.u32 %r2, %r2, 1;
+  setp.ne.u32 %p2, %r2, 0;
+  @%p2 bra late;
+together:
+  { .param .b32 a; .param .b32 b;
+    st.param.b32 [a], %r1;
+    call (b), neighbor, (a);
+    ld.param.b32 %r3, [b]; }
+  mul.wide.u32 %rd2, %r1, 4;
+  add.u64 %rd1, %rd1, %rd2;
+  st.global.u32 [%rd1], %r3;
+  ret;
+})");
+  const uint64_t out = test.upload(std::vector<uint32_t>(32));
+  const auto fault = test.run(test.launch({out}, {}, {32, 1, 1}));
+  ASSERT_FALSE(fault) << fault->report();
+  const auto values = test.download<uint32_t>(out, 32);
+  for (uint32_t lane = 0; lane < 32; ++lane) EXPECT_EQ(values[lane], lane ^ 16U);
+}
+
 TEST(Control, SaysThatKernelsCannotLaunchKernels) {
   std::string text = module_of("", R"(
     .param .b64 block;

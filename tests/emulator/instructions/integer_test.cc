@@ -28,6 +28,7 @@ TEST(Integer, GivesTheHighHalfOfAProduct) {
 }
 TEST(Integer, MultipliesAndAddsLow) {
   EXPECT_EQ(run32("mad.lo.s32 %r20, %r10, %r11, %r12;", {7, 6, static_cast<uint64_t>(-2)}), 40U);
+  EXPECT_EQ(run32("mad24.lo.s32 %r20, %r10, %r11, %r12;", {1, 1, 0x7fffffffU}), 0x80000000U);
 }
 TEST(Integer, DividesTheLeastValueByMinusOne) {
   EXPECT_EQ(run32("div.s32 %r20, %r10, %r11;", {0x80000000U, 0xffffffffU}), 0x80000000U);

@@ -14,7 +14,9 @@ __global__ void use_variables(float* out) {
 }
 
 __global__ void write_shape(unsigned* out) {
-  if (blockIdx.x == 1 && blockIdx.y == 2 && threadIdx.x == 3 && threadIdx.z == 1) {
+  const bool writes =
+      blockIdx.x == 1 && blockIdx.y == 2 && blockIdx.z == 3 && threadIdx.x == 3 && threadIdx.z == 1;
+  if (writes) {
     out[0] = gridDim.x * 100 + gridDim.y * 10 + gridDim.z;
     out[1] = blockDim.x * 100 + blockDim.y * 10 + blockDim.z;
   }

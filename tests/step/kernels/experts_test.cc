@@ -12,6 +12,7 @@
 #include "pdl/stream.h"
 #include "step/kernels/experts/launch.h"
 #include "tests/model/support/golden.h"
+#include "tests/step/kernels/coded_rows.h"
 #include "tests/step/kernels/packed_weights.h"
 
 namespace slipstream::step::test {
@@ -98,7 +99,10 @@ class Experts {
     const int tokens = logits.rows();
     const DeviceValues<float> device_logits(logits.values());
     const DeviceValues<float> device_bias(bias.values());
-    const DeviceValues<uint16_t> input(to_bf16(x));
+    // Each kind of experts has its own kind of input; the other one is missing.
+    const DeviceValues<uint16_t> rows(shape_.fp8 ? std::vector<uint16_t>{} : to_bf16(x));
+    const DeviceValues<uint8_t> codes(shape_.fp8 ? coded_rows(x, shape_.ue8m0)
+                                                 : std::vector<uint8_t>{});
     const DeviceValues<uint16_t> shared_input(to_bf16(shared_gate_up(x)));
     const DeviceValues<kernels::ExpertChoice> choices(static_cast<size_t>(tokens) * shape_.choices);
     const DeviceValues<uint16_t> activated(static_cast<size_t>(tokens) * shape_.choices * 2 *
@@ -118,9 +122,9 @@ class Experts {
                    .kept_groups = shape_.kept_groups,
                    .scaling = 2.5F},
          .gate_up = gate_up.matrix(),
-         .input = {.rows = {bf16(input)}, .stride = shape_.hidden, .columns = shape_.hidden},
+         .codes = {codes.data()},
+         .input = {.rows = {bf16(rows)}, .stride = shape_.hidden, .columns = shape_.hidden},
          .tokens = tokens,
-         .ue8m0 = shape_.ue8m0,
          .choices = {choices.data()},
          .activated = {bf16(activated)}},
         options);

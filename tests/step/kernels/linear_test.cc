@@ -9,6 +9,7 @@
 #include "step/kernels/linear/launch.h"
 #include "tests/model/support/golden.h"
 #include "tests/model/support/random.h"
+#include "tests/step/kernels/coded_rows.h"
 #include "tests/step/kernels/packed_weights.h"
 
 namespace slipstream::step::test {
@@ -105,7 +106,7 @@ struct NormCase {
 
 class NormLinearKernel : public testing::TestWithParam<NormCase> {};
 
-TEST_P(NormLinearKernel, AddsNormalizesAndStoresSumAndNorm) {
+TEST_P(NormLinearKernel, AddsNormalizesAndStoresSumAndNormAndItsCodes) {
   const auto [kTokens, kColumns, kClusterCtas] = GetParam();
   constexpr float kEps = 1e-5F;
   constexpr int kFp8Rows = 200;
@@ -123,6 +124,7 @@ TEST_P(NormLinearKernel, AddsNormalizesAndStoresSumAndNorm) {
   const DeviceValues<float> device_gamma(gamma.values());
   const DeviceValues<uint16_t> sum(residual.values().size());
   const DeviceValues<uint16_t> normed(residual.values().size());
+  const DeviceValues<uint8_t> codes(kernels::code_bytes(kColumns / kernels::kUnitCodes * kTokens));
   const DeviceValues<float> output(static_cast<size_t>(kTokens) * kFp8Rows);
   const DeviceValues<float> other_output(static_cast<size_t>(kTokens) * kBf16Rows);
   kernels::LinearParams params = one_segment(fp8_matrix.matrix(), output.data(), kTokens, true);
@@ -138,7 +140,8 @@ TEST_P(NormLinearKernel, AddsNormalizesAndStoresSumAndNorm) {
                                 .columns = kColumns,
                                 .eps = kEps,
                                 .sum = {bf16(sum)},
-                                .normed = {bf16(normed)}}},
+                                .normed = {bf16(normed)},
+                                .codes = {codes.data()}}},
                               {.stream = stream.get()});
   check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
 
@@ -162,6 +165,9 @@ TEST_P(NormLinearKernel, AddsNormalizesAndStoresSumAndNorm) {
   std::vector<float> stored;
   for (const uint16_t bits : normed.download()) stored.push_back(model::bf16_to_float(bits));
   expect_equal(stored, norm);
+  model::reference::Matrix exact = norm;
+  exact.values() = stored;
+  EXPECT_EQ(codes.download(), coded_rows(exact, true));
   expect_equal(output.download(), model::reference::linear(numerics, fp8.linear(), norm));
   expect_equal(other_output.download(), model::reference::linear(numerics, other.linear(), norm));
 }
@@ -214,6 +220,35 @@ TEST(NormLinear, GivesATokenTheSameBitsHoweverManyThereAre) {
   }
 }
 
+// Where no matrix takes codes, they are made for later launches all the same.
+TEST(NormLinear, StoresCodesNextToABf16Matrix) {
+  constexpr int kColumns = 640;
+  const HostWeights weights(24, kColumns, false, 3);
+  const UploadedMatrix matrix(pack(weights.share()));
+  const DeviceValues<float> gamma(model::test::random_matrix(1, kColumns, 6).values());
+  for (const int tokens : {1, 7, 16}) {
+    const DeviceValues<uint16_t> input(
+        to_bf16(rounded(model::test::random_matrix(tokens, kColumns, 4))));
+    const DeviceValues<uint16_t> normed(static_cast<size_t>(tokens) * kColumns);
+    const DeviceValues<uint8_t> codes(kernels::code_bytes(kColumns / kernels::kUnitCodes * tokens));
+    const DeviceValues<float> output(static_cast<size_t>(tokens) * 24);
+    const pdl::Stream stream;
+    kernels::launch_norm_linear({one_segment(matrix.matrix(), output.data(), tokens, false),
+                                 {.rows = {bf16(input)},
+                                  .stride = kColumns,
+                                  .gamma = {gamma.data()},
+                                  .columns = kColumns,
+                                  .eps = 1e-5F,
+                                  .normed = {bf16(normed)},
+                                  .codes = {codes.data()}}},
+                                {.stream = stream.get()});
+    check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+    model::reference::Matrix rows(tokens, kColumns);
+    std::ranges::transform(normed.download(), rows.values().begin(), model::bf16_to_float);
+    EXPECT_EQ(codes.download(), coded_rows(rows, false)) << tokens;
+  }
+}
+
 // As large as the head of a model that few ranks share.
 kernels::LinearParams head_of(int rows, int tokens) {
   kernels::LinearParams params;
@@ -229,6 +264,14 @@ TEST(LinearPlan, FitsIntoSharedMemory) {
     const kernels::LinearShape shape = kernels::plan_linear(params, kernels::linear_limits());
     EXPECT_LE(static_cast<int>(shape.shared_bytes), kernels::device_limits().shared_bytes) << rows;
   }
+}
+
+TEST(LinearPlan, TakesNoClusterThatTheDeviceHasNoRoomFor) {
+  const kernels::ClusterLimits few{{4, 2, 1, 0}};
+  kernels::LinearParams params = head_of(272, 1);
+  EXPECT_LE(kernels::plan_linear(params, few).cluster_ctas, 4);
+  EXPECT_GT(params.clusters, 0);
+  EXPECT_THROW((void)kernels::plan_linear(params, few, 8), InvalidArgument);
 }
 
 TEST(LinearPlan, RefusesMoreThanSharedMemoryHolds) {

@@ -9,6 +9,7 @@
 // PDL: weights of the shared expert before the wait, nothing else.
 #pragma once
 
+#include "step/kernels/experts/gated_rows.cuh"
 #include "step/kernels/experts/multiply.cuh"
 #include "step/kernels/experts/plan.cuh"
 #include "step/kernels/support/peers.cuh"
@@ -38,9 +39,6 @@ struct DownShared {
   PlanSets plan;
 };
 
-__device__ __forceinline__ const PackedMatrix& matrix_of(const DownLaunch& params, bool shared) {
-  return shared ? params.shared_down : params.down;
-}
 // Items of the shared expert, before those of the plan.
 SLIPSTREAM_HOST_DEVICE inline int shared_items(int tokens) {
   return (tokens + kItemTokens - 1) / kItemTokens;
@@ -131,107 +129,6 @@ class DownCursor {
   int done_ = 0;  // groups
 };
 
-// Gate and up of a row: those of chosen experts, then the shared expert's.
-struct GatedRow {
-  const __nv_bfloat16* gate;
-  const __nv_bfloat16* up;
-};
-__device__ __forceinline__ GatedRow row_at(const DownLaunch& params, int row) {
-  const int chosen = params.tokens * params.choices_per_token;
-  if (row >= chosen) {
-    const __nv_bfloat16* gate =
-        params.shared_input.rows.get() + (row - chosen) * params.shared_input.stride;
-    return {gate, gate + params.shared_down.columns};
-  }
-  const __nv_bfloat16* gate = params.activated.get() + int64_t{row} * 2 * params.down.columns;
-  return {gate, gate + params.down.columns};
-}
-
-// All rows, quantized in shared memory, [row][group].
-class StagedRows {
- public:
-  static constexpr bool kIsFp8 = true;
-  SLIPSTREAM_HOST_DEVICE static int units(const DownLaunch& params) {
-    return params.tokens *
-           (params.choices_per_token * params.down.groups() + params.shared_down.groups());
-  }
-
-  __device__ StagedRows(const DownLaunch& params, unsigned char* memory)
-      : params_(params),
-        chosen_(params.tokens * params.choices_per_token),
-        chosen_units_(chosen_ * params.down.groups()),
-        target_(memory, units(params)) {}
-
-  __device__ void rehearse() const {
-    const uint4 zeros = make_uint4(0, 0, 0, 0);
-    keep(quantize_gated(zeros, zeros, params_.ue8m0));
-  }
-  // Behind the wait, by all threads; a barrier must follow.
-  __device__ void prepare() const {
-    struct Raw {
-      uint4 gate;
-      uint4 up;
-    };
-    quantize_units<4, Raw>(
-        target_, units(params_), static_cast<int>(threadIdx.x) / 32,
-        static_cast<int>(blockDim.x) / 32,
-        [&](int unit, int eighth) {
-          const bool shared = unit >= chosen_units_;
-          const int groups = shared ? params_.shared_down.groups() : params_.down.groups();
-          const int index = shared ? unit - chosen_units_ : unit;
-          const int row = index / groups;
-          const int column = (index - row * groups) * kGroup + eighth * 8;
-          const GatedRow source = row_at(params_, (shared ? chosen_ : 0) + row);
-          return Raw{*reinterpret_cast<const uint4*>(source.gate + column),
-                     *reinterpret_cast<const uint4*>(source.up + column)};
-        },
-        [&](const Raw& raw) { return quantize_gated(raw.gate, raw.up, params_.ue8m0); });
-  }
-  __device__ void load(int group, int row, Operand& operand) const {
-    const int unit =
-        (row < chosen_ ? row * params_.down.groups()
-                       : chosen_units_ + (row - chosen_) * params_.shared_down.groups()) +
-        group;
-    target_.load(unit, operand);
-    spread_scale(target_.scales[unit], operand);
-  }
-
- private:
-  const DownLaunch& params_;
-  int chosen_;
-  int chosen_units_;
-  CodeUnits target_;
-};
-
-// The same from global memory each time.
-class DirectRows {
- public:
-  static constexpr bool kIsFp8 = false;
-  __device__ DirectRows(const DownLaunch& params, unsigned char* /*memory*/) : params_(params) {}
-  __device__ void rehearse() const {}
-  __device__ void prepare() const {}
-  __device__ void load(int group, int row, Operand& operand) const {
-    const int column = group * kGroup + static_cast<int>(threadIdx.x) % 4 * 32;
-    const GatedRow source = row_at(params_, row);
-    float values[32];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      float gate[8];
-      float up[8];
-      load_eight(source.gate + column + i * 8, gate);
-      load_eight(source.up + column + i * 8, up);
-      gate_values(gate, up);
-#pragma unroll
-      for (int j = 0; j < 8; ++j) values[i * 8 + j] = gate[j];
-    }
-    const bool shared = row >= params_.tokens * params_.choices_per_token;
-    make_operand(values, matrix_of(params_, shared).is_fp8, params_.ue8m0, operand);
-  }
-
- private:
-  const DownLaunch& params_;
-};
-
 // Before the wait: rows of the shared expert weigh one.
 __device__ __forceinline__ void weigh_shared_rows(const DownLaunch& params, float* weights) {
   const int token = static_cast<int>(threadIdx.x);
@@ -245,8 +142,7 @@ __device__ __forceinline__ void load_choices(const DownLaunch& params, const Pla
   for (int row = threadIdx.x; row < params.tokens * choices; row += static_cast<int>(blockDim.x)) {
     const ExpertChoice choice = params.choices.get()[row];
     weights[row] = choice.weight;
-    const int token = row / choices;
-    plan.enter(token, row - token * choices, choice.expert);
+    plan.enter(row, choice.expert);
   }
 }
 
@@ -392,7 +288,7 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   const Tiles own = tiles_of(cta, params.down.tile_count());
   unsigned char* const after_rings = memory + warps * ring_bytes;
   const int chosen_rows = params.tokens * params.choices_per_token;
-  const Plan plan(shared.plan, after_rings, params.tokens, params.choices_per_token);
+  const Plan plan(shared.plan, after_rings, params.tokens, params.per_token);
   auto* const weights = reinterpret_cast<float*>(after_rings + Plan::bytes(chosen_rows));
   DownCursor cursor(params, plan, own, most_down_items(params));
   // slipstream-check: allow R2: a tile of down or of shared_down, which are weights both
@@ -409,16 +305,19 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   __syncthreads();
 
   gate.pass();
-  load_choices(params, plan, weights);
-  plan.build();
   // Activations and scales before the weights: loads that follow those wait for them.
+  typename Rows::Raw raw = rows.load_first();
+  load_choices(params, plan, weights);
+  __syncthreads();
+  plan.build();
+  rows.quantize_all_but_last(raw);
   const int items = shared_items(params.tokens) + plan.items();
   Place ahead = {warp, 0};
   float scales = load_ahead(params, plan, own, items, ahead);
   float next_scales = load_ahead(params, plan, own, items, ahead);
-  rows.prepare();
   cursor.set_items(items);
   ring.fill(cursor);
+  rows.quantize(raw);
   __syncthreads();
 
   Place place = {warp, 0};

@@ -70,9 +70,17 @@ size_t down_bytes(const DownLaunch& params, size_t needed) {
 
 // How choose() shares experts out among the lanes of a warp.
 void set_lanes(RouteParams& route) {
-  route.lanes_per_group = static_cast<int>(std::bit_floor(32U / route.groups));
-  const int group_size = route.experts / route.groups;
-  route.experts_per_lane = (group_size + route.lanes_per_group - 1) / route.lanes_per_group;
+  route.group_size = route.experts / route.groups;
+  route.lane_shift = std::bit_width(32U / route.groups) - 1;
+  const int lanes = 1 << route.lane_shift;
+  route.experts_per_lane = (route.group_size + lanes - 1) / lanes;
+  // As few sets as there are choices, in groups that are kept.
+  const int used_lanes = std::min(lanes, route.group_size);
+  route.set_lanes = lanes;
+  while (route.set_lanes > 0 &&
+         route.kept_groups * (used_lanes / route.set_lanes) < route.choices) {
+    route.set_lanes /= 2;
+  }
 }
 
 size_t dynamic_bytes(const RingShape& ring, int warps, int other_bytes) {
@@ -86,10 +94,9 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
   const PackedMatrix& matrix = params.gate_up;
   const int warps = even_warps(matrix.groups(), experts::kMaxRoutedWarps);
   constexpr int kStaticBytes = sizeof(experts::RoutedShared);
-  const int staged_bytes = experts::CodeUnits::bytes(matrix.groups() * params.tokens);
-  const int key_bytes =
-      params.tokens * params.route.experts_per_lane * 32 * static_cast<int>(sizeof(uint32_t));
-  params.scratch_bytes = std::max(two_partials(warps), key_bytes);
+  const int staged_bytes = code_bytes(matrix.groups() * params.tokens);
+  params.scratch_bytes =
+      std::max(two_partials(warps), experts::KeyLists::bytes(params.route, params.tokens));
   int other_bytes =
       params.scratch_bytes + experts::Plan::bytes(params.tokens * params.route.choices);
   const bool staged = matrix.is_fp8 && fits(warps, 2, kStaticBytes + other_bytes + staged_bytes);
@@ -97,11 +104,16 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
   params.ring = plan_rings(matrix.is_fp8, warps,
                            routed_chunks(params.tokens, warps, kStaticBytes + other_bytes),
                            kStaticBytes + other_bytes);
+  params.slice_groups = (matrix.groups() + warps - 1) / warps;
+  params.tiles = SmallDivisor::of(matrix.tile_count());
+  params.choices_per_token = SmallDivisor::of(params.route.choices);
   const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
+  const int ctas = std::min(device_limits().multiprocessors, items * matrix.tile_count());
+  params.ctas = SmallDivisor::of(ctas);
   const auto kernel =
       staged ? routed_kernel<experts::StagedInput> : routed_kernel<experts::DirectInput>;
   pdl::launch(kRoutedDeclaration, kernel,
-              {.grid = dim3(std::min(device_limits().multiprocessors, items * matrix.tile_count())),
+              {.grid = dim3(ctas),
                .block = dim3(warps * 32),
                .dynamic_shared_bytes =
                    std::max(dynamic_bytes(params.ring, warps, other_bytes), kSpreadingBytes)},
@@ -112,7 +124,7 @@ void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
   const int warps = even_warps(experts::most_down_items(params), experts::kMaxDownWarps);
   const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
   constexpr int kStaticBytes = sizeof(experts::DownShared);
-  const int staged_bytes = experts::CodeUnits::bytes(experts::StagedRows::units(params));
+  const int staged_bytes = code_bytes(experts::StagedRows::units(params));
   int other_bytes = experts::plan_bytes(params) +
                     experts::kBatchTiles * experts::places_of(params) *
                         experts::partial_floats(params.tokens) * static_cast<int>(sizeof(float));
@@ -122,6 +134,7 @@ void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
       fits(warps, kDownChunks, kStaticBytes + other_bytes + staged_bytes);
   if (staged) other_bytes += staged_bytes;
   params.ring = plan_rings(is_fp8, warps, kDownChunks, kStaticBytes + other_bytes);
+  params.per_token = SmallDivisor::of(params.choices_per_token);
   const auto kernel = staged ? down_kernel<experts::StagedRows> : down_kernel<experts::DirectRows>;
   pdl::launch(
       kDownDeclaration, kernel,

@@ -6,7 +6,24 @@
 namespace slipstream::step::kernels {
 
 inline constexpr int kMaxExperts = 512;
-inline constexpr int kMaxChoices = 32;  // experts per token
+inline constexpr int kMaxChoices = 32;   // experts per token
+inline constexpr int kMaxPlaces = 1024;  // of keys, some without an expert (choice.cuh)
+
+// Divides a number by one that the host knows: n * divisor must be below 2^32.
+struct SmallDivisor {
+  int divisor = 1;
+  unsigned inverse = 0;  // 0: of one
+
+  static SmallDivisor of(int divisor) {
+    if (divisor == 1) return {};
+    return {divisor, 0xffffffffU / static_cast<unsigned>(divisor) + 1};
+  }
+#if defined(__CUDACC__)
+  __device__ int divide(int n) const {
+    return inverse == 0 ? n : static_cast<int>(__umulhi(static_cast<unsigned>(n), inverse));
+  }
+#endif
+};
 
 struct ExpertChoice {
   int expert;
@@ -21,8 +38,12 @@ struct RouteParams {
   int groups = 0;
   int kept_groups = 0;
   float scaling = 0;
-  int lanes_per_group = 0;  // a power of two; set by the launch, as is the next one
+  // How the lanes of a warp share the experts out; set by the launch.
+  int group_size = 0;
+  int lane_shift = 0;  // 1 << lane_shift lanes have a group
   int experts_per_lane = 0;
+  int set_lanes =
+      0;  // neighboring lanes whose best keys make a bound (choice.cuh); 0: there is none
 };
 
 // How the warps of a launch stream their weights: slots of each warp's ring, their bytes, and how
@@ -37,11 +58,18 @@ struct RingShape {
 struct RoutedLaunch {
   RouteParams route = {};
   PackedMatrix gate_up = {};  // of expert 0: [2 * width, hidden]; the others follow it
-  PlainInput input = {};      // the normed hidden state
+  // The normed hidden state of all tokens: e4m3 codes if the experts are (support/code_units.cuh,
+  // units [group][token]), else bf16.
+  pdl::Produced<const unsigned char> codes = {};
+  PlainInput input = {};
   int tokens = 0;
-  bool ue8m0 = false;
-  RingShape ring = {};                          // set by the launch
-  int scratch_bytes = 0;                        // set by the launch
+  // Set by the launch.
+  RingShape ring = {};
+  int scratch_bytes = 0;
+  int slice_groups = 0;  // of columns, of each warp
+  SmallDivisor ctas = {};
+  SmallDivisor tiles = {};  // of an expert
+  SmallDivisor choices_per_token = {};
   pdl::Produced<ExpertChoice> choices = {};     // [tokens, choices], written after the wait
   pdl::Produced<__nv_bfloat16> activated = {};  // [tokens, choices, 2 * width], gate then up
 };
@@ -58,6 +86,7 @@ struct DownLaunch {
   int tokens = 0;
   bool ue8m0 = false;
   RingShape ring = {};                       // set by the launch
+  SmallDivisor per_token = {};               // choices, set by the launch
   pdl::Produced<__nv_bfloat16> output = {};  // [tokens, hidden], written after the wait
   PeerOffsets peers = {};  // if there are any: the output lies in this rank's window, goes to all
 };
@@ -71,6 +100,7 @@ inline constexpr auto kRoutedFields = join_fields(
     fields_at(offsetof(RoutedLaunch, gate_up), kPackedMatrixFields),
     fields_at(offsetof(RoutedLaunch, input), kPlainInputFields),
     std::array{
+        pdl::field<decltype(RoutedLaunch::codes)>("codes", offsetof(RoutedLaunch, codes)),
         pdl::field<decltype(RoutedLaunch::choices)>("choices", offsetof(RoutedLaunch, choices)),
         pdl::field<decltype(RoutedLaunch::activated)>("activated",
                                                       offsetof(RoutedLaunch, activated)),

@@ -45,12 +45,12 @@ class Plan {
   // A multiple of 16.
   SLIPSTREAM_HOST_DEVICE static int bytes(int rows) { return (rows * kRowBytes + 15) / 16 * 16; }
 
-  __device__ Plan(PlanSets& sets, unsigned char* memory, int tokens, int choices)
+  __device__ Plan(PlanSets& sets, unsigned char* memory, int tokens, const SmallDivisor& choices)
       : sets_(sets), memory_(memory), tokens_(tokens), choices_(choices) {}
 
   __device__ int items() const { return sets_.items; }
   // Of an item; those of distinct experts come in ascending order, of one token in its own.
-  __device__ int expert(int item) const { return experts()[item]; }
+  __device__ int expert(int item) const { return tokens_ == 1 ? chosen(item) : experts()[item]; }
   __device__ int chosen(int row) const { return chosen()[row]; }
 
   // Places of an item that may have takers.
@@ -67,30 +67,25 @@ class Plan {
       sets_.chosen[i] = 0;
       sets_.repeated[i] = 0;
     }
-    // Takers and masks, which are neighbors.
-    for (int i = threadIdx.x; i < rows() * (kItemTokens + 1); i += threads) takers()[i] = 0;
-  }
-
-  // Enters the expert of a token's choice.
-  __device__ void enter(int token, int choice, int expert) const {
-    chosen()[token * choices_ + choice] = static_cast<uint16_t>(expert);
-    if (tokens_ == 1) {
-      add(choice, 0, choice);
-      name(choice, choice);
-    } else {
-      atomicOr(&sets_.chosen[expert / 32], 1U << expert % 32);
+    // Takers and masks, which are neighbors. One token takes its rows in their order.
+    for (int i = threadIdx.x; i < rows() * (kItemTokens + 1); i += threads) {
+      const int row = i / kItemTokens;
+      takers()[i] = tokens_ == 1 && i % kItemTokens == 0 ? pack({row, 0, row, true}) : 0;
     }
+    if (threadIdx.x == 0) sets_.items = choices_.divisor;
   }
 
-  // All threads of the CTA, after clear(), a barrier and enter() of every choice. One token's
-  // choices are distinct, which spares it a barrier.
+  __device__ uint16_t* chosen() const { return reinterpret_cast<uint16_t*>(masks() + rows()); }
+  // Enters the expert of a row, that is, of one of a token's choices.
+  __device__ void enter(int row, int expert) const {
+    chosen()[row] = static_cast<uint16_t>(expert);
+    if (tokens_ > 1) atomicOr(&sets_.chosen[expert / 32], 1U << expert % 32);
+  }
+
+  // All threads of the CTA, after clear() and a barrier, and another one after the last choice has
+  // been entered. One token's choices are its items.
   __device__ void build() const {
-    if (tokens_ == 1) {
-      if (threadIdx.x == 0) sets_.items = choices_;
-      __syncthreads();
-      return;
-    }
-    __syncthreads();
+    if (tokens_ == 1) return;
     for (int row = threadIdx.x; row < rows(); row += static_cast<int>(blockDim.x)) collect(row);
     if (threadIdx.x == 0) sets_.items = sets_.distinct = below(sets_.chosen, kMaxExperts);
     __syncthreads();
@@ -104,18 +99,17 @@ class Plan {
   // Takers, masks, chosen, experts, indices, counts.
   static constexpr int kRowBytes = 4 * kItemTokens + 4 + 2 + 2 + 2 + 1;
 
-  __device__ int rows() const { return tokens_ * choices_; }
+  __device__ int rows() const { return tokens_ * choices_.divisor; }
   __device__ uint32_t* takers() const { return reinterpret_cast<uint32_t*>(memory_); }
   // Tokens of distinct experts, as bits.
   __device__ uint32_t* masks() const { return takers() + rows() * kItemTokens; }
-  __device__ uint16_t* chosen() const { return reinterpret_cast<uint16_t*>(masks() + rows()); }
   __device__ uint16_t* experts() const { return chosen() + rows(); }
   // Of each row's expert among the distinct ones; of more than eight tokens.
   __device__ uint16_t* indices() const { return experts() + rows(); }
   __device__ uint8_t* counts() const { return reinterpret_cast<uint8_t*>(indices() + rows()); }
 
   __device__ void collect(int row) const {
-    const int token = row / choices_;
+    const int token = choices_.divide(row);
     const int index = below(sets_.chosen, chosen(row));
     const uint32_t before = atomicOr(&masks()[index], 1U << token);
     if (tokens_ <= kItemTokens) {
@@ -133,7 +127,7 @@ class Plan {
   __device__ void list(int row) const {
     const int index = indices()[row];
     const uint32_t mask = masks()[index];
-    const int before = __popc(mask & ((1U << row / choices_) - 1));
+    const int before = __popc(mask & ((1U << choices_.divide(row)) - 1));
     int item = index;
     if (before >= kItemTokens) item = sets_.distinct + below(sets_.repeated, index);
     add(item, before % kItemTokens, row);
@@ -144,8 +138,8 @@ class Plan {
   }
 
   __device__ void add(int item, int place, int row) const {
-    const int token = row / choices_;
-    takers()[item * kItemTokens + place] = pack({row, token, row - token * choices_, true});
+    const int token = choices_.divide(row);
+    takers()[item * kItemTokens + place] = pack({row, token, row - token * choices_.divisor, true});
   }
   // One of an item's takers says whose it is.
   __device__ void name(int item, int row) const {
@@ -175,7 +169,7 @@ class Plan {
   PlanSets& sets_;
   unsigned char* memory_;
   int tokens_;
-  int choices_;
+  const SmallDivisor& choices_;  // of a token
 };
 
 }  // namespace experts

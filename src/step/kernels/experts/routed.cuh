@@ -2,13 +2,13 @@
 //
 // Every CTA chooses for all tokens itself (that is quicker than a launch of its own) and then takes
 // a run of the tasks (expert, tile of 16 rows). The warps of a CTA share the columns of a task out;
-// each streams its slices across tasks. A warp quantizes the columns it multiplies, for all tokens,
-// once.
+// each streams its slices across tasks.
 //
 // PDL: the correction bias before the wait, nothing else: no weight can be named.
 #pragma once
 
 #include "step/kernels/experts/choice.cuh"
+#include "step/kernels/experts/input.cuh"
 #include "step/kernels/experts/multiply.cuh"
 #include "step/kernels/experts/plan.cuh"
 #include "step/kernels/support/variant.cuh"
@@ -21,17 +21,15 @@ inline constexpr int kMaxRoutedWarps = 8;
 
 struct RoutedShared {
   uint64_t barriers[kMaxRoutedWarps][PieceRing::kMaxSlots];
-  float bias[kMaxExperts];
-  uint16_t places[kMaxExperts];  // of keys
+  uint64_t input_arrived;
+  float bias[kMaxPlaces];
   PlanSets plan;
 };
 
 // A warp's columns of every task.
-__device__ __forceinline__ Slice warp_slice(int groups) {
-  const int warps = static_cast<int>(blockDim.x) / 32;
-  const int each = (groups + warps - 1) / warps;
-  const int first = static_cast<int>(threadIdx.x) / 32 * each;
-  return {first, max(min(each, groups - first), 0)};
+__device__ __forceinline__ Slice warp_slice(const RoutedLaunch& params) {
+  const int first = static_cast<int>(threadIdx.x) / 32 * params.slice_groups;
+  return {first, max(min(params.slice_groups, params.gate_up.groups() - first), 0)};
 }
 
 // Tasks in the order of experts and tiles.
@@ -39,10 +37,11 @@ struct Task {
   int item;
   int tile;
 };
-__device__ __forceinline__ Task task_at(int index, int tiles) {
-  const int item = index / tiles;
-  return {item, index - item * tiles};
+__device__ __forceinline__ Task task_at(int index, const SmallDivisor& tiles) {
+  const int item = tiles.divide(index);
+  return {item, index - item * tiles.divisor};
 }
+
 // Whether the next task is another expert's.
 __device__ __forceinline__ bool advance(Task& task, int tiles) {
   if (++task.tile < tiles) return false;
@@ -51,16 +50,29 @@ __device__ __forceinline__ bool advance(Task& task, int tiles) {
   return true;
 }
 
+// Neighboring tasks of a CTA. The first CTA, which has more to do, has no more than any other.
+struct TaskRange {
+  int begin;
+  int end;
+
+  __device__ TaskRange(int tasks, Cta cta, const SmallDivisor& ctas) {
+    const int each = ctas.divide(tasks);
+    const int without_more = ctas.divisor - (tasks - each * ctas.divisor);
+    begin = cta.index * each + max(cta.index - without_more, 0);
+    end = begin + each + static_cast<int>(cta.index >= without_more);
+  }
+};
+
 // The pieces of one warp's slice of each task.
 class RoutedCursor {
  public:
   __device__ RoutedCursor(const RoutedLaunch& params, const Plan& plan, const Slice& slice,
-                          int begin, int end)
+                          const Task& first, int tasks)
       : params_(params),
         plan_(plan),
         slice_(slice),
-        task_(task_at(begin, params.gate_up.tile_count())),
-        left_(slice.count > 0 ? end - begin : 0) {
+        task_(first),
+        left_(slice.count > 0 ? tasks : 0) {
     if (left_ > 0) find_tile();
   }
   __device__ bool valid() const { return left_ > 0; }
@@ -81,7 +93,7 @@ class RoutedCursor {
   __device__ int group_bytes() const { return params_.gate_up.chunks_per_group() * kChunkBytes; }
   __device__ void find_tile() {
     const PackedMatrix& matrix = params_.gate_up;
-    const int64_t tile = int64_t{plan_.expert(task_.item)} * matrix.tile_count() + task_.tile;
+    const int tile = plan_.expert(task_.item) * params_.tiles.divisor + task_.tile;
     source_ = matrix.tiles.get() + tile * matrix.tile_bytes() + slice_.first * group_bytes();
   }
 
@@ -94,128 +106,61 @@ class RoutedCursor {
   const std::byte* source_ = nullptr;
 };
 
-// The tokens of an item that a lane multiplies and gets results of.
-struct LaneTokens {
-  int operand;
-  int results[2];
-
-  __device__ LaneTokens(const Plan& plan, int item) {
-    const int lane = static_cast<int>(threadIdx.x) % 32;
-    operand = plan.taker(item, lane / 4).token;
-    results[0] = plan.taker(item, lane % 4 * 2).token;
-    results[1] = plan.taker(item, lane % 4 * 2 + 1).token;
-  }
-};
-
-// All tokens' columns in shared memory, [group][token].
-class StagedInput {
- public:
-  static constexpr bool kIsFp8 = true;
-
-  __device__ StagedInput(const RoutedLaunch& params, const Slice& slice, unsigned char* memory)
-      : params_(params),
-        units_(params.gate_up.groups() * params.tokens),
-        target_(memory, units_),
-        first_unit_(slice.first * params.tokens) {}
-
-  __device__ void rehearse() const {
-    const uint4 none = make_uint4(0, 0, 0, 0);
-    quantize_plain(none, none, none, none, params_.ue8m0, nullptr, nullptr, 0);
-  }
-  // Behind the wait: warp `index` of `warps` quantizes its share. A barrier must follow.
-  __device__ void prepare(int index, int warps) const {
-    const int step = warps * 8;
-    int unit = index * 8 + static_cast<int>(threadIdx.x) % 32 / 4;
-    uint4 raw[4];
-    load_raw(unit, raw);
-#pragma unroll 1
-    for (int begin = index * 8; begin < units_; begin += step, unit += step) {
-      uint4 next[4];
-      load_raw(unit + step, next);
-      const bool exists = unit < units_;
-      quantize_plain(raw[0], raw[1], raw[2], raw[3], params_.ue8m0,
-                     exists ? target_.codes + unit * kGroup : nullptr, target_.scales + unit,
-                     CodeUnits::low_place(unit));
-#pragma unroll
-      for (int i = 0; i < 4; ++i) raw[i] = next[i];
-    }
-  }
-  __device__ void load(int index, const LaneTokens& tokens, Operand& operand) const {
-    const int first = first_unit_ + index * params_.tokens;
-    target_.load(first + tokens.operand, operand);
-    operand.scales[0] = target_.scales[first + tokens.results[0]];
-    operand.scales[1] = target_.scales[first + tokens.results[1]];
-  }
-
- private:
-  __device__ void load_raw(int unit, uint4 (&raw)[4]) const {
-    if (unit >= units_) return;
-    const int group = unit / params_.tokens;
-    const auto* source = reinterpret_cast<const uint4*>(
-        params_.input.rows.get() + (unit - group * params_.tokens) * params_.input.stride +
-        group * kGroup + static_cast<int>(threadIdx.x) % 4 * 32);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) raw[i] = source[i];
-  }
-
-  const RoutedLaunch& params_;
-  int units_;
-  CodeUnits target_;
-  int first_unit_;
-};
-
-// The same from global memory each time.
-class DirectInput {
- public:
-  static constexpr bool kIsFp8 = false;
-  __device__ DirectInput(const RoutedLaunch& params, const Slice& slice, unsigned char* /*memory*/)
-      : params_(params), slice_(slice) {}
-  __device__ void rehearse() const {}
-  __device__ void prepare(int /*index*/, int /*warps*/) const {}
-  __device__ void load(int index, const LaneTokens& tokens, Operand& operand) const {
-    const __nv_bfloat16* source = params_.input.rows.get() + tokens.operand * params_.input.stride +
-                                  (slice_.first + index) * kGroup +
-                                  static_cast<int>(threadIdx.x) % 4 * 32;
-    float values[32];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      load_eight(source + i * 8, reinterpret_cast<float(&)[8]>(values[i * 8]));
-    }
-    make_operand(values, params_.gate_up.is_fp8, params_.ue8m0, operand);
-  }
-
- private:
-  const RoutedLaunch& params_;
-  Slice slice_;
-};
-
-// Corrected scores of all tokens as keys for choose().
-__device__ __forceinline__ void make_keys(const RoutedLaunch& params, const float* bias,
-                                          const uint16_t* places, uint32_t* keys) {
-  const RouteParams& route = params.route;
-  for (int expert = threadIdx.x; expert < route.experts; expert += static_cast<int>(blockDim.x)) {
-    const float* logits = route.logits.get() + expert;
-    uint32_t* target = keys + places[expert];
-    const float correction = bias[expert];
-#pragma unroll 4
-    for (int token = 0; token < params.tokens; ++token) {
-      *target = cuda::ordered_bits(sigmoid(*logits) + correction);
-      logits += route.experts;
-      target += route.experts_per_lane * 32;
-    }
+// Before the wait: the corrections of a thread's experts, which lie where their keys will.
+__device__ __forceinline__ void load_corrections(const RouteParams& route, const LaneShare& share,
+                                                 float* bias) {
+  int index = static_cast<int>(threadIdx.x) / 32;
+  for (int place = threadIdx.x; index < share.count; place += static_cast<int>(blockDim.x)) {
+    bias[place] = route.bias.get()[share.expert(index)];
+    index += static_cast<int>(blockDim.x) / 32;
   }
 }
 
-// One warp per token. `needed`: choices that the CTA has a use for.
+inline constexpr int kLogitsAhead = 4;  // tokens whose logits are on the way at a time
+
+// Corrected scores of all tokens as keys for choose(); 0 where there is no expert.
+__device__ __forceinline__ void make_keys(const RoutedLaunch& params, const LaneShare& share,
+                                          const float* bias, const KeyLists& lists) {
+  int index = static_cast<int>(threadIdx.x) / 32;
+  for (int place = threadIdx.x; place < lists.places; place += static_cast<int>(blockDim.x)) {
+    const bool exists = index < share.count;
+    const float* logits = params.route.logits.get() + (exists ? share.expert(index) : 0);
+    const float correction = exists ? bias[place] : 0.0F;
+    uint32_t* target = lists.keys + place;
+#pragma unroll 1
+    for (int left = params.tokens; left > 0; left -= kLogitsAhead) {
+      float ahead[kLogitsAhead];
+#pragma unroll
+      for (int i = 0; i < kLogitsAhead; ++i) {
+        ahead[i] = logits[min(i, left - 1) * params.route.experts];
+      }
+#pragma unroll
+      for (int i = 0; i < kLogitsAhead; ++i) {
+        const uint32_t key = cuda::ordered_bits(sigmoid(ahead[i]) + correction);
+        if (i < left) target[i * lists.places] = exists ? key : 0;
+      }
+      logits += kLogitsAhead * params.route.experts;
+      target += kLogitsAhead * lists.places;
+    }
+    index += static_cast<int>(blockDim.x) / 32;
+  }
+}
+
+// One warp per token.
 __device__ __forceinline__ void choose_all(const RoutedLaunch& params, const LaneShare& share,
-                                           const uint32_t* keys, int needed, const Plan& plan) {
-  const int lane = threadIdx.x % 32;
-  const int choices = params.route.choices;
+                                           const KeyLists& lists, const Plan& plan) {
   for (int token = threadIdx.x / 32; token < params.tokens;
        token += static_cast<int>(blockDim.x) / 32) {
-    const int expert = choose_experts(params.route, share,
-                                      keys + token * params.route.experts_per_lane * 32, needed);
-    if (lane < choices) plan.enter(token, lane, expert);
+    const int first = token * lists.places;
+    choose_experts(params.route, share, lists.keys + first, lists.experts + first,
+                   params.route.choices, plan.chosen() + token * params.route.choices);
+  }
+}
+
+__device__ __forceinline__ void enter_choices(const RoutedLaunch& params, const Plan& plan) {
+  for (int row = threadIdx.x; row < params.tokens * params.route.choices;
+       row += static_cast<int>(blockDim.x)) {
+    plan.enter(row, plan.chosen(row));
   }
 }
 
@@ -246,74 +191,59 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   const int ring_bytes = params.ring.slots * params.ring.slot_bytes;
   PieceRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,
                  params.ring.slot_bytes);
-  for (int i = threadIdx.x; i < params.route.experts; i += warps * 32) {
-    shared.bias[i] = params.route.bias.get()[i];
-    shared.places[i] = static_cast<uint16_t>(key_place(params.route, i));
-  }
-  const Plan plan(shared.plan, memory + warps * ring_bytes, params.tokens, params.route.choices);
+  const int choices = params.route.choices;
+  const Plan plan(shared.plan, memory + warps * ring_bytes, params.tokens,
+                  params.choices_per_token);
   plan.clear();
   // Keys and, later, partial sums.
-  unsigned char* const scratch =
-      memory + warps * ring_bytes + Plan::bytes(params.tokens * params.route.choices);
-  auto* const keys = reinterpret_cast<uint32_t*>(scratch);
-  for (int i = threadIdx.x; i < params.tokens * params.route.experts_per_lane * 32;
-       i += warps * 32) {
-    keys[i] = 0;
-  }
+  unsigned char* const scratch = memory + warps * ring_bytes + Plan::bytes(params.tokens * choices);
+  const KeyLists lists(params.route, params.tokens, scratch);
   float* const partials = reinterpret_cast<float*>(scratch);
   const int partials_size = warps * partial_floats(kItemTokens);
-  const Slice slice = warp_slice(matrix.groups());
-  const Input input(params, slice, scratch + params.scratch_bytes);
+  const Slice slice = warp_slice(params);
+  const Input input(params, slice, scratch + params.scratch_bytes, &shared.input_arrived);
   const LaneShare share = lane_share(params.route);
-  const int choices = params.route.choices;
-  // A CTA that does not write the choices down needs only as many of a single token's as lead to
-  // its own tasks.
-  const bool writes = cta.index == 0;
-  const auto share_of = [&](int tasks, int index) {
-    return static_cast<int>(static_cast<unsigned>(index) * tasks /
-                            static_cast<unsigned>(cta.count));
-  };
-  int begin = share_of(choices * tiles, cta.index);
-  int end = share_of(choices * tiles, cta.index + 1);
-  const int needed = params.tokens > 1 || writes ? choices : (end + tiles - 1) / tiles;
-  const int choosing = min(params.tokens, warps);
+  load_corrections(params.route, share, shared.bias);
+  // Few keys, so that the rehearsal is short.
+  for (int i = threadIdx.x; i < lists.places; i += warps * 32) {
+    lists.keys[i] = i % 32 < share.set_lanes ? i + 1 : 0;
+  }
   __syncthreads();
-  if (warp < choosing) keep(choose_experts(params.route, share, keys, 1));
-  input.rehearse();
+  if (warp == 0) choose_experts(params.route, share, lists.keys, lists.experts, 0, plan.chosen());
+  __syncthreads();
 
   gate.pass();
-  // slipstream-check: allow race: warps that still rehearse read keys, and nobody uses what they choose
-  make_keys(params, shared.bias, shared.places, keys);
+  make_keys(params, share, shared.bias, lists);
+  input.send_for();
   __syncthreads();
-  // Where most warps choose nothing they quantize meanwhile; else all of them do so afterwards.
-  const bool meanwhile = choosing <= warps / 2;
-  if (warp < choosing) choose_all(params, share, keys, needed, plan);
-  if (!meanwhile) input.prepare(warp, warps);
-  if (meanwhile && warp >= choosing) input.prepare(warp - choosing, warps - choosing);
+  choose_all(params, share, lists, plan);
+  __syncthreads();
+  if (params.tokens > 1) {
+    enter_choices(params, plan);
+    __syncthreads();
+  }
   plan.build();
 
-  if (params.tokens > 1) {
-    begin = share_of(plan.items() * tiles, cta.index);
-    end = share_of(plan.items() * tiles, cta.index + 1);
-  }
+  const TaskRange range((params.tokens > 1 ? plan.items() : choices) * tiles, cta, params.ctas);
   const auto tile_of = [&](const Task& of) {
     return int64_t{plan.expert(of.item)} * tiles + of.tile;
   };
   // The scales of two tasks ahead of the weights: loads that follow those wait for them.
-  Task task = task_at(begin, tiles);
+  Task task = task_at(range.begin, params.tiles);
   Task ahead = task;
   const auto load_ahead = [&](int index) {
-    const float loaded = index < end ? load_scales(matrix, tile_of(ahead), slice) : 0.0F;
+    const float loaded = index < range.end ? load_scales(matrix, tile_of(ahead), slice) : 0.0F;
     advance(ahead, tiles);
     return loaded;
   };
-  float scales = load_ahead(begin);
-  float next_scales = load_ahead(begin + 1);
-  RoutedCursor cursor(params, plan, slice, begin, end);
+  float scales = load_ahead(range.begin);
+  float next_scales = load_ahead(range.begin + 1);
+  RoutedCursor cursor(params, plan, slice, task, range.end - range.begin);
   ring.fill(cursor);
-  if (writes) write_choices(params, plan);
+  if (cta.index == 0) write_choices(params, plan);
+  input.wait();
 
-  for (int index = begin; index < end; ++index) {
+  for (int index = range.begin; index < range.end; ++index) {
     const float later_scales = load_ahead(index + 2);
     const int places = plan.places(task.item);
     const LaneTokens tokens(plan, task.item);

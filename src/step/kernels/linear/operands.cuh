@@ -10,11 +10,22 @@
 #include "cuda/shared_memory.cuh"
 #include "step/kernels/linear/params.h"
 #include "step/kernels/linear/sources.cuh"
+#include "step/kernels/support/code_units.cuh"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
+
+// Where a place's codes go besides, for later launches.
+struct CodeSink {
+  CodeUnits units;
+  int unit;
+  bool is_there;  // for all places alike
+  bool stores;    // this one's
+
+  static __device__ CodeSink none() { return {{nullptr, 0}, 0, false, false}; }
+};
 
 class Operands {
  public:
@@ -28,16 +39,23 @@ class Operands {
   // 32, all that a lane multiplies, of each of four. The lanes of a group take part together, and so
   // do all groups of a warp.
   template <int kCount>
-  __device__ void store(int group, int token, float (&values)[kCount], bool ue8m0,
-                        bool exists) const {
+  __device__ void store(int group, int token, float (&values)[kCount], bool ue8m0, bool exists,
+                        const CodeSink& sink) const {
     constexpr int kLanes = kGroup / kCount;
     const int first = static_cast<int>(threadIdx.x) % kLanes * (kCount / 8);  // eight
     if (values_ != nullptr && exists) store_values(group, token, first, values);
-    if (codes_ == nullptr) return;
+    if (codes_ == nullptr && !sink.is_there) return;
     const cuda::Divisor scale = activation_scale(lane_max<kLanes>(largest(values)), ue8m0);
     if (!exists) return;
     divide(values, scale, ue8m0);
-    store_codes(group, token, first, values);
+    uint32_t words[kCount / 4];
+#pragma unroll
+    for (int i = 0; i < kCount / 4; ++i) {
+      words[i] = four_codes(values[4 * i], values[4 * i + 1], values[4 * i + 2], values[4 * i + 3]);
+    }
+    if (sink.stores) sink.units.store(sink.unit, words, scale.value);
+    if (codes_ == nullptr) return;
+    store_codes(group, token, first, words);
     if (first == 0) scales_[group * kMaxRows + token] = scale.value;
   }
 
@@ -77,17 +95,12 @@ class Operands {
     }
   }
 
-  template <int kCount>
+  template <int kWords>
   __device__ void store_codes(int group, int token, int first,
-                              const float (&values)[kCount]) const {
-    uint32_t words[kCount / 4];
-#pragma unroll
-    for (int i = 0; i < kCount / 4; ++i) {
-      words[i] = four_codes(values[4 * i], values[4 * i + 1], values[4 * i + 2], values[4 * i + 3]);
-    }
+                              const uint32_t (&words)[kWords]) const {
     unsigned char* const target =
         codes_ + offset(group, first % 4 / 2, token, first / 4) + first % 2 * 8;
-    if constexpr (kCount == 8) {
+    if constexpr (kWords == 2) {
       *reinterpret_cast<uint2*>(target) = {words[0], words[1]};
     } else {
       *reinterpret_cast<uint4*>(target) = {words[0], words[1], words[2], words[3]};

@@ -152,7 +152,9 @@ struct NormInput {
   float eps = 0;
   pdl::Produced<__nv_bfloat16> sum = {};     // optional: rows + delta, rounded, [tokens, columns]
   pdl::Produced<__nv_bfloat16> normed = {};  // optional, [tokens, columns]
-  PolledRows polled = {};                    // what to add if not `delta`: that of several ranks
+  // Optional: the same as e4m3 codes (support/code_units.cuh, units [group][token]).
+  pdl::Produced<unsigned char> codes = {};
+  PolledRows polled = {};  // what to add if not `delta`: that of several ranks
 };
 
 // Two RMSNorms next to each other: of the embedding of a row's token, and of a hidden state.
@@ -210,6 +212,7 @@ inline constexpr auto kNormInputFields = join_fields(
         pdl::field<decltype(NormInput::gamma)>("gamma", offsetof(NormInput, gamma)),
         pdl::field<decltype(NormInput::sum)>("sum", offsetof(NormInput, sum)),
         pdl::field<decltype(NormInput::normed)>("normed", offsetof(NormInput, normed)),
+        pdl::field<decltype(NormInput::codes)>("codes", offsetof(NormInput, codes)),
     },
     fields_at(offsetof(NormInput, polled), kPolledRowsFields));
 

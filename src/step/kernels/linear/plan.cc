@@ -191,6 +191,12 @@ void require_room(const LinearParams& params) {
       params.memory.bytes));
 }
 
+void require_clusters(const ClusterLimits& limits, int cluster_ctas) {
+  if (limits.most(cluster_ctas) > 0) return;
+  throw InvalidArgument(fmt::format(
+      "the device must run a cluster of {} CTAs, has too few multiprocessors", cluster_ctas));
+}
+
 LinearShape shape_of(const LinearParams& params) {
   return {kWarps * 32, params.ctas(), params.cluster_ctas,
           static_cast<size_t>(params.memory.bytes)};
@@ -199,6 +205,7 @@ LinearShape shape_of(const LinearParams& params) {
 }  // namespace
 
 LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits, int cluster_ctas) {
+  require_clusters(limits, cluster_ctas);
   share_out(params, limits, cluster_ctas);
   return shape_of(params);
 }
@@ -209,6 +216,7 @@ LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits) {
   int least = std::numeric_limits<int>::max();
   for (int cluster_ctas = 1; cluster_ctas <= std::min(kMaxClusterCtas, params.groups());
        cluster_ctas *= 2) {
+    if (limits.most(cluster_ctas) == 0) break;  // few multiprocessors
     const int candidate = cost(params, limits, cluster_ctas);
     if (candidate >= least) continue;
     least = candidate;

@@ -63,7 +63,12 @@ __device__ __forceinline__ void normalize(const Eight& gamma, float factor, Eigh
   round_to_bf16(values);
 }
 
-class PlainSource {
+// Nobody wants what the source gives as codes.
+struct UncodedSource {
+  static __device__ constexpr unsigned char* coded() { return nullptr; }
+};
+
+class PlainSource : public UncodedSource {
  public:
   using Input = PlainInput;
   static constexpr bool kNormalizes = false;
@@ -136,6 +141,9 @@ class NormSource {
 
   // Once for each place, when nobody waits for it any more.
   __device__ void clean_up(const Place& /*place*/) const {}
+
+  // Where the normed rows go as codes, if anywhere.
+  __device__ unsigned char* coded() const { return input_.codes.get(); }
 
   // From the sum of a token's squares.
   __device__ float factor(float squares) const {
@@ -215,7 +223,7 @@ class PeerNormSource : public NormSource {
 };
 
 // Two norms next to each other, each of half the columns: what an MTP layer starts from.
-class JoinedNormSource {
+class JoinedNormSource : public UncodedSource {
  public:
   using Input = JoinedNormInput;
   static constexpr bool kNormalizes = true;
@@ -287,7 +295,7 @@ __device__ __forceinline__ uint64_t as_bits(const PeerNormSource::Address& addre
 }
 
 // silu(gate) * up, rounded.
-class SiluSource {
+class SiluSource : public UncodedSource {
  public:
   using Input = SiluInput;
   static constexpr bool kNormalizes = false;

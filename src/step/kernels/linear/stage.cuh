@@ -95,6 +95,16 @@ class StagerBase {
     }
   }
 
+  __device__ __forceinline__ CodeSink code_sink(const Share& own) const {
+    unsigned char* const image = source_.coded();
+    if (image == nullptr) return CodeSink::none();
+    const int tokens = params_.tokens;
+    return {{image, params_.groups() * tokens},
+            code_unit(own.place.column / kGroup, own.place.token, tokens),
+            true,
+            own.exists && own.place.stores()};
+  }
+
   // All sums of squares are there.
   __device__ __forceinline__ void meet() const {
     if (params_.cluster_ctas == 1) {
@@ -169,7 +179,8 @@ class NarrowStager : StagerBase<Source> {
           this->make_factor(own_.place.token, this->source_.norm_of(own_.place.column), true);
       if (own_.exists) this->source_.finish(own_.place, gamma_, factor, values);
     }
-    operands.store(own_.group, own_.place.token, values, this->params_.ue8m0, own_.exists);
+    operands.store(own_.group, own_.place.token, values, this->params_.ue8m0, own_.exists,
+                   this->code_sink(own_));
   }
 
  private:
@@ -326,7 +337,8 @@ class WideStager : StagerBase<Source> {
         }
       }
     }
-    operands.store(own.group, own.place.token, values, this->params_.ue8m0, own.exists);
+    operands.store(own.group, own.place.token, values, this->params_.ue8m0, own.exists,
+                   this->code_sink(own));
   }
 };
 

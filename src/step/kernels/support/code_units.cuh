@@ -1,0 +1,62 @@
+// Activations as e4m3 codes in units of 128 columns of a token that share a scale. The 16-byte pieces of odd units are swapped in pairs, so that
+// neighboring units, which a warp reads together, lie on different banks of shared memory.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "step/kernels/support/code_units.h"
+#include "step/kernels/support/variant.cuh"
+
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
+
+struct CodeUnits {
+  unsigned char* codes;
+  float* scales;
+
+  __device__ CodeUnits(unsigned char* memory, int units)
+      : codes(memory), scales(reinterpret_cast<float*>(memory + units * kUnitCodes)) {}
+
+  // Sixteen neighboring lanes store a unit, eight codes each.
+  __device__ void store(int unit, const uint32_t (&words)[2], float scale) const {
+    const int eighth = static_cast<int>(threadIdx.x) % 16;
+    const int piece = (eighth / 2) ^ (unit & 1);
+    *reinterpret_cast<uint2*>(codes + unit * kUnitCodes + piece * 16 + eighth % 2 * 8) = {words[0],
+                                                                                          words[1]};
+    if (eighth == 0) scales[unit] = scale;
+  }
+  // Or four of them, 32 codes each.
+  __device__ void store(int unit, const uint32_t (&words)[8], float scale) const {
+    const int low = low_place(unit);
+    *reinterpret_cast<uint4*>(codes + unit * kUnitCodes + low) = {words[0], words[1], words[2],
+                                                                  words[3]};
+    *reinterpret_cast<uint4*>(codes + unit * kUnitCodes + (low ^ 16)) = {words[4], words[5],
+                                                                         words[6], words[7]};
+    if (threadIdx.x % 4 == 0) scales[unit] = scale;
+  }
+  // Four lanes load one, 32 codes each.
+  __device__ void load(int unit, uint32_t* words) const {
+    const int low = low_place(unit);
+    const uint4 first = *reinterpret_cast<const uint4*>(codes + unit * kUnitCodes + low);
+    const uint4 second = *reinterpret_cast<const uint4*>(codes + unit * kUnitCodes + (low ^ 16));
+    words[0] = first.x;
+    words[1] = first.y;
+    words[2] = first.z;
+    words[3] = first.w;
+    words[4] = second.x;
+    words[5] = second.y;
+    words[6] = second.z;
+    words[7] = second.w;
+  }
+
+ private:
+  // Where the first 16 codes of a lane lie, if four lanes share a unit.
+  __device__ static int low_place(int unit) {
+    return (static_cast<int>(threadIdx.x) % 4 * 2 + (unit & 1)) * 16;
+  }
+};
+
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels
