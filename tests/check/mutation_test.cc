@@ -14,6 +14,7 @@
 #include "check/analysis/kernel_code.h"
 #include "check/checker.h"
 #include "check/lower/ptx/lower.h"
+#include "check/rules/forward_search.h"
 #include "code/fatbin.h"
 
 namespace slipstream::check {
@@ -85,7 +86,9 @@ class Mutator {
       : lines_(std::move(lines)), code_(code) {
     const auto& instructions = code.function().instructions;
     for (uint32_t i = 0; i < instructions.size(); ++i) {
-      if (instructions[i].action == Action::kWait) waits_.insert(line_of(i));
+      if (instructions[i].action != Action::kWait) continue;
+      waits_.insert(line_of(i));
+      if (memory_is_touched_after(i)) needed_waits_.insert(line_of(i));
     }
   }
 
@@ -103,6 +106,14 @@ class Mutator {
     return code_.function().instructions[instruction].position - 1;
   }
 
+  bool memory_is_touched_after(uint32_t wait) const {
+    const auto touches = [&](uint32_t i) {
+      return touches_memory(code_.function().instructions[i].action);
+    };
+    return ForwardSearch(code_).run(
+        wait, [](uint32_t) { return false; }, touches);
+  }
+
   void add(const std::string& kind, std::string name, std::vector<std::string> lines) {
     mutants_.push_back({kind, std::move(name), std::move(lines)});
   }
@@ -118,7 +129,8 @@ class Mutator {
     for (const size_t line : waits_) replace_wait(lines[line], "");
     add("wait removed", "", std::move(lines));
     if (waits_.size() == 1) return;
-    for (const size_t wait : waits_) {
+    // CTAs with nothing left to do need none: nothing is wrong where they alone do not wait.
+    for (const size_t wait : needed_waits_) {
       lines = lines_;
       replace_wait(lines[wait], "");
       add("one of several waits removed", fmt::format("line {}", wait + 1), std::move(lines));
@@ -213,6 +225,7 @@ class Mutator {
   std::vector<std::string> lines_;
   const KernelCode& code_;
   std::set<size_t> waits_;
+  std::set<size_t> needed_waits_;  // after which there is something to order
   std::vector<Mutant> mutants_;
 };
 

@@ -1,6 +1,7 @@
 #include "check/analysis/explorer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace slipstream::check {
 
@@ -18,6 +19,7 @@ Explorer::Explorer(const Function& function, const ControlFlow& flow, const Slic
       matter_(flow.blocks.size()),
       reached_(function.instructions.size() * 2) {
   find_instructions_that_matter(slice);
+  find_ways_back();
 }
 
 void Explorer::find_instructions_that_matter(const Slice& slice) {
@@ -29,6 +31,16 @@ void Explorer::find_instructions_that_matter(const Slice& slice) {
       if (instruction.guard != kNone || std::any_of(results.begin(), results.end(), is_followed)) {
         matter_[b].push_back(i);
       }
+    }
+  }
+}
+
+void Explorer::find_ways_back() {
+  for (uint32_t b = 0; b < flow_.blocks.size(); ++b) {
+    if (!function_.instructions[flow_.blocks[b].last].returns) continue;
+    const std::vector<uint32_t>& targets = flow_.blocks[b].targets;
+    for (uint32_t t = 0; t < targets.size(); ++t) {
+      ways_back_[flow_.blocks[targets[t]].first - 1].push_back({.block = b, .target = t});
     }
   }
 }
@@ -66,18 +78,33 @@ RoleSet Explorer::have_called(uint32_t return_site, bool ordered) const {
   return ordered ? before | reached(call, true) : before;
 }
 
-// Calls that were reached since a return was visited.
+// Calls that were reached since a return was visited. Only their own ways back are looked at: a
+// function may have a thousand callers.
 void Explorer::resume_returns() {
-  for (auto& [node, one] : returns_) {
-    const auto& targets = flow_.blocks[node / 2].targets;
-    RoleSet missed;
-    for (size_t t = 0; t < targets.size(); ++t) {
-      missed |= have_called(targets[t], node % 2 == 1) & one.threads & ~one.followed[t];
+  for (const WayBack& way : std::exchange(called_, {})) {
+    for (const bool ordered : {false, true}) {
+      const uint32_t node = node_of(way.block, ordered);
+      const auto found = returns_.find(node);
+      if (found == returns_.end()) continue;
+      const Return& one = found->second;
+      const RoleSet called = have_called(flow_.blocks[way.block].targets[way.target], ordered);
+      const RoleSet missed = called & one.threads & ~one.followed[way.target];
+      if (missed.none()) continue;
+      nodes_[node].to_visit |= missed;
+      nodes_[node].resumed = true;
+      work_.insert(node);
     }
-    if (missed.none()) continue;
-    nodes_[node].to_visit |= missed;
-    work_.insert(node);
   }
+}
+
+// Notes that the threads execute the block's last instruction.
+void Explorer::reach_end(const Block& block, bool ordered, const RoleSet& threads) {
+  RoleSet& reached = reached_[node_of(block.last, ordered)];
+  if ((threads & ~reached).none()) return;
+  reached |= threads;
+  const auto ways = ways_back_.find(block.last);
+  if (ways == ways_back_.end()) return;
+  called_.insert(called_.end(), ways->second.begin(), ways->second.end());
 }
 
 void Explorer::visit(uint32_t node) {
@@ -96,7 +123,7 @@ void Explorer::visit(uint32_t node) {
   }
   const Instruction& last = function_.instructions[block.last];
   const Verdict guard = evaluator_.guard(last, environment_, active);
-  reached_[node_of(block.last, ordered)] |= active & ~guard.no;
+  reach_end(block, ordered, active & ~guard.no);
   leave(last, node, guard, active);
 }
 
@@ -151,11 +178,13 @@ void Explorer::leave_by_branch(const Instruction& last, uint32_t node, const Ver
 void Explorer::follow_returns(uint32_t node, const RoleSet& threads) {
   const Block& block = flow_.blocks[node / 2];
   const bool ordered = node % 2 == 1;
+  const bool resumed = std::exchange(nodes_[node].resumed, false);
   Return& one = returns_[node];
   one.threads |= threads;
   one.followed.resize(block.targets.size());
   for (size_t t = 0; t < block.targets.size(); ++t) {
-    const RoleSet calling = threads & have_called(block.targets[t], ordered);
+    RoleSet calling = threads & have_called(block.targets[t], ordered);
+    if (resumed) calling &= ~one.followed[t];
     one.followed[t] |= calling;
     go(node, block.targets[t], ordered, calling);
   }
@@ -171,12 +200,14 @@ void Explorer::go(uint32_t from, uint32_t block, bool ordered, const RoleSet& ar
     target.values.resize(live.size());
   }
   RoleSet changed = arriving & ~target.threads;
+  const Arrival arrival(target.threads, arriving);
   for (size_t i = 0; i < live.size(); ++i) {
-    changed |= target.values[i].join(target.threads, environment_[live[i]], arriving);
+    changed |= target.values[i].join(environment_[live[i]], arrival);
   }
   target.threads |= arriving;
   if (changed.none()) return;
   target.to_visit |= changed;
+  target.resumed = false;
   work_.insert(node);
 }
 

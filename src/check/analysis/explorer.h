@@ -34,14 +34,20 @@ class Explorer {
  private:
   struct Node {
     uint32_t parent = kNone;
-    RoleSet threads;     // that have come here
-    RoleSet to_visit;    // with values that have not been followed yet
-    Environment values;  // of the slots that are live at the block's start, in their order
+    RoleSet threads;       // that have come here
+    RoleSet to_visit;      // with values that have not been followed yet
+    bool resumed = false;  // these values have been followed to where others return to
+    Environment values;    // of the slots that are live at the block's start, in their order
   };
   // Of a node that returns to its function's callers.
   struct Return {
     RoleSet threads;
     std::vector<RoleSet> followed;  // by target
+  };
+  // One way back from a function: the block that returns, and which of its targets it is.
+  struct WayBack {
+    uint32_t block = 0;
+    uint32_t target = 0;
   };
 
   // Of a block or an instruction, in one of the two copies.
@@ -49,8 +55,10 @@ class Explorer {
     return place * 2 + (ordered ? 1 : 0);
   }
   void find_instructions_that_matter(const Slice& slice);
+  void find_ways_back();
   void complete_reached();
   void visit(uint32_t node);
+  void reach_end(const Block& block, bool ordered, const RoleSet& threads);
   void leave(const Instruction& last, uint32_t node, const Verdict& guard, const RoleSet& active);
   void leave_by_branch(const Instruction& last, uint32_t node, const Verdict& condition,
                        const RoleSet& active);
@@ -68,8 +76,10 @@ class Explorer {
   const std::vector<RoleSet>& orders_;
   Environment environment_;  // while a block is run; slots that are not live hold anything
   std::vector<Node> nodes_;
-  std::set<uint32_t> work_;             // nodes to visit
-  std::map<uint32_t, Return> returns_;  // by node
+  std::set<uint32_t> work_;                             // nodes to visit
+  std::map<uint32_t, Return> returns_;                  // by node
+  std::map<uint32_t, std::vector<WayBack>> ways_back_;  // by call
+  std::vector<WayBack> called_;  // of calls that were reached since returns were last followed
   // By block, but for its last instruction: those with a guard or a result that is worth a value.
   std::vector<std::vector<uint32_t>> matter_;
   std::vector<RoleSet> reached_;  // by instruction and copy

@@ -236,7 +236,8 @@ bool KernelCode::is_declared_mutable(const Subject& subject) const {
     return false;
   }
   const std::string_view type = type_at(subject.origins.front().value);
-  return type.ends_with('*') && !is_pointer_to_constant(type);
+  // `void*` says nothing: whoever uses it makes another pointer of it.
+  return type.ends_with('*') && type != "void*" && !is_pointer_to_constant(type);
 }
 
 bool KernelCode::is_declared_constant(const Subject& subject) const {
@@ -266,19 +267,28 @@ Subject KernelCode::subject_of(uint32_t i) const {
   return subject;
 }
 
-bool KernelCode::writes(const Subject& subject) const {
+bool KernelCode::may_write(const Subject& subject) const {
   return std::any_of(subject.origins.begin(), subject.origins.end(), [&](const Origin& origin) {
     return std::find(written_.begin(), written_.end(), origin) != written_.end();
   });
 }
 
+bool KernelCode::surely_writes(const Subject& subject) const {
+  return is_one_pointer(subject) && std::find(surely_written_.begin(), surely_written_.end(),
+                                              subject.origins.front()) != surely_written_.end();
+}
+
 void KernelCode::find_written() {
+  const auto note = [](const Origin& origin, std::vector<Origin>& list) {
+    if (std::find(list.begin(), list.end(), origin) == list.end()) list.push_back(origin);
+  };
   for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
     if (!writes_memory(function_.instructions[i].action)) continue;
-    for (const Origin& origin : subject_of(i).origins) {
-      const bool is_new = std::find(written_.begin(), written_.end(), origin) == written_.end();
-      if (is_new && origin.kind != OriginKind::kUnknown) written_.push_back(origin);
+    const Subject subject = subject_of(i);
+    for (const Origin& origin : subject.origins) {
+      if (origin.kind != OriginKind::kUnknown) note(origin, written_);
     }
+    if (is_one_pointer(subject)) note(subject.origins.front(), surely_written_);
   }
 }
 

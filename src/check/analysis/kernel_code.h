@@ -54,8 +54,10 @@ class KernelCode {
   [[nodiscard]] Role role_of(const Subject& subject) const;
   // Whether its type in the signature is a pointer that may be written through.
   [[nodiscard]] bool is_declared_mutable(const Subject& subject) const;
-  // Whether the kernel may write memory of one of these origins.
-  [[nodiscard]] bool writes(const Subject& subject) const;
+  // Whether the kernel may write memory of one of these origins, and whether it writes through the
+  // subject's one pointer and through no other that it might be instead.
+  [[nodiscard]] bool may_write(const Subject& subject) const;
+  [[nodiscard]] bool surely_writes(const Subject& subject) const;
   // Whether the origin is one pointer, traced back to a parameter or a variable.
   [[nodiscard]] static bool is_one_pointer(const Subject& subject);
   // Whether its type in the signature says that this kernel does not write through it.
@@ -95,7 +97,9 @@ class KernelCode {
   std::vector<WaitGate> gates_;
   ControlFlow flow_;
   Origins origins_;
-  std::vector<Origin> written_;  // what any instruction writes, unknown origins aside: at most 63
+  std::vector<Origin>
+      written_;  // what any instruction may write, unknown origins aside: at most 63
+  std::vector<Origin> surely_written_;  // what one writes through one traced pointer
   std::unique_ptr<OrderingAnalysis> analysis_;
   Ordering ordering_;
   std::vector<std::string> parameter_types_;  // empty if the name does not tell

@@ -17,7 +17,9 @@ Value joined(const Value& a, const Value& b) {
 }
 
 size_t end_of(const RoleSet& threads) {
+  constexpr size_t kStep = 32;
   size_t end = threads.size();
+  while (end >= kStep && (threads >> (end - kStep)).none()) end -= kStep;
   while (end > 0 && !threads.test(end - 1)) --end;
   return end;
 }
@@ -36,35 +38,39 @@ Values::Values(std::vector<Value> each, const RoleSet& threads) {
   all_ = each[first];
 }
 
-RoleSet Values::join(const RoleSet& held, const Values& other, const RoleSet& arriving) {
-  const RoleSet met = held & arriving;
-  const bool equal = each_ == other.each_ && (each_ != nullptr || all_ == other.all_);
-  if (equal) return {};
-  if (held.none()) {
+Arrival::Arrival(const RoleSet& held, const RoleSet& arriving)
+    : held(held),
+      met(held & arriving),
+      all(held | arriving),
+      all_meet(met == arriving),
+      end(end_of(all)) {}
+
+RoleSet Values::join_different(const Values& other, const Arrival& arrival) {
+  if (arrival.held.none()) {
     *this = other;
     return {};
   }
-  const bool all_meet = (arriving & ~held).none();
-  if (same() && other.same() && all_meet) {
+  if (same() && other.same() && arrival.all_meet) {
     const Value value = joined(all_, other.all_);
     if (value == all_) return {};
-    if (met == held) {
+    if (arrival.met == arrival.held) {
       all_ = value;
-      return met;
+      return arrival.met;
     }
   }
   RoleSet changed;
-  const RoleSet threads = held | arriving;
-  std::vector<Value> each(end_of(threads));
-  for (size_t t = 0; t < each.size(); ++t) {
-    if (!threads.test(t)) continue;
-    const bool is_held = held.test(t);
-    each[t] = is_held ? in(t) : other.in(t);
-    if (!met.test(t)) continue;
-    each[t] = joined(in(t), other.in(t));
-    changed.set(t, each[t] != in(t));
+  for (size_t t = 0; t < arrival.end; ++t) {
+    if (arrival.met.test(t)) changed.set(t, joined(in(t), other.in(t)) != in(t));
   }
-  if (changed.any() || !all_meet) *this = Values(std::move(each), threads);
+  if (changed.none() && arrival.all_meet) return {};
+  std::vector<Value> each(arrival.end);
+  for (size_t t = 0; t < each.size(); ++t) {
+    if (!arrival.all.test(t)) continue;
+    each[t] = !arrival.held.test(t) ? other.in(t)
+              : changed.test(t)     ? joined(in(t), other.in(t))
+                                    : in(t);
+  }
+  *this = Values(std::move(each), arrival.all);
   return changed;
 }
 

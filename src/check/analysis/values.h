@@ -27,6 +27,17 @@ struct Value {
 
 inline constexpr Value kUnknownValue{.state = Value::State::kUnknown};
 
+// Threads that come to where others are already.
+struct Arrival {
+  Arrival(const RoleSet& held, const RoleSet& arriving);
+
+  RoleSet held;
+  RoleSet met;  // are there already and come again
+  RoleSet all;
+  bool all_meet = false;  // nobody comes for the first time
+  size_t end = 0;         // of the numbers of threads
+};
+
 class Values {
  public:
   Values() = default;
@@ -40,11 +51,18 @@ class Values {
     return each_ == nullptr ? all_ : (*each_)[thread];
   }
 
-  // Threads of `arriving` bring `other`; those of `held` are here already, and where they bring
-  // something else, what holds of both is kept. Returns those of them of which less is known now.
-  RoleSet join(const RoleSet& held, const Values& other, const RoleSet& arriving);
+  // Those who come bring `other`; where somebody holds something else already, what holds of both is
+  // kept. Returns the threads of which less is known now.
+  RoleSet join(const Values& other, const Arrival& arrival) {
+    const bool equal = each_ == other.each_ && (each_ != nullptr || all_ == other.all_);
+    const bool knows_nothing = same() && all_ == kUnknownValue;
+    if (equal || (knows_nothing && arrival.all_meet)) return {};
+    return join_different(other, arrival);
+  }
 
  private:
+  RoleSet join_different(const Values& other, const Arrival& arrival);
+
   Value all_;
   std::shared_ptr<const std::vector<Value>> each_;  // unless all are the same
 };

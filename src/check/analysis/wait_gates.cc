@@ -15,8 +15,11 @@ using BlockSet = std::vector<bool>;
 // Registers that are computed from parameters and constants alone, and from which parameters.
 class ParameterValues {
  public:
-  explicit ParameterValues(const Function& function)
-      : function_(function), alone_(function.register_count, true), made_(function.register_count) {
+  ParameterValues(const Function& function, const ControlFlow& flow)
+      : function_(function),
+        flow_(flow),
+        alone_(function.register_count, true),
+        made_(function.register_count) {
     bool changed = true;
     while (changed) {
       changed = false;
@@ -26,22 +29,55 @@ class ParameterValues {
     }
   }
 
-  // The parameters that decide whether the guard and the further conditions of `instruction` hold;
+  // The parameters that decide whether the guard and the further conditions of an instruction hold;
   // empty if something else does, too.
-  [[nodiscard]] std::vector<int64_t> deciding(const Instruction& instruction) const {
+  [[nodiscard]] std::vector<int64_t> deciding(uint32_t i) const {
+    const Instruction& instruction = function_.instructions[i];
     std::set<int64_t> offsets;
     bool alone = true;
-    const auto add = [&](const Operand& operand) {
-      alone = alone && is_alone(operand);
-      add_parameters(operand, offsets);
-    };
-    if (instruction.guard != kNone) add(register_operand(instruction.guard));
-    for (const Operand& source : function_.sources_of(instruction)) add(source);
+    if (instruction.guard != kNone) {
+      alone = is_alone_at(register_operand(instruction.guard), i, 0, offsets);
+    }
+    for (const Operand& source : function_.sources_of(instruction)) {
+      alone = alone && is_alone_at(source, i, 0, offsets);
+    }
     if (!alone) return {};
     return {offsets.begin(), offsets.end()};
   }
 
  private:
+  // Compilers use one predicate register again and again, so that definitions of one register may be
+  // of several values. What counts is the one that reaches instruction `i`, if it is in its block.
+  bool is_alone_at(const Operand& operand, uint32_t i, int depth,
+                   std::set<int64_t>& offsets) const {
+    constexpr int kDeepest = 8;
+    const std::optional<uint32_t> definition = operand.kind == OperandKind::kRegister
+                                                   ? definition_in_block(operand.index, i)
+                                                   : std::nullopt;
+    if (definition && depth < kDeepest) {
+      const auto sources = function_.sources_of(function_.instructions[*definition]);
+      return std::all_of(sources.begin(), sources.end(), [&](const Operand& source) {
+        return is_alone_at(source, *definition, depth + 1, offsets);
+      });
+    }
+    add_parameters(operand, offsets);
+    return is_alone(operand);
+  }
+
+  // If it computes the register from its sources, whatever happened before.
+  [[nodiscard]] std::optional<uint32_t> definition_in_block(uint32_t reg, uint32_t i) const {
+    for (const uint32_t first = flow_.blocks[flow_.block_of[i]].first; i-- > first;) {
+      const Instruction& instruction = function_.instructions[i];
+      const auto written = function_.destinations_of(instruction);
+      if (std::find(written.begin(), written.end(), reg) == written.end()) continue;
+      const bool computes = instruction.action == Action::kNone && instruction.guard == kNone &&
+                            instruction.compute != Compute::kElect &&
+                            instruction.sources.count != 0;
+      return computes ? std::optional(i) : std::nullopt;
+    }
+    return std::nullopt;
+  }
+
   [[nodiscard]] bool is_alone(const Operand& operand) const {
     switch (operand.kind) {
       case OperandKind::kRegister:
@@ -63,7 +99,8 @@ class ParameterValues {
 
   bool transfer(const Instruction& instruction) {
     const auto sources = function_.sources_of(instruction);
-    bool alone = instruction.action == Action::kNone && !sources.empty();
+    bool alone = instruction.action == Action::kNone && !sources.empty() &&
+                 instruction.compute != Compute::kElect;
     std::set<int64_t> offsets;
     for (const Operand& source : sources) {
       alone = alone && is_alone(source);
@@ -89,6 +126,7 @@ class ParameterValues {
   }
 
   const Function& function_;
+  const ControlFlow& flow_;
   std::vector<bool> alone_;
   std::vector<std::set<int64_t>> made_;
 };
@@ -192,7 +230,8 @@ std::vector<WaitGate> open_wait_gates(Function& function) {
   std::vector<WaitGate> gates;
   const auto waits = [](const Instruction& one) { return one.action == Action::kWait; };
   if (std::none_of(function.instructions.begin(), function.instructions.end(), waits)) return gates;
-  const ParameterValues values(function);
+  const ControlFlow flow = build_control_flow(function);
+  const ParameterValues values(function, flow);
   std::optional<GateFinder> finder(function);
   for (uint32_t i = 0; i < function.instructions.size(); ++i) {
     Instruction& instruction = function.instructions[i];
@@ -200,7 +239,7 @@ std::vector<WaitGate> open_wait_gates(Function& function) {
                               (instruction.guard != kNone || instruction.sources.count != 0)) ||
                              (instruction.action == Action::kWait && instruction.guard != kNone);
     if (!conditional) continue;
-    std::vector<int64_t> parameters = values.deciding(instruction);
+    std::vector<int64_t> parameters = values.deciding(i);
     if (parameters.empty()) continue;
     if (instruction.action == Action::kBranch) {
       const uint32_t block = finder->flow().block_of[i];

@@ -5,12 +5,20 @@
 namespace slipstream::check {
 namespace {
 
-std::optional<Judgement> judge_write(const KernelCode& code, const Subject& subject) {
-  switch (code.role_of(subject)) {
+std::optional<Judgement> judge_write(const KernelCode& code, const EarlyAccess& access) {
+  // Of a generic address that was not followed to one pointer, it may be the thread's own stack.
+  const bool may_be_local = code.function().instructions[access.instruction].generic &&
+                            !KernelCode::is_one_pointer(access.subject);
+  switch (code.role_of(access.subject)) {
     case Role::kPrivate:
       return std::nullopt;
     case Role::kUnknown:
     case Role::kConstant:
+      if (may_be_local) {
+        return Judgement{Severity::kWarning, Certainty::kDependsOnCaller,
+                         "unless it is local or shared memory, while an earlier kernel may still "
+                         "read or write it"};
+      }
       return Judgement{Severity::kError, Certainty::kLikely,
                        "while an earlier kernel may still read or write it"};
     default:
@@ -34,17 +42,19 @@ std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subje
     case Role::kUnknown:
       break;
   }
-  if (code.writes(subject) && !code.is_declared_constant(subject)) {
-    // Of several pointers it may be the constant one that is read and another that is written.
-    const bool one = KernelCode::is_one_pointer(subject);
-    return one ? Judgement{Severity::kError, Certainty::kLikely,
-                           "and this kernel writes there too, so it is not constant"}
-               : Judgement{Severity::kWarning, Certainty::kDependsOnCaller,
-                           "which is safe only if it is constant; this kernel may write there too"};
+  const bool may_change = !code.is_declared_constant(subject);
+  if (may_change && code.surely_writes(subject)) {
+    return Judgement{Severity::kError, Certainty::kLikely,
+                     "and this kernel writes there too, so it is not constant"};
   }
   if (code.is_declared_mutable(subject)) {
     return Judgement{Severity::kError, Certainty::kLikely,
                      "which is safe only if it is constant, and its type does not say so"};
+  }
+  // Of several pointers it may be the constant one that is read and another that is written.
+  if (may_change && code.may_write(subject)) {
+    return Judgement{Severity::kWarning, Certainty::kDependsOnCaller,
+                     "which is safe only if it is constant; this kernel may write there too"};
   }
   return Judgement{Severity::kWarning, Certainty::kDependsOnCaller,
                    "which is safe only if it is constant"};
@@ -52,7 +62,7 @@ std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subje
 
 std::optional<Judgement> judge(const KernelCode& code, const EarlyAccess& access) {
   std::optional<Judgement> judgement =
-      access.is_write ? judge_write(code, access.subject) : judge_read(code, access.subject);
+      access.is_write ? judge_write(code, access) : judge_read(code, access.subject);
   if (judgement && access.after_poll && judgement->certainty != Certainty::kProven) {
     judgement->severity = Severity::kWarning;
     judgement->certainty = Certainty::kDependsOnCaller;

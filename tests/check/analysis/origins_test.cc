@@ -37,6 +37,36 @@ TEST(Origins, PassThroughSharedMemory) {
             "parameter 1");
 }
 
+// "error R1" of a kernel that reads its first parameter early and then writes by `write`.
+Verdicts verdicts_of_early_read(const std::string& write, const std::string& name = "k") {
+  std::string ptx = ptx_kernel("  ld.global.u32 %r3, [%rd1];\n  griddepcontrol.wait;\n" + write);
+  const size_t at = ptx.find(".entry k(");
+  ptx.replace(at, 9, ".entry " + name + "(");
+  return verdicts(check_image(ptx, "k.ptx", {}));
+}
+
+TEST(Origins, WhatIsWrittenThroughThemIsNotConstant) {
+  EXPECT_EQ(verdicts_of_early_read("  st.global.u32 [%rd1], %r3;\n"), (Verdicts{"error R1"}));
+}
+
+TEST(Origins, OfAWriteThroughOneOfTwoPointersNeitherIsCertain) {
+  EXPECT_EQ(verdicts_of_early_read("  setp.eq.u32 %p1, %r2, 0;\n"
+                                   "  selp.b64 %rd5, %rd1, %rd2, %p1;\n"
+                                   "  st.global.u32 [%rd5], %r3;\n"),
+            (Verdicts{"warning R1"}));
+}
+
+TEST(Origins, ThatMayBeWrittenByTheirTypeAreNotConstant) {
+  const std::string write = "  st.global.u32 [%rd2], %r3;\n";
+  EXPECT_EQ(verdicts_of_early_read(write, "_Z1kPfS_i"), (Verdicts{"error R1"}));
+  EXPECT_EQ(verdicts_of_early_read(write, "_Z1kPKfPfi"), (Verdicts{"warning R1"}));
+}
+
+TEST(Origins, WithoutATypeMayBeConstant) {
+  EXPECT_EQ(verdicts_of_early_read("  st.global.u32 [%rd2], %r3;\n", "_Z1kPvPfi"),
+            (Verdicts{"warning R1"}));
+}
+
 TEST(Origins, PassThroughCalls) {
   const std::string module = R"(.version 8.8
 .target sm_90a

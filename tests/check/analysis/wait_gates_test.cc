@@ -25,6 +25,22 @@ TEST(WaitGates, AGuardedWaitIsOne) {
   EXPECT_EQ(verdicts_of({guarded, kRead, kWrite}), (Verdicts{"note R3"}));
 }
 
+// Compilers use few predicate registers, again and again.
+TEST(WaitGates, TheirConditionsRegisterMayHoldOtherThingsElsewhere) {
+  const std::string used_again =
+      "  ld.global.u32 %r3, [%rd1];\n  setp.eq.s32 %p1, %r3, 0;\n"
+      "  @%p1 bra $DONE;\n";
+  EXPECT_EQ(verdicts_of({kIfParameter, kWait, kSkip, used_again, kWrite, "$DONE:\n"}),
+            (Verdicts{"note R3"}));
+}
+
+TEST(WaitGates, AConditionOfItsBlockThatIsNoParameterIsNone) {
+  const std::string used_before =
+      "  setp.eq.s32 %p1, %r1, 0;\n  setp.eq.s32 %p1, %r2, 0;\n"
+      "  @%p1 bra $SKIP;\n";
+  EXPECT_EQ(verdicts_of({used_before, kWait, kSkip, kRead, kWrite}).count("note R3"), 0U);
+}
+
 TEST(WaitGates, NameTheParameter) {
   const Report report = check_kernel_text(std::string(kIfParameter) + kWait + kSkip + kWrite);
   ASSERT_NE(find(report, Rule::kNeverWaits), nullptr);

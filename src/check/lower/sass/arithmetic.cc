@@ -209,6 +209,10 @@ void lower_compare(const Context& x) {
   x.builder.source(x.reader.b(x.word));
   x.builder.source(
       x.reader.predicate(sass::bits(x.word, 87, 3), sass::bits(x.word, 90, 1) != 0, uniform));
+  if (!extended) return;
+  // How the lower halves compare.
+  x.builder.source(
+      x.reader.predicate(sass::bits(x.word, 68, 3), sass::bits(x.word, 71, 1) != 0, uniform));
 }
 
 void lower_predicates(const Context& x) {

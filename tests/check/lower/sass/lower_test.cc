@@ -44,6 +44,13 @@ TEST(SassLower, KnowsTheDependencyInstructions) {
   EXPECT_EQ(action_of(0x000000000000794d, 0x03800000), Action::kExit);
 }
 
+TEST(SassLower, AComparisonOf64BitsHangsOnThatOfTheLowerHalves) {
+  const Function function = Kernel().word(0x00000007ff007c0c, 0x000fda000bf06100).lowered();
+  const auto sources = function.sources_of(function.instructions.front());
+  ASSERT_EQ(sources.size(), 4U);
+  EXPECT_EQ(sources.back().kind, OperandKind::kRegister);
+}
+
 TEST(SassLower, KnowsMemoryInstructions) {
   EXPECT_EQ(action_of(0x0000000402037981, 0x0c1e1900), Action::kLoad);          // LDG
   EXPECT_EQ(action_of(0x0000000304007986, 0x0c101904), Action::kStore);         // STG
