@@ -29,7 +29,7 @@ ALLOWED = {
         PUBLIC_BASE | {"engine.h", "metrics.h", "serving.h"},
     ),
     "python": (
-        {"engine", "ops", "pdl"},
+        {"engine", "model", "ops", "pdl", "step"},
         PUBLIC_BASE | {"ops.h", "engine.h", "metrics.h", "serving.h"},
     ),
     "bench": ({"code", "cuda", "io", "model", "ops", "pdl", "step"}, PUBLIC_BASE | {"ops.h"}),

@@ -435,7 +435,8 @@ PAGE = """<!-- Written by tools/performance_page.py from docs/data; change those
 Results only. How they were measured, what was tried and what the profiles said is in the dated notes:
 [method and operators](notes/2026-11-method.md), [matrix products](notes/2026-11-matrix-products.md),
 [experts](notes/2026-11-experts.md), [attention](notes/2026-11-attention.md), [decode steps](notes/2026-11-steps.md),
-[placement of code and CTAs](notes/2026-11-28-placement.md), [many tokens](notes/2026-11-29-many-tokens.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
+[placement of code and CTAs](notes/2026-11-28-placement.md), [many tokens](notes/2026-11-29-many-tokens.md),
+[choice of experts](notes/2026-11-29-choice.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
 `tools/performance_page.py` from the JSON files in [`docs/data`](data), each with its GPU, driver, date and source.
 
 Unless said otherwise: {place}; kernels of commit {commit}. Microseconds are medians. "No PDL / PDL": the same kernels
@@ -452,7 +453,7 @@ chain of itself with PDL. Ratio: Slipstream's time over the rival's with PDL, be
 
 {comparison}
 Left out of the rivals' side: {left_out}. All {all_rows} rows, with the slower rivals and with 10th and 90th
-percentiles, are in [`{file}`](data/{file}).
+percentiles, are in [`{file}`](data/{file}). [`bench/against`](against.md) measures such rows on any Hopper GPU.
 
 A round of six different operators (quantization, fused-A, rope, rope and quantization, cache write, router), us,
 no PDL / PDL:

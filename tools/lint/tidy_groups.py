@@ -1,8 +1,10 @@
 """Groups host sources into files that include several of them, for clang-tidy.
 
 Most of what clang-tidy does for a source is to read and to visit the headers that all sources share. A file that
-includes several sources lets it do so once. Sources are in one group if they are compiled in the same way, the same
-.clang-tidy holds for them, and no two of them have a name of an unnamed namespace in common.
+includes several sources lets it do so once. Sources are in one group if the same macros are defined for them, for the
+same processor, the same .clang-tidy holds for them, and no two of them have a name of an unnamed namespace in common.
+Their other options differ by target, but not in what clang-tidy finds: how code is generated is left out, and all have
+the folders of all.
 
     git ls-files 'src/*.cc' | python3 tools/lint/tidy_groups.py BUILD_DIRECTORY OUTPUT_DIRECTORY
 
@@ -20,16 +22,30 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cmake"))
 from group_sources import own_names
 
-MAX_SOURCES = 24
+MAX_SOURCES = 48
+
+# What is not alike for all: macros, and the instructions that intrinsics may use.
+OWN = ("-D", "-m")
+# How code is generated. The macro that CMake defines for a shared library is none of these: its sources stay among
+# themselves, as others have the same functions.
+GENERATES_CODE = re.compile(r"-O.|-fPI[CE]|-f(no-|visibility=|fp-contract=|pch-).+")
 
 
-def commands_of(build):
-    """How each source is compiled. What is compiled twice is checked once."""
-    commands = {}
+def commands_of(build, sources):
+    """How each source is checked. What is compiled twice is checked once."""
+    options = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
         for source in sources_of(pathlib.Path(entry["file"])):
-            commands.setdefault(source, command_of(entry))
-    return commands
+            options.setdefault(source, options_of(entry))
+    unknown = [str(source) for source in sources if source not in options]
+    if unknown:
+        sys.exit(f"no target of {build} compiles {', '.join(unknown)}")
+    wanted = [option for source in sources for option in options[source]]
+    shared = [option for option in dict.fromkeys(wanted) if not option.startswith(OWN)]
+    return {
+        source: " ".join(shared + [each for each in options[source] if each.startswith(OWN)])
+        for source in sources
+    }
 
 
 def sources_of(path):
@@ -39,10 +55,12 @@ def sources_of(path):
     return map(pathlib.Path, re.findall(r'^#include "(.+)"', path.read_text(), re.MULTILINE))
 
 
-def command_of(entry):
-    """How a source is compiled, without its name and output."""
+def options_of(entry):
+    """How a source is compiled, without its name and output: the compiler, and what matters to clang-tidy."""
     command = re.sub(r" -Winvalid-pch -include \S*cmake_pch\.hxx", "", entry["command"])
-    return re.sub(r" -o \S+ -c \S+$", "", command)
+    command = re.sub(r" -o \S+ -c \S+$", "", command)
+    options = re.findall(r"-isystem \S+|\S+", command)
+    return [option for option in options if not GENERATES_CODE.fullmatch(option)]
 
 
 def checks_of(source):
@@ -93,10 +111,7 @@ def main():
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     sources = [pathlib.Path(line).resolve() for line in sys.stdin.read().split()]
-    commands = commands_of(build)
-    unknown = [str(source) for source in sources if source not in commands]
-    if unknown:
-        sys.exit(f"no target of {build} compiles {', '.join(unknown)}")
+    commands = commands_of(build, sources)
     entries = [
         {"file": str(source), "command": f"{commands[source]} -c {source}"} for source in sources
     ]

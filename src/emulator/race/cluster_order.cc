@@ -235,10 +235,14 @@ void ClusterOrder::read_flag(uint32_t warp, uint64_t key) {
 // --- What goes on without a warp.
 
 Actor ClusterOrder::background(Background kind, uint64_t key) {
+  if (last_background_.first == std::pair(kind, key)) return last_background_.second;
   const auto next = static_cast<Actor>(warps_.size());
   const auto [entry, is_new] = background_.try_emplace({kind, key}, next);
+  last_background_ = *entry;
   if (!is_new) return entry->second;
-  if (next >= kMaxActors && !started_.empty()) return entry->second = next - 1;
+  if (next >= kMaxActors && !started_.empty()) {
+    return last_background_.second = entry->second = next - 1;
+  }
   warps_.emplace_back();
   started_.push_back({kind, 0});
   return next;

@@ -178,6 +178,8 @@ class ClusterOrder {
   std::vector<WarpOrder> warps_;  // all actors
   std::vector<Started> started_;  // of those after the warps
   std::map<std::pair<Background, uint64_t>, Actor> background_;
+  // The one that was asked for last.
+  std::pair<std::pair<Background, uint64_t>, Actor> last_background_{{{}, ~uint64_t{0}}, 0};
   std::unordered_map<uint64_t, Times> flags_;
   std::vector<bool> triggered_;  // by CTA
   std::unordered_map<uint32_t, Gathered> barriers_;

@@ -81,26 +81,27 @@ void Detector::access(uint64_t address, uint32_t bytes, uint32_t lane, uint32_t 
   if (bytes != 0) access_part(address, bytes, lane);
 }
 
+// Checks each cell. Of cells with the same content only the first is checked, if it is ordered.
+template <auto kCheck>
+void Detector::check_cells(const Cell* cells, uint64_t address, uint32_t count, uint32_t lane,
+                           uint32_t lane_shift) {
+  if (largest(cells, count) < floor_) return;
+  for (uint32_t i = 0; i < count;) {
+    const bool found = (this->*kCheck)(cells[i], address + uint64_t{i} * kCellBytes, kCellBytes,
+                                       lane + (i * kCellBytes >> lane_shift), Lane::kFirst);
+    const bool speaks_for_all = !found && now_.uniform && !is_split(cells[i]);
+    i += speaks_for_all ? length_of_run(cells + i, count - i) : 1;
+  }
+}
+
 void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes) {
   // Cell i belongs to lane + (4 * i) / lane_bytes; sizes of lanes are powers of two here.
   const auto lane_shift = static_cast<uint32_t>(std::countr_zero(lane_bytes));
-  check_cells(shadow_.writes(address), address, count, lane, lane_shift, &Detector::check_write);
+  check_cells<&Detector::check_write>(shadow_.writes(address), address, count, lane, lane_shift);
   if (now_.site.kind == AccessKind::kRead) {
     read_cells(shadow_.reads(address), count, lane, lane_shift);
   } else {
     write_cells(address, count, lane, lane_shift);
-  }
-}
-
-// Checks each cell. Of cells with the same content only the first is checked, if it is ordered.
-void Detector::check_cells(const Cell* cells, uint64_t address, uint32_t count, uint32_t lane,
-                           uint32_t lane_shift, Check check) {
-  if (largest(cells, count) < floor_) return;
-  for (uint32_t i = 0; i < count;) {
-    const bool found = (this->*check)(cells[i], address + uint64_t{i} * kCellBytes, kCellBytes,
-                                      lane + (i * kCellBytes >> lane_shift), Lane::kFirst);
-    const bool speaks_for_all = !found && now_.uniform && !is_split(cells[i]);
-    i += speaks_for_all ? length_of_run(cells + i, count - i) : 1;
   }
 }
 
@@ -132,7 +133,7 @@ void Detector::read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t l
 void Detector::write_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_shift) {
   Cell* const writes = shadow_.writes(address);
   Cell* const reads = shadow_.reads(address);
-  check_cells(reads, address, count, lane, lane_shift, &Detector::check_reads);
+  check_cells<&Detector::check_reads>(reads, address, count, lane, lane_shift);
   const Cell newest_read = largest(reads, count);
   const bool has_split = newest_read >= kSplitTag || largest(writes, count) >= kSplitTag;
   const Cell mine = cell_of(now_.access, lane);

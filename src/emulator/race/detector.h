@@ -95,9 +95,10 @@ class Detector {
   void keep_verdict(Cell cell);
 
   void access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes);
-  using Check = bool (Detector::*)(Cell, uint64_t, uint32_t, uint32_t, Lane);
+  // kCheck: of one cell.
+  template <auto kCheck>
   void check_cells(const Cell* cells, uint64_t address, uint32_t count, uint32_t lane,
-                   uint32_t lane_shift, Check check);
+                   uint32_t lane_shift);
   void access_part(uint64_t address, uint32_t bytes, uint32_t lane);
   void read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t lane_shift);
   void write_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_shift);

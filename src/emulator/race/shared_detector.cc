@@ -30,7 +30,6 @@ SharedDetector::SharedDetector(const History& history, SiteId first_site,
 void SharedDetector::start(ClusterOrder& order, uint64_t index) {
   order_ = &order;
   index_ = index;
-  ordered_ = 0;
   for (SharedShadow& shadow : shadows_) shadow.clear();
 }
 
@@ -38,7 +37,8 @@ void SharedDetector::start(ClusterOrder& order, uint64_t index) {
 
 void SharedDetector::begin(const SharedAccess& access) {
   now_ = access;
-  ordered_ = 0;
+  ordered_write_ = 0;
+  ordered_read_ = 0;
   const uint32_t time = order_->act(access.actor);
   const uint32_t place = access.site - first_site_;
   // More than the marks have bits for: such an access is not looked at.
@@ -46,6 +46,16 @@ void SharedDetector::begin(const SharedAccess& access) {
   mark_ = mark_of(access.actor, time, place) |
           (access.kind == AccessKind::kAtomic ? kAtomicMark : 0) |
           (access.strong ? kStrongMark : 0);
+}
+
+inline void SharedDetector::visit(SharedWord& word, Mark mine, const Place& place) {
+  check(word.write, ordered_write_, true, mine, place);
+  if (now_.kind == AccessKind::kRead) {
+    note_read(word, mine);
+    return;
+  }
+  for (const Mark read : word.reads) check(read, ordered_read_, false, mine, place);
+  word = {mine, {}};
 }
 
 void SharedDetector::access(uint32_t cta, uint32_t offset, uint32_t bytes, uint32_t lane,
@@ -78,37 +88,10 @@ void SharedDetector::visit_bytes(SharedShadow& shadow, SharedWord& word, Mark mi
   if (are_alike(bytes)) shadow.join(word);
 }
 
-void SharedDetector::visit(SharedWord& word, Mark mine, const Place& place) {
-  check(word.write, true, mine, place);
-  if (now_.kind == AccessKind::kRead) {
-    note_read(word, mine);
-    return;
-  }
-  for (const Mark read : word.reads) check(read, false, mine, place);
-  word = {mine, {}};
-}
-
-// Reads that this one is ordered after need not be remembered.
-void SharedDetector::note_read(SharedWord& word, Mark mine) const {
-  auto& [first, second] = word.reads;
-  if (actor_of(first) == now_.actor || (actor_of(second) != now_.actor && is_ordered(first))) {
-    first = mine;
-  } else {
-    second = mine;
-  }
-}
-
-bool SharedDetector::is_ordered(Mark mark) const {
-  const Mark moment = mark & kMomentMask;
-  if (mark == 0 || moment == ordered_ || actor_of(mark) == now_.actor) return true;
+bool SharedDetector::learns_order(Mark mark, Mark& known) const {
   if (!order_->knows(now_.actor, actor_of(mark), time_of(mark))) return false;
-  ordered_ = moment;
+  known = mark & kMomentMask;
   return true;
-}
-
-void SharedDetector::check(Mark earlier, bool is_write, Mark mine, const Place& place) {
-  if (is_ordered(earlier) || (earlier & mine & kStrongMark) != 0) return;
-  report(earlier, is_write, mine, place);
 }
 
 // --- Reports.

@@ -58,9 +58,23 @@ class SharedDetector {
 
   void visit(SharedWord& word, Mark mine, const Place& place);
   void visit_bytes(SharedShadow& shadow, SharedWord& word, Mark mine, const Place& place);
-  void note_read(SharedWord& word, Mark mine) const;
-  [[nodiscard]] bool is_ordered(Mark mark) const;
-  void check(Mark earlier, bool is_write, Mark mine, const Place& place);
+  void note_read(SharedWord& word, Mark mine) {
+    auto& [first, second] = word.reads;
+    // Reads that this one is ordered after need not be remembered.
+    const bool takes_first = actor_of(first) == now_.actor ||
+                             (actor_of(second) != now_.actor && is_ordered(first, ordered_read_));
+    (takes_first ? first : second) = mine;
+  }
+  // `known`: the moment that was last found to be ordered where such a mark was.
+  [[nodiscard]] bool is_ordered(Mark mark, Mark& known) const {
+    return mark == 0 || (mark & kMomentMask) == known || actor_of(mark) == now_.actor ||
+           learns_order(mark, known);
+  }
+  [[nodiscard]] bool learns_order(Mark mark, Mark& known) const;
+  void check(Mark earlier, Mark& known, bool is_write, Mark mine, const Place& place) {
+    if (is_ordered(earlier, known) || (earlier & mine & kStrongMark) != 0) return;
+    report(earlier, is_write, mine, place);
+  }
   void report(Mark earlier, bool is_write, Mark mine, const Place& place);
   [[nodiscard]] Accessor describe(Mark mark, AccessKind kind) const;
   [[nodiscard]] Missing missing_after(Mark earlier, const Accessor& first,
@@ -80,7 +94,8 @@ class SharedDetector {
   SharedAccess now_;
   Mark mark_ = 0;  // by lane 0
   bool is_void_ = false;
-  mutable Mark ordered_ = 0;  // the moment that was last found to be ordered
+  Mark ordered_write_ = 0;
+  Mark ordered_read_ = 0;
 };
 
 }  // namespace slipstream::emulator::race

@@ -1,9 +1,9 @@
 // Which experts a token takes (sigmoid, best groups, best experts).
 //
 // All threads turn router logits into integers that compare as the corrected scores do, in shared
-// memory; then one warp per token chooses. Each lane holds experts of one group. The
-// maxima of as many sets of lanes as there are choices give a bound that the chosen ones reach; few
-// others do. Those that reach it count how many of them are better, which is their place.
+// memory; then one warp per token chooses. Each lane holds experts of one group. The maxima of as
+// many sets of lanes as there are choices give a bound that the chosen ones reach; few others do.
+// Those that reach it count how many of them are better, which is their place.
 //
 // Every microsecond here is one in which no weight is on its way, and most of them would go into
 // fetching instructions. So the choosing warps run choose() once before the wait, on other keys: it

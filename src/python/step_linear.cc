@@ -1,0 +1,168 @@
+// Operands of a decode step's launches, and its plain matrix products, for python/slipstream/_step.py.
+// What the kernels do, step/kernels/set.h and the params.h of each folder say.
+#include <tvm/ffi/tvm_ffi.h>
+
+#include <cstring>
+
+#include "python/step_call.h"
+#include "step/kernels/linear/pack.h"
+#include "step/kernels/support/code_units.h"
+
+namespace slipstream::python {
+namespace {
+
+using step::kernels::kGroup;
+using step::kernels::kTileRows;
+using step::kernels::kUnitCodes;
+using step::kernels::StepRow;
+using tvm::ffi::TensorView;
+
+// --- Operands in the forms that the kernels take
+
+// A matrix and its scales of blocks of 128 x 128, all in host memory, packed for the step.
+void step_pack(const TensorView& matrix, const OptionalTensor& scales, const TensorView& tiles,
+               const OptionalTensor& tile_scales) {
+  with_python_errors([&] {
+    const char* name = "step_pack";
+    const bool is_fp8 = scales.has_value();
+    const Tensor source = to_tensor(name, "matrix", matrix);
+    require(name, "matrix", source, is_fp8 ? DType::kFloat8E4M3 : DType::kBFloat16, {kAny, kAny});
+    const int64_t groups = (source.shape[1] + kGroup - 1) / kGroup;
+    model::MatrixShare share;
+    share.type = is_fp8 ? model::StoredType::kF8E4M3 : model::StoredType::kBF16;
+    share.rows = source.shape[0];
+    share.columns = source.shape[1];
+    share.data = static_cast<const std::byte*>(source.data);
+    share.row_stride = share.columns * size_of(source.dtype);
+    if (is_fp8) {
+      const Tensor blocks = to_tensor(name, "scales", scales.value());
+      require(name, "scales", blocks, DType::kFloat32,
+              {(share.rows + kGroup - 1) / kGroup, groups});
+      const auto* values = static_cast<const float*>(blocks.data);
+      share.scales.assign(values, values + blocks.numel());
+      share.scale_columns = groups;
+    }
+    const step::PackedHostMatrix packed = step::pack(share);
+    const Tensor target = to_tensor(name, "tiles", tiles);
+    require(name, "tiles", target, DType::kUInt8, {static_cast<int64_t>(packed.tiles.size())});
+    std::memcpy(target.data, packed.tiles.data(), packed.tiles.size());
+    if (!is_fp8) return;
+    const Tensor target_scales = to_tensor(name, "tile_scales", tile_scales.value());
+    require(name, "tile_scales", target_scales, DType::kFloat32,
+            {(share.rows + kTileRows - 1) / kTileRows, groups});
+    std::memcpy(target_scales.data, packed.scales.data(), packed.scales.size() * sizeof(float));
+  });
+}
+
+// Activations that are quantized already, codes [tokens, columns] and scales of groups, in the form
+// that the experts read (code_units.cuh); all in host memory.
+void step_code_units(const TensorView& codes, const TensorView& scales, const TensorView& units) {
+  with_python_errors([&] {
+    const char* name = "step_code_units";
+    const Tensor from = to_tensor(name, "codes", codes);
+    require(name, "codes", from, DType::kFloat8E4M3, {kAny, kAny});
+    const auto tokens = static_cast<int>(from.shape[0]);
+    const auto groups = static_cast<int>(from.shape[1] / kUnitCodes);
+    const Tensor from_scales = to_tensor(name, "scales", scales);
+    require(name, "scales", from_scales, DType::kFloat32, {tokens, groups});
+    const Tensor to = to_tensor(name, "units", units);
+    require(name, "units", to, DType::kUInt8, {step::kernels::code_bytes(groups * tokens)});
+    auto* target = static_cast<std::byte*>(to.data);
+    constexpr int kPiece = 16;
+    for (int group = 0; group < groups; ++group) {
+      for (int token = 0; token < tokens; ++token) {
+        const int unit = step::kernels::code_unit(group, token, tokens);
+        const auto* source = static_cast<const std::byte*>(from.data) +
+                             (int64_t{token} * groups + group) * kUnitCodes;
+        for (int piece = 0; piece < kUnitCodes / kPiece; ++piece) {
+          std::memcpy(target + unit * kUnitCodes + (piece ^ unit % 2) * kPiece,
+                      source + piece * kPiece, kPiece);
+        }
+        std::memcpy(target + groups * tokens * kUnitCodes + unit * sizeof(float),
+                    static_cast<const float*>(from_scales.data) + int64_t{token} * groups + group,
+                    sizeof(float));
+      }
+    }
+  });
+}
+
+// Writes to host memory the rows of tokens at these positions, each of a sequence of its own.
+void step_rows(const TensorView& positions, const TensorView& rows) {
+  with_python_errors([&] {
+    const Tensor from = to_tensor("step_rows", "positions", positions);
+    require("step_rows", "positions", from, DType::kInt32, {kAny});
+    const Tensor to = to_tensor("step_rows", "rows", rows);
+    require("step_rows", "rows", to, DType::kUInt8, {from.shape[0], sizeof(StepRow)});
+    for (int i = 0; i < from.shape[0]; ++i) {
+      const StepRow row{.position = static_cast<const int*>(from.data)[i], .sequence = i};
+      std::memcpy(static_cast<std::byte*>(to.data) + i * sizeof row, &row, sizeof row);
+    }
+  });
+}
+
+int64_t step_row_bytes() { return sizeof(StepRow); }
+
+// --- Matrix products
+
+step::kernels::LinearParams linear_params(StepCall& call, int tokens,
+                                          const step::kernels::PackedMatrix& matrix,
+                                          const TensorView& output, bool ue8m0) {
+  step::kernels::LinearParams linear;
+  linear.tokens = tokens;
+  linear.ue8m0 = ue8m0;
+  const Tensor out = call.tensor("output", output, DType::kBFloat16, {tokens, matrix.rows});
+  linear.segments[linear.segment_count++] = {matrix, produced<void>(out), matrix.rows, false};
+  return linear;
+}
+
+void step_plain_linear(const TensorView& input, const TensorView& tiles,
+                       const OptionalTensor& scales, int64_t rows, const TensorView& output,
+                       bool ue8m0, const OptionalBool& pdl) {
+  with_python_errors([&] {
+    StepCall call("step_plain_linear");
+    const Tensor in = call.tensor("input", input, DType::kBFloat16, {kAny, kAny});
+    const auto matrix = call.matrix("tiles", tiles, scales, rows, in.shape[1]);
+    step::kernels::LinearLaunch<step::kernels::PlainInput> launch{
+        linear_params(call, call.tokens("input", in), matrix, output, ue8m0), {}};
+    launch.input = {.rows = produced<const __nv_bfloat16>(in),
+                    .stride = in.shape[1],
+                    .columns = static_cast<int>(in.shape[1])};
+    step::kernels::plain_set().plain_linear(launch, call.options(pdl));
+  });
+}
+
+void step_norm_linear(const TensorView& input, const TensorView& delta, const TensorView& gamma,
+                      double eps, const TensorView& sum, const TensorView& tiles,
+                      const OptionalTensor& scales, int64_t rows, const TensorView& output,
+                      bool ue8m0, const OptionalBool& pdl) {
+  with_python_errors([&] {
+    StepCall call("step_norm_linear");
+    const Tensor in = call.tensor("input", input, DType::kBFloat16, {kAny, kAny});
+    const int64_t columns = in.shape[1];
+    const int tokens = call.tokens("input", in);
+    const auto matrix = call.matrix("tiles", tiles, scales, rows, columns);
+    step::kernels::LinearLaunch<step::kernels::NormInput> launch{
+        linear_params(call, tokens, matrix, output, ue8m0), {}};
+    launch.input.rows = produced<const __nv_bfloat16>(in);
+    launch.input.stride = columns;
+    launch.input.delta = produced<const __nv_bfloat16>(
+        call.tensor("delta", delta, DType::kBFloat16, {tokens, columns}));
+    launch.input.gamma = constant<float>(call.tensor("gamma", gamma, DType::kFloat32, {columns}));
+    launch.input.columns = static_cast<int>(columns);
+    launch.input.eps = static_cast<float>(eps);
+    launch.input.sum =
+        produced<__nv_bfloat16>(call.tensor("sum", sum, DType::kBFloat16, {tokens, columns}));
+    step::kernels::plain_set().norm_linear(launch, call.options(pdl));
+  });
+}
+
+}  // namespace
+
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_pack, step_pack)
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_code_units, step_code_units)
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_rows, step_rows)
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_row_bytes, step_row_bytes)
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_plain_linear, step_plain_linear)
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_norm_linear, step_norm_linear)
+
+}  // namespace slipstream::python
