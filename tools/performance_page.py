@@ -16,106 +16,42 @@ from svg import Drawing
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DATA = ROOT / "docs" / "data"
 
-# What is compared: the operator, its title, our kernel, and the rivals that do the same work; a remark where theirs does
-# less.
-GROUPS = [
-    ("fused_a", "fused-A GEMM 2112 x 7168, bf16", "slipstream", None, ""),
-    (
-        "router",
-        "router GEMM 256 x 7168, fp32 result",
-        "slipstream fp32",
-        ["sglang tiny_gemm fp32", "flashinfer dsv3_router_gemm fp32"],
-        "",
-    ),
-    (
-        "router",
-        "router GEMM 256 x 7168, bf16 result",
-        "slipstream bf16",
-        ["flashinfer tinygemm2 bf16"],
-        "",
-    ),
-    ("quant", "quantize groups of 128 to e4m3", "slipstream", None, ""),
-    ("rope_quant", "rope and quantize, 16 heads", "slipstream", None, ""),
-    ("rope", "rope in place", "slipstream", None, ""),
-    ("cache_write", "latent cache write, bf16", "slipstream", None, ""),
-    ("topk", "top-k 2048 of the index scores", "slipstream select (sorted, slots)", None, ""),
-    (
-        "scores",
-        "index scores, with rope and quantization of the query",
-        "slipstream (rope+hadamard+quant q)",
-        ["sgl rope + quant + deepgemm (no H)"],
-        "theirs without the Hadamard transform",
-    ),
-    (
-        "indexer",
-        "index scores and top-k",
-        "slipstream score+select",
-        None,
-        "theirs without the Hadamard transform",
-    ),
-    (
-        "attend",
-        "sparse attention, 656-byte rows",
-        "slipstream attend",
-        ["flashmla sparse fp8 split"],
-        "",
-    ),
-    (
-        "attend",
-        "sparse attention and combination",
-        "slipstream attend+values(W_UV)",
-        ["flashmla split+combine (no W_UV)"],
-        "theirs without W_UV",
-    ),
-    (
-        "linear",
-        "block-fp8 linear, quantization included",
-        "slipstream quant+gemm",
-        ["sglang quant + deepgemm", "quant + flashinfer swapAB gemm"],
-        "",
-    ),
+# What bench/against measured.
+RIVALS = "against-h200-2026-11-29.json"
+# A round of six operators, from a program that is no more.
+ROUNDS = "incumbents-h200-2026-11-28.json"
+
+# Rows of that program that bench/against has not measured yet: the operator, its title, our kernel, the rivals', and
+# where theirs does less.
+OLD_GROUPS = [
     (
         "linear",
         "block-fp8 linear with residual, norm, quantization",
         "slipstream add+norm+quant+gemm",
-        ["fi add_rmsnorm + quant + deepgemm"],
+        "fi add_rmsnorm + quant + deepgemm",
         "",
-    ),
-    (
-        "moe",
-        "routed experts, gate and up",
-        "slipstream routed (choice+quant+up)",
-        ["sglang quant + triton w13"],
-        "theirs without the choice",
-    ),
-    (
-        "moe",
-        "routed experts, down",
-        "slipstream down (+shared, sum)",
-        ["sglang silu_quant + triton w2"],
-        "theirs without shared expert and sum",
     ),
     (
         "moe",
         "routed experts, both",
         "slipstream both",
-        ["sglang 4 kernels (no topk/align/sum)"],
+        "sglang 4 kernels (no topk/align/sum)",
         "theirs without choice, alignment, shared expert and sum",
     ),
 ]
 
-# The rows of README.md: (operator, our kernel, shape).
+# The rows of README.md: (operator, shape), of old rows our kernel.
 README_ROWS = [
-    ("attend", "slipstream attend", "B=1 fp8"),
-    ("linear", "slipstream quant+gemm", "2112x7168 M=1"),
-    ("moe", "slipstream both", "M=1"),
-    ("moe", "slipstream both", "M=16"),
-    ("router", "slipstream fp32", "M=1"),
-    ("rope_quant", "slipstream", "M=1"),
-    ("cache_write", "slipstream", "M=1"),
-    ("fused_a", "slipstream", "M=1"),
-    ("linear", "slipstream quant+gemm", "7168x2048 M=16"),
-    ("indexer", "slipstream score+select", "B=1 8K"),
+    ("attend", "B=1 8K"),
+    ("linear", "3072x1536 M=1"),
+    ("slipstream both", "M=1"),
+    ("slipstream both", "M=16"),
+    ("router", "M=1"),
+    ("rope_quant", "M=1"),
+    ("cache_write", "M=1"),
+    ("fused_a", "M=1"),
+    ("linear", "7168x2048 M=16"),
+    ("indexer", "B=1 8K"),
 ]
 
 
@@ -132,32 +68,47 @@ def table(head, rows):
 
 
 class Comparison:
-    """One shape: ours and the rival that is fastest with PDL."""
+    """One shape of an operator: ours and the rival that is fastest with PDL."""
 
-    def __init__(self, group, ours, rivals):
-        self.operator, self.title, _, _, self.remark = group
+    def __init__(self, ours, rivals):
+        self.operator, self.title, self.shape = ours["operator"], ours["title"], ours["shape"]
         self.ours = ours
-        self.shape = ours["shape"]
         self.rival = min(rivals, key=lambda each: each["on"])
         self.ratio = ours["on"] / self.rival["on"]
         self.alternating = ours["alternating_on"] / self.rival["alternating_on"]
 
+    def rival_name(self):
+        remark = self.rival["remark"]
+        return self.rival["kernel"] + (f" ({remark})" if remark else "")
+
 
 def comparisons(rows):
+    timed = [each for each in rows if "on" in each]
     result = []
-    for group in GROUPS:
-        operator, _, our_kernel, kernels, _ = group
-        mine = [each for each in rows if each["operator"] == operator]
+    for ours in (each for each in timed if each["kernel"].startswith("slipstream")):
+        rivals = [
+            each
+            for each in timed
+            if (each["operator"], each["shape"]) == (ours["operator"], ours["shape"])
+            and not each["kernel"].startswith("slipstream")
+        ]
+        if rivals:
+            result.append(Comparison(ours, rivals))
+    return result
+
+
+def old_comparisons(report):
+    result = []
+    for operator, title, our_kernel, rival_kernel, remark in OLD_GROUPS:
+        mine = [each for each in report["rows"] if each["operator"] == operator]
+        ours_named = {"operator": our_kernel, "title": title}
         for ours in (each for each in mine if each["kernel"] == our_kernel):
             rivals = [
-                each
+                each | {"remark": ", ".join(filter(None, (remark, report["date"])))}
                 for each in mine
-                if each["shape"] == ours["shape"]
-                and not each["kernel"].startswith("slipstream")
-                and (kernels is None or each["kernel"] in kernels)
+                if (each["kernel"], each["shape"]) == (rival_kernel, ours["shape"])
             ]
-            if rivals:
-                result.append(Comparison(group, ours, rivals))
+            result.append(Comparison(ours | ours_named, rivals))
     return result
 
 
@@ -172,7 +123,7 @@ def comparison_table(compared):
                 f"{each.ours['floor']:.2f}",
                 f"{each.ours['off']:.2f} / {each.ours['on']:.2f}",
                 f"{each.rival['off']:.2f} / {each.rival['on']:.2f}",
-                each.rival["kernel"] + (f" ({each.remark})" if each.remark else ""),
+                each.rival_name(),
                 f"{bold}{each.ratio:.2f}{bold}",
                 f"{each.alternating:.2f}",
             ]
@@ -182,20 +133,15 @@ def comparison_table(compared):
 
 
 def readme_table(compared):
-    rows = []
-    for operator, kernel, shape in README_ROWS:
-        each = next(
-            one
-            for one in compared
-            if (one.operator, one.ours["kernel"], one.shape) == (operator, kernel, shape)
-        )
+    rows, by_shape = [], {(each.operator, each.shape): each for each in compared}
+    for row in README_ROWS:
+        each = by_shape[row]
         ours, theirs = f"{each.ours['on']:.2f}", f"{each.rival['on']:.2f}"
         if each.ratio < 1:
             ours = f"**{ours}**"
         else:
             theirs = f"**{theirs}**"
-        name = each.rival["kernel"] + (f" ({each.remark})" if each.remark else "")
-        rows.append([f"{each.title}, {each.shape}", ours, theirs, name])
+        rows.append([f"{each.title}, {each.shape}", ours, theirs, each.rival_name()])
     return table(["us per launch, PDL", "Slipstream", "fastest rival", "which"], rows)
 
 
@@ -352,7 +298,7 @@ def ranks_table(report):
 
 
 def rivals_chart(compared):
-    shown = [each for each in compared if re.search(r"=(1|16)( 8K| fp8)?$", each.shape)]
+    shown = [each for each in compared if re.search(r"=(1|16)( 64K)?$", each.shape)]
     height, top, left, scale = 20, 64, 400, 200  # the line at 1 stands at left + scale
     drawing = Drawing(860, top + height * len(shown) + 14, "Slipstream against the fastest rival")
     drawing.text(
@@ -361,7 +307,7 @@ def rivals_chart(compared):
     drawing.text(
         16,
         46,
-        "1 and 16 tokens; left of the line Slipstream is faster, right of it slower",
+        "1 and 16 tokens, context 64K; left of the line Slipstream is faster, right of it slower",
         "faint",
     )
     for index, each in enumerate(shown):
@@ -446,17 +392,22 @@ launched without and with programmatic dependent launch.
 
 ![Time of Slipstream as a share of the fastest rival's](images/performance-rivals.svg)
 
-Both sides in one program, on one GPU, in one run; every result was compared with a CPU reference first ("add+norm" and
-the composite rows: their parts were). Rivals: {versions}. The fastest rival of each row is the one that is fastest in a
-chain of itself with PDL. Ratio: Slipstream's time over the rival's with PDL, below 1 Slipstream is faster;
-"alternating": the same where each launch alternates with an empty kernel. Faster in {faster} of {rows} rows. us:
+Both sides in one program, on one GPU, in one run, by [`bench/against`](against.md), which says how; anybody with a Hopper
+GPU can repeat it. Every result was compared with a reference first. Rivals: {versions}. The fastest rival of each row is
+the one that is fastest in a chain of itself with PDL, also where it does less, as the remark says. Ratio: Slipstream's
+time over the rival's with PDL, below 1 Slipstream is faster; "alternating": the same where each launch takes turns with
+a small kernel. Faster in {faster} of {rows} rows. {notes}. us:
 
 {comparison}
-Left out of the rivals' side: {left_out}. All {all_rows} rows, with the slower rivals and with 10th and 90th
-percentiles, are in [`{file}`](data/{file}). [`bench/against`](against.md) measures such rows on any Hopper GPU.
+Rows of the program before it ({rounds_place}, kernels of commit {rounds_commit}, [data](data/{rounds_file})) that
+`bench/against` has not measured on a GPU yet:
+
+{old_comparison}
+All {all_rows} results of the first table, with the slower rivals, with 10th and 90th percentiles and with times of calls from Python, are
+in [`{file}`](data/{file}).
 
 A round of six different operators (quantization, fused-A, rope, rope and quantization, cache write, router), us,
-no PDL / PDL:
+no PDL / PDL, by the program before, too:
 
 {rounds}
 ## Decode steps
@@ -489,7 +440,7 @@ skew and memory: [a note](notes/2026-11-28-four-gpus.md). What the exchange is, 
 {ranks}
 ## Operators
 
-`slipstream bench ops`. *In chain*: what a round of all nine operators takes longer with the operator than without it.
+`slipstream bench ops`, {operators_place}, kernels of commit {operators_commit}. *In chain*: what a round of all nine operators takes longer with the operator than without it.
 *Alone*: in a chain of itself. us:
 
 {operators}
@@ -505,12 +456,12 @@ in the runs above: two runs of the same step differ by up to 2 %.
 
 def pages():
     """Every file that this script writes, by path, with its text."""
-    rivals = read("incumbents-h200-2026-11-28.json")
+    rivals, rounds = read(RIVALS), read(ROUNDS)
     steps = read("steps-h200-2026-11-29.json")
     operators = read("operators-h200-2026-11-28.json")
     ranges = read("step-range-h200-2026-11-29.json")
     ranks = read("ranks-4xh200-2026-11-28.json")
-    compared = comparisons(rivals["rows"])
+    compared, old = comparisons(rivals["rows"]), old_comparisons(rounds)
     stages = "".join(
         f"{step['model']}, {step['layers']} layers:\n\n{stage_table(step)}\n"
         for step in steps["steps"]
@@ -518,14 +469,22 @@ def pages():
     page = PAGE.format(
         place=place(rivals),
         commit=rivals["commit"],
-        versions=", ".join(f"{name} {version}" for name, version in rivals["versions"].items()),
+        versions=", ".join(
+            f"{name} {version}"
+            for name, version in rivals["versions"].items()
+            if version != "not installed" and name != "python"
+        ),
         faster=sum(each.ratio < 1 for each in compared),
         rows=len(compared),
+        notes="; ".join(rivals["notes"]),
         comparison=comparison_table(compared),
-        left_out="; ".join(rivals["left_out"]),
-        all_rows=len(rivals["rows"]),
-        file="incumbents-h200-2026-11-28.json",
-        rounds=round_table([each for each in rivals["rows"] if each["operator"] == "round"]),
+        old_comparison=comparison_table(old),
+        all_rows=sum("on" in each for each in rivals["rows"]),
+        file=RIVALS,
+        rounds=round_table([each for each in rounds["rows"] if each["operator"] == "round"]),
+        rounds_place=place(rounds),
+        rounds_commit=rounds["commit"],
+        rounds_file=ROUNDS,
         steps_commit=steps["commit"],
         steps=step_table(steps["steps"]),
         stages=stages,
@@ -536,6 +495,8 @@ def pages():
         ranks_commit=ranks["commit"],
         ranks=ranks_table(ranks),
         operators=operator_table(operators["rows"]),
+        operators_place=place(operators),
+        operators_commit=operators["commit"],
         all_nine="; ".join(
             f"M={each['tokens']} {each['off']:.2f} us without PDL, {each['on']:.2f} with"
             for each in operators["rounds"]
@@ -547,12 +508,12 @@ def pages():
     readme = ROOT / "README.md"
     return {
         ROOT / "docs" / "performance.md": wrapped(page).rstrip() + "\n",
-        ROOT / "docs" / "images" / "performance-rivals.svg": rivals_chart(compared),
+        ROOT / "docs" / "images" / "performance-rivals.svg": rivals_chart(compared + old),
         ROOT / "docs" / "images" / "performance-steps.svg": steps_chart(steps["steps"]),
         ROOT / "docs" / "images" / "performance-stages.svg": stages_chart(steps["steps"][0]),
         readme: with_speed(
             readme.read_text(encoding="utf-8"),
-            readme_table(compared) + "\n" + readme_words(rivals, steps["steps"]) + "\n",
+            readme_table(compared + old) + "\n" + readme_words(rivals, steps["steps"]) + "\n",
         ),
     }
 
