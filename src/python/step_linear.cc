@@ -67,18 +67,19 @@ void step_code_units(const TensorView& codes, const TensorView& scales, const Te
     require(name, "scales", from_scales, DType::kFloat32, {tokens, groups});
     const Tensor to = to_tensor(name, "units", units);
     require(name, "units", to, DType::kUInt8, {step::kernels::code_bytes(groups * tokens)});
-    auto* target = static_cast<std::byte*>(to.data);
-    constexpr int kPiece = 16;
+    auto* const target = static_cast<std::byte*>(to.data);
+    auto* const target_scales = target + int64_t{groups} * tokens * kUnitCodes;
+    constexpr int64_t kPiece = 16;
     for (int group = 0; group < groups; ++group) {
       for (int token = 0; token < tokens; ++token) {
-        const int unit = step::kernels::code_unit(group, token, tokens);
+        const int64_t unit = step::kernels::code_unit(group, token, tokens);
         const auto* source = static_cast<const std::byte*>(from.data) +
                              (int64_t{token} * groups + group) * kUnitCodes;
-        for (int piece = 0; piece < kUnitCodes / kPiece; ++piece) {
+        for (int64_t piece = 0; piece < kUnitCodes / kPiece; ++piece) {
           std::memcpy(target + unit * kUnitCodes + (piece ^ unit % 2) * kPiece,
                       source + piece * kPiece, kPiece);
         }
-        std::memcpy(target + groups * tokens * kUnitCodes + unit * sizeof(float),
+        std::memcpy(target_scales + unit * sizeof(float),
                     static_cast<const float*>(from_scales.data) + int64_t{token} * groups + group,
                     sizeof(float));
       }
