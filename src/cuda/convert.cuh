@@ -11,6 +11,14 @@
 
 namespace slipstream::cuda {
 
+// The words of 16 bytes, to the next four places.
+__device__ __forceinline__ void split_words(uint4 four, uint32_t* words) {
+  words[0] = four.x;
+  words[1] = four.y;
+  words[2] = four.z;
+  words[3] = four.w;
+}
+
 // Eight values of one thread. Packed as 16-bit floats they fill a uint4, as fp8 codes a uint2; the
 // first one is in the lowest bits.
 inline constexpr int kPack = 8;

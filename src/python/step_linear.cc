@@ -69,15 +69,14 @@ void step_code_units(const TensorView& codes, const TensorView& scales, const Te
     require(name, "units", to, DType::kUInt8, {step::kernels::code_bytes(groups * tokens)});
     auto* const target = static_cast<std::byte*>(to.data);
     auto* const target_scales = target + int64_t{groups} * tokens * kUnitCodes;
-    constexpr int64_t kPiece = 16;
+    constexpr int kPiece = 16;  // bytes that stay together
     for (int group = 0; group < groups; ++group) {
       for (int token = 0; token < tokens; ++token) {
-        const int64_t unit = step::kernels::code_unit(group, token, tokens);
+        const int unit = step::kernels::code_unit(group, token, tokens);
         const auto* source = static_cast<const std::byte*>(from.data) +
                              (int64_t{token} * groups + group) * kUnitCodes;
-        for (int64_t piece = 0; piece < kUnitCodes / kPiece; ++piece) {
-          std::memcpy(target + unit * kUnitCodes + (piece ^ unit % 2) * kPiece,
-                      source + piece * kPiece, kPiece);
+        for (int column = 0; column < kUnitCodes; column += kPiece) {
+          std::memcpy(target + step::kernels::code_place(unit, column), source + column, kPiece);
         }
         std::memcpy(target_scales + unit * sizeof(float),
                     static_cast<const float*>(from_scales.data) + int64_t{token} * groups + group,

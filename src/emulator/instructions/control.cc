@@ -116,11 +116,12 @@ Frame* find_shared_frame(const Warp& warp, const CallSite& call, const FunctionC
 void enter(Warp& warp, const CallSite& call, const FunctionCode& callee, uint32_t lanes) {
   Frame* const caller = warp.frame;
   Frame* frame = find_shared_frame(warp, call, callee, lanes);
-  if (frame == nullptr) {
+  if (frame != nullptr) {
+    frame->lanes |= lanes;
+  } else {
     frame = warp.cta->cluster->frames->acquire(callee, warp, lanes, caller, warp.pc + 1);
     frame->call = &call;
   }
-  frame->lanes |= lanes;
   const uint64_t local_end = uint64_t{frame->local_offset} + callee.local_bytes;
   if (local_end > warp.local_stride || frame->depth > warp.local_stride) {
     raise(FaultKind::kStackOverflow, static_cast<uint32_t>(__builtin_ctz(lanes)),

@@ -10,9 +10,8 @@
 
 namespace slipstream::step::test {
 
-// Units [group][token]; the 16-byte pieces of odd ones are swapped in pairs. Whole groups only.
+// Units [group][token]. Whole groups only.
 inline std::vector<uint8_t> coded_rows(const model::reference::Matrix& rows, bool ue8m0) {
-  constexpr int kPiece = 16;
   const int tokens = static_cast<int>(rows.rows());
   const int groups = static_cast<int>(rows.columns()) / kernels::kUnitCodes;
   std::vector<uint8_t> image(kernels::code_bytes(groups * tokens));
@@ -22,8 +21,7 @@ inline std::vector<uint8_t> coded_rows(const model::reference::Matrix& rows, boo
           rows.row(token).subspan(group * kernels::kUnitCodes, kernels::kUnitCodes), ue8m0);
       const int unit = kernels::code_unit(group, token, tokens);
       for (int i = 0; i < kernels::kUnitCodes; ++i) {
-        const int piece = i / kPiece ^ unit % 2;
-        image[unit * kernels::kUnitCodes + piece * kPiece + i % kPiece] = codes.codes[i];
+        image[kernels::code_place(unit, i)] = codes.codes[i];
       }
       std::memcpy(&image[groups * tokens * kernels::kUnitCodes + unit * sizeof(float)],
                   &codes.scale, sizeof(float));

@@ -101,10 +101,7 @@ class DirectInput {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const uint4 eight = *reinterpret_cast<const uint4*>(source + i * 8);
-      operand.words[4 * i] = eight.x;
-      operand.words[4 * i + 1] = eight.y;
-      operand.words[4 * i + 2] = eight.z;
-      operand.words[4 * i + 3] = eight.w;
+      cuda::split_words(eight, operand.words + 4 * i);
     }
   }
 

@@ -106,7 +106,7 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
                            kStaticBytes + other_bytes);
   params.slice_groups = (matrix.groups() + warps - 1) / warps;
   params.tiles = SmallDivisor::of(matrix.tile_count());
-  params.choices_per_token = SmallDivisor::of(params.route.choices);
+  params.per_token = SmallDivisor::of(params.route.choices);
   const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
   const int ctas = std::min(device_limits().multiprocessors, items * matrix.tile_count());
   params.ctas = SmallDivisor::of(ctas);

@@ -68,8 +68,8 @@ struct RoutedLaunch {
   int scratch_bytes = 0;
   int slice_groups = 0;  // of columns, of each warp
   SmallDivisor ctas = {};
-  SmallDivisor tiles = {};  // of an expert
-  SmallDivisor choices_per_token = {};
+  SmallDivisor tiles = {};                      // of an expert
+  SmallDivisor per_token = {};                  // choices
   pdl::Produced<ExpertChoice> choices = {};     // [tokens, choices], written after the wait
   pdl::Produced<__nv_bfloat16> activated = {};  // [tokens, choices, 2 * width], gate then up
 };

@@ -192,8 +192,7 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   PieceRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,
                  params.ring.slot_bytes);
   const int choices = params.route.choices;
-  const Plan plan(shared.plan, memory + warps * ring_bytes, params.tokens,
-                  params.choices_per_token);
+  const Plan plan(shared.plan, memory + warps * ring_bytes, params.tokens, params.per_token);
   plan.clear();
   // Keys and, later, partial sums.
   unsigned char* const scratch = memory + warps * ring_bytes + Plan::bytes(params.tokens * choices);

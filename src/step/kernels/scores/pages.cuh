@@ -85,10 +85,7 @@ struct Queries {
 #pragma unroll
       for (int i = 0; i < kWords / 4; ++i) {
         const uint4 four = shared.words[warp][i][lane];
-        words[tile][4 * i] = four.x;
-        words[tile][4 * i + 1] = four.y;
-        words[tile][4 * i + 2] = four.z;
-        words[tile][4 * i + 3] = four.w;
+        cuda::split_words(four, words[tile] + 4 * i);
       }
       weights[tile][0] = shared.weights[warp * kWarpHeads + lane % 4 * 2];
       weights[tile][1] = shared.weights[warp * kWarpHeads + lane % 4 * 2 + 1];

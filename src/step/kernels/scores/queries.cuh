@@ -60,10 +60,7 @@ __device__ __forceinline__ void read_query(int heads, const QueryShared& shared,
   for (int i = 0; i < kWords / 4; ++i) {
     uint4 four = make_uint4(0, 0, 0, 0);
     if (warp * kWarpHeads + lane / 4 < heads) four = shared.words[warp][i][lane];
-    words[4 * i] = four.x;
-    words[4 * i + 1] = four.y;
-    words[4 * i + 2] = four.z;
-    words[4 * i + 3] = four.w;
+    cuda::split_words(four, words + 4 * i);
   }
 }
 

@@ -1,11 +1,12 @@
-// Activations as e4m3 codes in units of 128 columns of a token that share a scale. The 16-byte pieces of odd units are swapped in pairs, so that
-// neighboring units, which a warp reads together, lie on different banks of shared memory.
+// Stores and loads of activations as e4m3 codes, several lanes for each unit; code_units.h says where
+// what lies.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <cstdint>
 
+#include "cuda/convert.cuh"
 #include "step/kernels/support/code_units.h"
 #include "step/kernels/support/variant.cuh"
 
@@ -39,16 +40,9 @@ struct CodeUnits {
   // Four lanes load one, 32 codes each.
   __device__ void load(int unit, uint32_t* words) const {
     const int low = low_place(unit);
-    const uint4 first = *reinterpret_cast<const uint4*>(codes + unit * kUnitCodes + low);
-    const uint4 second = *reinterpret_cast<const uint4*>(codes + unit * kUnitCodes + (low ^ 16));
-    words[0] = first.x;
-    words[1] = first.y;
-    words[2] = first.z;
-    words[3] = first.w;
-    words[4] = second.x;
-    words[5] = second.y;
-    words[6] = second.z;
-    words[7] = second.w;
+    cuda::split_words(*reinterpret_cast<const uint4*>(codes + unit * kUnitCodes + low), words);
+    cuda::split_words(*reinterpret_cast<const uint4*>(codes + unit * kUnitCodes + (low ^ 16)),
+                      words + 4);
   }
 
  private:

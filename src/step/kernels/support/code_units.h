@@ -18,4 +18,11 @@ SLIPSTREAM_HOST_DEVICE constexpr int code_unit(int group, int token, int tokens)
   return group * tokens + token;
 }
 
+// Where the code of a unit's column lies: the 16-byte pieces of odd units are swapped in pairs, so
+// that neighboring units, which a warp reads together, lie on different banks of shared memory.
+SLIPSTREAM_HOST_DEVICE constexpr int code_place(int unit, int column) {
+  constexpr int kPiece = 16;
+  return unit * kUnitCodes + (column / kPiece ^ unit % 2) * kPiece + column % kPiece;
+}
+
 }  // namespace slipstream::step::kernels
