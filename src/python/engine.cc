@@ -12,6 +12,7 @@
 
 #include "python/call.h"
 #include "python/engine_handle.h"
+#include "python/export.h"
 #include "python/named_options.h"
 #include "python/sequence_options.h"
 
@@ -212,20 +213,20 @@ void engine_logits(const EngineHandle& handle, int64_t sequence, const TensorVie
 
 }  // namespace
 
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(device_memory, device_memory)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_plan, engine_plan)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_load, engine_load)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_close, engine_close)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_facts, engine_facts)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_draft_statistics, engine_draft_statistics)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_follow, engine_follow)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_create_sequence, engine_create_sequence)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_free, engine_free)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_length, engine_length)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_prefill, engine_prefill)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_step, engine_step)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_run, engine_run)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_force, engine_force)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_logits, engine_logits)
+SLIPSTREAM_EXPORT(device_memory)
+SLIPSTREAM_EXPORT(engine_plan)
+SLIPSTREAM_EXPORT(engine_load)
+SLIPSTREAM_EXPORT(engine_close)
+SLIPSTREAM_EXPORT(engine_facts)
+SLIPSTREAM_EXPORT(engine_draft_statistics)
+SLIPSTREAM_EXPORT(engine_follow)
+SLIPSTREAM_EXPORT(engine_create_sequence)
+SLIPSTREAM_EXPORT(engine_free)
+SLIPSTREAM_EXPORT(engine_length)
+SLIPSTREAM_EXPORT(engine_prefill)
+SLIPSTREAM_EXPORT(engine_step)
+SLIPSTREAM_EXPORT(engine_run)
+SLIPSTREAM_EXPORT(engine_force)
+SLIPSTREAM_EXPORT(engine_logits)
 
 }  // namespace slipstream::python

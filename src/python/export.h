@@ -1,0 +1,60 @@
+// How a function becomes one that Python calls by its name.
+#pragma once
+
+#include <tvm/ffi/tvm_ffi.h>
+
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace slipstream::python {
+
+// The argument at `index`; throws a TypeError, with what must be there, for one of another type. A function of its own
+// for each type: TVM_FFI_DLL_EXPORT_TYPED_FUNC has this code in place for every argument of every function, which took
+// a compiler 40 seconds.
+template <class T>
+[[gnu::noinline]] std::remove_cvref_t<T> argument(const tvm::ffi::AnyView* arguments, int index,
+                                                  const std::string& name,
+                                                  std::string (*signature)()) {
+  return tvm::ffi::details::ArgValueWithContext<T>(arguments, index, &name, signature);
+}
+
+[[noreturn]] void reject_count(const std::string& name, const std::string& signature,
+                               size_t must_be, int is);
+
+// Calls `function` with the arguments of Python.
+template <auto function, size_t... indices>
+void call(std::index_sequence<indices...>, const std::string& name,
+          const tvm::ffi::AnyView* arguments, int count, tvm::ffi::Any* result) {
+  using Info = tvm::ffi::details::FunctionInfo<decltype(function)>;
+  if (count != sizeof...(indices)) reject_count(name, Info::Sig(), sizeof...(indices), count);
+  const auto call = [&] {
+    return function(argument<std::tuple_element_t<indices, typename Info::ArgType>>(
+        arguments, indices, name, &Info::Sig)...);
+  };
+  if constexpr (std::is_void_v<typename Info::RetType>) {
+    call();
+  } else {
+    *result = tvm::ffi::Any(call());
+  }
+}
+
+// As tvm-ffi calls a function of a library.
+template <auto function>
+int export_as(const char* name_, const TVMFFIAny* arguments, int count, TVMFFIAny* result) {
+  TVM_FFI_SAFE_CALL_BEGIN();
+  static const std::string name = name_;
+  constexpr auto indices =
+      std::make_index_sequence<tvm::ffi::details::FunctionInfo<decltype(function)>::num_args>{};
+  call<function>(indices, name, reinterpret_cast<const tvm::ffi::AnyView*>(arguments), count,
+                 reinterpret_cast<tvm::ffi::Any*>(result));
+  TVM_FFI_SAFE_CALL_END();
+}
+
+}  // namespace slipstream::python
+
+#define SLIPSTREAM_EXPORT(function)                                                          \
+  extern "C" TVM_FFI_DLL_EXPORT int __tvm_ffi_##function(void*, const TVMFFIAny* arguments,  \
+                                                         int32_t count, TVMFFIAny* result) { \
+    return ::slipstream::python::export_as<&function>(#function, arguments, count, result);  \
+  }
