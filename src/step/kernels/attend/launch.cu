@@ -14,23 +14,27 @@ const pdl::KernelDeclaration kAttendDeclaration{
 
 namespace {
 
-template <int kKeys>
+template <int kKeys, int kHeads>
 void launch(const AttendParams& params, const pdl::LaunchOptions& options) {
-  const auto kernel = params.fp8_rows ? attend_kernel<kKeys, true> : attend_kernel<kKeys, false>;
+  const auto kernel =
+      params.fp8_rows ? attend_kernel<kKeys, kHeads, true> : attend_kernel<kKeys, kHeads, false>;
+  const unsigned tiles = (params.heads + kHeads - 1) / kHeads;
   pdl::launch(kAttendDeclaration, kernel,
-              {.grid = dim3(params.splits, attention_head_tiles(params.heads), params.tokens),
+              {.grid = dim3(params.splits, tiles, params.tokens),
                .block = dim3(attend::kThreads),
-               .dynamic_shared_bytes = sizeof(attend::Shared<kKeys>)},
+               .dynamic_shared_bytes = sizeof(attend::Shared<kKeys, kHeads>)},
               options, params);
 }
 
 }  // namespace
 
 void launch_attend(const AttendParams& params, const pdl::LaunchOptions& options) {
-  if (params.most_keys <= params.splits * kFewKeys) {
-    launch<kFewKeys>(params, options);
+  if (attention_heads(params.tokens, params.heads, params.most_keys) == kManyHeads) {
+    launch<kManyKeys, kManyHeads>(params, options);
+  } else if (params.most_keys <= params.splits * kFewKeys) {
+    launch<kFewKeys, kFewHeads>(params, options);
   } else {
-    launch<kManyKeys>(params, options);
+    launch<kManyKeys, kFewHeads>(params, options);
   }
 }
 

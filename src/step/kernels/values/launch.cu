@@ -1,3 +1,6 @@
+#include <bit>
+
+#include "step/kernels/attend/plan.h"
 #include "step/kernels/values/kernel.cuh"
 #include "step/kernels/values/launch.h"
 
@@ -12,9 +15,9 @@ const pdl::KernelDeclaration kValuesDeclaration{
 };
 
 void launch_values(const ValuesParams& params, const pdl::LaunchOptions& options) {
-  const auto kernel = params.tokens * params.splits <= values::kGroups * kFewPartsGroup
-                          ? values_kernel<kFewPartsGroup>
-                          : values_kernel<kManyPartsGroup>;
+  const auto tokens = static_cast<int>(std::bit_ceil(static_cast<unsigned>(params.tokens)));
+  const auto kernel = tokens * params.splits <= 16 * kFewParts ? values_kernel<kFewParts>
+                                                               : values_kernel<kManyParts>;
   pdl::launch(kValuesDeclaration, kernel,
               {.grid = dim3(values::kSlices, params.w_uv.rows / values::kClusterRows),
                .block = dim3(values::kThreads),
