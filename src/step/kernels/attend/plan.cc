@@ -13,7 +13,7 @@ int shares(int all, int each) { return (all + each - 1) / each; }
 // decides in which order sums are taken, so it does not depend on the device: every GPU gives the
 // same bits.
 int most_splits(int tokens, int head_tiles) {
-  const unsigned ctas = 16 * (tokens < 8 ? kFewParts : kManyParts);
+  const unsigned ctas = tokens < 8 ? 128 : 256;
   return static_cast<int>(std::bit_floor(std::max(1U, ctas / (tokens * head_tiles))));
 }
 

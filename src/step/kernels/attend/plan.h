@@ -12,13 +12,8 @@ inline constexpr int kManyKeys = 32;
 // queries, and there are fewer parts to combine.
 [[nodiscard]] int attention_heads(int tokens, int heads, int keys);
 
-// Parts of a token's keys that one lane of the combination takes, at most: it has 16 for all tokens,
-// rounded up to a power of two.
-inline constexpr int kFewParts = 8;
-inline constexpr int kManyParts = 16;
-
-// How many parts the keys of each token are split into, a power of two. `keys` is the most that a
-// token has.
+// How many parts the keys of each token are split into: a power of two, of all tokens at most 128, or
+// 256 from eight tokens on. `keys` is the most that a token has.
 [[nodiscard]] int attention_splits(int tokens, int heads, int keys);
 
 }  // namespace slipstream::step::kernels

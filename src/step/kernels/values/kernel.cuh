@@ -26,6 +26,7 @@ inline constexpr int kWarps = kSlices;
 inline constexpr int kThreads = kWarps * 32;
 inline constexpr int kClusterRows = kWarps * kTileRows;
 inline constexpr int kTokenTiles = kMaxRows / 8;  // of a product
+inline constexpr int kTokensPerPass = 4;
 static_assert(kSliceColumns == kWarps * kPartColumns && kPartColumns == 2 * 4);
 
 struct Shared {
@@ -40,85 +41,109 @@ __device__ __forceinline__ uint32_t bytes_to_come(int tokens) {
   return (tokens + 1) / 2 * kSlices * 8 * sizeof(float4);
 }
 
-// How a warp's lanes share out the parts: neighbors have four columns each of the same parts, and
-// `lanes` pairs every lanes-th part of a token. All 16 tokens fit, one pair of lanes each.
+// How a warp's lanes share out the parts: neighbors have four columns each of the same parts. The
+// warp takes up to four tokens at a time, so that 4 to 16 pairs of lanes, which read side by side,
+// have every pairs-th part of a token.
 struct PartLane {
+  int half;
   int token;
   int first_part;
-  int lanes;
+  int pairs;
 
   __device__ explicit PartLane(int tokens) {
     const int pair = static_cast<int>(threadIdx.x) % 32 / 2;
-    const int shift = __clz(tokens - 1) - 28;  // 16 pairs to as many tokens, rounded up to 2^n
+    const int shift = max(__clz(tokens - 1) - 28, 2);
+    half = static_cast<int>(threadIdx.x) % 2;
     token = pair >> shift;
-    lanes = 1 << shift;
-    first_part = pair & (lanes - 1);
+    pairs = 1 << shift;
+    first_part = pair & (pairs - 1);
   }
 };
 
-// A part with factor 0 has no keys and has not been written.
-__device__ __forceinline__ void add_weighted(float4& sum, float factor, float4 values) {
-  sum.x += factor == 0 ? 0.0F : factor * values.x;
-  sum.y += factor == 0 ? 0.0F : factor * values.y;
-  sum.z += factor == 0 ? 0.0F : factor * values.z;
-  sum.w += factor == 0 ? 0.0F : factor * values.w;
-}
-
-// Factor of a part relative to a maximum.
-__device__ __forceinline__ float part_factor(float2 weight, float largest) {
-  return weight.y == 0 ? 0.0F : exp2f(weight.x - largest);
-}
-
-// The latents of the warp's eight columns, rounded, to shared memory. A lane has up to kParts
-// parts.
+// Up to kParts parts of a token, four columns of each.
 template <int kParts>
+class Parts {
+ public:
+  // `row`: which token's head.
+  __device__ void load(const ValuesParams& params, int64_t row, int column, const PartLane& lane,
+                       bool exist) {
+    const float2* weights = params.weights.get() + row * params.splits;
+    const float* columns =
+        params.partials.get() + part_index(row, column, params.splits) + lane.half * 4;
+#pragma unroll
+    for (int i = 0; i < kParts; ++i) {
+      const int part = lane.first_part + i * lane.pairs;
+      weights_[i] = {-INFINITY, 0};
+      columns_[i] = {};
+      if (!exist || part >= params.splits) continue;
+      weights_[i] = weights[part];
+      columns_[i] = *reinterpret_cast<const float4*>(columns + part * kPartColumns);
+    }
+  }
+
+  // Their weighted mean over all lanes that have parts of the token.
+  __device__ float4 mean(const PartLane& lane) const {
+    float largest = -INFINITY;
+#pragma unroll
+    for (const float2 weight : weights_) largest = fmaxf(largest, weight.x);
+    for (int distance = 2; distance <= lane.pairs; distance *= 2) {
+      largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, distance));
+    }
+    float total = 0;
+    float4 sum = {};
+#pragma unroll
+    for (int i = 0; i < kParts; ++i) {
+      const float factor = weights_[i].y == 0 ? 0.0F : exp2f(weights_[i].x - largest);
+      total += factor * weights_[i].y;
+      add_weighted(sum, factor, columns_[i]);
+    }
+    for (int distance = 2; distance <= lane.pairs; distance *= 2) {
+      total += __shfl_xor_sync(kAllLanes, total, distance);
+      sum.x += __shfl_xor_sync(kAllLanes, sum.x, distance);
+      sum.y += __shfl_xor_sync(kAllLanes, sum.y, distance);
+      sum.z += __shfl_xor_sync(kAllLanes, sum.z, distance);
+      sum.w += __shfl_xor_sync(kAllLanes, sum.w, distance);
+    }
+    const float factor = 1 / total;
+    return {sum.x * factor, sum.y * factor, sum.z * factor, sum.w * factor};
+  }
+
+ private:
+  // A part with factor 0 has no keys and has not been written.
+  static __device__ void add_weighted(float4& sum, float factor, float4 values) {
+    sum.x += factor == 0 ? 0.0F : factor * values.x;
+    sum.y += factor == 0 ? 0.0F : factor * values.y;
+    sum.z += factor == 0 ? 0.0F : factor * values.z;
+    sum.w += factor == 0 ? 0.0F : factor * values.w;
+  }
+
+  float2 weights_[kParts];
+  float4 columns_[kParts];
+};
+
+// The latents of the warp's eight columns, rounded, to shared memory.
+template <int kPasses, int kParts>
 __device__ __forceinline__ void combine(const ValuesParams& params, int head, int slice,
                                         Shared& shared) {
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int half = static_cast<int>(threadIdx.x) % 2;
   const PartLane lane(params.tokens);
-  const int64_t row = int64_t{lane.token} * params.heads + head;
   const int column = chunk_column(slice, warp / 2) + warp % 2 * kPartColumns;
-  const float* source = params.partials.get() + part_index(row, column, params.splits) + half * 4;
-  const float2* part_weights = params.weights.get() + row * params.splits;
-  const int parts_left = lane.token < params.tokens ? params.splits - lane.first_part : 0;
-  float2 weights[kParts];
-  float4 parts[kParts];
+  Parts<kParts> parts[kPasses];
 #pragma unroll
-  for (int i = 0; i < kParts; ++i) {
-    weights[i] = {-INFINITY, 0};
-    parts[i] = {};
-    if (i * lane.lanes >= parts_left) continue;
-    const int part = lane.first_part + i * lane.lanes;
-    weights[i] = part_weights[part];
-    parts[i] = *reinterpret_cast<const float4*>(source + part * kPartColumns);
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const int token = pass * kTokensPerPass + lane.token;
+    parts[pass].load(params, int64_t{token} * params.heads + head, column, lane,
+                     token < params.tokens);
   }
-  float largest = -INFINITY;
 #pragma unroll
-  for (const float2 weight : weights) largest = fmaxf(largest, weight.x);
-  for (int distance = 2; distance <= lane.lanes; distance *= 2) {
-    largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, distance));
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const int token = pass * kTokensPerPass + lane.token;
+    const float4 mean = parts[pass].mean(lane);
+    if (lane.first_part != 0 || token >= params.tokens) continue;
+    *reinterpret_cast<uint2*>(&shared.latents[token][warp * kPartColumns + lane.half * 4]) =
+        make_uint2(cuda::pack_pair<DType::kBFloat16>(mean.x, mean.y),
+                   cuda::pack_pair<DType::kBFloat16>(mean.z, mean.w));
   }
-  float total = 0;
-  float4 sum = {};
-#pragma unroll
-  for (int i = 0; i < kParts; ++i) {
-    const float factor = part_factor(weights[i], largest);
-    total += factor * weights[i].y;
-    add_weighted(sum, factor, parts[i]);
-  }
-  for (int distance = 2; distance <= lane.lanes; distance *= 2) {
-    total += __shfl_xor_sync(kAllLanes, total, distance);
-    sum.x += __shfl_xor_sync(kAllLanes, sum.x, distance);
-    sum.y += __shfl_xor_sync(kAllLanes, sum.y, distance);
-    sum.z += __shfl_xor_sync(kAllLanes, sum.z, distance);
-    sum.w += __shfl_xor_sync(kAllLanes, sum.w, distance);
-  }
-  if (lane.first_part != 0 || lane.token >= params.tokens) return;
-  const float factor = 1 / total;
-  *reinterpret_cast<uint2*>(&shared.latents[lane.token][warp * kPartColumns + half * 4]) =
-      make_uint2(cuda::pack_pair<DType::kBFloat16>(sum.x * factor, sum.y * factor),
-                 cuda::pack_pair<DType::kBFloat16>(sum.z * factor, sum.w * factor));
 }
 
 // The warp's rows by the slice's columns, for eight tokens, sent to the CTA that adds them up.
@@ -155,7 +180,7 @@ __device__ __forceinline__ float add_up(int row, int token, const Shared& shared
 }  // namespace values
 
 // CTA `slice` of the cluster that makes rows [rows * kClusterRows, + kClusterRows).
-template <int kParts, class Gate>
+template <int kPasses, int kParts, class Gate>
 __device__ __forceinline__ void values_block(const ValuesParams& params, int slice, int rows,
                                              values::Shared& shared, Gate gate) {
   using namespace values;
@@ -174,7 +199,7 @@ __device__ __forceinline__ void values_block(const ValuesParams& params, int sli
   cuda::cluster_wait();
 
   gate.pass();
-  combine<kParts>(params, head, slice, shared);
+  combine<kPasses, kParts>(params, head, slice, shared);
   cuda::wait_copies();
   __syncthreads();
   for (int tile = 0; tile * 8 < params.tokens; ++tile) {
@@ -189,13 +214,13 @@ __device__ __forceinline__ void values_block(const ValuesParams& params, int sli
       __float2bfloat16_rn(add_up(row, token, shared));
 }
 
-template <int kParts>
+template <int kPasses, int kParts>
 __global__ void __launch_bounds__(values::kThreads)
     values_kernel(const __grid_constant__ ValuesParams params) {
   __shared__ __align__(16) values::Shared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  values_block<kParts>(params, this_cta().index, static_cast<int>(blockIdx.y), shared,
-                       LaunchGate{});
+  values_block<kPasses, kParts>(params, this_cta().index, static_cast<int>(blockIdx.y), shared,
+                                LaunchGate{});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

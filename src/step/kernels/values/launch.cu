@@ -1,6 +1,3 @@
-#include <bit>
-
-#include "step/kernels/attend/plan.h"
 #include "step/kernels/values/kernel.cuh"
 #include "step/kernels/values/launch.h"
 
@@ -14,11 +11,18 @@ const pdl::KernelDeclaration kValuesDeclaration{
     .fields = kValuesFields,
 };
 
+namespace {
+
+// Parts of a token, over 4 to 16 pairs of lanes: what attention_splits() makes.
+auto kernel_of(int tokens) {
+  if (tokens <= values::kTokensPerPass) return values_kernel<1, 8>;
+  return tokens <= 2 * values::kTokensPerPass ? values_kernel<2, 8> : values_kernel<4, 4>;
+}
+
+}  // namespace
+
 void launch_values(const ValuesParams& params, const pdl::LaunchOptions& options) {
-  const auto tokens = static_cast<int>(std::bit_ceil(static_cast<unsigned>(params.tokens)));
-  const auto kernel = tokens * params.splits <= 16 * kFewParts ? values_kernel<kFewParts>
-                                                               : values_kernel<kManyParts>;
-  pdl::launch(kValuesDeclaration, kernel,
+  pdl::launch(kValuesDeclaration, kernel_of(params.tokens),
               {.grid = dim3(values::kSlices, params.w_uv.rows / values::kClusterRows),
                .block = dim3(values::kThreads),
                .cluster = dim3(values::kSlices)},
