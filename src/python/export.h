@@ -9,9 +9,9 @@
 
 namespace slipstream::python {
 
-// The argument at `index`; throws a TypeError, with what must be there, for one of another type. A function of its own
-// for each type: TVM_FFI_DLL_EXPORT_TYPED_FUNC has this code in place for every argument of every function, which took
-// a compiler 40 seconds.
+// The argument at `index`; throws a TypeError for one of another type. A function for each type: in
+// TVM_FFI_DLL_EXPORT_TYPED_FUNC each argument of each function has this code in its place, two
+// thirds of the library and three quarters of its compilation.
 template <class T>
 [[gnu::noinline]] std::remove_cvref_t<T> argument(const tvm::ffi::AnyView* arguments, int index,
                                                   const std::string& name,
@@ -22,7 +22,7 @@ template <class T>
 [[noreturn]] void reject_count(const std::string& name, const std::string& signature,
                                size_t must_be, int is);
 
-// Calls `function` with the arguments of Python.
+// Calls `function` with what Python gave.
 template <auto function, size_t... indices>
 void call(std::index_sequence<indices...>, const std::string& name,
           const tvm::ffi::AnyView* arguments, int count, tvm::ffi::Any* result) {
@@ -41,9 +41,9 @@ void call(std::index_sequence<indices...>, const std::string& name,
 
 // As tvm-ffi calls a function of a library.
 template <auto function>
-int export_as(const char* name_, const TVMFFIAny* arguments, int count, TVMFFIAny* result) {
+int export_as(const char* function_name, const TVMFFIAny* arguments, int count, TVMFFIAny* result) {
   TVM_FFI_SAFE_CALL_BEGIN();
-  static const std::string name = name_;
+  static const std::string name = function_name;
   constexpr auto indices =
       std::make_index_sequence<tvm::ffi::details::FunctionInfo<decltype(function)>::num_args>{};
   call<function>(indices, name, reinterpret_cast<const tvm::ffi::AnyView*>(arguments), count,
@@ -53,6 +53,7 @@ int export_as(const char* name_, const TVMFFIAny* arguments, int count, TVMFFIAn
 
 }  // namespace slipstream::python
 
+// Python finds the function by its name.
 #define SLIPSTREAM_EXPORT(function)                                                          \
   extern "C" TVM_FFI_DLL_EXPORT int __tvm_ffi_##function(void*, const TVMFFIAny* arguments,  \
                                                          int32_t count, TVMFFIAny* result) { \
