@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <tvm/ffi/extra/c_env_api.h>
 
-#include "python/export.h"
 #include "python/tensor.h"
 
 namespace slipstream::python {
@@ -60,11 +59,6 @@ void OperatorCall::require_same_device(const char* argument, const DLDevice& dev
   if (device.device_id == device_) return;
   reject(operator_name_, argument, fmt::format("on cuda:{}, as {} is", device_, first_argument_),
          "on " + device_name(device));
-}
-
-void reject_count(const std::string& name, const std::string& signature, size_t must_be, int is) {
-  TVM_FFI_THROW(TypeError) << name << " takes " << must_be << " arguments, not " << is << ": "
-                           << signature;
 }
 
 }  // namespace slipstream::python

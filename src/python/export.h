@@ -19,8 +19,12 @@ template <class T>
   return tvm::ffi::details::ArgValueWithContext<T>(arguments, index, &name, signature);
 }
 
-[[noreturn]] void reject_count(const std::string& name, const std::string& signature,
-                               size_t must_be, int is);
+[[noreturn, gnu::noinline]] inline void reject_count(const std::string& name,
+                                                     const std::string& signature, size_t must_be,
+                                                     int is) {
+  TVM_FFI_THROW(TypeError) << name << " takes " << must_be << " arguments, not " << is << ": "
+                           << signature;
+}
 
 // Calls `function` with what Python gave.
 template <auto function, size_t... indices>
@@ -53,9 +57,9 @@ int export_as(const char* function_name, const TVMFFIAny* arguments, int count, 
 
 }  // namespace slipstream::python
 
-// Python finds the function by its name.
-#define SLIPSTREAM_EXPORT(function)                                                          \
-  extern "C" TVM_FFI_DLL_EXPORT int __tvm_ffi_##function(void*, const TVMFFIAny* arguments,  \
-                                                         int32_t count, TVMFFIAny* result) { \
-    return ::slipstream::python::export_as<&function>(#function, arguments, count, result);  \
+// Python finds `function` by this name.
+#define SLIPSTREAM_EXPORT(name, function)                                                \
+  extern "C" TVM_FFI_DLL_EXPORT int __tvm_ffi_##name(void*, const TVMFFIAny* arguments,  \
+                                                     int32_t count, TVMFFIAny* result) { \
+    return ::slipstream::python::export_as<&function>(#name, arguments, count, result);  \
   }

@@ -103,9 +103,9 @@ tvm::ffi::Array<Any> engine_wait(const EngineHandle& handle, int64_t ticket) {
 
 }  // namespace
 
-SLIPSTREAM_EXPORT(engine_cache_pages)
-SLIPSTREAM_EXPORT(engine_append_pages)
-SLIPSTREAM_EXPORT(engine_enqueue)
-SLIPSTREAM_EXPORT(engine_wait)
+SLIPSTREAM_EXPORT(engine_cache_pages, engine_cache_pages)
+SLIPSTREAM_EXPORT(engine_append_pages, engine_append_pages)
+SLIPSTREAM_EXPORT(engine_enqueue, engine_enqueue)
+SLIPSTREAM_EXPORT(engine_wait, engine_wait)
 
 }  // namespace slipstream::python

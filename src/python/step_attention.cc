@@ -146,10 +146,10 @@ void step_values(const TensorView& tiles, int64_t rows, const TensorView& partia
 
 }  // namespace
 
-SLIPSTREAM_EXPORT(step_attention_splits)
-SLIPSTREAM_EXPORT(step_scores)
-SLIPSTREAM_EXPORT(step_select)
-SLIPSTREAM_EXPORT(step_attend)
-SLIPSTREAM_EXPORT(step_values)
+SLIPSTREAM_EXPORT(step_attention_splits, step_attention_splits)
+SLIPSTREAM_EXPORT(step_scores, step_scores)
+SLIPSTREAM_EXPORT(step_select, step_select)
+SLIPSTREAM_EXPORT(step_attend, step_attend)
+SLIPSTREAM_EXPORT(step_values, step_values)
 
 }  // namespace slipstream::python

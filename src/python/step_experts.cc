@@ -87,7 +87,7 @@ void step_down(const TensorView& choices, int64_t experts, const TensorView& act
 
 }  // namespace
 
-SLIPSTREAM_EXPORT(step_routed)
-SLIPSTREAM_EXPORT(step_down)
+SLIPSTREAM_EXPORT(step_routed, step_routed)
+SLIPSTREAM_EXPORT(step_down, step_down)
 
 }  // namespace slipstream::python

@@ -159,11 +159,11 @@ void step_norm_linear(const TensorView& input, const TensorView& delta, const Te
 
 }  // namespace
 
-SLIPSTREAM_EXPORT(step_pack)
-SLIPSTREAM_EXPORT(step_code_units)
-SLIPSTREAM_EXPORT(step_rows)
-SLIPSTREAM_EXPORT(step_row_bytes)
-SLIPSTREAM_EXPORT(step_plain_linear)
-SLIPSTREAM_EXPORT(step_norm_linear)
+SLIPSTREAM_EXPORT(step_pack, step_pack)
+SLIPSTREAM_EXPORT(step_code_units, step_code_units)
+SLIPSTREAM_EXPORT(step_rows, step_rows)
+SLIPSTREAM_EXPORT(step_row_bytes, step_row_bytes)
+SLIPSTREAM_EXPORT(step_plain_linear, step_plain_linear)
+SLIPSTREAM_EXPORT(step_norm_linear, step_norm_linear)
 
 }  // namespace slipstream::python
