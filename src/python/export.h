@@ -11,7 +11,7 @@ namespace slipstream::python {
 
 // The argument at `index`; throws a TypeError for one of another type. A function for each type: in
 // TVM_FFI_DLL_EXPORT_TYPED_FUNC each argument of each function has this code in its place, two
-// thirds of the library and three quarters of its compilation.
+// thirds of the binding's code and three quarters of its compilation.
 template <class T>
 [[gnu::noinline]] std::remove_cvref_t<T> argument(const tvm::ffi::AnyView* arguments, int index,
                                                   const std::string& name,
@@ -58,8 +58,8 @@ int export_as(const char* function_name, const TVMFFIAny* arguments, int count, 
 }  // namespace slipstream::python
 
 // Python finds `function` by this name.
-#define SLIPSTREAM_EXPORT(name, function)                                                \
-  extern "C" TVM_FFI_DLL_EXPORT int __tvm_ffi_##name(void*, const TVMFFIAny* arguments,  \
-                                                     int32_t count, TVMFFIAny* result) { \
-    return ::slipstream::python::export_as<&function>(#name, arguments, count, result);  \
+#define SLIPSTREAM_EXPORT(name, function)                                                 \
+  extern "C" TVM_FFI_DLL_EXPORT int __tvm_ffi_##name(void*, const TVMFFIAny* arguments,   \
+                                                     int32_t count, TVMFFIAny* result) {  \
+    return ::slipstream::python::export_as<&(function)>(#name, arguments, count, result); \
   }
