@@ -36,7 +36,7 @@ std::vector<SequenceId> to_sequences(const Integers& ids) {
   return result;
 }
 
-Integers to_python(std::span<const int> values) {
+Integers to_integers(std::span<const int> values) {
   Integers result;
   for (const int value : values) result.push_back(value);
   return result;
@@ -134,7 +134,7 @@ OptionMap engine_facts(const EngineHandle& handle) {
     facts.Set("num_hidden_layers", engine.num_hidden_layers());
     facts.Set("hidden_size", engine.hidden_size());
     facts.Set("max_position_embeddings", engine.max_position_embeddings());
-    facts.Set("eos_token_ids", to_python(engine.eos_token_ids()));
+    facts.Set("eos_token_ids", to_integers(engine.eos_token_ids()));
     facts.Set("rank", engine.rank());
     set_memory(facts, engine.memory_use());
     return facts;
@@ -179,7 +179,7 @@ int64_t engine_prefill(const EngineHandle& handle, int64_t sequence, const Integ
 
 Integers engine_step(const EngineHandle& handle, const Integers& sequences) {
   return with_engine(
-      handle, [&](Engine& engine) { return to_python(engine.step(to_sequences(sequences))); });
+      handle, [&](Engine& engine) { return to_integers(engine.step(to_sequences(sequences))); });
 }
 
 // `on_tokens` answers false to stop; anything else goes on.
@@ -188,7 +188,7 @@ void engine_run(const EngineHandle& handle, const Integers& sequences, int64_t c
   with_engine(handle, [&](Engine& engine) {
     engine.run(to_sequences(sequences), to_int("run: count", count),
                [&](std::span<const int> tokens) {
-                 const tvm::ffi::Any answer = on_tokens(to_python(tokens));
+                 const tvm::ffi::Any answer = on_tokens(to_integers(tokens));
                  return answer.try_cast<bool>().value_or(true);
                });
   });
