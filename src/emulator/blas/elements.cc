@@ -149,11 +149,9 @@ void store(const View& view, const T* values) {
 
 template std::vector<float> load(const View&);
 template std::vector<double> load(const View&);
-template std::vector<std::complex<float>> load(const View&);
 template std::vector<std::complex<double>> load(const View&);
 template void store(const View&, const float*);
 template void store(const View&, const double*);
-template void store(const View&, const std::complex<float>*);
 template void store(const View&, const std::complex<double>*);
 
 std::complex<double> load_scalar(const void* address, cudaDataType type) {

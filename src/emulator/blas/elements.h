@@ -1,4 +1,4 @@
-// Reads and writes elements of any type, as values to compute with: float, double, and complex numbers of either.
+// Reads and writes elements of any type, as values to compute with: float, double, and complex numbers of the latter.
 #pragma once
 
 #include <complex>
@@ -8,8 +8,8 @@
 
 namespace slipstream::emulator::blas {
 
-// In column-major order, without gaps. Defined for float, double, std::complex<float> and std::complex<double>: real ones
-// take and give all real types, complex ones the complex types.
+// In column-major order, without gaps. Defined for float, double and std::complex<double>: real ones take and give all
+// real types, the complex one the complex types.
 template <class T>
 std::vector<T> load(const View& view);
 // Rounds to the nearest; fp8 and 8-bit integers saturate, 32-bit integers wrap.

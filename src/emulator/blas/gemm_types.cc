@@ -81,16 +81,10 @@ cudaDataType scalar_type(cublasComputeType_t compute, bool is_complex) {
 }
 
 Arithmetic arithmetic_of(cublasComputeType_t compute, bool is_complex) {
-  switch (compute_of(compute)) {
-    case Compute::kHalf:
-    case Compute::kFloat:
-      return is_complex ? Arithmetic::kComplexFloat : Arithmetic::kFloat;
-    case Compute::kDouble:
-      return is_complex ? Arithmetic::kComplexDouble : Arithmetic::kDouble;
-    case Compute::kInteger:
-      break;
-  }
-  return Arithmetic::kDouble;
+  if (is_complex) return Arithmetic::kComplex;
+  const Compute wanted = compute_of(compute);
+  const bool in_float = wanted == Compute::kHalf || wanted == Compute::kFloat;
+  return in_float ? Arithmetic::kFloat : Arithmetic::kDouble;
 }
 
 void require_gemm_types(cublasComputeType_t compute, const GemmTypes& types) {

@@ -16,8 +16,6 @@ constexpr cudaDataType kTypeOf = CUDA_R_32F;
 template <>
 constexpr cudaDataType kTypeOf<double> = CUDA_R_64F;
 template <>
-constexpr cudaDataType kTypeOf<std::complex<float>> = CUDA_C_32F;
-template <>
 constexpr cudaDataType kTypeOf<std::complex<double>> = CUDA_C_64F;
 
 // A matrix in column-major order: where memory has it like that, or a copy.
@@ -107,9 +105,7 @@ void run(const Product& product) {
       return run_in<float>(product);
     case Arithmetic::kDouble:
       return run_in<double>(product);
-    case Arithmetic::kComplexFloat:
-      return run_in<std::complex<float>>(product);
-    case Arithmetic::kComplexDouble:
+    case Arithmetic::kComplex:
       return run_in<std::complex<double>>(product);
   }
 }

@@ -8,8 +8,9 @@
 
 namespace slipstream::emulator::blas {
 
-// What a product is computed in: sums are kept in it until they are stored. Integers are computed in kDouble, exactly.
-enum class Arithmetic : uint8_t { kFloat, kDouble, kComplexFloat, kComplexDouble };
+// What a product is computed in: sums are kept in it until they are stored. Integers are computed in kDouble, exactly;
+// complex numbers of either precision in double.
+enum class Arithmetic : uint8_t { kFloat, kDouble, kComplex };
 
 enum class Activation : uint8_t { kNone, kRelu, kGelu, kReluGradient, kGeluGradient };
 
