@@ -289,6 +289,7 @@ void Device::require_range(const std::string& what, uint64_t address, uint64_t s
 }
 
 void Device::begin_call(const std::string& function) {
+  ++machine_->statistics.grids;
   if (machine_->races != nullptr) machine_->races->host_calls(function);
 }
 void Device::call_reads(uint64_t address, uint64_t size) {

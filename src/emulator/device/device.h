@@ -67,7 +67,7 @@ class Device {
   // may use, in one allocation (throws LaunchError kIllegalAddress otherwise); what the operation, named, does to it.
   void require_range(const std::string& what, uint64_t address, uint64_t size,
                      uint32_t device) const;
-  void begin_call(const std::string& function);
+  void begin_call(const std::string& function);  // counts as a grid
   void call_reads(uint64_t address, uint64_t size);
   void call_writes(uint64_t address, uint64_t size);
 
