@@ -1,5 +1,5 @@
 // The part of cuBLAS's interface that the emulated device has: names and values are cuBLAS's, whose headers come with 500
-// MB of libraries. tests/emulator/blas/headers_test.cc holds this to them where they are.
+// MB of libraries. tests/emulator/blas/headers_test.py holds this to them where they are.
 #pragma once
 
 #include <driver_types.h>
