@@ -25,7 +25,9 @@ class Products(unittest.TestCase):
             a, b = rand(65, 40).to(dtype), rand(40, 33).to(dtype)
             with self.subTest(dtype=dtype):
                 self.expect_close(a.cuda() @ b.cuda(), a.double() @ b.double(), tolerance)
-                self.expect_close(b.cuda().t() @ a.cuda().t(), b.t().double() @ a.t().double(), tolerance)
+                self.expect_close(
+                    b.cuda().t() @ a.cuda().t(), b.t().double() @ a.t().double(), tolerance
+                )
 
     def test_matmul_of_vectors_and_batches(self):
         matrix, vector = rand(20, 30), rand(30)
@@ -62,7 +64,7 @@ class Products(unittest.TestCase):
         a, b = rand(12, 20), rand(20, 8)
         inputs, weights = a.cuda(), b.cuda()
         graph = torch.cuda.CUDAGraph()
-        inputs @ weights  # noqa: B018: so that the workspace is there before the capture
+        _ = inputs @ weights  # so that the workspace is there before the capture
         torch.cuda.synchronize()
         with torch.cuda.graph(graph):
             result = inputs @ weights

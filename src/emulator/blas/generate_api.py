@@ -39,13 +39,18 @@ KINDS = {
 }
 
 SIZES = "op transa, op transb, int m, int n, int k, "
-GEMM = SIZES + "in alpha, in a.data, int a.step, in b.data, int b.step, in beta, out c.data, int c.step"
+GEMM = (
+    SIZES
+    + "in alpha, in a.data, int a.step, in b.data, int b.step, in beta, out c.data, int c.step"
+)
 GEMM_STRIDED = (
-    SIZES + "in alpha, in a.data, int a.step, stride a.stride, in b.data, int b.step, stride b.stride, "
+    SIZES
+    + "in alpha, in a.data, int a.step, stride a.stride, in b.data, int b.step, stride b.stride, "
     "in beta, out c.data, int c.step, stride c.stride, int batch_count"
 )
 GEMM_BATCHED = (
-    SIZES + "in alpha, ins a.data, int a.step, ins b.data, int b.step, in beta, outs c.data, int c.step, "
+    SIZES
+    + "in alpha, ins a.data, int a.step, ins b.data, int b.step, in beta, outs c.data, int c.step, "
     "int batch_count"
 )
 GEMV = (
@@ -63,6 +68,10 @@ GEMV_BATCHED = (
 ONE = "int n, in x.data, int x.step"
 TWO = "int n, in x.data, int x.step, in y.data, int y.step"
 TWO_CHANGED = "int n, in x.data, int x.step, out y.data, int y.step"
+AXPY_TYPED = (
+    "int n, in alpha, type scalar, in x.data, type x.type, int x.step, out y.data, type y.type, "
+    "int y.step, type execution"
+)
 TYPED = "int n, in x.data, type x.type, int x.step"
 
 
@@ -121,8 +130,7 @@ ROUTINES = [
         "cublasAxpyEx",
         "axpy",
         "Vectors",
-        "int n, in alpha, type scalar, in x.data, type x.type, int x.step, out y.data, type y.type, "
-        "int y.step, type execution",
+        AXPY_TYPED,
     ),
     (
         "",
@@ -159,7 +167,8 @@ def function_text(name, is_wide, letters, function, arguments, parameters) -> li
     integer = "int64_t" if is_wide else "int"
     pairs = [parameter.split() for parameter in parameters.split(", ")]
     declared = [
-        f"{KINDS[kind].replace('Int', integer)} {member.replace('.', '_')}" for kind, member in pairs
+        f"{KINDS[kind].replace('Int', integer)} {member.replace('.', '_')}"
+        for kind, member in pairs
     ]
     lines = [f'extern "C" cublasStatus_t {name}(cublasHandle_t handle, {", ".join(declared)}) {{']
     lines.append(f"  {arguments} arguments;")

@@ -76,7 +76,7 @@ void change(const Routine& routine, const Vectors& arguments, Uses uses,
 // Puts work that gives one value into the stream. In pointer mode host, waits for it.
 template <class Result>
 void give(const Routine& routine, const Vectors& arguments, Uses uses,
-          std::function<Result()> work) {
+          const std::function<Result()>& work) {
   const cublasContext& context = context_of(routine.handle);
   require_pointer("result", arguments.result);
   if (context.pointer_mode == CUBLAS_POINTER_MODE_DEVICE) {
@@ -255,7 +255,8 @@ cublasStatus_t nrm2(const Routine& routine, const Vectors& arguments) noexcept {
   return answer(routine.name, [&] {
     give_magnitude(routine, arguments, [](std::span<const double> parts) {
       // Neither overflows nor underflows on the way.
-      return Eigen::Map<const Eigen::VectorXd>(parts.data(), parts.size()).stableNorm();
+      const auto size = static_cast<Eigen::Index>(parts.size());
+      return Eigen::Map<const Eigen::VectorXd>(parts.data(), size).stableNorm();
     });
   });
 }

@@ -24,7 +24,10 @@ def main() -> None:
     structures = re.findall(r"struct (cublasLt\w+_t) \{\s*uint64_t data\[(\d+)\];", ours)
     lines = ["#include <cublasLt.h>", "#include <cublas_v2.h>"]
     lines += [f'static_assert({name} == {value}, "{name}");' for name, value in constants]
-    lines += [f'static_assert(sizeof({name}) == {8 * int(words)}, "{name}");' for name, words in structures]
+    lines += [
+        f'static_assert(sizeof({name}) == {8 * int(words)}, "{name}");'
+        for name, words in structures
+    ]
     lines += ["static_assert(sizeof(cublasLtMatmulHeuristicResult_t) == 96);"]
     with tempfile.NamedTemporaryFile("w", suffix=".cc") as source:
         source.write("\n".join([*lines, ""]))
