@@ -63,6 +63,12 @@ Scalar alpha_of(const cublasContext& context, const Vectors& arguments) {
           context.pointer_mode == CUBLAS_POINTER_MODE_DEVICE};
 }
 
+// The functions whose types are arguments take any: real and complex ones do not go together.
+void require_alike(cudaDataType x, cudaDataType other) {
+  if (bytes_of(other) != 0 && is_complex(x) == is_complex(other)) return;
+  refuse("x, y and the result must be all real or all complex, of types that vectors have");
+}
+
 using Uses = std::vector<runtime::MemoryUse>;
 
 // Puts work that changes vectors into the stream.
@@ -73,62 +79,47 @@ void change(const Routine& routine, const Vectors& arguments, Uses uses,
   enqueue(context.stream, {routine.name, std::move(uses), {}, std::move(work)});
 }
 
-// Puts work that gives one value into the stream. In pointer mode host, waits for it.
-template <class Result>
-void give(const Routine& routine, const Vectors& arguments, Uses uses,
-          const std::function<Result()>& work) {
+// Puts work that gives one value of so many bytes into the stream: it writes where it is told. In pointer mode host,
+// waits for it.
+void give(const Routine& routine, const Vectors& arguments, Uses uses, size_t bytes,
+          const std::function<void(std::byte*)>& work) {
   const cublasContext& context = context_of(routine.handle);
   require_pointer("result", arguments.result);
   if (context.pointer_mode == CUBLAS_POINTER_MODE_DEVICE) {
-    uses.push_back(
-        use_of("result", {bytes_at(arguments.result), CUDA_R_8I, sizeof(Result), 1}, true));
-    enqueue(context.stream, {routine.name, std::move(uses), {}, [to = arguments.result, work] {
-                               const Result result = work();
-                               std::memcpy(to, &result, sizeof result);
-                             }});
+    const View result = vector(arguments.result, CUDA_R_8I, static_cast<int64_t>(bytes), 1);
+    uses.push_back(use_of("result", result, true));
+    enqueue(context.stream,
+            {routine.name, std::move(uses), {}, [result, work] { work(result.data); }});
     return;
   }
-  const auto result = std::make_shared<Result>();
+  constexpr size_t kLargest = 16;
+  const auto result = std::make_shared<std::array<std::byte, kLargest>>();
   enqueue(context.stream,
-          {routine.name, std::move(uses), {}, [result, work] { *result = work(); }});
+          {routine.name, std::move(uses), {}, [result, work] { work(result->data()); }});
   wait_for(context.stream);
-  std::memcpy(arguments.result, result.get(), sizeof(Result));
+  std::memcpy(arguments.result, result->data(), bytes);
 }
 
-template <size_t kSize, class T>
-std::array<std::byte, kSize> stored(T value, cudaDataType type) {
-  std::array<std::byte, kSize> bytes;
-  store<T>({bytes.data(), type, 1, 1}, &value);
-  return bytes;
-}
-
+// A value of the type that the function says.
 template <class T>
-void give_stored(const Routine& routine, const Vectors& arguments, Uses uses,
-                 std::function<T()> work) {
+void give_scalar(const Routine& routine, const Vectors& arguments, Uses uses,
+                 const std::function<T()>& work) {
   const cudaDataType type = arguments.scalar;
-  const auto as = [&]<size_t kSize>() {
-    give<std::array<std::byte, kSize>>(routine, arguments, uses,
-                                       [=] { return stored<kSize>(work(), type); });
-  };
-  switch (bytes_of(type)) {
-    case 2:
-      return as.template operator()<2>();
-    case 4:
-      return as.template operator()<4>();
-    case 8:
-      return as.template operator()<8>();
-    default:
-      return as.template operator()<16>();
-  }
+  give(routine, arguments, std::move(uses), bytes_of(type), [type, work](std::byte* to) {
+    const T value = work();
+    store<T>(vector(to, type, 1, 1), &value);
+  });
 }
 
 void give_dot(const Routine& routine, const Vectors& arguments, bool conjugates) {
+  require_alike(arguments.x.type, arguments.y.type);
+  require_alike(arguments.x.type, arguments.scalar);
   View x = view_of(arguments.x, arguments.n);
   x.conjugated = conjugates;
   const View y = view_of(arguments.y, arguments.n);
   in_arithmetic_of(arguments.x.type, [&](auto tag) {
     using T = typename decltype(tag)::Type;
-    give_stored<T>(routine, arguments, {use_of("x", x, false), use_of("y", y, false)}, [=] {
+    give_scalar<T>(routine, arguments, {use_of("x", x, false), use_of("y", y, false)}, [=] {
       std::vector<T> left = load<T>(x);
       std::vector<T> right = load<T>(y);
       return left.empty() ? T(0) : (map(left).transpose() * map(right)).value();
@@ -139,11 +130,12 @@ void give_dot(const Routine& routine, const Vectors& arguments, bool conjugates)
 // The norm or the sum of magnitudes: real numbers, of complex vectors, too. Vectors of no or a negative step have none.
 template <class Reduce>
 void give_magnitude(const Routine& routine, const Vectors& arguments, Reduce reduce) {
+  require_alike(CUDA_R_64F, arguments.scalar);
   const int64_t n = arguments.x.step <= 0 ? 0 : arguments.n;
   const View x = view_of(arguments.x, n);
   in_arithmetic_of(arguments.x.type, [&](auto tag) {
     using T = typename decltype(tag)::Type;
-    give_stored<double>(routine, arguments, {use_of("x", x, false)}, [=]() -> double {
+    give_scalar<double>(routine, arguments, {use_of("x", x, false)}, [=]() -> double {
       const std::vector<T> values = load<T>(x);
       // Complex numbers are as many pairs of real ones.
       const auto* const parts = reinterpret_cast<const double*>(values.data());
@@ -165,13 +157,13 @@ void give_index(const Routine& routine, const Vectors& arguments, Better better)
   const Uses uses{use_of("x", x, false)};
   in_arithmetic_of(arguments.x.type, [&](auto tag) {
     using T = typename decltype(tag)::Type;
-    const auto find = [=]() -> int64_t {
+    const size_t bytes = routine.is_wide ? sizeof(int64_t) : sizeof(int32_t);
+    give(routine, arguments, uses, bytes, [=](std::byte* to) {
       const std::vector<T> values = load<T>(x);
       const auto best = std::ranges::min_element(values, better, magnitude<T>);
-      return values.empty() ? 0 : best - values.begin() + 1;
-    };
-    if (routine.is_wide) return give<int64_t>(routine, arguments, uses, find);
-    give<int32_t>(routine, arguments, uses, [=] { return static_cast<int32_t>(find()); });
+      const int64_t index = values.empty() ? 0 : best - values.begin() + 1;
+      std::memcpy(to, &index, bytes);  // the lower half is the short form
+    });
   });
 }
 
@@ -179,6 +171,7 @@ void give_index(const Routine& routine, const Vectors& arguments, Better better)
 
 cublasStatus_t axpy(const Routine& routine, const Vectors& arguments) noexcept {
   return answer(routine.name, [&] {
+    require_alike(arguments.x.type, arguments.y.type);
     const Scalar alpha = alpha_of(context_of(routine.handle), arguments);
     const View x = view_of(arguments.x, arguments.n);
     const View y = view_of(arguments.y, arguments.n);

@@ -74,6 +74,13 @@ TEST_F(Vectors, OfHalvesMultiplyInSinglePrecision) {
   EXPECT_EQ(decode(result, kF16Format), 256);
 }
 
+TEST_F(Vectors, AreRefusedInTypesThatDoNotGoTogether) {
+  double result = 0;
+  EXPECT_EQ(cublasDotEx(handle, 1, x.data<void>(), CUDA_R_32F, 1, y.data<void>(), CUDA_C_32F, 1,
+                        &result, CUDA_R_32F, CUDA_R_32F),
+            CUBLAS_STATUS_NOT_SUPPORTED);
+}
+
 TEST_F(Vectors, AreCopiedFromAndToTheHost) {
   const float matrix[] = {1, 2, 3, 4};
   ASSERT_EQ(cublasSetMatrix(1, 2, sizeof(float), matrix, 2, x.data(), 1), kSuccess);
