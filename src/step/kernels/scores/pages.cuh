@@ -109,37 +109,27 @@ struct LaneKeys {
   }
 };
 
-// The weights of the heads whose products a lane gets.
-struct LaneWeights {
-  float2 pairs[kMaxHeads / 8];
-
-  __device__ void read(const QueryShared& queries) {
+// What all heads make of a lane's two keys, but for the keys' scales.
+__device__ __forceinline__ float2 sum_heads(const cuda::Products64& products,
+                                            const float (&weights)[kMaxHeads]) {
+  float2 one = {0, 0};
+  float2 other = {0, 0};
 #pragma unroll
-    for (int i = 0; i < kMaxHeads / 8; ++i) {
-      pairs[i] = *reinterpret_cast<const float2*>(queries.weights + i * 8 + threadIdx.x % 4 * 2);
-    }
+  for (int i = 0; i < kMaxHeads / 8; ++i) {
+    const float2 pair = *reinterpret_cast<const float2*>(weights + i * 8 + threadIdx.x % 4 * 2);
+    one.x += pair.x * fmaxf(products[i][0], 0.0F);
+    one.y += pair.y * fmaxf(products[i][1], 0.0F);
+    other.x += pair.x * fmaxf(products[i][2], 0.0F);
+    other.y += pair.y * fmaxf(products[i][3], 0.0F);
   }
-
-  // What all heads make of the lane's two keys, but for their scales.
-  __device__ float2 sum(const cuda::Products64& products) const {
-    float2 one = {0, 0};
-    float2 other = {0, 0};
+  float2 sums = {one.x + one.y, other.x + other.y};
 #pragma unroll
-    for (int i = 0; i < kMaxHeads / 8; ++i) {
-      one.x += pairs[i].x * fmaxf(products[i][0], 0.0F);
-      one.y += pairs[i].y * fmaxf(products[i][1], 0.0F);
-      other.x += pairs[i].x * fmaxf(products[i][2], 0.0F);
-      other.y += pairs[i].y * fmaxf(products[i][3], 0.0F);
-    }
-    float2 sums = {one.x + one.y, other.x + other.y};
-#pragma unroll
-    for (int distance = 1; distance < 4; distance *= 2) {
-      sums.x += __shfl_xor_sync(kAllLanes, sums.x, distance);
-      sums.y += __shfl_xor_sync(kAllLanes, sums.y, distance);
-    }
-    return sums;
+  for (int distance = 1; distance < 4; distance *= 2) {
+    sums.x += __shfl_xor_sync(kAllLanes, sums.x, distance);
+    sums.y += __shfl_xor_sync(kAllLanes, sums.y, distance);
   }
-};
+  return sums;
+}
 
 __device__ __forceinline__ void store_scores(const ScoreParams& params, const TokenPages& token,
                                              int position, float2 scores) {
@@ -160,24 +150,39 @@ class PageReader {
   // Those of the CTA's pages, up to `end`, of a token whose queries lie prepared.
   __device__ void score(const ScoreParams& params, const TokenPages& token, int end,
                         const QueryShared& queries, PageRing& ring) {
-    LaneWeights weights;
-    weights.read(queries);
+    const cuda::Operand64 codes(queries.codes);
+    LaneKeys keys;
+    bool has_keys = false;
     for (; next_ < end; next_ += kWarpgroups) {
-      cuda::wait_barrier(&ring.full[slot_.index], slot_.phase);
-      LaneKeys keys;
-      keys.read(ring.pages[slot_.index]);
-      __syncwarp();
-      if (threadIdx.x % 32 == 0) cuda::arrive(&ring.empty[slot_.index]);
-      slot_.advance(kWarpgroups);
+      if (!has_keys) {
+        cuda::wait_barrier(&ring.full[slot_.index], slot_.phase);
+        take(keys, ring);
+      }
       cuda::Products64 products;
-      cuda::multiply_64(products, keys.codes, queries.codes);
-      const float2 sums = weights.sum(products);
+      cuda::multiply_64(products, keys.codes, codes);
+      const float2 scales = keys.scales;
+      // The next keys arrive in registers while these scores are made.
+      has_keys = next_ + kWarpgroups < end && is_full(ring);
+      if (has_keys) take(keys, ring);
+      const float2 sums = sum_heads(products, queries.weights);
       store_scores(params, token, (token.first + next_) * kPageSize + LaneKeys::first(),
-                   {sums.x * keys.scales.x, sums.y * keys.scales.y});
+                   {sums.x * scales.x, sums.y * scales.y});
     }
   }
 
  private:
+  __device__ bool is_full(const PageRing& ring) const {
+    return __all_sync(kAllLanes, cuda::test_barrier(&ring.full[slot_.index], slot_.phase)) != 0;
+  }
+
+  // The keys of the next page, which is there.
+  __device__ void take(LaneKeys& keys, PageRing& ring) {
+    keys.read(ring.pages[slot_.index]);
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) cuda::arrive(&ring.empty[slot_.index]);
+    slot_.advance(kWarpgroups);
+  }
+
   int next_;  // of the CTA's pages
   Slot slot_;
 };
