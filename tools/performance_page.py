@@ -433,7 +433,7 @@ on a GPU of its own, as many layers as fit, synthetic weights, bf16 cache, PDL, 
 rank's share without the others. *Played*: one GPU in the place of the other three. An exchange: what real ranks take
 longer than one alone, by the number of exchanges; it holds what the head and the sampler exchange as well. No other
 system ran next to it. Launch by launch, with
-skew and memory: [a note](notes/2026-11-28-four-gpus.md). What the exchange is, and more of what it costs:
+skew and memory: [a note](notes/2026-11-29-four-gpus.md). What the exchange is, and more of what it costs:
 [ranks.md](ranks.md).
 
 {ranks}
@@ -459,7 +459,7 @@ def pages():
     steps = read("steps-h200-2026-11-29.json")
     operators = read("operators-h200-2026-11-28.json")
     ranges = read("step-range-h200-2026-11-29.json")
-    ranks = read("ranks-4xh200-2026-11-28.json")
+    ranks = read("ranks-4xh200-2026-11-29.json")
     compared, old = comparisons(rivals["rows"]), old_comparisons(rounds)
     stages = "".join(
         f"{step['model']}, {step['layers']} layers:\n\n{stage_table(step)}\n"

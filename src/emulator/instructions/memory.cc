@@ -331,8 +331,9 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
                 consecutive);
   }
   if (view.written != nullptr && !access.partial) {
-    const uint8_t* const flags = view.written + (addresses.at[0] - view.begin);
-    if (!consecutive || !all_written(flags, kWarpSize * kBytes)) {
+    // Of all lanes lane 0 has an address only where it executes, as it does in a consecutive access.
+    if (!consecutive ||
+        !all_written(view.written + (addresses.at[0] - view.begin), kWarpSize * kBytes)) {
       check_written(warp, access, executing, view, addresses, kBytes, space);
     }
   }
