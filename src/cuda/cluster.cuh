@@ -82,21 +82,6 @@ __device__ __forceinline__ void wait_barrier(uint64_t* barrier, uint32_t parity)
   wait_barrier(shared_address(barrier), parity);
 }
 
-// Whether it has. If so the bytes counted in it are visible.
-__device__ __forceinline__ bool test_barrier(const uint64_t* barrier, uint32_t parity) {
-  uint32_t complete;
-  asm volatile(
-      "{\n"
-      ".reg .pred complete;\n"
-      "mbarrier.test_wait.parity.shared::cta.b64 complete, [%1], %2;\n"
-      "selp.u32 %0, 1, 0, complete;\n"
-      "}\n"
-      : "=r"(complete)
-      : "r"(shared_address(barrier)), "r"(parity)
-      : "memory");
-  return complete != 0;
-}
-
 // Tells L2 to evict the lines first that are loaded under it: weights are read once per token and
 // would push out what the next kernels need.
 __device__ __forceinline__ uint64_t evict_first_policy() {

@@ -15,7 +15,7 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace scores {
 
-inline constexpr int kSlots = 8;
+inline constexpr int kSlots = 10;
 inline constexpr int kWarpgroups = kWarps / 4;
 inline constexpr int kRowPieces = kIndexWidth / 16;  // of 16 bytes
 inline constexpr int kHalfKeys = kPageSize / 2;
@@ -34,9 +34,11 @@ struct PageRing {
   Page pages[kSlots];
   uint64_t full[kSlots];
   uint64_t empty[kSlots];
+  uint64_t absorbed;  // by so many warps; W_UK's weights lie in the last slots before
 
   // By one thread, before the CTA synchronizes.
-  __device__ void initialize() {
+  __device__ void initialize(int absorb_warps) {
+    cuda::initialize_barrier(&absorbed, max(absorb_warps, 1));
     for (int slot = 0; slot < kSlots; ++slot) {
       cuda::initialize_barrier(&full[slot], 1);
       cuda::initialize_barrier(&empty[slot], kWarps / kWarpgroups);
@@ -59,9 +61,10 @@ struct Slot {
   }
 };
 
-// One warp: the CTA's pages, one after the other.
+// One warp: the CTA's pages, one after the other. Slots from `free_slots` on are free once W_UK has
+// been absorbed.
 __device__ __forceinline__ void copy_pages(const ScoreParams& params, const Shares& shares,
-                                           PageRun run, PageRing& ring) {
+                                           PageRun run, int free_slots, PageRing& ring) {
   const int lane = threadIdx.x % 32;
   Slot slot{0};
   for (int batch = run.first; batch < run.end; batch += 32) {
@@ -70,6 +73,7 @@ __device__ __forceinline__ void copy_pages(const ScoreParams& params, const Shar
       const std::byte* source =
           params.index_cache.get() + __shfl_sync(kAllLanes, own_page, i) * kIndexPageBytes;
       cuda::wait_barrier(&ring.empty[slot.index], slot.phase ^ 1);
+      if (slot.index == free_slots) cuda::wait_barrier(&ring.absorbed, 0);
       if (lane == 0) {
         Page& page = ring.pages[slot.index];
         uint64_t* full = &ring.full[slot.index];
@@ -151,38 +155,22 @@ class PageReader {
   __device__ void score(const ScoreParams& params, const TokenPages& token, int end,
                         const QueryShared& queries, PageRing& ring) {
     const cuda::Operand64 codes(queries.codes);
-    LaneKeys keys;
-    bool has_keys = false;
     for (; next_ < end; next_ += kWarpgroups) {
-      if (!has_keys) {
-        cuda::wait_barrier(&ring.full[slot_.index], slot_.phase);
-        take(keys, ring);
-      }
+      cuda::wait_barrier(&ring.full[slot_.index], slot_.phase);
+      LaneKeys keys;
+      keys.read(ring.pages[slot_.index]);
+      __syncwarp();
+      if (threadIdx.x % 32 == 0) cuda::arrive(&ring.empty[slot_.index]);
+      slot_.advance(kWarpgroups);
       cuda::Products64 products;
       cuda::multiply_64(products, keys.codes, codes);
-      const float2 scales = keys.scales;
-      // The next keys arrive in registers while these scores are made.
-      has_keys = next_ + kWarpgroups < end && is_full(ring);
-      if (has_keys) take(keys, ring);
       const float2 sums = sum_heads(products, queries.weights);
       store_scores(params, token, (token.first + next_) * kPageSize + LaneKeys::first(),
-                   {sums.x * scales.x, sums.y * scales.y});
+                   {sums.x * keys.scales.x, sums.y * keys.scales.y});
     }
   }
 
  private:
-  __device__ bool is_full(const PageRing& ring) const {
-    return __all_sync(kAllLanes, cuda::test_barrier(&ring.full[slot_.index], slot_.phase)) != 0;
-  }
-
-  // The keys of the next page, which is there.
-  __device__ void take(LaneKeys& keys, PageRing& ring) {
-    keys.read(ring.pages[slot_.index]);
-    __syncwarp();
-    if (threadIdx.x % 32 == 0) cuda::arrive(&ring.empty[slot_.index]);
-    slot_.advance(kWarpgroups);
-  }
-
   int next_;  // of the CTA's pages
   Slot slot_;
 };

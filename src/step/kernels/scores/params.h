@@ -42,6 +42,7 @@ struct ScoreLaunch {
   // Set by the launch:
   int absorb_warps = 0;    // of a CTA, a tile of W_UK each
   int weights_offset = 0;  // of W_UK's, in the shared memory of a CTA
+  int free_slots = 0;      // of pages, that W_UK's weights leave free
 };
 
 inline constexpr auto kAbsorbFields = join_fields(
