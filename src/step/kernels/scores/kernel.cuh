@@ -50,7 +50,7 @@ __device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
                          absorber * scores::absorb_chunks(params.absorb);
   if (absorbs) scores::fetch_tile(params.absorb, tile, weights);
   if (params.score.heads > 0) {
-    if (threadIdx.x == 0) shared.ring.initialize(params.absorb_warps);
+    if (threadIdx.x == 0) shared.ring.initialize();
     __syncthreads();
   }
   gate.pass();
@@ -58,14 +58,10 @@ __device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
   scores::Shares shares(params.score, scores ? params.tokens : 0);
   if (absorbs) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
   if (!scores) return;
-  if (absorbs) {
-    __syncwarp();
-    if (threadIdx.x % 32 == 0) cuda::arrive(&shared.ring.absorbed);
-  }
   shares.count();
   const scores::PageRun run = shares.run(cta);
   if (warp == scores::kWarps) {
-    scores::copy_pages(params.score, shares, run, params.free_slots, shared.ring);
+    scores::copy_pages(params.score, shares, run, shared.ring);
   } else {
     scores::score_tokens(params.score, shares, run, shared);
   }

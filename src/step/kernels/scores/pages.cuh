@@ -15,8 +15,8 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace scores {
 
-inline constexpr int kSlots = 10;
 inline constexpr int kWarpgroups = kWarps / 4;
+inline constexpr int kMaxSlots = 8;
 inline constexpr int kRowPieces = kIndexWidth / 16;  // of 16 bytes
 inline constexpr int kHalfKeys = kPageSize / 2;
 
@@ -27,19 +27,16 @@ struct Page {
   float scales[kPageSize];
 };
 inline constexpr uint32_t kLowBytes = sizeof(Page::low);
-static_assert(kSlots % kWarpgroups == 0);  // a slot belongs to one warpgroup
 static_assert(kLowBytes + sizeof(Page::high) + sizeof(Page::scales) == kIndexPageBytes);
 
 struct PageRing {
-  Page pages[kSlots];
-  uint64_t full[kSlots];
-  uint64_t empty[kSlots];
-  uint64_t absorbed;  // by so many warps; W_UK's weights lie in the last slots before
+  uint64_t full[kMaxSlots];
+  uint64_t empty[kMaxSlots];
+  Page pages[kMaxSlots];  // of which the launch may leave the last ones out
 
   // By one thread, before the CTA synchronizes.
-  __device__ void initialize(int absorb_warps) {
-    cuda::initialize_barrier(&absorbed, max(absorb_warps, 1));
-    for (int slot = 0; slot < kSlots; ++slot) {
+  __device__ void initialize() {
+    for (int slot = 0; slot < kMaxSlots; ++slot) {
       cuda::initialize_barrier(&full[slot], 1);
       cuda::initialize_barrier(&empty[slot], kWarps / kWarpgroups);
     }
@@ -53,18 +50,17 @@ struct Slot {
   int index;
   uint32_t phase = 0;
 
-  __device__ void advance(int slots) {
-    index += slots;
-    if (index < kSlots) return;
-    index -= kSlots;
+  __device__ void advance(int count, int slots) {
+    index += count;
+    if (index < slots) return;
+    index -= slots;
     phase ^= 1;
   }
 };
 
-// One warp: the CTA's pages, one after the other. Slots from `free_slots` on are free once W_UK has
-// been absorbed.
+// One warp: the CTA's pages, one after the other.
 __device__ __forceinline__ void copy_pages(const ScoreParams& params, const Shares& shares,
-                                           PageRun run, int free_slots, PageRing& ring) {
+                                           PageRun run, PageRing& ring) {
   const int lane = threadIdx.x % 32;
   Slot slot{0};
   for (int batch = run.first; batch < run.end; batch += 32) {
@@ -73,7 +69,6 @@ __device__ __forceinline__ void copy_pages(const ScoreParams& params, const Shar
       const std::byte* source =
           params.index_cache.get() + __shfl_sync(kAllLanes, own_page, i) * kIndexPageBytes;
       cuda::wait_barrier(&ring.empty[slot.index], slot.phase ^ 1);
-      if (slot.index == free_slots) cuda::wait_barrier(&ring.absorbed, 0);
       if (lane == 0) {
         Page& page = ring.pages[slot.index];
         uint64_t* full = &ring.full[slot.index];
@@ -81,7 +76,7 @@ __device__ __forceinline__ void copy_pages(const ScoreParams& params, const Shar
         cuda::copy_bulk(page.low, source, kLowBytes, full);
         cuda::copy_bulk(page.high, source + kLowBytes, kIndexPageBytes - kLowBytes, full);
       }
-      slot.advance(1);
+      slot.advance(1, params.slots);
     }
   }
 }
@@ -146,7 +141,8 @@ __device__ __forceinline__ void store_scores(const ScoreParams& params, const To
   }
 }
 
-// A warpgroup's share of the CTA's pages: every second one, also across tokens.
+// A warpgroup's share of the CTA's pages: every second one, also across tokens. So each slot belongs to
+// one warpgroup, since their number is even.
 class PageReader {
  public:
   __device__ explicit PageReader(int warpgroup) : next_(warpgroup), slot_{warpgroup} {}
@@ -161,7 +157,7 @@ class PageReader {
       keys.read(ring.pages[slot_.index]);
       __syncwarp();
       if (threadIdx.x % 32 == 0) cuda::arrive(&ring.empty[slot_.index]);
-      slot_.advance(kWarpgroups);
+      slot_.advance(kWarpgroups, params.slots);
       cuda::Products64 products;
       cuda::multiply_64(products, keys.codes, codes);
       const float2 sums = sum_heads(products, queries.weights);

@@ -33,6 +33,7 @@ struct ScoreParams {
   pdl::Produced<const std::byte> index_cache = {};  // pages of 64 keys, then 64 scales
   pdl::Produced<float> scores = {};  // [tokens, score_stride], written after the wait
   int64_t score_stride = 0;
+  int slots = 0;  // of a CTA's ring of pages, an even number; set by the launch
 };
 
 struct ScoreLaunch {
@@ -42,7 +43,6 @@ struct ScoreLaunch {
   // Set by the launch:
   int absorb_warps = 0;    // of a CTA, a tile of W_UK each
   int weights_offset = 0;  // of W_UK's, in the shared memory of a CTA
-  int free_slots = 0;      // of pages, that W_UK's weights leave free
 };
 
 inline constexpr auto kAbsorbFields = join_fields(
