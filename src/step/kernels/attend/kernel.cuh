@@ -1,7 +1,7 @@
 // Sparse MLA attention in its absorbed form, split over keys: 8 or 16 heads of one token per CTA.
 //
 // A CTA takes every splits-th chunk of 16 or 32 keys of its token's list: it gathers their rows
-// into shared memory as bf16 while it works on the chunk before, multiplies them with the queries
+// into shared memory as bf16 while it works on the chunks before, multiplies them with the queries
 // (the warps share out keys and columns), and adds the weighted latents to its sums (each warp 64
 // columns), with the usual running maximum. Products are of 16 heads: of 8, each counts twice. The
 // next launch combines the splits.
@@ -36,6 +36,12 @@ struct Shared {
   float rescale[kHeads];
 };
 
+// Whether the thread has a head, number threadIdx.x / kHeadThreads. Of 16 heads every thread has.
+template <int kHeads>
+__device__ __forceinline__ bool has_head() {
+  return kHeads * kHeadThreads == kThreads || threadIdx.x < kHeads * kHeadThreads;
+}
+
 // Sends for the absorbed part of the queries; heads that do not exist are zero.
 template <int kKeys, int kHeads>
 __device__ __forceinline__ void fetch_absorbed(const AttendParams& params, int token,
@@ -59,7 +65,7 @@ template <int kHeads>
 __device__ __forceinline__ uint2 read_rope_part(const AttendParams& params, int token,
                                                 int first_head) {
   const int head = first_head + static_cast<int>(threadIdx.x) / kHeadThreads;
-  if (threadIdx.x >= kHeads * kHeadThreads || head >= params.heads) return make_uint2(0, 0);
+  if (!has_head<kHeads>() || head >= params.heads) return make_uint2(0, 0);
   const int64_t row = int64_t{token} * params.heads + head;
   const __nv_bfloat16* source = params.queries.get() + (row + 1) * params.head_dim - kRope;
   return reinterpret_cast<const uint2*>(source)[threadIdx.x % 16];
@@ -83,7 +89,7 @@ __device__ __forceinline__ Rotation read_rotation(const AttendParams& params, in
 template <int kKeys, int kHeads>
 __device__ __forceinline__ void store_rope_part(const Rotation& rotation, uint2 pairs,
                                                 Shared<kKeys, kHeads>& shared) {
-  if (threadIdx.x >= kHeads * kHeadThreads) return;
+  if (!has_head<kHeads>()) return;
   auto* target =
       reinterpret_cast<uint2*>(&shared.queries[threadIdx.x / 16][kLatent]) + threadIdx.x % 16;
   *target = make_uint2(rotate_packed(pairs.x, rotation.cosines.x, rotation.sines.x),
@@ -139,7 +145,7 @@ __device__ __forceinline__ void update_softmax(const AttendParams& params, int k
                                                RunningSoftmax& softmax) {
   using S = Shared<kKeys, kHeads>;
   const int head = threadIdx.x / kHeadThreads;
-  if (head >= kHeads) return;
+  if (!has_head<kHeads>()) return;
   float exponents[S::kKeyTiles];
   float largest = softmax.largest;
 #pragma unroll
@@ -206,7 +212,7 @@ __device__ __forceinline__ void store_split(const AttendParams& params, int toke
                                             const Latents& latents) {
   const int64_t first_row = int64_t{token} * params.heads + first_head;
   const int own_head = threadIdx.x / kHeadThreads;
-  if (threadIdx.x % kHeadThreads == 0 && own_head < kHeads &&
+  if (threadIdx.x % kHeadThreads == 0 && has_head<kHeads>() &&
       first_head + own_head < params.heads) {
     params.weights.get()[(first_row + own_head) * params.splits + split] = {softmax.largest,
                                                                             softmax.sum};
@@ -246,6 +252,8 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
   using S = Shared<kKeys, kHeads>;
   const int first_head = cta.head_tile * kHeads;
   const int token = cta.token;
+  // Chunks that are on their way at once. What has 8 heads has one chunk; fp8 rows take registers.
+  constexpr int kAhead = kHeads == kFewHeads || kFp8 ? 1 : 2;
   const int warp = threadIdx.x / 32;
   const int step = cta.splits * kKeys;
   const int first_key = cta.split * kKeys;
@@ -255,6 +263,8 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
   const StepRow place = params.places.rows.get()[token];
   Slots<S::kRows> slots;
   slots.read_list(params, token, first + warp);
+  Slots<S::kRows> second;
+  if constexpr (kAhead == 2) second.read_list(params, token, first + step + warp);
   fetch_absorbed(params, token, first_head, shared);
   const uint2 rope_part = read_rope_part<kHeads>(params, token, first_head);
   const bool all = params.lists.get() == nullptr;
@@ -265,23 +275,41 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
   Rows<S::kRows, kFp8> rows;
   rows.fetch(params, slots, keys - first, shared.keys[0]);
   store_rope_part(rotation, rope_part, shared);
+  if constexpr (kAhead == 2) {
+    if (first + step < keys) {
+      if (!listed) second.use_positions(params, place, first + step + warp);
+      rows.fetch(params, second, keys - first - step, shared.keys[1]);
+    } else {
+      cuda::commit_copies();  // of nothing: finish() counts
+    }
+  }
 
   RunningSoftmax softmax;
   Latents latents = {};
   for (int stage = 0; first < keys; stage ^= 1, first += step) {
-    const int next = first + step;
+    const int next = first + kAhead * step;
     if (next < keys) {
       slots.read_list(params, token, next + warp);
       if (!listed) slots.use_positions(params, place, next + warp);
     }
-    rows.finish(shared.keys[stage]);
+    rows.template finish<kAhead - 1>(shared.keys[stage]);
     __syncthreads();  // and no warp uses the other stage any more
-    if (next < keys) rows.fetch(params, slots, keys - next, shared.keys[stage ^ 1]);
+    if (kAhead == 1 && next < keys) {
+      rows.fetch(params, slots, keys - next, shared.keys[stage ^ 1]);
+    }
     multiply_keys(stage, shared);
     __syncthreads();
     update_softmax(params, keys - first, shared, softmax);
     __syncthreads();
     add_latents(stage, shared, latents);
+    if constexpr (kAhead == 2) {
+      if (next < keys) {
+        __syncthreads();  // no warp uses this stage any more
+        rows.fetch(params, slots, keys - next, shared.keys[stage]);
+      } else {
+        cuda::commit_copies();
+      }
+    }
   }
   cuda::wait_async_copies();  // of a CTA without keys
   store_split<kHeads>(params, token, first_head, cta.split, first_key < keys, softmax, latents);
