@@ -381,7 +381,8 @@ Results only. How they were measured, what was tried and what the profiles said 
 [method and operators](notes/2026-11-method.md), [matrix products](notes/2026-11-matrix-products.md),
 [experts](notes/2026-11-experts.md), [attention](notes/2026-11-attention.md), [decode steps](notes/2026-11-steps.md),
 [placement of code and CTAs](notes/2026-11-28-placement.md), [many tokens](notes/2026-11-29-many-tokens.md),
-[choice of experts](notes/2026-11-29-choice.md), [values](notes/2026-11-29-values.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
+[choice of experts](notes/2026-11-29-choice.md), [index scores](notes/2026-11-29-scores.md),
+[values](notes/2026-11-29-values.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
 `tools/performance_page.py` from the JSON files in [`docs/data`](data), each with its GPU, driver, date and source.
 
 Unless said otherwise: {place}; kernels of commit {commit}. Microseconds are medians. "No PDL / PDL": the same kernels
