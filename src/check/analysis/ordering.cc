@@ -106,6 +106,7 @@ Ordering OrderingAnalysis::run() {
     if (!ordering.has_wait) break;
     for (const RoleSet& block : blocks_) changed |= order_at_barriers(ordering, block);
   }
+  ordering.orders = orders_;
   return ordering;
 }
 

@@ -1,5 +1,6 @@
 #include "check/rules/early_access.h"
 
+#include "check/analysis/detours.h"
 #include "check/analysis/polls.h"
 
 namespace slipstream::check {
@@ -25,6 +26,13 @@ std::optional<Judgement> judge_write(const KernelCode& code, const EarlyAccess& 
       return Judgement{Severity::kError, Certainty::kProven,
                        "while an earlier kernel may still read or write it"};
   }
+}
+
+// What would be an error depends on something that the code does not show.
+void lower(Judgement& judgement, const char* unless) {
+  judgement.severity = Severity::kWarning;
+  judgement.certainty = Certainty::kDependsOnCaller;
+  judgement.because += unless;
 }
 
 }  // namespace
@@ -63,10 +71,13 @@ std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subje
 std::optional<Judgement> judge(const KernelCode& code, const EarlyAccess& access) {
   std::optional<Judgement> judgement =
       access.is_write ? judge_write(code, access) : judge_read(code, access.subject);
-  if (judgement && access.after_poll && judgement->certainty != Certainty::kProven) {
-    judgement->severity = Severity::kWarning;
-    judgement->certainty = Certainty::kDependsOnCaller;
-    judgement->because += ", unless it is ordered by what the kernel polls for before";
+  if (!judgement || judgement->certainty == Certainty::kProven) return judgement;
+  if (access.after_poll) {
+    lower(*judgement, ", unless it is ordered by what the kernel polls for before");
+  } else if (judgement->severity == Severity::kError && !access.by_every_thread &&
+             only_by_a_detour(code, access.instruction)) {
+    lower(*judgement,
+          ", unless the kernel never takes the branch around the barrier that orders it");
   }
   return judgement;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes what is read from files, each target for a number of seconds: run.sh FOLDER SECONDS [TARGET ...]
 #
-# Targets: image, sass, ptx, archive and text (launches files and sources) of the checker, safetensors and config of models.
+# SECONDS 0 only builds. Targets: image, sass, ptx, archive and text (launches files and sources) of the checker, safetensors and config of models.
 #
 # FOLDER keeps objects, programs and the inputs found. Clang builds everything anew with AddressSanitizer and
 # UndefinedBehaviorSanitizer, whatever compiler builds the rest; that takes minutes, so it is no part of the build. CI replays
@@ -59,6 +59,7 @@ for target in "${targets[@]}"; do
   esac
   "$compiler" "${flags[@]}" -I"$at" -DFUZZ_TARGET="$name" "-fsanitize=fuzzer,$sanitizers" "$here/fuzz_main.cc" \
     "${objects[@]}" -lzstd -lz -lpthread -o "$folder/fuzz_$target"
+  [ "$seconds" != 0 ] || continue
   mkdir -p "$folder/found_$target"
   # Words of the language, where it is text.
   dictionary=()
