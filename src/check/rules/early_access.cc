@@ -6,16 +6,21 @@
 namespace slipstream::check {
 namespace {
 
+// An address in the thread's own stack comes from no parameter, and from no memory that one leads to.
+bool may_be_local(const KernelCode& code, const EarlyAccess& access) {
+  const std::vector<Origin>& origins = access.subject.origins;
+  const bool is_loaded = origins.size() == 1 && origins.front().kind == OriginKind::kLoaded;
+  return code.function().instructions[access.instruction].generic && !is_loaded &&
+         !KernelCode::is_one_pointer(access.subject);
+}
+
 std::optional<Judgement> judge_write(const KernelCode& code, const EarlyAccess& access) {
-  // Of a generic address that was not followed to one pointer, it may be the thread's own stack.
-  const bool may_be_local = code.function().instructions[access.instruction].generic &&
-                            !KernelCode::is_one_pointer(access.subject);
   switch (code.role_of(access.subject)) {
     case Role::kPrivate:
       return std::nullopt;
     case Role::kUnknown:
     case Role::kConstant:
-      if (may_be_local) {
+      if (may_be_local(code, access)) {
         return Judgement{Severity::kWarning, Certainty::kDependsOnCaller,
                          "unless it is local or shared memory, while an earlier kernel may still "
                          "read or write it"};
