@@ -43,13 +43,13 @@ class Detours {
   }
 
   [[nodiscard]] bool comes_unordered(uint32_t block) const {
-    return (code_.ordering().before[flow_.blocks[block].first] & threads_).any();
+    return (code_.ordering().enter[block] & threads_).any();
   }
 
   // Whether one of the threads may run on from the block as it came, unordered.
   [[nodiscard]] bool leaves_unordered(uint32_t block) const {
     const uint32_t last = flow_.blocks[block].last;
-    return (code_.ordering().before[last] & threads_ & ~code_.ordering().orders[last]).any();
+    return (code_.ordering().enter[block] & threads_ & ~code_.ordering().orders[last]).any();
   }
 
   // Blocks from which a way leads to the access.

@@ -112,6 +112,12 @@ TEST(Rules, SpinningBeforeTheWaitIsReported) {
   EXPECT_EQ(verdicts(check_kernel_text(wait + spin)), Verdicts{});
 }
 
+TEST(Rules, AGenericWriteThroughAPointerThatWasReadIsNoneToTheStack) {
+  const Report report = check_kernel_text(
+      "  ld.global.u64 %rd5, [%rd1];\n  st.u32 [%rd5], %r1;\n  griddepcontrol.wait;\n");
+  EXPECT_EQ(verdicts(report), (Verdicts{"warning R1", "error R6"}));
+}
+
 TEST(Rules, AHandOverNeedsAFence) {
   const auto produce = [](const std::string& fence) {
     return check_kernel_text("  st.global.u32 [%rd1], %r1;\n" + fence +
