@@ -23,10 +23,12 @@ class Detours {
 
   [[nodiscard]] bool are_the_only_ways() const {
     if (wait_themselves()) return false;
-    const BlockSet unordered = lead_to_target(true);
+    const BlockSet unordered = lead_to({target_}, true);
     if (!unordered[0]) return false;  // by a way that is not followed here
-    const BlockSet all = lead_to_target(false);
-    return !reaches_target_without_detour(unordered, all);
+    const BlockSet to_barriers = lead_to(barriers(), false);
+    // Or the threads end there, and those that go the other way never come.
+    const BlockSet ordered = to_barriers[target_] ? lead_to({target_}, false) : to_barriers;
+    return !reaches_target_without_detour(unordered, ordered);
   }
 
  private:
@@ -52,34 +54,42 @@ class Detours {
     return (code_.ordering().enter[block] & threads_ & ~code_.ordering().orders[last]).any();
   }
 
-  // Blocks from which a way leads to the access.
-  [[nodiscard]] BlockSet lead_to_target(bool unordered) const {
+  // Blocks that end with a barrier at which the threads are ordered.
+  [[nodiscard]] std::vector<uint32_t> barriers() const {
+    std::vector<uint32_t> result;
+    for (uint32_t b = 0; b < flow_.blocks.size(); ++b) {
+      if ((code_.ordering().orders[flow_.blocks[b].last] & threads_).any()) result.push_back(b);
+    }
+    return result;
+  }
+
+  // Blocks from which a way leads to one of `goals`.
+  [[nodiscard]] BlockSet lead_to(std::vector<uint32_t> goals, bool unordered) const {
     BlockSet found(flow_.blocks.size());
-    std::vector<uint32_t> work = {target_};
-    found[target_] = true;
-    while (!work.empty()) {
-      const uint32_t block = work.back();
-      work.pop_back();
+    for (const uint32_t goal : goals) found[goal] = true;
+    while (!goals.empty()) {
+      const uint32_t block = goals.back();
+      goals.pop_back();
       for (const uint32_t before : predecessors_[block]) {
         if (found[before] || (unordered && !leaves_unordered(before))) continue;
         found[before] = true;
-        work.push_back(before);
+        goals.push_back(before);
       }
     }
     return found;
   }
 
-  // A branch one way of which leads to the access unordered, and the other one only ordered.
+  // A branch one way of which leads to the access unordered, and the other one to a barrier first.
   [[nodiscard]] bool is_detour(uint32_t block, const BlockSet& unordered,
-                               const BlockSet& all) const {
+                               const BlockSet& ordered) const {
     const std::vector<uint32_t> successors = flow_.successors(block);
     return std::any_of(successors.begin(), successors.end(), [&](uint32_t next) {
-      return comes_unordered(next) && !unordered[next] && all[next];
+      return comes_unordered(next) && !unordered[next] && ordered[next];
     });
   }
 
   [[nodiscard]] bool reaches_target_without_detour(const BlockSet& unordered,
-                                                   const BlockSet& all) const {
+                                                   const BlockSet& ordered) const {
     BlockSet seen(flow_.blocks.size());
     std::vector<uint32_t> work = {0};
     seen[0] = true;
@@ -87,7 +97,7 @@ class Detours {
       const uint32_t block = work.back();
       work.pop_back();
       if (block == target_) return true;
-      if (!leaves_unordered(block) || is_detour(block, unordered, all)) continue;
+      if (!leaves_unordered(block) || is_detour(block, unordered, ordered)) continue;
       for (const uint32_t next : flow_.successors(block)) {
         if (seen[next] || !unordered[next] || !comes_unordered(next)) continue;
         seen[next] = true;

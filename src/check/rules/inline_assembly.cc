@@ -163,17 +163,13 @@ std::string join_strings(std::string_view text) {
       result += text[at++];
       continue;
     }
-    size_t end = end_of_string(text, at);
-    result += text.substr(at, end - at);
-    at = skip_spaces(text, end);
-    if (at < text.size() && text[at] == '"' && result.back() == '"') {
-      result.pop_back();
-      const size_t next = end_of_string(text, at);
-      result += text.substr(at + 1, next - at - 1);
-      at = next;
-    } else {
+    result += '"';
+    for (; at < text.size() && text[at] == '"'; at = skip_spaces(text, at)) {
+      const size_t end = end_of_string(text, at);
+      result += text.substr(at + 1, end - at - 2);
       at = end;
     }
+    result += '"';
   }
   return result;
 }
