@@ -51,6 +51,7 @@ INNER = {
         "device": {"program", "machine", "decoder", "instructions"},
         "runtime": {"program", "machine", "device", "race"},
         "nccl": set(),
+        "blas": {"arithmetic", "runtime"},
         "driver": {"machine", "device", "runtime"},
     },
     "check": {

@@ -381,7 +381,7 @@ Results only. How they were measured, what was tried and what the profiles said 
 [method and operators](notes/2026-11-method.md), [matrix products](notes/2026-11-matrix-products.md),
 [experts](notes/2026-11-experts.md), [attention](notes/2026-11-attention.md), [decode steps](notes/2026-11-steps.md),
 [placement of code and CTAs](notes/2026-11-28-placement.md), [many tokens](notes/2026-11-29-many-tokens.md),
-[choice of experts](notes/2026-11-29-choice.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
+[choice of experts](notes/2026-11-29-choice.md), [values](notes/2026-11-29-values.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
 `tools/performance_page.py` from the JSON files in [`docs/data`](data), each with its GPU, driver, date and source.
 
 Unless said otherwise: {place}; kernels of commit {commit}. Microseconds are medians. "No PDL / PDL": the same kernels
@@ -433,7 +433,7 @@ on a GPU of its own, as many layers as fit, synthetic weights, bf16 cache, PDL, 
 rank's share without the others. *Played*: one GPU in the place of the other three. An exchange: what real ranks take
 longer than one alone, by the number of exchanges; it holds what the head and the sampler exchange as well. No other
 system ran next to it. Launch by launch, with
-skew and memory: [a note](notes/2026-11-28-four-gpus.md). What the exchange is, and more of what it costs:
+skew and memory: [a note](notes/2026-11-29-four-gpus.md). What the exchange is, and more of what it costs:
 [ranks.md](ranks.md).
 
 {ranks}
@@ -459,7 +459,7 @@ def pages():
     steps = read("steps-h200-2026-11-29.json")
     operators = read("operators-h200-2026-11-28.json")
     ranges = read("step-range-h200-2026-11-29.json")
-    ranks = read("ranks-4xh200-2026-11-28.json")
+    ranks = read("ranks-4xh200-2026-11-29.json")
     compared, old = comparisons(rivals["rows"]), old_comparisons(rounds)
     stages = "".join(
         f"{step['model']}, {step['layers']} layers:\n\n{stage_table(step)}\n"

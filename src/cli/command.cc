@@ -75,7 +75,7 @@ std::string Option::name() const { return option_->get_name(); }
 Command Command::add_command(const std::string& name, const std::string& description) const {
   CLI::App* command = app_->add_subcommand(name, description);
   command->footer(exit_codes_text());
-  return {*command, choose_device_};
+  return {*command, prepare_};
 }
 
 void Command::require_command() const { app_->require_subcommand(1); }
@@ -163,32 +163,26 @@ Option Command::add_json_option(std::string& target, const std::string& what) co
   return Option(option);
 }
 
-void Command::set_action(std::function<int()> action) const {
-  app_->callback([action = std::move(action)] {
+void Command::set_action(std::function<int()> action, bool runs_kernels) const {
+  app_->callback([prepare = prepare_, action = std::move(action), runs_kernels] {
+    if (*prepare) (*prepare)(runs_kernels);
     // How the library ends with an exit code and no message.
     if (const int code = action(); code != 0) throw CLI::RuntimeError(code);
   });
 }
 
-void Command::set_device_action(std::function<int()> action) const {
-  set_action([choose = choose_device_, action = std::move(action)] {
-    if (*choose) (*choose)();
-    return action();
-  });
-}
-
 CommandLine::CommandLine(const std::string& description)
     : app_(std::make_unique<CLI::App>(description)),
-      choose_device_(std::make_shared<std::function<void()>>()) {
+      prepare_(std::make_shared<std::function<void(bool)>>()) {
   app_->footer(exit_codes_text());
 }
 
 CommandLine::~CommandLine() = default;
 
-Command CommandLine::program() const { return {*app_, choose_device_}; }
+Command CommandLine::program() const { return {*app_, prepare_}; }
 
-void CommandLine::set_device_choice(std::function<void()> choose) const {
-  *choose_device_ = std::move(choose);
+void CommandLine::set_preparation(std::function<void(bool runs_kernels)> prepare) const {
+  *prepare_ = std::move(prepare);
 }
 
 void CommandLine::set_version(const std::string& version) const {

@@ -43,10 +43,9 @@ class Option {
 // One command, or the program as a whole. A handle: copies mean the same command.
 class Command {
  public:
-  using DeviceChoice = std::shared_ptr<std::function<void()>>;
+  using Preparation = std::shared_ptr<std::function<void(bool runs_kernels)>>;
 
-  Command(CLI::App& app, DeviceChoice choose_device)
-      : app_(&app), choose_device_(std::move(choose_device)) {}
+  Command(CLI::App& app, Preparation prepare) : app_(&app), prepare_(std::move(prepare)) {}
 
   // A command inside this one.
   [[nodiscard]] Command add_command(const std::string& name, const std::string& description) const;
@@ -66,13 +65,15 @@ class Command {
   Option add_json_option(std::string& target, const std::string& what) const;
 
   // What the command does when the command line has been read; returns the exit code.
-  void set_action(std::function<int()> action) const;
+  void set_action(std::function<int()> action) const { set_action(std::move(action), false); }
   // The same for a command that runs kernels: the device is chosen first.
-  void set_device_action(std::function<int()> action) const;
+  void set_device_action(std::function<int()> action) const { set_action(std::move(action), true); }
 
  private:
+  void set_action(std::function<int()> action, bool runs_kernels) const;
+
   CLI::App* app_;
-  DeviceChoice choose_device_;
+  Preparation prepare_;
 };
 
 class CommandLine {
@@ -84,8 +85,8 @@ class CommandLine {
 
   [[nodiscard]] Command program() const;
   void set_version(const std::string& version) const;
-  // Called before a command that runs kernels does anything; may start the program again.
-  void set_device_choice(std::function<void()> choose) const;
+  // Called before a command does anything; may start the program again.
+  void set_preparation(std::function<void(bool runs_kernels)> prepare) const;
 
   // Reads the arguments and does what they say. Returns the exit code (exit_code.h); usage and errors
   // are printed. What was printed to standard output and got lost is an error, too.
@@ -96,7 +97,7 @@ class CommandLine {
                                   const std::string& program) const;
 
   std::unique_ptr<CLI::App> app_;
-  Command::DeviceChoice choose_device_;
+  Command::Preparation prepare_;
 };
 
 }  // namespace slipstream::cli

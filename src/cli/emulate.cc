@@ -23,6 +23,8 @@ namespace slipstream::cli {
 namespace {
 
 constexpr const char* kRuntimeLibrary = "libcudart.so.13";
+// What a program may find elsewhere by a path of its own, as torch does.
+constexpr const char* kPreloaded[] = {"libcublasLt.so.13", "libcublas.so.13", kRuntimeLibrary};
 
 void set_variable(const char* name, const std::string& value) {
   if (!value.empty()) setenv(name, value.c_str(), /*overwrite=*/1);
@@ -86,7 +88,8 @@ std::string read_program(const std::string& program) {
 // emulator's at once, and whoever asks for that name later finds it there.
 void preload_unless_linked(const std::string& program_bytes, const std::string& directory) {
   if (program_bytes.find(kRuntimeLibrary) != std::string::npos) return;
-  put_in_front("LD_PRELOAD", directory + "/" + kRuntimeLibrary);
+  for (const char* const library : kPreloaded)
+    put_in_front("LD_PRELOAD", directory + "/" + library);
 }
 
 // nvcc links the runtime statically unless told otherwise; such a program never asks for the

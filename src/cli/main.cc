@@ -24,8 +24,8 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape)
       "dependent launch (PDL), an emulated CUDA device, and a checker for PDL races.");
   line.set_version(std::string("slipstream ") + slipstream::version() + " (" +
                    slipstream::commit() + ")");
-  line.set_device_choice([&] {
-    slipstream::choose_device(argc, argv);
+  line.set_preparation([&](bool runs_kernels) {
+    if (runs_kernels) slipstream::choose_device(argc, argv);
     // Nonsense in SLIPSTREAM_PDL is refused by commands that never ask for it, too.
     static_cast<void>(slipstream::pdl::enabled(nullptr));
   });

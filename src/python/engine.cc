@@ -12,6 +12,7 @@
 
 #include "python/call.h"
 #include "python/engine_handle.h"
+#include "python/export.h"
 #include "python/named_options.h"
 #include "python/sequence_options.h"
 
@@ -35,7 +36,7 @@ std::vector<SequenceId> to_sequences(const Integers& ids) {
   return result;
 }
 
-Integers to_python(std::span<const int> values) {
+Integers to_integers(std::span<const int> values) {
   Integers result;
   for (const int value : values) result.push_back(value);
   return result;
@@ -133,7 +134,7 @@ OptionMap engine_facts(const EngineHandle& handle) {
     facts.Set("num_hidden_layers", engine.num_hidden_layers());
     facts.Set("hidden_size", engine.hidden_size());
     facts.Set("max_position_embeddings", engine.max_position_embeddings());
-    facts.Set("eos_token_ids", to_python(engine.eos_token_ids()));
+    facts.Set("eos_token_ids", to_integers(engine.eos_token_ids()));
     facts.Set("rank", engine.rank());
     set_memory(facts, engine.memory_use());
     return facts;
@@ -178,7 +179,7 @@ int64_t engine_prefill(const EngineHandle& handle, int64_t sequence, const Integ
 
 Integers engine_step(const EngineHandle& handle, const Integers& sequences) {
   return with_engine(
-      handle, [&](Engine& engine) { return to_python(engine.step(to_sequences(sequences))); });
+      handle, [&](Engine& engine) { return to_integers(engine.step(to_sequences(sequences))); });
 }
 
 // `on_tokens` answers false to stop; anything else goes on.
@@ -187,7 +188,7 @@ void engine_run(const EngineHandle& handle, const Integers& sequences, int64_t c
   with_engine(handle, [&](Engine& engine) {
     engine.run(to_sequences(sequences), to_int("run: count", count),
                [&](std::span<const int> tokens) {
-                 const tvm::ffi::Any answer = on_tokens(to_python(tokens));
+                 const tvm::ffi::Any answer = on_tokens(to_integers(tokens));
                  return answer.try_cast<bool>().value_or(true);
                });
   });
@@ -212,20 +213,20 @@ void engine_logits(const EngineHandle& handle, int64_t sequence, const TensorVie
 
 }  // namespace
 
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(device_memory, device_memory)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_plan, engine_plan)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_load, engine_load)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_close, engine_close)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_facts, engine_facts)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_draft_statistics, engine_draft_statistics)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_follow, engine_follow)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_create_sequence, engine_create_sequence)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_free, engine_free)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_length, engine_length)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_prefill, engine_prefill)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_step, engine_step)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_run, engine_run)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_force, engine_force)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_logits, engine_logits)
+SLIPSTREAM_EXPORT(device_memory, device_memory)
+SLIPSTREAM_EXPORT(engine_plan, engine_plan)
+SLIPSTREAM_EXPORT(engine_load, engine_load)
+SLIPSTREAM_EXPORT(engine_close, engine_close)
+SLIPSTREAM_EXPORT(engine_facts, engine_facts)
+SLIPSTREAM_EXPORT(engine_draft_statistics, engine_draft_statistics)
+SLIPSTREAM_EXPORT(engine_follow, engine_follow)
+SLIPSTREAM_EXPORT(engine_create_sequence, engine_create_sequence)
+SLIPSTREAM_EXPORT(engine_free, engine_free)
+SLIPSTREAM_EXPORT(engine_length, engine_length)
+SLIPSTREAM_EXPORT(engine_prefill, engine_prefill)
+SLIPSTREAM_EXPORT(engine_step, engine_step)
+SLIPSTREAM_EXPORT(engine_run, engine_run)
+SLIPSTREAM_EXPORT(engine_force, engine_force)
+SLIPSTREAM_EXPORT(engine_logits, engine_logits)
 
 }  // namespace slipstream::python

@@ -4,6 +4,7 @@
 #include <tvm/ffi/tvm_ffi.h>
 
 #include "python/call.h"
+#include "python/export.h"
 #include "python/tensor.h"
 #include "slipstream/ops.h"
 
@@ -245,18 +246,17 @@ void set_pdl_enabled(const OptionalBool& enabled) {
 
 }  // namespace
 
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(dsv3_router_gemm, dsv3_router_gemm)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(dsv3_fused_a_gemm, dsv3_fused_a_gemm)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(set_mla_kv_buffer, set_mla_kv_buffer)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(set_mla_kv_buffer_fp8, set_mla_kv_buffer_fp8)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(set_mla_kv_buffer_fp8_656, set_mla_kv_buffer_fp8_656)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(mla_rope_quantize_fp8, mla_rope_quantize_fp8)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(apply_rope_with_cos_sin_cache_inplace,
-                              apply_rope_with_cos_sin_cache_inplace)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(per_token_group_quant_8bit, per_token_group_quant_8bit)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(apply_q_scale_and_softmax_scale, apply_q_scale_and_softmax_scale)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(supports_pdl, supports_pdl)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(supports_pdl_here, supports_pdl_here)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(set_pdl_enabled, set_pdl_enabled)
+SLIPSTREAM_EXPORT(dsv3_router_gemm, dsv3_router_gemm)
+SLIPSTREAM_EXPORT(dsv3_fused_a_gemm, dsv3_fused_a_gemm)
+SLIPSTREAM_EXPORT(set_mla_kv_buffer, set_mla_kv_buffer)
+SLIPSTREAM_EXPORT(set_mla_kv_buffer_fp8, set_mla_kv_buffer_fp8)
+SLIPSTREAM_EXPORT(set_mla_kv_buffer_fp8_656, set_mla_kv_buffer_fp8_656)
+SLIPSTREAM_EXPORT(mla_rope_quantize_fp8, mla_rope_quantize_fp8)
+SLIPSTREAM_EXPORT(apply_rope_with_cos_sin_cache_inplace, apply_rope_with_cos_sin_cache_inplace)
+SLIPSTREAM_EXPORT(per_token_group_quant_8bit, per_token_group_quant_8bit)
+SLIPSTREAM_EXPORT(apply_q_scale_and_softmax_scale, apply_q_scale_and_softmax_scale)
+SLIPSTREAM_EXPORT(supports_pdl, supports_pdl)
+SLIPSTREAM_EXPORT(supports_pdl_here, supports_pdl_here)
+SLIPSTREAM_EXPORT(set_pdl_enabled, set_pdl_enabled)
 
 }  // namespace slipstream::python

@@ -9,6 +9,7 @@
 
 #include "python/call.h"
 #include "python/engine_handle.h"
+#include "python/export.h"
 #include "python/named_options.h"
 #include "slipstream/engine.h"
 
@@ -102,9 +103,9 @@ tvm::ffi::Array<Any> engine_wait(const EngineHandle& handle, int64_t ticket) {
 
 }  // namespace
 
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_cache_pages, engine_cache_pages)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_append_pages, engine_append_pages)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_enqueue, engine_enqueue)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(engine_wait, engine_wait)
+SLIPSTREAM_EXPORT(engine_cache_pages, engine_cache_pages)
+SLIPSTREAM_EXPORT(engine_append_pages, engine_append_pages)
+SLIPSTREAM_EXPORT(engine_enqueue, engine_enqueue)
+SLIPSTREAM_EXPORT(engine_wait, engine_wait)
 
 }  // namespace slipstream::python

@@ -6,6 +6,7 @@
 #include <numbers>
 #include <string>
 
+#include "python/export.h"
 #include "python/step_call.h"
 #include "step/kernels/attend/plan.h"
 
@@ -145,10 +146,10 @@ void step_values(const TensorView& tiles, int64_t rows, const TensorView& partia
 
 }  // namespace
 
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_attention_splits, step_attention_splits)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_scores, step_scores)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_select, step_select)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_attend, step_attend)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_values, step_values)
+SLIPSTREAM_EXPORT(step_attention_splits, step_attention_splits)
+SLIPSTREAM_EXPORT(step_scores, step_scores)
+SLIPSTREAM_EXPORT(step_select, step_select)
+SLIPSTREAM_EXPORT(step_attend, step_attend)
+SLIPSTREAM_EXPORT(step_values, step_values)
 
 }  // namespace slipstream::python

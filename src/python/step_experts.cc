@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "python/export.h"
 #include "python/step_call.h"
 #include "step/kernels/support/code_units.h"
 
@@ -86,7 +87,7 @@ void step_down(const TensorView& choices, int64_t experts, const TensorView& act
 
 }  // namespace
 
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_routed, step_routed)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_down, step_down)
+SLIPSTREAM_EXPORT(step_routed, step_routed)
+SLIPSTREAM_EXPORT(step_down, step_down)
 
 }  // namespace slipstream::python

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "python/export.h"
 #include "python/step_call.h"
 #include "step/kernels/linear/pack.h"
 #include "step/kernels/support/code_units.h"
@@ -158,11 +159,11 @@ void step_norm_linear(const TensorView& input, const TensorView& delta, const Te
 
 }  // namespace
 
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_pack, step_pack)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_code_units, step_code_units)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_rows, step_rows)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_row_bytes, step_row_bytes)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_plain_linear, step_plain_linear)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(step_norm_linear, step_norm_linear)
+SLIPSTREAM_EXPORT(step_pack, step_pack)
+SLIPSTREAM_EXPORT(step_code_units, step_code_units)
+SLIPSTREAM_EXPORT(step_rows, step_rows)
+SLIPSTREAM_EXPORT(step_row_bytes, step_row_bytes)
+SLIPSTREAM_EXPORT(step_plain_linear, step_plain_linear)
+SLIPSTREAM_EXPORT(step_norm_linear, step_norm_linear)
 
 }  // namespace slipstream::python

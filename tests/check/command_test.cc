@@ -23,8 +23,7 @@ namespace fs = std::filesystem;
 class CheckCommand : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / "slipstream_check_command";
-    fs::create_directories(folder_ / "cache");
+    fs::create_directories(path("cache"));
     write("cache/early.ptx", check::ptx_kernel("  ld.global.u32 %r3, [%rd1];\n"
                                                "  griddepcontrol.wait;\n"));
     write("produced.json",
@@ -34,11 +33,10 @@ class CheckCommand : public testing::Test {
           R"({"kernels": [{"name": "k", "pdl": true,
                            "parameters": [{"index": 0, "role": "constant"}]}]})");
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string path(const std::string& name) const { return folder_.path(name); }
   void write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder_ / name) << text;
+    std::ofstream(path(name)) << text;
   }
   int run(const std::vector<std::string>& arguments) const {
     const cli::CommandLine line("test");
@@ -49,7 +47,7 @@ class CheckCommand : public testing::Test {
   }
 
  private:
-  fs::path folder_;
+  model::test::TemporaryDirectory folder_;
 };
 
 TEST_F(CheckCommand, FailsFromTheSeverityThatIsAskedFor) {

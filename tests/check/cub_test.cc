@@ -23,7 +23,8 @@ std::string line_of_file(const std::string& path, uint32_t number) {
 }
 
 TEST(Cub, OnlyTheMergeSortIsReportedAndAtItsTwoLines) {
-  const fs::path image = fs::path(testing::TempDir()) / "all_algorithms.fatbin";
+  const fs::path image =
+      fs::path(testing::TempDir()) / fmt::format("all_algorithms.{}.fatbin", getpid());
   const std::string command =
       fmt::format("{} -std=c++17 -O3 -arch=sm_90a -lineinfo -fatbin -o {} {}", NVCC, image.string(),
                   CUB_SOURCE);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "slipstream/error.h"
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream::cli {
 namespace {
@@ -30,7 +31,10 @@ constexpr const char* kConfig = R"({
   }
 })";
 
-std::string path(const std::string& name) { return testing::TempDir() + "/bench_decode_" + name; }
+std::string path(const std::string& name) {
+  static const model::test::TemporaryDirectory kFolder;
+  return kFolder.path(name);
+}
 
 nlohmann::json read_json(const std::string& file) {
   std::ifstream stream(file);

@@ -40,9 +40,11 @@ TEST_F(EmulateCommand, RunsTheProgramWithTheSettings) {
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(34), "");
 }
 
-TEST_F(EmulateCommand, PreloadsTheRuntimeForAProgramThatIsNotLinkedWithIt) {
+TEST_F(EmulateCommand, PreloadsTheRuntimeAndCublasForAProgramThatIsNotLinkedWithIt) {
   EmulateOptions options;
-  options.program = {"/bin/sh", "-c", "test \"$LD_PRELOAD\" = \"$0/libcudart.so.13:libm.so.6\"",
+  options.program = {"/bin/sh", "-c",
+                     "test \"$LD_PRELOAD\" = \"$0/libcudart.so.13:$0/libcublas.so.13:"
+                     "$0/libcublasLt.so.13:libm.so.6\"",
                      emulator_directory()};
   EXPECT_EXIT(
       {

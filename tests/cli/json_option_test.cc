@@ -113,24 +113,23 @@ TEST(JsonOutput, NamesAFileThatCannotBeWritten) {
   EXPECT_THROW(output.write("{}"), Error);
 }
 
-TEST(DeviceChoice, IsMadeForCommandsThatRunKernelsAndNoOthers) {
+TEST(Preparation, ComesBeforeEveryCommandAndKnowsWhichRunKernels) {
   const CommandLine line("test");
-  int chosen = 0;
-  int ran = 0;
-  line.set_device_choice([&] { ++chosen; });
-  line.program().add_command("host", "").set_action([&] { return ++ran, 0; });
-  line.program().add_command("device", "").set_device_action([&] {
-    EXPECT_EQ(chosen, 1);
-    return ++ran, 0;
+  std::vector<bool> prepared;
+  line.set_preparation([&](bool runs_kernels) { prepared.push_back(runs_kernels); });
+  line.program().add_command("host", "").set_action([&] {
+    EXPECT_EQ(prepared, std::vector{false});
+    return 0;
   });
-  const auto run = [&](const char* command) {
+  line.program().add_command("device", "").set_device_action([&] {
+    EXPECT_EQ(prepared, (std::vector{false, true}));
+    return 0;
+  });
+  for (const char* command : {"host", "device"}) {
     const std::vector<const char*> argv{"slipstream", command};
-    return line.run(2, argv.data());
-  };
-  EXPECT_EQ(run("host"), 0);
-  EXPECT_EQ(chosen, 0);
-  EXPECT_EQ(run("device"), 0);
-  EXPECT_EQ(ran, 2);
+    EXPECT_EQ(line.run(2, argv.data()), 0);
+  }
+  EXPECT_EQ(prepared.size(), 2U);
 }
 
 }  // namespace

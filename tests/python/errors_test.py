@@ -7,6 +7,7 @@ import pytest
 import slipstream
 from arrays import Array, device_count
 from operands import filled, integers
+from slipstream._library import library
 
 
 def cache_write(**replaced):
@@ -109,6 +110,11 @@ def test_names_scales_of_a_cache_that_are_not_supported():
 def test_names_what_is_no_tensor():
     with pytest.raises(TypeError, match="set_mla_kv_buffer"):
         cache_write(loc="1, 2")
+
+
+def test_the_library_names_a_function_that_gets_too_few_arguments():
+    with pytest.raises(TypeError, match="set_mla_kv_buffer takes 7 arguments, not 2"):
+        library.set_mla_kv_buffer(None, None)
 
 
 def test_knows_its_public_names_and_no_others():

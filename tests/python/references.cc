@@ -18,6 +18,7 @@
 #include "ops/set_mla_kv_buffer_fp8/reference.h"
 #include "ops/skinny_gemm/operators.h"
 #include "ops/skinny_gemm/reference.h"
+#include "python/export.h"
 #include "python/tensor.h"
 
 namespace slipstream::ops {
@@ -120,15 +121,15 @@ void empty_call(const TensorView& /*a*/, const TensorView& /*b*/, double /*c*/,
 
 }  // namespace
 
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(empty_call, empty_call)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(dsv3_router_gemm, router)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(dsv3_fused_a_gemm, fused_a)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(set_mla_kv_buffer, set_rows)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(set_mla_kv_buffer_fp8, set_rows_fp8)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(set_mla_kv_buffer_fp8_656, set_rows_fp8_656)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(mla_rope_quantize_fp8, rope_quantize)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(apply_rope_with_cos_sin_cache_inplace, rope_in_place)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(per_token_group_quant_8bit, group_quant)
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(apply_q_scale_and_softmax_scale, gate)
+SLIPSTREAM_EXPORT(empty_call, empty_call)
+SLIPSTREAM_EXPORT(dsv3_router_gemm, router)
+SLIPSTREAM_EXPORT(dsv3_fused_a_gemm, fused_a)
+SLIPSTREAM_EXPORT(set_mla_kv_buffer, set_rows)
+SLIPSTREAM_EXPORT(set_mla_kv_buffer_fp8, set_rows_fp8)
+SLIPSTREAM_EXPORT(set_mla_kv_buffer_fp8_656, set_rows_fp8_656)
+SLIPSTREAM_EXPORT(mla_rope_quantize_fp8, rope_quantize)
+SLIPSTREAM_EXPORT(apply_rope_with_cos_sin_cache_inplace, rope_in_place)
+SLIPSTREAM_EXPORT(per_token_group_quant_8bit, group_quant)
+SLIPSTREAM_EXPORT(apply_q_scale_and_softmax_scale, gate)
 
 }  // namespace slipstream::ops

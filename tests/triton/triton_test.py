@@ -74,6 +74,10 @@ class Triton(unittest.TestCase):
         output = self.emulate("--", PYTHON, "kernels_test.py")
         self.assertRegex(output, r"Ran \d+ tests")
 
+    def test_products_of_torch_give_what_the_cpu_gives(self):
+        output = self.emulate("--", PYTHON, "products_test.py")
+        self.assertRegex(output, r"Ran \d+ tests")
+
     def test_a_read_before_the_wait_is_found_with_its_line(self):
         output = self.emulate("--check", "--", PYTHON, CHAIN, "early", expected=1)
         self.assertRegex(output, r"error read-after-write")

@@ -28,7 +28,7 @@ MAX_SOURCES = 48
 OWN = ("-D", "-m")
 # How code is generated. The macro that CMake defines for a shared library is none of these: its sources stay among
 # themselves, as others have the same functions.
-GENERATES_CODE = re.compile(r"-O.|-fPI[CE]|-f(no-|visibility=|fp-contract=|pch-).+")
+GENERATES_CODE = re.compile(r"-O.|-fPI[CE]|-f(no-|visibility=|fp-contract=|pch-).+|--param=.+")
 
 
 def commands_of(build, sources):

@@ -82,7 +82,9 @@ def measure(runner, model):
 
 
 def layers_of(options):
-    return ["--layers", options.layers] if options.layers else ["--fit"]
+    # Emulated devices share the host's memory: what would fit there says nothing.
+    layers = options.layers or (DRY_CONFIG["num_hidden_layers"] if options.dry_run else None)
+    return ["--layers", layers] if layers else ["--fit"]
 
 
 def bench(runner, name, arguments):

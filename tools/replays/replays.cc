@@ -224,7 +224,7 @@ int main(int argc, char** argv) {
   const cli::CommandLine line(
       "Replay the same steps of a tiny model with random delays in every kernel, and compare each "
       "step's logits with those without delays and PDL, bit by bit. add_up.py adds pieces up.");
-  line.set_device_choice([&] { choose_device(argc, argv); });
+  line.set_preparation([&](bool /*runs_kernels*/) { choose_device(argc, argv); });
   const cli::Command program = line.program();
   replays::Options options;
   program.add_option("--checkpoint", options.checkpoint, "a tiny model").default_in_help();

@@ -276,6 +276,30 @@ void Device::fill(uint64_t destination, uint64_t element, uint32_t element_bytes
   if (machine_->races != nullptr) machine_->races->host_writes(destination, size, /*is_fill=*/true);
 }
 
+void Device::require_range(const std::string& what, uint64_t address, uint64_t size,
+                           uint32_t device) const {
+  const GlobalMemory& memory = machine_->memory;
+  const MemoryRange range = memory.range_for(device, address);
+  if (range.size != 0 && range.size - (address - range.begin) >= size) return;
+  const std::string place = memory.describe(range.size == 0 ? address : range.begin + range.size);
+  throw LaunchError(
+      CudaError::kIllegalAddress,
+      fmt::format("{} must be {} bytes of memory of device {}, at {:#x} it is not: {}", what, size,
+                  device, address, place));
+}
+
+void Device::begin_call(const std::string& function) {
+  ++machine_->statistics.grids;
+  if (machine_->races != nullptr) machine_->races->host_calls(function);
+}
+void Device::call_reads(uint64_t address, uint64_t size) {
+  if (machine_->races != nullptr) machine_->races->call_reads(address, size);
+}
+void Device::call_writes(uint64_t address, uint64_t size) {
+  machine_->memory.mark_written(address, size);
+  if (machine_->races != nullptr) machine_->races->call_writes(address, size);
+}
+
 LoadedModule* Device::load_module(std::vector<std::shared_ptr<const ptx::Module>> modules,
                                   uint32_t device, const LoadedModule* first) {
   auto loaded = std::make_unique<LoadedModule>(std::move(modules), machine_->memory, device, first);

@@ -63,6 +63,14 @@ class Device {
   void copy(uint64_t destination, uint64_t source, uint64_t size);
   void fill(uint64_t destination, uint64_t element, uint32_t element_bytes, uint64_t count);
 
+  // For a host operation that stands for kernels of a library. That [address, +size) is memory that kernels of the device
+  // may use, in one allocation (throws LaunchError kIllegalAddress otherwise); what the operation, named, does to it.
+  void require_range(const std::string& what, uint64_t address, uint64_t size,
+                     uint32_t device) const;
+  void begin_call(const std::string& function);  // counts as a grid
+  void call_reads(uint64_t address, uint64_t size);
+  void call_writes(uint64_t address, uint64_t size);
+
   // --- Modules.
 
   // Links the modules, and allocates and initializes their variables. Nothing is decoded until a launch.

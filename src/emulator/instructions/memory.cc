@@ -330,11 +330,11 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
     watch_lanes(warp, access, space, race::AccessKind::kRead, executing, addresses, kBytes,
                 consecutive);
   }
-  if (view.written != nullptr && !access.partial) {
-    const uint8_t* const flags = view.written + (addresses.at[0] - view.begin);
-    if (!consecutive || !all_written(flags, kWarpSize * kBytes)) {
-      check_written(warp, access, executing, view, addresses, kBytes, space);
-    }
+  // Of all lanes lane 0 has an address only where it executes, as it does in a consecutive access.
+  if (view.written != nullptr && !access.partial &&
+      (!consecutive ||
+       !all_written(view.written + (addresses.at[0] - view.begin), kWarpSize * kBytes))) {
+    check_written(warp, access, executing, view, addresses, kBytes, space);
   }
   if (consecutive) {
     load_consecutive<T, kCount>(operation, warp, addresses.at[0] + view.delta);

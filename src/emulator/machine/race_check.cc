@@ -108,7 +108,8 @@ const char* severity_of(ConflictClass special) {
 
 const char* sentence_for(Missing missing, bool is_host) {
   if (is_host && missing == Missing::kWait) {
-    return "a copy or fill is ordered after the kernel only by full dependencies";
+    return "a copy, a fill or a library's work is ordered after the kernel only by full "
+           "dependencies";
   }
   switch (missing) {
     case Missing::kWait:
@@ -178,11 +179,11 @@ RaceCheck::RaceCheck(const GlobalMemory& memory, const Settings& settings)
       settings_(settings),
       detector_(memory.reservation_begin(), memory.reservation_bytes(),
                 [this](const Conflict& conflict) { found(conflict); }) {
-  constexpr uint32_t kHostSites = 3;
   // Host operations have no program; the number of the site tells which one it is.
-  host_sites_ = detector_.history().add_sites(nullptr, kHostSites);
-  detector_.history().site(host_sites_ + kCopyWrites).kind = AccessKind::kWrite;
-  detector_.history().site(host_sites_ + kFillWrites).kind = AccessKind::kWrite;
+  host_sites_ = detector_.history().add_sites(nullptr, kCount);
+  for (const HostSite writes : {kCopyWrites, kFillWrites, kCallWrites}) {
+    detector_.history().site(host_sites_ + writes).kind = AccessKind::kWrite;
+  }
   detector_.uses_byte = [](const race::Site& site, uint32_t byte) {
     const auto& program = *static_cast<const Program*>(site.program);
     return byte >= 64 || (used_bytes_mask(program, site.pc) >> byte & 1U) != 0;
@@ -297,6 +298,8 @@ void RaceCheck::host_writes(uint64_t address, uint64_t size, bool is_fill) {
   host_access(is_fill ? kFillWrites : kCopyWrites, address, size);
 }
 
+void RaceCheck::host_calls(const std::string& function) { items_[host_ticket_].name = function; }
+
 void RaceCheck::host_waited(Ticket ticket) {
   if (ticket == 0) return;
   if (detector_.host_waited(ticket)) {
@@ -376,6 +379,7 @@ RaceSide RaceCheck::describe(const race::Accessor& accessor) const {
   side.is_host = accessor.site.program == nullptr;
   if (side.is_host) {
     side.kernel = accessor.site.pc == kFillWrites ? "memset" : "memcpy";
+    if (accessor.site.pc >= kCallReads) side.kernel = items_.at(accessor.ticket).name;
     return side;
   }
   const Item& item = items_.at(accessor.ticket);

@@ -46,6 +46,10 @@ class RaceCheck {
   void end_host_operation();
   void host_reads(uint64_t address, uint64_t size);
   void host_writes(uint64_t address, uint64_t size, bool is_fill);
+  // The host operation that runs stands for kernels of a library's function, which read and write.
+  void host_calls(const std::string& function);
+  void call_reads(uint64_t address, uint64_t size) { host_access(kCallReads, address, size); }
+  void call_writes(uint64_t address, uint64_t size) { host_access(kCallWrites, address, size); }
   void host_waited(Ticket ticket);
   void host_waited_for_all(uint32_t device);
   void memory_freed(uint64_t address, uint64_t size) { detector_.forget(address, size); }
@@ -60,7 +64,7 @@ class RaceCheck {
     Dim3 grid_in_clusters;
     Dim3 cluster{1, 1, 1};
   };
-  enum HostSite : uint8_t { kCopyReads, kCopyWrites, kFillWrites };
+  enum HostSite : uint8_t { kCopyReads, kCopyWrites, kFillWrites, kCallReads, kCallWrites, kCount };
   struct HostAccess {
     HostSite site = kCopyReads;
     uint64_t address = 0;

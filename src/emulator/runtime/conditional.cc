@@ -7,6 +7,7 @@
 #include "emulator/runtime/copy.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/graph.h"
+#include "emulator/runtime/library_call.h"
 #include "emulator/runtime/memory.h"
 #include "emulator/runtime/runtime.h"
 #include "emulator/runtime/submit.h"
@@ -43,6 +44,7 @@ void run(const CopyOperation& operation) { run_copy(operation); }
 void run(const FillOperation& operation) { run_fill(operation); }
 void run(const ChildGraphOperation& operation) { run_graph(*operation.graph); }
 void run(const ConditionalOperation& operation) { run_conditional(operation); }
+void run(const LibraryOperation& operation) { run_library_call(operation); }
 void run(const EmptyOperation& /*operation*/) {}
 template <class Other>
 void run(const Other& /*operation*/) {

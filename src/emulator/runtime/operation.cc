@@ -38,7 +38,7 @@ cudaGraphNodeType node_type(const Operation& operation) {
       cudaGraphNodeTypeKernel,    cudaGraphNodeTypeMemcpy,      cudaGraphNodeTypeMemset,
       cudaGraphNodeTypeHost,      cudaGraphNodeTypeGraph,       cudaGraphNodeTypeEmpty,
       cudaGraphNodeTypeWaitEvent, cudaGraphNodeTypeEventRecord, cudaGraphNodeTypeMemAlloc,
-      cudaGraphNodeTypeMemFree,   cudaGraphNodeTypeConditional};
+      cudaGraphNodeTypeMemFree,   cudaGraphNodeTypeConditional, cudaGraphNodeTypeHost};
   return kTypes.at(operation.index());
 }
 

@@ -18,6 +18,7 @@ struct Function;
 struct Condition;
 struct Graph;
 struct GraphAllocation;
+struct LibraryCall;
 
 using LaunchAttributes = std::map<cudaLaunchAttributeID, cudaLaunchAttributeValue>;
 
@@ -104,11 +105,17 @@ struct ConditionalOperation {
   std::vector<cudaGraph_t> handles;  // of the bodies, as the program gets them
 };
 
+// What a library on top of the runtime does where it would launch kernels: see library_call.h.
+struct LibraryOperation {
+  std::shared_ptr<const LibraryCall> call;
+  uint32_t device = 0;
+};
+
 // Order of alternatives: see node_type().
 using Operation =
     std::variant<KernelOperation, CopyOperation, FillOperation, HostOperation, ChildGraphOperation,
                  EmptyOperation, EventWaitOperation, EventRecordOperation, AllocateOperation,
-                 FreeOperation, ConditionalOperation>;
+                 FreeOperation, ConditionalOperation, LibraryOperation>;
 
 [[nodiscard]] cudaGraphNodeType node_type(const Operation& operation);
 

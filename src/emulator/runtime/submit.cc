@@ -11,6 +11,7 @@
 #include "emulator/runtime/graph.h"
 #include "emulator/runtime/graph_memory.h"
 #include "emulator/runtime/launch_record.h"
+#include "emulator/runtime/library_call.h"
 #include "emulator/runtime/registry.h"
 #include "emulator/runtime/runtime.h"
 
@@ -112,6 +113,12 @@ Ticket submit(const FreeOperation& operation, const Dependencies& dependencies,
 Ticket submit(const ConditionalOperation& operation, const Dependencies& dependencies,
               uint32_t number) {
   return device().submit([operation] { run_conditional(operation); }, tickets_of(dependencies),
+                         number);
+}
+
+Ticket submit(const LibraryOperation& operation, const Dependencies& dependencies,
+              uint32_t number) {
+  return device().submit([operation] { run_library_call(operation); }, tickets_of(dependencies),
                          number);
 }
 

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "slipstream/error.h"
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream::check {
 namespace {
@@ -14,12 +15,10 @@ namespace {
 class SuppressionTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) / "suppression_test";
-    std::filesystem::create_directories(folder_ / "root");
-    roots_ = {(folder_ / "root").string()};
-    path_ = folder_ / "root/kernel.cu";
+    std::filesystem::create_directories(folder_.path("root"));
+    roots_ = {folder_.path("root")};
+    path_ = folder_.path("root/kernel.cu");
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::string reason(const std::string& source, uint32_t line) {
     return reason(
@@ -38,7 +37,7 @@ class SuppressionTest : public testing::Test {
 
   [[nodiscard]] std::string path() const { return path_.string(); }
 
-  std::filesystem::path folder_;
+  model::test::TemporaryDirectory folder_;
   std::filesystem::path path_;
   std::vector<std::string> roots_;
 };
@@ -51,17 +50,17 @@ TEST_F(SuppressionTest, StandsOnTheLineOrAboveIt) {
 constexpr const char* kAllowed = "x = a[i];  // slipstream-check: allow R1: written once\n";
 
 TEST_F(SuppressionTest, CountsInSourcesUnderTheRootsOnly) {
-  path_ = folder_ / "outside.cu";
+  path_ = folder_.path("outside.cu");
   EXPECT_EQ(reason(kAllowed, 1), "");
-  path_ = folder_ / "root/../outside.cu";
+  path_ = folder_.path("root/../outside.cu");
   EXPECT_EQ(reason(kAllowed, 1), "");
-  std::filesystem::create_symlink(folder_ / "outside.cu", folder_ / "root/link.cu");
-  path_ = folder_ / "root/link.cu";
+  std::filesystem::create_symlink(folder_.path("outside.cu"), folder_.path("root/link.cu"));
+  path_ = folder_.path("root/link.cu");
   EXPECT_EQ(reason(kAllowed, 1), "");
-  path_ = folder_ / "root/kernel.cu";
+  path_ = folder_.path("root/kernel.cu");
   roots_.clear();
   EXPECT_EQ(reason(kAllowed, 1), "");
-  roots_ = {folder_.string() + "/ro"};
+  roots_ = {folder_.path("ro")};
   EXPECT_THROW((void)reason(kAllowed, 1), InvalidArgument);
 }
 

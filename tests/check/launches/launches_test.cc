@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream::check {
 namespace {
@@ -78,10 +79,10 @@ TEST(Launches, MatchManyStarsAtOnce) {
 }
 
 TEST(Launches, AreNotReadFromAFifo) {
-  const std::string path = testing::TempDir() + "launches_fifo";
+  const model::test::TemporaryDirectory folder;
+  const std::string path = folder.path("launches.json");
   ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
   EXPECT_THROW(read_launches(path), LaunchesError);
-  unlink(path.c_str());
 }
 
 TEST(Launches, ReadEdges) {

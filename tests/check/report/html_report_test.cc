@@ -6,6 +6,7 @@
 
 #include "check/image_batch.h"
 #include "ptx_kernel.h"
+#include "tests/model/support/tiny_files.h"
 
 namespace slipstream::check {
 namespace {
@@ -14,17 +15,11 @@ namespace fs = std::filesystem;
 
 class HtmlReport : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / "slipstream_html_report";
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   // Of a kernel that reads before its wait where a branch is taken.
   std::string page(const std::vector<std::string>& roots = {}) const {
-    const std::string source = (folder_ / "k.cu").string();
+    const std::string source = folder_.path("k.cu");
     std::ofstream(source) << "first\nint n = a[0] & 1;\nlast\n";
-    const std::string ptx = (folder_ / "k.ptx").string();
+    const std::string ptx = folder_.path("k.ptx");
     std::ofstream(ptx) << ptx_kernel(
                               "  setp.eq.s32 %p1, %r1, 0;\n  @%p1 bra $SKIP;\n  .loc 1 2 1\n"
                               "  ld.global.u32 %r3, [%rd1];\n$SKIP:\n  griddepcontrol.wait;\n"
@@ -35,10 +30,10 @@ class HtmlReport : public testing::Test {
     return html_report(check_paths({ptx}, {}, roots, limits), SourceRoots(roots));
   }
 
-  std::string folder() const { return folder_.string(); }
+  std::string folder() const { return folder_.path(); }
 
  private:
-  fs::path folder_;
+  model::test::TemporaryDirectory folder_;
 };
 
 bool has(const std::string& text, const std::string& part) {

@@ -2,9 +2,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <exception>
 
 #include "emulator/device/device.h"
@@ -48,17 +49,19 @@ TEST(DeviceMemory, FailsBeyondItsCapacity) {
 // A page is remembered for each; looking through all of them for each new one took ten times as long.
 TEST(DeviceMemory, IsGivenAndTakenBackInConstantTime) {
   Device device{Settings{}};
-  const auto seconds_for = [&](int cycles) {
-    const auto start = std::chrono::steady_clock::now();
+  // Of the processor: what other programs do meanwhile must not decide.
+  const auto clocks_for = [&](int cycles) {
+    const std::clock_t start = std::clock();
     for (int i = 0; i < cycles; ++i) {
       EXPECT_TRUE(device.free(device.allocate(16, MemoryKind::kDevice, "a")));
     }
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return std::clock() - start;
   };
-  const double first = seconds_for(4000);
-  (void)seconds_for(32000);
-  EXPECT_LT(seconds_for(4000), 5 * first);
+  const std::clock_t first = clocks_for(4000);
+  (void)clocks_for(32000);
+  EXPECT_LT(std::min(clocks_for(4000), clocks_for(4000)), 5 * first);
 }
+
 TEST(DeviceMemory, FindsTheAllocationAroundAnAddress) {
   Device device{Settings{}};
   const uint64_t address = device.allocate(100, MemoryKind::kDevice, "a");
@@ -66,6 +69,7 @@ TEST(DeviceMemory, FindsTheAllocationAroundAnAddress) {
   EXPECT_FALSE(device.find(address + 100));
   EXPECT_EQ(address % 512, 0U);
 }
+
 TEST(DeviceMemory, ChecksCopies) {
   Device device{Settings{}};
   const uint64_t address = device.allocate(64, MemoryKind::kDevice, "a");
@@ -78,6 +82,7 @@ TEST(DeviceMemory, ChecksCopies) {
   std::memcpy(&value, reinterpret_cast<const void*>(address + 60), 4);
   EXPECT_EQ(value, 0x01020304U);
 }
+
 TEST(DeviceMemory, AcceptsRegisteredHostMemoryOnce) {
   Device device{Settings{}};
   std::vector<uint8_t> host(4096);

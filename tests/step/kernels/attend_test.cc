@@ -226,6 +226,40 @@ TEST(AttendKernel, ProjectsValuesOf256) {
   Attention({.contexts = {70}, .heads = 3, .value_width = 256}).expect_reference();
 }
 
+TEST(AttendKernel, CombinesPartsOfAnyNumberOfTokens) {
+  for (const int tokens : {3, 4, 6, 8}) {
+    Attention({.contexts = std::vector<int>(tokens, 530), .heads = 1, .topk = 512})
+        .expect_reference();
+  }
+}
+
+TEST(AttendKernel, SharesHeadsOutWhereKeysComeInOneGo) {
+  Attention({.contexts = {600}, .heads = 13, .topk = 512}).expect_reference();
+  Attention({.contexts = {600}, .heads = 13, .topk = 512, .format = LatentFormat::kFp8})
+      .expect_reference();
+}
+
+// A lane of the combination takes 8 parts, or 4 of many tokens, and 4 to 16 pairs of lanes share a token's.
+TEST(AttendPlan, MakesNoMorePartsThanAreCombined) {
+  for (int tokens = 1; tokens <= kernels::kMaxRows; ++tokens) {
+    const int most = tokens == 1 ? 128 : tokens == 2 ? 64 : tokens <= 8 ? 32 : 16;
+    for (const int heads : {1, 8, 16, 64, 128}) {
+      for (const int keys : {1, 100, 2048, 100000}) {
+        const int splits = kernels::attention_splits(tokens, heads, keys);
+        EXPECT_TRUE(splits >= 1 && splits <= most)
+            << splits << " of " << tokens << " tokens, " << heads << " heads, " << keys << " keys";
+      }
+    }
+  }
+}
+
+TEST(AttendPlan, TakesFewHeadsPerCtaWhereKeysComeInOneGo) {
+  EXPECT_EQ(kernels::attention_heads(1, 16, 2048), kernels::kFewHeads);
+  EXPECT_EQ(kernels::attention_heads(1, 16, 2049), kernels::kManyHeads);
+  EXPECT_EQ(kernels::attention_heads(2, 8, 2048), kernels::kFewHeads);
+  EXPECT_EQ(kernels::attention_heads(4, 16, 2048), kernels::kManyHeads);
+}
+
 TEST(AttendKernel, GivesTheSameBitsWithoutPdl) {
   const Attention attention({.contexts = {300, 65}, .heads = 5, .topk = 128});
   EXPECT_EQ(attention.run(true), attention.run(false));

@@ -1,6 +1,9 @@
+#include <algorithm>
+
 #include "step/kernels/attend/kernel.cuh"
 #include "step/kernels/attend/launch.h"
 #include "step/kernels/attend/plan.h"
+#include "step/kernels/support/limits.h"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
@@ -14,23 +17,29 @@ const pdl::KernelDeclaration kAttendDeclaration{
 
 namespace {
 
-template <int kKeys>
+template <int kKeys, int kHeads>
 void launch(const AttendParams& params, const pdl::LaunchOptions& options) {
-  const auto kernel = params.fp8_rows ? attend_kernel<kKeys, true> : attend_kernel<kKeys, false>;
+  const auto kernel =
+      params.fp8_rows ? attend_kernel<kKeys, kHeads, true> : attend_kernel<kKeys, kHeads, false>;
+  const int tiles = (params.heads + kHeads - 1) / kHeads;
+  const bool one_each = params.splits * tiles * params.tokens <= device_limits().multiprocessors;
+  constexpr size_t kBytes = sizeof(attend::Shared<kKeys, kHeads>);
   pdl::launch(kAttendDeclaration, kernel,
-              {.grid = dim3(params.splits, attention_head_tiles(params.heads), params.tokens),
+              {.grid = dim3(params.splits, tiles, params.tokens),
                .block = dim3(attend::kThreads),
-               .dynamic_shared_bytes = sizeof(attend::Shared<kKeys>)},
+               .dynamic_shared_bytes = one_each ? std::max(kBytes, kSpreadingBytes) : kBytes},
               options, params);
 }
 
 }  // namespace
 
 void launch_attend(const AttendParams& params, const pdl::LaunchOptions& options) {
-  if (params.most_keys <= params.splits * kFewKeys) {
-    launch<kFewKeys>(params, options);
+  if (attention_heads(params.tokens, params.heads, params.most_keys) == kManyHeads) {
+    launch<kManyKeys, kManyHeads>(params, options);
+  } else if (params.most_keys <= params.splits * kFewKeys) {
+    launch<kFewKeys, kFewHeads>(params, options);
   } else {
-    launch<kManyKeys>(params, options);
+    launch<kManyKeys, kFewHeads>(params, options);
   }
 }
 

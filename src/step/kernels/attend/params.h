@@ -11,10 +11,12 @@
 
 namespace slipstream::step::kernels {
 
-// Whoever combines the splits of all tokens takes groups of this many, so a token has a multiple of
-// them, and there are at most 16 groups in all.
-inline constexpr int kFewPartsGroup = 8;
-inline constexpr int kManyPartsGroup = 16;
+// Partial results lie in the order in which they are combined: eight columns of all splits of a
+// token's head, then the next eight.
+inline constexpr int kPartColumns = 8;
+SLIPSTREAM_HOST_DEVICE constexpr int64_t part_index(int64_t head, int column, int splits) {
+  return (head * kLatent + column) * splits;
+}
 
 struct AttendParams {
   pdl::Produced<const __nv_bfloat16> absorbed = {};  // [tokens, heads, 512], read after the wait
@@ -29,10 +31,11 @@ struct AttendParams {
   Places places = {};
   pdl::Produced<const std::byte> cache = {};  // rows of 576 bf16 or 656 bytes
   bool fp8_rows = false;
-  float scale = 0;                     // of the products, times log2(e)
-  int most_keys = 0;                   // that a token attends to
-  int splits = 0;                      // attention_splits()
-  pdl::Produced<float> partials = {};  // [tokens, heads, splits, 512], written after the wait
+  float scale = 0;    // of the products, times log2(e)
+  int most_keys = 0;  // that a token attends to
+  int splits = 0;     // attention_splits()
+  pdl::Produced<float> partials =
+      {};  // [tokens, heads, 512 / 8, splits, 8], written after the wait
   pdl::Produced<float2> weights = {};  // [tokens, heads, splits]: (largest exponent, sum)
 };
 

@@ -3,16 +3,17 @@
 
 namespace slipstream::step::kernels {
 
-inline constexpr int kAttendHeads = 16;  // of a CTA
-inline constexpr int kFewKeys = 16;      // that a CTA takes at a time
+inline constexpr int kFewHeads = 8;  // of a CTA
+inline constexpr int kManyHeads = 16;
+inline constexpr int kFewKeys = 16;  // that a CTA takes at a time
 inline constexpr int kManyKeys = 32;
 
-[[nodiscard]] constexpr int attention_head_tiles(int heads) {
-  return (heads + kAttendHeads - 1) / kAttendHeads;
-}
+// How many heads a CTA takes: few where all of its keys then come in one go. Fewer CTAs load the same
+// queries, and there are fewer parts to combine.
+[[nodiscard]] int attention_heads(int tokens, int heads, int keys);
 
-// How many parts the keys of each token are split into: a power of two, and a multiple of the group
-// that the combination takes. `keys` is the most that a token has.
+// How many parts the keys of each token are split into: a power of two, of all tokens at most 128, or
+// 256 from eight tokens on. `keys` is the most that a token has.
 [[nodiscard]] int attention_splits(int tokens, int heads, int keys);
 
 }  // namespace slipstream::step::kernels

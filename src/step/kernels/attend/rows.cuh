@@ -45,8 +45,8 @@ struct Slots {
   }
 };
 
-// A warp's rows of a chunk of keys: fetch() sends for them, finish() has them in shared memory.
-// Rows beyond the last key are zero.
+// A warp's rows of a chunk of keys: fetch() sends for them, finish() has them in shared memory, where
+// `later` fetches of bf16 rows followed. Rows beyond the last key are zero.
 template <int kRows, bool kFp8>
 class Rows;
 
@@ -72,7 +72,10 @@ class Rows<kRows, false> {
     }
     cuda::commit_copies();
   }
-  __device__ void finish(__nv_bfloat16 (*)[kRowStride]) { cuda::wait_copies(); }
+  template <int later>
+  __device__ void finish(__nv_bfloat16 (*)[kRowStride]) {
+    cuda::wait_copies<later>();
+  }
 };
 
 // 656-byte rows are dequantized on their way: lane l has latents 16 l to 16 l + 15 and one pair of
@@ -95,7 +98,9 @@ class Rows<kRows, true> {
       pairs_[r] = reinterpret_cast<const uint32_t*>(source + kFp8RowBytes - kRope * 2)[lane];
     }
   }
+  template <int later>
   __device__ void finish(__nv_bfloat16 (*target)[kRowStride]) {
+    static_assert(later == 0);
     cuda::commit_copies();
     cuda::wait_copies();  // of the queries
     const int lane = threadIdx.x % 32;

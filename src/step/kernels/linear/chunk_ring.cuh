@@ -15,9 +15,7 @@ inline namespace SLIPSTREAM_VARIANT {
 
 class ChunkRing {
  public:
-  static constexpr int kMaxSlots = 8;
-
-  // `memory`: slots * 2 KB of this warp's shared memory; `barriers`: kMaxSlots of this warp.
+  // `memory`: slots * 2 KB of this warp's shared memory; `barriers`: kMaxRingSlots of this warp.
   __device__ ChunkRing(const unsigned char* memory, uint64_t* barriers, int slots)
       : memory_(cuda::shared_address(memory)),
         barriers_(cuda::shared_address(barriers)),

@@ -31,7 +31,7 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
 struct LinearShared {
-  uint64_t barriers[kWarps][ChunkRing::kMaxSlots];
+  uint64_t barriers[kWarps][kMaxRingSlots];
   uint64_t squares_arrived;
   uint64_t sums_arrived;
   PieceOrder order;
@@ -200,7 +200,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
       find_pieces(params, work, pieces, reinterpret_cast<TileOutput*>(memory + layout.outputs))};
   if (threadIdx.x % 32 == 0) shared.order.counts[warp] = weights.run.pieces;
   // slipstream-check: allow R1 R2: pieces name tiles of weights, which are constants
-  RunCopier copier(pieces, weights.run, layout.ring_slots, ring);
+  RunCopier copier(pieces, weights.run, layout.ring_slots, params.early_slots, ring);
   // slipstream-check: allow R1 R2: and their scales
   copy_scales(pieces, weights.run, weight_scales);
 
@@ -214,6 +214,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   if (params.cluster_ctas > 1) cuda::cluster_wait();
 
   gate.pass();
+  copier.fill_rest(ring);
   const Operands operands(layout, params.tokens, memory);
 
   // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived

@@ -53,6 +53,11 @@ const ClusterLimits& linear_limits() {
 
 namespace {
 
+// The launch before this one ends once its stores are acknowledged, and on their way back to a
+// multiprocessor acknowledgements queue after all that it has asked for. Where that launch is short,
+// its end would come after this one's weights instead of before them.
+constexpr int kEarlySlots = 3;
+
 template <class Source>
 auto kernel_of(Breadth breadth) {
   switch (breadth) {
@@ -94,6 +99,7 @@ void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,
 }
 
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {
+  params.linear.early_slots = kEarlySlots;
   launch<PlainSource>(kPlainLinearDeclaration, params, options);
 }
 

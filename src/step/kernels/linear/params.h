@@ -22,6 +22,7 @@ inline constexpr int kWarps = 8;  // of every CTA that multiplies
 inline constexpr int kMaxSegments = 4;
 inline constexpr int kMaxClusters = 132;
 inline constexpr int kMaxClusterCtas = 8;
+inline constexpr int kMaxRingSlots = 8;  // of a warp's ring
 
 // A matrix in the order in which warps multiply it: for each 16 rows, for each 128 columns one
 // chunk of 2 KB (e4m3) or two (bf16); see pack.h. Rows and columns beyond the matrix are zero.
@@ -101,6 +102,8 @@ struct LinearParams {
   bool ue8m0 = false;  // activation scales are powers of two
 
   StagingCost staging_cost = {};  // of the activations' source
+
+  int early_slots = kMaxRingSlots;  // of each warp's ring: they are filled before the wait
 
   // How the work is shared out; plan_linear() decides.
   int clusters = 0;       // each takes a run of tiles, of all segments' tiles

@@ -15,7 +15,6 @@ namespace {
 // multiplies. Static shared memory and what the system takes of each CTA are not in it.
 constexpr int kSharedBytes = 110 * 1024;
 constexpr size_t kLittleBytes = size_t{90} * 1024;  // of a CTA that is not worth spreading
-constexpr int kMaxSlots = 8;                        // ChunkRing::kMaxSlots
 // Next to a launch of so many chunks per SM the next kernel's start is nothing.
 constexpr int kLongChunks = 256;
 constexpr int kLongSlots = 6;
@@ -140,7 +139,7 @@ int ring_slots(const LinearParams& params, const Largest& largest) {
   const int fit = (most_bytes() - others) / kSlotBytes;
   const int least = largest.chunks < kLongChunks ? 2 : kLongSlots;
   const int leave_room = std::max((kSharedBytes - others) / kSlotBytes, least);
-  const int most = std::clamp(ceil_div(largest.chunks, kWarps), 1, kMaxSlots);
+  const int most = std::clamp(ceil_div(largest.chunks, kWarps), 1, kMaxRingSlots);
   return std::clamp(std::min(leave_room, fit), 1, most);
 }
 

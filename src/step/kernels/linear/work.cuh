@@ -156,15 +156,22 @@ __device__ __forceinline__ void list_first_pieces(const CtaWork& work, const War
   if (threadIdx.x == kWarps * 32 - 1) first_pieces[work.tiles] = first_piece + run.pieces;
 }
 
-// Copies a warp's run into its ring: as much as there is room for, then chunk after chunk.
+// Copies a warp's run into its ring: some at once, as much as there is room for after the wait, then
+// chunk after chunk.
 class RunCopier {
  public:
-  __device__ RunCopier(const Piece* pieces, const WarpRun& run, int slots, const ChunkRing& ring)
+  __device__ RunCopier(const Piece* pieces, const WarpRun& run, int slots, int early_slots,
+                       const ChunkRing& ring)
       : piece_(pieces), left_(max(run.chunks - slots, 0)) {
     const int slot = static_cast<int>(threadIdx.x) % 32;
-    ring.fill(slot < min(slots, run.chunks) ? seek(pieces, slot) : nullptr);
+    const std::byte* own = slot < min(slots, run.chunks) ? seek(pieces, slot) : nullptr;
+    const bool early = slot < early_slots;
+    ring.fill(early ? own : nullptr);
+    if (!early) late_ = own;
     if (left_ > 0) next_ = seek(pieces, slots);
   }
+
+  __device__ void fill_rest(const ChunkRing& ring) const { ring.fill(late_); }
 
   __device__ void copy_next(ChunkRing& ring) {
     if (left_ == 0) return;
@@ -191,6 +198,7 @@ class RunCopier {
   }
 
   const Piece* piece_;
+  const std::byte* late_ = nullptr;  // the first chunk of the lane's slot
   int left_;
   const std::byte* next_ = nullptr;
   int left_in_piece_ = 0;

@@ -39,7 +39,9 @@ struct ScoreLaunch {
   int tokens = 0;
   AbsorbParams absorb = {};
   ScoreParams score = {};
-  int absorb_ctas = 0;  // set by the launch
+  // Set by the launch:
+  int absorb_warps = 0;    // of a CTA, a tile of W_UK each
+  int weights_offset = 0;  // of W_UK's, in the shared memory of a CTA
 };
 
 inline constexpr auto kAbsorbFields = join_fields(

@@ -1,14 +1,15 @@
-// The index queries of a token: rotated, transformed, quantized, and shared out among the warps as
-// tensor-core operands.
+// The index queries of a token: rotated, transformed and quantized, as an operand of the products
+// with the keys.
 //
-// Warp w prepares heads 8 w to 8 w + 7: lane l has the 16 columns from 16 (l % 4) of either half of
-// head l / 4. The Hadamard transform of 128 columns is one of 16 (bits 0, 1, 4 and 5 of the column,
-// which lie in different lanes or neighboring registers) on the tensor cores and one of 8 (bits 2,
-// 3 and 6) in registers. What comes out is where it must be for the product with the keys. Without
+// Warp w prepares heads 8 w to 8 w + 7: lane l has the eight columns from 8 (l % 4) of each 32 of
+// head l / 4, so that it has both of all pairs that are rotated. The Hadamard transform of 128
+// columns is one of 16 (bits 0, 1, 3 and 4 of the column, which lie in different lanes or
+// neighboring registers) on the tensor cores and one of 8 (bits 2, 5 and 6) in registers. Without
 // the transform, the first product is with the identity, which brings columns to the same places.
 #pragma once
 
 #include "cuda/tensor_core.cuh"
+#include "cuda/warpgroup.cuh"
 #include "step/kernels/scores/params.h"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
@@ -17,122 +18,108 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace scores {
 
-inline constexpr int kWarps = 8;
-inline constexpr int kThreads = kWarps * 32;
+inline constexpr int kWarps = 8;                    // that multiply
+inline constexpr int kThreads = (kWarps + 1) * 32;  // and one that copies
 inline constexpr int kMaxHeads = 64;
 inline constexpr int kWarpHeads = kMaxHeads / kWarps;
 inline constexpr int kColumns = 32;  // of a lane
 inline constexpr int kWords = kColumns / 2;
 
+__device__ __forceinline__ void sync_multipliers() { cuda::sync_threads(1, kWarps * 32); }
+
 struct QueryShared {
-  uint4 words[kWarps][kWords / 4][32];  // of each warp's lanes: bf16 pairs, then f16 pairs
+  // Keys are read 16 columns at a time, so that a row of the products is not a column of the keys:
+  // columns 64 a + 16 b + 8 c + 4 d to + 3 are word b of pieces[2 a + c][d].
+  cuda::Columns64 codes;
   float weights[kMaxHeads];
-  float rope[kRope];
 };
 
-// Sends for the token's queries and the rotation of its position. A lane gets what it copies
-// itself, but for the rotation.
-__device__ __forceinline__ void send_for_queries(const ScoreParams& params, int token, int position,
-                                                 QueryShared& shared) {
-  const int lane = threadIdx.x % 32;
-  const int warp = threadIdx.x / 32;
-  const int head = warp * kWarpHeads + lane / 4;
-  if (head < params.heads) {
-    const int64_t row = int64_t{token} * params.heads + head;
-    const __nv_bfloat16* source = params.queries.get() + row * kIndexWidth + lane % 4 * 16;
-#pragma unroll
-    for (int i = 0; i < kWords / 4; ++i) {
-      cuda::copy_16(&shared.words[warp][i][lane], source + i / 2 * (kIndexWidth / 2) + i % 2 * 8);
-    }
-  }
-  if (threadIdx.x < kRope / 4) {
-    cuda::copy_16(shared.rope + threadIdx.x * 4, rope_row(params.rope, position) + threadIdx.x * 4);
-  }
-  cuda::commit_copies();
-}
+// Cosines and sines of the pairs that a lane turns.
+struct Angles {
+  float cosines[8];
+  float sines[8];
 
-// The lane's columns of its head's query, as bf16 pairs; zero if there is no such head.
-__device__ __forceinline__ void read_query(int heads, const QueryShared& shared,
-                                           uint32_t (&words)[kWords]) {
-  const int lane = threadIdx.x % 32;
-  const int warp = threadIdx.x / 32;
-#pragma unroll
-  for (int i = 0; i < kWords / 4; ++i) {
-    uint4 four = make_uint4(0, 0, 0, 0);
-    if (warp * kWarpHeads + lane / 4 < heads) four = shared.words[warp][i][lane];
-    cuda::split_words(four, words + 4 * i);
+  // Of pairs (i, i + 32): i from 8 (lane % 4). Of pairs (2 i, 2 i + 1): i from 4 (lane % 4) and from
+  // 16 + 4 (lane % 4).
+  __device__ void read(const float* rope, bool interleaved) {
+    const int first = static_cast<int>(threadIdx.x) % 4 * (interleaved ? 4 : 8);
+    const int second = first + (interleaved ? kRope / 4 : 4);
+    reinterpret_cast<float4*>(cosines)[0] = *reinterpret_cast<const float4*>(rope + first);
+    reinterpret_cast<float4*>(cosines)[1] = *reinterpret_cast<const float4*>(rope + second);
+    reinterpret_cast<float4*>(sines)[0] =
+        *reinterpret_cast<const float4*>(rope + kRope / 2 + first);
+    reinterpret_cast<float4*>(sines)[1] =
+        *reinterpret_cast<const float4*>(rope + kRope / 2 + second);
   }
-}
+};
 
-// Pairs (i, i + 32) of the first half: the second of a pair is two lanes further.
-__device__ __forceinline__ void rotate_halves(const float* rope, uint32_t (&words)[kWords]) {
-  const int quarter = threadIdx.x % 4;
-  const float sign = quarter < 2 ? -1.0F : 1.0F;
-  const auto* cosines = reinterpret_cast<const float2*>(rope + quarter % 2 * 16);
-  const auto* sines = reinterpret_cast<const float2*>(rope + kRope / 2 + quarter % 2 * 16);
+// Pairs (i, i + 32) of the first half.
+__device__ __forceinline__ void rotate_halves(const Angles& angles, uint32_t (&words)[kWords]) {
 #pragma unroll
-  for (int i = 0; i < kWords / 2; ++i) {
-    const float2 own = unpack_bf16(words[i]);
-    const float2 other = unpack_bf16(__shfl_xor_sync(kAllLanes, words[i], 2));
-    const float2 cosine = cosines[i];
-    const float2 sine = sines[i];
-    words[i] = cuda::pack_pair<DType::kBFloat16>(own.x * cosine.x + sign * (other.x * sine.x),
-                                                 own.y * cosine.y + sign * (other.y * sine.y));
+  for (int i = 0; i < 4; ++i) {
+    const float2 low = unpack_bf16(words[i]);
+    const float2 high = unpack_bf16(words[4 + i]);
+    const float2 one = rotate_pair({low.x, high.x}, angles.cosines[2 * i], angles.sines[2 * i]);
+    const float2 other =
+        rotate_pair({low.y, high.y}, angles.cosines[2 * i + 1], angles.sines[2 * i + 1]);
+    words[i] = cuda::pack_pair<DType::kBFloat16>(one.x, other.x);
+    words[4 + i] = cuda::pack_pair<DType::kBFloat16>(one.y, other.y);
   }
 }
 
 // Pairs (2 i, 2 i + 1) of the first half, which a word holds.
-__device__ __forceinline__ void rotate_neighbors(const float* rope, uint32_t (&words)[kWords]) {
+__device__ __forceinline__ void rotate_neighbors(const Angles& angles, uint32_t (&words)[kWords]) {
 #pragma unroll
-  for (int i = 0; i < kWords / 2; ++i) {
-    const int pair = static_cast<int>(threadIdx.x) % 4 * (kWords / 2) + i;
-    const float2 turned = rotate_pair(unpack_bf16(words[i]), rope[pair], rope[kRope / 2 + pair]);
+  for (int i = 0; i < 8; ++i) {
+    const float2 turned = rotate_pair(unpack_bf16(words[i]), angles.cosines[i], angles.sines[i]);
     words[i] = cuda::pack_pair<DType::kBFloat16>(turned.x, turned.y);
   }
 }
 
-// The second operand of the transform of 16: rows are columns 16 q + c of the input (q = lane % 4,
+// The second operand of the transform of 16: rows are columns 8 q + c of the input (q = lane % 4,
 // c below 4), columns those of the output; 1 or -1 by the parity of the common bits. Or the identity.
-template <bool is_hadamard>
-__device__ __forceinline__ uint32_t transform_words(int output_column, int first_input) {
+__device__ __forceinline__ uint32_t transform_words(bool hadamard, int output_column,
+                                                    int first_input) {
   const int output_quarter = threadIdx.x % 32 / 8;
   const int quarter = threadIdx.x % 4;
   constexpr uint32_t kOne = 0x3f80;
-  const auto bits = [&](int input) {
-    if constexpr (is_hadamard) {
-      const int common = __popc(output_quarter & quarter) + __popc(output_column & input);
-      return kOne | static_cast<uint32_t>(common % 2) << 15;
-    } else {
-      return output_quarter == quarter && output_column == input ? kOne : 0;
-    }
+  const auto bits = [&](int input) -> uint32_t {
+    if (!hadamard) return output_quarter == quarter && output_column == input ? kOne : 0;
+    const int common = __popc(output_quarter & quarter) + __popc(output_column & input);
+    return kOne | static_cast<uint32_t>(common % 2) << 15;
   };
   return bits(first_input) | bits(first_input + 1) << 16;
 }
 
 using Columns = float[kColumns];
 
-// The transform of 16, or the identity; columns go to the places of the output.
-template <bool is_hadamard>
-__device__ __forceinline__ void multiply_columns(const uint32_t (&words)[kWords],
+// The transform of 16, or the identity, of two groups of 16 columns at a time.
+__device__ __forceinline__ void multiply_columns(bool hadamard, const uint32_t (&words)[kWords],
                                                  Columns& columns) {
-  const int odd = threadIdx.x / 4 % 2;
+  const int odd = static_cast<int>(threadIdx.x) / 4 % 2;
 #pragma unroll
   for (int tile = 0; tile < 2; ++tile) {
-    const uint32_t b0 = transform_words<is_hadamard>(tile * 2 + odd, 0);
-    const uint32_t b1 = transform_words<is_hadamard>(tile * 2 + odd, 2);
+    const uint32_t b0 = transform_words(hadamard, tile * 2 + odd, 0);
+    const uint32_t b1 = transform_words(hadamard, tile * 2 + odd, 2);
 #pragma unroll
-    for (int group = 0; group < kColumns / 4; ++group) {
+    for (int i = 0; i < kWords / 2; i += 2) {
       float result[4] = {};
-      cuda::multiply_bf16(result, make_uint4(words[2 * group], 0, words[2 * group + 1], 0), b0, b1);
-      columns[group * 4 + tile * 2] = result[0];
-      columns[group * 4 + tile * 2 + 1] = result[1];
+      cuda::multiply_bf16(
+          result,
+          make_uint4(words[i], words[i + kWords / 2], words[i + 1], words[i + kWords / 2 + 1]), b0,
+          b1);
+      float* low = columns + 2 * i + tile * 2;
+      float* high = low + kColumns / 2;
+      low[0] = result[0];
+      low[1] = result[1];
+      high[0] = result[2];
+      high[1] = result[3];
     }
   }
 }
 
-// The transform of 128.
-__device__ __forceinline__ void transform(const uint32_t (&words)[kWords], Columns& columns) {
-  multiply_columns<true>(words, columns);
+// The rest of the transform of 128, bf16 values out.
+__device__ __forceinline__ void transform(Columns& columns) {
 #pragma unroll
   for (int distance = 4; distance < kColumns; distance *= 2) {
 #pragma unroll
@@ -145,68 +132,72 @@ __device__ __forceinline__ void transform(const uint32_t (&words)[kWords], Colum
   }
   constexpr float kScale = 0.08838834764831845F;  // 128^-0.5
 #pragma unroll
-  for (int i = 0; i < kColumns; i += 2) {
-    const float2 rounded = unpack_bf16(
-        cuda::pack_pair<DType::kBFloat16>(columns[i] * kScale, columns[i + 1] * kScale));
-    columns[i] = rounded.x;
-    columns[i + 1] = rounded.y;
-  }
+  for (float& value : columns) value *= kScale;
+  round_to_bf16(columns);
 }
 
-// Values of the columns' codes as f16 pairs; returns the scale of the head.
-__device__ __forceinline__ float quantize(const Columns& columns, uint32_t (&words)[kWords]) {
-  float amax = 0;
+// A lane's columns of a head as codes, and what the products with them are multiplied by.
+class Query {
+ public:
+  __device__ Query(const ScoreParams& params, int token, int position) {
+    const int first_head = static_cast<int>(threadIdx.x) / 32 * kWarpHeads;
+    if (first_head >= params.heads) return;
+    const int head = first_head + static_cast<int>(threadIdx.x) % 32 / 4;
+    uint32_t words[kWords] = {};
+    Angles angles;
+    angles.read(rope_row(params.rope, position), params.interleaved);
+    if (head < params.heads) {
+      const int64_t row = int64_t{token} * params.heads + head;
+      const __nv_bfloat16* source =
+          params.queries.get() + row * kIndexWidth + static_cast<int>(threadIdx.x) % 4 * 8;
 #pragma unroll
-  for (const float value : columns) amax = fmaxf(amax, fabsf(value));
-  const cuda::Divisor scale = activation_scale(lane_max<4>(amax), true);
-  const float factor = scale.reciprocal;
-#pragma unroll
-  for (int i = 0; i < kWords; i += 2) {
-    const float* four = columns + 2 * i;
-    const uint2 pairs = half_pairs(
-        four_codes(four[0] * factor, four[1] * factor, four[2] * factor, four[3] * factor));
-    words[i] = pairs.x;
-    words[i + 1] = pairs.y;
+      for (int i = 0; i < kWords / 4; ++i) {
+        cuda::split_words(*reinterpret_cast<const uint4*>(source + i * 32), words + 4 * i);
+      }
+      weight_ = params.head_weights.get()[row] * params.constant;
+    }
+    if (params.interleaved) {
+      rotate_neighbors(angles, words);
+    } else {
+      rotate_halves(angles, words);
+    }
+    Columns columns;
+    multiply_columns(params.hadamard, words, columns);
+    if (params.hadamard) transform(columns);
+    quantize(columns);
   }
-  return scale.value;
-}
 
-// All warps prepare the queries that have been sent for, with further groups of copies after
-// them.
-template <int kLaterCopies>
-__device__ __forceinline__ void prepare_queries(const ScoreParams& params, int token,
-                                                QueryShared& shared) {
-  const int lane = threadIdx.x % 32;
-  const int warp = threadIdx.x / 32;
-  const int head = warp * kWarpHeads + lane / 4;
-  float weight = 0;
-  if (head < params.heads) {
-    weight = params.head_weights.get()[token * params.heads + head] * params.constant;
-  }
-  cuda::wait_copies<kLaterCopies>();
-  __syncthreads();
-  uint32_t words[kWords];
-  read_query(params.heads, shared, words);
-  if (params.interleaved) {
-    rotate_neighbors(shared.rope, words);
-  } else {
-    rotate_halves(shared.rope, words);
-  }
-  Columns columns;
-  if (params.hadamard) {
-    transform(words, columns);
-  } else {
-    multiply_columns<false>(words, columns);
-  }
-  const float scale = quantize(columns, words);
-  if (lane % 4 == 0) shared.weights[head] = weight * scale;
+  // Its bits 5 and 6 and 2 choose a word, those of the lane a piece.
+  __device__ void store(QueryShared& shared) const {
+    const int quarter = threadIdx.x % 4;
+    const int head = static_cast<int>(threadIdx.x) / 4;
 #pragma unroll
-  for (int i = 0; i < kWords / 4; ++i) {
-    shared.words[warp][i][lane] =
-        make_uint4(words[4 * i], words[4 * i + 1], words[4 * i + 2], words[4 * i + 3]);
+    for (int i = 0; i < kColumns / 4; ++i) {
+      uint4& piece = shared.codes.pieces[i / 4 * 2 + quarter % 2][i % 2][head];
+      (&piece.x)[i / 2 % 2 * 2 + quarter / 2] = codes_[i];
+    }
+    if (quarter == 0) shared.weights[head] = weight_;
   }
-  __syncthreads();
-}
+
+ private:
+  __device__ void quantize(const Columns& columns) {
+    float amax = 0;
+#pragma unroll
+    for (const float value : columns) amax = fmaxf(amax, fabsf(value));
+    const cuda::Divisor scale = activation_scale(lane_max<4>(amax), true);
+    const float factor = scale.reciprocal;
+#pragma unroll
+    for (int i = 0; i < kColumns / 4; ++i) {
+      const float* four = columns + 4 * i;
+      codes_[i] =
+          four_codes(four[0] * factor, four[1] * factor, four[2] * factor, four[3] * factor);
+    }
+    weight_ *= scale.value;
+  }
+
+  uint32_t codes_[kColumns / 4] = {};
+  float weight_ = 0;
+};
 
 }  // namespace scores
 }  // namespace SLIPSTREAM_VARIANT

@@ -11,11 +11,18 @@ const pdl::KernelDeclaration kValuesDeclaration{
     .fields = kValuesFields,
 };
 
+namespace {
+
+// Parts of a token, over 4 to 16 pairs of lanes: what attention_splits() makes.
+auto kernel_of(int tokens) {
+  if (tokens <= values::kTokensPerPass) return values_kernel<1, 8>;
+  return tokens <= 2 * values::kTokensPerPass ? values_kernel<2, 8> : values_kernel<4, 4>;
+}
+
+}  // namespace
+
 void launch_values(const ValuesParams& params, const pdl::LaunchOptions& options) {
-  const auto kernel = params.tokens * params.splits <= values::kGroups * kFewPartsGroup
-                          ? values_kernel<kFewPartsGroup>
-                          : values_kernel<kManyPartsGroup>;
-  pdl::launch(kValuesDeclaration, kernel,
+  pdl::launch(kValuesDeclaration, kernel_of(params.tokens),
               {.grid = dim3(values::kSlices, params.w_uv.rows / values::kClusterRows),
                .block = dim3(values::kThreads),
                .cluster = dim3(values::kSlices)},

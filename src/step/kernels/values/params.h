@@ -16,7 +16,7 @@ struct ValuesParams {
   int tokens = 0;
   int heads = 0;
   int splits = 0;                            // attention_splits()
-  pdl::Produced<const float> partials = {};  // [tokens, heads, splits, 512], read after the wait
+  pdl::Produced<const float> partials = {};  // as attention writes them, read after the wait
   pdl::Produced<const float2> weights = {};  // [tokens, heads, splits]: (largest exponent, sum)
   pdl::Produced<__nv_bfloat16> output = {};  // [tokens, heads * v], written after the wait
 };
