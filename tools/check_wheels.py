@@ -83,11 +83,13 @@ def unpack(wheel, member, folder):
     return target / member
 
 
-def check(slipstream, path, timeout):
+def check(slipstream, path, options):
     """The report, seconds of wall time and of CPU time, and the process's largest memory in MB."""
     begin = time.monotonic()
     with tempfile.TemporaryFile() as output:
-        command = [slipstream, "check", str(path), "--json", "--timeout", str(timeout)]
+        command = [slipstream, "check", str(path), "--json", "--timeout", str(options.timeout)]
+        if options.jobs:
+            command += ["--jobs", str(options.jobs)]
         process = subprocess.Popen(command, stdout=output)
         _, _, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - begin
@@ -168,6 +170,8 @@ def main():
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("wheels"))
     parser.add_argument("--only", nargs="*", help="parts of the names to look at")
     parser.add_argument("--timeout", type=float, default=1800, help="seconds for each library")
+    parser.add_argument("--jobs", type=int, help="threads; without it, one for each processor")
+    parser.add_argument("--reports", type=pathlib.Path, help="folder for each library's report")
     parser.add_argument("--causes", action="store_true")
     parser.add_argument("--draw", type=int, default=0)
     parser.add_argument("--seed", type=int, default=15)
@@ -183,8 +187,11 @@ def main():
         if options.only and not any(part in name for part in options.only):
             continue
         path = unpack(wheel_of(requirement, options.folder), member, options.folder)
-        report, seconds, cpu, megabytes = check(options.slipstream, path, options.timeout)
+        report, seconds, cpu, megabytes = check(options.slipstream, path, options)
         print(row(name, report, seconds, cpu, megabytes), flush=True)
+        if options.reports:
+            options.reports.mkdir(parents=True, exist_ok=True)
+            (options.reports / f"{name}.json").write_text(json.dumps(report))
         findings += report["findings"]
         faults += [f"{name} {fault}" for fault in over_limit(name, report, cpu, megabytes)]
     if options.causes:

@@ -94,6 +94,27 @@ TEST_P(Corpus, ReportsExactlyTheMarkedLines) {
   EXPECT_EQ(reported(findings), expected);
 }
 
+// Lines whose "finds" comment has these words.
+TEST_P(Corpus, WarnsOnlyWhereTheLineIsMarkedSo) {
+  const Case& one = GetParam();
+  std::istringstream lines(one.source);
+  std::set<uint32_t> warned;
+  uint32_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (line.find("(a warning)") != std::string::npos) warned.insert(number);
+  }
+  size_t seen = 0;
+  for (const Finding& finding : check_image_of(one, false)) {
+    for (const Place& place : finding.places) {
+      if (!warned.contains(place.line)) continue;
+      EXPECT_EQ(finding.severity, Severity::kWarning) << place.text();
+      ++seen;
+    }
+  }
+  EXPECT_GE(seen, warned.size());
+}
+
 TEST_P(Corpus, IsSilentOnTheRepairedTwin) {
   const Case& one = GetParam();
   if (!one.has_bug) GTEST_SKIP() << "has no twin";

@@ -28,6 +28,10 @@ class Explorer {
   [[nodiscard]] const RoleSet& reached(uint32_t instruction, bool ordered) const {
     return reached_[node_of(instruction, ordered)];
   }
+  // The threads that can come to the start of the block before they are ordered.
+  [[nodiscard]] const RoleSet& entering(uint32_t block) const {
+    return nodes_[node_of(block, false)].threads;
+  }
   // Conditional branches on the first way that was found to the block, unordered.
   [[nodiscard]] std::vector<Decision> path_to(uint32_t block) const;
 

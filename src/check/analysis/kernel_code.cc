@@ -65,39 +65,57 @@ int danger(Role role) {
   return 3;
 }
 
-// Registers whose value differs between threads or CTAs.
-std::vector<bool> varying_registers(const Function& function) {
-  std::vector<bool> varies(function.register_count);
-  const auto operand_varies = [&](const Operand& operand) {
-    switch (operand.kind) {
-      case OperandKind::kRegister:
-        return static_cast<bool>(varies[operand.index]);
-      case OperandKind::kThreadX:
-      case OperandKind::kThreadY:
-      case OperandKind::kThreadZ:
-      case OperandKind::kLane:
-      case OperandKind::kWarp:
-      case OperandKind::kBlockIndex:
-        return true;
-      default:
-        return false;
-    }
-  };
+// What a value may depend on.
+struct Dependence {
+  bool thread = false;
+  bool block = false;
+  bool memory = false;
+
+  void add(const Dependence& other) {
+    thread = thread || other.thread;
+    block = block || other.block;
+    memory = memory || other.memory;
+  }
+  bool operator==(const Dependence&) const = default;
+};
+
+Dependence dependence_of(const Operand& operand, const std::vector<Dependence>& registers) {
+  switch (operand.kind) {
+    case OperandKind::kRegister:
+      return registers[operand.index];
+    case OperandKind::kThreadX:
+    case OperandKind::kThreadY:
+    case OperandKind::kThreadZ:
+    case OperandKind::kLane:
+    case OperandKind::kWarp:
+      return {.thread = true};
+    case OperandKind::kBlockIndex:
+      return {.block = true};
+    default:
+      return {};
+  }
+}
+
+// By register.
+std::vector<Dependence> find_dependences(const Function& function) {
+  std::vector<Dependence> registers(function.register_count);
   bool changed = true;
   while (changed) {
     changed = false;
     for (const Instruction& instruction : function.instructions) {
-      const auto sources = function.sources_of(instruction);
-      const bool result = instruction.compute == Compute::kElect ||
-                          std::any_of(sources.begin(), sources.end(), operand_varies);
-      if (!result) continue;
+      Dependence result{.thread = instruction.compute == Compute::kElect,
+                        .memory = reads_memory(instruction.action)};
+      for (const Operand& source : function.sources_of(instruction)) {
+        result.add(dependence_of(source, registers));
+      }
       for (const uint32_t reg : function.destinations_of(instruction)) {
-        changed = changed || !varies[reg];
-        varies[reg] = true;
+        const Dependence before = registers[reg];
+        registers[reg].add(result);
+        changed = changed || registers[reg] != before;
       }
     }
   }
-  return varies;
+  return registers;
 }
 
 }  // namespace
@@ -352,14 +370,16 @@ uint32_t KernelCode::last_decision_before(uint32_t instruction) const {
 }
 
 bool KernelCode::depends_on_block(uint32_t instruction) const {
-  const std::vector<bool> varies = varying_registers(function_);
+  const std::vector<Dependence> registers = find_dependences(function_);
   const auto decided_by_thread = [&](uint32_t i) {
     const Instruction& one = function_.instructions[i];
-    if (one.guard != kNone && varies[one.guard]) return true;
+    Dependence all;
+    if (one.guard != kNone) all.add(registers[one.guard]);
     for (const Operand& source : function_.sources_of(one)) {
-      if (source.kind == OperandKind::kRegister && varies[source.index]) return true;
+      all.add(dependence_of(source, registers));
     }
-    return false;
+    // Of a count that was read, every thread's number may be too large.
+    return all.block || (all.thread && !all.memory);
   };
   if (decided_by_thread(instruction)) return true;
   const std::vector<Decision> path = analysis_->path_to(instruction, ordering_);

@@ -76,8 +76,8 @@ class KernelCode {
   // The last branch that leads there unordered; `instruction` itself if it decides, or nothing
   // does.
   [[nodiscard]] uint32_t last_decision_before(uint32_t instruction) const;
-  // Whether reaching `instruction` unordered depends on which thread or CTA it is, rather than on
-  // data and parameters alone.
+  // Whether reaching `instruction` unordered depends on which thread or CTA it is, so that never all
+  // of a grid do, rather than on data and parameters.
   [[nodiscard]] bool depends_on_block(uint32_t instruction) const;
 
  private:

@@ -98,6 +98,7 @@ Ordering OrderingAnalysis::run() {
   const size_t count = function_.instructions.size();
   ordering.before.resize(count);
   ordering.after.resize(count);
+  ordering.enter.resize(flow_.blocks.size());
   RoleSet changed;
   for (size_t r = 0; r < ordering.roles.size(); ++r) changed.set(r);
   while (changed.any()) {
@@ -106,6 +107,7 @@ Ordering OrderingAnalysis::run() {
     if (!ordering.has_wait) break;
     for (const RoleSet& block : blocks_) changed |= order_at_barriers(ordering, block);
   }
+  ordering.orders = orders_;
   return ordering;
 }
 
@@ -163,6 +165,9 @@ void OrderingAnalysis::explore(const RoleSet& run, Ordering& ordering) const {
   for (uint32_t i = 0; i < function_.instructions.size(); ++i) {
     ordering.before[i] = (ordering.before[i] & ~run) | explorer.reached(i, false);
     ordering.after[i] = (ordering.after[i] & ~run) | explorer.reached(i, true);
+  }
+  for (uint32_t b = 0; b < flow_.blocks.size(); ++b) {
+    ordering.enter[b] = (ordering.enter[b] & ~run) | explorer.entering(b);
   }
 }
 

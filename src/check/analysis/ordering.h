@@ -29,6 +29,8 @@ struct Ordering {
   std::vector<Thread> roles;
   std::vector<RoleSet> before;  // by instruction: roles that can reach it unordered
   std::vector<RoleSet> after;   // and ordered
+  std::vector<RoleSet> orders;  // roles that it orders where they come unordered
+  std::vector<RoleSet> enter;   // by block: roles that can come to its start unordered
   bool has_wait = false;
   uint32_t mbarrier_orders = 0;  // how many mbarrier waits were taken to order their threads
 

@@ -1,6 +1,7 @@
 #include "check/analysis/origins.h"
 
 #include <algorithm>
+#include <span>
 
 namespace slipstream::check {
 namespace {
@@ -59,6 +60,19 @@ class Solver {
     }
   }
 
+  // Machine code has an address in two registers, a lower and an upper half. Where one of them may
+  // have come from elsewhere, too, the pointer is what both are halves of.
+  OriginSet of_address(std::span<const Operand> parts) {
+    const bool in_pairs = function_.code == CodeKind::kSass && parts.size() % 2 == 0;
+    OriginSet result = 0;
+    for (size_t i = 0; i < parts.size(); i += in_pairs ? 2 : 1) {
+      const OriginSet low = of_operand(parts[i]);
+      const OriginSet high = in_pairs ? of_operand(parts[i + 1]) : low;
+      result |= (low & high) != 0 ? low & high : low | high;
+    }
+    return result;
+  }
+
   // A parameter of fewer than eight bytes is no pointer.
   OriginSet of_parameter(const Operand& operand) {
     for (const code::Parameter& parameter : function_.parameters) {
@@ -98,8 +112,7 @@ class Solver {
     const auto sources = function_.sources_of(instruction);
     const auto destinations = function_.destinations_of(instruction);
     if (touches_memory(instruction.action)) {
-      OriginSet address = 0;
-      for (const Operand& source : function_.address_of(instruction)) address |= of_operand(source);
+      const OriginSet address = of_address(function_.address_of(instruction));
       changed = address != origins_.of_address[index];
       origins_.of_address[index] = address;
       const OriginSet value = instruction.loads_pointer ? loaded_through(address) : 0;

@@ -26,7 +26,8 @@ struct ControlFlow {
 ControlFlow build_control_flow(const Function& function);
 
 // Renames registers so that unrelated uses of one machine register become different registers.
-// Registers from `first_cell` on stand for memory and keep their meaning.
-void split_registers(Function& function, const ControlFlow& flow, uint32_t first_cell);
+// Registers from `first_cell` up to `end_cells` stand for memory and keep their meaning.
+void split_registers(Function& function, const ControlFlow& flow, uint32_t first_cell,
+                     uint32_t end_cells = kNone);
 
 }  // namespace slipstream::check

@@ -55,10 +55,11 @@ bool ends_block_itself(const Instruction& instruction) {
 
 class Splitter {
  public:
-  Splitter(Function& function, const ControlFlow& flow, uint32_t first_cell)
+  Splitter(Function& function, const ControlFlow& flow, uint32_t first_cell, uint32_t end_cells)
       : function_(function),
         flow_(flow),
         first_cell_(first_cell),
+        end_cells_(end_cells),
         liveness_(function, flow),
         entry_(flow.blocks.size()),
         predecessors_(flow.blocks.size()),
@@ -151,7 +152,7 @@ class Splitter {
       for (uint32_t d = 0; d < instruction.destinations.count; ++d) {
         const uint32_t result = instruction.destinations.first + d;
         uint32_t& reg = function_.destinations[result];
-        if (reg >= first_cell_) {
+        if (reg >= first_cell_ && reg < end_cells_) {
           reg = names.of[reg];
         } else if (guard == kNone) {
           names.forget(reg);
@@ -271,6 +272,7 @@ class Splitter {
   Function& function_;
   const ControlFlow& flow_;
   uint32_t first_cell_;
+  uint32_t end_cells_;
   Liveness liveness_;
   std::vector<Names> entry_;  // at each block's start
   std::vector<uint32_t> predecessors_;
@@ -283,8 +285,9 @@ class Splitter {
 
 }  // namespace
 
-void split_registers(Function& function, const ControlFlow& flow, uint32_t first_cell) {
-  if (!flow.blocks.empty()) Splitter(function, flow, first_cell).run();
+void split_registers(Function& function, const ControlFlow& flow, uint32_t first_cell,
+                     uint32_t end_cells) {
+  if (!flow.blocks.empty()) Splitter(function, flow, first_cell, end_cells).run();
 }
 
 }  // namespace slipstream::check

@@ -1,20 +1,26 @@
 #include "check/rules/early_access.h"
 
+#include "check/analysis/detours.h"
 #include "check/analysis/polls.h"
 
 namespace slipstream::check {
 namespace {
 
+// An address in the thread's own stack comes from no parameter, and from no memory that one leads to.
+bool may_be_local(const KernelCode& code, const EarlyAccess& access) {
+  const std::vector<Origin>& origins = access.subject.origins;
+  const bool is_loaded = origins.size() == 1 && origins.front().kind == OriginKind::kLoaded;
+  return code.function().instructions[access.instruction].generic && !is_loaded &&
+         !KernelCode::is_one_pointer(access.subject);
+}
+
 std::optional<Judgement> judge_write(const KernelCode& code, const EarlyAccess& access) {
-  // Of a generic address that was not followed to one pointer, it may be the thread's own stack.
-  const bool may_be_local = code.function().instructions[access.instruction].generic &&
-                            !KernelCode::is_one_pointer(access.subject);
   switch (code.role_of(access.subject)) {
     case Role::kPrivate:
       return std::nullopt;
     case Role::kUnknown:
     case Role::kConstant:
-      if (may_be_local) {
+      if (may_be_local(code, access)) {
         return Judgement{Severity::kWarning, Certainty::kDependsOnCaller,
                          "unless it is local or shared memory, while an earlier kernel may still "
                          "read or write it"};
@@ -25,6 +31,13 @@ std::optional<Judgement> judge_write(const KernelCode& code, const EarlyAccess& 
       return Judgement{Severity::kError, Certainty::kProven,
                        "while an earlier kernel may still read or write it"};
   }
+}
+
+// What would be an error depends on something that the code does not show.
+void lower(Judgement& judgement, const char* unless) {
+  judgement.severity = Severity::kWarning;
+  judgement.certainty = Certainty::kDependsOnCaller;
+  judgement.because += unless;
 }
 
 }  // namespace
@@ -63,10 +76,13 @@ std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subje
 std::optional<Judgement> judge(const KernelCode& code, const EarlyAccess& access) {
   std::optional<Judgement> judgement =
       access.is_write ? judge_write(code, access) : judge_read(code, access.subject);
-  if (judgement && access.after_poll && judgement->certainty != Certainty::kProven) {
-    judgement->severity = Severity::kWarning;
-    judgement->certainty = Certainty::kDependsOnCaller;
-    judgement->because += ", unless it is ordered by what the kernel polls for before";
+  if (!judgement || judgement->certainty == Certainty::kProven) return judgement;
+  if (access.after_poll) {
+    lower(*judgement, ", unless it is ordered by what the kernel polls for before");
+  } else if (judgement->severity == Severity::kError && !access.by_every_thread &&
+             only_by_a_detour(code, access.instruction)) {
+    lower(*judgement,
+          ", unless the kernel never takes the branch around the barrier that orders it");
   }
   return judgement;
 }

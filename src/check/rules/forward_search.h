@@ -12,7 +12,9 @@ namespace slipstream::check {
 
 class ForwardSearch {
  public:
-  explicit ForwardSearch(const KernelCode& code) : code_(code), seen_(code.flow().blocks.size()) {}
+  // `backward`: also over branches to code that stands further up, as loops have them.
+  explicit ForwardSearch(const KernelCode& code, bool backward = true)
+      : code_(code), backward_(backward), seen_(code.flow().blocks.size()) {}
 
   // Visits every instruction that may follow `from`, by its index. `found` ends the search, `stop`
   // the way that it is on.
@@ -36,6 +38,7 @@ class ForwardSearch {
       if (stop(i)) return false;
     }
     for (const uint32_t next : flow.successors(block)) {
+      if (next <= block && !backward_) continue;
       if (!seen_[next]) work_.emplace_back(flow.blocks[next].first, next);
       seen_[next] = true;
     }
@@ -43,6 +46,7 @@ class ForwardSearch {
   }
 
   const KernelCode& code_;
+  bool backward_;
   std::vector<bool> seen_;
   std::vector<std::pair<uint32_t, uint32_t>> work_;  // first instruction to look at, and its block
 };

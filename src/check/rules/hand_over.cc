@@ -26,6 +26,12 @@ bool copy_released_unfenced(const KernelCode& code, uint32_t copy) {
   return false;
 }
 
+bool all_execute(const KernelCode& code, uint32_t i) {
+  const RoleSet threads = code.ordering().before[i] | code.ordering().after[i];
+  return code.function().instructions[i].guard == kNone &&
+         threads.count() == code.ordering().roles.size();
+}
+
 }  // namespace
 
 std::vector<uint32_t> handed_over_writes(const KernelCode& code) {
@@ -44,6 +50,23 @@ bool is_unfenced(const KernelCode& code, uint32_t write) {
   return code.function().instructions[write].action == Action::kCopyToGlobal
              ? copy_released_unfenced(code, write)
              : released_without(code, write, Action::kFence);
+}
+
+bool comes_after_trigger(const KernelCode& code, uint32_t write) {
+  const auto is_write = [&](uint32_t i) { return i == write; };
+  const auto never = [](uint32_t) { return false; };
+  const auto& instructions = code.function().instructions;
+  for (uint32_t trigger = 0; trigger < instructions.size(); ++trigger) {
+    if (instructions[trigger].action != Action::kTrigger || !all_execute(code, trigger)) continue;
+    if (ForwardSearch(code, false).run(trigger, never, is_write)) return true;
+    // In a loop: unless rounds without the trigger come first, and one with it is the last.
+    const auto is_trigger = [&](uint32_t i) { return i == trigger; };
+    if (ForwardSearch(code).run(trigger, never, is_write) &&
+        !ForwardSearch(code).run(write, is_trigger, is_write)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool releases(const Instruction& instruction) {

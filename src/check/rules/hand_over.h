@@ -15,6 +15,10 @@ std::vector<uint32_t> handed_over_writes(const KernelCode& code);
 // write.
 bool is_unfenced(const KernelCode& code, uint32_t write);
 
+// Whether all threads have executed a trigger when they come to the write, so that nothing after it
+// releases what it wrote.
+bool comes_after_trigger(const KernelCode& code, uint32_t write);
+
 // Whether the instruction may release the dependents.
 bool releases(const Instruction& instruction);
 

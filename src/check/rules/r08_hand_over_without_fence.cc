@@ -6,21 +6,28 @@
 namespace slipstream::check {
 namespace {
 
+// Why a dependent may miss what was written; empty if it does not.
+std::string fault_of(const KernelCode& code, uint32_t write) {
+  const bool is_copy = code.function().instructions[write].action == Action::kCopyToGlobal;
+  if (is_unfenced(code, write)) {
+    return fmt::format("without a {} between the write and the trigger",
+                       is_copy ? "wait for the copy and then a fence of gpu or sys scope"
+                               : "fence of gpu or sys scope");
+  }
+  return comes_after_trigger(code, write) ? "and writes it after its trigger" : "";
+}
+
 void check_hand_over_without_fence(const KernelForms& forms, FindingList& findings) {
   for (const KernelCode* code : forms.judged()) {
     for (const uint32_t write : handed_over_writes(*code)) {
-      if (!is_unfenced(*code, write)) continue;
-      const bool is_copy = code->function().instructions[write].action == Action::kCopyToGlobal;
+      const std::string fault = fault_of(*code, write);
+      if (fault.empty()) continue;
       Finding finding =
           new_finding(*code, Rule::kHandOverWithoutFence, Severity::kError, Certainty::kProven);
       finding.subject = code->describe(code->subject_of(write));
       finding.threads = "every thread";
-      finding.message = fmt::format(
-          "Hands {} over to a kernel that reads it before its wait, without a {} between the write "
-          "and the trigger",
-          finding.subject,
-          is_copy ? "wait for the copy and then a fence of gpu or sys scope"
-                  : "fence of gpu or sys scope");
+      finding.message = fmt::format("Hands {} over to a kernel that reads it before its wait, {}",
+                                    finding.subject, fault);
       findings.add(std::move(finding), code->place_of(write), code->image());
     }
   }
@@ -40,7 +47,8 @@ const RuleInfo kHandOverWithoutFence = {
 A trigger publishes nothing: the dependent kernel's wait does. A kernel may still hand memory over
 early, to a dependent that reads it before its wait, if every thread that writes it executes a fence
 of gpu or sys scope between the write and the trigger. For a bulk copy the thread must first wait
-for the copy to complete.
+for the copy to complete. A thread triggers once: what it writes after that, in a later round of a
+loop for instance, is not handed over.
 
 Between two memory synchronization domains a fence of gpu scope is not enough. This rule does not
 know the domains; the dynamic check does.

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <set>
 
+#include "check/rules/inline_assembly.h"
 #include "check/rules/rules.h"
 
 namespace slipstream::check {
@@ -19,17 +21,8 @@ std::string_view asm_statement(std::string_view source, size_t position) {
   const size_t open = source.find('(', keyword);
   if (open == std::string_view::npos || open > position) return {};
   const std::string_view between = source.substr(keyword, position - keyword);
-  if (between.find(';') != std::string_view::npos) return {};
-  int depth = 0;
-  bool in_text = false;
-  for (size_t i = open; i < source.size(); ++i) {
-    const char c = source[i];
-    if (c == '"' && source[i - 1] != '\\') in_text = !in_text;
-    if (in_text) continue;
-    if (c == '(') ++depth;
-    if (c == ')' && --depth == 0) return source.substr(open, i - open);
-  }
-  return {};
+  return between.find(';') == std::string_view::npos ? parenthesized(source, keyword)
+                                                     : std::string_view{};
 }
 
 bool is_commented(std::string_view source, size_t position) {
@@ -37,26 +30,42 @@ bool is_commented(std::string_view source, size_t position) {
   return source.substr(line, position - line).find("//") != std::string_view::npos;
 }
 
+bool lacks_clobber(std::string_view statement) {
+  return statement.find("\"memory\"") == std::string_view::npos;
+}
+
+Finding missing_clobber(const std::string& name, uint32_t line) {
+  Finding finding;
+  finding.rule = Rule::kMissingClobber;
+  finding.severity = Severity::kWarning;
+  finding.certainty = Certainty::kProven;
+  finding.kernel = name;
+  finding.message =
+      "Waits in inline assembly that does not clobber memory: the compiler may move reads and "
+      "writes over it";
+  finding.places.push_back(
+      {.file = name, .line = line, .inlined_at = {}, .code = {}, .excerpt = {}});
+  finding.images.emplace_back("source");
+  return finding;
+}
+
 std::vector<Finding> check_missing_clobber(std::string_view source, const std::string& name) {
   std::vector<Finding> findings;
+  std::set<uint32_t> lines;
+  std::set<std::string_view> written;  // statements, in macros or not
   for (size_t at = source.find(kWait); at != std::string_view::npos;
        at = source.find(kWait, at + kWait.size())) {
     const std::string_view statement = asm_statement(source, at);
     if (statement.empty() || is_commented(source, at)) continue;
-    if (statement.find("\"memory\"") != std::string_view::npos) continue;
-    Finding finding;
-    finding.rule = Rule::kMissingClobber;
-    finding.severity = Severity::kWarning;
-    finding.certainty = Certainty::kProven;
-    finding.kernel = name;
-    finding.message =
-        "Waits in inline assembly that does not clobber memory: the compiler may move reads and "
-        "writes over it";
-    finding.places.push_back(
-        {.file = name, .line = line_at(source, at), .inlined_at = {}, .code = {}, .excerpt = {}});
-    finding.images.emplace_back("source");
-    findings.push_back(std::move(finding));
+    written.insert(statement);
+    if (lacks_clobber(statement)) lines.insert(line_at(source, at));
   }
+  for (const AssemblyStatement& statement : statements_by_macros(source)) {
+    if (statement.text.find(kWait) == std::string::npos || !lacks_clobber(statement.text)) continue;
+    if (written.contains(statement.text)) continue;  // the macro is where it stands
+    lines.insert(line_at(source, statement.position));
+  }
+  for (const uint32_t line : lines) findings.push_back(missing_clobber(name, line));
   return findings;
 }
 

@@ -1,4 +1,6 @@
 // Which parameter an address comes from.
+#include "check/analysis/origins.h"
+
 #include "ptx_kernel.h"
 
 namespace slipstream::check {
@@ -101,6 +103,28 @@ TEST(Origins, PassThroughCalls) {
   EXPECT_TRUE(report.problems.empty());
   ASSERT_EQ(report.findings.size(), 1U);
   EXPECT_EQ(report.findings.front().subject, "parameter 1");
+}
+
+TEST(Origins, OfAnAddressInTwoRegistersAreThoseOfBoth) {
+  Function function;
+  function.code = CodeKind::kSass;
+  function.register_count = 2;
+  FunctionBuilder builder(function);
+  const auto point = [&](uint32_t reg, int64_t parameter) {
+    builder.add(Action::kNone).pointer_sources = 1;
+    builder.destination(reg);
+    builder.source({.kind = OperandKind::kParameter, .value = parameter});
+  };
+  point(0, 0);
+  point(1, 0);
+  point(1, 8);  // the upper half of another pointer, in the same register elsewhere
+  builder.add(Action::kLoad);
+  builder.begin_address();
+  builder.source(register_operand(0));
+  builder.source(register_operand(1));
+  builder.end_address();
+  EXPECT_EQ(find_origins(function).memory_of(3),
+            (std::vector<Origin>{{OriginKind::kParameter, 0}}));
 }
 
 TEST(Origins, OfStructMembersAreTheirBytes) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzes what is read from files, each target for a number of seconds: run.sh FOLDER SECONDS [TARGET ...]
 #
-# Targets: image, sass, ptx, archive and text (launches files and sources) of the checker, safetensors and config of models.
+# SECONDS 0 only builds. Targets: image, sass, ptx, archive and text (launches files and sources) of the checker,
+# safetensors and config of models.
 #
 # FOLDER keeps objects, programs and the inputs found. Clang builds everything anew with AddressSanitizer and
 # UndefinedBehaviorSanitizer, whatever compiler builds the rest; that takes minutes, so it is no part of the build. CI replays
@@ -9,7 +10,7 @@
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
-  sed -n '2,8s/^# //p' "$0" >&2
+  sed -n '2,9s/^# //p' "$0" >&2
   exit 2
 fi
 readonly here=$(cd "$(dirname "$0")" && pwd)
@@ -59,6 +60,7 @@ for target in "${targets[@]}"; do
   esac
   "$compiler" "${flags[@]}" -I"$at" -DFUZZ_TARGET="$name" "-fsanitize=fuzzer,$sanitizers" "$here/fuzz_main.cc" \
     "${objects[@]}" -lzstd -lz -lpthread -o "$folder/fuzz_$target"
+  [ "$seconds" != 0 ] || continue
   mkdir -p "$folder/found_$target"
   # Words of the language, where it is text.
   dictionary=()

@@ -28,5 +28,40 @@ TEST(MissingClobber, IgnoresComments) {
   EXPECT_TRUE(check_source("// the wait is " + kWait + "\n", "kernel.cu").empty());
 }
 
+std::vector<uint32_t> lines_of(const std::string& source) {
+  std::vector<uint32_t> lines;
+  for (const Finding& finding : check_source(source, "kernel.cu")) {
+    lines.push_back(finding.places.front().line);
+  }
+  return lines;
+}
+
+using Lines = std::vector<uint32_t>;
+
+TEST(MissingClobber, FindsAWaitThatIsAMacrosText) {
+  const std::string text = "#define WAIT \"" + kWait + "\"\n";
+  EXPECT_EQ(lines_of(text + "void f() { asm volatile(WAIT); }\n"), Lines{2});
+  EXPECT_EQ(lines_of(text + "void f() { asm volatile(WAIT ::: \"memory\"); }\n"), Lines{});
+  EXPECT_EQ(lines_of(text + "// asm volatile(WAIT);\n"), Lines{});
+}
+
+TEST(MissingClobber, FindsAWaitThatIsPutTogetherOfStrings) {
+  const std::string two = "asm volatile(\"griddep\" \"control.\"\n  \"wait;\"";
+  EXPECT_EQ(lines_of(two + ");\n"), Lines{1});
+  EXPECT_EQ(lines_of(two + " ::: \"memory\");\n"), Lines{});
+}
+
+TEST(MissingClobber, FindsAWaitThatAMacrosArgumentNames) {
+  const std::string start = "#define PDL(op) \\\n  asm volatile(\"griddepcontrol.\" #op \";\"";
+  const std::string uses = "void f() {\n  PDL(wait);\n  PDL(launch_dependents);\n}\n";
+  EXPECT_EQ(lines_of(start + ")\n" + uses), Lines{4});
+  EXPECT_EQ(lines_of(start + " ::: \"memory\")\n" + uses), Lines{});
+}
+
+TEST(MissingClobber, NamesTheMacroThatHoldsAWholeStatementAndNotItsUses) {
+  EXPECT_EQ(lines_of("#define WAIT asm volatile(\"" + kWait + "\")\nvoid f() { WAIT; }\n"),
+            Lines{1});
+}
+
 }  // namespace
 }  // namespace slipstream::check

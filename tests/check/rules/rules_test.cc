@@ -92,6 +92,17 @@ TEST(Rules, EarlyExitOfAllBlocksMayBreakIt) {
   EXPECT_EQ(verdicts(report), Verdicts{"warning R3"});
 }
 
+TEST(Rules, AllThreadsMayEndWhereTheirNumbersAreComparedWithACount) {
+  const auto ends = [](const std::string& count) {
+    return check_kernel_text("  mov.u32 %r4, %tid.x;\n" + count +
+                             "  setp.ge.u32 %p1, %r4, %r5;\n  @%p1 ret;\n"
+                             "  griddepcontrol.wait;\n");
+  };
+  EXPECT_EQ(verdicts(ends("  ld.global.u32 %r5, [%rd1];\n")),
+            (Verdicts{"warning R1", "warning R3"}));
+  EXPECT_EQ(verdicts(ends("  mov.u32 %r5, 64;\n")), Verdicts{});
+}
+
 TEST(Rules, SpinningBeforeTheWaitIsReported) {
   const std::string spin =
       "poll:\n  ld.acquire.gpu.global.u32 %r3, [%rd1];\n  setp.eq.u32 %p1, %r3, 0;\n"
@@ -99,6 +110,12 @@ TEST(Rules, SpinningBeforeTheWaitIsReported) {
   const std::string wait = "  griddepcontrol.wait;\n";
   EXPECT_EQ(verdicts(check_kernel_text(spin + wait)), (Verdicts{"warning R1", "warning R13"}));
   EXPECT_EQ(verdicts(check_kernel_text(wait + spin)), Verdicts{});
+}
+
+TEST(Rules, AGenericWriteThroughAPointerThatWasReadIsNoneToTheStack) {
+  const Report report = check_kernel_text(
+      "  ld.global.u64 %rd5, [%rd1];\n  st.u32 [%rd5], %r1;\n  griddepcontrol.wait;\n");
+  EXPECT_EQ(verdicts(report), (Verdicts{"warning R1", "error R6"}));
 }
 
 TEST(Rules, AHandOverNeedsAFence) {
@@ -110,6 +127,22 @@ TEST(Rules, AHandOverNeedsAFence) {
   EXPECT_EQ(verdicts(produce("")), Verdicts{"error R8"});
   EXPECT_EQ(verdicts(produce("  fence.acq_rel.cta;\n")), Verdicts{"error R8"});
   EXPECT_EQ(verdicts(produce("  fence.acq_rel.gpu;\n")), Verdicts{});
+}
+
+TEST(Rules, WhatIsWrittenAfterTheTriggerIsNotHandedOver) {
+  const std::string write = "  st.global.u32 [%rd1], %r1;\n  fence.acq_rel.gpu;\n";
+  const std::string trigger = "  griddepcontrol.launch_dependents;\n";
+  const std::string again = "  setp.ne.u32 %p1, %r1, 0;\n  @%p1 bra round;\n";
+  const auto found = [](const std::string& text) {
+    return verdicts(check_kernel_text(text, with_role("hands-over", false)));
+  };
+  EXPECT_EQ(found(write + trigger), Verdicts{});
+  EXPECT_EQ(found(trigger + write), Verdicts{"error R8"});
+  EXPECT_EQ(found("round:\n" + write + trigger + again), Verdicts{"error R8"});
+  // Only in the last round.
+  EXPECT_EQ(found("round:\n" + write + "  setp.eq.u32 %p2, %r1, 1;\n  @!%p2 bra more;\n" + trigger +
+                  "more:\n" + again),
+            Verdicts{});
 }
 
 TEST(Rules, AHandOverByABulkCopyNeedsItsCompletionAndThenAFence) {

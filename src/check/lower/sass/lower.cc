@@ -10,6 +10,7 @@
 #include "check/lower/sass/arithmetic.h"
 #include "check/lower/sass/memory.h"
 #include "check/lower/sass/operands.h"
+#include "check/lower/sass/stack.h"
 
 namespace slipstream::check::from_sass {
 namespace {
@@ -35,6 +36,7 @@ class Lowering {
     for (size_t i = 0; i < kernel_.word_count(); ++i) {
       lower_word(kernel_.word(i), static_cast<uint32_t>(i * kWordBytes));
     }
+    tell_stack_words_apart(kernel_, function_);
     for (const std::string& callee : kernel_.calls) {
       if (!is_system_function(callee)) {
         not_understood(fmt::format("a call of {}, outside the kernel's code", callee));
@@ -206,7 +208,7 @@ Function decode(const sass::Kernel& kernel, uint32_t architecture) {
 }
 
 void split_machine_registers(Function& function) {
-  split_registers(function, build_control_flow(function), kLocalCell);
+  split_registers(function, build_control_flow(function), kLocalCell, kMachineRegisters);
 }
 
 Function lower(const sass::Kernel& kernel, uint32_t architecture) {

@@ -5,12 +5,6 @@ namespace {
 
 constexpr uint8_t kAllSources = 0xff;
 
-// Bytes of an access, from the size field of loads and stores.
-uint32_t access_bytes(const sass::Word& word) {
-  constexpr uint32_t kBytes[] = {1, 1, 2, 2, 4, 8, 16, 32};
-  return kBytes[sass::bits(word, 73, 3)];
-}
-
 // How strong a load or store is: weak, constant (the read-only path), or ordered with a scope.
 enum class Strength : uint8_t { kWeak, kConstant, kStrong };
 

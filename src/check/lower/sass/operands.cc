@@ -61,6 +61,9 @@ Operand OperandReader::constant_at(uint64_t bank, uint64_t offset) const {
   } else if (offset >= block_dimensions_ && offset < block_dimensions_ + 12) {
     operand.kind = OperandKind::kBlockDimension;
     operand.value = static_cast<int64_t>((offset - block_dimensions_) / 4);
+  } else if (offset == parameter_address_) {
+    operand.kind = OperandKind::kParameterBlock;
+    operand.value = -1;
   }
   return operand;  // other words before the parameters: opaque
 }
@@ -76,6 +79,7 @@ Operand OperandReader::upper_half(const Operand& low) const {
       high.value += 4;
       return high;
     case OperandKind::kConstantMemory:
+    case OperandKind::kParameterBlock:
       return high;
     default:
       return immediate_operand(0);

@@ -29,12 +29,19 @@ enum class Form : uint8_t {
   kUniformC = 7,
 };
 
+// Bytes of an access, from the size field of loads and stores.
+inline uint32_t access_bytes(const sass::Word& word) {
+  constexpr uint32_t kBytes[] = {1, 1, 2, 2, 4, 8, 16, 32};
+  return kBytes[sass::bits(word, 73, 3)];
+}
+
 class OperandReader {
  public:
   OperandReader(const sass::Kernel& kernel, uint32_t architecture)
       : kernel_(kernel),
         uniform_zero_(architecture >= 100 ? 255 : 63),
-        block_dimensions_(architecture >= 100 ? 0x360 : 0) {}
+        block_dimensions_(architecture >= 100 ? 0x360 : 0),
+        parameter_address_(architecture >= 100 ? 0x348 : 0x198) {}
 
   // Works in the uniform datapath: destinations, guards and plain registers are uniform.
   static bool is_uniform(const sass::Word& word);
@@ -63,7 +70,10 @@ class OperandReader {
 
   const sass::Kernel& kernel_;
   uint32_t uniform_zero_;
-  uint32_t block_dimensions_;  // where ntid.{x,y,z} are in constant bank 0
+  // Where in constant bank 0 ntid.{x,y,z} are, and the address of the bank, by which tensor maps among
+  // the parameters are found.
+  uint32_t block_dimensions_;
+  uint32_t parameter_address_;
 };
 
 }  // namespace slipstream::check::from_sass
