@@ -148,8 +148,8 @@ def readme_table(compared):
 def readme_words(rivals, steps):
     times = ", ".join(f"{step['on'] / 1e3:.2f} ms ({step['model']})" for step in steps)
     return wrapped(
-        f"{rivals['gpu']}, {rivals['date']}; both sides in one run, each launch in a chain of itself. [All rows, won and "
-        f"lost](docs/performance.md). Decode steps: {times}, one rank of eight, batch 1, context 8192, *without "
+        f"{rivals['gpu']}, {rivals['date']}; both sides in one run, each launch in a chain of itself. [All rows, and newer "
+        f"kernels](docs/performance.md). Decode steps: {times}, one rank of eight, batch 1, context 8192, *without "
         "communication between ranks*.\n"
     )
 
@@ -381,7 +381,8 @@ Results only. How they were measured, what was tried and what the profiles said 
 [method and operators](notes/2026-11-method.md), [matrix products](notes/2026-11-matrix-products.md),
 [experts](notes/2026-11-experts.md), [attention](notes/2026-11-attention.md), [decode steps](notes/2026-11-steps.md),
 [placement of code and CTAs](notes/2026-11-28-placement.md), [many tokens](notes/2026-11-29-many-tokens.md),
-[choice of experts](notes/2026-11-29-choice.md), [values](notes/2026-11-29-values.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
+[choice of experts](notes/2026-11-29-choice.md), [index scores](notes/2026-11-29-scores.md),
+[selection](notes/2026-11-29-select.md), [values](notes/2026-11-29-values.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
 `tools/performance_page.py` from the JSON files in [`docs/data`](data), each with its GPU, driver, date and source.
 
 Unless said otherwise: {place}; kernels of commit {commit}. Microseconds are medians. "No PDL / PDL": the same kernels
@@ -395,7 +396,9 @@ Both sides in one program, on one GPU, in one run, by [`bench/against`](against.
 GPU can repeat it. Every result was compared with a reference first. Rivals: {versions}. The fastest rival of each row is
 the one that is fastest in a chain of itself with PDL, also where it does less, as the remark says. Ratio: Slipstream's
 time over the rival's with PDL, below 1 Slipstream is faster; "alternating": the same where each launch takes turns with
-a small kernel. Faster in {faster} of {rows} rows. {notes}. us:
+a small kernel. Faster in {faster} of {rows} rows. {notes}. **Newer than this run** and faster than here, each timed next to the
+version before it: [index scores](notes/2026-11-29-scores.md), [selection of up to 8,192 keys](notes/2026-11-29-select.md) (next
+to SGLang's, too), [attention with W_UV](notes/2026-11-29-values.md). us:
 
 {comparison}
 Rows of the program before it ({rounds_place}, kernels of commit {rounds_commit}, [data](data/{rounds_file})) that
@@ -414,8 +417,9 @@ no PDL / PDL, by the program before, too:
 ![One decode step](images/performance-steps.svg)
 
 One rank of eight alone, batch 1, context 8192, bf16 cache, synthetic weights. **Communication between ranks is left
-out**, so this is not the time of a token. No rival's step was measured. Kernels of commit {steps_commit}. Floor: the bytes that the launches must move
-at the copy bandwidth of the same run. Milliseconds:
+out**, so this is not the time of a token. No rival's step was measured. Kernels of commit {steps_commit}; those named above are newer: with all but
+selection's (commit ff60095, one run, PDL) steps took 4.15 (deepseek-v3.2), 4.41 (glm-5.2) and 4.98 ms (glm-5). Floor: the
+bytes that the launches must move at the copy bandwidth of the same run. Milliseconds:
 
 {steps}
 Where they go (us per launch, mean over layers). *Hand-over*: from the end of the launch before to the first return

@@ -35,19 +35,35 @@ __device__ __forceinline__ void multiply_64_by_warps(Products64& d, const uint4 
   }
 }
 
-// Where 16 bytes of core matrices lie: those of the next 16 rows 1024 bytes further, those of the
-// next eight columns 128.
-__device__ __forceinline__ uint64_t core_matrices(const uint4* first) {
-  constexpr uint64_t kNextRows = 1024 / 16;
-  constexpr uint64_t kNextColumns = 128 / 16;
-  return shared_address(first) / 16 | kNextRows << 16 | kNextColumns << 32;
-}
+// Columns64 as multiply_64 takes them.
+class Operand64 {
+ public:
+  __device__ __forceinline__ explicit Operand64(const Columns64& columns)
+      : columns_(&columns), first_(shared_address(&columns) / 16 | kNextRows << 16) {
+    asm("" : "+r"(first_));  // kept, not made anew for every product
+  }
+
+  __device__ __forceinline__ const Columns64& columns() const { return *columns_; }
+
+  // The descriptor of 32 rows: where they begin; where the next 16 rows lie, and the next eight columns.
+  __device__ __forceinline__ uint64_t descriptor(int step) const {
+    constexpr uint64_t kNextColumns = 128 / 16;
+    constexpr uint32_t kStep = sizeof(Columns64::pieces[0]) / 16;
+    return first_ + step * kStep | kNextColumns << 32;
+  }
+
+ private:
+  static constexpr uint32_t kNextRows = sizeof(Columns64::pieces[0][0]) / 16;
+
+  const Columns64* columns_;
+  uint32_t first_;
+};
 
 // d = a b: 64 x 128 e4m3 codes, of which each warp has 16 rows as operands of m16n8k32, times
 // 128 x 64. The whole warpgroup calls it. Who wrote `b` has called publish_to_products() before the
 // warpgroup synchronized with him.
 __device__ __forceinline__ void multiply_64(Products64& d, const uint4 (&a)[4],
-                                            const Columns64& b) {
+                                            const Operand64& b) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile(
       "{\n"
@@ -79,12 +95,11 @@ __device__ __forceinline__ void multiply_64(Products64& d, const uint4 (&a)[4],
         "=&f"(d[7][2]), "=&f"(d[7][3])
       : "r"(a[0].x), "r"(a[0].y), "r"(a[0].z), "r"(a[0].w), "r"(a[1].x), "r"(a[1].y), "r"(a[1].z),
         "r"(a[1].w), "r"(a[2].x), "r"(a[2].y), "r"(a[2].z), "r"(a[2].w), "r"(a[3].x), "r"(a[3].y),
-        "r"(a[3].z), "r"(a[3].w), "l"(core_matrices(b.pieces[0][0])),
-        "l"(core_matrices(b.pieces[1][0])), "l"(core_matrices(b.pieces[2][0])),
-        "l"(core_matrices(b.pieces[3][0])), "n"(0)
+        "r"(a[3].z), "r"(a[3].w), "l"(b.descriptor(0)), "l"(b.descriptor(1)), "l"(b.descriptor(2)),
+        "l"(b.descriptor(3)), "n"(0)
       : "memory");
 #else
-  multiply_64_by_warps(d, a, b);
+  multiply_64_by_warps(d, a, b.columns());
 #endif
 }
 

@@ -74,8 +74,21 @@ void expect_reference(const model::reference::Matrix& scores, const std::vector<
   }
 }
 
-void expect_reference(const model::reference::Matrix& scores, int topk) {
+void expect_reference_as_is(const model::reference::Matrix& scores, int topk) {
   expect_reference(scores, std::vector<int>(scores.rows(), scores.columns()), topk);
+}
+
+// As they are, which one CTA selects, and after so many keys of no score that a cluster does.
+void expect_reference(const model::reference::Matrix& scores, int topk) {
+  expect_reference_as_is(scores, topk);
+  constexpr int kMostAlone = 8192;
+  model::reference::Matrix longer(scores.rows(), kMostAlone + scores.columns());
+  for (int token = 0; token < scores.rows(); ++token) {
+    std::fill_n(longer.row(token).begin(), kMostAlone, NAN);
+    std::copy_n(scores.row(token).begin(), scores.columns(),
+                longer.row(token).begin() + kMostAlone);
+  }
+  expect_reference_as_is(longer, topk);
 }
 
 TEST(SelectKernel, TakesTheLargestScoresInTheOrderOfPositions) {
@@ -133,8 +146,37 @@ TEST(SelectKernel, SplitsWhatLiesFarBelowAnOutlier) {
   expect_reference(scores, 300);
 }
 
+TEST(SelectKernel, SplitsScoresThatDifferLittle) {
+  model::reference::Matrix scores = model::test::random_matrix(3, 4000, 11);
+  for (float& score : scores.row(0)) score = 1 + score * 1e-4F;
+  for (float& score : scores.row(1)) score = -1000 - std::fabs(score);
+  for (int i = 0; i < 4000; ++i) scores.row(2)[i] = 3 + static_cast<float>(i % 5) * 1e-6F;
+  expect_reference(scores, 2048);
+}
+
+TEST(SelectKernel, TakesScoresBeyondTheRangeOfHalves) {
+  model::reference::Matrix scores = model::test::random_matrix(4, 1000, 12);
+  for (float& score : scores.row(0)) score *= 1e6F;
+  for (float& score : scores.row(1)) score = -1e20F * std::fabs(score);
+  for (float& score : scores.row(2)) score *= 1e-6F;
+  for (float& score : scores.row(3)) score *= 1e-30F;
+  expect_reference(scores, 300);
+}
+
+// Scores at the edges of the 64 bins from 1 to 2, and next to them.
+TEST(SelectKernel, TakesScoresAtTheEdgesOfBins) {
+  model::reference::Matrix scores(2, 1200);
+  for (int i = 0; i < 1200; ++i) {
+    const float edge = 1 + static_cast<float>(i % 64) / 64;
+    const float score = i % 3 == 0 ? edge : std::nextafter(edge, i % 3 == 1 ? 0.0F : 2.0F);
+    scores.row(0)[i] = score;
+    scores.row(1)[i] = -score;
+  }
+  for (const int topk : {100, 301, 556}) expect_reference_as_is(scores, topk);
+}
+
 TEST(SelectKernel, DropsOneKeyWhereThereIsOneTooMany) {
-  expect_reference(model::test::random_matrix(1, 65, 3), 64);
+  expect_reference_as_is(model::test::random_matrix(1, 65, 3), 64);
 }
 
 TEST(SelectKernel, MakesListsOfAnyLength) {
@@ -153,6 +195,10 @@ TEST(SelectKernel, TakesSequencesOfDifferentLengths) {
 
 TEST(SelectKernel, SharesTheKeysOfALongSequenceAmongCtas) {
   expect_reference(model::test::random_matrix(2, 9001, 8), {9001, 4097}, 2048);
+}
+
+TEST(SelectKernel, TakesAsManyKeysAsOneCtaHas) {
+  expect_reference(model::test::random_matrix(3, 8193, 13), {8191, 8192, 8193}, 2048);
 }
 
 TEST(SelectKernel, FindsTiesAcrossCtas) {

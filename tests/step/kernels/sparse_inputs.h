@@ -2,6 +2,8 @@
 // and numbers on both sides.
 #pragma once
 
+#include <cuda_bf16.h>
+
 #include <cmath>
 #include <cstdint>
 #include <vector>

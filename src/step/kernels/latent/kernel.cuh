@@ -1,5 +1,5 @@
-// The query latent's norm and projections, and next to them one CTA per token that norms and rotates
-// the new key and writes both caches.
+// The query latent's norm and projections, and next to them CTAs that norm and rotate the new keys of
+// four tokens each and write both caches.
 //
 // PDL: weights before the wait; projections, positions, page tables and caches after it.
 #pragma once
@@ -13,6 +13,7 @@ inline namespace SLIPSTREAM_VARIANT {
 namespace latent {
 
 inline constexpr int kLaneLatents = kLatent / 32;
+inline constexpr int kWriterTokens = kWarps / 2;  // of a CTA that writes caches
 
 __device__ __forceinline__ void store_bf16_row(std::byte* row,
                                                const float (&values)[kLaneLatents]) {
@@ -110,31 +111,36 @@ __device__ __forceinline__ void write_index_key(const CacheWriteParams& params, 
   }
 }
 
+// One CTA: two warps for each token.
 template <class Gate>
-__device__ __forceinline__ void write_caches(const CacheWriteParams& params, int token, Gate gate) {
+__device__ __forceinline__ void write_caches(const CacheWriteParams& params, int tokens, int block,
+                                             Gate gate) {
   gate.pass();
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int token = block * kWriterTokens + warp / 2;
+  if (token >= tokens) return;
   const StepRow place = params.places.rows.get()[token];
-  const int warp = threadIdx.x / 32;
-  if (warp == 0) write_latent(params, token, place);
-  if (warp == 1 && params.keys.get() != nullptr) write_index_key(params, token, place);
+  if (warp % 2 == 0) {
+    write_latent(params, token, place);
+  } else if (params.keys.get() != nullptr) {
+    write_index_key(params, token, place);
+  }
 }
 
 }  // namespace latent
 
-// The first CTAs project, one for each token writes caches. There may be others, which make the last
+// The first CTAs project, the others write caches; some of these have no tokens, and make the last
 // cluster as large as the rest.
 template <Breadth kBreadth, class Gate>
 __device__ __forceinline__ void latent_block(const LatentLaunch& params, Cta cta,
                                              unsigned char* memory, LinearShared& shared,
                                              Gate gate) {
-  const int token = cta.index - params.linear.ctas();
-  if (token < 0) {
+  const int writer = cta.index - params.linear.ctas();
+  if (writer < 0) {
     linear_block<NormSource, kBreadth>(params.linear, params.input, cta.index, memory, shared,
                                        gate);
-  } else if (token < params.linear.tokens) {
-    latent::write_caches(params.cache, token, gate);
   } else {
-    gate.pass();  // as all CTAs do
+    latent::write_caches(params.cache, params.linear.tokens, writer, gate);
   }
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "step/kernels/latent/kernel.cuh"
 #include "step/kernels/latent/launch.h"
 #include "step/kernels/linear/launch.h"
@@ -27,15 +29,29 @@ auto kernel_of(Breadth breadth) {
   return latent_kernel<Breadth::kWidest>;
 }
 
+int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+// Leaves room for the CTAs that write caches: otherwise they would start when others end, and so late
+// would they let the next launch start.
+ClusterLimits limits_next_to(int writers) {
+  ClusterLimits limits = linear_limits();
+  for (int i = 0; i < 4; ++i) {
+    int& clusters = limits.clusters[i];
+    clusters = std::max(clusters - ceil_div(writers, 1 << i), std::min(clusters, 1));
+  }
+  return limits;
+}
+
 }  // namespace
 
 void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
   params.linear.staging_cost = NormSource::kCost;
-  const LinearShape shape = plan_linear(params.linear, linear_limits());
+  const int writers = ceil_div(params.linear.tokens, latent::kWriterTokens);
+  const LinearShape shape = plan_linear(params.linear, limits_next_to(writers));
   const int cluster = shape.cluster_ctas;
-  const int cache_ctas = (params.linear.tokens + cluster - 1) / cluster * cluster;
+  const int writer_ctas = ceil_div(writers, cluster) * cluster;
   pdl::launch(kLatentDeclaration, kernel_of(params.linear.breadth()),
-              {.grid = dim3(shape.ctas + cache_ctas),
+              {.grid = dim3(shape.ctas + writer_ctas),
                .block = dim3(shape.threads),
                .dynamic_shared_bytes = spread_bytes(shape),
                .cluster = dim3(cluster)},

@@ -1,8 +1,8 @@
 // Index scores over the paged keys, and the absorbed queries.
 //
-// Every CTA has a run of pages, for whose tokens it prepares the query heads itself: that takes no
-// longer than the first page does to come. A warp copies pages, eight multiply; the last of them
-// absorb a tile of W_UK each before.
+// Every CTA has a run of pages, for whose tokens it prepares the query heads itself: that takes
+// little longer than the first page does to come. A warp copies pages, eight multiply; the last of
+// them absorb a tile of W_UK each before.
 //
 // PDL: W_UK and barriers before the wait; queries, positions, caches and scores after it.
 #pragma once
@@ -58,6 +58,7 @@ __device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
   scores::Shares shares(params.score, scores ? params.tokens : 0);
   if (absorbs) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
   if (!scores) return;
+  if (warp == scores::kWarps) cuda::publish_to_copies();  // the newest keys
   shares.count();
   const scores::PageRun run = shares.run(cta);
   if (warp == scores::kWarps) {

@@ -16,13 +16,27 @@ const pdl::KernelDeclaration kScoreDeclaration{
 
 namespace {
 
+// From so many pages per multiprocessor on, two CTAs on each hide more of what a page takes.
+constexpr int kManyPages = 64;
+
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-// One on each multiprocessor, where there are pages or tiles for so many.
-int scoring_ctas(const ScoreLaunch& params) {
+// One on each multiprocessor, where there are pages or tiles of W_UK for so many: each prepares
+// queries, and next to a CTA of project_latent there is room for one.
+int scoring_ctas(ScoreLaunch& params) {
   const auto pages = static_cast<int>(params.tokens * (params.score.score_stride / kPageSize));
-  return std::min(std::max(pages, params.absorb.w_uk.tile_count()),
-                  device_limits().multiprocessors);
+  const int tiles = params.absorb.w_uk.tile_count();
+  const int processors = device_limits().multiprocessors;
+  const bool two_each = pages >= kManyPages * processors;
+  params.score.slots = two_each ? scores::kMaxSlots / 2 : scores::kMaxSlots;
+  return std::max(two_each ? 2 * processors : std::min(std::max(pages, tiles), processors),
+                  ceil_div(tiles, scores::kWarps));
+}
+
+// With many tokens a tile takes so long that fewer should be a CTA's.
+int absorbing_ctas(const ScoreLaunch& params) {
+  const int warps = params.tokens > 8 ? scores::kWarps / 2 : scores::kWarps;
+  return ceil_div(params.absorb.w_uk.tile_count(), warps);
 }
 
 }  // namespace
@@ -30,12 +44,13 @@ int scoring_ctas(const ScoreLaunch& params) {
 void launch_scores(ScoreLaunch params, const pdl::LaunchOptions& options) {
   const bool scores = params.score.heads > 0;
   const int tiles = params.absorb.w_uk.tile_count();
-  const int ctas = std::max(ceil_div(tiles, scores::kWarps), scores ? scoring_ctas(params) : 0);
-  params.absorb_warps = ctas > 0 ? ceil_div(tiles, ctas) : 0;
-  params.weights_offset = scores ? static_cast<int>(sizeof(scores::Shared)) : 0;
+  const int ctas = scores ? scoring_ctas(params) : absorbing_ctas(params);
+  params.absorb_warps = tiles > 0 ? ceil_div(tiles, ctas) : 0;
   const size_t weight_bytes = static_cast<size_t>(params.absorb_warps) *
                               params.absorb.w_uk.groups() * params.absorb.w_uk.chunks_per_group() *
                               sizeof(WeightChunk);
+  const size_t left_out = (scores::kMaxSlots - params.score.slots) * sizeof(scores::Page);
+  params.weights_offset = scores ? static_cast<int>(sizeof(scores::Shared) - left_out) : 0;
   pdl::launch(kScoreDeclaration, score_kernel,
               {.grid = dim3(ctas),
                .block = dim3(scores ? scores::kThreads : scores::kWarps * 32),

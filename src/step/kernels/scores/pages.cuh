@@ -15,8 +15,8 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace scores {
 
-inline constexpr int kSlots = 8;
 inline constexpr int kWarpgroups = kWarps / 4;
+inline constexpr int kMaxSlots = 8;
 inline constexpr int kRowPieces = kIndexWidth / 16;  // of 16 bytes
 inline constexpr int kHalfKeys = kPageSize / 2;
 
@@ -27,17 +27,16 @@ struct Page {
   float scales[kPageSize];
 };
 inline constexpr uint32_t kLowBytes = sizeof(Page::low);
-static_assert(kSlots % kWarpgroups == 0);  // a slot belongs to one warpgroup
 static_assert(kLowBytes + sizeof(Page::high) + sizeof(Page::scales) == kIndexPageBytes);
 
 struct PageRing {
-  Page pages[kSlots];
-  uint64_t full[kSlots];
-  uint64_t empty[kSlots];
+  uint64_t full[kMaxSlots];
+  uint64_t empty[kMaxSlots];
+  Page pages[kMaxSlots];  // of which the launch may leave the last ones out
 
   // By one thread, before the CTA synchronizes.
   __device__ void initialize() {
-    for (int slot = 0; slot < kSlots; ++slot) {
+    for (int slot = 0; slot < kMaxSlots; ++slot) {
       cuda::initialize_barrier(&full[slot], 1);
       cuda::initialize_barrier(&empty[slot], kWarps / kWarpgroups);
     }
@@ -51,10 +50,10 @@ struct Slot {
   int index;
   uint32_t phase = 0;
 
-  __device__ void advance(int slots) {
-    index += slots;
-    if (index < kSlots) return;
-    index -= kSlots;
+  __device__ void advance(int count, int slots) {
+    index += count;
+    if (index < slots) return;
+    index -= slots;
     phase ^= 1;
   }
 };
@@ -77,7 +76,7 @@ __device__ __forceinline__ void copy_pages(const ScoreParams& params, const Shar
         cuda::copy_bulk(page.low, source, kLowBytes, full);
         cuda::copy_bulk(page.high, source + kLowBytes, kIndexPageBytes - kLowBytes, full);
       }
-      slot.advance(1);
+      slot.advance(1, params.slots);
     }
   }
 }
@@ -109,37 +108,27 @@ struct LaneKeys {
   }
 };
 
-// The weights of the heads whose products a lane gets.
-struct LaneWeights {
-  float2 pairs[kMaxHeads / 8];
-
-  __device__ void read(const QueryShared& queries) {
+// What all heads make of a lane's two keys, but for the keys' scales.
+__device__ __forceinline__ float2 sum_heads(const cuda::Products64& products,
+                                            const float (&weights)[kMaxHeads]) {
+  float2 one = {0, 0};
+  float2 other = {0, 0};
 #pragma unroll
-    for (int i = 0; i < kMaxHeads / 8; ++i) {
-      pairs[i] = *reinterpret_cast<const float2*>(queries.weights + i * 8 + threadIdx.x % 4 * 2);
-    }
+  for (int i = 0; i < kMaxHeads / 8; ++i) {
+    const float2 pair = *reinterpret_cast<const float2*>(weights + i * 8 + threadIdx.x % 4 * 2);
+    one.x += pair.x * fmaxf(products[i][0], 0.0F);
+    one.y += pair.y * fmaxf(products[i][1], 0.0F);
+    other.x += pair.x * fmaxf(products[i][2], 0.0F);
+    other.y += pair.y * fmaxf(products[i][3], 0.0F);
   }
-
-  // What all heads make of the lane's two keys, but for their scales.
-  __device__ float2 sum(const cuda::Products64& products) const {
-    float2 one = {0, 0};
-    float2 other = {0, 0};
+  float2 sums = {one.x + one.y, other.x + other.y};
 #pragma unroll
-    for (int i = 0; i < kMaxHeads / 8; ++i) {
-      one.x += pairs[i].x * fmaxf(products[i][0], 0.0F);
-      one.y += pairs[i].y * fmaxf(products[i][1], 0.0F);
-      other.x += pairs[i].x * fmaxf(products[i][2], 0.0F);
-      other.y += pairs[i].y * fmaxf(products[i][3], 0.0F);
-    }
-    float2 sums = {one.x + one.y, other.x + other.y};
-#pragma unroll
-    for (int distance = 1; distance < 4; distance *= 2) {
-      sums.x += __shfl_xor_sync(kAllLanes, sums.x, distance);
-      sums.y += __shfl_xor_sync(kAllLanes, sums.y, distance);
-    }
-    return sums;
+  for (int distance = 1; distance < 4; distance *= 2) {
+    sums.x += __shfl_xor_sync(kAllLanes, sums.x, distance);
+    sums.y += __shfl_xor_sync(kAllLanes, sums.y, distance);
   }
-};
+  return sums;
+}
 
 __device__ __forceinline__ void store_scores(const ScoreParams& params, const TokenPages& token,
                                              int position, float2 scores) {
@@ -152,7 +141,8 @@ __device__ __forceinline__ void store_scores(const ScoreParams& params, const To
   }
 }
 
-// A warpgroup's share of the CTA's pages: every second one, also across tokens.
+// A warpgroup's share of the CTA's pages: every second one, also across tokens. So each slot belongs to
+// one warpgroup, since their number is even.
 class PageReader {
  public:
   __device__ explicit PageReader(int warpgroup) : next_(warpgroup), slot_{warpgroup} {}
@@ -160,18 +150,17 @@ class PageReader {
   // Those of the CTA's pages, up to `end`, of a token whose queries lie prepared.
   __device__ void score(const ScoreParams& params, const TokenPages& token, int end,
                         const QueryShared& queries, PageRing& ring) {
-    LaneWeights weights;
-    weights.read(queries);
+    const cuda::Operand64 codes(queries.codes);
     for (; next_ < end; next_ += kWarpgroups) {
       cuda::wait_barrier(&ring.full[slot_.index], slot_.phase);
       LaneKeys keys;
       keys.read(ring.pages[slot_.index]);
       __syncwarp();
       if (threadIdx.x % 32 == 0) cuda::arrive(&ring.empty[slot_.index]);
-      slot_.advance(kWarpgroups);
+      slot_.advance(kWarpgroups, params.slots);
       cuda::Products64 products;
-      cuda::multiply_64(products, keys.codes, queries.codes);
-      const float2 sums = weights.sum(products);
+      cuda::multiply_64(products, keys.codes, codes);
+      const float2 sums = sum_heads(products, queries.weights);
       store_scores(params, token, (token.first + next_) * kPageSize + LaneKeys::first(),
                    {sums.x * keys.scales.x, sums.y * keys.scales.y});
     }

@@ -33,6 +33,7 @@ struct ScoreParams {
   pdl::Produced<const std::byte> index_cache = {};  // pages of 64 keys, then 64 scales
   pdl::Produced<float> scores = {};  // [tokens, score_stride], written after the wait
   int64_t score_stride = 0;
+  int slots = 0;  // of a CTA's ring of pages, an even number; set by the launch
 };
 
 struct ScoreLaunch {

@@ -3,9 +3,9 @@
 //
 // Warp w prepares heads 8 w to 8 w + 7: lane l has the eight columns from 8 (l % 4) of each 32 of
 // head l / 4, so that it has both of all pairs that are rotated. The Hadamard transform of 128
-// columns is one of 16 (bits 0, 1, 3 and 4 of the column, which lie in different lanes or
-// neighboring registers) on the tensor cores and one of 8 (bits 2, 5 and 6) in registers. Without
-// the transform, the first product is with the identity, which brings columns to the same places.
+// columns is one of 16 (bits 0, 2, 3 and 4 of the column, of which two choose the lane) on the tensor
+// cores and one of 8 (bits 1, 5 and 6) in registers. Without the transform, the product is with the
+// identity, which brings columns to the same places.
 #pragma once
 
 #include "cuda/tensor_core.cuh"
@@ -76,16 +76,16 @@ __device__ __forceinline__ void rotate_neighbors(const Angles& angles, uint32_t 
   }
 }
 
-// The second operand of the transform of 16: rows are columns 8 q + c of the input (q = lane % 4,
-// c below 4), columns those of the output; 1 or -1 by the parity of the common bits. Or the identity.
-__device__ __forceinline__ uint32_t transform_words(bool hadamard, int output_column,
-                                                    int first_input) {
+// The second operand of the transform of 16: rows are bits 2 and 0 and, from the lane, 4 and 3 of the
+// input's column, columns those of the output's; 1 or -1 by the parity of the common bits. Or the
+// identity.
+__device__ __forceinline__ uint32_t transform_words(bool hadamard, int output, int first_input) {
   const int output_quarter = threadIdx.x % 32 / 8;
   const int quarter = threadIdx.x % 4;
   constexpr uint32_t kOne = 0x3f80;
   const auto bits = [&](int input) -> uint32_t {
-    if (!hadamard) return output_quarter == quarter && output_column == input ? kOne : 0;
-    const int common = __popc(output_quarter & quarter) + __popc(output_column & input);
+    if (!hadamard) return output_quarter == quarter && output == input ? kOne : 0;
+    const int common = __popc(output_quarter & quarter) + __popc(output & input);
     return kOne | static_cast<uint32_t>(common % 2) << 15;
   };
   return bits(first_input) | bits(first_input + 1) << 16;
@@ -93,7 +93,7 @@ __device__ __forceinline__ uint32_t transform_words(bool hadamard, int output_co
 
 using Columns = float[kColumns];
 
-// The transform of 16, or the identity, of two groups of 16 columns at a time.
+// The transform of 16, or the identity, for each 32 columns; bit 1 chooses the half of the rows.
 __device__ __forceinline__ void multiply_columns(bool hadamard, const uint32_t (&words)[kWords],
                                                  Columns& columns) {
   const int odd = static_cast<int>(threadIdx.x) / 4 % 2;
@@ -102,34 +102,31 @@ __device__ __forceinline__ void multiply_columns(bool hadamard, const uint32_t (
     const uint32_t b0 = transform_words(hadamard, tile * 2 + odd, 0);
     const uint32_t b1 = transform_words(hadamard, tile * 2 + odd, 2);
 #pragma unroll
-    for (int i = 0; i < kWords / 2; i += 2) {
-      float result[4] = {};
-      cuda::multiply_bf16(
-          result,
-          make_uint4(words[i], words[i + kWords / 2], words[i + 1], words[i + kWords / 2 + 1]), b0,
-          b1);
-      float* low = columns + 2 * i + tile * 2;
-      float* high = low + kColumns / 2;
-      low[0] = result[0];
-      low[1] = result[1];
-      high[0] = result[2];
-      high[1] = result[3];
+    for (int i = 0; i < kWords; i += 4) {
+      float(&four)[4] = reinterpret_cast<float(&)[4]>(columns[2 * i + 4 * tile]);
+      cuda::multiply_bf16(four, make_uint4(words[i], words[i + 1], words[i + 2], words[i + 3]), b0,
+                          b1);
     }
+  }
+}
+
+// The sums and differences of columns that have one bit, `distance`, different.
+template <int distance>
+__device__ __forceinline__ void add_and_subtract(Columns& columns) {
+#pragma unroll
+  for (int i = 0; i < kColumns; ++i) {
+    if ((i & distance) != 0) continue;
+    const float sum = columns[i] + columns[i + distance];
+    columns[i + distance] = columns[i] - columns[i + distance];
+    columns[i] = sum;
   }
 }
 
 // The rest of the transform of 128, bf16 values out.
 __device__ __forceinline__ void transform(Columns& columns) {
-#pragma unroll
-  for (int distance = 4; distance < kColumns; distance *= 2) {
-#pragma unroll
-    for (int i = 0; i < kColumns; ++i) {
-      if ((i & distance) != 0) continue;
-      const float sum = columns[i] + columns[i + distance];
-      columns[i + distance] = columns[i] - columns[i + distance];
-      columns[i] = sum;
-    }
-  }
+  add_and_subtract<2>(columns);
+  add_and_subtract<8>(columns);
+  add_and_subtract<16>(columns);
   constexpr float kScale = 0.08838834764831845F;  // 128^-0.5
 #pragma unroll
   for (float& value : columns) value *= kScale;
@@ -161,7 +158,7 @@ class Query {
     } else {
       rotate_halves(angles, words);
     }
-    Columns columns;
+    Columns columns = {};
     multiply_columns(params.hadamard, words, columns);
     if (params.hadamard) transform(columns);
     quantize(columns);

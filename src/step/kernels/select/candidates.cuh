@@ -25,6 +25,7 @@ struct Counts {
   uint32_t before;
 };
 
+// Zero before; only what is counted up need be.
 struct alignas(16) SelectShared {
   uint32_t histogram[kBins];
   uint32_t groups[kGroups];
@@ -44,12 +45,6 @@ struct alignas(16) SelectShared {
   Rank own[kMaxCandidates];
   Rank candidates[kMaxCandidates];  // of all peers
 };
-
-__device__ __forceinline__ void prepare(SelectShared& shared) {
-  for (int i = threadIdx.x; i < kBins; i += kSelectThreads) shared.histogram[i] = 0;
-  if (threadIdx.x == 0) shared.own_candidates = 0;
-  __syncthreads();
-}
 
 __device__ __forceinline__ void sync(const Peers& peers) {
   if (peers.count == 1) {

@@ -1,16 +1,17 @@
 // The index_topk largest scores of each token, lower positions first among equals.
 //
-// A cluster per token; as many of its CTAs work as the token's keys need, each on a range of
-// positions in its shared memory. They count how many scores fall into each of 2048 equal parts of
-// the range of scores; the part in which the last kept score lies holds few keys, which are ranked
-// by comparing all with all. Where it holds many (ties, outliers), further rounds split it up by
-// digits of the keys' ranks. What is kept is written in the order of positions. Everything that
-// crosses threads is an integer, so the lists are the same in every run. Tokens with up to
-// index_topk keys have no list: readers take every position.
+// Up to 8192 keys are one CTA's, in its registers (alone.cuh). More are shared out in a cluster: as
+// many CTAs work as the keys need, each on a range of positions in its shared memory. They count how
+// many scores fall into each of 2048 equal parts of the range of scores; the part in which the last
+// kept score lies holds few keys, which are ranked by comparing all with all. Where it holds many
+// (ties, outliers), further rounds split it up by digits of the keys' ranks. What is kept is written
+// in the order of positions. Everything that crosses threads is an integer, so the lists are the same
+// in every run. Tokens with up to index_topk keys have no list: readers take every position.
 //
 // PDL: shared memory alone before the wait.
 #pragma once
 
+#include "step/kernels/select/alone.cuh"
 #include "step/kernels/select/border.cuh"
 #include "step/kernels/support/variant.cuh"
 
@@ -67,22 +68,36 @@ template <class Gate>
 __device__ __forceinline__ void select_block(const SelectParams& params, SelectCta cta,
                                              unsigned char* memory, Gate gate) {
   using namespace select;
+  AloneShared& alone = *reinterpret_cast<AloneShared*>(memory);
   SelectShared& shared = *reinterpret_cast<SelectShared*>(memory);
-  prepare(shared);
+  unsigned char* rest = memory + kSharedBytes;
+  clear_bins(alone);  // and all counts of `shared`
+  if (threadIdx.x == 0) alone.listed = 0;
+  __syncthreads();
   cuda::cluster_arrive();  // peers may write into this CTA's memory after their wait
   gate.pass();
 
-  const StepRow place = params.places.rows.get()[cta.token];
-  const int keys = place.position + 1;
+  const StepRow* row = params.places.rows.get() + cta.token;
+  const int keys = row->position + 1;
+  const int sequence = load_early(&row->sequence);
+  const float* scores = params.scores.get() + cta.token * params.score_stride;
+  const bool may_be_alone = cta.worker == 0;
+  Tile tile = load_tile(scores, may_be_alone ? static_cast<int>(params.score_stride) : 0);
+  if (keys <= params.index_topk) return;
+  const int* pages = params.places.pages.get() + sequence * params.places.pages_per_sequence;
+  int* list = params.lists.get() + cta.token * params.index_topk;
+  if (keys <= kTileKeys) {
+    if (!may_be_alone) return;
+    select_alone(tile, keys, pages, params.index_topk, reinterpret_cast<int*>(rest), alone, list);
+    return;
+  }
   const int workers = min(cta.workers, (keys + kSelectLeastKeys - 1) / kSelectLeastKeys);
-  if (keys <= params.index_topk || cta.worker >= workers) return;
-  const Slice slice = make_slice(reinterpret_cast<float*>(memory + sizeof(SelectShared)), keys,
-                                 workers, cta.worker);
-  load_slice(slice, params.scores.get() + cta.token * params.score_stride,
-             params.places.pages.get() + place.sequence * params.places.pages_per_sequence);
+  if (cta.worker >= workers) return;
+  const Slice slice = make_slice(reinterpret_cast<float*>(rest), keys, workers, cta.worker);
+  load_slice(slice, scores, pages);
   cuda::cluster_wait();
   find_border(slice, {workers, cta.worker}, params.index_topk, shared);
-  write_list(slice, shared, params.lists.get() + cta.token * params.index_topk);
+  write_list(slice, shared, list);
 }
 
 __global__ void __launch_bounds__(kSelectThreads)

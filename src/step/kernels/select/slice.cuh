@@ -23,9 +23,11 @@ inline constexpr int kRowKeys = 128;  // of one warp at a time, four per lane
 // Where a key stands among all keys of its token: by score, then lower positions first. No two
 // keys are equal.
 using Rank = uint64_t;
+__device__ __forceinline__ Rank rank_of_ordered(uint32_t score, int position) {
+  return Rank{score} << 32 | (0xffffffffU - static_cast<unsigned>(position));
+}
 __device__ __forceinline__ Rank rank_of(float score, int position) {
-  return uint64_t{cuda::ordered_bits(score)} << 32 |
-         (0xffffffffU - static_cast<unsigned>(position));
+  return rank_of_ordered(cuda::ordered_bits(score), position);
 }
 __device__ __forceinline__ int position_of(Rank rank) {
   return static_cast<int>(0xffffffffU - static_cast<uint32_t>(rank));
