@@ -17,39 +17,39 @@ constexpr const char* kTritonKernel = R"(.version 8.8
 {
 	.reg .b32 	%r<4>;
 	.reg .b64 	%rd<4>;
-	.loc	1 7 0                           // k.py:7:0
+	.loc	1 7 0
 $L__func_begin0:
-	.loc	1 7 0                           // k.py:7:0
+	.loc	1 7 0
 
 // %bb.0:
 	ld.param.b64 	%rd1, [increment_early_param_0];
 	ld.param.b64 	%rd2, [increment_early_param_1];
 $L__tmp0:
-	.loc	1 9 13                          // k.py:9:13
+	.loc	1 9 13
 	// begin inline asm
-	.loc	1 9 13                          // k.py:9:13
+	.loc	1 9 13
 	mov.u32 %r1, 0x0;
 	ld.global.b32 { %r1 }, [ %rd1 + 0 ];
 
 	// end inline asm
 	// begin inline asm
-	.loc	1 10 13                         // k.py:10:13
+	.loc	1 10 13
 	ld.global.b32 { %r2 }, [ %rd1 + 512 ];
 
 	// end inline asm
-	.loc	1 11 5                          // k.py:11:5
+	.loc	1 11 5
 	// begin inline asm
-	.loc	1 11 5                          // k.py:11:5
+	.loc	1 11 5
 	griddepcontrol.wait ;
 
 	// end inline asm
-	.loc	1 12 5                          // k.py:12:5
+	.loc	1 12 5
 	add.s32 	%r3, %r1, %r2;
 	// begin inline asm
 	st.global.b32 [ %rd2 + 0 ], { %r3 };
 
 	// end inline asm
-	.loc	1 7 1                           // k.py:7:1
+	.loc	1 7 1
 	ret;
 $L__tmp1:
 $L__func_end0:
