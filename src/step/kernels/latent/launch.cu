@@ -32,9 +32,11 @@ auto kernel_of(Breadth breadth) {
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // Leaves room for the CTAs that write caches: otherwise they would start when others end, and so late
-// would they let the next launch start.
+// would they let the next launch start. Few multiprocessors are all needed for the products.
 ClusterLimits limits_next_to(int writers) {
+  constexpr int kMostOfAll = 16;  // one multiprocessor in so many
   ClusterLimits limits = linear_limits();
+  if (writers * kMostOfAll > limits.clusters[0]) return limits;
   for (int i = 0; i < 4; ++i) {
     int& clusters = limits.clusters[i];
     clusters = std::max(clusters - ceil_div(writers, 1 << i), std::min(clusters, 1));

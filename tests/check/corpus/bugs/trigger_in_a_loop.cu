@@ -17,6 +17,7 @@ __global__ void produce(float* out, int rounds) {
 #endif
   }
 #ifdef REPAIRED
+  __syncthreads();  // the first thread that triggers does so for all of its block
   cudaTriggerProgrammaticLaunchCompletion();
 #endif
 }
