@@ -58,7 +58,6 @@ __device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
   scores::Shares shares(params.score, scores ? params.tokens : 0);
   if (absorbs) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
   if (!scores) return;
-  if (warp == scores::kWarps) cuda::publish_to_copies();  // the newest keys
   shares.count();
   const scores::PageRun run = shares.run(cta);
   if (warp == scores::kWarps) {

@@ -72,6 +72,7 @@ __device__ __forceinline__ void copy_pages(const ScoreParams& params, const Shar
       if (lane == 0) {
         Page& page = ring.pages[slot.index];
         uint64_t* full = &ring.full[slot.index];
+        cuda::publish_to_copies();  // the launch before has stored the newest keys
         cuda::expect_bytes(full, kIndexPageBytes);
         cuda::copy_bulk(page.low, source, kLowBytes, full);
         cuda::copy_bulk(page.high, source + kLowBytes, kIndexPageBytes - kLowBytes, full);
