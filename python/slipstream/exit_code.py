@@ -2,6 +2,7 @@
 
 import argparse
 import enum
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -45,4 +46,13 @@ def run(action: Callable[[], None]) -> int:
 
 def _fail(error: object, code: int) -> int:
     print(f"slipstream: {error}", file=sys.stderr)
+    _drop_output()
     return code
+
+
+def _drop_output() -> None:
+    """What a full standard output has not taken Python would try to write once more, and end with 120 for it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -49,12 +49,14 @@ def test_a_full_standard_output_is_two():
         "import sys; from slipstream import exit_code; sys.exit(exit_code.run("
         "lambda: print('text', flush=True)))"
     )
+    # Python tries to write once more what it has buffered when it ends.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "w") as full:
         ended = subprocess.run(
             [sys.executable, "-c", code],
             stdout=full,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
             check=False,
         )
     assert b"No space left on device" in ended.stderr
