@@ -36,8 +36,8 @@ class Suite:
     def run_round(self, number: int) -> Round:
         dice = random.Random(f"{self._seed}/{number}")
         command = COMMANDS[number % len(COMMANDS)]
-        # Their numbers have no common divisor: each command meets each fault.
-        fault = list(FAULTS)[number % len(FAULTS)]
+        # Neighbors differ in both, and each command meets each fault.
+        fault = list(FAULTS)[(number // len(COMMANDS) + number % len(COMMANDS)) % len(FAULTS)]
         if fault == "shrunk_file" and not command.inputs:
             fault = "kill"
         usual = self._usual_run(command)
