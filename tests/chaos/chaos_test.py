@@ -20,7 +20,7 @@ from suite import Suite
 from tally import Tally
 
 # After its time a run goes on until each kind of fault has struck often enough, but for no more rounds than that.
-MOST_FURTHER_ROUNDS = 50 * len(FAULTS)
+MOST_FURTHER_ROUNDS = 20 * len(FAULTS)
 
 
 def main() -> int:
