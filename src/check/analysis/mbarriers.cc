@@ -1,6 +1,6 @@
 #include "check/analysis/mbarriers.h"
 
-#include <algorithm>
+#include "check/analysis/fixpoint.h"
 
 namespace slipstream::check {
 
@@ -44,22 +44,20 @@ Mbarriers::Place Mbarriers::plus(const Place& place, int64_t number) {
 // In whatever order the code runs: a register is all that is ever written to it.
 void Mbarriers::solve(const Function& function) {
   registers_.resize(function.register_count);
-  bool changed = true;
-  while (changed) {
-    changed = false;
-    for (const Instruction& instruction : function.instructions) {
-      const auto results = function.destinations_of(instruction);
-      for (size_t d = 0; d < results.size(); ++d) {
-        const bool is_copy = instruction.elementwise && instruction.sources.count > d;
-        const Place value = is_copy  ? of_operand(function.sources_of(instruction)[d])
-                            : d == 0 ? of_result(function, instruction)
-                                     : Place{Kind::kAnywhere};
-        const Place all = joined(registers_[results[d]], value);
-        changed = changed || all != registers_[results[d]];
-        registers_[results[d]] = all;
-      }
+  until_nothing_changes(function, [&](uint32_t i, auto&& changed) {
+    const Instruction& instruction = function.instructions[i];
+    const auto results = function.destinations_of(instruction);
+    for (size_t d = 0; d < results.size(); ++d) {
+      const bool is_copy = instruction.elementwise && instruction.sources.count > d;
+      const Place value = is_copy  ? of_operand(function.sources_of(instruction)[d])
+                          : d == 0 ? of_result(function, instruction)
+                                   : Place{Kind::kAnywhere};
+      const Place all = joined(registers_[results[d]], value);
+      if (all == registers_[results[d]]) continue;
+      registers_[results[d]] = all;
+      changed(results[d]);
     }
-  }
+  });
 }
 
 Mbarriers::Place Mbarriers::of_operand(const Operand& operand) const {
