@@ -96,7 +96,6 @@ Slice::Slice(const Function& function) : slots_(function.register_count, kNone) 
     }
     if (!decides(instruction)) continue;
     if (instruction.guard != kNone) add(register_operand(instruction.guard), work);
-    if (instruction.selector != kNone) add(register_operand(instruction.selector), work);
     if (touches_memory(instruction.action)) continue;
     for (const Operand& source : function.sources_of(instruction)) add(source, work);
   }

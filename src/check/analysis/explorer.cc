@@ -168,28 +168,11 @@ void Explorer::leave_by_branch(const Instruction& last, uint32_t node, const Ver
   if (last.returns) {
     follow_returns(node, taking);
   } else {
-    const auto targets = function_.targets_of(last);
-    for (size_t i = 0; i < targets.size(); ++i) {
-      if (targets[i] >= function_.instructions.size()) continue;
-      go(node, flow_.block_of[targets[i]], ordered, taking & ~selecting_others(last, i, taking));
-    }
+    for (const uint32_t target : block.targets) go(node, target, ordered, taking);
   }
   if (block.fall_through != kNone) {
     go(node, block.fall_through, ordered, active & ~condition.yes);
   }
-}
-
-// The threads that are known to take another target of a branch by number.
-RoleSet Explorer::selecting_others(const Instruction& branch, size_t target,
-                                   const RoleSet& active) const {
-  RoleSet others;
-  if (branch.selector == kNone) return others;
-  for (size_t t = 0; t < active.size(); ++t) {
-    if (!active.test(t)) continue;
-    const Value value = evaluator_.operand(register_operand(branch.selector), environment_, t);
-    others.set(t, value.known() && value.number != static_cast<int64_t>(target));
-  }
-  return others;
 }
 
 void Explorer::follow_returns(uint32_t node, const RoleSet& threads) {

@@ -70,8 +70,6 @@ class Explorer {
   [[nodiscard]] RoleSet have_called(uint32_t return_site, bool ordered) const;
   void resume_returns();
   void go(uint32_t from, uint32_t block, bool ordered, const RoleSet& arriving);
-  [[nodiscard]] RoleSet selecting_others(const Instruction& branch, size_t target,
-                                         const RoleSet& active) const;
   [[nodiscard]] RoleSet passes_phase(const Instruction& wait, const RoleSet& active) const;
 
   const Function& function_;

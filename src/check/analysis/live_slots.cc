@@ -59,7 +59,6 @@ class Analysis {
       if (instruction.guard == kNone) clear(live, slot);
     }
     if (instruction.guard != kNone) use(register_operand(instruction.guard), live);
-    if (instruction.selector != kNone) use(register_operand(instruction.selector), live);
     const bool computes = writes_slot && instruction.action == Action::kNone &&
                           instruction.compute != Compute::kOpaque;
     const bool decides =

@@ -131,8 +131,6 @@ struct Instruction {
   bool returns = false;         // a branch back to its function's callers, after their calls
   uint8_t pointer_sources = 0;  // bit i: the result may point where source i points
   uint32_t guard = kNone;       // predicate register
-  uint32_t selector =
-      kNone;  // of a branch: the register that holds its target's number, if one does
   Range destinations;
   Range sources;
   Range address;  // of memory actions: the sources its address is made of

@@ -193,25 +193,6 @@ TEST(Ordering, AWaitThatDataDecidesMayBeSkipped) {
   EXPECT_EQ(verdicts(report), (Verdicts{"error R6", "warning R3"}));
 }
 
-// Each warp takes its own way: the first waits, the second meets it, the third one does `third`.
-Report by_table(const std::string& third) {
-  return check_kernel_text(
-      "  shr.u32 %r5, %r2, 5;\nways: .branchtargets first, second, third;\n"
-      "  brx.idx %r5, ways;\n"
-      "first:\n  griddepcontrol.wait;\n  bar.sync 1, 64;\n  ret;\n"
-      "second:\n  bar.sync 1, 64;\n" +
-          std::string(kStore) + "  ret;\nthird:\n" + third,
-      "", ".maxntid 96, 1, 1");
-}
-
-TEST(Ordering, FollowsATableOfBranchesByWarp) {
-  EXPECT_EQ(verdicts(by_table("")), Verdicts{});
-  const Report report = by_table(kStore);
-  ASSERT_EQ(verdicts(report), Verdicts{"error R2"});
-  EXPECT_NE(report.findings.front().message.find("warp 2"), std::string::npos)
-      << report.findings.front().message;
-}
-
 TEST(Ordering, APredicatedWaitIsABranch) {
   const Report report = check_kernel_text(
       "  setp.lt.u32 %p1, %r2, 32;\n  @%p1 griddepcontrol.wait;\n" + std::string(kStore));

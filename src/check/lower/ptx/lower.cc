@@ -89,9 +89,6 @@ class Lowering {
       jump(operands[0].index);
     } else if (head == "brx") {
       instruction.action = Action::kBranch;
-      if (!operands.empty() && operands[0].kind == tree::OperandKind::kRegister) {
-        instruction.selector = reader_.reg(frame, operands[0]);
-      }
       for (const uint32_t to : indirect_targets(*frame.function, operands)) jump(to);
     } else if (head == "ret" && !frame.is_entry) {
       instruction.action = Action::kBranch;
