@@ -39,11 +39,6 @@ int64_t barrier_number(const Function& function, const Instruction& barrier) {
   return sources.front().value;
 }
 
-// Whether some thread of the block comes to a place, and never before it is ordered.
-bool comes_ordered_only(uint32_t place, const Ordering& ordering, const RoleSet& block) {
-  return (ordering.after[place] & ~ordering.before[place] & block).any();
-}
-
 // "0", "0 and 2", "1 to 7".
 std::string ranges(const std::set<int32_t>& numbers) {
   std::string text;
@@ -86,7 +81,6 @@ OrderingAnalysis::OrderingAnalysis(const Function& function, const ControlFlow& 
       block_threads_(block_threads),
       slice_(function),
       live_(function, flow, slice_),
-      mbarriers_(function),
       orders_(function.instructions.size()) {
   for (uint32_t i = 0; i < function.instructions.size(); ++i) {
     if (is_meeting(function.instructions[i].action)) meetings_.push_back(i);
@@ -187,10 +181,14 @@ RoleSet OrderingAnalysis::order_at_barriers(const Ordering& ordering, const Role
     changed |= threads & ~orders_[i] & ordering.before[i];
     orders_[i] |= threads;
   };
-  const bool cluster = std::any_of(meetings_.begin(), meetings_.end(), [&](uint32_t i) {
-    return function_.instructions[i].action == Action::kClusterArrive &&
-           comes_ordered_only(i, ordering, block);
-  });
+  const auto some_only_ordered = [&](auto&& selects) {
+    return std::any_of(meetings_.begin(), meetings_.end(), [&](uint32_t i) {
+      return selects(function_.instructions[i].action) &&
+             (ordering.after[i] & ~ordering.before[i] & block).any();
+    });
+  };
+  const bool cluster = some_only_ordered([](Action a) { return a == Action::kClusterArrive; });
+  const bool mbarrier = some_only_ordered(is_arrival);
   for (const uint32_t i : meetings_) {
     switch (function_.instructions[i].action) {
       case Action::kBarrier:
@@ -203,7 +201,7 @@ RoleSet OrderingAnalysis::order_at_barriers(const Ordering& ordering, const Role
         if (cluster) order(i, block);
         break;
       case Action::kMbarrierWait:
-        if (orders_by_mbarrier(i, ordering, block)) order(i, block);
+        if (mbarrier) order(i, block);
         break;
       default:
         break;
@@ -215,7 +213,7 @@ RoleSet OrderingAnalysis::order_at_barriers(const Ordering& ordering, const Role
 // All threads of a block arrive at a barrier, so one that always arrives ordered orders the rest.
 bool OrderingAnalysis::orders_block(uint32_t barrier, const Ordering& ordering,
                                     const RoleSet& block) const {
-  return comes_ordered_only(barrier, ordering, block) ||
+  return (ordering.after[barrier] & ~ordering.before[barrier] & block).any() ||
          orders_from_elsewhere(barrier, ordering, block);
 }
 
@@ -238,23 +236,6 @@ bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& o
     unordered |= ordering.before[i];
   }
   return (ordered & ~unordered & block).any();
-}
-
-// Somebody arrives at the mbarrier only after the wait. Where all arrivals that are seen are at other
-// ones, as a peer's or the hardware's are not seen, any of them counts.
-bool OrderingAnalysis::orders_by_mbarrier(uint32_t wait, const Ordering& ordering,
-                                          const RoleSet& block) const {
-  bool is_arrived_at = false;
-  bool any_orders = false;
-  for (const uint32_t i : meetings_) {
-    if (!is_arrival(function_.instructions[i].action)) continue;
-    const bool orders = comes_ordered_only(i, ordering, block);
-    const bool is_here = mbarriers_.may_be_one(i, wait);
-    if (orders && is_here) return true;
-    any_orders = any_orders || orders;
-    is_arrived_at = is_arrived_at || is_here;
-  }
-  return any_orders && !is_arrived_at;
 }
 
 RoleSet OrderingAnalysis::ordered_by_warps(uint32_t barrier, const Ordering& ordering) const {

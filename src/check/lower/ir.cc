@@ -39,11 +39,6 @@ void FunctionBuilder::target(uint32_t instruction) {
   ++last().targets.count;
 }
 
-void FunctionBuilder::mbarrier(const Operand& address) {
-  last().mbarrier = static_cast<uint32_t>(function_.mbarriers.size());
-  function_.mbarriers.push_back(address);
-}
-
 std::span<const uint32_t> FunctionBuilder::destinations() const {
   return function_.destinations_of(function_.instructions.back());
 }

@@ -89,7 +89,7 @@ enum class OperandKind : uint8_t {
   kParameterBlock,  // an address in the parameter block: byte offset `value`, or -1
   kConstantMemory,  // a word of, or an address in, __constant__ memory
   kVariable,        // the address of global variable `index`
-  kSharedAddress,  // an address in shared memory: byte `value` of variable `index`, if that is known
+  kSharedAddress,   // an address in shared memory: `value`
   kLocalAddress,
   kThreadX,
   kThreadY,
@@ -135,8 +135,6 @@ struct Instruction {
   Range sources;
   Range address;  // of memory actions: the sources its address is made of
   Range targets;  // kBranch: instruction indices, in Function::targets
-  uint32_t mbarrier =
-      kNone;  // in Function::mbarriers: where it arrives or waits, if the code says it
   int64_t immediate = 0;
   uint32_t location = 0;  // in Function::locations; 0 is unknown
   uint32_t position = 0;  // PTX: line of the text. SASS: byte in the kernel's code
@@ -172,7 +170,6 @@ struct Function {
   std::vector<uint32_t> destinations;
   std::vector<Operand> sources;
   std::vector<uint32_t> targets;
-  std::vector<Operand> mbarriers;           // addresses; of registers, `value` is added
   std::vector<ListingLine> listing;         // by position; empty unless a report shows code
   std::vector<std::string> not_understood;  // what the lowering had to leave opaque, for the report
 
@@ -213,8 +210,6 @@ class FunctionBuilder {
   void begin_address();
   void end_address();
   void target(uint32_t instruction);
-  // Where the last instruction arrives or waits.
-  void mbarrier(const Operand& address);
   // Of the last instruction.
   [[nodiscard]] std::span<const uint32_t> destinations() const;
   [[nodiscard]] std::span<const Operand> sources() const;

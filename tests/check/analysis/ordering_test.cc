@@ -142,40 +142,6 @@ TEST(Ordering, AnMbarrierThatTheWaiterArrivesAtOrders) {
             Verdicts{"error R2"});
 }
 
-// The first warp waits and arrives at one mbarrier, the second one at `of_second`, and the others wait at
-// `of_others` before they store. %r5 is the first mbarrier's address, %r6 that of the one after it.
-Verdicts of_two_mbarriers(const std::string& of_second, const std::string& of_others,
-                          const std::string& second_does = "") {
-  return verdicts(check_kernel_text(
-      "  mov.u32 %r5, barriers;\n  add.s32 %r6, %r5, 8;\n  shl.b32 %r7, %r1, 3;\n"
-      "  add.s32 %r7, %r5, %r7;\n  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra others;\n"
-      "  griddepcontrol.wait;\n  mbarrier.arrive.shared.b64 _, [%r5];\n  bra.uni done;\n"
-      "others:\n  setp.gt.u32 %p1, %r2, 63;\n  @%p1 bra consume;\n" +
-      second_does + "  mbarrier.arrive.shared.b64 _, [" + of_second +
-      "];\n  bra.uni done;\n"
-      "consume:\n  mbarrier.try_wait.parity.shared.b64 %p2, [" +
-      of_others + "], 0;\n  @!%p2 bra consume;\n" + kStore + "done:\n"));
-}
-
-TEST(Ordering, AnMbarrierOfSomethingElseDoesNotOrder) {
-  EXPECT_EQ(of_two_mbarriers("%r6", "%r5"), Verdicts{});
-  EXPECT_EQ(of_two_mbarriers("%r6", "%r6"), Verdicts{"error R2"});
-  EXPECT_EQ(of_two_mbarriers("barriers+8", "%r5+8"), Verdicts{"error R2"});
-  EXPECT_EQ(of_two_mbarriers("tile", "tile"), Verdicts{"error R2"});
-}
-
-TEST(Ordering, AnMbarrierThatMayBeTheRightOneOrders) {
-  EXPECT_EQ(of_two_mbarriers("%r6", "%r7"), Verdicts{});
-  // Nobody is seen to arrive there.
-  EXPECT_EQ(of_two_mbarriers("%r6", "%r6+8"), Verdicts{});
-}
-
-TEST(Ordering, AnMbarrierIsHandedOn) {
-  const std::string waits =
-      "hand_on:\n  mbarrier.try_wait.parity.shared.b64 %p2, [%r5], 0;\n  @!%p2 bra hand_on;\n";
-  EXPECT_EQ(of_two_mbarriers("%r6", "%r6", waits), Verdicts{});
-}
-
 TEST(Ordering, AWaitInTheFirstRoundOfALoopOrdersAllRounds) {
   const Report report = check_kernel_text(
       "  mov.u32 %r3, 0;\nround:\n  setp.ne.u32 %p1, %r3, 0;\n  @%p1 bra body;\n"

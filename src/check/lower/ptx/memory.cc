@@ -21,13 +21,6 @@ struct Context {
   void destination(size_t index) const {
     if (index < operands().size()) add_destinations(operands()[index], frame, reader, builder);
   }
-  // The mbarrier whose address is this operand.
-  void mbarrier(size_t index) const {
-    if (index >= operands().size() || operands()[index].kind != tree::OperandKind::kAddress) return;
-    Operand address = reader.address(frame, operands()[index]);
-    if (address.kind == OperandKind::kRegister) address.value = operands()[index].value;
-    builder.mbarrier(address);
-  }
   void address(size_t index) const {
     if (index >= operands().size()) return;
     builder.begin_address();
@@ -180,7 +173,6 @@ void lower_copy(const Context& x) {
   }
   if (opcode.has("mbarrier") && opcode.has("arrive")) {
     copy.action = Action::kMbarrierArrive;
-    x.mbarrier(0);
     return;
   }
   const auto position = [&](std::string_view prefix) {
@@ -197,7 +189,6 @@ void lower_copy(const Context& x) {
   } else {
     copy.action = Action::kCopyToShared;
     x.address(1);
-    if (opcode.has("bulk")) x.mbarrier(opcode.has("tensor") ? 2 : 3);
   }
 }
 
@@ -242,9 +233,6 @@ void lower_mbarrier(const Context& x) {
   if (opcode.has("init") || opcode.has("inval") || opcode.has("pending_count")) return;
   if (!opcode.has("test_wait") && !opcode.has("try_wait")) {
     barrier.action = Action::kMbarrierArrive;
-    const bool has_result =
-        !x.operands().empty() && x.operands()[0].kind != tree::OperandKind::kAddress;
-    x.mbarrier(has_result ? 1 : 0);
     if (!x.operands().empty() && x.operands()[0].kind == tree::OperandKind::kRegister) {
       x.destination(0);
     }
@@ -252,7 +240,6 @@ void lower_mbarrier(const Context& x) {
   }
   barrier.action = Action::kMbarrierWait;
   x.destination(0);
-  x.mbarrier(1);
   if (opcode.has("parity") && x.operands().size() >= 3) {
     x.builder.source(x.reader.value(x.frame, x.operands()[2]));
   }
@@ -337,10 +324,7 @@ bool lower_memory(const tree::Instruction& instruction, const Frame& frame, Oper
   const Context x{instruction, frame, reader, builder};
   const std::string_view head = instruction.opcode->head;
   if (head == "tcgen05") {
-    if (x.opcode().has("commit")) {
-      x.instruction().action = Action::kMbarrierArrive;
-      x.mbarrier(0);
-    }
+    if (x.opcode().has("commit")) x.instruction().action = Action::kMbarrierArrive;
     return x.opcode().has("commit");
   }
   const auto* found = std::find_if(std::begin(kEntries), std::end(kEntries),

@@ -73,8 +73,7 @@ Operand OperandReader::parameter_word(const Frame& frame, const tree::Operand& o
 Operand OperandReader::address_of(const tree::Variable& variable, int64_t offset) {
   switch (variable.space) {
     case tree::Space::kShared:
-      return {
-          .kind = OperandKind::kSharedAddress, .index = shared_index(variable), .value = offset};
+      return {.kind = OperandKind::kSharedAddress, .value = offset};
     case tree::Space::kLocal:
       return {.kind = OperandKind::kLocalAddress};
     case tree::Space::kConst:
@@ -91,13 +90,6 @@ Operand OperandReader::address_of(const tree::Variable& variable, int64_t offset
     function_.variables.emplace_back(variable.name);
   }
   return {.kind = OperandKind::kVariable, .index = index->second};
-}
-
-// Dynamic shared memory is one place, whatever it is called.
-uint32_t OperandReader::shared_index(const tree::Variable& variable) {
-  const bool is_dynamic = variable.linkage == tree::Linkage::kExtern;
-  const auto number = static_cast<uint32_t>(shared_.size());
-  return shared_.try_emplace(is_dynamic ? nullptr : &variable, number).first->second;
 }
 
 Operand OperandReader::special(std::string_view name) const {

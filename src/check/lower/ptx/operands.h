@@ -56,7 +56,6 @@ class OperandReader {
 
  private:
   Operand address_of(const tree::Variable& variable, int64_t offset);
-  uint32_t shared_index(const tree::Variable& variable);
   Operand special(std::string_view name) const;
 
   const tree::Module& module_;
@@ -64,7 +63,6 @@ class OperandReader {
   uint32_t shared_cell_ = kNone;
   std::map<std::pair<const tree::Variable*, int64_t>, uint32_t> cells_;
   std::unordered_map<const tree::Variable*, uint32_t> variables_;
-  std::unordered_map<const tree::Variable*, uint32_t> shared_;
   std::unordered_map<uint32_t, int64_t> parameter_addresses_;
 };
 
