@@ -167,11 +167,7 @@ Engine::Impl::~Impl() {
   int before = 0;
   (void)cudaGetDevice(&before);
   (void)cudaSetDevice(device_);
-  // To give anything back would mean to wait for the device.
-  if (rank_ != nullptr && rank_->hangs()) {
-    (void)rank_.release();  // NOLINT(bugprone-unused-return-value)
-  }
-  rank_.reset();
+  RankEngine::end(std::move(rank_));
   (void)cudaSetDevice(before);
   for (std::thread& thread : threads_) {
     if (thread.joinable()) thread.join();

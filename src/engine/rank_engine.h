@@ -49,9 +49,8 @@ class RankEngine {
   [[nodiscard]] const Sequences& sequences() const { return sequences_; }
   // A prefill ends where this becomes true; not where other ranks process the same prompt.
   void cancel_where(std::function<bool()> is_canceled) { is_canceled_ = std::move(is_canceled); }
-  // With a step limit: the device is not done with a step that was over it, or now is. Nothing can be
-  // given back then.
-  [[nodiscard]] bool hangs() const;
+  // Gives back what it has; nothing where its device hangs, for which that would mean to wait.
+  static void end(std::unique_ptr<RankEngine> rank);
   SequenceId create_sequence(const SequenceOptions& options);
   void free(SequenceId sequence);
   [[nodiscard]] int64_t length(SequenceId sequence);
@@ -163,6 +162,8 @@ class RankEngine {
   // Until the tokens of a step are here.
   void await_arrival(int64_t step) const;
   [[nodiscard]] std::string where_it_hangs() const;
+  // With a step limit: the device is not done with a step that was over it, or now is.
+  [[nodiscard]] bool hangs() const;
   void wait_for(const char* call, int64_t steps, const std::function<cudaError_t()>& query) const;
 
   void copy_layer_input(std::span<const float> hidden, int first, int count);
