@@ -15,6 +15,7 @@
 #include "emulator/machine/device_heap.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/program/program.h"
+#include "emulator/program/round_up.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -49,7 +50,7 @@ class ArgumentReader {
 
   template <class T>
   T next() {
-    offset_ = (offset_ + sizeof(T) - 1) / sizeof(T) * sizeof(T);
+    offset_ = round_up(offset_, sizeof(T));
     T value;
     load(warp_, lane_, AddressSpace::kGeneric, begin_ + offset_, &value, sizeof(T), sizeof(T));
     offset_ += sizeof(T);
