@@ -173,7 +173,7 @@ void read_zip64(const ByteReader& extra, ArchiveMember& member) {
   }
 }
 
-// Where the data begins: behind a header whose name and extra field may differ from the entry's.
+// Where the data begins: after a header whose name and extra field may differ from the entry's.
 uint64_t data_offset(const ByteReader& reader, uint64_t header) {
   constexpr uint64_t kHeaderBytes = 30;
   if (text_of(reader.slice(header, kMemberMagic.size())) != kMemberMagic) {

@@ -52,7 +52,7 @@ struct LayerWeights {
   std::variant<GatedMlpWeights, MoeWeights> mlp;
 };
 
-// The layer that drafts: one decoder layer behind a projection, and what its head norms with.
+// The layer that drafts: one decoder layer after a projection, and what its head norms with.
 struct MtpWeights {
   pdl::Constant<float> embedding_norm;  // enorm
   pdl::Constant<float> hidden_norm;     // hnorm

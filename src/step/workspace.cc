@@ -5,6 +5,7 @@
 
 #include "step/kernels/attend/plan.h"
 #include "step/kernels/support/code_units.h"
+#include "step/kernels/support/division.h"
 #include "step/rope_table.h"
 
 namespace slipstream::step {

@@ -1,4 +1,4 @@
-// What the engine refuses, when, and that it goes on behind it.
+// What the engine refuses, when, and that it goes on after it.
 
 #include <gtest/gtest.h>
 
