@@ -20,10 +20,6 @@
 namespace slipstream::emulator {
 namespace {
 
-const CallSite& call_of(const Operation& operation) {
-  return *reinterpret_cast<const CallSite*>(operation.immediate);
-}
-
 template <class T>
 T argument(const CallSite& call, Warp& warp, uint32_t lane, size_t index) {
   const ParameterBlock& block = call.arguments.at(index);

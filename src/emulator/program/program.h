@@ -49,6 +49,9 @@ struct CallSite {
   std::vector<ParameterBlock> arguments;  // in the caller's register file
   std::vector<ParameterBlock> results;
 };
+[[nodiscard]] inline const CallSite& call_of(const Operation& operation) {
+  return *reinterpret_cast<const CallSite*>(operation.immediate);
+}
 
 // A static .shared variable, by its place in the CTA's shared memory.
 struct SharedVariable {
