@@ -69,6 +69,13 @@ struct AbsorbedWeights {
 // What it takes on the device.
 [[nodiscard]] int64_t packed_bytes(const PackedMatrix& matrix);
 
+// Where a matrix is written, before any kernel reads it: kernels see its weights as constant.
+struct WritableMatrix {
+  std::byte* tiles = nullptr;
+  float* scales = nullptr;
+};
+[[nodiscard]] WritableMatrix writable(const PackedMatrix& matrix);
+
 // Device memory in pieces that live as long as this object.
 class DeviceStore {
  public:
