@@ -80,7 +80,6 @@ class RankEngine {
   // The first `tokens` tokens of each sequence count, the others are forgotten; with 0 the sequences
   // are as they were before. `received`: steps that rank 0 has received.
   void end_run(int tokens, int received);
-  [[nodiscard]] bool is_in_run() const { return run_.has_value(); }
 
   [[nodiscard]] const DraftStatistics& draft_statistics() const { return drafts_.statistics(); }
   // For tests: in place of what the MTP layer drafts, the token of a sequence at a position.
