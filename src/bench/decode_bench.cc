@@ -61,6 +61,8 @@ class DecodeBench {
 
   DecodeReport run() {
     require_probabilities(options_.acceptance);
+    // What is no model is said before anything is measured.
+    report_.model_layers = layers_of(model_);
     report_.acceptance = options_.acceptance;
     report_.bandwidth = timer_.copy_bandwidth(options_.bandwidth_bytes);
     if (options_.fit) model_.layers = fitting_layers();
@@ -98,7 +100,6 @@ class DecodeBench {
                     static_cast<double>(bench_->weight_bytes()) * 1e-9, stopwatch.seconds()));
     report_.model = model_;
     report_.layers = bench_->layers();
-    report_.model_layers = layers_of(model_);
     report_.weight_bytes = bench_->weight_bytes();
     for (const StepShape& shape : shapes()) report_.steps.push_back(time_step(*bench_, shape));
   }
@@ -137,18 +138,19 @@ class DecodeBench {
       StepResult& step = report_.steps[i];
       if (!step.left_out.empty()) continue;
       bench_->set_shape(step.shape);
-      step.traced_off = trace_step(step, false).ranks.front().launches;
+      step.traced_off = team_times(trace(false), step.launches).ranks.front().launches;
       require_same(outputs_[i], bench_->output(), "a traced step");
-      TeamTimes team = trace_step(step, true);
+      const StepTrace with_pdl = trace(true);
+      step.stamps = stamps_by_launch(with_pdl.steps.back().front(), step.launches);
+      TeamTimes team = team_times(with_pdl, step.launches);
       require_same(outputs_[i], bench_->output(), "a traced step with PDL");
       step.traced_on = team.ranks.front().launches;
       if (team.ranks.size() > 1) step.team = std::move(team);
     }
   }
 
-  [[nodiscard]] TeamTimes trace_step(const StepResult& step, bool pdl) {
-    const int steps = std::min(options_.replays, kMaxTracedSteps);
-    return team_times(bench_->trace(pdl, steps), step.launches);
+  [[nodiscard]] StepTrace trace(bool pdl) {
+    return bench_->trace(pdl, std::min(options_.replays, kMaxTracedSteps));
   }
 
   const DecodeBenchOptions& options_;

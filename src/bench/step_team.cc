@@ -13,6 +13,7 @@
 #include "bench/on_device.h"
 #include "model/released_models.h"
 #include "model/tensor_specs.h"
+#include "pdl/device.h"
 #include "pdl/device_buffer.h"
 #include "pdl/stream.h"
 #include "slipstream/error.h"
@@ -211,9 +212,8 @@ class StepTeam final : public StepBench {
   [[nodiscard]] StepBench& first() const { return *members_.front().bench; }
 
   void require_devices() {
-    int devices = 0;
-    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-    check_cuda(cudaGetDevice(&first_device_), "cudaGetDevice");
+    const int devices = pdl::device_count();
+    first_device_ = pdl::current_device();
     if (first_device_ + static_cast<int>(members_.size()) <= devices) return;
     throw InvalidArgument(fmt::format(
         "GPUs must be {} for {} ranks{}, are {}", members_.size(), model_.tp,

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "pdl/device.h"
 #include "pdl/launch_observer.h"
 
 namespace slipstream::pdl {
@@ -45,12 +46,6 @@ bool enabled_by_environment() {
   if (text == nullptr || std::string_view(text) == "1") return true;
   if (std::string_view(text) == "0") return false;
   throw InvalidArgument(fmt::format("SLIPSTREAM_PDL must be 0 or 1, is \"{}\"", text));
-}
-
-int current_device() {
-  int device = 0;
-  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-  return device;
 }
 
 // Looks the kernel up, and raises its limit of dynamic shared memory where this launch needs more
@@ -155,7 +150,7 @@ void launch_untyped(const KernelDeclaration& declaration, const void* function,
   const LoadedKernel kernel = prepare(declaration, function, device, shape.dynamic_shared_bytes);
   const bool wanted = options.pdl ? *options.pdl : enabled(options.stream);
 
-  std::array<cudaLaunchAttribute, 2> attributes{};
+  std::array<cudaLaunchAttribute, 3> attributes{};
   unsigned attribute_count = 0;
   if (wanted && declaration.waits && kernel.has_wait_instruction && supports_pdl(device)) {
     cudaLaunchAttribute& attribute = attributes[attribute_count++];
@@ -166,6 +161,11 @@ void launch_untyped(const KernelDeclaration& declaration, const void* function,
     cudaLaunchAttribute& attribute = attributes[attribute_count++];
     attribute.id = cudaLaunchAttributeClusterDimension;
     attribute.val.clusterDim = {shape.cluster.x, shape.cluster.y, shape.cluster.z};
+  }
+  if (shape.balances_clusters) {
+    cudaLaunchAttribute& attribute = attributes[attribute_count++];
+    attribute.id = cudaLaunchAttributeClusterSchedulingPolicyPreference;
+    attribute.val.clusterSchedulingPolicyPreference = cudaClusterSchedulingPolicyLoadBalancing;
   }
 
   cudaLaunchConfig_t config{};

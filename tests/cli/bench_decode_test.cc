@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "pdl/device.h"
 #include "slipstream/error.h"
 #include "tests/model/support/tiny_files.h"
 
@@ -67,6 +68,7 @@ TEST(BenchDecode, TimesWholeStepsAndEveryLaunch) {
   options.alone = true;
   options.json_file = path("figures.json");
   options.trace_file = path("trace.json");
+  options.stamps_file = path("stamps.tsv");
   run_bench_decode(options);
 
   const nlohmann::json json = read_json(options.json_file);
@@ -89,6 +91,13 @@ TEST(BenchDecode, TimesWholeStepsAndEveryLaunch) {
   EXPECT_DOUBLE_EQ(step["bytes"].get<double>(), bytes);
   // Two steps of two slices and a trigger for each launch, and two names.
   EXPECT_EQ(read_json(options.trace_file)["traceEvents"].size(), 2 * (21 * 3 + 1));
+  double ctas = 0;
+  for (const nlohmann::json& stage : step["stages"]) ctas += stage["ctas"].get<double>();
+  std::ifstream stamps(options.stamps_file);
+  std::string line;
+  int lines = 0;
+  while (std::getline(stamps, line)) ++lines;
+  EXPECT_EQ(lines, static_cast<int>(ctas) + 1);
 }
 
 std::set<std::string> keys_of(const nlohmann::json& object) {
@@ -240,14 +249,8 @@ TEST(BenchDecode, RefusesRanksThatDoNotDivideTheModel) {
   EXPECT_EQ(error_of(options), "tp must divide num_attention_heads = 4, is 3");
 }
 
-int devices() {
-  int count = 0;
-  check_cuda(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
-  return count;
-}
-
 TEST(BenchDecode, ExchangesWithRanksWhereThereIsAGpuForEach) {
-  if (devices() < 2) GTEST_SKIP() << "needs 2 GPUs";
+  if (pdl::device_count() < 2) GTEST_SKIP() << "needs 2 GPUs";
   BenchDecodeOptions options = small_options();
   options.json_file = path("ranks.json");
   run_bench_decode(options);
@@ -274,7 +277,7 @@ TEST(BenchDecode, HasOneGpuPlayAllOtherRanks) {
                  "\"moe_intermediate_size\": 512");
   std::ofstream(options.model) << config;
   options.steps_only = true;
-  if (devices() < 2) {
+  if (pdl::device_count() < 2) {
     EXPECT_EQ(error_of(options), "GPUs must be 2 for 4 ranks of which one plays, are 1");
     return;
   }

@@ -6,13 +6,10 @@
 #include <cstring>
 
 #include "emulator/machine/fault.h"
+#include "emulator/program/round_up.h"
 
 namespace slipstream::emulator {
 namespace {
-
-uint32_t round_up(uint64_t value, uint64_t multiple) {
-  return static_cast<uint32_t>((value + multiple - 1) / multiple * multiple);
-}
 
 // Fills the 32 lanes of a constant's slot.
 void splat(std::byte* slot, uint64_t bits, RegisterClass register_class) {

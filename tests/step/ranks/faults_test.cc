@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "pdl/device.h"
 #include "tests/model/support/shapes.h"
 #include "tests/step/support/rank_drafts.h"
 
@@ -101,7 +102,7 @@ using Results = std::pair<RankRuns::Run, std::vector<std::vector<int>>>;
 class PlantedFault : public testing::TestWithParam<FaultCase> {
  protected:
   void SetUp() override {
-    if (RankTeam::devices() < kRanks) GTEST_SKIP() << "needs " << kRanks << " devices";
+    if (pdl::device_count() < kRanks) GTEST_SKIP() << "needs " << kRanks << " devices";
     if (!is_gpu()) return;
     if (c_.runs > 1 || c_.fault == Fault::kEmptiedWhileRead ||
         c_.fault == Fault::kStartEmptiedWhileRead) {

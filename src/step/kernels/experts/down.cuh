@@ -135,7 +135,7 @@ __device__ __forceinline__ void weigh_shared_rows(const DownLaunch& params, floa
   if (token < params.tokens) weights[params.tokens * params.choices_per_token + token] = 1.0F;
 }
 
-// Behind the wait: choices to the plan, and what they weigh.
+// After the wait: choices to the plan, and what they weigh.
 __device__ __forceinline__ void load_choices(const DownLaunch& params, const Plan& plan,
                                              float* weights) {
   const int choices = params.choices_per_token;
@@ -251,7 +251,7 @@ __device__ __forceinline__ PairDeal deal_tiles(const DownLaunch& params, int til
   return {params.peers, tiles, 32 - __clz(params.tokens - 1), static_cast<int>(blockDim.x)};
 }
 
-// Behind a barrier: adds what lies at a token's places and stores it, for all ranks if there are
+// After a barrier: adds what lies at a token's places and stores it, for all ranks if there are
 // several.
 __device__ __forceinline__ void store_tiles(const DownLaunch& params, const PairDeal& deal,
                                             const Tiles& tiles, const float* partials) {
@@ -337,8 +337,17 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   }
 }
 
+namespace experts {
+// Next to nine warps of this launch, with one token, eight of the launch before or after it must find
+// registers. Each quarter of a multiprocessor has 512 for every lane of its warps, which here are
+// three and two: 3 x 96 + 2 x 112 is all of it. The compiler grants 96 where it is told of more threads
+// than there are. What bf16 experts need is more than that.
 template <class Rows>
-__global__ void __launch_bounds__(experts::kMaxDownWarps * 32, 1)
+inline constexpr int kDownBoundThreads = Rows::kIsFp8 ? 640 : kMaxDownWarps * 32;
+}  // namespace experts
+
+template <class Rows>
+__global__ void __launch_bounds__(experts::kDownBoundThreads<Rows>, 1)
     down_kernel(const __grid_constant__ DownLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ experts::DownShared shared;

@@ -2,7 +2,7 @@
 //
 // Data flow. About one CTA per SM. A cluster of 1 to 8 CTAs takes a run of 16-row tiles and shares
 // their columns out (work.cuh). Each warp streams an equal run of the CTA's chunks (2 KB of one
-// tile) into a ring of its own, which it starts to fill before the wait. Behind the wait the CTA
+// tile) into a ring of its own, which it starts to fill before the wait. After the wait the CTA
 // loads its columns of the activations at once, normalizes and quantizes them into shared memory as
 // the tensor core's operand (stage.cuh, operands.cuh), and after one barrier the warps multiply
 // what has arrived. A warp's sums of a tile go to shared memory when its run leaves the tile; then
@@ -234,7 +234,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
 }
 
 // Two CTAs of so many threads fit a multiprocessor, which caps the registers. A norm that polls for
-// one token would find no room next to a CTA of expert_down (nine warps of 128) with what 256 threads
+// one token would find no room next to a CTA of expert_down (experts/down.cuh) with what 256 threads
 // allow.
 template <class Source, Breadth kBreadth>
 inline constexpr int kBoundThreads = kThreads;

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "slipstream/error.h"
+#include "step/kernels/support/division.h"
 
 namespace slipstream::step::kernels {
 namespace {
@@ -25,8 +26,6 @@ constexpr int kQuadsPerChunk = 80;  // what it sends, four sums of a token at a 
 constexpr int kUnfitCost = 1 << 24;
 constexpr int kPieceBytes = 24;       // sizeof(Piece)
 constexpr int kTileOutputBytes = 24;  // sizeof(TileOutput)
-
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // Chunks of one group of columns in the tiles before `tile`.
 int64_t chunks_before(const LinearParams& params, int64_t tile) {
@@ -139,7 +138,7 @@ int ring_slots(const LinearParams& params, const Largest& largest) {
   const int fit = (most_bytes() - others) / kSlotBytes;
   const int least = largest.chunks < kLongChunks ? 2 : kLongSlots;
   const int leave_room = std::max((kSharedBytes - others) / kSlotBytes, least);
-  const int most = std::clamp(ceil_div(largest.chunks, kWarps), 1, kMaxRingSlots);
+  const int most = std::clamp(ceil_div(largest.chunks, kWarps), 1, params.most_slots);
   return std::clamp(std::min(leave_room, fit), 1, most);
 }
 

@@ -2,6 +2,7 @@
 
 #include "step/kernels/scores/kernel.cuh"
 #include "step/kernels/scores/launch.h"
+#include "step/kernels/support/division.h"
 #include "step/kernels/support/limits.h"
 
 namespace slipstream::step::kernels {
@@ -18,8 +19,6 @@ namespace {
 
 // From so many pages per multiprocessor on, two CTAs on each hide more of what a page takes.
 constexpr int kManyPages = 64;
-
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // One on each multiprocessor, where there are pages or tiles of W_UK for so many: each prepares
 // queries, and next to a CTA of project_latent there is room for one.
@@ -51,10 +50,12 @@ void launch_scores(ScoreLaunch params, const pdl::LaunchOptions& options) {
                               sizeof(WeightChunk);
   const size_t left_out = (scores::kMaxSlots - params.score.slots) * sizeof(scores::Page);
   params.weights_offset = scores ? static_cast<int>(sizeof(scores::Shared) - left_out) : 0;
+  const size_t bytes = params.weights_offset + weight_bytes;
+  const bool one_each = scores && ctas <= device_limits().multiprocessors;
   pdl::launch(kScoreDeclaration, score_kernel,
               {.grid = dim3(ctas),
                .block = dim3(scores ? scores::kThreads : scores::kWarps * 32),
-               .dynamic_shared_bytes = params.weights_offset + weight_bytes},
+               .dynamic_shared_bytes = one_each ? std::max(bytes, kSpreadingBytes) : bytes},
               options, params);
 }
 
