@@ -85,8 +85,7 @@ class RedirectedExchange final : public step::Exchange {
     const int ranks = result.own.peers.ranks;
     if (hidden_ % (ranks * model::kTileUnit) != 0) {
       throw InvalidArgument(
-          fmt::format("hidden_size must be a multiple of {} where {} ranks that "
-                      "draft are played, is {}",
+          fmt::format("hidden_size must be a multiple of {} where {} ranks draft, is {}",
                       ranks * model::kTileUnit, ranks, hidden_));
     }
     result.own.peers = targets_(int64_t{hidden_ / ranks} * 2);

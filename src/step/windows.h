@@ -3,8 +3,7 @@
 //
 //   head   {broken, epochs}: this rank's own
 //   rows   [buffers][source ranks][16 tokens][hidden] bf16: partial sums on their way
-//   gathered  [16 tokens][hidden] bf16: what a draft starts from, of which every rank sends columns
-//          of its own
+//   gathered  [16 tokens][hidden] bf16: what a draft starts from, columns of each rank
 //   picks  [rounds][source ranks][16 tokens][256] of 16 bytes: what sampling agrees on
 //
 // What comes from rank r is written by rank r alone, its own share included. Rows need neither flag
