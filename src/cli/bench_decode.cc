@@ -25,8 +25,8 @@ bench::BenchModel model_of(const BenchDecodeOptions& options) {
     model.others = bench::Others::kPlayed;
   } else if (options.echo) {
     model.others = bench::Others::kEchoed;
-  } else if (!options.alone && options.tp > 1) {
-    if (pdl::device_count() >= options.tp) model.others = bench::Others::kRanks;
+  } else if (!options.alone && options.tp > 1 && pdl::device_count() >= options.tp) {
+    model.others = bench::Others::kRanks;
   }
   return model;
 }

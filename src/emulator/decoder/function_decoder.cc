@@ -70,7 +70,7 @@ void FunctionDecoder::decode() {
 void FunctionDecoder::lay_out_parameters() {
   next_offset_ = 64;  // offset 0 holds the predicate that is always true
   const auto place = [&](const ptx::Variable& variable) {
-    const ParameterBlock block{next_offset_, round_up(variable.size, 16)};
+    const ParameterBlock block{next_offset_, static_cast<uint32_t>(round_up(variable.size, 16))};
     blocks_[&variable] = block;
     next_offset_ = round_up(next_offset_ + block.bytes * kWarpSize, 64);
     return block;

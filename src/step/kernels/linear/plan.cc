@@ -155,7 +155,9 @@ Largest share_out(LinearParams& params, const ClusterLimits& limits, int cluster
 
 int staging_cost(const LinearParams& params, int groups) {
   if (params.breadth() == Breadth::kNarrow) return 0;
-  const int rounds = ceil_div((groups << params.token_shift) * kWideLanes, kWarps * 32);
+  constexpr int kThreads = kWarps * 32;
+  const int lanes = (groups << params.token_shift) * kWideLanes;
+  const int rounds = ceil_div(lanes, kThreads);
   return params.staging_cost.wide + (rounds - 1) * params.staging_cost.round;
 }
 
