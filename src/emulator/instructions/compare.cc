@@ -389,16 +389,11 @@ Step select(const Operation& operation, Warp& warp, uint32_t executing) {
   const T* const b = operand<T>(operation, warp, 2);
   const uint32_t choose = predicate(operation, warp, 3);
   if (executing == kAllLanes) {
-#pragma GCC ivdep
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      result[lane] = has_lane(choose, lane) ? a[lane] : b[lane];
-    }
+    choose_lanes(result, a, b, choose);
   } else {
-#pragma GCC ivdep
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      const T value = has_lane(choose, lane) ? a[lane] : b[lane];
-      result[lane] = has_lane(executing, lane) ? value : result[lane];
-    }
+    alignas(64) std::array<T, kWarpSize> values;
+    choose_lanes(values.data(), a, b, choose);
+    assign_lanes(result, values.data(), executing);
   }
   return Step::kNext;
 }

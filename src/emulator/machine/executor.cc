@@ -10,8 +10,10 @@
 namespace slipstream::emulator {
 namespace {
 
-// A warp hands over to the next after so many instructions; a group of diverged lanes does too.
+// A warp hands over to the next after so many instructions; a group of diverged lanes does too, to one that then has the
+// short turn.
 constexpr uint64_t kSlice = 16384;
+constexpr uint64_t kShortTurn = 1024;
 
 struct Counters {
   uint64_t warp_instructions = 0;
@@ -27,6 +29,7 @@ uint32_t executing_lanes(const Warp& warp, const Operation& operation) {
 // Runs the warp until it parks, yields or has used up its slice, and says whether it has. The
 // innermost loop of the emulator.
 bool run_warp(Warp& warp, const Operation* code, Counters& counters) {
+  const uint64_t slice = warp.hold ? kShortTurn : kSlice;
   uint64_t executed = 0;
   uint64_t lanes = 0;
   for (bool goes_on = warp.active != 0 || select_group(warp); goes_on;) {
@@ -39,18 +42,15 @@ bool run_warp(Warp& warp, const Operation* code, Counters& counters) {
       step = operation.execute(operation, warp, executing);
     }
     if (step == Step::kNext) {
-      if (++warp.pc == warp.merge_pc) {
-        put_back(warp);
-        goes_on = select_group(warp);
-      }
+      if (++warp.pc == warp.merge_pc) meet(warp);
       continue;
     }
     if (step == Step::kReschedule) goes_on = !warp.yielded && select_group(warp);
     // Only jumps make loops, so only they check the slice.
-    goes_on = goes_on && executed < kSlice;
+    goes_on = goes_on && executed < slice;
   }
-  const bool slice_is_used_up = warp.active != 0 && executed >= kSlice;
-  if (slice_is_used_up) rotate(warp);
+  const bool slice_is_used_up = warp.active != 0 && executed >= slice;
+  if (slice_is_used_up) slice == kSlice ? static_cast<void>(rotate(warp)) : end_hold(warp);
   counters.warp_instructions += executed;
   counters.lane_instructions += lanes;
   return slice_is_used_up;
