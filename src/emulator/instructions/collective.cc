@@ -65,20 +65,25 @@ Step shuffle(const Operation& operation, Warp& warp, uint32_t executing) {
     const auto* const a = operand<uint32_t>(operation, warp, 2);
     const auto* const b = operand<uint32_t>(operation, warp, 3);
     const auto* const c = operand<uint32_t>(operation, warp, 4);
-    std::array<uint32_t, kWarpSize> values;
+    // For all lanes, in loops that become vector instructions.
+    std::array<uint32_t, kWarpSize> from;
     uint32_t in_range = 0;
-    for_each_lane(members, [&](uint32_t lane) {
+    uint32_t usable = 0;
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
       const Source source = source_of<kMode>(lane, b[lane], c[lane]);
       // What a lane outside the member set holds is undefined; its own value is as good as any.
-      const bool usable = source.in_range && has_lane(members, source.lane);
-      values[lane] = a[usable ? source.lane : lane];
-      if (source.in_range && !usable && has_lane(masks[lane], source.lane)) {
-        report_exited_lane(warp, lane, source.lane);
-      }
+      const bool is_usable = source.in_range && has_lane(members, source.lane & 31U);
+      from[lane] = is_usable ? source.lane : lane;
       in_range |= static_cast<uint32_t>(source.in_range) << lane;
+      usable |= static_cast<uint32_t>(is_usable) << lane;
+    }
+    for_each_lane(in_range & ~usable & members, [&](uint32_t lane) {
+      const uint32_t source = source_of<kMode>(lane, b[lane], c[lane]).lane;
+      if (has_lane(masks[lane], source)) report_exited_lane(warp, lane, source);
     });
-    auto* const result = operand<uint32_t>(operation, warp, 0);
-    for_each_lane(members, [&](uint32_t lane) { result[lane] = values[lane]; });
+    alignas(64) std::array<uint32_t, kWarpSize> values;
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) values[lane] = a[from[lane]];
+    assign_lanes(operand<uint32_t>(operation, warp, 0), values.data(), members);
     assign(predicate(operation, warp, 1), in_range, members);
   });
 }
@@ -108,8 +113,9 @@ Step vote(const Operation& operation, Warp& warp, uint32_t executing) {
   return for_each_member_set(operation, warp, executing, masks, [&](uint32_t members) {
     const uint32_t votes = predicate(operation, warp, 1) & members;
     if constexpr (kVote == Vote::kBallot) {
-      auto* const result = operand<uint32_t>(operation, warp, 0);
-      for_each_lane(members, [&](uint32_t lane) { result[lane] = votes; });
+      alignas(64) std::array<uint32_t, kWarpSize> all;
+      all.fill(votes);
+      assign_lanes(operand<uint32_t>(operation, warp, 0), all.data(), members);
     } else {
       const bool holds = kVote == Vote::kAll   ? votes == members
                          : kVote == Vote::kAny ? votes != 0

@@ -172,7 +172,7 @@ void before_read(Warp& warp, uint64_t address, uint32_t bytes, Ordering ordering
   }
 }
 
-bool keeps_writes_apart(const Warp& warp) { return warp.cta->cluster->grid->overlay != nullptr; }
+bool stores_are_under_way(Warp& warp) { return delayed_stores(warp) != nullptr; }
 
 void announce_store(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                     uint32_t alignment) {

@@ -17,8 +17,10 @@ Frame* FramePool::acquire(const FunctionCode& function, const Warp& warp, uint32
     all_.push_back(std::move(owned));
   } else {
     // Whatever a program reads before it writes must not depend on who ran here before.
-    std::byte* const slots = free.back()->storage.data() + function.image.size();
-    std::memset(slots, 0, function.register_bytes - function.image.size());
+    std::byte* const registers = free.back()->storage.data();
+    for (const RegisterSlot& slot : function.unset) {
+      std::memset(registers + slot.offset, 0, slot.bytes);
+    }
   }
   Owned& owned = *free.back();
   free.pop_back();

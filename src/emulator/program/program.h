@@ -22,6 +22,11 @@ struct SpecialSlot {
   uint32_t offset = 0;
 };
 
+struct RegisterSlot {
+  uint32_t offset = 0;
+  uint32_t bytes = 0;
+};
+
 // A .param variable of a device function or a call: `bytes` for each of 32 lanes, lane by lane.
 struct ParameterBlock {
   uint32_t offset = 0;  // in the register file
@@ -37,6 +42,7 @@ struct FunctionCode {
   uint32_t live_registers = 0;          // most 32-bit registers live at once
   std::vector<std::byte> image;         // start of the register file: constants
   std::vector<SpecialSlot> specials;
+  std::vector<RegisterSlot> unset;         // registers that may be read before they are written
   std::vector<ParameterBlock> parameters;  // device functions
   std::vector<ParameterBlock> results;
 };

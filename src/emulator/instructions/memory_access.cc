@@ -1,0 +1,305 @@
+#include "emulator/instructions/memory_access.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "emulator/instructions/lanes.h"
+#include "emulator/machine/cta.h"
+#include "emulator/machine/grid_run.h"
+#include "emulator/machine/overlay.h"
+#include "emulator/machine/worker.h"
+
+namespace slipstream::emulator {
+namespace {
+
+// In the compiler's own vectors: it makes none of loops that look at several things at once.
+template <class Base>
+using Vector [[gnu::vector_size(32)]] = Base;
+template <class Base>
+constexpr uint32_t kTogether = sizeof(Vector<Base>) / sizeof(Base);
+
+template <class Base>
+Vector<Base> count_up() {
+  Vector<Base> places;
+  for (uint32_t i = 0; i < kTogether<Base>; ++i) places[i] = i;
+  return places;
+}
+template <class Base>
+Vector<Base> splat(Base value) {
+  return Vector<Base>{} + value;
+}
+template <class Base>
+Base any_bit(Vector<Base> bits) {
+  Base any = 0;
+  for (uint32_t i = 0; i < kTogether<Base>; ++i) any |= bits[i];
+  return any;
+}
+
+// Some lanes of the register of addresses; those of lanes that do not execute are that of the first which does.
+template <class Base>
+Vector<Base> bases_at(const Base* base, uint32_t lane, uint32_t executing, Base first) {
+  const auto from = *reinterpret_cast<const Vector<Base>*>(base + lane);
+  if (executing == kAllLanes) return from;
+  const auto executes = (splat<Base>(executing >> lane) >> count_up<Base>() & 1) != 0;
+  return executes ? from : splat(first);
+}
+
+struct Shape {
+  bool is_row = false;
+  bool is_same = false;
+};
+
+template <class Base>
+Shape shape_of(const Base* base, uint32_t executing, uint32_t first, uint32_t bytes) {
+  const Base from = base[first];
+  Vector<Base> apart{};
+  Vector<Base> off_row{};
+  Vector<Base> row = count_up<Base>() * static_cast<Base>(bytes);
+  for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether<Base>) {
+    const Vector<Base> distance = bases_at(base, lane, executing, from) - from;
+    apart |= distance;
+    off_row |= distance ^ row;
+    row += kTogether<Base> * bytes;
+  }
+  return {executing == kAllLanes && any_bit<Base>(off_row) == 0, any_bit<Base>(apart) == 0};
+}
+
+// Fills the addresses. Returns whether all are aligned and inside.
+template <class Base>
+bool fill_inside(const Base* base, uint32_t executing, uint32_t first, int64_t offset,
+                 const Reached& reached, uint32_t bytes, Addresses& addresses) {
+  const uint64_t last = reached.size - bytes;
+  uint64_t outside = 0;  // its top bit
+  uint64_t low_bits = 0;
+  for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether<Base>) {
+    const Vector<Base> at =
+        bases_at(base, lane, executing, base[first]) + static_cast<Base>(offset);
+    for (uint32_t i = 0; i < kTogether<Base>; ++i) {
+      const uint64_t address = at[i];
+      addresses.at[lane + i] = address;
+      const uint64_t inside = address - reached.begin;
+      outside |= inside | (last - inside);
+      low_bits |= address;
+    }
+  }
+  return (outside >> 63U) == 0 && (low_bits & (bytes - 1)) == 0;
+}
+
+// Global memory has no view where a grid's writes are kept apart: machine/access.h sees each access.
+void view_memory(Reached& reached, Warp& warp, const Operation& operation, uint64_t address,
+                 bool is_load) {
+  Cta& cta = *warp.cta;
+  Cluster& cluster = *cta.cluster;
+  switch (reached.space) {
+    case AddressSpace::kGlobal: {
+      const MemoryRange& range = cluster.worker->range_of(&operation, address);
+      const Overlay* const overlay = cluster.grid->overlay.get();
+      if (overlay != nullptr && (!is_load || overlay->touches(range.begin, range.size))) return;
+      reached.begin = range.begin;
+      reached.size = range.size;
+      reached.written = range.written;
+      break;
+    }
+    case AddressSpace::kShared:
+      reached.begin = kSharedBase;
+      reached.size = cta.shared_bytes;
+      reached.delta = reinterpret_cast<uint64_t>(cta.shared) - kSharedBase;
+      reached.written = cta.shared_written;
+      reached.touched = &cta.shared_touched;
+      break;
+    case AddressSpace::kLocal:
+      reached.size = warp.local_stride;
+      reached.delta = reinterpret_cast<uint64_t>(warp.local);
+      reached.stride = warp.local_stride;
+      reached.touched = &warp.local_touched;
+      break;
+    case AddressSpace::kParameter: {
+      const auto& parameters = cluster.grid->launch.parameters;
+      reached.size = is_load ? parameters.size() : 0;
+      reached.delta = reinterpret_cast<uint64_t>(parameters.data());
+      break;
+    }
+    default:
+      break;
+  }
+  reached.begin += reached.window;
+  reached.delta -= reached.window;
+}
+
+template <class Base>
+Reached reach_from(const Base* base, const Operation& operation, Warp& warp, uint32_t executing,
+                   const Access& access, uint32_t bytes, bool is_load, Addresses& addresses) {
+  const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
+  Reached reached;
+  reached.space = access.space;
+  reached.first = static_cast<Base>(base[first] + static_cast<uint64_t>(access.offset));
+  uint64_t address = reached.first;
+  if (access.space == AddressSpace::kGeneric) {
+    const SpaceAddress resolved = resolve_generic(address);
+    reached.space = resolved.space;
+    reached.window = address - resolved.address;
+    address = resolved.address;
+  }
+  view_memory(reached, warp, operation, address, is_load);
+  if (reached.size < bytes) return reached;
+  const Shape shape = shape_of(base, executing, first, bytes);
+  const uint64_t extent = shape.is_row ? uint64_t{kWarpSize} * bytes : bytes;
+  const uint64_t inside = reached.first - reached.begin;
+  if (shape.is_same || (shape.is_row && reached.stride == 0)) {
+    if (inside < reached.size && reached.size - inside >= extent &&
+        (reached.first & (bytes - 1)) == 0) {
+      reached.arrangement = shape.is_row ? Arrangement::kRow : Arrangement::kStride;
+    }
+  } else if (fill_inside(base, executing, first, access.offset, reached, bytes, addresses)) {
+    reached.arrangement = Arrangement::kScattered;
+  }
+  return reached;
+}
+
+void compute_addresses(const Access& access, Warp& warp, uint32_t base, Addresses& addresses) {
+  const auto offset = static_cast<uint64_t>(access.offset);
+  for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
+    addresses.at[lane] = access.wide_base
+                             ? lanes<uint64_t>(warp, base)[lane] + offset
+                             : static_cast<uint32_t>(lanes<uint32_t>(warp, base)[lane] + offset);
+  }
+}
+
+bool all_written(const uint8_t* flags, size_t bytes) {
+  constexpr uint64_t kAll = 0x0101010101010101ULL;
+  uint64_t all = kAll;
+  size_t i = 0;
+  for (; i + sizeof(all) <= bytes; i += sizeof(all)) {
+    uint64_t word = 0;
+    std::memcpy(&word, flags + i, sizeof(word));
+    all &= word;
+  }
+  for (; i < bytes; ++i) all &= flags[i] != 0 ? kAll : 0;
+  return all == kAll;
+}
+
+uint8_t* flags_of(const Reached& reached, uint64_t address) {
+  return reached.written + (address - reached.begin);
+}
+
+}  // namespace
+
+int64_t encode(const Access& access) {
+  constexpr int kFlagBits = 11;
+  const int64_t flags =
+      static_cast<int64_t>(access.space) | (access.wide_base ? 8 : 0) | (access.ordered ? 16 : 0) |
+      (access.releases ? 32 : 0) | (access.partial ? 64 : 0) | (access.acquires ? 128 : 0) |
+      (access.word ? 256 : 0) | (access.system ? 512 : 0) | (access.strong ? 1024 : 0);
+  return (access.offset << kFlagBits) | flags;
+}
+
+Reached reach(const Operation& operation, Warp& warp, uint32_t executing, const Access& access,
+              uint32_t base, uint32_t bytes, bool is_load, Addresses& addresses) {
+  return access.wide_base ? reach_from(lanes<uint64_t>(warp, base), operation, warp, executing,
+                                       access, bytes, is_load, addresses)
+                          : reach_from(lanes<uint32_t>(warp, base), operation, warp, executing,
+                                       access, bytes, is_load, addresses);
+}
+
+AddressSpace find_space(Warp& warp, uint32_t executing, const Access& access, uint32_t base,
+                        Addresses& addresses) {
+  compute_addresses(access, warp, base, addresses);
+  if (access.space != AddressSpace::kGeneric) return access.space;
+  const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
+  const AddressSpace space = resolve_generic(addresses.at[first]).space;
+  bool same = true;
+  for_each_lane(executing, [&](uint32_t lane) {
+    same = same && resolve_generic(addresses.at[lane]).space == space;
+  });
+  if (!same) return AddressSpace::kGeneric;
+  for_each_lane(executing, [&](uint32_t lane) {
+    addresses.at[lane] = resolve_generic(addresses.at[lane]).address;
+  });
+  return space;
+}
+
+bool have_values(uint32_t executing, const Reached& reached, const Addresses& addresses,
+                 uint32_t bytes) {
+  if (reached.written == nullptr) return true;
+  if (reached.arrangement != Arrangement::kScattered) {
+    const size_t extent =
+        reached.arrangement == Arrangement::kRow ? size_t{kWarpSize} * bytes : bytes;
+    return all_written(flags_of(reached, reached.first), extent);
+  }
+  bool all = true;
+  for_each_lane(executing, [&](uint32_t lane) {
+    all = all_written(flags_of(reached, addresses.at[lane]), bytes) && all;
+  });
+  return all;
+}
+
+void check_written(Warp& warp, uint32_t executing, const Reached& reached,
+                   const Addresses& addresses, uint32_t bytes) {
+  if (have_values(executing, reached, addresses, bytes)) return;
+  for_each_lane(executing, [&](uint32_t lane) {
+    const uint64_t address = reached.address(lane, addresses, bytes);
+    if (!all_written(flags_of(reached, address), bytes)) {
+      found_unwritten(warp, lane, reached.space, address - reached.window, bytes);
+    }
+  });
+}
+
+void mark_written(uint32_t executing, const Reached& reached, const Addresses& addresses,
+                  uint32_t bytes) {
+  // No access crosses into another chunk: all are aligned.
+  const auto chunk_of = [&](uint64_t address) {
+    return uint64_t{1} << ((address - reached.begin) >> kSharedChunkShift & 63U);
+  };
+  if (reached.arrangement != Arrangement::kScattered) {
+    const size_t extent =
+        reached.arrangement == Arrangement::kRow ? size_t{kWarpSize} * bytes : bytes;
+    if (reached.touched != nullptr) {
+      *reached.touched |= chunk_of(reached.first) | chunk_of(reached.first + extent - 1);
+    }
+    if (reached.written != nullptr) {
+      std::memset(flags_of(reached, reached.first), 1, extent);
+    }
+    return;
+  }
+  if (reached.touched != nullptr) {
+    uint64_t chunks = 0;
+    for (const uint64_t address : addresses.at) chunks |= chunk_of(address);
+    *reached.touched |= chunks;
+  }
+  if (reached.written != nullptr) {
+    for_each_lane(executing, [&](uint32_t lane) {
+      std::memset(flags_of(reached, addresses.at[lane]), 1, bytes);
+    });
+  }
+}
+
+bool watch(Warp& warp, const Access& access, AddressSpace space, race::AccessKind kind) {
+  if (order_of(warp) == nullptr || !(may_be_global(space) || space == AddressSpace::kShared)) {
+    return false;
+  }
+  watch_operation(warp, {.kind = kind,
+                         .strong = space == AddressSpace::kShared ? access.strong : access.ordered,
+                         .system = access.system,
+                         .acquires = access.acquires,
+                         .releases = access.releases});
+  return true;
+}
+
+void watch_reached(Warp& warp, const Reached& reached, race::AccessKind kind, uint32_t executing,
+                   const Addresses& addresses, uint32_t bytes) {
+  if (reached.arrangement == Arrangement::kRow && reached.space == AddressSpace::kGlobal) {
+    watch_row(warp, reached.first, bytes);
+    return;
+  }
+  Addresses in_space;
+  for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
+    in_space.at[lane] = reached.address(lane, addresses, bytes) - reached.window;
+  }
+  if (reached.space == AddressSpace::kShared) {
+    watch_shared_lanes(warp, executing, in_space.at.data(), bytes, kind);
+  } else {
+    watch_lanes(warp, executing, in_space.at.data(), bytes);
+  }
+}
+
+}  // namespace slipstream::emulator
