@@ -1,6 +1,7 @@
 #include "emulator/instructions/memory_access.h"
 
-#include <algorithm>
+#include <immintrin.h>
+
 #include <cstring>
 
 #include "emulator/instructions/lanes.h"
@@ -29,10 +30,9 @@ Vector<Base> splat(Base value) {
   return Vector<Base>{} + value;
 }
 template <class Base>
-Base any_bit(Vector<Base> bits) {
-  Base any = 0;
-  for (uint32_t i = 0; i < kTogether<Base>; ++i) any |= bits[i];
-  return any;
+bool is_zero(Vector<Base> bits) {
+  const auto all = reinterpret_cast<__m256i>(bits);
+  return _mm256_testz_si256(all, all) != 0;
 }
 
 // Some lanes of the register of addresses; those of lanes that do not execute are that of the first which does.
@@ -61,7 +61,7 @@ Shape shape_of(const Base* base, uint32_t executing, uint32_t first, uint32_t by
     off_row |= distance ^ row;
     row += kTogether<Base> * bytes;
   }
-  return {executing == kAllLanes && any_bit<Base>(off_row) == 0, any_bit<Base>(apart) == 0};
+  return {executing == kAllLanes && is_zero<Base>(off_row), is_zero<Base>(apart)};
 }
 
 // Fills the addresses. Returns whether all are aligned and inside.
@@ -106,12 +106,14 @@ void view_memory(Reached& reached, Warp& warp, const Operation& operation, uint6
       reached.delta = reinterpret_cast<uint64_t>(cta.shared) - kSharedBase;
       reached.written = cta.shared_written;
       reached.touched = &cta.shared_touched;
+      reached.chunk_shift = kSharedChunkShift;
       break;
     case AddressSpace::kLocal:
       reached.size = warp.local_stride;
       reached.delta = reinterpret_cast<uint64_t>(warp.local);
       reached.stride = warp.local_stride;
       reached.touched = &warp.local_touched;
+      reached.chunk_shift = kLocalChunkShift;
       break;
     case AddressSpace::kParameter: {
       const auto& parameters = cluster.grid->launch.parameters;
@@ -167,19 +169,40 @@ void compute_addresses(const Access& access, Warp& warp, uint32_t base, Addresse
 
 bool all_written(const uint8_t* flags, size_t bytes) {
   constexpr uint64_t kAll = 0x0101010101010101ULL;
-  uint64_t all = kAll;
+  auto row = splat(kAll);
   size_t i = 0;
-  for (; i + sizeof(all) <= bytes; i += sizeof(all)) {
-    uint64_t word = 0;
-    std::memcpy(&word, flags + i, sizeof(word));
-    all &= word;
+  for (; i + sizeof(row) <= bytes; i += sizeof(row)) {
+    Vector<uint64_t> some;
+    std::memcpy(&some, flags + i, sizeof(some));
+    row &= some;
   }
-  for (; i < bytes; ++i) all &= flags[i] != 0 ? kAll : 0;
-  return all == kAll;
+  bool all = is_zero<uint64_t>(row ^ kAll);
+  for (; i < bytes; ++i) all = flags[i] != 0 && all;
+  return all;
 }
 
 uint8_t* flags_of(const Reached& reached, uint64_t address) {
   return reached.written + (address - reached.begin);
+}
+
+// The same of each lane, as many bytes as the type has.
+template <class Flags>
+bool lanes_written(uint32_t executing, const Reached& reached, const Addresses& addresses) {
+  Flags all = static_cast<Flags>(0x0101010101010101ULL);
+  const Flags wanted = all;
+  for_each_lane(executing, [&](uint32_t lane) {
+    Flags flags = 0;
+    std::memcpy(&flags, flags_of(reached, addresses.at[lane]), sizeof(flags));
+    all &= flags;
+  });
+  return all == wanted;
+}
+template <class Flags>
+void mark_lanes(uint32_t executing, const Reached& reached, const Addresses& addresses) {
+  const Flags all = static_cast<Flags>(0x0101010101010101ULL);
+  for_each_lane(executing, [&](uint32_t lane) {
+    std::memcpy(flags_of(reached, addresses.at[lane]), &all, sizeof(all));
+  });
 }
 
 }  // namespace
@@ -226,6 +249,18 @@ bool have_values(uint32_t executing, const Reached& reached, const Addresses& ad
         reached.arrangement == Arrangement::kRow ? size_t{kWarpSize} * bytes : bytes;
     return all_written(flags_of(reached, reached.first), extent);
   }
+  switch (bytes) {
+    case 1:
+      return lanes_written<uint8_t>(executing, reached, addresses);
+    case 2:
+      return lanes_written<uint16_t>(executing, reached, addresses);
+    case 4:
+      return lanes_written<uint32_t>(executing, reached, addresses);
+    case 8:
+      return lanes_written<uint64_t>(executing, reached, addresses);
+    default:
+      break;
+  }
   bool all = true;
   for_each_lane(executing, [&](uint32_t lane) {
     all = all_written(flags_of(reached, addresses.at[lane]), bytes) && all;
@@ -248,7 +283,7 @@ void mark_written(uint32_t executing, const Reached& reached, const Addresses& a
                   uint32_t bytes) {
   // No access crosses into another chunk: all are aligned.
   const auto chunk_of = [&](uint64_t address) {
-    return uint64_t{1} << ((address - reached.begin) >> kSharedChunkShift & 63U);
+    return uint64_t{1} << ((address - reached.begin) >> reached.chunk_shift & 63U);
   };
   if (reached.arrangement != Arrangement::kScattered) {
     const size_t extent =
@@ -266,10 +301,16 @@ void mark_written(uint32_t executing, const Reached& reached, const Addresses& a
     for (const uint64_t address : addresses.at) chunks |= chunk_of(address);
     *reached.touched |= chunks;
   }
-  if (reached.written != nullptr) {
-    for_each_lane(executing, [&](uint32_t lane) {
-      std::memset(flags_of(reached, addresses.at[lane]), 1, bytes);
-    });
+  if (reached.written == nullptr) return;
+  switch (bytes) {
+    case 4:
+      return mark_lanes<uint32_t>(executing, reached, addresses);
+    case 8:
+      return mark_lanes<uint64_t>(executing, reached, addresses);
+    default:
+      for_each_lane(executing, [&](uint32_t lane) {
+        std::memset(flags_of(reached, addresses.at[lane]), 1, bytes);
+      });
   }
 }
 

@@ -68,6 +68,7 @@ struct Reached {
   uint64_t first = 0;           // address of the first lane that executes
   uint8_t* written = nullptr;   // by offset from begin; null: all bytes have values
   uint64_t* touched = nullptr;  // chunks that are written to, a bit for each; null: nobody asks
+  uint32_t chunk_shift = 0;     // size of a chunk
 
   // Of the lane that executes.
   uint64_t address(uint32_t lane, const Addresses& addresses, uint32_t bytes) const {

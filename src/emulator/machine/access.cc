@@ -86,7 +86,10 @@ std::byte* local_pointer(Warp& warp, uint32_t lane, uint64_t address, uint32_t b
                       bytes, address, warp.local_stride),
           generic_address(kLocalWindow, address));
   }
-  warp.local_touched = 1;
+  const uint64_t last = address + bytes - 1;
+  for (uint64_t chunk = address >> kLocalChunkShift; chunk <= last >> kLocalChunkShift; ++chunk) {
+    warp.local_touched |= uint64_t{1} << (chunk & 63U);
+  }
   return warp.local + size_t{lane} * warp.local_stride + address;
 }
 

@@ -35,6 +35,7 @@ inline constexpr std::byte kUnwritten{0xff};
 struct CtaMemory {
   BufferCache shared{kUnwritten};
   BufferCache zeroed{std::byte{0}};  // local memory, and which bytes of shared memory are written
+  BufferCache registers{std::byte{0}};  // of any value once they were used
 };
 
 }  // namespace slipstream::emulator

@@ -29,6 +29,8 @@ class ClusterPool {
 
  private:
   struct Owned : Cluster {
+    explicit Owned(BufferCache& registers) : frame_pool(registers) {}
+
     FramePool frame_pool;
     std::vector<AlignedBuffer> shared;  // by CTA, as all that follow
     std::vector<AlignedBuffer> shared_written;

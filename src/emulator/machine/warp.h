@@ -24,6 +24,9 @@ struct CallSite;
 struct Cta;
 struct FunctionCode;
 
+// Bit n of Warp::local_touched stands for chunks n, n + 64 and so on of every lane's local memory.
+inline constexpr uint32_t kLocalChunkShift = 8;
+
 inline constexpr uint32_t kNoMerge = 0xffffffffU;
 
 // One activation of a function by some lanes of a warp.
@@ -79,7 +82,7 @@ struct Warp {
   bool yielded = false;        // asked the executor to run other warps
   std::byte* local = nullptr;  // thread-local memory: local_stride bytes for each lane
   uint32_t local_stride = 0;
-  uint64_t local_touched = 0;    // not 0: somebody has written to it
+  uint64_t local_touched = 0;    // chunks of it that somebody has written to: see kLocalChunkShift
   uint32_t cluster_parity = 0;   // phase parity of the cluster barrier at each lane's last arrival
   uint32_t cluster_arrived = 0;  // lanes that arrived there and have not waited yet
   Polls polls;
