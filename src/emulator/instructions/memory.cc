@@ -64,9 +64,13 @@ void load_row(const Operation& operation, Warp& warp, uint64_t host) {
 template <class T, size_t kCount>
 void load_same(const Operation& operation, Warp& warp, uint32_t executing, uint64_t host) {
   for (size_t i = 0; i < kCount; ++i) {
-    alignas(64) std::array<Lane<T>, kWarpSize> values;
-    values.fill(static_cast<Lane<T>>(read_element<T>(host + i * sizeof(T))));
-    assign_lanes(operand<Lane<T>>(operation, warp, i), values.data(), executing);
+    auto* const to = operand<Lane<T>>(operation, warp, i);
+    const auto value = static_cast<Lane<T>>(read_element<T>(host + i * sizeof(T)));
+    if (executing == kAllLanes) {
+      std::fill_n(to, kWarpSize, value);
+    } else {
+      for_each_lane(executing, [&](uint32_t lane) { to[lane] = value; });
+    }
   }
 }
 
@@ -144,9 +148,24 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   if (access.ordered || access.word || (keeps_writes_apart(warp) && stores_are_under_way(warp))) {
     return load_carefully<T, kCount>(operation, warp, executing, access);
   }
+  const uint32_t base = operation.operands[kCount];
+  Shape shape;
+  if (executing == kAllLanes) {
+    shape = shape_of_all(access, warp, base, kBytes);
+    if (shape.is_row || shape.is_same) {
+      const uint32_t extent = shape.is_row ? kWarpSize * kBytes : kBytes;
+      if (const std::byte* const from =
+              plain_memory(operation, warp, access, base, kBytes, extent, true)) {
+        const auto host = reinterpret_cast<uint64_t>(from);
+        shape.is_row ? load_row<T, kCount>(operation, warp, host)
+                     : load_same<T, kCount>(operation, warp, executing, host);
+        return Step::kNext;
+      }
+    }
+  }
   Addresses addresses;
-  const Reached reached = reach(operation, warp, executing, access, operation.operands[kCount],
-                                kBytes, true, addresses);
+  const Reached reached =
+      reach(operation, warp, executing, access, base, kBytes, true, shape, addresses);
   if (reached.arrangement == Arrangement::kElsewhere) {
     return load_carefully<T, kCount>(operation, warp, executing, access);
   }
@@ -235,9 +254,21 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   const Access access = decode(operation.immediate);
   if (access.ordered) return store_carefully<T, kCount>(operation, warp, executing, access);
+  const uint32_t base = operation.operands[0];
+  Shape shape;
+  if (executing == kAllLanes) {
+    shape = shape_of_all(access, warp, base, kBytes);
+    if (shape.is_row) {
+      if (std::byte* const to =
+              plain_memory(operation, warp, access, base, kBytes, kWarpSize * kBytes, false)) {
+        store_row<T, kCount>(operation, warp, reinterpret_cast<uint64_t>(to));
+        return Step::kNext;
+      }
+    }
+  }
   Addresses addresses;
   const Reached reached =
-      reach(operation, warp, executing, access, operation.operands[0], kBytes, false, addresses);
+      reach(operation, warp, executing, access, base, kBytes, false, shape, addresses);
   if (reached.arrangement == Arrangement::kElsewhere) {
     return store_carefully<T, kCount>(operation, warp, executing, access);
   }

@@ -1,68 +1,16 @@
 #include "emulator/instructions/memory_access.h"
 
-#include <immintrin.h>
-
 #include <cstring>
 
 #include "emulator/instructions/lanes.h"
 #include "emulator/machine/cta.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/machine/overlay.h"
+#include "emulator/machine/polls.h"
 #include "emulator/machine/worker.h"
 
 namespace slipstream::emulator {
 namespace {
-
-// In the compiler's own vectors: it makes none of loops that look at several things at once.
-template <class Base>
-using Vector [[gnu::vector_size(32)]] = Base;
-template <class Base>
-constexpr uint32_t kTogether = sizeof(Vector<Base>) / sizeof(Base);
-
-template <class Base>
-Vector<Base> count_up() {
-  Vector<Base> places;
-  for (uint32_t i = 0; i < kTogether<Base>; ++i) places[i] = i;
-  return places;
-}
-template <class Base>
-Vector<Base> splat(Base value) {
-  return Vector<Base>{} + value;
-}
-template <class Base>
-bool is_zero(Vector<Base> bits) {
-  const auto all = reinterpret_cast<__m256i>(bits);
-  return _mm256_testz_si256(all, all) != 0;
-}
-
-// Some lanes of the register of addresses; those of lanes that do not execute are that of the first which does.
-template <class Base>
-Vector<Base> bases_at(const Base* base, uint32_t lane, uint32_t executing, Base first) {
-  const auto from = *reinterpret_cast<const Vector<Base>*>(base + lane);
-  if (executing == kAllLanes) return from;
-  const auto executes = (splat<Base>(executing >> lane) >> count_up<Base>() & 1) != 0;
-  return executes ? from : splat(first);
-}
-
-struct Shape {
-  bool is_row = false;
-  bool is_same = false;
-};
-
-template <class Base>
-Shape shape_of(const Base* base, uint32_t executing, uint32_t first, uint32_t bytes) {
-  const Base from = base[first];
-  Vector<Base> apart{};
-  Vector<Base> off_row{};
-  Vector<Base> row = count_up<Base>() * static_cast<Base>(bytes);
-  for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether<Base>) {
-    const Vector<Base> distance = bases_at(base, lane, executing, from) - from;
-    apart |= distance;
-    off_row |= distance ^ row;
-    row += kTogether<Base> * bytes;
-  }
-  return {executing == kAllLanes && is_zero<Base>(off_row), is_zero<Base>(apart)};
-}
 
 // Fills the addresses. Returns whether all are aligned and inside.
 template <class Base>
@@ -130,7 +78,8 @@ void view_memory(Reached& reached, Warp& warp, const Operation& operation, uint6
 
 template <class Base>
 Reached reach_from(const Base* base, const Operation& operation, Warp& warp, uint32_t executing,
-                   const Access& access, uint32_t bytes, bool is_load, Addresses& addresses) {
+                   const Access& access, uint32_t bytes, bool is_load, Shape shape,
+                   Addresses& addresses) {
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   Reached reached;
   reached.space = access.space;
@@ -144,7 +93,7 @@ Reached reach_from(const Base* base, const Operation& operation, Warp& warp, uin
   }
   view_memory(reached, warp, operation, address, is_load);
   if (reached.size < bytes) return reached;
-  const Shape shape = shape_of(base, executing, first, bytes);
+  if (executing != kAllLanes) shape = shape_of(base, executing, first, bytes);
   const uint64_t extent = shape.is_row ? uint64_t{kWarpSize} * bytes : bytes;
   const uint64_t inside = reached.first - reached.begin;
   if (shape.is_same || (shape.is_row && reached.stride == 0)) {
@@ -165,20 +114,6 @@ void compute_addresses(const Access& access, Warp& warp, uint32_t base, Addresse
                              ? lanes<uint64_t>(warp, base)[lane] + offset
                              : static_cast<uint32_t>(lanes<uint32_t>(warp, base)[lane] + offset);
   }
-}
-
-bool all_written(const uint8_t* flags, size_t bytes) {
-  constexpr uint64_t kAll = 0x0101010101010101ULL;
-  auto row = splat(kAll);
-  size_t i = 0;
-  for (; i + sizeof(row) <= bytes; i += sizeof(row)) {
-    Vector<uint64_t> some;
-    std::memcpy(&some, flags + i, sizeof(some));
-    row &= some;
-  }
-  bool all = is_zero<uint64_t>(row ^ kAll);
-  for (; i < bytes; ++i) all = flags[i] != 0 && all;
-  return all;
 }
 
 uint8_t* flags_of(const Reached& reached, uint64_t address) {
@@ -217,11 +152,11 @@ int64_t encode(const Access& access) {
 }
 
 Reached reach(const Operation& operation, Warp& warp, uint32_t executing, const Access& access,
-              uint32_t base, uint32_t bytes, bool is_load, Addresses& addresses) {
+              uint32_t base, uint32_t bytes, bool is_load, Shape shape, Addresses& addresses) {
   return access.wide_base ? reach_from(lanes<uint64_t>(warp, base), operation, warp, executing,
-                                       access, bytes, is_load, addresses)
+                                       access, bytes, is_load, shape, addresses)
                           : reach_from(lanes<uint32_t>(warp, base), operation, warp, executing,
-                                       access, bytes, is_load, addresses);
+                                       access, bytes, is_load, shape, addresses);
 }
 
 AddressSpace find_space(Warp& warp, uint32_t executing, const Access& access, uint32_t base,
@@ -239,6 +174,49 @@ AddressSpace find_space(Warp& warp, uint32_t executing, const Access& access, ui
     addresses.at[lane] = resolve_generic(addresses.at[lane]).address;
   });
   return space;
+}
+
+std::byte* plain_memory(const Operation& operation, Warp& warp, const Access& access, uint32_t base,
+                        uint32_t bytes, uint32_t extent, bool is_load) {
+  Cta& cta = *warp.cta;
+  Cluster& cluster = *cta.cluster;
+  if (cluster.order != nullptr || cluster.grid->overlay != nullptr) return nullptr;
+  const auto offset = static_cast<uint64_t>(access.offset);
+  const uint64_t address = access.wide_base
+                               ? lanes<uint64_t>(warp, base)[0] + offset
+                               : static_cast<uint32_t>(lanes<uint32_t>(warp, base)[0] + offset);
+  if ((address & (bytes - 1)) != 0) return nullptr;
+  if (access.space == AddressSpace::kShared) {
+    const uint64_t place = address - kSharedBase;
+    if (place > cta.shared_bytes || cta.shared_bytes - place < extent) return nullptr;
+    uint8_t* const written = cta.shared_written;
+    if (is_load) {
+      if (written != nullptr && !access.partial && !all_written(written + place, extent)) {
+        return nullptr;
+      }
+    } else {
+      touch_shared(cta, static_cast<uint32_t>(place), extent);
+      if (written != nullptr) std::memset(written + place, 1, extent);
+    }
+    return cta.shared + place;
+  }
+  if (access.space != AddressSpace::kGlobal &&
+      !(access.space == AddressSpace::kGeneric && address < kSharedWindow)) {
+    return nullptr;
+  }
+  const MemoryRange& range = cluster.worker->range_of(&operation, address);
+  const uint64_t place = address - range.begin;
+  if (place >= range.size || range.size - place < extent) return nullptr;
+  if (is_load) {
+    if (range.written != nullptr && !access.partial &&
+        !all_written(range.written + place, extent)) {
+      return nullptr;
+    }
+  } else {
+    note_progress(warp);
+    if (range.written != nullptr) std::memset(range.written + place, 1, extent);
+  }
+  return reinterpret_cast<std::byte*>(address);
 }
 
 bool have_values(uint32_t executing, const Reached& reached, const Addresses& addresses,

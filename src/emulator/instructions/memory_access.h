@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "emulator/instructions/address_shape.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/watch.h"
 #include "emulator/program/operation.h"
@@ -82,9 +83,22 @@ struct Reached {
   uint64_t host() const { return first + delta; }
 };
 
-// `base`: the operand that has the addresses. Fills `addresses` where they are kScattered.
+// `base`: the operand that has the addresses. `shape`: theirs, which only counts if all lanes execute. Fills `addresses`
+// where they are kScattered.
 Reached reach(const Operation& operation, Warp& warp, uint32_t executing, const Access& access,
-              uint32_t base, uint32_t bytes, bool is_load, Addresses& addresses);
+              uint32_t base, uint32_t bytes, bool is_load, Shape shape, Addresses& addresses);
+
+// The shape of a full warp's addresses.
+inline Shape shape_of_all(const Access& access, Warp& warp, uint32_t base, uint32_t bytes) {
+  const std::byte* const from = warp.registers + base;
+  return access.wide_base ? shape_of(reinterpret_cast<const uint64_t*>(from), kAllLanes, 0, bytes)
+                          : shape_of(reinterpret_cast<const uint32_t*>(from), kAllLanes, 0, bytes);
+}
+
+// The common case, in as few steps as possible: `extent` bytes of shared or global memory from the first lane's address
+// on, aligned, all with values if they are read, and nobody watches. Null for all others.
+std::byte* plain_memory(const Operation& operation, Warp& warp, const Access& access, uint32_t base,
+                        uint32_t bytes, uint32_t extent, bool is_load);
 
 // For all others: the addresses, and the space that they are in. Generic addresses of one space become addresses in it;
 // where lanes differ they stay generic.
