@@ -1,6 +1,4 @@
 // cvt between integers, f32 and f64.
-#include <immintrin.h>
-
 #include <array>
 #include <cmath>
 #include <limits>
@@ -157,10 +155,7 @@ Handler converter(Round round) {
 // whether anything was lost, so that the one conversion rounds as it should.
 template <class To, bool kSaturate>
 Step convert_unsigned_64(const Operation& operation, Warp& warp, uint32_t executing) {
-  const unsigned saved = _mm_getcsr();
-  _mm_setcsr((saved & ~static_cast<unsigned>(_MM_ROUND_MASK)) |
-             static_cast<unsigned>(operation.immediate));
-  asm volatile("" ::: "memory");
+  const RoundingMode mode(static_cast<unsigned>(operation.immediate));
   To* const result = operand<To>(operation, warp, 0);
   const auto* const source = operand<uint64_t>(operation, warp, 1);
   for_each_lane(executing, [&](uint32_t lane) {
@@ -170,8 +165,6 @@ Step convert_unsigned_64(const Operation& operation, Warp& warp, uint32_t execut
     const To converted = static_cast<To>(static_cast<int64_t>(value));
     result[lane] = saturate_unit<kSaturate>(large ? converted * 2 : converted);
   });
-  asm volatile("" ::: "memory");
-  _mm_setcsr(saved);
   return Step::kNext;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "emulator/arithmetic/rounding_mode.h"
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/machine/stop_request.h"
@@ -98,6 +99,7 @@ class SpinWatch {
 }  // namespace
 
 TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
+  const DeviceMode mode;
   const Operation* const code = cluster.grid->program->operations.data();
   cluster.worker = &worker;
   cluster.wants_to_yield = false;
