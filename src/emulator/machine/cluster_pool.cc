@@ -162,6 +162,17 @@ Cluster* ClusterPool::acquire(GridRun& grid, uint64_t index) {
   return owned;
 }
 
+size_t ClusterPool::bytes() const {
+  size_t sum = 0;
+  for (const auto& owned : all_) {
+    sum += owned->frame_pool.bytes();
+    for (const auto* const buffers : {&owned->shared, &owned->shared_written, &owned->local}) {
+      for (const AlignedBuffer& buffer : *buffers) sum += buffer.size();
+    }
+  }
+  return sum;
+}
+
 void ClusterPool::release(Cluster* cluster) {
   const std::lock_guard lock(mutex_);
   free_.push_back(static_cast<Owned*>(cluster));

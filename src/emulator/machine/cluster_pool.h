@@ -26,6 +26,8 @@ class ClusterPool {
   // The cluster of that index, at its first instruction.
   Cluster* acquire(GridRun& grid, uint64_t index);
   void release(Cluster* cluster);
+  // Of memory that it holds. Only while no grid uses it.
+  size_t bytes() const;
 
  private:
   struct Owned : Cluster {

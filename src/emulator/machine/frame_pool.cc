@@ -16,6 +16,7 @@ Frame* FramePool::acquire(const FunctionCode& function, const Warp& warp, uint32
   if (free.empty()) {
     auto owned = std::make_unique<Owned>();
     owned->storage = memory_.take(function.register_bytes);
+    bytes_ += owned->storage.size();
     std::memcpy(owned->storage.data(), function.image.data(), function.image.size());
     free.push_back(owned.get());
     all_.push_back(std::move(owned));

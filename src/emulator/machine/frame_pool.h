@@ -1,6 +1,7 @@
 // Activations of functions, kept from one use to the next because their constants stay valid. Their memory is handed on.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -27,6 +28,7 @@ class FramePool {
   void release(Frame* frame);
   // Takes back every frame in use.
   void release_all();
+  size_t bytes() const { return bytes_; }
 
  private:
   struct Owned : Frame {
@@ -35,6 +37,7 @@ class FramePool {
   };
 
   BufferCache& memory_;
+  size_t bytes_ = 0;
   std::unordered_map<const FunctionCode*, std::vector<Owned*>> free_;
   std::vector<std::unique_ptr<Owned>> all_;
 };

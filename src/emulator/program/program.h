@@ -63,6 +63,8 @@ struct SharedVariable {
 };
 
 struct Program {
+  // Its own, for who remembers it: another program may have its address later.
+  std::shared_ptr<const void> identity = std::make_shared<char>();
   const ptx::Function* kernel = nullptr;
   std::vector<Operation> operations;
   std::vector<const ptx::Instruction*> sources;                  // of each operation
