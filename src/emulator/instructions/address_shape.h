@@ -71,7 +71,13 @@ inline bool all_written(const uint8_t* flags, size_t bytes) {
     std::memcpy(&some, flags + i, sizeof(some));
     row &= some;
   }
-  bool all = is_zero<uint64_t>(row ^ kAll);
+  uint64_t words = kAll;
+  for (; i + sizeof(words) <= bytes; i += sizeof(words)) {
+    uint64_t word = 0;
+    std::memcpy(&word, flags + i, sizeof(word));
+    words &= word;
+  }
+  bool all = words == kAll && is_zero<uint64_t>(row ^ kAll);
   for (; i < bytes; ++i) all = flags[i] != 0 && all;
   return all;
 }

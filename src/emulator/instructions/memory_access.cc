@@ -120,24 +120,43 @@ uint8_t* flags_of(const Reached& reached, uint64_t address) {
   return reached.written + (address - reached.begin);
 }
 
-// The same of each lane, as many bytes as the type has.
+// The same of each lane, as many bytes as the type has, some after the first.
 template <class Flags>
-bool lanes_written(uint32_t executing, const Reached& reached, const Addresses& addresses) {
-  Flags all = static_cast<Flags>(0x0101010101010101ULL);
-  const Flags wanted = all;
+constexpr Flags kAllWritten = static_cast<Flags>(0x0101010101010101ULL);
+template <class Flags>
+bool lanes_written(uint32_t executing, const Reached& reached, const Addresses& addresses,
+                   uint32_t after) {
+  Flags all = kAllWritten<Flags>;
   for_each_lane(executing, [&](uint32_t lane) {
     Flags flags = 0;
-    std::memcpy(&flags, flags_of(reached, addresses.at[lane]), sizeof(flags));
+    std::memcpy(&flags, flags_of(reached, addresses.at[lane] + after), sizeof(flags));
     all &= flags;
   });
-  return all == wanted;
+  return all == kAllWritten<Flags>;
 }
 template <class Flags>
-void mark_lanes(uint32_t executing, const Reached& reached, const Addresses& addresses) {
-  const Flags all = static_cast<Flags>(0x0101010101010101ULL);
+void mark_lanes(uint32_t executing, const Reached& reached, const Addresses& addresses,
+                uint32_t after) {
   for_each_lane(executing, [&](uint32_t lane) {
-    std::memcpy(flags_of(reached, addresses.at[lane]), &all, sizeof(all));
+    std::memcpy(flags_of(reached, addresses.at[lane] + after), &kAllWritten<Flags>, sizeof(Flags));
   });
+}
+
+// Calls function.template operator()<Flags>(after) for parts that make up so many bytes, a power of two.
+template <class Function>
+void for_parts(uint32_t bytes, Function function) {
+  switch (bytes) {
+    case 1:
+      return function.template operator()<uint8_t>(0);
+    case 2:
+      return function.template operator()<uint16_t>(0);
+    case 4:
+      return function.template operator()<uint32_t>(0);
+    default:
+      for (uint32_t after = 0; after < bytes; after += 8) {
+        function.template operator()<uint64_t>(after);
+      }
+  }
 }
 
 }  // namespace
@@ -227,21 +246,9 @@ bool have_values(uint32_t executing, const Reached& reached, const Addresses& ad
         reached.arrangement == Arrangement::kRow ? size_t{kWarpSize} * bytes : bytes;
     return all_written(flags_of(reached, reached.first), extent);
   }
-  switch (bytes) {
-    case 1:
-      return lanes_written<uint8_t>(executing, reached, addresses);
-    case 2:
-      return lanes_written<uint16_t>(executing, reached, addresses);
-    case 4:
-      return lanes_written<uint32_t>(executing, reached, addresses);
-    case 8:
-      return lanes_written<uint64_t>(executing, reached, addresses);
-    default:
-      break;
-  }
   bool all = true;
-  for_each_lane(executing, [&](uint32_t lane) {
-    all = all_written(flags_of(reached, addresses.at[lane]), bytes) && all;
+  for_parts(bytes, [&]<class Flags>(uint32_t after) {
+    all = lanes_written<Flags>(executing, reached, addresses, after) && all;
   });
   return all;
 }
@@ -280,16 +287,9 @@ void mark_written(uint32_t executing, const Reached& reached, const Addresses& a
     *reached.touched |= chunks;
   }
   if (reached.written == nullptr) return;
-  switch (bytes) {
-    case 4:
-      return mark_lanes<uint32_t>(executing, reached, addresses);
-    case 8:
-      return mark_lanes<uint64_t>(executing, reached, addresses);
-    default:
-      for_each_lane(executing, [&](uint32_t lane) {
-        std::memset(flags_of(reached, addresses.at[lane]), 1, bytes);
-      });
-  }
+  for_parts(bytes, [&]<class Flags>(uint32_t after) {
+    mark_lanes<Flags>(executing, reached, addresses, after);
+  });
 }
 
 bool watch(Warp& warp, const Access& access, AddressSpace space, race::AccessKind kind) {
