@@ -41,13 +41,18 @@ ClockId ClockGraph::join(ClockId a, ClockId b) {
 }
 
 void ClockGraph::keep(ClockId clock, const Gathered& gathered) {
-  if (kept_.size() >= kMaxKept || kept_times_ >= kMaxTimes) {
-    kept_.clear();
-    kept_times_ = 0;
-  }
-  // The first owner counts it: more share it later.
+  if (kept_count_ >= kMaxKept || kept_times_ >= kMaxTimes) forget_answers();
+  // The first owner counts its times: others share them later.
   if (gathered.use_count() == 1) kept_times_ += gathered->size();
-  kept_.emplace(clock, gathered);
+  ++kept_count_;
+  if (kept_.size() <= clock) kept_.resize(nodes_.size());
+  kept_[clock] = gathered;
+}
+
+void ClockGraph::forget_answers() {
+  kept_.clear();
+  kept_count_ = 0;
+  kept_times_ = 0;
 }
 
 ClockGraph::Gathered ClockGraph::walk(ClockId clock) {
@@ -60,8 +65,8 @@ ClockGraph::Gathered ClockGraph::walk(ClockId clock) {
   while (!open.empty()) {
     const ClockId next = open.back();
     open.pop_back();
-    if (const auto kept = kept_.find(next); kept != kept_.end()) {
-      gathered->merge(*kept->second);
+    if (next < kept_.size() && kept_[next] != nullptr) {
+      gathered->merge(*kept_[next]);
       continue;
     }
     const Node& node = nodes_[next];
@@ -77,16 +82,14 @@ ClockGraph::Gathered ClockGraph::walk(ClockId clock) {
 }
 
 ClockGraph::Gathered ClockGraph::find_or_walk(ClockId clock) {
-  const auto kept = kept_.find(clock);
-  if (kept != kept_.end()) return kept->second;
+  if (Gathered kept = find(clock)) return kept;
   Gathered gathered = walk(clock);
   keep(clock, gathered);
   return gathered;
 }
 
 const Knowledge& ClockGraph::gather(ClockId clock) {
-  const auto kept = kept_.find(clock);
-  if (kept != kept_.end()) return *kept->second;
+  if (clock < kept_.size() && kept_[clock] != nullptr) return *kept_[clock];
   const Node& node = nodes_[clock];
   if (node.cluster != 0) return *find_or_walk(clock);
   // After a barrier of the grid one side knows all that the other does.
@@ -101,7 +104,7 @@ const Knowledge& ClockGraph::gather(ClockId clock) {
     both = std::move(merged);
   }
   keep(clock, both);
-  return *kept_.at(clock);
+  return *kept_[clock];
 }
 
 bool ClockGraph::knows(ClockId clock, ClusterId cluster, uint32_t warp, uint32_t time) {
@@ -115,8 +118,7 @@ bool ClockGraph::knows(ClockId clock, Ticket ticket) {
 void ClockGraph::clear() {
   nodes_.resize(1);
   times_.clear();
-  kept_.clear();
-  kept_times_ = 0;
+  forget_answers();
   seen_.clear();
 }
 

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "emulator/race/knowledge.h"
@@ -46,14 +45,19 @@ class ClockGraph {
 
   static bool is_parent(ClockId clock, const Node& node);
   const Knowledge& gather(ClockId clock);
+  [[nodiscard]] Gathered find(ClockId clock) const {
+    return clock < kept_.size() ? kept_[clock] : nullptr;
+  }
   Gathered find_or_walk(ClockId clock);
   [[nodiscard]] Gathered walk(ClockId clock);
   void keep(ClockId clock, const Gathered& gathered);
+  void forget_answers();
 
   std::vector<Node> nodes_ = std::vector<Node>(1);
   std::vector<uint32_t> times_;
   // Answers, which clocks that know the same share.
-  std::unordered_map<ClockId, Gathered> kept_;
+  std::vector<Gathered> kept_;  // by clock
+  size_t kept_count_ = 0;
   size_t kept_times_ = 0;
   // Clocks that the present walk has seen have its number.
   std::vector<uint32_t> seen_;

@@ -29,6 +29,7 @@ bool TicketSet::includes(const TicketSet& other) const {
 }
 
 void TicketSet::merge(const TicketSet& other) {
+  if (includes(other)) return;
   for (const Range& range : other.ranges_) insert_range(range.begin, range.end);
 }
 
