@@ -11,9 +11,10 @@
 namespace slipstream::emulator {
 namespace {
 
-// A warp hands over to the next after so many instructions; a group of diverged lanes does too, to one that then has the
-// short turn.
+// A warp hands over to the next after so many instructions. After some such slices a group that could run, but is not the
+// lowest, has a short turn.
 constexpr uint64_t kSlice = 16384;
+constexpr uint32_t kSlicesBeforeTurn = 4;
 constexpr uint64_t kShortTurn = 1024;
 
 struct Counters {
@@ -51,7 +52,8 @@ bool run_warp(Warp& warp, const Operation* code, Counters& counters) {
     goes_on = goes_on && executed < slice;
   }
   const bool slice_is_used_up = warp.active != 0 && executed >= slice;
-  if (slice_is_used_up) slice == kSlice ? static_cast<void>(rotate(warp)) : end_hold(warp);
+  if (slice_is_used_up && slice == kShortTurn) end_hold(warp);
+  if (slice_is_used_up && slice == kSlice && ++warp.slices % kSlicesBeforeTurn == 0) rotate(warp);
   counters.warp_instructions += executed;
   counters.lane_instructions += lanes;
   return slice_is_used_up;
