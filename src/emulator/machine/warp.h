@@ -80,6 +80,7 @@ struct Warp {
   bool in_order = false;
   bool hold = false;           // the running group keeps running although another is lower
   bool yielded = false;        // asked the executor to run other warps
+  uint32_t slices = 0;         // that it has used up
   std::byte* local = nullptr;  // thread-local memory: local_stride bytes for each lane
   uint32_t local_stride = 0;
   uint64_t local_touched = 0;    // chunks of it that somebody has written to: see kLocalChunkShift

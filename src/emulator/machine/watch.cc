@@ -188,6 +188,19 @@ void watch_background(Warp& warp, race::Background background, uint64_t key, uin
   detector.access(place.cta->rank, place.offset, bytes, lane, kOneLane);
 }
 
+void watch_background_lanes(Warp& warp, race::Background background, uint64_t key,
+                            uint32_t executing, const uint64_t* addresses, uint32_t bytes,
+                            AccessKind kind) {
+  race::SharedDetector& detector = shared_detector_of(warp);
+  detector.begin({order_of(warp)->background(background, key), site_of(warp), kind,
+                  /*strong=*/kind == AccessKind::kAtomic});
+  access_runs(executing, addresses, bytes, kind == AccessKind::kRead,
+              [&](uint64_t address, uint32_t size, uint32_t lane) {
+                const SharedPlace place = resolve_shared(warp, lane, address, size, 1);
+                detector.access(place.cta->rank, place.offset, size, lane, bytes);
+              });
+}
+
 void watch_commit(Warp& warp, race::Background background, uint64_t key) {
   race::ClusterOrder& order = *order_of(warp);
   order.commit(order_index(warp), order.background(background, key));
