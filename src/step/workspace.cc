@@ -121,6 +121,7 @@ void Workspace::plan_drafts(const model::Checkpoint& checkpoint) {
   draft_rows.plan(kMaxRows);
   draft_sources.plan(kMaxRows);
   draft_logits.plan(kMaxRows * checkpoint.local_vocabulary().size());
+  zeros.plan(checkpoint.config().hidden_size);
 }
 
 kernels::Histories Workspace::histories_of(const model::Range& vocabulary) const {
@@ -150,7 +151,7 @@ void Workspace::each(Self& self, const Visit& visit) {
             self.partial_weights, self.values, self.gate_up, self.router_logits, self.choices,
             self.activated, self.logits, self.sampled, self.extras, self.last_tokens, self.masks,
             self.histories, self.biases, self.adjusted, self.logprobs, self.draft_rows,
-            self.draft_sources, self.draft_logits);
+            self.draft_sources, self.draft_logits, self.zeros);
 }
 
 void Workspace::allocate(const model::ModelConfig& config) {
@@ -159,6 +160,9 @@ void Workspace::allocate(const model::ModelConfig& config) {
   check_cuda(
       cudaMemcpy(rope.data(), table.data(), table.size() * sizeof(float), cudaMemcpyHostToDevice),
       "copy of the rope table");
+  if (zeros.bytes() > 0) {
+    check_cuda(cudaMemset(zeros.data(), 0, zeros.bytes()), "cudaMemset of a row of zeros");
+  }
   // Kernels read parts and lists before they know whether there are any, and drop what they read.
   check_cuda(cudaMemset(partials.data(), 0, partials.bytes()), "cudaMemset of attention's parts");
   if (lists.bytes() == 0) return;

@@ -97,6 +97,7 @@ struct Workspace {
   DeviceArray<kernels::StepRow> draft_rows;  // [16]: the token after each position, which it takes
   DeviceArray<int> draft_sources;            // [16]: the row of `normed` that belongs to it
   DeviceArray<float> draft_logits;           // [16, vocabulary of this rank]
+  DeviceArray<__nv_bfloat16> zeros;          // [hidden]; constant
 
   // Of rows that ask for more than the usual ways to choose.
   DeviceArray<kernels::RowExtras> extras;

@@ -34,6 +34,7 @@ class RankTeam {
   RankTeam& operator=(const RankTeam&) = delete;
 
   [[nodiscard]] int ranks() const { return static_cast<int>(members_.size()); }
+  [[nodiscard]] const model::ModelConfig& config() const { return config_; }
   [[nodiscard]] PollRecord record(int rank) const { return members_[rank].record.read(); }
 
   [[nodiscard]] RankWindows windows(int rank) const {

@@ -43,7 +43,7 @@ class Agreement {
   __device__ void hear(int round, int index, const Combine& combine) const {
     cuda::WordPair words[kMaxRanks];
     poll<kMaxRanks, false>(
-        shared_.peers.ranks, shared_.limit, {-1, round, row_, index},
+        shared_.peers.ranks, shared_.limit, {kSampling, round, row_, index},
         [&](int rank) { return cuda::load_system_pair(pick(round, rank, index)); },
         [&](const cuda::WordPair& pair) {
           return pair.first >> 32 == epoch_ && pair.second >> 32 == epoch_;
