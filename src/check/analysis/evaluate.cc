@@ -97,7 +97,11 @@ Slice::Slice(const Function& function) : slots_(function.register_count, kNone) 
     if (!decides(instruction)) continue;
     if (instruction.guard != kNone) add(register_operand(instruction.guard), work);
     if (touches_memory(instruction.action)) continue;
-    for (const Operand& source : function.sources_of(instruction)) add(source, work);
+    const bool branches = instruction.action == Action::kBranch;
+    for (const Operand& source :
+         branches ? function.read_by(instruction) : function.sources_of(instruction)) {
+      add(source, work);
+    }
   }
   while (!work.empty()) {
     const uint32_t reg = work.back();
@@ -288,9 +292,18 @@ Value Evaluator::compute(const Instruction& i, const Environment& environment,
     case Compute::kPredicateLogic3:
       return known(logic3(a, b, c, i.immediate) & 1, same_in_warp);
     case Compute::kMinimum:
-      return number(compare(Comparison::kLess, i.is_signed, i.wide, a, b) ? a : b);
-    case Compute::kMaximum:
-      return number(compare(Comparison::kLess, i.is_signed, i.wide, a, b) ? b : a);
+    case Compute::kMaximum: {
+      const bool adds = sources.size() == 3;
+      const int64_t first = adds ? truncate(a + b, i.wide) : a;
+      const int64_t second = adds ? c : b;
+      const bool less = compare(Comparison::kLess, i.is_signed, i.wide, first, second);
+      return number(less == (i.compute == Compute::kMinimum) ? first : second);
+    }
+    case Compute::kTableWord: {
+      const auto word = static_cast<uint64_t>(a + i.immediate) / sizeof(uint32_t);
+      if (word >= function_.table.size()) return kUnknownValue;
+      return known(function_.table[word], same_in_warp);
+    }
     case Compute::kBroadcast:
       return value[0].same_in_warp ? value[0] : kUnknownValue;
     case Compute::kSelect:

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
@@ -67,6 +68,8 @@ class Explorer {
   void leave_by_branch(const Instruction& last, uint32_t node, const Verdict& condition,
                        const RoleSet& active);
   void follow_returns(uint32_t node, const RoleSet& threads);
+  void follow_targets(uint32_t node, const Instruction& branch, const RoleSet& taking);
+  [[nodiscard]] std::optional<int64_t> destination(const Instruction& branch, size_t thread) const;
   [[nodiscard]] RoleSet have_called(uint32_t return_site, bool ordered) const;
   void resume_returns();
   void go(uint32_t from, uint32_t block, bool ordered, const RoleSet& arriving);

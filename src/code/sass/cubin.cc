@@ -136,6 +136,9 @@ Kernel read_kernel(const ElfFile& file, const ElfSymbol& symbol) {
   if (const ElfSection* info = find_section(file, ".nv.info." + kernel.name)) {
     read_info(*info, kernel);
   }
+  if (const ElfSection* table = find_section(file, ".nv.constant2." + kernel.name)) {
+    kernel.table = table->data;
+  }
   if (const ElfSection* table = find_section(file, ".rela" + std::string(kVariableSection))) {
     read_variables(file, *table, kernel);
   }
