@@ -17,7 +17,8 @@ Explorer::Explorer(const Function& function, const ControlFlow& flow, const Slic
       environment_(slice.size()),
       nodes_(flow.blocks.size() * 2),
       matter_(flow.blocks.size()),
-      reached_(function.instructions.size() * 2) {
+      reached_(function.instructions.size() * 2),
+      bounds_(find_branch_bounds(function, flow, slice)) {
   find_instructions_that_matter(slice);
   find_ways_back();
 }
@@ -165,10 +166,21 @@ void Explorer::leave_by_branch(const Instruction& last, uint32_t node, const Ver
   const Block& block = flow_.blocks[node / 2];
   const bool ordered = node % 2 == 1;
   const RoleSet taking = active & ~condition.no;
+  const auto found = bounds_.find(node / 2);
+  const BranchBound* bound = found == bounds_.end() ? nullptr : &found->second;
+  Values before;
+  if (bound != nullptr) {
+    before = environment_[bound->slot];
+    narrow(environment_[bound->slot], *bound, true);
+  }
   if (last.returns) {
     follow_returns(node, taking);
   } else {
     follow_targets(node, last, taking);
+  }
+  if (bound != nullptr) {
+    environment_[bound->slot] = before;
+    narrow(environment_[bound->slot], *bound, false);
   }
   if (block.fall_through != kNone) {
     go(node, block.fall_through, ordered, active & ~condition.yes);

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "check/analysis/bounds.h"
 #include "check/analysis/evaluate.h"
 #include "check/analysis/live_slots.h"
 #include "check/analysis/ordering.h"
@@ -90,6 +91,8 @@ class Explorer {
   // By block, but for its last instruction: those with a guard or a result that is worth a value.
   std::vector<std::vector<uint32_t>> matter_;
   std::vector<RoleSet> reached_;  // by instruction and copy
+  // By block: what its last branch hangs on.
+  std::map<uint32_t, BranchBound> bounds_;
 };
 
 }  // namespace slipstream::check

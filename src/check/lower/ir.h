@@ -127,9 +127,10 @@ struct Instruction {
       false;             // relaxed, acquire, release or volatile; remote: counted by an mbarrier
   bool generic = false;  // a generic access: global only if the address is not known otherwise
   bool guard_negated = false;
-  bool loads_pointer = false;   // a load wide enough for its result to be a pointer
-  bool elementwise = false;     // destination i is source i
-  bool returns = false;         // a branch back to its function's callers, after their calls
+  bool loads_pointer = false;  // a load wide enough for its result to be a pointer
+  bool elementwise = false;    // destination i is source i
+  bool repeats = false;  // every destination is the result; predicates: whether it is not zero
+  bool returns = false;  // a branch back to its function's callers, after their calls
   uint8_t pointer_sources = 0;  // bit i: the result may point where source i points
   uint32_t guard = kNone;       // predicate register
   Range destinations;

@@ -118,6 +118,7 @@ void lower_unfollowed(const Context& x, std::initializer_list<Operand> sources) 
 
 void lower_logic3(const Context& x) {
   x.compute(Compute::kLogic3, kAllSources);
+  x.instruction().repeats = true;
   x.instruction().immediate = static_cast<int64_t>(sass::bits(x.word, 72, 8));
   x.result();
   x.builder.source(x.reader.a(x.word));
