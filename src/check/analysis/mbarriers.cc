@@ -49,7 +49,7 @@ class MbarrierAddresses {
         return Place{.variable = kNone, .offset = operand.value & (kWindow - 1)};
       case OperandKind::kSharedAddress:
         if (function_.code == CodeKind::kSass) return std::nullopt;  // the upper half of one
-        return Place{.variable = operand.index, .offset = operand.value};
+        return Place{.variable = operand.index, .offset = operand.value & (kWindow - 1)};
       case OperandKind::kRegister:
         return of_register(operand.index);
       default:

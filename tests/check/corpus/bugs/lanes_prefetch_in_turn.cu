@@ -77,7 +77,7 @@ CUtensorMap map_of(float* memory) {
 int main() {
   cudaStream_t stream = corpus::new_stream();
   float* in = corpus::device_array(kWarp, 1.0F);
-  int* places = corpus::device_array(kWarp, 3);
+  int* places = corpus::device_array(kWarp, 4);
   float* scales = corpus::device_array(kWarp, 0.0F);
   float* out = corpus::device_array(kWarp, 0.0F);
   corpus::launch(stream, true, corpus::slow_producer<float>, 1, kWarp, scales, 2.0F);
