@@ -11,6 +11,7 @@
 #include "bench/graph_timer.h"
 #include "bench/on_device.h"
 #include "model/released_models.h"
+#include "pdl/device.h"
 #include "pdl/device_buffer.h"
 #include "pdl/stream.h"
 #include "slipstream/error.h"
@@ -194,9 +195,8 @@ class StepTeam final : public StepBench {
   [[nodiscard]] StepBench& first() const { return *members_.front().bench; }
 
   void require_devices() {
-    int devices = 0;
-    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-    check_cuda(cudaGetDevice(&first_device_), "cudaGetDevice");
+    const int devices = pdl::device_count();
+    first_device_ = pdl::current_device();
     if (first_device_ + static_cast<int>(members_.size()) <= devices) return;
     throw InvalidArgument(fmt::format(
         "GPUs must be {} for {} ranks{}, are {}", members_.size(), model_.tp,

@@ -5,6 +5,7 @@
 
 #include "step/kernels/attend/plan.h"
 #include "step/kernels/support/code_units.h"
+#include "step/kernels/support/division.h"
 #include "step/rope_table.h"
 
 namespace slipstream::step {
@@ -62,7 +63,7 @@ Workspace Workspace::planned(const model::Checkpoint& checkpoint, int sequences,
                              int adjusted_sequences, bool drafts) {
   Workspace result;
   result.positions = positions;
-  result.pages_per_sequence = (positions + kPageSize - 1) / kPageSize;
+  result.pages_per_sequence = kernels::ceil_div(positions, kPageSize);
   result.plan(checkpoint.config(), checkpoint, sequences);
   result.plan_extras(checkpoint.config(), checkpoint, sequences, adjusted_sequences);
   if (drafts) result.plan_drafts(checkpoint);
@@ -81,7 +82,7 @@ void Workspace::plan(const model::ModelConfig& config, const model::Checkpoint& 
   middle_residual.plan(hidden);
   delta.plan(hidden);
   normed.plan(hidden);
-  const int groups = (config.hidden_size + kernels::kUnitCodes - 1) / kernels::kUnitCodes;
+  const int groups = kernels::ceil_div(config.hidden_size, kernels::kUnitCodes);
   normed_codes.plan(kernels::code_bytes(groups * kMaxRows));
   q_latent.plan(kRows * config.q_lora_rank);
   kv.plan(kRows * kernels::kLatentRow);

@@ -90,7 +90,7 @@ struct Workspace {
   DeviceArray<kernels::ExpertChoice> choices;
   DeviceArray<__nv_bfloat16> activated;
   DeviceArray<float> logits;  // [16, vocabulary of this rank]
-  // [16], and of a step that drafts behind them [16]: how many of each sequence's count
+  // [16], and of a step that drafts after them [16]: how many of each sequence's count
   DeviceArray<int> sampled;
 
   // Of the MTP layer. None of a model that does not draft.

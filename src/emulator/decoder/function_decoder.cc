@@ -6,13 +6,10 @@
 #include <cstring>
 
 #include "emulator/machine/fault.h"
+#include "emulator/program/round_up.h"
 
 namespace slipstream::emulator {
 namespace {
-
-uint32_t round_up(uint64_t value, uint64_t multiple) {
-  return static_cast<uint32_t>((value + multiple - 1) / multiple * multiple);
-}
 
 // Fills the 32 lanes of a constant's slot.
 void splat(std::byte* slot, uint64_t bits, RegisterClass register_class) {
@@ -73,7 +70,7 @@ void FunctionDecoder::decode() {
 void FunctionDecoder::lay_out_parameters() {
   next_offset_ = 64;  // offset 0 holds the predicate that is always true
   const auto place = [&](const ptx::Variable& variable) {
-    const ParameterBlock block{next_offset_, round_up(variable.size, 16)};
+    const ParameterBlock block{next_offset_, static_cast<uint32_t>(round_up(variable.size, 16))};
     blocks_[&variable] = block;
     next_offset_ = round_up(next_offset_ + block.bytes * kWarpSize, 64);
     return block;

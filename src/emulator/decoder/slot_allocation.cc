@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "emulator/decoder/draft.h"
+#include "emulator/program/round_up.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -187,7 +188,7 @@ class SlotPool {
   // A slot that no register has had.
   uint32_t take_new(RegisterClass register_class) {
     const uint32_t bytes = bytes_of(register_class);
-    end_ = (end_ + bytes - 1) / bytes * bytes;
+    end_ = round_up(end_, bytes);
     const uint32_t slot = end_;
     end_ += bytes;
     return slot;

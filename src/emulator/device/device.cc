@@ -427,7 +427,6 @@ void Device::reset(uint32_t device) {
 }
 
 const Settings& Device::settings() const { return machine_->settings; }
-void Device::set_settings(Settings settings) { machine_->settings = std::move(settings); }
 Statistics Device::statistics() const { return machine_->statistics; }
 
 }  // namespace slipstream::emulator

@@ -11,6 +11,7 @@
 #include "emulator/arithmetic/half.h"
 #include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
+#include "emulator/instructions/reduce.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/polls.h"
 #include "emulator/machine/watch.h"
@@ -18,31 +19,8 @@
 namespace slipstream::emulator {
 namespace {
 
-constexpr auto kAdd = [](auto old, auto value) { return static_cast<decltype(old)>(old + value); };
-constexpr auto kAnd = [](auto old, auto value) { return old & value; };
-constexpr auto kOr = [](auto old, auto value) { return old | value; };
-constexpr auto kXor = [](auto old, auto value) { return old ^ value; };
 constexpr auto kExchange = [](auto /*old*/, auto value) { return value; };
-constexpr auto kMinimum = [](auto old, auto value) { return std::min(old, value); };
-constexpr auto kMaximum = [](auto old, auto value) { return std::max(old, value); };
-constexpr auto kIncrement = [](uint32_t old, uint32_t limit) { return old >= limit ? 0 : old + 1; };
-constexpr auto kDecrement = [](uint32_t old, uint32_t limit) {
-  return old == 0 || old > limit ? limit : old - 1;
-};
-constexpr auto kAddFloat = [](auto old, auto value) { return canonical(old + value); };
 
-template <class T>
-T add_half(T old, T value) {
-  return from_double<T>(double{to_float(old)} + double{to_float(value)});
-}
-template <class T>
-T minimum_half(T old, T value) {
-  return from_float<T>(minimum_number(to_float(old), to_float(value)));
-}
-template <class T>
-T maximum_half(T old, T value) {
-  return from_float<T>(maximum_number(to_float(old), to_float(value)));
-}
 template <auto kFunction, class T>
 uint32_t each_half(uint32_t old, uint32_t value) {
   return pack(kFunction(low_of<T>(old), low_of<T>(value)),
@@ -253,17 +231,19 @@ template <class U, class S>
 void build_integer(Builder& builder) {
   const bool is_signed = builder.has(".s32") || builder.has(".s64");
   if (builder.has(".add")) {
-    build_update<kAdd, U>(builder);
+    build_update<reduce::kAdd, U>(builder);
   } else if (builder.has(".min")) {
-    is_signed ? build_update<kMinimum, S>(builder) : build_update<kMinimum, U>(builder);
+    is_signed ? build_update<reduce::kMinimum, S>(builder)
+              : build_update<reduce::kMinimum, U>(builder);
   } else if (builder.has(".max")) {
-    is_signed ? build_update<kMaximum, S>(builder) : build_update<kMaximum, U>(builder);
+    is_signed ? build_update<reduce::kMaximum, S>(builder)
+              : build_update<reduce::kMaximum, U>(builder);
   } else if (builder.has(".and")) {
-    build_update<kAnd, U>(builder);
+    build_update<reduce::kAnd, U>(builder);
   } else if (builder.has(".or")) {
-    build_update<kOr, U>(builder);
+    build_update<reduce::kOr, U>(builder);
   } else if (builder.has(".xor")) {
-    build_update<kXor, U>(builder);
+    build_update<reduce::kXor, U>(builder);
   } else if (builder.has(".exch")) {
     build_update<kExchange, U>(builder);
   } else {
@@ -271,8 +251,8 @@ void build_integer(Builder& builder) {
   }
 }
 void build_wrap(Builder& builder) {
-  builder.has(".inc") ? build_update<kIncrement, uint32_t>(builder)
-                      : build_update<kDecrement, uint32_t>(builder);
+  builder.has(".inc") ? build_update<reduce::kIncrement, uint32_t>(builder)
+                      : build_update<reduce::kDecrement, uint32_t>(builder);
 }
 void build_128(Builder& builder) {
   builder.has(".exch") ? build_update<kExchange, Bits128>(builder) : build_swap<Bits128>(builder);
@@ -280,27 +260,27 @@ void build_128(Builder& builder) {
 template <class T>
 void build_halves(Builder& builder) {
   if (builder.has(".add")) {
-    build_update<each_half<add_half<T>, T>, uint32_t>(builder);
+    build_update<each_half<reduce::kAddHalf, T>, uint32_t>(builder);
   } else if (builder.has(".min")) {
-    build_update<each_half<minimum_half<T>, T>, uint32_t>(builder);
+    build_update<each_half<reduce::kMinimumHalf, T>, uint32_t>(builder);
   } else {
-    build_update<each_half<maximum_half<T>, T>, uint32_t>(builder);
+    build_update<each_half<reduce::kMaximumHalf, T>, uint32_t>(builder);
   }
 }
 template <class T>
 void build_half(Builder& builder) {
   if (builder.has(".add")) {
-    build_update<add_half<T>, T>(builder);
+    build_update<reduce::kAddHalf, T>(builder);
   } else if (builder.has(".min")) {
-    build_update<minimum_half<T>, T>(builder);
+    build_update<reduce::kMinimumHalf, T>(builder);
   } else {
-    build_update<maximum_half<T>, T>(builder);
+    build_update<reduce::kMaximumHalf, T>(builder);
   }
 }
 template <class T>
 void build_half_pairs_vector(Builder& builder) {
-  builder.has(".v2") ? build_vector<each_half<add_half<T>, T>, uint32_t, 2>(builder)
-                     : build_vector<each_half<add_half<T>, T>, uint32_t, 4>(builder);
+  builder.has(".v2") ? build_vector<each_half<reduce::kAddHalf, T>, uint32_t, 2>(builder)
+                     : build_vector<each_half<reduce::kAddHalf, T>, uint32_t, 4>(builder);
 }
 
 constexpr auto kAtomicForms = std::to_array<Form>({
@@ -323,10 +303,10 @@ constexpr auto kAtomicForms = std::to_array<Form>({
      &build_128},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f32",
-     &build_update<kAddFloat, float>},
+     &build_update<reduce::kAddFloat, float>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f64",
-     &build_update<kAddFloat, double>},
+     &build_update<reduce::kAddFloat, double>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .f16",
      &build_half<Half>},
@@ -341,10 +321,10 @@ constexpr auto kAtomicForms = std::to_array<Form>({
      &build_halves<BFloat16>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.global] .add "
      "[.L2::cache_hint] .v2 .f32",
-     &build_vector<kAddFloat, float, 2>},
+     &build_vector<reduce::kAddFloat, float, 2>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.global] .add "
      "[.L2::cache_hint] .v4 .f32",
-     &build_vector<kAddFloat, float, 4>},
+     &build_vector<reduce::kAddFloat, float, 4>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.global] .add .noftz "
      "[.L2::cache_hint] (.v2|.v4) .f16x2",
      &build_half_pairs_vector<Half>},
@@ -364,10 +344,10 @@ constexpr auto kAtomicForms = std::to_array<Form>({
      &build_wrap},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f32",
-     &build_update<kAddFloat, float>},
+     &build_update<reduce::kAddFloat, float>},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f64",
-     &build_update<kAddFloat, double>},
+     &build_update<reduce::kAddFloat, double>},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .f16",
      &build_half<Half>},
@@ -381,9 +361,9 @@ constexpr auto kAtomicForms = std::to_array<Form>({
      "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .bf16x2",
      &build_halves<BFloat16>},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] [.global] .add [.L2::cache_hint] .v2 .f32",
-     &build_vector<kAddFloat, float, 2>},
+     &build_vector<reduce::kAddFloat, float, 2>},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] [.global] .add [.L2::cache_hint] .v4 .f32",
-     &build_vector<kAddFloat, float, 4>},
+     &build_vector<reduce::kAddFloat, float, 4>},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] [.global] .add .noftz [.L2::cache_hint] "
      "(.v2|.v4) .f16x2",
      &build_half_pairs_vector<Half>},

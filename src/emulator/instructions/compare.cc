@@ -74,9 +74,10 @@ auto value_of(T lane) {
   }
 }
 
-// The mask of lanes for which the comparison holds.
+// The mask of lanes for which the comparison holds. There are hundreds of these, which setp and set
+// call in three ways: to inline them would be most of the time that this file takes to compile.
 template <Compare kCompare, bool kFlush, class T>
-uint32_t compare_lanes(const void* a, const void* b) {
+[[gnu::noinline]] uint32_t compare_lanes(const void* a, const void* b) {
   const T* const left = static_cast<const T*>(a);
   const T* const right = static_cast<const T*>(b);
   uint32_t mask = 0;
@@ -220,7 +221,7 @@ struct PairComparison {
   static uint32_t low(const uint32_t* a, const uint32_t* b) { return compare(a, b, 0); }
   static uint32_t high(const uint32_t* a, const uint32_t* b) { return compare(a, b, 16); }
 
-  static uint32_t compare(const uint32_t* a, const uint32_t* b, uint32_t shift) {
+  [[gnu::noinline]] static uint32_t compare(const uint32_t* a, const uint32_t* b, uint32_t shift) {
     uint32_t mask = 0;
     for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
       const T left{static_cast<uint16_t>(a[lane] >> shift)};

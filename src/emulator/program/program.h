@@ -12,6 +12,7 @@
 
 #include "code/ptx/module.h"
 #include "emulator/program/operation.h"
+#include "emulator/program/round_up.h"
 #include "emulator/program/special_register.h"
 
 namespace slipstream::emulator {
@@ -48,6 +49,9 @@ struct CallSite {
   std::vector<ParameterBlock> arguments;  // in the caller's register file
   std::vector<ParameterBlock> results;
 };
+[[nodiscard]] inline const CallSite& call_of(const Operation& operation) {
+  return *reinterpret_cast<const CallSite*>(operation.immediate);
+}
 
 // A static .shared variable, by its place in the CTA's shared memory.
 struct SharedVariable {
@@ -74,9 +78,7 @@ struct Program {
   bool uses_heap = false;            // malloc or free
   uint32_t parameter_bytes = 0;
 
-  uint32_t dynamic_shared_offset() const {
-    return (static_shared_bytes + shared_alignment - 1) / shared_alignment * shared_alignment;
-  }
+  uint32_t dynamic_shared_offset() const { return round_up(static_shared_bytes, shared_alignment); }
 };
 
 }  // namespace slipstream::emulator

@@ -4,14 +4,10 @@
 
 #include <thread>
 
+#include "pdl/device.h"
+
 namespace slipstream::engine {
 namespace {
-
-int current_device() {
-  int device = 0;
-  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-  return device;
-}
 
 std::string place_of(const step::PollRecord& record, int layers) {
   if (record.exchange < 0) return fmt::format("sampling, round {}", record.round);
@@ -29,7 +25,7 @@ RankMember::RankMember(Meeting& meeting, const model::ModelConfig& config,
     : meeting_(meeting),
       config_(config),
       poll_limit_seconds_(poll_limit_seconds),
-      device_(current_device()),
+      device_(pdl::current_device()),
       window_(Nccl::get(), meeting, step::window_bytes(config, meeting.ranks())),
       exchange_(window_.windows(), config, record_.on_device(),
                 static_cast<uint64_t>(poll_limit_seconds * 1e9)) {

@@ -15,9 +15,6 @@ uint32_t run_f32(const std::string& instruction, const std::vector<uint64_t>& in
 uint64_t run_f64(const std::string& instruction, const std::vector<uint64_t>& inputs) {
   return run_one(instruction + " mov.b64 %rd0, %fd20;", inputs);
 }
-uint32_t run32(const std::string& instruction, const std::vector<uint64_t>& inputs) {
-  return static_cast<uint32_t>(run_one(instruction + " cvt.u64.u32 %rd0, %r20;", inputs));
-}
 
 constexpr uint64_t kNan = 0x7fffffffU;
 constexpr uint64_t kInfinity = 0x7f800000U;

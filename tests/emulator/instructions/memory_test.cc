@@ -5,10 +5,6 @@
 namespace slipstream::emulator {
 namespace {
 
-uint32_t run32(const std::string& instruction, const std::vector<uint64_t>& inputs = {}) {
-  return static_cast<uint32_t>(run_one(instruction + " cvt.u64.u32 %rd0, %r20;", inputs));
-}
-
 TEST(Memory, RoundTripsVectorsThroughSharedMemory) {
   const auto lanes = run_lanes(R"(
     .shared .align 16 .b8 tile[512];

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pdl/device.h"
 #include "tests/model/support/shapes.h"
 #include "tests/step/support/drafting.h"
 #include "tests/step/support/rank_runs.h"
@@ -22,7 +23,7 @@ class RankDrafts : public testing::TestWithParam<Case> {
   static constexpr size_t kTokens = 6;
 
   void SetUp() override {
-    if (RankTeam::devices() < c_.ranks) GTEST_SKIP() << "needs " << c_.ranks << " devices";
+    if (pdl::device_count() < c_.ranks) GTEST_SKIP() << "needs " << c_.ranks << " devices";
     runs_ = std::make_unique<RankRuns>(
         model::test::Shape{c_.name, c_.model, c_.changes}.directory(), c_.ranks);
   }

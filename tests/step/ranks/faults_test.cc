@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "pdl/device.h"
 #include "tests/model/support/shapes.h"
 #include "tests/step/support/rank_runs.h"
 
@@ -82,7 +83,7 @@ struct FaultCase {
 class PlantedFault : public testing::TestWithParam<FaultCase> {
  protected:
   void SetUp() override {
-    if (RankTeam::devices() < kRanks) GTEST_SKIP() << "needs " << kRanks << " devices";
+    if (pdl::device_count() < kRanks) GTEST_SKIP() << "needs " << kRanks << " devices";
     if (!is_gpu()) return;
     if (c_.runs > 1 || c_.fault == Fault::kEmptiedWhileRead) {
       GTEST_SKIP() << "on GPUs it is chance who comes last";

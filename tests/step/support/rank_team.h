@@ -18,12 +18,6 @@ class RankTeam {
  public:
   static constexpr uint64_t kForever = PlayedRanks::kForever;
 
-  [[nodiscard]] static int devices() {
-    int count = 0;
-    check_cuda(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
-    return count;
-  }
-
   RankTeam(model::ModelConfig config, int ranks) : config_(std::move(config)), members_(ranks) {
     run([&](int rank) {
       for (int peer = 0; peer < ranks; ++peer) {

@@ -21,7 +21,7 @@ class Agreement {
  public:
   static constexpr bool kIsShared = is_shared;
 
-  // Behind the wait, by all threads.
+  // After the wait, by all threads.
   __device__ Agreement(const SharedVocabulary& shared, int row) : shared_(shared), row_(row) {
     if constexpr (!is_shared) return;
     epoch_ = cuda::load_system_4(&shared.limit.head.get()->epochs[row]) + 1;
