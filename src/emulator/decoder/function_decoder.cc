@@ -188,6 +188,11 @@ void FunctionDecoder::allocate_slots() {
       {drafts_, first_draft_, classes_, offsets_, round_up(next_offset_, 512)});
   code_.register_bytes = round_up(result.end, 64);
   code_.live_registers = result.live_registers;
+  for (const uint32_t virtual_register : result.live_at_entry) {
+    const uint32_t offset = offsets_[virtual_register];
+    if (offset < code_.image.size()) continue;  // a constant, or a special register
+    code_.unset.push_back({offset, bytes_of(classes_[virtual_register])});
+  }
 }
 
 void FunctionDecoder::emit() {

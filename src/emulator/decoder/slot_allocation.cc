@@ -86,6 +86,12 @@ class Liveness {
     propagate();
   }
 
+  std::vector<uint32_t> live_at_entry() const {
+    std::vector<uint32_t> result;
+    blocks_.front().live_in.for_each([&](size_t r) { result.push_back(static_cast<uint32_t>(r)); });
+    return result;
+  }
+
   std::vector<Interval> intervals() const {
     std::vector<Interval> result(request_.classes.size());
     const auto cover = [&](uint32_t virtual_register, uint32_t position) {
@@ -240,7 +246,8 @@ uint32_t bytes_of(RegisterClass register_class) {
 }
 
 SlotResult allocate_slots(const SlotRequest& request) {
-  const std::vector<Interval> intervals = Liveness(request).intervals();
+  const Liveness liveness(request);
+  const std::vector<Interval> intervals = liveness.intervals();
   std::vector<uint32_t> order;
   for (uint32_t r = 0; r < intervals.size(); ++r) {
     if (request.offsets[r] == kUnplaced && intervals[r].first != kNever) order.push_back(r);
@@ -253,6 +260,7 @@ SlotResult allocate_slots(const SlotRequest& request) {
   const std::vector<bool> read_later = registers_read_later(request);
   SlotPool pool(request.base);
   SlotResult result;
+  result.live_at_entry = liveness.live_at_entry();
   uint32_t live = 0;
   uint32_t position = 0;
   for (const uint32_t r : order) {

@@ -11,6 +11,7 @@
 #include "emulator/arithmetic/half.h"
 #include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
+#include "emulator/instructions/memory_access.h"
 #include "emulator/instructions/reduce.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/polls.h"
@@ -94,24 +95,58 @@ void write(std::byte* to, T value) {
   std::memcpy(to, &value, sizeof(T));
 }
 
+// The lanes' places in memory that the whole warp reaches at once; elsewhere, one by one as machine/access.h gives them.
+class Targets {
+ public:
+  Targets(const Operation& operation, Warp& warp, uint32_t executing, const Atomic& atomic,
+          uint32_t bytes)
+      : warp_(warp), atomic_(atomic), bytes_(bytes), base_(operand<uint64_t>(operation, warp, 1)) {
+    if (order_of(warp) != nullptr) return;
+    const Access access{.space = atomic.space, .offset = atomic.offset};
+    const Shape shape = shape_of_all(access, warp, operation.operands[1], bytes);
+    Reached reached = reach(operation, warp, executing, access, operation.operands[1], bytes, false,
+                            shape, addresses_);
+    if (reached.arrangement == Arrangement::kElsewhere ||
+        !have_values(executing, reached, addresses_, bytes)) {
+      return;
+    }
+    mark_written(executing, reached, addresses_, bytes);
+    reached_ = reached;
+  }
+
+  std::byte* of(uint32_t lane) {
+    if (reached_.arrangement != Arrangement::kElsewhere) {
+      return reinterpret_cast<std::byte*>(reached_.host(lane, addresses_, bytes_));
+    }
+    const uint64_t address = base_[lane] + static_cast<uint64_t>(atomic_.offset);
+    return atomic_target(warp_, lane, atomic_.space, address, bytes_);
+  }
+
+ private:
+  Warp& warp_;
+  const Atomic& atomic_;
+  uint32_t bytes_;
+  const uint64_t* base_;
+  Addresses addresses_;
+  Reached reached_;
+};
+
 // Operands: d, base, value 0 .. value (count - 1). d is scratch for red.
 template <auto kFunction, class T>
 Step update(const Operation& operation, Warp& warp, uint32_t executing) {
   const Atomic atomic = decode(operation.immediate);
   const auto* const base = operand<uint64_t>(operation, warp, 1);
   const bool is_global = enter(warp, atomic, executing, base);
+  Targets targets(operation, warp, executing, atomic, sizeof(T));
   const T* const values = operand<T>(operation, warp, 2);
   T* const result = operand<T>(operation, warp, 0);
   bool has_changed = false;
   for_each_lane(executing, [&](uint32_t lane) {
-    const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
-    std::byte* const target = atomic_target(warp, lane, atomic.space, address, sizeof(T));
+    std::byte* const target = targets.of(lane);
     const T old = read<T>(target);
     const T updated = static_cast<T>(kFunction(old, values[lane]));
-    std::array<std::byte, sizeof(T)> before{};
-    std::memcpy(before.data(), target, sizeof(T));
     write<T>(target, updated);
-    has_changed = has_changed || std::memcmp(before.data(), target, sizeof(T)) != 0;
+    has_changed = has_changed || std::memcmp(&old, &updated, sizeof(T)) != 0;
     result[lane] = old;
   });
   if (is_global) leave(operation, warp, executing, atomic, base, result, has_changed);
@@ -123,13 +158,13 @@ Step compare_and_swap(const Operation& operation, Warp& warp, uint32_t executing
   const Atomic atomic = decode(operation.immediate);
   const auto* const base = operand<uint64_t>(operation, warp, 1);
   const bool is_global = enter(warp, atomic, executing, base);
+  Targets targets(operation, warp, executing, atomic, sizeof(T));
   const T* const expected = operand<T>(operation, warp, 2);
   const T* const desired = operand<T>(operation, warp, 3);
   T* const result = operand<T>(operation, warp, 0);
   bool has_changed = false;
   for_each_lane(executing, [&](uint32_t lane) {
-    const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
-    std::byte* const target = atomic_target(warp, lane, atomic.space, address, sizeof(T));
+    std::byte* const target = targets.of(lane);
     const T old = read<T>(target);
     if (std::memcmp(&old, &expected[lane], sizeof(T)) == 0) {
       write<T>(target, desired[lane]);

@@ -1,4 +1,6 @@
 // Comparison and selection.
+#include <immintrin.h>
+
 #include <array>
 #include <string_view>
 #include <type_traits>
@@ -80,13 +82,14 @@ template <Compare kCompare, bool kFlush, class T>
 [[gnu::noinline]] uint32_t compare_lanes(const void* a, const void* b) {
   const T* const left = static_cast<const T*>(a);
   const T* const right = static_cast<const T*>(b);
-  uint32_t mask = 0;
+  alignas(32) std::array<uint8_t, kWarpSize> results;
   for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
     const bool result =
         holds<kCompare>(value_of<kFlush>(left[lane]), value_of<kFlush>(right[lane]));
-    mask |= static_cast<uint32_t>(result) << lane;
+    results[lane] = result ? 0xff : 0;
   }
-  return mask;
+  const auto* const bytes = reinterpret_cast<const __m256i*>(results.data());
+  return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_load_si256(bytes)));
 }
 
 template <Compare kCompare, bool kFlush, class T>
@@ -390,16 +393,11 @@ Step select(const Operation& operation, Warp& warp, uint32_t executing) {
   const T* const b = operand<T>(operation, warp, 2);
   const uint32_t choose = predicate(operation, warp, 3);
   if (executing == kAllLanes) {
-#pragma GCC ivdep
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      result[lane] = has_lane(choose, lane) ? a[lane] : b[lane];
-    }
+    choose_lanes(result, a, b, choose);
   } else {
-#pragma GCC ivdep
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      const T value = has_lane(choose, lane) ? a[lane] : b[lane];
-      result[lane] = has_lane(executing, lane) ? value : result[lane];
-    }
+    alignas(64) std::array<T, kWarpSize> values;
+    choose_lanes(values.data(), a, b, choose);
+    assign_lanes(result, values.data(), executing);
   }
   return Step::kNext;
 }

@@ -23,6 +23,11 @@ struct SpecialSlot {
   uint32_t offset = 0;
 };
 
+struct RegisterSlot {
+  uint32_t offset = 0;
+  uint32_t bytes = 0;
+};
+
 // A .param variable of a device function or a call: `bytes` for each of 32 lanes, lane by lane.
 struct ParameterBlock {
   uint32_t offset = 0;  // in the register file
@@ -38,6 +43,7 @@ struct FunctionCode {
   uint32_t live_registers = 0;          // most 32-bit registers live at once
   std::vector<std::byte> image;         // start of the register file: constants
   std::vector<SpecialSlot> specials;
+  std::vector<RegisterSlot> unset;         // registers that may be read before they are written
   std::vector<ParameterBlock> parameters;  // device functions
   std::vector<ParameterBlock> results;
 };
@@ -61,6 +67,8 @@ struct SharedVariable {
 };
 
 struct Program {
+  // Its own, for who remembers it: another program may have its address later.
+  std::shared_ptr<const void> identity = std::make_shared<char>();
   const ptx::Function* kernel = nullptr;
   std::vector<Operation> operations;
   std::vector<const ptx::Instruction*> sources;                  // of each operation

@@ -8,6 +8,7 @@
 // begins with "launches" holds what --launches would be given.
 #pragma once
 
+#include <cuda.h>
 #include <cuda_runtime.h>
 
 #include <cstdio>

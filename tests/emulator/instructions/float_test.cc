@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cfenv>
 #include <cmath>
 #include <limits>
 
@@ -31,6 +32,15 @@ TEST(Float, KeepsTheHostRoundingModeAfterADirectedOperation) {
   volatile float one = 1.0F;
   volatile float tiny = 0x1p-30F;
   EXPECT_EQ(one + tiny, 1.0F);
+}
+TEST(Float, RoundsToNearestWhateverTheProgramHasSetForItself) {
+  const int before = std::fegetround();
+  std::fesetround(FE_UPWARD);
+  const uint64_t sum = run_f32("add.rn.f32 %f20, %f10, %f11;", {bits(1.0F), bits(0x1p-30F)});
+  const int after = std::fegetround();
+  std::fesetround(before);
+  EXPECT_EQ(sum, bits(1.0F));
+  EXPECT_EQ(after, FE_UPWARD);
 }
 TEST(Float, FusesMultiplyAndAddWithOneRounding) {
   EXPECT_EQ(run_f32("fma.rn.f32 %f20, %f10, %f11, %f12;",

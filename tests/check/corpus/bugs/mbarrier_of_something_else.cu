@@ -1,7 +1,6 @@
 // A reader that is ordered by an mbarrier, but by another one than that at which the thread arrives
 // that has waited: the loading warp waits and fills a tile, the third warp waits for a warp that has
 // only cleared shared memory.
-// dynamic only: the static check does not tell mbarriers apart
 #include "chain.cuh"
 
 constexpr int kWarp = 32;
@@ -46,7 +45,7 @@ __global__ void __launch_bounds__(3 * kWarp) multiply(float* in, float* scales, 
 #ifdef REPAIRED
     wait_for_phase(full, 0);
 #endif
-    const float scale = scales[lane];  // finds race
+    const float scale = scales[lane];  // finds R2, race
 #ifndef REPAIRED
     wait_for_phase(full, 0);
 #endif
