@@ -4,6 +4,8 @@
 // floating-point sum, or of a counter, does not depend on the host's threads.
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstddef>
 #include <cstring>
 #include <type_traits>
 
@@ -95,6 +97,11 @@ void write(std::byte* to, T value) {
   std::memcpy(to, &value, sizeof(T));
 }
 
+template <class T>
+auto bytes_of(T value) {
+  return std::bit_cast<std::array<std::byte, sizeof(T)>>(value);
+}
+
 // The lanes' places in memory that the whole warp reaches at once; elsewhere, one by one as machine/access.h gives them.
 class Targets {
  public:
@@ -146,7 +153,7 @@ Step update(const Operation& operation, Warp& warp, uint32_t executing) {
     const T old = read<T>(target);
     const T updated = static_cast<T>(kFunction(old, values[lane]));
     write<T>(target, updated);
-    has_changed = has_changed || std::memcmp(&old, &updated, sizeof(T)) != 0;
+    has_changed = has_changed || bytes_of(old) != bytes_of(updated);
     result[lane] = old;
   });
   if (is_global) leave(operation, warp, executing, atomic, base, result, has_changed);

@@ -43,10 +43,10 @@ void for_each_lane(uint32_t mask, Function function) {
   for (; mask != 0; mask &= mask - 1) function(static_cast<uint32_t>(__builtin_ctz(mask)));
 }
 
-// The unsigned integer as wide as a lane.
+// The unsigned integer as wide as a lane. Lanes have two bytes at least.
 template <class T>
-using LaneBits = std::conditional_t<sizeof(T) == 2, uint16_t,
-                                    std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>>;
+requires(sizeof(T) >= 2) using LaneBits = std::conditional_t<
+    sizeof(T) == 2, uint16_t, std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>>;
 
 // Sets the lanes of a register to those of `chosen` where `mask` has their bit, else to those of `others`, either of
 // which it may be.
@@ -62,7 +62,7 @@ void choose_lanes(T* target, const T* chosen, const T* others, uint32_t mask) {
     using Vector [[gnu::vector_size(32), gnu::may_alias, gnu::aligned(alignof(T))]] = Bits;
     constexpr uint32_t kTogether = sizeof(Vector) / sizeof(Bits);
     Vector bits;
-    for (uint32_t i = 0; i < kTogether; ++i) bits[i] = static_cast<Bits>(1U << i);
+    for (uint32_t i = 0; i < kTogether; ++i) bits[i] = static_cast<Bits>(Bits{1} << i);
     for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether) {
       const auto is_chosen = (bits & static_cast<Bits>(mask >> lane)) != 0;
       *reinterpret_cast<Vector*>(target + lane) =
