@@ -131,6 +131,16 @@ BENCH = Command(
     [],
     [],
 )
+DECODE = Command(
+    "bench decode",
+    [
+        *("{slipstream}", "bench", "decode", "--model", "{folder}/in/model/config.json"),
+        *("--tp", "1", "--context", "64", "--replays", "1", "--bandwidth-mb", "1", "--steps-only"),
+        "--json={folder}/out/decode.json",
+    ],
+    ["model"],
+    ["decode.json"],
+)
 INFO = Command("info", ["{slipstream}", "info"], [], [])
 CHECKPOINT = Command(
     "make_tiny_checkpoint",
@@ -141,7 +151,7 @@ CHECKPOINT = Command(
     [],
     [],
 )
-COMMANDS = [GENERATE, LAYER, CHECK, EMULATE, RECORD, LITMUS, BENCH, INFO, CHECKPOINT]
+COMMANDS = [GENERATE, LAYER, CHECK, EMULATE, RECORD, LITMUS, BENCH, DECODE, INFO, CHECKPOINT]
 
 # One kernel that reads what its predecessor wrote before it waits.
 _PTX = """.version 8.8
