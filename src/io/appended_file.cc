@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <span>
 
 #include "io/file_descriptor.h"
 #include "slipstream/error.h"
@@ -39,12 +40,7 @@ void require_appendable(const std::string& path) { (void)open_to_append(path); }
 
 void append_text(const std::string& path, std::string_view text) {
   const FileDescriptor file = open_to_append(path);
-  while (!text.empty()) {
-    const ssize_t count = write(file.value(), text.data(), text.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail(path, std::strerror(errno));
-    text.remove_prefix(static_cast<size_t>(count));
-  }
+  if (!write_all(file, std::as_bytes(std::span(text)))) fail(path, std::strerror(errno));
 }
 
 }  // namespace slipstream::io

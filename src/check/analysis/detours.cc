@@ -30,7 +30,7 @@ class Detours {
     const BlockSet to_barriers = lead_to(barriers(), any);
     // Or the threads end there, and those that go the other way never come.
     const BlockSet ordered = to_barriers[target_] ? lead_to({target_}, any) : to_barriers;
-    // Behind a detour there may be another one: ways that are left by either are no ways.
+    // After a detour there may be another one: ways that are left by either are no ways.
     for (BlockSet before; open != before;) {
       before = open;
       open = lead_to({target_}, [&](uint32_t block) {

@@ -202,8 +202,13 @@ std::optional<int64_t> Explorer::destination(const Instruction& branch, size_t t
 // Each thread to all targets, or to the one that it chooses.
 void Explorer::follow_targets(uint32_t node, const Instruction& branch, const RoleSet& taking) {
   const std::vector<uint32_t>& targets = flow_.blocks[node / 2].targets;
+  const bool ordered = node % 2 == 1;
+  if (branch.place_parts == 0) {
+    for (const uint32_t target : targets) go(node, target, ordered, taking);
+    return;
+  }
   std::vector<RoleSet> heading(targets.size(), taking);
-  for (size_t thread = 0; thread < taking.size() && branch.place_parts != 0; ++thread) {
+  for (size_t thread = 0; thread < taking.size(); ++thread) {
     if (!taking.test(thread)) continue;
     const std::optional<int64_t> place = destination(branch, thread);
     const auto is_chosen = [&](size_t t) {
@@ -218,7 +223,7 @@ void Explorer::follow_targets(uint32_t node, const Instruction& branch, const Ro
     if (std::find(chosen.begin(), chosen.end(), true) == chosen.end()) continue;
     for (size_t t = 0; t < targets.size(); ++t) heading[t].set(thread, chosen[t]);
   }
-  for (size_t t = 0; t < targets.size(); ++t) go(node, targets[t], node % 2 == 1, heading[t]);
+  for (size_t t = 0; t < targets.size(); ++t) go(node, targets[t], ordered, heading[t]);
 }
 
 void Explorer::follow_returns(uint32_t node, const RoleSet& threads) {

@@ -30,7 +30,6 @@ struct Value {
   bool operator==(const Value&) const = default;
 };
 
-// What comparisons with constants say: enough for "two rounds imply one".
 inline constexpr Value kUnknownValue{.state = Value::State::kUnknown};
 
 // Threads that come to where others are already.

@@ -137,8 +137,8 @@ struct Instruction {
   Range sources;
   Range address;  // of memory actions: the sources its address is made of
   // How many operands, after the sources, add up to a place: the address of the mbarrier that it waits
-  // for or arrives at, or where an indirect branch goes, which
-  // is a position in SASS and the number of a target in PTX. None: it may be any.
+  // for or arrives at, or where an indirect branch goes, which is a position in SASS and the number of
+  // a target in PTX. None: it may be any.
   uint32_t place_parts = 0;
   Range targets;  // kBranch: instruction indices, in Function::targets
   int64_t immediate = 0;

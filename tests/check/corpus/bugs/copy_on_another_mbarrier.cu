@@ -17,17 +17,6 @@ __device__ void copy_in_bulk(float* to, const float* from, unsigned barrier) {
       : "memory");
 }
 
-__device__ void wait_for_phase(unsigned barrier, unsigned parity) {
-  unsigned done = 0;
-  while (done == 0) {
-    asm volatile(
-        "{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
-        : "=r"(done)
-        : "r"(barrier), "r"(parity)
-        : "memory");
-  }
-}
-
 __global__ void __launch_bounds__(2 * kWarp)
     multiply(const float* weights, float* in, float* scales, float* out) {
   __shared__ alignas(128) float weight_tile[kWarp];
@@ -46,13 +35,13 @@ __global__ void __launch_bounds__(2 * kWarp)
     cudaGridDependencySynchronize();
     copy_in_bulk(in_tile, in, in_full);
   } else if (threadIdx.x >= kWarp) {
-    wait_for_phase(weights_full, 0);
+    corpus::wait_for_phase(weights_full, 0);
 #ifdef REPAIRED
-    wait_for_phase(in_full, 0);
+    corpus::wait_for_phase(in_full, 0);
 #endif
     const float scale = scales[lane];  // finds R2, race
 #ifndef REPAIRED
-    wait_for_phase(in_full, 0);
+    corpus::wait_for_phase(in_full, 0);
 #endif
     out[lane] = scale * weight_tile[lane] * in_tile[lane];
   }

@@ -6,17 +6,6 @@
 
 constexpr int kWarp = 32;
 
-__device__ void wait_for_phase(unsigned barrier, unsigned parity) {
-  unsigned done = 0;
-  while (done == 0) {
-    asm volatile(
-        "{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
-        : "=r"(done)
-        : "r"(barrier), "r"(parity)
-        : "memory");
-  }
-}
-
 // `next` is of what the next kernel reads.
 __global__ void __launch_bounds__(2 * kWarp)
     gather(const float* in, const int* places, const __grid_constant__ CUtensorMap next,
@@ -44,11 +33,11 @@ __global__ void __launch_bounds__(2 * kWarp)
     }
   } else {
 #ifdef REPAIRED
-    wait_for_phase(barrier, 0);
+    corpus::wait_for_phase(barrier, 0);
     const float scale = scales[lane];
 #else
     const float scale = scales[lane];  // finds R2, race
-    wait_for_phase(barrier, 0);
+    corpus::wait_for_phase(barrier, 0);
 #endif
     out[lane] = scale * tile[lane];
   }
