@@ -19,7 +19,7 @@ void merge(std::vector<uint32_t>& into, const std::vector<uint32_t>& from) {
 
 }  // namespace
 
-ClusterOrder::ClusterOrder(std::shared_ptr<Work> work, ClockGraph& clocks, History& history,
+ClusterOrder::ClusterOrder(std::shared_ptr<Work> work, ClockForest& clocks, History& history,
                            uint64_t index, uint32_t ctas, uint32_t warps_per_cta,
                            ClockId start_clock)
     : work_(std::move(work)),
@@ -167,7 +167,7 @@ ClockId ClusterOrder::snapshot(uint32_t warp) {
   close_segment(warp);
   const WarpOrder& order = warps_[warp];
   const TicketSet& tickets = order.waited_lanes != 0 ? work_->after_wait : work_->at_start;
-  return clocks_.release(id_, known_of_warps(warp), tickets, order.remote);
+  return clocks_.release(id_, warp, known_of_warps(warp), tickets, order.remote);
 }
 
 void ClusterOrder::fence(uint32_t warp, Scope scope, bool acquires, bool releases) {

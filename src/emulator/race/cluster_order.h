@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "emulator/race/clock_graph.h"
+#include "emulator/race/clock_forest.h"
 #include "emulator/race/history.h"
 #include "emulator/race/work_order.h"
 
@@ -37,7 +37,7 @@ enum class Background : uint8_t {
 
 class ClusterOrder {
  public:
-  ClusterOrder(std::shared_ptr<Work> work, ClockGraph& clocks, History& history, uint64_t index,
+  ClusterOrder(std::shared_ptr<Work> work, ClockForest& clocks, History& history, uint64_t index,
                uint32_t ctas, uint32_t warps_per_cta, ClockId start_clock);
 
   [[nodiscard]] ClusterId id() const { return id_; }
@@ -170,7 +170,7 @@ class ClusterOrder {
   Gathered& barrier(uint32_t warp, uint32_t index);
 
   std::shared_ptr<Work> work_;
-  ClockGraph& clocks_;
+  ClockForest& clocks_;
   History& history_;
   ClusterId id_ = 0;
   uint32_t warps_per_cta_;

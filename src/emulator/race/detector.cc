@@ -53,6 +53,7 @@ Detector::Detector(uint64_t begin, uint64_t size, std::function<void(const Confl
 void Detector::begin(ClusterOrder& cluster, uint32_t warp, uint32_t lanes, SiteId site) {
   now_.cluster = &cluster;
   keep_history_small();
+  if (cluster.ticket() != ticket_) change_work(cluster);
   now_.warp = warp;
   now_.lanes = lanes;
   now_.site = history().site(site);
@@ -60,7 +61,29 @@ void Detector::begin(ClusterOrder& cluster, uint32_t warp, uint32_t lanes, SiteI
   now_.access = history().access(site, now_.segment);
   const uint32_t waited = lanes & cluster.waited_lanes(warp);
   now_.uniform = waited == 0 || waited == lanes;
+  // What an asynchronous access needs a proxy fence for lies after the start.
+  now_.floors = floors_for(cluster, waited == lanes && !now_.site.async_proxy);
   now_.set_before = 0;
+}
+
+Floors Detector::next_numbers() const {
+  return {cell_of(order_.history().end(), 0), sets_.end()};
+}
+
+void Detector::change_work(const ClusterOrder& cluster) {
+  ticket_ = cluster.ticket();
+  const auto [entry, is_new] = work_floors_.try_emplace(ticket_);
+  floors_ = &entry->second;
+  if (is_new) floors_->at_start = prefix_.known_to(cluster.work().at_start, next_numbers());
+  prefix_.begin(ticket_, next_numbers());
+}
+
+Floors Detector::floors_for(const ClusterOrder& cluster, bool have_waited) {
+  if (have_waited && !floors_->after_wait) {
+    floors_->after_wait = prefix_.known_to(cluster.work().after_wait, next_numbers());
+  }
+  const Floors& known = have_waited ? *floors_->after_wait : floors_->at_start;
+  return {std::max(known.access, forgotten_.access), std::max(known.set, forgotten_.set)};
 }
 
 void Detector::access(uint64_t address, uint32_t bytes, uint32_t lane, uint32_t lane_bytes) {
@@ -85,7 +108,7 @@ void Detector::access(uint64_t address, uint32_t bytes, uint32_t lane, uint32_t 
 template <auto kCheck>
 void Detector::check_cells(const Cell* cells, uint64_t address, uint32_t count, uint32_t lane,
                            uint32_t lane_shift) {
-  if (largest(cells, count) < floor_) return;
+  if (largest(cells, count) < now_.floors.access) return;
   for (uint32_t i = 0; i < count;) {
     const bool found = (this->*kCheck)(cells[i], address + uint64_t{i} * kCellBytes, kCellBytes,
                                        lane + (i * kCellBytes >> lane_shift), Lane::kFirst);
@@ -111,12 +134,12 @@ void Detector::access_cell(uint64_t address, uint32_t lane) {
   Cell& write = *shadow_.writes(address);
   Cell& read = *shadow_.reads(address);
   const Cell mine = cell_of(now_.access, lane);
-  if (write >= floor_) check_write(write, address, kCellBytes, lane, Lane::kFirst);
+  if (write >= now_.floors.access) check_write(write, address, kCellBytes, lane, Lane::kFirst);
   if (now_.site.kind == AccessKind::kRead) {
     read_cells(&read, 1, lane, 0);
     return;
   }
-  if (read >= floor_) check_reads(read, address, kCellBytes, lane, Lane::kFirst);
+  if (read >= now_.floors.access) check_reads(read, address, kCellBytes, lane, Lane::kFirst);
   if (is_split(write)) shadow_.join(write, 0);
   if (is_split(read)) shadow_.join(read, 0);
   write = mine;
@@ -126,7 +149,7 @@ void Detector::access_cell(uint64_t address, uint32_t lane) {
 void Detector::read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t lane_shift) {
   const Cell mine = cell_of(now_.access, lane);
   const auto mine_at = [&](uint32_t i) { return mine + (i * kCellBytes >> lane_shift); };
-  if (are_stale_or(reads, count, floor_, now_.access)) {
+  if (are_stale_or(reads, count, now_.floors.access, now_.access)) {
     for (uint32_t i = 0; i < count; ++i) reads[i] = mine_at(i);
     return;
   }
@@ -201,7 +224,7 @@ void Detector::access_part(uint64_t address, uint32_t bytes, uint32_t lane) {
 // --- Checks.
 
 bool Detector::is_stale(Cell cell) const {
-  return is_set(cell) ? (cell & kIndexMask) < sets_.begin() : cell < floor_;
+  return is_set(cell) ? (cell & kIndexMask) < now_.floors.set : cell < now_.floors.access;
 }
 
 // Verdicts "ordered" stay true while a warp learns more, so only those are kept.
@@ -215,7 +238,7 @@ void Detector::keep_verdict(Cell cell) {
 
 bool Detector::is_ordered(Cell access, uint32_t lane) {
   const AccessId id = access_of(access);
-  if (access < floor_ || id == now_.access || knows_verdict(id)) return true;
+  if (access < now_.floors.access || id == now_.access || knows_verdict(id)) return true;
   const Segment& earlier = history().segment(history()[id].segment);
   if (!now_.cluster->is_behind(now_.warp, lane, earlier)) return false;
   keep_verdict(id);
@@ -231,7 +254,7 @@ bool Detector::is_of_this_device(Cell access) const {
 // Whether the current access conflicts with an earlier one, which it then reports.
 bool Detector::check_one(Cell access, bool is_write, Lane known, uint64_t address, uint32_t bytes,
                          uint32_t lane) {
-  if (access < floor_) return false;
+  if (access < now_.floors.access) return false;
   const Site& site = history().site(history()[access_of(access)].site);
   if (site.strong && now_.site.strong &&
       (is_of_this_device(access) || (site.system && now_.site.system))) {
@@ -292,13 +315,13 @@ bool Detector::check_reads(Cell cell, uint64_t address, uint32_t bytes, uint32_t
 // --- Sets of reads.
 
 Ticket Detector::ticket_of(Cell access) const {
-  if (access < floor_) return 0;
+  if (access < now_.floors.access) return 0;
   const History& history = order_.history();
   return history.cluster(history.segment(history[access_of(access)].segment).cluster).ticket;
 }
 
 SegmentId Detector::segment_of(Cell access) const {
-  return access < floor_ ? 0 : order_.history()[access_of(access)].segment;
+  return access < now_.floors.access ? 0 : order_.history()[access_of(access)].segment;
 }
 
 Cell Detector::make_set(Cell rest, Cell newest) {
@@ -457,10 +480,18 @@ void Detector::judge_stores() {
 bool Detector::host_waited(Ticket ticket) {
   if (!order_.host_waited(ticket)) return false;
   sets_.forget_all();
+  forget_numbers();
+  return true;
+}
+
+// None that is remembered anywhere else means anything now.
+void Detector::forget_numbers() {
   set_changes_.clear();
   verdicts_.fill({});
-  floor_ = cell_of(history().floor(), 0);
-  return true;
+  prefix_.clear();
+  work_floors_.clear();
+  ticket_ = 0;
+  forgotten_ = {cell_of(history().floor(), 0), sets_.begin()};
 }
 
 // Without points where the host waits for everything, the history would grow without end. What the
@@ -470,16 +501,14 @@ bool Detector::host_waited(Ticket ticket) {
 void Detector::keep_history_small() {
   if (history().size() >= trim_above_) {
     history().forget_known(now_.cluster->work().at_start);
-    floor_ = cell_of(history().floor(), 0);
+    forgotten_.access = cell_of(history().floor(), 0);
     trim_above_ = std::max(kLeastTrimmed, 2 * history().size());
   }
   if (history().end() < kMaxAccesses && sets_.end() < kMaxSets) return;
   shadow_.clear();
   sets_.restart();
-  set_changes_.clear();
-  verdicts_.fill({});
   history().restart_accesses();
-  floor_ = cell_of(history().floor(), 0);
+  forget_numbers();
 }
 
 }  // namespace slipstream::emulator::race

@@ -15,6 +15,7 @@
 
 #include "emulator/race/conflict.h"
 #include "emulator/race/order.h"
+#include "emulator/race/ordered_prefix.h"
 #include "emulator/race/shadow_memory.h"
 
 namespace slipstream::emulator::race {
@@ -81,9 +82,15 @@ class Detector {
     SegmentId segment = 0;
     AccessId access = 0;
     bool uniform = true;  // all lanes have waited, or none
+    Floors floors;        // what is below is ordered before this access
     // The last set that this access changed, and into what.
     Cell set_before = 0;
     Cell set_after = 0;
+  };
+  // Of a work item, from its start and after its waits.
+  struct WorkFloors {
+    Floors at_start;
+    std::optional<Floors> after_wait;
   };
   static constexpr size_t kVerdicts = 4096;
   static constexpr uint32_t kLeastTrimmed = 1U << 20;
@@ -94,6 +101,10 @@ class Detector {
     kUnknown,  // any of the warp
   };
 
+  [[nodiscard]] Floors next_numbers() const;
+  void change_work(const ClusterOrder& cluster);
+  Floors floors_for(const ClusterOrder& cluster, bool have_waited);
+  void forget_numbers();
   [[nodiscard]] bool is_stale(Cell cell) const;
   [[nodiscard]] bool is_ordered(Cell access, uint32_t lane);
   [[nodiscard]] bool is_of_this_device(Cell access) const;
@@ -139,7 +150,12 @@ class Detector {
   std::array<Verdict, kVerdicts> verdicts_{};
   std::vector<Held> held_back_;
   Current now_;
-  Cell floor_ = cell_of(1, 0);
+  // What is below is forgotten.
+  Floors forgotten_{cell_of(1, 0), 1};
+  OrderedPrefix prefix_;
+  std::unordered_map<Ticket, WorkFloors> work_floors_;
+  WorkFloors* floors_ = nullptr;  // of the work that accesses now
+  Ticket ticket_ = 0;             // of that work
   uint32_t trim_above_ = kLeastTrimmed;  // accesses
 };
 

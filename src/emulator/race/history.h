@@ -12,7 +12,7 @@
 #include <deque>
 #include <vector>
 
-#include "emulator/race/clock_graph.h"
+#include "emulator/race/clock_forest.h"
 #include "emulator/race/ticket_set.h"
 
 namespace slipstream::emulator::race {

@@ -10,7 +10,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "emulator/race/clock_graph.h"
+#include "emulator/race/clock_forest.h"
 #include "emulator/race/cluster_order.h"
 #include "emulator/race/history.h"
 #include "emulator/race/work_order.h"
@@ -72,7 +72,7 @@ class Order {
   static ClockId visible(const Published& published, uint32_t device, Scope scope);
 
   WorkOrder works_;
-  ClockGraph clocks_;
+  ClockForest clocks_;
   History history_;
   std::unordered_map<uint64_t, Published> published_;  // by address, through strong writes
   // What proxy fences cover, by cluster, for each of its warps.
