@@ -52,8 +52,8 @@ Detector::Detector(uint64_t begin, uint64_t size, std::function<void(const Confl
 
 void Detector::begin(ClusterOrder& cluster, uint32_t warp, uint32_t lanes, SiteId site) {
   now_.cluster = &cluster;
-  keep_history_small();
   if (cluster.ticket() != ticket_) change_work(cluster);
+  keep_history_small();
   now_.warp = warp;
   now_.lanes = lanes;
   now_.site = history().site(site);
@@ -64,6 +64,7 @@ void Detector::begin(ClusterOrder& cluster, uint32_t warp, uint32_t lanes, SiteI
   // What an asynchronous access needs a proxy fence for lies after the start.
   now_.floors = floors_for(cluster, waited == lanes && !now_.site.async_proxy);
   now_.set_before = 0;
+  now_.lane_shift = static_cast<uint32_t>(std::countr_zero(now_.site.lane_bytes));
 }
 
 Floors Detector::next_numbers() const {
@@ -88,20 +89,23 @@ Floors Detector::floors_for(const ClusterOrder& cluster, bool have_waited) {
 
 void Detector::access(uint64_t address, uint32_t bytes, uint32_t lane, uint32_t lane_bytes) {
   if (!shadow_.covers(address)) return;
+  const Newest newest =
+      shadow_.replace_newest(address, bytes, is_read() ? &Newest::read : &Newest::write,
+                             cell_of(now_.access, 0));
   const auto advance = [&](uint32_t by) {
     address += by;
     bytes -= by;
     lane += by / lane_bytes;
   };
   if (const uint32_t head = std::min<uint32_t>(bytes, -address % kCellBytes); head != 0) {
-    access_part(address, head, lane);
+    access_part(address, head, lane, newest);
     advance(head);
   }
   if (const uint32_t count = bytes / kCellBytes; count != 0) {
-    access_cells(address, count, lane, lane_bytes);
+    access_cells(address, count, lane, lane_bytes, newest);
     advance(count * kCellBytes);
   }
-  if (bytes != 0) access_part(address, bytes, lane);
+  if (bytes != 0) access_part(address, bytes, lane, newest);
 }
 
 // Checks each cell. Of cells with the same content only the first is checked, if it is ordered.
@@ -117,33 +121,35 @@ void Detector::check_cells(const Cell* cells, uint64_t address, uint32_t count, 
   }
 }
 
-void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes) {
-  if (count == 1) return access_cell(address, lane);
+void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes,
+                            const Newest& newest) {
+  if (count == 1) return access_cell(address, lane, newest);
   // Cell i belongs to lane + (4 * i) / lane_bytes; sizes of lanes are powers of two here.
   const auto lane_shift = static_cast<uint32_t>(std::countr_zero(lane_bytes));
-  check_cells<&Detector::check_write>(shadow_.writes(address), address, count, lane, lane_shift);
-  if (now_.site.kind == AccessKind::kRead) {
-    read_cells(shadow_.reads(address), count, lane, lane_shift);
-  } else {
-    write_cells(address, count, lane, lane_shift);
+  if (matters(newest.write)) {
+    check_cells<&Detector::check_write>(shadow_.writes(address), address, count, lane, lane_shift);
   }
+  if (is_read()) return read_cells(shadow_.reads(address), count, lane, lane_shift);
+  if (newest.read != 0) {
+    check_cells<&Detector::check_reads>(shadow_.reads(address), address, count, lane, lane_shift);
+    clear_reads(shadow_.reads(address), count);
+  }
+  write_cells(shadow_.writes(address), count, lane, lane_shift);
 }
 
 // What access_cells does with one: lanes whose bytes lie apart.
-void Detector::access_cell(uint64_t address, uint32_t lane) {
-  Cell& write = *shadow_.writes(address);
-  Cell& read = *shadow_.reads(address);
-  const Cell mine = cell_of(now_.access, lane);
-  if (write >= now_.floors.access) check_write(write, address, kCellBytes, lane, Lane::kFirst);
-  if (now_.site.kind == AccessKind::kRead) {
-    read_cells(&read, 1, lane, 0);
-    return;
+void Detector::access_cell(uint64_t address, uint32_t lane, const Newest& newest) {
+  if (matters(newest.write)) {
+    const Cell write = *shadow_.writes(address);
+    if (write >= now_.floors.access) check_write(write, address, kCellBytes, lane, Lane::kFirst);
   }
-  if (read >= now_.floors.access) check_reads(read, address, kCellBytes, lane, Lane::kFirst);
-  if (is_split(write)) shadow_.join(write, 0);
-  if (is_split(read)) shadow_.join(read, 0);
-  write = mine;
-  if (read != 0) read = 0;
+  if (is_read()) return read_cells(shadow_.reads(address), 1, lane, 0);
+  if (newest.read != 0) {
+    Cell& read = *shadow_.reads(address);
+    if (read >= now_.floors.access) check_reads(read, address, kCellBytes, lane, Lane::kFirst);
+    if (read != 0) shadow_.join(read, 0);
+  }
+  shadow_.join(*shadow_.writes(address), cell_of(now_.access, lane));
 }
 
 void Detector::read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t lane_shift) {
@@ -171,54 +177,69 @@ void Detector::read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t l
   }
 }
 
-void Detector::write_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_shift) {
-  Cell* const writes = shadow_.writes(address);
-  Cell* const reads = shadow_.reads(address);
-  check_cells<&Detector::check_reads>(reads, address, count, lane, lane_shift);
-  const Cell newest_read = largest(reads, count);
-  const bool has_split = newest_read >= kSplitTag || largest(writes, count) >= kSplitTag;
+void Detector::write_cells(Cell* writes, uint32_t count, uint32_t lane, uint32_t lane_shift) {
   const Cell mine = cell_of(now_.access, lane);
-  for (uint32_t i = 0; has_split && i < count; ++i) {
-    shadow_.join(writes[i], 0);
-    shadow_.join(reads[i], 0);
+  if (largest(writes, count) >= kSplitTag) {
+    for (uint32_t i = 0; i < count; ++i) shadow_.join(writes[i], 0);
   }
   for (uint32_t i = 0; i < count; ++i) writes[i] = mine + (i * kCellBytes >> lane_shift);
-  if (newest_read != 0) std::fill_n(reads, count, 0);
+}
+
+void Detector::clear_reads(Cell* reads, uint32_t count) {
+  const Cell newest = largest(reads, count);
+  if (newest == 0) return;
+  if (newest >= kSplitTag) {
+    for (uint32_t i = 0; i < count; ++i) shadow_.join(reads[i], 0);
+  }
+  std::fill_n(reads, count, 0);
 }
 
 // Some of the four bytes of one cell.
-void Detector::access_part(uint64_t address, uint32_t bytes, uint32_t lane) {
-  const uint64_t first = address % kCellBytes;
-  Cell& write = *shadow_.writes(address);
-  Cell& read = *shadow_.reads(address);
-  const bool is_write = now_.site.kind != AccessKind::kRead;
-  const auto each_byte = [&](Cell& cell, auto&& change) {
-    const auto changed = [&](Cell part, uint32_t i) {
-      return change(part, cell_of(now_.access, lane + i / now_.site.lane_bytes));
-    };
-    if (!is_split(cell) && changed(cell, 0) == cell) return;  // keeps it whole
-    ShadowMemory::Bytes& parts = shadow_.split(cell);
-    for (uint32_t i = 0; i < bytes; ++i) parts[first + i] = changed(parts[first + i], i);
-    if (are_equal(parts)) shadow_.join(cell, parts[0]);
-  };
-  const auto check_each = [&](Cell cell, auto&& check) {
-    if (!is_split(cell)) {
-      check(cell, address, bytes, lane, Lane::kFirst);
-      return;
-    }
-    const ShadowMemory::Bytes parts = shadow_.bytes_of(cell);
-    for (uint32_t i = 0; i < bytes; ++i) {
-      check(parts[first + i], address + i, 1, lane + i / now_.site.lane_bytes, Lane::kExact);
-    }
-  };
-  check_each(write, [&](auto... what) { check_write(what...); });
-  if (!is_write) {
-    each_byte(read, [&](Cell cell, Cell mine) { return with_read(cell, mine); });
+void Detector::access_part(uint64_t address, uint32_t bytes, uint32_t lane, const Newest& newest) {
+  if (matters(newest.write)) {
+    check_part<&Detector::check_write>(*shadow_.writes(address), address, bytes, lane);
+  }
+  if (is_read()) {
+    change_part(*shadow_.reads(address), address, bytes, lane,
+                [&](Cell cell, Cell mine) { return with_read(cell, mine); });
     return;
   }
-  check_each(read, [&](auto... what) { check_reads(what...); });
-  each_byte(write, [&](Cell, Cell mine) { return mine; });
-  each_byte(read, [&](Cell, Cell) { return Cell{0}; });
+  if (newest.read != 0) {
+    Cell& read = *shadow_.reads(address);
+    check_part<&Detector::check_reads>(read, address, bytes, lane);
+    change_part(read, address, bytes, lane, [](Cell, Cell) { return Cell{0}; });
+  }
+  change_part(*shadow_.writes(address), address, bytes, lane,
+              [](Cell, Cell mine) { return mine; });
+}
+
+template <auto kCheck>
+void Detector::check_part(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane) {
+  if (cell < now_.floors.access) return;
+  if (!is_split(cell)) {
+    (this->*kCheck)(cell, address, bytes, lane, Lane::kFirst);
+    return;
+  }
+  const ShadowMemory::Bytes parts = shadow_.bytes_of(cell);
+  for (uint32_t i = 0; i < bytes; ++i) {
+    const Cell part = parts[address % kCellBytes + i];
+    if (part < now_.floors.access) continue;
+    (this->*kCheck)(part, address + i, 1, lane + (i >> now_.lane_shift), Lane::kExact);
+  }
+}
+
+// change(what the cell of a byte holds, this access): what it holds from now on.
+template <class Change>
+void Detector::change_part(Cell& cell, uint64_t address, uint32_t bytes, uint32_t lane,
+                           Change change) {
+  const Cell mine = cell_of(now_.access, lane);
+  if (!is_split(cell) && change(cell, mine) == cell) return;  // keeps it whole
+  ShadowMemory::Bytes& parts = shadow_.split(cell);
+  for (uint32_t i = 0; i < bytes; ++i) {
+    Cell& part = parts[address % kCellBytes + i];
+    part = change(part, mine + (i >> now_.lane_shift));
+  }
+  if (are_equal(parts)) shadow_.join(cell, parts[0]);
 }
 
 // --- Checks.
@@ -500,7 +521,7 @@ void Detector::forget_numbers() {
 // not compared with what follows.
 void Detector::keep_history_small() {
   if (history().size() >= trim_above_) {
-    history().forget_known(now_.cluster->work().at_start);
+    history().forget_known(now_.cluster->work().at_start, access_of(floors_->at_start.access));
     forgotten_.access = cell_of(history().floor(), 0);
     trim_above_ = std::max(kLeastTrimmed, 2 * history().size());
   }
@@ -509,6 +530,7 @@ void Detector::keep_history_small() {
   sets_.restart();
   history().restart_accesses();
   forget_numbers();
+  change_work(*now_.cluster);
 }
 
 }  // namespace slipstream::emulator::race

@@ -43,6 +43,8 @@ class Order {
   // Clusters of a grid, or with one warp of one CTA the copy or fill that an item is.
   std::unique_ptr<ClusterOrder> start_cluster(Ticket ticket, uint64_t index, uint32_t ctas,
                                               uint32_t warps_per_cta);
+  // The same, with the memory of one of that shape which has ended.
+  void start_cluster(ClusterOrder& cluster, Ticket ticket, uint64_t index);
   // Strong accesses to global memory synchronize: an atomic is a read and then a write. Between
   // devices both sides need system scope.
   void strong_read(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool acquires,
