@@ -54,11 +54,6 @@ ShadowMemory::Bytes& ShadowMemory::split(Cell& cell) {
   return splits_[index];
 }
 
-void ShadowMemory::join(Cell& cell, Cell value) {
-  if (is_split(cell)) free_splits_.push_back(cell & kIndexMask);
-  cell = value;
-}
-
 void ShadowMemory::clear_cells(uint64_t first, uint64_t end) {
   for (Cell* const cells : {writes_, reads_}) {
     for (uint64_t i = first / kCellBytes; i < (end + kCellBytes - 1) / kCellBytes; ++i) {

@@ -49,9 +49,12 @@ class ShadowMemory {
   Newest& newest(uint64_t address) { return newest_[(address - begin_) / kPage]; }
   // Over all pages of a range; from now on one of both is `now`.
   Newest replace_newest(uint64_t address, uint64_t bytes, Cell Newest::*which, Cell now) {
+    uint64_t page = (address - begin_) / kPage;
     const uint64_t last = (address + bytes - 1 - begin_) / kPage;
-    Newest before;
-    for (uint64_t page = (address - begin_) / kPage; page <= last; ++page) {
+    Newest before = newest_[page];
+    newest_[page].*which = now;
+    while (page != last) {
+      ++page;
       before.write = std::max(before.write, newest_[page].write);
       before.read = std::max(before.read, newest_[page].read);
       newest_[page].*which = now;
@@ -64,7 +67,10 @@ class ShadowMemory {
   Bytes& split(Cell& cell);
   Bytes& bytes_of(Cell cell) { return splits_[cell & kIndexMask]; }
   // Makes it one cell again.
-  void join(Cell& cell, Cell value);
+  void join(Cell& cell, Cell value) {
+    if (is_split(cell)) free_splits_.push_back(cell & kIndexMask);
+    cell = value;
+  }
 
   // Forgets a range, or everything.
   void clear(uint64_t address, uint64_t size);
