@@ -1,8 +1,9 @@
 // Values that a warp has loaded from memory that nobody wrote, until they are used or overwritten.
 //
-// A program may load more than it uses: the rest of a row, what a mask leaves out later. So a load only notes which lanes
-// of its registers have no value. From then on the executor follows what the warp does with them: an instruction that
-// computes lane by lane passes them on, a copy into shared memory passes them on to the bytes there, any other uses them.
+// A program may load more than it uses: the rest of a row, what a mask leaves out later. So a load only notes which
+// lanes of its registers have no value. From then on the executor follows what the warp does with them: an instruction
+// that computes lane by lane passes them on, a copy into shared memory passes them on to the bytes there, any other
+// uses them.
 // While a warp has none of them, which is nearly always, that costs nothing.
 #pragma once
 

@@ -1,8 +1,9 @@
-// What a thread has learned of other clusters by release and acquire: vector clocks that share what they have in common.
+// What a thread has learned of other clusters by release and acquire: vector clocks that share what they have in
+// common.
 //
-// A clock knows clusters up to some time of each of their warps, and a set of complete work items. Most joins are of one
-// that the other includes, since threads tell each other what they have been told: who knows of a release knows all that
-// its warp knew before.
+// A clock knows clusters up to some time of each of their warps, and a set of complete work items. Most joins are of
+// one that the other includes, since threads tell each other what they have been told: who knows of a release knows
+// all that its warp knew before.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@ namespace slipstream::emulator::race {
 
 class ClockForest {
  public:
-  // A warp releases: a clock that knows its cluster up to `times` (by warp), `tickets`, and all that `parent` knows. What
-  // a warp releases includes what it has released before.
+  // A warp releases: a clock that knows its cluster up to `times` (by warp), `tickets`, and all that `parent` knows.
+  // What a warp releases includes what it has released before.
   ClockId release(ClusterId cluster, uint32_t warp, std::span<const uint32_t> times,
                   const TicketSet& tickets, ClockId parent);
   // One of the two, where it includes the other.

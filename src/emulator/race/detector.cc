@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <utility>
 
 namespace slipstream::emulator::race {
@@ -67,9 +66,7 @@ void Detector::begin(ClusterOrder& cluster, uint32_t warp, uint32_t lanes, SiteI
   now_.lane_shift = static_cast<uint32_t>(std::countr_zero(now_.site.lane_bytes));
 }
 
-Floors Detector::next_numbers() const {
-  return {cell_of(order_.history().end(), 0), sets_.end()};
-}
+Floors Detector::next_numbers() const { return {cell_of(order_.history().end(), 0), sets_.end()}; }
 
 void Detector::change_work(const ClusterOrder& cluster) {
   ticket_ = cluster.ticket();
@@ -89,9 +86,8 @@ Floors Detector::floors_for(const ClusterOrder& cluster, bool have_waited) {
 
 void Detector::access(uint64_t address, uint32_t bytes, uint32_t lane, uint32_t lane_bytes) {
   if (!shadow_.covers(address)) return;
-  const Newest newest =
-      shadow_.replace_newest(address, bytes, is_read() ? &Newest::read : &Newest::write,
-                             cell_of(now_.access, 0));
+  const Newest newest = shadow_.replace_newest(
+      address, bytes, is_read() ? &Newest::read : &Newest::write, cell_of(now_.access, 0));
   const auto advance = [&](uint32_t by) {
     address += by;
     bytes -= by;
@@ -209,8 +205,7 @@ void Detector::access_part(uint64_t address, uint32_t bytes, uint32_t lane, cons
     check_part<&Detector::check_reads>(read, address, bytes, lane);
     change_part(read, address, bytes, lane, [](Cell, Cell) { return Cell{0}; });
   }
-  change_part(*shadow_.writes(address), address, bytes, lane,
-              [](Cell, Cell mine) { return mine; });
+  change_part(*shadow_.writes(address), address, bytes, lane, [](Cell, Cell mine) { return mine; });
 }
 
 template <auto kCheck>
@@ -405,95 +400,6 @@ void Detector::add_read(Cell& cell, Cell mine) {
   ShadowMemory::Bytes& parts = shadow_.bytes_of(cell);
   for (Cell& part : parts) part = with_read(part, mine);
   if (are_equal(parts)) shadow_.join(cell, parts[0]);
-}
-
-// --- Reports.
-
-Accessor Detector::describe(Cell access, Lane known, uint64_t address) const {
-  const History& history = order_.history();
-  const History::Access& what = history[access_of(access)];
-  const Segment& segment = history.segment(what.segment);
-  const ClusterInfo& cluster = history.cluster(segment.cluster);
-  Accessor accessor;
-  accessor.site = history.site(what.site);
-  accessor.ticket = cluster.ticket;
-  accessor.device = cluster.device;
-  accessor.cluster = cluster.index;
-  accessor.cta = segment.warp / cluster.warps_per_cta;
-  accessor.warp = segment.warp % cluster.warps_per_cta;
-  const bool shared = known == Lane::kFirst && accessor.site.lane_bytes < kCellBytes;
-  const auto byte = static_cast<uint32_t>(address % kCellBytes);
-  accessor.lane = lane_of(access) + (shared ? byte / accessor.site.lane_bytes : 0);
-  accessor.lane_known = known != Lane::kUnknown;
-  accessor.waited = (segment.waited_lanes >> accessor.lane & 1U) != 0;
-  return accessor;
-}
-
-Missing Detector::missing_between(const Accessor& first, const Accessor& second,
-                                  bool reversed) const {
-  if (first.ticket == second.ticket) {
-    if (first.cluster != second.cluster) return Missing::kGridSync;
-    return first.cta != second.cta ? Missing::kClusterSync : Missing::kCtaSync;
-  }
-  if (first.device != second.device) return Missing::kSystemScope;
-  // The current access is the second of the two, unless the second grid ran ahead.
-  const bool is_ancestor = reversed ? order_.is_ancestor(first.ticket, second.ticket)
-                                    : now_.cluster->work().ancestors.contains(first.ticket);
-  if (!is_ancestor) return Missing::kDependency;
-  return second.waited ? Missing::kChain : Missing::kWait;
-}
-
-void Detector::report(Cell earlier, bool is_write, Lane known, uint64_t address, uint32_t bytes,
-                      uint32_t lane, std::optional<Missing> missing) {
-  Conflict conflict;
-  conflict.first = describe(earlier, known, address);
-  conflict.second = describe(cell_of(now_.access, lane), Lane::kExact, address);
-  const bool reversed = conflict.first.ticket > conflict.second.ticket;
-  if (reversed) std::swap(conflict.first, conflict.second);
-  const bool now_writes = now_.site.kind != AccessKind::kRead;
-  const bool first_writes = reversed ? now_writes : is_write;
-  const bool second_writes = reversed ? is_write : now_writes;
-  conflict.kind = !first_writes   ? ConflictKind::kWriteAfterRead
-                  : second_writes ? ConflictKind::kWriteAfterWrite
-                                  : ConflictKind::kReadAfterWrite;
-  conflict.missing =
-      missing ? *missing : missing_between(conflict.first, conflict.second, reversed);
-  conflict.address = address;
-  conflict.bytes = bytes;
-  const auto leaves_unused = [&](const Accessor& accessor) {
-    const Site& site = accessor.site;
-    return uses_byte && site.kind == AccessKind::kRead && site.program != nullptr &&
-           !uses_byte(site, static_cast<uint32_t>(address % site.lane_bytes));
-  };
-  if (conflict.missing == Missing::kProxyFence) {
-    conflict.special = ConflictClass::kProxy;
-  } else if (conflict.missing == Missing::kChain) {
-    conflict.special = ConflictClass::kTransitive;
-  } else if (leaves_unused(conflict.first) || leaves_unused(conflict.second)) {
-    conflict.special = ConflictClass::kOverRead;
-  } else if ((conflict.first.site.kind == AccessKind::kAtomic) !=
-             (conflict.second.site.kind == AccessKind::kAtomic)) {
-    conflict.special = ConflictClass::kAtomic;
-  }
-  if (!compares_values || now_.site.kind != AccessKind::kWrite || now_.site.program == nullptr) {
-    report_(conflict);
-    return;
-  }
-  Held held{conflict, {}};
-  std::memcpy(held.before.data(), reinterpret_cast<const void*>(address), bytes);
-  held_back_.push_back(held);
-}
-
-// Called when the store is done and it can be seen whether it changed anything.
-void Detector::judge_stores() {
-  for (Held& held : held_back_) {
-    const auto* const now = reinterpret_cast<const void*>(held.conflict.address);
-    if (std::memcmp(now, held.before.data(), held.conflict.bytes) == 0) {
-      held.conflict.special = ConflictClass::kSameValue;
-    }
-    report_(held.conflict);
-  }
-  held_back_.clear();
 }
 
 // --- Forgetting.

@@ -1,5 +1,5 @@
-// What is known of clusters: a few numbers of each, such as the times of its warps, the highest of each that somebody was
-// told of.
+// What is known of clusters: a few numbers of each, such as the times of its warps, the highest of each that
+// somebody was told of.
 //
 // A tree has the clusters at its leaves, by the bits of their numbers, and never changes. What is made of others shares
 // all branches that are alike, so that merging costs as much as they differ (Okasaki and Gill, Fast Mergeable Integer
@@ -31,7 +31,8 @@ class TimesTrees {
 
  private:
   struct Node {
-    ClusterId key = 0;  // a leaf's cluster; of a branch the bits above `bit`, which all below it share
+    ClusterId key =
+        0;  // a leaf's cluster; of a branch the bits above `bit`, which all below it share
     uint32_t bit = 0;   // that decides between `low` and `high`; 0: a leaf
     uint32_t low = 0;   // a leaf: where its numbers are
     uint32_t high = 0;  // a leaf: how many
