@@ -6,7 +6,8 @@
 // Dimensions beyond the table's width are left where they are. kWide is false where addresses,
 // strides or sizes are not multiples of 16 bytes; then threads go element by element.
 //
-// PDL: trigger at entry, addresses, wait. Position, slot and elements are loaded together, the
+// PDL: addresses, wait, trigger: in a chain of itself and next to another kernel alike it takes 0.1 us
+// less than with the trigger at entry. Position, slot and elements are loaded together, the
 // cosines and sines of that position in a second round trip. Each thread stores exactly the
 // elements that it loaded, so in place is safe.
 #pragma once
@@ -115,7 +116,6 @@ template <bool kWide>
 __global__ void __launch_bounds__(kMaxRowBlockThreads)
     apply_rope_kernel(const __grid_constant__ ApplyRopeParams params) {
   [[maybe_unused]] const LaunchScope scope{};
-  pdl::trigger();
   const int row = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y);
   const int rows = params.q_heads + (params.saves ? 2 : 1) * params.kv_heads;
   const int rope_pieces = (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
@@ -126,6 +126,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
 
   cuda::settle(head.rotated, head.source, head.position_address, head.slot_address, pieces);
   pdl::wait();
+  pdl::trigger();
   if (row >= rows) return;
   while (true) {
 #pragma unroll 1

@@ -21,8 +21,10 @@ void launch_apply_rope(const ApplyRopeParams& params, bool aligned,
   const int64_t copied = params.saves ? params.head_size : 0;
   const int64_t pieces = (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread +
                          (copied + cuda::kPack - 1) / cuda::kPack;
-  const RowBlocks blocks =
-      row_blocks(params.q_heads + (params.saves ? 2 : 1) * params.kv_heads, pieces, params.tokens);
+  // A token of 16 + 1 heads is one CTA.
+  constexpr unsigned kFewThreads = 160;
+  const int rows = params.q_heads + (params.saves ? 2 : 1) * params.kv_heads;
+  const RowBlocks blocks = row_blocks(rows, pieces, params.tokens, kFewThreads);
   const auto grid_y = static_cast<unsigned>(std::min(params.tokens, kMaxGridY));
   pdl::launch(kApplyRopeDeclaration, wide ? apply_rope_kernel<true> : apply_rope_kernel<false>,
               {.grid = dim3(blocks.blocks, grid_y), .block = blocks.block}, options, params);
