@@ -16,14 +16,18 @@ const pdl::KernelDeclaration kPerTokenGroupQuantDeclaration{
 
 namespace {
 
-// Whole warps along a row, few CTAs idle at its end; several rows per CTA where rows are short.
+// Whole warps along a row, few CTAs idle at its end; several rows per CTA where rows are short. Two
+// warps per CTA while there are few, so that they spread over the multiprocessors.
 pdl::LaunchShape launch_shape(const PerTokenGroupQuantParams& params) {
   constexpr int64_t kWarp = 32;
   constexpr int64_t kMaskedGridY = 64;  // experts seldom have many tokens: a CTA loops over them
+  constexpr int64_t kFewLanes = 16896;  // 128 for each multiprocessor of an H200
   const int64_t lanes = params.columns / cuda::kPack;
-  const int64_t chunks = (lanes + kQuantMaxThreads - 1) / kQuantMaxThreads;
+  const bool few = lanes * params.tokens * params.experts <= kFewLanes;
+  const int64_t most = few ? 2 * kWarp : kQuantMaxThreads;
+  const int64_t chunks = (lanes + most - 1) / most;
   const int64_t width = ((lanes + chunks - 1) / chunks + kWarp - 1) / kWarp * kWarp;
-  const int64_t height = std::clamp<int64_t>(params.tokens, 1, kQuantMaxThreads / width);
+  const int64_t height = std::clamp<int64_t>(params.tokens, 1, most / width);
   const int64_t rows = (params.tokens + height - 1) / height;
   const int64_t most_rows = params.masked_m.get() == nullptr ? kMaxGridY : kMaskedGridY;
   return {.grid = dim3((lanes + width - 1) / width, std::min(rows, most_rows), params.experts),

@@ -50,12 +50,10 @@ void launch_gemm(const SkinnyGemmParams& params, const pdl::LaunchOptions& optio
 
 template <class Shape>
 void launch_stream(const SkinnyGemmParams& params, const pdl::LaunchOptions& options) {
-  const int clusters = ceil_divide(params.rows, Shape::kRows);
   pdl::launch(kSkinnyStreamDeclaration, skinny_stream_kernel<Shape>,
-              {.grid = dim3(clusters * Shape::kCtas),
+              {.grid = dim3(ceil_divide(params.rows, Shape::kRows)),
                .block = dim3(Shape::kThreads),
-               .dynamic_shared_bytes = Shape::kSharedBytes,
-               .cluster = dim3(Shape::kCtas)},
+               .dynamic_shared_bytes = static_cast<size_t>(Shape::shared_bytes(params.tokens))},
               options, params);
 }
 

@@ -1,23 +1,23 @@
 // The matrix product for many rows (a projection): bound by the stream of the weights.
 //
-// Data flow. A cluster owns a few 16-row tiles of the weights, its one or two CTAs split the
-// columns, so that 2112 rows of 7168 are one CTA for each of 132 multiprocessors, which has room for
-// all of that CTA's weights. One warp copies them to shared memory in stages, eight warps multiply,
-// each its own columns of every stage. The tensor core wants pairs of columns in an order of its
-// own; since a dot product does not care, a lane takes 8 neighboring columns (16 bytes) of its row
-// and, straight into registers, of its token. Weights are the "M" operand (16 rows), tokens the "N"
-// operand (8 each). Every warp ends with sums of all rows over its columns; they are added in a
-// fixed order, those of the cluster's other CTA last, and rounded once.
+// Data flow. A CTA owns 16 rows of the weights and all their columns, so that no sum crosses a CTA;
+// 2112 rows are 132 CTAs, one per multiprocessor. One warp copies the weights into a ring in shared
+// memory, stage by stage; eight warps multiply, each its own columns of every stage. The tensor core
+// wants pairs of columns in an order of its own; since a dot product does not care, a lane takes 8
+// neighboring columns (16 bytes) of its row and of its token. Weights are the "M" operand (16 rows),
+// tokens the "N" operand (8 each). Every warp ends with sums of all rows over its columns; they are
+// added in the order of the warps and rounded once.
 //
-// What is on its way. Loads of activations come after all weights that were asked for before them,
-// and all multiplying waits for them. So all of a thread's activations are asked for at once,
-// directly after the wait, and only the first stages of weights before it. A bulk copy takes some
-// 60 cycles, however small, so the first stages have pieces of 4 KB; the last ones are small, since
-// nothing is on its way while they are multiplied.
+// What is on its way. A load of activations comes after all weights that were asked for before it,
+// and all multiplying waits for it. So the activations of up to eight tokens are asked for at once,
+// directly after the wait, into registers; those of more go through the ring, in the weights' stages,
+// copied by a warp of their own. And of the ring's first round, which is asked for before, only a few
+// stages are on their way at once. A bulk copy takes some 60 cycles, however small: rows come 2 KB at
+// a time.
 //
 // PDL contract. Before the wait: weights (constant), barrier set-up. After it: activations, output.
-// The trigger comes first, so that the next kernel's weights stream while this one waits and
-// multiplies.
+// The warp that copies the weights touches nothing else and never waits. The trigger comes first,
+// so that the next kernel's weights stream while this one waits and multiplies.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -35,235 +35,234 @@ namespace skinny_stream {
 
 template <class Shape>
 struct Shared {
-  uint64_t full[Shape::kStages];   // the stage's weights have arrived
-  uint64_t empty[Shape::kStages];  // all warps have read the stage
-  uint64_t sums_arrived;           // from the cluster's other CTA
+  uint64_t weights[Shape::kMostStages];      // the stage's weights have arrived
+  uint64_t activations[Shape::kMostStages];  // its activations have, where the ring has them
+  uint64_t empty[Shape::kMostStages];        // all warps have read the stage
 };
 
+// The ring's stages in their order, over and over, and the columns that each of them holds.
 template <class Shape>
-__device__ __forceinline__ int cta_rank() {
-  if constexpr (Shape::kCtas == 1) return 0;
-  return cuda::cluster_rank();
+class Stages {
+ public:
+  __device__ Stages(const SkinnyGemmParams& params, const unsigned char* ring)
+      : columns_(params.columns),
+        count_(Shape::stages(params.tokens)),
+        bytes_(Shape::stage_bytes(params.tokens)),
+        begin_(cuda::shared_address(ring)) {}
+
+  __device__ bool at_end() const { return first_column_ >= columns_; }
+  __device__ void next() {
+    first_column_ += Shape::kStageColumns;
+    if (++index_ == count_) {
+      index_ = 0;
+      ++round_;
+    }
+  }
+  __device__ int index() const { return index_; }
+  __device__ uint32_t round() const { return round_; }
+  __device__ int first_column() const { return first_column_; }
+  __device__ int columns() const { return min(Shape::kStageColumns, columns_ - first_column_); }
+  // Where a row lies: the weights' first, then the tokens'.
+  __device__ uint32_t row(int row) const {
+    return begin_ + index_ * bytes_ + row * Shape::kRowBytes;
+  }
+
+ private:
+  int columns_;
+  int count_;
+  int bytes_;
+  uint32_t begin_;
+  int first_column_ = 0;
+  int index_ = 0;
+  uint32_t round_ = 0;
+};
+
+// Blocks until all have read what the stage held in the round before.
+template <class Shape>
+__device__ __forceinline__ void wait_until_empty(const Stages<Shape>& stage,
+                                                 Shared<Shape>& shared) {
+  if (stage.round() > 0) cuda::wait_barrier(&shared.empty[stage.index()], (stage.round() - 1) % 2);
 }
 
-// The part of the matrix that one CTA multiplies: all at once, or in blocks of as many columns as
-// shared memory holds.
-struct Slice {
-  int first_row;
-  int first_column;
-  int columns;
-
-  template <class Shape>
-  static __device__ Slice of_this_cta(const SkinnyGemmParams& params) {
-    const int chunks = params.columns / Shape::kChunkColumns;
-    const int rank = cta_rank<Shape>();
-    const int first = chunks * rank / Shape::kCtas;
-    const int end = chunks * (rank + 1) / Shape::kCtas;
-    return {static_cast<int>(blockIdx.x) / Shape::kCtas * Shape::kRows,
-            first * Shape::kChunkColumns, (end - first) * Shape::kChunkColumns};
-  }
-};
-
-// The copying warp: lane l copies row l of each stage. Rows beyond the matrix repeat the last one:
-// their sums are never stored.
+// One warp, lane l for row l. Rows beyond the matrix repeat the last one: their sums are never
+// stored.
 template <class Shape>
-__device__ __forceinline__ void copy_weights(const SkinnyGemmParams& params, const Slice& slice,
-                                             const unsigned char* weights, Shared<Shape>& shared) {
+__device__ __forceinline__ void copy_weights(const SkinnyGemmParams& params,
+                                             const unsigned char* ring, Shared<Shape>& shared) {
   const int lane = threadIdx.x % 32;
-  const int row = min(slice.first_row + lane, params.rows - 1);
-  const __nv_bfloat16* source =
-      params.weights.get() + row * params.weight_stride + slice.first_column;
-  const uint32_t target = cuda::shared_address(weights) + lane * Shape::kRowBytes;
+  const int row = min(static_cast<int>(blockIdx.x) * Shape::kRows + lane, params.rows - 1);
+  const __nv_bfloat16* source = params.weights.get() + row * params.weight_stride;
   const uint64_t policy = cuda::evict_first_policy();
-  for (int block = 0, first = 0; first < slice.columns; ++block, first += Shape::kBlockColumns) {
-#pragma unroll
-    for (int stage = 0; stage < Shape::kStages; ++stage) {
-      constexpr int kAll = Shape::kBlockColumns;
-      const int begin = Shape::stage_begin(stage);
-      const int left = min(slice.columns - first, kAll) - begin;
-      if (left <= 0) break;
-      if (block == 0 && stage == Shape::kStagesAsked) pdl::wait();
-      if (block > 0) cuda::wait_barrier(&shared.empty[stage], (block - 1) % 2);
-      const uint32_t bytes = min(left, Shape::stage_begin(stage + 1) - begin) * 2;
-      const uint32_t full = cuda::shared_address(&shared.full[stage]);
-      if (lane == 0) cuda::expect_bytes(full, bytes * Shape::kRows);
-      __syncwarp();
-      if (lane < Shape::kRows) {
-        cuda::copy_bulk(target + begin * 2, source + first + begin, bytes, full, policy);
-      }
+  for (Stages<Shape> stage(params, ring); !stage.at_end(); stage.next()) {
+    wait_until_empty(stage, shared);
+    if (stage.round() == 0 && stage.index() >= Shape::kStagesAsked) {
+      cuda::wait_barrier(&shared.weights[stage.index() - Shape::kStagesAsked], 0);
+    }
+    const uint32_t bytes = stage.columns() * 2;
+    const uint32_t arrived = cuda::shared_address(&shared.weights[stage.index()]);
+    if (lane == 0) cuda::expect_bytes(arrived, bytes * Shape::kRows);
+    __syncwarp();
+    if (lane < Shape::kRows) {
+      cuda::copy_bulk(stage.row(lane), source + stage.first_column(), bytes, arrived, policy);
     }
   }
 }
 
-// A lane's activations of one block: token l / 4 of each tile, zero beyond the last token and chunk.
+// Another warp, lane l for token l.
 template <class Shape>
-using Activations = uint4[Shape::kWarpChunks][Shape::kTokenTiles];
+__device__ __forceinline__ void copy_activations(const SkinnyGemmParams& params,
+                                                 const unsigned char* ring, Shared<Shape>& shared) {
+  const int lane = threadIdx.x % 32;
+  const __nv_bfloat16* source = params.activations.get() + lane * params.activation_stride;
+  pdl::wait();
+  for (Stages<Shape> stage(params, ring); !stage.at_end(); stage.next()) {
+    wait_until_empty(stage, shared);
+    const uint32_t bytes = stage.columns() * 2;
+    const uint32_t arrived = cuda::shared_address(&shared.activations[stage.index()]);
+    if (lane == 0) cuda::expect_bytes(arrived, bytes * params.tokens);
+    __syncwarp();
+    if (lane < params.tokens) {
+      cuda::copy_bulk(stage.row(Shape::kRows + lane), source + stage.first_column(), bytes,
+                      arrived);
+    }
+  }
+}
 
+// A warp's sums, in two sets for the two halves of a chunk, so that fewer multiplications wait for
+// each other.
 template <class Shape>
-__device__ __forceinline__ void load_activations(const SkinnyGemmParams& params,
-                                                 const __nv_bfloat16* block, int chunks,
-                                                 Activations<Shape>& x) {
+using Sums = float[2][Shape::kTokenTiles][4];
+
+// The activations that a lane multiplies with a chunk: token l / 4 of each tile, columns
+// 8 * (l % 4) to + 7; zero beyond the last token.
+template <class Shape>
+using Activations = uint4[Shape::kTokenTiles];
+
+// A multiplying warp: its chunks of a stage, whose activations `activations_of(i, x)` brings.
+template <class Shape, class ActivationsOf>
+__device__ __forceinline__ void multiply_stage(const Stages<Shape>& stage,
+                                               const ActivationsOf& activations_of,
+                                               Shared<Shape>& shared, Sums<Shape>& sums) {
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
-  const __nv_bfloat16* source =
-      block + lane / 4 * params.activation_stride + warp * Shape::kChunkColumns + lane % 4 * 8;
+  const uint32_t address = stage.row(lane / 4) + warp * Shape::kChunkColumns * 2 + lane % 4 * 16;
+  const int chunks = stage.columns() / Shape::kChunkColumns;
+  cuda::wait_barrier(&shared.weights[stage.index()], stage.round() % 2);
 #pragma unroll
   for (int i = 0; i < Shape::kWarpChunks; ++i) {
+    if (warp + i * Shape::kWarps >= chunks) break;
+    const uint32_t chunk = address + i * Shape::kStepColumns * 2;
+    const uint4 low = cuda::load_shared_16(chunk);
+    const uint4 high = cuda::load_shared_16(chunk + 8 * Shape::kRowBytes);
+    Activations<Shape> x;
+    activations_of(i, chunk, x);
 #pragma unroll
     for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
-      const bool exists = tile * 8 + lane / 4 < params.tokens && i * Shape::kWarps + warp < chunks;
-      x[i][tile] = exists
-                       ? *reinterpret_cast<const uint4*>(
-                             source + tile * 8 * params.activation_stride + i * Shape::kStepColumns)
-                       : make_uint4(0, 0, 0, 0);
+      multiply_add(sums[0][tile], low.x, high.x, low.y, high.y, x[tile].x, x[tile].y);
+      multiply_add(sums[1][tile], low.z, high.z, low.w, high.w, x[tile].z, x[tile].w);
     }
+  }
+  __syncwarp();
+  if (lane == 0) cuda::arrive(&shared.empty[stage.index()]);
+}
+
+// All stages, activations from the ring.
+template <class Shape>
+__device__ __forceinline__ void multiply_from_ring(const SkinnyGemmParams& params,
+                                                   const unsigned char* ring, Shared<Shape>& shared,
+                                                   Sums<Shape>& sums) {
+  const int row = static_cast<int>(threadIdx.x) % 32 / 4;
+  for (Stages<Shape> stage(params, ring); !stage.at_end(); stage.next()) {
+    cuda::wait_barrier(&shared.activations[stage.index()], stage.round() % 2);
+    const auto from_ring = [&](int, uint32_t chunk, Activations<Shape>& x) {
+#pragma unroll
+      for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
+        x[tile] = {};
+        if (tile * 8 + row >= params.tokens) continue;
+        x[tile] = cuda::load_shared_16(chunk + (Shape::kRows + tile * 8) * Shape::kRowBytes);
+      }
+    };
+    multiply_stage(stage, from_ring, shared, sums);
   }
 }
 
-// A warp's sums; where there is one row tile, in two sets for the two halves of a chunk, so that
-// fewer multiplications wait for each other.
+// All stages, activations from registers, which are filled once for every kMostResidentColumns.
 template <class Shape>
-inline constexpr int kSumSets = Shape::kRowTiles == 1 ? 2 : 1;
-template <class Shape>
-using Sums = float[kSumSets<Shape>][Shape::kRowTiles][Shape::kTokenTiles][4];
-
-// One chunk; `address` is where the lane's 16 bytes of its first row lie.
-template <class Shape>
-__device__ __forceinline__ void multiply_chunk(uint32_t address,
-                                               const uint4 (&x)[Shape::kTokenTiles],
-                                               Sums<Shape>& sums) {
-#pragma unroll
-  for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
-    const uint4 low = cuda::load_shared_16(address + tile * 16 * Shape::kRowBytes);
-    const uint4 high = cuda::load_shared_16(address + (tile * 16 + 8) * Shape::kRowBytes);
-#pragma unroll
-    for (int t = 0; t < Shape::kTokenTiles; ++t) {
-      multiply_add(sums[0][tile][t], low.x, high.x, low.y, high.y, x[t].x, x[t].y);
-      multiply_add(sums[kSumSets<Shape> - 1][tile][t], low.z, high.z, low.w, high.w, x[t].z,
-                   x[t].w);
-    }
-  }
-}
-
-// A multiplying warp: its chunks of every stage.
-template <class Shape>
-__device__ __forceinline__ void multiply(const SkinnyGemmParams& params, const Slice& slice,
-                                         const unsigned char* weights, Shared<Shape>& shared,
-                                         Sums<Shape>& sums) {
+__device__ __forceinline__ void multiply_from_registers(const SkinnyGemmParams& params,
+                                                        const unsigned char* ring,
+                                                        Shared<Shape>& shared, Sums<Shape>& sums) {
+  constexpr int kStages = Shape::kMostResidentColumns / Shape::kStageColumns;
+  static_assert(Shape::kTokenTiles == 1);
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
-  const uint32_t address = cuda::shared_address(weights) + lane / 4 * Shape::kRowBytes +
-                           warp * Shape::kChunkColumns * 2 + lane % 4 * 16;
-  for (int block = 0, first = 0; first < slice.columns; ++block, first += Shape::kBlockColumns) {
-    const int chunks = min(slice.columns - first, Shape::kBlockColumns) / Shape::kChunkColumns;
-    Activations<Shape> x;
-    load_activations<Shape>(params, params.activations.get() + slice.first_column + first, chunks,
-                            x);
+  const int first_column = warp * Shape::kChunkColumns + lane % 4 * 8;
+  const bool exists = lane / 4 < params.tokens;
+  const __nv_bfloat16* source =
+      params.activations.get() + lane / 4 * params.activation_stride + first_column;
+  for (Stages<Shape> stage(params, ring); !stage.at_end();) {
+    const int left = params.columns - stage.first_column() - first_column;
+    uint4 resident[kStages][Shape::kWarpChunks];
 #pragma unroll
-    for (int stage = 0; stage < Shape::kStages; ++stage) {
-      if (Shape::stage_begin(stage) >= chunks * Shape::kChunkColumns) break;
-      cuda::wait_barrier(&shared.full[stage], block % 2);
+    for (int i = 0; i < kStages * Shape::kWarpChunks; ++i) {
+      const int column = i * Shape::kStepColumns;
+      resident[i / Shape::kWarpChunks][i % Shape::kWarpChunks] =
+          exists && column < left
+              ? *reinterpret_cast<const uint4*>(source + stage.first_column() + column)
+              : make_uint4(0, 0, 0, 0);
+    }
 #pragma unroll
-      for (int i = Shape::stage_begin(stage) / Shape::kStepColumns;
-           i < Shape::stage_begin(stage + 1) / Shape::kStepColumns; ++i) {
-        if (i * Shape::kWarps + warp >= chunks) break;
-        multiply_chunk<Shape>(address + i * Shape::kStepColumns * 2, x[i], sums);
-      }
-      __syncwarp();
-      if (lane == 0) cuda::arrive(&shared.empty[stage]);
+    for (int i = 0; i < kStages; ++i) {
+      if (stage.at_end()) break;
+      const auto from_registers = [&](int chunk, uint32_t, Activations<Shape>& x) {
+        x[0] = resident[i][chunk];
+      };
+      multiply_stage(stage, from_registers, shared, sums);
+      stage.next();
     }
   }
 }
 
-// Where a warp leaves its sums of four tokens of a row: in the second half of the weights' memory,
-// which all have read by then. The extra floats put the next quad on different banks.
+// Leaves the warp's sums for finish(), by token and row.
 template <class Shape>
-__device__ __forceinline__ float* partial(unsigned char* weights, int warp, int quad, int row) {
-  constexpr int kQuadFloats = Shape::kRows * 4 + 16;
-  return reinterpret_cast<float*>(weights + Shape::kRows / 2 * Shape::kRowBytes) +
-         (warp * Shape::kQuads + quad) * kQuadFloats + row * 4;
-}
-// Where the other CTA leaves its sums of four tokens of the `row`-th row that this CTA finishes: in
-// the gap between two rows of the first half, where nothing else is.
-template <class Shape>
-__device__ __forceinline__ float4* sent_sum(unsigned char* weights, int quad, int row) {
-  static_assert(Shape::kCtas == 1 || Shape::kQuads * sizeof(float4) <= Shape::kRowGapBytes);
-  return reinterpret_cast<float4*>(weights + (row + 1) * Shape::kRowBytes - Shape::kRowGapBytes) +
-         quad;
-}
-
-template <class Shape>
-__device__ __forceinline__ void leave_sums(const Sums<Shape>& sums, unsigned char* weights) {
+__device__ __forceinline__ void leave_sums(const SkinnyGemmParams& params, const Sums<Shape>& sums,
+                                           float* partials) {
   const int lane = threadIdx.x % 32;
-  const int token = lane % 4 * 2;
+  partials += threadIdx.x / 32 * Shape::kPartialFloats;
 #pragma unroll
-  for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
+  for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
 #pragma unroll
-    for (int t = 0; t < Shape::kTokenTiles; ++t) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        float pair[2];
-#pragma unroll
-        for (int i = 0; i < 2; ++i) {
-          pair[i] = sums[0][tile][t][half * 2 + i];
-          if constexpr (kSumSets<Shape> == 2) pair[i] += sums[1][tile][t][half * 2 + i];
-        }
-        float* target = partial<Shape>(weights, threadIdx.x / 32, (t * 8 + token) / 4,
-                                       tile * 16 + half * 8 + lane / 4);
-        *reinterpret_cast<float2*>(target + token % 4) = {pair[0], pair[1]};
-      }
+    for (int i = 0; i < 4; ++i) {
+      const int token = tile * 8 + lane % 4 * 2 + i % 2;
+      const int row = lane / 4 + i / 2 * 8;
+      if (token >= params.tokens) continue;
+      partials[token * Shape::kPartialStride + row] = sums[0][tile][i] + sums[1][tile][i];
     }
   }
 }
 
-__device__ __forceinline__ float4 add(const float4& a, const float4& b) {
-  return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w};
-}
-
-// One thread for four tokens of a row: adds the warps' sums, always in the same order, and those of
-// the other CTA, and stores the results. Where the row is the other CTA's it is sent there.
+// Adds the warps' sums, always in the same order, and stores the result: one output per thread.
 template <class Shape>
-__device__ __forceinline__ void finish(const SkinnyGemmParams& params, const Slice& slice,
-                                       unsigned char* weights, Shared<Shape>& shared) {
+__device__ __forceinline__ void finish(const SkinnyGemmParams& params, const float* partials) {
+  const int token = static_cast<int>(threadIdx.x) / Shape::kRows;
   const int row = static_cast<int>(threadIdx.x) % Shape::kRows;
-  const int quad = static_cast<int>(threadIdx.x) / Shape::kRows;
-  if (quad * 4 >= params.tokens) return;
-  float4 sum{};
+  const int output_row = static_cast<int>(blockIdx.x) * Shape::kRows + row;
+  if (token >= params.tokens || output_row >= params.rows) return;
+  float sum = 0;
 #pragma unroll
   for (int warp = 0; warp < Shape::kWarps; ++warp) {
-    sum = add(sum, *reinterpret_cast<float4*>(partial<Shape>(weights, warp, quad, row)));
+    sum += partials[warp * Shape::kPartialFloats + token * Shape::kPartialStride + row];
   }
-  if constexpr (Shape::kCtas > 1) {
-    const int owner = row / 16;
-    if (owner != cta_rank<Shape>()) {
-      cuda::store_async_16(cuda::remote_address(sent_sum<Shape>(weights, quad, row % 16), owner),
-                           sum, cuda::remote_address(&shared.sums_arrived, owner));
-      return;
-    }
-    cuda::wait_barrier(&shared.sums_arrived, 0);
-    sum = add(sum, *sent_sum<Shape>(weights, quad, row % 16));
-  }
-  if (slice.first_row + row >= params.rows) return;
-  const float values[4] = {sum.x, sum.y, sum.z, sum.w};
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const int token = quad * 4 + i;
-    if (token < params.tokens) store_output(params, token, slice.first_row + row, values[i]);
-  }
+  store_output(params, token, output_row, sum);
 }
 
 template <class Shape>
-__device__ __forceinline__ void initialize(const SkinnyGemmParams& params, Shared<Shape>& shared) {
-  for (int stage = 0; stage < Shape::kStages; ++stage) {
-    cuda::initialize_barrier(&shared.full[stage], 1);
+__device__ __forceinline__ void initialize(Shared<Shape>& shared) {
+  for (int stage = 0; stage < Shape::kMostStages; ++stage) {
+    cuda::initialize_barrier(&shared.weights[stage], 1);
+    cuda::initialize_barrier(&shared.activations[stage], 1);
     cuda::initialize_barrier(&shared.empty[stage], Shape::kWarps);
   }
-  if constexpr (Shape::kCtas > 1) cuda::initialize_barrier(&shared.sums_arrived, 1);
   cuda::publish_barriers();
-  if constexpr (Shape::kCtas > 1) {
-    const int quads = (params.tokens + 3) / 4;
-    cuda::expect_bytes(&shared.sums_arrived, quads * 16 * sizeof(float4));
-  }
 }
 
 }  // namespace skinny_stream
@@ -273,28 +272,31 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
     skinny_stream_kernel(const __grid_constant__ SkinnyGemmParams params) {
   [[maybe_unused]] const LaunchScope scope{};
   using namespace skinny_stream;
-  extern __shared__ __align__(128) unsigned char weights[];
+  extern __shared__ __align__(128) unsigned char dynamic[];
   __shared__ Shared<Shape> shared;
+  float* partials = reinterpret_cast<float*>(dynamic);
+  const unsigned char* ring = dynamic + Shape::kPartialBytes;
 
   pdl::trigger();
-  const Slice slice = Slice::of_this_cta<Shape>(params);
-  const bool copies = threadIdx.x / 32 == Shape::kWarps;
-  if (copies && threadIdx.x % 32 == 0) initialize<Shape>(params, shared);
-  // This CTA's barriers are made: its own warps may use them, its peer once both have arrived.
-  if constexpr (Shape::kCtas > 1) cuda::cluster_arrive();
+  const int warp = threadIdx.x / 32;
+  if (threadIdx.x == Shape::kWarps * 32) initialize(shared);
   __syncthreads();
-  Sums<Shape> sums = {};
-  if (copies) {
-    copy_weights<Shape>(params, slice, weights, shared);
-  } else {
+  if (warp == Shape::kWarps) {
+    copy_weights(params, ring, shared);
+  } else if (warp < Shape::kWarps) {
+    Sums<Shape> sums = {};
     pdl::wait();
-    multiply<Shape>(params, slice, weights, shared, sums);
+    if constexpr (Shape::kActivationsInRegisters) {
+      multiply_from_registers(params, ring, shared, sums);
+    } else {
+      multiply_from_ring(params, ring, shared, sums);
+    }
+    leave_sums<Shape>(params, sums, partials);
+  } else if constexpr (!Shape::kActivationsInRegisters) {
+    copy_activations(params, ring, shared);
   }
   __syncthreads();
-  if constexpr (Shape::kCtas > 1) cuda::cluster_wait();
-  if (!copies) leave_sums<Shape>(sums, weights);
-  __syncthreads();
-  if (!copies) finish<Shape>(params, slice, weights, shared);
+  if (warp < Shape::kWarps) finish<Shape>(params, partials);
 }
 
 }  // namespace SLIPSTREAM_VARIANT

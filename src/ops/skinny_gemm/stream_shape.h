@@ -3,39 +3,46 @@
 
 namespace slipstream::ops {
 
-// A cluster of CTAs owns as many 16-row tiles as it has CTAs, and these split the columns: with more
-// tokens each of them then loads half of the activations. A CTA's columns come in stages; in each,
-// warp w of W multiplies the 32-column chunks w, w + W, ...
+// A CTA owns 16 rows and takes their columns in stages; in each, warp w of W multiplies the 32-column
+// chunks w, w + W, ...
 template <int kTokenTilesOf8>
 struct SkinnyStreamShape {
   static constexpr int kTokenTiles = kTokenTilesOf8;  // 1 (M <= 8) or 2
-  static constexpr int kCtas = kTokenTiles == 1 ? 1 : 2;
-  static constexpr int kRowTiles = kCtas;
-  static constexpr int kRows = kRowTiles * 16;
-  static constexpr int kQuads = kTokenTiles * 2;  // of tokens
+  static constexpr int kRows = 16;
+  // Registers hold what a thread needs of the activations of 7168 columns, of one tile; else
+  // activations come through the ring, as weights do.
+  static constexpr bool kActivationsInRegisters = kTokenTiles == 1;
+  static constexpr int kMostResidentColumns = 7168;
 
-  static constexpr int kWarps = 8;  // that multiply; one more copies the weights
-  static constexpr int kThreads = (kWarps + 1) * 32;
+  static constexpr int kWarps = 8;  // that multiply; others copy
+  static constexpr int kThreads = (kWarps + (kActivationsInRegisters ? 1 : 2)) * 32;
   static constexpr int kChunkColumns = 32;
   static constexpr int kStepColumns = kWarps * kChunkColumns;
+  static constexpr int kStageColumns = 1024;
+  static constexpr int kWarpChunks = kStageColumns / kStepColumns;  // of a stage
+  static constexpr int kMostStages = 6;
+  static constexpr int kStagesAsked = 2;  // of the ring's first round, on their way at once
 
-  // Columns that shared memory holds at once, and where their stages begin: the first ones are
-  // large, so that copies are few, the last ones small, as nothing is on its way while they are
-  // multiplied.
-  static constexpr int kBlockColumns = 7168 / kCtas;
-  static constexpr int kStages = 4;
-  static constexpr int kStagesAsked = 2;  // before the wait
-  static constexpr int stage_begin(int stage) {
-    constexpr int kBegins[kStages + 1] = {0, 1792 / kCtas, 3584 / kCtas, 5376 / kCtas,
-                                          kBlockColumns};
-    return kBegins[stage];
+  // Bytes from row to row in a stage. The 64 extra put neighboring rows on different banks.
+  static constexpr int kRowBytes = kStageColumns * 2 + 64;
+  static constexpr int stage_bytes(int tokens) {
+    return (kRows + (kActivationsInRegisters ? 0 : tokens)) * kRowBytes;
   }
-  static constexpr int kWarpChunks = kBlockColumns / kStepColumns;
+  // As many as fit a multiprocessor.
+  static constexpr int stages(int tokens) {
+    constexpr int kRoom = 226 * 1024 - kPartialBytes;
+    const int stages = kRoom / stage_bytes(tokens);
+    return stages < kMostStages ? stages : kMostStages;
+  }
 
-  // Bytes from row to row. The gap puts neighboring rows on different banks.
-  static constexpr int kRowGapBytes = 64;
-  static constexpr int kRowBytes = kBlockColumns * 2 + kRowGapBytes;
-  static constexpr int kSharedBytes = kRows * kRowBytes;
+  // Of the warps' sums: floats from token to token, so that lanes meet different banks, and of a warp.
+  static constexpr int kPartialStride = 20;
+  static constexpr int kPartialFloats = kTokenTiles * 8 * kPartialStride;
+  static constexpr int kPartialBytes = kWarps * kPartialFloats * 4;
+
+  static constexpr int shared_bytes(int tokens) {
+    return kPartialBytes + stages(tokens) * stage_bytes(tokens);
+  }
 };
 
 }  // namespace slipstream::ops
