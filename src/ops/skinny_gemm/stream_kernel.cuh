@@ -119,6 +119,7 @@ __device__ __forceinline__ void copy_activations(const SkinnyGemmParams& params,
     wait_until_empty(stage, shared);
     const uint32_t bytes = stage.columns() * 2;
     const uint32_t arrived = cuda::shared_address(&shared.activations[stage.index()]);
+    cuda::publish_to_copies();  // the launch before has stored the activations
     if (lane == 0) cuda::expect_bytes(arrived, bytes * params.tokens);
     __syncwarp();
     if (lane < params.tokens) {
