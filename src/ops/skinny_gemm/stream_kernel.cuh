@@ -93,6 +93,7 @@ __device__ __forceinline__ void copy_weights(const SkinnyGemmParams& params,
   const int row = min(static_cast<int>(blockIdx.x) * Shape::kRows + lane, params.rows - 1);
   const __nv_bfloat16* source = params.weights.get() + row * params.weight_stride;
   const uint64_t policy = cuda::evict_first_policy();
+#pragma unroll 1
   for (Stages<Shape> stage(params, ring); !stage.at_end(); stage.next()) {
     wait_until_empty(stage, shared);
     if (stage.round() == 0 && stage.index() >= Shape::kStagesAsked) {
@@ -115,6 +116,7 @@ __device__ __forceinline__ void copy_activations(const SkinnyGemmParams& params,
   const int lane = threadIdx.x % 32;
   const __nv_bfloat16* source = params.activations.get() + lane * params.activation_stride;
   pdl::wait();
+#pragma unroll 1
   for (Stages<Shape> stage(params, ring); !stage.at_end(); stage.next()) {
     wait_until_empty(stage, shared);
     const uint32_t bytes = stage.columns() * 2;
@@ -147,14 +149,17 @@ __device__ __forceinline__ void multiply_stage(const Stages<Shape>& stage,
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
   const uint32_t address = stage.row(lane / 4) + warp * Shape::kChunkColumns * 2 + lane % 4 * 16;
-  const int chunks = stage.columns() / Shape::kChunkColumns;
+  const int chunks = stage.columns() / Shape::kChunkColumns - warp;
   cuda::wait_barrier(&shared.weights[stage.index()], stage.round() % 2);
 #pragma unroll
   for (int i = 0; i < Shape::kWarpChunks; ++i) {
-    if (warp + i * Shape::kWarps >= chunks) break;
     const uint32_t chunk = address + i * Shape::kStepColumns * 2;
-    const uint4 low = cuda::load_shared_16(chunk);
-    const uint4 high = cuda::load_shared_16(chunk + 8 * Shape::kRowBytes);
+    uint4 low{};
+    uint4 high{};
+    if (i * Shape::kWarps < chunks) {
+      low = cuda::load_shared_16(chunk);
+      high = cuda::load_shared_16(chunk + 8 * Shape::kRowBytes);
+    }
     Activations<Shape> x;
     activations_of(i, chunk, x);
 #pragma unroll
