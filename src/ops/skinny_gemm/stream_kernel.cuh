@@ -25,64 +25,12 @@
 #include "cuda/cluster.cuh"
 #include "cuda/shared_memory.cuh"
 #include "ops/skinny_gemm/multiply_add.cuh"
-#include "ops/skinny_gemm/params.h"
-#include "ops/skinny_gemm/stream_shape.h"
+#include "ops/skinny_gemm/stream_ring.cuh"
 #include "ops/support/variant.cuh"
 
 namespace slipstream::ops {
 inline namespace SLIPSTREAM_VARIANT {
 namespace skinny_stream {
-
-template <class Shape>
-struct Shared {
-  uint64_t weights[Shape::kMostStages];      // the stage's weights have arrived
-  uint64_t activations[Shape::kMostStages];  // its activations have, where the ring has them
-  uint64_t empty[Shape::kMostStages];        // all warps have read the stage
-};
-
-// The ring's stages in their order, over and over, and the columns that each of them holds.
-template <class Shape>
-class Stages {
- public:
-  __device__ Stages(const SkinnyGemmParams& params, const unsigned char* ring)
-      : columns_(params.columns),
-        count_(Shape::stages(params.tokens)),
-        bytes_(Shape::stage_bytes(params.tokens)),
-        begin_(cuda::shared_address(ring)) {}
-
-  __device__ bool at_end() const { return first_column_ >= columns_; }
-  __device__ void next() {
-    first_column_ += Shape::kStageColumns;
-    if (++index_ == count_) {
-      index_ = 0;
-      ++round_;
-    }
-  }
-  __device__ int index() const { return index_; }
-  __device__ uint32_t round() const { return round_; }
-  __device__ int first_column() const { return first_column_; }
-  __device__ int columns() const { return min(Shape::kStageColumns, columns_ - first_column_); }
-  // Where a row lies: the weights' first, then the tokens'.
-  __device__ uint32_t row(int row) const {
-    return begin_ + index_ * bytes_ + row * Shape::kRowBytes;
-  }
-
- private:
-  int columns_;
-  int count_;
-  int bytes_;
-  uint32_t begin_;
-  int first_column_ = 0;
-  int index_ = 0;
-  uint32_t round_ = 0;
-};
-
-// Blocks until all have read what the stage held in the round before.
-template <class Shape>
-__device__ __forceinline__ void wait_until_empty(const Stages<Shape>& stage,
-                                                 Shared<Shape>& shared) {
-  if (stage.round() > 0) cuda::wait_barrier(&shared.empty[stage.index()], (stage.round() - 1) % 2);
-}
 
 // One warp, lane l for row l. Rows beyond the matrix repeat the last one: their sums are never
 // stored.
@@ -141,7 +89,8 @@ using Sums = float[2][Shape::kTokenTiles][4];
 template <class Shape>
 using Activations = uint4[Shape::kTokenTiles];
 
-// A multiplying warp: its chunks of a stage, whose activations `activations_of(i, x)` brings.
+// A multiplying warp: its chunks of a stage. activations_of(i, exists, address, x) brings those of its
+// i-th chunk, if that exists, which begins at the address.
 template <class Shape, class ActivationsOf>
 __device__ __forceinline__ void multiply_stage(const Stages<Shape>& stage,
                                                const ActivationsOf& activations_of,
@@ -154,14 +103,15 @@ __device__ __forceinline__ void multiply_stage(const Stages<Shape>& stage,
 #pragma unroll
   for (int i = 0; i < Shape::kWarpChunks; ++i) {
     const uint32_t chunk = address + i * Shape::kStepColumns * 2;
+    const bool exists = i * Shape::kWarps < chunks;
     uint4 low{};
     uint4 high{};
-    if (i * Shape::kWarps < chunks) {
+    if (exists) {
       low = cuda::load_shared_16(chunk);
       high = cuda::load_shared_16(chunk + 8 * Shape::kRowBytes);
     }
     Activations<Shape> x;
-    activations_of(i, chunk, x);
+    activations_of(i, exists, chunk, x);
 #pragma unroll
     for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
       multiply_add(sums[0][tile], low.x, high.x, low.y, high.y, x[tile].x, x[tile].y);
@@ -180,11 +130,11 @@ __device__ __forceinline__ void multiply_from_ring(const SkinnyGemmParams& param
   const int row = static_cast<int>(threadIdx.x) % 32 / 4;
   for (Stages<Shape> stage(params, ring); !stage.at_end(); stage.next()) {
     cuda::wait_barrier(&shared.activations[stage.index()], stage.round() % 2);
-    const auto from_ring = [&](int, uint32_t chunk, Activations<Shape>& x) {
+    const auto from_ring = [&](int, bool exists, uint32_t chunk, Activations<Shape>& x) {
 #pragma unroll
       for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
         x[tile] = {};
-        if (tile * 8 + row >= params.tokens) continue;
+        if (!exists || tile * 8 + row >= params.tokens) continue;
         x[tile] = cuda::load_shared_16(chunk + (Shape::kRows + tile * 8) * Shape::kRowBytes);
       }
     };
@@ -192,35 +142,44 @@ __device__ __forceinline__ void multiply_from_ring(const SkinnyGemmParams& param
   }
 }
 
-// All stages, activations from registers, which are filled once for every kMostResidentColumns.
+// What a lane needs of the activations of kMostResidentColumns, by stage and chunk.
+template <class Shape>
+using Resident = uint4[Shape::kMostResidentColumns / Shape::kStageColumns][Shape::kWarpChunks];
+
+// Asks for all of them, from `column` on; zero beyond the last token and column.
+template <class Shape>
+__device__ __forceinline__ void load_resident(const SkinnyGemmParams& params, int column,
+                                              Resident<Shape>& x) {
+  constexpr int kChunks = Shape::kMostResidentColumns / Shape::kStepColumns;
+  const int lane = threadIdx.x % 32;
+  const int token = lane / 4;
+  column += static_cast<int>(threadIdx.x) / 32 * Shape::kChunkColumns + lane % 4 * 8;
+  const int left = token < params.tokens ? params.columns - column : 0;
+  const __nv_bfloat16* source =
+      params.activations.get() + token * params.activation_stride + column;
+#pragma unroll
+  for (int i = 0; i < kChunks; ++i) {
+    x[i / Shape::kWarpChunks][i % Shape::kWarpChunks] =
+        i * Shape::kStepColumns < left
+            ? *reinterpret_cast<const uint4*>(source + i * Shape::kStepColumns)
+            : make_uint4(0, 0, 0, 0);
+  }
+}
+
+// All stages, activations from registers.
 template <class Shape>
 __device__ __forceinline__ void multiply_from_registers(const SkinnyGemmParams& params,
                                                         const unsigned char* ring,
                                                         Shared<Shape>& shared, Sums<Shape>& sums) {
-  constexpr int kStages = Shape::kMostResidentColumns / Shape::kStageColumns;
   static_assert(Shape::kTokenTiles == 1);
-  const int warp = threadIdx.x / 32;
-  const int lane = threadIdx.x % 32;
-  const int first_column = warp * Shape::kChunkColumns + lane % 4 * 8;
-  const bool exists = lane / 4 < params.tokens;
-  const __nv_bfloat16* source =
-      params.activations.get() + lane / 4 * params.activation_stride + first_column;
   for (Stages<Shape> stage(params, ring); !stage.at_end();) {
-    const int left = params.columns - stage.first_column() - first_column;
-    uint4 resident[kStages][Shape::kWarpChunks];
+    Resident<Shape> resident;
+    load_resident<Shape>(params, stage.first_column(), resident);
 #pragma unroll
-    for (int i = 0; i < kStages * Shape::kWarpChunks; ++i) {
-      const int column = i * Shape::kStepColumns;
-      resident[i / Shape::kWarpChunks][i % Shape::kWarpChunks] =
-          exists && column < left
-              ? *reinterpret_cast<const uint4*>(source + stage.first_column() + column)
-              : make_uint4(0, 0, 0, 0);
-    }
-#pragma unroll
-    for (int i = 0; i < kStages; ++i) {
+    for (auto& of_stage : resident) {
       if (stage.at_end()) break;
-      const auto from_registers = [&](int chunk, uint32_t, Activations<Shape>& x) {
-        x[0] = resident[i][chunk];
+      const auto from_registers = [&](int chunk, bool, uint32_t, Activations<Shape>& x) {
+        x[0] = of_stage[chunk];
       };
       multiply_stage(stage, from_registers, shared, sums);
       stage.next();
