@@ -57,13 +57,12 @@ __device__ __forceinline__ void copy_weights(const SkinnyGemmParams& params,
   }
 }
 
-// Another warp, lane l for token l.
+// Another warp, after the wait, lane l for token l.
 template <class Shape>
 __device__ __forceinline__ void copy_activations(const SkinnyGemmParams& params,
                                                  const unsigned char* ring, Shared<Shape>& shared) {
   const int lane = threadIdx.x % 32;
   const __nv_bfloat16* source = params.activations.get() + lane * params.activation_stride;
-  pdl::wait();
 #pragma unroll 1
   for (Stages<Shape> stage(params, ring); !stage.at_end(); stage.next()) {
     wait_until_empty(stage, shared);
@@ -248,17 +247,19 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   __syncthreads();
   if (warp == Shape::kWarps) {
     copy_weights(params, ring, shared);
-  } else if (warp < Shape::kWarps) {
-    Sums<Shape> sums = {};
+  } else {
     pdl::wait();
-    if constexpr (Shape::kActivationsInRegisters) {
-      multiply_from_registers(params, ring, shared, sums);
-    } else {
-      multiply_from_ring(params, ring, shared, sums);
+    if (warp < Shape::kWarps) {
+      Sums<Shape> sums = {};
+      if constexpr (Shape::kActivationsInRegisters) {
+        multiply_from_registers(params, ring, shared, sums);
+      } else {
+        multiply_from_ring(params, ring, shared, sums);
+      }
+      leave_sums<Shape>(params, sums, partials);
+    } else if constexpr (!Shape::kActivationsInRegisters) {
+      copy_activations(params, ring, shared);
     }
-    leave_sums<Shape>(params, sums, partials);
-  } else if constexpr (!Shape::kActivationsInRegisters) {
-    copy_activations(params, ring, shared);
   }
   __syncthreads();
   if (warp < Shape::kWarps) finish<Shape>(params, partials);
