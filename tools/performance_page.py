@@ -382,7 +382,7 @@ Results only. How they were measured, what was tried and what the profiles said 
 [experts](notes/2026-11-experts.md), [attention](notes/2026-11-attention.md), [decode steps](notes/2026-11-steps.md),
 [placement of code and CTAs](notes/2026-11-28-placement.md), [many tokens](notes/2026-11-29-many-tokens.md),
 [choice of experts](notes/2026-11-29-choice.md), [index scores](notes/2026-11-29-scores.md),
-[selection](notes/2026-11-29-select.md), [values](notes/2026-11-29-values.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
+[selection](notes/2026-11-29-select.md), [values](notes/2026-11-29-values.md), [late CTAs](notes/2026-11-29-late-ctas.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
 `tools/performance_page.py` from the JSON files in [`docs/data`](data), each with its GPU, driver, date and source.
 
 Unless said otherwise: {place}; kernels of commit {commit}. Microseconds are medians. "No PDL / PDL": the same kernels
@@ -417,9 +417,9 @@ no PDL / PDL, by the program before, too:
 ![One decode step](images/performance-steps.svg)
 
 One rank of eight alone, batch 1, context 8192, bf16 cache, synthetic weights. **Communication between ranks is left
-out**, so this is not the time of a token. No rival's step was measured. Kernels of commit {steps_commit}; those named above are newer: with all but
-selection's (commit ff60095, one run, PDL) steps took 4.15 (deepseek-v3.2), 4.41 (glm-5.2) and 4.98 ms (glm-5). Floor: the
-bytes that the launches must move at the copy bandwidth of the same run. Milliseconds:
+out**, so this is not the time of a token. No rival's step was measured. Kernels of commit {steps_commit}. What
+makes [launches of one token fit next to each other](notes/2026-11-29-late-ctas.md) is newer: a build that differs little from today's, next
+to the one before in one run, took 3.92 for 4.10 (deepseek-v3.2), 4.15 for 4.45 (glm-5.2) and 4.59 for 4.95 ms (glm-5). Floor: the bytes that the launches must move at the copy bandwidth of the same run. Milliseconds:
 
 {steps}
 Where they go (us per launch, mean over layers). *Hand-over*: from the end of the launch before to the first return

@@ -60,6 +60,8 @@ struct LaunchShape {
   dim3 block;
   size_t dynamic_shared_bytes = 0;
   dim3 cluster = {1, 1, 1};
+  // Clusters go to the multiprocessors with the fewest CTAs, not to the same ones at every launch.
+  bool balances_clusters = false;
 };
 
 // Starts `function` with one parameter of `parameter_bytes` bytes. Prefer the typed form below.

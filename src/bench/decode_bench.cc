@@ -137,18 +137,19 @@ class DecodeBench {
       StepResult& step = report_.steps[i];
       if (!step.left_out.empty()) continue;
       bench_->set_shape(step.shape);
-      step.traced_off = trace_step(step, false).ranks.front().launches;
+      step.traced_off = team_times(trace(false), step.launches).ranks.front().launches;
       require_same(outputs_[i], bench_->output(), "a traced step");
-      TeamTimes team = trace_step(step, true);
+      const StepTrace with_pdl = trace(true);
+      step.stamps = stamps_by_launch(with_pdl.steps.back().front(), step.launches);
+      TeamTimes team = team_times(with_pdl, step.launches);
       require_same(outputs_[i], bench_->output(), "a traced step with PDL");
       step.traced_on = team.ranks.front().launches;
       if (team.ranks.size() > 1) step.team = std::move(team);
     }
   }
 
-  [[nodiscard]] TeamTimes trace_step(const StepResult& step, bool pdl) {
-    const int steps = std::min(options_.replays, kMaxTracedSteps);
-    return team_times(bench_->trace(pdl, steps), step.launches);
+  [[nodiscard]] StepTrace trace(bool pdl) {
+    return bench_->trace(pdl, std::min(options_.replays, kMaxTracedSteps));
   }
 
   const DecodeBenchOptions& options_;

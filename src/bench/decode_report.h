@@ -22,6 +22,7 @@ struct StepResult {
   std::vector<MeasuredLaunch> launches;
   std::vector<LaunchTimes> traced_off;  // launch by launch; empty without a traced run
   std::vector<LaunchTimes> traced_on;
+  std::vector<std::vector<instrument::CtaStamps>> stamps;  // of the last step traced with PDL
   std::optional<TeamTimes> team;  // of traced_on, where all ranks are traced
   std::vector<RankMemory> memory;
 };

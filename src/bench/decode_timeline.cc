@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 #include <set>
 #include <string>
 
@@ -18,6 +20,12 @@ constexpr int kTracks = 3;  // enough for launches that overlap not to share one
 // Subtracted as integers: a double has no nanoseconds left of a time since 1970.
 double microseconds(uint64_t time, uint64_t origin) {
   return static_cast<double>(static_cast<int64_t>(time - origin)) * 1e-3;
+}
+
+uint64_t first_start(std::span<const CtaStamps> stamps) {
+  uint64_t first = stamps.front().start;
+  for (const CtaStamps& stamp : stamps) first = std::min(first, stamp.start);
+  return first;
 }
 
 // Launches follow each other by it: a wait returns after all CTAs of the launch before have ended.
@@ -112,8 +120,8 @@ void add_step(std::span<const MeasuredLaunch> launches, std::span<const LaunchTi
 
 }  // namespace
 
-std::vector<LaunchTimes> launch_times(std::vector<CtaStamps> stamps,
-                                      std::span<const MeasuredLaunch> launches, uint64_t origin) {
+std::vector<std::vector<CtaStamps>> stamps_by_launch(std::vector<CtaStamps> stamps,
+                                                     std::span<const MeasuredLaunch> launches) {
   size_t expected = 0;
   for (const MeasuredLaunch& launch : launches) expected += launch.ctas;
   if (stamps.size() != expected || stamps.empty()) {
@@ -123,21 +131,47 @@ std::vector<LaunchTimes> launch_times(std::vector<CtaStamps> stamps,
   std::sort(stamps.begin(), stamps.end(), [](const CtaStamps& a, const CtaStamps& b) {
     return place_in_step(a) < place_in_step(b);
   });
-  if (origin == 0) {
-    origin = stamps.front().start;
-    for (const CtaStamps& stamp : stamps) origin = std::min(origin, stamp.start);
-  }
-  std::vector<LaunchTimes> result;
+  const uint64_t origin = first_start(stamps);
+  std::vector<std::vector<CtaStamps>> result;
   std::span<const CtaStamps> rest = stamps;
   for (size_t i = 0; i < launches.size(); ++i) {
     const auto mine = rest.first(launches[i].ctas);
     rest = rest.subspan(launches[i].ctas);
     require_all_ctas(mine, launches[i], i, origin);
-    LaunchTimes times = times_of(mine, origin);
+    result.emplace_back(mine.begin(), mine.end());
+  }
+  return result;
+}
+
+std::vector<LaunchTimes> launch_times(std::vector<CtaStamps> stamps,
+                                      std::span<const MeasuredLaunch> launches, uint64_t origin) {
+  if (origin == 0 && !stamps.empty()) origin = first_start(stamps);
+  std::vector<LaunchTimes> result;
+  for (const auto& launch : stamps_by_launch(std::move(stamps), launches)) {
+    LaunchTimes times = times_of(launch, origin);
     times.exposed = times.end - (result.empty() ? times.start : result.back().end);
     result.push_back(times);
   }
   return result;
+}
+
+std::string stamps_text(std::span<const MeasuredLaunch> launches,
+                        std::span<const std::vector<CtaStamps>> stamps) {
+  uint64_t origin = std::numeric_limits<uint64_t>::max();
+  for (const auto& launch : stamps) origin = std::min(origin, first_start(launch));
+  std::string text = "launch\tlayer\ttitle\tshared_bytes\tcta\tsm\tstart\ttrigger\twait_return\tend\n";
+  for (size_t i = 0; i < stamps.size(); ++i) {
+    for (const CtaStamps& stamp : stamps[i]) {
+      fmt::format_to(std::back_inserter(text), "{}\t{}\t{}\t{}\t{}\t{}", i, launches[i].layer,
+                     launches[i].title, launches[i].shared_bytes, stamp.cta, stamp.sm);
+      for (const uint64_t time : {stamp.start, stamp.trigger, stamp.wait_return, stamp.end}) {
+        fmt::format_to(std::back_inserter(text), "\t{:.3f}",
+                       time == 0 ? -1.0 : microseconds(time, origin));
+      }
+      text += '\n';
+    }
+  }
+  return text;
 }
 
 std::vector<LaunchTimes> median_times(const std::vector<std::vector<LaunchTimes>>& steps) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "bench/step_bench.h"
@@ -28,6 +29,15 @@ struct LaunchTimes {
 [[nodiscard]] std::vector<LaunchTimes> launch_times(std::vector<instrument::CtaStamps> stamps,
                                                     std::span<const MeasuredLaunch> launches,
                                                     uint64_t origin = 0);
+
+// The same stamps launch by launch, as launch_times() tells them apart.
+[[nodiscard]] std::vector<std::vector<instrument::CtaStamps>> stamps_by_launch(
+    std::vector<instrument::CtaStamps> stamps, std::span<const MeasuredLaunch> launches);
+
+// A step's CTAs as lines of fields with tabs between them, times in microseconds from the step's
+// first start.
+[[nodiscard]] std::string stamps_text(std::span<const MeasuredLaunch> launches,
+                                      std::span<const std::vector<instrument::CtaStamps>> stamps);
 
 // Launch by launch, the median of several steps.
 [[nodiscard]] std::vector<LaunchTimes> median_times(

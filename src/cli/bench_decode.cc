@@ -38,7 +38,9 @@ void run_bench_decode(const BenchDecodeOptions& options) {
   // Measuring takes minutes.
   const JsonOutput json(options.json_file);
   json.require_writable();
-  if (!options.trace_file.empty()) io::require_writable(options.trace_file);
+  for (const std::string& file : {options.trace_file, options.stamps_file}) {
+    if (!file.empty()) io::require_writable(file);
+  }
   if (json.prints_text()) fmt::print("{}\n", bench::device_summary());
   const bench::DecodeReport report = bench::measure_decode(
       {.model = model_of(options),
@@ -58,11 +60,15 @@ void run_bench_decode(const BenchDecodeOptions& options) {
     bench::print_report(report);
   }
   if (json.wanted()) json.write(bench::report_json(report).text(2));
-  if (options.trace_file.empty()) return;
   const bench::StepResult& step = report.steps.front();
-  io::write_text(
-      options.trace_file,
-      bench::timeline_json(step.launches, step.traced_off, step.traced_on).text() + "\n");
+  if (!options.trace_file.empty()) {
+    io::write_text(
+        options.trace_file,
+        bench::timeline_json(step.launches, step.traced_off, step.traced_on).text() + "\n");
+  }
+  if (!options.stamps_file.empty()) {
+    io::write_text(options.stamps_file, bench::stamps_text(step.launches, step.stamps));
+  }
 }
 
 void add_bench_decode_command(const Command& bench) {
@@ -141,6 +147,11 @@ void add_bench_decode_command(const Command& bench) {
   command
       .add_option("--trace", options->trace_file,
                   "Write the first shape's launches to this file, for ui.perfetto.dev")
+      .excludes(steps_only);
+  command
+      .add_option("--stamps", options->stamps_file,
+                  "Write when each CTA of the first shape's last traced step with PDL started, "
+                  "triggered, returned from its wait and ended, and where, as a table with tabs")
       .excludes(steps_only);
   command.set_device_action([options] {
     run_bench_decode(*options);

@@ -27,6 +27,7 @@ struct BenchDecodeOptions {
   bool steps_only = false;
   std::string json_file;
   std::string trace_file;
+  std::string stamps_file;
 };
 
 // Throws Error where logits are not finite, or differ between PDL off and on.

@@ -155,7 +155,7 @@ void launch_untyped(const KernelDeclaration& declaration, const void* function,
   const LoadedKernel kernel = prepare(declaration, function, device, shape.dynamic_shared_bytes);
   const bool wanted = options.pdl ? *options.pdl : enabled(options.stream);
 
-  std::array<cudaLaunchAttribute, 2> attributes{};
+  std::array<cudaLaunchAttribute, 3> attributes{};
   unsigned attribute_count = 0;
   if (wanted && declaration.waits && kernel.has_wait_instruction && supports_pdl(device)) {
     cudaLaunchAttribute& attribute = attributes[attribute_count++];
@@ -166,6 +166,11 @@ void launch_untyped(const KernelDeclaration& declaration, const void* function,
     cudaLaunchAttribute& attribute = attributes[attribute_count++];
     attribute.id = cudaLaunchAttributeClusterDimension;
     attribute.val.clusterDim = {shape.cluster.x, shape.cluster.y, shape.cluster.z};
+  }
+  if (shape.balances_clusters) {
+    cudaLaunchAttribute& attribute = attributes[attribute_count++];
+    attribute.id = cudaLaunchAttributeClusterSchedulingPolicyPreference;
+    attribute.val.clusterSchedulingPolicyPreference = cudaClusterSchedulingPolicyLoadBalancing;
   }
 
   cudaLaunchConfig_t config{};

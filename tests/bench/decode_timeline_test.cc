@@ -72,6 +72,20 @@ TEST(LaunchTimes, KnowOnHowManySmsALaunchRan) {
   EXPECT_DOUBLE_EQ(times[2].sms, 1);
 }
 
+TEST(Stamps, AreALineForEachCtaInTheOrderOfLaunches) {
+  std::vector<CtaStamps> step = overlapping_step();
+  step[1].trigger = 0;
+  const std::string text = stamps_text(kLaunches, stamps_by_launch(step, kLaunches));
+  EXPECT_EQ(text.substr(0, text.find('\n')),
+            "launch\tlayer\ttitle\tshared_bytes\tcta\tsm\tstart\ttrigger\twait_return\tend");
+  EXPECT_EQ(text.substr(text.find('\n')),
+            "\n0\t0\tfirst\t0\t0\t0\t0.000\t0.100\t0.200\t3.000"
+            "\n0\t0\tfirst\t0\t1\t7\t0.050\t2.000\t0.300\t4.000"
+            "\n1\t0\tsecond\t0\t0\t0\t0.500\t-1.000\t4.500\t6.000"
+            "\n2\t0\tfirst\t0\t0\t0\t6.500\t7.200\t9.000\t9.900"
+            "\n2\t0\tfirst\t0\t1\t0\t7.000\t7.100\t9.500\t10.000\n");
+}
+
 TEST(LaunchTimes, ExposedOnesSumUpToTheStep) {
   const std::vector<LaunchTimes> times = launch_times(overlapping_step(), kLaunches);
   EXPECT_DOUBLE_EQ(times[0].exposed, 4);

@@ -67,6 +67,7 @@ TEST(BenchDecode, TimesWholeStepsAndEveryLaunch) {
   options.alone = true;
   options.json_file = path("figures.json");
   options.trace_file = path("trace.json");
+  options.stamps_file = path("stamps.tsv");
   run_bench_decode(options);
 
   const nlohmann::json json = read_json(options.json_file);
@@ -89,6 +90,13 @@ TEST(BenchDecode, TimesWholeStepsAndEveryLaunch) {
   EXPECT_DOUBLE_EQ(step["bytes"].get<double>(), bytes);
   // Two steps of two slices and a trigger for each launch, and two names.
   EXPECT_EQ(read_json(options.trace_file)["traceEvents"].size(), 2 * (21 * 3 + 1));
+  double ctas = 0;
+  for (const nlohmann::json& stage : step["stages"]) ctas += stage["ctas"].get<double>();
+  std::ifstream stamps(options.stamps_file);
+  std::string line;
+  int lines = 0;
+  while (std::getline(stamps, line)) ++lines;
+  EXPECT_EQ(lines, static_cast<int>(ctas) + 1);
 }
 
 std::set<std::string> keys_of(const nlohmann::json& object) {

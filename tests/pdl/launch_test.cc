@@ -51,6 +51,24 @@ class Launch : public testing::Test {
     return edge.type == cudaGraphDependencyTypeProgrammatic;
   }
 
+  // Where a captured launch's clusters go.
+  cudaClusterSchedulingPolicy captured_policy(bool balances_clusters) {
+    check_cuda(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "capture");
+    test::launch_add_one(kWaits, {.stream = stream_.get()}, counter_.data(), 1, 32,
+                         balances_clusters);
+    cudaGraph_t graph = nullptr;
+    check_cuda(cudaStreamEndCapture(stream_.get(), &graph), "end of capture");
+    cudaGraphNode_t node = nullptr;
+    size_t count = 1;
+    check_cuda(cudaGraphGetNodes(graph, &node, &count), "nodes");
+    cudaLaunchAttributeValue value{};
+    check_cuda(cudaGraphKernelNodeGetAttribute(
+                   node, cudaLaunchAttributeClusterSchedulingPolicyPreference, &value),
+               "attribute of a node");
+    check_cuda(cudaGraphDestroy(graph), "destroy");
+    return value.clusterSchedulingPolicyPreference;
+  }
+
   static constexpr KernelDeclaration kWaits{
       .name = "add_one", .symbol = "add_one_kernel", .waits = true, .fields = {}};
   static constexpr KernelDeclaration kDoesNotWait{
@@ -65,6 +83,11 @@ TEST_F(Launch, KeepsProgrammaticEdgesInCapturedGraphs) { EXPECT_TRUE(programmati
 TEST_F(Launch, NeverGivesTheAttributeToAKernelThatDoesNotWait) {
   EXPECT_FALSE(programmatic(kDoesNotWait));
   EXPECT_FALSE(programmatic(kDoesNotWait, true));
+}
+
+TEST_F(Launch, BalancesClustersWhereItIsAskedTo) {
+  EXPECT_EQ(captured_policy(true), cudaClusterSchedulingPolicyLoadBalancing);
+  EXPECT_EQ(captured_policy(false), cudaClusterSchedulingPolicyDefault);
 }
 
 TEST_F(Launch, IsSwitchedOffByTheEnvironment) {

@@ -20,12 +20,13 @@ constexpr uint8_t kEntryFlag = 0x10;  // in a symbol's st_other
 constexpr std::string_view kCodePrefix = ".text.";
 constexpr std::string_view kVariableSection = ".nv.constant4";
 
-// Attributes of .nv.info.<kernel>, learned from cubins of nvcc 13.0.
+// Attributes of .nv.info.<kernel> and, of all of them, .nv.info, learned from cubins of nvcc 13.0.
 enum InfoAttribute : uint8_t {
   kInfoMaxThreads = 0x05,
   kInfoParameterBank = 0x0a,
   kInfoRequiredThreads = 0x10,
   kInfoParameter = 0x17,
+  kInfoRegisters = 0x2f,
   kInfoIndirectBranches = 0x34,
 };
 constexpr uint8_t kInfoHasPayload = 4;  // format byte: a size and that many bytes follow
@@ -78,7 +79,9 @@ void read_attribute(uint8_t attribute, const ByteReader& payload, Kernel& kernel
   }
 }
 
-void read_info(const ElfSection& section, Kernel& kernel) {
+// Calls visit(attribute, payload).
+template <class Visitor>
+void visit_info(const ElfSection& section, const Visitor& visit) {
   const ByteReader info(section.data, "a cubin's .nv.info", section.offset);
   uint64_t at = 0;
   while (at + 4 <= info.size()) {
@@ -87,7 +90,7 @@ void read_info(const ElfSection& section, Kernel& kernel) {
     const auto value = info.read<uint16_t>(at + 2);
     at += 4;
     if (format != kInfoHasPayload) continue;
-    read_attribute(attribute, info.sub_reader(at, value, "an attribute of .nv.info"), kernel);
+    visit(attribute, info.sub_reader(at, value, "an attribute of .nv.info"));
     at += value;
   }
 }
@@ -124,6 +127,19 @@ const ElfSection* find_section(const ElfFile& file, const std::string& name) {
   return found == file.sections.end() ? nullptr : &*found;
 }
 
+// Records { symbol, registers }, of all kernels.
+uint32_t registers_of(const ElfFile& file, const ElfSymbol& symbol) {
+  uint32_t registers = 0;
+  if (const ElfSection* info = find_section(file, ".nv.info")) {
+    const auto index = static_cast<uint32_t>(&symbol - file.symbols.data());
+    visit_info(*info, [&](uint8_t attribute, const ByteReader& payload) {
+      if (attribute != kInfoRegisters || payload.read<uint32_t>(0) != index) return;
+      registers = payload.read<uint32_t>(4);
+    });
+  }
+  return registers;
+}
+
 Kernel read_kernel(const ElfFile& file, const ElfSymbol& symbol) {
   Kernel kernel;
   kernel.name = symbol.name;
@@ -133,8 +149,11 @@ Kernel read_kernel(const ElfFile& file, const ElfSymbol& symbol) {
                                         symbol.name, sizeof(Word), kernel.text.size()),
                             file.sections[symbol.section].offset);
   }
+  kernel.registers = registers_of(file, symbol);
   if (const ElfSection* info = find_section(file, ".nv.info." + kernel.name)) {
-    read_info(*info, kernel);
+    visit_info(*info, [&](uint8_t attribute, const ByteReader& payload) {
+      read_attribute(attribute, payload, kernel);
+    });
   }
   if (const ElfSection* table = find_section(file, ".rela" + std::string(kVariableSection))) {
     read_variables(file, *table, kernel);

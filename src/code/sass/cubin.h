@@ -1,5 +1,5 @@
 // What a cubin says about its kernels besides their instructions: parameters, launch bounds,
-// targets of indirect branches, the global variables whose addresses are in constant bank 4, source
+// registers, targets of indirect branches, the global variables whose addresses are in constant bank 4, source
 // lines.
 #pragma once
 
@@ -33,6 +33,7 @@ struct Kernel {
   uint32_t parameter_bytes = 0;
   std::vector<code::Parameter> parameters;  // by ordinal
   uint32_t max_threads = 0;
+  uint32_t registers = 0;                                      // of a thread
   std::map<uint32_t, std::vector<uint32_t>> indirect_targets;  // byte of the branch -> bytes
   std::map<uint32_t, std::string> variables;                   // byte in bank 4 -> symbol
   std::vector<std::string> calls;  // functions that the code refers to, outside its section

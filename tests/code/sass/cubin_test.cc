@@ -45,6 +45,14 @@ TEST(CubinReader, ListsKernelsAndNoOtherFunctions) {
   EXPECT_FALSE(has("triple"));
 }
 
+TEST(CubinReader, KnowsTheRegistersOfEveryKernel) {
+  const std::string bytes = cubin_bytes();
+  for (const Kernel& kernel : read_bytes(bytes).kernels) {
+    EXPECT_GT(kernel.registers, 0U) << kernel.name;
+    EXPECT_LT(kernel.registers, 256U) << kernel.name;
+  }
+}
+
 TEST(CubinReader, ShowsTheWaitOfTheOneKernelThatHasIt) {
   const std::string bytes = cubin_bytes();
   const Cubin cubin = read_bytes(bytes);

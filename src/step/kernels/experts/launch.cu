@@ -61,10 +61,12 @@ int routed_chunks(int tokens, int warps, int other_bytes) {
   return chunks;
 }
 
-// Where some CTAs have four tiles, spreading them is worth more than room for a CTA of the next
-// launch; where none has more than three it is not (measured on an H200 with one and two tokens).
+// One token's CTAs stay small: those of the launches before and after find room next to them. Of
+// more tokens, where some CTAs have four tiles, spreading them is worth more than that room; where none
+// has more than three it is not (measured on an H200).
 size_t down_bytes(const DownLaunch& params, size_t needed) {
-  const bool spreads = params.down.tile_count() > 3 * device_limits().multiprocessors;
+  const bool spreads =
+      params.tokens > 1 && params.down.tile_count() > 3 * device_limits().multiprocessors;
   return spreads ? std::max(needed, kSpreadingBytes) : needed;
 }
 

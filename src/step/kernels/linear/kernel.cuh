@@ -234,7 +234,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
 }
 
 // Two CTAs of so many threads fit a multiprocessor, which caps the registers. A norm that polls for
-// one token would find no room next to a CTA of expert_down (nine warps of 128) with what 256 threads
+// one token would find no room next to a CTA of expert_down (experts/down.cuh) with what 256 threads
 // allow.
 template <class Source, Breadth kBreadth>
 inline constexpr int kBoundThreads = kThreads;

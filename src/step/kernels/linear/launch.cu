@@ -57,6 +57,10 @@ namespace {
 // multiprocessor acknowledgements queue after all that it has asked for. Where that launch is short,
 // its end would come after this one's weights instead of before them.
 constexpr int kEarlySlots = 3;
+// With one token the rings are smaller as well: what the launches before and after ask for does not
+// queue after so much, and CTAs find room sooner (docs/notes/2026-11-29-late-ctas.md).
+constexpr int kOneTokenSlots = 4;
+constexpr int kOneTokenEarlySlots = 2;
 
 template <class Source>
 auto kernel_of(Breadth breadth) {
@@ -71,18 +75,23 @@ auto kernel_of(Breadth breadth) {
   return linear_kernel<Source, Breadth::kWidest>;
 }
 
+// With one token CTAs stay so small that one of the launch before and one of the launch after find
+// room next to them, and lie where fewest others are. More tokens take so much that one of the two
+// finds none in any case: there it counts most that no two of this launch share a multiprocessor.
 template <class Source>
 void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
   params.linear.staging_cost = Source::kCost;
   const LinearShape shape = plan_linear(params.linear, linear_limits());
-  pdl::launch(
-      declaration, kernel_of<Source>(params.linear.breadth()),
-      {.grid = dim3(shape.ctas),
-       .block = dim3(shape.threads),
-       .dynamic_shared_bytes = Source::kNormalizes ? spread_bytes(shape) : shape.shared_bytes,
-       .cluster = dim3(shape.cluster_ctas)},
-      options, params);
+  const bool one_token = params.linear.tokens == 1;
+  const bool spreads = Source::kNormalizes && !one_token;
+  pdl::launch(declaration, kernel_of<Source>(params.linear.breadth()),
+              {.grid = dim3(shape.ctas),
+               .block = dim3(shape.threads),
+               .dynamic_shared_bytes = spreads ? spread_bytes(shape) : shape.shared_bytes,
+               .cluster = dim3(shape.cluster_ctas),
+               .balances_clusters = one_token && shape.cluster_ctas > 1},
+              options, params);
 }
 
 }  // namespace
@@ -99,7 +108,9 @@ void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,
 }
 
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {
-  params.linear.early_slots = kEarlySlots;
+  const bool one_token = params.linear.tokens == 1;
+  params.linear.early_slots = one_token ? kOneTokenEarlySlots : kEarlySlots;
+  if (one_token) params.linear.most_slots = kOneTokenSlots;
   launch<PlainSource>(kPlainLinearDeclaration, params, options);
 }
 

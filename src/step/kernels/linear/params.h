@@ -103,7 +103,8 @@ struct LinearParams {
 
   StagingCost staging_cost = {};  // of the activations' source
 
-  int early_slots = kMaxRingSlots;  // of each warp's ring: they are filled before the wait
+  int most_slots = kMaxRingSlots;   // of each warp's ring
+  int early_slots = kMaxRingSlots;  // of these: they are filled before the wait
 
   // How the work is shared out; plan_linear() decides.
   int clusters = 0;       // each takes a run of tiles, of all segments' tiles

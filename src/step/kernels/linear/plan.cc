@@ -139,7 +139,7 @@ int ring_slots(const LinearParams& params, const Largest& largest) {
   const int fit = (most_bytes() - others) / kSlotBytes;
   const int least = largest.chunks < kLongChunks ? 2 : kLongSlots;
   const int leave_room = std::max((kSharedBytes - others) / kSlotBytes, least);
-  const int most = std::clamp(ceil_div(largest.chunks, kWarps), 1, kMaxRingSlots);
+  const int most = std::clamp(ceil_div(largest.chunks, kWarps), 1, params.most_slots);
   return std::clamp(std::min(leave_room, fit), 1, most);
 }
 

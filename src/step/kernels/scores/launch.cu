@@ -51,10 +51,12 @@ void launch_scores(ScoreLaunch params, const pdl::LaunchOptions& options) {
                               sizeof(WeightChunk);
   const size_t left_out = (scores::kMaxSlots - params.score.slots) * sizeof(scores::Page);
   params.weights_offset = scores ? static_cast<int>(sizeof(scores::Shared) - left_out) : 0;
+  const size_t bytes = params.weights_offset + weight_bytes;
+  const bool one_each = scores && ctas <= device_limits().multiprocessors;
   pdl::launch(kScoreDeclaration, score_kernel,
               {.grid = dim3(ctas),
                .block = dim3(scores ? scores::kThreads : scores::kWarps * 32),
-               .dynamic_shared_bytes = params.weights_offset + weight_bytes},
+               .dynamic_shared_bytes = one_each ? std::max(bytes, kSpreadingBytes) : bytes},
               options, params);
 }
 

@@ -16,7 +16,7 @@ struct DeviceLimits {
 // Shared memory of which no two CTAs fit on a multiprocessor, so that a launch whose CTAs ask for it
 // spreads over all multiprocessors. Started early by PDL, CTAs otherwise land by twos where the
 // launch before has left first, and other multiprocessors get none. One of up to 106 KB of another
-// launch still fits next to it.
+// launch still fits next to it; one that asks for as much starts only when the other has ended.
 inline constexpr size_t kSpreadingBytes = size_t{118} * 1024;
 
 // Clusters of 1, 2, 4 and 8 CTAs that run at once, at one CTA per multiprocessor. Fewer than the

@@ -1,0 +1,58 @@
+// Registers of the kernels that ship: with PDL a launch's CTAs start early only where those of the
+// launch before have left enough.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <span>
+#include <string>
+
+#include "check/checker.h"
+#include "code/fatbin.h"
+#include "code/sass/cubin.h"
+
+namespace slipstream::step {
+namespace {
+
+// Of the one kernel whose demangled name contains all of `parts`; 0 if there is none.
+uint32_t registers_of(std::initializer_list<std::string> parts) {
+  uint32_t registers = 0;
+  for (const code::Image& image : code::read_image_file("/proc/self/exe")) {
+    if (image.kind != code::ImageKind::kElf) continue;
+    const sass::Cubin cubin = sass::read_cubin(std::as_bytes(std::span(image.bytes)), "a cubin");
+    for (const sass::Kernel& kernel : cubin.kernels) {
+      const std::string name = check::demangle(kernel.name);
+      const bool is_it = std::ranges::all_of(
+          parts, [&](const std::string& part) { return name.find(part) != std::string::npos; });
+      if (!is_it) continue;
+      EXPECT_EQ(registers, 0U) << name;
+      registers = kernel.registers;
+    }
+  }
+  return registers;
+}
+
+// Each quarter of a multiprocessor has this many for every lane of its warps, in eights.
+constexpr uint32_t kQuarter = 512;
+uint32_t of_quarter(uint32_t warps, uint32_t registers) {
+  return (warps + 3) / 4 * ((registers + 7) / 8 * 8);
+}
+
+// One token, eight experts and a shared one.
+TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
+  const uint32_t down = registers_of({"down_kernel<", "StagedRows"});
+  ASSERT_GT(down, 0U);
+  const std::initializer_list<std::string> neighbors[] = {
+      {"routed_kernel<", "StagedInput"},
+      {"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)0"},
+      {"linear_kernel<", "::PeerNormSource", "(slipstream::step::kernels::Breadth)0"}};
+  for (const auto& neighbor : neighbors) {
+    const uint32_t others = registers_of(neighbor);
+    ASSERT_GT(others, 0U) << *neighbor.begin();
+    EXPECT_LE(of_quarter(9, down) + of_quarter(8, others), kQuarter)
+        << down << " and " << others << " of " << *neighbor.begin();
+  }
+}
+
+}  // namespace
+}  // namespace slipstream::step
