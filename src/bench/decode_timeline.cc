@@ -159,7 +159,8 @@ std::string stamps_text(std::span<const MeasuredLaunch> launches,
                         std::span<const std::vector<CtaStamps>> stamps) {
   uint64_t origin = std::numeric_limits<uint64_t>::max();
   for (const auto& launch : stamps) origin = std::min(origin, first_start(launch));
-  std::string text = "launch\tlayer\ttitle\tshared_bytes\tcta\tsm\tstart\ttrigger\twait_return\tend\n";
+  std::string text =
+      "launch\tlayer\ttitle\tshared_bytes\tcta\tsm\tstart\ttrigger\twait_return\tend\n";
   for (size_t i = 0; i < stamps.size(); ++i) {
     for (const CtaStamps& stamp : stamps[i]) {
       fmt::format_to(std::back_inserter(text), "{}\t{}\t{}\t{}\t{}\t{}", i, launches[i].layer,
