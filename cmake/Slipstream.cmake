@@ -20,6 +20,7 @@ find_package(Threads REQUIRED)
 find_path(SLIPSTREAM_FMT_INCLUDE_DIR fmt/core.h REQUIRED)
 add_library(slipstream_fmt STATIC ${CMAKE_CURRENT_LIST_DIR}/fmt.cc)
 target_include_directories(slipstream_fmt SYSTEM PUBLIC ${SLIPSTREAM_FMT_INCLUDE_DIR})
+target_compile_options(slipstream_fmt PRIVATE $<$<CONFIG:Release>:-O1>)
 
 if(SLIPSTREAM_BUILD_TOOLS)
   find_path(SLIPSTREAM_ZSTD_INCLUDE_DIR zstd.h REQUIRED)
@@ -108,7 +109,7 @@ function(slipstream_group target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
 
   # CMake 3.25 groups no CUDA sources.
-  slipstream_find_groups(groups 4 ${kernels})
+  slipstream_find_groups(groups 5 ${kernels})
   foreach(source group IN ZIP_LISTS kernels groups)
     string(APPEND text_${group} "#include \"${CMAKE_CURRENT_SOURCE_DIR}/${source}\"\n")
     set_source_files_properties(${source} PROPERTIES HEADER_FILE_ONLY ON)
@@ -139,7 +140,8 @@ endfunction()
 
 # slipstream_library(NAME sources... [PUBLIC libraries...] [HEADER header])
 #
-# Compiled with the options of its HEADER, which is slipstream_library_header unless named.
+# Compiled with the options of its HEADER, which is slipstream_library_header unless named. NONE: without one, which is
+# faster for a library with options of its own that is a single group.
 function(slipstream_library name)
   cmake_parse_arguments(PARSE_ARGV 1 ARG "" "HEADER" "PUBLIC")
   if(NOT ARG_HEADER)
@@ -147,8 +149,10 @@ function(slipstream_library name)
   endif()
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PUBLIC slipstream_options ${ARG_PUBLIC})
-  target_compile_options(${name} PRIVATE $<TARGET_PROPERTY:${ARG_HEADER},INTERFACE_COMPILE_OPTIONS>)
-  target_precompile_headers(${name} REUSE_FROM ${ARG_HEADER})
+  if(NOT ARG_HEADER STREQUAL NONE)
+    target_compile_options(${name} PRIVATE $<TARGET_PROPERTY:${ARG_HEADER},INTERFACE_COMPILE_OPTIONS>)
+    target_precompile_headers(${name} REUSE_FROM ${ARG_HEADER})
+  endif()
   slipstream_group(${name})
 endfunction()
 

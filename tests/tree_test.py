@@ -18,7 +18,7 @@ ALLOWED = {
     "cuda": (set(), PUBLIC_BASE),
     "code": (set(), set()),
     "record": ({"io"}, set()),
-    "emulator": ({"code", "record"}, set()),
+    "emulator": ({"code", "io", "record"}, {"error.h"}),
     "check": ({"code", "io"}, {"error.h"}),
     "litmus": ({"io", "pdl"}, PUBLIC_BASE),
     "ops": ({"cuda", "pdl"}, PUBLIC_BASE | {"ops.h"}),

@@ -398,7 +398,8 @@ the one that is fastest in a chain of itself with PDL, also where it does less, 
 time over the rival's with PDL, below 1 Slipstream is faster; "alternating": the same where each launch takes turns with
 a small kernel. Faster in {faster} of {rows} rows. {notes}. **Newer than this run** and faster than here, each timed next to the
 version before it: [index scores](notes/2026-11-29-scores.md), [selection of up to 8,192 keys](notes/2026-11-29-select.md) (next
-to SGLang's, too), [attention with W_UV](notes/2026-11-29-values.md). us:
+to SGLang's, too), [attention with W_UV](notes/2026-11-29-values.md), [rope in place, and quantization of many
+tokens](notes/2026-11-29-fused-a.md). us:
 
 {comparison}
 Rows of the program before it ({rounds_place}, kernels of commit {rounds_commit}, [data](data/{rounds_file})) that

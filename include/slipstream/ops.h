@@ -143,9 +143,9 @@ void apply_rope_with_cos_sin_cache_inplace(
     const Tensor& cos_sin_cache, RopeLayout layout,
     const std::optional<FusedSetKvBuffer>& fused_set_kv_buffer, const LaunchOptions& options);
 
-// --- Quantisation -------------------------------------------------------------------------------
+// --- Quantization -------------------------------------------------------------------------------
 
-// Quantises groups of consecutive elements of the last axis, one scale each. As
+// Quantizes groups of consecutive elements of the last axis, one scale each. As
 // sgl_per_token_group_quant_8bit (v2, v3).
 //   input     bfloat16, float16 or float32 [M, K]; with fuse_silu_and_mul [M, 2K] (gate, then up);
 //             with masked_m [experts, tokens, K] or [experts, tokens, 2K]; rows at any stride,

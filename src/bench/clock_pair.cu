@@ -4,6 +4,7 @@
 #include "bench/clock_pair.h"
 #include "bench/on_device.h"
 #include "cuda/system_memory.cuh"
+#include "pdl/device.h"
 #include "slipstream/error.h"
 #include "slipstream/launch.h"
 
@@ -87,7 +88,7 @@ uint64_t to_here(uint64_t there, const ClockReading& before, const ClockReading&
 }
 
 ClockPair::ClockPair(int other) : reading_(sizeof(ClockReading)) {
-  check_cuda(cudaGetDevice(&here_.device), "cudaGetDevice");
+  here_.device = pdl::current_device();
   here_.mailbox = make_mailbox();
   here_.stream = std::make_unique<pdl::Stream>();
   there_.device = other;

@@ -61,6 +61,8 @@ class DecodeBench {
 
   DecodeReport run() {
     require_probabilities(options_.acceptance);
+    // What is no model is said before anything is measured.
+    report_.model_layers = layers_of(model_);
     report_.acceptance = options_.acceptance;
     report_.bandwidth = timer_.copy_bandwidth(options_.bandwidth_bytes);
     if (options_.fit) model_.layers = fitting_layers();
@@ -98,7 +100,6 @@ class DecodeBench {
                     static_cast<double>(bench_->weight_bytes()) * 1e-9, stopwatch.seconds()));
     report_.model = model_;
     report_.layers = bench_->layers();
-    report_.model_layers = layers_of(model_);
     report_.weight_bytes = bench_->weight_bytes();
     for (const StepShape& shape : shapes()) report_.steps.push_back(time_step(*bench_, shape));
   }

@@ -8,6 +8,7 @@
 #include "bench/on_device.h"
 #include "bench/synthetic_weights.h"
 #include "model/released_models.h"
+#include "pdl/device.h"
 #include "slipstream/error.h"
 #include "step/device_memory.h"
 
@@ -40,10 +41,8 @@ int layers_that_fit(const BenchModel& model, std::span<const StepShape> shapes, 
 }
 
 int64_t free_device_memory(int devices) {
-  int first = 0;
-  check_cuda(cudaGetDevice(&first), "cudaGetDevice");
-  int count = 0;
-  check_cuda(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
+  const int first = pdl::current_device();
+  const int count = pdl::device_count();
   int64_t least = INT64_MAX;
   for (int device = first; device < std::min(first + devices, count); ++device) {
     on_device(device, [&] {

@@ -9,6 +9,7 @@
 #include "bench/fill.h"
 #include "bench/synthetic_weights.h"
 #include "model/released_models.h"
+#include "pdl/device.h"
 #include "pdl/launch_observer.h"
 #include "slipstream/error.h"
 #include "step/decode_step.h"
@@ -131,13 +132,14 @@ class SyntheticStep final : public StepBench {
   }
 
   [[nodiscard]] StepTrace trace(bool pdl, int steps) override {
-    const TracedRank alone{.device = current_device(), .bench = this, .stream = stream_};
+    const TracedRank alone{.device = pdl::current_device(), .bench = this, .stream = stream_};
     return trace_steps({&alone, 1}, pdl, steps);
   }
 
   [[nodiscard]] std::vector<RankMemory> memory() const override {
-    RankMemory result{
-        .device = current_device(), .weights = weights_.bytes(), .workspace = workspace_->bytes()};
+    RankMemory result{.device = pdl::current_device(),
+                      .weights = weights_.bytes(),
+                      .workspace = workspace_->bytes()};
     for (const step::LayerCache& cache : caches_) result.caches += cache.bytes();
     size_t free = 0;
     size_t total = 0;
@@ -179,12 +181,6 @@ class SyntheticStep final : public StepBench {
 
  private:
   [[nodiscard]] const model::ModelConfig& config() const { return shapes_.config(); }
-
-  static int current_device() {
-    int device = 0;
-    check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-    return device;
-  }
 
   [[nodiscard]] step::StepParts parts(const step::kernels::Set& kernels) const {
     return {.checkpoint = shapes_,

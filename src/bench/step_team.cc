@@ -5,12 +5,15 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "bench/graph_timer.h"
 #include "bench/on_device.h"
 #include "model/released_models.h"
+#include "model/tensor_specs.h"
+#include "pdl/device.h"
 #include "pdl/device_buffer.h"
 #include "pdl/stream.h"
 #include "slipstream/error.h"
@@ -66,7 +69,8 @@ class RedirectedExchange final : public step::Exchange {
                      const step::WindowLayout& layout)
       : exchange_(std::move(exchange)),
         targets_(std::move(targets)),
-        row_bytes_(layout.source_bytes()) {}
+        row_bytes_(layout.source_bytes()),
+        hidden_(layout.hidden()) {}
 
   [[nodiscard]] step::PartialRows partial(int exchange) const override {
     step::PartialRows result = exchange_->partial(exchange);
@@ -75,6 +79,17 @@ class RedirectedExchange final : public step::Exchange {
   }
   [[nodiscard]] step::SummedRows summed(int exchange) const override {
     return exchange_->summed(exchange);
+  }
+  [[nodiscard]] std::optional<step::GatheredColumns> gathered(int first) const override {
+    step::GatheredColumns result = exchange_->gathered(first).value();
+    const int ranks = result.own.peers.ranks;
+    if (hidden_ % (ranks * model::kTileUnit) != 0) {
+      throw InvalidArgument(
+          fmt::format("hidden_size must be a multiple of {} where {} ranks draft, is {}",
+                      ranks * model::kTileUnit, ranks, hidden_));
+    }
+    result.own.peers = targets_(int64_t{hidden_ / ranks} * 2);
+    return result;
   }
   [[nodiscard]] step::kernels::SharedVocabulary vocabulary(int last) const override {
     constexpr int64_t kSourceBytes = int64_t{step::kernels::kMaxRows} * step::kernels::kPicks *
@@ -91,6 +106,7 @@ class RedirectedExchange final : public step::Exchange {
   std::unique_ptr<step::PeerExchange> exchange_;
   Targets targets_;
   int64_t row_bytes_;
+  int hidden_;
 };
 
 int devices_of(const BenchModel& model) {
@@ -160,7 +176,8 @@ class StepTeam final : public StepBench {
     const step::PollRecord record = members_.front().record.read();
     if (record.happened != 0) {
       throw Error(fmt::format("not reported, because rank 0 heard nothing from rank {} for {} s{}",
-                              record.silent_rank, kLimit / kSecond, failure()));
+                              step::silent_rank(record, config_, model_.tp), kLimit / kSecond,
+                              failure()));
     }
     return result;
   }
@@ -194,9 +211,8 @@ class StepTeam final : public StepBench {
   [[nodiscard]] StepBench& first() const { return *members_.front().bench; }
 
   void require_devices() {
-    int devices = 0;
-    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-    check_cuda(cudaGetDevice(&first_device_), "cudaGetDevice");
+    const int devices = pdl::device_count();
+    first_device_ = pdl::current_device();
     if (first_device_ + static_cast<int>(members_.size()) <= devices) return;
     throw InvalidArgument(fmt::format(
         "GPUs must be {} for {} ranks{}, are {}", members_.size(), model_.tp,

@@ -58,15 +58,16 @@ class SyntheticWeights final : public step::WeightSource {
 
   step::PackedMatrix make(int rows, int columns, bool is_fp8, int count = 1) {
     const step::PackedMatrix matrix = store_.allocate_matrix(rows, columns, is_fp8, count);
+    const step::WritableMatrix memory = step::writable(matrix);
     const int64_t tiles = int64_t{matrix.tile_count()} * count;
     const float deviation = 1 / std::sqrt(static_cast<float>(columns));
     const pdl::LaunchOptions options{.stream = stream_};
-    launch_fill(const_cast<std::byte*>(matrix.tiles.get()), tiles * matrix.tile_bytes(),
-                next_seed_++, is_fp8 ? codes_ : normal_bf16(deviation), options);
+    launch_fill(memory.tiles, tiles * matrix.tile_bytes(), next_seed_++,
+                is_fp8 ? codes_ : normal_bf16(deviation), options);
     if (!is_fp8) return matrix;
     // The released scales are powers of two.
     const float scale = std::exp2(std::round(std::log2(deviation / kCodeDeviation)));
-    launch_fill_floats({.target = {const_cast<float*>(matrix.scales.get())},
+    launch_fill_floats({.target = {memory.scales},
                         .count = tiles * matrix.groups(),
                         .period = 1,
                         .begin = 0,

@@ -17,19 +17,12 @@
 #include "check/launches/launches_use.h"
 #include "check/rules/rules.h"
 #include "code/archive.h"
+#include "code/byte_reader.h"
 #include "code/fatbin.h"
 #include "io/mapped_file.h"
 
 namespace slipstream::check {
 namespace {
-
-std::span<const std::byte> as_bytes(std::string_view text) {
-  return std::as_bytes(std::span<const char>(text.data(), text.size()));
-}
-
-std::string_view as_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 // Errors of files begin with their names, which reports print anyway.
 std::string without_name(const std::string& message, const std::string& name) {
@@ -73,7 +66,7 @@ class Checker {
     group_ = group;
     ++report_.files;
     try {
-      code::visit_images(as_bytes(bytes), name, [&](code::Image&& image) {
+      code::visit_images(code::as_bytes(bytes), name, [&](code::Image&& image) {
         if (options_.stop()) throw Stopped();
         ++report_.images;
         add_image(std::move(image), name);
@@ -140,7 +133,7 @@ class Checker {
     if (is_archive_of_code(bytes, file)) {
       add_archive(bytes, file.path.string(), 0);
     } else {
-      add_contents(as_text(bytes), file);
+      add_contents(code::as_text(bytes), file);
     }
     mapped.require_unchanged();
   }
@@ -160,10 +153,10 @@ class Checker {
     add_in_order(std::move(files), [&](const InputFile& file) {
       const code::ArchiveMember& member = members[file.member];
       const std::string start = code::member_start(archive, member, kTellingBytes);
-      const bool is_inner = is_archive_of_code(as_bytes(start), file);
+      const bool is_inner = is_archive_of_code(code::as_bytes(start), file);
       if (!is_inner && !is_source(file.path) && !may_hold_device_code(start, file.path)) return;
       const std::string bytes = code::member_bytes(archive, member, limit);
-      if (is_inner) return add_archive(as_bytes(bytes), file.path.string(), depth + 1);
+      if (is_inner) return add_archive(code::as_bytes(bytes), file.path.string(), depth + 1);
       add_contents(bytes, file);
     });
   }

@@ -10,6 +10,7 @@
 #include "bench/device_report.h"
 #include "cli/json_output.h"
 #include "io/file.h"
+#include "pdl/device.h"
 #include "slipstream/error.h"
 #include "step/kernels/support/step_row.h"
 
@@ -24,10 +25,8 @@ bench::BenchModel model_of(const BenchDecodeOptions& options) {
     model.others = bench::Others::kPlayed;
   } else if (options.echo) {
     model.others = bench::Others::kEchoed;
-  } else if (!options.alone && options.tp > 1) {
-    int devices = 0;
-    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-    if (devices >= options.tp) model.others = bench::Others::kRanks;
+  } else if (!options.alone && options.tp > 1 && pdl::device_count() >= options.tp) {
+    model.others = bench::Others::kRanks;
   }
   return model;
 }

@@ -15,6 +15,7 @@
 #include "cli/json_output.h"
 #include "cli/memory_file.h"
 #include "cli/record_folder.h"
+#include "io/appended_file.h"
 #include "io/file.h"
 #include "pdl/device_fallback.h"
 #include "slipstream/error.h"
@@ -158,6 +159,7 @@ int run_emulate(const EmulateOptions& options) {
     preload_unless_linked(program_bytes, directory);
     set_environment(options, directory);
     if (options.check_races) JsonOutput(options.json_file).require_writable();
+    if (!options.report_file.empty()) io::require_appendable(options.report_file);
     if (options.record_folder.empty()) return run(options);
     const RecordFolder recorded(options.record_folder);
     return recorded.exit_code(run(options));

@@ -128,7 +128,11 @@ void add_litmus_command(const Command& program) {
   auto options = std::make_shared<LitmusOptions>();
   const Command command = program.add_command(
       "litmus", "Observe how this device orders dependent grids: what PDL promises, and what not.");
-  command.add_option("NAME", options->names, "Experiments to run (default: all)");
+  std::vector<std::string> names;
+  for (const litmus::Experiment& experiment : litmus::experiments()) {
+    names.emplace_back(experiment.name);
+  }
+  command.add_option("NAME", options->names, "Experiments to run (default: all)").one_of(names);
   command.add_flag("--list", options->list, "List the experiments");
   command.add_option("--iterations", options->rig.iterations, "Runs of each chain")
       .positive()

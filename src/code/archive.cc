@@ -19,10 +19,6 @@ using Bytes = std::span<const std::byte>;
 
 constexpr std::string_view kLibraryMagic = "!<arch>\n";
 
-std::string_view text_of(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 // What is printed must not steer a terminal.
 std::string printable(std::string_view name) {
   std::string result(name);
@@ -54,7 +50,7 @@ std::optional<uint64_t> decimal(std::string_view digits) {
 
 LibraryHeader read_library_header(const ByteReader& reader, uint64_t offset) {
   constexpr uint64_t kName = 16, kSize = 48, kSizeDigits = 10, kEnd = 58;
-  const std::string_view header = text_of(reader.slice(offset, kLibraryHeaderBytes));
+  const std::string_view header = as_text(reader.slice(offset, kLibraryHeaderBytes));
   if (header.substr(kEnd) != "`\n") reader.fail("a member's header must end with '`\\n'", offset);
   const std::optional<uint64_t> bytes = decimal(without_padding(header.substr(kSize, kSizeDigits)));
   if (!bytes) reader.fail("a member's size must be a decimal number", offset + kSize);
@@ -84,11 +80,11 @@ std::vector<ArchiveMember> library_members(Bytes archive, std::string_view what)
     member.bytes = header.bytes;
     const std::string_view field = header.name;
     if (field == "//") {
-      names = text_of(reader.slice(member.offset, member.bytes));
+      names = as_text(reader.slice(member.offset, member.bytes));
     } else if (field.starts_with(kBsdName)) {  // the name is in front of the data
       const uint64_t length = decimal(field.substr(kBsdName.size())).value_or(header.bytes + 1);
       if (length > header.bytes) reader.fail("a member's name must be in the member", offset);
-      const std::string_view name = text_of(reader.slice(member.offset, length));
+      const std::string_view name = as_text(reader.slice(member.offset, length));
       member.name = printable(name.substr(0, name.find('\0')));
       member.offset += length;
       member.bytes -= length;
@@ -173,10 +169,10 @@ void read_zip64(const ByteReader& extra, ArchiveMember& member) {
   }
 }
 
-// Where the data begins: behind a header whose name and extra field may differ from the entry's.
+// Where the data begins: after a header whose name and extra field may differ from the entry's.
 uint64_t data_offset(const ByteReader& reader, uint64_t header) {
   constexpr uint64_t kHeaderBytes = 30;
-  if (text_of(reader.slice(header, kMemberMagic.size())) != kMemberMagic) {
+  if (as_text(reader.slice(header, kMemberMagic.size())) != kMemberMagic) {
     reader.fail("a member's header must be where the directory says", header);
   }
   return header + kHeaderBytes + reader.read<uint16_t>(header + 26) +
@@ -209,7 +205,7 @@ std::vector<ArchiveMember> zip_members(Bytes archive, std::string_view what) {
     member.stored_bytes = reader.read<uint32_t>(at + 20);
     member.bytes = reader.read<uint32_t>(at + 24);
     member.offset = reader.read<uint32_t>(at + 42);
-    member.name = printable(text_of(reader.slice(at + kEntryBytes, name_bytes)));
+    member.name = printable(as_text(reader.slice(at + kEntryBytes, name_bytes)));
     read_zip64(reader.sub_reader(at + kEntryBytes + name_bytes, extra_bytes, "an extra field"),
                member);
     at += kEntryBytes + name_bytes + extra_bytes + reader.read<uint16_t>(at + 32);
@@ -262,19 +258,19 @@ std::string read_start(Bytes archive, const ArchiveMember& member, uint64_t most
   }
   const Bytes data = archive.subspan(member.offset, member.stored_bytes);
   if (member.method == Method::kDeflated) return inflate_start(data, most, member.offset);
-  return std::string(text_of(data.first(std::min<uint64_t>(most, data.size()))));
+  return std::string(as_text(data.first(std::min<uint64_t>(most, data.size()))));
 }
 
 }  // namespace
 
 bool is_archive(Bytes bytes) {
-  const std::string_view text = text_of(bytes);
+  const std::string_view text = as_text(bytes);
   return text.starts_with(kLibraryMagic) || text.starts_with(kMemberMagic) ||
          text.starts_with(kEmptyMagic);
 }
 
 std::vector<ArchiveMember> archive_members(Bytes archive, std::string_view what) {
-  return text_of(archive).starts_with(kLibraryMagic) ? library_members(archive, what)
+  return as_text(archive).starts_with(kLibraryMagic) ? library_members(archive, what)
                                                      : zip_members(archive, what);
 }
 

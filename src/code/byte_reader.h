@@ -12,6 +12,13 @@
 
 namespace slipstream::code {
 
+[[nodiscard]] inline std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+[[nodiscard]] inline std::span<const std::byte> as_bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
 // A binary file that is not what it claims to be, and where.
 class FormatError : public std::runtime_error {
  public:

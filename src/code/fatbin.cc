@@ -57,10 +57,6 @@ struct Wrapper {
 };
 constexpr uint32_t kVersionOfLinkedPrograms = 2;
 
-std::string to_string(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 std::string without_trailing_nuls(std::string text) {
   text.erase(text.find_last_not_of('\0') + 1);
   return text;
@@ -73,7 +69,7 @@ std::string read_payload(const ByteReader& reader, uint64_t at, const EntryHeade
   const bool is_lz4 = (entry.flags & kFlagLz4) != 0;
   // Sections may lie over each other, so copies count, too.
   limit.take(padded.size(), is_zstd || is_lz4 ? entry.decompressed_bytes : padded.size(), at);
-  if (!is_zstd && !is_lz4) return to_string(padded);
+  if (!is_zstd && !is_lz4) return std::string(as_text(padded));
   if (entry.compressed_bytes > padded.size()) {
     reader.fail(fmt::format("compressed data of {} bytes must fit its {} bytes",
                             entry.compressed_bytes, padded.size()),
@@ -89,7 +85,7 @@ std::string read_options(const ByteReader& header, const EntryHeader& entry) {
   if (entry.kind != kKindPtx || entry.options_at == 0) return {};
   const auto at = header.read<uint32_t>(entry.options_at);
   const auto bytes = header.read<uint32_t>(uint64_t{entry.options_at} + sizeof(uint32_t));
-  return without_trailing_nuls(to_string(header.slice(at, bytes)));
+  return without_trailing_nuls(std::string(as_text(header.slice(at, bytes))));
 }
 
 Image read_entry(const ByteReader& reader, uint64_t at, const EntryHeader& entry,
@@ -105,7 +101,7 @@ Image read_entry(const ByteReader& reader, uint64_t at, const EntryHeader& entry
   }
   image.version = uint32_t{entry.major_version} * 10 + entry.minor_version;
   image.compressed = (entry.flags & (kFlagLz4 | kFlagZstd)) != 0;
-  image.source_name = to_string(header.slice(entry.name_at, entry.name_bytes));
+  image.source_name = as_text(header.slice(entry.name_at, entry.name_bytes));
   image.options = read_options(header, entry);
   image.bytes = read_payload(reader, at + entry.header_bytes, entry, limit);
   if (image.kind == ImageKind::kPtx) image.bytes = without_trailing_nuls(std::move(image.bytes));
@@ -194,7 +190,7 @@ Image cubin_image(std::span<const std::byte> bytes, const ElfFile& file) {
   image.kind = ImageKind::kElf;
   image.architecture =
       (file.abi_version >= kAbiWithShiftedArchitecture ? file.flags >> 8 : file.flags) & 0xffU;
-  image.bytes = to_string(bytes);
+  image.bytes = as_text(bytes);
   return image;
 }
 
@@ -242,7 +238,7 @@ void visit_images(std::span<const std::byte> bytes, std::string_view what,
   }
   if (looks_like_ptx(bytes)) {
     Image image;
-    image.bytes = to_string(bytes);
+    image.bytes = as_text(bytes);
     return visit(std::move(image));
   }
   throw FormatError(fmt::format("{} must be an ELF file, a fat binary or PTX text", what), 0);

@@ -12,30 +12,10 @@
 #include "engine/ranks/process_meeting.h"
 #include "engine/ranks/thread_meeting.h"
 #include "io/log.h"
+#include "pdl/device.h"
 
 namespace slipstream::engine {
 namespace {
-
-// Makes a device current, and the one before it afterwards.
-class CurrentDevice {
- public:
-  explicit CurrentDevice(int device) {
-    check_cuda(cudaGetDevice(&before_), "cudaGetDevice");
-    if (device != before_) check_cuda(cudaSetDevice(device), "cudaSetDevice");
-  }
-  ~CurrentDevice() { (void)cudaSetDevice(before_); }
-  CurrentDevice(const CurrentDevice&) = delete;
-  CurrentDevice& operator=(const CurrentDevice&) = delete;
-
- private:
-  int before_ = 0;
-};
-
-int current_device() {
-  int device = 0;
-  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-  return device;
-}
 
 std::vector<int64_t> numbers_of(std::span<const SequenceId> sequences) {
   std::vector<int64_t> result;
@@ -94,7 +74,7 @@ uint64_t sampled_tokens(std::span<const StepToken> tokens) {
 template <class Call>
 auto Engine::Impl::guarded(const Call& call) {
   require_usable();
-  const CurrentDevice device(device_);
+  const pdl::CurrentDevice device(device_);
   in_call_ = true;
   struct Leaving {
     bool& flag;
@@ -131,8 +111,8 @@ Engine::Impl::Impl(const std::string& directory, const LoadOptions& options) {
   io::require_known_log_level();
   const auto begin = Meter::Clock::now();
   const Ranks& ranks = options.ranks;
-  device_ = ranks.process ? ranks.process->device : ranks.count > 1 ? 0 : current_device();
-  const CurrentDevice device(device_);
+  device_ = ranks.process ? ranks.process->device : ranks.count > 1 ? 0 : pdl::current_device();
+  const pdl::CurrentDevice device(device_);
   if (ranks.count > 1 && ranks.process) meeting_ = meet_processes(place_of(options));
   if (ranks.count > 1 && !ranks.process) start_threads(directory, options);
   try {
@@ -167,11 +147,7 @@ Engine::Impl::~Impl() {
   int before = 0;
   (void)cudaGetDevice(&before);
   (void)cudaSetDevice(device_);
-  // To give anything back would mean to wait for the device.
-  if (rank_ != nullptr && rank_->hangs()) {
-    (void)rank_.release();  // NOLINT(bugprone-unused-return-value)
-  }
-  rank_.reset();
+  RankEngine::end(std::move(rank_));
   (void)cudaSetDevice(before);
   for (std::thread& thread : threads_) {
     if (thread.joinable()) thread.join();
@@ -289,7 +265,7 @@ Ticket Engine::Impl::enqueue(std::span<const StepPart> parts) {
 
 std::vector<StepToken> Engine::Impl::wait(Ticket ticket) {
   require_open();
-  const CurrentDevice device(device_);
+  const pdl::CurrentDevice device(device_);
   try {
     std::vector<StepToken> tokens = rank_->wait(ticket);
     meter_.step_arrived();
@@ -391,7 +367,7 @@ void Engine::Impl::follow() {
         "follow() is for the processes of other ranks than 0, is called on rank 0");
   }
   if (!closed_.empty()) throw Error("the engine is closed, for: " + closed_);
-  const CurrentDevice device(device_);
+  const pdl::CurrentDevice device(device_);
   try {
     follow_rank_0(*rank_, *meeting_);
     followed_to_the_end_ = true;

@@ -90,8 +90,7 @@ void run_follower(const std::string& directory, const LoadOptions& options,
     try {
       follow_rank_0(*rank, meeting);
     } catch (const RankError&) {
-      // To give anything back would mean to wait for the device.
-      if (rank->hangs()) (void)rank.release();  // NOLINT(bugprone-unused-return-value)
+      RankEngine::end(std::move(rank));
       throw;
     }
   } catch (const std::exception& error) {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "pdl/device.h"
 #include "step/kernels/support/step_row.h"
 #include "step/windows.h"
 
@@ -44,8 +45,7 @@ void check_ranks(const LoadOptions& options) {
         fmt::format("poll_limit must be from 0.001 to 3600 seconds, is {}", options.poll_limit));
   }
   if (ranks.count == 1) return;
-  int devices = 0;
-  check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
+  const int devices = pdl::device_count();
   if (ranks.process) {
     const RankProcess& process = *ranks.process;
     if (process.rank < 0 || process.rank >= ranks.count) {

@@ -49,9 +49,8 @@ class RankEngine {
   [[nodiscard]] const Sequences& sequences() const { return sequences_; }
   // A prefill ends where this becomes true; not where other ranks process the same prompt.
   void cancel_where(std::function<bool()> is_canceled) { is_canceled_ = std::move(is_canceled); }
-  // With a step limit: the device is not done with a step that was over it, or now is. Nothing can be
-  // given back then.
-  [[nodiscard]] bool hangs() const;
+  // Gives back what it has; nothing where its device hangs, for which that would mean to wait.
+  static void end(std::unique_ptr<RankEngine> rank);
   SequenceId create_sequence(const SequenceOptions& options);
   void free(SequenceId sequence);
   [[nodiscard]] int64_t length(SequenceId sequence);
@@ -81,7 +80,6 @@ class RankEngine {
   // The first `tokens` tokens of each sequence count, the others are forgotten; with 0 the sequences
   // are as they were before. `received`: steps that rank 0 has received.
   void end_run(int tokens, int received);
-  [[nodiscard]] bool is_in_run() const { return run_.has_value(); }
 
   [[nodiscard]] const DraftStatistics& draft_statistics() const { return drafts_.statistics(); }
   // For tests: in place of what the MTP layer drafts, the token of a sequence at a position.
@@ -163,6 +161,8 @@ class RankEngine {
   // Until the tokens of a step are here.
   void await_arrival(int64_t step) const;
   [[nodiscard]] std::string where_it_hangs() const;
+  // With a step limit: the device is not done with a step that was over it, or now is.
+  [[nodiscard]] bool hangs() const;
   void wait_for(const char* call, int64_t steps, const std::function<cudaError_t()>& query) const;
 
   void copy_layer_input(std::span<const float> hidden, int first, int count);

@@ -3,6 +3,9 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstddef>
+#include <span>
 #include <utility>
 
 namespace slipstream::io {
@@ -29,5 +32,16 @@ class FileDescriptor {
   static constexpr int kNone = -1;
   int value_ = kNone;
 };
+
+// Whether all of it could be written; if not, errno says why.
+[[nodiscard]] inline bool write_all(const FileDescriptor& file, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = write(file.value(), bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    bytes = bytes.subspan(static_cast<size_t>(count));
+  }
+  return true;
+}
 
 }  // namespace slipstream::io

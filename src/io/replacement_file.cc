@@ -116,12 +116,7 @@ void ReplacementFile::link_under_unique_name() {
 }
 
 void ReplacementFile::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::write(file_.value(), bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail(std::strerror(errno));
-    bytes = bytes.subspan(static_cast<size_t>(count));
-  }
+  if (!write_all(file_, bytes)) fail(std::strerror(errno));
 }
 
 void ReplacementFile::take_over_mode_and_owner() const {

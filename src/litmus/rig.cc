@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "litmus/traffic.h"
+#include "pdl/device.h"
 #include "slipstream/error.h"
 
 namespace slipstream::litmus {
@@ -23,10 +24,8 @@ size_t bytes_of(size_t count) {
 }
 
 unsigned multiprocessor_count() {
-  int device = 0;
   int count = 0;
-  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
+  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, pdl::current_device()),
              "number of multiprocessors");
   return static_cast<unsigned>(count);
 }
@@ -101,10 +100,9 @@ Rig::~Rig() {
 // Shared memory for the experiments that make CTAs large, and a carve-out that leaves the next
 // grid's CTAs room.
 void Rig::prepare_kernels() {
-  int device = 0;
   int shared_bytes = 0;
-  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-  check_cuda(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+  check_cuda(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin,
+                                    pdl::current_device()),
              "shared memory of a block");
   check_cuda(cudaFuncSetAttribute(script_kernel(), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   shared_bytes),

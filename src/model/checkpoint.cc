@@ -25,15 +25,6 @@ int64_t blocks(int64_t extent) { return (extent + kBlock - 1) / kBlock; }
                                     must_be, tensor.describe()));
 }
 
-// The rank's run of whole units; the first ranks have one more where they do not divide.
-Range part_of(int64_t extent, int64_t unit, RankShare share) {
-  const int64_t units = extent / unit;
-  const auto begin = [&](int64_t rank) {
-    return (units / share.tp * rank + std::min(rank, units % share.tp)) * unit;
-  };
-  return {begin(share.rank), begin(share.rank + 1)};
-}
-
 template <class T>
 T load(const std::byte* address) {
   T value;
@@ -42,6 +33,14 @@ T load(const std::byte* address) {
 }
 
 }  // namespace
+
+Range part_of(int64_t extent, int64_t unit, RankShare share) {
+  const int64_t units = extent / unit;
+  const auto begin = [&](int64_t rank) {
+    return (units / share.tp * rank + std::min(rank, units % share.tp)) * unit;
+  };
+  return {begin(share.rank), begin(share.rank + 1)};
+}
 
 std::span<const std::byte> MatrixShare::row(int64_t index) const {
   return {data + index * row_stride, static_cast<size_t>(columns * size_of(type))};
@@ -198,6 +197,8 @@ uint64_t Checkpoint::fingerprint() const {
 int64_t Checkpoint::local_width(int64_t width) const {
   return part_of(width, kMlpUnit, share_).size();
 }
+
+Range Checkpoint::local_hidden() const { return part_of(config_.hidden_size, kTileUnit, share_); }
 
 Range Checkpoint::local_vocabulary() const {
   const int64_t part = (config_.vocab_size + share_.tp - 1) / share_.tp;

@@ -29,6 +29,9 @@ struct Range {
   [[nodiscard]] int64_t size() const { return end - begin; }
 };
 
+// A rank's run of whole units; the first ranks have one more where they do not divide.
+[[nodiscard]] Range part_of(int64_t extent, int64_t unit, RankShare share);
+
 // The rank's share of a matrix, still in the mapped file. Rows are `row_stride` bytes apart;
 // nothing is aligned.
 struct MatrixShare {
@@ -114,6 +117,8 @@ class Checkpoint {
   // This rank's part of an MLP of this width: whole groups of 128, of which the first ranks have one
   // more where they do not divide.
   [[nodiscard]] int64_t local_width(int64_t width) const;
+  // Columns that this rank computes of what the MTP layer starts from.
+  [[nodiscard]] Range local_hidden() const;
   // Token ids whose logits this rank computes.
   [[nodiscard]] Range local_vocabulary() const;
 

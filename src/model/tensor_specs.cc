@@ -12,8 +12,9 @@ class SpecList {
     specs_.push_back({std::move(name), TensorKind::kLinear, {rows, columns}, cut, false, cut_unit});
   }
   void matrix(std::string name, int64_t rows, int64_t columns,
-              TensorCut cut = TensorCut::kReplicate, bool optional = false) {
-    specs_.push_back({std::move(name), TensorKind::kMatrix, {rows, columns}, cut, optional});
+              TensorCut cut = TensorCut::kReplicate, bool optional = false, int64_t cut_unit = 1) {
+    specs_.push_back(
+        {std::move(name), TensorKind::kMatrix, {rows, columns}, cut, optional, cut_unit});
   }
   void vector(std::string name, int64_t size) {
     specs_.push_back({std::move(name), TensorKind::kVector, {size}});
@@ -77,7 +78,8 @@ void add_mtp(const ModelConfig& config, int layer, SpecList& list) {
   const std::string prefix = layer_prefix(layer);
   list.vector(prefix + "enorm.weight", config.hidden_size);
   list.vector(prefix + "hnorm.weight", config.hidden_size);
-  list.matrix(prefix + "eh_proj.weight", config.hidden_size, 2LL * config.hidden_size);
+  list.matrix(prefix + "eh_proj.weight", config.hidden_size, 2LL * config.hidden_size,
+              TensorCut::kRows, /*optional=*/false, kTileUnit);
   list.vector(prefix + "shared_head.norm.weight", config.hidden_size);
   // Copies of the main model's, which DeepSeek stores and GLM does not.
   list.matrix(prefix + "embed_tokens.weight", config.vocab_size, config.hidden_size,

@@ -37,6 +37,8 @@ struct TensorSpec {
 
 // The cut_unit of every MLP.
 inline constexpr int64_t kMlpUnit = 128;
+// That of eh_proj: what kernels multiply at once. Every hidden_size has eight of them or more.
+inline constexpr int64_t kTileUnit = 16;
 
 // Every tensor of layer `layer` (an MTP layer if it is not below num_hidden_layers, with its own
 // tensors included).

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "pdl/device.h"
 #include "pdl/launch_observer.h"
 
 namespace slipstream::pdl {
@@ -45,12 +46,6 @@ bool enabled_by_environment() {
   if (text == nullptr || std::string_view(text) == "1") return true;
   if (std::string_view(text) == "0") return false;
   throw InvalidArgument(fmt::format("SLIPSTREAM_PDL must be 0 or 1, is \"{}\"", text));
-}
-
-int current_device() {
-  int device = 0;
-  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-  return device;
 }
 
 // Looks the kernel up, and raises its limit of dynamic shared memory where this launch needs more

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <tvm/ffi/extra/c_env_api.h>
 
+#include "pdl/device.h"
 #include "python/tensor.h"
 
 namespace slipstream::python {
@@ -36,8 +37,7 @@ Tensor OperatorCall::tensor(const char* argument, const OptionalTensor& view) {
 }
 
 pdl::LaunchOptions OperatorCall::options(const OptionalBool& pdl) {
-  int current = 0;
-  check_cuda(cudaGetDevice(&current), "cudaGetDevice");
+  const int current = pdl::current_device();
   if (current != device_) {
     check_cuda(cudaSetDevice(device_), fmt::format("cudaSetDevice({})", device_));
     device_before_ = current;

@@ -8,24 +8,14 @@ namespace slipstream::python {
 namespace {
 
 int device_of(const engine::LoadOptions& options) {
-  if (options.ranks.process) return options.ranks.process->device;
-  int device = 0;
-  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-  return device;
+  return options.ranks.process ? options.ranks.process->device : pdl::current_device();
 }
 
 }  // namespace
 
-CurrentDevice::CurrentDevice(int device) {
-  check_cuda(cudaGetDevice(&before_), "cudaGetDevice");
-  if (before_ != device) check_cuda(cudaSetDevice(device), "cudaSetDevice");
-}
-
-CurrentDevice::~CurrentDevice() { static_cast<void>(cudaSetDevice(before_)); }
-
 EngineObject::EngineObject(const std::string& directory, engine::LoadOptions options)
     : device_(device_of(options)) {
-  const CurrentDevice current(device_);
+  const pdl::CurrentDevice current(device_);
   if (options.ranks.count == 1) options.stream = stream_.emplace().get();
   engine_.emplace(engine::Engine::load(directory, options));
 }
@@ -34,7 +24,7 @@ void EngineObject::close() {
   const std::unique_lock lock(in_use_, std::try_to_lock);
   const std::unique_lock meanwhile(in_use_meanwhile_, std::try_to_lock);
   require_free(lock.owns_lock() && meanwhile.owns_lock());
-  const CurrentDevice current(device_);
+  const pdl::CurrentDevice current(device_);
   engine_.reset();
   stream_.reset();
 }

@@ -8,22 +8,11 @@
 #include <optional>
 #include <string>
 
+#include "pdl/device.h"
 #include "pdl/stream.h"
 #include "slipstream/engine.h"
 
 namespace slipstream::python {
-
-// Makes a device the current one until it goes.
-class CurrentDevice {
- public:
-  explicit CurrentDevice(int device);
-  CurrentDevice(const CurrentDevice&) = delete;
-  CurrentDevice& operator=(const CurrentDevice&) = delete;
-  ~CurrentDevice();
-
- private:
-  int before_ = 0;
-};
 
 class EngineObject : public tvm::ffi::Object {
  public:
@@ -36,14 +25,14 @@ class EngineObject : public tvm::ffi::Object {
   auto use(Body&& body) {
     const std::unique_lock lock(in_use_, std::try_to_lock);
     require_free(lock.owns_lock());
-    const CurrentDevice current(device_);
+    const pdl::CurrentDevice current(device_);
     return std::forward<Body>(body)(opened());
   }
   // The same for what one other thread may ask meanwhile.
   template <class Body>
   auto use_meanwhile(Body&& body) {
     const std::lock_guard lock(in_use_meanwhile_);
-    const CurrentDevice current(device_);
+    const pdl::CurrentDevice current(device_);
     return std::forward<Body>(body)(opened());
   }
   // Gives all memory back. Does nothing the second time.

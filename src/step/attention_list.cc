@@ -20,6 +20,9 @@ StepLaunch LayerList::project_hidden() const {
   if (stream_ == Stream::kEmbedding) {
     launch.constants.push_back(buffer("embedding", parts_.weights.embedding()));
     launch.reads = {buffer("rows", rows_)};
+  } else if (stream_ == Stream::kGathered) {
+    launch.constants.push_back(buffer("zeros", workspace_.zeros));
+    launch.reads = {{"window", gathered().emptied.pairs.get()}};
   } else {
     launch.reads = {buffer("residual", workspace_.residual)};
   }
@@ -59,6 +62,10 @@ StepLaunch LayerList::project_hidden() const {
     if (list.stream_ == Stream::kEmbedding) {
       params.input.embedding = list.parts_.weights.embedding();
       params.input.step = list.rows_.read();
+    } else if (list.stream_ == Stream::kGathered) {
+      params.input.rows = workspace.zeros.read();  // one row for all tokens
+      params.input.stride = 0;
+      params.input.polled = list.gathered().all.polled;
     } else {
       params.input.rows = workspace.residual.read();
     }
@@ -87,6 +94,9 @@ StepLaunch LayerList::project_latent() const {
     launch.reads.push_back(buffer("index_key", workspace_.index_key));
     launch.writes.push_back(buffer("index_q", workspace_.index_q));
     launch.writes.push_back(buffer("index_cache", cache_.index_keys));
+  }
+  if (stream_ == Stream::kGathered) {
+    launch.writes.push_back({"window", gathered().emptied.pairs.get()});
   }
   launch.bytes = [list = *this](const StepLoad& load) {
     const LayerWeights& w = list.weights_;
@@ -127,6 +137,7 @@ StepLaunch LayerList::project_latent() const {
       cache.index_hadamard = config.index_hadamard;
       cache.index_cache = list.cache_.index_keys.produced();
     }
+    if (list.stream_ == Stream::kGathered) cache.gathered = list.gathered().emptied;
     list.parts_.kernels.latent(params, options);
   };
   return launch;

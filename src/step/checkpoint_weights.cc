@@ -32,12 +32,13 @@ PackedHostMatrix pack_gate_up(const model::Checkpoint& checkpoint, const std::st
 }
 
 void copy_to(const PackedMatrix& target, const PackedHostMatrix& matrix) {
-  check_cuda(cudaMemcpy(const_cast<std::byte*>(target.tiles.get()), matrix.tiles.data(),
-                        matrix.tiles.size(), cudaMemcpyHostToDevice),
-             "copy of a matrix to the device");
+  const WritableMatrix memory = writable(target);
+  check_cuda(
+      cudaMemcpy(memory.tiles, matrix.tiles.data(), matrix.tiles.size(), cudaMemcpyHostToDevice),
+      "copy of a matrix to the device");
   if (!matrix.is_fp8) return;
-  check_cuda(cudaMemcpy(const_cast<float*>(target.scales.get()), matrix.scales.data(),
-                        matrix.scales.size() * sizeof(float), cudaMemcpyHostToDevice),
+  check_cuda(cudaMemcpy(memory.scales, matrix.scales.data(), matrix.scales.size() * sizeof(float),
+                        cudaMemcpyHostToDevice),
              "copy of scales to the device");
 }
 

@@ -1,5 +1,6 @@
 // The launches of a step after its head, where it drafts or catches up.
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "step/launch_parts.h"
@@ -54,8 +55,15 @@ class DraftList {
              .cache = cache_,
              .rows = workspace_.draft_rows,
              .layer = layer_of(number),
-             .stream = Stream::kResidual,
+             .stream = gathered() ? Stream::kGathered : Stream::kResidual,
              .list_age = config_.index_share_for_mtp_iteration ? number - 1 : 0}};
+  }
+
+  [[nodiscard]] int first_column() const {
+    return static_cast<int>(parts_.checkpoint.local_hidden().begin);
+  }
+  [[nodiscard]] std::optional<GatheredColumns> gathered() const {
+    return parts_.exchange.gathered(first_column());
   }
 
   [[nodiscard]] StepLaunch head(int number) const {
@@ -91,9 +99,11 @@ StepLaunch DraftList::project_input(int number) const {
   launch.reads = {buffer("draft_rows", workspace_.draft_rows),
                   buffer("draft_sources", workspace_.draft_sources),
                   buffer("normed", workspace_.normed)};
-  launch.writes = {buffer("residual", workspace_.residual)};
+  launch.writes = {gathered() ? Buffer{"window", gathered()->emptied.pairs.get()}
+                              : buffer("residual", workspace_.residual)};
   launch.bytes = [list = *this](const StepLoad& load) {
-    return bytes_of(list.mtp_.eh_proj) + activations(load, 3 * list.config_.hidden_size);
+    const PackedMatrix& eh = list.mtp_.eh_proj;
+    return bytes_of(eh) + activations(load, eh.columns + eh.rows);
   };
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     const model::ModelConfig& config = list.config_;
@@ -101,7 +111,12 @@ StepLaunch DraftList::project_input(int number) const {
     kernels::LinearLaunch<kernels::JoinedNormInput> params{};
     params.linear.tokens = tokens;
     params.linear.ue8m0 = config.ue8m0_activations;
-    add_segment(params.linear, list.mtp_.eh_proj, workspace.residual.data());
+    // Of several ranks each has some rows of the matrix, which are columns of the result.
+    const std::optional<GatheredColumns> gathered = list.gathered();
+    add_segment(
+        params.linear, list.mtp_.eh_proj,
+        gathered ? gathered->own : PartialRows{{workspace.residual.data() + list.first_column()}});
+    params.linear.segments[0].output_stride = config.hidden_size;
     params.input = {.embedding = list.parts_.weights.embedding(),
                     .step = workspace.draft_rows.read(),
                     .embedding_gamma = list.mtp_.embedding_norm,

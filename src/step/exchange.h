@@ -13,6 +13,7 @@
 
 #include <cuda_bf16.h>
 
+#include <optional>
 #include <string_view>
 
 #include "slipstream/pdl.cuh"
@@ -40,6 +41,13 @@ struct SummedRows {
   kernels::PolledRows polled = {};          // of several ranks
 };
 
+// Rows of which every rank computes some columns, and gets all.
+struct GatheredColumns {
+  PartialRows own;  // [tokens, hidden], from this rank's first column on
+  SummedRows all;   // a sum of one
+  kernels::GatheredRows emptied;
+};
+
 // The exchanges of a step are counted: 2 l is that of layer l's attention, 2 l + 1 of its MLP. The
 // turns of an MTP layer follow as if they were layers.
 [[nodiscard]] constexpr int attention_exchange(int layer) { return 2 * layer; }
@@ -54,6 +62,9 @@ class Exchange {
 
   [[nodiscard]] virtual PartialRows partial(int exchange) const = 0;
   [[nodiscard]] virtual SummedRows summed(int exchange) const = 0;
+  // What an MTP layer's turn starts from, of which this rank's columns begin with `first`. With one
+  // rank nothing.
+  [[nodiscard]] virtual std::optional<GatheredColumns> gathered(int first) const = 0;
   // How the ranks choose tokens together after exchange `last`; what this one's share of the ids is,
   // is left open.
   [[nodiscard]] virtual kernels::SharedVocabulary vocabulary(int last) const = 0;
@@ -70,6 +81,9 @@ class LocalExchange final : public Exchange {
 
   [[nodiscard]] PartialRows partial(int /*exchange*/) const override { return {rows_.produced()}; }
   [[nodiscard]] SummedRows summed(int /*exchange*/) const override { return {rows_.read()}; }
+  [[nodiscard]] std::optional<GatheredColumns> gathered(int /*first*/) const override {
+    return std::nullopt;
+  }
   [[nodiscard]] kernels::SharedVocabulary vocabulary(int /*last*/) const override { return {}; }
   [[nodiscard]] Buffer buffer(int /*exchange*/) const override { return {"delta", rows_.data()}; }
 
@@ -87,6 +101,7 @@ class PeerExchange final : public Exchange {
 
   [[nodiscard]] PartialRows partial(int exchange) const override;
   [[nodiscard]] SummedRows summed(int exchange) const override;
+  [[nodiscard]] std::optional<GatheredColumns> gathered(int first) const override;
   [[nodiscard]] kernels::SharedVocabulary vocabulary(int last) const override;
   [[nodiscard]] Buffer buffer(int exchange) const override;
 
@@ -100,5 +115,9 @@ class PeerExchange final : public Exchange {
   kernels::PeerOffsets peers_;
   kernels::PollLimit limit_;
 };
+
+// Which rank had not sent what a poll of one of `ranks` waited for.
+[[nodiscard]] int silent_rank(const PollRecord& record, const model::ModelConfig& config,
+                              int ranks);
 
 }  // namespace slipstream::step

@@ -64,7 +64,12 @@ struct StepParts {
 };
 
 // Where the stream before a layer comes from.
-enum class Stream : uint8_t { kEmbedding, kResidual, kResidualAndDelta };
+enum class Stream : uint8_t {
+  kEmbedding,
+  kResidual,
+  kResidualAndDelta,
+  kGathered,  // Exchange::gathered(), which is not empty
+};
 
 // The step of the tokens in workspace.rows: caches written, logits, next tokens chosen. `caches`
 // has one entry per layer.

@@ -1,3 +1,4 @@
+#include "model/checkpoint.h"
 #include "step/exchange.h"
 
 namespace slipstream::step {
@@ -39,6 +40,20 @@ SummedRows PeerExchange::summed(int exchange) const {
   return {{}, polled};
 }
 
+// Each column comes from one rank, and all go to one place: a poll for one rank.
+std::optional<GatheredColumns> PeerExchange::gathered(int first) const {
+  std::byte* const rows = own_ + layout_.gathered();
+  auto* const pairs = reinterpret_cast<uint32_t*>(rows);
+  kernels::PolledRows polled;
+  polled.ranks = 1;
+  polled.exchange = kernels::kGathering;
+  polled.pairs = {pairs};
+  polled.limit = limit_;
+  return GatheredColumns{.own = {{reinterpret_cast<__nv_bfloat16*>(rows) + first}, peers_},
+                         .all = {{}, polled},
+                         .emptied = {{pairs}, layout_.hidden() / 2}};
+}
+
 kernels::SharedVocabulary PeerExchange::vocabulary(int last) const {
   return {.peers = peers_,
           .rank = rank_,
@@ -51,6 +66,16 @@ kernels::SharedVocabulary PeerExchange::vocabulary(int last) const {
 
 Buffer PeerExchange::buffer(int exchange) const {
   return {"window", own_ + layout_.rows(exchange, 0)};
+}
+
+int silent_rank(const PollRecord& record, const model::ModelConfig& config, int ranks) {
+  if (record.exchange != kernels::kGathering) return record.silent_rank;
+  int rank = 0;
+  while (rank + 1 < ranks &&
+         model::part_of(config.hidden_size, model::kTileUnit, {ranks, rank}).end <= record.column) {
+    ++rank;
+  }
+  return rank;
 }
 
 }  // namespace slipstream::step

@@ -88,6 +88,10 @@ pdl::Constant<float> DeviceStore::upload(const std::vector<float>& values) {
   return {static_cast<const float*>(target)};
 }
 
+WritableMatrix writable(const PackedMatrix& matrix) {
+  return {const_cast<std::byte*>(matrix.tiles.get()), const_cast<float*>(matrix.scales.get())};
+}
+
 PackedMatrix DeviceStore::allocate_matrix(int rows, int columns, bool is_fp8, int count) {
   PackedMatrix result;
   result.rows = rows;

@@ -52,7 +52,7 @@ struct LayerWeights {
   std::variant<GatedMlpWeights, MoeWeights> mlp;
 };
 
-// The layer that drafts: one decoder layer behind a projection, and what its head norms with.
+// The layer that drafts: one decoder layer after a projection, and what its head norms with.
 struct MtpWeights {
   pdl::Constant<float> embedding_norm;  // enorm
   pdl::Constant<float> hidden_norm;     // hnorm
@@ -68,6 +68,13 @@ struct AbsorbedWeights {
 
 // What it takes on the device.
 [[nodiscard]] int64_t packed_bytes(const PackedMatrix& matrix);
+
+// Where a matrix is written, before any kernel reads it: kernels see its weights as constant.
+struct WritableMatrix {
+  std::byte* tiles = nullptr;
+  float* scales = nullptr;
+};
+[[nodiscard]] WritableMatrix writable(const PackedMatrix& matrix);
 
 // Device memory in pieces that live as long as this object.
 class DeviceStore {

@@ -63,9 +63,11 @@ int64_t WindowLayout::rows(int exchange, int source) const {
   return kHeadBytes + (int64_t{buffer_of(exchange)} * ranks_ + source) * source_bytes();
 }
 
-int64_t WindowLayout::picks() const {
+int64_t WindowLayout::gathered() const {
   return kHeadBytes + int64_t{buffers()} * ranks_ * source_bytes();
 }
+
+int64_t WindowLayout::picks() const { return gathered() + source_bytes(); }
 
 int64_t WindowLayout::bytes() const {
   return picks() + int64_t{kernels::kPickRounds} * ranks_ * kMaxRows * kernels::kPicks * kPickBytes;

@@ -3,6 +3,7 @@
 //
 //   head   {broken, epochs}: this rank's own
 //   rows   [buffers][source ranks][16 tokens][hidden] bf16: partial sums on their way
+//   gathered  [16 tokens][hidden] bf16: what a draft starts from, columns of each rank
 //   picks  [rounds][source ranks][16 tokens][256] of 16 bytes: what sampling agrees on
 //
 // What comes from rank r is written by rank r alone, its own share included. Rows need neither flag
@@ -18,6 +19,10 @@
 // * The last exchange of a step is emptied by `sample`. A peer may push exchange 0 of the next step
 //   as soon as it has this rank's candidates, and this rank may still be emptying: so exchange 0
 //   must not use the last one's buffer. Exchange 1 needs this rank's exchange 0, which comes after.
+// * The gathered rows are in no such cycle. The launch that reads them is followed by one of as many
+//   tokens that empties them, and rank A pushes the next ones only after it has chosen tokens with
+//   all ranks: B took part in that after it had emptied its own. Exchange 0 of the next step comes
+//   after A has read them, so after B has left `sample`.
 // Between steps all rows are empty, whatever numbers of tokens the steps had.
 #pragma once
 
@@ -52,7 +57,8 @@ class WindowLayout {
   // there to those of the next rank.
   [[nodiscard]] int64_t rows(int exchange, int source) const;
   [[nodiscard]] int64_t source_bytes() const;
-  [[nodiscard]] int64_t picks() const;  // after all rows
+  [[nodiscard]] int64_t gathered() const;  // after those rows
+  [[nodiscard]] int64_t picks() const;     // after all rows
   [[nodiscard]] int64_t bytes() const;
 
  private:

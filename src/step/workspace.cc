@@ -5,6 +5,7 @@
 
 #include "step/kernels/attend/plan.h"
 #include "step/kernels/support/code_units.h"
+#include "step/kernels/support/division.h"
 #include "step/rope_table.h"
 
 namespace slipstream::step {
@@ -62,7 +63,7 @@ Workspace Workspace::planned(const model::Checkpoint& checkpoint, int sequences,
                              int adjusted_sequences, bool drafts) {
   Workspace result;
   result.positions = positions;
-  result.pages_per_sequence = (positions + kPageSize - 1) / kPageSize;
+  result.pages_per_sequence = kernels::ceil_div(positions, kPageSize);
   result.plan(checkpoint.config(), checkpoint, sequences);
   result.plan_extras(checkpoint.config(), checkpoint, sequences, adjusted_sequences);
   if (drafts) result.plan_drafts(checkpoint);
@@ -81,7 +82,7 @@ void Workspace::plan(const model::ModelConfig& config, const model::Checkpoint& 
   middle_residual.plan(hidden);
   delta.plan(hidden);
   normed.plan(hidden);
-  const int groups = (config.hidden_size + kernels::kUnitCodes - 1) / kernels::kUnitCodes;
+  const int groups = kernels::ceil_div(config.hidden_size, kernels::kUnitCodes);
   normed_codes.plan(kernels::code_bytes(groups * kMaxRows));
   q_latent.plan(kRows * config.q_lora_rank);
   kv.plan(kRows * kernels::kLatentRow);
@@ -120,6 +121,7 @@ void Workspace::plan_drafts(const model::Checkpoint& checkpoint) {
   draft_rows.plan(kMaxRows);
   draft_sources.plan(kMaxRows);
   draft_logits.plan(kMaxRows * checkpoint.local_vocabulary().size());
+  zeros.plan(checkpoint.config().hidden_size);
 }
 
 kernels::Histories Workspace::histories_of(const model::Range& vocabulary) const {
@@ -149,7 +151,7 @@ void Workspace::each(Self& self, const Visit& visit) {
             self.partial_weights, self.values, self.gate_up, self.router_logits, self.choices,
             self.activated, self.logits, self.sampled, self.extras, self.last_tokens, self.masks,
             self.histories, self.biases, self.adjusted, self.logprobs, self.draft_rows,
-            self.draft_sources, self.draft_logits);
+            self.draft_sources, self.draft_logits, self.zeros);
 }
 
 void Workspace::allocate(const model::ModelConfig& config) {
@@ -158,6 +160,9 @@ void Workspace::allocate(const model::ModelConfig& config) {
   check_cuda(
       cudaMemcpy(rope.data(), table.data(), table.size() * sizeof(float), cudaMemcpyHostToDevice),
       "copy of the rope table");
+  if (zeros.bytes() > 0) {
+    check_cuda(cudaMemset(zeros.data(), 0, zeros.bytes()), "cudaMemset of a row of zeros");
+  }
   // Kernels read parts and lists before they know whether there are any, and drop what they read.
   check_cuda(cudaMemset(partials.data(), 0, partials.bytes()), "cudaMemset of attention's parts");
   if (lists.bytes() == 0) return;

@@ -90,13 +90,14 @@ struct Workspace {
   DeviceArray<kernels::ExpertChoice> choices;
   DeviceArray<__nv_bfloat16> activated;
   DeviceArray<float> logits;  // [16, vocabulary of this rank]
-  // [16], and of a step that drafts behind them [16]: how many of each sequence's count
+  // [16], and of a step that drafts after them [16]: how many of each sequence's count
   DeviceArray<int> sampled;
 
   // Of the MTP layer. None of a model that does not draft.
   DeviceArray<kernels::StepRow> draft_rows;  // [16]: the token after each position, which it takes
   DeviceArray<int> draft_sources;            // [16]: the row of `normed` that belongs to it
   DeviceArray<float> draft_logits;           // [16, vocabulary of this rank]
+  DeviceArray<__nv_bfloat16> zeros;          // [hidden]; constant
 
   // Of rows that ask for more than the usual ways to choose.
   DeviceArray<kernels::RowExtras> extras;

@@ -22,7 +22,7 @@ MeasuredLaunch launch_of(const std::string& stage, int ctas, double bytes = 0) {
   return launch;
 }
 
-// Times in nanoseconds behind 1,000,000.
+// Times in nanoseconds after 1,000,000.
 CtaStamps stamp(uint32_t cta, uint64_t start, uint64_t trigger, uint64_t wait_return, uint64_t end,
                 uint32_t sm = 0) {
   constexpr uint64_t kOrigin = 1'000'000;

@@ -32,6 +32,8 @@ def is_whole(path: Path, suffix: str = "") -> bool:
         header = json.loads(data[8 : 8 + size])
         ends = [entry["data_offsets"][1] for name, entry in header.items() if name[0] != "_"]
         return len(data) == 8 + size + max(ends)
+    if (suffix or path.suffix) == ".html":
+        return data.endswith(b"</html>\n")
     json.loads(data)
     return True
 
@@ -40,7 +42,7 @@ def is_second_name(path: Path) -> bool:
     """Whether it is a whole result under the name that it has for the moment in which it replaces an earlier one."""
     if not (path.name.startswith(".slipstream-") and path.suffix == ".partial"):
         return False
-    for suffix in (".json", ".safetensors"):
+    for suffix in (".json", ".safetensors", ".html"):
         try:
             if is_whole(path, suffix):
                 return True
@@ -51,6 +53,8 @@ def is_second_name(path: Path) -> bool:
 
 def says_it_is_a_part(path: Path) -> bool:
     """Whether a report, of JSON or SARIF, says that the command was stopped before it had looked at everything."""
+    if path.suffix == ".html":
+        return b"<p>Stopped before everything" in path.read_bytes()
     report = json.loads(path.read_bytes())
     invocations = [call for run in report.get("runs", []) for call in run.get("invocations", [])]
     return report.get("stopped", False) or any(
@@ -84,9 +88,10 @@ CHECK = Command(
     [
         *("{slipstream}", "check", "{folder}/in/kernels.ptx"),
         *("--sarif", "{folder}/out/check.sarif", "--json={folder}/out/check.json"),
+        *("--html", "{folder}/out/check.html"),
     ],
     ["kernels.ptx"],
-    ["check.sarif", "check.json"],
+    ["check.sarif", "check.json", "check.html"],
     codes=(1,),
     exact=("check.json",),
 )
@@ -98,6 +103,15 @@ EMULATE = Command(
     ],
     ["model"],
     ["races.json"],
+)
+RECORD = Command(
+    "emulate --record",
+    [
+        *("{slipstream}", "emulate", "--record", "{folder}/out/made", "--"),
+        *("{slipstream}", "generate", "{folder}/in/model", "--prompt-ids", "1", "-n", "1"),
+    ],
+    ["model"],
+    [],
 )
 LITMUS = Command(
     "litmus",
@@ -117,6 +131,16 @@ BENCH = Command(
     [],
     [],
 )
+DECODE = Command(
+    "bench decode",
+    [
+        *("{slipstream}", "bench", "decode", "--model", "{folder}/in/model/config.json"),
+        *("--tp", "1", "--context", "64", "--replays", "1", "--bandwidth-mb", "1", "--steps-only"),
+        "--json={folder}/out/decode.json",
+    ],
+    ["model"],
+    ["decode.json"],
+)
 INFO = Command("info", ["{slipstream}", "info"], [], [])
 CHECKPOINT = Command(
     "make_tiny_checkpoint",
@@ -127,7 +151,7 @@ CHECKPOINT = Command(
     [],
     [],
 )
-COMMANDS = [GENERATE, LAYER, CHECK, EMULATE, LITMUS, BENCH, INFO, CHECKPOINT]
+COMMANDS = [GENERATE, LAYER, CHECK, EMULATE, RECORD, LITMUS, BENCH, DECODE, INFO, CHECKPOINT]
 
 # One kernel that reads what its predecessor wrote before it waits.
 _PTX = """.version 8.8

@@ -5,14 +5,19 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import chaos_test
-from chaos_test import MARK, Broken, Suite, UsualRun, digest
+import patience
+import suite
 from commands import Command, prepare
 from faults import CANNOT, Strike
+from patience import Patience
+from suite import MARK, Broken, Suite, UsualRun, digest
+from tally import Round, Tally
 
 COMMAND = Command("command", [], [], ["result.json"], exact=("result.json",))
 NEW = b'{"result": 1}'
@@ -98,18 +103,80 @@ class Invariants(unittest.TestCase):
         with subprocess.Popen(
             ["sleep", "60"], env={**os.environ, MARK: str(self.folder)}
         ) as orphan:
-            with mock.patch.object(chaos_test, "GRACE_SECONDS", 0.1):
+            with mock.patch.object(suite, "GRACE_SECONDS", 0.1):
                 self.assert_broken("processes: .*sleep 60", CANNOT)
             orphan.kill()
 
 
 class Hangs(unittest.TestCase):
-    def test_what_stands_still_is_no_work(self):
-        with subprocess.Popen(["sleep", "60"]) as process:
-            with mock.patch.object(chaos_test, "GRACE_SECONDS", 0.1):
-                self.assertFalse(chaos_test.is_working(process))
-            self.assertIn("threads S", chaos_test.state_of(process.pid))
-            process.kill()
+    def start(self, *line):
+        process = subprocess.Popen(line)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process.pid
+
+    def look(self, patience, processes, seconds):
+        """Whether patience has run out after that time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if patience.is_out(processes):
+                return True
+            time.sleep(0.01)
+        return False
+
+    def test_what_sleeps_hangs(self):
+        process = self.start("sleep", "60")
+        self.assertTrue(self.look(Patience(0.3), [process], 60))
+        self.assertIn("threads S", patience.state_of(process))
+
+    def test_what_runs_for_ever_hangs(self):
+        process = self.start(sys.executable, "-c", "while True: pass")
+        self.assertTrue(self.look(Patience(0.3), [process], 60))
+
+    def test_what_is_given_no_processor_is_waited_for(self):
+        # All at one place, the first of them where no other leaves it much.
+        place = str(min(os.sched_getaffinity(0)))
+        loop = ("taskset", "-c", place, sys.executable, "-c", "while True: pass")
+        process = self.start("nice", "-n", "19", *loop)
+        for _ in range(3):
+            self.start(*loop)
+        self.assertFalse(self.look(Patience(0.5), [process], 1.5))
+
+    def test_what_waits_for_another_one_that_is_given_none_is_waited_for(self):
+        place = str(min(os.sched_getaffinity(0)))
+        loop = ("taskset", "-c", place, sys.executable, "-c", "while True: pass")
+        sleeper, process = self.start("sleep", "60"), self.start("nice", "-n", "19", *loop)
+        for _ in range(3):
+            self.start(*loop)
+        self.assertFalse(self.look(Patience(0.5), [sleeper, process], 1.5))
+
+
+class Enough(unittest.TestCase):
+    def test_faults_that_come_too_late_do_not_count(self):
+        tally = Tally(["kill", "stop"])
+        for kind, struck in (("kill", True), ("kill", True), ("stop", True), ("stop", False)):
+            tally.add(Round("info", kind, 0, struck))
+        self.assertEqual(tally.least(), 1)
+
+    def test_a_kind_that_never_struck_is_the_rarest(self):
+        tally = Tally(["kill", "stop"])
+        tally.add(Round("info", "kill", 0, True))
+        self.assertEqual(tally.least(), 0)
+
+    def test_rounds_go_on_after_their_time_until_there_are_enough(self):
+        options = mock.Mock(only=None, seconds=0, in_background=True, at_least=2)
+        background, tally = mock.Mock(), Tally(["kill"])
+        for _ in chaos_test.rounds(options, background, tally):
+            self.assertFalse(background.in_background)
+            tally.add(Round("info", "kill", 0, struck=tally.rounds % 2 == 1))
+        self.assertEqual(tally.rounds, 4)
+
+    def test_rounds_end_where_there_are_never_enough(self):
+        options = mock.Mock(only=None, seconds=0, in_background=True, at_least=2)
+        tally = Tally(["kill"])
+        for _ in chaos_test.rounds(options, mock.Mock(), tally):
+            tally.add(Round("info", "kill", 0, struck=False))
+        self.assertEqual(tally.rounds, chaos_test.MOST_FURTHER_ROUNDS)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "pdl/device.h"
 #include "slipstream/error.h"
 #include "tests/model/support/tiny_files.h"
 
@@ -248,14 +249,8 @@ TEST(BenchDecode, RefusesRanksThatDoNotDivideTheModel) {
   EXPECT_EQ(error_of(options), "tp must divide num_attention_heads = 4, is 3");
 }
 
-int devices() {
-  int count = 0;
-  check_cuda(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
-  return count;
-}
-
 TEST(BenchDecode, ExchangesWithRanksWhereThereIsAGpuForEach) {
-  if (devices() < 2) GTEST_SKIP() << "needs 2 GPUs";
+  if (pdl::device_count() < 2) GTEST_SKIP() << "needs 2 GPUs";
   BenchDecodeOptions options = small_options();
   options.json_file = path("ranks.json");
   run_bench_decode(options);
@@ -282,7 +277,7 @@ TEST(BenchDecode, HasOneGpuPlayAllOtherRanks) {
                  "\"moe_intermediate_size\": 512");
   std::ofstream(options.model) << config;
   options.steps_only = true;
-  if (devices() < 2) {
+  if (pdl::device_count() < 2) {
     EXPECT_EQ(error_of(options), "GPUs must be 2 for 4 ranks of which one plays, are 1");
     return;
   }

@@ -228,5 +228,18 @@ TEST_F(EmulateCommand, NamesAPlaceThatTheReportCannotGoToBeforeItRunsTheProgram)
               "/no/such/folder/races.json: cannot be written");
 }
 
+TEST_F(EmulateCommand, NamesAFileThatReportsCannotBeAddedToBeforeItRunsTheProgram) {
+  const model::test::TemporaryDirectory directory;
+  const std::string fifo = directory.path("fifo");
+  ASSERT_EQ(mkfifo(fifo.c_str(), S_IRUSR | S_IWUSR), 0);
+  for (const std::string& file : {std::string("/no/such/folder/reports"), fifo}) {
+    EmulateOptions options;
+    options.report_file = file;
+    options.program = {"/bin/sh", "-c", "exit 7"};
+    EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(kCannot),
+                file + ": cannot be written");
+  }
+}
+
 }  // namespace
 }  // namespace slipstream::cli

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "pdl/device.h"
 #include "slipstream/error.h"
 #include "tests/cli/generate_fixture.h"
 #include "tests/engine/support/counting.h"
@@ -13,9 +14,7 @@ namespace {
 class GenerateRanks : public Generate {
  protected:
   void SetUp() override {
-    int devices = 0;
-    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-    if (devices < 2) GTEST_SKIP() << "needs 2 GPUs";
+    if (pdl::device_count() < 2) GTEST_SKIP() << "needs 2 GPUs";
   }
   ~GenerateRanks() override { unsetenv("WORLD_SIZE"); }
 

@@ -11,18 +11,14 @@ namespace {
 
 using test::ZipMember;
 
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span<const char>(text.data(), text.size()));
-}
-
 // Names and contents.
 using Contents = std::vector<std::pair<std::string, std::string>>;
 
 Contents contents_of(const std::string& archive) {
   Contents contents;
   DecompressionLimit limit(archive.size());
-  for (const ArchiveMember& member : archive_members(bytes_of(archive), "a")) {
-    contents.emplace_back(member.name, member_bytes(bytes_of(archive), member, limit));
+  for (const ArchiveMember& member : archive_members(as_bytes(archive), "a")) {
+    contents.emplace_back(member.name, member_bytes(as_bytes(archive), member, limit));
   }
   return contents;
 }
@@ -47,7 +43,7 @@ const std::string kLong(3'000'000, 'x');  // more than a piece of the output
 TEST(Zip, GivesStoredAndDeflatedMembers) {
   const std::string file = test::zip_file(
       {{"folder/", ""}, {"folder/a.so", "stored"}, {"b.ptx", kLong, true}, {"empty", "", true}});
-  ASSERT_TRUE(is_archive(bytes_of(file)));
+  ASSERT_TRUE(is_archive(as_bytes(file)));
   EXPECT_EQ(contents_of(file),
             (Contents{{"folder/a.so", "stored"}, {"b.ptx", kLong}, {"empty", ""}}));
 }
@@ -59,14 +55,14 @@ TEST(Zip, GivesWhatStandsInZip64Fields) {
 
 TEST(Zip, GivesTheStartOfAMember) {
   const std::string file = test::zip_file({{"a", kLong, true}, {"b", "123", false}});
-  const auto members = archive_members(bytes_of(file), "a");
-  EXPECT_EQ(member_start(bytes_of(file), members.at(0), 8), "xxxxxxxx");
-  EXPECT_EQ(member_start(bytes_of(file), members.at(1), 8), "123");
+  const auto members = archive_members(as_bytes(file), "a");
+  EXPECT_EQ(member_start(as_bytes(file), members.at(0), 8), "xxxxxxxx");
+  EXPECT_EQ(member_start(as_bytes(file), members.at(1), 8), "123");
 }
 
 TEST(Zip, HasNoMembersWhereItIsEmpty) {
   const std::string file = test::zip_file({});
-  EXPECT_TRUE(is_archive(bytes_of(file)));
+  EXPECT_TRUE(is_archive(as_bytes(file)));
   EXPECT_TRUE(contents_of(file).empty());
 }
 
@@ -135,7 +131,7 @@ TEST(StaticLibrary, GivesItsObjects) {
                            library_member("//", "a_long_name_of_an_object.o/\nother.o/\n") +
                            library_member("short.o/", "odd") + library_member("/0", "first") +
                            library_member("/28", "second");
-  ASSERT_TRUE(is_archive(bytes_of(file)));
+  ASSERT_TRUE(is_archive(as_bytes(file)));
   EXPECT_EQ(contents_of(file), (Contents{{"short.o", "odd"},
                                          {"a_long_name_of_an_object.o", "first"},
                                          {"other.o", "second"}}));

@@ -13,13 +13,6 @@
 namespace slipstream::engine::test {
 namespace {
 
-void expect_statistics(const DraftStatistics& actual, const DraftStatistics& expected) {
-  EXPECT_EQ(actual.steps, expected.steps);
-  EXPECT_EQ(actual.tokens, expected.tokens);
-  EXPECT_EQ(actual.checked, expected.checked);
-  EXPECT_EQ(actual.accepted, expected.accepted);
-}
-
 // Acceptance: whatever is wrong with hidden states, positions, halves, caches or lists of the MTP layer
 // makes drafts wrong that must be right.
 class DraftsOf : public testing::TestWithParam<int> {};

@@ -79,7 +79,7 @@ class EngineBorder : public testing::TestWithParam<Border> {
         oracle_(oracle(border_.context)),
         runner_(checkpoint(border_.context), border_.format, border_.tokens()) {}
 
-  // Lists are every position up to index_topk, and index_topk distinct ones behind it.
+  // Lists are every position up to index_topk, and index_topk distinct ones beyond it.
   void expect_lists(const std::vector<IndexList>& lists) const {
     ASSERT_EQ(lists.size(), static_cast<size_t>(border_.tokens()));
     for (int row = border_.context - kWindow; row < border_.tokens(); ++row) {

@@ -1,4 +1,4 @@
-// What the engine refuses, when, and that it goes on behind it.
+// What the engine refuses, when, and that it goes on after it.
 
 #include <gtest/gtest.h>
 
@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "engine/inspection.h"
+#include "pdl/device.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/model/support/editable.h"
 #include "tests/model/support/tiny_files.h"
@@ -188,8 +189,7 @@ TEST(EngineErrors, RejectsRanksThatCannotBe) {
             "tp must be 1 with several ranks, is 2");
   EXPECT_EQ(complaint({.stream = stream.get(), .poll_limit = 0}),
             "poll_limit must be from 0.001 to 3600 seconds, is 0");
-  int devices = 0;
-  check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
+  const int devices = pdl::device_count();
   if (devices >= kMaxRanks) return;
   EXPECT_EQ(complaint({.ranks = Ranks::threads(8)}),
             "ranks must have a GPU each, are 8 with " + std::to_string(devices) + " GPUs");

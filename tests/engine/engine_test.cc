@@ -70,7 +70,7 @@ TEST_P(EngineStep, UsesAtMostTwelveLaunchesPerLayer) {
             12 * engine.num_hidden_layers() + kHeadAndSample);
 }
 
-// Only a kernel can start early behind a kernel: nothing else is in the graph.
+// Only a kernel can start early after a kernel: nothing else is in the graph.
 TEST_P(EngineStep, IsOneUnbrokenChainOfKernels) {
   pdl::set_enabled(true);  // whatever the environment says
   EngineRunner runner(model::test::tiny_checkpoint(GetParam()), KvFormat::kBf16, 64);

@@ -7,6 +7,7 @@
 #include <ostream>
 #include <thread>
 
+#include "pdl/device.h"
 #include "tests/engine/support/counting.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/model/support/shapes.h"
@@ -16,9 +17,7 @@ namespace slipstream::engine::test {
 namespace {
 
 void require_devices(int ranks) {
-  int devices = 0;
-  check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-  if (devices < ranks) GTEST_SKIP() << "needs " << ranks << " GPUs";
+  if (pdl::device_count() < ranks) GTEST_SKIP() << "needs " << ranks << " GPUs";
 }
 
 // Heads are shared equally, groups of 128 columns of MLPs as they come.
@@ -39,13 +38,6 @@ LoadOptions options_for(int ranks, int drafts, int64_t cache_tokens = 128) {
           .drafts = drafts,
           .ranks = Ranks::threads(ranks),
           .poll_limit = kNoLimit};
-}
-
-void expect_statistics(const DraftStatistics& actual, const DraftStatistics& expected) {
-  EXPECT_EQ(actual.steps, expected.steps);
-  EXPECT_EQ(actual.tokens, expected.tokens);
-  EXPECT_EQ(actual.checked, expected.checked);
-  EXPECT_EQ(actual.accepted, expected.accepted);
 }
 
 class DraftsOfRanks : public testing::TestWithParam<int> {

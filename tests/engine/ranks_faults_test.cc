@@ -10,6 +10,7 @@
 
 #include "engine/rank_engine.h"
 #include "engine/ranks/thread_meeting.h"
+#include "pdl/device.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/model/support/editable.h"
 #include "tests/model/support/shapes.h"
@@ -38,9 +39,7 @@ LoadOptions options(double poll_limit = kForever) {
 class RanksFaults : public testing::Test {
  protected:
   void SetUp() override {
-    int devices = 0;
-    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-    if (devices < kRanks) GTEST_SKIP() << "needs " << kRanks << " GPUs";
+    if (pdl::device_count() < kRanks) GTEST_SKIP() << "needs " << kRanks << " GPUs";
     (void)checkpoint();  // written by one thread
   }
 

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <optional>
 
+#include "pdl/device.h"
 #include "tests/engine/support/golden_layers.h"
 #include "tests/model/support/tiny_files.h"
 
@@ -32,9 +33,8 @@ std::vector<RanksOf> cases() {
 class RanksGolden : public testing::TestWithParam<RanksOf> {
  protected:
   void SetUp() override {
-    int devices = 0;
-    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-    if (devices < GetParam().ranks) GTEST_SKIP() << "needs " << GetParam().ranks << " GPUs";
+    if (pdl::device_count() < GetParam().ranks)
+      GTEST_SKIP() << "needs " << GetParam().ranks << " GPUs";
     runner_.emplace(model::test::tiny_checkpoint(GetParam().checkpoint), GetParam().format, 320,
                     GetParam().ranks);
   }

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "pdl/device.h"
 #include "slipstream/log.h"
 #include "step/kernels/set.h"
 #include "tests/engine/support/counting.h"
@@ -22,9 +23,7 @@ namespace {
 class RanksOperating : public testing::Test {
  protected:
   void SetUp() override {
-    int devices = 0;
-    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-    if (devices < 2) GTEST_SKIP() << "needs 2 GPUs";
+    if (pdl::device_count() < 2) GTEST_SKIP() << "needs 2 GPUs";
   }
 
   static const std::string& checkpoint() {

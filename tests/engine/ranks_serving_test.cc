@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "pdl/device.h"
 #include "slipstream/launch.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/engine/support/scheduled.h"
@@ -16,9 +17,7 @@ namespace {
 class ServingOfRanks : public testing::TestWithParam<int> {
  protected:
   void SetUp() override {
-    int devices = 0;
-    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-    if (devices < GetParam()) GTEST_SKIP() << "needs " << GetParam() << " GPUs";
+    if (pdl::device_count() < GetParam()) GTEST_SKIP() << "needs " << GetParam() << " GPUs";
   }
 
   [[nodiscard]] static Engine load(bool graphs = true, bool external_pages = false) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pdl/device.h"
 #include "slipstream/error.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/model/support/editable.h"
@@ -12,12 +13,6 @@
 namespace slipstream::engine::test {
 namespace {
 
-int devices() {
-  int count = 0;
-  check_cuda(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
-  return count;
-}
-
 struct Shared {
   int ranks;
   model::test::Shape shape;
@@ -26,7 +21,8 @@ struct Shared {
 class RanksShapes : public testing::TestWithParam<Shared> {
  protected:
   void SetUp() override {
-    if (devices() < GetParam().ranks) GTEST_SKIP() << "needs " << GetParam().ranks << " GPUs";
+    if (pdl::device_count() < GetParam().ranks)
+      GTEST_SKIP() << "needs " << GetParam().ranks << " GPUs";
   }
 };
 
@@ -80,7 +76,7 @@ std::string complaint_of(int ranks, const model::test::Shape& shape) {
 }
 
 TEST(RanksShapes, RefuseHeadsThatRanksCannotShare) {
-  if (devices() < 2) GTEST_SKIP() << "needs 2 GPUs";
+  if (pdl::device_count() < 2) GTEST_SKIP() << "needs 2 GPUs";
   EXPECT_EQ(complaint_of(2, {"RanksThreeHeads", "glm-5-tiny",
                              R"({"num_attention_heads": 3, "num_key_value_heads": 3,
                                  "moe_intermediate_size": 256, "num_hidden_layers": 2})"}),
@@ -88,7 +84,7 @@ TEST(RanksShapes, RefuseHeadsThatRanksCannotShare) {
 }
 
 TEST(RanksShapes, RefuseWidthsOfFewerBlocksThanRanks) {
-  if (devices() < 4) GTEST_SKIP() << "needs 4 GPUs";
+  if (pdl::device_count() < 4) GTEST_SKIP() << "needs 4 GPUs";
   const std::string complaint =
       complaint_of(4, {"RanksNarrow", "deepseek-v32-tiny",
                        R"({"moe_intermediate_size": 384, "intermediate_size": 512,
@@ -99,7 +95,7 @@ TEST(RanksShapes, RefuseWidthsOfFewerBlocksThanRanks) {
 }
 
 TEST(RanksShapes, RefuseAVocabularyThatLeavesARankNothing) {
-  if (devices() < 4) GTEST_SKIP() << "needs 4 GPUs";
+  if (pdl::device_count() < 4) GTEST_SKIP() << "needs 4 GPUs";
   EXPECT_EQ(complaint_of(4, {"RanksFewTokens", "deepseek-v32-tiny",
                              R"({"moe_intermediate_size": 512, "intermediate_size": 512,
                                  "num_hidden_layers": 2, "vocab_size": 5})"}),

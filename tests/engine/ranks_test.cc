@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/inspection.h"
+#include "pdl/device.h"
 #include "slipstream/launch.h"
 #include "tests/engine/support/engine_runner.h"
 #include "tests/model/support/shapes.h"
@@ -16,12 +17,6 @@
 
 namespace slipstream::engine::test {
 namespace {
-
-int devices() {
-  int count = 0;
-  check_cuda(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
-  return count;
-}
 
 // What an engine says to a prompt and some steps, drawn and greedy.
 struct Answer {
@@ -87,7 +82,7 @@ const std::string& deepseek() {
 class EngineOfRanks : public testing::TestWithParam<int> {
  protected:
   void SetUp() override {
-    if (devices() < GetParam()) GTEST_SKIP() << "needs " << GetParam() << " GPUs";
+    if (pdl::device_count() < GetParam()) GTEST_SKIP() << "needs " << GetParam() << " GPUs";
   }
 };
 

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "io/appended_file.h"
 #include "io/replacement_file.h"
 #include "slipstream/error.h"
 #include "tests/model/support/tiny_files.h"
@@ -269,6 +270,40 @@ TEST_F(File, ThatIsAFifoOrADeviceIsNotRead) {
 TEST_F(File, ThatIsEmptyReadsAsNothing) {
   write_text(path("empty"), "");
   EXPECT_EQ(read_file(path("empty")), "");
+}
+
+TEST_F(File, ThatIsAppendedToKeepsWhatItHasAndIsMadeWhereItIsNotThere) {
+  append_text(path("reports"), "one\n");
+  require_appendable(path("reports"));
+  append_text(path("reports"), "two\n");
+  EXPECT_EQ(read_text(path("reports")), "one\ntwo\n");
+}
+
+TEST_F(File, ThatIsAppendedToMustBeARegularOne) {
+  ASSERT_EQ(mkfifo(path("fifo").c_str(), S_IRUSR | S_IWUSR), 0);
+  const FileDescriptor reader(open(path("fifo").c_str(), O_RDONLY | O_NONBLOCK));
+  ASSERT_EQ(mkfifo(path("unread").c_str(), S_IRUSR | S_IWUSR), 0);
+  for (const std::string& file :
+       {path("fifo"), path("unread"), std::string("/dev/null"), path("")}) {
+    EXPECT_THROW(require_appendable(file), Error) << file;
+    EXPECT_THROW(append_text(file, "text"), Error) << file;
+  }
+}
+
+TEST_F(File, ThatIsAppendedToSaysThatItHasNoRoom) {
+  const auto append = [this] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{4096, 4096};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    try {
+      append_text(path("reports"), std::string(8192, 'x'));
+    } catch (const Error& error) {
+      (void)std::fputs(error.what(), stderr);
+      _exit(3);
+    }
+    _exit(0);
+  };
+  EXPECT_EXIT(append(), testing::ExitedWithCode(3), "reports: cannot be written: File too large");
 }
 
 }  // namespace

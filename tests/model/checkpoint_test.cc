@@ -190,6 +190,21 @@ TEST(Checkpoint, GivesTheFirstRanksOneGroupMoreOfAnMlpThatDoesNotDivide) {
   }
 }
 
+TEST(Checkpoint, CutsWhatADraftStartsWithByRows) {
+  const std::string& directory = tiny_checkpoint(for_two_ranks("deepseek-v32-tiny"));
+  const std::string name = "model.layers.3.eh_proj.weight";
+  const MatrixShare all_rows = Checkpoint::open(directory).matrix(name);
+  const Checkpoint second = Checkpoint::open(directory, {2, 1});
+  const MatrixShare rows = second.matrix(name);
+  EXPECT_EQ(rows.rows, all_rows.rows / 2);
+  EXPECT_EQ(rows.columns, all_rows.columns);
+  EXPECT_EQ(second.local_hidden().begin, all_rows.rows / 2);
+  EXPECT_EQ(second.local_hidden().end, all_rows.rows);
+  for (const int row : {0, 15, 127}) {
+    EXPECT_EQ(rows.raw(row, 300), all_rows.raw(all_rows.rows / 2 + row, 300)) << row;
+  }
+}
+
 TEST(Checkpoint, RefusesAnMlpWithFewerGroupsThanRanks) {
   const std::string& directory = tiny_checkpoint("glm-5.2-tiny-bf16");
   EXPECT_TRUE(message_of([&] {

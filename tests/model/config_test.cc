@@ -266,7 +266,7 @@ TEST(Config, RejectsYarnInGlm) {
                        "config.json: rope_parameters.rope_type must be \"default\", is \"yarn\"");
 }
 
-TEST(Config, RejectsOtherQuantisations) {
+TEST(Config, RejectsOtherQuantizations) {
   json config = config_of("glm-5-tiny");
   config["quantization_config"]["weight_block_size"] = {1, 128};
   expect_rejected(config,

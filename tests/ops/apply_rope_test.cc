@@ -30,7 +30,7 @@ struct Case {
   RopeLayout layout = RopeLayout::kInterleaved;
   bool saves = false;
   bool int64_indices = true;
-  int64_t row_padding = 0;  // elements behind each token's heads; odd: nothing is aligned
+  int64_t row_padding = 0;  // elements after each token's heads; odd: nothing is aligned
   std::vector<int64_t> positions = {};  // empty: random
   std::vector<int64_t> slots = {};      // empty: distinct
 };

@@ -38,7 +38,7 @@ class Arena {
  public:
   Arena() {
     check_cuda(cudaMemset(memory_.data(), 0, kBytes), "zeros");
-    // The operators' streams are not ordered behind the default stream.
+    // The operators' streams are not ordered after the default stream.
     check_cuda(cudaDeviceSynchronize(), "zeros");
   }
   Tensor operator()(DType dtype, const std::vector<int64_t>& shape,

@@ -27,7 +27,7 @@ struct Case {
   DType output = DType::kFloat8E4M3;
   RopeLayout layout = RopeLayout::kInterleaved;
   bool int64_positions = true;
-  int64_t row_padding = 0;  // elements behind each head; odd: nothing is aligned
+  int64_t row_padding = 0;  // elements after each head; odd: nothing is aligned
   float quant_scale_q = 1.0F;
   float quant_scale_kv = 1.0F;
   std::vector<int64_t> positions = {};  // empty: random

@@ -108,7 +108,7 @@ TEST(PerTokenGroupQuantCheck, RejectsCodesOnTopOfTheInput) {
   expect_rejected("output_q must be apart from input", [&] { static_cast<void>(call.check()); });
 }
 
-TEST(PerTokenGroupQuantReference, QuantisesAGroupByHand) {
+TEST(PerTokenGroupQuantReference, QuantizesAGroupByHand) {
   Call call;
   call.values[0] = bits_from_float(-448.0F, DType::kBFloat16);
   call.values[1] = bits_from_float(1.0F, DType::kBFloat16);

@@ -35,7 +35,7 @@ struct Case {
   bool silu = false;
   std::vector<int64_t> masked_m = {};  // empty: no experts
   bool int64_masked_m = false;
-  int64_t row_padding = 0;  // elements behind each row of the input
+  int64_t row_padding = 0;  // elements after each row of the input
   test::FloatFill fill = {.largest = 100.0, .octaves = 16.0};
 };
 
@@ -123,7 +123,7 @@ void run_case(const Case& c) {
   test::expect_matches_host(setup.mirrors(), run);
 }
 
-TEST(PerTokenGroupQuant, QuantisesOneTokenOfTheModelsWidth) {
+TEST(PerTokenGroupQuant, QuantizesOneTokenOfTheModelsWidth) {
   run_case({.tokens = 1, .columns = 7168});
 }
 

@@ -22,7 +22,7 @@ struct Case {
   DType input = DType::kBFloat16;
   DType output = DType::kFloat8E4M3;
   ScaleFormat scale_format = ScaleFormat::kFloat32;
-  int64_t row_padding = 0;  // elements behind each input row; odd: nothing is aligned
+  int64_t row_padding = 0;  // elements after each input row; odd: nothing is aligned
   test::FloatFill fill = {.largest = 600.0, .octaves = 20.0};
   std::vector<int64_t> loc = {};  // empty: distinct slots at random
 };

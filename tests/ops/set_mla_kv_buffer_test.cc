@@ -38,7 +38,7 @@ std::vector<int64_t> slots_of(const Case& c, test::Random& random) {
   return loc;
 }
 
-// The slots with `stride` - 1 rubbish values behind each.
+// The slots with `stride` - 1 rubbish values after each.
 Mirror loc_mirror(const Case& c, const std::vector<int64_t>& loc) {
   std::vector<int64_t> wide(loc.size() * c.loc_stride, -77);
   for (size_t i = 0; i < loc.size(); ++i) wide[i * c.loc_stride] = loc[i];

@@ -57,8 +57,23 @@ TEST(WindowLayout, KeepsAllRowsAndPicksApart) {
     EXPECT_GE(begin - last, layout.source_bytes());
     last = begin;
   }
+  EXPECT_GE(layout.gathered() - last, layout.source_bytes());
+  EXPECT_LE(layout.gathered() + layout.source_bytes(), layout.picks());
+  EXPECT_EQ(layout.gathered() % 16, 0);
   EXPECT_EQ(layout.picks() % 16, 0);
   EXPECT_LT(layout.picks(), layout.bytes());
+}
+
+TEST(PollRecord, NamesTheRankWhoseColumnOfADraftsStartIsNotThere) {
+  const model::ModelConfig config = window_config(256, 1);  // 16 tiles: 6, 5 and 5
+  PollRecord record{.silent_rank = 0, .exchange = kernels::kGathering, .column = 95};
+  EXPECT_EQ(silent_rank(record, config, 3), 0);
+  record.column = 96;
+  EXPECT_EQ(silent_rank(record, config, 3), 1);
+  record.column = 255;
+  EXPECT_EQ(silent_rank(record, config, 3), 2);
+  record.exchange = 4;
+  EXPECT_EQ(silent_rank(record, config, 3), 0);
 }
 
 TEST(WindowLayout, RefusesMoreRanksThanKernelsKnow) {

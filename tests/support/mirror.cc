@@ -67,7 +67,7 @@ std::vector<uint8_t> Mirror::download() {
   for (int64_t i = 0; i < kGuardBytes; ++i) {
     EXPECT_EQ(bytes[i], kGuard) << name_ << ": byte " << i - kGuardBytes << " before it changed";
     EXPECT_EQ(bytes[kGuardBytes + size() + i], kGuard)
-        << name_ << ": byte " << i << " behind it changed";
+        << name_ << ": byte " << i << " after it changed";
   }
   return {bytes.begin() + kGuardBytes, bytes.begin() + kGuardBytes + size()};
 }

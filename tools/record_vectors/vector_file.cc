@@ -104,9 +104,9 @@ void write_vector_file(const std::string& path, const VectorFile& file) {
   const std::string header =
       json{{"device", file.device}, {"count", file.count}, {"forms", forms}}.dump();
   const uint64_t header_bytes = header.size();
-  Bytes bytes(kMagic, kMagic + sizeof(kMagic));
-  const auto* size_bytes = reinterpret_cast<const uint8_t*>(&header_bytes);
-  bytes.insert(bytes.end(), size_bytes, size_bytes + sizeof(header_bytes));
+  Bytes bytes(sizeof(kMagic) + sizeof(header_bytes));
+  std::memcpy(bytes.data(), kMagic, sizeof(kMagic));
+  std::memcpy(bytes.data() + sizeof(kMagic), &header_bytes, sizeof(header_bytes));
   bytes.insert(bytes.end(), header.begin(), header.end());
   bytes.insert(bytes.end(), blob.bytes().begin(), blob.bytes().end());
 

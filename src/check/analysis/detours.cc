@@ -23,12 +23,22 @@ class Detours {
 
   [[nodiscard]] bool are_the_only_ways() const {
     if (wait_themselves()) return false;
-    const BlockSet unordered = lead_to({target_}, true);
-    if (!unordered[0]) return false;  // by a way that is not followed here
-    const BlockSet to_barriers = lead_to(barriers(), false);
+    const auto leaves = [this](uint32_t block) { return leaves_unordered(block); };
+    BlockSet open = lead_to({target_}, leaves);
+    if (!open[0]) return false;  // by a way that is not followed here
+    const auto any = [](uint32_t) { return true; };
+    const BlockSet to_barriers = lead_to(barriers(), any);
     // Or the threads end there, and those that go the other way never come.
-    const BlockSet ordered = to_barriers[target_] ? lead_to({target_}, false) : to_barriers;
-    return !reaches_target_without_detour(unordered, ordered);
+    const BlockSet ordered = to_barriers[target_] ? lead_to({target_}, any) : to_barriers;
+    // After a detour there may be another one: ways that are left by either are no ways.
+    for (BlockSet before; open != before;) {
+      before = open;
+      open = lead_to({target_}, [&](uint32_t block) {
+        return comes_unordered(block) && leaves_unordered(block) &&
+               !is_detour(block, before, ordered);
+      });
+    }
+    return !open[0];
   }
 
  private:
@@ -63,15 +73,16 @@ class Detours {
     return result;
   }
 
-  // Blocks from which a way leads to one of `goals`.
-  [[nodiscard]] BlockSet lead_to(std::vector<uint32_t> goals, bool unordered) const {
+  // Blocks from which a way leads to one of `goals` through blocks that `may_pass`.
+  template <class MayPass>
+  [[nodiscard]] BlockSet lead_to(std::vector<uint32_t> goals, const MayPass& may_pass) const {
     BlockSet found(flow_.blocks.size());
     for (const uint32_t goal : goals) found[goal] = true;
     while (!goals.empty()) {
       const uint32_t block = goals.back();
       goals.pop_back();
       for (const uint32_t before : predecessors_[block]) {
-        if (found[before] || (unordered && !leaves_unordered(before))) continue;
+        if (found[before] || !may_pass(before)) continue;
         found[before] = true;
         goals.push_back(before);
       }
@@ -80,31 +91,12 @@ class Detours {
   }
 
   // A branch one way of which leads to the access unordered, and the other one to a barrier first.
-  [[nodiscard]] bool is_detour(uint32_t block, const BlockSet& unordered,
+  [[nodiscard]] bool is_detour(uint32_t block, const BlockSet& open,
                                const BlockSet& ordered) const {
     const std::vector<uint32_t> successors = flow_.successors(block);
     return std::any_of(successors.begin(), successors.end(), [&](uint32_t next) {
-      return comes_unordered(next) && !unordered[next] && ordered[next];
+      return comes_unordered(next) && !open[next] && ordered[next];
     });
-  }
-
-  [[nodiscard]] bool reaches_target_without_detour(const BlockSet& unordered,
-                                                   const BlockSet& ordered) const {
-    BlockSet seen(flow_.blocks.size());
-    std::vector<uint32_t> work = {0};
-    seen[0] = true;
-    while (!work.empty()) {
-      const uint32_t block = work.back();
-      work.pop_back();
-      if (block == target_) return true;
-      if (!leaves_unordered(block) || is_detour(block, unordered, ordered)) continue;
-      for (const uint32_t next : flow_.successors(block)) {
-        if (seen[next] || !unordered[next] || !comes_unordered(next)) continue;
-        seen[next] = true;
-        work.push_back(next);
-      }
-    }
-    return false;
   }
 
   const KernelCode& code_;

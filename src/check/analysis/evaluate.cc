@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "check/analysis/bounds.h"
+
 namespace slipstream::check {
 namespace {
 
@@ -78,6 +80,18 @@ int64_t shift(Compute compute, int64_t value, int64_t amount, bool wide) {
   }
 }
 
+// Of an instruction of whose sources one is not known: it may still be a copy, or a comparison that
+// bounds decide.
+Value from_bounds(const Instruction& i, std::span<const Operand> sources, const Value* value) {
+  if (i.compute == Compute::kMove && !i.wide && !sources[0].negated) return value[0];
+  const bool compares = i.compute == Compute::kCompare && i.is_signed && !i.wide &&
+                        i.combine == Combine::kAnd && !sources[0].negated;
+  if (!compares || value[0].known() || !value[1].known()) return kUnknownValue;
+  if (sources.size() > 2 && !(value[2].known() && value[2].number != 0)) return kUnknownValue;
+  const auto truth = truth_of(i.comparison, value[0], static_cast<int32_t>(value[1].number));
+  return truth ? known(*truth ? 1 : 0, value[0].same_in_warp) : kUnknownValue;
+}
+
 bool decides(const Instruction& instruction) { return instruction.action != Action::kNone; }
 
 bool is_followed(const Instruction& instruction) {
@@ -97,7 +111,11 @@ Slice::Slice(const Function& function) : slots_(function.register_count, kNone) 
     if (!decides(instruction)) continue;
     if (instruction.guard != kNone) add(register_operand(instruction.guard), work);
     if (touches_memory(instruction.action)) continue;
-    for (const Operand& source : function.sources_of(instruction)) add(source, work);
+    const bool branches = instruction.action == Action::kBranch;
+    for (const Operand& source :
+         branches ? function.read_by(instruction) : function.sources_of(instruction)) {
+      add(source, work);
+    }
   }
   while (!work.empty()) {
     const uint32_t reg = work.back();
@@ -146,7 +164,7 @@ Value Evaluator::operand(const Operand& operand, const Environment& environment,
       const uint32_t slot = slice_.slot(operand.index);
       if (slot == kNone) return kUnknownValue;
       const Value& value = environment[slot].in(thread);
-      return value.known() ? value : kUnknownValue;
+      return value.state == Value::State::kUnwritten ? kUnknownValue : value;
     }
     case OperandKind::kImmediate:
       return known(operand.value, true);
@@ -246,7 +264,7 @@ Value Evaluator::compute(const Instruction& i, const Environment& environment,
   if (i.compute == Compute::kSelect && value[0].known()) {
     return value[0].number != 0 ? value[1] : value[2];
   }
-  if (!all_known) return kUnknownValue;
+  if (!all_known) return from_bounds(i, sources, value);
   const int64_t a = value[0].number;
   const int64_t b = value[1].number;
   const int64_t c = value[2].number;
@@ -288,9 +306,18 @@ Value Evaluator::compute(const Instruction& i, const Environment& environment,
     case Compute::kPredicateLogic3:
       return known(logic3(a, b, c, i.immediate) & 1, same_in_warp);
     case Compute::kMinimum:
-      return number(compare(Comparison::kLess, i.is_signed, i.wide, a, b) ? a : b);
-    case Compute::kMaximum:
-      return number(compare(Comparison::kLess, i.is_signed, i.wide, a, b) ? b : a);
+    case Compute::kMaximum: {
+      const bool adds = sources.size() == 3;
+      const int64_t first = adds ? truncate(a + b, i.wide) : a;
+      const int64_t second = adds ? c : b;
+      const bool less = compare(Comparison::kLess, i.is_signed, i.wide, first, second);
+      return number(less == (i.compute == Compute::kMinimum) ? first : second);
+    }
+    case Compute::kTableWord: {
+      const auto word = static_cast<uint64_t>(a + i.immediate) / sizeof(uint32_t);
+      if (word >= function_.table.size()) return kUnknownValue;
+      return known(function_.table[word], same_in_warp);
+    }
     case Compute::kBroadcast:
       return value[0].same_in_warp ? value[0] : kUnknownValue;
     case Compute::kSelect:
@@ -317,7 +344,9 @@ std::optional<Value> Evaluator::compute_once(const Instruction& i, const Environ
     const bool one = is_same(source, environment);
     same = same && one;
     const bool needed = i.compute != Compute::kSelect;
-    if (one && needed && !operand(source, environment, thread).known()) return kUnknownValue;
+    if (!one || !needed) continue;
+    const Value value = operand(source, environment, thread);
+    if (!value.known() && !value.bounded()) return kUnknownValue;
   }
   if (!same) return std::nullopt;
   const Value value = compute(i, environment, thread);
@@ -364,8 +393,8 @@ void Evaluator::execute(const Instruction& instruction, const Verdict& guard, co
   for (const uint32_t reg : function_.destinations_of(instruction)) {
     const uint32_t slot = slice_.slot(reg);
     if (slot != kNone) {
-      const bool computed =
-          instruction.action == Action::kNone && (first || instruction.elementwise);
+      const bool computed = instruction.action == Action::kNone &&
+                            (first || instruction.elementwise || instruction.repeats);
       const Values value =
           computed ? compute_all(instruction, environment, executing) : Values(kUnknownValue);
       environment[slot] = written(environment[slot], value, guard, active);

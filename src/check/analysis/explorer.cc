@@ -17,7 +17,8 @@ Explorer::Explorer(const Function& function, const ControlFlow& flow, const Slic
       environment_(slice.size()),
       nodes_(flow.blocks.size() * 2),
       matter_(flow.blocks.size()),
-      reached_(function.instructions.size() * 2) {
+      reached_(function.instructions.size() * 2),
+      bounds_(find_branch_bounds(function, flow, slice)) {
   find_instructions_that_matter(slice);
   find_ways_back();
 }
@@ -165,14 +166,64 @@ void Explorer::leave_by_branch(const Instruction& last, uint32_t node, const Ver
   const Block& block = flow_.blocks[node / 2];
   const bool ordered = node % 2 == 1;
   const RoleSet taking = active & ~condition.no;
+  const auto found = bounds_.find(node / 2);
+  const BranchBound* bound = found == bounds_.end() ? nullptr : &found->second;
+  Values before;
+  if (bound != nullptr) {
+    before = environment_[bound->slot];
+    narrow(environment_[bound->slot], *bound, true);
+  }
   if (last.returns) {
     follow_returns(node, taking);
   } else {
-    for (const uint32_t target : block.targets) go(node, target, ordered, taking);
+    follow_targets(node, last, taking);
+  }
+  if (bound != nullptr) {
+    environment_[bound->slot] = before;
+    narrow(environment_[bound->slot], *bound, false);
   }
   if (block.fall_through != kNone) {
     go(node, block.fall_through, ordered, active & ~condition.yes);
   }
+}
+
+// Where an indirect branch takes the thread, if that is known: SASS computes a position, PTX the number
+// of the target.
+std::optional<int64_t> Explorer::destination(const Instruction& branch, size_t thread) const {
+  int64_t place = 0;
+  for (const Operand& part : function_.place_of(branch)) {
+    const Value value = evaluator_.operand(part, environment_, thread);
+    if (!value.known()) return std::nullopt;
+    place += value.number;
+  }
+  return place;
+}
+
+// Each thread to all targets, or to the one that it chooses.
+void Explorer::follow_targets(uint32_t node, const Instruction& branch, const RoleSet& taking) {
+  const std::vector<uint32_t>& targets = flow_.blocks[node / 2].targets;
+  const bool ordered = node % 2 == 1;
+  if (branch.place_parts == 0) {
+    for (const uint32_t target : targets) go(node, target, ordered, taking);
+    return;
+  }
+  std::vector<RoleSet> heading(targets.size(), taking);
+  for (size_t thread = 0; thread < taking.size(); ++thread) {
+    if (!taking.test(thread)) continue;
+    const std::optional<int64_t> place = destination(branch, thread);
+    const auto is_chosen = [&](size_t t) {
+      const uint32_t first = flow_.blocks[targets[t]].first;
+      return place == (function_.code == CodeKind::kPtx
+                           ? static_cast<int64_t>(t)
+                           : int64_t{function_.instructions[first].position});
+    };
+    std::vector<bool> chosen(targets.size());
+    for (size_t t = 0; t < targets.size(); ++t) chosen[t] = is_chosen(t);
+    // Elsewhere it cannot go: then something was not understood.
+    if (std::find(chosen.begin(), chosen.end(), true) == chosen.end()) continue;
+    for (size_t t = 0; t < targets.size(); ++t) heading[t].set(thread, chosen[t]);
+  }
+  for (size_t t = 0; t < targets.size(); ++t) go(node, targets[t], ordered, heading[t]);
 }
 
 void Explorer::follow_returns(uint32_t node, const RoleSet& threads) {

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
 
+#include "check/analysis/bounds.h"
 #include "check/analysis/evaluate.h"
 #include "check/analysis/live_slots.h"
 #include "check/analysis/ordering.h"
@@ -67,6 +69,8 @@ class Explorer {
   void leave_by_branch(const Instruction& last, uint32_t node, const Verdict& condition,
                        const RoleSet& active);
   void follow_returns(uint32_t node, const RoleSet& threads);
+  void follow_targets(uint32_t node, const Instruction& branch, const RoleSet& taking);
+  [[nodiscard]] std::optional<int64_t> destination(const Instruction& branch, size_t thread) const;
   [[nodiscard]] RoleSet have_called(uint32_t return_site, bool ordered) const;
   void resume_returns();
   void go(uint32_t from, uint32_t block, bool ordered, const RoleSet& arriving);
@@ -87,6 +91,8 @@ class Explorer {
   // By block, but for its last instruction: those with a guard or a result that is worth a value.
   std::vector<std::vector<uint32_t>> matter_;
   std::vector<RoleSet> reached_;  // by instruction and copy
+  // By block: what its last branch hangs on.
+  std::map<uint32_t, BranchBound> bounds_;
 };
 
 }  // namespace slipstream::check

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <tuple>
 
+#include "check/analysis/fixpoint.h"
+
 namespace slipstream::check {
 namespace {
 
@@ -99,22 +101,19 @@ Dependence dependence_of(const Operand& operand, const std::vector<Dependence>& 
 // By register.
 std::vector<Dependence> find_dependences(const Function& function) {
   std::vector<Dependence> registers(function.register_count);
-  bool changed = true;
-  while (changed) {
-    changed = false;
-    for (const Instruction& instruction : function.instructions) {
-      Dependence result{.thread = instruction.compute == Compute::kElect,
-                        .memory = reads_memory(instruction.action)};
-      for (const Operand& source : function.sources_of(instruction)) {
-        result.add(dependence_of(source, registers));
-      }
-      for (const uint32_t reg : function.destinations_of(instruction)) {
-        const Dependence before = registers[reg];
-        registers[reg].add(result);
-        changed = changed || registers[reg] != before;
-      }
+  until_nothing_changes(function, [&](uint32_t i, auto&& changed) {
+    const Instruction& instruction = function.instructions[i];
+    Dependence result{.thread = instruction.compute == Compute::kElect,
+                      .memory = reads_memory(instruction.action)};
+    for (const Operand& source : function.sources_of(instruction)) {
+      result.add(dependence_of(source, registers));
     }
-  }
+    for (const uint32_t reg : function.destinations_of(instruction)) {
+      const Dependence before = registers[reg];
+      registers[reg].add(result);
+      if (registers[reg] != before) changed(reg);
+    }
+  });
   return registers;
 }
 

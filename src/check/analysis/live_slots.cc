@@ -64,7 +64,7 @@ class Analysis {
     const bool decides =
         instruction.action == Action::kBranch || instruction.action == Action::kMbarrierWait;
     if (!computes && !decides) return;
-    for (const Operand& source : function_.sources_of(instruction)) use(source, live);
+    for (const Operand& source : function_.read_by(instruction)) use(source, live);
   }
 
   void use(const Operand& operand, Bits& live) {

@@ -81,6 +81,7 @@ OrderingAnalysis::OrderingAnalysis(const Function& function, const ControlFlow& 
       block_threads_(block_threads),
       slice_(function),
       live_(function, flow, slice_),
+      mbarriers_(function),
       orders_(function.instructions.size()) {
   for (uint32_t i = 0; i < function.instructions.size(); ++i) {
     if (is_meeting(function.instructions[i].action)) meetings_.push_back(i);
@@ -181,14 +182,10 @@ RoleSet OrderingAnalysis::order_at_barriers(const Ordering& ordering, const Role
     changed |= threads & ~orders_[i] & ordering.before[i];
     orders_[i] |= threads;
   };
-  const auto some_only_ordered = [&](auto&& selects) {
-    return std::any_of(meetings_.begin(), meetings_.end(), [&](uint32_t i) {
-      return selects(function_.instructions[i].action) &&
-             (ordering.after[i] & ~ordering.before[i] & block).any();
-    });
-  };
-  const bool cluster = some_only_ordered([](Action a) { return a == Action::kClusterArrive; });
-  const bool mbarrier = some_only_ordered(is_arrival);
+  const bool cluster = std::any_of(meetings_.begin(), meetings_.end(), [&](uint32_t i) {
+    return function_.instructions[i].action == Action::kClusterArrive &&
+           (ordering.after[i] & ~ordering.before[i] & block).any();
+  });
   for (const uint32_t i : meetings_) {
     switch (function_.instructions[i].action) {
       case Action::kBarrier:
@@ -201,7 +198,7 @@ RoleSet OrderingAnalysis::order_at_barriers(const Ordering& ordering, const Role
         if (cluster) order(i, block);
         break;
       case Action::kMbarrierWait:
-        if (mbarrier) order(i, block);
+        if (orders_by_arrivals(i, ordering, block)) order(i, block);
         break;
       default:
         break;
@@ -236,6 +233,16 @@ bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& o
     unordered |= ordering.before[i];
   }
   return (ordered & ~unordered & block).any();
+}
+
+// Some thread arrives only after the wait, and as far as one can tell at this mbarrier.
+bool OrderingAnalysis::orders_by_arrivals(uint32_t wait, const Ordering& ordering,
+                                          const RoleSet& block) const {
+  return std::any_of(meetings_.begin(), meetings_.end(), [&](uint32_t i) {
+    return is_arrival(function_.instructions[i].action) &&
+           (ordering.after[i] & ~ordering.before[i] & block).any() &&
+           mbarriers_.may_be_same(wait, i);
+  });
 }
 
 RoleSet OrderingAnalysis::ordered_by_warps(uint32_t barrier, const Ordering& ordering) const {

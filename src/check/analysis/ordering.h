@@ -12,6 +12,7 @@
 
 #include "check/analysis/evaluate.h"
 #include "check/analysis/live_slots.h"
+#include "check/analysis/mbarriers.h"
 #include "check/lower/control_flow.h"
 #include "check/lower/ir.h"
 
@@ -60,6 +61,8 @@ class OrderingAnalysis {
                                   const RoleSet& block) const;
   [[nodiscard]] bool orders_from_elsewhere(uint32_t barrier, const Ordering& ordering,
                                            const RoleSet& block) const;
+  [[nodiscard]] bool orders_by_arrivals(uint32_t wait, const Ordering& ordering,
+                                        const RoleSet& block) const;
   [[nodiscard]] RoleSet ordered_by_warps(uint32_t barrier, const Ordering& ordering) const;
 
   const Function& function_;
@@ -67,6 +70,7 @@ class OrderingAnalysis {
   uint32_t block_threads_;
   Slice slice_;
   LiveSlots live_;
+  Mbarriers mbarriers_;
   // Roles that are of one block. There are two blocks where its shape matters and is not known.
   std::vector<RoleSet> blocks_;
   std::vector<RoleSet> warps_;      // by role: those of its block and warp

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <span>
 
+#include "check/analysis/fixpoint.h"
+
 namespace slipstream::check {
 namespace {
 
@@ -18,13 +20,9 @@ class Solver {
   }
 
   Origins run() {
-    bool changed = true;
-    while (changed) {
-      changed = false;
-      for (size_t i = 0; i < function_.instructions.size(); ++i) {
-        changed = transfer(function_.instructions[i], i) || changed;
-      }
-    }
+    until_nothing_changes(function_, [&](uint32_t i, auto&& changed) {
+      transfer(function_.instructions[i], i, changed);
+    });
     return std::move(origins_);
   }
 
@@ -107,37 +105,32 @@ class Solver {
     return address == 0 ? kUnknownBit : result;
   }
 
-  bool transfer(const Instruction& instruction, size_t index) {
-    bool changed = false;
+  template <class Changed>
+  void transfer(const Instruction& instruction, uint32_t index, const Changed& changed) {
     const auto sources = function_.sources_of(instruction);
     const auto destinations = function_.destinations_of(instruction);
+    const auto add = [&](uint32_t reg, OriginSet set) {
+      if ((set & ~registers_[reg]) == 0) return;
+      registers_[reg] |= set;
+      changed(reg);
+    };
     if (touches_memory(instruction.action)) {
       const OriginSet address = of_address(function_.address_of(instruction));
-      changed = address != origins_.of_address[index];
       origins_.of_address[index] = address;
       const OriginSet value = instruction.loads_pointer ? loaded_through(address) : 0;
-      for (const uint32_t reg : destinations) changed = add(reg, value) || changed;
-      return changed;
+      for (const uint32_t reg : destinations) add(reg, value);
+      return;
     }
     OriginSet all = 0;
     for (size_t s = 0; s < sources.size(); ++s) {
       const OriginSet one = ((instruction.pointer_sources >> std::min<size_t>(s, 7)) & 1U) != 0
                                 ? of_operand(sources[s])
                                 : 0;
-      if (instruction.elementwise && s < destinations.size()) {
-        changed = add(destinations[s], one) || changed;
-      }
+      if (instruction.elementwise && s < destinations.size()) add(destinations[s], one);
       all |= one;
     }
-    if (instruction.elementwise) return changed;
-    for (const uint32_t reg : destinations) changed = add(reg, all) || changed;
-    return changed;
-  }
-
-  bool add(uint32_t reg, OriginSet set) {
-    const OriginSet before = registers_[reg];
-    registers_[reg] |= set;
-    return registers_[reg] != before;
+    if (instruction.elementwise) return;
+    for (const uint32_t reg : destinations) add(reg, all);
   }
 
   const Function& function_;

@@ -10,6 +10,12 @@ namespace {
 Value joined(const Value& a, const Value& b) {
   if (a == b || b.state == Value::State::kUnwritten) return a;
   if (a.state == Value::State::kUnwritten) return b;
+  if (!a.known() && !b.known()) {
+    Value either = kUnknownValue;
+    either.least = std::min(a.least, b.least);
+    either.most = std::max(a.most, b.most);
+    return either;
+  }
   if (!a.known() || !b.known() || a.number != b.number) return kUnknownValue;
   return {.state = Value::State::kKnown,
           .same_in_warp = a.same_in_warp && b.same_in_warp,

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace slipstream::check {
@@ -19,8 +20,12 @@ struct Value {
   State state = State::kUnwritten;
   bool same_in_warp = false;
   int64_t number = 0;
+  // Of one that is not known: where branches have shown, as a signed number, it must lie.
+  int32_t least = INT32_MIN;
+  int32_t most = INT32_MAX;
 
   [[nodiscard]] bool known() const { return state == State::kKnown; }
+  [[nodiscard]] bool bounded() const { return least != INT32_MIN || most != INT32_MAX; }
 
   bool operator==(const Value&) const = default;
 };
@@ -49,6 +54,16 @@ class Values {
   [[nodiscard]] bool same() const { return each_ == nullptr; }
   [[nodiscard]] const Value& in(size_t thread) const {
     return each_ == nullptr ? all_ : (*each_)[thread];
+  }
+
+  // Gives every thread what `change` makes of its value.
+  template <class Change>
+  void change_each(const Change& change) {
+    all_ = change(all_);
+    if (each_ == nullptr) return;
+    std::vector<Value> each = *each_;
+    for (Value& one : each) one = change(one);
+    each_ = std::make_shared<const std::vector<Value>>(std::move(each));
   }
 
   // Those who come bring `other`; where somebody holds something else already, what holds of both is

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "check/analysis/fixpoint.h"
 #include "check/lower/control_flow.h"
 
 namespace slipstream::check {
@@ -20,13 +21,8 @@ class ParameterValues {
         flow_(flow),
         alone_(function.register_count, true),
         made_(function.register_count) {
-    bool changed = true;
-    while (changed) {
-      changed = false;
-      for (const Instruction& instruction : function.instructions) {
-        changed = transfer(instruction) || changed;
-      }
-    }
+    until_nothing_changes(
+        function, [&](uint32_t i, auto&& changed) { transfer(function.instructions[i], changed); });
   }
 
   // The parameters that decide whether the guard and the further conditions of an instruction hold;
@@ -97,7 +93,8 @@ class ParameterValues {
     offsets.insert(made_[operand.index].begin(), made_[operand.index].end());
   }
 
-  bool transfer(const Instruction& instruction) {
+  template <class Changed>
+  void transfer(const Instruction& instruction, const Changed& changed) {
     const auto sources = function_.sources_of(instruction);
     bool alone = instruction.action == Action::kNone && !sources.empty() &&
                  instruction.compute != Compute::kElect;
@@ -110,19 +107,17 @@ class ParameterValues {
       alone = alone && alone_[instruction.guard];
       add_parameters(register_operand(instruction.guard), offsets);
     }
-    bool changed = false;
     for (const uint32_t reg : function_.destinations_of(instruction)) {
       if (!alone_[reg]) continue;
       if (!alone) {
         alone_[reg] = false;
-        changed = true;
+        changed(reg);
         continue;
       }
       const size_t before = made_[reg].size();
       made_[reg].insert(offsets.begin(), offsets.end());
-      changed = changed || made_[reg].size() != before;
+      if (made_[reg].size() != before) changed(reg);
     }
-    return changed;
   }
 
   const Function& function_;

@@ -34,6 +34,11 @@ void FunctionBuilder::end_address() {
   last().address.count = static_cast<uint32_t>(function_.sources.size()) - last().address.first;
 }
 
+void FunctionBuilder::place(const Operand& operand) {
+  function_.sources.push_back(operand);
+  ++last().place_parts;
+}
+
 void FunctionBuilder::target(uint32_t instruction) {
   function_.targets.push_back(instruction);
   ++last().targets.count;

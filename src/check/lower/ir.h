@@ -63,10 +63,11 @@ enum class Compute : uint8_t {
   kPredicateLogic3,  // the same on predicates
   kSelect,           // sources: predicate, then, else
   kCompare,          // sources a, b, predicate combined with `combine`
-  kMinimum,
-  kMaximum,
-  kBroadcast,  // shfl.idx: known where the source is the same in the whole warp
-  kElect,      // true in one lane of the warp
+  kMinimum,          // of two sources; of three, the first two count as their sum
+  kMaximum,          // the same
+  kTableWord,        // the word of Function::table at the source, in bytes, plus `immediate`
+  kBroadcast,        // shfl.idx: known where the source is the same in the whole warp
+  kElect,            // true in one lane of the warp
 };
 
 enum class Comparison : uint8_t {
@@ -89,7 +90,7 @@ enum class OperandKind : uint8_t {
   kParameterBlock,  // an address in the parameter block: byte offset `value`, or -1
   kConstantMemory,  // a word of, or an address in, __constant__ memory
   kVariable,        // the address of global variable `index`
-  kSharedAddress,   // an address in shared memory: `value`
+  kSharedAddress,   // an address in shared memory: `value`, in PTX from the variable `index` on
   kLocalAddress,
   kThreadX,
   kThreadY,
@@ -126,14 +127,19 @@ struct Instruction {
       false;             // relaxed, acquire, release or volatile; remote: counted by an mbarrier
   bool generic = false;  // a generic access: global only if the address is not known otherwise
   bool guard_negated = false;
-  bool loads_pointer = false;   // a load wide enough for its result to be a pointer
-  bool elementwise = false;     // destination i is source i
-  bool returns = false;         // a branch back to its function's callers, after their calls
+  bool loads_pointer = false;  // a load wide enough for its result to be a pointer
+  bool elementwise = false;    // destination i is source i
+  bool repeats = false;  // every destination is the result; predicates: whether it is not zero
+  bool returns = false;  // a branch back to its function's callers, after their calls
   uint8_t pointer_sources = 0;  // bit i: the result may point where source i points
   uint32_t guard = kNone;       // predicate register
   Range destinations;
   Range sources;
   Range address;  // of memory actions: the sources its address is made of
+  // How many operands, after the sources, add up to a place: the address of the mbarrier that it waits
+  // for or arrives at, or where an indirect branch goes, which is a position in SASS and the number of
+  // a target in PTX. None: it may be any.
+  uint32_t place_parts = 0;
   Range targets;  // kBranch: instruction indices, in Function::targets
   int64_t immediate = 0;
   uint32_t location = 0;  // in Function::locations; 0 is unknown
@@ -170,6 +176,7 @@ struct Function {
   std::vector<uint32_t> destinations;
   std::vector<Operand> sources;
   std::vector<uint32_t> targets;
+  std::vector<uint32_t> table;              // what indirect branches take their targets from
   std::vector<ListingLine> listing;         // by position; empty unless a report shows code
   std::vector<std::string> not_understood;  // what the lowering had to leave opaque, for the report
 
@@ -178,6 +185,16 @@ struct Function {
   }
   [[nodiscard]] std::span<const Operand> sources_of(const Instruction& i) const {
     return {sources.data() + i.sources.first, i.sources.count};
+  }
+  [[nodiscard]] std::span<const Operand> place_of(const Instruction& i) const {
+    return {sources.data() + i.sources.first + i.sources.count, i.place_parts};
+  }
+  // All operands that it reads.
+  [[nodiscard]] std::span<Operand> read_by(const Instruction& i) {
+    return {sources.data() + i.sources.first, i.sources.count + i.place_parts};
+  }
+  [[nodiscard]] std::span<const Operand> read_by(const Instruction& i) const {
+    return {sources.data() + i.sources.first, i.sources.count + i.place_parts};
   }
   [[nodiscard]] std::span<const Operand> address_of(const Instruction& i) const {
     return {sources.data() + i.address.first, i.address.count};
@@ -209,6 +226,8 @@ class FunctionBuilder {
   // The next `count` sources added are the address.
   void begin_address();
   void end_address();
+  // A part of Instruction's place; after all sources.
+  void place(const Operand& operand);
   void target(uint32_t instruction);
   // Of the last instruction.
   [[nodiscard]] std::span<const uint32_t> destinations() const;

@@ -86,7 +86,7 @@ void Liveness::step_back(const Instruction& instruction, LiveRow& row) const {
     // Above a write of a predicate, what depends on it may be either.
     for (Live& one : row) one = one.whatever(reg);
   }
-  for (const Operand& source : function_.sources_of(instruction)) {
+  for (const Operand& source : function_.read_by(instruction)) {
     if (source.kind == OperandKind::kRegister) {
       row[source.index] = row[source.index].joined(executed);
     }

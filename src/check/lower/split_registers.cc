@@ -137,8 +137,7 @@ class Splitter {
       const uint32_t machine_guard = instruction.guard;
       const uint32_t guard = machine_guard == kNone ? kNone : names.of[machine_guard];
       const bool value = !instruction.guard_negated;
-      for (uint32_t s = 0; s < instruction.sources.count; ++s) {
-        Operand& source = function_.sources[instruction.sources.first + s];
+      for (Operand& source : function_.read_by(instruction)) {
         if (source.kind == OperandKind::kRegister) {
           source.index = names.where(source.index, guard, value);
         }

@@ -33,7 +33,7 @@ std::string uri_of(const std::string& file) {
   return uri;
 }
 
-// The number behind "SASS 0x" or "PTX line ".
+// The number after "SASS 0x" or "PTX line ".
 std::optional<uint32_t> position_in(const std::string& code, std::string_view kind, int base) {
   if (!code.starts_with(kind)) return std::nullopt;
   uint32_t value = 0;

@@ -93,7 +93,7 @@ std::pair<std::string, Macro> parse_macro(std::string_view line) {
 // "#op" is the argument as a string, "op" the argument.
 std::string substitute(std::string_view body, const Substitution& arguments) {
   std::string result;
-  for (size_t at = 0; at < body.size();) {
+  for (size_t at = 0; at < body.size() && result.size() < kLongestStatement;) {
     const size_t start = at;
     if (body[at] == '"') {
       at = end_of_string(body, at);
@@ -114,39 +114,81 @@ std::string substitute(std::string_view body, const Substitution& arguments) {
   return result;
 }
 
-std::string expand(std::string_view text, const Macros& macros, int depth);
+// Puts in what macros stand for.
+class Expander {
+ public:
+  // For so many characters that are looked at. What is asked for after them stays as it is.
+  explicit Expander(size_t budget) : budget_(budget) {}
 
-// Of a use at `at`, whose name ends at `end`: what it stands for, and `end` past its arguments.
-std::string expand_use(std::string_view text, const Macro& macro, size_t& end, const Macros& macros,
-                       int depth) {
-  if (!macro.takes_arguments) return expand(macro.body, macros, depth + 1);
-  const std::string_view call = parenthesized(text, end);
-  end += call.size() + 1;
-  const std::vector<std::string> given = split_arguments(call);
-  Substitution arguments;
-  for (size_t i = 0; i < std::min(given.size(), macro.parameters.size()); ++i) {
-    arguments[macro.parameters[i]] = given[i];
+  void define(std::pair<std::string, Macro> macro) { macros_.insert(std::move(macro)); }
+  // The macro that a word stands for where it ends at `end`, or null.
+  [[nodiscard]] const Macro* find(std::string_view word, std::string_view text, size_t end) const;
+  std::string expand(std::string_view text);
+  // Of a use whose name ends at `end`: what it stands for, and `end` past its arguments.
+  std::string expand_use(std::string_view text, const Macro& macro, size_t& end);
+  // As the function of that name.
+  std::string_view parenthesized_at(std::string_view text, size_t from);
+
+ private:
+  [[nodiscard]] bool spend(size_t characters);
+
+  Macros macros_;
+  size_t budget_;
+  std::vector<const Macro*> within_;  // what is being expanded; none is expanded in itself
+};
+
+bool Expander::spend(size_t characters) {
+  const bool enough = characters <= budget_;
+  budget_ = enough ? budget_ - characters : 0;
+  return enough;
+}
+
+const Macro* Expander::find(std::string_view word, std::string_view text, size_t end) const {
+  const auto found = macros_.find(word);
+  if (found == macros_.end() || budget_ == 0) return nullptr;
+  const Macro* const macro = &found->second;
+  if (std::find(within_.begin(), within_.end(), macro) != within_.end()) return nullptr;
+  return !macro->takes_arguments || (end < text.size() && text[end] == '(') ? macro : nullptr;
+}
+
+std::string_view Expander::parenthesized_at(std::string_view text, size_t from) {
+  if (budget_ == 0) return {};
+  const std::string_view result = parenthesized(text, from);
+  const size_t looked_at = result.empty() ? kLongestStatement : result.size();
+  return spend(std::min(looked_at, text.size() - from)) ? result : std::string_view{};
+}
+
+std::string Expander::expand_use(std::string_view text, const Macro& macro, size_t& end) {
+  if (!spend(macro.body.size())) return {};
+  std::string body = macro.body;
+  if (macro.takes_arguments) {
+    const std::string_view call = parenthesized_at(text, end);
+    end = std::min(end + call.size() + 1, text.size());
+    const std::vector<std::string> given = split_arguments(call);
+    Substitution arguments;
+    for (size_t i = 0; i < std::min(given.size(), macro.parameters.size()); ++i) {
+      arguments[macro.parameters[i]] = given[i];
+    }
+    body = substitute(body, arguments);
   }
-  return expand(substitute(macro.body, arguments), macros, depth + 1);
+  within_.push_back(&macro);
+  std::string result = expand(body);
+  within_.pop_back();
+  return result;
 }
 
-bool is_use(std::string_view text, const Macro& macro, size_t end) {
-  return !macro.takes_arguments || (end < text.size() && text[end] == '(');
-}
-
-std::string expand(std::string_view text, const Macros& macros, int depth) {
-  constexpr int kDeepest = 8;
+std::string Expander::expand(std::string_view text) {
   std::string result;
-  for (size_t at = 0; at < text.size();) {
+  if (!spend(text.size())) return result;
+  for (size_t at = 0; at < text.size() && result.size() < kLongestStatement;) {
     size_t end = at + 1;
     if (text[at] == '"') {
       end = end_of_string(text, at);
     } else if (is_word(text[at])) {
       end = end_of_word(text, at);
-      const auto macro = macros.find(text.substr(at, end - at));
-      if (macro != macros.end() && depth < kDeepest && is_use(text, macro->second, end)) {
-        result += expand_use(text, macro->second, end, macros, depth);
-        at = std::min(end, text.size());
+      if (const Macro* const macro = find(text.substr(at, end - at), text, end)) {
+        result += expand_use(text, *macro, end);
+        at = end;
         continue;
       }
     }
@@ -176,7 +218,8 @@ std::string join_strings(std::string_view text) {
 
 class Reader {
  public:
-  explicit Reader(std::string_view source) : source_(source) {}
+  explicit Reader(std::string_view source)
+      : source_(source), expander_(kLeastBudget + kLooks * source.size()) {}
 
   std::vector<AssemblyStatement> run() {
     for (size_t at = 0; at < source_.size();) at = step(at);
@@ -184,6 +227,10 @@ class Reader {
   }
 
  private:
+  // Far more than sources of people need; what is made to take long ends with it.
+  static constexpr size_t kLooks = 16;
+  static constexpr size_t kLeastBudget = size_t{1} << 20U;
+
   // Looks at what begins at `at`, and returns where the next begins.
   size_t step(size_t at) {
     const std::string_view rest = source_.substr(at);
@@ -202,21 +249,22 @@ class Reader {
 
   size_t read_directive(size_t at) {
     const auto [end, line] = logical_line(source_, at);
-    if (line.substr(skip_spaces(line, 1)).starts_with("define")) macros_.insert(parse_macro(line));
+    if (line.substr(skip_spaces(line, 1)).starts_with("define"))
+      expander_.define(parse_macro(line));
     return end;
   }
 
   void read_word(size_t at, size_t end) {
     const std::string_view word = source_.substr(at, end - at);
     if (is_assembly(word)) {
-      const std::string_view written = parenthesized(source_, end);
-      std::string text = join_strings(expand(written, macros_, 0));
+      const std::string_view written = expander_.parenthesized_at(source_, end);
+      std::string text = join_strings(expander_.expand(written));
       if (text != written) statements_.push_back({at, std::move(text)});
       return;
     }
-    const auto macro = macros_.find(word);
-    if (macro == macros_.end() || !is_use(source_, macro->second, end)) return;
-    const std::string made = expand_use(source_, macro->second, end, macros_, 0);
+    const Macro* const macro = expander_.find(word, source_, end);
+    if (macro == nullptr) return;
+    const std::string made = expander_.expand_use(source_, *macro, end);
     for (size_t i = 0; i < made.size();) {
       if (made[i] == '"') {
         i = end_of_string(made, i);
@@ -224,20 +272,21 @@ class Reader {
       }
       const size_t next = std::max(end_of_word(made, i), i + 1);
       if (is_assembly(std::string_view(made).substr(i, next - i))) {
-        statements_.push_back({at, join_strings(parenthesized(made, next))});
+        statements_.push_back({at, join_strings(expander_.parenthesized_at(made, next))});
       }
       i = next;
     }
   }
 
   std::string_view source_;
-  Macros macros_;
+  Expander expander_;
   std::vector<AssemblyStatement> statements_;
 };
 
 }  // namespace
 
 std::string_view parenthesized(std::string_view text, size_t from) {
+  text = text.substr(0, from + kLongestStatement);
   const size_t open = text.find('(', from);
   if (open == std::string_view::npos) return {};
   int depth = 0;

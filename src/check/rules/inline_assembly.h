@@ -8,6 +8,9 @@
 
 namespace slipstream::check {
 
+// What is longer is no statement: so that a file which closes none of its parentheses takes no time.
+inline constexpr size_t kLongestStatement = size_t{1} << 14U;
+
 // What is between the first parentheses after `from`, the opening one included, or nothing.
 std::string_view parenthesized(std::string_view text, size_t from);
 

@@ -9,25 +9,45 @@ namespace {
 
 constexpr std::string_view kWait = "griddepcontrol.wait";
 
-uint32_t line_at(std::string_view source, size_t position) {
-  const auto before = source.substr(0, position);
-  return static_cast<uint32_t>(1 + std::count(before.begin(), before.end(), '\n'));
+// Positions are asked for in their order.
+class LineCounter {
+ public:
+  explicit LineCounter(std::string_view source) : source_(source) {}
+
+  uint32_t line_at(size_t position) {
+    const auto between = source_.substr(counted_, position - counted_);
+    line_ += static_cast<uint32_t>(std::count(between.begin(), between.end(), '\n'));
+    counted_ = position;
+    return line_;
+  }
+
+ private:
+  std::string_view source_;
+  size_t counted_ = 0;
+  uint32_t line_ = 1;
+};
+
+// What stands in front of `position`, as far as it may matter.
+std::string_view before(std::string_view source, size_t position) {
+  const size_t start = position - std::min(position, kLongestStatement);
+  return source.substr(start, position - start);
 }
 
 // The text between the parentheses of the asm statement around `position`, or nothing.
 std::string_view asm_statement(std::string_view source, size_t position) {
-  const size_t keyword = source.rfind("asm", position);
+  const std::string_view text = before(source, position);
+  const size_t keyword = text.rfind("asm");
   if (keyword == std::string_view::npos) return {};
-  const size_t open = source.find('(', keyword);
-  if (open == std::string_view::npos || open > position) return {};
-  const std::string_view between = source.substr(keyword, position - keyword);
-  return between.find(';') == std::string_view::npos ? parenthesized(source, keyword)
-                                                     : std::string_view{};
+  const std::string_view between = text.substr(keyword);
+  if (between.find('(') == std::string_view::npos) return {};
+  return between.find(';') == std::string_view::npos
+             ? parenthesized(source, position - between.size())
+             : std::string_view{};
 }
 
 bool is_commented(std::string_view source, size_t position) {
-  const size_t line = source.rfind('\n', position) + 1;  // npos + 1 is 0
-  return source.substr(line, position - line).find("//") != std::string_view::npos;
+  const std::string_view text = before(source, position);
+  return text.substr(text.rfind('\n') + 1).find("//") != std::string_view::npos;  // npos + 1 is 0
 }
 
 bool lacks_clobber(std::string_view statement) {
@@ -53,17 +73,19 @@ std::vector<Finding> check_missing_clobber(std::string_view source, const std::s
   std::vector<Finding> findings;
   std::set<uint32_t> lines;
   std::set<std::string_view> written;  // statements, in macros or not
+  LineCounter waits(source);
   for (size_t at = source.find(kWait); at != std::string_view::npos;
        at = source.find(kWait, at + kWait.size())) {
     const std::string_view statement = asm_statement(source, at);
     if (statement.empty() || is_commented(source, at)) continue;
     written.insert(statement);
-    if (lacks_clobber(statement)) lines.insert(line_at(source, at));
+    if (lacks_clobber(statement)) lines.insert(waits.line_at(at));
   }
+  LineCounter made(source);
   for (const AssemblyStatement& statement : statements_by_macros(source)) {
     if (statement.text.find(kWait) == std::string::npos || !lacks_clobber(statement.text)) continue;
     if (written.contains(statement.text)) continue;  // the macro is where it stands
-    lines.insert(line_at(source, statement.position));
+    lines.insert(made.line_at(statement.position));
   }
   for (const uint32_t line : lines) findings.push_back(missing_clobber(name, line));
   return findings;

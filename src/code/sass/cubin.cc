@@ -155,6 +155,9 @@ Kernel read_kernel(const ElfFile& file, const ElfSymbol& symbol) {
       read_attribute(attribute, payload, kernel);
     });
   }
+  if (const ElfSection* table = find_section(file, ".nv.constant2." + kernel.name)) {
+    kernel.table = table->data;
+  }
   if (const ElfSection* table = find_section(file, ".rela" + std::string(kVariableSection))) {
     read_variables(file, *table, kernel);
   }

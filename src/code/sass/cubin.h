@@ -1,6 +1,6 @@
 // What a cubin says about its kernels besides their instructions: parameters, launch bounds,
-// registers, targets of indirect branches, the global variables whose addresses are in constant bank 4, source
-// lines.
+// registers, targets of indirect branches and their tables, the global variables whose addresses are in constant bank
+// 4, source lines.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,8 @@ struct LineEntry {
 struct Kernel {
   std::string name;
   std::span<const std::byte> text;
-  uint32_t parameter_base = 0;  // byte in constant bank 0
+  std::span<const std::byte> table;  // constant bank 2, where the compiler puts tables of targets
+  uint32_t parameter_base = 0;       // byte in constant bank 0
   uint32_t parameter_bytes = 0;
   std::vector<code::Parameter> parameters;  // by ordinal
   uint32_t max_threads = 0;

@@ -35,6 +35,11 @@ constexpr auto kTable = std::to_array<Opcode>({
     {0x035, kAdd64, "IADD.64"},
     {0x036, kAdd2, "VIADD"},
     {0x045, kConvert, "I2FP"},
+    {0x046, kAddMinimum, "VIADDMNMX"},
+    {0x048, kMinimum, "VIMNMX"},
+    {0x05a, kConvert, "UI2F"},
+    {0x05c, kConvert, "UF2I"},
+    {0x05e, kConvert, "UI2FP"},
     {0x082, kMove, "UMOV"},
     {0x086, kVote, "VOTEU"},
     {0x087, kSelect, "USEL"},
@@ -141,7 +146,9 @@ constexpr auto kTable = std::to_array<Opcode>({
     {0x1c5, kNothing, "wgmma.fence"},
     {0x1c6, kProxyFence, "FENCE.VIEW.ASYNC"},
     {0x1c7, kClusterWait, "UCGABAR"},  // arrive or wait: the operand form tells
+    {0x1c8, kUniformPredicate, "USETMAXREG"},
     {0x1ca, kMbarrierArrive, "clusterlaunchcontrol.try_cancel"},
+    {0x1e3, kUniformVote, "UTCATOMSWS"},
     {0x1e9, kMbarrierArrive, "tcgen05.commit"},
 });
 

@@ -33,6 +33,8 @@ enum class Meaning : uint8_t {
   kArithmetic,           // a register from registers, in a way that does not matter
   kPredicateArithmetic,  // the same, but its results are predicates
   kVote,                 // both
+  kUniformPredicate,     // a uniform predicate and no register
+  kUniformVote,          // a uniform register and a uniform predicate
   kMove,
   kAdd3,
   kAdd2,
@@ -47,6 +49,8 @@ enum class Meaning : uint8_t {
   kLoadEffectiveAddress,
   kSelect,
   kCompareIntegers,
+  kMinimum,     // or maximum
+  kAddMinimum,  // the same after an addition
   kPermute,
   kHalfMultiplyAdd,  // two at once; ptxas also sets constants with it
   kReadSpecial,

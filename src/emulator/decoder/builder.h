@@ -40,7 +40,6 @@ class Builder {
   size_t count() const;
   const ptx::Operand& operand(size_t index) const;
   std::span<const ptx::Operand> children(const ptx::Operand& operand) const;
-  bool is_sink(size_t index) const { return operand(index).kind == ptx::OperandKind::kSink; }
   // Rejects the instruction unless it has between `least` and `most` operands.
   void expect_operands(size_t least, size_t most) const;
   // The value of an operand that PTX wants to be an integer constant.

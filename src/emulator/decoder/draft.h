@@ -52,6 +52,8 @@ struct SlotRequest {
 struct SlotResult {
   uint32_t end = 0;             // first byte after the register file
   uint32_t live_registers = 0;  // most 32-bit registers live at once
+  // That may be read before they are written.
+  std::vector<uint32_t> live_at_entry;
 };
 
 // Gives every virtual register a slot, one slot to registers that are never live together.

@@ -6,13 +6,10 @@
 #include <cstring>
 
 #include "emulator/machine/fault.h"
+#include "emulator/program/round_up.h"
 
 namespace slipstream::emulator {
 namespace {
-
-uint32_t round_up(uint64_t value, uint64_t multiple) {
-  return static_cast<uint32_t>((value + multiple - 1) / multiple * multiple);
-}
 
 // Fills the 32 lanes of a constant's slot.
 void splat(std::byte* slot, uint64_t bits, RegisterClass register_class) {
@@ -73,7 +70,7 @@ void FunctionDecoder::decode() {
 void FunctionDecoder::lay_out_parameters() {
   next_offset_ = 64;  // offset 0 holds the predicate that is always true
   const auto place = [&](const ptx::Variable& variable) {
-    const ParameterBlock block{next_offset_, round_up(variable.size, 16)};
+    const ParameterBlock block{next_offset_, static_cast<uint32_t>(round_up(variable.size, 16))};
     blocks_[&variable] = block;
     next_offset_ = round_up(next_offset_ + block.bytes * kWarpSize, 64);
     return block;
@@ -191,6 +188,11 @@ void FunctionDecoder::allocate_slots() {
       {drafts_, first_draft_, classes_, offsets_, round_up(next_offset_, 512)});
   code_.register_bytes = round_up(result.end, 64);
   code_.live_registers = result.live_registers;
+  for (const uint32_t virtual_register : result.live_at_entry) {
+    const uint32_t offset = offsets_[virtual_register];
+    if (offset < code_.image.size()) continue;  // a constant, or a special register
+    code_.unset.push_back({offset, bytes_of(classes_[virtual_register])});
+  }
 }
 
 void FunctionDecoder::emit() {

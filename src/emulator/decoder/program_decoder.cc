@@ -10,6 +10,7 @@
 #include "emulator/decoder/function_decoder.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/fault.h"
+#include "emulator/program/round_up.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -85,7 +86,7 @@ Offsets lay_out_shared(const Reachable& reach, Program& program) {
       program.shared_alignment = std::max(program.shared_alignment, alignment);
       continue;
     }
-    end = (end + alignment - 1) / alignment * alignment;
+    end = round_up(end, alignment);
     offsets[variable] = end;
     program.shared_variables.push_back({variable->name, end, variable->size});
     end += variable->size;

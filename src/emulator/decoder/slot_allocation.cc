@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "emulator/decoder/draft.h"
+#include "emulator/program/round_up.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -83,6 +84,12 @@ class Liveness {
       scan(block);
     }
     propagate();
+  }
+
+  std::vector<uint32_t> live_at_entry() const {
+    std::vector<uint32_t> result;
+    blocks_.front().live_in.for_each([&](size_t r) { result.push_back(static_cast<uint32_t>(r)); });
+    return result;
   }
 
   std::vector<Interval> intervals() const {
@@ -187,7 +194,7 @@ class SlotPool {
   // A slot that no register has had.
   uint32_t take_new(RegisterClass register_class) {
     const uint32_t bytes = bytes_of(register_class);
-    end_ = (end_ + bytes - 1) / bytes * bytes;
+    end_ = round_up(end_, bytes);
     const uint32_t slot = end_;
     end_ += bytes;
     return slot;
@@ -239,7 +246,8 @@ uint32_t bytes_of(RegisterClass register_class) {
 }
 
 SlotResult allocate_slots(const SlotRequest& request) {
-  const std::vector<Interval> intervals = Liveness(request).intervals();
+  const Liveness liveness(request);
+  const std::vector<Interval> intervals = liveness.intervals();
   std::vector<uint32_t> order;
   for (uint32_t r = 0; r < intervals.size(); ++r) {
     if (request.offsets[r] == kUnplaced && intervals[r].first != kNever) order.push_back(r);
@@ -252,6 +260,7 @@ SlotResult allocate_slots(const SlotRequest& request) {
   const std::vector<bool> read_later = registers_read_later(request);
   SlotPool pool(request.base);
   SlotResult result;
+  result.live_at_entry = liveness.live_at_entry();
   uint32_t live = 0;
   uint32_t position = 0;
   for (const uint32_t r : order) {

@@ -12,6 +12,7 @@
 
 #include "emulator/device/launch_check.h"
 #include "emulator/device/loaded_module.h"
+#include "emulator/machine/cluster_pools.h"
 #include "emulator/machine/delayed_stores.h"
 #include "emulator/machine/device_heap.h"
 #include "emulator/machine/fault_report.h"
@@ -74,6 +75,7 @@ class Machine {
       device.idle = &idle;
       device.delayed = delays_stores() ? &delayed : nullptr;
       device.races = races.get();
+      device.pools = &pools;
     }
   }
 
@@ -134,6 +136,7 @@ class Machine {
   GlobalMemory memory;
   DelayedStores delayed;
   std::deque<DeviceHeap> heaps;
+  ClusterPools pools;  // of all devices
   InterleavedRunner::Devices devices;
   Idle idle;
   std::unique_ptr<RaceCheck> races;
@@ -427,7 +430,6 @@ void Device::reset(uint32_t device) {
 }
 
 const Settings& Device::settings() const { return machine_->settings; }
-void Device::set_settings(Settings settings) { machine_->settings = std::move(settings); }
 Statistics Device::statistics() const { return machine_->statistics; }
 
 }  // namespace slipstream::emulator

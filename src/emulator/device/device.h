@@ -135,7 +135,6 @@ class Device {
   void reset(uint32_t device = 0);
 
   const Settings& settings() const;
-  void set_settings(Settings settings);  // between runs
   Statistics statistics() const;
 
  private:

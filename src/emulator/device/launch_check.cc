@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "emulator/device/loaded_module.h"
-#include "emulator/machine/cluster_pool.h"
+#include "emulator/machine/cluster_pools.h"
 #include "emulator/machine/device_heap.h"
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/overlay.h"
@@ -163,7 +163,7 @@ std::unique_ptr<GridRun> check_launch(KernelLaunch launch, DeviceContext& device
            fmt::format("no room for a heap of {} bytes, from which the kernel allocates",
                        device.heap->limit()));
   }
-  grid->pool = std::make_shared<ClusterPool>(device.cta_memory);
+  grid->pool = device.pools->take(*grid, device.cta_memory);
   return grid;
 }
 

@@ -1,9 +1,11 @@
-"""Writes what the headers of the driver say, as C++: python3 generate_tables.py cuda.h cudaTypedefs.h OUTPUT
+"""Writes what the headers of the driver say, as C++: python3 generate_tables.py cuda.h cudaTypedefs.h TABLES PER_THREAD
 
 * A weak definition of every function. One that the driver implements has a strong definition elsewhere, which wins; the
   others say at the first call that they are not supported.
 * Which function a name means from which CUDA version on: what cuGetProcAddress answers.
 * The names of the error codes.
+* Into the second file the variants for a default stream per thread, NAME_ptsz or NAME_ptds. A function cannot be defined
+  by another one's type alone, but an indirect one (ifunc) can: the loader binds its name to what the resolver returns.
 """
 
 import re
@@ -11,13 +13,37 @@ import sys
 from pathlib import Path
 
 
+def per_thread_variants(header: str) -> dict[str, str]:
+    """Variants by name, and what they are variants of."""
+    found = re.findall(r"__CUDA_API_(PT[SD][SZ])\((cu[A-Z]\w*)\)", header)
+    return {f"{function}_{kind.lower()}": function for kind, function in found}
+
+
+def per_thread_definitions(header: str) -> str:
+    lines = [
+        "// Generated from the headers of the driver.",
+        "#include <cuda.h>",
+        "",
+        '#include "emulator/runtime/per_thread.h"',
+        "",
+        "using slipstream::emulator::runtime::PerThread;",
+        "",
+        'extern "C" {',
+    ]
+    for variant, function in sorted(per_thread_variants(header).items()):
+        lines += [
+            "",
+            f"auto* resolve_{variant}() {{ return &PerThread<&{function}>::call; }}",
+            f'[[gnu::ifunc("resolve_{variant}")]] decltype({function}) {variant};',
+        ]
+    return "\n".join([*lines, "", '}  // extern "C"', ""])
+
+
 def declared_functions(header: str) -> list[str]:
     """Functions, and those that names of functions stand for: cuMemAlloc is cuMemAlloc_v2."""
     declared = re.findall(r"CUDAAPI\s+(cu[A-Z]\w*)", header)
     renamed = re.findall(r"#\s*define cu[A-Z]\w*\s+[(A-Z_a-z]*?\b(cu[A-Z]\w*)", header)
-    per_thread = re.findall(r"__CUDA_API_(PT[SD][SZ])\((cu[A-Z]\w*)\)", header)
-    variants = {f"{function}_{kind.lower()}" for kind, function in per_thread}
-    return sorted(set(declared) | set(renamed) | variants)
+    return sorted(set(declared) | set(renamed) | set(per_thread_variants(header)))
 
 
 def versions_by_name(typedefs: str) -> dict[tuple[str, str], list[int]]:
@@ -55,7 +81,11 @@ def main() -> None:
         '#include "emulator/driver/tables.h"',
         "",
     ]
+    variants = per_thread_variants(header)
+    lines += [f'extern "C" int {name}();' for name in sorted(variants)]
     for name in functions:
+        if name in variants:
+            continue
         lines.append(f'extern "C" [[gnu::weak]] int {name}() {{')
         lines.append(f'  return slipstream::emulator::driver::answer_not_supported("{name}");')
         lines.append("}")
@@ -73,6 +103,7 @@ def main() -> None:
     lines += [f'      {{{code}, "{name}"}},' for name, code in errors]
     lines += ["  };", "  return kAll;", "}", "", "}  // namespace slipstream::emulator::driver", ""]
     Path(sys.argv[3]).write_text("\n".join(lines))
+    Path(sys.argv[4]).write_text(per_thread_definitions(header))
 
 
 main()

@@ -48,6 +48,7 @@ Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
     watch_whole_copies(operation, warp, executing, bytes);
     watch_start(warp, race::Background::kLaneCopies, order_index(warp));
   }
+  alignas(64) std::array<uint64_t, kWarpSize> places;
   for_each_lane(executing, [&](uint32_t lane) {
     std::array<std::byte, 16> data{};
     const uint32_t read = has_lane(ignored, lane) ? 0 : read_bytes[lane];
@@ -67,11 +68,12 @@ Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
     } else {
       std::memcpy(writable_shared(warp, lane, to, bytes, bytes), data.data(), bytes);
     }
-    if (is_watched) {
-      watch_background(warp, race::Background::kLaneCopies, order_index(warp), lane, to, bytes,
-                       race::AccessKind::kWrite);
-    }
+    places[lane] = to;
   });
+  if (is_watched) {
+    watch_background_lanes(warp, race::Background::kLaneCopies, order_index(warp), executing,
+                           places.data(), bytes, race::AccessKind::kWrite);
+  }
   return Step::kNext;
 }
 

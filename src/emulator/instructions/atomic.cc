@@ -4,6 +4,8 @@
 // floating-point sum, or of a counter, does not depend on the host's threads.
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstddef>
 #include <cstring>
 #include <type_traits>
 
@@ -11,6 +13,8 @@
 #include "emulator/arithmetic/half.h"
 #include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
+#include "emulator/instructions/memory_access.h"
+#include "emulator/instructions/reduce.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/polls.h"
 #include "emulator/machine/watch.h"
@@ -18,31 +22,8 @@
 namespace slipstream::emulator {
 namespace {
 
-constexpr auto kAdd = [](auto old, auto value) { return static_cast<decltype(old)>(old + value); };
-constexpr auto kAnd = [](auto old, auto value) { return old & value; };
-constexpr auto kOr = [](auto old, auto value) { return old | value; };
-constexpr auto kXor = [](auto old, auto value) { return old ^ value; };
 constexpr auto kExchange = [](auto /*old*/, auto value) { return value; };
-constexpr auto kMinimum = [](auto old, auto value) { return std::min(old, value); };
-constexpr auto kMaximum = [](auto old, auto value) { return std::max(old, value); };
-constexpr auto kIncrement = [](uint32_t old, uint32_t limit) { return old >= limit ? 0 : old + 1; };
-constexpr auto kDecrement = [](uint32_t old, uint32_t limit) {
-  return old == 0 || old > limit ? limit : old - 1;
-};
-constexpr auto kAddFloat = [](auto old, auto value) { return canonical(old + value); };
 
-template <class T>
-T add_half(T old, T value) {
-  return from_double<T>(double{to_float(old)} + double{to_float(value)});
-}
-template <class T>
-T minimum_half(T old, T value) {
-  return from_float<T>(minimum_number(to_float(old), to_float(value)));
-}
-template <class T>
-T maximum_half(T old, T value) {
-  return from_float<T>(maximum_number(to_float(old), to_float(value)));
-}
 template <auto kFunction, class T>
 uint32_t each_half(uint32_t old, uint32_t value) {
   return pack(kFunction(low_of<T>(old), low_of<T>(value)),
@@ -116,24 +97,63 @@ void write(std::byte* to, T value) {
   std::memcpy(to, &value, sizeof(T));
 }
 
+template <class T>
+auto bytes_of(T value) {
+  return std::bit_cast<std::array<std::byte, sizeof(T)>>(value);
+}
+
+// The lanes' places in memory that the whole warp reaches at once; elsewhere, one by one as machine/access.h gives them.
+class Targets {
+ public:
+  Targets(const Operation& operation, Warp& warp, uint32_t executing, const Atomic& atomic,
+          uint32_t bytes)
+      : warp_(warp), atomic_(atomic), bytes_(bytes), base_(operand<uint64_t>(operation, warp, 1)) {
+    if (order_of(warp) != nullptr) return;
+    const Access access{.space = atomic.space, .offset = atomic.offset};
+    const Shape shape = shape_of_all(access, warp, operation.operands[1], bytes);
+    Reached reached = reach(operation, warp, executing, access, operation.operands[1], bytes, false,
+                            shape, addresses_);
+    if (reached.arrangement == Arrangement::kElsewhere ||
+        !have_values(executing, reached, addresses_, bytes)) {
+      return;
+    }
+    mark_written(executing, reached, addresses_, bytes);
+    reached_ = reached;
+  }
+
+  std::byte* of(uint32_t lane) {
+    if (reached_.arrangement != Arrangement::kElsewhere) {
+      return reinterpret_cast<std::byte*>(reached_.host(lane, addresses_, bytes_));
+    }
+    const uint64_t address = base_[lane] + static_cast<uint64_t>(atomic_.offset);
+    return atomic_target(warp_, lane, atomic_.space, address, bytes_);
+  }
+
+ private:
+  Warp& warp_;
+  const Atomic& atomic_;
+  uint32_t bytes_;
+  const uint64_t* base_;
+  Addresses addresses_;
+  Reached reached_;
+};
+
 // Operands: d, base, value 0 .. value (count - 1). d is scratch for red.
 template <auto kFunction, class T>
 Step update(const Operation& operation, Warp& warp, uint32_t executing) {
   const Atomic atomic = decode(operation.immediate);
   const auto* const base = operand<uint64_t>(operation, warp, 1);
   const bool is_global = enter(warp, atomic, executing, base);
+  Targets targets(operation, warp, executing, atomic, sizeof(T));
   const T* const values = operand<T>(operation, warp, 2);
   T* const result = operand<T>(operation, warp, 0);
   bool has_changed = false;
   for_each_lane(executing, [&](uint32_t lane) {
-    const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
-    std::byte* const target = atomic_target(warp, lane, atomic.space, address, sizeof(T));
+    std::byte* const target = targets.of(lane);
     const T old = read<T>(target);
     const T updated = static_cast<T>(kFunction(old, values[lane]));
-    std::array<std::byte, sizeof(T)> before{};
-    std::memcpy(before.data(), target, sizeof(T));
     write<T>(target, updated);
-    has_changed = has_changed || std::memcmp(before.data(), target, sizeof(T)) != 0;
+    has_changed = has_changed || bytes_of(old) != bytes_of(updated);
     result[lane] = old;
   });
   if (is_global) leave(operation, warp, executing, atomic, base, result, has_changed);
@@ -145,13 +165,13 @@ Step compare_and_swap(const Operation& operation, Warp& warp, uint32_t executing
   const Atomic atomic = decode(operation.immediate);
   const auto* const base = operand<uint64_t>(operation, warp, 1);
   const bool is_global = enter(warp, atomic, executing, base);
+  Targets targets(operation, warp, executing, atomic, sizeof(T));
   const T* const expected = operand<T>(operation, warp, 2);
   const T* const desired = operand<T>(operation, warp, 3);
   T* const result = operand<T>(operation, warp, 0);
   bool has_changed = false;
   for_each_lane(executing, [&](uint32_t lane) {
-    const uint64_t address = base[lane] + static_cast<uint64_t>(atomic.offset);
-    std::byte* const target = atomic_target(warp, lane, atomic.space, address, sizeof(T));
+    std::byte* const target = targets.of(lane);
     const T old = read<T>(target);
     if (std::memcmp(&old, &expected[lane], sizeof(T)) == 0) {
       write<T>(target, desired[lane]);
@@ -253,17 +273,19 @@ template <class U, class S>
 void build_integer(Builder& builder) {
   const bool is_signed = builder.has(".s32") || builder.has(".s64");
   if (builder.has(".add")) {
-    build_update<kAdd, U>(builder);
+    build_update<reduce::kAdd, U>(builder);
   } else if (builder.has(".min")) {
-    is_signed ? build_update<kMinimum, S>(builder) : build_update<kMinimum, U>(builder);
+    is_signed ? build_update<reduce::kMinimum, S>(builder)
+              : build_update<reduce::kMinimum, U>(builder);
   } else if (builder.has(".max")) {
-    is_signed ? build_update<kMaximum, S>(builder) : build_update<kMaximum, U>(builder);
+    is_signed ? build_update<reduce::kMaximum, S>(builder)
+              : build_update<reduce::kMaximum, U>(builder);
   } else if (builder.has(".and")) {
-    build_update<kAnd, U>(builder);
+    build_update<reduce::kAnd, U>(builder);
   } else if (builder.has(".or")) {
-    build_update<kOr, U>(builder);
+    build_update<reduce::kOr, U>(builder);
   } else if (builder.has(".xor")) {
-    build_update<kXor, U>(builder);
+    build_update<reduce::kXor, U>(builder);
   } else if (builder.has(".exch")) {
     build_update<kExchange, U>(builder);
   } else {
@@ -271,8 +293,8 @@ void build_integer(Builder& builder) {
   }
 }
 void build_wrap(Builder& builder) {
-  builder.has(".inc") ? build_update<kIncrement, uint32_t>(builder)
-                      : build_update<kDecrement, uint32_t>(builder);
+  builder.has(".inc") ? build_update<reduce::kIncrement, uint32_t>(builder)
+                      : build_update<reduce::kDecrement, uint32_t>(builder);
 }
 void build_128(Builder& builder) {
   builder.has(".exch") ? build_update<kExchange, Bits128>(builder) : build_swap<Bits128>(builder);
@@ -280,27 +302,27 @@ void build_128(Builder& builder) {
 template <class T>
 void build_halves(Builder& builder) {
   if (builder.has(".add")) {
-    build_update<each_half<add_half<T>, T>, uint32_t>(builder);
+    build_update<each_half<reduce::kAddHalf, T>, uint32_t>(builder);
   } else if (builder.has(".min")) {
-    build_update<each_half<minimum_half<T>, T>, uint32_t>(builder);
+    build_update<each_half<reduce::kMinimumHalf, T>, uint32_t>(builder);
   } else {
-    build_update<each_half<maximum_half<T>, T>, uint32_t>(builder);
+    build_update<each_half<reduce::kMaximumHalf, T>, uint32_t>(builder);
   }
 }
 template <class T>
 void build_half(Builder& builder) {
   if (builder.has(".add")) {
-    build_update<add_half<T>, T>(builder);
+    build_update<reduce::kAddHalf, T>(builder);
   } else if (builder.has(".min")) {
-    build_update<minimum_half<T>, T>(builder);
+    build_update<reduce::kMinimumHalf, T>(builder);
   } else {
-    build_update<maximum_half<T>, T>(builder);
+    build_update<reduce::kMaximumHalf, T>(builder);
   }
 }
 template <class T>
 void build_half_pairs_vector(Builder& builder) {
-  builder.has(".v2") ? build_vector<each_half<add_half<T>, T>, uint32_t, 2>(builder)
-                     : build_vector<each_half<add_half<T>, T>, uint32_t, 4>(builder);
+  builder.has(".v2") ? build_vector<each_half<reduce::kAddHalf, T>, uint32_t, 2>(builder)
+                     : build_vector<each_half<reduce::kAddHalf, T>, uint32_t, 4>(builder);
 }
 
 constexpr auto kAtomicForms = std::to_array<Form>({
@@ -323,10 +345,10 @@ constexpr auto kAtomicForms = std::to_array<Form>({
      &build_128},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f32",
-     &build_update<kAddFloat, float>},
+     &build_update<reduce::kAddFloat, float>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f64",
-     &build_update<kAddFloat, double>},
+     &build_update<reduce::kAddFloat, double>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .f16",
      &build_half<Half>},
@@ -341,10 +363,10 @@ constexpr auto kAtomicForms = std::to_array<Form>({
      &build_halves<BFloat16>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.global] .add "
      "[.L2::cache_hint] .v2 .f32",
-     &build_vector<kAddFloat, float, 2>},
+     &build_vector<reduce::kAddFloat, float, 2>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.global] .add "
      "[.L2::cache_hint] .v4 .f32",
-     &build_vector<kAddFloat, float, 4>},
+     &build_vector<reduce::kAddFloat, float, 4>},
     {"atom [.relaxed|.acquire|.release|.acq_rel] [.cta|.cluster|.gpu|.sys] [.global] .add .noftz "
      "[.L2::cache_hint] (.v2|.v4) .f16x2",
      &build_half_pairs_vector<Half>},
@@ -364,10 +386,10 @@ constexpr auto kAtomicForms = std::to_array<Form>({
      &build_wrap},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f32",
-     &build_update<kAddFloat, float>},
+     &build_update<reduce::kAddFloat, float>},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add [.L2::cache_hint] .f64",
-     &build_update<kAddFloat, double>},
+     &build_update<reduce::kAddFloat, double>},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] "
      "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .f16",
      &build_half<Half>},
@@ -381,9 +403,9 @@ constexpr auto kAtomicForms = std::to_array<Form>({
      "[.global|.shared|.shared::cta|.shared::cluster] .add .noftz [.L2::cache_hint] .bf16x2",
      &build_halves<BFloat16>},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] [.global] .add [.L2::cache_hint] .v2 .f32",
-     &build_vector<kAddFloat, float, 2>},
+     &build_vector<reduce::kAddFloat, float, 2>},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] [.global] .add [.L2::cache_hint] .v4 .f32",
-     &build_vector<kAddFloat, float, 4>},
+     &build_vector<reduce::kAddFloat, float, 4>},
     {"red [.relaxed|.release] [.cta|.cluster|.gpu|.sys] [.global] .add .noftz [.L2::cache_hint] "
      "(.v2|.v4) .f16x2",
      &build_half_pairs_vector<Half>},

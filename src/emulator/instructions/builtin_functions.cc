@@ -15,13 +15,10 @@
 #include "emulator/machine/device_heap.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/program/program.h"
+#include "emulator/program/round_up.h"
 
 namespace slipstream::emulator {
 namespace {
-
-const CallSite& call_of(const Operation& operation) {
-  return *reinterpret_cast<const CallSite*>(operation.immediate);
-}
 
 template <class T>
 T argument(const CallSite& call, Warp& warp, uint32_t lane, size_t index) {
@@ -49,7 +46,7 @@ class ArgumentReader {
 
   template <class T>
   T next() {
-    offset_ = (offset_ + sizeof(T) - 1) / sizeof(T) * sizeof(T);
+    offset_ = round_up(offset_, sizeof(T));
     T value;
     load(warp_, lane_, AddressSpace::kGeneric, begin_ + offset_, &value, sizeof(T), sizeof(T));
     offset_ += sizeof(T);

@@ -7,6 +7,7 @@
 
 #include "emulator/arithmetic/floating.h"
 #include "emulator/arithmetic/half.h"
+#include "emulator/instructions/reduce.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -26,54 +27,33 @@ void combine(std::byte* target, const std::byte* values, uint32_t bytes) {
   }
 }
 
-constexpr auto kAdd = [](auto old, auto value) { return old + value; };
-constexpr auto kMin = [](auto old, auto value) { return std::min(old, value); };
-constexpr auto kMax = [](auto old, auto value) { return std::max(old, value); };
-constexpr auto kAnd = [](auto old, auto value) { return old & value; };
-constexpr auto kOr = [](auto old, auto value) { return old | value; };
-constexpr auto kXor = [](auto old, auto value) { return old ^ value; };
-constexpr auto kIncrement = [](uint32_t old, uint32_t limit) { return old >= limit ? 0 : old + 1; };
-constexpr auto kDecrement = [](uint32_t old, uint32_t limit) {
-  return old == 0 || old > limit ? limit : old - 1;
-};
-constexpr auto kAddFloat = [](float old, float value) { return canonical(old + value); };
 constexpr auto kAddFloatFlushed = [](float old, float value) {
   return canonical(flush<true>(flush<true>(old) + flush<true>(value)));
-};
-constexpr auto kAddDouble = [](double old, double value) { return canonical(old + value); };
-constexpr auto kAddHalf = []<class T>(T old, T value) {
-  return from_double<T>(double{to_float(old)} + double{to_float(value)});
-};
-constexpr auto kMinHalf = []<class T>(T old, T value) {
-  return from_float<T>(minimum_number(to_float(old), to_float(value)));
-};
-constexpr auto kMaxHalf = []<class T>(T old, T value) {
-  return from_float<T>(maximum_number(to_float(old), to_float(value)));
 };
 
 template <class T>
 Combine integer(Reduction reduction) {
   switch (reduction) {
     case Reduction::kAdd:
-      return &combine<kAdd, std::make_unsigned_t<T>>;
+      return &combine<reduce::kAdd, std::make_unsigned_t<T>>;
     case Reduction::kMin:
-      return &combine<kMin, T>;
+      return &combine<reduce::kMinimum, T>;
     case Reduction::kMax:
-      return &combine<kMax, T>;
+      return &combine<reduce::kMaximum, T>;
     case Reduction::kAnd:
-      return &combine<kAnd, T>;
+      return &combine<reduce::kAnd, T>;
     case Reduction::kOr:
-      return &combine<kOr, T>;
+      return &combine<reduce::kOr, T>;
     case Reduction::kXor:
-      return &combine<kXor, T>;
+      return &combine<reduce::kXor, T>;
     default:
       return nullptr;
   }
 }
 
 Combine unsigned_32(Reduction reduction) {
-  if (reduction == Reduction::kInc) return &combine<kIncrement, uint32_t>;
-  if (reduction == Reduction::kDec) return &combine<kDecrement, uint32_t>;
+  if (reduction == Reduction::kInc) return &combine<reduce::kIncrement, uint32_t>;
+  if (reduction == Reduction::kDec) return &combine<reduce::kDecrement, uint32_t>;
   return integer<uint32_t>(reduction);
 }
 
@@ -87,11 +67,11 @@ template <class T>
 Combine half(Reduction reduction) {
   switch (reduction) {
     case Reduction::kAdd:
-      return &combine<kAddHalf, T>;
+      return &combine<reduce::kAddHalf, T>;
     case Reduction::kMin:
-      return &combine<kMinHalf, T>;
+      return &combine<reduce::kMinimumHalf, T>;
     case Reduction::kMax:
-      return &combine<kMaxHalf, T>;
+      return &combine<reduce::kMaximumHalf, T>;
     default:
       return nullptr;
   }
@@ -122,12 +102,12 @@ Combine combine_of(Reduction reduction, TensorType type) {
       return half<BFloat16>(reduction);
     case TensorType::kF32:
     case TensorType::kTf32:
-      return reduction == Reduction::kAdd ? &combine<kAddFloat, float> : nullptr;
+      return reduction == Reduction::kAdd ? &combine<reduce::kAddFloat, float> : nullptr;
     case TensorType::kF32Ftz:
     case TensorType::kTf32Ftz:
       return reduction == Reduction::kAdd ? &combine<kAddFloatFlushed, float> : nullptr;
     case TensorType::kF64:
-      return reduction == Reduction::kAdd ? &combine<kAddDouble, double> : nullptr;
+      return reduction == Reduction::kAdd ? &combine<reduce::kAddFloat, double> : nullptr;
     default:
       return nullptr;
   }

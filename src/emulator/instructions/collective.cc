@@ -19,35 +19,23 @@ namespace {
 
 enum class Shuffle : uint8_t { kUp, kDown, kButterfly, kIndex };
 
-struct Source {
-  uint32_t lane = 0;
-  bool in_range = false;
-};
-
-// `c` holds the last lane of a segment in its low bits, and which lane bits choose the segment.
+// Which lane is read, and whether it is in range. `c` holds the last lane of a segment in its low bits, and which lane bits
+// choose the segment.
 template <Shuffle kMode>
-Source source_of(uint32_t lane, uint32_t b, uint32_t c) {
-  const uint32_t segment = (c >> 8U) & 31U;
-  const uint32_t clamp = c & 31U;
+uint32_t source_of(uint32_t lane, uint32_t b, uint32_t c) {
   const uint32_t by = b & 31U;
-  const uint32_t first = lane & segment;
-  const uint32_t last = first | (clamp & ~segment);
-  const auto signed_lane = static_cast<int32_t>(lane);
-  switch (kMode) {
-    case Shuffle::kUp: {
-      const int32_t from = signed_lane - static_cast<int32_t>(by);
-      return {static_cast<uint32_t>(from), from >= static_cast<int32_t>(last)};
-    }
-    case Shuffle::kDown:
-      return {lane + by, lane + by <= last};
-    case Shuffle::kButterfly:
-      return {lane ^ by, (lane ^ by) <= last};
-    case Shuffle::kIndex: {
-      const uint32_t from = first | (by & ~segment);
-      return {from, from <= last};
-    }
-  }
-  return {};
+  if constexpr (kMode == Shuffle::kUp) return lane - by;
+  if constexpr (kMode == Shuffle::kDown) return lane + by;
+  if constexpr (kMode == Shuffle::kButterfly) return lane ^ by;
+  const uint32_t segment = (c >> 8U) & 31U;
+  return (lane & segment) | (by & ~segment);
+}
+template <Shuffle kMode>
+bool is_in_range(uint32_t lane, uint32_t source, uint32_t c) {
+  const uint32_t segment = (c >> 8U) & 31U;
+  const uint32_t last = (lane & segment) | (c & 31U & ~segment);
+  return kMode == Shuffle::kUp ? static_cast<int32_t>(source) >= static_cast<int32_t>(last)
+                               : source <= last;
 }
 
 // The mask names the lane that is read, so its thread should have been there.
@@ -58,6 +46,34 @@ void report_exited_lane(Warp& warp, uint32_t lane, uint32_t source) {
                                           lane, source)));
 }
 
+// Of all lanes, by loops of their own that become vector instructions.
+using LaneValues = std::array<uint32_t, kWarpSize>;
+
+// A bit for each lane that has 1.
+uint32_t mask_of(const LaneValues& lanes) {
+  uint32_t mask = 0;
+  for (uint32_t lane = 0; lane < kWarpSize; ++lane) mask |= lanes[lane] << lane;
+  return mask;
+}
+
+struct Sources {
+  alignas(64) LaneValues lane;  // their own where they can read no other's
+  alignas(64) LaneValues in_range;
+  alignas(64) LaneValues usable;
+};
+template <Shuffle kMode>
+void find_sources(const uint32_t* b, const uint32_t* c, uint32_t members, Sources& sources) {
+  for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
+    const uint32_t source = source_of<kMode>(lane, b[lane], c[lane]);
+    const uint32_t in_range = is_in_range<kMode>(lane, source, c[lane]) ? 1 : 0;
+    // What a lane outside the member set holds is undefined; its own value is as good as any.
+    const uint32_t usable = in_range & members >> (source & 31U);
+    sources.lane[lane] = usable != 0 ? source : lane;
+    sources.in_range[lane] = in_range;
+    sources.usable[lane] = usable;
+  }
+}
+
 template <Shuffle kMode>
 Step shuffle(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const masks = operand<uint32_t>(operation, warp, 5);
@@ -65,20 +81,17 @@ Step shuffle(const Operation& operation, Warp& warp, uint32_t executing) {
     const auto* const a = operand<uint32_t>(operation, warp, 2);
     const auto* const b = operand<uint32_t>(operation, warp, 3);
     const auto* const c = operand<uint32_t>(operation, warp, 4);
-    std::array<uint32_t, kWarpSize> values;
-    uint32_t in_range = 0;
-    for_each_lane(members, [&](uint32_t lane) {
-      const Source source = source_of<kMode>(lane, b[lane], c[lane]);
-      // What a lane outside the member set holds is undefined; its own value is as good as any.
-      const bool usable = source.in_range && has_lane(members, source.lane);
-      values[lane] = a[usable ? source.lane : lane];
-      if (source.in_range && !usable && has_lane(masks[lane], source.lane)) {
-        report_exited_lane(warp, lane, source.lane);
-      }
-      in_range |= static_cast<uint32_t>(source.in_range) << lane;
+    Sources sources;
+    find_sources<kMode>(b, c, members, sources);
+    const uint32_t in_range = mask_of(sources.in_range);
+    const uint32_t usable = mask_of(sources.usable);
+    for_each_lane(in_range & ~usable & members, [&](uint32_t lane) {
+      const uint32_t source = source_of<kMode>(lane, b[lane], c[lane]);
+      if (has_lane(masks[lane], source)) report_exited_lane(warp, lane, source);
     });
-    auto* const result = operand<uint32_t>(operation, warp, 0);
-    for_each_lane(members, [&](uint32_t lane) { result[lane] = values[lane]; });
+    alignas(64) LaneValues values;
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) values[lane] = a[sources.lane[lane]];
+    assign_lanes(operand<uint32_t>(operation, warp, 0), values.data(), members);
     assign(predicate(operation, warp, 1), in_range, members);
   });
 }
@@ -108,8 +121,9 @@ Step vote(const Operation& operation, Warp& warp, uint32_t executing) {
   return for_each_member_set(operation, warp, executing, masks, [&](uint32_t members) {
     const uint32_t votes = predicate(operation, warp, 1) & members;
     if constexpr (kVote == Vote::kBallot) {
-      auto* const result = operand<uint32_t>(operation, warp, 0);
-      for_each_lane(members, [&](uint32_t lane) { result[lane] = votes; });
+      alignas(64) LaneValues all;
+      all.fill(votes);
+      assign_lanes(operand<uint32_t>(operation, warp, 0), all.data(), members);
     } else {
       const bool holds = kVote == Vote::kAll   ? votes == members
                          : kVote == Vote::kAny ? votes != 0

@@ -1,4 +1,6 @@
 // Comparison and selection.
+#include <immintrin.h>
+
 #include <array>
 #include <string_view>
 #include <type_traits>
@@ -74,18 +76,20 @@ auto value_of(T lane) {
   }
 }
 
-// The mask of lanes for which the comparison holds.
+// The mask of lanes for which the comparison holds. There are hundreds of these, which setp and set
+// call in three ways: to inline them would be most of the time that this file takes to compile.
 template <Compare kCompare, bool kFlush, class T>
-uint32_t compare_lanes(const void* a, const void* b) {
+[[gnu::noinline]] uint32_t compare_lanes(const void* a, const void* b) {
   const T* const left = static_cast<const T*>(a);
   const T* const right = static_cast<const T*>(b);
-  uint32_t mask = 0;
+  alignas(32) std::array<uint8_t, kWarpSize> results;
   for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
     const bool result =
         holds<kCompare>(value_of<kFlush>(left[lane]), value_of<kFlush>(right[lane]));
-    mask |= static_cast<uint32_t>(result) << lane;
+    results[lane] = result ? 0xff : 0;
   }
-  return mask;
+  const auto* const bytes = reinterpret_cast<const __m256i*>(results.data());
+  return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_load_si256(bytes)));
 }
 
 template <Compare kCompare, bool kFlush, class T>
@@ -220,7 +224,7 @@ struct PairComparison {
   static uint32_t low(const uint32_t* a, const uint32_t* b) { return compare(a, b, 0); }
   static uint32_t high(const uint32_t* a, const uint32_t* b) { return compare(a, b, 16); }
 
-  static uint32_t compare(const uint32_t* a, const uint32_t* b, uint32_t shift) {
+  [[gnu::noinline]] static uint32_t compare(const uint32_t* a, const uint32_t* b, uint32_t shift) {
     uint32_t mask = 0;
     for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
       const T left{static_cast<uint16_t>(a[lane] >> shift)};
@@ -389,16 +393,11 @@ Step select(const Operation& operation, Warp& warp, uint32_t executing) {
   const T* const b = operand<T>(operation, warp, 2);
   const uint32_t choose = predicate(operation, warp, 3);
   if (executing == kAllLanes) {
-#pragma GCC ivdep
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      result[lane] = has_lane(choose, lane) ? a[lane] : b[lane];
-    }
+    choose_lanes(result, a, b, choose);
   } else {
-#pragma GCC ivdep
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      const T value = has_lane(choose, lane) ? a[lane] : b[lane];
-      result[lane] = has_lane(executing, lane) ? value : result[lane];
-    }
+    alignas(64) std::array<T, kWarpSize> values;
+    choose_lanes(values.data(), a, b, choose);
+    assign_lanes(result, values.data(), executing);
   }
   return Step::kNext;
 }

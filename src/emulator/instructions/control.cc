@@ -135,10 +135,6 @@ void enter(Warp& warp, const CallSite& call, const FunctionCode& callee, uint32_
   split_off(warp, lanes, frame, callee.entry);
 }
 
-const CallSite& call_of(const Operation& operation) {
-  return *reinterpret_cast<const CallSite*>(operation.immediate);
-}
-
 Step call_direct(const Operation& operation, Warp& warp, uint32_t executing) {
   const CallSite& call = call_of(operation);
   enter(warp, call, *call.callee, executing);

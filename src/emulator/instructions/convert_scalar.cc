@@ -1,6 +1,4 @@
 // cvt between integers, f32 and f64.
-#include <immintrin.h>
-
 #include <array>
 #include <cmath>
 #include <limits>
@@ -8,6 +6,7 @@
 #include <type_traits>
 
 #include "emulator/arithmetic/floating.h"
+#include "emulator/arithmetic/rounding_mode.h"
 #include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 
@@ -130,37 +129,33 @@ constexpr unsigned host_mode(Round round) {
 }
 
 template <class To, class From, bool kFlush, bool kSaturate>
-Step convert_to_floating(const Operation& operation, Warp& warp, uint32_t executing) {
-  const unsigned saved = _mm_getcsr();
-  _mm_setcsr((saved & ~static_cast<unsigned>(_MM_ROUND_MASK)) |
-             static_cast<unsigned>(operation.immediate));
-  asm volatile("" ::: "memory");
-  const auto convert = [](Lane<From> lane) -> To {
-    if constexpr (std::is_floating_point_v<From>) {
-      // A NaN keeps what the result can hold of its payload, unless .ftz makes it the canonical
-      // one.
-      const To value = static_cast<To>(kFlush ? canonical(flush<kFlush>(lane)) : lane);
-      return saturate_unit<kSaturate>(flush<kFlush>(value));
-    } else {
-      return saturate_unit<kSaturate>(to_floating<To, From>(lane));
-    }
-  };
-  To* const result = operand<To>(operation, warp, 0);
-  const auto* const source = operand<Lane<From>>(operation, warp, 1);
-  for_each_lane(executing, [&](uint32_t lane) { result[lane] = convert(source[lane]); });
-  asm volatile("" ::: "memory");
-  _mm_setcsr(saved);
-  return Step::kNext;
+To convert_lane(Lane<From> lane) {
+  if constexpr (std::is_floating_point_v<From>) {
+    // A NaN keeps what the result can hold of its payload, unless .ftz makes it the canonical one.
+    const To value = static_cast<To>(kFlush ? canonical(flush<kFlush>(lane)) : lane);
+    return saturate_unit<kSaturate>(flush<kFlush>(value));
+  } else {
+    return saturate_unit<kSaturate>(to_floating<To, From>(lane));
+  }
+}
+template <class To, class From, bool kFlush, bool kSaturate>
+Step convert_directed(const Operation& operation, Warp& warp, uint32_t executing) {
+  const RoundingMode mode(static_cast<unsigned>(operation.immediate));
+  return elementwise<convert_lane<To, From, kFlush, kSaturate>, To, Lane<From>>(operation, warp,
+                                                                                executing);
+}
+template <class To, class From, bool kFlush, bool kSaturate>
+Handler converter(Round round) {
+  return round == Round::kNearest
+             ? &elementwise<convert_lane<To, From, kFlush, kSaturate>, To, Lane<From>>
+             : &convert_directed<To, From, kFlush, kSaturate>;
 }
 
 // The host converts signed 64-bit values only. A larger value is halved, keeping in its last bit
 // whether anything was lost, so that the one conversion rounds as it should.
 template <class To, bool kSaturate>
 Step convert_unsigned_64(const Operation& operation, Warp& warp, uint32_t executing) {
-  const unsigned saved = _mm_getcsr();
-  _mm_setcsr((saved & ~static_cast<unsigned>(_MM_ROUND_MASK)) |
-             static_cast<unsigned>(operation.immediate));
-  asm volatile("" ::: "memory");
+  const RoundingMode mode(static_cast<unsigned>(operation.immediate));
   To* const result = operand<To>(operation, warp, 0);
   const auto* const source = operand<uint64_t>(operation, warp, 1);
   for_each_lane(executing, [&](uint32_t lane) {
@@ -170,8 +165,6 @@ Step convert_unsigned_64(const Operation& operation, Warp& warp, uint32_t execut
     const To converted = static_cast<To>(static_cast<int64_t>(value));
     result[lane] = saturate_unit<kSaturate>(large ? converted * 2 : converted);
   });
-  asm volatile("" ::: "memory");
-  _mm_setcsr(saved);
   return Step::kNext;
 }
 
@@ -184,11 +177,11 @@ void build_to_floating(Builder& builder) {
     builder.set_handler(saturates ? &convert_unsigned_64<To, true>
                                   : &convert_unsigned_64<To, false>);
   } else if (builder.has(".ftz")) {
-    builder.set_handler(saturates ? &convert_to_floating<To, From, true, true>
-                                  : &convert_to_floating<To, From, true, false>);
+    builder.set_handler(saturates ? converter<To, From, true, true>(round_of(builder))
+                                  : converter<To, From, true, false>(round_of(builder)));
   } else {
-    builder.set_handler(saturates ? &convert_to_floating<To, From, false, true>
-                                  : &convert_to_floating<To, From, false, false>);
+    builder.set_handler(saturates ? converter<To, From, false, true>(round_of(builder))
+                                  : converter<To, From, false, false>(round_of(builder)));
   }
 }
 

@@ -1,6 +1,7 @@
 // Lane-wise access to the register file, and handlers made of a function on one lane.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -42,26 +43,58 @@ void for_each_lane(uint32_t mask, Function function) {
   for (; mask != 0; mask &= mask - 1) function(static_cast<uint32_t>(__builtin_ctz(mask)));
 }
 
+// The unsigned integer as wide as a lane. Lanes have two bytes at least.
+template <class T>
+requires(sizeof(T) >= 2) using LaneBits = std::conditional_t<
+    sizeof(T) == 2, uint16_t, std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>>;
+
+// Sets the lanes of a register to those of `chosen` where `mask` has their bit, else to those of `others`, either of
+// which it may be.
+template <class T>
+void choose_lanes(T* target, const T* chosen, const T* others, uint32_t mask) {
+  if constexpr (sizeof(T) > sizeof(uint64_t)) {
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
+      target[lane] = has_lane(mask, lane) ? chosen[lane] : others[lane];
+    }
+  } else {
+    using Bits = LaneBits<T>;
+    // Of the compiler's own, since it makes no such instructions of a loop.
+    using Vector [[gnu::vector_size(32), gnu::may_alias, gnu::aligned(alignof(T))]] = Bits;
+    constexpr uint32_t kTogether = sizeof(Vector) / sizeof(Bits);
+    Vector bits;
+    for (uint32_t i = 0; i < kTogether; ++i) bits[i] = static_cast<Bits>(Bits{1} << i);
+    for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether) {
+      const auto is_chosen = (bits & static_cast<Bits>(mask >> lane)) != 0;
+      *reinterpret_cast<Vector*>(target + lane) =
+          is_chosen ? *reinterpret_cast<const Vector*>(chosen + lane)
+                    : *reinterpret_cast<const Vector*>(others + lane);
+    }
+  }
+}
+template <class T>
+void assign_lanes(T* target, const T* values, uint32_t executing) {
+  choose_lanes(target, values, target, executing);
+}
+
 // Handler: operand 0 = kFunction(operand 1, operand 2, ...), lane by lane.
 //
 // kFunction must be harmless for lanes that do not execute: it is called for all, and the results
-// of the others are dropped, so that the loop becomes vector instructions.
+// of the others are dropped, so that the loop becomes vector instructions. It does only where the
+// operands' places are in variables of their own: the compiler must see that no result changes them.
 template <auto kFunction, class Result, class... Sources>
 Step elementwise(const Operation& operation, Warp& warp, uint32_t executing) {
+  const auto apply = [](Result* const result, const Sources* const... sources) {
+#pragma GCC ivdep
+    for (size_t lane = 0; lane < kWarpSize; ++lane) result[lane] = kFunction(sources[lane]...);
+  };
   return [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
     auto* const result = lanes<Result>(warp, operation.operands[0]);
-    [[maybe_unused]] const auto apply = [&](size_t lane) {
-      return kFunction(lanes<const Sources>(warp, operation.operands[1 + kIndex])[lane]...);
-    };
     if (executing == kAllLanes) {
-#pragma GCC ivdep
-      for (size_t lane = 0; lane < kWarpSize; ++lane) result[lane] = apply(lane);
+      apply(result, lanes<const Sources>(warp, operation.operands[1 + kIndex])...);
     } else {
-#pragma GCC ivdep
-      for (size_t lane = 0; lane < kWarpSize; ++lane) {
-        const Result value = apply(lane);
-        result[lane] = has_lane(executing, static_cast<uint32_t>(lane)) ? value : result[lane];
-      }
+      alignas(64) std::array<Result, kWarpSize> values;
+      apply(values.data(), lanes<const Sources>(warp, operation.operands[1 + kIndex])...);
+      assign_lanes(result, values.data(), executing);
     }
     return Step::kNext;
   }

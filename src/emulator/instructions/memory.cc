@@ -1,8 +1,7 @@
 // Loads and stores.
 //
-// The addresses of a warp are checked all at once against the one allocation (or the shared memory)
-// that they nearly always fall into. Other accesses go lane by lane through machine/access.h, which
-// also raises the faults.
+// Where all lanes reach memory of one view (memory_access.h), bytes are moved for the whole warp. Other accesses go lane
+// by lane through machine/access.h, which also raises the faults.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -11,165 +10,15 @@
 #include "emulator/decoder/function_decoder.h"
 #include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
+#include "emulator/instructions/memory_access.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/grid_run.h"
-#include "emulator/machine/overlay.h"
 #include "emulator/machine/polls.h"
 #include "emulator/machine/watch.h"
 #include "emulator/machine/worker.h"
 
 namespace slipstream::emulator {
 namespace {
-
-// What an access needs to know besides its operands, packed below the address offset.
-struct Access {
-  AddressSpace space = AddressSpace::kGeneric;
-  bool wide_base = true;  // the base has 64-bit lanes
-  bool ordered = false;   // other CTAs may synchronize through it: in turn only
-  bool releases = false;
-  bool acquires = false;
-  bool partial = false;  // nvcc says that not all loaded bytes are used
-  bool word = false;     // strong, of 32 bits: may be made for an atomic of less
-  bool system = false;   // at system scope
-  bool strong = false;   // at whichever scope
-  int64_t offset = 0;
-};
-
-constexpr int kFlagBits = 11;
-
-int64_t encode(const Access& access) {
-  const int64_t flags =
-      static_cast<int64_t>(access.space) | (access.wide_base ? 8 : 0) | (access.ordered ? 16 : 0) |
-      (access.releases ? 32 : 0) | (access.partial ? 64 : 0) | (access.acquires ? 128 : 0) |
-      (access.word ? 256 : 0) | (access.system ? 512 : 0) | (access.strong ? 1024 : 0);
-  return (access.offset << kFlagBits) | flags;
-}
-Access decode(int64_t immediate) {
-  return {static_cast<AddressSpace>(immediate & 7),
-          (immediate & 8) != 0,
-          (immediate & 16) != 0,
-          (immediate & 32) != 0,
-          (immediate & 128) != 0,
-          (immediate & 64) != 0,
-          (immediate & 256) != 0,
-          (immediate & 512) != 0,
-          (immediate & 1024) != 0,
-          immediate >> kFlagBits};
-}
-
-struct Addresses {
-  alignas(64) std::array<uint64_t, kWarpSize> at;
-};
-
-void compute_addresses(const Access& access, Warp& warp, uint32_t base, Addresses& addresses) {
-  if (access.wide_base) {
-    const auto* const from = lanes<uint64_t>(warp, base);
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      addresses.at[lane] = from[lane] + static_cast<uint64_t>(access.offset);
-    }
-  } else {
-    const auto* const from = lanes<uint32_t>(warp, base);
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      addresses.at[lane] = static_cast<uint32_t>(from[lane] + access.offset);
-    }
-  }
-}
-
-// Memory that a whole warp can access without asking for each lane: the byte at address `begin` is
-// at host address `begin + delta` (+ lane * lane_stride).
-struct View {
-  uint64_t begin = 0;
-  uint64_t size = 0;
-  uint64_t delta = 0;
-  uint64_t lane_stride = 0;
-  uint8_t* written = nullptr;   // by offset from begin; null: all bytes have values
-  uint64_t* touched = nullptr;  // chunks that are written to, a bit for each; null: nobody asks
-};
-
-// Global memory has no view where a grid's writes are kept apart: machine/access.h sees each
-// access.
-View view_of(AddressSpace space, Warp& warp, const Operation& operation, uint64_t address,
-             bool is_load) {
-  Cta& cta = *warp.cta;
-  Cluster& cluster = *cta.cluster;
-  switch (space) {
-    case AddressSpace::kGlobal: {
-      const MemoryRange& range = cluster.worker->range_of(&operation, address);
-      const Overlay* const overlay = cluster.grid->overlay.get();
-      if (overlay != nullptr && (!is_load || overlay->touches(range.begin, range.size))) return {};
-      return {range.begin, range.size, 0, 0, range.written, nullptr};
-    }
-    case AddressSpace::kShared:
-      return {kSharedBase, cta.shared_bytes,   reinterpret_cast<uint64_t>(cta.shared) - kSharedBase,
-              0,           cta.shared_written, &cta.shared_touched};
-    case AddressSpace::kLocal:
-      return {
-          0,       warp.local_stride,  reinterpret_cast<uint64_t>(warp.local), warp.local_stride,
-          nullptr, &warp.local_touched};
-    case AddressSpace::kParameter: {
-      const auto& parameters = cluster.grid->launch.parameters;
-      return {0, parameters.size(), reinterpret_cast<uint64_t>(parameters.data()),
-              0, nullptr,           nullptr};
-    }
-    default:
-      return {};
-  }
-}
-
-// The space that the access is to. Generic addresses of one space become addresses in it; where
-// lanes differ they stay generic.
-AddressSpace resolve_space(const Access& access, uint32_t executing, Addresses& addresses) {
-  if (access.space != AddressSpace::kGeneric) return access.space;
-  const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
-  const AddressSpace space = resolve_generic(addresses.at[first]).space;
-  bool same = true;
-  for_each_lane(executing, [&](uint32_t lane) {
-    same = same && resolve_generic(addresses.at[lane]).space == space;
-  });
-  if (!same) return AddressSpace::kGeneric;
-  if (space != AddressSpace::kGlobal) {
-    for_each_lane(executing, [&](uint32_t lane) {
-      addresses.at[lane] = resolve_generic(addresses.at[lane]).address;
-    });
-  }
-  return space;
-}
-
-// CTAs of different clusters notice each other only through global memory.
-bool may_be_global(AddressSpace space) {
-  return space == AddressSpace::kGlobal || space == AddressSpace::kGeneric;
-}
-
-// Whether all executing lanes are inside the view and aligned.
-bool all_inside(const View& view, uint32_t executing, const Addresses& addresses, uint32_t bytes) {
-  if (view.size < bytes) return false;
-  const uint64_t last = view.size - bytes;
-  uint64_t outside = 0;  // its top bit
-  uint64_t low_bits = 0;
-  if (executing == kAllLanes) {
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-      const uint64_t offset = addresses.at[lane] - view.begin;
-      outside |= offset | (last - offset);
-      low_bits |= addresses.at[lane];
-    }
-  } else {
-    for_each_lane(executing, [&](uint32_t lane) {
-      const uint64_t offset = addresses.at[lane] - view.begin;
-      outside |= offset | (last - offset);
-      low_bits |= addresses.at[lane];
-    });
-  }
-  return (outside >> 63U) == 0 && (low_bits & (bytes - 1)) == 0;
-}
-
-// Lane 1 follows lane 0, and so on, without a gap.
-bool are_consecutive(const Addresses& addresses, uint32_t bytes) {
-  uint64_t difference = 0;
-  for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-    difference |= addresses.at[lane] ^ (addresses.at[0] + uint64_t{lane} * bytes);
-  }
-  return difference == 0;
-}
 
 // Bytes travel in 16-bit registers.
 template <class T>
@@ -181,19 +30,6 @@ T read_element(uint64_t host) {
   T value;
   std::memcpy(&value, reinterpret_cast<const void*>(host), sizeof(T));
   return value;
-}
-
-bool all_written(const uint8_t* flags, size_t bytes) {
-  uint64_t all = 0x0101010101010101ULL;
-  size_t i = 0;
-  for (; i + sizeof(all) <= bytes; i += sizeof(all)) {
-    uint64_t word = 0;
-    std::memcpy(&word, flags + i, sizeof(word));
-    all &= word;
-  }
-  bool rest = true;
-  for (; i < bytes; ++i) rest = rest && flags[i] != 0;
-  return rest && all == 0x0101010101010101ULL;
 }
 
 // --- Load: operands d0 .. d(V-1), base.
@@ -213,35 +49,46 @@ void load_lane_by_lane(const Operation& operation, Warp& warp, uint32_t executin
 }
 
 template <class T, size_t kCount>
-void load_consecutive(const Operation& operation, Warp& warp, uint64_t host) {
-  if constexpr (kCount == 1 && sizeof(T) > 1) {
-    std::memcpy(operand<T>(operation, warp, 0), reinterpret_cast<const void*>(host),
-                kWarpSize * sizeof(T));
-  } else {
-    const auto* const from = reinterpret_cast<const T*>(host);
-    for (size_t i = 0; i < kCount; ++i) {
-      auto* const to = operand<Lane<T>>(operation, warp, i);
+void load_row(const Operation& operation, Warp& warp, uint64_t host) {
+  const auto* const from = reinterpret_cast<const T*>(host);
+  for (size_t i = 0; i < kCount; ++i) {
+    auto* const to = operand<Lane<T>>(operation, warp, i);
 #pragma GCC ivdep
-      for (size_t lane = 0; lane < kWarpSize; ++lane) {
-        to[lane] = static_cast<Lane<T>>(from[lane * kCount + i]);
-      }
+    for (size_t lane = 0; lane < kWarpSize; ++lane) {
+      to[lane] = static_cast<Lane<T>>(from[lane * kCount + i]);
     }
   }
 }
 
-// Reports lanes that read bytes without a value; of a word that atomics of less are made of, if none has one.
-void check_written(Warp& warp, const Access& access, uint32_t executing, const View& view,
-                   const Addresses& addresses, uint32_t bytes, AddressSpace space) {
-  for_each_lane(executing, [&](uint32_t lane) {
-    const uint64_t address = addresses.at[lane];
-    const uint8_t* const flags = view.written + (address - view.begin);
-    const bool has_value =
-        access.word ? std::any_of(flags, flags + bytes, [](uint8_t flag) { return flag != 0; })
-                    : all_written(flags, bytes);
-    if (!has_value) {
-      found_unwritten(warp, lane, space, address, bytes);
+// All lanes from the same place.
+template <class T, size_t kCount>
+void load_same(const Operation& operation, Warp& warp, uint32_t executing, uint64_t host) {
+  for (size_t i = 0; i < kCount; ++i) {
+    auto* const to = operand<Lane<T>>(operation, warp, i);
+    const auto value = static_cast<Lane<T>>(read_element<T>(host + i * sizeof(T)));
+    if (executing == kAllLanes) {
+      std::fill_n(to, kWarpSize, value);
+    } else {
+      for_each_lane(executing, [&](uint32_t lane) { to[lane] = value; });
     }
-  });
+  }
+}
+
+template <class T, size_t kCount, class HostOf>
+void load_lanes(const Operation& operation, Warp& warp, uint32_t executing, HostOf host_of) {
+  std::array<Lane<T>*, kCount> to;
+  for (size_t i = 0; i < kCount; ++i) to[i] = operand<Lane<T>>(operation, warp, i);
+  const auto load_one = [&](uint32_t lane) {
+    const uint64_t host = host_of(lane);
+    for (size_t i = 0; i < kCount; ++i) {
+      to[i][lane] = static_cast<Lane<T>>(read_element<T>(host + i * sizeof(T)));
+    }
+  };
+  if (executing == kAllLanes) {
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) load_one(lane);
+  } else {
+    for_each_lane(executing, load_one);
+  }
 }
 
 // A spinning load yields after ordered accesses have cost this much.
@@ -272,42 +119,14 @@ Step after_strong_load(const Operation& operation, Warp& warp, uint32_t executin
   return after_ordered_load(warp);
 }
 
-// Tells the race check what kind of accesses follow. Returns whether they have to be reported.
-bool watch(Warp& warp, const Access& access, AddressSpace space, race::AccessKind kind) {
-  if (order_of(warp) == nullptr || !(may_be_global(space) || space == AddressSpace::kShared)) {
-    return false;
-  }
-  watch_operation(warp, {.kind = kind,
-                         .strong = space == AddressSpace::kShared ? access.strong : access.ordered,
-                         .system = access.system,
-                         .acquires = access.acquires,
-                         .releases = access.releases});
-  return true;
-}
-
-// Reports the accesses of lanes that are all inside one allocation.
-void watch_lanes(Warp& warp, const Access& access, AddressSpace space, race::AccessKind kind,
-                 uint32_t executing, const Addresses& addresses, uint32_t bytes, bool consecutive) {
-  if (space == AddressSpace::kShared) {
-    watch_shared_lanes(warp, executing, addresses.at.data(), bytes, kind);
-  } else if (consecutive && !access.ordered) {
-    watch_row(warp, addresses.at[0], bytes);
-  } else {
-    watch_lanes(warp, executing, addresses.at.data(), bytes);
-  }
-}
-
-void end_watch(Warp& warp, AddressSpace space) {
-  space == AddressSpace::kShared ? watch_shared_end(warp) : watch_end(warp);
-}
-
+// Lane by lane: ordered accesses, and those that cannot be checked all at once.
 template <class T, size_t kCount>
-Step load(const Operation& operation, Warp& warp, uint32_t executing) {
+Step load_carefully(const Operation& operation, Warp& warp, uint32_t executing,
+                    const Access& access) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
-  const Access access = decode(operation.immediate);
   Addresses addresses;
-  compute_addresses(access, warp, operation.operands[kCount], addresses);
-  const AddressSpace space = resolve_space(access, executing, addresses);
+  const AddressSpace space =
+      find_space(warp, executing, access, operation.operands[kCount], addresses);
   const bool ordered = access.ordered && may_be_global(space);
   if (ordered) wait_for_turn(warp);
   if (space == AddressSpace::kGlobal && keeps_writes_apart(warp)) {
@@ -315,55 +134,67 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
       before_read(warp, addresses.at[lane], kBytes, ordered ? Ordering::kStrong : Ordering::kWeak);
     });
   }
-  const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
-  const View view = view_of(space, warp, operation, addresses.at[first], true);
-  const bool is_watched = watch(warp, access, space, race::AccessKind::kRead);
-  if (!all_inside(view, executing, addresses, kBytes)) {
-    load_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses,
-                                 access.word ? Reach::kWord : Reach::kAll);
-    return ordered ? after_strong_load<T, kCount>(operation, warp, executing, space, addresses)
-                   : Step::kNext;
-  }
-  const bool consecutive =
-      executing == kAllLanes && view.lane_stride == 0 && are_consecutive(addresses, kBytes);
-  if (is_watched) {
-    watch_lanes(warp, access, space, race::AccessKind::kRead, executing, addresses, kBytes,
-                consecutive);
-  }
-  // Of all lanes lane 0 has an address only where it executes, as it does in a consecutive access.
-  if (view.written != nullptr && !access.partial &&
-      (!consecutive ||
-       !all_written(view.written + (addresses.at[0] - view.begin), kWarpSize * kBytes))) {
-    check_written(warp, access, executing, view, addresses, kBytes, space);
-  }
-  if (consecutive) {
-    load_consecutive<T, kCount>(operation, warp, addresses.at[0] + view.delta);
-  } else {
-    for_each_lane(executing, [&](uint32_t lane) {
-      const uint64_t host = addresses.at[lane] + view.delta + lane * view.lane_stride;
-      for (size_t i = 0; i < kCount; ++i) {
-        operand<Lane<T>>(operation, warp, i)[lane] =
-            static_cast<Lane<T>>(read_element<T>(host + i * sizeof(T)));
-      }
-    });
-  }
+  watch(warp, access, space, race::AccessKind::kRead);
+  load_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses,
+                               access.word ? Reach::kWord : Reach::kAll);
   return ordered ? after_strong_load<T, kCount>(operation, warp, executing, space, addresses)
                  : Step::kNext;
 }
 
-// --- Store: operands base, s0 .. s(V-1).
-
-// No access crosses into another chunk: all are aligned.
-void touch(const View& view, uint32_t executing, const Addresses& addresses, bool consecutive) {
-  const auto chunk_of = [&](uint32_t lane) {
-    return uint64_t{1} << ((addresses.at[lane] - view.begin) >> kSharedChunkShift & 63U);
-  };
-  if (consecutive) {
-    *view.touched |= chunk_of(0) | chunk_of(kWarpSize - 1);
-  } else {
-    for_each_lane(executing, [&](uint32_t lane) { *view.touched |= chunk_of(lane); });
+template <class T, size_t kCount>
+Step load(const Operation& operation, Warp& warp, uint32_t executing) {
+  constexpr uint32_t kBytes = sizeof(T) * kCount;
+  const Access access = decode(operation.immediate);
+  if (access.ordered || access.word || (keeps_writes_apart(warp) && stores_are_under_way(warp))) {
+    return load_carefully<T, kCount>(operation, warp, executing, access);
   }
+  const uint32_t base = operation.operands[kCount];
+  Shape shape;
+  if (executing == kAllLanes) {
+    shape = shape_of_all(access, warp, base, kBytes);
+    if (shape.is_row || shape.is_same) {
+      const uint32_t extent = shape.is_row ? kWarpSize * kBytes : kBytes;
+      if (const std::byte* const from =
+              plain_memory(operation, warp, access, base, kBytes, extent, true)) {
+        const auto host = reinterpret_cast<uint64_t>(from);
+        shape.is_row ? load_row<T, kCount>(operation, warp, host)
+                     : load_same<T, kCount>(operation, warp, executing, host);
+        return Step::kNext;
+      }
+    }
+  }
+  Addresses addresses;
+  const Reached reached =
+      reach(operation, warp, executing, access, base, kBytes, true, shape, addresses);
+  if (reached.arrangement == Arrangement::kElsewhere) {
+    return load_carefully<T, kCount>(operation, warp, executing, access);
+  }
+  if (watch(warp, access, reached.space, race::AccessKind::kRead)) {
+    watch_reached(warp, reached, race::AccessKind::kRead, executing, addresses, kBytes);
+  }
+  if (reached.written != nullptr && !access.partial) {
+    check_written(warp, executing, reached, addresses, kBytes);
+  }
+  if (reached.arrangement == Arrangement::kRow) {
+    load_row<T, kCount>(operation, warp, reached.host());
+  } else if (reached.arrangement == Arrangement::kScattered) {
+    const uint64_t delta = reached.delta;
+    const uint64_t stride = reached.stride;
+    load_lanes<T, kCount>(operation, warp, executing, [&](uint32_t lane) {
+      return addresses.at[lane] + delta + lane * stride;
+    });
+  } else if (reached.stride == 0) {
+    load_same<T, kCount>(operation, warp, executing, reached.host());
+  } else {
+    const uint64_t stride = reached.stride;
+    const uint64_t first = reached.host();
+    load_lanes<T, kCount>(operation, warp, executing,
+                          [&](uint32_t lane) { return first + lane * stride; });
+  }
+  return Step::kNext;
 }
+
+// --- Store: operands base, s0 .. s(V-1).
 
 template <class T, size_t kCount>
 void store_lane_by_lane(const Operation& operation, Warp& warp, uint32_t executing,
@@ -379,56 +210,89 @@ void store_lane_by_lane(const Operation& operation, Warp& warp, uint32_t executi
 }
 
 template <class T, size_t kCount>
-Step store(const Operation& operation, Warp& warp, uint32_t executing) {
-  constexpr uint32_t kBytes = sizeof(T) * kCount;
-  const Access access = decode(operation.immediate);
+void store_row(const Operation& operation, Warp& warp, uint64_t host) {
+  auto* const to = reinterpret_cast<T*>(host);
+  for (size_t i = 0; i < kCount; ++i) {
+    const auto* const from = operand<Lane<T>>(operation, warp, 1 + i);
+#pragma GCC ivdep
+    for (size_t lane = 0; lane < kWarpSize; ++lane) {
+      to[lane * kCount + i] = static_cast<T>(from[lane]);
+    }
+  }
+}
+
+template <class T, size_t kCount, class HostOf>
+void store_lanes(const Operation& operation, Warp& warp, uint32_t executing, HostOf host_of) {
+  std::array<const Lane<T>*, kCount> from;
+  for (size_t i = 0; i < kCount; ++i) from[i] = operand<Lane<T>>(operation, warp, 1 + i);
+  for_each_lane(executing, [&](uint32_t lane) {
+    const uint64_t host = host_of(lane);
+    for (size_t i = 0; i < kCount; ++i) {
+      const T value = static_cast<T>(from[i][lane]);
+      std::memcpy(reinterpret_cast<void*>(host + i * sizeof(T)), &value, sizeof(T));
+    }
+  });
+}
+
+// Lane by lane: ordered accesses, and those that cannot be checked all at once.
+template <class T, size_t kCount>
+Step store_carefully(const Operation& operation, Warp& warp, uint32_t executing,
+                     const Access& access) {
   Addresses addresses;
-  compute_addresses(access, warp, operation.operands[0], addresses);
-  const AddressSpace space = resolve_space(access, executing, addresses);
+  const AddressSpace space = find_space(warp, executing, access, operation.operands[0], addresses);
   if (access.ordered && may_be_global(space)) wait_for_turn(warp);
   if (may_be_global(space)) note_progress(warp);
   if (access.ordered && access.releases) publish(warp);
-  const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
-  const View view = view_of(space, warp, operation, addresses.at[first], false);
-  const bool is_watched = watch(warp, access, space, race::AccessKind::kWrite);
-  if (space == AddressSpace::kParameter || !all_inside(view, executing, addresses, kBytes)) {
-    store_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses,
-                                  access.ordered ? Ordering::kStrong : Ordering::kWeak);
-    return Step::kNext;
-  }
-  const bool consecutive =
-      executing == kAllLanes && view.lane_stride == 0 && are_consecutive(addresses, kBytes);
-  if (is_watched) {
-    watch_lanes(warp, access, space, race::AccessKind::kWrite, executing, addresses, kBytes,
-                consecutive);
-  }
-  if (view.touched != nullptr) touch(view, executing, addresses, consecutive);
-  if (consecutive) {
-    auto* const to = reinterpret_cast<T*>(addresses.at[0] + view.delta);
-    for (size_t i = 0; i < kCount; ++i) {
-      const auto* const from = operand<Lane<T>>(operation, warp, 1 + i);
-#pragma GCC ivdep
-      for (size_t lane = 0; lane < kWarpSize; ++lane) {
-        to[lane * kCount + i] = static_cast<T>(from[lane]);
+  watch(warp, access, space, race::AccessKind::kWrite);
+  store_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses,
+                                access.ordered ? Ordering::kStrong : Ordering::kWeak);
+  return Step::kNext;
+}
+
+template <class T, size_t kCount>
+Step store(const Operation& operation, Warp& warp, uint32_t executing) {
+  constexpr uint32_t kBytes = sizeof(T) * kCount;
+  const Access access = decode(operation.immediate);
+  if (access.ordered) return store_carefully<T, kCount>(operation, warp, executing, access);
+  const uint32_t base = operation.operands[0];
+  Shape shape;
+  if (executing == kAllLanes) {
+    shape = shape_of_all(access, warp, base, kBytes);
+    if (shape.is_row) {
+      if (std::byte* const to =
+              plain_memory(operation, warp, access, base, kBytes, kWarpSize * kBytes, false)) {
+        store_row<T, kCount>(operation, warp, reinterpret_cast<uint64_t>(to));
+        return Step::kNext;
       }
     }
-    if (view.written != nullptr) {
-      std::memset(view.written + (addresses.at[0] - view.begin), 1, kWarpSize * kBytes);
-    }
-    if (is_watched) end_watch(warp, space);
-    return Step::kNext;
   }
-  for_each_lane(executing, [&](uint32_t lane) {
-    const uint64_t host = addresses.at[lane] + view.delta + lane * view.lane_stride;
-    for (size_t i = 0; i < kCount; ++i) {
-      const T value = static_cast<T>(operand<Lane<T>>(operation, warp, 1 + i)[lane]);
-      std::memcpy(reinterpret_cast<void*>(host + i * sizeof(T)), &value, sizeof(T));
-    }
-    if (view.written != nullptr) {
-      std::memset(view.written + (addresses.at[lane] - view.begin), 1, kBytes);
-    }
-  });
-  if (is_watched) end_watch(warp, space);
+  Addresses addresses;
+  const Reached reached =
+      reach(operation, warp, executing, access, base, kBytes, false, shape, addresses);
+  if (reached.arrangement == Arrangement::kElsewhere) {
+    return store_carefully<T, kCount>(operation, warp, executing, access);
+  }
+  if (reached.space == AddressSpace::kGlobal) note_progress(warp);
+  const bool is_watched = watch(warp, access, reached.space, race::AccessKind::kWrite);
+  if (is_watched) {
+    watch_reached(warp, reached, race::AccessKind::kWrite, executing, addresses, kBytes);
+  }
+  mark_written(executing, reached, addresses, kBytes);
+  if (reached.arrangement == Arrangement::kRow) {
+    store_row<T, kCount>(operation, warp, reached.host());
+  } else if (reached.arrangement == Arrangement::kScattered) {
+    const uint64_t delta = reached.delta;
+    const uint64_t stride = reached.stride;
+    store_lanes<T, kCount>(operation, warp, executing, [&](uint32_t lane) {
+      return addresses.at[lane] + delta + lane * stride;
+    });
+  } else {
+    const uint64_t stride = reached.stride;
+    const uint64_t first = reached.host();
+    store_lanes<T, kCount>(operation, warp, executing,
+                           [&](uint32_t lane) { return first + lane * stride; });
+  }
+  if (is_watched) end_watch(warp, reached.space);
   return Step::kNext;
 }
 

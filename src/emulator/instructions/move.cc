@@ -35,11 +35,16 @@ void take_part(const Whole* whole, Part* part, uint32_t executing) {
   const auto part_of = [&](uint32_t lane) {
     return static_cast<Part>(whole[lane] >> (8 * sizeof(Part) * kPart));
   };
-  if (executing == kAllLanes) {
+  const auto take = [&](Part* const to) {
 #pragma GCC ivdep
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) part[lane] = part_of(lane);
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) to[lane] = part_of(lane);
+  };
+  if (executing == kAllLanes) {
+    take(part);
   } else {
-    for_each_lane(executing, [&](uint32_t lane) { part[lane] = part_of(lane); });
+    alignas(64) std::array<Part, kWarpSize> values;
+    take(values.data());
+    assign_lanes(part, values.data(), executing);
   }
 }
 

@@ -19,6 +19,7 @@
 #include "emulator/instructions/tensor_box.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/watch.h"
+#include "emulator/program/round_up.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -246,9 +247,9 @@ void check_signs(const Copy& copy, uint32_t lane) {
 }
 
 // Where the last chunk of a row ends of which a part lies inside of the tensor. Such chunks are written whole. The
-// memory may end before: what is behind it does not matter to anyone.
+// memory may end before: what follows it does not matter to anyone.
 uint32_t end_of_chunks(Warp& warp, const BoxRow& row) {
-  const uint32_t bytes = (row.end + kTensorChunk - 1) / kTensorChunk * kTensorChunk - row.begin;
+  const uint32_t bytes = round_up(row.end, kTensorChunk) - row.begin;
   return std::max(row.end, row.begin + bytes_in_allocation(warp, row.address, bytes));
 }
 

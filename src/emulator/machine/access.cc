@@ -86,7 +86,10 @@ std::byte* local_pointer(Warp& warp, uint32_t lane, uint64_t address, uint32_t b
                       bytes, address, warp.local_stride),
           generic_address(kLocalWindow, address));
   }
-  warp.local_touched = 1;
+  const uint64_t last = address + bytes - 1;
+  for (uint64_t chunk = address >> kLocalChunkShift; chunk <= last >> kLocalChunkShift; ++chunk) {
+    warp.local_touched |= uint64_t{1} << (chunk & 63U);
+  }
   return warp.local + size_t{lane} * warp.local_stride + address;
 }
 
@@ -172,7 +175,7 @@ void before_read(Warp& warp, uint64_t address, uint32_t bytes, Ordering ordering
   }
 }
 
-bool keeps_writes_apart(const Warp& warp) { return warp.cta->cluster->grid->overlay != nullptr; }
+bool stores_are_under_way(Warp& warp) { return delayed_stores(warp) != nullptr; }
 
 void announce_store(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                     uint32_t alignment) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "emulator/machine/cta.h"
+#include "emulator/machine/grid_run.h"
 #include "emulator/machine/warp.h"
 
 namespace slipstream::emulator {
@@ -66,7 +67,11 @@ void announce_atomic(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes
 std::byte* atomic_bytes(Warp& warp, uint64_t address, uint32_t bytes);
 
 // Whether the grid's writes are kept from other grids: the adversarial schedule.
-bool keeps_writes_apart(const Warp& warp);
+inline bool keeps_writes_apart(const Warp& warp) {
+  return warp.cta->cluster->grid->overlay != nullptr;
+}
+// Whether stores of other devices may be on their way, so that reads must call before_read().
+bool stores_are_under_way(Warp& warp);
 
 // Where an atomic operation on `bytes` finds its value; the caller reads and writes it at once.
 // Global memory: only in turn (see wait_for_turn), and visible to other grids without delay.

@@ -9,7 +9,9 @@ namespace slipstream::emulator {
 AlignedBuffer BufferCache::take(size_t bytes) {
   constexpr size_t kLeastBytes = 1024;
   if (bytes == 0) return {};
-  const size_t size = std::bit_ceil(std::max(bytes, kLeastBytes));
+  // Few sizes, so that most buffers fit most takers: eight for each doubling.
+  const size_t step = std::bit_floor(std::max(bytes, kLeastBytes)) / 8;
+  const size_t size = (std::max(bytes, kLeastBytes) + step - 1) / step * step;
   {
     const std::lock_guard lock(mutex_);
     std::vector<AlignedBuffer>& fitting = free_[size];
@@ -26,7 +28,7 @@ AlignedBuffer BufferCache::take(size_t bytes) {
 void BufferCache::give_back(AlignedBuffer buffer) {
   const std::lock_guard lock(mutex_);
   const size_t size = buffer.size();
-  if (size == 0 || bytes_ + size > kMaxBytes) return;
+  if (size == 0 || bytes_ + size > max_bytes_) return;
   bytes_ += size;
   free_[size].push_back(std::move(buffer));
 }

@@ -32,6 +32,19 @@ void start_warp(Warp& warp, Cta& cta, FramePool& frames, std::byte* local) {
   warp.active = warp.live;
 }
 
+void clean_local(Warp& warp) {
+  constexpr uint64_t kChunk = uint64_t{1} << kLocalChunkShift;
+  for (uint64_t rest = std::exchange(warp.local_touched, 0); rest != 0; rest &= rest - 1) {
+    const uint64_t first = static_cast<uint64_t>(std::countr_zero(rest)) * kChunk;
+    for (uint64_t begin = first; begin < warp.local_stride; begin += 64 * kChunk) {
+      const uint64_t bytes = std::min<uint64_t>(kChunk, warp.local_stride - begin);
+      for (uint64_t lane = 0; lane < Limits::kWarpSize; ++lane) {
+        std::memset(warp.local + lane * warp.local_stride + begin, 0, bytes);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 ClusterPool::~ClusterPool() {
@@ -46,7 +59,7 @@ ClusterPool::~ClusterPool() {
 }
 
 std::unique_ptr<ClusterPool::Owned> ClusterPool::make(const GridRun& grid) {
-  auto owned = std::make_unique<Owned>();
+  auto owned = std::make_unique<Owned>(memory_->registers);
   const auto cta_count = static_cast<uint32_t>(grid.cluster.count());
   const uint32_t warp_count = warps_of(grid);
   const bool tracked = grid.device->settings->uninitialized_reads != UninitializedReads::kIgnore;
@@ -80,10 +93,7 @@ void ClusterPool::clean(Owned& owned) {
       std::memset(shared.data() + begin, std::to_integer<int>(kUnwritten), bytes);
       if (written.size() != 0) std::memset(written.data() + begin, 0, bytes);
     }
-    for (Warp& warp : cta.warps) {
-      if (std::exchange(warp.local_touched, 0) == 0) continue;
-      std::memset(warp.local, 0, size_t{Limits::kWarpSize} * warp.local_stride);
-    }
+    for (Warp& warp : cta.warps) clean_local(warp);
   }
 }
 
@@ -150,6 +160,17 @@ Cluster* ClusterPool::acquire(GridRun& grid, uint64_t index) {
   }
   start(*owned, grid, index);
   return owned;
+}
+
+size_t ClusterPool::bytes() const {
+  size_t sum = 0;
+  for (const auto& owned : all_) {
+    sum += owned->frame_pool.bytes();
+    for (const auto* const buffers : {&owned->shared, &owned->shared_written, &owned->local}) {
+      for (const AlignedBuffer& buffer : *buffers) sum += buffer.size();
+    }
+  }
+  return sum;
 }
 
 void ClusterPool::release(Cluster* cluster) {

@@ -26,9 +26,13 @@ class ClusterPool {
   // The cluster of that index, at its first instruction.
   Cluster* acquire(GridRun& grid, uint64_t index);
   void release(Cluster* cluster);
+  // Of memory that it holds. Only while no grid uses it.
+  size_t bytes() const;
 
  private:
   struct Owned : Cluster {
+    explicit Owned(BufferCache& registers) : frame_pool(registers) {}
+
     FramePool frame_pool;
     std::vector<AlignedBuffer> shared;  // by CTA, as all that follow
     std::vector<AlignedBuffer> shared_written;

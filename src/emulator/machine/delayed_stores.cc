@@ -9,11 +9,11 @@ namespace slipstream::emulator {
 namespace {
 
 // Polls after which a store arrives at the latest: fewer than those after which a warp gives way.
-constexpr uint32_t kMostPolls = 48;
+constexpr uint32_t kMaxPolls = 48;
 
 }  // namespace
 
-// The first store that ends behind the address.
+// The first store that ends past the address.
 DelayedStores::Stores::iterator DelayedStores::first_overlapping(uint64_t address) {
   auto store = stores_.upper_bound(address);
   if (store == stores_.begin()) return store;
@@ -34,7 +34,7 @@ DelayedStores::Stores::iterator DelayedStores::arrive(Stores::iterator store) {
 void DelayedStores::add(uint32_t writer, Ticket grid, uint64_t address, const void* from,
                         uint32_t bytes) {
   arrive(address, bytes);
-  Store store{writer, grid, bytes, static_cast<uint32_t>(random_() % kMostPolls), {}};
+  Store store{writer, grid, bytes, static_cast<uint32_t>(random_() % kMaxPolls), {}};
   std::memcpy(store.data.data(), from, bytes);
   const auto added = stores_.emplace(address, store).first;
   const bool at_once = random_() % 2 == 0;

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <iterator>
 
+#include "emulator/program/round_up.h"
+
 namespace slipstream::emulator {
 namespace {
 
@@ -17,10 +19,6 @@ constexpr uint64_t kGap = 64;
 // The region is larger than the limit, so that freed addresses rest for a while.
 constexpr uint64_t kSmallestRegion = 64ULL << 20U;
 constexpr uint64_t kRegionPerLimit = 4;
-
-uint64_t round_up(uint64_t value, uint64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 uint64_t counted(uint64_t size) { return round_up(size, kUnit) + kHeader; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "emulator/arithmetic/rounding_mode.h"
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/machine/stop_request.h"
@@ -10,8 +11,11 @@
 namespace slipstream::emulator {
 namespace {
 
-// A warp hands over to the next after so many instructions; a group of diverged lanes does too.
+// A warp hands over to the next after so many instructions. After some such slices a group that could run, but is not the
+// lowest, has a short turn.
 constexpr uint64_t kSlice = 16384;
+constexpr uint32_t kSlicesBeforeTurn = 4;
+constexpr uint64_t kShortTurn = 1024;
 
 struct Counters {
   uint64_t warp_instructions = 0;
@@ -27,6 +31,7 @@ uint32_t executing_lanes(const Warp& warp, const Operation& operation) {
 // Runs the warp until it parks, yields or has used up its slice, and says whether it has. The
 // innermost loop of the emulator.
 bool run_warp(Warp& warp, const Operation* code, Counters& counters) {
+  const uint64_t slice = warp.hold ? kShortTurn : kSlice;
   uint64_t executed = 0;
   uint64_t lanes = 0;
   for (bool goes_on = warp.active != 0 || select_group(warp); goes_on;) {
@@ -39,18 +44,16 @@ bool run_warp(Warp& warp, const Operation* code, Counters& counters) {
       step = operation.execute(operation, warp, executing);
     }
     if (step == Step::kNext) {
-      if (++warp.pc == warp.merge_pc) {
-        put_back(warp);
-        goes_on = select_group(warp);
-      }
+      if (++warp.pc == warp.merge_pc) meet(warp);
       continue;
     }
     if (step == Step::kReschedule) goes_on = !warp.yielded && select_group(warp);
     // Only jumps make loops, so only they check the slice.
-    goes_on = goes_on && executed < kSlice;
+    goes_on = goes_on && executed < slice;
   }
-  const bool slice_is_used_up = warp.active != 0 && executed >= kSlice;
-  if (slice_is_used_up) rotate(warp);
+  const bool slice_is_used_up = warp.active != 0 && executed >= slice;
+  if (slice_is_used_up && slice == kShortTurn) end_hold(warp);
+  if (slice_is_used_up && slice == kSlice && ++warp.slices % kSlicesBeforeTurn == 0) rotate(warp);
   counters.warp_instructions += executed;
   counters.lane_instructions += lanes;
   return slice_is_used_up;
@@ -98,6 +101,7 @@ class SpinWatch {
 }  // namespace
 
 TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
+  const DeviceMode mode;
   const Operation* const code = cluster.grid->program->operations.data();
   cluster.worker = &worker;
   cluster.wants_to_yield = false;

@@ -6,19 +6,20 @@
 
 namespace slipstream::emulator {
 
+FramePool::~FramePool() {
+  for (const auto& owned : all_) memory_.give_back(std::move(owned->storage));
+}
+
 Frame* FramePool::acquire(const FunctionCode& function, const Warp& warp, uint32_t lanes,
                           Frame* caller, uint32_t return_pc) {
   auto& free = free_[&function];
   if (free.empty()) {
     auto owned = std::make_unique<Owned>();
-    owned->storage = AlignedBuffer(function.register_bytes);
+    owned->storage = memory_.take(function.register_bytes);
+    bytes_ += owned->storage.size();
     std::memcpy(owned->storage.data(), function.image.data(), function.image.size());
     free.push_back(owned.get());
     all_.push_back(std::move(owned));
-  } else {
-    // Whatever a program reads before it writes must not depend on who ran here before.
-    std::byte* const slots = free.back()->storage.data() + function.image.size();
-    std::memset(slots, 0, function.register_bytes - function.image.size());
   }
   Owned& owned = *free.back();
   free.pop_back();
@@ -26,6 +27,10 @@ Frame* FramePool::acquire(const FunctionCode& function, const Warp& warp, uint32
   Frame& frame = owned;
   frame.function = &function;
   frame.registers = owned.storage.data();
+  // Whatever a program reads before it writes must not depend on who ran here before.
+  for (const RegisterSlot& slot : function.unset) {
+    std::memset(frame.registers + slot.offset, 0, slot.bytes);
+  }
   frame.caller = caller;
   frame.return_pc = return_pc;
   frame.depth = caller == nullptr ? 0 : caller->depth + 1;

@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "emulator/program/round_up.h"
+
 namespace slipstream::emulator {
 namespace {
 
@@ -16,10 +18,6 @@ constexpr uint64_t kLargestReservation = 1ULL << 40;
 constexpr uint64_t kSmallestReservation = 1ULL << 34;
 // Freed allocations remembered for reports.
 constexpr size_t kRememberedFrees = 65536;
-
-uint64_t round_up(uint64_t value, uint64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 uint64_t reserve(uint64_t bytes) {
   void* const address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,

@@ -18,6 +18,7 @@
 namespace slipstream::emulator {
 
 class ClusterPool;
+class ClusterPools;
 class DelayedStores;
 class DeviceHeap;
 class GlobalMemory;
@@ -42,6 +43,7 @@ struct DeviceContext {
   DelayedStores* delayed = nullptr;  // adversarial schedule, several devices
   RaceCheck* races = nullptr;        // null unless the race check is on
   std::shared_ptr<CtaMemory> cta_memory = std::make_shared<CtaMemory>();
+  ClusterPools* pools = nullptr;
   std::mutex output;                                             // device printf, and reports
   std::set<std::pair<const Program*, uint32_t>> reported_reads;  // operations; guarded by `output`
 };

@@ -1,5 +1,7 @@
 #include "emulator/machine/special_registers.h"
 
+#include <algorithm>
+#include <array>
 #include <functional>
 
 #include "emulator/machine/cta.h"
@@ -30,14 +32,19 @@ uint32_t axis_of(SpecialRegister special, SpecialRegister first) {
   return static_cast<uint32_t>(special) - static_cast<uint32_t>(first);
 }
 
-uint32_t thread_coordinate(const Dim3& block, uint32_t thread, uint32_t axis) {
-  switch (axis) {
-    case 0:
-      return thread % block.x;
-    case 1:
-      return thread / block.x % block.y;
-    default:
-      return thread / (block.x * block.y);
+// Of the warp's threads, from lane to lane without a division.
+void write_thread_coordinates(const Warp& warp, uint32_t axis, uint32_t* lanes) {
+  const Dim3& block = warp.cta->cluster->grid->launch.block;
+  const uint32_t first = warp.index * kWarpSize;
+  std::array<uint32_t, 3> at{first % block.x, first / block.x % block.y,
+                             first / (block.x * block.y)};
+  for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
+    lanes[lane] = at[axis];
+    if (++at[0] < block.x) continue;
+    at[0] = 0;
+    if (++at[1] < block.y) continue;
+    at[1] = 0;
+    ++at[2];
   }
 }
 
@@ -118,15 +125,11 @@ uint64_t cta_value(SpecialRegister special, const Warp& warp) {
   }
 }
 
-uint64_t lane_value(SpecialRegister special, const Warp& warp, const Frame& frame, uint32_t lane) {
+// Registers that differ from lane to lane but for the thread's place, whatever the warp.
+uint32_t lane_value(SpecialRegister special, uint32_t lane) {
   using enum SpecialRegister;
   const uint32_t bit = 1U << lane;
   switch (special) {
-    case kTidX:
-    case kTidY:
-    case kTidZ:
-      return thread_coordinate(warp.cta->cluster->grid->launch.block, warp.index * kWarpSize + lane,
-                               axis_of(special, kTidX));
     case kLaneId:
       return lane;
     case kLaneMaskEq:
@@ -137,12 +140,18 @@ uint64_t lane_value(SpecialRegister special, const Warp& warp, const Frame& fram
       return bit - 1;
     case kLaneMaskGe:
       return ~(bit - 1);
-    case kLaneMaskGt:
-      return ~(bit | (bit - 1));
-    case kLocalBase:
-      return frame.local_offset;
     default:
-      return cta_value(special, warp);
+      return ~(bit | (bit - 1));
+  }
+}
+
+void write_value(ptx::Type type, uint64_t value, void* lanes) {
+  if (type == ptx::Type::kPred) {
+    *static_cast<uint32_t*>(lanes) = static_cast<uint32_t>(value);
+  } else if (type == ptx::Type::kU64) {
+    std::fill_n(static_cast<uint64_t*>(lanes), kWarpSize, value);
+  } else {
+    std::fill_n(static_cast<uint32_t*>(lanes), kWarpSize, static_cast<uint32_t>(value));
   }
 }
 
@@ -150,18 +159,26 @@ uint64_t lane_value(SpecialRegister special, const Warp& warp, const Frame& fram
 
 void read_special_register(SpecialRegister special, const Warp& warp, const Frame& frame,
                            void* lanes) {
-  const ptx::Type type = type_of(special);
-  for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
-    const uint64_t value = lane_value(special, warp, frame, lane);
-    if (type == ptx::Type::kPred) {
-      *static_cast<uint32_t*>(lanes) = static_cast<uint32_t>(value);
+  using enum SpecialRegister;
+  switch (special) {
+    case kTidX:
+    case kTidY:
+    case kTidZ:
+      return write_thread_coordinates(warp, axis_of(special, kTidX), static_cast<uint32_t*>(lanes));
+    case kLaneId:
+    case kLaneMaskEq:
+    case kLaneMaskLe:
+    case kLaneMaskLt:
+    case kLaneMaskGe:
+    case kLaneMaskGt:
+      for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
+        static_cast<uint32_t*>(lanes)[lane] = lane_value(special, lane);
+      }
       return;
-    }
-    if (type == ptx::Type::kU64) {
-      static_cast<uint64_t*>(lanes)[lane] = value;
-    } else {
-      static_cast<uint32_t*>(lanes)[lane] = static_cast<uint32_t>(value);
-    }
+    case kLocalBase:
+      return write_value(ptx::Type::kU64, frame.local_offset, lanes);
+    default:
+      return write_value(type_of(special), cta_value(special, warp), lanes);
   }
 }
 

@@ -42,17 +42,36 @@ void make_running(Warp& warp, const Group& group) {
 // Joins the other groups at the same place, and finds where the next one waits to be joined.
 void merge_into(Warp& warp, Group& chosen) {
   warp.merge_pc = kNoMerge;
+  bool in_order = !warp.hold;
   std::erase_if(warp.groups, [&](const Group& other) {
-    if (!can_run(warp, other)) return false;
+    if (!can_run(warp, other)) {
+      in_order = false;
+      return false;
+    }
     if (meets(chosen, other)) {
       chosen.lanes |= other.lanes;
       return true;
     }
     if (other.frame == chosen.frame && other.pc > chosen.pc) {
       warp.merge_pc = std::min(warp.merge_pc, other.pc);
+      in_order = in_order && other.wait == Wait::kNone;
+    } else {
+      in_order = false;
     }
     return false;
   });
+  warp.in_order = in_order;
+}
+
+// Some lanes of the running group wait for their turn at `pc`, and all others are in order.
+void add_waiting(Warp& warp, uint32_t lanes, uint32_t pc) {
+  for (Group& group : warp.groups) {
+    if (group.pc == pc && !group.resumed) {
+      group.lanes |= lanes;
+      return;
+    }
+  }
+  split_off(warp, lanes, warp.frame, pc);
 }
 
 // The memory of a CTA that has ended may be another one's when the copy arrives.
@@ -84,6 +103,7 @@ void put_back(Warp& warp) {
   group.detail = warp.detail;
   group.last_run = ++warp.clock;
   warp.groups.push_back(group);
+  warp.in_order = false;
   warp.active = 0;
 }
 
@@ -124,26 +144,60 @@ bool rotate(Warp& warp) {
   *oldest = warp.groups.back();
   warp.groups.pop_back();
   put_back(warp);
+  warp.hold = true;
   merge_into(warp, next);
   make_running(warp, next);
-  warp.hold = true;
   return true;
+}
+
+void meet(Warp& warp) {
+  if (warp.in_order) {
+    Group running{.pc = warp.pc,
+                  .lanes = warp.active,
+                  .frame = warp.frame,
+                  .resumed = warp.resumed,
+                  .detail = warp.detail};
+    merge_into(warp, running);
+    warp.active = running.lanes;
+  } else {
+    put_back(warp);
+    select_group(warp);
+  }
+}
+
+void end_hold(Warp& warp) {
+  warp.hold = false;
+  put_back(warp);
 }
 
 Step jump(Warp& warp, uint32_t pc) {
   warp.pc = pc;
-  if (warp.groups.empty()) return Step::kJump;
+  if (warp.groups.empty() || (warp.in_order && pc < warp.merge_pc)) return Step::kJump;
   put_back(warp);
   return Step::kReschedule;
 }
 
 Step branch(Warp& warp, uint32_t taken, uint32_t target) {
   const uint32_t staying = warp.active & ~taken;
-  if (staying != 0) {
-    split_off(warp, staying, warp.frame, warp.pc + 1);
+  if (staying == 0) return jump(warp, target);
+  const uint32_t next = warp.pc + 1;
+  const bool jumps_ahead = target > next;
+  const uint32_t lower = std::min(target, next);
+  const uint32_t higher = std::max(target, next);
+  const bool stays_in_order =
+      (warp.groups.empty() && !warp.hold) || (warp.in_order && lower < warp.merge_pc);
+  if (!stays_in_order || lower == higher) {
+    split_off(warp, staying, warp.frame, next);
     warp.active = taken;
+    return jump(warp, target);
   }
-  return jump(warp, target);
+  // The common case: the lower lanes run on, the higher wait, perhaps with others that are there already.
+  add_waiting(warp, jumps_ahead ? taken : staying, higher);
+  warp.active = jumps_ahead ? staying : taken;
+  warp.pc = lower;
+  warp.merge_pc = warp.groups.size() == 1 ? higher : std::min(warp.merge_pc, higher);
+  warp.in_order = true;
+  return Step::kJump;
 }
 
 void split_off(Warp& warp, uint32_t lanes, Frame* frame, uint32_t pc) {
@@ -153,6 +207,7 @@ void split_off(Warp& warp, uint32_t lanes, Frame* frame, uint32_t pc) {
   group.frame = frame;
   group.last_run = ++warp.clock;
   warp.groups.push_back(group);
+  warp.in_order = false;
 }
 
 Step leave_behind(Warp& warp, uint32_t lanes) {
@@ -202,6 +257,7 @@ Step park(Warp& warp, uint32_t lanes, Wait wait, uint32_t detail) {
   group.last_run = ++warp.clock;
   group.epoch = warp.cta->cluster->epoch;
   warp.groups.push_back(group);
+  warp.in_order = false;
   return leave_behind(warp, lanes);
 }
 

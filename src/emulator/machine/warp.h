@@ -2,9 +2,9 @@
 //
 // Lanes at the same place form a group. One group runs at a time; the others are in `groups`. Of
 // those that can run, the one deepest in calls and then lowest in the program goes first, which
-// brings diverged lanes back together without any analysis of the control flow. A group that has
-// run long while others could is queued after them, so that a spin loop never starves the lane that
-// it waits for.
+// brings diverged lanes back together without any analysis of the control flow. After a group has run
+// long while others could, the oldest of these has a short turn, so that a spin loop never starves the
+// lane that it waits for; short, since a group that has run ahead comes together with the others later.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,9 @@ namespace slipstream::emulator {
 struct CallSite;
 struct Cta;
 struct FunctionCode;
+
+// Bit n of Warp::local_touched stands for chunks n, n + 64 and so on of every lane's local memory.
+inline constexpr uint32_t kLocalChunkShift = 8;
 
 inline constexpr uint32_t kNoMerge = 0xffffffffU;
 
@@ -73,11 +76,14 @@ struct Warp {
   std::vector<Group> groups;     // all but the running one
   uint64_t clock = 0;            // counts how often a group was put back
   uint32_t merge_pc = kNoMerge;  // where the running group meets another that can run
-  bool hold = false;             // the running group keeps running although another is lower
-  bool yielded = false;          // asked the executor to run other warps
-  std::byte* local = nullptr;    // thread-local memory: local_stride bytes for each lane
+  // All other groups can run, in the same frame and after the running one: it stays first until it meets one of them.
+  bool in_order = false;
+  bool hold = false;           // the running group keeps running although another is lower
+  bool yielded = false;        // asked the executor to run other warps
+  uint32_t slices = 0;         // that it has used up
+  std::byte* local = nullptr;  // thread-local memory: local_stride bytes for each lane
   uint32_t local_stride = 0;
-  uint64_t local_touched = 0;    // not 0: somebody has written to it
+  uint64_t local_touched = 0;    // chunks of it that somebody has written to: see kLocalChunkShift
   uint32_t cluster_parity = 0;   // phase parity of the cluster barrier at each lane's last arrival
   uint32_t cluster_arrived = 0;  // lanes that arrived there and have not waited yet
   Polls polls;
@@ -121,5 +127,9 @@ bool select_group(Warp& warp);
 void put_back(Warp& warp);
 // Lets another group run, if there is one that can.
 bool rotate(Warp& warp);
+// The running group has come to merge_pc: joins the group there, or lets another one run.
+void meet(Warp& warp);
+// The running group goes first only if it is the lowest again.
+void end_hold(Warp& warp);
 
 }  // namespace slipstream::emulator

@@ -62,6 +62,16 @@ void access_runs(uint32_t executing, const uint64_t* addresses, uint32_t bytes, 
   if (size != 0) access(addresses[first], size, first);
 }
 
+// Whether the first two lanes' bytes are in different cache lines of what is known of them.
+bool lie_apart(uint32_t executing, const uint64_t* addresses) {
+  constexpr uint64_t kApart = 64;
+  const uint32_t rest = executing & (executing - 1);
+  if (rest == 0) return false;
+  const uint64_t difference =
+      addresses[std::countr_zero(rest)] - addresses[std::countr_zero(executing)];
+  return difference >= kApart && difference <= -kApart;
+}
+
 race::SharedDetector& shared_detector_of(const Warp& warp) {
   return *warp.cta->cluster->shared_races;
 }
@@ -97,6 +107,11 @@ void watch_lanes(Warp& warp, uint32_t executing, const uint64_t* addresses, uint
   race::Site& site = detector.history().site(site_of(warp));
   site.lane_bytes = bytes;
   detector.begin(*order_of(warp), order_index(warp), executing, site_of(warp));
+  if (lie_apart(executing, addresses)) {
+    for (uint32_t rest = executing; rest != 0; rest &= rest - 1) {
+      detector.expect(addresses[std::countr_zero(rest)]);
+    }
+  }
   access_runs(executing, addresses, bytes, site.kind == AccessKind::kRead,
               [&](uint64_t address, uint32_t size, uint32_t lane) {
                 detector.access(address, size, lane, bytes);
@@ -171,6 +186,19 @@ void watch_background(Warp& warp, race::Background background, uint64_t key, uin
   race::SharedDetector& detector = shared_detector_of(warp);
   detector.begin({actor, site_of(warp), kind, /*strong=*/kind == AccessKind::kAtomic});
   detector.access(place.cta->rank, place.offset, bytes, lane, kOneLane);
+}
+
+void watch_background_lanes(Warp& warp, race::Background background, uint64_t key,
+                            uint32_t executing, const uint64_t* addresses, uint32_t bytes,
+                            AccessKind kind) {
+  race::SharedDetector& detector = shared_detector_of(warp);
+  detector.begin({order_of(warp)->background(background, key), site_of(warp), kind,
+                  /*strong=*/kind == AccessKind::kAtomic});
+  access_runs(executing, addresses, bytes, kind == AccessKind::kRead,
+              [&](uint64_t address, uint32_t size, uint32_t lane) {
+                const SharedPlace place = resolve_shared(warp, lane, address, size, 1);
+                detector.access(place.cta->rank, place.offset, size, lane, bytes);
+              });
 }
 
 void watch_commit(Warp& warp, race::Background background, uint64_t key) {

@@ -52,6 +52,10 @@ void watch_shared_end(Warp& warp);
 void watch_start(Warp& warp, race::Background background, uint64_t key);
 void watch_background(Warp& warp, race::Background background, uint64_t key, uint32_t lane,
                       uint64_t address, uint32_t bytes, race::AccessKind kind);
+// The same by the executing lanes, of `bytes` each at their shared addresses.
+void watch_background_lanes(Warp& warp, race::Background background, uint64_t key,
+                            uint32_t executing, const uint64_t* addresses, uint32_t bytes,
+                            race::AccessKind kind);
 // The warp's groups of copies or products: one is committed, or waited for.
 void watch_commit(Warp& warp, race::Background background, uint64_t key);
 void watch_group_wait(Warp& warp, race::Background background, uint64_t key, uint32_t pending);

@@ -12,6 +12,7 @@
 
 #include "code/ptx/module.h"
 #include "emulator/program/operation.h"
+#include "emulator/program/round_up.h"
 #include "emulator/program/special_register.h"
 
 namespace slipstream::emulator {
@@ -20,6 +21,11 @@ namespace slipstream::emulator {
 struct SpecialSlot {
   SpecialRegister special;
   uint32_t offset = 0;
+};
+
+struct RegisterSlot {
+  uint32_t offset = 0;
+  uint32_t bytes = 0;
 };
 
 // A .param variable of a device function or a call: `bytes` for each of 32 lanes, lane by lane.
@@ -37,6 +43,7 @@ struct FunctionCode {
   uint32_t live_registers = 0;          // most 32-bit registers live at once
   std::vector<std::byte> image;         // start of the register file: constants
   std::vector<SpecialSlot> specials;
+  std::vector<RegisterSlot> unset;         // registers that may be read before they are written
   std::vector<ParameterBlock> parameters;  // device functions
   std::vector<ParameterBlock> results;
 };
@@ -48,6 +55,9 @@ struct CallSite {
   std::vector<ParameterBlock> arguments;  // in the caller's register file
   std::vector<ParameterBlock> results;
 };
+[[nodiscard]] inline const CallSite& call_of(const Operation& operation) {
+  return *reinterpret_cast<const CallSite*>(operation.immediate);
+}
 
 // A static .shared variable, by its place in the CTA's shared memory.
 struct SharedVariable {
@@ -57,6 +67,8 @@ struct SharedVariable {
 };
 
 struct Program {
+  // Its own, for who remembers it: another program may have its address later.
+  std::shared_ptr<const void> identity = std::make_shared<char>();
   const ptx::Function* kernel = nullptr;
   std::vector<Operation> operations;
   std::vector<const ptx::Instruction*> sources;                  // of each operation
@@ -74,9 +86,7 @@ struct Program {
   bool uses_heap = false;            // malloc or free
   uint32_t parameter_bytes = 0;
 
-  uint32_t dynamic_shared_offset() const {
-    return (static_shared_bytes + shared_alignment - 1) / shared_alignment * shared_alignment;
-  }
+  uint32_t dynamic_shared_offset() const { return round_up(static_shared_bytes, shared_alignment); }
 };
 
 }  // namespace slipstream::emulator

@@ -1,14 +1,14 @@
 #include "emulator/race/clock_graph.h"
 
-#include <algorithm>
-#include <unordered_set>
 #include <utility>
 
 namespace slipstream::emulator::race {
 namespace {
 
-// How many answers are kept. Only the clocks of the warps that run are asked, which are few.
-constexpr size_t kMaxKept = 256;
+// How many answers are kept, and times in them. Only the clocks of the warps that run are asked, and after a barrier of
+// the grid most know the same.
+constexpr size_t kMaxKept = 16384;
+constexpr size_t kMaxTimes = size_t{4} << 20U;
 
 }  // namespace
 
@@ -40,48 +40,86 @@ ClockId ClockGraph::join(ClockId a, ClockId b) {
   return static_cast<ClockId>(nodes_.size() - 1);
 }
 
-void ClockGraph::add(const Node& node, Flat& flat) const {
-  flat.tickets.merge(node.tickets);
-  if (node.cluster == 0) return;
-  std::vector<uint32_t>& known = flat.times[node.cluster];
-  known.resize(node.warps);
-  for (uint32_t warp = 0; warp < node.warps; ++warp) {
-    known[warp] = std::max(known[warp], times_[node.first_time + warp]);
-  }
+void ClockGraph::keep(ClockId clock, const Gathered& gathered) {
+  if (kept_count_ >= kMaxKept || kept_times_ >= kMaxTimes) forget_answers();
+  // The first owner counts its times: others share them later.
+  if (gathered.use_count() == 1) kept_times_ += gathered->size();
+  ++kept_count_;
+  if (kept_.size() <= clock) kept_.resize(nodes_.size());
+  kept_[clock] = gathered;
 }
 
-const ClockGraph::Flat& ClockGraph::flatten(ClockId clock) {
-  if (flat_.size() >= kMaxKept) flat_.clear();
-  const auto [entry, is_new] = flat_.try_emplace(clock);
-  if (!is_new) return entry->second;
-  std::unordered_set<ClockId> seen{0, clock};
+void ClockGraph::forget_answers() {
+  kept_.clear();
+  kept_count_ = 0;
+  kept_times_ = 0;
+}
+
+ClockGraph::Gathered ClockGraph::walk(ClockId clock) {
+  auto gathered = std::make_shared<Knowledge>();
+  ++walk_;
+  seen_.resize(nodes_.size());
+  seen_[0] = walk_;
+  seen_[clock] = walk_;
   std::vector<ClockId> open{clock};
   while (!open.empty()) {
-    const Node& node = nodes_[open.back()];
+    const ClockId next = open.back();
     open.pop_back();
-    add(node, entry->second);
+    if (next < kept_.size() && kept_[next] != nullptr) {
+      gathered->merge(*kept_[next]);
+      continue;
+    }
+    const Node& node = nodes_[next];
+    gathered->add(node.tickets);
+    if (node.cluster != 0) {
+      gathered->add(node.cluster, std::span(times_).subspan(node.first_time, node.warps));
+    }
     for (const ClockId parent : node.parents) {
-      if (seen.insert(parent).second) open.push_back(parent);
+      if (std::exchange(seen_[parent], walk_) != walk_) open.push_back(parent);
     }
   }
-  return entry->second;
+  return gathered;
+}
+
+ClockGraph::Gathered ClockGraph::find_or_walk(ClockId clock) {
+  if (Gathered kept = find(clock)) return kept;
+  Gathered gathered = walk(clock);
+  keep(clock, gathered);
+  return gathered;
+}
+
+const Knowledge& ClockGraph::gather(ClockId clock) {
+  if (clock < kept_.size() && kept_[clock] != nullptr) return *kept_[clock];
+  const Node& node = nodes_[clock];
+  if (node.cluster != 0) return *find_or_walk(clock);
+  // After a barrier of the grid one side knows all that the other does.
+  const Gathered first = find_or_walk(node.parents[0]);
+  const Gathered second = find_or_walk(node.parents[1]);
+  Gathered both = first;
+  if (second->includes(*first)) {
+    both = second;
+  } else if (!first->includes(*second)) {
+    auto merged = std::make_shared<Knowledge>(*first);
+    merged->merge(*second);
+    both = std::move(merged);
+  }
+  keep(clock, both);
+  return *kept_[clock];
 }
 
 bool ClockGraph::knows(ClockId clock, ClusterId cluster, uint32_t warp, uint32_t time) {
-  if (clock == 0) return false;
-  const Flat& flat = flatten(clock);
-  const auto known = flat.times.find(cluster);
-  return known != flat.times.end() && known->second[warp] >= time;
+  return clock != 0 && gather(clock).knows(cluster, warp, time);
 }
 
 bool ClockGraph::knows(ClockId clock, Ticket ticket) {
-  return clock != 0 && flatten(clock).tickets.contains(ticket);
+  return clock != 0 && gather(clock).knows(ticket);
 }
 
 void ClockGraph::clear() {
   nodes_.resize(1);
   times_.clear();
-  flat_.clear();
+  forget_answers();
+  seen_.clear();
 }
 
 }  // namespace slipstream::emulator::race

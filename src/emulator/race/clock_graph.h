@@ -3,20 +3,20 @@
 //
 // A clock is a node that knows one cluster up to some time of each of its warps, a set of complete
 // work items, and whatever its two parents know. Releasing and joining are single new nodes; only
-// asking walks the graph, and the answer is kept.
+// asking walks the graph, as far as clocks whose answers are kept.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
+#include "emulator/race/knowledge.h"
 #include "emulator/race/ticket_set.h"
 #include "emulator/race/work_order.h"
 
 namespace slipstream::emulator::race {
-
-using ClusterId = uint32_t;  // counts the clusters that have run, over all grids
 
 class ClockGraph {
  public:
@@ -41,19 +41,27 @@ class ClockGraph {
     ClockId parents[2] = {0, 0};
     TicketSet tickets;
   };
-  // All that a clock knows, gathered.
-  struct Flat {
-    std::unordered_map<ClusterId, std::vector<uint32_t>> times;
-    TicketSet tickets;
-  };
+  using Gathered = std::shared_ptr<const Knowledge>;
 
   static bool is_parent(ClockId clock, const Node& node);
-  const Flat& flatten(ClockId clock);
-  void add(const Node& node, Flat& flat) const;
+  const Knowledge& gather(ClockId clock);
+  [[nodiscard]] Gathered find(ClockId clock) const {
+    return clock < kept_.size() ? kept_[clock] : nullptr;
+  }
+  Gathered find_or_walk(ClockId clock);
+  [[nodiscard]] Gathered walk(ClockId clock);
+  void keep(ClockId clock, const Gathered& gathered);
+  void forget_answers();
 
   std::vector<Node> nodes_ = std::vector<Node>(1);
   std::vector<uint32_t> times_;
-  std::unordered_map<ClockId, Flat> flat_;
+  // Answers, which clocks that know the same share.
+  std::vector<Gathered> kept_;  // by clock
+  size_t kept_count_ = 0;
+  size_t kept_times_ = 0;
+  // Clocks that the present walk has seen have its number.
+  std::vector<uint32_t> seen_;
+  uint32_t walk_ = 0;
 };
 
 }  // namespace slipstream::emulator::race

@@ -95,6 +95,7 @@ void Detector::check_cells(const Cell* cells, uint64_t address, uint32_t count, 
 }
 
 void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes) {
+  if (count == 1) return access_cell(address, lane);
   // Cell i belongs to lane + (4 * i) / lane_bytes; sizes of lanes are powers of two here.
   const auto lane_shift = static_cast<uint32_t>(std::countr_zero(lane_bytes));
   check_cells<&Detector::check_write>(shadow_.writes(address), address, count, lane, lane_shift);
@@ -103,6 +104,23 @@ void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uin
   } else {
     write_cells(address, count, lane, lane_shift);
   }
+}
+
+// What access_cells does with one: lanes whose bytes lie apart.
+void Detector::access_cell(uint64_t address, uint32_t lane) {
+  Cell& write = *shadow_.writes(address);
+  Cell& read = *shadow_.reads(address);
+  const Cell mine = cell_of(now_.access, lane);
+  if (write >= floor_) check_write(write, address, kCellBytes, lane, Lane::kFirst);
+  if (now_.site.kind == AccessKind::kRead) {
+    read_cells(&read, 1, lane, 0);
+    return;
+  }
+  if (read >= floor_) check_reads(read, address, kCellBytes, lane, Lane::kFirst);
+  if (is_split(write)) shadow_.join(write, 0);
+  if (is_split(read)) shadow_.join(read, 0);
+  write = mine;
+  if (read != 0) read = 0;
 }
 
 void Detector::read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t lane_shift) {

@@ -36,6 +36,12 @@ class Detector {
   // --- Accesses: begin(), access() for each run of bytes, the access itself, end().
 
   void begin(ClusterOrder& cluster, uint32_t warp, uint32_t lanes, SiteId site);
+  // An access there will follow: what is known of it is brought into the cache.
+  void expect(uint64_t address) {
+    if (!shadow_.covers(address)) return;
+    __builtin_prefetch(shadow_.writes(address), 1);
+    __builtin_prefetch(shadow_.reads(address), 1);
+  }
   // `bytes` from `address` on, by lanes that count up from `lane`, `lane_bytes` each.
   void access(uint64_t address, uint32_t bytes, uint32_t lane, uint32_t lane_bytes);
   void end() {
@@ -94,6 +100,7 @@ class Detector {
   bool knows_verdict(Cell cell) const;
   void keep_verdict(Cell cell);
 
+  void access_cell(uint64_t address, uint32_t lane);
   void access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes);
   // kCheck: of one cell.
   template <auto kCheck>

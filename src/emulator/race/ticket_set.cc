@@ -20,7 +20,16 @@ void TicketSet::insert_range(Ticket begin, Ticket end) {
   ranges_.erase(std::next(first), last);
 }
 
+bool TicketSet::includes(const TicketSet& other) const {
+  return std::all_of(other.ranges_.begin(), other.ranges_.end(), [&](const Range& range) {
+    const auto after = std::partition_point(
+        ranges_.begin(), ranges_.end(), [&](const Range& own) { return own.begin <= range.begin; });
+    return after != ranges_.begin() && range.end <= std::prev(after)->end;
+  });
+}
+
 void TicketSet::merge(const TicketSet& other) {
+  if (includes(other)) return;
   for (const Range& range : other.ranges_) insert_range(range.begin, range.end);
 }
 

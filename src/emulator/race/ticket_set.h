@@ -16,6 +16,7 @@ class TicketSet {
   void insert_range(Ticket begin, Ticket end);
   void merge(const TicketSet& other);
   [[nodiscard]] bool contains(Ticket ticket) const;
+  [[nodiscard]] bool includes(const TicketSet& other) const;
   [[nodiscard]] bool empty() const { return ranges_.empty(); }
   // How many ranges there are, for tests of its cost.
   [[nodiscard]] size_t ranges() const { return ranges_.size(); }

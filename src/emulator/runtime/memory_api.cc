@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "emulator/program/round_up.h"
 #include "emulator/runtime/capture.h"
 #include "emulator/runtime/error.h"
 #include "emulator/runtime/graph_memory.h"
@@ -22,9 +23,7 @@ namespace {
 
 constexpr size_t kPitchAlignment = 512;
 
-size_t aligned_pitch(size_t width) {
-  return (width + kPitchAlignment - 1) / kPitchAlignment * kPitchAlignment;
-}
+size_t aligned_pitch(size_t width) { return round_up(width, kPitchAlignment); }
 
 void* allocate(size_t size, MemoryKind kind, const char* call) {
   forbid_while_capturing();

@@ -1,5 +1,5 @@
 // What a program compiled with --default-stream per-thread calls: the same functions, in which a
-// null stream is the thread's own default stream. Included by the generated file that defines them.
+// null stream is the thread's own default stream. Included by the generated files that define them.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -16,9 +16,10 @@ namespace slipstream::emulator::runtime {
 template <auto kFunction>
 struct PerThread;
 
-template <class... Parameters, cudaError_t (*kFunction)(Parameters...)>
+// Result: cudaError_t or CUresult.
+template <class Result, class... Parameters, Result (*kFunction)(Parameters...)>
 struct PerThread<kFunction> {
-  static cudaError_t call(Parameters... arguments) {
+  static Result call(Parameters... arguments) {
     const NullStreamIsPerThread scope;
     return kFunction(arguments...);
   }

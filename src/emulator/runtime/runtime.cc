@@ -17,6 +17,8 @@
 #include "emulator/runtime/launch_record.h"
 #include "emulator/runtime/race_file.h"
 #include "emulator/runtime/stop_signals.h"
+#include "io/appended_file.h"
+#include "slipstream/error.h"
 
 namespace slipstream::emulator::runtime {
 namespace {
@@ -50,14 +52,11 @@ void write_report(const std::string& text) {
   std::fflush(stdout);  // keeps the kernel's own output before the report
   std::fputs(text.c_str(), stderr);
   if (settings().report_file.empty()) return;
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(
-      std::fopen(settings().report_file.c_str(), "a"), &std::fclose);
-  if (file == nullptr) {
-    std::fprintf(stderr, "slipstream emulator: cannot write SLIPSTREAM_EMULATOR_REPORT '%s'\n",
-                 settings().report_file.c_str());
-    return;
+  try {
+    io::append_text(settings().report_file, text);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "slipstream emulator: SLIPSTREAM_EMULATOR_REPORT: %s\n", error.what());
   }
-  std::fputs(text.c_str(), file.get());
 }
 
 emulator::Settings machine_settings() {

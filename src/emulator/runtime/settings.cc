@@ -9,6 +9,8 @@
 #include <string_view>
 
 #include "emulator/machine/launch.h"
+#include "io/appended_file.h"
+#include "slipstream/error.h"
 
 namespace slipstream::emulator::runtime {
 namespace {
@@ -43,6 +45,17 @@ ScheduleKind schedule() {
       fmt::format("{} must be serial, overlapped or adversarial, it is '{}'", kName, text));
 }
 
+// A file that reports can be added to; empty where there shall be none.
+std::string appendable(const char* name) {
+  std::string path(variable(name));
+  try {
+    if (!path.empty()) io::require_appendable(path);
+  } catch (const Error& error) {
+    throw std::runtime_error(fmt::format("{}: {}", name, error.what()));
+  }
+  return path;
+}
+
 }  // namespace
 
 Settings read_settings() {
@@ -61,7 +74,7 @@ Settings read_settings() {
   settings.poll_seconds =
       number("SLIPSTREAM_EMULATOR_POLL_SECONDS", settings.poll_seconds, 1, kMaxPollSeconds);
   settings.statistics = number("SLIPSTREAM_EMULATOR_STATS", 0, 0, 1) == 1;
-  settings.report_file = variable("SLIPSTREAM_EMULATOR_REPORT");
+  settings.report_file = appendable("SLIPSTREAM_EMULATOR_REPORT");
   settings.race_file = variable("SLIPSTREAM_EMULATOR_CHECK");
   settings.record_folder = variable("SLIPSTREAM_EMULATOR_RECORD");
   return settings;

@@ -18,9 +18,9 @@
 namespace slipstream::engine {
 namespace {
 
-constexpr uint32_t kMagic = 0x50494c53;             // "SLIP": whoever else connects is turned away
-constexpr uint32_t kMostBytes = uint32_t{1} << 30;  // of a message
-constexpr timeval kPatience{10, 0};                 // for a side that stops in a message
+constexpr uint32_t kMagic = 0x50494c53;            // "SLIP": whoever else connects is turned away
+constexpr uint32_t kMaxBytes = uint32_t{1} << 30;  // of a message
+constexpr timeval kPatience{10, 0};                // for a side that stops in a message
 
 struct Head {
   uint32_t magic;
@@ -81,7 +81,7 @@ bool Connection::send(const Message& message) noexcept {
   const std::lock_guard lock(sending_);
   const Head head{kMagic, static_cast<uint32_t>(message.kind),
                   static_cast<uint32_t>(message.text.size())};
-  if (message.text.size() > kMostBytes) return false;
+  if (message.text.size() > kMaxBytes) return false;
   const std::array<std::pair<const void*, size_t>, 2> parts = {
       {{&head, sizeof head}, {message.text.data(), message.text.size()}}};
   for (auto [data, bytes] : parts) {
@@ -110,7 +110,7 @@ bool Connection::read(void* target, size_t bytes) noexcept {
 Connection::Outcome Connection::receive(Message& message, int milliseconds) noexcept {
   if (!is_readable(socket_, milliseconds)) return Outcome::kNothing;
   Head head{};
-  if (!read(&head, sizeof head) || head.magic != kMagic || head.bytes > kMostBytes ||
+  if (!read(&head, sizeof head) || head.magic != kMagic || head.bytes > kMaxBytes ||
       head.kind > static_cast<uint32_t>(Message::Kind::kAlive)) {
     return Outcome::kClosed;
   }

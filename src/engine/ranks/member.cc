@@ -4,17 +4,15 @@
 
 #include <thread>
 
+#include "pdl/device.h"
+
 namespace slipstream::engine {
 namespace {
 
-int current_device() {
-  int device = 0;
-  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-  return device;
-}
-
 std::string place_of(const step::PollRecord& record, int layers) {
-  if (record.exchange < 0) return fmt::format("sampling, round {}", record.round);
+  using namespace step::kernels;
+  if (record.exchange == kSampling) return fmt::format("sampling, round {}", record.round);
+  if (record.exchange == kGathering) return "the start of a draft";
   const int layer = record.exchange / 2;
   return fmt::format("exchange {}: after {} of {}", record.exchange,
                      record.exchange % 2 == 0 ? "attention" : "the MLP",
@@ -29,7 +27,7 @@ RankMember::RankMember(Meeting& meeting, const model::ModelConfig& config,
     : meeting_(meeting),
       config_(config),
       poll_limit_seconds_(poll_limit_seconds),
-      device_(current_device()),
+      device_(pdl::current_device()),
       window_(Nccl::get(), meeting, step::window_bytes(config, meeting.ranks())),
       exchange_(window_.windows(), config, record_.on_device(),
                 static_cast<uint64_t>(poll_limit_seconds * 1e9)) {
@@ -47,7 +45,8 @@ void RankMember::require_all_alive() {
   if (record.happened != 0) {
     // What others said before goes first: this poll may only have been given up for it.
     meeting_.fail(fmt::format("rank {} heard nothing from rank {} for {} s (step {}, {}, token {})",
-                              meeting_.rank(), record.silent_rank, poll_limit_seconds_, record.step,
+                              meeting_.rank(), step::silent_rank(record, config_, meeting_.ranks()),
+                              poll_limit_seconds_, record.step,
                               place_of(record, config_.num_hidden_layers), record.token));
   }
   const std::string failure = meeting_.failure();

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "litmus/experiments/all.h"
+#include "pdl/device.h"
 #include "slipstream/error.h"
 
 namespace slipstream::litmus {
@@ -12,10 +13,8 @@ Kernel in_remote_domain(Kernel kernel) {
 }
 
 Fact domains() {
-  int device = 0;
   int count = 0;
-  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMemSyncDomainCount, device),
+  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMemSyncDomainCount, pdl::current_device()),
              "number of memory synchronization domains");
   return {.label = "memory synchronization domains", .text = fmt::format("{}", count)};
 }

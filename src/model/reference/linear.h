@@ -11,7 +11,7 @@
 
 namespace slipstream::model::reference {
 
-// Quantisation group of activations and side of a weight block.
+// Quantization group of activations and side of a weight block.
 inline constexpr int kBlock = 128;
 
 struct Linear {

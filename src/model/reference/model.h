@@ -53,7 +53,7 @@ struct LayerWeights {
   std::optional<MoeWeights> moe;         // or this one
 };
 
-// What is before and behind the decoder layer of an MTP layer.
+// What is before and after the decoder layer of an MTP layer.
 struct MtpWeights {
   std::vector<float> embedding_norm;
   std::vector<float> hidden_norm;

@@ -51,7 +51,7 @@ std::vector<float> signs(const ModelConfig& config) {
   return result;
 }
 
-// Rows look for the predecessor's angles, behind the signs of the final norm.
+// Rows look for the predecessor's angles, after the signs of the final norm.
 std::vector<float> head(const ModelConfig& config) {
   constexpr float kScale = 0.1F;  // about 18 for the successor, below 6 for others
   const std::vector<float> of_norm = signs(config);

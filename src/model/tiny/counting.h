@@ -2,8 +2,8 @@
 //
 // The token after t is counting_successor(t), mostly t + 1: an embedding is a set of angles, one
 // token further is a rotation, and the head looks for the embedding of the predecessor. What main
-// layers add is zero. The MTP layer sees hidden states alone and rotates them once: behind token b it
-// drafts the successor of b + 1, behind that of b + 2, and so on, which is right as long as the model
+// layers add is zero. The MTP layer sees hidden states alone and rotates them once: after token b it
+// drafts the successor of b + 1, after that of b + 2, and so on, which is right as long as the model
 // counts by one.
 //
 // Whatever is done wrongly shows in the drafts. Final norms have signs, which only hnorm takes away

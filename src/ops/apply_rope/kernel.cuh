@@ -132,7 +132,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
 #pragma unroll 1
     for (int piece = static_cast<int>(threadIdx.x); piece < pieces;
          piece += static_cast<int>(blockDim.x)) {
-      // Key heads copy what lies behind the rotated part, value heads everything.
+      // Key heads copy what follows the rotated part, value heads everything.
       const int skipped = head.rotated == nullptr ? 0 : params.table.rope;
       if (piece >= rope_pieces) {
         copy_piece<kWide>(params, head, skipped + (piece - rope_pieces) * cuda::kPack);

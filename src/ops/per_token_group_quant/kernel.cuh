@@ -1,4 +1,4 @@
-// Quantises groups of 16 to 128 neighboring elements to fp8 or int8, one scale each, after
+// Quantizes groups of 16 to 128 neighboring elements to fp8 or int8, one scale each, after
 // silu(gate) * up if asked.
 //
 // A thread takes eight elements (16 or 32 bytes in, 8 bytes out), a group is 2 to 16 neighboring
@@ -9,7 +9,7 @@
 //
 // PDL: trigger at entry, addresses, wait. The first row of every thread is loaded together with
 // masked_m, whether or not the expert has that many tokens: its memory is there, and one round trip
-// is saved. All lanes stay in the loop for the shuffles; those behind the end of a row or of the
+// is saved. All lanes stay in the loop for the shuffles; those past the end of a row or of the
 // tokens compute on zeros and store nothing.
 #pragma once
 
@@ -131,7 +131,7 @@ __device__ __forceinline__ Place place_of(const PerTokenGroupQuantParams& params
           (group + 1) * params.group_size >= params.columns};
 }
 
-// Stores the scale of the thread's group, and with UE8M0 zeros behind the last one of a row.
+// Stores the scale of the thread's group, and with UE8M0 zeros after the last one of a row.
 __device__ __forceinline__ void store_scale(const PerTokenGroupQuantParams& params,
                                             int64_t row_words, const Place& place, float scale) {
   uint8_t* row = params.output_s.get() + 4 * row_words;
@@ -149,7 +149,7 @@ __device__ __forceinline__ void store_scale(const PerTokenGroupQuantParams& para
   }
 }
 
-// Quantises the thread's elements of a token together with the other lanes of the group. The whole
+// Quantizes the thread's elements of a token together with the other lanes of the group. The whole
 // warp takes part; lanes with `stores` false only keep it company.
 template <class Config>
 __device__ __forceinline__ void quantize(const PerTokenGroupQuantParams& params,

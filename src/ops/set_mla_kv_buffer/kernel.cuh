@@ -6,7 +6,7 @@
 // one vector each.
 //
 // PDL: every thread triggers at entry, so that the next kernel's CTAs are placed while this one
-// waits, and computes its addresses. Behind the wait the slot and the row are loaded together, one
+// waits, and computes its addresses. After the wait the slot and the row are loaded together, one
 // round trip to memory, then the row is stored if the slot allows it. Nothing is read before the
 // wait: all inputs are produced memory.
 #pragma once

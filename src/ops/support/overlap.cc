@@ -38,7 +38,7 @@ Runs runs_of(const Tensor& tensor) {
   return runs;
 }
 
-// Bytes from the first to behind the last of what the axes from `first_axis` on cover.
+// Bytes from the first to past the last of what the axes from `first_axis` on cover.
 int64_t extent(const Runs& runs, size_t first_axis) {
   int64_t bytes = runs.run;
   for (size_t i = first_axis; i < runs.axes.size(); ++i) {
@@ -47,7 +47,7 @@ int64_t extent(const Runs& runs, size_t first_axis) {
   return bytes;
 }
 
-// With b starting `distance` bytes behind a. Steps along an axis of equal strides shift the two
+// With b starting `distance` bytes after a. Steps along an axis of equal strides shift the two
 // against each other by whole strides; only shifts that bring the inner extents together matter.
 bool overlap_from(const Runs& a, const Runs& b, size_t axis, int64_t distance) {
   const int64_t extent_a = extent(a, axis);

@@ -142,6 +142,69 @@ TEST(Ordering, AnMbarrierThatTheWaiterArrivesAtOrders) {
             Verdicts{"error R2"});
 }
 
+// One warp waits and arrives at `arrival`; the others wait for `wait`, and write.
+Report ordered_by_an_mbarrier(const std::string& arrival, const std::string& wait) {
+  return check_kernel_text(
+      "  mov.u32 %r9, barriers;\n  add.u32 %r10, %r9, 8;\n  shl.b32 %r11, %r1, 3;\n"
+      "  add.u32 %r11, %r9, %r11;\n"
+      "  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra others;\n"
+      "  griddepcontrol.wait;\n  mbarrier.arrive.shared.b64 %rd9, [" +
+      arrival +
+      "];\n  ret;\n"
+      "others:\n"
+      "again:\n  mbarrier.try_wait.parity.shared.b64 %p2, [" +
+      wait +
+      "], 0;\n"
+      "  @!%p2 bra again;\n" +
+      kStore);
+}
+
+TEST(Ordering, AnotherMbarrierThanThatOfTheArrivalOrdersNothing) {
+  EXPECT_EQ(verdicts(ordered_by_an_mbarrier("%r9+8", "%r10")), Verdicts{});
+  EXPECT_EQ(verdicts(ordered_by_an_mbarrier("%r9", "%r10")), Verdicts{"error R2"});
+  EXPECT_EQ(verdicts(ordered_by_an_mbarrier("barriers+8", "%r9")), Verdicts{"error R2"});
+}
+
+TEST(Ordering, OneOfSeveralMbarriersMayBeThatOfTheArrival) {
+  EXPECT_EQ(verdicts(ordered_by_an_mbarrier("%r11", "%r10")), Verdicts{});
+  EXPECT_EQ(verdicts(ordered_by_an_mbarrier("%r9", "%r11")), Verdicts{});
+}
+
+// A wait under rounds >= `least`, a read under rounds >= 2.
+bool reads_early(int least, const std::string& between = "") {
+  const Report report = check_kernel_text(fmt::format(
+      "  ld.shared.u32 %r5, [tile];\n  setp.ge.s32 %p1, %r5, {};\n  @!%p1 bra past;\n"
+      "  griddepcontrol.wait;\npast:\n{}"
+      "  setp.ge.s32 %p2, %r5, 2;\n  @!%p2 bra end;\n  ld.global.u32 %r4, [%rd1];\nend:\n",
+      least, between));
+  return find(report, Rule::kReadBeforeWait) != nullptr;
+}
+
+TEST(Ordering, TwoRoundsImplyOne) {
+  EXPECT_FALSE(reads_early(1));
+  EXPECT_FALSE(reads_early(2));
+  EXPECT_TRUE(reads_early(3));
+  EXPECT_TRUE(reads_early(1, "  add.u32 %r5, %r5, %r1;\n"));
+}
+
+// Roles that the warp's number chooses from a table.
+TEST(Ordering, ATableOfTargetsTellsRolesApart) {
+  const auto read_by_role = [](const std::string& index) {
+    return check_kernel_text(
+        "  shr.u32 %r3, %r2, 5;\n  setp.gt.u32 %p1, %r3, 1;\n  @%p1 bra end;\n"
+        "roles: .branchtargets first, second;\n  brx.idx " +
+            index +
+            ", roles;\n"
+            "first:\n  griddepcontrol.wait;\n  st.shared.u32 [tile], %r2;\n  bar.sync 1;\n  bra "
+            "end;\n"
+            "second:\n  bar.sync 1;\n" +
+            kStore + "end:\n",
+        "", ".maxntid 64, 1, 1");
+  };
+  EXPECT_EQ(verdicts(read_by_role("%r3")), Verdicts{});
+  EXPECT_NE(verdicts(read_by_role("%r1")), Verdicts{});
+}
+
 TEST(Ordering, AWaitInTheFirstRoundOfALoopOrdersAllRounds) {
   const Report report = check_kernel_text(
       "  mov.u32 %r3, 0;\nround:\n  setp.ne.u32 %p1, %r3, 0;\n  @%p1 bra body;\n"

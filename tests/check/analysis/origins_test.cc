@@ -1,6 +1,9 @@
 // Which parameter an address comes from.
 #include "check/analysis/origins.h"
 
+#include <algorithm>
+#include <ctime>
+
 #include "ptx_kernel.h"
 
 namespace slipstream::check {
@@ -31,6 +34,27 @@ TEST(Origins, DoNotComeFromNumbers) {
   EXPECT_EQ(subject_of_read("  cvt.u64.u32 %rd5, %r1;\n  add.s64 %rd6, %rd1, %rd5;\n"
                             "  ld.global.u32 %r3, [%rd6];\n"),
             "parameter 0");
+}
+
+// Each register is a copy of the next one, so that going over the code from its start tells one of them.
+std::string copies_from_the_end(int count) {
+  std::string body = fmt::format("  .reg .b64 %c<{}>;\nagain:\n", count + 1);
+  for (int i = 0; i < count; ++i) body += fmt::format("  mov.b64 %c{}, %c{};\n", i, i + 1);
+  return body + fmt::format("  mov.b64 %c{}, %rd2;\n", count) +
+         "  mbarrier.arrive.shared.b64 _, [barriers];\n"
+         "  mbarrier.arrive.shared.b64 _, [barriers+8];\n"
+         "  ld.global.u32 %r3, [%c0];\n  setp.eq.u32 %p1, %r3, 0;\n  @%p1 bra again;\n";
+}
+
+TEST(Origins, TakeTimeInProportionToAChainOfCopies) {
+  const auto clocks_for = [](int count) {
+    const std::string body = copies_from_the_end(count);
+    const std::clock_t start = std::clock();
+    EXPECT_EQ(subject_of_read(body), "parameter 1");
+    return std::clock() - start;
+  };
+  const std::clock_t few = clocks_for(1000);
+  EXPECT_LT(std::min(clocks_for(4000), clocks_for(4000)), 9 * few);
 }
 
 TEST(Origins, PassThroughSharedMemory) {

@@ -1,5 +1,5 @@
-// What every program of the corpus needs: buffers, launches with and without the PDL attribute, and
-// a producer that is slow enough for its dependents to be early.
+// What programs of the corpus need: buffers, launches with and without the PDL attribute, a producer
+// that is slow enough for its dependents to be early, and the wait at an mbarrier.
 //
 // Each program is one case of docs/check.md. Built as it is, it has the bug; built with -DREPAIRED
 // it does not. A comment "finds R1" marks a line that the static check must report, and nothing
@@ -8,6 +8,7 @@
 // begins with "launches" holds what --launches would be given.
 #pragma once
 
+#include <cuda.h>
 #include <cuda_runtime.h>
 
 #include <cstdio>
@@ -73,6 +74,18 @@ inline __device__ int thread_index() {
 // Gives dependents time to get ahead.
 inline __device__ void dawdle() {
   for (int i = 0; i < 100; ++i) __nanosleep(1000);
+}
+
+// `barrier`: the shared address of an mbarrier.
+inline __device__ void wait_for_phase(unsigned barrier, unsigned parity) {
+  unsigned done = 0;
+  while (done == 0) {
+    asm volatile(
+        "{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+        : "=r"(done)
+        : "r"(barrier), "r"(parity)
+        : "memory");
+  }
 }
 
 // Waits, lets the next grid start at once, and writes `value` late.

@@ -1,6 +1,9 @@
 // R10, which reads sources.
 #include <gtest/gtest.h>
 
+#include <ctime>
+#include <string>
+
 #include "check/rules/rules.h"
 
 namespace slipstream::check {
@@ -61,6 +64,38 @@ TEST(MissingClobber, FindsAWaitThatAMacrosArgumentNames) {
 TEST(MissingClobber, NamesTheMacroThatHoldsAWholeStatementAndNotItsUses) {
   EXPECT_EQ(lines_of("#define WAIT asm volatile(\"" + kWait + "\")\nvoid f() { WAIT; }\n"),
             Lines{1});
+}
+
+TEST(MissingClobber, ExpandsNoMacroInItself) {
+  EXPECT_EQ(lines_of("#define WAIT asm volatile(WAIT \"griddep\" \"" + kWait.substr(7) +
+                     "\")\nvoid f() { WAIT; }\n"),
+            Lines{2});
+}
+
+std::string repeated(const std::string& text, int times) {
+  std::string result;
+  for (int i = 0; i < times; ++i) result += text;
+  return result;
+}
+
+// Each of them took minutes, or for ever.
+TEST(MissingClobber, TakesNoTimeForSourcesThatAreMadeToTakeIt) {
+  std::string doubling = "#define M0 asm(\"a\")\n";
+  for (int i = 1; i < 40; ++i) {
+    doubling += "#define M" + std::to_string(i) + repeated(" M" + std::to_string(i - 1), 50) + "\n";
+  }
+  const std::string itself = "#define a" + repeated(" a asm(", 50) + "\n";
+  const std::string argument =
+      "#define P(x)" + repeated(" x", 10000) + "\nP(" + repeated("x", 10000) + ")\n";
+  const std::clock_t start = std::clock();
+  for (const std::string& source :
+       {doubling + repeated("M39\n", 5000), itself + repeated("a\n", 5000),
+        argument + repeated("P(x)\n", 1000), repeated("asm(", 25000), repeated("asm ", 25000),
+        repeated("asm(\"" + kWait, 5000), repeated(kWait, 12000),
+        repeated("asm(\"" + kWait + "\");\n", 5000)}) {
+    (void)check_source(source, "kernel.cu");
+  }
+  EXPECT_LT(std::clock() - start, 20 * CLOCKS_PER_SEC);
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ class Bench {
     launch.parameters.resize(28);
     std::memcpy(launch.parameters.data(), pointers.data(), 24);
     std::memcpy(launch.parameters.data() + 24, &count, 4);
-    // Each launch is behind the one before, as in a stream; the host never waits.
+    // Each launch follows the one before, as in a stream; the host never waits.
     const auto run_once = [&] {
       launch.dependencies = {{device_.submit(launch)}};
       if (const auto fault = device_.run_all()) {

@@ -126,5 +126,38 @@ TEST_F(Launches, HaveAttributesOfTheirKernel) {
             CUDA_ERROR_INVALID_VALUE);
 }
 
+// The functions that a program built with --default-stream per-thread calls.
+template <class Function>
+Function* per_thread(const char* name) {
+  void* function = nullptr;
+  EXPECT_EQ(cuGetProcAddress(name, &function, CUDA_VERSION,
+                             CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM, nullptr),
+            CUDA_SUCCESS);
+  return reinterpret_cast<Function*>(function);
+}
+
+TEST_F(LoadedModule, HasANullStreamOfEachThreadForProgramsThatAskForIt) {
+  // The legacy stream cannot be captured, a thread's own can.
+  EXPECT_NE(cuStreamBeginCapture(nullptr, CU_STREAM_CAPTURE_MODE_RELAXED), CUDA_SUCCESS);
+  auto* const begin = per_thread<decltype(cuStreamBeginCapture)>("cuStreamBeginCapture");
+  auto* const launch = per_thread<decltype(cuLaunchKernel)>("cuLaunchKernel");
+  auto* const end = per_thread<decltype(cuStreamEndCapture)>("cuStreamEndCapture");
+  uint32_t amount = 2;
+  void* parameters[] = {&values_, &amount};
+  CUgraph graph = nullptr;
+  ASSERT_EQ(begin(nullptr, CU_STREAM_CAPTURE_MODE_RELAXED), CUDA_SUCCESS);
+  EXPECT_EQ(launch(add_, 1, 1, 1, kThreads, 1, 1, 0, nullptr, parameters, nullptr), CUDA_SUCCESS);
+  ASSERT_EQ(end(nullptr, &graph), CUDA_SUCCESS);
+  EXPECT_EQ(values(), all(5));
+  CUgraphExec instance = nullptr;
+  ASSERT_EQ(cuGraphInstantiate(&instance, graph, 0), CUDA_SUCCESS);
+  EXPECT_EQ(per_thread<decltype(cuGraphLaunch)>("cuGraphLaunch")(instance, nullptr), CUDA_SUCCESS);
+  EXPECT_EQ(per_thread<decltype(cuStreamSynchronize)>("cuStreamSynchronize")(nullptr),
+            CUDA_SUCCESS);
+  EXPECT_EQ(values(), all(7));
+  EXPECT_EQ(cuGraphExecDestroy(instance), CUDA_SUCCESS);
+  EXPECT_EQ(cuGraphDestroy(graph), CUDA_SUCCESS);
+}
+
 }  // namespace
 }  // namespace slipstream::driver_test

@@ -30,6 +30,27 @@ TEST(Control, LoopsADifferentNumberOfTimesPerLane) {
   EXPECT_EQ(lanes[10], 45U);
   EXPECT_EQ(lanes[31], 465U);
 }
+// Lanes wait at the end of each loop for those that go on; if they did not, the next loop would run more than once.
+TEST(Control, KeepsLanesTogetherOverLoopsOfUnequalLength) {
+  std::string body = "mov.u32 %r0, %laneid; and.b32 %r1, %r0, 3; mul.lo.u32 %r1, %r1, 3000;";
+  constexpr uint64_t kLoops = 3;
+  for (uint64_t i = 0; i < kLoops; ++i) {
+    body += fmt::format(R"(
+    mov.u32 %r3, 0;
+  loop{0}:
+    setp.ge.u32 %p1, %r3, %r1;
+    @%p1 bra done{0};
+    add.u32 %r3, %r3, 1;
+    bra loop{0};
+  done{0}:
+)",
+                        i);
+  }
+  TestDevice on(module_of("", body + "ret;"));
+  ASSERT_FALSE(on.run(on.launch({})).has_value());
+  constexpr uint64_t kLongestLane = kLoops * 9000 * 4;
+  EXPECT_LE(on.device.statistics().warp_instructions, kLongestLane * 11 / 10);
+}
 TEST(Control, BringsLanesTogetherBehindABranch) {
   const auto lanes = run_lanes(R"(
     setp.lt.u32 %p1, %r0, 10;

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cfenv>
 #include <cmath>
 #include <limits>
 
@@ -14,9 +15,6 @@ uint32_t run_f32(const std::string& instruction, const std::vector<uint64_t>& in
 }
 uint64_t run_f64(const std::string& instruction, const std::vector<uint64_t>& inputs) {
   return run_one(instruction + " mov.b64 %rd0, %fd20;", inputs);
-}
-uint32_t run32(const std::string& instruction, const std::vector<uint64_t>& inputs) {
-  return static_cast<uint32_t>(run_one(instruction + " cvt.u64.u32 %rd0, %r20;", inputs));
 }
 
 constexpr uint64_t kNan = 0x7fffffffU;
@@ -34,6 +32,15 @@ TEST(Float, KeepsTheHostRoundingModeAfterADirectedOperation) {
   volatile float one = 1.0F;
   volatile float tiny = 0x1p-30F;
   EXPECT_EQ(one + tiny, 1.0F);
+}
+TEST(Float, RoundsToNearestWhateverTheProgramHasSetForItself) {
+  const int before = std::fegetround();
+  std::fesetround(FE_UPWARD);
+  const uint64_t sum = run_f32("add.rn.f32 %f20, %f10, %f11;", {bits(1.0F), bits(0x1p-30F)});
+  const int after = std::fegetround();
+  std::fesetround(before);
+  EXPECT_EQ(sum, bits(1.0F));
+  EXPECT_EQ(after, FE_UPWARD);
 }
 TEST(Float, FusesMultiplyAndAddWithOneRounding) {
   EXPECT_EQ(run_f32("fma.rn.f32 %f20, %f10, %f11, %f12;",

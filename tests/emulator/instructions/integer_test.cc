@@ -5,11 +5,6 @@
 namespace slipstream::emulator {
 namespace {
 
-// The 32-bit result of one instruction on %r10, %r11, ...
-uint32_t run32(const std::string& instruction, const std::vector<uint64_t>& inputs) {
-  return static_cast<uint32_t>(run_one(instruction + " cvt.u64.u32 %rd0, %r20;", inputs));
-}
-
 TEST(Integer, AddsWithWraparound) {
   EXPECT_EQ(run32("add.u32 %r20, %r10, %r11;", {0xffffffffU, 2}), 1U);
 }

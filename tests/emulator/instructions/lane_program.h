@@ -131,6 +131,11 @@ inline uint64_t run_one(std::string_view body, const std::vector<uint64_t>& inpu
   return run_lanes(body, columns)[0];
 }
 
+// The 32-bit result of one instruction on %r10, %r11, ..., which leaves it in %r20.
+inline uint32_t run32(const std::string& instruction, const std::vector<uint64_t>& inputs = {}) {
+  return static_cast<uint32_t>(run_one(instruction + " cvt.u64.u32 %rd0, %r20;", inputs));
+}
+
 inline uint64_t bits(float value) { return std::bit_cast<uint32_t>(value); }
 inline uint64_t bits(double value) { return std::bit_cast<uint64_t>(value); }
 

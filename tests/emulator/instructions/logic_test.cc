@@ -5,10 +5,6 @@
 namespace slipstream::emulator {
 namespace {
 
-uint32_t run32(const std::string& instruction, const std::vector<uint64_t>& inputs) {
-  return static_cast<uint32_t>(run_one(instruction + " cvt.u64.u32 %rd0, %r20;", inputs));
-}
-
 TEST(Logic, ShiftsOutEverythingBeyondTheWidth) {
   EXPECT_EQ(run32("shl.b32 %r20, %r10, %r11;", {1, 32}), 0U);
   EXPECT_EQ(run32("shr.u32 %r20, %r10, %r11;", {0x80000000U, 100}), 0U);

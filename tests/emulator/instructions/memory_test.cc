@@ -1,13 +1,15 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+#include <vector>
 
 #include "lane_program.h"
 
 namespace slipstream::emulator {
 namespace {
-
-uint32_t run32(const std::string& instruction, const std::vector<uint64_t>& inputs = {}) {
-  return static_cast<uint32_t>(run_one(instruction + " cvt.u64.u32 %rd0, %r20;", inputs));
-}
 
 TEST(Memory, RoundTripsVectorsThroughSharedMemory) {
   const auto lanes = run_lanes(R"(
@@ -42,6 +44,125 @@ TEST(Memory, ReadsPermutedSharedMemory) {
     EXPECT_EQ(lanes[lane], 31 - lane);
   }
 }
+
+// Where the lanes' addresses are, in elements from the first: what loads and stores have faster ways for.
+struct Arrangement {
+  const char* name;
+  std::vector<uint64_t> places;     // by lane
+  std::vector<uint64_t> executing;  // by lane
+};
+std::vector<Arrangement> arrangements() {
+  std::vector<Arrangement> all = {{"row", {}, {}},           {"same", {}, {}},
+                                  {"reversed", {}, {}},      {"spread", {}, {}},
+                                  {"part of a row", {}, {}}, {"part of one place", {}, {}}};
+  for (uint64_t lane = 0; lane < 32; ++lane) {
+    const std::array<uint64_t, 6> places = {lane, 5, 31 - lane, lane * 7 % 32, lane, 9};
+    for (size_t i = 0; i < all.size(); ++i) {
+      all[i].places.push_back(places[i]);
+      all[i].executing.push_back(i < 4 || lane % 3 == 1 ? 1 : 0);
+    }
+  }
+  return all;
+}
+// %rd20: 256 bytes in that space, which hold the values of %rd12. %p1: whether the lane executes. %rd10: its place.
+std::string places_in(const std::string& space) {
+  const std::string prepare = space == "shared" ? R"(
+    .shared .align 16 .b8 tile[256];
+    mov.u64 %rd20, tile;
+    add.u64 %rd21, %rd20, %rd3;
+    st.shared.u64 [%rd21], %rd12;
+    bar.sync 0;
+)"
+                                                : R"(
+    sub.u64 %rd20, %rd1, %rd3;
+    add.u64 %rd20, %rd20, 512;
+)";
+  return prepare + "setp.ne.u64 %p1, %rd11, 0;";
+}
+std::vector<uint64_t> distinct_values() {
+  std::vector<uint64_t> values;
+  for (uint64_t i = 0; i < 32; ++i) values.push_back((i + 1) * 0x0123456789abcdefULL);
+  return values;
+}
+
+TEST(Memory, LoadsWhateverTheArrangementOfTheLanes) {
+  const std::vector<uint64_t> values = distinct_values();
+  for (const std::string space : {"global", "shared"}) {
+    for (const uint32_t bytes : {1U, 2U, 4U, 8U}) {
+      for (const Arrangement& arrangement : arrangements()) {
+        const auto lanes =
+            run_lanes(places_in(space) + fmt::format("mad.lo.u64 %rd22, %rd10, {}, %rd20;"
+                                                     "@%p1 ld.{}.u{} %rd0, [%rd22];",
+                                                     bytes, space, 8 * bytes),
+                      {arrangement.places, arrangement.executing, values});
+        for (size_t lane = 0; lane < 32; ++lane) {
+          uint64_t expected = 0;
+          const auto* const from = reinterpret_cast<const std::byte*>(values.data());
+          if (arrangement.executing[lane] != 0) {
+            std::memcpy(&expected, from + arrangement.places[lane] * bytes, bytes);
+          }
+          EXPECT_EQ(lanes[lane], expected)
+              << arrangement.name << ", " << space << ", " << bytes << " bytes, lane " << lane;
+        }
+      }
+    }
+  }
+}
+
+// Of several lanes that store to one place the last wins.
+TEST(Memory, StoresWhateverTheArrangementOfTheLanes) {
+  const std::vector<uint64_t> values = distinct_values();
+  for (const uint32_t bytes : {1U, 2U, 4U, 8U}) {
+    for (const Arrangement& arrangement : arrangements()) {
+      const auto lanes = run_lanes(places_in("shared") + fmt::format(R"(
+    mad.lo.u64 %rd22, %rd10, {}, %rd20;
+    mul.lo.u64 %rd23, %rd12, 3;
+    @%p1 st.shared.u{} [%rd22], %rd23;
+    bar.sync 0;
+    ld.shared.u64 %rd0, [%rd21];
+)",
+                                                                     bytes, 8 * bytes),
+                                   {arrangement.places, arrangement.executing, values});
+      std::vector<uint64_t> expected = values;
+      auto* const to = reinterpret_cast<std::byte*>(expected.data());
+      for (size_t lane = 0; lane < 32; ++lane) {
+        const uint64_t stored = values[lane] * 3;
+        if (arrangement.executing[lane] != 0) {
+          std::memcpy(to + arrangement.places[lane] * bytes, &stored, bytes);
+        }
+      }
+      EXPECT_EQ(std::vector<uint64_t>(lanes.begin(), lanes.end()), expected)
+          << arrangement.name << ", " << bytes << " bytes";
+    }
+  }
+}
+
+TEST(Memory, TellsOfUnwrittenBytesWhateverTheArrangementOfTheLanes) {
+  Settings settings;
+  settings.uninitialized_reads = UninitializedReads::kFault;
+  for (const std::string place : {"%r0", "5", "31 - %r0"}) {
+    for (const bool all_written : {false, true}) {
+      const std::string index =
+          place == "31 - %r0" ? "sub.u32 %r1, 31, %r0;" : "mov.u32 %r1, " + place + ";";
+      TestDevice on(module_of("", "mov.u32 %r0, %laneid;" + index +
+                                      fmt::format(R"(
+    .shared .align 16 .b8 tile[128];
+    mov.u32 %r2, tile;
+    mad.lo.u32 %r3, %r0, 4, %r2;
+    setp.ne.u32 %p1, %r0, {};
+    @%p1 st.shared.u32 [%r3], %r0;
+    bar.sync 0;
+    mad.lo.u32 %r4, %r1, 4, %r2;
+    ld.shared.u32 %r5, [%r4];
+    ret;
+)",
+                                                  all_written ? 32 : 5)),
+                    settings);
+      EXPECT_EQ(on.run(on.launch({})).has_value(), !all_written) << place;
+    }
+  }
+}
+
 TEST(Memory, ExtendsNarrowLoadsToTheRegister) {
   const std::string prepare = R"(
     .shared .align 8 .b8 cell[8];

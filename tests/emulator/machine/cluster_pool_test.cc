@@ -9,7 +9,7 @@ namespace {
 // Stores ones for each thread if what it finds at both ends of shared memory is ones, and in local memory zero; then
 // leaves other values there, by a store, an atomic and an address that says nothing of its space.
 constexpr std::string_view kLeavesValues = R"(
-  .local .align 4 .b8 stack[64];
+  .local .align 4 .b8 stack[20000];
   .shared .align 4 .b8 tile[20000];
   ld.param.u64 %rd1, [out];
   mov.u32 %r1, %tid.x;
@@ -20,6 +20,8 @@ constexpr std::string_view kLeavesValues = R"(
   ld.shared.u32 %r5, [%r3+8000];
   ld.shared.u32 %r6, [%r3+16000];
   ld.local.u32 %r7, [stack];
+  ld.local.u32 %r13, [stack+17000];
+  or.b32 %r7, %r7, %r13;
   and.b32 %r8, %r4, %r5;
   and.b32 %r8, %r8, %r6;
   xor.b32 %r8, %r8, %r7;
@@ -34,6 +36,7 @@ constexpr std::string_view kLeavesValues = R"(
   st.u32 [%rd3], %r1;
   mov.u32 %r12, 7;
   st.local.u32 [stack], %r12;
+  st.local.u32 [stack+17000], %r12;
   ret;
 )";
 
@@ -68,6 +71,25 @@ TEST(CtaMemory, HasNoValuesOfTheCtaBefore) {
   ASSERT_TRUE(fault.has_value());
   EXPECT_EQ(fault->kind, FaultKind::kUninitializedRead);
   EXPECT_EQ(fault->cta[0], 1U);
+}
+
+// A register that a path may read before it is written is zero, also where the CTA before, or another kernel, had a value
+// in its place.
+TEST(CtaMemory, HasNoRegistersOfAnotherCta) {
+  TestDevice on(module_of(".param .u64 out", R"(
+  ld.param.u64 %rd1, [out];
+  mov.u32 %r1, %ctaid.x;
+  setp.eq.u32 %p1, %r1, 0;
+  @%p1 mov.u32 %r2, 7;
+  mad.wide.u32 %rd2, %r1, 4, %rd1;
+  st.global.u32 [%rd2], %r2;
+  ret;
+)"));
+  const uint64_t out = on.upload(std::vector<uint32_t>(3));
+  for (int launch = 0; launch < 2; ++launch) {
+    ASSERT_FALSE(on.run(on.launch({out}, {3, 1, 1})).has_value());
+    EXPECT_EQ(on.download<uint32_t>(out, 3), (std::vector<uint32_t>{7, 0, 0}));
+  }
 }
 
 }  // namespace

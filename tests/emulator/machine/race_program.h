@@ -52,7 +52,7 @@ inline constexpr std::string_view kReadOther =
 
 class RaceTest : public testing::Test {
  protected:
-  // Launches the kernels in order; `programmatic` says which may start early behind the one before.
+  // Launches the kernels in order; `programmatic` says which may start early after the one before.
   struct Launch {
     std::string name;
     bool programmatic = false;

@@ -9,7 +9,7 @@ namespace slipstream::emulator {
 namespace {
 
 // producer: (waits,) triggers, then writes `value` to buffer[ctaid]. consumer: reads buffer, before
-// or behind its wait, and adds what it read to out.
+// or after its wait, and adds what it read to out.
 constexpr std::string_view kChain = R"(.version 9.0
 .target sm_90a
 .address_size 64
@@ -181,7 +181,7 @@ TEST(Schedule, AFenceBeforeTheTriggerPublishes) {
   }
 }
 TEST(Schedule, WaitCoversDirectPrerequisitesOnly) {
-  // The grid in the middle never waits, so nothing orders the consumer behind the producer.
+  // The grid in the middle never waits, so nothing orders the consumer after the producer.
   Chain chain(scheduled(Schedule::kOverlapped));
   const Ticket first = chain.launch("producer", 0, DependencyKind::kFull);
   const Ticket middle = chain.launch("bystander", first, DependencyKind::kProgrammatic);

@@ -145,7 +145,7 @@ TEST_F(SharedRaces, TakesAtomicsForNoRaceAmongThemselves) {
 }
 
 TEST_F(SharedRaces, WantsAFenceBeforeAFlag) {
-  // Warp 0 writes and sets the flag behind the tile; warp 1 waits for it and reads.
+  // Warp 0 writes and sets the flag after the tile; warp 1 waits for it and reads.
   constexpr std::string_view kBody = R"(
   setp.ge.u32 %p2, %r1, 32;
   mov.u32 %r6, 1;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <vector>
 
 namespace slipstream::emulator::race {
 namespace {
@@ -57,6 +58,41 @@ TEST(ClockGraph, FollowsALongChainOfTickets) {
   }
   EXPECT_TRUE(clocks.knows(counter, 1, 0, 1));
   EXPECT_TRUE(clocks.knows(counter, 20000, 0, 1));
+}
+
+// As a barrier of the grid does: all clusters release, and each joins what all have released with what it knew.
+TEST(ClockGraph, KnowsAllRoundsOfABarrierThatClustersPassAgainAndAgain) {
+  constexpr ClusterId kClusters = 40;
+  constexpr uint32_t kRounds = 40;
+  ClockGraph clocks;
+  std::vector<ClockId> known(kClusters + 1);
+  for (uint32_t round = 1; round <= kRounds; ++round) {
+    ClockId all = 0;
+    for (ClusterId cluster = 1; cluster <= kClusters; ++cluster) {
+      const std::array<uint32_t, 2> times{round, 2 * round};
+      all = clocks.join(all, clocks.release(cluster, times, {}, known[cluster]));
+    }
+    for (ClusterId cluster = 1; cluster <= kClusters; ++cluster) {
+      known[cluster] = clocks.join(known[cluster], all);
+      EXPECT_TRUE(clocks.knows(known[cluster], 1 + cluster % kClusters, 1, 2 * round));
+      EXPECT_FALSE(clocks.knows(known[cluster], 1 + cluster % kClusters, 0, round + 1));
+    }
+  }
+}
+
+TEST(ClockGraph, AsksPastAnswersOfEarlierQuestions) {
+  ClockGraph clocks;
+  const std::array<uint32_t, 1> times{3};
+  TicketSet tickets;
+  tickets.insert(7);
+  const ClockId first = clocks.release(5, times, tickets, 0);
+  EXPECT_TRUE(clocks.knows(first, 5, 0, 3));
+  const ClockId second = clocks.release(2, times, {}, first);
+  EXPECT_TRUE(clocks.knows(second, 2, 0, 3));
+  EXPECT_TRUE(clocks.knows(second, 5, 0, 3));
+  EXPECT_TRUE(clocks.knows(second, 7));
+  EXPECT_FALSE(clocks.knows(first, 2, 0, 3));
+  EXPECT_FALSE(clocks.knows(second, 3, 0, 1));
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ TEST_F(Detection, RemembersEveryUnorderedReader) {
   for (Ticket ticket = 1; ticket <= 5; ++ticket) read(grid(ticket), 0, 1);
   detector.order().submit(6, {});
   for (Ticket ticket = 1; ticket <= 4; ++ticket) detector.order().complete(ticket);
-  // Behind all readers but the second.
+  // After all readers but the second.
   detector.order().submit(7, {{1, DependencyKind::kFull},
                               {3, DependencyKind::kFull},
                               {4, DependencyKind::kFull},
@@ -150,7 +150,7 @@ TEST_F(Detection, KeepsNeighborsOfNarrowLanesApart) {
   ClusterOrder& second = grid(2);
   write(first, 2, 8, 2);    // bytes 2 to 17
   write(second, 0, 1, 2);   // before
-  write(second, 18, 1, 2);  // behind
+  write(second, 18, 1, 2);  // after
   EXPECT_TRUE(found.empty());
   write(second, 16, 1, 2);
   ASSERT_EQ(found.size(), 2U) << "one for each byte, where the bytes of a cell differ";

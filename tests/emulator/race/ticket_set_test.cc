@@ -48,5 +48,19 @@ TEST(TicketSet, AgreesWithAPlainSetOnRandomOperations) {
   }
 }
 
+TEST(TicketSet, IncludesASetOfWhichItHasEveryTicket) {
+  TicketSet all;
+  all.insert_range(1, 5);
+  all.insert_range(8, 12);
+  TicketSet some;
+  EXPECT_TRUE(all.includes(some));
+  some.insert_range(2, 5);
+  some.insert(11);
+  EXPECT_TRUE(all.includes(some));
+  EXPECT_FALSE(some.includes(all));
+  some.insert(5);
+  EXPECT_FALSE(all.includes(some));
+}
+
 }  // namespace
 }  // namespace slipstream::emulator::race

@@ -102,4 +102,16 @@ TEST_F(Library, RefusesAMultiprocessorCountOfZero) {
       testing::ExitedWithCode(2), "SLIPSTREAM_EMULATOR_SMS must be a number from 1 to 4096");
 }
 
+TEST_F(Library, RefusesAPlaceThatReportsCannotGoTo) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        setenv("SLIPSTREAM_EMULATOR_REPORT", "/no/such/folder/reports", 1);
+        cudaDeviceProp properties{};
+        find<cudaError_t(cudaDeviceProp*, int)>("cudaGetDeviceProperties")(&properties, 0);
+      },
+      testing::ExitedWithCode(2),
+      "SLIPSTREAM_EMULATOR_REPORT: /no/such/folder/reports: cannot be written");
+}
+
 }  // namespace

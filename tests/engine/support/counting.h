@@ -1,6 +1,8 @@
 // The tiny model that counts, with drafts: what it must answer, step by step.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <array>
 #include <string>
 #include <vector>
@@ -36,5 +38,12 @@ class CountingEngine {
 // What DraftStatistics must say of the steps of one sequence after `token`, the first of which found
 // no drafts, until `steps` others have been.
 [[nodiscard]] DraftStatistics counting_statistics(int token, int drafts, int64_t steps);
+
+inline void expect_statistics(const DraftStatistics& actual, const DraftStatistics& expected) {
+  EXPECT_EQ(actual.steps, expected.steps);
+  EXPECT_EQ(actual.tokens, expected.tokens);
+  EXPECT_EQ(actual.checked, expected.checked);
+  EXPECT_EQ(actual.accepted, expected.accepted);
+}
 
 }  // namespace slipstream::engine::test

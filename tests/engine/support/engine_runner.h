@@ -34,7 +34,7 @@ class EngineRunner {
 // A prompt for checkpoints of 512 tokens.
 [[nodiscard]] std::vector<int> some_ids(int count, int seed = 11);
 
-// What a fresh sequence's prefill of `prompt` and `count` steps behind it choose.
+// What a fresh sequence's prefill of `prompt` and `count` steps after it choose.
 [[nodiscard]] std::vector<int> continuation(Engine& engine, const std::vector<int>& prompt,
                                             int count);
 

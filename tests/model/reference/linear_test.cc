@@ -52,7 +52,7 @@ TEST(Linear, ScalesTheHalfBlockAtTheEnd) {
   expect_exact_product(fp8_weights(576, 256, {1, 2, 3, 4, 5, 6, 7, 8, 90, 100}));
 }
 
-TEST(Linear, QuantisesActivationsPerGroup) {
+TEST(Linear, QuantizesActivationsPerGroup) {
   // A group of small values beside one of large ones keeps its own scale, so it is not lost.
   Linear weights{1, 256, true, std::vector<float>(256, 1), {1, 1}};
   Matrix x(1, 256);
@@ -63,7 +63,7 @@ TEST(Linear, QuantisesActivationsPerGroup) {
   EXPECT_NEAR(linear(numerics, weights, x).row(0)[0], 448, 2);
 }
 
-TEST(Linear, TakesBf16WeightsWithoutQuantising) {
+TEST(Linear, TakesBf16WeightsWithoutQuantizing) {
   const Linear weights{1, 128, false, std::vector<float>(128, 1), {}};
   Matrix x(1, 128);
   for (float& value : x.values()) value = 1.0078125F;  // not an e4m3 number

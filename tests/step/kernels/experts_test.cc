@@ -43,7 +43,7 @@ model::ModelConfig config_of(const Shape& shape) {
   return config;
 }
 
-// Equal matrices of several experts behind each other.
+// Equal matrices of several experts one after the other.
 PackedHostMatrix stack(const std::deque<HostWeights>& matrices) {
   PackedHostMatrix result = pack(matrices.front().share());
   for (auto matrix = std::next(matrices.begin()); matrix != matrices.end(); ++matrix) {

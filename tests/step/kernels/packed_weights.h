@@ -75,7 +75,7 @@ inline model::reference::Matrix rounded(model::reference::Matrix matrix) {
   return matrix;
 }
 
-// One matrix, or several equal ones behind each other.
+// One matrix, or several equal ones one after the other.
 class UploadedMatrix {
  public:
   explicit UploadedMatrix(const PackedHostMatrix& packed)

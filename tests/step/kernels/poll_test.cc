@@ -21,7 +21,7 @@ using kernels::kMaxRows;
 using model::reference::Matrix;
 
 constexpr float kEps = 1e-5F;
-constexpr int kRows = 24;  // of the matrix behind the norm
+constexpr int kRows = 24;  // of the matrix after the norm
 
 // What each rank adds. The first and the last add large numbers that cancel out, so that it shows in
 // which order they are added.
@@ -45,7 +45,7 @@ struct NormResult {
   Matrix output;
 };
 
-// The norm of `residual` plus what an exchange has brought, and a bf16 matrix behind it.
+// The norm of `residual` plus what an exchange has brought, and a bf16 matrix after it.
 class PolledNorm {
  public:
   PolledNorm(int tokens, int columns)

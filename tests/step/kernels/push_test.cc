@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 
+#include "model/checkpoint.h"
 #include "step/kernels/experts/launch.h"
 #include "step/kernels/linear/launch.h"
 #include "tests/model/support/random.h"
@@ -104,6 +105,64 @@ INSTANTIATE_TEST_SUITE_P(
                     PushCase{4, 2, 8, 640, 512, 4}, PushCase{8, 7, 16, 256, 1024, 8},
                     PushCase{8, 0, 1, 384, 1152, 8}, PushCase{2, 0, 5, 2304, 256, 2}),
     name_of);
+
+struct GatherCase {
+  int ranks;
+  int tokens;
+  int hidden;
+};
+
+class Gathering : public testing::TestWithParam<GatherCase> {};
+
+// All ranks one after another; where nobody reads, they need not wait for each other.
+TEST_P(Gathering, BringsEveryRanksColumnsToAll) {
+  const auto [kRanks, kTokens, kHidden] = GetParam();
+  const DeviceValues<uint16_t> rows(to_bf16(model::test::random_matrix(2 * kTokens, kHidden, 9)));
+  const DeviceValues<float> gamma(model::test::random_matrix(1, kHidden, 10).values());
+  std::vector<kernels::StepRow> tokens(kTokens);
+  std::vector<int> sources(kTokens);
+  for (int i = 0; i < kTokens; ++i) tokens[i].token = sources[i] = 2 * i;
+  const DeviceValues<kernels::StepRow> device_tokens(tokens);
+  const DeviceValues<int> device_sources(sources);
+  const PlayedRanks played(kHidden, 2, kRanks);
+  const DeviceValues<uint16_t> alone(static_cast<size_t>(kTokens) * kHidden);
+  for (int rank = 0; rank < kRanks; ++rank) {
+    const model::Range own = model::part_of(kHidden, model::kTileUnit, {kRanks, rank});
+    const int first = static_cast<int>(own.begin);
+    const HostWeights weights(static_cast<int>(own.size()), 2 * kHidden, false, 11 + rank);
+    const UploadedMatrix matrix(pack(weights.share()));
+    for (const PartialRows& output :
+         {PartialRows{{as_bf16(alone) + first}}, played.exchange(rank)->gathered(first)->own}) {
+      kernels::LinearParams linear = pushed(kTokens, 0, matrix.matrix(), output);
+      linear.segments[0].output_stride = kHidden;
+      kernels::launch_joined_norm_linear({linear,
+                                          {.embedding = {as_bf16(rows)},
+                                           .step = {device_tokens.data()},
+                                           .embedding_gamma = {gamma.data()},
+                                           .hidden = {as_bf16(rows)},
+                                           .sources = {device_sources.data()},
+                                           .hidden_gamma = {gamma.data()},
+                                           .columns = kHidden,
+                                           .eps = 1e-6F}},
+                                         {.stream = played.stream()});
+    }
+    played.synchronize();
+  }
+  std::vector<uint16_t> expected = alone.download();
+  expected.resize(size_t{kernels::kMaxRows} * kHidden, kMinusZero);
+  for (int target = 0; target < kRanks; ++target) {
+    EXPECT_EQ(played.gathered(target), expected) << "at rank " << target;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Gathering,
+                         testing::Values(GatherCase{2, 1, 256}, GatherCase{3, 4, 512},
+                                         GatherCase{8, 3, 1024}, GatherCase{4, 16, 384}),
+                         [](const auto& info) {
+                           return "Ranks" + std::to_string(info.param.ranks) + "M" +
+                                  std::to_string(info.param.tokens) + "N" +
+                                  std::to_string(info.param.hidden);
+                         });
 
 struct DownCase {
   int ranks;

@@ -8,8 +8,8 @@
 #include "model/sampling.h"
 #include "pdl/stream.h"
 #include "step/kernels/sample/launch.h"
-#include "tests/model/support/random.h"
 #include "tests/step/kernels/device_values.h"
+#include "tests/step/support/sampling_ways.h"
 
 namespace slipstream::step::test {
 namespace {
@@ -17,12 +17,6 @@ namespace {
 using kernels::StepRow;
 
 constexpr int kVocabulary = 777;
-
-model::reference::Matrix some_logits(int rows, unsigned seed) {
-  model::reference::Matrix logits = model::test::random_matrix(rows, kVocabulary, seed);
-  for (float& logit : logits.values()) logit *= 6;
-  return logits;
-}
 
 struct Sampled {
   std::vector<int> tokens;
@@ -62,16 +56,7 @@ void expect_reference(const model::reference::Matrix& logits,
 }
 
 void expect_reference(const std::vector<SamplingOptions>& options) {
-  expect_reference(some_logits(static_cast<int>(options.size()), 4), options);
-}
-
-std::vector<SamplingOptions> seeds(SamplingOptions options) {
-  std::vector<SamplingOptions> result;
-  for (uint64_t seed = 1; seed <= 6; ++seed) {
-    options.seed = seed * 0x9E3779B97F4A7C15U;
-    result.push_back(options);
-  }
-  return result;
+  expect_reference(some_logits(static_cast<int>(options.size()), kVocabulary, 4), options);
 }
 
 TEST(SampleKernel, TakesTheLargestLogitAtTemperatureZero) { expect_reference(seeds({})); }
@@ -95,19 +80,11 @@ TEST(SampleKernel, DrawsFromTheTopPOfTheTopK) {
   expect_reference(seeds({.temperature = 2.0F, .top_k = 20, .top_p = 0.7F}));
 }
 
-// Every way to choose, for logits that are not all numbers.
-std::vector<SamplingOptions> every_way() {
-  return {{},
-          {.temperature = 1, .seed = 1},
-          {.temperature = 1, .top_k = 5, .seed = 2},
-          {.temperature = 1, .top_p = 0.5F, .seed = 3},
-          {.temperature = 1, .top_k = 9, .top_p = 0.9F, .seed = 4}};
-}
-
 // `some_logits` for each of every_way(), changed by change(id, logit).
 template <class Change>
 model::reference::Matrix changed_logits(const Change& change) {
-  model::reference::Matrix logits = some_logits(static_cast<int>(every_way().size()), 7);
+  model::reference::Matrix logits =
+      some_logits(static_cast<int>(every_way().size()), kVocabulary, 7);
   for (int row = 0; row < logits.rows(); ++row) {
     for (int id = 0; id < kVocabulary; ++id) change(id, logits.row(row)[id]);
   }
@@ -140,7 +117,7 @@ TEST(SampleKernel, TakesTheFirstWhereNoLogitIsANumber) {
 }
 
 TEST(SampleKernel, IsGreedyWithTopKOfOneAndWithAVanishingTopP) {
-  const model::reference::Matrix logits = some_logits(3, 8);
+  const model::reference::Matrix logits = some_logits(3, kVocabulary, 8);
   const auto greedy = sample_on_device(logits, {{}, {}, {}}).tokens;
   EXPECT_EQ(sample_on_device(logits, std::vector(3, SamplingOptions{.temperature = 5, .top_k = 1}))
                 .tokens,
@@ -152,7 +129,7 @@ TEST(SampleKernel, IsGreedyWithTopKOfOneAndWithAVanishingTopP) {
 }
 
 TEST(SampleKernel, DrawsFromEveryTokenWithLimitsThatAreNone) {
-  const model::reference::Matrix logits = some_logits(6, 4);
+  const model::reference::Matrix logits = some_logits(6, kVocabulary, 4);
   const auto all = sample_on_device(logits, seeds({.temperature = 3})).tokens;
   EXPECT_EQ(sample_on_device(logits, seeds({.temperature = 3, .top_k = kVocabulary})).tokens, all);
   EXPECT_EQ(sample_on_device(logits, seeds({.temperature = 3, .top_k = 1 << 30})).tokens, all);
@@ -176,7 +153,7 @@ TEST(SampleKernel, KeepsTiedLogitsTogether) {
 }
 
 TEST(SampleKernel, MakesTheNextStepsInputOfTheToken) {
-  const Sampled result = sample_on_device(some_logits(2, 5), {{}, {}});
+  const Sampled result = sample_on_device(some_logits(2, kVocabulary, 5), {{}, {}});
   EXPECT_EQ(result.rows[1].token, result.tokens[1]);
   EXPECT_EQ(result.rows[1].position, 12);
   EXPECT_EQ(result.rows[1].sequence, 3);

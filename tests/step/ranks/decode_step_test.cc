@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <string>
 
+#include "pdl/device.h"
 #include "tests/model/support/reference_runner.h"
 #include "tests/model/support/shapes.h"
 #include "tests/step/support/rank_runs.h"
@@ -28,7 +29,7 @@ struct Case {
 class RankSteps : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    if (RankTeam::devices() < c_.ranks) GTEST_SKIP() << "needs " << c_.ranks << " devices";
+    if (pdl::device_count() < c_.ranks) GTEST_SKIP() << "needs " << c_.ranks << " devices";
     runs_ = std::make_unique<RankRuns>(
         model::test::Shape{c_.name, c_.model, c_.changes}.directory(), c_.ranks);
   }

@@ -7,9 +7,12 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "pdl/device.h"
 #include "tests/model/support/shapes.h"
-#include "tests/step/support/rank_runs.h"
+#include "tests/step/support/rank_drafts.h"
 
 namespace slipstream::step::test {
 namespace {
@@ -26,6 +29,11 @@ enum class Fault {
   kPolledBeforePushed,
   kPeerNotHeard,
   kPeerNotTold,
+  // What a draft starts from:
+  kStartNotEmptied,
+  kStartEmptiedWhileRead,
+  kStartInAnothersColumns,
+  kPeerNotToldTheStart,
 };
 
 class FaultyExchange final : public Exchange {
@@ -52,9 +60,18 @@ class FaultyExchange final : public Exchange {
     return result;
   }
 
+  [[nodiscard]] std::optional<GatheredColumns> gathered(int first) const override {
+    if (fault_ == Fault::kStartInAnothersColumns) first = 0;
+    GatheredColumns result = good_->gathered(first).value();
+    if (fault_ == Fault::kStartEmptiedWhileRead) result.all.polled.emptied = result.emptied.pairs;
+    if (fault_ == Fault::kStartNotEmptied) result.emptied = {};
+    if (fault_ == Fault::kPeerNotToldTheStart) --result.own.peers.ranks;
+    return result;
+  }
+
   [[nodiscard]] kernels::SharedVocabulary vocabulary(int last) const override {
     kernels::SharedVocabulary result = good_->vocabulary(last);
-    result.emptied = {pairs_of(kExchanges - 1)};
+    result.emptied = {pairs_of(last)};
     return result;
   }
 
@@ -79,12 +96,16 @@ struct FaultCase {
   int runs = 1;  // more where it takes a rank that is late: until one has been
 };
 
+// What all ranks have chosen, with and without drafts, and the logits.
+using Results = std::pair<RankRuns::Run, std::vector<std::vector<int>>>;
+
 class PlantedFault : public testing::TestWithParam<FaultCase> {
  protected:
   void SetUp() override {
-    if (RankTeam::devices() < kRanks) GTEST_SKIP() << "needs " << kRanks << " devices";
+    if (pdl::device_count() < kRanks) GTEST_SKIP() << "needs " << kRanks << " devices";
     if (!is_gpu()) return;
-    if (c_.runs > 1 || c_.fault == Fault::kEmptiedWhileRead) {
+    if (c_.runs > 1 || c_.fault == Fault::kEmptiedWhileRead ||
+        c_.fault == Fault::kStartEmptiedWhileRead) {
       GTEST_SKIP() << "on GPUs it is chance who comes last";
     }
   }
@@ -102,17 +123,25 @@ class PlantedFault : public testing::TestWithParam<FaultCase> {
             }};
   }
 
+  [[nodiscard]] Results run(const RankRuns& runs) const {
+    if (c_.fault < Fault::kStartNotEmptied) return {runs.run_steps(3, {}), {}};
+    Results results;
+    for (Generated& of_rank : generate_on_all(runs, 2, 3)) {
+      results.second.push_back(std::move(of_rank.tokens));
+    }
+    return results;
+  }
+
   FaultCase c_ = GetParam();
 };
 
 TEST_P(PlantedFault, Shows) {
-  const int steps = 3;
   const RankRuns good = make_runs(Fault::kNone);
-  const RankRuns::Run expected = good.run_steps(steps, {});
+  const Results expected = run(good);
   ASSERT_EQ(good.trouble(), "");
   for (int i = 1; i <= c_.runs; ++i) {
     const RankRuns faulty = make_runs(c_.fault);
-    const bool other_bits = faulty.run_steps(steps, {}) != expected;
+    const bool other_bits = run(faulty) != expected;
     const std::string trouble = faulty.trouble();
     if (!other_bits && trouble.empty()) continue;
     RecordProperty("run", i);
@@ -122,15 +151,19 @@ TEST_P(PlantedFault, Shows) {
   FAIL() << "not found in " << c_.runs << " runs";
 }
 
-INSTANTIATE_TEST_SUITE_P(Faults, PlantedFault,
-                         testing::Values(FaultCase{"NothingEmptied", Fault::kNothingEmptied},
-                                         FaultCase{"EmptiedWhileRead", Fault::kEmptiedWhileRead},
-                                         FaultCase{"TwoBuffers", Fault::kTwoBuffers, 5},
-                                         FaultCase{"PolledBeforePushed",
-                                                   Fault::kPolledBeforePushed},
-                                         FaultCase{"PeerNotHeard", Fault::kPeerNotHeard},
-                                         FaultCase{"PeerNotTold", Fault::kPeerNotTold}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Faults, PlantedFault,
+    testing::Values(FaultCase{"NothingEmptied", Fault::kNothingEmptied},
+                    FaultCase{"EmptiedWhileRead", Fault::kEmptiedWhileRead},
+                    FaultCase{"TwoBuffers", Fault::kTwoBuffers, 5},
+                    FaultCase{"PolledBeforePushed", Fault::kPolledBeforePushed},
+                    FaultCase{"PeerNotHeard", Fault::kPeerNotHeard},
+                    FaultCase{"PeerNotTold", Fault::kPeerNotTold},
+                    FaultCase{"StartNotEmptied", Fault::kStartNotEmptied},
+                    FaultCase{"StartEmptiedWhileRead", Fault::kStartEmptiedWhileRead},
+                    FaultCase{"StartInAnothersColumns", Fault::kStartInAnothersColumns},
+                    FaultCase{"PeerNotToldTheStart", Fault::kPeerNotToldTheStart}),
+    [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace slipstream::step::test

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "pdl/device.h"
 #include "tests/model/support/shapes.h"
 #include "tests/step/support/rank_runs.h"
 
@@ -14,7 +15,7 @@ namespace {
 class LateSteps : public testing::TestWithParam<int> {
  protected:
   void SetUp() override {
-    if (RankTeam::devices() < GetParam()) GTEST_SKIP() << "needs " << GetParam() << " devices";
+    if (pdl::device_count() < GetParam()) GTEST_SKIP() << "needs " << GetParam() << " devices";
   }
 
   static int steps() { return is_gpu() ? 10'000 : 6; }

@@ -6,11 +6,13 @@
 #include <functional>
 
 #include "model/sampling.h"
+#include "pdl/device.h"
 #include "step/kernels/sample/launch.h"
 #include "tests/model/support/random.h"
 #include "tests/step/kernels/device_values.h"
 #include "tests/step/support/adjusted_rows.h"
 #include "tests/step/support/rank_team.h"
+#include "tests/step/support/sampling_ways.h"
 
 namespace slipstream::step::test {
 namespace {
@@ -20,6 +22,7 @@ using model::reference::Matrix;
 
 constexpr int kPosition = 10;  // of the first row
 constexpr int kLayers = 2;
+constexpr int kSeeds = 3;
 
 struct Case {
   int ranks;
@@ -29,15 +32,10 @@ struct Case {
 class SharedSampling : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    if (RankTeam::devices() < c_.ranks) GTEST_SKIP() << "needs " << c_.ranks << " devices";
+    if (pdl::device_count() < c_.ranks) GTEST_SKIP() << "needs " << c_.ranks << " devices";
     team_ = std::make_unique<RankTeam>(window_config(128, kLayers), c_.ranks);
   }
 
-  [[nodiscard]] Matrix some_logits(int rows, unsigned seed) const {
-    Matrix logits = model::test::random_matrix(rows, c_.vocabulary, seed);
-    for (float& logit : logits.values()) logit *= 6;
-    return logits;
-  }
   // The first id of a rank.
   [[nodiscard]] int first_of(int rank) const {
     const int part = (c_.vocabulary + c_.ranks - 1) / c_.ranks;
@@ -107,35 +105,17 @@ class SharedSampling : public testing::TestWithParam<Case> {
     EXPECT_EQ(sample(logits, options), std::vector(c_.ranks, expected));
   }
   void expect_reference(const std::vector<SamplingOptions>& options) const {
-    expect_reference(some_logits(static_cast<int>(options.size()), 4), options);
+    expect_reference(some_logits(static_cast<int>(options.size()), c_.vocabulary, 4), options);
   }
 
   Case c_ = GetParam();
   std::unique_ptr<RankTeam> team_;
 };
 
-std::vector<SamplingOptions> seeds(SamplingOptions options) {
-  std::vector<SamplingOptions> result;
-  for (uint64_t seed = 1; seed <= 3; ++seed) {
-    options.seed = seed * 0x9E3779B97F4A7C15U;
-    result.push_back(options);
-  }
-  return result;
-}
-
-// Every way to choose.
-std::vector<SamplingOptions> every_way() {
-  return {{},
-          {.temperature = 1, .seed = 1},
-          {.temperature = 1, .top_k = 5, .seed = 2},
-          {.temperature = 1, .top_p = 0.5F, .seed = 3},
-          {.temperature = 1, .top_k = 9, .top_p = 0.9F, .seed = 4}};
-}
-
 TEST_P(SharedSampling, ChoosesAsOneRankWouldInEveryWay) {
   expect_reference(every_way());
-  expect_reference(seeds({.temperature = 2, .top_k = 20, .top_p = 0.7F}));
-  expect_reference(seeds({.temperature = 3, .top_p = 0.95F}));
+  expect_reference(seeds({.temperature = 2, .top_k = 20, .top_p = 0.7F}, kSeeds));
+  expect_reference(seeds({.temperature = 3, .top_p = 0.95F}, kSeeds));
 }
 
 TEST_P(SharedSampling, TakesTheLowerIdAmongEqualLogitsOfSeveralRanks) {
@@ -154,23 +134,23 @@ TEST_P(SharedSampling, KeepsTiedLogitsOfSeveralRanksTogether) {
     }
     logits.row(row)[c_.vocabulary - 1] = 10;
   }
-  expect_reference(logits, seeds({.temperature = 3, .top_k = 2}));
-  expect_reference(logits, seeds({.temperature = 3, .top_p = 0.6F}));
+  expect_reference(logits, seeds({.temperature = 3, .top_k = 2}, kSeeds));
+  expect_reference(logits, seeds({.temperature = 3, .top_p = 0.6F}, kSeeds));
 }
 
 // Values of the largest logits that sit on one rank only, the last and smallest one's.
 TEST_P(SharedSampling, DrawsFromOneRankIfAllThatIsKeptIsThere) {
-  Matrix logits = some_logits(3, 8);
+  Matrix logits = some_logits(3, c_.vocabulary, 8);
   for (int row = 0; row < 3; ++row) {
     for (int i = 1; i <= 5; ++i) logits.row(row)[c_.vocabulary - i] = 20.0F + static_cast<float>(i);
   }
-  expect_reference(logits, seeds({.temperature = 4, .top_k = 5}));
-  expect_reference(logits, seeds({.temperature = 4, .top_k = 5, .top_p = 0.5F}));
+  expect_reference(logits, seeds({.temperature = 4, .top_k = 5}, kSeeds));
+  expect_reference(logits, seeds({.temperature = 4, .top_k = 5, .top_p = 0.5F}, kSeeds));
 }
 
 TEST_P(SharedSampling, ChoosesAmongLogitsThatAreNotAllNumbers) {
   const auto changed = [&](const std::function<void(int, float&)>& change) {
-    Matrix logits = some_logits(static_cast<int>(every_way().size()), 7);
+    Matrix logits = some_logits(static_cast<int>(every_way().size()), c_.vocabulary, 7);
     for (int row = 0; row < logits.rows(); ++row) {
       for (int id = 0; id < c_.vocabulary; ++id) change(id, logits.row(row)[id]);
     }
@@ -194,15 +174,15 @@ TEST_P(SharedSampling, ChoosesAmongLogitsThatAreNotAllNumbers) {
 }
 
 TEST_P(SharedSampling, DrawsFromEveryIdWithATopKOfTheWholeVocabulary) {
-  const Matrix logits = some_logits(3, 4);
-  const auto all = sample(logits, seeds({.temperature = 3}));
-  EXPECT_EQ(sample(logits, seeds({.temperature = 3, .top_k = c_.vocabulary})), all);
-  EXPECT_EQ(sample(logits, seeds({.temperature = 3, .top_k = 1 << 30})), all);
+  const Matrix logits = some_logits(3, c_.vocabulary, 4);
+  const auto all = sample(logits, seeds({.temperature = 3}, kSeeds));
+  EXPECT_EQ(sample(logits, seeds({.temperature = 3, .top_k = c_.vocabulary}, kSeeds)), all);
+  EXPECT_EQ(sample(logits, seeds({.temperature = 3, .top_k = 1 << 30}, kSeeds)), all);
 }
 
 TEST_P(SharedSampling, AdjustsAndReportsAsOneRankWould) {
   const std::vector<AdjustedRow> rows = every_adjustment(c_.vocabulary);
-  const Matrix logits = some_logits(static_cast<int>(rows.size()), 4);
+  const Matrix logits = some_logits(static_cast<int>(rows.size()), c_.vocabulary, 4);
   const Outcome outcome = sample_adjusted(logits, rows);
   for (int rank = 0; rank < c_.ranks; ++rank) {
     for (size_t i = 0; i < rows.size(); ++i) {

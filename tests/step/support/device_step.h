@@ -119,7 +119,7 @@ class DeviceStep {
   [[nodiscard]] model::reference::Matrix draft_logits(int sequences) const {
     return download(workspace_.draft_logits, sequences);
   }
-  // Copies them behind the steps enqueued so far, to pinned memory.
+  // Copies them after the steps enqueued so far, to pinned memory.
   void copy_sampled(int* target, int tokens) const {
     check_cuda(cudaMemcpyAsync(target, workspace_.sampled.data(), tokens * sizeof(int),
                                cudaMemcpyDeviceToHost, stream_.get()),

@@ -61,6 +61,11 @@ class PlayedRanks {
                               layout_.source_bytes());
   }
 
+  // The first row of what a rank has gathered, and all others after it.
+  [[nodiscard]] std::vector<uint16_t> gathered(int target) const {
+    return download<uint16_t>(base(target) + layout_.gathered(), layout_.source_bytes());
+  }
+
   void tell(int source, int target, int round, int token, int index, uint32_t epoch,
             uint64_t value) const {
     const uint64_t words[] = {uint64_t{epoch} << 32 | (value & 0xffffffffU),

@@ -130,8 +130,9 @@ class RankRuns {
     for (int rank = 0; rank < ranks(); ++rank) {
       const PollRecord record = team_.record(rank);
       if (record.happened != 0) {
-        result += fmt::format("rank {} heard nothing from rank {} in exchange {} of step {}; ",
-                              rank, record.silent_rank, record.exchange, record.step);
+        result +=
+            fmt::format("rank {} heard nothing from rank {} in exchange {} of step {}; ", rank,
+                        silent_rank(record, team_.config(), ranks()), record.exchange, record.step);
       }
       if (!team_.rows_are_empty(rank)) result += fmt::format("rows of rank {} are left; ", rank);
     }

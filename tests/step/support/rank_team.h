@@ -18,12 +18,6 @@ class RankTeam {
  public:
   static constexpr uint64_t kForever = PlayedRanks::kForever;
 
-  [[nodiscard]] static int devices() {
-    int count = 0;
-    check_cuda(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
-    return count;
-  }
-
   RankTeam(model::ModelConfig config, int ranks) : config_(std::move(config)), members_(ranks) {
     run([&](int rank) {
       for (int peer = 0; peer < ranks; ++peer) {
@@ -40,6 +34,7 @@ class RankTeam {
   RankTeam& operator=(const RankTeam&) = delete;
 
   [[nodiscard]] int ranks() const { return static_cast<int>(members_.size()); }
+  [[nodiscard]] const model::ModelConfig& config() const { return config_; }
   [[nodiscard]] PollRecord record(int rank) const { return members_[rank].record.read(); }
 
   [[nodiscard]] RankWindows windows(int rank) const {

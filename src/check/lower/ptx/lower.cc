@@ -90,6 +90,7 @@ class Lowering {
     } else if (head == "brx") {
       instruction.action = Action::kBranch;
       for (const uint32_t to : indirect_targets(*frame.function, operands)) jump(to);
+      if (!operands.empty()) builder_.place(reader_.value(frame, operands[0]));
     } else if (head == "ret" && !frame.is_entry) {
       instruction.action = Action::kBranch;
       returns.push_back(static_cast<uint32_t>(function_.targets.size()));

@@ -27,6 +27,15 @@ struct Context {
     builder.source(reader.address(frame, operands()[index]));
     builder.end_address();
   }
+  // The mbarrier is the first of the operands that are addresses, or for a copy the last one.
+  void mbarrier(bool last) const {
+    const tree::Operand* found = nullptr;
+    for (const tree::Operand& one : operands()) {
+      if (one.kind == tree::OperandKind::kAddress && (found == nullptr || last)) found = &one;
+    }
+    if (found == nullptr) return;
+    for (const Operand& part : reader.address_parts(frame, *found)) builder.place(part);
+  }
 };
 
 bool is_strong(const tree::Opcode& opcode) {
@@ -173,7 +182,7 @@ void lower_copy(const Context& x) {
   }
   if (opcode.has("mbarrier") && opcode.has("arrive")) {
     copy.action = Action::kMbarrierArrive;
-    return;
+    return x.mbarrier(false);
   }
   const auto position = [&](std::string_view prefix) {
     return std::find_if(opcode.modifiers.begin(), opcode.modifiers.end(),
@@ -189,6 +198,7 @@ void lower_copy(const Context& x) {
   } else {
     copy.action = Action::kCopyToShared;
     x.address(1);
+    if (position("mbarrier") != opcode.modifiers.end()) x.mbarrier(true);
   }
 }
 
@@ -236,13 +246,14 @@ void lower_mbarrier(const Context& x) {
     if (!x.operands().empty() && x.operands()[0].kind == tree::OperandKind::kRegister) {
       x.destination(0);
     }
-    return;
+    return x.mbarrier(false);
   }
   barrier.action = Action::kMbarrierWait;
   x.destination(0);
   if (opcode.has("parity") && x.operands().size() >= 3) {
     x.builder.source(x.reader.value(x.frame, x.operands()[2]));
   }
+  x.mbarrier(false);
 }
 
 void lower_fence(const Context& x) {
@@ -324,8 +335,9 @@ bool lower_memory(const tree::Instruction& instruction, const Frame& frame, Oper
   const Context x{instruction, frame, reader, builder};
   const std::string_view head = instruction.opcode->head;
   if (head == "tcgen05") {
-    if (x.opcode().has("commit")) x.instruction().action = Action::kMbarrierArrive;
-    return x.opcode().has("commit");
+    if (!x.opcode().has("commit")) return false;
+    x.instruction().action = Action::kMbarrierArrive;
+    return x.mbarrier(false), true;
   }
   const auto* found = std::find_if(std::begin(kEntries), std::end(kEntries),
                                    [&](const Entry& one) { return one.head == head; });

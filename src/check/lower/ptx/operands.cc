@@ -37,6 +37,15 @@ Operand OperandReader::address(const Frame& frame, const tree::Operand& operand)
   }
 }
 
+std::vector<Operand> OperandReader::address_parts(const Frame& frame,
+                                                  const tree::Operand& operand) {
+  std::vector<Operand> parts = {address(frame, operand)};
+  const bool has_offset = operand.kind == tree::OperandKind::kAddress &&
+                          operand.base == tree::AddressBase::kRegister && operand.value != 0;
+  if (has_offset) parts.push_back(immediate_operand(operand.value));
+  return parts;
+}
+
 std::optional<int64_t> OperandReader::parameter_address(const Operand& operand) const {
   if (operand.kind == OperandKind::kParameterBlock) return operand.value;
   if (operand.kind != OperandKind::kRegister) return std::nullopt;
@@ -72,8 +81,13 @@ Operand OperandReader::parameter_word(const Frame& frame, const tree::Operand& o
 
 Operand OperandReader::address_of(const tree::Variable& variable, int64_t offset) {
   switch (variable.space) {
-    case tree::Space::kShared:
-      return {.kind = OperandKind::kSharedAddress, .value = offset};
+    case tree::Space::kShared: {
+      // Arrays without a size are one: all begin where the variables end.
+      const tree::Variable* one = variable.size == 0 ? nullptr : &variable;
+      const auto number = static_cast<uint32_t>(shared_variables_.size());
+      const uint32_t index = shared_variables_.try_emplace(one, number).first->second;
+      return {.kind = OperandKind::kSharedAddress, .index = index, .value = offset};
+    }
     case tree::Space::kLocal:
       return {.kind = OperandKind::kLocalAddress};
     case tree::Space::kConst:

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "check/lower/ir.h"
 #include "code/ptx/module.h"
@@ -33,6 +34,8 @@ class OperandReader {
   Operand value(const Frame& frame, const tree::Operand& operand);
   // The base of a memory operand. Of variables, their address.
   Operand address(const Frame& frame, const tree::Operand& operand);
+  // The same in parts that add up to the address of the operand itself.
+  std::vector<Operand> address_parts(const Frame& frame, const tree::Operand& operand);
   // Where ld.param and st.param of `operand` read and write: a kernel parameter, or the register
   // that stands for eight bytes of a call's parameter.
   Operand parameter_word(const Frame& frame, const tree::Operand& operand);
@@ -63,6 +66,7 @@ class OperandReader {
   uint32_t shared_cell_ = kNone;
   std::map<std::pair<const tree::Variable*, int64_t>, uint32_t> cells_;
   std::unordered_map<const tree::Variable*, uint32_t> variables_;
+  std::unordered_map<const tree::Variable*, uint32_t> shared_variables_;
   std::unordered_map<uint32_t, int64_t> parameter_addresses_;
 };
 

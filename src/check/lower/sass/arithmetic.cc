@@ -40,6 +40,11 @@ struct Context {
     builder.source(low);
     builder.source(reader.upper_half(low));
   }
+  // A predicate next to the result: a carry, or how lanes compare. Alone it has no value here.
+  void second_result(bool uniform) const {
+    if (builder.destinations().empty()) instruction().compute = Compute::kOpaque;
+    destination(reader.predicate_destination(sass::bits(word, 81, 3), uniform));
+  }
   void compute(Compute compute, uint8_t pointer_sources) const {
     instruction().compute = compute;
     instruction().pointer_sources = pointer_sources;
@@ -66,7 +71,7 @@ void lower_add3(const Context& x) {
   x.builder.source(with_sign(x.reader.a(x.word), negates_a(x.word)));
   x.builder.source(with_sign(x.reader.b(x.word), negates_b(x.word)));
   x.builder.source(with_sign(x.reader.c(x.word), negates_c(x.word)));
-  x.destination(x.reader.predicate_destination(sass::bits(x.word, 81, 3), uniform));
+  x.second_result(uniform);
   x.destination(x.reader.predicate_destination(sass::bits(x.word, 84, 3), uniform));
 }
 
@@ -96,6 +101,7 @@ void lower_multiply_add(const Context& x, bool wide) {
   } else {
     x.result();
   }
+  x.second_result(OperandReader::is_uniform(x.word));
   x.builder.source(x.reader.a(x.word));
   x.builder.source(factor);
   x.builder.source(addend);
@@ -112,6 +118,7 @@ void lower_unfollowed(const Context& x, std::initializer_list<Operand> sources) 
 
 void lower_logic3(const Context& x) {
   x.compute(Compute::kLogic3, kAllSources);
+  x.instruction().repeats = true;
   x.instruction().immediate = static_cast<int64_t>(sass::bits(x.word, 72, 8));
   x.result();
   x.builder.source(x.reader.a(x.word));
@@ -179,8 +186,7 @@ void lower_load_effective_address(const Context& x) {
   x.builder.source(immediate_operand(static_cast<int64_t>(1ULL << shift)));
   x.builder.source(x.reader.b(x.word));
   if (high) x.builder.source(x.reader.c(x.word));
-  x.destination(
-      x.reader.predicate_destination(sass::bits(x.word, 81, 3), OperandReader::is_uniform(x.word)));
+  x.second_result(OperandReader::is_uniform(x.word));
 }
 
 void lower_select(const Context& x) {
@@ -213,6 +219,22 @@ void lower_compare(const Context& x) {
   // How the lower halves compare.
   x.builder.source(
       x.reader.predicate(sass::bits(x.word, 68, 3), sass::bits(x.word, 71, 1) != 0, uniform));
+}
+
+// A predicate chooses which of the two it is; with an addition, of a + b and c.
+void lower_minimum(const Context& x, bool after_addition) {
+  const Operand is_minimum =
+      x.reader.predicate(sass::bits(x.word, 87, 3), sass::bits(x.word, 90, 1) != 0, false);
+  const bool minimum = is_minimum.value != 0;
+  x.compute(is_minimum.kind != OperandKind::kImmediate ? Compute::kOpaque
+            : minimum                                  ? Compute::kMinimum
+                                                       : Compute::kMaximum,
+            0);
+  x.instruction().is_signed = sass::bits(x.word, 72, 1) != 0;
+  x.result();
+  x.builder.source(x.reader.a(x.word));
+  x.builder.source(x.reader.b(x.word));
+  if (after_addition) x.builder.source(x.reader.c(x.word));
 }
 
 void lower_predicates(const Context& x) {
@@ -258,7 +280,7 @@ void lower_shuffle(const Context& x) {
   x.compute(by_index ? Compute::kBroadcast : Compute::kOpaque, 0);
   x.result();
   x.builder.source(x.reader.a(x.word));
-  x.destination(x.reader.predicate_destination(sass::bits(x.word, 81, 3), false));
+  x.second_result(false);
 }
 
 // With the selector 0x7610 it moves a 16-bit value (a flag, say) into a register whose upper half
@@ -288,11 +310,15 @@ void lower_half_multiply_add(const Context& x) {
 void lower_elect(const Context& x) {
   x.compute(Compute::kElect, 0);
   x.destination(x.reader.predicate_destination(sass::bits(x.word, 81, 3), false));
+  x.destination(x.reader.uniform_destination(x.word));  // which lanes there are
 }
 
+// Where lanes hold different values, one is taken, and the predicate says which lanes hold another:
+// such code goes round until none is left.
 void lower_to_uniform(const Context& x) {
   x.compute(Compute::kMove, kAllSources);
   x.destination(x.reader.uniform_destination(x.word));
+  x.second_result(false);
   x.builder.source(x.reader.vector(sass::bits(x.word, 24, 8)));
 }
 
@@ -322,7 +348,8 @@ void lower_arithmetic(sass::Meaning meaning, const sass::Word& word, const Opera
     case sass::Meaning::kMultiplyAddWide:
       return lower_multiply_add(x, true);
     case sass::Meaning::kMultiplyHigh:
-      return lower_unfollowed(x, {x.reader.a(x.word), x.reader.b(x.word), x.reader.c(x.word)});
+      lower_unfollowed(x, {x.reader.a(x.word), x.reader.b(x.word), x.reader.c(x.word)});
+      return x.second_result(OperandReader::is_uniform(x.word));
     case sass::Meaning::kConvert:
       return lower_unfollowed(x, {x.reader.b(x.word)});
     case sass::Meaning::kLogic3:
@@ -337,11 +364,20 @@ void lower_arithmetic(sass::Meaning meaning, const sass::Word& word, const Opera
       return lower_select(x);
     case sass::Meaning::kCompareIntegers:
       return lower_compare(x);
+    case sass::Meaning::kMinimum:
+      return lower_minimum(x, false);
+    case sass::Meaning::kAddMinimum:
+      return lower_minimum(x, true);
     case sass::Meaning::kPredicateArithmetic:
       return lower_predicates(x);
     case sass::Meaning::kVote:
       x.result();
       return lower_predicates(x);
+    case sass::Meaning::kUniformVote:
+      x.destination(x.reader.uniform_destination(x.word));
+      return x.second_result(true);
+    case sass::Meaning::kUniformPredicate:
+      return x.second_result(true);
     case sass::Meaning::kReadSpecial:
       return lower_special(x, (word.low & 0x1ffU) == 0x1c3U);
     case sass::Meaning::kShuffle:

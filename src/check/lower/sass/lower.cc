@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -27,6 +28,11 @@ class Lowering {
     function_.max_threads = kernel.max_threads;
     function_.register_count = kMachineRegisters;
     function_.parameters = kernel.parameters;
+    function_.table.resize(kernel.table.size() / sizeof(uint32_t));
+    if (!function_.table.empty()) {
+      std::memcpy(function_.table.data(), kernel.table.data(),
+                  function_.table.size() * sizeof(uint32_t));
+    }
     for (const auto& [offset, name] : kernel.variables) function_.variables.push_back(name);
   }
 
@@ -137,7 +143,7 @@ class Lowering {
         lower_branch(word, position);
         return true;
       case sass::Meaning::kBranchIndirect:
-        lower_indirect(position);
+        lower_indirect(word, position);
         return true;
       case sass::Meaning::kCallRelative:
         instruction.action = Action::kBranch;
@@ -169,7 +175,8 @@ class Lowering {
     builder_.source(reader_.predicate(second, negated, uniform));
   }
 
-  void lower_indirect(uint32_t position) {
+  // BRX goes to where a register says, which its table gave it; the distance is of that from zero.
+  void lower_indirect(const sass::Word& word, uint32_t position) {
     builder_.last().action = Action::kBranch;
     const auto targets = kernel_.indirect_targets.find(position);
     if (targets == kernel_.indirect_targets.end()) {
@@ -178,6 +185,13 @@ class Lowering {
       return;
     }
     for (const uint32_t one : targets->second) target(one);
+    constexpr uint64_t kVector = 0x149;
+    constexpr uint64_t kUniform = 0x158;
+    const uint64_t family = word.low & 0x1ffU;
+    if (family != kVector && family != kUniform) return;
+    const uint64_t reg = sass::bits(word, 24, 8);
+    builder_.place(family == kUniform ? reader_.uniform(reg) : reader_.vector(reg));
+    builder_.place(immediate_operand(relative_target(word, position)));
   }
 
   // Goes back to every call of the function that it is in: the nearest call target above it.

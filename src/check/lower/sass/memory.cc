@@ -85,10 +85,16 @@ void uniform_address(const Context& x, Action action) {
   x.builder.end_address();
 }
 
+// A pair of uniform registers holds where in shared memory the copy goes, and the mbarrier.
+void lower_copy_to_shared(const Context& x) {
+  uniform_address(x, Action::kCopyToShared);
+  x.builder.place(x.reader.upper_half(x.reader.uniform(sass::bits(x.word, 32, 8))));
+}
+
 void lower_bulk_copy(const Context& x) {
   switch (sass::bits(x.word, 73, 2)) {
     case 1:
-      return uniform_address(x, Action::kCopyToShared);
+      return lower_copy_to_shared(x);
     case 2:
       return uniform_address(x, Action::kCopyToGlobal);
     default:  // shared memory of one CTA to that of another
@@ -124,6 +130,13 @@ void lower_load_constant(const Context& x) {
                                    : sass::bits(x.word, 24, 8) != 255);
   if (indexed && value.kind == OperandKind::kParameter) {
     value = {.kind = OperandKind::kParameterBlock, .value = -1};
+  }
+  if (indexed && bytes == 4 && x.reader.is_in_table(x.word)) {
+    x.instruction().compute = Compute::kTableWord;
+    x.instruction().immediate = value.value;
+    x.builder.destination(first);
+    const uint64_t index = sass::bits(x.word, 24, 8);
+    return x.builder.source(uniform ? x.reader.uniform(index) : x.reader.vector(index));
   }
   if (bytes > 4) x.instruction().compute = Compute::kOpaque;  // several words
   x.instruction().elementwise = true;
@@ -164,6 +177,13 @@ void lower_barrier(const Context& x) {
                              : Operand{});
 }
 
+// [R + UR + offset].
+void mbarrier_address(const Context& x) {
+  x.builder.place(x.reader.vector(sass::bits(x.word, 24, 8)));
+  x.builder.place(x.reader.uniform(sass::bits(x.word, 64, x.reader.uniform_bits())));
+  x.builder.place(immediate_operand(static_cast<int64_t>(sass::bits(x.word, 40, 24))));
+}
+
 // SYNCS: a test of the phase in a register, or an arrival.
 void lower_syncs(const Context& x) {
   if (OperandReader::form(x.word) != Form::kImmediateC) {
@@ -172,7 +192,7 @@ void lower_syncs(const Context& x) {
       x.builder.destination(state);
       x.builder.destination(state + 1);
     }
-    return;
+    return mbarrier_address(x);
   }
   x.instruction().action = Action::kMbarrierWait;
   x.instruction().immediate = 31;  // the phase is in the register's top bit
@@ -181,6 +201,7 @@ void lower_syncs(const Context& x) {
     x.builder.destination(ok);
   }
   x.builder.source(x.reader.vector(sass::bits(x.word, 32, 8)));
+  mbarrier_address(x);
 }
 
 void lower_memory_barrier(const Context& x) {
@@ -237,7 +258,7 @@ bool lower_memory(sass::Meaning meaning, const sass::Word& word, const OperandRe
     case sass::Meaning::kBulkCopy:
       return lower_bulk_copy(x), true;
     case sass::Meaning::kTensorLoad:
-      return uniform_address(x, Action::kCopyToShared), true;
+      return lower_copy_to_shared(x), true;
     case sass::Meaning::kBulkReduce:
     case sass::Meaning::kTensorStore:
       return uniform_address(x, Action::kCopyToGlobal), true;

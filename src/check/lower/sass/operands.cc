@@ -14,7 +14,8 @@ constexpr uint64_t kVariableBank = 4;  // addresses of global variables
 
 bool OperandReader::is_uniform(const sass::Word& word) {
   const uint64_t family = word.low & 0x1ffU;
-  return family >= 0x080 && family <= 0x0bf;
+  const bool floating = family >= 0x055 && family <= 0x05e;  // of sm_100 and later
+  return floating || (family >= 0x080 && family <= 0x0bf);
 }
 
 Operand OperandReader::vector(uint64_t field) const {
@@ -55,6 +56,7 @@ Operand OperandReader::constant_at(uint64_t bank, uint64_t offset) const {
     operand.index = static_cast<uint32_t>(std::distance(kernel_.variables.begin(), variable));
   } else if (bank != kParameterBank) {
     operand.kind = OperandKind::kConstantMemory;
+    operand.value = static_cast<int64_t>(offset);
   } else if (offset >= kernel_.parameter_base && kernel_.parameter_base != 0) {
     operand.kind = OperandKind::kParameter;
     operand.value = static_cast<int64_t>(offset - kernel_.parameter_base);

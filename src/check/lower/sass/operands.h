@@ -58,10 +58,17 @@ class OperandReader {
   [[nodiscard]] Operand predicate(uint64_t field, bool negated, bool uniform) const;
   // A word of constant memory at the bank and offset in bits 38 to 58.
   [[nodiscard]] Operand constant(const sass::Word& word) const;
+  // Whether that word is in the table of indirect branches.
+  [[nodiscard]] static bool is_in_table(const sass::Word& word) {
+    constexpr uint64_t kTableBank = 2;
+    return sass::bits(word, 54, 5) == kTableBank;
+  }
   // kNone for the register that reads as zero.
   [[nodiscard]] uint32_t destination(const sass::Word& word) const;
   [[nodiscard]] uint32_t uniform_destination(const sass::Word& word) const;
   uint32_t predicate_destination(uint64_t field, bool uniform) const;
+  // Of the field of a uniform register where other bits follow it.
+  [[nodiscard]] unsigned uniform_bits() const { return uniform_zero_ == 63 ? 6 : 8; }
   bool is_uniform_zero(uint64_t field) const { return field == uniform_zero_ || field == 255; }
 
  private:

@@ -135,7 +135,7 @@ __device__ __forceinline__ void weigh_shared_rows(const DownLaunch& params, floa
   if (token < params.tokens) weights[params.tokens * params.choices_per_token + token] = 1.0F;
 }
 
-// Behind the wait: choices to the plan, and what they weigh.
+// After the wait: choices to the plan, and what they weigh.
 __device__ __forceinline__ void load_choices(const DownLaunch& params, const Plan& plan,
                                              float* weights) {
   const int choices = params.choices_per_token;
@@ -251,7 +251,7 @@ __device__ __forceinline__ PairDeal deal_tiles(const DownLaunch& params, int til
   return {params.peers, tiles, 32 - __clz(params.tokens - 1), static_cast<int>(blockDim.x)};
 }
 
-// Behind a barrier: adds what lies at a token's places and stores it, for all ranks if there are
+// After a barrier: adds what lies at a token's places and stores it, for all ranks if there are
 // several.
 __device__ __forceinline__ void store_tiles(const DownLaunch& params, const PairDeal& deal,
                                             const Tiles& tiles, const float* partials) {

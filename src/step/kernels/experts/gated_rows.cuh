@@ -55,7 +55,7 @@ class StagedRows {
     uint4 up[kBatchRounds];
   };
 
-  // Behind the wait, by all threads.
+  // After the wait, by all threads.
   __device__ Raw load_first() const { return load_batch(static_cast<int>(threadIdx.x) / 16); }
   __device__ void quantize_all_but_last(Raw& raw) const {
     const int step = round() * kBatchRounds;

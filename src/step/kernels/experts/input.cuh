@@ -57,7 +57,7 @@ class StagedInput {
       cuda::publish_barriers();
     }
   }
-  // Behind the wait.
+  // After the wait.
   __device__ void send_for() const {
     if (threadIdx.x != 0) return;
     const auto bytes = static_cast<uint32_t>(code_bytes(params_.gate_up.groups() * params_.tokens));

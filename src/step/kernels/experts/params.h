@@ -6,7 +6,6 @@
 namespace slipstream::step::kernels {
 
 inline constexpr int kMaxExperts = 512;
-inline constexpr int kMaxChoices = 32;   // experts per token
 inline constexpr int kMaxPlaces = 1024;  // of keys, some without an expert (choice.cuh)
 
 // Divides a number by one that the host knows: n * divisor must be below 2^32.

@@ -1,7 +1,8 @@
 // The query latent's norm and projections, and next to them CTAs that norm and rotate the new keys of
-// four tokens each and write both caches.
+// four tokens each and write both caches. Where several ranks draft, these also empty the rows that
+// the launch before this one took from a window.
 //
-// PDL: weights before the wait; projections, positions, page tables and caches after it.
+// PDL: weights before the wait; projections, positions, page tables, caches and windows after it.
 #pragma once
 
 #include "step/kernels/latent/params.h"
@@ -111,6 +112,17 @@ __device__ __forceinline__ void write_index_key(const CacheWriteParams& params, 
   }
 }
 
+// Two warps.
+__device__ __forceinline__ void empty_gathered(const GatheredRows& rows, int token) {
+  constexpr int kLanes = 64;
+  constexpr int kPairs = 4;  // of a store
+  uint32_t* const row = rows.pairs.get() + int64_t{token} * rows.row_pairs;
+  for (int pair = static_cast<int>(threadIdx.x) % kLanes * kPairs; pair < rows.row_pairs;
+       pair += kLanes * kPairs) {
+    cuda::store_system_16(row + pair, kEmptyPairs);
+  }
+}
+
 // One CTA: two warps for each token.
 template <class Gate>
 __device__ __forceinline__ void write_caches(const CacheWriteParams& params, int tokens, int block,
@@ -125,6 +137,7 @@ __device__ __forceinline__ void write_caches(const CacheWriteParams& params, int
   } else if (params.keys.get() != nullptr) {
     write_index_key(params, token, place);
   }
+  if (params.gathered.pairs.get() != nullptr) empty_gathered(params.gathered, token);
 }
 
 }  // namespace latent

@@ -4,6 +4,7 @@
 #include "step/kernels/latent/launch.h"
 #include "step/kernels/linear/launch.h"
 #include "step/kernels/linear/plan.h"
+#include "step/kernels/support/division.h"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
@@ -28,8 +29,6 @@ auto kernel_of(Breadth breadth) {
   }
   return latent_kernel<Breadth::kWidest>;
 }
-
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // Leaves room for the CTAs that write caches: otherwise they would start when others end, and so late
 // would they let the next launch start. Few multiprocessors are all needed for the products.

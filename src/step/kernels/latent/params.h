@@ -22,6 +22,7 @@ struct CacheWriteParams {
   bool fp8_rows = false;
   bool ue8m0 = false;                         // scales of 656-byte rows are powers of two
   pdl::Produced<std::byte> index_cache = {};  // pages of 64 keys, then 64 scales
+  GatheredRows gathered = {};                 // of several ranks that draft: to be emptied
 };
 
 struct LatentLaunch {
@@ -46,7 +47,8 @@ inline constexpr auto kCacheWriteFields = join_fields(
         pdl::field<decltype(CacheWriteParams::index_cache)>(
             "index_cache", offsetof(CacheWriteParams, index_cache)),
     },
-    fields_at(offsetof(CacheWriteParams, places), kPlacesFields));
+    fields_at(offsetof(CacheWriteParams, places), kPlacesFields),
+    fields_at(offsetof(CacheWriteParams, gathered), kGatheredRowsFields));
 inline constexpr auto kLatentFields =
     join_fields(fields_at(offsetof(LatentLaunch, linear), kLinearFields),
                 fields_at(offsetof(LatentLaunch, input), kNormInputFields),

@@ -2,7 +2,7 @@
 //
 // Data flow. About one CTA per SM. A cluster of 1 to 8 CTAs takes a run of 16-row tiles and shares
 // their columns out (work.cuh). Each warp streams an equal run of the CTA's chunks (2 KB of one
-// tile) into a ring of its own, which it starts to fill before the wait. Behind the wait the CTA
+// tile) into a ring of its own, which it starts to fill before the wait. After the wait the CTA
 // loads its columns of the activations at once, normalizes and quantizes them into shared memory as
 // the tensor core's operand (stage.cuh, operands.cuh), and after one barrier the warps multiply
 // what has arrived. A warp's sums of a tile go to shared memory when its run leaves the tile; then

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "slipstream/error.h"
+#include "step/kernels/support/division.h"
 
 namespace slipstream::step::kernels {
 namespace {
@@ -25,8 +26,6 @@ constexpr int kQuadsPerChunk = 80;  // what it sends, four sums of a token at a 
 constexpr int kUnfitCost = 1 << 24;
 constexpr int kPieceBytes = 24;       // sizeof(Piece)
 constexpr int kTileOutputBytes = 24;  // sizeof(TileOutput)
-
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // Chunks of one group of columns in the tiles before `tile`.
 int64_t chunks_before(const LinearParams& params, int64_t tile) {
@@ -156,7 +155,9 @@ Largest share_out(LinearParams& params, const ClusterLimits& limits, int cluster
 
 int staging_cost(const LinearParams& params, int groups) {
   if (params.breadth() == Breadth::kNarrow) return 0;
-  const int rounds = ceil_div((groups << params.token_shift) * kWideLanes, kWarps * 32);
+  constexpr int kThreads = kWarps * 32;
+  const int lanes = (groups << params.token_shift) * kWideLanes;
+  const int rounds = ceil_div(lanes, kThreads);
   return params.staging_cost.wide + (rounds - 1) * params.staging_cost.round;
 }
 

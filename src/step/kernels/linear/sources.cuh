@@ -2,8 +2,8 @@
 // one token, each rounded to bf16 as if it had been stored. A norm gives what it reads unrounded
 // and finishes it once the token's sum of squares is known. Addresses are made apart from loads:
 // the first ones before the wait, where nobody waits for the arithmetic; and loads apart from what
-// is made of them, so that a lane can have several on their way. What a norm's matrices give stays
-// on its rank: only products of the other sources may be partial sums that are pushed to all.
+// is made of them, so that a lane can have several on their way. What the matrices of one norm give
+// stays on its rank: only products of the other sources may be pushed to all.
 #pragma once
 
 #include "cuda/memory.cuh"
@@ -227,7 +227,7 @@ class JoinedNormSource : public UncodedSource {
  public:
   using Input = JoinedNormInput;
   static constexpr bool kNormalizes = true;
-  static constexpr bool kMayPush = false;
+  static constexpr bool kMayPush = true;
   static constexpr StagingCost kCost = {14, 26};
   static constexpr bool kPolls = false;
   static constexpr int kNorms = 2;

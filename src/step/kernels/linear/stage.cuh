@@ -162,7 +162,7 @@ class NarrowStager : StagerBase<Source> {
     if constexpr (Source::kNormalizes) this->source_.load_gamma(own_.place.column, gamma_);
   }
 
-  // Behind the wait. The CTA has yet to meet before it reads the operands.
+  // After the wait. The CTA has yet to meet before it reads the operands.
   __device__ __forceinline__ void stage(const Operands& operands) {
     Eight values = {};
     if (own_.exists) this->source_.unpack(this->source_.load(own_.place, address_), values);
@@ -212,7 +212,7 @@ class WideStager : StagerBase<Source> {
 
   __device__ __forceinline__ void prefetch() {}
 
-  // Behind the wait. The CTA has yet to meet before it reads the operands.
+  // After the wait. The CTA has yet to meet before it reads the operands.
   __device__ __forceinline__ void stage(const Operands& operands) {
     Wide values;
     Share own = share_of(0);

@@ -21,7 +21,7 @@ class Agreement {
  public:
   static constexpr bool kIsShared = is_shared;
 
-  // Behind the wait, by all threads.
+  // After the wait, by all threads.
   __device__ Agreement(const SharedVocabulary& shared, int row) : shared_(shared), row_(row) {
     if constexpr (!is_shared) return;
     epoch_ = cuda::load_system_4(&shared.limit.head.get()->epochs[row]) + 1;
@@ -43,7 +43,7 @@ class Agreement {
   __device__ void hear(int round, int index, const Combine& combine) const {
     cuda::WordPair words[kMaxRanks];
     poll<kMaxRanks, false>(
-        shared_.peers.ranks, shared_.limit, {-1, round, row_, index},
+        shared_.peers.ranks, shared_.limit, {kSampling, round, row_, index},
         [&](int rank) { return cuda::load_system_pair(pick(round, rank, index)); },
         [&](const cuda::WordPair& pair) {
           return pair.first >> 32 == epoch_ && pair.second >> 32 == epoch_;

@@ -33,7 +33,7 @@ __device__ __forceinline__ void fetch_tile(const AbsorbParams& params, int tile,
   cuda::commit_copies();
 }
 
-// The tile's product. Behind the wait.
+// The tile's product. After the wait.
 __device__ __forceinline__ void absorb_tile(const AbsorbParams& params, int tokens, int tile,
                                             const WeightChunk* weights) {
   if (tile >= params.w_uk.tile_count()) return;

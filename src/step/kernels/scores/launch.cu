@@ -2,6 +2,7 @@
 
 #include "step/kernels/scores/kernel.cuh"
 #include "step/kernels/scores/launch.h"
+#include "step/kernels/support/division.h"
 #include "step/kernels/support/limits.h"
 
 namespace slipstream::step::kernels {
@@ -18,8 +19,6 @@ namespace {
 
 // From so many pages per multiprocessor on, two CTAs on each hide more of what a page takes.
 constexpr int kManyPages = 64;
-
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // One on each multiprocessor, where there are pages or tiles of W_UK for so many: each prepares
 // queries, and next to a CTA of project_latent there is room for one.

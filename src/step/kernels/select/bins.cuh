@@ -101,7 +101,7 @@ __device__ __forceinline__ void load_bins(const AloneShared& shared,
   counts[7] = low.x;
 }
 
-// Finds the bin of the `wanted`-th key from the top. Behind a barrier after the counts.
+// Finds the bin of the `wanted`-th key from the top. After a barrier that follows the counts.
 __device__ __forceinline__ void find_bin(uint32_t wanted, AloneShared& shared) {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;

@@ -125,7 +125,7 @@ __device__ __forceinline__ Candidates split_evenly(const Slice& slice, const Pee
   return candidates;
 }
 
-// Sums of this CTA's histogram over groups of bins. Behind a barrier.
+// Sums of this CTA's histogram over groups of bins. After a barrier.
 __device__ __forceinline__ void sum_groups(SelectShared& shared) {
   constexpr int kGroupsPerWarp = kGroups / kSelectWarps;
   const int lane = threadIdx.x % 32;

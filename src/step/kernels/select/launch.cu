@@ -3,6 +3,7 @@
 
 #include "step/kernels/select/kernel.cuh"
 #include "step/kernels/select/launch.h"
+#include "step/kernels/support/division.h"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
@@ -13,12 +14,6 @@ const pdl::KernelDeclaration kSelectDeclaration{
     .fields = kSelectFields,
 };
 
-namespace {
-
-int ceil_divide(int64_t a, int b) { return static_cast<int>((a + b - 1) / b); }
-
-}  // namespace
-
 void launch_select(const SelectParams& params, const pdl::LaunchOptions& options) {
   if (params.score_stride % 4 != 0) {
     throw InvalidArgument("score_stride must be a multiple of 4, is " +
@@ -27,10 +22,9 @@ void launch_select(const SelectParams& params, const pdl::LaunchOptions& options
   const int cluster =
       params.score_stride <= select::kTileKeys
           ? 1
-          : std::min(ceil_divide(params.score_stride, kSelectLeastKeys), kSelectCluster);
-  const auto most_keys =
-      std::min<int64_t>(params.score_stride,
-                        std::max(ceil_divide(params.score_stride, cluster), kSelectLeastKeys) + 4);
+          : std::min(ceil_div(params.score_stride, kSelectLeastKeys), kSelectCluster);
+  const auto most_keys = std::min<int64_t>(
+      params.score_stride, std::max(ceil_div(params.score_stride, cluster), kSelectLeastKeys) + 4);
   const int64_t slice_words = cluster == 1 ? 0 : most_keys + most_keys / kPageSize + 2;
   const int64_t words = std::max<int64_t>(slice_words, params.index_topk);
   pdl::launch(kSelectDeclaration, select_kernel,

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "pdl/device.h"
 #include "slipstream/error.h"
 
 namespace slipstream::step::kernels {
@@ -52,8 +53,7 @@ ClusterLimits ask_clusters(const void* kernel) {
 template <class Limits, class Ask>
 const Limits& asked_once(std::map<int, Limits>& known, const Ask& ask) {
   static std::mutex mutex;
-  int device = 0;
-  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  const int device = pdl::current_device();
   const std::lock_guard lock(mutex);
   const auto found = known.find(device);
   return found != known.end() ? found->second : known.emplace(device, ask(device)).first->second;

@@ -46,6 +46,12 @@ struct PolledRows {
   PollLimit limit = {};
 };
 
+// Rows in this rank's window of which every rank has sent columns of its own.
+struct GatheredRows {
+  pdl::Produced<uint32_t> pairs = {};  // [tokens, row_pairs]; null: there are none
+  int row_pairs = 0;
+};
+
 inline constexpr std::array kPollLimitFields{
     pdl::field<decltype(PollLimit::head)>("head", offsetof(PollLimit, head)),
     pdl::field<decltype(PollLimit::record)>("record", offsetof(PollLimit, record)),
@@ -57,5 +63,9 @@ inline constexpr auto kPolledRowsFields = join_fields(
         pdl::field<decltype(PolledRows::emptied)>("emptied", offsetof(PolledRows, emptied)),
     },
     fields_at(offsetof(PolledRows, limit), kPollLimitFields));
+
+inline constexpr std::array kGatheredRowsFields{
+    pdl::field<decltype(GatheredRows::pairs)>("pairs", offsetof(GatheredRows, pairs)),
+};
 
 }  // namespace slipstream::step::kernels

@@ -19,7 +19,7 @@ namespace {
 constexpr size_t kOneTokenBytes = size_t{40} * 1024;
 
 // Parts of a token, over 4 to 16 pairs of lanes: what attention_splits() makes.
-auto kernel_of(int tokens) {
+auto values_kernel_of(int tokens) {
   if (tokens <= values::kTokensPerPass) return values_kernel<1, 8>;
   return tokens <= 2 * values::kTokensPerPass ? values_kernel<2, 8> : values_kernel<4, 4>;
 }
@@ -27,7 +27,7 @@ auto kernel_of(int tokens) {
 }  // namespace
 
 void launch_values(const ValuesParams& params, const pdl::LaunchOptions& options) {
-  pdl::launch(kValuesDeclaration, kernel_of(params.tokens),
+  pdl::launch(kValuesDeclaration, values_kernel_of(params.tokens),
               {.grid = dim3(values::kSlices, params.w_uv.rows / values::kClusterRows),
                .block = dim3(values::kThreads),
                .dynamic_shared_bytes = params.tokens == 1 ? kOneTokenBytes : 0,

@@ -10,17 +10,6 @@ __device__ void arrive(unsigned barrier) {
   asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
-__device__ void wait_for_phase(unsigned barrier, unsigned parity) {
-  unsigned done = 0;
-  while (done == 0) {
-    asm volatile(
-        "{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
-        : "=r"(done)
-        : "r"(barrier), "r"(parity)
-        : "memory");
-  }
-}
-
 __global__ void __launch_bounds__(kThreads) multiply(float* a, float* scales, float* out) {
   __shared__ float tile[kWarp];
   __shared__ float factors[kWarp];
@@ -43,7 +32,7 @@ __global__ void __launch_bounds__(kThreads) multiply(float* a, float* scales, fl
     factors[lane] = scales[lane];  // finds R2 race
     arrive(barrier);
   } else {
-    wait_for_phase(barrier, 0);
+    corpus::wait_for_phase(barrier, 0);
     out[lane] = tile[lane] * factors[lane];
   }
 }

@@ -1,24 +1,12 @@
 // A reader that is ordered by an mbarrier, but by another one than that at which the thread arrives
 // that has waited: the loading warp waits and fills a tile, the third warp waits for a warp that has
 // only cleared shared memory.
-// dynamic only: the static check does not tell mbarriers apart
 #include "chain.cuh"
 
 constexpr int kWarp = 32;
 
 __device__ void arrive(unsigned barrier) {
   asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(barrier) : "memory");
-}
-
-__device__ void wait_for_phase(unsigned barrier, unsigned parity) {
-  unsigned done = 0;
-  while (done == 0) {
-    asm volatile(
-        "{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
-        : "=r"(done)
-        : "r"(barrier), "r"(parity)
-        : "memory");
-  }
 }
 
 __global__ void __launch_bounds__(3 * kWarp) multiply(float* in, float* scales, float* out) {
@@ -42,13 +30,13 @@ __global__ void __launch_bounds__(3 * kWarp) multiply(float* in, float* scales, 
     sums[lane] = 0.0F;
     arrive(cleared);
   } else {
-    wait_for_phase(cleared, 0);
+    corpus::wait_for_phase(cleared, 0);
 #ifdef REPAIRED
-    wait_for_phase(full, 0);
+    corpus::wait_for_phase(full, 0);
 #endif
-    const float scale = scales[lane];  // finds race
+    const float scale = scales[lane];  // finds R2, race
 #ifndef REPAIRED
-    wait_for_phase(full, 0);
+    corpus::wait_for_phase(full, 0);
 #endif
     out[lane] = sums[lane] + scale * tile[lane];
   }

@@ -10,17 +10,6 @@ __device__ void arrive(unsigned barrier) {
   asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
-__device__ void wait_for_phase(unsigned barrier, unsigned parity) {
-  unsigned done = 0;
-  while (done == 0) {
-    asm volatile(
-        "{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
-        : "=r"(done)
-        : "r"(barrier), "r"(parity)
-        : "memory");
-  }
-}
-
 __global__ void __launch_bounds__(2 * kWarp) multiply(float* in, float* out, int empty_tiles) {
   __shared__ float tile[kTiles][kWarp];
   __shared__ unsigned long long full;
@@ -48,7 +37,7 @@ __global__ void __launch_bounds__(2 * kWarp) multiply(float* in, float* out, int
     if (t < empty_tiles) {
       out[t * kWarp + lane] = 0.0F;  // finds R2 (a warning) race
     } else {
-      wait_for_phase(barrier, parity);
+      corpus::wait_for_phase(barrier, parity);
       parity ^= 1;
       out[t * kWarp + lane] = 2.0F * tile[t][lane];
     }

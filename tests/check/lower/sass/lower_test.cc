@@ -212,6 +212,54 @@ TEST(SassLower, KnowsThatADivisionIsCheckedIntoAPredicate) {
   EXPECT_EQ(results.back(), function.instructions[1].guard);
 }
 
+// Lanes that hold different values take turns by that predicate.
+TEST(SassLower, KnowsThePredicatesNextToAResult) {
+  const auto results = [](uint64_t low, uint64_t high) {
+    return Kernel().word(low, high).lowered().instructions.front().destinations.count;
+  };
+  EXPECT_EQ(results(0x00000000090b72ca, 0x000fe20000000000), 2U);  // R2UR P0, UR11, R9
+  EXPECT_EQ(results(0x00000000020672ca, 0x000fe200000e0000), 1U);  // R2UR UR6, R2
+  EXPECT_EQ(results(0x00000000003e782f, 0x000fe40003800000), 2U);  // ELECT P0, UR62, PT
+  EXPECT_EQ(results(0x000000f0000079c8, 0x000e640008020600), 1U);  // USETMAXREG.TRY_ALLOC UP1
+  EXPECT_EQ(results(0x00000018000079c8, 0x000e4000080e0500), 0U);  // USETMAXREG.DEALLOC
+  EXPECT_EQ(results(0x00000004000475e3, 0x000e640008000800), 2U);  // UTCATOMSWS UP0, UR4, UR4
+}
+
+// The role that a warp's number chooses, bounded by the size of the table.
+TEST(SassLower, FollowsATableOfTargets) {
+  Kernel kernel;
+  kernel.word(0x0000000208087848, 0x000fca0003fe0000);  // VIMNMX.U32 R8, R8, 2, PT
+  kernel.word(0x0000000208067446, 0x000fca0003800007);  // VIADDMNMX.U32 R6, R8, R7, 2, PT
+  kernel.word(0x0080030008047b82, 0x000e640000000800);  // LDC R4, c[2][R8 + 12]
+  kernel.word(0xfffffffc04b07949, 0x001fea000383ffff);  // BRX R4
+  kernel.targets[0x30] = {0x00, 0x10};
+  const Function function = kernel.lowered();
+  EXPECT_EQ(function.instructions[0].compute, Compute::kMinimum);
+  EXPECT_EQ(function.instructions[1].compute, Compute::kMinimum);
+  EXPECT_EQ(function.instructions[1].sources.count, 3U);
+  EXPECT_EQ(function.instructions[2].compute, Compute::kTableWord);
+  EXPECT_EQ(function.instructions[2].immediate, 12);
+  const auto place = function.place_of(function.instructions[3]);
+  ASSERT_EQ(place.size(), 2U);
+  EXPECT_EQ(place[0].index, function.destinations_of(function.instructions[2])[0]);
+}
+
+TEST(SassLower, KnowsTheMbarrierOfAnArrivalAndOfACopy) {
+  Kernel kernel;
+  kernel.word(0x03883010130075a7, 0x000ea4000802007f);  // SYNCS.PHASECHK P1, [R19+URZ+0x38830], R16
+  kernel.word(0x03880003ffff79a7, 0x0003e20008000010);  // SYNCS.ARRIVE [UR16+0x38800], R3
+  kernel.word(0x00001208100075b4, 0x0007e40008019000);  // UTMALDG.4D [UR8], [UR16]
+  const Function function = kernel.lowered();
+  const auto place = [&](size_t i) { return function.place_of(function.instructions[i]); };
+  ASSERT_EQ(place(0).size(), 3U);
+  EXPECT_EQ(place(0)[0].kind, OperandKind::kRegister);
+  EXPECT_EQ(place(0)[2].value, 0x38830);
+  ASSERT_EQ(place(1).size(), 3U);
+  EXPECT_EQ(place(1)[1].kind, OperandKind::kRegister);
+  EXPECT_EQ(place(1)[2].value, 0x38800);
+  EXPECT_EQ(place(2).size(), 1U);
+}
+
 TEST(SassLower, KnowsTheWaysOfSettingAConstant) {
   const auto constant = [](uint64_t low, uint64_t high) -> std::optional<int64_t> {
     const Function function = Kernel().word(low, high).lowered();

@@ -1,0 +1,123 @@
+#include "check/analysis/bounds.h"
+
+#include <algorithm>
+
+namespace slipstream::check {
+namespace {
+
+bool is_written(const Function& function, uint32_t reg, uint32_t first, uint32_t last) {
+  for (uint32_t i = first; i <= last; ++i) {
+    const auto results = function.destinations_of(function.instructions[i]);
+    if (std::find(results.begin(), results.end(), reg) != results.end()) return true;
+  }
+  return false;
+}
+
+bool is_true(const Operand& operand) {
+  return operand.kind == OperandKind::kImmediate && operand.value != 0;
+}
+
+// Whether the result is a signed comparison of a register of 32 bits with a constant, and no more.
+bool compares_with_constant(const Function& function, const Instruction& one) {
+  const auto sources = function.sources_of(one);
+  return one.compute == Compute::kCompare && one.guard == kNone && one.is_signed && !one.wide &&
+         one.combine == Combine::kAnd && sources.size() >= 2 &&
+         (sources.size() == 2 || is_true(sources[2])) &&
+         sources[0].kind == OperandKind::kRegister && !sources[0].negated &&
+         sources[1].kind == OperandKind::kImmediate;
+}
+
+std::optional<BranchBound> bound_of(const Function& function, const Block& block,
+                                    const Slice& slice) {
+  const Instruction& branch = function.instructions[block.last];
+  const auto conditions = function.sources_of(branch);
+  const bool by_guard = branch.guard != kNone && conditions.empty();
+  const bool by_source = branch.guard == kNone && conditions.size() == 1 &&
+                         conditions[0].kind == OperandKind::kRegister;
+  if (branch.action != Action::kBranch || (!by_guard && !by_source)) return std::nullopt;
+  const uint32_t predicate = by_guard ? branch.guard : conditions[0].index;
+  const bool negated = by_guard ? branch.guard_negated : conditions[0].negated;
+  uint32_t i = block.last;
+  while (i > block.first && !is_written(function, predicate, i - 1, i - 1)) --i;
+  if (i == block.first) return std::nullopt;
+  const Instruction& comparison = function.instructions[--i];
+  if (!compares_with_constant(function, comparison)) return std::nullopt;
+  const auto sources = function.sources_of(comparison);
+  const uint32_t reg = sources[0].index;
+  if (slice.slot(reg) == kNone || is_written(function, reg, i, block.last)) return std::nullopt;
+  return BranchBound{.slot = slice.slot(reg),
+                     .comparison = comparison.comparison,
+                     .number = static_cast<int32_t>(sources[1].value),
+                     .taken_if = !negated};
+}
+
+void keep_at_most(Value& value, int64_t limit) {
+  value.most = static_cast<int32_t>(std::clamp<int64_t>(limit, INT32_MIN, value.most));
+}
+
+void keep_at_least(Value& value, int64_t limit) {
+  value.least = static_cast<int32_t>(std::clamp<int64_t>(limit, value.least, INT32_MAX));
+}
+
+Value narrowed(Value value, const BranchBound& branch, bool holds) {
+  if (value.state != Value::State::kUnknown) return value;
+  const int64_t number = branch.number;
+  switch (branch.comparison) {
+    case Comparison::kLess:
+      holds ? keep_at_most(value, number - 1) : keep_at_least(value, number);
+      break;
+    case Comparison::kLessEqual:
+      holds ? keep_at_most(value, number) : keep_at_least(value, number + 1);
+      break;
+    case Comparison::kGreater:
+      holds ? keep_at_least(value, number + 1) : keep_at_most(value, number);
+      break;
+    case Comparison::kGreaterEqual:
+      holds ? keep_at_least(value, number) : keep_at_most(value, number - 1);
+      break;
+    default:
+      break;
+  }
+  return value;
+}
+
+}  // namespace
+
+std::map<uint32_t, BranchBound> find_branch_bounds(const Function& function,
+                                                   const ControlFlow& flow, const Slice& slice) {
+  std::map<uint32_t, BranchBound> result;
+  for (uint32_t b = 0; b < flow.blocks.size(); ++b) {
+    if (const auto bound = bound_of(function, flow.blocks[b], slice)) result.emplace(b, *bound);
+  }
+  return result;
+}
+
+void narrow(Values& values, const BranchBound& branch, bool taken) {
+  values.change_each(
+      [&](const Value& one) { return narrowed(one, branch, taken == branch.taken_if); });
+}
+
+std::optional<bool> truth_of(Comparison comparison, const Value& a, int32_t b) {
+  const auto decided = [](bool yes, bool no) -> std::optional<bool> {
+    return yes || no ? std::optional(yes) : std::nullopt;
+  };
+  const bool differs = a.least > b || a.most < b;
+  switch (comparison) {
+    case Comparison::kLess:
+      return decided(a.most < b, a.least >= b);
+    case Comparison::kLessEqual:
+      return decided(a.most <= b, a.least > b);
+    case Comparison::kGreater:
+      return decided(a.least > b, a.most <= b);
+    case Comparison::kGreaterEqual:
+      return decided(a.least >= b, a.most < b);
+    case Comparison::kEqual:
+      return decided(false, differs);
+    case Comparison::kNotEqual:
+      return decided(differs, false);
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace slipstream::check
