@@ -111,17 +111,13 @@ __device__ __forceinline__ void copy_bulk(void* shared, const void* global, uint
 }
 
 // The same without advice to L2.
-__device__ __forceinline__ void copy_bulk(uint32_t shared, const void* global, uint32_t bytes,
-                                          uint32_t barrier) {
-  asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
-          "r"(shared),
-      "l"(global), "r"(bytes), "r"(barrier)
-      : "memory");
-}
 __device__ __forceinline__ void copy_bulk(void* shared, const void* global, uint32_t bytes,
                                           uint64_t* barrier) {
-  copy_bulk(shared_address(shared), global, bytes, shared_address(barrier));
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+          "r"(shared_address(shared)),
+      "l"(global), "r"(bytes), "r"(shared_address(barrier))
+      : "memory");
 }
 
 // Starts to copy 4 bytes from global to shared memory; wait_async_copies() waits for all that the

@@ -53,7 +53,7 @@ void launch_stream(const SkinnyGemmParams& params, const pdl::LaunchOptions& opt
   pdl::launch(kSkinnyStreamDeclaration, skinny_stream_kernel<Shape>,
               {.grid = dim3(ceil_divide(params.rows, Shape::kRows)),
                .block = dim3(Shape::kThreads),
-               .dynamic_shared_bytes = static_cast<size_t>(Shape::shared_bytes(params.tokens))},
+               .dynamic_shared_bytes = static_cast<size_t>(Shape::kSharedBytes)},
               options, params);
 }
 
@@ -85,10 +85,13 @@ void launch_few_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& o
 
 void launch_many_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options) {
   if (params.tokens == 0) return;
-  if (params.tokens <= 8) {
-    launch_stream<SkinnyStreamShape<1>>(params, options);
+  // Of more than four tokens, asked for at once, weights would come late.
+  if (params.tokens <= 4) {
+    launch_stream<SkinnyStreamShape<1, true>>(params, options);
+  } else if (params.tokens <= 8) {
+    launch_stream<SkinnyStreamShape<1, false>>(params, options);
   } else {
-    launch_stream<SkinnyStreamShape<2>>(params, options);
+    launch_stream<SkinnyStreamShape<2, false>>(params, options);
   }
 }
 

@@ -1,4 +1,4 @@
-// The ring in shared memory that the product of many rows takes its columns through.
+// The ring in shared memory that the product of many rows takes its weights through.
 #pragma once
 
 #include "cuda/cluster.cuh"
@@ -13,9 +13,8 @@ namespace skinny_stream {
 
 template <class Shape>
 struct Shared {
-  uint64_t weights[Shape::kMostStages];      // the stage's weights have arrived
-  uint64_t activations[Shape::kMostStages];  // its activations have, where the ring has them
-  uint64_t empty[Shape::kMostStages];        // all warps have read the stage
+  uint64_t full[Shape::kStages];   // the stage's weights have arrived
+  uint64_t empty[Shape::kStages];  // all warps have read them
 };
 
 // The ring's stages in their order, over and over, and the columns that each of them holds.
@@ -23,15 +22,12 @@ template <class Shape>
 class Stages {
  public:
   __device__ Stages(const SkinnyGemmParams& params, const unsigned char* ring)
-      : columns_(params.columns),
-        count_(Shape::stages(params.tokens)),
-        bytes_(Shape::stage_bytes(params.tokens)),
-        begin_(cuda::shared_address(ring)) {}
+      : columns_(params.columns), begin_(cuda::shared_address(ring)) {}
 
   __device__ bool at_end() const { return first_column_ >= columns_; }
   __device__ void next() {
     first_column_ += Shape::kStageColumns;
-    if (++index_ == count_) {
+    if (++index_ == Shape::kStages) {
       index_ = 0;
       ++round_;
     }
@@ -40,15 +36,12 @@ class Stages {
   __device__ uint32_t round() const { return round_; }
   __device__ int first_column() const { return first_column_; }
   __device__ int columns() const { return min(Shape::kStageColumns, columns_ - first_column_); }
-  // Where a row lies: the weights' first, then the tokens'.
   __device__ uint32_t row(int row) const {
-    return begin_ + index_ * bytes_ + row * Shape::kRowBytes;
+    return begin_ + index_ * Shape::kStageBytes + row * Shape::kRowBytes;
   }
 
  private:
   int columns_;
-  int count_;
-  int bytes_;
   uint32_t begin_;
   int first_column_ = 0;
   int index_ = 0;
