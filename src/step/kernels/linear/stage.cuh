@@ -77,12 +77,13 @@ class StagerBase {
     return sum;
   }
 
-  // What a lane has of a place, as the norm reads it.
-  template <int kCount>
+  // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for.
+  template <int kCount, class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
-                                       float (&values)[kCount]) const {
+                                       float (&values)[kCount], const Meanwhile& meanwhile) const {
     constexpr int kEights = kCount / 8;
-    if constexpr (Source::kPolls && kEights > 1) {
+    if constexpr (Source::kPolls) {
+      meanwhile();
       poll(own, address, values);
     } else {
       typename Source::Raw raw[kEights];
@@ -90,6 +91,7 @@ class StagerBase {
       for (int i = 0; i < kEights; ++i) {
         raw[i] = source_.load(own.place.advanced(i * 8), advance(address, i * 8));
       }
+      meanwhile();
 #pragma unroll
       for (int i = 0; i < kEights; ++i) source_.unpack(raw[i], eight(values, i));
     }
@@ -233,9 +235,10 @@ class OneRoundStager : StagerBase<Source> {
   }
 
   // After the wait. The CTA has yet to meet before it reads the operands.
-  __device__ __forceinline__ void stage(const Operands& operands) {
-    Values values = {};
-    if (own_.exists) this->load(own_, address_, values);
+  template <class Meanwhile>
+  __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
+    Values values;
+    this->load(own_, address_, values, meanwhile);
     if constexpr (Source::kNormalizes) {
       this->square(own_, values);
       this->meet();
@@ -285,10 +288,11 @@ class WideStager : StagerBase<Source> {
   __device__ __forceinline__ void prefetch() {}
 
   // After the wait. The CTA has yet to meet before it reads the operands.
-  __device__ __forceinline__ void stage(const Operands& operands) {
+  template <class Meanwhile>
+  __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
     Wide values;
     Share own = share_of(0);
-    load(own, values);
+    load(own, values, meanwhile);
     const int rounds = round_count();
     if constexpr (Source::kNormalizes) {
 #pragma unroll 1
@@ -296,7 +300,7 @@ class WideStager : StagerBase<Source> {
         this->square(own, values);
         if (round == rounds) break;
         own = share_of(round);
-        load(own, values);
+        load(own, values, [] {});
       }
       this->meet();
       make_factors();
@@ -307,7 +311,7 @@ class WideStager : StagerBase<Source> {
       finish(own, values, operands);
       if (left == 0) break;
       own = share_of(Source::kNormalizes ? left - 1 : left);
-      load(own, values);
+      load(own, values, [] {});
     }
   }
 
@@ -328,8 +332,10 @@ class WideStager : StagerBase<Source> {
     return ((this->work_.groups << this->params_.token_shift) + kPlaces - 1) / kPlaces;
   }
 
-  __device__ __forceinline__ void load(const Share& own, Wide& values) const {
-    StagerBase<Source>::load(own, this->source_.address(own.place), values);
+  template <class Meanwhile>
+  __device__ __forceinline__ void load(const Share& own, Wide& values,
+                                       const Meanwhile& meanwhile) const {
+    StagerBase<Source>::load(own, this->source_.address(own.place), values, meanwhile);
   }
 
   // All tokens' factors, each in the place of the first of its squares.
