@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <type_traits>
+
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
 
@@ -67,6 +70,8 @@ auto kernel_of(Breadth breadth) {
   switch (breadth) {
     case Breadth::kNarrow:
       return linear_kernel<Source, Breadth::kNarrow>;
+    case Breadth::kMiddle:
+      return linear_kernel<Source, Breadth::kMiddle>;
     case Breadth::kWide:
       return linear_kernel<Source, Breadth::kWide>;
     case Breadth::kWidest:
@@ -83,6 +88,9 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
             const pdl::LaunchOptions& options) {
   params.linear.staging_cost = Source::kCost;
   const LinearShape shape = plan_linear(params.linear, linear_limits());
+  if (std::is_same_v<Source, NormSource> && !is_long(params.linear)) {
+    params.linear.early_slots = std::min(params.linear.early_slots, kNormEarlySlots);
+  }
   const bool one_token = params.linear.tokens == 1;
   const bool spreads = Source::kNormalizes && !one_token;
   pdl::launch(declaration, kernel_of<Source>(params.linear.breadth()),
