@@ -22,6 +22,8 @@ auto kernel_of(Breadth breadth) {
   switch (breadth) {
     case Breadth::kNarrow:
       return latent_kernel<Breadth::kNarrow>;
+    case Breadth::kMiddle:
+      return latent_kernel<Breadth::kMiddle>;
     case Breadth::kWide:
       return latent_kernel<Breadth::kWide>;
     case Breadth::kWidest:

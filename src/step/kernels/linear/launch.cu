@@ -67,6 +67,8 @@ auto kernel_of(Breadth breadth) {
   switch (breadth) {
     case Breadth::kNarrow:
       return linear_kernel<Source, Breadth::kNarrow>;
+    case Breadth::kMiddle:
+      return linear_kernel<Source, Breadth::kMiddle>;
     case Breadth::kWide:
       return linear_kernel<Source, Breadth::kWide>;
     case Breadth::kWidest:

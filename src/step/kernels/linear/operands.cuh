@@ -35,9 +35,9 @@ class Operands {
         values_(layout.values < 0 ? nullptr : memory + layout.values),
         scales_(reinterpret_cast<float*>(memory + layout.scales)) {}
 
-  // Columns of a group, in each format that is wanted: eight of each of 16 lanes or, if `kCount` is
-  // 32, all that a lane multiplies, of each of four. The lanes of a group take part together, and so
-  // do all groups of a warp.
+  // Columns of a group, in each format that is wanted: eight of each of 16 lanes, or 16 of eight, or
+  // 32, all that a lane multiplies, of four. The lanes of a group take part together, and so do all
+  // groups of a warp.
   template <int kCount>
   __device__ void store(int group, int token, float (&values)[kCount], bool ue8m0, bool exists,
                         const CodeSink& sink) const {
@@ -104,6 +104,8 @@ class Operands {
       *reinterpret_cast<uint2*>(target) = {words[0], words[1]};
     } else {
       *reinterpret_cast<uint4*>(target) = {words[0], words[1], words[2], words[3]};
+    }
+    if constexpr (kWords == 8) {
       *reinterpret_cast<uint4*>(target + tokens_ * 64) = {words[4], words[5], words[6], words[7]};
     }
   }

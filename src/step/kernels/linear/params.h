@@ -57,14 +57,16 @@ struct Segment {
   bool output_is_float32 = false;
 };
 
-// Lanes that stage a group of a token's columns together, where a CTA has few and where it has many
-// (stage.cuh).
+// Lanes that stage a group of a token's columns together, where a CTA has few, where it has more and
+// where it has many (stage.cuh).
 inline constexpr int kNarrowLanes = kGroup / 8;
+inline constexpr int kMiddleLanes = kGroup / 16;
 inline constexpr int kWideLanes = kGroup / 32;
 
-// How much a CTA stages, which decides between three kernels.
+// How much a CTA stages, which decides between four kernels.
 enum class Breadth {
   kNarrow,  // groups of columns times tokens: not more than narrow lanes for each
+  kMiddle,  // not more than middle lanes
   kWide,    // more, of up to 8 tokens
   kWidest,  // of up to 16 tokens
 };
@@ -91,6 +93,7 @@ struct LinearMemory {
 // How long staging takes that is not narrow, and each further round of it, as chunks of weights that
 // an SM could have loaded meanwhile. Measured on an H200.
 struct StagingCost {
+  int middle = 0;
   int wide = 0;
   int round = 0;
 };
@@ -123,8 +126,9 @@ struct LinearParams {
   // Once it is planned.
   [[nodiscard]] Breadth breadth() const {
     if (tokens > 8) return Breadth::kWidest;
-    const int most_groups = (groups() + cluster_ctas - 1) / cluster_ctas;
-    return tokens * most_groups * kNarrowLanes <= kWarps * 32 ? Breadth::kNarrow : Breadth::kWide;
+    const int places = tokens * ((groups() + cluster_ctas - 1) / cluster_ctas);
+    if (places * kNarrowLanes <= kWarps * 32) return Breadth::kNarrow;
+    return places * kMiddleLanes <= kWarps * 32 ? Breadth::kMiddle : Breadth::kWide;
   }
   SLIPSTREAM_HOST_DEVICE int groups() const { return segments[0].matrix.groups(); }
   SLIPSTREAM_HOST_DEVICE int tile_count() const {

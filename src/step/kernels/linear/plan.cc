@@ -154,7 +154,9 @@ Largest share_out(LinearParams& params, const ClusterLimits& limits, int cluster
 }
 
 int staging_cost(const LinearParams& params, int groups) {
-  if (params.breadth() == Breadth::kNarrow) return 0;
+  const Breadth breadth = params.breadth();
+  if (breadth == Breadth::kNarrow) return 0;
+  if (breadth == Breadth::kMiddle) return params.staging_cost.middle;
   constexpr int kThreads = kWarps * 32;
   const int lanes = (groups << params.token_shift) * kWideLanes;
   const int rounds = ceil_div(lanes, kThreads);

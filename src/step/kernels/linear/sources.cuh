@@ -73,7 +73,7 @@ class PlainSource : public UncodedSource {
   using Input = PlainInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
-  static constexpr StagingCost kCost = {9, 26};
+  static constexpr StagingCost kCost = {5, 9, 26};
   static constexpr bool kPolls = false;
   using Address = const __nv_bfloat16*;
   using Raw = uint4;
@@ -96,7 +96,7 @@ class NormSource {
   using Input = NormInput;
   static constexpr bool kNormalizes = true;
   static constexpr bool kMayPush = false;
-  static constexpr StagingCost kCost = {14, 26};
+  static constexpr StagingCost kCost = {7, 14, 26};
   static constexpr bool kPolls = false;
   static constexpr int kNorms = 1;  // next to each other
   struct Address {
@@ -185,7 +185,7 @@ class NormSource {
 // ranks in flight take registers that one rank alone would have to pay for.
 class PeerNormSource : public NormSource {
  public:
-  static constexpr StagingCost kCost = {14, 32};
+  static constexpr StagingCost kCost = {7, 14, 32};
   static constexpr bool kPolls = true;
   struct Address {
     const __nv_bfloat16* row;
@@ -228,7 +228,7 @@ class JoinedNormSource : public UncodedSource {
   using Input = JoinedNormInput;
   static constexpr bool kNormalizes = true;
   static constexpr bool kMayPush = true;
-  static constexpr StagingCost kCost = {14, 26};
+  static constexpr StagingCost kCost = {7, 14, 26};
   static constexpr bool kPolls = false;
   static constexpr int kNorms = 2;
   using Address = const __nv_bfloat16*;  // in row 0
@@ -300,7 +300,7 @@ class SiluSource : public UncodedSource {
   using Input = SiluInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
-  static constexpr StagingCost kCost = {40, 60};
+  static constexpr StagingCost kCost = {20, 40, 60};
   static constexpr bool kPolls = false;
   using Address = const __nv_bfloat16*;  // of the gate
   struct Raw {
