@@ -213,12 +213,16 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   stager.prefetch();
   if (params.cluster_ctas > 1) cuda::cluster_wait();
 
-  gate.pass();
-  copier.fill_rest(ring);
+  const bool late = Source::kPolls && params.lab_trigger;
+  gate.wait();
+  if (!late) gate.trigger();
   const Operands operands(layout, params.tokens, memory);
 
   // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
-  stager.stage(operands);
+  stager.stage(operands, [&] {
+    copier.fill_rest(ring);
+    if (late) gate.trigger();
+  });
   cuda::wait_async_copies();  // of the scales
 
   __syncthreads();
@@ -239,11 +243,22 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
 template <class Source, Breadth kBreadth>
 inline constexpr int kBoundThreads = kThreads;
 template <>
-inline constexpr int kBoundThreads<PeerNormSource, Breadth::kNarrow> = kThreads + 32;
+inline constexpr int kBoundThreads<PeerNormSource, Breadth::kFine> = kThreads + 32;
 
 template <class Source, Breadth kBreadth>
 __global__ void __launch_bounds__(kBoundThreads<Source, kBreadth>, 2)
     linear_kernel(const __grid_constant__ LinearLaunch<typename Source::Input> params) {
+  extern __shared__ __align__(128) unsigned char memory[];
+  __shared__ LinearShared shared;
+  [[maybe_unused]] const LaunchScope scope{};
+  linear_block<Source, kBreadth>(params.linear, params.input, this_cta().index, memory, shared,
+                                 LaunchGate{});
+}
+
+// Polls take more registers than the above grants where it leaves room next to expert_down.
+template <class Source, Breadth kBreadth>
+__global__ void __maxnreg__(112)
+    polling_linear_kernel(const __grid_constant__ LinearLaunch<typename Source::Input> params) {
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ LinearShared shared;
   [[maybe_unused]] const LaunchScope scope{};

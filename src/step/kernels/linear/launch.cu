@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
 
@@ -62,8 +64,28 @@ constexpr int kEarlySlots = 3;
 constexpr int kOneTokenSlots = 4;
 constexpr int kOneTokenEarlySlots = 2;
 
+int lab(const char* name, int otherwise) {
+  const char* value = getenv(name);
+  return value == nullptr ? otherwise : atoi(value);
+}
+
 template <class Source>
 auto kernel_of(Breadth breadth) {
+  if constexpr (Source::kPolls) {
+    switch (breadth) {
+      case Breadth::kFine:
+        return linear_kernel<Source, Breadth::kFine>;
+      case Breadth::kNarrow:
+        return polling_linear_kernel<Source, Breadth::kNarrow>;
+      case Breadth::kMiddle:
+        return polling_linear_kernel<Source, Breadth::kMiddle>;
+      case Breadth::kWide:
+        return polling_linear_kernel<Source, Breadth::kWide>;
+      case Breadth::kWidest:
+        break;
+    }
+    return polling_linear_kernel<Source, Breadth::kWidest>;
+  }
   switch (breadth) {
     case Breadth::kNarrow:
       return linear_kernel<Source, Breadth::kNarrow>;
@@ -71,6 +93,7 @@ auto kernel_of(Breadth breadth) {
       return linear_kernel<Source, Breadth::kMiddle>;
     case Breadth::kWide:
       return linear_kernel<Source, Breadth::kWide>;
+    case Breadth::kFine:
     case Breadth::kWidest:
       break;
   }
@@ -87,7 +110,20 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
   const LinearShape shape = plan_linear(params.linear, linear_limits());
   const bool one_token = params.linear.tokens == 1;
   const bool spreads = Source::kNormalizes && !one_token;
-  pdl::launch(declaration, kernel_of<Source>(params.linear.breadth()),
+  Breadth breadth = params.linear.breadth();
+  if (Source::kPolls && lab("FINE", 1) != 0 &&
+      params.linear.tokens *
+              ((params.linear.groups() + shape.cluster_ctas - 1) / shape.cluster_ctas) *
+              kFineLanes <=
+          kThreads) {
+    breadth = Breadth::kFine;
+  }
+  params.linear.lab_late = lab("LATE", 0) != 0;
+  params.linear.lab_trigger = lab("TRIGGER", 0) != 0;
+  if (Source::kNormalizes && params.linear.tokens == 1) {
+    params.linear.early_slots = lab("EARLY", params.linear.early_slots);
+  }
+  pdl::launch(declaration, kernel_of<Source>(breadth),
               {.grid = dim3(shape.ctas),
                .block = dim3(shape.threads),
                .dynamic_shared_bytes = spreads ? spread_bytes(shape) : shape.shared_bytes,

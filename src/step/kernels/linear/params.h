@@ -57,18 +57,20 @@ struct Segment {
   bool output_is_float32 = false;
 };
 
-// Lanes that stage a group of a token's columns together, where a CTA has few, where it has more and
-// where it has many (stage.cuh).
+// Lanes that stage a group of a token's columns together, where a CTA has very few and polls for them,
+// where it has few, where it has more and where it has many (stage.cuh).
+inline constexpr int kFineLanes = kGroup / 4;
 inline constexpr int kNarrowLanes = kGroup / 8;
 inline constexpr int kMiddleLanes = kGroup / 16;
 inline constexpr int kWideLanes = kGroup / 32;
 
-// How much a CTA stages, which decides between four kernels.
+// How much a CTA stages, which decides between the kernels.
 enum class Breadth {
   kNarrow,  // groups of columns times tokens: not more than narrow lanes for each
   kMiddle,  // not more than middle lanes
   kWide,    // more, of up to 8 tokens
   kWidest,  // of up to 16 tokens
+  kFine,    // not more than fine lanes, and polls
 };
 constexpr int token_tiles(Breadth breadth) { return breadth == Breadth::kWidest ? 2 : 1; }
 
@@ -104,6 +106,8 @@ struct LinearParams {
   int tokens = 0;
   bool ue8m0 = false;  // activation scales are powers of two
 
+  bool lab_late = false;
+  bool lab_trigger = false;
   StagingCost staging_cost = {};  // of the activations' source
 
   int most_slots = kMaxRingSlots;   // of each warp's ring

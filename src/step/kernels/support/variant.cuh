@@ -37,9 +37,11 @@ __device__ __forceinline__ Cta this_cta() {
 // Where a block waits for what launches before it wrote. Of a block that is a launch of its own.
 struct LaunchGate {
   __device__ __forceinline__ void pass() const {
-    pdl::wait();
-    pdl::trigger();
+    wait();
+    trigger();
   }
+  __device__ __forceinline__ void wait() const { pdl::wait(); }
+  __device__ __forceinline__ void trigger() const { pdl::trigger(); }
 };
 
 }  // namespace SLIPSTREAM_VARIANT
