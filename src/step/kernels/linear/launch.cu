@@ -1,5 +1,3 @@
-#include <cstdlib>
-
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
 
@@ -16,9 +14,9 @@ const pdl::KernelDeclaration kNormLinearDeclaration{
 
 const pdl::KernelDeclaration kPeerNormLinearDeclaration{
     .name = "peer_norm_linear",
-    .symbol =
-        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-        "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PeerNormSource",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+              "::polling_linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+              "::PeerNormSource",
     .waits = true,
     .fields = kNormLinearFields,
 };
@@ -64,40 +62,41 @@ constexpr int kEarlySlots = 3;
 constexpr int kOneTokenSlots = 4;
 constexpr int kOneTokenEarlySlots = 2;
 
-int lab(const char* name, int otherwise) {
-  const char* value = getenv(name);
-  return value == nullptr ? otherwise : atoi(value);
-}
-
 template <class Source>
-auto kernel_of(Breadth breadth) {
-  if constexpr (Source::kPolls) {
-    switch (breadth) {
-      case Breadth::kFine:
-        return linear_kernel<Source, Breadth::kFine>;
-      case Breadth::kNarrow:
-        return polling_linear_kernel<Source, Breadth::kNarrow>;
-      case Breadth::kMiddle:
-        return polling_linear_kernel<Source, Breadth::kMiddle>;
-      case Breadth::kWide:
-        return polling_linear_kernel<Source, Breadth::kWide>;
-      case Breadth::kWidest:
-        break;
-    }
-    return polling_linear_kernel<Source, Breadth::kWidest>;
-  }
+auto polling_kernel_of(Breadth breadth) {
   switch (breadth) {
-    case Breadth::kNarrow:
-      return linear_kernel<Source, Breadth::kNarrow>;
-    case Breadth::kMiddle:
-      return linear_kernel<Source, Breadth::kMiddle>;
-    case Breadth::kWide:
-      return linear_kernel<Source, Breadth::kWide>;
     case Breadth::kFine:
+      return polling_linear_kernel<Source, Breadth::kFine>;
+    case Breadth::kNarrow:
+      return polling_linear_kernel<Source, Breadth::kNarrow>;
+    case Breadth::kMiddle:
+      return polling_linear_kernel<Source, Breadth::kMiddle>;
+    case Breadth::kWide:
+      return polling_linear_kernel<Source, Breadth::kWide>;
     case Breadth::kWidest:
       break;
   }
-  return linear_kernel<Source, Breadth::kWidest>;
+  return polling_linear_kernel<Source, Breadth::kWidest>;
+}
+
+template <class Source>
+auto kernel_of(const LinearParams& params) {
+  if constexpr (Source::kPolls) {
+    return polling_kernel_of<Source>(params.is_fine() ? Breadth::kFine : params.breadth());
+  } else {
+    switch (params.breadth()) {
+      case Breadth::kNarrow:
+        return linear_kernel<Source, Breadth::kNarrow>;
+      case Breadth::kMiddle:
+        return linear_kernel<Source, Breadth::kMiddle>;
+      case Breadth::kWide:
+        return linear_kernel<Source, Breadth::kWide>;
+      case Breadth::kWidest:
+      case Breadth::kFine:
+        break;
+    }
+    return linear_kernel<Source, Breadth::kWidest>;
+  }
 }
 
 // With one token CTAs stay so small that one of the launch before and one of the launch after find
@@ -110,20 +109,7 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
   const LinearShape shape = plan_linear(params.linear, linear_limits());
   const bool one_token = params.linear.tokens == 1;
   const bool spreads = Source::kNormalizes && !one_token;
-  Breadth breadth = params.linear.breadth();
-  if (Source::kPolls && lab("FINE", 1) != 0 &&
-      params.linear.tokens *
-              ((params.linear.groups() + shape.cluster_ctas - 1) / shape.cluster_ctas) *
-              kFineLanes <=
-          kThreads) {
-    breadth = Breadth::kFine;
-  }
-  params.linear.lab_late = lab("LATE", 0) != 0;
-  params.linear.lab_trigger = lab("TRIGGER", 0) != 0;
-  if (Source::kNormalizes && params.linear.tokens == 1) {
-    params.linear.early_slots = lab("EARLY", params.linear.early_slots);
-  }
-  pdl::launch(declaration, kernel_of<Source>(breadth),
+  pdl::launch(declaration, kernel_of<Source>(params.linear),
               {.grid = dim3(shape.ctas),
                .block = dim3(shape.threads),
                .dynamic_shared_bytes = spreads ? spread_bytes(shape) : shape.shared_bytes,

@@ -106,8 +106,6 @@ struct LinearParams {
   int tokens = 0;
   bool ue8m0 = false;  // activation scales are powers of two
 
-  bool lab_late = false;
-  bool lab_trigger = false;
   StagingCost staging_cost = {};  // of the activations' source
 
   int most_slots = kMaxRingSlots;   // of each warp's ring
@@ -130,9 +128,14 @@ struct LinearParams {
   // Once it is planned.
   [[nodiscard]] Breadth breadth() const {
     if (tokens > 8) return Breadth::kWidest;
-    const int places = tokens * ((groups() + cluster_ctas - 1) / cluster_ctas);
-    if (places * kNarrowLanes <= kWarps * 32) return Breadth::kNarrow;
-    return places * kMiddleLanes <= kWarps * 32 ? Breadth::kMiddle : Breadth::kWide;
+    if (most_places() * kNarrowLanes <= kWarps * 32) return Breadth::kNarrow;
+    return most_places() * kMiddleLanes <= kWarps * 32 ? Breadth::kMiddle : Breadth::kWide;
+  }
+  // What polls may then be staged by fine lanes instead.
+  [[nodiscard]] bool is_fine() const { return most_places() * kFineLanes <= kWarps * 32; }
+  // Groups of tokens' columns that a CTA stages.
+  [[nodiscard]] int most_places() const {
+    return tokens * ((groups() + cluster_ctas - 1) / cluster_ctas);
   }
   SLIPSTREAM_HOST_DEVICE int groups() const { return segments[0].matrix.groups(); }
   SLIPSTREAM_HOST_DEVICE int tile_count() const {

@@ -2,7 +2,8 @@
 //
 // A place is a group of columns of a token: it is loaded, squared, normalized, quantized and stored.
 // Where there are few, each has 16 neighboring lanes, eight columns per lane, which takes the shortest
-// time; up to twice as many have eight lanes each. Where there are more, each has four lanes, 32
+// time; up to twice as many have eight lanes each. What has to be polled for, and added up over the
+// ranks, has 32 lanes of four columns where these suffice. Where there are more, each has four lanes, 32
 // columns per lane, in one round or a few: that takes the fewest instructions, since those for each
 // place are as many as those for each column. All rounds but the last load their places a second time
 // when the norm's factors are known, mostly from L1.
@@ -84,9 +85,8 @@ class StagerBase {
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount], const Meanwhile& meanwhile) const {
     if constexpr (Source::kPolls) {
-      if (!params_.lab_late) meanwhile();
-      poll(own, address, values);
-      if (params_.lab_late) meanwhile();
+      poll(own, address, values);  // whatever else is asked for would come before
+      meanwhile();
     } else {
       constexpr int kUnit = unit_of(kCount);
       constexpr int kUnits = kCount / kUnit;

@@ -37,11 +37,9 @@ __device__ __forceinline__ Cta this_cta() {
 // Where a block waits for what launches before it wrote. Of a block that is a launch of its own.
 struct LaunchGate {
   __device__ __forceinline__ void pass() const {
-    wait();
-    trigger();
+    pdl::wait();
+    pdl::trigger();
   }
-  __device__ __forceinline__ void wait() const { pdl::wait(); }
-  __device__ __forceinline__ void trigger() const { pdl::trigger(); }
 };
 
 }  // namespace SLIPSTREAM_VARIANT
