@@ -269,6 +269,22 @@ TEST(LinearPlan, FitsIntoSharedMemory) {
   }
 }
 
+// The output projections of a rank of eight of DeepSeek-V3.2 and GLM-5, before a router that spreads.
+TEST(LinearPlan, LeavesRoomForALaunchThatSpreads) {
+  constexpr size_t kMultiprocessorBytes = size_t{228} * 1024;
+  constexpr size_t kTakenBesides = 1024 + 640;  // of each CTA: by the system, and LinearShared
+  for (const int rows : {7168, 6144}) {
+    for (int tokens = 1; tokens <= 4; ++tokens) {
+      kernels::LinearParams params = head_of(rows, tokens);
+      params.segments[0].matrix.columns = 2048;
+      const kernels::LinearShape shape = kernels::plan_linear(params, kernels::linear_limits());
+      EXPECT_LE(shape.shared_bytes + kernels::kSpreadingBytes + 2 * kTakenBesides,
+                kMultiprocessorBytes)
+          << rows << " rows, " << tokens << " tokens";
+    }
+  }
+}
+
 TEST(LinearPlan, TakesNoClusterThatTheDeviceHasNoRoomFor) {
   const kernels::ClusterLimits few{{4, 2, 1, 0}};
   kernels::LinearParams params = head_of(272, 1);

@@ -40,7 +40,7 @@ uint32_t of_quarter(uint32_t warps, uint32_t registers) {
 
 // Eight experts and a shared one.
 TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
-  const uint32_t down = registers_of({"down_kernel<", "StagedRows"});
+  const uint32_t down = registers_of({"down_kernel<", "StagedRows<2>"});
   ASSERT_GT(down, 0U);
   const std::initializer_list<std::string> neighbors[] = {
       {"routed_kernel<", "StagedInput"},

@@ -216,6 +216,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   gate.pass();
   const Operands operands(layout, params.tokens, memory);
 
+  // The activations ahead of the rest of the weights: what is sent for comes in that order.
   // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
   stager.stage(operands, [&] { copier.fill_rest(ring); });
   cuda::wait_async_copies();  // of the scales

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <type_traits>
+
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
 
@@ -99,6 +102,14 @@ auto kernel_of(const LinearParams& params) {
   }
 }
 
+// Whether activations go ahead of most weights. Polls of several tokens take so long that weights
+// which wait for them come too late.
+template <class Source>
+bool waits_with_weights(const LinearParams& params) {
+  return std::is_base_of_v<NormSource, Source> && (!Source::kPolls || params.tokens == 1) &&
+         !is_long(params);
+}
+
 // With one token CTAs stay so small that one of the launch before and one of the launch after find
 // room next to them, and lie where fewest others are. More tokens take so much that one of the two
 // finds none in any case: there it counts most that no two of this launch share a multiprocessor.
@@ -107,6 +118,9 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
             const pdl::LaunchOptions& options) {
   params.linear.staging_cost = Source::kCost;
   const LinearShape shape = plan_linear(params.linear, linear_limits());
+  if (waits_with_weights<Source>(params.linear)) {
+    params.linear.early_slots = std::min(params.linear.early_slots, kNormEarlySlots);
+  }
   const bool one_token = params.linear.tokens == 1;
   const bool spreads = Source::kNormalizes && !one_token;
   pdl::launch(declaration, kernel_of<Source>(params.linear),

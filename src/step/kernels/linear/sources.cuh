@@ -80,7 +80,7 @@ class PlainSource : public UncodedSource {
   using Input = PlainInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
-  static constexpr StagingCost kCost = {5, 9, 26};
+  static constexpr StagingCost kCost = {4, 20, 26};
   static constexpr bool kPolls = false;
   using Address = const __nv_bfloat16*;
   template <int kCount>
@@ -108,7 +108,7 @@ class NormSource {
   using Input = NormInput;
   static constexpr bool kNormalizes = true;
   static constexpr bool kMayPush = false;
-  static constexpr StagingCost kCost = {7, 14, 26};
+  static constexpr StagingCost kCost = {4, 14, 26};
   static constexpr bool kPolls = false;
   static constexpr int kNorms = 1;  // next to each other
   struct Address {
@@ -207,7 +207,7 @@ class NormSource {
 // ranks in flight take registers that one rank alone would have to pay for.
 class PeerNormSource : public NormSource {
  public:
-  static constexpr StagingCost kCost = {7, 14, 32};
+  static constexpr StagingCost kCost = {4, 14, 32};
   static constexpr bool kPolls = true;
   struct Address {
     const __nv_bfloat16* row;
@@ -255,7 +255,7 @@ class JoinedNormSource : public UncodedSource {
   using Input = JoinedNormInput;
   static constexpr bool kNormalizes = true;
   static constexpr bool kMayPush = true;
-  static constexpr StagingCost kCost = {7, 14, 26};
+  static constexpr StagingCost kCost = {4, 14, 26};
   static constexpr bool kPolls = false;
   static constexpr int kNorms = 2;
   using Address = const __nv_bfloat16*;  // in row 0
@@ -334,7 +334,7 @@ class SiluSource : public UncodedSource {
   using Input = SiluInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
-  static constexpr StagingCost kCost = {20, 40, 60};
+  static constexpr StagingCost kCost = {10, 40, 60};
   static constexpr bool kPolls = false;
   using Address = const __nv_bfloat16*;  // of the gate
   template <int kCount>
