@@ -26,6 +26,7 @@ auto kernel_of(Breadth breadth) {
       return latent_kernel<Breadth::kMiddle>;
     case Breadth::kWide:
       return latent_kernel<Breadth::kWide>;
+    case Breadth::kFine:
     case Breadth::kWidest:
       break;
   }

@@ -57,18 +57,20 @@ struct Segment {
   bool output_is_float32 = false;
 };
 
-// Lanes that stage a group of a token's columns together, where a CTA has few, where it has more and
-// where it has many (stage.cuh).
+// Lanes that stage a group of a token's columns together, where a CTA has very few and polls for them,
+// where it has few, where it has more and where it has many (stage.cuh).
+inline constexpr int kFineLanes = kGroup / 4;
 inline constexpr int kNarrowLanes = kGroup / 8;
 inline constexpr int kMiddleLanes = kGroup / 16;
 inline constexpr int kWideLanes = kGroup / 32;
 
-// How much a CTA stages, which decides between four kernels.
+// How much a CTA stages, which decides between the kernels.
 enum class Breadth {
   kNarrow,  // groups of columns times tokens: not more than narrow lanes for each
   kMiddle,  // not more than middle lanes
   kWide,    // more, of up to 8 tokens
   kWidest,  // of up to 16 tokens
+  kFine,    // not more than fine lanes, and polls
 };
 constexpr int token_tiles(Breadth breadth) { return breadth == Breadth::kWidest ? 2 : 1; }
 
@@ -126,9 +128,14 @@ struct LinearParams {
   // Once it is planned.
   [[nodiscard]] Breadth breadth() const {
     if (tokens > 8) return Breadth::kWidest;
-    const int places = tokens * ((groups() + cluster_ctas - 1) / cluster_ctas);
-    if (places * kNarrowLanes <= kWarps * 32) return Breadth::kNarrow;
-    return places * kMiddleLanes <= kWarps * 32 ? Breadth::kMiddle : Breadth::kWide;
+    if (most_places() * kNarrowLanes <= kWarps * 32) return Breadth::kNarrow;
+    return most_places() * kMiddleLanes <= kWarps * 32 ? Breadth::kMiddle : Breadth::kWide;
+  }
+  // What polls may then be staged by fine lanes instead.
+  [[nodiscard]] bool is_fine() const { return most_places() * kFineLanes <= kWarps * 32; }
+  // Groups of tokens' columns that a CTA stages.
+  [[nodiscard]] int most_places() const {
+    return tokens * ((groups() + cluster_ctas - 1) / cluster_ctas);
   }
   SLIPSTREAM_HOST_DEVICE int groups() const { return segments[0].matrix.groups(); }
   SLIPSTREAM_HOST_DEVICE int tile_count() const {

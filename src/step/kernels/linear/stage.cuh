@@ -2,7 +2,8 @@
 //
 // A place is a group of columns of a token: it is loaded, squared, normalized, quantized and stored.
 // Where there are few, each has 16 neighboring lanes, eight columns per lane, which takes the shortest
-// time; up to twice as many have eight lanes each. Where there are more, each has four lanes, 32
+// time; up to twice as many have eight lanes each. What has to be polled for, and added up over the
+// ranks, has 32 lanes of four columns where these suffice. Where there are more, each has four lanes, 32
 // columns per lane, in one round or a few: that takes the fewest instructions, since those for each
 // place are as many as those for each column. All rounds but the last load their places a second time
 // when the norm's factors are known, mostly from L1.
@@ -70,10 +71,12 @@ class StagerBase {
             token < params_.tokens && group < work_.groups};
   }
 
-  static __device__ __forceinline__ float sum_of_squares(const Eight& values) {
-    float sum = 0;
+  // Added to `sum`, in order.
+  template <int kCount>
+  static __device__ __forceinline__ float sum_of_squares(const Values<kCount>& values,
+                                                         float sum = 0) {
 #pragma unroll
-    for (const float value : values) sum += value * value;
+    for (int i = 0; i < kCount; ++i) sum += values[i] * values[i];
     return sum;
   }
 
@@ -81,43 +84,72 @@ class StagerBase {
   template <int kCount, class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount], const Meanwhile& meanwhile) const {
-    constexpr int kEights = kCount / 8;
     if constexpr (Source::kPolls) {
+      poll(own, address, values);  // whatever else is asked for would come before
       meanwhile();
-      poll(own, address, values);
     } else {
-      typename Source::Raw raw[kEights];
+      constexpr int kUnit = unit_of(kCount);
+      constexpr int kUnits = kCount / kUnit;
+      typename Source::template Raw<kUnit> raw[kUnits];
 #pragma unroll
-      for (int i = 0; i < kEights; ++i) {
-        raw[i] = source_.load(own.place.advanced(i * 8), advance(address, i * 8));
+      for (int i = 0; i < kUnits; ++i) {
+        raw[i] = source_.template load<kUnit>(own.place.advanced(i * kUnit),
+                                              advance(address, i * kUnit));
       }
       meanwhile();
 #pragma unroll
-      for (int i = 0; i < kEights; ++i) source_.unpack(raw[i], eight(values, i));
+      for (int i = 0; i < kUnits; ++i) {
+        source_.template unpack<kUnit>(raw[i], unit(values, i));
+      }
     }
   }
 
+  // Columns of which a source is asked at a time.
+  static constexpr int unit_of(int count) { return count < 8 ? count : 8; }
   template <int kCount>
-  static __device__ __forceinline__ Eight& eight(float (&values)[kCount], int index) {
-    return reinterpret_cast<Eight&>(values[index * 8]);
+  static __device__ __forceinline__ Values<unit_of(kCount)>& unit(float (&values)[kCount],
+                                                                  int index) {
+    return reinterpret_cast<Values<unit_of(kCount)>&>(values[index * unit_of(kCount)]);
   }
 
   // Tells the cluster and whoever wants the sums what the lanes of a place have loaded.
   template <int kCount>
   __device__ __forceinline__ void square(const Share& own, float (&values)[kCount]) const {
-    constexpr int kEights = kCount / 8;
-    float sums[kEights];
-#pragma unroll
-    for (int i = 0; i < kEights; ++i) sums[i] = sum_of_squares(eight(values, i));
-    const float sum = group_sum(sums);
+    constexpr int kUnit = unit_of(kCount);
+    constexpr int kUnits = kCount / kUnit;
+    const float sum = squares_of_group(values);
     if (!own.exists) return;
-    send_square<kNarrowLanes / kEights>(own, sum);
+    send_square<kGroup / kCount>(own, sum);
 #pragma unroll
-    for (int i = 0; i < kEights; ++i) {
-      source_.store_sum(own.place.advanced(i * 8), eight(values, i));
+    for (int i = 0; i < kUnits; ++i) {
+      source_.template store_sum<kUnit>(own.place.advanced(i * kUnit), unit(values, i));
     }
 #pragma unroll 1
-    for (int i = 0; i < kEights; ++i) source_.clean_up(own.place.advanced(i * 8));
+    for (int i = 0; i < kUnits; ++i) {
+      source_.template clean_up<kUnit>(own.place.advanced(i * kUnit));
+    }
+  }
+
+  // Over the lanes of a place, in one order however many these are.
+  template <int kCount>
+  static __device__ __forceinline__ float squares_of_group(float (&values)[kCount]) {
+    if constexpr (kCount == 4) {
+      // The odd lane of two goes on where the even one ends.
+      const float first_half = __shfl_xor_sync(kAllLanes, sum_of_squares<4>(values), 1);
+      const float both = sum_of_squares<4>(values, first_half);
+      const float odd_lanes = __shfl_xor_sync(kAllLanes, both, 1);
+      float sum = threadIdx.x % 2 == 0 ? odd_lanes : both;
+#pragma unroll
+      for (int distance = 16; distance > 1; distance /= 2) {
+        sum += __shfl_xor_sync(kAllLanes, sum, distance);
+      }
+      return sum;
+    } else {
+      float sums[kCount / 8];
+#pragma unroll
+      for (int i = 0; i < kCount / 8; ++i) sums[i] = sum_of_squares<8>(unit(values, i));
+      return group_sum(sums);
+    }
   }
 
   // Of a place that `kLanes` lanes share, to all CTAs of the cluster.
@@ -161,12 +193,13 @@ class StagerBase {
   // The factor of one of a token's norms, made by neighboring lanes.
   template <int kLanes>
   __device__ __forceinline__ float make_factor(int token, int norm, bool exists) const {
-    constexpr int kEach = kNarrowLanes / kLanes;
+    constexpr int kSharing = kLanes < kNarrowLanes ? kLanes : kNarrowLanes;
+    constexpr int kEach = kNarrowLanes / kSharing;
     const int groups = exists ? params_.groups() / Source::kNorms : 0;
     const float* const squares = squares_of(token, norm);
     float sums[kEach] = {};
 #pragma unroll 4
-    for (int group = static_cast<int>(threadIdx.x) % kLanes * kEach; group < groups;
+    for (int group = static_cast<int>(threadIdx.x) % kSharing * kEach; group < groups;
          group += kNarrowLanes) {
 #pragma unroll
       for (int i = 0; i < kEach; ++i) {
@@ -186,21 +219,26 @@ class StagerBase {
   uint64_t* squares_arrived_;
 
  private:
-  // Eight columns after another: polls take many registers and instructions.
+  // A few columns after others: polls take many registers and instructions.
   template <int kCount>
   __device__ __forceinline__ void poll(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount]) const {
-    constexpr int kEights = kCount / 8;
+    constexpr int kUnit = unit_of(kCount);
 #pragma unroll 1
-    for (int i = 0; i < kEights; ++i) {
-      Eight next = {};
+    for (int i = 0; i < kCount; i += kUnit) {
+      Values<kUnit> next = {};
       if (own.exists) {
-        source_.unpack(source_.load(own.place.advanced(i * 8), advance(address, i * 8)), next);
+        source_.template unpack<kUnit>(
+            source_.template load<kUnit>(own.place.advanced(i), advance(address, i)), next);
       }
 #pragma unroll
-      for (int column = 0; column < kCount - 8; ++column) values[column] = values[column + 8];
+      for (int column = 0; column < kCount - kUnit; ++column) {
+        values[column] = values[column + kUnit];
+      }
 #pragma unroll
-      for (int column = 0; column < 8; ++column) values[kCount - 8 + column] = next[column];
+      for (int column = 0; column < kUnit; ++column) {
+        values[kCount - kUnit + column] = next[column];
+      }
     }
   }
 
@@ -228,8 +266,9 @@ class OneRoundStager : StagerBase<Source> {
     cuda::settle(own_.place.token, own_.group, own_.place.column, address_);
     if constexpr (Source::kNormalizes) {
 #pragma unroll
-      for (int i = 0; i < kEights; ++i) {
-        this->source_.load_gamma(own_.place.column + i * 8, this->eight(gamma_, i));
+      for (int i = 0; i < kUnits; ++i) {
+        this->source_.template load_gamma<kUnit>(own_.place.column + i * kUnit,
+                                                 this->unit(gamma_, i));
       }
     }
   }
@@ -237,7 +276,7 @@ class OneRoundStager : StagerBase<Source> {
   // After the wait. The CTA has yet to meet before it reads the operands.
   template <class Meanwhile>
   __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
-    Values values;
+    Columns values;
     this->load(own_, address_, values, meanwhile);
     if constexpr (Source::kNormalizes) {
       this->square(own_, values);
@@ -245,10 +284,10 @@ class OneRoundStager : StagerBase<Source> {
       const float factor = this->template make_factor<kLanes>(
           own_.place.token, this->source_.norm_of(own_.place.column), true);
 #pragma unroll
-      for (int i = 0; i < kEights; ++i) {
+      for (int i = 0; i < kUnits; ++i) {
         if (own_.exists) {
-          this->source_.finish(own_.place.advanced(i * 8), this->eight(gamma_, i), factor,
-                               this->eight(values, i));
+          this->source_.template finish<kUnit>(
+              own_.place.advanced(i * kUnit), this->unit(gamma_, i), factor, this->unit(values, i));
         }
       }
     }
@@ -257,8 +296,10 @@ class OneRoundStager : StagerBase<Source> {
   }
 
  private:
-  static constexpr int kEights = kNarrowLanes / kLanes;
-  using Values = float[kEights * 8];
+  static constexpr int kColumns = kGroup / kLanes;
+  static constexpr int kUnit = StagerBase<Source>::unit_of(kColumns);
+  static constexpr int kUnits = kColumns / kUnit;
+  using Columns = float[kColumns];
   using Share = typename StagerBase<Source>::Share;
 
   __device__ __forceinline__ Share own_share() const {
@@ -269,12 +310,12 @@ class OneRoundStager : StagerBase<Source> {
       group -= this->work_.groups;
       ++token;
     }
-    return this->share(token, group, static_cast<int>(threadIdx.x) % kLanes * kEights * 8);
+    return this->share(token, group, static_cast<int>(threadIdx.x) % kLanes * kColumns);
   }
 
   Share own_;
   typename Source::Address address_;
-  Values gamma_ = {};
+  Columns gamma_ = {};
 };
 
 // Four lanes for each place, in rounds.
@@ -361,9 +402,10 @@ class WideStager : StagerBase<Source> {
 #pragma unroll
       for (int i = 0; i < kEights; ++i) {
         Eight gamma;
-        this->source_.load_gamma(own.place.column + i * 8, gamma);
+        this->source_.template load_gamma<8>(own.place.column + i * 8, gamma);
         if (own.exists) {
-          this->source_.finish(own.place.advanced(i * 8), gamma, factor, this->eight(values, i));
+          this->source_.template finish<8>(own.place.advanced(i * 8), gamma, factor,
+                                           this->unit(values, i));
         }
       }
     }
@@ -374,9 +416,11 @@ class WideStager : StagerBase<Source> {
 
 template <class Source, Breadth kBreadth>
 using Stager = std::conditional_t<
-    kBreadth == Breadth::kNarrow, OneRoundStager<Source, kNarrowLanes>,
-    std::conditional_t<kBreadth == Breadth::kMiddle, OneRoundStager<Source, kMiddleLanes>,
-                       WideStager<Source>>>;
+    kBreadth == Breadth::kFine, OneRoundStager<Source, kFineLanes>,
+    std::conditional_t<
+        kBreadth == Breadth::kNarrow, OneRoundStager<Source, kNarrowLanes>,
+        std::conditional_t<kBreadth == Breadth::kMiddle, OneRoundStager<Source, kMiddleLanes>,
+                           WideStager<Source>>>>;
 
 }  // namespace SLIPSTREAM_VARIANT
 }  // namespace slipstream::step::kernels

@@ -28,6 +28,13 @@ struct CodeUnits {
                                                                                           words[1]};
     if (eighth == 0) scales[unit] = scale;
   }
+  // Or 32 of them, four each.
+  __device__ void store(int unit, const uint32_t (&words)[1], float scale) const {
+    const int word = static_cast<int>(threadIdx.x) % 32;
+    const int piece = (word / 4) ^ (unit & 1);
+    *reinterpret_cast<uint32_t*>(codes + unit * kUnitCodes + piece * 16 + word % 4 * 4) = words[0];
+    if (word == 0) scales[unit] = scale;
+  }
   // Or eight of them, 16 codes each.
   __device__ void store(int unit, const uint32_t (&words)[4], float scale) const {
     const int piece = static_cast<int>(threadIdx.x) % 8;
