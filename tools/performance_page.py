@@ -262,6 +262,27 @@ def ranks_table(report):
     )
 
 
+def played_table(report):
+    """Steps of one rank alone and of one whose peers another GPU plays, by number of tokens."""
+    batches = sorted({each["batch"] for each in report["steps"]})
+    lines = []
+    for model, ranks, layers in dict.fromkeys(
+        (each["model"], each["ranks"], each["layers"]) for each in report["steps"]
+    ):
+        of = {
+            each["batch"]: each
+            for each in report["steps"]
+            if (each["model"], each["ranks"]) == (model, ranks)
+        }
+        cells = [f"{model}, {layers} layers, {ranks} ranks"]
+        for batch in batches:
+            alone, played = of[batch]["alone"], of[batch].get("played")
+            cost = f"{played:.2f}, {(played - alone) * 500 / layers:.2f}" if played else "not run"
+            cells.append(f"{alone:.2f} / {cost}")
+        lines.append(cells)
+    return table(["alone / played", *(f"batch {batch}" for batch in batches)], lines)
+
+
 def rivals_chart(compared):
     shown = [each for each in compared if re.search(r"=(1|16)( 64K)?$", each.shape)]
     height, top, left, scale = 20, 64, 400, 200  # the line at 1 stands at left + scale
@@ -402,6 +423,10 @@ skew and memory: [a note](notes/2026-11-29-four-gpus.md). What the exchange is, 
 [ranks.md](ranks.md).
 
 {ranks}
+{played_place}, kernels of commit {played_commit}: one rank alone, and with a second GPU in the place of the others, in one
+process ([a note](notes/2026-11-29-exchange.md)). Milliseconds, and microseconds an exchange:
+
+{played}
 ## Operators
 
 `slipstream bench ops`, {operators_place}, kernels of commit {operators_commit}. *In chain*: what a round of all nine operators takes longer with the operator than without it.
@@ -425,6 +450,7 @@ def pages():
     operators = read("operators-h200-2026-11-29.json")
     ranges = read("step-range-h200-2026-11-29.json")
     ranks = read("ranks-4xh200-2026-11-29.json")
+    played = read("exchange-2xh200-2026-11-29.json")
     compared = comparisons(rivals["rows"])
     old = comparisons(
         [each for each in earlier["rows"] if each["operator"] in EARLIER_OPERATORS]
@@ -463,6 +489,9 @@ def pages():
         ranks_date=ranks["date"],
         ranks_commit=ranks["commit"],
         ranks=ranks_table(ranks),
+        played_place=f"{played['gpus']} x {played['gpu']}, {played['date']}",
+        played_commit=played["commit"],
+        played=played_table(played),
         operators=operator_table(operators["rows"]),
         operators_place=place(operators),
         operators_commit=operators["commit"],
