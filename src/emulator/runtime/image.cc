@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,7 +53,7 @@ auto read_with(Read read) {
   }
 }
 
-code::Image* find_best(std::vector<code::Image>& images) {
+code::Image* find_best(std::span<code::Image> images) {
   code::Image* best = nullptr;
   for (code::Image& image : images) {
     if (runs_here(image) && fits_better(image, best)) best = &image;
@@ -59,7 +61,32 @@ code::Image* find_best(std::vector<code::Image>& images) {
   return best;
 }
 
-std::shared_ptr<const ptx::Module> parse(code::Image image) {
+// Of each fat binary, or part of linked PTX, the image that fits best.
+std::vector<code::Image> best_of_each(std::vector<code::Image> images, std::string_view what) {
+  std::vector<code::Image> chosen;
+  auto from = images.begin();
+  while (from != images.end()) {
+    const auto to = std::find_if(from, images.end(), [&](const code::Image& image) {
+      return image.fat_binary != from->fat_binary;
+    });
+    if (code::Image* const best = find_best({from, to})) chosen.push_back(std::move(*best));
+    from = to;
+  }
+  if (!chosen.empty()) return chosen;
+  throw ApiError(cudaErrorNoKernelImageForDevice,
+                 fmt::format("{} must embed PTX for compute_90a or below, it embeds {}", what,
+                             describe(images)));
+}
+
+PtxModules parse_all(std::vector<code::Image> images) {
+  PtxModules modules;
+  for (code::Image& image : images) modules.push_back(parse_image(std::move(image)));
+  return modules;
+}
+
+}  // namespace
+
+std::shared_ptr<const ptx::Module> parse_image(code::Image image) {
   try {
     const std::string name = image.source_name.empty() ? "embedded PTX" : image.source_name;
     return ptx::Module::parse(std::move(image.bytes), name);
@@ -68,25 +95,13 @@ std::shared_ptr<const ptx::Module> parse(code::Image image) {
   }
 }
 
-// Of a library.
-std::shared_ptr<const ptx::Module> parse_best(std::vector<code::Image> images,
-                                              std::string_view what) {
-  if (code::Image* const best = find_best(images)) return parse(std::move(*best));
-  throw ApiError(cudaErrorNoKernelImageForDevice,
-                 fmt::format("{} must embed PTX for compute_90a or below (without relocatable "
-                             "device code), it embeds {}",
-                             what, describe(images)));
-}
-
-}  // namespace
-
-std::vector<std::shared_ptr<const ptx::Module>> load_images(const void* wrapper) {
-  std::vector<std::shared_ptr<const ptx::Module>> modules;
+PtxModules load_images(const void* wrapper) {
+  PtxModules modules;
   std::vector<code::Image> others;
   for (std::vector<code::Image>& images :
        read_with([&] { return code::read_registered_images(wrapper); })) {
     if (code::Image* const best = find_best(images)) {
-      modules.push_back(parse(std::move(*best)));
+      modules.push_back(parse_image(std::move(*best)));
     } else {
       others.insert(others.end(), images.begin(), images.end());
     }
@@ -100,15 +115,20 @@ std::vector<std::shared_ptr<const ptx::Module>> load_images(const void* wrapper)
   return modules;
 }
 
-std::shared_ptr<const ptx::Module> load_image_data(const void* code) {
-  return parse_best(read_with([&] { return code::read_images_at(code); }), "the library");
+std::vector<code::Image> fitting_images(std::span<const std::byte> code, std::string_view what) {
+  return best_of_each(read_with([&] { return code::read_images(code, what); }), what);
 }
 
-std::shared_ptr<const ptx::Module> load_image_file(const std::string& path) {
+PtxModules load_image_data(const void* code) {
+  return parse_all(
+      best_of_each(read_with([&] { return code::read_images_at(code); }), "the library"));
+}
+
+PtxModules load_image_file(const std::string& path) {
   if (!std::filesystem::exists(path)) {
     throw ApiError(cudaErrorFileNotFound, fmt::format("there is no file {}", path));
   }
-  return parse_best(read_with([&] { return code::read_image_file(path); }), path);
+  return parse_all(best_of_each(read_with([&] { return code::read_image_file(path); }), path));
 }
 
 }  // namespace slipstream::emulator::runtime
