@@ -26,7 +26,7 @@ namespace {
 constexpr const char* kRuntimeLibrary = "libcudart.so.13";
 // What a program may find elsewhere by a path of its own, as torch does.
 constexpr const char* kPreloaded[] = {"libnvJitLink.so.13", "libcublasLt.so.13", "libcublas.so.13",
-                                       kRuntimeLibrary};
+                                      kRuntimeLibrary};
 
 void set_variable(const char* name, const std::string& value) {
   if (!value.empty()) setenv(name, value.c_str(), /*overwrite=*/1);

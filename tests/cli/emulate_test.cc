@@ -40,11 +40,11 @@ TEST_F(EmulateCommand, RunsTheProgramWithTheSettings) {
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(34), "");
 }
 
-TEST_F(EmulateCommand, PreloadsTheRuntimeAndCublasForAProgramThatIsNotLinkedWithIt) {
+TEST_F(EmulateCommand, PreloadsTheLibrariesForAProgramThatIsNotLinkedWithIt) {
   EmulateOptions options;
   options.program = {"/bin/sh", "-c",
                      "test \"$LD_PRELOAD\" = \"$0/libcudart.so.13:$0/libcublas.so.13:"
-                     "$0/libcublasLt.so.13:libm.so.6\"",
+                     "$0/libcublasLt.so.13:$0/libnvJitLink.so.13:libm.so.6\"",
                      emulator_directory()};
   EXPECT_EXIT(
       {
