@@ -87,10 +87,6 @@ void DeviceLink::add_part(code::Image image, const std::string& name) {
 }
 
 void DeviceLink::add_optimized() {
-  for (const code::PtxPart& part : parts_) {
-    const auto bytes = code::as_bytes(part.text);
-    lto_inputs_.push_back({part.name, {bytes.begin(), bytes.end()}, /*is_ptx=*/true});
-  }
   code::Image image;
   image.bytes = compile_lto(lto_inputs_, options_);
   add_part(std::move(image), lto_inputs_.front().name);

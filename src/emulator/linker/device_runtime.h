@@ -6,8 +6,7 @@ namespace slipstream::emulator::linker {
 
 // The barrier is that of cooperative_groups.h: the CTAs count in a word at %envreg1 and 2, and the first one adds what
 // turns the topmost bit when all have come.
-inline constexpr const char* kDeviceRuntime = R"(
-.version 8.0
+inline constexpr const char* kDeviceRuntime = R"(.version 8.0
 .target sm_90
 .address_size 64
 

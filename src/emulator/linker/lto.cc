@@ -107,8 +107,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   void add(const LtoInput& input) {
-    const auto type = input.is_ptx ? NVJITLINK_INPUT_PTX : NVJITLINK_INPUT_LTOIR;
-    require("nvJitLinkAddData", library_.call("nvJitLinkAddData", handle_, type,
+    require("nvJitLinkAddData", library_.call("nvJitLinkAddData", handle_, NVJITLINK_INPUT_LTOIR,
                                               static_cast<const void*>(input.bytes.data()),
                                               input.bytes.size(), input.name.c_str()));
   }

@@ -11,10 +11,9 @@ namespace slipstream::emulator::linker {
 struct LtoInput {
   std::string name;
   std::vector<std::byte> bytes;
-  bool is_ptx = false;  // stays as it is, but what it uses of the others has to stay, too
 };
 
-// The PTX of all inputs that are LTO-IR. `options` are nvJitLinkCreate's. Throws runtime::ApiError: cudaErrorNotSupported
+// The PTX of all inputs, without what none of their kernels uses. `options` are nvJitLinkCreate's. Throws runtime::ApiError: cudaErrorNotSupported
 // where there is no such library, cudaErrorInvalidPtx with what it says otherwise.
 std::string compile_lto(std::span<const LtoInput> inputs, std::span<const std::string> options);
 
