@@ -87,9 +87,13 @@ std::string read_program(const std::string& program) {
 
 // A program that is linked with the runtime finds the emulator's by library path. One that loads it
 // later may do so through libraries that know better, as torch's do by their RPATH: it gets the
-// emulator's at once, and whoever asks for that name later finds it there.
+// emulator's at once, and whoever asks for that name later finds it there. NVRTC's functions must be
+// found in the emulator's first.
 void preload_unless_linked(const std::string& program_bytes, const std::string& directory) {
-  if (program_bytes.find(kRuntimeLibrary) != std::string::npos) return;
+  const auto names = [&](const char* library) {
+    return program_bytes.find(library) != std::string::npos;
+  };
+  if (names(kRuntimeLibrary) && !names("libnvrtc.so.")) return;
   for (const char* const library : kPreloaded)
     put_in_front("LD_PRELOAD", directory + "/" + library);
 }

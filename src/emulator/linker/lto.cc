@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <driver_types.h>
 #include <fmt/format.h>
-#include <link.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,6 +11,7 @@
 #include <optional>
 #include <string_view>
 
+#include "emulator/linker/loaded_files.h"
 #include "emulator/linker/nvjitlink_types.h"
 #include "emulator/runtime/error.h"
 
@@ -21,16 +21,6 @@ namespace {
 using runtime::ApiError;
 
 constexpr std::string_view kLibrary = "libnvJitLink.so.13";
-
-std::vector<std::string> loaded_files() {
-  std::vector<std::string> files;
-  const auto note = [](dl_phdr_info* info, size_t /*size*/, void* to) {
-    static_cast<std::vector<std::string>*>(to)->emplace_back(info->dlpi_name);
-    return 0;
-  };
-  dl_iterate_phdr(note, &files);
-  return files;
-}
 
 // Next to what the process has loaded, since the compiler that made the LTO-IR is among that: in the same folder, or in
 // that of NVIDIA's packages for Python.
