@@ -109,7 +109,9 @@ PtxModules load_images(const void* wrapper) {
   // An object of a linked program may lack PTX as long as nothing of it is used.
   if (modules.empty()) {
     throw ApiError(cudaErrorNoKernelImageForDevice,
-                   fmt::format("the program must embed PTX for compute_90a or below, it embeds {}",
+                   fmt::format("the program must embed PTX for compute_90a or below, it embeds {}: "
+                               "compile it with -gencode arch=compute_90a,code=compute_90a (by "
+                               "NVCC_APPEND_FLAGS where it runs nvcc itself)",
                                describe(others)));
   }
   return modules;
