@@ -4,7 +4,7 @@
 
 namespace slipstream::emulator::linker {
 
-// The barrier is that of cooperative_groups.h: the CTAs count in a word at %envreg1 and 2, and the first one adds what
+// The barrier is that of CUDA's cooperative groups: the CTAs count in a word at %envreg1 and 2, and the first one adds what
 // turns the topmost bit when all have come.
 inline constexpr const char* kDeviceRuntime = R"(.version 8.0
 .target sm_90

@@ -1,4 +1,4 @@
-// What NVIDIA's nvJitLink.h declares: not every CUDA toolkit brings it along.
+// What NVIDIA's header of nvJitLink declares: not every CUDA toolkit brings it along.
 #pragma once
 
 #include <cstdint>
