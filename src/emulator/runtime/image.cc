@@ -41,7 +41,7 @@ std::string describe(const std::vector<code::Image>& images) {
     if (!list.empty()) list += ", ";
     list += code::architecture_name(image);
   }
-  return list.empty() ? "nothing" : list;
+  return list.empty() ? "neither PTX nor machine code" : list;
 }
 
 template <class Read>
