@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -78,6 +79,16 @@ std::vector<code::Image> best_of_each(std::vector<code::Image> images, std::stri
                              describe(images)));
 }
 
+// What a text is for, it says itself: "sm_90a".
+code::Image target_of(const ptx::Module& module) {
+  code::Image image;
+  const std::string_view number = module.target.substr(std::min<size_t>(3, module.target.size()));
+  std::from_chars(number.data(), number.data() + number.size(), image.architecture);
+  const char suffix = number.empty() ? ' ' : number.back();
+  if (suffix == 'a' || suffix == 'f') image.suffix = code::ArchitectureSuffix{suffix};
+  return image;
+}
+
 PtxModules parse_all(std::vector<code::Image> images) {
   PtxModules modules;
   for (code::Image& image : images) modules.push_back(parse_image(std::move(image)));
@@ -89,7 +100,11 @@ PtxModules parse_all(std::vector<code::Image> images) {
 std::shared_ptr<const ptx::Module> parse_image(code::Image image) {
   try {
     const std::string name = image.source_name.empty() ? "embedded PTX" : image.source_name;
-    return ptx::Module::parse(std::move(image.bytes), name);
+    auto module = ptx::Module::parse(std::move(image.bytes), name);
+    if (runs_here(target_of(*module))) return module;
+    throw ApiError(cudaErrorNoKernelImageForDevice,
+                   fmt::format("{} is for {}, the emulated device is an sm_90 with all of sm_90a",
+                               name, module->target));
   } catch (const ptx::ParseError& error) {
     throw ApiError(cudaErrorInvalidPtx, error.what());
   }
