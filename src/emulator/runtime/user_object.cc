@@ -4,18 +4,20 @@
 
 namespace slipstream::emulator::runtime {
 
-struct UserObject {
-  void* value = nullptr;
-  cudaHostFn_t destroy = nullptr;
-  unsigned references = 0;
-};
-
 HeldObjects::HeldObjects(const HeldObjects& other) : counts_(other.counts_) {
-  for (const auto& [object, count] : counts_) UserObjects::retain(*object, count);
+  for (const auto& [object, count] : counts_) object->of_graphs += count;
 }
 
 HeldObjects::~HeldObjects() {
-  for (const auto& [object, count] : counts_) user_objects().release(*object, count);
+  for (const auto& [object, count] : counts_) {
+    object->of_graphs -= count;
+    user_objects().destroy_if_unused(*object);
+  }
+}
+
+void HeldObjects::retain(UserObject& object, unsigned count) {
+  counts_[&object] += count;
+  object.of_graphs += count;
 }
 
 void HeldObjects::release(UserObject& object, unsigned count) {
@@ -23,7 +25,8 @@ void HeldObjects::release(UserObject& object, unsigned count) {
   require(held != counts_.end() && held->second >= count);
   held->second -= count;
   if (held->second == 0) counts_.erase(held);
-  user_objects().release(object, count);
+  object.of_graphs -= count;
+  user_objects().destroy_if_unused(object);
 }
 
 UserObjects& user_objects() {
@@ -32,7 +35,7 @@ UserObjects& user_objects() {
 }
 
 UserObject& UserObjects::create(void* value, cudaHostFn_t destroy, unsigned references) {
-  auto made = std::make_unique<UserObject>(UserObject{value, destroy, references});
+  auto made = std::make_unique<UserObject>(UserObject{value, destroy, references, 0});
   UserObject& object = *made;
   objects_.emplace(&object, std::move(made));
   return object;
@@ -44,12 +47,14 @@ UserObject& UserObjects::resolve(cudaUserObject_t handle) {
   return *found->second;
 }
 
-void UserObjects::retain(UserObject& object, unsigned count) { object.references += count; }
-
 void UserObjects::release(UserObject& object, unsigned count) {
-  require(object.references >= count);
-  object.references -= count;
-  if (object.references != 0) return;
+  require(object.of_program >= count);
+  object.of_program -= count;
+  destroy_if_unused(object);
+}
+
+void UserObjects::destroy_if_unused(UserObject& object) noexcept {
+  if (object.of_program != 0 || object.of_graphs != 0) return;
   const auto last = objects_.extract(&object);
   const InsideHostFunction no_api;
   object.destroy(object.value);

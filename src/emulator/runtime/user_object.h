@@ -8,7 +8,12 @@
 
 namespace slipstream::emulator::runtime {
 
-struct UserObject;
+struct UserObject {
+  void* value = nullptr;
+  cudaHostFn_t destroy = nullptr;
+  unsigned of_program = 0;  // references
+  unsigned of_graphs = 0;
+};
 
 // References that a graph holds. A copy holds as many of its own.
 class HeldObjects {
@@ -18,8 +23,7 @@ class HeldObjects {
   HeldObjects& operator=(const HeldObjects&) = delete;
   ~HeldObjects();
 
-  // Takes references that somebody else had.
-  void take(UserObject& object, unsigned count) { counts_[&object] += count; }
+  void retain(UserObject& object, unsigned count);
   // Throws ApiError cudaErrorInvalidValue where it has not that many.
   void release(UserObject& object, unsigned count);
   bool empty() const { return counts_.empty(); }
@@ -37,9 +41,9 @@ class UserObjects {
     return reinterpret_cast<cudaUserObject_t>(&object);
   }
 
-  static void retain(UserObject& object, unsigned count);
-  // Destroys the object with its last reference. Throws ApiError cudaErrorInvalidValue where it has not that many.
+  // The program's references. Throws ApiError cudaErrorInvalidValue where it has not that many.
   void release(UserObject& object, unsigned count);
+  void destroy_if_unused(UserObject& object) noexcept;
 
  private:
   std::map<const void*, std::unique_ptr<UserObject>> objects_;

@@ -22,7 +22,7 @@ cudaError_t cudaUserObjectCreate(cudaUserObject_t* object, void* value, cudaHost
 cudaError_t cudaUserObjectRetain(cudaUserObject_t object, unsigned count) {
   return api("cudaUserObjectRetain", [&] {
     require(count != 0);
-    UserObjects::retain(user_objects().resolve(object), count);
+    user_objects().resolve(object).of_program += count;
   });
 }
 
@@ -39,8 +39,10 @@ cudaError_t cudaGraphRetainUserObject(cudaGraph_t graph, cudaUserObject_t object
     require(count != 0 && (flags & ~unsigned{cudaGraphUserObjectMove}) == 0);
     UserObject& held = user_objects().resolve(object);
     const auto holder = graphs().resolve(graph);
-    if (flags != cudaGraphUserObjectMove) UserObjects::retain(held, count);
-    holder->objects.take(held, count);
+    const bool moves = flags == cudaGraphUserObjectMove;
+    require(!moves || held.of_program >= count);
+    holder->objects.retain(held, count);
+    if (moves) user_objects().release(held, count);
   });
 }
 

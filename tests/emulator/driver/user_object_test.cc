@@ -50,7 +50,7 @@ TEST_F(UserObjects, IsDestroyedWithItsLastReference) {
 
 TEST_F(UserObjects, MovesIntoAGraph) {
   ASSERT_EQ(cuGraphRetainUserObject(graph_, object_, 2, CU_GRAPH_USER_OBJECT_MOVE), CUDA_SUCCESS);
-  EXPECT_EQ(cuUserObjectRelease(object_, 3), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(cuUserObjectRelease(object_, 1), CUDA_ERROR_INVALID_VALUE);
   EXPECT_EQ(cuGraphReleaseUserObject(graph_, object_, 1), CUDA_SUCCESS);
   EXPECT_EQ(destroyed_, 0);
   destroy_graph();
