@@ -62,7 +62,7 @@ nvJitLinkResult answer(const char* function, nvJitLinkHandle handle, Action&& ac
   }
 }
 
-void require(bool condition, const char* what) {
+void require_argument(bool condition, const char* what) {
   if (!condition) throw ApiError(cudaErrorInvalidValue, what);
 }
 
@@ -79,16 +79,16 @@ void copy_text(const std::string& text, void* to) { std::memcpy(to, text.c_str()
 
 nvJitLinkResult give_image_size(const char* function, nvJitLinkHandle handle, size_t* size) {
   return answer(function, handle, [&] {
-    require(!handle->image.empty(), "nvJitLinkComplete must have succeeded");
-    require(size != nullptr, "the size must have a place");
+    require_argument(!handle->image.empty(), "nvJitLinkComplete must have succeeded");
+    require_argument(size != nullptr, "the size must have a place");
     *size = size_of(handle->image);
   });
 }
 
 nvJitLinkResult give_image(const char* function, nvJitLinkHandle handle, void* to) {
   return answer(function, handle, [&] {
-    require(!handle->image.empty(), "nvJitLinkComplete must have succeeded");
-    require(to != nullptr, "the result must have a place");
+    require_argument(!handle->image.empty(), "nvJitLinkComplete must have succeeded");
+    require_argument(to != nullptr, "the result must have a place");
     copy_text(handle->image, to);
   });
 }
@@ -102,7 +102,7 @@ extern "C" {
 nvJitLinkResult nvJitLinkCreate(nvJitLinkHandle* handle, uint32_t count, const char** options) {
   if (handle == nullptr || (count != 0 && options == nullptr)) return NVJITLINK_ERROR_INVALID_INPUT;
   const std::span<const char*> all(options, count);
-  const auto is_option = [](std::string_view option) { return option.starts_with("-"); };
+  const auto is_option = [](std::string_view option) { return option.starts_with('-'); };
   const auto is_architecture = [](std::string_view option) { return option.starts_with("-arch="); };
   if (!std::ranges::all_of(all, is_option)) return NVJITLINK_ERROR_UNRECOGNIZED_OPTION;
   if (!std::ranges::any_of(all, is_architecture)) return NVJITLINK_ERROR_MISSING_ARCH;
@@ -121,7 +121,7 @@ nvJitLinkResult nvJitLinkDestroy(nvJitLinkHandle* handle) {
 nvJitLinkResult nvJitLinkAddData(nvJitLinkHandle handle, nvJitLinkInputType /*type*/,
                                  const void* data, size_t size, const char* name) {
   return answer("nvJitLinkAddData", handle, [&] {
-    require(data != nullptr && size != 0, "the data must not be empty");
+    require_argument(data != nullptr && size != 0, "the data must not be empty");
     handle->link.add({static_cast<const std::byte*>(data), size},
                      name == nullptr ? "unnamed data" : name);
   });
@@ -130,7 +130,7 @@ nvJitLinkResult nvJitLinkAddData(nvJitLinkHandle handle, nvJitLinkInputType /*ty
 nvJitLinkResult nvJitLinkAddFile(nvJitLinkHandle handle, nvJitLinkInputType /*type*/,
                                  const char* path) {
   return answer("nvJitLinkAddFile", handle, [&] {
-    require(path != nullptr, "the file must have a name");
+    require_argument(path != nullptr, "the file must have a name");
     handle->link.add_file(path);
   });
 }
