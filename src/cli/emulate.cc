@@ -43,6 +43,16 @@ void put_in_front(const char* variable, const std::string& entry) {
   set_variable(variable, library_path_with(list == nullptr ? "" : list, entry));
 }
 
+// "emulated" in the folder where a program keeps what it compiles: `variable` names it, or else it is `usual` in `home`.
+void set_cache_folder(const char* variable, const char* home, const std::string& usual) {
+  const char* const given = std::getenv(variable);
+  if (given != nullptr) {
+    set_variable(variable, std::string(given) + "/emulated");
+  } else if (home != nullptr) {
+    set_variable(variable, fmt::format("{}/{}/emulated", home, usual));
+  }
+}
+
 // Triton takes the driver's library and ptxas from where these say. What it keeps of compiled kernels and launchers is
 // machine code for a GPU otherwise, or linked with its driver: what is made here gets a folder of its own.
 void set_triton_environment(const std::string& directory) {
@@ -50,20 +60,22 @@ void set_triton_environment(const std::string& directory) {
   set_variable("TRITON_PTXAS_PATH", directory + "/ptxas");
   set_variable("TRITON_PTXAS_BLACKWELL_PATH",
                directory + "/ptxas");  // Triton 3.9's for every GPU from sm_90 on
-  const char* const cache = std::getenv("TRITON_CACHE_DIR");
-  const char* const triton_home = std::getenv("TRITON_HOME");
-  const char* const home = triton_home != nullptr ? triton_home : std::getenv("HOME");
-  if (cache != nullptr) {
-    set_variable("TRITON_CACHE_DIR", std::string(cache) + "/emulated");
-  } else if (home != nullptr) {
-    set_variable("TRITON_CACHE_DIR", std::string(home) + "/.triton/cache/emulated");
-  }
+  const char* const home = std::getenv("TRITON_HOME");
+  set_cache_folder("TRITON_CACHE_DIR", home != nullptr ? home : std::getenv("HOME"),
+                   ".triton/cache");
+}
+
+// DeepGEMM compiles its kernels to cubins when it first needs them, and keeps them.
+void set_deep_gemm_environment(const std::string& directory) {
+  set_variable("DG_JIT_NVCC_COMPILER", directory + "/nvcc");
+  set_cache_folder("DG_JIT_CACHE_DIR", std::getenv("HOME"), ".deep_gemm");
 }
 
 void set_environment(const EmulateOptions& options, const std::string& directory) {
   put_in_front("LD_LIBRARY_PATH", directory);
   set_variable("SLIPSTREAM_DEVICE", "emulated");
   set_triton_environment(directory);
+  set_deep_gemm_environment(directory);
   // By its path: a program with torch has NVIDIA's already, under the same name.
   set_variable("SLIPSTREAM_NCCL", directory + "/libnccl.so.2");
   set_variable("SLIPSTREAM_EMULATOR_DEVICES", text_of(options.devices));
