@@ -24,9 +24,10 @@ namespace slipstream::cli {
 namespace {
 
 constexpr const char* kRuntimeLibrary = "libcudart.so.13";
-// What a program may find elsewhere by a path of its own, as torch does.
+// What a program may find elsewhere by a path of its own, as torch does. The last comes first: the loader must find its
+// functions before those of NVRTC.
 constexpr const char* kPreloaded[] = {"libnvJitLink.so.13", "libcublasLt.so.13", "libcublas.so.13",
-                                      kRuntimeLibrary};
+                                      kRuntimeLibrary, "libslipstream_cuda.so"};
 
 void set_variable(const char* name, const std::string& value) {
   if (!value.empty()) setenv(name, value.c_str(), /*overwrite=*/1);

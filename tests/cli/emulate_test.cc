@@ -42,10 +42,11 @@ TEST_F(EmulateCommand, RunsTheProgramWithTheSettings) {
 
 TEST_F(EmulateCommand, PreloadsTheLibrariesForAProgramThatIsNotLinkedWithIt) {
   EmulateOptions options;
-  options.program = {"/bin/sh", "-c",
-                     "test \"$LD_PRELOAD\" = \"$0/libcudart.so.13:$0/libcublas.so.13:"
-                     "$0/libcublasLt.so.13:$0/libnvJitLink.so.13:libm.so.6\"",
-                     emulator_directory()};
+  options.program = {
+      "/bin/sh", "-c",
+      "test \"$LD_PRELOAD\" = \"$0/libslipstream_cuda.so:$0/libcudart.so.13:$0/libcublas.so.13:"
+      "$0/libcublasLt.so.13:$0/libnvJitLink.so.13:libm.so.6\"",
+      emulator_directory()};
   EXPECT_EXIT(
       {
         setenv("LD_PRELOAD", "libm.so.6", 1);
