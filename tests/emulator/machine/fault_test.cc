@@ -225,6 +225,13 @@ TEST(Fault, RejectsAMemberMaskWithoutTheLane) {
   EXPECT_EQ(result.fault->kind, FaultKind::kIllegalInstruction);
   EXPECT_EQ(result.fault->thread[0], 16U);
 }
+TEST(Fault, TakesBreakpointsForTraps) {
+  const Outcome result = run("setp.eq.u32 %p1, %r1, 5; @%p1 brkpt;");
+  ASSERT_TRUE(result.fault);
+  EXPECT_EQ(result.fault->kind, FaultKind::kTrap);
+  EXPECT_EQ(result.fault->message, "the kernel executed brkpt, and there is no debugger");
+}
+
 TEST(Fault, ReportsTraps) {
   const Outcome result = run("setp.eq.u32 %p1, %r1, 5; @%p1 trap;");
   ASSERT_TRUE(result.fault);
