@@ -11,6 +11,21 @@
 
 namespace slipstream::check {
 
+// "Register compared with `number`".
+struct Condition {
+  uint32_t reg = kNone;
+  Comparison comparison = Comparison::kNever;
+  int32_t number = 0;
+  bool is_signed = true;
+};
+
+// What the predicate says at the instruction `at`, where its comparison stands after the instruction
+// `first` or there, without a branch between, and nothing is written after it that was compared.
+std::optional<Condition> condition_of(const Function& function, uint32_t first, uint32_t at,
+                                      uint32_t predicate);
+// The one predicate on which a branch hangs.
+std::optional<Operand> decides_alone(const Function& function, const Instruction& branch);
+
 // A branch that is taken where "register compared with `number`" has the value `taken_if`.
 struct BranchBound {
   uint32_t slot = kNone;  // of the register

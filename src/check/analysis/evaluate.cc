@@ -98,25 +98,34 @@ bool is_followed(const Instruction& instruction) {
   return instruction.compute != Compute::kOpaque && instruction.action == Action::kNone;
 }
 
-}  // namespace
-
-Slice::Slice(const Function& function) : slots_(function.register_count, kNone) {
-  std::vector<std::vector<uint32_t>> definitions(function.register_count);
-  std::vector<uint32_t> work;
-  for (uint32_t i = 0; i < function.instructions.size(); ++i) {
-    const Instruction& instruction = function.instructions[i];
-    for (const uint32_t reg : function.destinations_of(instruction)) {
-      definitions[reg].push_back(i);
-    }
+// What guards, branches and mbarrier waits look at.
+std::vector<Operand> what_decides(const Function& function) {
+  std::vector<Operand> result;
+  for (const Instruction& instruction : function.instructions) {
     if (!decides(instruction)) continue;
-    if (instruction.guard != kNone) add(register_operand(instruction.guard), work);
+    if (instruction.guard != kNone) result.push_back(register_operand(instruction.guard));
     if (touches_memory(instruction.action)) continue;
     const bool branches = instruction.action == Action::kBranch;
-    for (const Operand& source :
-         branches ? function.read_by(instruction) : function.sources_of(instruction)) {
-      add(source, work);
+    const auto read = branches ? function.read_by(instruction) : function.sources_of(instruction);
+    result.insert(result.end(), read.begin(), read.end());
+  }
+  return result;
+}
+
+}  // namespace
+
+Slice::Slice(const Function& function) : Slice(function, what_decides(function)) {}
+
+Slice::Slice(const Function& function, std::span<const Operand> wanted)
+    : slots_(function.register_count, kNone) {
+  std::vector<std::vector<uint32_t>> definitions(function.register_count);
+  for (uint32_t i = 0; i < function.instructions.size(); ++i) {
+    for (const uint32_t reg : function.destinations_of(function.instructions[i])) {
+      definitions[reg].push_back(i);
     }
   }
+  std::vector<uint32_t> work;
+  for (const Operand& operand : wanted) add(operand, work);
   while (!work.empty()) {
     const uint32_t reg = work.back();
     work.pop_back();

@@ -21,11 +21,13 @@ struct Thread {
   int32_t block_threads = -1;  // ntid.x, if it is known
 };
 
-// Registers that decide branches, and those they are computed from without reading memory. Only
-// these are worth a value.
+// Some registers, and those they are computed from without reading memory. Only these are worth a
+// value.
 class Slice {
  public:
+  // Of what decides branches.
   explicit Slice(const Function& function);
+  Slice(const Function& function, std::span<const Operand> wanted);
 
   // Position of the register in an Environment, or kNone.
   [[nodiscard]] uint32_t slot(uint32_t reg) const { return slots_[reg]; }

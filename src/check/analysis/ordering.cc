@@ -81,7 +81,7 @@ OrderingAnalysis::OrderingAnalysis(const Function& function, const ControlFlow& 
       block_threads_(block_threads),
       slice_(function),
       live_(function, flow, slice_),
-      mbarriers_(function),
+      mbarriers_(function, flow),
       orders_(function.instructions.size()) {
   for (uint32_t i = 0; i < function.instructions.size(); ++i) {
     if (is_meeting(function.instructions[i].action)) meetings_.push_back(i);

@@ -170,6 +170,21 @@ TEST(Ordering, OneOfSeveralMbarriersMayBeThatOfTheArrival) {
   EXPECT_EQ(verdicts(ordered_by_an_mbarrier("%r9", "%r11")), Verdicts{});
 }
 
+// Arrays of two mbarriers each, and an index that may be either.
+TEST(Ordering, AnMbarrierOfAnotherArrayIsNotThatOfTheArrival) {
+  const auto verdicts_of = [](int array) {
+    return verdicts(check_kernel_text(fmt::format(
+        "  and.b32 %r3, %r1, 1;\n  shl.b32 %r3, %r3, 3;\n  mov.u32 %r4, barriers;\n"
+        "  add.u32 %r5, %r4, %r3;\n  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra again;\n"
+        "  griddepcontrol.wait;\n  mbarrier.arrive.shared.b64 _, [%r5];\n  ret;\n"
+        "again:\n  mbarrier.try_wait.parity.shared.b64 %p2, [%r5+{}], 0;\n  @!%p2 bra again;\n{}",
+        array, kStore)));
+  };
+  EXPECT_EQ(verdicts_of(0), Verdicts{});
+  EXPECT_EQ(verdicts_of(8), Verdicts{});  // they overlap
+  EXPECT_EQ(verdicts_of(16), Verdicts{"error R2"});
+}
+
 // A wait under rounds >= `least`, a read under rounds >= 2.
 bool reads_early(int least, const std::string& between = "") {
   const Report report = check_kernel_text(fmt::format(
