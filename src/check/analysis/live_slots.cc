@@ -63,7 +63,7 @@ class Analysis {
                           instruction.compute != Compute::kOpaque;
     const bool decides = instruction.action == Action::kBranch ||
                          instruction.action == Action::kMbarrierWait ||
-                         instruction.place_parts != 0;
+                         (instruction.place_parts != 0 && instruction.action != Action::kNone);
     if (!computes && !decides) return;
     for (const Operand& source : function_.read_by(instruction)) use(source, live);
   }

@@ -1,4 +1,4 @@
-// Which mbarriers are the same, as far as their addresses tell.
+// Which mbarriers, or flags, are the same, as far as their addresses tell.
 #pragma once
 
 #include <cstdint>

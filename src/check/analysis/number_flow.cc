@@ -15,6 +15,7 @@ constexpr int64_t kWindow = int64_t{1} << 24;
 
 Known join(const Known& a, const Known& b) {
   if (!a || !b) return a ? a : b;
+  if (*a == *b) return a;
   return either_of(*a, *b);
 }
 
@@ -138,6 +139,7 @@ void NumberFlow::go(uint32_t block, uint32_t next) {
     if (fact && slice_.slot(fact->condition.reg) == live[i]) {
       value = narrowed_by(value, fact->condition, fact->holds);
     }
+    if (!value || value == start.value) continue;
     Known after = join(start.value, value);
     if (after == start.value) continue;
     if (++start.changes > kFollowedChanges) after = widened(*start.value, *after);

@@ -185,6 +185,47 @@ TEST(Ordering, AnMbarrierOfAnotherArrayIsNotThatOfTheArrival) {
   EXPECT_EQ(verdicts_of(16), Verdicts{"error R2"});
 }
 
+// Thread 0 waits and writes a flag at `written`; all others read `polled` until it is there, and write.
+Verdicts ordered_by_a_flag(const std::string& written, const std::string& polled,
+                           const std::string& again = "  @!%p2 bra poll;\n") {
+  return verdicts(check_kernel_text(
+      "  mov.u32 %r9, tile;\n  setp.ne.u32 %p1, %r2, 0;\n  @%p1 bra poll;\n"
+      "  griddepcontrol.wait;\n  st.release.cta.shared.u32 [" +
+      written + "], 1;\n  bra.uni done;\npoll:\n  ld.acquire.cta.shared.u32 %r5, [" + polled +
+      "];\n  setp.ne.u32 %p2, %r5, 0;\n" + again + kStore + "done:\n"));
+}
+
+TEST(Ordering, AFlagInSharedMemoryThatIsPolledOrders) {
+  EXPECT_EQ(ordered_by_a_flag("%r9+8", "%r9+8"), Verdicts{});
+  EXPECT_EQ(ordered_by_a_flag("%r9+8", "%r9+16"), Verdicts{"error R2"});
+}
+
+TEST(Ordering, AFlagThatIsReadOnceOrdersNothing) {
+  EXPECT_EQ(ordered_by_a_flag("%r9", "%r9", ""), Verdicts{"error R2"});
+  EXPECT_EQ(ordered_by_a_flag("%r9", "%r9", "  @!%p2 bra done;\n"), Verdicts{"error R2"});
+}
+
+TEST(Ordering, ALoopOverSharedMemoryIsNoPoll) {
+  EXPECT_EQ(ordered_by_a_flag("%r9", "%r9", "  add.u32 %r9, %r9, 4;\n  @!%p2 bra poll;\n"),
+            Verdicts{"error R2"});
+}
+
+// The first CTA of a cluster waits, and then all do `then`, and write.
+TEST(Ordering, TheFirstCtaOfAClusterMayWaitForTheOthers) {
+  const auto first_waits = [](const std::string& then) {
+    return check_kernel_text(
+        "  mov.u32 %r3, %cluster_ctarank;\n  setp.ne.s32 %p1, %r3, 0;\n  @%p1 bra past;\n"
+        "  griddepcontrol.wait;\npast:\n" +
+        then + kStore);
+  };
+  EXPECT_EQ(verdicts(first_waits("  barrier.cluster.arrive.release.aligned;\n"
+                                 "  barrier.cluster.wait.acquire.aligned;\n")),
+            Verdicts{});
+  const Report report = first_waits("  bar.sync 0;\n");
+  ASSERT_EQ(verdicts(report), Verdicts{"error R2"});
+  EXPECT_EQ(report.findings.front().threads, "every thread of the cluster's other CTAs");
+}
+
 // A wait under rounds >= `least`, a read under rounds >= 2.
 bool reads_early(int least, const std::string& between = "") {
   const Report report = check_kernel_text(fmt::format(

@@ -236,7 +236,9 @@ void lower_arithmetic(const tree::Instruction& instruction, const Frame& frame,
   if (head == "selp" && x.operands().size() == 4) return lower_select(x);
   if (head == "elect") return lower_elect(x);
   if (head == "shfl") return lower_shuffle(x);
-  x.destination(0);  // anything else: an opaque result
+  // Anything else: an opaque result, which differs between threads and CTAs where what it is of does.
+  x.destination(0);
+  if (type_of(*instruction.opcode).is_integer) x.sources(1);
 }
 
 }  // namespace slipstream::check::from_ptx

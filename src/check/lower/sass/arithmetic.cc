@@ -258,8 +258,9 @@ Operand special_register(uint64_t number) {
     case 0x25:
     case 0x26:
     case 0x27:
-    case 0x88:  // rank in the cluster; the base of shared memory is made from it
       return operand(OperandKind::kBlockIndex);
+    case 0x88:  // the base of shared memory is made from it
+      return operand(OperandKind::kClusterRank);
     case 0x2d:
     case 0x2e:
     case 0x2f:  // upper halves of generic addresses of local and shared memory

@@ -147,6 +147,16 @@ void lower_load_constant(const Context& x) {
   }
 }
 
+// [R + UR + offset] in shared memory.
+void shared_place(const Context& x, SharedAccess access, unsigned uniform_field) {
+  x.instruction().shared = access;
+  x.builder.place(x.reader.vector(sass::bits(x.word, 24, 8)));
+  if (sass::bits(x.word, 91, 1) != 0) {
+    x.builder.place(x.reader.uniform(sass::bits(x.word, uniform_field, x.reader.uniform_bits())));
+  }
+  x.builder.place(immediate_operand(static_cast<int64_t>(sass::bits(x.word, 40, 24))));
+}
+
 // Shared and local memory are one cell each: what was stored anywhere may be loaded anywhere.
 void lower_cell_load(const Context& x, uint32_t cell) {
   const uint32_t bytes = access_bytes(x.word);
@@ -237,15 +247,18 @@ bool lower_memory(sass::Meaning meaning, const sass::Word& word, const OperandRe
     case sass::Meaning::kAtomicGeneric:
       return lower_atomic(x, true), true;
     case sass::Meaning::kAtomicShared:
-      return x.results(8), true;
+      x.results(8);
+      return shared_place(x, SharedAccess::kWrite, kStoreUniform), true;
     case sass::Meaning::kLoadLocal:
       return lower_cell_load(x, kLocalCell), true;
     case sass::Meaning::kLoadShared:
-      return lower_cell_load(x, kSharedCell), true;
+      lower_cell_load(x, kSharedCell);
+      return shared_place(x, SharedAccess::kRead, kLoadUniform), true;
     case sass::Meaning::kStoreLocal:
       return lower_cell_store(x, kLocalCell), true;
     case sass::Meaning::kStoreShared:
-      return lower_cell_store(x, kSharedCell), true;
+      lower_cell_store(x, kSharedCell);
+      return shared_place(x, SharedAccess::kWrite, kStoreUniform), true;
     case sass::Meaning::kTexture:
       return lower_texture(x), true;
     case sass::Meaning::kSurfaceLoad:

@@ -260,6 +260,30 @@ TEST(SassLower, KnowsTheMbarrierOfAnArrivalAndOfACopy) {
   EXPECT_EQ(place(2).size(), 1U);
 }
 
+TEST(SassLower, KnowsWhereInSharedMemoryAnAccessIs) {
+  Kernel kernel;
+  kernel.word(0x0000140505087984, 0x000e280008000800);  // LDS R8, [R5+UR5+0x14]
+  kernel.word(0x0000000207007988, 0x0041e20008000805);  // STS [R7+UR5], R2
+  kernel.word(0x0000240a0b05738c, 0x000fe80000000000);  // ATOMS.ADD R5, [R11+0x24], R10
+  const Function function = kernel.lowered();
+  EXPECT_EQ(function.instructions[0].shared, SharedAccess::kRead);
+  EXPECT_EQ(function.place_of(function.instructions[0]).size(), 3U);
+  EXPECT_EQ(function.place_of(function.instructions[0])[2].value, 0x14);
+  EXPECT_EQ(function.instructions[1].shared, SharedAccess::kWrite);
+  EXPECT_EQ(function.place_of(function.instructions[1])[1].kind, OperandKind::kRegister);
+  EXPECT_EQ(function.instructions[2].shared, SharedAccess::kWrite);
+  EXPECT_EQ(function.place_of(function.instructions[2])[1].value, 0x24);
+}
+
+// Where it is not known when compiling, code asks whether there are clusters (c[0x0][0x140]).
+TEST(SassLower, TakesAGridForOneWithClusters) {
+  const Function function = Kernel().word(0x00005000ff047b82, 0x0800).lowered();  // LDC R4
+  const auto sources = function.sources_of(function.instructions.front());
+  ASSERT_EQ(sources.size(), 1U);
+  EXPECT_EQ(sources[0].kind, OperandKind::kImmediate);
+  EXPECT_EQ(sources[0].value, 1);
+}
+
 TEST(SassLower, KnowsTheWaysOfSettingAConstant) {
   const auto constant = [](uint64_t low, uint64_t high) -> std::optional<int64_t> {
     const Function function = Kernel().word(low, high).lowered();
