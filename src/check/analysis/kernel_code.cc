@@ -344,6 +344,7 @@ Place place_in(const Function& function, uint32_t index) {
   Place place;
   place.code = function.code == CodeKind::kPtx ? fmt::format("PTX line {}", instruction.position)
                                                : fmt::format("SASS {:#x}", instruction.position);
+  place.instruction = instruction.name;
   if (!function.listing.empty()) place.excerpt = excerpt_of(function, instruction.position);
   const auto& locations = function.locations;
   if (instruction.location == 0 || instruction.location >= locations.size()) return place;

@@ -151,6 +151,7 @@ struct Instruction {
   int64_t immediate = 0;
   uint32_t location = 0;  // in Function::locations; 0 is unknown
   uint32_t position = 0;  // PTX: line of the text. SASS: byte in the kernel's code
+  std::string_view name;  // of the opcode, in SASS
 };
 
 // A place in the source. `inlined_at` is the call site's own location, or 0.
