@@ -32,14 +32,15 @@ std::optional<BranchBound> bound_of(const Function& function, const Block& block
   const Instruction& branch = function.instructions[block.last];
   const std::optional<Operand> predicate = decides_alone(function, branch);
   if (branch.action != Action::kBranch || !predicate) return std::nullopt;
+  BranchBound bound{.predicate = slice.slot(predicate->index), .taken_if = !predicate->negated};
+  if (bound.predicate == kNone) return std::nullopt;
   const auto condition = condition_of(function, block.first, block.last, predicate->index);
-  if (!condition || !condition->is_signed || slice.slot(condition->reg) == kNone) {
-    return std::nullopt;
+  if (condition && condition->is_signed) {
+    bound.slot = slice.slot(condition->reg);
+    bound.comparison = condition->comparison;
+    bound.number = condition->number;
   }
-  return BranchBound{.slot = slice.slot(condition->reg),
-                     .comparison = condition->comparison,
-                     .number = condition->number,
-                     .taken_if = !predicate->negated};
+  return bound;
 }
 
 void keep_at_most(Value& value, int64_t limit) {
@@ -111,9 +112,15 @@ std::map<uint32_t, BranchBound> find_branch_bounds(const Function& function,
   return result;
 }
 
-void narrow(Values& values, const BranchBound& branch, bool taken) {
-  values.change_each(
-      [&](const Value& one) { return narrowed(one, branch, taken == branch.taken_if); });
+void assume(Environment& environment, const BranchBound& branch, bool taken) {
+  const bool holds = taken == branch.taken_if;
+  environment[branch.predicate].change_each([&](const Value& one) {
+    const Value told{.state = Value::State::kKnown, .number = holds ? 1 : 0};
+    return one.state == Value::State::kUnknown ? told : one;
+  });
+  if (branch.slot == kNone) return;
+  environment[branch.slot].change_each(
+      [&](const Value& one) { return narrowed(one, branch, holds); });
 }
 
 std::optional<bool> truth_of(Comparison comparison, const Value& a, int32_t b) {

@@ -97,7 +97,8 @@ stands in an `#if` for one architecture, and the image that gets loaded was comp
 one.
 
 A kernel that neither waits nor triggers is reported only if a launches file says that it has the
-attribute: launched without it, it is right.
+attribute: launched without it, it is right. One that calls functions which cannot be followed, in
+PTX those behind a pointer, is not reported: it may wait there.
 )",
     .mend = "Add the wait, compile it in for this architecture, or launch without the attribute.",
     .example = {.wrong = R"(

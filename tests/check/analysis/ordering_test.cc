@@ -243,6 +243,21 @@ TEST(Ordering, TwoRoundsImplyOne) {
   EXPECT_TRUE(reads_early(1, "  add.u32 %r5, %r5, %r1;\n"));
 }
 
+// A wait and a read that hang on one predicate, between which `between` stands.
+bool reads_early_under_one_predicate(const std::string& between, const std::string& guard) {
+  const Report report = check_kernel_text(
+      "  ld.shared.u32 %r5, [tile];\n  setp.ne.u32 %p1, %r5, %r1;\n  @!%p1 bra past;\n"
+      "  griddepcontrol.wait;\npast:\n" +
+      between + "  @" + guard + " bra end;\n  ld.global.u32 %r4, [%rd1];\nend:\n");
+  return find(report, Rule::kReadBeforeWait) != nullptr;
+}
+
+TEST(Ordering, OnePredicateDecidesAlikeTwice) {
+  EXPECT_FALSE(reads_early_under_one_predicate("", "!%p1"));
+  EXPECT_TRUE(reads_early_under_one_predicate("", "%p1"));
+  EXPECT_TRUE(reads_early_under_one_predicate("  setp.ne.u32 %p1, %r5, 7;\n", "!%p1"));
+}
+
 // Roles that the warp's number chooses from a table.
 TEST(Ordering, ATableOfTargetsTellsRolesApart) {
   const auto read_by_role = [](const std::string& index) {
