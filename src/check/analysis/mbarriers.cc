@@ -8,15 +8,15 @@
 namespace slipstream::check {
 namespace {
 
-bool has_mbarrier(const Instruction& instruction) {
+bool has_place(const Instruction& instruction) {
   return instruction.action != Action::kBranch && instruction.action != Action::kNone;
 }
 
-// What the addresses of mbarriers are computed from.
-std::vector<Operand> addresses_in(const Function& function) {
+// What addresses and numbers are computed from.
+std::vector<Operand> places_in(const Function& function) {
   std::vector<Operand> result;
   for (const Instruction& instruction : function.instructions) {
-    if (!has_mbarrier(instruction)) continue;
+    if (!has_place(instruction)) continue;
     const auto parts = function.place_of(instruction);
     result.insert(result.end(), parts.begin(), parts.end());
   }
@@ -27,12 +27,13 @@ std::vector<Operand> addresses_in(const Function& function) {
 
 Mbarriers::Mbarriers(const Function& function, const ControlFlow& flow) {
   const auto waits = [](const Instruction& one) {
-    return one.action == Action::kMbarrierWait || one.action == Action::kFlagWait;
+    return one.action == Action::kMbarrierWait || one.action == Action::kFlagWait ||
+           one.action == Action::kBarrier;
   };
   if (std::none_of(function.instructions.begin(), function.instructions.end(), waits)) return;
-  const Slice slice(function, addresses_in(function));
+  const Slice slice(function, places_in(function));
   NumberFlow(function, flow, slice).visit_places([&](uint32_t i, const NumberRange& place) {
-    if (has_mbarrier(function.instructions[i])) places_.emplace(i, place);
+    if (has_place(function.instructions[i])) places_.emplace(i, place);
   });
 }
 

@@ -1,4 +1,5 @@
-// Which mbarriers, or flags, are the same, as far as their addresses tell.
+// Which mbarriers or flags are the same, as far as their addresses tell, and which barriers of a CTA, by
+// their numbers.
 #pragma once
 
 #include <cstdint>

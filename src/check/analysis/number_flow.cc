@@ -26,13 +26,22 @@ Known narrowed_by(const Known& value, const Condition& condition, bool holds) {
   return value;
 }
 
+// A mask may take off which CTA it is, too: there is nothing to take off.
+NumberRange and_in_window(const NumberRange& a, const NumberRange& b) {
+  const auto in_window = [](const NumberRange& mask) {
+    const bool takes_off = mask.is_one() && mask.is_number() && mask.first < 0;
+    return takes_off ? NumberRange::one(mask.first | ~(kWindow - 1)) : mask;
+  };
+  return and_of(in_window(a), in_window(b));
+}
+
 NumberRange logic3(const NumberRange& a, const NumberRange& b, int64_t table) {
   constexpr int64_t kAnd = 0xc0;
   constexpr int64_t kOr = 0xfc;
   constexpr int64_t kXor = 0x3c;
   switch (table) {
     case kAnd:
-      return and_of(a, b);
+      return and_in_window(a, b);
     case kOr:
       return or_of(a, b);
     case kXor:
@@ -54,6 +63,7 @@ NumberRange result_of(const Instruction& instruction, const std::vector<NumberRa
   switch (instruction.compute) {
     case Compute::kMove:
     case Compute::kBroadcast:
+    case Compute::kPeerAddress:
       return a;
     case Compute::kAdd: {
       NumberRange sum = NumberRange::one(0);
@@ -72,7 +82,7 @@ NumberRange result_of(const Instruction& instruction, const std::vector<NumberRa
     case Compute::kShiftRightSigned:
       return shifted_right(a, b);
     case Compute::kAnd:
-      return and_of(a, b);
+      return and_in_window(a, b);
     case Compute::kOr:
       return or_of(a, b);
     case Compute::kXor:

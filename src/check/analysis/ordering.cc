@@ -40,13 +40,6 @@ bool is_meeting(Action action) {
   }
 }
 
-// The number of the barrier, or -1 if it comes from a register.
-int64_t barrier_number(const Function& function, const Instruction& barrier) {
-  const auto sources = function.sources_of(barrier);
-  if (sources.empty() || sources.front().kind != OperandKind::kImmediate) return -1;
-  return sources.front().value;
-}
-
 // "0", "0 and 2", "1 to 7".
 std::string ranges(const std::set<int32_t>& numbers) {
   std::string text;
@@ -263,7 +256,6 @@ bool OrderingAnalysis::orders_block(uint32_t barrier, const Ordering& ordering,
 // come to this instruction, and come ordered to every other one with the same number, count.
 bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& ordering,
                                              const RoleSet& block) const {
-  const int64_t number = barrier_number(function_, function_.instructions[barrier]);
   RoleSet ordered;
   RoleSet unordered = ordering.before[barrier] | ordering.after[barrier];
   for (const uint32_t i : meetings_) {
@@ -272,8 +264,7 @@ bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& o
         (other.action != Action::kBarrier && other.action != Action::kBarrierArrive)) {
       continue;
     }
-    const int64_t other_number = barrier_number(function_, other);
-    if (number >= 0 && other_number >= 0 && number != other_number) continue;
+    if (!mbarriers_.may_be_same(barrier, i)) continue;
     ordered |= ordering.after[i];
     unordered |= ordering.before[i];
   }

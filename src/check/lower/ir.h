@@ -68,8 +68,9 @@ enum class Compute : uint8_t {
   kMinimum,          // of two sources; of three, the first two count as their sum
   kMaximum,          // the same
   kTableWord,        // the word of Function::table at the source, in bytes, plus `immediate`
-  kBroadcast,        // shfl.idx: known where the source is the same in the whole warp
-  kElect,            // true in one lane of the warp
+  kPeerAddress,  // the same place as the first source, in the memory of another CTA of the cluster
+  kBroadcast,    // shfl.idx: known where the source is the same in the whole warp
+  kElect,        // true in one lane of the warp
 };
 
 // Of the CTA's own shared memory, which is no action unless flags are in it. Atomics write.
@@ -144,7 +145,7 @@ struct Instruction {
   Range sources;
   Range address;  // of memory actions: the sources its address is made of
   // How many operands, after the sources, add up to a place: the address of the mbarrier that it waits
-  // for or arrives at, or in shared memory that it accesses, or where an indirect branch goes, which is
+  // for or arrives at, or in shared memory that it accesses, or the number of a barrier, or where an indirect branch goes, which is
   // a position in SASS and the number of a target in PTX. None: it may be any.
   uint32_t place_parts = 0;
   Range targets;  // kBranch: instruction indices, in Function::targets

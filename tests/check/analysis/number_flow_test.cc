@@ -91,6 +91,18 @@ TEST(NumberFlow, AThreadsNumberIsBoundedByTheBlock) {
             NumberRange::between(0, 8 * 1023, 8));
 }
 
+TEST(NumberFlow, AnAddressInThePeersMemoryIsAtTheSamePlace) {
+  EXPECT_EQ(arrives_at("  mov.u32 %r3, 24;\n  mapa.shared::cluster.u32 %r5, %r3, %r1;\n" +
+                       std::string(kArrive)),
+            NumberRange::one(24));
+}
+
+TEST(NumberFlow, AMaskThatTakesTheCtaOffAnAddressLeavesItsPlace) {
+  EXPECT_EQ(arrives_at("  mov.u32 %r3, 44;\n  and.b32 %r5, %r3, -16777224;\n" +  // 0xfefffff8
+                       std::string(kArrive)),
+            NumberRange::one(40));
+}
+
 TEST(NumberFlow, WhatComesFromMemoryIsNotKnown) {
   EXPECT_EQ(arrives_at("  ld.shared.u32 %r5, [tile];\n" + std::string(kArrive)), NumberRange{});
 }

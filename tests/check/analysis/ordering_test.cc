@@ -226,6 +226,22 @@ TEST(Ordering, TheFirstCtaOfAClusterMayWaitForTheOthers) {
   EXPECT_EQ(report.findings.front().threads, "every thread of the cluster's other CTAs");
 }
 
+// The first warp waits and arrives at barrier 5 or 6; the second one comes to `first` or the one after it.
+TEST(Ordering, ABarrierThatAnIndexChoosesOrdersIfItMayBeTheSame) {
+  const auto verdicts_of = [](int first) {
+    return verdicts(check_kernel_text(
+        fmt::format("  bar.sync 0;\n  and.b32 %r3, %r1, 1;\n  setp.gt.u32 %p1, %r2, 31;\n"
+                    "  @%p1 bra second;\n  griddepcontrol.wait;\n  add.u32 %r4, %r3, 5;\n"
+                    "  bar.arrive %r4, 64;\n  ret;\nsecond:\n  add.u32 %r4, %r3, {};\n"
+                    "  bar.sync %r4, 64;\n{}",
+                    first, kStore),
+        "", ".maxntid 64, 1, 1"));
+  };
+  EXPECT_EQ(verdicts_of(5), Verdicts{});
+  EXPECT_EQ(verdicts_of(6), Verdicts{});
+  EXPECT_EQ(verdicts_of(7), Verdicts{"error R2"});
+}
+
 // A wait under rounds >= `least`, a read under rounds >= 2.
 bool reads_early(int least, const std::string& between = "") {
   const Report report = check_kernel_text(fmt::format(

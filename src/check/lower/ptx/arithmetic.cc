@@ -21,7 +21,7 @@ constexpr auto kPlain = std::to_array<Plain>({
     {"mov", Compute::kMove, kAllSources},
     {"cvt", Compute::kMove, kAllSources},
     {"cvta", Compute::kMove, kAllSources},
-    {"mapa", Compute::kOpaque, kAllSources},
+    {"mapa", Compute::kPeerAddress, kAllSources},
     {"add", Compute::kAdd, kAllSources},
     {"sub", Compute::kSubtract, 0b01},
     {"mul", Compute::kMultiply, 0},

@@ -243,7 +243,9 @@ void lower_barrier(const Context& x) {
     number = 1;
   }
   if (number < x.operands().size()) {
-    x.builder.source(x.reader.value(x.frame, x.operands()[number]));
+    const Operand value = x.reader.value(x.frame, x.operands()[number]);
+    x.builder.source(value);
+    x.builder.place(value);
   }
 }
 

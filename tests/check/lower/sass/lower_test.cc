@@ -249,6 +249,8 @@ TEST(SassLower, KnowsTheMbarrierOfAnArrivalAndOfACopy) {
   kernel.word(0x03883010130075a7, 0x000ea4000802007f);  // SYNCS.PHASECHK P1, [R19+URZ+0x38830], R16
   kernel.word(0x03880003ffff79a7, 0x0003e20008000010);  // SYNCS.ARRIVE [UR16+0x38800], R3
   kernel.word(0x00001208100075b4, 0x0007e40008019000);  // UTMALDG.4D [UR8], [UR16]
+  kernel.word(0x02836000ff0079b0, 0x000fe20008002a0a);  // ARRIVES.LDGSTSBAR [UR10+0x28360]
+  kernel.word(0x000000ff3c0073e9, 0x0009e20008200832);  // UTCBAR [UR60], URZ, UR50
   const Function function = kernel.lowered();
   const auto place = [&](size_t i) { return function.place_of(function.instructions[i]); };
   ASSERT_EQ(place(0).size(), 3U);
@@ -258,6 +260,10 @@ TEST(SassLower, KnowsTheMbarrierOfAnArrivalAndOfACopy) {
   EXPECT_EQ(place(1)[1].kind, OperandKind::kRegister);
   EXPECT_EQ(place(1)[2].value, 0x38800);
   EXPECT_EQ(place(2).size(), 1U);
+  ASSERT_EQ(place(3).size(), 3U);
+  EXPECT_EQ(place(3)[2].value, 0x28360);
+  ASSERT_EQ(place(4).size(), 1U);
+  EXPECT_EQ(place(4)[0].kind, OperandKind::kRegister);
 }
 
 TEST(SassLower, KnowsWhereInSharedMemoryAnAccessIs) {
