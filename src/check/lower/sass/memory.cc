@@ -185,7 +185,7 @@ void lower_barrier(const Context& x) {
   x.instruction().action = kind == 1 ? Action::kBarrierArrive : Action::kBarrier;
   const Operand number = immediate_operand(static_cast<int64_t>(sass::bits(x.word, 54, 4)));
   x.builder.source(immediate ? number : Operand{});
-  x.builder.place(immediate ? number : x.reader.vector(sass::bits(x.word, 24, 8)));
+  x.builder.place(immediate ? number : x.reader.vector(sass::bits(x.word, 32, 8)));
 }
 
 // [R + UR + offset].

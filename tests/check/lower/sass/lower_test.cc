@@ -281,6 +281,13 @@ TEST(SassLower, KnowsWhereInSharedMemoryAnAccessIs) {
   EXPECT_EQ(function.place_of(function.instructions[2])[1].value, 0x24);
 }
 
+TEST(SassLower, KnowsTheRegisterThatHoldsTheNumberOfABarrier) {
+  const Function function = Kernel().word(0x000280030000751d, 0x0001ec0000010000).lowered();
+  const auto place = function.place_of(function.instructions.front());  // BAR.SYNC R3, 0xa0
+  ASSERT_EQ(place.size(), 1U);
+  EXPECT_EQ(place[0].kind, OperandKind::kRegister);
+}
+
 // Where it is not known when compiling, code asks whether there are clusters (c[0x0][0x140]).
 TEST(SassLower, TakesAGridForOneWithClusters) {
   const Function function = Kernel().word(0x00005000ff047b82, 0x0800).lowered();  // LDC R4
