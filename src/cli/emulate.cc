@@ -70,6 +70,7 @@ void set_environment(const EmulateOptions& options, const std::string& directory
   set_variable("SLIPSTREAM_EMULATOR_SEED", text_of(options.seed));
   set_variable("SLIPSTREAM_EMULATOR_THREADS", text_of(options.threads));
   set_variable("SLIPSTREAM_EMULATOR_SCHEDULE", options.schedule);
+  set_variable("SLIPSTREAM_EMULATOR_UNWRITTEN_READS", options.unwritten_reads);
   set_variable("SLIPSTREAM_EMULATOR_REPORT", options.report_file);
   set_variable("SLIPSTREAM_EMULATOR_RECORD", options.record_folder);
   if (options.statistics) set_variable("SLIPSTREAM_EMULATOR_STATS", "1");
@@ -194,6 +195,11 @@ void add_emulate_command(const cli::Command& program) {
       .one_of({"serial", "overlapped", "adversarial"});
   command.add_option("--threads", options->threads, "Host threads, 0 for one per core")
       .between(0, 4096);
+  command
+      .add_option(
+          "--unwritten-reads", options->unwritten_reads,
+          "Which reads of memory that nobody wrote are reported: those that are used, by default")
+      .one_of({"used", "all", "none"});
   command.add_option("--report", options->report_file, "Also append reports to this file");
   command.add_option("--record", options->record_folder,
                      "Note what is launched in this folder, as `slipstream record` does on a GPU; "

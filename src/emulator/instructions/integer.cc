@@ -495,6 +495,6 @@ constexpr auto kIntegerForms = std::to_array<Form>({
 
 }  // namespace
 
-Family integer_family() { return {"Integer arithmetic", "integer.cc", kIntegerForms}; }
+Family integer_family() { return {"Integer arithmetic", "integer.cc", kIntegerForms, true}; }
 
 }  // namespace slipstream::emulator

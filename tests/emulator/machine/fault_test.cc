@@ -141,6 +141,7 @@ TEST(Fault, IsSticky) {
 TEST(Fault, ReportsReadsOfGlobalMemoryThatNobodyWrote) {
   std::vector<Fault> found;
   Settings settings;
+  settings.uninitialized_reads = UninitializedReads::kReport;
   settings.report_observation = [&](const Fault& fault) { found.push_back(fault); };
   TestDevice test(module_with("ld.global.u32 %r2, [%rd1]; ld.global.u32 %r3, [%rd2];"), settings);
   const uint64_t fresh = test.device.allocate(128, MemoryKind::kDevice, "cudaMalloc #1");
@@ -153,6 +154,7 @@ TEST(Fault, ReportsReadsOfGlobalMemoryThatNobodyWrote) {
 TEST(Fault, AcceptsReadsOfWhatTheKernelWrote) {
   std::vector<Fault> found;
   Settings settings;
+  settings.uninitialized_reads = UninitializedReads::kReport;
   settings.report_observation = [&](const Fault& fault) { found.push_back(fault); };
   TestDevice test(module_with(R"(
     mul.wide.u32 %rd3, %r1, 4;
