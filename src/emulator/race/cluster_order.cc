@@ -33,9 +33,9 @@ void ClusterOrder::WarpOrder::restart(ClockId start_clock) {
   WarpOrder fresh;
   fresh.remote = start_clock;
   fresh.known = std::move(known);
-  fresh.fenced_block = std::move(fenced_block);
+  fresh.fenced_block.times = std::move(fenced_block.times);
   fresh.known.clear();
-  fresh.fenced_block.clear();
+  fresh.fenced_block.times.clear();
   *this = std::move(fresh);
 }
 
