@@ -112,6 +112,8 @@ void check_form(const OpenImage& image, Function function, const BatchOptions& o
   std::vector<GraphEdge> edges = launches.edges_to(function.name, demangled);
   const bool asked_for = image.loose() || launch != nullptr || !edges.empty();
   if (!asked_for && !concerns_a_rule(function)) {
+    // What calls functions that are not seen may wait there.
+    if (!function.not_understood.empty()) return;
     form.bare = std::make_unique<BareForm>(bare_form(function, image.title()));
     return;
   }

@@ -5,12 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "cli/check.h"
+#include "cli/check_stop.h"
 #include "ptx_kernel.h"
 #include "tests/code/zip_file.h"
 #include "tests/model/support/tiny_files.h"
@@ -208,6 +210,28 @@ TEST_F(CheckCommand, ReadsAWheelAsAFolder) {
                                         "R10 " + wheel + "/k/asm.cuh"}));
   ASSERT_EQ(report["problems"].size(), 1U);
   EXPECT_EQ(report["problems"][0]["file"], wheel + "/k/broken.so");
+}
+
+TEST_F(CheckCommand, ReadsTheObjectsOfAStaticLibrary) {
+  const std::string kernel = early_kernel();
+  write("cache/libk.a", fmt::format("!<arch>\n{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n{}\n",
+                                    "inner.ptx/", 0, 0, 0, 644, kernel.size(), kernel));
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run({path("cache"), "--json"}), 0);
+  const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  ASSERT_EQ(report["findings"].size(), 1U);
+  EXPECT_EQ(report["findings"][0]["images"][0], path("cache/libk.a") + "/inner.ptx: sm_90a PTX");
+}
+
+// What is then written is as with a time limit.
+TEST(StopRequests, AreMadeBySignals) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const cli::StopRequests stop(0);
+    EXPECT_FALSE(cli::StopRequests::requested());
+    ASSERT_EQ(raise(signal), 0);
+    EXPECT_TRUE(cli::StopRequests::requested());
+    EXPECT_FALSE(cli::StopRequests::time_is_over());
+  }
 }
 
 TEST_F(CheckCommand, ReadsAnyArchiveThatIsNamed) {

@@ -17,10 +17,10 @@ bool is_true(const Operand& operand) {
   return operand.kind == OperandKind::kImmediate && operand.value != 0;
 }
 
-// Whether the result is a signed comparison of a register of 32 bits with a constant, and no more.
+// Whether the result is a comparison of a register of 32 bits with a constant, and no more.
 bool compares_with_constant(const Function& function, const Instruction& one) {
   const auto sources = function.sources_of(one);
-  return one.compute == Compute::kCompare && one.guard == kNone && one.is_signed && !one.wide &&
+  return one.compute == Compute::kCompare && one.guard == kNone && !one.wide &&
          one.combine == Combine::kAnd && sources.size() >= 2 &&
          (sources.size() == 2 || is_true(sources[2])) &&
          sources[0].kind == OperandKind::kRegister && !sources[0].negated &&
@@ -30,25 +30,17 @@ bool compares_with_constant(const Function& function, const Instruction& one) {
 std::optional<BranchBound> bound_of(const Function& function, const Block& block,
                                     const Slice& slice) {
   const Instruction& branch = function.instructions[block.last];
-  const auto conditions = function.sources_of(branch);
-  const bool by_guard = branch.guard != kNone && conditions.empty();
-  const bool by_source = branch.guard == kNone && conditions.size() == 1 &&
-                         conditions[0].kind == OperandKind::kRegister;
-  if (branch.action != Action::kBranch || (!by_guard && !by_source)) return std::nullopt;
-  const uint32_t predicate = by_guard ? branch.guard : conditions[0].index;
-  const bool negated = by_guard ? branch.guard_negated : conditions[0].negated;
-  uint32_t i = block.last;
-  while (i > block.first && !is_written(function, predicate, i - 1, i - 1)) --i;
-  if (i == block.first) return std::nullopt;
-  const Instruction& comparison = function.instructions[--i];
-  if (!compares_with_constant(function, comparison)) return std::nullopt;
-  const auto sources = function.sources_of(comparison);
-  const uint32_t reg = sources[0].index;
-  if (slice.slot(reg) == kNone || is_written(function, reg, i, block.last)) return std::nullopt;
-  return BranchBound{.slot = slice.slot(reg),
-                     .comparison = comparison.comparison,
-                     .number = static_cast<int32_t>(sources[1].value),
-                     .taken_if = !negated};
+  const std::optional<Operand> predicate = decides_alone(function, branch);
+  if (branch.action != Action::kBranch || !predicate) return std::nullopt;
+  BranchBound bound{.predicate = slice.slot(predicate->index), .taken_if = !predicate->negated};
+  if (bound.predicate == kNone) return std::nullopt;
+  const auto condition = condition_of(function, block.first, block.last, predicate->index);
+  if (condition && condition->is_signed) {
+    bound.slot = slice.slot(condition->reg);
+    bound.comparison = condition->comparison;
+    bound.number = condition->number;
+  }
+  return bound;
 }
 
 void keep_at_most(Value& value, int64_t limit) {
@@ -83,6 +75,34 @@ Value narrowed(Value value, const BranchBound& branch, bool holds) {
 
 }  // namespace
 
+std::optional<Condition> condition_of(const Function& function, uint32_t first, uint32_t at,
+                                      uint32_t predicate) {
+  uint32_t i = at;
+  while (i > first && !is_written(function, predicate, i - 1, i - 1)) --i;
+  if (i == first) return std::nullopt;
+  const Instruction& comparison = function.instructions[--i];
+  if (!compares_with_constant(function, comparison)) return std::nullopt;
+  const auto sources = function.sources_of(comparison);
+  const Condition condition{.reg = sources[0].index,
+                            .comparison = comparison.comparison,
+                            .number = static_cast<int32_t>(sources[1].value),
+                            .is_signed = comparison.is_signed};
+  if (at > i + 1 && is_written(function, condition.reg, i + 1, at - 1)) return std::nullopt;
+  return condition;
+}
+
+std::optional<Operand> decides_alone(const Function& function, const Instruction& branch) {
+  const auto conditions = function.sources_of(branch);
+  if (branch.guard != kNone && conditions.empty()) {
+    Operand guard = register_operand(branch.guard);
+    guard.negated = branch.guard_negated;
+    return guard;
+  }
+  if (branch.guard != kNone || conditions.size() != 1) return std::nullopt;
+  if (conditions[0].kind != OperandKind::kRegister) return std::nullopt;
+  return conditions[0];
+}
+
 std::map<uint32_t, BranchBound> find_branch_bounds(const Function& function,
                                                    const ControlFlow& flow, const Slice& slice) {
   std::map<uint32_t, BranchBound> result;
@@ -92,9 +112,15 @@ std::map<uint32_t, BranchBound> find_branch_bounds(const Function& function,
   return result;
 }
 
-void narrow(Values& values, const BranchBound& branch, bool taken) {
-  values.change_each(
-      [&](const Value& one) { return narrowed(one, branch, taken == branch.taken_if); });
+void assume(Environment& environment, const BranchBound& branch, bool taken) {
+  const bool holds = taken == branch.taken_if;
+  environment[branch.predicate].change_each([&](const Value& one) {
+    const Value told{.state = Value::State::kKnown, .number = holds ? 1 : 0};
+    return one.state == Value::State::kUnknown ? told : one;
+  });
+  if (branch.slot == kNone) return;
+  environment[branch.slot].change_each(
+      [&](const Value& one) { return narrowed(one, branch, holds); });
 }
 
 std::optional<bool> truth_of(Comparison comparison, const Value& a, int32_t b) {

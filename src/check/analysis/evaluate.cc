@@ -15,6 +15,13 @@ Value coordinate(int32_t value, bool same_in_warp) {
   return value < 0 ? kUnknownValue : known(value, same_in_warp);
 }
 
+Value rank(const Thread& who) {
+  if (who.cluster_rank <= 0) return coordinate(who.cluster_rank, true);
+  Value any_other = kUnknownValue;
+  any_other.least = 1;
+  return any_other;
+}
+
 // Brings a result to the width and sign that later comparisons expect: 32-bit results are kept as
 // unsigned numbers.
 int64_t truncate(int64_t value, bool wide) {
@@ -80,16 +87,35 @@ int64_t shift(Compute compute, int64_t value, int64_t amount, bool wide) {
   }
 }
 
+// "b compared with a" for "a compared with b".
+Comparison mirrored(Comparison comparison) {
+  switch (comparison) {
+    case Comparison::kLess:
+      return Comparison::kGreater;
+    case Comparison::kLessEqual:
+      return Comparison::kGreaterEqual;
+    case Comparison::kGreater:
+      return Comparison::kLess;
+    case Comparison::kGreaterEqual:
+      return Comparison::kLessEqual;
+    default:
+      return comparison;
+  }
+}
+
 // Of an instruction of whose sources one is not known: it may still be a copy, or a comparison that
 // bounds decide.
 Value from_bounds(const Instruction& i, std::span<const Operand> sources, const Value* value) {
   if (i.compute == Compute::kMove && !i.wide && !sources[0].negated) return value[0];
   const bool compares = i.compute == Compute::kCompare && i.is_signed && !i.wide &&
-                        i.combine == Combine::kAnd && !sources[0].negated;
-  if (!compares || value[0].known() || !value[1].known()) return kUnknownValue;
+                        i.combine == Combine::kAnd && !sources[0].negated && !sources[1].negated;
+  if (!compares || value[0].known() == value[1].known()) return kUnknownValue;
   if (sources.size() > 2 && !(value[2].known() && value[2].number != 0)) return kUnknownValue;
-  const auto truth = truth_of(i.comparison, value[0], static_cast<int32_t>(value[1].number));
-  return truth ? known(*truth ? 1 : 0, value[0].same_in_warp) : kUnknownValue;
+  const bool swapped = value[0].known();
+  const Value& bounded = value[swapped ? 1 : 0];
+  const auto number = static_cast<int32_t>(value[swapped ? 0 : 1].number);
+  const auto truth = truth_of(swapped ? mirrored(i.comparison) : i.comparison, bounded, number);
+  return truth ? known(*truth ? 1 : 0, bounded.same_in_warp) : kUnknownValue;
 }
 
 bool decides(const Instruction& instruction) { return instruction.action != Action::kNone; }
@@ -98,25 +124,34 @@ bool is_followed(const Instruction& instruction) {
   return instruction.compute != Compute::kOpaque && instruction.action == Action::kNone;
 }
 
-}  // namespace
-
-Slice::Slice(const Function& function) : slots_(function.register_count, kNone) {
-  std::vector<std::vector<uint32_t>> definitions(function.register_count);
-  std::vector<uint32_t> work;
-  for (uint32_t i = 0; i < function.instructions.size(); ++i) {
-    const Instruction& instruction = function.instructions[i];
-    for (const uint32_t reg : function.destinations_of(instruction)) {
-      definitions[reg].push_back(i);
-    }
+// What guards, branches and mbarrier waits look at.
+std::vector<Operand> what_decides(const Function& function) {
+  std::vector<Operand> result;
+  for (const Instruction& instruction : function.instructions) {
     if (!decides(instruction)) continue;
-    if (instruction.guard != kNone) add(register_operand(instruction.guard), work);
+    if (instruction.guard != kNone) result.push_back(register_operand(instruction.guard));
     if (touches_memory(instruction.action)) continue;
     const bool branches = instruction.action == Action::kBranch;
-    for (const Operand& source :
-         branches ? function.read_by(instruction) : function.sources_of(instruction)) {
-      add(source, work);
+    const auto read = branches ? function.read_by(instruction) : function.sources_of(instruction);
+    result.insert(result.end(), read.begin(), read.end());
+  }
+  return result;
+}
+
+}  // namespace
+
+Slice::Slice(const Function& function) : Slice(function, what_decides(function)) {}
+
+Slice::Slice(const Function& function, std::span<const Operand> wanted)
+    : slots_(function.register_count, kNone) {
+  std::vector<std::vector<uint32_t>> definitions(function.register_count);
+  for (uint32_t i = 0; i < function.instructions.size(); ++i) {
+    for (const uint32_t reg : function.destinations_of(function.instructions[i])) {
+      definitions[reg].push_back(i);
     }
   }
+  std::vector<uint32_t> work;
+  for (const Operand& operand : wanted) add(operand, work);
   while (!work.empty()) {
     const uint32_t reg = work.back();
     work.pop_back();
@@ -147,6 +182,9 @@ void Slice::add(const Operand& operand, std::vector<uint32_t>& work) {
     case OperandKind::kLane:
     case OperandKind::kWarp:
       depends_on_thread_ = true;
+      break;
+    case OperandKind::kClusterRank:
+      depends_on_rank_ = true;
       break;
     default:
       break;
@@ -180,6 +218,8 @@ Value Evaluator::operand(const Operand& operand, const Environment& environment,
       return coordinate(who.warp, true);
     case OperandKind::kBlockDimension:
       return operand.value == 0 ? coordinate(who.block_threads, true) : kUnknownValue;
+    case OperandKind::kClusterRank:
+      return rank(who);
     default:
       return kUnknownValue;
   }
@@ -197,6 +237,7 @@ bool Evaluator::is_same(const Operand& operand, const Environment& environment) 
     case OperandKind::kThreadZ:
     case OperandKind::kLane:
     case OperandKind::kWarp:
+    case OperandKind::kClusterRank:
       return false;
     default:
       return true;

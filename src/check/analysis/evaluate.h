@@ -19,13 +19,16 @@ struct Thread {
   int32_t lane = -1;
   int32_t warp = -1;
   int32_t block_threads = -1;  // ntid.x, if it is known
+  int32_t cluster_rank = -1;   // of its CTA: the first, 0, or another one, 1
 };
 
-// Registers that decide branches, and those they are computed from without reading memory. Only
-// these are worth a value.
+// Some registers, and those they are computed from without reading memory. Only these are worth a
+// value.
 class Slice {
  public:
+  // Of what decides branches.
   explicit Slice(const Function& function);
+  Slice(const Function& function, std::span<const Operand> wanted);
 
   // Position of the register in an Environment, or kNone.
   [[nodiscard]] uint32_t slot(uint32_t reg) const { return slots_[reg]; }
@@ -33,6 +36,8 @@ class Slice {
   // Whether any of it depends on the thread's coordinates, and on more than x.
   [[nodiscard]] bool depends_on_thread() const { return depends_on_thread_; }
   [[nodiscard]] bool depends_on_y() const { return depends_on_y_; }
+  // On which CTA of a cluster it is.
+  [[nodiscard]] bool depends_on_rank() const { return depends_on_rank_; }
 
  private:
   void add(const Operand& operand, std::vector<uint32_t>& work);
@@ -41,6 +46,7 @@ class Slice {
   uint32_t size_ = 0;
   bool depends_on_thread_ = false;
   bool depends_on_y_ = false;
+  bool depends_on_rank_ = false;
 };
 
 // What is known of the slice's registers at one point, in each thread.

@@ -166,12 +166,15 @@ void Explorer::leave_by_branch(const Instruction& last, uint32_t node, const Ver
   const Block& block = flow_.blocks[node / 2];
   const bool ordered = node % 2 == 1;
   const RoleSet taking = active & ~condition.no;
-  const auto found = bounds_.find(node / 2);
+  // Where both ways are open, each one tells.
+  const auto found = (taking & ~condition.yes).any() ? bounds_.find(node / 2) : bounds_.end();
   const BranchBound* bound = found == bounds_.end() ? nullptr : &found->second;
-  Values before;
+  Values predicate;
+  Values compared;
   if (bound != nullptr) {
-    before = environment_[bound->slot];
-    narrow(environment_[bound->slot], *bound, true);
+    predicate = environment_[bound->predicate];
+    if (bound->slot != kNone) compared = environment_[bound->slot];
+    assume(environment_, *bound, true);
   }
   if (last.returns) {
     follow_returns(node, taking);
@@ -179,8 +182,9 @@ void Explorer::leave_by_branch(const Instruction& last, uint32_t node, const Ver
     follow_targets(node, last, taking);
   }
   if (bound != nullptr) {
-    environment_[bound->slot] = before;
-    narrow(environment_[bound->slot], *bound, false);
+    environment_[bound->predicate] = predicate;
+    if (bound->slot != kNone) environment_[bound->slot] = compared;
+    assume(environment_, *bound, false);
   }
   if (block.fall_through != kNone) {
     go(node, block.fall_through, ordered, active & ~condition.yes);

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "check/analysis/fixpoint.h"
+#include "check/analysis/flags.h"
 
 namespace slipstream::check {
 namespace {
@@ -92,6 +93,7 @@ Dependence dependence_of(const Operand& operand, const std::vector<Dependence>& 
     case OperandKind::kWarp:
       return {.thread = true};
     case OperandKind::kBlockIndex:
+    case OperandKind::kClusterRank:
       return {.block = true};
     default:
       return {};
@@ -117,6 +119,11 @@ std::vector<Dependence> find_dependences(const Function& function) {
   return registers;
 }
 
+ControlFlow flow_of(Function& function) {
+  find_flags(function);
+  return build_control_flow(function);
+}
+
 }  // namespace
 
 bool Subject::operator<(const Subject& other) const {
@@ -135,7 +142,7 @@ KernelCode::KernelCode(Function function, std::string image, const KernelLaunch*
       launch_(launch),
       edges_(std::move(edges)),
       gates_(open_wait_gates(function_)),
-      flow_(build_control_flow(function_)) {
+      flow_(flow_of(function_)) {
   read_parameter_types();
   origins_ = find_origins(function_);
   find_written();
@@ -337,6 +344,7 @@ Place place_in(const Function& function, uint32_t index) {
   Place place;
   place.code = function.code == CodeKind::kPtx ? fmt::format("PTX line {}", instruction.position)
                                                : fmt::format("SASS {:#x}", instruction.position);
+  place.instruction = instruction.name;
   if (!function.listing.empty()) place.excerpt = excerpt_of(function, instruction.position);
   const auto& locations = function.locations;
   if (instruction.location == 0 || instruction.location >= locations.size()) return place;

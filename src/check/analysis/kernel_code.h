@@ -38,6 +38,10 @@ class KernelCode {
 
   [[nodiscard]] const Function& function() const { return function_; }
   [[nodiscard]] const ControlFlow& flow() const { return flow_; }
+  // Whether any thread may come to the instruction.
+  [[nodiscard]] bool is_reached(uint32_t instruction) const {
+    return ordering_.reachable_before(instruction) || ordering_.after[instruction].any();
+  }
   [[nodiscard]] const Ordering& ordering() const { return ordering_; }
   [[nodiscard]] const std::string& image() const { return image_; }
   [[nodiscard]] const std::string& demangled() const { return demangled_; }

@@ -61,8 +61,9 @@ class Analysis {
     if (instruction.guard != kNone) use(register_operand(instruction.guard), live);
     const bool computes = writes_slot && instruction.action == Action::kNone &&
                           instruction.compute != Compute::kOpaque;
-    const bool decides =
-        instruction.action == Action::kBranch || instruction.action == Action::kMbarrierWait;
+    const bool decides = instruction.action == Action::kBranch ||
+                         instruction.action == Action::kMbarrierWait ||
+                         (instruction.place_parts != 0 && instruction.action != Action::kNone);
     if (!computes && !decides) return;
     for (const Operand& source : function_.read_by(instruction)) use(source, live);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "check/analysis/explorer.h"
@@ -12,8 +13,11 @@ namespace {
 
 constexpr uint32_t kWarpThreads = 32;
 constexpr uint32_t kMaxBlockThreads = 1024;
+constexpr std::array<uint32_t, 3> kLanes = {0, 1, kWarpThreads - 1};
 
-bool is_arrival(Action action) {
+// Whether it may let threads go on that wait so.
+bool arrives_at(Action action, Action wait) {
+  if (wait == Action::kFlagWait) return action == Action::kFlagWrite;
   return action == Action::kMbarrierArrive || action == Action::kCopyToShared;
 }
 
@@ -26,17 +30,14 @@ bool is_meeting(Action action) {
     case Action::kClusterArrive:
     case Action::kClusterWait:
     case Action::kMbarrierWait:
+    case Action::kMbarrierArrive:
+    case Action::kCopyToShared:
+    case Action::kFlagWait:
+    case Action::kFlagWrite:
       return true;
     default:
-      return is_arrival(action);
+      return false;
   }
-}
-
-// The number of the barrier, or -1 if it comes from a register.
-int64_t barrier_number(const Function& function, const Instruction& barrier) {
-  const auto sources = function.sources_of(barrier);
-  if (sources.empty() || sources.front().kind != OperandKind::kImmediate) return -1;
-  return sources.front().value;
 }
 
 // "0", "0 and 2", "1 to 7".
@@ -60,14 +61,24 @@ std::string Ordering::describe(const RoleSet& threads) const {
   if (threads.count() == roles.size()) return "every thread";
   std::set<int32_t> warps;
   std::set<int32_t> lanes;
+  std::set<int32_t> ranks;
   for (size_t r = 0; r < roles.size(); ++r) {
     if (!threads.test(r)) continue;
     warps.insert(roles[r].warp);
     lanes.insert(roles[r].lane);
+    ranks.insert(roles[r].cluster_rank);
   }
   std::set<int32_t> all_lanes;
-  for (const Thread& role : roles) all_lanes.insert(role.lane);
-  std::string where = fmt::format("warp{} {}", warps.size() == 1 ? "" : "s", ranges(warps));
+  size_t of_these_ctas = 0;
+  for (const Thread& role : roles) {
+    all_lanes.insert(role.lane);
+    of_these_ctas += ranks.contains(role.cluster_rank) ? 1 : 0;
+  }
+  const std::string of = ranks == std::set<int32_t>{0}   ? " of the cluster's first CTA"
+                         : ranks == std::set<int32_t>{1} ? " of the cluster's other CTAs"
+                                                         : "";
+  if (threads.count() == of_these_ctas) return "every thread" + of;
+  std::string where = fmt::format("warp{} {}{}", warps.size() == 1 ? "" : "s", ranges(warps), of);
   if (lanes == all_lanes) return where;
   if (lanes == std::set<int32_t>{0}) return "lane 0 of " + where;
   if (!lanes.contains(0)) return "lanes other than lane 0 of " + where;
@@ -81,7 +92,7 @@ OrderingAnalysis::OrderingAnalysis(const Function& function, const ControlFlow& 
       block_threads_(block_threads),
       slice_(function),
       live_(function, flow, slice_),
-      mbarriers_(function),
+      mbarriers_(function, flow),
       orders_(function.instructions.size()) {
   for (uint32_t i = 0; i < function.instructions.size(); ++i) {
     if (is_meeting(function.instructions[i].action)) meetings_.push_back(i);
@@ -106,34 +117,56 @@ Ordering OrderingAnalysis::run() {
     explore(changed, ordering);
     changed.reset();
     if (!ordering.has_wait) break;
-    for (const RoleSet& block : blocks_) changed |= order_at_barriers(ordering, block);
+    for (size_t b = 0; b < blocks_.size(); ++b) {
+      changed |= order_at_barriers(ordering, blocks_[b], clusters_[b]);
+    }
   }
   ordering.orders = orders_;
   return ordering;
 }
 
-void OrderingAnalysis::choose_threads(Ordering& ordering) {
-  if (!ordering.has_wait || !slice_.depends_on_thread()) {
-    ordering.roles.emplace_back();
-    blocks_.emplace_back(1);
-    warps_.emplace_back(1);
-    return;
-  }
-  if (function_.block_x != 0) return add_block(function_.block_x, ordering);
-  add_block(kMaxBlockThreads, ordering);
-  // Rows of one warp are the other usual shape.
-  if (slice_.depends_on_y()) add_block(kWarpThreads, ordering);
-}
-
-// Three lanes of every warp: the first, another, and the last.
-void OrderingAnalysis::add_block(uint32_t threads_in_x, Ordering& ordering) {
+uint32_t OrderingAnalysis::block_size() const {
   const uint32_t bound = block_threads_ != 0          ? block_threads_
                          : function_.max_threads != 0 ? function_.max_threads
                                                       : kMaxBlockThreads;
-  const uint32_t count = std::min(bound, kMaxBlockThreads);
+  return std::min(bound, kMaxBlockThreads);
+}
+
+// The first CTA of a cluster and another one, where that decides branches and there is room.
+bool OrderingAnalysis::tells_ranks_apart(size_t shapes) const {
+  const size_t warps = (block_size() + kWarpThreads - 1) / kWarpThreads;
+  return slice_.depends_on_rank() && 2 * shapes * warps * kLanes.size() <= kMaxRoles;
+}
+
+void OrderingAnalysis::choose_threads(Ordering& ordering) {
+  const bool differ = slice_.depends_on_thread() || slice_.depends_on_rank();
+  if (!ordering.has_wait || !differ) {
+    ordering.roles.emplace_back();
+    blocks_.emplace_back(1);
+    clusters_.emplace_back(1);
+    warps_.emplace_back(1);
+    return;
+  }
+  std::vector<uint32_t> shapes = {function_.block_x != 0 ? function_.block_x : kMaxBlockThreads};
+  // Rows of one warp are the other usual shape.
+  if (function_.block_x == 0 && slice_.depends_on_y()) shapes.push_back(kWarpThreads);
+  const bool tells_ranks = tells_ranks_apart(shapes.size());
+  for (const uint32_t threads_in_x : shapes) {
+    const size_t first = blocks_.size();
+    add_block(threads_in_x, tells_ranks ? 0 : -1, ordering);
+    if (tells_ranks) add_block(threads_in_x, 1, ordering);
+    RoleSet cluster;
+    for (size_t b = first; b < blocks_.size(); ++b) cluster |= blocks_[b];
+    clusters_.resize(blocks_.size(), cluster);
+  }
+}
+
+// Three lanes of every warp: the first, another, and the last.
+void OrderingAnalysis::add_block(uint32_t threads_in_x, int32_t rank, Ordering& ordering) {
+  const uint32_t count = block_size();
   RoleSet block;
   for (uint32_t first = 0; first < count; first += kWarpThreads) {
-    for (const uint32_t lane : {0U, 1U, kWarpThreads - 1}) {
+    for (const uint32_t lane : kLanes) {
       const uint32_t linear = first + lane;
       if (linear >= count) continue;
       Thread thread;
@@ -142,6 +175,7 @@ void OrderingAnalysis::add_block(uint32_t threads_in_x, Ordering& ordering) {
       thread.x = static_cast<int32_t>(linear % threads_in_x);
       thread.y = static_cast<int32_t>(linear / threads_in_x);
       thread.z = 0;
+      thread.cluster_rank = rank;
       if (block_threads_ != 0 && !slice_.depends_on_y()) {
         thread.block_threads = static_cast<int32_t>(block_threads_);
       }
@@ -175,16 +209,17 @@ void OrderingAnalysis::explore(const RoleSet& run, Ordering& ordering) const {
 // Barriers that order threads which arrive unordered. More of them means fewer unordered threads,
 // which may make more of them: the caller repeats with the threads that are returned, of which less
 // is unordered now, until there are none.
-RoleSet OrderingAnalysis::order_at_barriers(const Ordering& ordering, const RoleSet& block) {
+RoleSet OrderingAnalysis::order_at_barriers(const Ordering& ordering, const RoleSet& block,
+                                            const RoleSet& cluster) {
   RoleSet changed;
   const auto order = [&](uint32_t i, const RoleSet& threads) {
     // Of a barrier that a thread never reached unordered, nothing changes for it.
     changed |= threads & ~orders_[i] & ordering.before[i];
     orders_[i] |= threads;
   };
-  const bool cluster = std::any_of(meetings_.begin(), meetings_.end(), [&](uint32_t i) {
+  const bool orders_cluster = std::any_of(meetings_.begin(), meetings_.end(), [&](uint32_t i) {
     return function_.instructions[i].action == Action::kClusterArrive &&
-           (ordering.after[i] & ~ordering.before[i] & block).any();
+           (ordering.after[i] & ~ordering.before[i] & cluster).any();
   });
   for (const uint32_t i : meetings_) {
     switch (function_.instructions[i].action) {
@@ -195,9 +230,12 @@ RoleSet OrderingAnalysis::order_at_barriers(const Ordering& ordering, const Role
         order(i, ordered_by_warps(i, ordering));
         break;
       case Action::kClusterWait:
-        if (cluster) order(i, block);
+        if (orders_cluster) order(i, block);
         break;
       case Action::kMbarrierWait:
+        if (orders_by_arrivals(i, ordering, cluster)) order(i, block);
+        break;
+      case Action::kFlagWait:
         if (orders_by_arrivals(i, ordering, block)) order(i, block);
         break;
       default:
@@ -218,7 +256,6 @@ bool OrderingAnalysis::orders_block(uint32_t barrier, const Ordering& ordering,
 // come to this instruction, and come ordered to every other one with the same number, count.
 bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& ordering,
                                              const RoleSet& block) const {
-  const int64_t number = barrier_number(function_, function_.instructions[barrier]);
   RoleSet ordered;
   RoleSet unordered = ordering.before[barrier] | ordering.after[barrier];
   for (const uint32_t i : meetings_) {
@@ -227,20 +264,20 @@ bool OrderingAnalysis::orders_from_elsewhere(uint32_t barrier, const Ordering& o
         (other.action != Action::kBarrier && other.action != Action::kBarrierArrive)) {
       continue;
     }
-    const int64_t other_number = barrier_number(function_, other);
-    if (number >= 0 && other_number >= 0 && number != other_number) continue;
+    if (!mbarriers_.may_be_same(barrier, i)) continue;
     ordered |= ordering.after[i];
     unordered |= ordering.before[i];
   }
   return (ordered & ~unordered & block).any();
 }
 
-// Some thread arrives only after the wait, and as far as one can tell at this mbarrier.
+// Some thread arrives only after the wait, and as far as one can tell at this mbarrier or flag.
 bool OrderingAnalysis::orders_by_arrivals(uint32_t wait, const Ordering& ordering,
-                                          const RoleSet& block) const {
+                                          const RoleSet& arriving) const {
+  const Action waiting = function_.instructions[wait].action;
   return std::any_of(meetings_.begin(), meetings_.end(), [&](uint32_t i) {
-    return is_arrival(function_.instructions[i].action) &&
-           (ordering.after[i] & ~ordering.before[i] & block).any() &&
+    return arrives_at(function_.instructions[i].action, waiting) &&
+           (ordering.after[i] & ~ordering.before[i] & arriving).any() &&
            mbarriers_.may_be_same(wait, i);
   });
 }

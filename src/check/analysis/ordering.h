@@ -54,15 +54,18 @@ class OrderingAnalysis {
 
  private:
   void choose_threads(Ordering& ordering);
-  void add_block(uint32_t threads_in_x, Ordering& ordering);
+  [[nodiscard]] uint32_t block_size() const;
+  [[nodiscard]] bool tells_ranks_apart(size_t shapes) const;
+  void add_block(uint32_t threads_in_x, int32_t rank, Ordering& ordering);
   void explore(const RoleSet& run, Ordering& ordering) const;
-  [[nodiscard]] RoleSet order_at_barriers(const Ordering& ordering, const RoleSet& block);
+  [[nodiscard]] RoleSet order_at_barriers(const Ordering& ordering, const RoleSet& block,
+                                          const RoleSet& cluster);
   [[nodiscard]] bool orders_block(uint32_t barrier, const Ordering& ordering,
                                   const RoleSet& block) const;
   [[nodiscard]] bool orders_from_elsewhere(uint32_t barrier, const Ordering& ordering,
                                            const RoleSet& block) const;
   [[nodiscard]] bool orders_by_arrivals(uint32_t wait, const Ordering& ordering,
-                                        const RoleSet& block) const;
+                                        const RoleSet& arriving) const;
   [[nodiscard]] RoleSet ordered_by_warps(uint32_t barrier, const Ordering& ordering) const;
 
   const Function& function_;
@@ -71,8 +74,10 @@ class OrderingAnalysis {
   Slice slice_;
   LiveSlots live_;
   Mbarriers mbarriers_;
-  // Roles that are of one block. There are two blocks where its shape matters and is not known.
+  // Roles that are of one block. There are two blocks where its shape matters and is not known, and two
+  // where it matters which one of its cluster a block is.
   std::vector<RoleSet> blocks_;
+  std::vector<RoleSet> clusters_;   // by block: those of its cluster
   std::vector<RoleSet> warps_;      // by role: those of its block and warp
   std::vector<uint32_t> meetings_;  // instructions at which threads may be ordered by each other
   // By instruction: roles that it orders, whatever they did before.

@@ -47,6 +47,7 @@ struct Place {
   uint32_t line = 0;
   std::vector<std::string> inlined_at;  // "file.cu:40", innermost call first
   std::string code;                     // "PTX line 120", "SASS 0x150"
+  std::string_view instruction;         // "LDG", where it is machine code
   std::vector<CodeLine> excerpt;        // of PTX or machine code, where a report shows it
 
   [[nodiscard]] std::string text() const;  // "file.cu:12", or the code position

@@ -19,6 +19,7 @@ bool ends_block(const Instruction& instruction) {
     case Action::kWarpBarrier:
     case Action::kClusterWait:
     case Action::kMbarrierWait:
+    case Action::kFlagWait:
       return true;
     default:
       return false;

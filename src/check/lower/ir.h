@@ -33,6 +33,8 @@ enum class Action : uint8_t {
   kClusterWait,     // barrier.cluster.wait
   kMbarrierArrive,  // any arrival on an mbarrier
   kMbarrierWait,    // test_wait, try_wait
+  kFlagWrite,       // to shared memory, where flags are polled
+  kFlagWait,        // a load from shared memory that is polled
   kFence,           // release or acquire fence of gpu or wider scope
   kProxyFence,      // fence.proxy.async
   kCopyWait,        // waits for bulk copies out of shared memory to complete
@@ -66,9 +68,13 @@ enum class Compute : uint8_t {
   kMinimum,          // of two sources; of three, the first two count as their sum
   kMaximum,          // the same
   kTableWord,        // the word of Function::table at the source, in bytes, plus `immediate`
-  kBroadcast,        // shfl.idx: known where the source is the same in the whole warp
-  kElect,            // true in one lane of the warp
+  kPeerAddress,  // the same place as the first source, in the memory of another CTA of the cluster
+  kBroadcast,    // shfl.idx: known where the source is the same in the whole warp
+  kElect,        // true in one lane of the warp
 };
+
+// Of the CTA's own shared memory, which is no action unless flags are in it. Atomics write.
+enum class SharedAccess : uint8_t { kNone, kRead, kWrite };
 
 enum class Comparison : uint8_t {
   kNever,
@@ -98,7 +104,8 @@ enum class OperandKind : uint8_t {
   kLane,
   kWarp,
   kBlockDimension,  // ntid.{x,y,z} by `value`
-  kBlockIndex,      // ctaid, cluster rank: differs between CTAs
+  kBlockIndex,      // ctaid: differs between CTAs
+  kClusterRank,
 };
 
 struct Operand {
@@ -120,6 +127,7 @@ struct Instruction {
   Compute compute = Compute::kOpaque;
   Comparison comparison = Comparison::kNever;
   Combine combine = Combine::kAnd;
+  SharedAccess shared = SharedAccess::kNone;
   bool is_signed = false;
   bool wide = false;          // computes in 64 bits
   bool non_coherent = false;  // ld.global.nc, LDG.CONSTANT, textures
@@ -137,13 +145,14 @@ struct Instruction {
   Range sources;
   Range address;  // of memory actions: the sources its address is made of
   // How many operands, after the sources, add up to a place: the address of the mbarrier that it waits
-  // for or arrives at, or where an indirect branch goes, which is a position in SASS and the number of
-  // a target in PTX. None: it may be any.
+  // for or arrives at, or in shared memory that it accesses, or the number of a barrier, or where an indirect branch goes, which is
+  // a position in SASS and the number of a target in PTX. None: it may be any.
   uint32_t place_parts = 0;
   Range targets;  // kBranch: instruction indices, in Function::targets
   int64_t immediate = 0;
   uint32_t location = 0;  // in Function::locations; 0 is unknown
   uint32_t position = 0;  // PTX: line of the text. SASS: byte in the kernel's code
+  std::string_view name;  // of the opcode, in SASS
 };
 
 // A place in the source. `inlined_at` is the call site's own location, or 0.

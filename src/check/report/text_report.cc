@@ -30,6 +30,9 @@ void append_fold(const Fold& fold, bool expand, std::string& text) {
   for (const Place& place : finding.places) {
     text += fmt::format("    at {}", place.text());
     if (!place.file.empty() && !place.code.empty()) text += fmt::format(" ({})", place.code);
+    if (place.file.empty() && !place.instruction.empty()) {
+      text += fmt::format(": {}", place.instruction);
+    }
     for (const std::string& caller : place.inlined_at)
       text += fmt::format(", inlined at {}", caller);
     text += '\n';

@@ -13,9 +13,8 @@ void check_read_only_path(const KernelCode& code, FindingList& findings) {
   const auto& instructions = code.function().instructions;
   for (uint32_t i = 0; i < instructions.size(); ++i) {
     if (!instructions[i].non_coherent || !touches_memory(instructions[i].action)) continue;
-    const bool runs = code.ordering().reachable_before(i) || code.ordering().after[i].any();
     const Subject subject = code.subject_of(i);
-    if (!runs || subject.origins.empty()) continue;
+    if (!code.is_reached(i) || subject.origins.empty()) continue;
     const std::optional<Judgement> judgement = judge_read(code, subject);
     if (!judgement) continue;
     Finding finding =

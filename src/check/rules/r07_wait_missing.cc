@@ -62,7 +62,9 @@ void check_wait_missing(const KernelForms& forms, FindingList& findings) {
     const bool cannot_run =
         code->function().code == CodeKind::kSass && code->function().architecture < 90;
     const bool concerned = one_waits || code->pdl() == true || triggers(*code);
-    if (concerned && !cannot_run) report_missing_wait(*code, one_waits, findings);
+    // Who calls what is not seen may wait there.
+    const bool may_wait = !code->function().not_understood.empty();
+    if (concerned && !cannot_run && !may_wait) report_missing_wait(*code, one_waits, findings);
   }
 }
 
@@ -95,7 +97,8 @@ stands in an `#if` for one architecture, and the image that gets loaded was comp
 one.
 
 A kernel that neither waits nor triggers is reported only if a launches file says that it has the
-attribute: launched without it, it is right.
+attribute: launched without it, it is right. One that calls functions which cannot be followed, in
+PTX those behind a pointer, is not reported: it may wait there.
 )",
     .mend = "Add the wait, compile it in for this architecture, or launch without the attribute.",
     .example = {.wrong = R"(

@@ -64,7 +64,7 @@ Finding missing_clobber(const std::string& name, uint32_t line) {
       "Waits in inline assembly that does not clobber memory: the compiler may move reads and "
       "writes over it";
   finding.places.push_back(
-      {.file = name, .line = line, .inlined_at = {}, .code = {}, .excerpt = {}});
+      {.file = name, .line = line, .inlined_at = {}, .code = {}, .instruction = {}, .excerpt = {}});
   finding.images.emplace_back("source");
   return finding;
 }

@@ -13,7 +13,10 @@ uint32_t exit_without_barrier(const KernelCode& code, uint32_t access) {
   const auto& instructions = code.function().instructions;
   uint32_t exit = kNone;
   ForwardSearch(code).run(
-      access, [&](uint32_t i) { return instructions[i].action == Action::kClusterWait; },
+      access,
+      [&](uint32_t i) {
+        return instructions[i].action == Action::kClusterWait || !code.is_reached(i);
+      },
       [&](uint32_t i) {
         if (instructions[i].action == Action::kExit) exit = i;
         return exit != kNone;

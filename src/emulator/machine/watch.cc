@@ -81,11 +81,11 @@ race::SharedDetector& shared_detector_of(const Warp& warp) {
 constexpr uint32_t kOneLane = 1U << 31U;
 
 // A strong access to a word of shared memory orders those who pass on what is written there.
-void synchronize_shared(Warp& warp, const SharedPlace& place, const race::SharedAccess& access,
-                        bool releases) {
+void synchronize_shared(Warp& warp, uint32_t lane, const SharedPlace& place,
+                        const race::SharedAccess& access, bool releases) {
   race::ClusterOrder& order = *order_of(warp);
   const uint64_t key = uint64_t{place.cta->rank} << 32U | place.offset;
-  if (access.kind != AccessKind::kWrite) order.read_flag(access.actor, key);
+  if (access.kind != AccessKind::kWrite) order.read_flag(access.actor, 1U << lane, key);
   if (access.kind != AccessKind::kRead) {
     order.write_flag(access.actor, key, releases, access.kind == AccessKind::kAtomic);
   }
@@ -152,8 +152,9 @@ void watch_shared_lanes(Warp& warp, uint32_t executing, const uint64_t* addresse
   const race::SharedAccess access{order_index(warp), site_of(warp), kind, site.strong};
   if (site.strong) {
     for (uint32_t rest = executing; rest != 0; rest &= rest - 1) {
-      const auto offset = static_cast<uint32_t>(addresses[std::countr_zero(rest)] - kSharedBase);
-      synchronize_shared(warp, {warp.cta, offset}, access, site.releases);
+      const auto lane = static_cast<uint32_t>(std::countr_zero(rest));
+      const auto offset = static_cast<uint32_t>(addresses[lane] - kSharedBase);
+      synchronize_shared(warp, lane, {warp.cta, offset}, access, site.releases);
     }
   }
   detector.begin(access);
@@ -171,7 +172,7 @@ void watch_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, A
   const bool strong = site.strong || kind == AccessKind::kAtomic;
   const race::SharedAccess access{order_index(warp), site_of(warp), kind, strong};
   const SharedPlace place = resolve_shared(warp, lane, address, bytes, 1);
-  if (strong) synchronize_shared(warp, place, access, site.releases);
+  if (strong) synchronize_shared(warp, lane, place, access, site.releases);
   detector.begin(access);
   detector.access(place.cta->rank, place.offset, bytes, lane, kOneLane);
 }

@@ -33,9 +33,9 @@ void ClusterOrder::WarpOrder::restart(ClockId start_clock) {
   WarpOrder fresh;
   fresh.remote = start_clock;
   fresh.known = std::move(known);
-  fresh.fenced_block = std::move(fenced_block);
+  fresh.fenced_block.times = std::move(fenced_block.times);
   fresh.known.clear();
-  fresh.fenced_block.clear();
+  fresh.fenced_block.times.clear();
   *this = std::move(fresh);
 }
 
@@ -125,7 +125,7 @@ void ClusterOrder::gather(uint32_t warp, uint32_t lanes, Gathered& into) {
   close_segment(warp);
   const WarpOrder& order = warps_[warp];
   merge(into.times, order.known);
-  merge(into.fenced_block, order.fenced_block);
+  add_to(into.fenced_block, order.fenced_block);
   into.remote = clocks_.join(into.remote, order.remote);
   for (size_t scope = 0; scope < kScopes; ++scope) {
     into.fenced[scope] = clocks_.join(into.fenced[scope], order.fenced[scope]);
@@ -136,7 +136,7 @@ void ClusterOrder::gather(uint32_t warp, uint32_t lanes, Gathered& into) {
 void ClusterOrder::learn(uint32_t warp, uint32_t lanes, const Gathered& from) {
   WarpOrder& order = warps_[warp];
   merge(order.known, from.times);
-  merge(order.fenced_block, from.fenced_block);
+  add_to(order.fenced_block, from.fenced_block);
   order.remote = clocks_.join(from.remote, order.remote);
   for (size_t scope = 0; scope < kScopes; ++scope) {
     order.fenced[scope] = clocks_.join(from.fenced[scope], order.fenced[scope]);
@@ -228,30 +228,40 @@ void ClusterOrder::observe(uint32_t warp, ClockId clock, bool acquires) {
 
 // --- Shared memory.
 
+void ClusterOrder::add_to(Told& into, const Told& more) {
+  merge(into.times, more.times);
+  into.remote = clocks_.join(into.remote, more.remote);
+  into.waited |= more.waited;
+}
+
 void ClusterOrder::fence_block(uint32_t warp) {
   close_segment(warp);
-  warps_[warp].fenced_block = warps_[warp].known;
+  WarpOrder& order = warps_[warp];
+  order.fenced_block = {order.known, order.remote, order.waited_lanes != 0};
 }
 
 void ClusterOrder::write_flag(uint32_t warp, uint64_t key, bool releases, bool is_atomic) {
   if (releases) fence_block(warp);
-  const Times& told = warps_[warp].fenced_block;
+  const Told& told = warps_[warp].fenced_block;
   const auto flag = flags_.find(key);
   if (is_atomic && flag != flags_.end()) {
     // It passes on what earlier writers released.
-    merge(flag->second, told);
-  } else if (told.empty()) {
+    add_to(flag->second, told);
+  } else if (told.times.empty()) {
     flags_.erase(key);
   } else {
     flags_[key] = told;
   }
 }
 
-void ClusterOrder::read_flag(uint32_t warp, uint64_t key) {
+void ClusterOrder::read_flag(uint32_t warp, uint32_t lanes, uint64_t key) {
   const auto flag = flags_.find(key);
   if (flag == flags_.end()) return;
   close_segment(warp);
-  merge(warps_[warp].known, flag->second);
+  WarpOrder& order = warps_[warp];
+  merge(order.known, flag->second.times);
+  order.remote = clocks_.join(order.remote, flag->second.remote);
+  if (flag->second.waited) set_waited(warp, lanes);
 }
 
 // --- What goes on without a warp.

@@ -81,11 +81,12 @@ class ClusterOrder {
   void observe(uint32_t warp, ClockId clock, bool acquires);
 
   // --- Shared memory: what a strong write there tells is what its warp had fenced at block scope
-  // or beyond, or if it releases, everything. `key` is the CTA's rank and the address.
+  // or beyond, or if it releases, everything; that it has waited for grids, too. `key` is the CTA's
+  // rank and the address.
 
   void fence_block(uint32_t warp);
   void write_flag(uint32_t warp, uint64_t key, bool releases, bool is_atomic);
-  void read_flag(uint32_t warp, uint64_t key);
+  void read_flag(uint32_t warp, uint32_t lanes, uint64_t key);
 
   // --- What goes on without a warp.
 
@@ -128,11 +129,18 @@ class ClusterOrder {
  private:
   using Times = std::vector<uint32_t>;  // by actor; 0 for those beyond its end
 
+  // What a fence at block scope covers.
+  struct Told {
+    Times times;
+    ClockId remote = 0;
+    bool waited = false;
+  };
+
   struct WarpOrder {
     uint32_t time = 1;
     bool has_acted = false;                          // in shared memory, since its time advanced
     Times known;                                     // of each actor
-    Times fenced_block;                              // known at the last fence
+    Told fenced_block;                               // known at the last fence
     std::map<Actor, std::vector<uint32_t>> commits;  // times of what goes on without it
     SegmentId segment = 0;  // 0: has accessed nothing since its time advanced
     uint32_t waited_lanes = 0;
@@ -149,7 +157,7 @@ class ClusterOrder {
   // What the lanes that arrived at a barrier knew.
   struct Gathered {
     Times times;
-    Times fenced_block;
+    Told fenced_block;
     ClockId remote = 0;
     Clocks fenced{};
     bool waited = false;
@@ -169,6 +177,7 @@ class ClusterOrder {
   void gather(uint32_t warp, uint32_t lanes, Gathered& into);
   void learn(uint32_t warp, uint32_t lanes, const Gathered& from);
   ClockId snapshot(uint32_t warp);
+  void add_to(Told& into, const Told& more);
   void set_waited(uint32_t warp, uint32_t lanes);
   Gathered& barrier(uint32_t warp, uint32_t index);
 
@@ -183,7 +192,7 @@ class ClusterOrder {
   std::map<std::pair<Background, uint64_t>, Actor> background_;
   // The one that was asked for last.
   std::pair<std::pair<Background, uint64_t>, Actor> last_background_{{{}, ~uint64_t{0}}, 0};
-  std::unordered_map<uint64_t, Times> flags_;
+  std::unordered_map<uint64_t, Told> flags_;
   std::vector<bool> triggered_;  // by CTA
   std::unordered_map<uint32_t, Gathered> barriers_;
   std::unordered_map<uint32_t, Gathered> exited_;  // by CTA

@@ -170,6 +170,78 @@ TEST(Ordering, OneOfSeveralMbarriersMayBeThatOfTheArrival) {
   EXPECT_EQ(verdicts(ordered_by_an_mbarrier("%r9", "%r11")), Verdicts{});
 }
 
+// Arrays of two mbarriers each, and an index that may be either.
+TEST(Ordering, AnMbarrierOfAnotherArrayIsNotThatOfTheArrival) {
+  const auto verdicts_of = [](int array) {
+    return verdicts(check_kernel_text(fmt::format(
+        "  and.b32 %r3, %r1, 1;\n  shl.b32 %r3, %r3, 3;\n  mov.u32 %r4, barriers;\n"
+        "  add.u32 %r5, %r4, %r3;\n  setp.gt.u32 %p1, %r2, 31;\n  @%p1 bra again;\n"
+        "  griddepcontrol.wait;\n  mbarrier.arrive.shared.b64 _, [%r5];\n  ret;\n"
+        "again:\n  mbarrier.try_wait.parity.shared.b64 %p2, [%r5+{}], 0;\n  @!%p2 bra again;\n{}",
+        array, kStore)));
+  };
+  EXPECT_EQ(verdicts_of(0), Verdicts{});
+  EXPECT_EQ(verdicts_of(8), Verdicts{});  // they overlap
+  EXPECT_EQ(verdicts_of(16), Verdicts{"error R2"});
+}
+
+// Thread 0 waits and writes a flag at `written`; all others read `polled` until it is there, and write.
+Verdicts ordered_by_a_flag(const std::string& written, const std::string& polled,
+                           const std::string& again = "  @!%p2 bra poll;\n") {
+  return verdicts(check_kernel_text(
+      "  mov.u32 %r9, tile;\n  setp.ne.u32 %p1, %r2, 0;\n  @%p1 bra poll;\n"
+      "  griddepcontrol.wait;\n  st.release.cta.shared.u32 [" +
+      written + "], 1;\n  bra.uni done;\npoll:\n  ld.acquire.cta.shared.u32 %r5, [" + polled +
+      "];\n  setp.ne.u32 %p2, %r5, 0;\n" + again + kStore + "done:\n"));
+}
+
+TEST(Ordering, AFlagInSharedMemoryThatIsPolledOrders) {
+  EXPECT_EQ(ordered_by_a_flag("%r9+8", "%r9+8"), Verdicts{});
+  EXPECT_EQ(ordered_by_a_flag("%r9+8", "%r9+16"), Verdicts{"error R2"});
+}
+
+TEST(Ordering, AFlagThatIsReadOnceOrdersNothing) {
+  EXPECT_EQ(ordered_by_a_flag("%r9", "%r9", ""), Verdicts{"error R2"});
+  EXPECT_EQ(ordered_by_a_flag("%r9", "%r9", "  @!%p2 bra done;\n"), Verdicts{"error R2"});
+}
+
+TEST(Ordering, ALoopOverSharedMemoryIsNoPoll) {
+  EXPECT_EQ(ordered_by_a_flag("%r9", "%r9", "  add.u32 %r9, %r9, 4;\n  @!%p2 bra poll;\n"),
+            Verdicts{"error R2"});
+}
+
+// The first CTA of a cluster waits, and then all do `then`, and write.
+TEST(Ordering, TheFirstCtaOfAClusterMayWaitForTheOthers) {
+  const auto first_waits = [](const std::string& then) {
+    return check_kernel_text(
+        "  mov.u32 %r3, %cluster_ctarank;\n  setp.ne.s32 %p1, %r3, 0;\n  @%p1 bra past;\n"
+        "  griddepcontrol.wait;\npast:\n" +
+        then + kStore);
+  };
+  EXPECT_EQ(verdicts(first_waits("  barrier.cluster.arrive.release.aligned;\n"
+                                 "  barrier.cluster.wait.acquire.aligned;\n")),
+            Verdicts{});
+  const Report report = first_waits("  bar.sync 0;\n");
+  ASSERT_EQ(verdicts(report), Verdicts{"error R2"});
+  EXPECT_EQ(report.findings.front().threads, "every thread of the cluster's other CTAs");
+}
+
+// The first warp waits and arrives at barrier 5 or 6; the second one comes to `first` or the one after it.
+TEST(Ordering, ABarrierThatAnIndexChoosesOrdersIfItMayBeTheSame) {
+  const auto verdicts_of = [](int first) {
+    return verdicts(check_kernel_text(
+        fmt::format("  bar.sync 0;\n  and.b32 %r3, %r1, 1;\n  setp.gt.u32 %p1, %r2, 31;\n"
+                    "  @%p1 bra second;\n  griddepcontrol.wait;\n  add.u32 %r4, %r3, 5;\n"
+                    "  bar.arrive %r4, 64;\n  ret;\nsecond:\n  add.u32 %r4, %r3, {};\n"
+                    "  bar.sync %r4, 64;\n{}",
+                    first, kStore),
+        "", ".maxntid 64, 1, 1"));
+  };
+  EXPECT_EQ(verdicts_of(5), Verdicts{});
+  EXPECT_EQ(verdicts_of(6), Verdicts{});
+  EXPECT_EQ(verdicts_of(7), Verdicts{"error R2"});
+}
+
 // A wait under rounds >= `least`, a read under rounds >= 2.
 bool reads_early(int least, const std::string& between = "") {
   const Report report = check_kernel_text(fmt::format(
@@ -185,6 +257,21 @@ TEST(Ordering, TwoRoundsImplyOne) {
   EXPECT_FALSE(reads_early(2));
   EXPECT_TRUE(reads_early(3));
   EXPECT_TRUE(reads_early(1, "  add.u32 %r5, %r5, %r1;\n"));
+}
+
+// A wait and a read that hang on one predicate, between which `between` stands.
+bool reads_early_under_one_predicate(const std::string& between, const std::string& guard) {
+  const Report report = check_kernel_text(
+      "  ld.shared.u32 %r5, [tile];\n  setp.ne.u32 %p1, %r5, %r1;\n  @!%p1 bra past;\n"
+      "  griddepcontrol.wait;\npast:\n" +
+      between + "  @" + guard + " bra end;\n  ld.global.u32 %r4, [%rd1];\nend:\n");
+  return find(report, Rule::kReadBeforeWait) != nullptr;
+}
+
+TEST(Ordering, OnePredicateDecidesAlikeTwice) {
+  EXPECT_FALSE(reads_early_under_one_predicate("", "!%p1"));
+  EXPECT_TRUE(reads_early_under_one_predicate("", "%p1"));
+  EXPECT_TRUE(reads_early_under_one_predicate("  setp.ne.u32 %p1, %r5, 7;\n", "!%p1"));
 }
 
 // Roles that the warp's number chooses from a table.

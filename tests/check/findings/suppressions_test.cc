@@ -21,9 +21,12 @@ class SuppressionTest : public testing::Test {
   }
 
   std::string reason(const std::string& source, uint32_t line) {
-    return reason(
-        source,
-        Place{.file = path_.string(), .line = line, .inlined_at = {}, .code = {}, .excerpt = {}});
+    return reason(source, Place{.file = path_.string(),
+                                .line = line,
+                                .inlined_at = {},
+                                .code = {},
+                                .instruction = {},
+                                .excerpt = {}});
   }
 
   std::string reason(const std::string& source, const Place& place) {
@@ -88,6 +91,7 @@ TEST_F(SuppressionTest, MayStandWhereTheCodeWasInlined) {
                     .line = 7,
                     .inlined_at = {"/nowhere/other.h:3", path() + ":2"},
                     .code = {},
+                    .instruction = {},
                     .excerpt = {}};
   EXPECT_EQ(reason("// slipstream-check: allow R1: written once\nload(a);\n", place),
             "written once");

@@ -11,7 +11,12 @@ Finding finding(const std::string& kernel, const std::string& message,
   Finding result;
   result.kernel = kernel;
   result.message = message;
-  result.places = {{.file = file, .line = 3, .inlined_at = {}, .code = "SASS 0x10", .excerpt = {}}};
+  result.places = {{.file = file,
+                    .line = 3,
+                    .inlined_at = {},
+                    .code = "SASS 0x10",
+                    .instruction = {},
+                    .excerpt = {}}};
   return result;
 }
 

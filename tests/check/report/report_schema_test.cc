@@ -44,7 +44,7 @@ Report finding_in_machine_code() {
   finding.images = {"lib.so: sm_90a SASS"};
   for (const char* code : {"SASS 0x150", "SASS 0x160", "SASS 0x160"}) {
     finding.places.push_back(
-        {.file = "", .line = 0, .inlined_at = {}, .code = code, .excerpt = {}});
+        {.file = "", .line = 0, .inlined_at = {}, .code = code, .instruction = {}, .excerpt = {}});
   }
   report.findings = {finding};
   return report;

@@ -30,6 +30,37 @@ TEST(TextReport, SaysThatKernelsNeverWait) {
   EXPECT_NE(text.find("1 kernels never wait"), std::string::npos) << text;
 }
 
+Finding in_machine_code(const std::string& kernel) {
+  Finding finding;
+  finding.kernel = kernel;
+  finding.message = "Reads parameter 0";
+  finding.places = {{.file = {},
+                     .line = 0,
+                     .inlined_at = {},
+                     .code = "SASS 0x1d0",
+                     .instruction = "LDG",
+                     .excerpt = {}}};
+  return finding;
+}
+
+TEST(TextReport, NamesTheInstructionWhereThereIsNoLine) {
+  Report report;
+  report.findings = {in_machine_code("k")};
+  EXPECT_NE(text_report(report).find("at SASS 0x1d0: LDG\n"), std::string::npos)
+      << text_report(report);
+}
+
+TEST(TextReport, IsOneParagraphForACauseAndNamesAllKernelsIfAsked) {
+  Report report;
+  report.findings = {in_machine_code("void ns::k<float>(float*)"),
+                     in_machine_code("void ns::k<int>(int*)")};
+  const std::string folded = text_report(report);
+  EXPECT_NE(folded.find("and 1 more kernels from the same template"), std::string::npos) << folded;
+  EXPECT_NE(folded.find("2 findings from 1 causes"), std::string::npos);
+  EXPECT_EQ(folded.find("k<int>"), std::string::npos);
+  EXPECT_NE(text_report(report, true).find("ns::k<int>(int*)"), std::string::npos);
+}
+
 TEST(JsonReport, HoldsTheFinding) {
   const auto json = nlohmann::json::parse(json_report(report_with_a_finding()));
   ASSERT_EQ(json["findings"].size(), 1U);
@@ -66,7 +97,8 @@ nlohmann::json sarif_of(const Place& place, const std::string& allowed = "") {
 }
 
 std::string uri_of(const std::string& file) {
-  const Place place{.file = file, .line = 3, .inlined_at = {}, .code = {}, .excerpt = {}};
+  const Place place{
+      .file = file, .line = 3, .inlined_at = {}, .code = {}, .instruction = {}, .excerpt = {}};
   return sarif_of(place)["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
 }
 
@@ -81,15 +113,20 @@ TEST(SarifReport, EscapesWhatAUriDoesNotAllow) {
 }
 
 TEST(SarifReport, PutsTheImageWhereNoLineIsKnown) {
-  const auto result =
-      sarif_of({.file = "", .line = 0, .inlined_at = {}, .code = "SASS 0x150", .excerpt = {}});
+  const auto result = sarif_of({.file = "",
+                                .line = 0,
+                                .inlined_at = {},
+                                .code = "SASS 0x150",
+                                .instruction = {},
+                                .excerpt = {}});
   const auto& location = result["locations"][0]["physicalLocation"];
   EXPECT_EQ(location["artifactLocation"]["uri"], "a.out");
   EXPECT_FALSE(location.contains("region"));
 }
 
 TEST(SarifReport, ShowsAnAllowedFindingAsSuppressed) {
-  const Place place{.file = "a.cu", .line = 3, .inlined_at = {}, .code = {}, .excerpt = {}};
+  const Place place{
+      .file = "a.cu", .line = 3, .inlined_at = {}, .code = {}, .instruction = {}, .excerpt = {}};
   const auto suppressions = sarif_of(place, "written at start-up")["suppressions"];
   ASSERT_EQ(suppressions.size(), 1U);
   EXPECT_EQ(suppressions[0]["kind"], "inSource");

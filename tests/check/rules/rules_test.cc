@@ -66,6 +66,18 @@ TEST(Rules, ATriggerWithoutAWaitIsSuspicious) {
   EXPECT_EQ(verdicts(report), Verdicts{"warning R7"});
 }
 
+// Which may wait.
+TEST(Rules, AKernelThatCallsThroughAPointerIsNotSaidToHaveNoWait) {
+  const Report report = check_image(
+      ptx_kernel("  griddepcontrol.launch_dependents;\n"
+                 "prototype: .callprototype _ (.param .b64 _);\n  {\n  .param .b64 argument;\n"
+                 "  st.param.b64 [argument], %rd1;\n  call %rd2, (argument), prototype;\n  }\n"),
+      "k.ptx", {});
+  EXPECT_EQ(verdicts(report), Verdicts{});
+  ASSERT_EQ(report.problems.size(), 1U);
+  EXPECT_NE(report.problems.front().what.find("a call through a pointer"), std::string::npos);
+}
+
 TEST(Rules, ATriggerBeforeTheWaitIsNoted) {
   const Report report =
       check_kernel_text("  griddepcontrol.launch_dependents;\n  griddepcontrol.wait;\n");
@@ -83,6 +95,13 @@ TEST(Rules, EarlyExitOfSomeBlocksKeepsTheOrder) {
   const Report report = check_kernel_text(
       "  mov.u32 %r4, %ctaid.x;\n  setp.ge.u32 %p1, %r4, %r1;\n  @%p1 ret;\n"
       "  griddepcontrol.wait;\n");
+  EXPECT_EQ(verdicts(report), Verdicts{});
+}
+
+TEST(Rules, EarlyExitByAQuotientOfTheBlocksNumberKeepsTheOrder) {
+  const Report report = check_kernel_text(
+      "  mov.u32 %r4, %ctaid.x;\n  div.s32 %r5, %r4, %r1;\n  setp.ge.s32 %p1, %r5, 7;\n"
+      "  @%p1 ret;\n  griddepcontrol.wait;\n");
   EXPECT_EQ(verdicts(report), Verdicts{});
 }
 

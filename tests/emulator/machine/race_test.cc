@@ -209,6 +209,33 @@ TEST_F(Races, WantsABarrierBehindAWaitOfOneThread) {
   EXPECT_TRUE(run(kernels, {{"produce"}, {"in_cta", true}}).empty());
 }
 
+// Thread 0 waits and says so in shared memory, as `store` does it; all others poll for it, and read.
+TEST_F(Races, TakesAFlagInSharedMemoryForWhatItsWriterHasWaitedFor) {
+  const auto read_after = [&](std::string_view store) {
+    const std::string reader = kernel("reader", fmt::format(R"(
+  mov.u32 %r6, 1;
+  mov.u32 %r7, 0;
+  @%p1 st.shared.u32 [%r19], %r7;
+  bar.sync 0;
+  @!%p1 bra poll;
+  griddepcontrol.wait;
+  {}
+poll:
+  ld.acquire.cta.shared.u32 %r8, [%r19];
+  setp.eq.u32 %p3, %r8, 0;
+  @%p3 bra poll;
+  ld.global.u32 %r5, [%rd3];
+)",
+                                                            store));
+    return run({kProduce, reader}, {{"produce"}, {"reader", true}});
+  };
+  EXPECT_TRUE(read_after("st.release.cta.shared.u32 [%r19], %r6;").empty());
+  EXPECT_TRUE(read_after("membar.cta;\n  st.volatile.shared.u32 [%r19], %r6;").empty());
+  const auto without_a_fence = read_after("st.volatile.shared.u32 [%r19], %r6;");
+  ASSERT_EQ(without_a_fence.size(), 1U);
+  EXPECT_EQ(without_a_fence[0].count, kThreads - 1) << "all but the thread that waited";
+}
+
 TEST_F(Races, TakesAFenceBeforeTheTriggerForAHandOver) {
   const std::string fenced =
       kernel("fenced",

@@ -21,7 +21,7 @@ constexpr auto kPlain = std::to_array<Plain>({
     {"mov", Compute::kMove, kAllSources},
     {"cvt", Compute::kMove, kAllSources},
     {"cvta", Compute::kMove, kAllSources},
-    {"mapa", Compute::kOpaque, kAllSources},
+    {"mapa", Compute::kPeerAddress, kAllSources},
     {"add", Compute::kAdd, kAllSources},
     {"sub", Compute::kSubtract, 0b01},
     {"mul", Compute::kMultiply, 0},
@@ -236,7 +236,9 @@ void lower_arithmetic(const tree::Instruction& instruction, const Frame& frame,
   if (head == "selp" && x.operands().size() == 4) return lower_select(x);
   if (head == "elect") return lower_elect(x);
   if (head == "shfl") return lower_shuffle(x);
-  x.destination(0);  // anything else: an opaque result
+  // Anything else: an opaque result, which differs between threads and CTAs where what it is of does.
+  x.destination(0);
+  if (type_of(*instruction.opcode).is_integer) x.sources(1);
 }
 
 }  // namespace slipstream::check::from_ptx

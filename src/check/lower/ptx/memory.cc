@@ -27,6 +27,10 @@ struct Context {
     builder.source(reader.address(frame, operands()[index]));
     builder.end_address();
   }
+  void shared(SharedAccess access, size_t index) const {
+    instruction().shared = access;
+    for (const Operand& part : reader.address_parts(frame, operands()[index])) builder.place(part);
+  }
   // The mbarrier is the first of the operands that are addresses, or for a copy the last one.
   void mbarrier(bool last) const {
     const tree::Operand* found = nullptr;
@@ -132,10 +136,13 @@ void lower_load(const Context& x) {
   }
   if (is_remote(x.opcode())) load.action = Action::kRemoteShared;
   x.destination(0);
+  if (space != tree::Space::kShared) return;
   // Shared memory is one cell: what was stored anywhere may be loaded anywhere.
-  if (space != tree::Space::kShared || element_bytes(x.opcode()) != 8) return;
-  load.pointer_sources = kAllSources;
-  x.builder.source(register_operand(x.reader.shared_cell()));
+  if (element_bytes(x.opcode()) == 8) {
+    load.pointer_sources = kAllSources;
+    x.builder.source(register_operand(x.reader.shared_cell()));
+  }
+  if (load.action == Action::kNone) x.shared(SharedAccess::kRead, 1);
 }
 
 void lower_store(const Context& x) {
@@ -150,8 +157,9 @@ void lower_store(const Context& x) {
   } else if (is_remote(x.opcode()) || x.opcode().has("async")) {
     store.action = Action::kRemoteShared;
     store.synchronizing = x.opcode().has("async");  // an mbarrier of the receiver counts it
-  } else if (space == tree::Space::kShared && element_bytes(x.opcode()) == 8) {
-    store_to_cell(x, x.reader.shared_cell());
+  } else if (space == tree::Space::kShared) {
+    if (element_bytes(x.opcode()) == 8) store_to_cell(x, x.reader.shared_cell());
+    x.shared(SharedAccess::kWrite, 0);
   }
 }
 
@@ -169,6 +177,8 @@ void lower_atomic(const Context& x, size_t address) {
   }
   if (address == 1) x.destination(0);
   if (touches_memory(atomic.action)) x.address(address);
+  const bool is_own = space == tree::Space::kShared && atomic.action == Action::kNone;
+  if (is_own && address < x.operands().size()) x.shared(SharedAccess::kWrite, address);
 }
 
 // cp.async.*, cp.reduce.async.*: the opcode names both spaces, destination first.
@@ -233,7 +243,9 @@ void lower_barrier(const Context& x) {
     number = 1;
   }
   if (number < x.operands().size()) {
-    x.builder.source(x.reader.value(x.frame, x.operands()[number]));
+    const Operand value = x.reader.value(x.frame, x.operands()[number]);
+    x.builder.source(value);
+    x.builder.place(value);
   }
 }
 

@@ -119,7 +119,7 @@ Operand OperandReader::special(std::string_view name) const {
       {"%ctaid.x", {.kind = OperandKind::kBlockIndex}},
       {"%ctaid.y", {.kind = OperandKind::kBlockIndex}},
       {"%ctaid.z", {.kind = OperandKind::kBlockIndex}},
-      {"%cluster_ctarank", {.kind = OperandKind::kBlockIndex}},
+      {"%cluster_ctarank", {.kind = OperandKind::kClusterRank}},
       {"%cluster_ctaid.x", {.kind = OperandKind::kBlockIndex}},
       {"%clusterid.x", {.kind = OperandKind::kBlockIndex}},
   };

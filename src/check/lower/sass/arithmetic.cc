@@ -258,8 +258,9 @@ Operand special_register(uint64_t number) {
     case 0x25:
     case 0x26:
     case 0x27:
-    case 0x88:  // rank in the cluster; the base of shared memory is made from it
       return operand(OperandKind::kBlockIndex);
+    case 0x88:  // the base of shared memory is made from it
+      return operand(OperandKind::kClusterRank);
     case 0x2d:
     case 0x2e:
     case 0x2f:  // upper halves of generic addresses of local and shared memory
@@ -284,10 +285,17 @@ void lower_shuffle(const Context& x) {
 }
 
 // With the selector 0x7610 it moves a 16-bit value (a flag, say) into a register whose upper half
-// nobody asks for.
+// nobody asks for; with 0x654 it puts the number of a CTA on top of an address in shared memory.
 void lower_permute(const Context& x) {
   constexpr int64_t kMoveHalf = 0x7610;
+  constexpr int64_t kOtherCta = 0x654;
   const Operand selector = x.reader.b(x.word);
+  if (selector.kind == OperandKind::kImmediate && selector.value == kOtherCta) {
+    x.compute(Compute::kPeerAddress, kAllSources);
+    x.result();
+    x.builder.source(x.reader.c(x.word));
+    return x.builder.source(x.reader.a(x.word));
+  }
   const bool moves = selector.kind == OperandKind::kImmediate && selector.value == kMoveHalf;
   x.compute(moves ? Compute::kMove : Compute::kOpaque, kAllSources);
   x.result();

@@ -102,6 +102,7 @@ class Lowering {
     const sass::Opcode& opcode = sass::opcode_of(word);
     Instruction& instruction = builder_.add(Action::kNone);
     instruction.position = position;
+    instruction.name = opcode.name;
     instruction.location = location_at(position);
     if (!lower_control(opcode.meaning, word, position) &&
         !lower_memory(opcode.meaning, word, reader_, builder_)) {

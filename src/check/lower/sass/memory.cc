@@ -147,6 +147,16 @@ void lower_load_constant(const Context& x) {
   }
 }
 
+// [R + UR + offset] in shared memory.
+void shared_place(const Context& x, SharedAccess access, unsigned uniform_field) {
+  x.instruction().shared = access;
+  x.builder.place(x.reader.vector(sass::bits(x.word, 24, 8)));
+  if (sass::bits(x.word, 91, 1) != 0) {
+    x.builder.place(x.reader.uniform(sass::bits(x.word, uniform_field, x.reader.uniform_bits())));
+  }
+  x.builder.place(immediate_operand(static_cast<int64_t>(sass::bits(x.word, 40, 24))));
+}
+
 // Shared and local memory are one cell each: what was stored anywhere may be loaded anywhere.
 void lower_cell_load(const Context& x, uint32_t cell) {
   const uint32_t bytes = access_bytes(x.word);
@@ -167,14 +177,15 @@ void lower_cell_store(const Context& x, uint32_t cell) {
   }
 }
 
-// Sources of a barrier: its number, opaque where it comes from a register.
+// Sources of a barrier: its number, opaque where it comes from a register, which is its place.
 void lower_barrier(const Context& x) {
   const Form form = OperandReader::form(x.word);
   const bool immediate = form == Form::kImmediateB || form == Form::kConstantB;
   const uint64_t kind = sass::bits(x.word, 77, 3);
   x.instruction().action = kind == 1 ? Action::kBarrierArrive : Action::kBarrier;
-  x.builder.source(immediate ? immediate_operand(static_cast<int64_t>(sass::bits(x.word, 54, 4)))
-                             : Operand{});
+  const Operand number = immediate_operand(static_cast<int64_t>(sass::bits(x.word, 54, 4)));
+  x.builder.source(immediate ? number : Operand{});
+  x.builder.place(immediate ? number : x.reader.vector(sass::bits(x.word, 32, 8)));
 }
 
 // [R + UR + offset].
@@ -182,6 +193,16 @@ void mbarrier_address(const Context& x) {
   x.builder.place(x.reader.vector(sass::bits(x.word, 24, 8)));
   x.builder.place(x.reader.uniform(sass::bits(x.word, 64, x.reader.uniform_bits())));
   x.builder.place(immediate_operand(static_cast<int64_t>(sass::bits(x.word, 40, 24))));
+}
+
+// ARRIVES.LDGSTSBAR, and what arrives when products of matrices or a query for work are done: [UR].
+void lower_other_arrival(const Context& x) {
+  constexpr uint64_t kCopies = 0x1b0;
+  constexpr uint64_t kProducts = 0x1e9;
+  x.instruction().action = Action::kMbarrierArrive;
+  const uint64_t family = x.word.low & 0x1ffU;
+  if (family == kCopies) mbarrier_address(x);
+  if (family == kProducts) x.builder.place(x.reader.uniform(sass::bits(x.word, 24, 8)));
 }
 
 // SYNCS: a test of the phase in a register, or an arrival.
@@ -237,15 +258,18 @@ bool lower_memory(sass::Meaning meaning, const sass::Word& word, const OperandRe
     case sass::Meaning::kAtomicGeneric:
       return lower_atomic(x, true), true;
     case sass::Meaning::kAtomicShared:
-      return x.results(8), true;
+      x.results(8);
+      return shared_place(x, SharedAccess::kWrite, kStoreUniform), true;
     case sass::Meaning::kLoadLocal:
       return lower_cell_load(x, kLocalCell), true;
     case sass::Meaning::kLoadShared:
-      return lower_cell_load(x, kSharedCell), true;
+      lower_cell_load(x, kSharedCell);
+      return shared_place(x, SharedAccess::kRead, kLoadUniform), true;
     case sass::Meaning::kStoreLocal:
       return lower_cell_store(x, kLocalCell), true;
     case sass::Meaning::kStoreShared:
-      return lower_cell_store(x, kSharedCell), true;
+      lower_cell_store(x, kSharedCell);
+      return shared_place(x, SharedAccess::kWrite, kStoreUniform), true;
     case sass::Meaning::kTexture:
       return lower_texture(x), true;
     case sass::Meaning::kSurfaceLoad:
@@ -277,7 +301,7 @@ bool lower_memory(sass::Meaning meaning, const sass::Word& word, const OperandRe
     case sass::Meaning::kSyncs:
       return lower_syncs(x), true;
     case sass::Meaning::kMbarrierArrive:
-      return action(Action::kMbarrierArrive), true;
+      return lower_other_arrival(x), true;
     case sass::Meaning::kMemoryBarrier:
       return lower_memory_barrier(x), true;
     case sass::Meaning::kProxyFence:

@@ -66,6 +66,10 @@ Operand OperandReader::constant_at(uint64_t bank, uint64_t offset) const {
   } else if (offset == parameter_address_) {
     operand.kind = OperandKind::kParameterBlock;
     operand.value = -1;
+  } else if (offset == has_clusters_) {
+    // Code that asks takes a barrier of the CTA for one of the cluster where it was not, which is the same:
+    // each CTA is then a cluster of its own.
+    return immediate_operand(1);
   }
   return operand;  // other words before the parameters: opaque
 }

@@ -41,7 +41,8 @@ class OperandReader {
       : kernel_(kernel),
         uniform_zero_(architecture >= 100 ? 255 : 63),
         block_dimensions_(architecture >= 100 ? 0x360 : 0),
-        parameter_address_(architecture >= 100 ? 0x348 : 0x198) {}
+        parameter_address_(architecture >= 100 ? 0x348 : 0x198),
+        has_clusters_(architecture >= 100 ? 0x36c : 0x140) {}
 
   // Works in the uniform datapath: destinations, guards and plain registers are uniform.
   static bool is_uniform(const sass::Word& word);
@@ -77,10 +78,11 @@ class OperandReader {
 
   const sass::Kernel& kernel_;
   uint32_t uniform_zero_;
-  // Where in constant bank 0 ntid.{x,y,z} are, and the address of the bank, by which tensor maps among
-  // the parameters are found.
+  // Where in constant bank 0 ntid.{x,y,z} are, the address of the bank, by which tensor maps among the
+  // parameters are found, and whether the grid was launched with clusters.
   uint32_t block_dimensions_;
   uint32_t parameter_address_;
+  uint32_t has_clusters_;
 };
 
 }  // namespace slipstream::check::from_sass

@@ -28,4 +28,4 @@ int main() {
   return corpus::count_wrong(stream, out, kThreads, 6.0F);
 }
 
-// not in SASS alone: there the compiler moved the read below the wait, and the machine code is right
+// silent in SASS alone: there the compiler moved the read below the wait, and the machine code is right

@@ -249,6 +249,8 @@ TEST(SassLower, KnowsTheMbarrierOfAnArrivalAndOfACopy) {
   kernel.word(0x03883010130075a7, 0x000ea4000802007f);  // SYNCS.PHASECHK P1, [R19+URZ+0x38830], R16
   kernel.word(0x03880003ffff79a7, 0x0003e20008000010);  // SYNCS.ARRIVE [UR16+0x38800], R3
   kernel.word(0x00001208100075b4, 0x0007e40008019000);  // UTMALDG.4D [UR8], [UR16]
+  kernel.word(0x02836000ff0079b0, 0x000fe20008002a0a);  // ARRIVES.LDGSTSBAR [UR10+0x28360]
+  kernel.word(0x000000ff3c0073e9, 0x0009e20008200832);  // UTCBAR [UR60], URZ, UR50
   const Function function = kernel.lowered();
   const auto place = [&](size_t i) { return function.place_of(function.instructions[i]); };
   ASSERT_EQ(place(0).size(), 3U);
@@ -258,6 +260,41 @@ TEST(SassLower, KnowsTheMbarrierOfAnArrivalAndOfACopy) {
   EXPECT_EQ(place(1)[1].kind, OperandKind::kRegister);
   EXPECT_EQ(place(1)[2].value, 0x38800);
   EXPECT_EQ(place(2).size(), 1U);
+  ASSERT_EQ(place(3).size(), 3U);
+  EXPECT_EQ(place(3)[2].value, 0x28360);
+  ASSERT_EQ(place(4).size(), 1U);
+  EXPECT_EQ(place(4)[0].kind, OperandKind::kRegister);
+}
+
+TEST(SassLower, KnowsWhereInSharedMemoryAnAccessIs) {
+  Kernel kernel;
+  kernel.word(0x0000140505087984, 0x000e280008000800);  // LDS R8, [R5+UR5+0x14]
+  kernel.word(0x0000000207007988, 0x0041e20008000805);  // STS [R7+UR5], R2
+  kernel.word(0x0000240a0b05738c, 0x000fe80000000000);  // ATOMS.ADD R5, [R11+0x24], R10
+  const Function function = kernel.lowered();
+  EXPECT_EQ(function.instructions[0].shared, SharedAccess::kRead);
+  EXPECT_EQ(function.place_of(function.instructions[0]).size(), 3U);
+  EXPECT_EQ(function.place_of(function.instructions[0])[2].value, 0x14);
+  EXPECT_EQ(function.instructions[1].shared, SharedAccess::kWrite);
+  EXPECT_EQ(function.place_of(function.instructions[1])[1].kind, OperandKind::kRegister);
+  EXPECT_EQ(function.instructions[2].shared, SharedAccess::kWrite);
+  EXPECT_EQ(function.place_of(function.instructions[2])[1].value, 0x24);
+}
+
+TEST(SassLower, KnowsTheRegisterThatHoldsTheNumberOfABarrier) {
+  const Function function = Kernel().word(0x000280030000751d, 0x0001ec0000010000).lowered();
+  const auto place = function.place_of(function.instructions.front());  // BAR.SYNC R3, 0xa0
+  ASSERT_EQ(place.size(), 1U);
+  EXPECT_EQ(place[0].kind, OperandKind::kRegister);
+}
+
+// Where it is not known when compiling, code asks whether there are clusters (c[0x0][0x140]).
+TEST(SassLower, TakesAGridForOneWithClusters) {
+  const Function function = Kernel().word(0x00005000ff047b82, 0x0800).lowered();  // LDC R4
+  const auto sources = function.sources_of(function.instructions.front());
+  ASSERT_EQ(sources.size(), 1U);
+  EXPECT_EQ(sources[0].kind, OperandKind::kImmediate);
+  EXPECT_EQ(sources[0].value, 1);
 }
 
 TEST(SassLower, KnowsTheWaysOfSettingAConstant) {
