@@ -82,8 +82,8 @@ class Detector {
     Site site;
     SegmentId segment = 0;
     AccessId access = 0;
-    bool uniform = true;  // all lanes have waited, or none
-    Floors floors;        // what is below is ordered before this access
+    bool uniform = true;      // all lanes have waited, or none
+    Floors floors;            // what is below is ordered before this access
     uint32_t lane_shift = 0;  // log2 of the bytes of a lane
     // The last set that this access changed, and into what.
     Cell set_before = 0;
@@ -164,8 +164,8 @@ class Detector {
   Floors forgotten_{cell_of(1, 0), 1};
   OrderedPrefix prefix_;
   std::unordered_map<Ticket, WorkFloors> work_floors_;
-  WorkFloors* floors_ = nullptr;  // of the work that accesses now
-  Ticket ticket_ = 0;             // of that work
+  WorkFloors* floors_ = nullptr;         // of the work that accesses now
+  Ticket ticket_ = 0;                    // of that work
   uint32_t trim_above_ = kLeastTrimmed;  // accesses
 };
 

@@ -29,7 +29,7 @@ std::vector<Fault> reports_of(std::string_view body,
     {}
     ret;
 )",
-                                                                                 body)),
+                                                                                body)),
                 settings);
   const uint64_t fresh = on.device.allocate(128, MemoryKind::kDevice, "fresh");
   const uint64_t written = on.upload(std::vector<uint32_t>(1024, 7));
@@ -165,8 +165,7 @@ TEST(UnwrittenValues, AreFollowedThroughAsynchronousCopies) {
     cp.async.wait_all;
     {})";
   EXPECT_TRUE(reports_of(fmt::format(kCopy, "")).empty());
-  EXPECT_EQ(reports_of(fmt::format(
-                           kCopy, "ld.shared.u32 %r11, [%r3]; st.global.u32 [%rd4], %r11;"))
+  EXPECT_EQ(reports_of(fmt::format(kCopy, "ld.shared.u32 %r11, [%r3]; st.global.u32 [%rd4], %r11;"))
                 .size(),
             1U);
 }
