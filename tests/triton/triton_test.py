@@ -96,7 +96,7 @@ class Triton(unittest.TestCase):
             output = self.emulate("--check", "--", PYTHON, "extension.py", "right", **folder)
             self.assertIn("1 grids checked for races: 0 errors", output)
             self.assertRegex(output, r"(?m)^right$")
-            output = self.emulate("--check", "--", PYTHON, "extension.py", "", rc=1, **folder)
+            output = self.emulate("--check", "--", PYTHON, "extension.py", "early", rc=1, **folder)
             self.assertRegex(output, r"first: .*shift_tiles.*\n.*at .*cuda\.cu:\d+")
             self.assertIn("warps of one CTA need a barrier", output)
 
