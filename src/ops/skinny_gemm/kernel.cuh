@@ -20,8 +20,9 @@
 
 #include "cuda/cluster.cuh"
 #include "cuda/shared_memory.cuh"
-#include "ops/skinny_gemm/multiply_add.cuh"
+#include "cuda/tensor_core.cuh"
 #include "ops/skinny_gemm/params.h"
+#include "ops/skinny_gemm/store_output.cuh"
 #include "ops/support/variant.cuh"
 
 namespace slipstream::ops {
@@ -139,8 +140,10 @@ __device__ __forceinline__ void multiply(const SkinnyGemmParams& params, const S
     const auto& [low, high] = weights[i];
 #pragma unroll
     for (int t = 0; t < kConfig.token_tiles; ++t) {
-      multiply_add(sums[0][t], low.x, high.x, low.y, high.y, x[i][t].x, x[i][t].y);
-      multiply_add(sums[1][t], low.z, high.z, low.w, high.w, x[i][t].z, x[i][t].w);
+      cuda::multiply_bf16(sums[0][t], make_uint4(low.x, high.x, low.y, high.y), x[i][t].x,
+                          x[i][t].y);
+      cuda::multiply_bf16(sums[1][t], make_uint4(low.z, high.z, low.w, high.w), x[i][t].z,
+                          x[i][t].w);
     }
   }
 }

@@ -24,7 +24,8 @@
 
 #include "cuda/cluster.cuh"
 #include "cuda/shared_memory.cuh"
-#include "ops/skinny_gemm/multiply_add.cuh"
+#include "cuda/tensor_core.cuh"
+#include "ops/skinny_gemm/store_output.cuh"
 #include "ops/skinny_gemm/stream_activations.cuh"
 #include "ops/skinny_gemm/stream_ring.cuh"
 #include "ops/support/variant.cuh"
@@ -87,8 +88,10 @@ __device__ __forceinline__ void multiply_stage(const Stages<Shape>& stage,
     }
 #pragma unroll
     for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
-      multiply_add(sums[0][tile], low.x, high.x, low.y, high.y, x[tile].x, x[tile].y);
-      multiply_add(sums[1][tile], low.z, high.z, low.w, high.w, x[tile].z, x[tile].w);
+      cuda::multiply_bf16(sums[0][tile], make_uint4(low.x, high.x, low.y, high.y), x[tile].x,
+                          x[tile].y);
+      cuda::multiply_bf16(sums[1][tile], make_uint4(low.z, high.z, low.w, high.w), x[tile].z,
+                          x[tile].w);
     }
   }
   __syncwarp();
