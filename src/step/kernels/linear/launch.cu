@@ -103,12 +103,10 @@ auto kernel_of(const LinearParams& params) {
   }
 }
 
-// Whether activations go ahead of most weights. Polls of several tokens take so long that weights
-// which wait for them come too late.
+// Whether activations go ahead of most weights.
 template <class Source>
 bool waits_with_weights(const LinearParams& params) {
-  return std::is_base_of_v<NormSource, Source> && (!Source::kPolls || params.tokens == 1) &&
-         !is_long(params);
+  return std::is_base_of_v<NormSource, Source> && !is_long(params);
 }
 
 // With one token CTAs stay so small that one of the launch before and one of the launch after find
@@ -136,9 +134,18 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
 }  // namespace
 
 void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions& options) {
-  params.input.polled.ranks > 0
-      ? launch<PeerNormSource>(kPeerNormLinearDeclaration, params, options)
-      : launch<NormSource>(kNormLinearDeclaration, params, options);
+  switch (params.input.polled.ranks) {
+    case 0:
+      return launch<NormSource>(kNormLinearDeclaration, params, options);
+    case 2:
+      return launch<PeerNormSource<2>>(kPeerNormLinearDeclaration, params, options);
+    case 4:
+      return launch<PeerNormSource<4>>(kPeerNormLinearDeclaration, params, options);
+    case 8:
+      return launch<PeerNormSource<8>>(kPeerNormLinearDeclaration, params, options);
+    default:
+      return launch<PeerNormSource<0>>(kPeerNormLinearDeclaration, params, options);
+  }
 }
 
 void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,

@@ -17,6 +17,7 @@
 #include "cuda/cluster.cuh"
 #include "cuda/memory.cuh"
 #include "step/kernels/linear/operands.cuh"
+#include "step/kernels/linear/sectors.cuh"
 #include "step/kernels/linear/sources.cuh"
 #include "step/kernels/linear/work.cuh"
 #include "step/kernels/support/variant.cuh"
@@ -80,14 +81,18 @@ class StagerBase {
     return sum;
   }
 
-  // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for or,
-  // where it is polled for, when it is there: what is sent for before comes before.
+  // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for: what
+  // is sent for before comes before.
   template <int kCount, class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount], const Meanwhile& meanwhile) const {
-    if constexpr (Source::kPolls) {
-      poll(own, address, values);
+    if constexpr (Source::kPolls && kCount > 8) {
+      poll_sectors<kCount>(source_, own.place, address, own.exists, meanwhile, values);
+    } else if constexpr (Source::kPolls) {
+      typename Source::template Raw<kCount> raw;
+      if (own.exists) raw = source_.template load<kCount>(own.place, address);
       meanwhile();
+      if (own.exists) source_.template receive<kCount>(own.place, address, raw, values);
     } else {
       constexpr int kUnit = unit_of(kCount);
       constexpr int kUnits = kCount / kUnit;
@@ -220,29 +225,6 @@ class StagerBase {
   uint64_t* squares_arrived_;
 
  private:
-  // A few columns after others: polls take many registers and instructions.
-  template <int kCount>
-  __device__ __forceinline__ void poll(const Share& own, const typename Source::Address& address,
-                                       float (&values)[kCount]) const {
-    constexpr int kUnit = unit_of(kCount);
-#pragma unroll 1
-    for (int i = 0; i < kCount; i += kUnit) {
-      Values<kUnit> next = {};
-      if (own.exists) {
-        source_.template unpack<kUnit>(
-            source_.template load<kUnit>(own.place.advanced(i), advance(address, i)), next);
-      }
-#pragma unroll
-      for (int column = 0; column < kCount - kUnit; ++column) {
-        values[column] = values[column + kUnit];
-      }
-#pragma unroll
-      for (int column = 0; column < kUnit; ++column) {
-        values[kCount - kUnit + column] = next[column];
-      }
-    }
-  }
-
   // Clusters take turns, a token's first one after the token before's.
   __device__ __forceinline__ int turn_of(int token) const {
     int turn = work_.cluster - token;
