@@ -42,8 +42,9 @@ WindowLayout::WindowLayout(const model::ModelConfig& config, int ranks)
     throw InvalidArgument(fmt::format("ranks must be from 1 to {}, are {}", kMaxRanks, ranks));
   }
   if (hidden_ > kernels::kMostPolledColumns) {
-    throw InvalidArgument(fmt::format("hidden_size of a model on several ranks must be at most {}, is {}",
-                                      kernels::kMostPolledColumns, hidden_));
+    throw InvalidArgument(
+        fmt::format("hidden_size of a model on several ranks must be at most {}, is {}",
+                    kernels::kMostPolledColumns, hidden_));
   }
 }
 

@@ -37,9 +37,9 @@ class Agreement {
   // For one rank alone.
   __device__ void tell_rank(int rank, int round, int index, uint64_t value) const {
     auto* const own = reinterpret_cast<std::byte*>(pick(round, shared_.rank, index));
-    cuda::store_system_pair(own + shared_.peers.bytes[rank],
-                            {with_epoch(static_cast<uint32_t>(value)),
-                             with_epoch(static_cast<uint32_t>(value >> 32))});
+    cuda::store_system_pair(
+        own + shared_.peers.bytes[rank],
+        {with_epoch(static_cast<uint32_t>(value)), with_epoch(static_cast<uint32_t>(value >> 32))});
   }
 
   // One thread's: combine(rank, number) for what each rank has told, its own included.

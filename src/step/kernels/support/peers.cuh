@@ -172,7 +172,8 @@ template <int most, bool exact, class Word, class Load, class IsThere>
 __device__ __forceinline__ void wait_for_words(int ranks, const PollLimit& limit,
                                                const Awaited& awaited, const Load& load,
                                                const IsThere& is_there, Word (&words)[most]) {
-  if (are_there<most, exact>(ranks, is_there, words)) [[likely]] return;
+  if (are_there<most, exact>(ranks, is_there, words)) [[likely]]
+    return;
   Patience patience(limit);
 #pragma unroll 1
   do {
