@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <type_traits>
 
 #include "step/kernels/linear/kernel.cuh"
@@ -103,10 +104,12 @@ auto kernel_of(const LinearParams& params) {
   }
 }
 
-// Whether activations go ahead of most weights.
+// Whether activations go ahead of most weights. Polls of more than a few tokens take so long that
+// weights which wait for them come too late.
 template <class Source>
 bool waits_with_weights(const LinearParams& params) {
-  return std::is_base_of_v<NormSource, Source> && !is_long(params);
+  const bool polls_long = Source::kPolls && params.tokens > (std::getenv("FEW") ? std::atoi(std::getenv("FEW")) : kFewTokens);
+  return std::is_base_of_v<NormSource, Source> && !polls_long && !is_long(params);
 }
 
 // With one token CTAs stay so small that one of the launch before and one of the launch after find
@@ -137,12 +140,8 @@ void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions
   switch (params.input.polled.ranks) {
     case 0:
       return launch<NormSource>(kNormLinearDeclaration, params, options);
-    case 2:
-      return launch<PeerNormSource<2>>(kPeerNormLinearDeclaration, params, options);
-    case 4:
-      return launch<PeerNormSource<4>>(kPeerNormLinearDeclaration, params, options);
-    case 8:
-      return launch<PeerNormSource<8>>(kPeerNormLinearDeclaration, params, options);
+    case kMaxRanks:
+      return launch<PeerNormSource<kMaxRanks>>(kPeerNormLinearDeclaration, params, options);
     default:
       return launch<PeerNormSource<0>>(kPeerNormLinearDeclaration, params, options);
   }

@@ -17,7 +17,7 @@
 #include "cuda/cluster.cuh"
 #include "cuda/memory.cuh"
 #include "step/kernels/linear/operands.cuh"
-#include "step/kernels/linear/sectors.cuh"
+#include "step/kernels/linear/poll_rows.cuh"
 #include "step/kernels/linear/sources.cuh"
 #include "step/kernels/linear/work.cuh"
 #include "step/kernels/support/variant.cuh"
@@ -82,17 +82,17 @@ class StagerBase {
   }
 
   // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for: what
-  // is sent for before comes before.
+  // is sent for before comes before. Where it is polled for, run_after_poll() does that later: most
+  // polls have to be repeated, and would queue behind the weights.
   template <int kCount, class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount], const Meanwhile& meanwhile) const {
     if constexpr (Source::kPolls && kCount > 8) {
-      poll_sectors<kCount>(source_, own.place, address, own.exists, meanwhile, values);
+      poll_rows<kCount>(source_, own.place, own.exists, values);
     } else if constexpr (Source::kPolls) {
-      typename Source::template Raw<kCount> raw;
-      if (own.exists) raw = source_.template load<kCount>(own.place, address);
-      meanwhile();
-      if (own.exists) source_.template receive<kCount>(own.place, address, raw, values);
+      if (!own.exists) return;
+      auto raw = source_.template load<kCount>(own.place, address);
+      source_.template receive<kCount>(own.place, address, raw, values);
     } else {
       constexpr int kUnit = unit_of(kCount);
       constexpr int kUnits = kCount / kUnit;
@@ -108,6 +108,12 @@ class StagerBase {
         source_.template unpack<kUnit>(raw[i], unit(values, i));
       }
     }
+  }
+
+  // When the squares of what was polled for have been sent.
+  template <class Meanwhile>
+  static __device__ __forceinline__ void run_after_poll(const Meanwhile& meanwhile) {
+    if constexpr (Source::kPolls) meanwhile();
   }
 
   // Columns of which a source is asked at a time.
@@ -263,6 +269,7 @@ class OneRoundStager : StagerBase<Source> {
     this->load(own_, address_, values, meanwhile);
     if constexpr (Source::kNormalizes) {
       this->square(own_, values);
+      this->run_after_poll(meanwhile);
       this->meet();
       const float factor = this->template make_factor<kLanes>(
           own_.place.token, this->source_.norm_of(own_.place.column), true);
@@ -326,6 +333,7 @@ class WideStager : StagerBase<Source> {
         own = share_of(round);
         load(own, values, [] {});
       }
+      this->run_after_poll(meanwhile);
       this->meet();
       make_factors();
     }

@@ -21,8 +21,6 @@ class Agreement {
  public:
   static constexpr bool kIsShared = is_shared;
 
-  __device__ int ranks() const { return shared_.peers.ranks; }
-
   // After the wait, by all threads.
   __device__ Agreement(const SharedVocabulary& shared, int row) : shared_(shared), row_(row) {
     if constexpr (!is_shared) return;
@@ -31,38 +29,33 @@ class Agreement {
 
   // One thread's number for all ranks, at `index` of a round.
   __device__ void tell(int round, int index, uint64_t value) const {
+    const cuda::WordPair words = {with_epoch(static_cast<uint32_t>(value)),
+                                  with_epoch(static_cast<uint32_t>(value >> 32))};
+    auto* own = reinterpret_cast<std::byte*>(pick(round, shared_.rank, index));
 #pragma unroll 1
-    for (int rank = 0; rank < ranks(); ++rank) tell_rank(rank, round, index, value);
-  }
-  // For one rank alone.
-  __device__ void tell_rank(int rank, int round, int index, uint64_t value) const {
-    auto* const own = reinterpret_cast<std::byte*>(pick(round, shared_.rank, index));
-    cuda::store_system_pair(
-        own + shared_.peers.bytes[rank],
-        {with_epoch(static_cast<uint32_t>(value)), with_epoch(static_cast<uint32_t>(value >> 32))});
+    for (int rank = 0; rank < shared_.peers.ranks; ++rank) {
+      cuda::store_system_pair(own + shared_.peers.bytes[rank], words);
+    }
   }
 
   // One thread's: combine(rank, number) for what each rank has told, its own included.
   template <class Combine>
   __device__ void hear(int round, int index, const Combine& combine) const {
+    const int ranks = shared_.peers.ranks;
     const auto load = [&](int rank) { return cuda::load_system_pair(pick(round, rank, index)); };
     cuda::WordPair words[kMaxRanks];
-    ask_for_words<kMaxRanks, false>(ranks(), load, words);
+    ask_for_words<kMaxRanks, false>(ranks, load, words);
     wait_for_words<kMaxRanks, false>(
-        ranks(), shared_.limit, {kSampling, round, row_, index}, load,
-        [&](const cuda::WordPair& pair) { return is_new(pair); }, words);
+        ranks, shared_.limit, {kSampling, round, row_, index}, load,
+        [&](const cuda::WordPair& pair) {
+          return pair.first >> 32 == epoch_ && pair.second >> 32 == epoch_;
+        },
+        words);
 #pragma unroll
     for (int rank = 0; rank < kMaxRanks; ++rank) {
-      if (rank >= ranks()) break;
-      combine(rank, number_of(words[rank]));
+      if (rank >= ranks) break;
+      combine(rank, (words[rank].first & 0xffffffffU) | words[rank].second << 32);
     }
-  }
-  // What one rank alone has told.
-  __device__ uint64_t hear_rank(int rank, int round, int index) const {
-    return number_of(poll_word(
-        rank, shared_.limit, {kSampling, round, row_, index},
-        [&] { return cuda::load_system_pair(pick(round, rank, index)); },
-        [&](const cuda::WordPair& pair) { return is_new(pair); }));
   }
 
   // Adds the histograms of all ranks, by all threads.
@@ -85,7 +78,7 @@ class Agreement {
     if constexpr (is_shared) {
       for (int column = static_cast<int>(threadIdx.x) * 8; column < shared_.hidden;
            column += static_cast<int>(blockDim.x) * 8) {
-        empty_columns<8>(shared_.emptied, ranks(), 0, 1,
+        empty_columns<8>(shared_.emptied, shared_.peers.ranks, 0, 1,
                          (int64_t{row_} * shared_.hidden + column) / 2);
       }
     }
@@ -98,13 +91,6 @@ class Agreement {
 
  private:
   __device__ uint64_t with_epoch(uint32_t half) const { return uint64_t{epoch_} << 32 | half; }
-
-  __device__ bool is_new(const cuda::WordPair& pair) const {
-    return pair.first >> 32 == epoch_ && pair.second >> 32 == epoch_;
-  }
-  static __device__ uint64_t number_of(const cuda::WordPair& pair) {
-    return (pair.first & 0xffffffffU) | pair.second << 32;
-  }
 
   __device__ uint64_t* pick(int round, int source, int index) const {
     const int64_t row = (int64_t{round} * shared_.peers.ranks + source) * kMaxRows + row_;

@@ -182,37 +182,16 @@ __device__ __forceinline__ Candidate sample_part(const RowLogits& row, const Ste
   return best_of_cta(best, shared);
 }
 
-// The ranks choose together by their first warps: lane 2 r + i tells rank r number i of two, the score
-// and the token, and hears it from there.
-
-// Lane 0 has the best token of this rank.
+// The best of all ranks' tokens, by one thread.
 template <class Agreement>
-__device__ __forceinline__ void tell_choice(const Agreement& agreement, const Candidate& best) {
-  const auto score = static_cast<uint64_t>(__double_as_longlong(best.score));
-  const uint64_t numbers[] = {__shfl_sync(kAllLanes, score, 0),
-                              static_cast<uint32_t>(__shfl_sync(kAllLanes, best.token, 0))};
-  const int lane = static_cast<int>(threadIdx.x);
-  if (lane >= 2 * agreement.ranks()) return;
-  agreement.tell_rank(lane / 2, kChoiceRound, lane % 2, lane % 2 == 0 ? numbers[0] : numbers[1]);
-}
-
-// The best of all ranks' tokens.
-template <class Agreement>
-__device__ __forceinline__ Candidate hear_choice(const Agreement& agreement) {
-  const int lane = static_cast<int>(threadIdx.x);
-  const bool hears = lane < 2 * agreement.ranks();
-  const uint64_t number = hears ? agreement.hear_rank(lane / 2, kChoiceRound, lane % 2) : 0;
-  const auto token = static_cast<int>(__shfl_xor_sync(kAllLanes, number, 1));
-  Candidate best{-INFINITY, kNoToken};
-  if (hears && lane % 2 == 0) {
-    best.consider(__longlong_as_double(static_cast<long long>(number)), token);
-  }
-#pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2) {
-    best.consider(__shfl_xor_sync(kAllLanes, best.score, distance),
-                  __shfl_xor_sync(kAllLanes, best.token, distance));
-  }
-  return best;
+__device__ __forceinline__ void hear_choice(const Agreement& agreement, Candidate& best) {
+  double scores[kMaxRanks];
+  agreement.hear(kChoiceRound, 0, [&](int rank, uint64_t bits) {
+    scores[rank] = __longlong_as_double(static_cast<long long>(bits));
+  });
+  agreement.hear(kChoiceRound, 1, [&](int rank, uint64_t token) {
+    best.consider(scores[rank], static_cast<int>(token));
+  });
 }
 
 // By all threads, of a row with flags: its logits to choose from.
@@ -257,11 +236,12 @@ __device__ __forceinline__ int choose_token(const SampleParams& params, const St
                    kIsShared ? ranks.size : params.vocabulary, 0};
   if (row.flags != 0) prepare(params.extras, row, place.extras, logits);
   Candidate best = sample_part(logits, row, shared, agreement);
-  if constexpr (kIsShared) {
-    if (threadIdx.x < 32) tell_choice(agreement, best);
-    agreement.empty_row();
-    if (threadIdx.x < 32) best = hear_choice(agreement);
+  if (kIsShared && threadIdx.x == 0) {
+    agreement.tell(kChoiceRound, 0, static_cast<uint64_t>(__double_as_longlong(best.score)));
+    agreement.tell(kChoiceRound, 1, static_cast<uint32_t>(best.token));
   }
+  agreement.empty_row();
+  if (kIsShared && threadIdx.x == 0) hear_choice(agreement, best);
   if ((row.flags & kWantsLogprobs) != 0) {
     report_logprobs(params, row, place.index, logits, best.token, shared, agreement);
   }

@@ -189,18 +189,6 @@ __device__ __forceinline__ void wait_for_words(int ranks, const PollLimit& limit
   } while (!are_there<most, exact>(ranks, is_there, words));
 }
 
-// A word of one rank, once it is there or patience is over.
-template <class Load, class IsThere>
-__device__ __forceinline__ auto poll_word(int rank, const PollLimit& limit, const Awaited& awaited,
-                                          const Load& load, const IsThere& is_there) {
-  Patience patience(limit);
-#pragma unroll 1
-  while (true) {
-    const auto word = load();
-    if (is_there(word) || !patience.lasts([=] { return rank; }, awaited)) return word;
-  }
-}
-
 // What kRanks ranks, or any number if that is 0, have sent of neighboring columns of a token. Sent for
 // apart from being waited for, so that others can be sent for in between.
 template <int kRanks, int kCount>
