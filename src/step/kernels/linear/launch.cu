@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdlib>
 #include <type_traits>
 
 #include "step/kernels/linear/kernel.cuh"
@@ -108,7 +107,7 @@ auto kernel_of(const LinearParams& params) {
 // weights which wait for them come too late.
 template <class Source>
 bool waits_with_weights(const LinearParams& params) {
-  const bool polls_long = Source::kPolls && params.tokens > (std::getenv("FEW") ? std::atoi(std::getenv("FEW")) : kFewTokens);
+  const bool polls_long = Source::kPolls && params.tokens > kFewTokens;
   return std::is_base_of_v<NormSource, Source> && !polls_long && !is_long(params);
 }
 

@@ -167,7 +167,7 @@ __device__ __forceinline__ bool are_there(int ranks, const IsThere& is_there,
   return all;
 }
 
-// Asks for words again until all are there, is_there(word), or patience is over.
+// Asks again for words until all are there, is_there(word), or patience is over.
 template <int most, bool exact, class Word, class Load, class IsThere>
 __device__ __forceinline__ void wait_for_words(int ranks, const PollLimit& limit,
                                                const Awaited& awaited, const Load& load,
@@ -185,7 +185,11 @@ __device__ __forceinline__ void wait_for_words(int ranks, const PollLimit& limit
       return rank;
     };
     if (!patience.lasts(silent, awaited)) return;
-    ask_for_words<most, exact>(ranks, load, words);
+      // Only for what is missing: polls share their way with all else that a multiprocessor asks for.
+#pragma unroll
+    for (int rank = 0; rank < most; ++rank) {
+      if ((exact || rank < ranks) && !is_there(words[rank])) words[rank] = load(rank);
+    }
   } while (!are_there<most, exact>(ranks, is_there, words));
 }
 
