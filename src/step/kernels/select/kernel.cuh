@@ -1,58 +1,43 @@
 // The index_topk largest scores of each token, lower positions first among equals.
-//
-// Up to 8192 keys are one CTA's, in its registers (alone.cuh). More are shared out in a cluster: as
-// many CTAs work as the keys need, each on a range of positions in its shared memory. They count how
-// many scores fall into each of 2048 equal parts of the range of scores; the part in which the last
-// kept score lies holds few keys, which are ranked by comparing all with all. Where it holds many
-// (ties, outliers), further rounds split it up by digits of the keys' ranks. What is kept is written
-// in the order of positions. Everything that crosses threads is an integer, so the lists are the same
-// in every run. Tokens with up to index_topk keys have no list: readers take every position.
-//
-// PDL: shared memory alone before the wait.
 #pragma once
 
-#include "step/kernels/select/alone.cuh"
-#include "step/kernels/select/border.cuh"
-#include "step/kernels/support/variant.cuh"
+#include "step/kernels/select/list.cuh"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
-// Writes the slots of the slice's keys that rank at or above the border, after those of the
-// warps and CTAs before this one.
-__device__ __forceinline__ void write_list(const Slice& slice, const SelectShared& shared,
-                                           int* list) {
-  const int lane = threadIdx.x % 32;
-  const int warp = threadIdx.x / 32;
-  const uint32_t lanes_before = (1U << lane) - 1;
-  list += shared.kept_before + __reduce_add_sync(kAllLanes, lane < warp ? shared.kept[lane] : 0);
-  const float border = score_of(shared.border);
-  const int last_equal = position_of(shared.border);
-  visit_scores(slice, [&](const Four& four) {
-    const int position = slice.first + four.index;
-    bool keeps[4];
-    int before = 0;
-    int all = 0;
+template <int kBegin, int kEnd>
+__device__ __forceinline__ void load_rows(Tile& tile, const Share& share, const float* scores) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const float score = four.scores[i];
-      keeps[i] =
-          i < four.present && (score > border || (score == border && position + i <= last_equal));
-      const uint32_t lanes = __ballot_sync(kAllLanes, keeps[i]);
-      before += __popc(lanes & lanes_before);
-      all += __popc(lanes);
-    }
-    if (keeps[0] || keeps[1] || keeps[2] || keeps[3]) {
-      const int slot = slot_of(slice, position);
-      int* target = list + before;
+  for (int row = kBegin; row < kEnd; ++row) {
+    if (share.position(row) < share.keys) load_four(tile.scores[row], scores + share.position(row));
+  }
+}
+
+// Further tiles, which stay in shared memory.
+__device__ __forceinline__ void load_tiles(const Share& share, const float* scores,
+                                           const Memory& memory) {
+#pragma unroll 1
+  for (int row = kTileRows; row < share.tiles * kTileRows; ++row) {
+    const int position = share.position(row);
+    if (position >= share.keys) break;
+    cuda::copy_16(&memory.stored[row / kTileRows].scores[row % kTileRows][threadIdx.x],
+                  scores + position);
+  }
+  cuda::commit_copies();
+}
+
+// The pages of the lane's keys in a tile.
+__device__ __forceinline__ void load_pages(int (&pages)[kTileRows], const Share& share, int index,
+                                           const int* table) {
+  const int first = share.position(index * kTileRows);
+  table += first / kPageSize;
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        if (keeps[i]) *target++ = slot + i;
-      }
-    }
-    list += all;
-  });
+  for (int row = 0; row < kTileRows; ++row) {
+    const int step = row * share.row_step();
+    pages[row] = first + step < share.keys ? load_early(table + step / kPageSize) : 0;
+  }
 }
 
 }  // namespace select
@@ -66,13 +51,19 @@ struct SelectCta {
 
 template <class Gate>
 __device__ __forceinline__ void select_block(const SelectParams& params, SelectCta cta,
-                                             unsigned char* memory, Gate gate) {
+                                             unsigned char* dynamic, Gate gate) {
   using namespace select;
-  AloneShared& alone = *reinterpret_cast<AloneShared*>(memory);
-  SelectShared& shared = *reinterpret_cast<SelectShared*>(memory);
-  unsigned char* rest = memory + kSharedBytes;
-  clear_bins(alone);  // and all counts of `shared`
-  if (threadIdx.x == 0) alone.listed = 0;
+  const auto stride = static_cast<int>(params.score_stride);
+  const int cluster_bits = 31 - __clz(cta.workers);
+  const Share most(stride, cluster_bits, cta.worker);
+  const Memory memory(dynamic, params.index_topk, most.tiles);
+  SelectShared& shared = memory.shared;
+  clear_bins(shared);
+  for (int i = threadIdx.x; i < dropped_words(params.index_topk, most.tiles); i += kSelectThreads) {
+    memory.dropped[i] = 0;
+  }
+  if (threadIdx.x < kMaxCandidates / 32) shared.dropped[threadIdx.x] = 0;
+  if (threadIdx.x == 0) shared.listed = 0;
   __syncthreads();
   cuda::cluster_arrive();  // peers may write into this CTA's memory after their wait
   gate.pass();
@@ -81,26 +72,91 @@ __device__ __forceinline__ void select_block(const SelectParams& params, SelectC
   const int keys = row->position + 1;
   const int sequence = load_early(&row->sequence);
   const float* scores = params.scores.get() + cta.token * params.score_stride;
-  const bool may_be_alone = cta.worker == 0;
-  Tile tile = load_tile(scores, may_be_alone ? static_cast<int>(params.score_stride) : 0);
+  Tile tile{};
+  // Of a token of few keys, the first CTA takes all; it may load what it will not need.
+  load_rows<0, 1>(tile, most, scores);
+  if (cta.worker == 0) load_rows<1, kTileRows>(tile, Share{stride, 0, 0}, scores);
   if (keys <= params.index_topk) return;
-  const int* pages = params.places.pages.get() + sequence * params.places.pages_per_sequence;
+  const bool alone = keys <= kTileKeys;
+  const Share share{keys, alone ? 0 : cluster_bits, cta.worker};
+  if (cta.worker >= share.peers) return;
+  if (!alone) load_rows<1, kTileRows>(tile, share, scores);
+  if (share.tiles > 1) load_tiles(share, scores, memory);
+  const int* table =
+      params.places.pages.get() + sequence * params.places.pages_per_sequence;
+  int pages[kTileRows];
+  load_pages(pages, share, 0, table);
+#pragma unroll 1
+  for (int index = 0; index < share.tiles; ++index) {
+    if (index == 1) cuda::wait_copies();
+    if (index > 0) load_stored(tile, share, index, memory.stored);
+    count_scores(tile, share, index * kTileRows, shared);
+    store(tile, share, index, memory.stored);
+  }
+  __syncthreads();
+  if (share.peers > 1) cuda::cluster_wait();
+  const auto wanted = static_cast<uint32_t>(params.index_topk);
+  find_bin(share, wanted, shared);
+  const uint32_t bin = shared.found.bin;
+  const bool is_refined = shared.found.in > kMaxCandidates;
+  Range range{};
+  if (is_refined) range = refine(tile, share, wanted, memory);
+  const uint32_t left = wanted - shared.found.above;
+  const bool may_drop = shared.found.in != left;
+  const int lane = threadIdx.x % 32;
+  RowCounts all;
+  int begin = 0;
+#pragma unroll 1
+  for (int index = 0; index < share.tiles; ++index) {
+    if (index > 0) load_pages(pages, share, index, table);
+    load_stored(tile, share, index, memory.stored);
+    const Marks marks =
+        is_refined ? classify(tile, range, share, index * kTileRows) : classify(tile, bin);
+    const Reached reached(tile, marks, share, index, may_drop, memory);
+    __syncthreads();
+    const RowCounts warps = unpack(lane < kSelectWarps ? memory.tiles[index].warps[lane] : 0);
+    all = sum(warps);
+    const RowCounts before = sum(only_if(lane < static_cast<int>(threadIdx.x) / 32, warps));
+    if (share.peers > 1) {
+      if (static_cast<int>(threadIdx.x) < share.peers) send_rows(all, share, index, memory);
+      if (index == share.tiles - 1) {
+        if (may_drop) send_candidates(share, 0, shared);
+        cuda::cluster_arrive();
+      }
+    }
+    reached.stage(all, before, begin, pages, memory);
+    begin += (all.sum() + 31) / 32 * 32;
+  }
   int* list = params.lists.get() + cta.token * params.index_topk;
-  if (keys <= kTileKeys) {
-    if (!may_be_alone) return;
-    select_alone(tile, keys, pages, params.index_topk, reinterpret_cast<int*>(rest), alone, list);
+  if (share.peers == 1) {
+    if (may_drop) {
+      drop_candidates(shared.own, left, share, memory);
+      __syncthreads();
+      mark_dropped(memory);
+    }
+    __syncthreads();
+    write_own(static_cast<int>(shared.found.above + shared.found.in), may_drop, memory, list);
     return;
   }
-  const int workers = min(cta.workers, (keys + kSelectLeastKeys - 1) / kSelectLeastKeys);
-  if (cta.worker >= workers) return;
-  const Slice slice = make_slice(reinterpret_cast<float*>(rest), keys, workers, cta.worker);
-  load_slice(slice, scores, pages);
   cuda::cluster_wait();
-  find_border(slice, {workers, cta.worker}, params.index_topk, shared);
-  write_list(slice, shared, list);
+  if (may_drop) {
+    drop_candidates(shared.candidates, left, share, memory);
+    __syncthreads();
+    mark_dropped(memory);
+  }
+  __syncthreads();
+  begin = 0;
+#pragma unroll 1
+  for (int index = 0; index < share.tiles; ++index) {
+    if (share.tiles > 1) {
+      all = sum(unpack(lane < kSelectWarps ? memory.tiles[index].warps[lane] : 0));
+    }
+    list += write_tile(share, memory, index, begin, all, list);
+    begin += (all.sum() + 31) / 32 * 32;
+  }
 }
 
-__global__ void __launch_bounds__(kSelectThreads)
+__global__ void __launch_bounds__(kSelectThreads, 2)
     select_kernel(const __grid_constant__ SelectParams params) {
   extern __shared__ __align__(16) unsigned char dynamic[];
   [[maybe_unused]] const LaunchScope scope{};
