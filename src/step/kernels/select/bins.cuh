@@ -8,8 +8,9 @@ inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
 __device__ __forceinline__ void clear_bins(SelectShared& shared) {
-  uint4* words = reinterpret_cast<uint4*>(shared.histogram);
-  for (int i = threadIdx.x; i < kBins / 4; i += kSelectThreads) words[i] = {};
+  uint4* words = reinterpret_cast<uint4*>(shared.histogram) + threadIdx.x;
+#pragma unroll
+  for (int i = 0; i < kThreadBins / 4; ++i) words[i * kSelectThreads] = {};
 }
 
 // Counts the scores. What follows the last key in its chunk becomes minus infinity, which is never

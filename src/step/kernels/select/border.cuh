@@ -102,7 +102,12 @@ __device__ __forceinline__ uint32_t list_candidates(const Tile& tile, uint32_t c
                                                     const Share& share, int first_row,
                                                     SelectShared& shared) {
   if (candidates == 0) return 0;
-  const uint32_t first = atomicAdd(&shared.listed, static_cast<uint32_t>(__popc(candidates)));
+  // The compiler would first add up what the warp's lanes add.
+  uint32_t first;
+  asm volatile("atom.shared.add.u32 %0, [%1], %2;"
+               : "=r"(first)
+               : "r"(cuda::shared_address(&shared.listed)), "r"(__popc(candidates))
+               : "memory");
   uint32_t next = first;
   visit(tile, candidates, share, first_row, [&](int, Rank rank) { shared.own[next++] = rank; });
   return first;

@@ -1,42 +1,53 @@
 // The index_topk largest scores of each token, lower positions first among equals.
 #pragma once
 
+#include "cuda/memory.cuh"
 #include "step/kernels/select/list.cuh"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
+// What a lane loads from: its place in the first row.
+struct Source {
+  const float* scores;
+  const int* pages;
+  int position;
+};
+
 template <int kBegin, int kEnd>
-__device__ __forceinline__ void load_rows(Tile& tile, const Share& share, const float* scores) {
+__device__ __forceinline__ void load_rows(Tile& tile, const Source& source, int keys, int step) {
 #pragma unroll
   for (int row = kBegin; row < kEnd; ++row) {
-    if (share.position(row) < share.keys) load_four(tile.scores[row], scores + share.position(row));
+    if (row * step < keys - source.position) {
+      load_four(tile.scores[row], source.scores + row * step);
+    }
   }
 }
 
 // Further tiles, which stay in shared memory.
-__device__ __forceinline__ void load_tiles(const Share& share, const float* scores,
+__device__ __forceinline__ void load_tiles(const Source& source, const Share& share,
                                            const Memory& memory) {
 #pragma unroll 1
   for (int row = kTileRows; row < share.tiles * kTileRows; ++row) {
-    const int position = share.position(row);
-    if (position >= share.keys) break;
+    const int distance = row * share.row_step();
+    if (source.position + distance >= share.keys) break;
     cuda::copy_16(&memory.stored[row / kTileRows].scores[row % kTileRows][threadIdx.x],
-                  scores + position);
+                  source.scores + distance);
   }
   cuda::commit_copies();
 }
 
 // The pages of the lane's keys in a tile.
-__device__ __forceinline__ void load_pages(int (&pages)[kTileRows], const Share& share, int index,
-                                           const int* table) {
-  const int first = share.position(index * kTileRows);
-  table += first / kPageSize;
+__device__ __forceinline__ void load_pages(int (&pages)[kTileRows], const Source& source,
+                                           const Share& share, int index) {
+  const int first = index * kTileRows * share.row_step();
 #pragma unroll
   for (int row = 0; row < kTileRows; ++row) {
-    const int step = row * share.row_step();
-    pages[row] = first + step < share.keys ? load_early(table + step / kPageSize) : 0;
+    const int distance = first + row * share.row_step();
+    pages[row] = source.position + distance < share.keys
+                     ? load_early(source.pages + distance / kPageSize)
+                     : 0;
   }
 }
 
@@ -59,33 +70,36 @@ __device__ __forceinline__ void select_block(const SelectParams& params, SelectC
   const Memory memory(dynamic, params.index_topk, most.tiles);
   SelectShared& shared = memory.shared;
   clear_bins(shared);
-  for (int i = threadIdx.x; i < dropped_words(params.index_topk, most.tiles); i += kSelectThreads) {
-    memory.dropped[i] = 0;
-  }
+  const int words = dropped_words(params.index_topk, most.tiles);
+#pragma unroll 1
+  for (int i = threadIdx.x; i < words; i += kSelectThreads) memory.dropped[i] = 0;
   if (threadIdx.x < kMaxCandidates / 32) shared.dropped[threadIdx.x] = 0;
   if (threadIdx.x == 0) shared.listed = 0;
   __syncthreads();
   cuda::cluster_arrive();  // peers may write into this CTA's memory after their wait
+  const StepRow* row = params.places.rows.get() + cta.token;
+  Source source{params.scores.get() + cta.token * params.score_stride, params.places.pages.get(),
+                most.position(0)};
+  source.scores += source.position;
+  source.pages += source.position / kPageSize;
+  cuda::settle(row, source.scores, source.pages, stride - source.position);
   gate.pass();
 
-  const StepRow* row = params.places.rows.get() + cta.token;
   const int keys = row->position + 1;
   const int sequence = load_early(&row->sequence);
-  const float* scores = params.scores.get() + cta.token * params.score_stride;
   Tile tile{};
   // Of a token of few keys, the first CTA takes all; it may load what it will not need.
-  load_rows<0, 1>(tile, most, scores);
-  if (cta.worker == 0) load_rows<1, kTileRows>(tile, Share{stride, 0, 0}, scores);
+  load_rows<0, 1>(tile, source, stride, 0);
+  if (cta.worker == 0) load_rows<1, kTileRows>(tile, source, stride, kRowKeys);
   if (keys <= params.index_topk) return;
   const bool alone = keys <= kTileKeys;
   const Share share{keys, alone ? 0 : cluster_bits, cta.worker};
   if (cta.worker >= share.peers) return;
-  if (!alone) load_rows<1, kTileRows>(tile, share, scores);
-  if (share.tiles > 1) load_tiles(share, scores, memory);
-  const int* table =
-      params.places.pages.get() + sequence * params.places.pages_per_sequence;
+  if (!alone) load_rows<1, kTileRows>(tile, source, keys, share.row_step());
+  if (share.tiles > 1) load_tiles(source, share, memory);
+  source.pages += sequence * params.places.pages_per_sequence;
   int pages[kTileRows];
-  load_pages(pages, share, 0, table);
+  load_pages(pages, source, share, 0);
 #pragma unroll 1
   for (int index = 0; index < share.tiles; ++index) {
     if (index == 1) cuda::wait_copies();
@@ -108,7 +122,7 @@ __device__ __forceinline__ void select_block(const SelectParams& params, SelectC
   int begin = 0;
 #pragma unroll 1
   for (int index = 0; index < share.tiles; ++index) {
-    if (index > 0) load_pages(pages, share, index, table);
+    if (index > 0) load_pages(pages, source, share, index);
     load_stored(tile, share, index, memory.stored);
     const Marks marks =
         is_refined ? classify(tile, range, share, index * kTileRows) : classify(tile, bin);
@@ -135,7 +149,11 @@ __device__ __forceinline__ void select_block(const SelectParams& params, SelectC
       mark_dropped(memory);
     }
     __syncthreads();
-    write_own(static_cast<int>(shared.found.above + shared.found.in), may_drop, memory, list);
+    if (may_drop) {
+      write_own(static_cast<int>(shared.found.above + shared.found.in), memory, list);
+    } else {
+      write_all(params.index_topk, memory, list);
+    }
     return;
   }
   cuda::cluster_wait();

@@ -155,14 +155,16 @@ __device__ __forceinline__ int write_tile(const Share& share, const Memory& memo
   return offset + kept.of(0) + kept.of(1) + kept.of(2) + kept.of(3);
 }
 
-// The same of a CTA that shares with no other.
-__device__ __forceinline__ void write_own(int count, bool any_dropped, const Memory& memory,
-                                          int* list) {
-  Drops drops(memory.dropped, any_dropped);
-  const int warp = static_cast<int>(threadIdx.x) / 32 * 32;
+// The same of a CTA that shares with no other; nothing is dropped, or some.
+__device__ __forceinline__ void write_all(int count, const Memory& memory, int* list) {
 #pragma unroll 4
-  for (int first = 0; first < count; first += kSelectThreads) {
-    if (first + warp >= count) break;
+  for (int i = threadIdx.x; i < count; i += kSelectThreads) list[i] = memory.staged[i];
+}
+__device__ __forceinline__ void write_own(int count, const Memory& memory, int* list) {
+  Drops drops(memory.dropped, true);
+  const int warp = static_cast<int>(threadIdx.x) / 32 * 32;
+#pragma unroll 1
+  for (int first = 0; first + warp < count; first += kSelectThreads) {
     const int i = first + static_cast<int>(threadIdx.x);
     bool is_dropped;
     const int place = i - drops.before(first, is_dropped);
