@@ -104,11 +104,10 @@ __device__ __forceinline__ void send_groups(const Share& share, SelectShared& sh
 #pragma unroll
     for (int i = 0; i < 4; ++i) four[i] = __shfl_sync(kAllLanes, sum, (group + i) * kLanes);
     if (peer >= share.peers) continue;
-    asm volatile(
-        "st.shared::cluster.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(cuda::remote_address(
-            &shared.groups[share.own][threadIdx.x / 32 * kWarpGroups + group], peer)),
-        "r"(four[0]), "r"(four[1]), "r"(four[2]), "r"(four[3])
-        : "memory");
+    asm volatile("st.shared::cluster.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(cuda::remote_address(
+                     &shared.groups[share.own][threadIdx.x / 32 * kWarpGroups + group], peer)),
+                 "r"(four[0]), "r"(four[1]), "r"(four[2]), "r"(four[3])
+                 : "memory");
   }
 }
 
@@ -130,8 +129,8 @@ __device__ __forceinline__ uint2 load_pair(const uint32_t* shared, int peer) {
   return pair;
 }
 
-// The same of all peers' bins, after the cluster's barrier. A warp for each peer finds the group and
-// fetches the peer's bins of it; one warp adds them up.
+// The same of all peers' bins, after the cluster's barrier. A warp for each peer finds the group
+// and fetches the peer's bins of it; one warp adds them up.
 __device__ __forceinline__ void find_common_bin(const Share& share, uint32_t wanted,
                                                 SelectShared& shared) {
   static_assert(kSelectWarps >= kSelectCluster);

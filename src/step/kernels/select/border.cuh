@@ -65,7 +65,8 @@ __device__ __forceinline__ Marks classify(const Tile& tile, const Range& range, 
 
 // Splits the candidates up by twelve more bits in which their ranks can differ, while there are
 // many. Returns the range that is left; leaves in `found` what is in it and above it.
-__device__ __forceinline__ Range refine(Tile& tile, const Share& share, uint32_t wanted, const Memory& memory) {
+__device__ __forceinline__ Range refine(Tile& tile, const Share& share, uint32_t wanted,
+                                        const Memory& memory) {
   SelectShared& shared = memory.shared;
   Range range{Rank{begin_of_bin(shared.found.bin)} << 32,
               Rank{begin_of_bin(shared.found.bin + 1)} << 32};
@@ -121,6 +122,7 @@ __device__ __forceinline__ void send_candidates(const Share& share, uint32_t beg
 #pragma unroll 1
   for (uint32_t i = begin + threadIdx.x / kSelectCluster; i < shared.listed;
        i += kSelectThreads / kSelectCluster) {
+    // slipstream-check: allow R14: where there are peers, a cluster barrier follows
     cuda::store_to(shared.candidates[shared.found.before + i], static_cast<int>(peer),
                    shared.own[i]);
   }

@@ -1,4 +1,20 @@
 // The index_topk largest scores of each token, lower positions first among equals.
+//
+// Up to 8192 keys are one CTA's; more are dealt out to a cluster. A CTA has its keys in registers,
+// a tile of 8192, or several tiles in shared memory. It counts how many of them fall into each of
+// 4096 bins, the upper twelve bits of the scores as halves. The bin in which the last kept key
+// lies, of all peers' counts, tells apart what is kept, what is not and some candidates. The slots
+// of what reaches that bin are staged in the order of positions before anybody knows which
+// candidates are kept: those are ranked by comparing all with all, and the dropped ones left out
+// when the list is written. Where the bin holds many (ties, outliers), further rounds split it up
+// by digits of the keys' ranks.
+//
+// What costs time are instructions, some 600 of each of 16 warps: bins are found and compared two
+// at a time, and what only some keys need is done by few threads. Everything that crosses threads
+// is an integer, so the lists are the same in every run. Tokens with up to index_topk keys have no
+// list: readers take every position.
+//
+// PDL: shared memory alone before the wait.
 #pragma once
 
 #include "cuda/memory.cuh"
@@ -30,10 +46,14 @@ __device__ __forceinline__ void load_tiles(const Source& source, const Share& sh
                                            const Memory& memory) {
 #pragma unroll 1
   for (int row = kTileRows; row < share.tiles * kTileRows; ++row) {
+    if (share.chunk(row) >= share.keys) break;
     const int distance = row * share.row_step();
-    if (source.position + distance >= share.keys) break;
-    cuda::copy_16(&memory.stored[row / kTileRows].scores[row % kTileRows][threadIdx.x],
-                  source.scores + distance);
+    uint4& four = memory.stored[row / kTileRows].scores[row % kTileRows][threadIdx.x];
+    if (source.position + distance < share.keys) {
+      cuda::copy_16(&four, source.scores + distance);
+    } else {
+      four = {};
+    }
   }
   cuda::commit_copies();
 }
@@ -132,6 +152,7 @@ __device__ __forceinline__ void select_block(const SelectParams& params, SelectC
     all = sum(warps);
     const RowCounts before = sum(only_if(lane < static_cast<int>(threadIdx.x) / 32, warps));
     if (share.peers > 1) {
+      // slipstream-check: allow R14: where there are peers, a cluster barrier follows
       if (static_cast<int>(threadIdx.x) < share.peers) send_rows(all, share, index, memory);
       if (index == share.tiles - 1) {
         if (may_drop) send_candidates(share, 0, shared);

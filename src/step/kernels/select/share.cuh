@@ -1,9 +1,9 @@
 // Which keys are whose, and how they rank.
 #pragma once
 
-#include "cuda/peers.cuh"
 #include <cuda_fp16.h>
 
+#include "cuda/peers.cuh"
 #include "cuda/radix.cuh"
 #include "step/kernels/select/params.h"
 #include "step/kernels/support/lanes.cuh"
@@ -12,10 +12,7 @@
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
-#ifndef SELECT_THREADS
-#define SELECT_THREADS 512
-#endif
-inline constexpr int kSelectThreads = SELECT_THREADS;
+inline constexpr int kSelectThreads = 512;
 inline constexpr int kSelectWarps = kSelectThreads / 32;
 inline constexpr int kSelectClusterBits = 3;
 inline constexpr int kSelectCluster = 1 << kSelectClusterBits;
@@ -32,17 +29,17 @@ __device__ __forceinline__ int position_of(Rank rank) {
   return static_cast<int>(0xffffffffU - static_cast<uint32_t>(rank));
 }
 
-inline constexpr int kLaneKeys = 4;               // neighbors
+inline constexpr int kLaneKeys = 4;                // neighbors
 inline constexpr int kChunkKeys = 32 * kLaneKeys;  // of a warp, neighbors too
 inline constexpr int kRowKeys = kSelectWarps * kChunkKeys;
-inline constexpr int kRowBits = 2 + 5 + (kSelectThreads == 512 ? 4 : 3);
+inline constexpr int kRowBits = 11;
 static_assert(kRowKeys == 1 << kRowBits);
 inline constexpr int kTileRows = 4;
 inline constexpr int kTileKeys = kTileRows * kRowKeys;
 inline constexpr int kTileScores = kTileRows * kLaneKeys;  // of a lane
 
-// The CTAs that share a token take rows in turn, a tile of four after the other: whatever the number
-// of keys, all have equally many.
+// The CTAs that share a token take rows in turn, a tile of four after the other: whatever the
+// number of keys, all have equally many.
 struct Share {
   int keys;
   int stripe_bits;  // rows are dealt out to one CTA, or to the cluster

@@ -32,15 +32,15 @@ struct alignas(8) RowCounts {
 
 struct alignas(16) SelectShared {
   uint32_t histogram[kBins];
-  uint32_t groups[kSelectCluster][kGroups];     // of all peers, the highest bins first
-  uint32_t bins[kSelectCluster][kGroupBins];    // of the group, the lowest first
+  uint32_t groups[kSelectCluster][kGroups];   // of all peers, the highest bins first
+  uint32_t bins[kSelectCluster][kGroupBins];  // of the group, the lowest first
   uint32_t warp_sums[kSelectWarps];
   FoundBin found;
-  uint32_t listed;                  // candidates of this CTA
+  uint32_t listed;                        // candidates of this CTA
   uint32_t dropped[kMaxCandidates / 32];  // a bit for each of them
-  int places[kMaxCandidates];       // of them, among what is staged
-  Rank own[kMaxCandidates];         // their ranks
-  Rank candidates[kMaxCandidates];  // of all peers
+  int places[kMaxCandidates];             // of them, among what is staged
+  Rank own[kMaxCandidates];               // their ranks
+  Rank candidates[kMaxCandidates];        // of all peers
 };
 
 // For each tile.

@@ -1,4 +1,4 @@
-// Four rows of a CTA's scores in registers.
+// Four rows of a CTA's scores in registers, and their bins.
 #pragma once
 
 #include "step/kernels/select/share.cuh"
@@ -12,7 +12,7 @@ inline constexpr int kBinBits = 12;
 inline constexpr int kBins = 1 << kBinBits;
 
 struct Tile {
-  uint32_t scores[kTileRows][kLaneKeys];       // bits of the floats
+  uint32_t scores[kTileRows][kLaneKeys];  // bits of the floats
   // Of two neighbors; zero, which no key has, where there is no key.
   uint32_t bins[kTileRows][kLaneKeys / 2];
 };
@@ -42,8 +42,8 @@ __device__ __forceinline__ uint32_t permute(uint32_t low, uint32_t high, uint32_
   return bytes;
 }
 
-// The bins of two scores. Both are cut off toward zero, so that tiny ones of both signs share a bin;
-// NaN becomes minus infinity, which it ranks with.
+// The bins of two scores. Both are cut off toward zero, so that tiny ones of both signs share a
+// bin; NaN becomes minus infinity, which it ranks with.
 __device__ __forceinline__ uint32_t bins_of(uint32_t first, uint32_t second) {
   uint32_t halves;
   asm("cvt.rz.f16x2.f32 %0, %1, %2;"
@@ -67,7 +67,7 @@ __device__ __forceinline__ uint32_t begin_of_bin(uint32_t bin) {
   return half < 0 ? 0x80000000U - bits : 0x80000000U + bits;
 }
 
-// The first of the candidates, the keys in a bin or, after refine(), of a range of ranks.
+// Candidates after refine(): keys whose ranks are at least `begin` and below `end`.
 struct Range {
   Rank begin;
   Rank end;
