@@ -45,6 +45,16 @@ __device__ __forceinline__ void unpack(uint4 packed, float (&values)[kPack]) {
   }
 }
 
+template <DType kDtype>
+__device__ __forceinline__ void unpack(uint2 packed, float (&values)[kPack / 2]) {
+  const float2 low = unpack_pair<kDtype>(packed.x);
+  const float2 high = unpack_pair<kDtype>(packed.y);
+  values[0] = low.x;
+  values[1] = low.y;
+  values[2] = high.x;
+  values[3] = high.y;
+}
+
 // Rounds to nearest even.
 template <DType kDtype>
 __device__ __forceinline__ uint32_t pack_pair(float first, float second) {
@@ -63,6 +73,11 @@ template <DType kDtype>
 __device__ __forceinline__ uint4 pack(const float (&values)[kPack]) {
   return {pack_pair<kDtype>(values[0], values[1]), pack_pair<kDtype>(values[2], values[3]),
           pack_pair<kDtype>(values[4], values[5]), pack_pair<kDtype>(values[6], values[7])};
+}
+
+template <DType kDtype>
+__device__ __forceinline__ uint2 pack(const float (&values)[kPack / 2]) {
+  return {pack_pair<kDtype>(values[0], values[1]), pack_pair<kDtype>(values[2], values[3])};
 }
 
 // The same for a dtype that is known at run time: bfloat16 or float16, one branch for all eight.

@@ -26,6 +26,22 @@ __device__ __forceinline__ uint4 load_system_16(const void* address) {
   return words;
 }
 
+// Two of them.
+__device__ __forceinline__ uint2 load_system_8(const void* address) {
+  uint2 words;
+  asm volatile("ld.relaxed.sys.global.v2.u32 {%0, %1}, [%2];"
+               : "=r"(words.x), "=r"(words.y)
+               : "l"(address)
+               : "memory");
+  return words;
+}
+
+__device__ __forceinline__ void store_system_8(void* address, uint2 words) {
+  asm volatile("st.relaxed.sys.global.v2.u32 [%0], {%1, %2};" ::"l"(address), "r"(words.x),
+               "r"(words.y)
+               : "memory");
+}
+
 __device__ __forceinline__ void store_system_16(void* address, uint4 words) {
   asm volatile("st.relaxed.sys.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(address), "r"(words.x),
                "r"(words.y), "r"(words.z), "r"(words.w)

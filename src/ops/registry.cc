@@ -21,6 +21,7 @@ std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
                                             &kPerTokenGroupQuantDeclaration,
                                             &kQScaleDeclaration,
                                             &kSkinnyGemmDeclaration,
+                                            &kSkinnyStreamDeclaration,
                                             &kSkinnyGemvDeclaration};
   return kDeclarations;
 }

@@ -116,6 +116,9 @@ TEST(RouterGemm, TakesTheFewestColumns) { run_case({.tokens = 4, .rows = 8, .col
 
 TEST(RouterGemm, StreamsMoreColumnsThanSharedMemoryHolds) {
   run_case({.tokens = 2, .rows = 40, .columns = 8320});
+  run_case({.tokens = 8, .rows = 8, .columns = 15360});
+  run_case({.tokens = 13, .rows = 24, .columns = 8320});
+  run_case({.tokens = 9, .rows = 8, .columns = 15360});
 }
 
 TEST(RouterGemm, RoundsToBFloat16Once) {

@@ -310,7 +310,8 @@ TEST(Images, WouldNotPassWithWeightsThatAKernelWrites) {
     declaration.fields = own;
   }
   const std::string text = complaints(all);
-  for (const char* kernel : {"skinny_gemm_kernel", "score_kernel", "routed_kernel"}) {
+  for (const char* kernel :
+       {"skinny_gemm_kernel", "skinny_stream_kernel", "score_kernel", "routed_kernel"}) {
     EXPECT_NE(text.find(kernel), std::string::npos) << kernel;
   }
 }

@@ -84,6 +84,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{16, 41, 1152, true, true, 8}, Case{1, 8, 1024, false, false, 8},
                     Case{9, 650, 640, false, false, 4}, Case{1, 80, 9216, true, true, 1},
                     Case{16, 33, 7168, false, false, 8},
+                    // Eight lanes for each group of a token's columns.
+                    Case{3, 272, 1024, true, true, 1}, Case{4, 40, 1024, false, false, 1},
                     // Several rounds of staging.
                     Case{7, 40, 2048, true, false, 1}, Case{12, 24, 3072, false, false, 1}),
     [](const auto& info) {
@@ -174,7 +176,8 @@ TEST_P(NormLinearKernel, AddsNormalizesAndStoresSumAndNormAndItsCodes) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, NormLinearKernel,
                          testing::Values(NormCase{5, 384, 0}, NormCase{1, 1280, 2},
-                                         NormCase{16, 1152, 8}, NormCase{3, 7168, 1}),
+                                         NormCase{16, 1152, 8}, NormCase{3, 1280, 1},
+                                         NormCase{3, 7168, 1}),
                          [](const auto& info) {
                            const NormCase& c = info.param;
                            return "M" + std::to_string(c.tokens) + "K" + std::to_string(c.columns) +
@@ -212,7 +215,7 @@ TEST(NormLinear, GivesATokenTheSameBitsHoweverManyThereAre) {
   const DeviceValues<float> gamma(model::test::random_matrix(1, kColumns, 6).values());
   const model::reference::Matrix all = rounded(model::test::random_matrix(16, kColumns, 4));
   const std::vector<uint16_t> expected = normed_product(matrix.matrix(), gamma, all);
-  for (const int tokens : {1, 2, 5, 8, 9}) {
+  for (const int tokens : {1, 2, 3, 5, 8, 9}) {
     model::reference::Matrix some(tokens, kColumns);
     std::copy_n(all.values().begin(), some.values().size(), some.values().begin());
     const std::vector<uint16_t> actual = normed_product(matrix.matrix(), gamma, some);
@@ -226,7 +229,7 @@ TEST(NormLinear, StoresCodesNextToABf16Matrix) {
   const HostWeights weights(24, kColumns, false, 3);
   const UploadedMatrix matrix(pack(weights.share()));
   const DeviceValues<float> gamma(model::test::random_matrix(1, kColumns, 6).values());
-  for (const int tokens : {1, 7, 16}) {
+  for (const int tokens : {1, 5, 7, 16}) {
     const DeviceValues<uint16_t> input(
         to_bf16(rounded(model::test::random_matrix(tokens, kColumns, 4))));
     const DeviceValues<uint16_t> normed(static_cast<size_t>(tokens) * kColumns);
@@ -263,6 +266,22 @@ TEST(LinearPlan, FitsIntoSharedMemory) {
     kernels::LinearParams params = head_of(rows, 16);
     const kernels::LinearShape shape = kernels::plan_linear(params, kernels::linear_limits());
     EXPECT_LE(static_cast<int>(shape.shared_bytes), kernels::device_limits().shared_bytes) << rows;
+  }
+}
+
+// The output projections of a rank of eight of DeepSeek-V3.2 and GLM-5, before a router that spreads.
+TEST(LinearPlan, LeavesRoomForALaunchThatSpreads) {
+  constexpr size_t kMultiprocessorBytes = size_t{228} * 1024;
+  constexpr size_t kTakenBesides = 1024 + 640;  // of each CTA: by the system, and LinearShared
+  for (const int rows : {7168, 6144}) {
+    for (int tokens = 1; tokens <= 4; ++tokens) {
+      kernels::LinearParams params = head_of(rows, tokens);
+      params.segments[0].matrix.columns = 2048;
+      const kernels::LinearShape shape = kernels::plan_linear(params, kernels::linear_limits());
+      EXPECT_LE(shape.shared_bytes + kernels::kSpreadingBytes + 2 * kTakenBesides,
+                kMultiprocessorBytes)
+          << rows << " rows, " << tokens << " tokens";
+    }
   }
 }
 

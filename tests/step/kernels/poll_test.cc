@@ -215,7 +215,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, PollingNorm,
                          testing::Values(PollCase{1, 0, 1, 256, 0}, PollCase{2, 0, 1, 384, 1},
                                          PollCase{2, 1, 3, 1152, 2}, PollCase{4, 3, 8, 640, 4},
                                          PollCase{4, 1, 1, 1152, 8}, PollCase{8, 7, 16, 1152, 8},
-                                         PollCase{8, 2, 3, 256, 1}),
+                                         PollCase{8, 2, 3, 256, 1}, PollCase{8, 5, 4, 1024, 1},
+                                         PollCase{8, 6, 1, 896, 1}, PollCase{2, 0, 8, 1152, 1}),
                          [](const auto& info) {
                            const PollCase& c = info.param;
                            return "Rank" + std::to_string(c.rank) + "Of" + std::to_string(c.ranks) +

@@ -38,14 +38,18 @@ uint32_t of_quarter(uint32_t warps, uint32_t registers) {
   return (warps + 3) / 4 * ((registers + 7) / 8 * 8);
 }
 
-// One token, eight experts and a shared one.
+// Eight experts and a shared one.
 TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
-  const uint32_t down = registers_of({"down_kernel<", "StagedRows"});
+  const uint32_t down = registers_of({"down_kernel<", "StagedRows<2>"});
   ASSERT_GT(down, 0U);
   const std::initializer_list<std::string> neighbors[] = {
       {"routed_kernel<", "StagedInput"},
       {"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)0"},
-      {"linear_kernel<", "::PeerNormSource", "(slipstream::step::kernels::Breadth)0"}};
+      {"polling_linear_kernel<", "(slipstream::step::kernels::Breadth)0"},
+      {"polling_linear_kernel<", "(slipstream::step::kernels::Breadth)1"},
+      {"polling_linear_kernel<", "(slipstream::step::kernels::Breadth)2"},
+      {"polling_linear_kernel<", "(slipstream::step::kernels::Breadth)3"},
+      {"polling_linear_kernel<", "(slipstream::step::kernels::Breadth)4"}};
   for (const auto& neighbor : neighbors) {
     const uint32_t others = registers_of(neighbor);
     ASSERT_GT(others, 0U) << *neighbor.begin();

@@ -146,6 +146,21 @@ __device__ __forceinline__ void load_choices(const DownLaunch& params, const Pla
   }
 }
 
+// Of the choices that load_choices() has entered, row by row of neighboring threads. A barrier comes
+// with it.
+__device__ __forceinline__ void build_plan(const DownLaunch& params, const Plan& plan) {
+  if (!plan.fits_warp()) {
+    __syncthreads();
+    plan.build();
+    return;
+  }
+  if (params.tokens > 1 && threadIdx.x < 32) {
+    __syncwarp();
+    plan.build_by_lanes();
+  }
+  __syncthreads();
+}
+
 // One of an item's tokens, be it of the plan or of the shared expert.
 __device__ __forceinline__ Taker taker_of(const DownLaunch& params, const Plan& plan, int item,
                                           int place) {
@@ -308,15 +323,14 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   // Activations and scales before the weights: loads that follow those wait for them.
   typename Rows::Raw raw = rows.load_first();
   load_choices(params, plan, weights);
-  __syncthreads();
-  plan.build();
+  build_plan(params, plan);
   rows.quantize_all_but_last(raw);
   const int items = shared_items(params.tokens) + plan.items();
   Place ahead = {warp, 0};
   float scales = load_ahead(params, plan, own, items, ahead);
-  float next_scales = load_ahead(params, plan, own, items, ahead);
   cursor.set_items(items);
   ring.fill(cursor);
+  float next_scales = load_ahead(params, plan, own, items, ahead);
   rows.quantize(raw);
   __syncthreads();
 

@@ -10,8 +10,6 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace experts {
 
-inline constexpr int kBatchRounds = 2;  // of activations on the way at a time
-
 __device__ __forceinline__ const PackedMatrix& matrix_of(const DownLaunch& params, bool shared) {
   return shared ? params.shared_down : params.down;
 }
@@ -32,35 +30,39 @@ __device__ __forceinline__ GatedRow row_at(const DownLaunch& params, int row) {
   return {gate, gate + params.down.columns};
 }
 
-// All rows, quantized in shared memory, [row][group].
+// Groups of columns of all rows.
+SLIPSTREAM_HOST_DEVICE inline int row_units(const DownLaunch& params) {
+  return params.tokens *
+         (params.choices_per_token * params.down.groups() + params.shared_down.groups());
+}
+
+// All rows, quantized in shared memory, [row][group], in batches of `kRounds` rounds: where one batch
+// is all, the first weights of chosen experts need not wait for more of them.
+template <int kRounds>
 class StagedRows {
  public:
   static constexpr bool kIsFp8 = true;
-  SLIPSTREAM_HOST_DEVICE static int units(const DownLaunch& params) {
-    return params.tokens *
-           (params.choices_per_token * params.down.groups() + params.shared_down.groups());
-  }
 
   __device__ StagedRows(const DownLaunch& params, unsigned char* memory)
       : params_(params),
         chosen_(params.tokens * params.choices_per_token),
         chosen_units_(chosen_ * params.down.groups()),
-        target_(memory, units(params)) {}
+        target_(memory, row_units(params)) {}
 
   __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
   // Gate and up of the lane's eight columns of units of a batch, two units per warp and round.
   struct Raw {
     int first;  // unit of the lane
-    uint4 gate[kBatchRounds];
-    uint4 up[kBatchRounds];
+    uint4 gate[kRounds];
+    uint4 up[kRounds];
   };
 
   // After the wait, by all threads.
   __device__ Raw load_first() const { return load_batch(static_cast<int>(threadIdx.x) / 16); }
   __device__ void quantize_all_but_last(Raw& raw) const {
-    const int step = round() * kBatchRounds;
+    const int step = round() * kRounds;
 #pragma unroll 1
-    for (int begin = step; begin < units(params_); begin += step) {
+    for (int begin = step; begin < row_units(params_); begin += step) {
       quantize(raw);
       raw = load_batch(raw.first + step);
     }
@@ -69,11 +71,11 @@ class StagedRows {
   __device__ void quantize(const Raw& raw) const {
     const int half = static_cast<int>(threadIdx.x) / 16 % 2;
 #pragma unroll
-    for (int i = 0; i < kBatchRounds; ++i) {
+    for (int i = 0; i < kRounds; ++i) {
       const int unit = raw.first + i * round();
-      if (unit - half >= units(params_)) break;
+      if (unit - half >= row_units(params_)) break;
       const EightCodes codes = quantize_gated(raw.gate[i], raw.up[i], params_.ue8m0);
-      if (unit < units(params_)) target_.store(unit, codes.words, codes.scale);
+      if (unit < row_units(params_)) target_.store(unit, codes.words, codes.scale);
     }
   }
   __device__ void load(int group, int row, Operand& operand) const {
@@ -90,9 +92,9 @@ class StagedRows {
   __device__ Raw load_batch(int first) const {
     Raw raw = {first, {}, {}};
 #pragma unroll
-    for (int i = 0; i < kBatchRounds; ++i) {
+    for (int i = 0; i < kRounds; ++i) {
       const int unit = first + i * round();
-      if (unit >= units(params_)) break;
+      if (unit >= row_units(params_)) break;
       const bool shared = unit >= chosen_units_;
       const int groups = shared ? params_.shared_down.groups() : params_.down.groups();
       const int index = shared ? unit - chosen_units_ : unit;

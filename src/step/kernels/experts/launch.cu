@@ -53,12 +53,31 @@ bool fits(int warps, int chunks, int other_bytes) {
 }
 
 // Chunks per slot. One token's rings leave room for a CTA of the next launch; more tokens need the
-// throughput. The launch still asks for enough to spread its CTAs.
-int routed_chunks(int tokens, int warps, int other_bytes) {
-  if (tokens == 1) return 2;
+// throughput, but where much of every other slot would stay empty. The launch still asks for enough
+// to spread its CTAs.
+int routed_chunks(const RoutedLaunch& params, int warps, int other_bytes) {
+  if (params.tokens == 1) return 2;
+  const int rest = params.slice_groups % kMaxRoutedChunks;
+  if (params.gate_up.is_fp8 && (rest == 1 || rest == 2)) return 2;
   int chunks = kMaxRoutedChunks;
   while (chunks > 2 && !fits(warps, chunks, other_bytes)) chunks /= 2;
   return chunks;
+}
+
+// Where the items take more than two rounds, all warps there can be: so many quantize faster, and
+// that the last round is not full is nothing (measured on an H200).
+int down_warps(int items, int other_bytes) {
+  const bool many = items > 2 * experts::kMaxDownWarps;
+  return many && fits(experts::kMaxDownWarps, kDownChunks, other_bytes)
+             ? experts::kMaxDownWarps
+             : even_warps(items, experts::kMaxDownWarps);
+}
+
+// Of one token a third round of activations would only be more instructions.
+auto staged_kernel(const DownLaunch& params, int warps) {
+  constexpr int kFewRounds = 2;
+  const bool few = experts::row_units(params) <= kFewRounds * 2 * warps;
+  return few ? down_kernel<experts::StagedRows<kFewRounds>> : down_kernel<experts::StagedRows<3>>;
 }
 
 // One token's CTAs stay small: those of the launches before and after find room next to them. Of
@@ -95,6 +114,7 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
   set_lanes(params.route);
   const PackedMatrix& matrix = params.gate_up;
   const int warps = even_warps(matrix.groups(), experts::kMaxRoutedWarps);
+  params.slice_groups = (matrix.groups() + warps - 1) / warps;
   constexpr int kStaticBytes = sizeof(experts::RoutedShared);
   const int staged_bytes = code_bytes(matrix.groups() * params.tokens);
   params.scratch_bytes =
@@ -103,10 +123,9 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
       params.scratch_bytes + experts::Plan::bytes(params.tokens * params.route.choices);
   const bool staged = matrix.is_fp8 && fits(warps, 2, kStaticBytes + other_bytes + staged_bytes);
   if (staged) other_bytes += staged_bytes;
-  params.ring = plan_rings(matrix.is_fp8, warps,
-                           routed_chunks(params.tokens, warps, kStaticBytes + other_bytes),
-                           kStaticBytes + other_bytes);
-  params.slice_groups = (matrix.groups() + warps - 1) / warps;
+  params.ring =
+      plan_rings(matrix.is_fp8, warps, routed_chunks(params, warps, kStaticBytes + other_bytes),
+                 kStaticBytes + other_bytes);
   params.tiles = SmallDivisor::of(matrix.tile_count());
   params.per_token = SmallDivisor::of(params.route.choices);
   const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
@@ -123,13 +142,14 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
 }
 
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
-  const int warps = even_warps(experts::most_down_items(params), experts::kMaxDownWarps);
   const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
   constexpr int kStaticBytes = sizeof(experts::DownShared);
-  const int staged_bytes = code_bytes(experts::StagedRows::units(params));
+  const int staged_bytes = code_bytes(experts::row_units(params));
   int other_bytes = experts::plan_bytes(params) +
                     experts::kBatchTiles * experts::places_of(params) *
                         experts::partial_floats(params.tokens) * static_cast<int>(sizeof(float));
+  const int warps = down_warps(experts::most_down_items(params),
+                               kStaticBytes + other_bytes + (is_fp8 ? staged_bytes : 0));
   const bool staged =
       is_fp8 &&
       std::max(params.down.groups(), params.shared_down.groups()) * experts::kBatchTiles <= 32 &&
@@ -137,7 +157,7 @@ void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
   if (staged) other_bytes += staged_bytes;
   params.ring = plan_rings(is_fp8, warps, kDownChunks, kStaticBytes + other_bytes);
   params.per_token = SmallDivisor::of(params.choices_per_token);
-  const auto kernel = staged ? down_kernel<experts::StagedRows> : down_kernel<experts::DirectRows>;
+  const auto kernel = staged ? staged_kernel(params, warps) : down_kernel<experts::DirectRows>;
   pdl::launch(
       kDownDeclaration, kernel,
       {.grid = dim3(std::min(device_limits().multiprocessors, params.down.tile_count())),

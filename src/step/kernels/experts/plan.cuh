@@ -1,10 +1,11 @@
 // What a step's tokens need of the experts, in shared memory: items, each a distinct expert with up
 // to eight of the tokens that take it, as many as the tensor core multiplies at once. Of up to eight
 // tokens each has a place of its own in every item; more take the places of an item in turn, and an
-// expert that more than eight take has a second item.
+// expert that more than eight take has a second item. One token's choices are its items.
 #pragma once
 
 #include "step/kernels/experts/params.h"
+#include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
 namespace slipstream::step::kernels {
@@ -49,7 +50,7 @@ class Plan {
       : sets_(sets), memory_(memory), tokens_(tokens), choices_(choices) {}
 
   __device__ int items() const { return sets_.items; }
-  // Of an item; those of distinct experts come in ascending order, of one token in its own.
+  // Of an item.
   __device__ int expert(int item) const { return tokens_ == 1 ? chosen(item) : experts()[item]; }
   __device__ int chosen(int row) const { return chosen()[row]; }
 
@@ -76,16 +77,32 @@ class Plan {
   }
 
   __device__ uint16_t* chosen() const { return reinterpret_cast<uint16_t*>(masks() + rows()); }
+  // Whether one warp builds it, with a lane for each row.
+  __device__ bool fits_warp() const { return tokens_ <= kItemTokens && rows() <= 32; }
   // Enters the expert of a row, that is, of one of a token's choices.
   __device__ void enter(int row, int expert) const {
     chosen()[row] = static_cast<uint16_t>(expert);
-    if (tokens_ > 1) atomicOr(&sets_.chosen[expert / 32], 1U << expert % 32);
+    if (!fits_warp()) atomicOr(&sets_.chosen[expert / 32], 1U << expert % 32);
+  }
+
+  // One warp, which sees what has been entered; a barrier must follow. Items come in the order in
+  // which they are first chosen.
+  __device__ void build_by_lanes() const {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    const bool exists = lane < rows();
+    const int expert = exists ? chosen(lane) : -1;
+    const int first = __ffs(static_cast<int>(__match_any_sync(kAllLanes, expert))) - 1;
+    const uint32_t firsts = __ballot_sync(kAllLanes, exists && first == lane);
+    if (lane == 0) sets_.items = __popc(firsts);
+    if (!exists) return;
+    const int item = __popc(firsts & ((1U << first) - 1));
+    add(item, choices_.divide(lane), lane);
+    if (first == lane) name(item, lane);
   }
 
   // All threads of the CTA, after clear() and a barrier, and another one after the last choice has
-  // been entered. One token's choices are its items.
+  // been entered, where no warp does it alone.
   __device__ void build() const {
-    if (tokens_ == 1) return;
     for (int row = threadIdx.x; row < rows(); row += static_cast<int>(blockDim.x)) collect(row);
     if (threadIdx.x == 0) sets_.items = sets_.distinct = below(sets_.chosen, kMaxExperts);
     __syncthreads();

@@ -164,6 +164,19 @@ __device__ __forceinline__ void enter_choices(const RoutedLaunch& params, const 
   }
 }
 
+// After a barrier; another one comes with it.
+__device__ __forceinline__ void build_plan(const RoutedLaunch& params, const Plan& plan) {
+  if (params.tokens == 1) return;
+  if (plan.fits_warp()) {
+    if (threadIdx.x < 32) plan.build_by_lanes();
+    __syncthreads();
+    return;
+  }
+  enter_choices(params, plan);
+  __syncthreads();
+  plan.build();
+}
+
 // For the next launch.
 __device__ __forceinline__ void write_choices(const RoutedLaunch& params, const Plan& plan) {
   const int lane = threadIdx.x % 32;
@@ -217,17 +230,13 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   __syncthreads();
   choose_all(params, share, lists, plan);
   __syncthreads();
-  if (params.tokens > 1) {
-    enter_choices(params, plan);
-    __syncthreads();
-  }
-  plan.build();
+  build_plan(params, plan);
 
   const TaskRange range((params.tokens > 1 ? plan.items() : choices) * tiles, cta, params.ctas);
   const auto tile_of = [&](const Task& of) {
     return int64_t{plan.expert(of.item)} * tiles + of.tile;
   };
-  // The scales of two tasks ahead of the weights: loads that follow those wait for them.
+  // The first task's scales ahead of the weights: loads that follow those wait for them.
   Task task = task_at(range.begin, params.tiles);
   Task ahead = task;
   const auto load_ahead = [&](int index) {
@@ -236,9 +245,9 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
     return loaded;
   };
   float scales = load_ahead(range.begin);
-  float next_scales = load_ahead(range.begin + 1);
   RoutedCursor cursor(params, plan, slice, task, range.end - range.begin);
   ring.fill(cursor);
+  float next_scales = load_ahead(range.begin + 1);
   if (cta.index == 0) write_choices(params, plan);
   input.wait();
 

@@ -119,7 +119,7 @@ __device__ __forceinline__ void empty_gathered(const GatheredRows& rows, int tok
   uint32_t* const row = rows.pairs.get() + int64_t{token} * rows.row_pairs;
   for (int pair = static_cast<int>(threadIdx.x) % kLanes * kPairs; pair < rows.row_pairs;
        pair += kLanes * kPairs) {
-    cuda::store_system_16(row + pair, kEmptyPairs);
+    Pairs<2 * kPairs>{}.store(row + pair);
   }
 }
 

@@ -22,13 +22,19 @@ auto kernel_of(Breadth breadth) {
   switch (breadth) {
     case Breadth::kNarrow:
       return latent_kernel<Breadth::kNarrow>;
+    case Breadth::kMiddle:
+      return latent_kernel<Breadth::kMiddle>;
     case Breadth::kWide:
       return latent_kernel<Breadth::kWide>;
+    case Breadth::kFine:
     case Breadth::kWidest:
       break;
   }
   return latent_kernel<Breadth::kWidest>;
 }
+
+// Nothing else covers the staging of this launch, which has few weights for each CTA.
+constexpr int kWideCost = 20;
 
 // Leaves room for the CTAs that write caches: otherwise they would start when others end, and so late
 // would they let the next launch start. Few multiprocessors are all needed for the products.
@@ -47,6 +53,8 @@ ClusterLimits limits_next_to(int writers) {
 
 void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
   params.linear.staging_cost = NormSource::kCost;
+  params.linear.staging_cost.wide = kWideCost;
+  params.linear.early_slots = kNormEarlySlots;
   const int writers = ceil_div(params.linear.tokens, latent::kWriterTokens);
   const LinearShape shape = plan_linear(params.linear, limits_next_to(writers));
   const int cluster = shape.cluster_ctas;

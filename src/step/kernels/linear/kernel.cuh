@@ -214,11 +214,11 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   if (params.cluster_ctas > 1) cuda::cluster_wait();
 
   gate.pass();
-  copier.fill_rest(ring);
   const Operands operands(layout, params.tokens, memory);
 
+  // The activations ahead of the rest of the weights: what is sent for comes in that order.
   // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
-  stager.stage(operands);
+  stager.stage(operands, [&] { copier.fill_rest(ring); });
   cuda::wait_async_copies();  // of the scales
 
   __syncthreads();
@@ -233,17 +233,25 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   finisher.finish();
 }
 
-// Two CTAs of so many threads fit a multiprocessor, which caps the registers. A norm that polls for
-// one token would find no room next to a CTA of expert_down (experts/down.cuh) with what 256 threads
-// allow.
+// Two CTAs of so many threads fit a multiprocessor, which caps the registers.
 template <class Source, Breadth kBreadth>
-inline constexpr int kBoundThreads = kThreads;
-template <>
-inline constexpr int kBoundThreads<PeerNormSource, Breadth::kNarrow> = kThreads + 32;
+__global__ void __launch_bounds__(kThreads, 2)
+    linear_kernel(const __grid_constant__ LinearLaunch<typename Source::Input> params) {
+  extern __shared__ __align__(128) unsigned char memory[];
+  __shared__ LinearShared shared;
+  [[maybe_unused]] const LaunchScope scope{};
+  linear_block<Source, kBreadth>(params.linear, params.input, this_cta().index, memory, shared,
+                                 LaunchGate{});
+}
+
+// What polls takes more registers, and would find no room next to a CTA of expert_down
+// (experts/down.cuh) with what is granted above: it would start late. 112 are what there is.
+template <Breadth kBreadth>
+inline constexpr int kPollRegisters = kBreadth == Breadth::kFine ? 80 : 112;
 
 template <class Source, Breadth kBreadth>
-__global__ void __launch_bounds__(kBoundThreads<Source, kBreadth>, 2)
-    linear_kernel(const __grid_constant__ LinearLaunch<typename Source::Input> params) {
+__global__ void __maxnreg__(kPollRegisters<kBreadth>)
+    polling_linear_kernel(const __grid_constant__ LinearLaunch<typename Source::Input> params) {
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ LinearShared shared;
   [[maybe_unused]] const LaunchScope scope{};

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <type_traits>
+
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
 
@@ -14,9 +17,9 @@ const pdl::KernelDeclaration kNormLinearDeclaration{
 
 const pdl::KernelDeclaration kPeerNormLinearDeclaration{
     .name = "peer_norm_linear",
-    .symbol =
-        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-        "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PeerNormSource",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+              "::polling_linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+              "::PeerNormSource",
     .waits = true,
     .fields = kNormLinearFields,
 };
@@ -63,16 +66,48 @@ constexpr int kOneTokenSlots = 4;
 constexpr int kOneTokenEarlySlots = 2;
 
 template <class Source>
-auto kernel_of(Breadth breadth) {
+auto polling_kernel_of(Breadth breadth) {
   switch (breadth) {
+    case Breadth::kFine:
+      return polling_linear_kernel<Source, Breadth::kFine>;
     case Breadth::kNarrow:
-      return linear_kernel<Source, Breadth::kNarrow>;
+      return polling_linear_kernel<Source, Breadth::kNarrow>;
+    case Breadth::kMiddle:
+      return polling_linear_kernel<Source, Breadth::kMiddle>;
     case Breadth::kWide:
-      return linear_kernel<Source, Breadth::kWide>;
+      return polling_linear_kernel<Source, Breadth::kWide>;
     case Breadth::kWidest:
       break;
   }
-  return linear_kernel<Source, Breadth::kWidest>;
+  return polling_linear_kernel<Source, Breadth::kWidest>;
+}
+
+template <class Source>
+auto kernel_of(const LinearParams& params) {
+  if constexpr (Source::kPolls) {
+    return polling_kernel_of<Source>(params.is_fine() ? Breadth::kFine : params.breadth());
+  } else {
+    switch (params.breadth()) {
+      case Breadth::kNarrow:
+        return linear_kernel<Source, Breadth::kNarrow>;
+      case Breadth::kMiddle:
+        return linear_kernel<Source, Breadth::kMiddle>;
+      case Breadth::kWide:
+        return linear_kernel<Source, Breadth::kWide>;
+      case Breadth::kWidest:
+      case Breadth::kFine:
+        break;
+    }
+    return linear_kernel<Source, Breadth::kWidest>;
+  }
+}
+
+// Whether activations go ahead of most weights. Polls of several tokens take so long that weights
+// which wait for them come too late.
+template <class Source>
+bool waits_with_weights(const LinearParams& params) {
+  return std::is_base_of_v<NormSource, Source> && (!Source::kPolls || params.tokens == 1) &&
+         !is_long(params);
 }
 
 // With one token CTAs stay so small that one of the launch before and one of the launch after find
@@ -83,9 +118,12 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
             const pdl::LaunchOptions& options) {
   params.linear.staging_cost = Source::kCost;
   const LinearShape shape = plan_linear(params.linear, linear_limits());
+  if (waits_with_weights<Source>(params.linear)) {
+    params.linear.early_slots = std::min(params.linear.early_slots, kNormEarlySlots);
+  }
   const bool one_token = params.linear.tokens == 1;
   const bool spreads = Source::kNormalizes && !one_token;
-  pdl::launch(declaration, kernel_of<Source>(params.linear.breadth()),
+  pdl::launch(declaration, kernel_of<Source>(params.linear),
               {.grid = dim3(shape.ctas),
                .block = dim3(shape.threads),
                .dynamic_shared_bytes = spreads ? spread_bytes(shape) : shape.shared_bytes,

@@ -12,6 +12,11 @@ inline namespace SLIPSTREAM_VARIANT {
 // What the products of the current device are planned by.
 [[nodiscard]] const ClusterLimits& linear_limits();
 
+// Of each warp's ring, where a launch norms rows: more weights before the wait would delay what the
+// launch before still asks for, and the rows themselves. The rest is sent for right after these
+// (docs/notes/2026-11-29-drafts.md).
+inline constexpr int kNormEarlySlots = 2;
+
 extern const pdl::KernelDeclaration kNormLinearDeclaration;
 extern const pdl::KernelDeclaration kPeerNormLinearDeclaration;
 extern const pdl::KernelDeclaration kJoinedNormLinearDeclaration;

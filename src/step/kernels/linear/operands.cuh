@@ -35,14 +35,14 @@ class Operands {
         values_(layout.values < 0 ? nullptr : memory + layout.values),
         scales_(reinterpret_cast<float*>(memory + layout.scales)) {}
 
-  // Columns of a group, in each format that is wanted: eight of each of 16 lanes or, if `kCount` is
-  // 32, all that a lane multiplies, of each of four. The lanes of a group take part together, and so
-  // do all groups of a warp.
+  // Columns of a group, in each format that is wanted: four of each of 32 lanes, eight of 16, 16 of
+  // eight, or 32, all that a lane multiplies, of four. The lanes of a group take part together, and so do all
+  // groups of a warp.
   template <int kCount>
   __device__ void store(int group, int token, float (&values)[kCount], bool ue8m0, bool exists,
                         const CodeSink& sink) const {
     constexpr int kLanes = kGroup / kCount;
-    const int first = static_cast<int>(threadIdx.x) % kLanes * (kCount / 8);  // eight
+    const int first = static_cast<int>(threadIdx.x) % kLanes * kCount / 8;  // eight
     if (values_ != nullptr && exists) store_values(group, token, first, values);
     if (codes_ == nullptr && !sink.is_there) return;
     const cuda::Divisor scale = activation_scale(lane_max<kLanes>(largest(values)), ue8m0);
@@ -56,7 +56,7 @@ class Operands {
     if (sink.stores) sink.units.store(sink.unit, words, scale.value);
     if (codes_ == nullptr) return;
     store_codes(group, token, first, words);
-    if (first == 0) scales_[group * kMaxRows + token] = scale.value;
+    if (threadIdx.x % kLanes == 0) scales_[group * kMaxRows + token] = scale.value;
   }
 
   // Where the lane's part of the first chunk lies: its token's, or any other's where there are
@@ -79,19 +79,25 @@ class Operands {
   static __device__ float largest(const float (&values)[kCount]) {
     float amax = 0.0F;
 #pragma unroll
-    for (const float value : values) amax = fmaxf(amax, fabsf(value));
+    for (int i = 0; i < kCount; ++i) amax = fmaxf(amax, fabsf(values[i]));
     return amax;
   }
 
   template <int kCount>
   __device__ void store_values(int group, int token, int first,
                                const float (&values)[kCount]) const {
+    const auto place_of = [&](int eight) {
+      return values_ + offset(group * 2 + eight % 4 / 2, eight % 2, token, eight / 4);
+    };
+    if constexpr (kCount == 4) {
+      *reinterpret_cast<uint2*>(place_of(first) + threadIdx.x % 2 * 8) =
+          cuda::pack<DType::kBFloat16>(values);
+    } else {
 #pragma unroll
-    for (int i = 0; i < kCount / 8; ++i) {
-      const int eight = first + i;
-      *reinterpret_cast<uint4*>(values_ +
-                                offset(group * 2 + eight % 4 / 2, eight % 2, token, eight / 4)) =
-          cuda::pack<DType::kBFloat16>(reinterpret_cast<const float(&)[8]>(values[i * 8]));
+      for (int i = 0; i < kCount / 8; ++i) {
+        *reinterpret_cast<uint4*>(place_of(first + i)) =
+            cuda::pack<DType::kBFloat16>(reinterpret_cast<const float(&)[8]>(values[i * 8]));
+      }
     }
   }
 
@@ -100,10 +106,14 @@ class Operands {
                               const uint32_t (&words)[kWords]) const {
     unsigned char* const target =
         codes_ + offset(group, first % 4 / 2, token, first / 4) + first % 2 * 8;
-    if constexpr (kWords == 2) {
+    if constexpr (kWords == 1) {
+      *reinterpret_cast<uint32_t*>(target + threadIdx.x % 2 * 4) = words[0];
+    } else if constexpr (kWords == 2) {
       *reinterpret_cast<uint2*>(target) = {words[0], words[1]};
     } else {
       *reinterpret_cast<uint4*>(target) = {words[0], words[1], words[2], words[3]};
+    }
+    if constexpr (kWords == 8) {
       *reinterpret_cast<uint4*>(target + tokens_ * 64) = {words[4], words[5], words[6], words[7]};
     }
   }

@@ -57,16 +57,20 @@ struct Segment {
   bool output_is_float32 = false;
 };
 
-// Lanes that stage a group of a token's columns together, where a CTA has few and where it has many
-// (stage.cuh).
+// Lanes that stage a group of a token's columns together, where a CTA has very few and polls for them,
+// where it has few, where it has more and where it has many (stage.cuh).
+inline constexpr int kFineLanes = kGroup / 4;
 inline constexpr int kNarrowLanes = kGroup / 8;
+inline constexpr int kMiddleLanes = kGroup / 16;
 inline constexpr int kWideLanes = kGroup / 32;
 
-// How much a CTA stages, which decides between three kernels.
+// How much a CTA stages, which decides between the kernels.
 enum class Breadth {
   kNarrow,  // groups of columns times tokens: not more than narrow lanes for each
+  kMiddle,  // not more than middle lanes
   kWide,    // more, of up to 8 tokens
   kWidest,  // of up to 16 tokens
+  kFine,    // not more than fine lanes, and polls
 };
 constexpr int token_tiles(Breadth breadth) { return breadth == Breadth::kWidest ? 2 : 1; }
 
@@ -91,6 +95,7 @@ struct LinearMemory {
 // How long staging takes that is not narrow, and each further round of it, as chunks of weights that
 // an SM could have loaded meanwhile. Measured on an H200.
 struct StagingCost {
+  int middle = 0;
   int wide = 0;
   int round = 0;
 };
@@ -123,8 +128,14 @@ struct LinearParams {
   // Once it is planned.
   [[nodiscard]] Breadth breadth() const {
     if (tokens > 8) return Breadth::kWidest;
-    const int most_groups = (groups() + cluster_ctas - 1) / cluster_ctas;
-    return tokens * most_groups * kNarrowLanes <= kWarps * 32 ? Breadth::kNarrow : Breadth::kWide;
+    if (most_places() * kNarrowLanes <= kWarps * 32) return Breadth::kNarrow;
+    return most_places() * kMiddleLanes <= kWarps * 32 ? Breadth::kMiddle : Breadth::kWide;
+  }
+  // What polls may then be staged by fine lanes instead.
+  [[nodiscard]] bool is_fine() const { return most_places() * kFineLanes <= kWarps * 32; }
+  // Groups of tokens' columns that a CTA stages.
+  [[nodiscard]] int most_places() const {
+    return tokens * ((groups() + cluster_ctas - 1) / cluster_ctas);
   }
   SLIPSTREAM_HOST_DEVICE int groups() const { return segments[0].matrix.groups(); }
   SLIPSTREAM_HOST_DEVICE int tile_count() const {

@@ -13,10 +13,10 @@ namespace slipstream::step::kernels {
 namespace {
 
 // Leaves room for a second CTA on an SM: the next kernel's, whose weights arrive while this one
-// multiplies. Static shared memory and what the system takes of each CTA are not in it.
-constexpr int kSharedBytes = 110 * 1024;
+// multiplies, and which may ask for kSpreadingBytes. Static shared memory and what the system takes
+// of each CTA are not in it.
+constexpr int kSharedBytes = 106 * 1024;
 constexpr size_t kLittleBytes = size_t{90} * 1024;  // of a CTA that is not worth spreading
-// Next to a launch of so many chunks per SM the next kernel's start is nothing.
 constexpr int kLongChunks = 256;
 constexpr int kLongSlots = 6;
 
@@ -154,7 +154,9 @@ Largest share_out(LinearParams& params, const ClusterLimits& limits, int cluster
 }
 
 int staging_cost(const LinearParams& params, int groups) {
-  if (params.breadth() == Breadth::kNarrow) return 0;
+  const Breadth breadth = params.breadth();
+  if (breadth == Breadth::kNarrow) return 0;
+  if (breadth == Breadth::kMiddle) return params.staging_cost.middle;
   constexpr int kThreads = kWarps * 32;
   const int lanes = (groups << params.token_shift) * kWideLanes;
   const int rounds = ceil_div(lanes, kThreads);
@@ -225,6 +227,10 @@ LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits) {
   const LinearShape shape = plan_linear(params, limits, best);
   require_room(params);
   return shape;
+}
+
+bool is_long(const LinearParams& params) {
+  return params.memory.warp_chunks * kWarps >= kLongChunks;
 }
 
 size_t spread_bytes(const LinearShape& shape) {

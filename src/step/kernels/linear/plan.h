@@ -20,6 +20,10 @@ struct LinearShape {
 [[nodiscard]] LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits,
                                       int cluster_ctas);
 
+// Whether a planned launch has so many weights for each CTA that how its neighbors start is nothing
+// next to it.
+[[nodiscard]] bool is_long(const LinearParams& params);
+
 // The shared memory that a launch which norms rows asks for: every CTA norms all of its columns, and
 // two on a multiprocessor would do it in turn. One with little to load stays small: it ends sooner
 // than it would find room.

@@ -6,6 +6,8 @@
 // stays on its rank: only products of the other sources may be pushed to all.
 #pragma once
 
+#include <type_traits>
+
 #include "cuda/memory.cuh"
 #include "step/kernels/linear/params.h"
 #include "step/kernels/support/lanes.cuh"
@@ -15,21 +17,26 @@
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
-using Eight = float[8];
-constexpr uint4 kZeros{0, 0, 0, 0};
+template <int kCount>
+using Values = float[kCount];
+using Eight = Values<8>;
 
-// Eight columns as they are stored.
-__device__ __forceinline__ uint4 load_raw(const __nv_bfloat16* address) {
-  return *reinterpret_cast<const uint4*>(address);
+// Neighboring columns as they are stored.
+template <int kCount>
+using Packed = std::conditional_t<kCount == 8, uint4, uint2>;
+template <int kCount>
+__device__ __forceinline__ Packed<kCount> load_raw(const __nv_bfloat16* address) {
+  return *reinterpret_cast<const Packed<kCount>*>(address);
 }
-__device__ __forceinline__ void add(uint4 raw, Eight& values) {
-  Eight more;
+template <int kCount>
+__device__ __forceinline__ void add(Packed<kCount> raw, Values<kCount>& values) {
+  Values<kCount> more;
   cuda::unpack<DType::kBFloat16>(raw, more);
 #pragma unroll
-  for (int i = 0; i < 8; ++i) values[i] += more[i];
+  for (int i = 0; i < kCount; ++i) values[i] += more[i];
 }
 
-// Eight columns of a token.
+// Eight or four columns of a token.
 struct Place {
   int token;
   int column;
@@ -42,24 +49,24 @@ struct Place {
   __device__ Place advanced(int columns) const { return {token, column + columns, turn, clusters}; }
 };
 
-// A norm's weights of eight columns.
-__device__ __forceinline__ void load_weights(const float* gamma, Eight& values) {
-  const auto* source = reinterpret_cast<const float4*>(gamma);
-  const float4 low = source[0];
-  const float4 high = source[1];
-  values[0] = low.x;
-  values[1] = low.y;
-  values[2] = low.z;
-  values[3] = low.w;
-  values[4] = high.x;
-  values[5] = high.y;
-  values[6] = high.z;
-  values[7] = high.w;
+// A norm's weights.
+template <int kCount>
+__device__ __forceinline__ void load_weights(const float* gamma, Values<kCount>& values) {
+#pragma unroll
+  for (int i = 0; i < kCount; i += 4) {
+    const float4 four = *reinterpret_cast<const float4*>(gamma + i);
+    values[i] = four.x;
+    values[i + 1] = four.y;
+    values[i + 2] = four.z;
+    values[i + 3] = four.w;
+  }
 }
 
-__device__ __forceinline__ void normalize(const Eight& gamma, float factor, Eight& values) {
+template <int kCount>
+__device__ __forceinline__ void normalize(const Values<kCount>& gamma, float factor,
+                                          Values<kCount>& values) {
 #pragma unroll
-  for (int i = 0; i < 8; ++i) values[i] = gamma[i] * (values[i] * factor);
+  for (int i = 0; i < kCount; ++i) values[i] = gamma[i] * (values[i] * factor);
   round_to_bf16(values);
 }
 
@@ -73,16 +80,21 @@ class PlainSource : public UncodedSource {
   using Input = PlainInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
-  static constexpr StagingCost kCost = {9, 26};
+  static constexpr StagingCost kCost = {4, 20, 26};
   static constexpr bool kPolls = false;
   using Address = const __nv_bfloat16*;
-  using Raw = uint4;
+  template <int kCount>
+  using Raw = Packed<kCount>;
   __device__ explicit PlainSource(const Input& input) : input_(input) {}
   __device__ Address address(const Place& place) const {
     return input_.rows.get() + place.token * input_.stride + place.column;
   }
-  __device__ Raw load(const Place& /*place*/, Address address) const { return load_raw(address); }
-  __device__ void unpack(const Raw& raw, Eight& values) const {
+  template <int kCount>
+  __device__ Raw<kCount> load(const Place& /*place*/, Address address) const {
+    return load_raw<kCount>(address);
+  }
+  template <int kCount>
+  __device__ void unpack(const Raw<kCount>& raw, Values<kCount>& values) const {
     cuda::unpack<DType::kBFloat16>(raw, values);
   }
 
@@ -96,16 +108,17 @@ class NormSource {
   using Input = NormInput;
   static constexpr bool kNormalizes = true;
   static constexpr bool kMayPush = false;
-  static constexpr StagingCost kCost = {14, 26};
+  static constexpr StagingCost kCost = {4, 14, 26};
   static constexpr bool kPolls = false;
   static constexpr int kNorms = 1;  // next to each other
   struct Address {
     const __nv_bfloat16* row;  // unless it is one of the embedding
     const __nv_bfloat16* delta;
   };
+  template <int kCount>
   struct Raw {
-    uint4 row;
-    uint4 delta;
+    Packed<kCount> row;
+    Packed<kCount> delta;
   };
   __device__ explicit NormSource(const Input& input)
       : input_(input), inverse_columns_(1.0F / static_cast<float>(input.columns)) {
@@ -113,8 +126,9 @@ class NormSource {
   }
 
   // Constant: before the wait.
-  __device__ void load_gamma(int column, Eight& gamma) const {
-    load_weights(input_.gamma.get() + column, gamma);
+  template <int kCount>
+  __device__ void load_gamma(int column, Values<kCount>& gamma) const {
+    load_weights<kCount>(input_.gamma.get() + column, gamma);
   }
 
   // Which of the norms a column belongs to.
@@ -124,22 +138,26 @@ class NormSource {
     return {own_row(place), input_.delta.get() + index_of(place)};
   }
 
-  __device__ Raw load(const Place& place, const Address& address) const {
-    Raw raw{load_raw(row(place, address.row)), kZeros};
-    if (input_.delta.get() != nullptr) raw.delta = load_raw(address.delta);
+  template <int kCount>
+  __device__ Raw<kCount> load(const Place& place, const Address& address) const {
+    Raw<kCount> raw{load_raw<kCount>(row(place, address.row)), {}};
+    if (input_.delta.get() != nullptr) raw.delta = load_raw<kCount>(address.delta);
     return raw;
   }
   // What the norm reads: the unrounded sum.
-  __device__ void unpack(const Raw& raw, Eight& values) const {
+  template <int kCount>
+  __device__ void unpack(const Raw<kCount>& raw, Values<kCount>& values) const {
     cuda::unpack<DType::kBFloat16>(raw.row, values);
-    add(raw.delta, values);
+    add<kCount>(raw.delta, values);
   }
 
-  __device__ void store_sum(const Place& place, const Eight& values) const {
+  template <int kCount>
+  __device__ void store_sum(const Place& place, const Values<kCount>& values) const {
     if (input_.sum.get() != nullptr && place.stores()) store(input_.sum.get(), place, values);
   }
 
   // Once for each place, when nobody waits for it any more.
+  template <int kCount>
   __device__ void clean_up(const Place& /*place*/) const {}
 
   // Where the normed rows go as codes, if anywhere.
@@ -150,9 +168,10 @@ class NormSource {
     return rsqrtf(squares * inverse_columns_ + input_.eps);
   }
 
-  __device__ void finish(const Place& place, const Eight& gamma, float factor,
-                         Eight& values) const {
-    normalize(gamma, factor, values);
+  template <int kCount>
+  __device__ void finish(const Place& place, const Values<kCount>& gamma, float factor,
+                         Values<kCount>& values) const {
+    normalize<kCount>(gamma, factor, values);
     if (input_.normed.get() != nullptr && place.stores()) store(input_.normed.get(), place, values);
   }
 
@@ -174,8 +193,11 @@ class NormSource {
   const Input& input_;
 
  private:
-  __device__ void store(__nv_bfloat16* target, const Place& place, const Eight& values) const {
-    *reinterpret_cast<uint4*>(target + index_of(place)) = cuda::pack<DType::kBFloat16>(values);
+  template <int kCount>
+  __device__ void store(__nv_bfloat16* target, const Place& place,
+                        const Values<kCount>& values) const {
+    *reinterpret_cast<Packed<kCount>*>(target + index_of(place)) =
+        cuda::pack<DType::kBFloat16>(values);
   }
 
   float inverse_columns_;
@@ -185,15 +207,16 @@ class NormSource {
 // ranks in flight take registers that one rank alone would have to pay for.
 class PeerNormSource : public NormSource {
  public:
-  static constexpr StagingCost kCost = {14, 32};
+  static constexpr StagingCost kCost = {4, 14, 32};
   static constexpr bool kPolls = true;
   struct Address {
     const __nv_bfloat16* row;
     const uint32_t* pairs;
   };
+  template <int kCount>
   struct Raw {
-    uint4 row;
-    Eight sums;
+    Packed<kCount> row;
+    Values<kCount> sums;
   };
   __device__ explicit PeerNormSource(const Input& input) : NormSource(input) {}
 
@@ -201,24 +224,28 @@ class PeerNormSource : public NormSource {
     return {own_row(place), input_.polled.pairs.get() + index_of(place) / 2};
   }
 
-  __device__ Raw load(const Place& place, const Address& address) const {
-    Raw raw;
-    raw.row = load_raw(row(place, address.row));  // on its way while the others are polled for
-    poll_sums(input_.polled, address.pairs, place.token, place.column, raw.sums);
+  template <int kCount>
+  __device__ Raw<kCount> load(const Place& place, const Address& address) const {
+    Raw<kCount> raw;
+    // On its way while the others are polled for. No row of the embedding has peers.
+    raw.row = load_raw<kCount>(address.row);
+    poll_sums<kCount>(input_.polled, address.pairs, place.token, place.column, raw.sums);
     return raw;
   }
-  __device__ void unpack(const Raw& raw, Eight& values) const {
+  template <int kCount>
+  __device__ void unpack(const Raw<kCount>& raw, Values<kCount>& values) const {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) values[i] = raw.sums[i];
-    add(raw.row, values);
+    for (int i = 0; i < kCount; ++i) values[i] = raw.sums[i];
+    add<kCount>(raw.row, values);
   }
 
   // Empties what the exchange before has brought.
+  template <int kCount>
   __device__ void clean_up(const Place& place) const {
     const PolledRows& polled = input_.polled;
     if (polled.emptied.get() == nullptr) return;
-    empty_columns(polled.emptied, polled.ranks, place.turn, place.clusters, polled.source_stride,
-                  index_of(place) / 2);
+    empty_columns<kCount>(polled.emptied, polled.ranks, place.turn, place.clusters,
+                          polled.source_stride, index_of(place) / 2);
   }
 };
 
@@ -228,42 +255,49 @@ class JoinedNormSource : public UncodedSource {
   using Input = JoinedNormInput;
   static constexpr bool kNormalizes = true;
   static constexpr bool kMayPush = true;
-  static constexpr StagingCost kCost = {14, 26};
+  static constexpr StagingCost kCost = {4, 14, 26};
   static constexpr bool kPolls = false;
   static constexpr int kNorms = 2;
   using Address = const __nv_bfloat16*;  // in row 0
-  using Raw = uint4;
+  template <int kCount>
+  using Raw = Packed<kCount>;
   __device__ explicit JoinedNormSource(const Input& input)
       : input_(input), inverse_columns_(1.0F / static_cast<float>(input.columns)) {
     cuda::settle(inverse_columns_);
   }
 
-  __device__ void load_gamma(int column, Eight& gamma) const {
-    load_weights(is_hidden(column) ? input_.hidden_gamma.get() + (column - input_.columns)
-                                   : input_.embedding_gamma.get() + column,
-                 gamma);
+  template <int kCount>
+  __device__ void load_gamma(int column, Values<kCount>& gamma) const {
+    load_weights<kCount>(is_hidden(column) ? input_.hidden_gamma.get() + (column - input_.columns)
+                                           : input_.embedding_gamma.get() + column,
+                         gamma);
   }
   __device__ int norm_of(int column) const { return static_cast<int>(is_hidden(column)); }
   __device__ Address address(const Place& place) const {
     return is_hidden(place.column) ? input_.hidden.get() + (place.column - input_.columns)
                                    : input_.embedding.get() + place.column;
   }
-  __device__ Raw load(const Place& place, Address address) const {
+  template <int kCount>
+  __device__ Raw<kCount> load(const Place& place, Address address) const {
     const int row = is_hidden(place.column) ? input_.sources.get()[place.token]
                                             : input_.step.get()[place.token].token;
-    return load_raw(address + int64_t{row} * input_.columns);
+    return load_raw<kCount>(address + int64_t{row} * input_.columns);
   }
-  __device__ void unpack(const Raw& raw, Eight& values) const {
+  template <int kCount>
+  __device__ void unpack(const Raw<kCount>& raw, Values<kCount>& values) const {
     cuda::unpack<DType::kBFloat16>(raw, values);
   }
-  __device__ void store_sum(const Place& /*place*/, const Eight& /*values*/) const {}
+  template <int kCount>
+  __device__ void store_sum(const Place& /*place*/, const Values<kCount>& /*values*/) const {}
+  template <int kCount>
   __device__ void clean_up(const Place& /*place*/) const {}
   __device__ float factor(float squares) const {
     return rsqrtf(squares * inverse_columns_ + input_.eps);
   }
-  __device__ void finish(const Place& /*place*/, const Eight& gamma, float factor,
-                         Eight& values) const {
-    normalize(gamma, factor, values);
+  template <int kCount>
+  __device__ void finish(const Place& /*place*/, const Values<kCount>& gamma, float factor,
+                         Values<kCount>& values) const {
+    normalize<kCount>(gamma, factor, values);
   }
 
  private:
@@ -300,26 +334,29 @@ class SiluSource : public UncodedSource {
   using Input = SiluInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
-  static constexpr StagingCost kCost = {40, 60};
+  static constexpr StagingCost kCost = {10, 40, 60};
   static constexpr bool kPolls = false;
   using Address = const __nv_bfloat16*;  // of the gate
+  template <int kCount>
   struct Raw {
-    uint4 gate;
-    uint4 up;
+    Packed<kCount> gate;
+    Packed<kCount> up;
   };
   __device__ explicit SiluSource(const Input& input) : input_(input) {}
   __device__ Address address(const Place& place) const {
     return input_.rows.get() + place.token * input_.stride + place.column;
   }
-  __device__ Raw load(const Place& /*place*/, Address gate) const {
-    return {load_raw(gate), load_raw(gate + input_.columns)};
+  template <int kCount>
+  __device__ Raw<kCount> load(const Place& /*place*/, Address gate) const {
+    return {load_raw<kCount>(gate), load_raw<kCount>(gate + input_.columns)};
   }
-  __device__ void unpack(const Raw& raw, Eight& values) const {
-    Eight up;
+  template <int kCount>
+  __device__ void unpack(const Raw<kCount>& raw, Values<kCount>& values) const {
+    Values<kCount> up;
     cuda::unpack<DType::kBFloat16>(raw.gate, values);
     cuda::unpack<DType::kBFloat16>(raw.up, up);
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
+    for (int i = 0; i < kCount; ++i) {
       const float silu = values[i] / (1.0F + expf(-values[i]));
       values[i] = silu * up[i];
     }

@@ -2,10 +2,11 @@
 //
 // A place is a group of columns of a token: it is loaded, squared, normalized, quantized and stored.
 // Where there are few, each has 16 neighboring lanes, eight columns per lane, which takes the shortest
-// time. Where there are more, each has four lanes, 32 columns per lane, in one round or a few: that
-// takes the fewest instructions, since those for each place are as many as those for each column. All
-// rounds but the last load their places a second time when the norm's factors are known, mostly from
-// L1.
+// time; up to twice as many have eight lanes each. What has to be polled for, and added up over the
+// ranks, has 32 lanes of four columns where these suffice. Where there are more, each has four lanes, 32
+// columns per lane, in one round or a few: that takes the fewest instructions, since those for each
+// place are as many as those for each column. All rounds but the last load their places a second time
+// when the norm's factors are known, mostly from L1.
 //
 // A norm needs the sum of squares of the whole token: each CTA of a cluster sends those of its
 // groups to all others, and everybody adds them in the same order.
@@ -36,6 +37,7 @@ __device__ __forceinline__ float group_sum(float (&sums)[kEights]) {
     for (float& sum : sums) sum += __shfl_xor_sync(kAllLanes, sum, distance);
   }
   if constexpr (kEights == 1) return sums[0];
+  if constexpr (kEights == 2) return sums[0] + sums[1];
   if constexpr (kEights == 4) return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
@@ -69,11 +71,85 @@ class StagerBase {
             token < params_.tokens && group < work_.groups};
   }
 
-  static __device__ __forceinline__ float sum_of_squares(const Eight& values) {
-    float sum = 0;
+  // Added to `sum`, in order.
+  template <int kCount>
+  static __device__ __forceinline__ float sum_of_squares(const Values<kCount>& values,
+                                                         float sum = 0) {
 #pragma unroll
-    for (const float value : values) sum += value * value;
+    for (int i = 0; i < kCount; ++i) sum += values[i] * values[i];
     return sum;
+  }
+
+  // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for.
+  template <int kCount, class Meanwhile>
+  __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
+                                       float (&values)[kCount], const Meanwhile& meanwhile) const {
+    if constexpr (Source::kPolls) {
+      poll(own, address, values);  // whatever else is asked for would come before
+      meanwhile();
+    } else {
+      constexpr int kUnit = unit_of(kCount);
+      constexpr int kUnits = kCount / kUnit;
+      typename Source::template Raw<kUnit> raw[kUnits];
+#pragma unroll
+      for (int i = 0; i < kUnits; ++i) {
+        raw[i] = source_.template load<kUnit>(own.place.advanced(i * kUnit),
+                                              advance(address, i * kUnit));
+      }
+      meanwhile();
+#pragma unroll
+      for (int i = 0; i < kUnits; ++i) {
+        source_.template unpack<kUnit>(raw[i], unit(values, i));
+      }
+    }
+  }
+
+  // Columns of which a source is asked at a time.
+  static constexpr int unit_of(int count) { return count < 8 ? count : 8; }
+  template <int kCount>
+  static __device__ __forceinline__ Values<unit_of(kCount)>& unit(float (&values)[kCount],
+                                                                  int index) {
+    return reinterpret_cast<Values<unit_of(kCount)>&>(values[index * unit_of(kCount)]);
+  }
+
+  // Tells the cluster and whoever wants the sums what the lanes of a place have loaded.
+  template <int kCount>
+  __device__ __forceinline__ void square(const Share& own, float (&values)[kCount]) const {
+    constexpr int kUnit = unit_of(kCount);
+    constexpr int kUnits = kCount / kUnit;
+    const float sum = squares_of_group(values);
+    if (!own.exists) return;
+    send_square<kGroup / kCount>(own, sum);
+#pragma unroll
+    for (int i = 0; i < kUnits; ++i) {
+      source_.template store_sum<kUnit>(own.place.advanced(i * kUnit), unit(values, i));
+    }
+#pragma unroll 1
+    for (int i = 0; i < kUnits; ++i) {
+      source_.template clean_up<kUnit>(own.place.advanced(i * kUnit));
+    }
+  }
+
+  // Over the lanes of a place, in one order however many these are.
+  template <int kCount>
+  static __device__ __forceinline__ float squares_of_group(float (&values)[kCount]) {
+    if constexpr (kCount == 4) {
+      // The odd lane of two goes on where the even one ends.
+      const float first_half = __shfl_xor_sync(kAllLanes, sum_of_squares<4>(values), 1);
+      const float both = sum_of_squares<4>(values, first_half);
+      const float odd_lanes = __shfl_xor_sync(kAllLanes, both, 1);
+      float sum = threadIdx.x % 2 == 0 ? odd_lanes : both;
+#pragma unroll
+      for (int distance = 16; distance > 1; distance /= 2) {
+        sum += __shfl_xor_sync(kAllLanes, sum, distance);
+      }
+      return sum;
+    } else {
+      float sums[kCount / 8];
+#pragma unroll
+      for (int i = 0; i < kCount / 8; ++i) sums[i] = sum_of_squares<8>(unit(values, i));
+      return group_sum(sums);
+    }
   }
 
   // Of a place that `kLanes` lanes share, to all CTAs of the cluster.
@@ -114,15 +190,21 @@ class StagerBase {
     }
   }
 
-  // The factor of one of a token's norms, made by 16 lanes.
+  // The factor of one of a token's norms, made by neighboring lanes.
+  template <int kLanes>
   __device__ __forceinline__ float make_factor(int token, int norm, bool exists) const {
+    constexpr int kSharing = kLanes < kNarrowLanes ? kLanes : kNarrowLanes;
+    constexpr int kEach = kNarrowLanes / kSharing;
     const int groups = exists ? params_.groups() / Source::kNorms : 0;
     const float* const squares = squares_of(token, norm);
-    float sums[] = {0};
+    float sums[kEach] = {};
 #pragma unroll 4
-    for (int group = static_cast<int>(threadIdx.x) % kNarrowLanes; group < groups;
+    for (int group = static_cast<int>(threadIdx.x) % kSharing * kEach; group < groups;
          group += kNarrowLanes) {
-      sums[0] += squares[group];
+#pragma unroll
+      for (int i = 0; i < kEach; ++i) {
+        if (group + i < groups) sums[i] += squares[group + i];
+      }
     }
     return source_.factor(group_sum(sums));
   }
@@ -137,6 +219,29 @@ class StagerBase {
   uint64_t* squares_arrived_;
 
  private:
+  // A few columns after others: polls take many registers and instructions.
+  template <int kCount>
+  __device__ __forceinline__ void poll(const Share& own, const typename Source::Address& address,
+                                       float (&values)[kCount]) const {
+    constexpr int kUnit = unit_of(kCount);
+#pragma unroll 1
+    for (int i = 0; i < kCount; i += kUnit) {
+      Values<kUnit> next = {};
+      if (own.exists) {
+        source_.template unpack<kUnit>(
+            source_.template load<kUnit>(own.place.advanced(i), advance(address, i)), next);
+      }
+#pragma unroll
+      for (int column = 0; column < kCount - kUnit; ++column) {
+        values[column] = values[column + kUnit];
+      }
+#pragma unroll
+      for (int column = 0; column < kUnit; ++column) {
+        values[kCount - kUnit + column] = next[column];
+      }
+    }
+  }
+
   // Clusters take turns, a token's first one after the token before's.
   __device__ __forceinline__ int turn_of(int token) const {
     int turn = work_.cluster - token;
@@ -146,12 +251,12 @@ class StagerBase {
   }
 };
 
-// Sixteen lanes for each place, all places at once.
-template <class Source>
-class NarrowStager : StagerBase<Source> {
+// `kLanes` lanes for each place, all places at once.
+template <class Source, int kLanes>
+class OneRoundStager : StagerBase<Source> {
  public:
   template <class... Arguments>
-  __device__ __forceinline__ explicit NarrowStager(Arguments&&... arguments)
+  __device__ __forceinline__ explicit OneRoundStager(Arguments&&... arguments)
       : StagerBase<Source>(arguments...),
         own_(own_share()),
         address_(this->source_.address(own_.place)) {}
@@ -159,47 +264,58 @@ class NarrowStager : StagerBase<Source> {
   // Before the wait: constants, and where the activations lie.
   __device__ __forceinline__ void prefetch() {
     cuda::settle(own_.place.token, own_.group, own_.place.column, address_);
-    if constexpr (Source::kNormalizes) this->source_.load_gamma(own_.place.column, gamma_);
+    if constexpr (Source::kNormalizes) {
+#pragma unroll
+      for (int i = 0; i < kUnits; ++i) {
+        this->source_.template load_gamma<kUnit>(own_.place.column + i * kUnit,
+                                                 this->unit(gamma_, i));
+      }
+    }
   }
 
   // After the wait. The CTA has yet to meet before it reads the operands.
-  __device__ __forceinline__ void stage(const Operands& operands) {
-    Eight values = {};
-    if (own_.exists) this->source_.unpack(this->source_.load(own_.place, address_), values);
+  template <class Meanwhile>
+  __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
+    Columns values;
+    this->load(own_, address_, values, meanwhile);
     if constexpr (Source::kNormalizes) {
-      float sums[] = {this->sum_of_squares(values)};
-      const float sum = group_sum(sums);
-      if (own_.exists) {
-        this->source_.store_sum(own_.place, values);
-        this->template send_square<kNarrowLanes>(own_, sum);
-        this->source_.clean_up(own_.place);
-      }
+      this->square(own_, values);
       this->meet();
-      const float factor =
-          this->make_factor(own_.place.token, this->source_.norm_of(own_.place.column), true);
-      if (own_.exists) this->source_.finish(own_.place, gamma_, factor, values);
+      const float factor = this->template make_factor<kLanes>(
+          own_.place.token, this->source_.norm_of(own_.place.column), true);
+#pragma unroll
+      for (int i = 0; i < kUnits; ++i) {
+        if (own_.exists) {
+          this->source_.template finish<kUnit>(
+              own_.place.advanced(i * kUnit), this->unit(gamma_, i), factor, this->unit(values, i));
+        }
+      }
     }
     operands.store(own_.group, own_.place.token, values, this->params_.ue8m0, own_.exists,
                    this->code_sink(own_));
   }
 
  private:
+  static constexpr int kColumns = kGroup / kLanes;
+  static constexpr int kUnit = StagerBase<Source>::unit_of(kColumns);
+  static constexpr int kUnits = kColumns / kUnit;
+  using Columns = float[kColumns];
   using Share = typename StagerBase<Source>::Share;
 
   __device__ __forceinline__ Share own_share() const {
     int token = 0;
-    int group = static_cast<int>(threadIdx.x) / kNarrowLanes;
+    int group = static_cast<int>(threadIdx.x) / kLanes;
 #pragma unroll 1
     while (group >= this->work_.groups) {
       group -= this->work_.groups;
       ++token;
     }
-    return this->share(token, group, static_cast<int>(threadIdx.x) % kNarrowLanes * 8);
+    return this->share(token, group, static_cast<int>(threadIdx.x) % kLanes * kColumns);
   }
 
   Share own_;
   typename Source::Address address_;
-  Eight gamma_ = {};
+  Columns gamma_ = {};
 };
 
 // Four lanes for each place, in rounds.
@@ -213,18 +329,19 @@ class WideStager : StagerBase<Source> {
   __device__ __forceinline__ void prefetch() {}
 
   // After the wait. The CTA has yet to meet before it reads the operands.
-  __device__ __forceinline__ void stage(const Operands& operands) {
+  template <class Meanwhile>
+  __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
     Wide values;
     Share own = share_of(0);
-    load(own, values);
+    load(own, values, meanwhile);
     const int rounds = round_count();
     if constexpr (Source::kNormalizes) {
 #pragma unroll 1
       for (int round = 1;; ++round) {
-        square(own, values);
+        this->square(own, values);
         if (round == rounds) break;
         own = share_of(round);
-        load(own, values);
+        load(own, values, [] {});
       }
       this->meet();
       make_factors();
@@ -235,7 +352,7 @@ class WideStager : StagerBase<Source> {
       finish(own, values, operands);
       if (left == 0) break;
       own = share_of(Source::kNormalizes ? left - 1 : left);
-      load(own, values);
+      load(own, values, [] {});
     }
   }
 
@@ -256,56 +373,10 @@ class WideStager : StagerBase<Source> {
     return ((this->work_.groups << this->params_.token_shift) + kPlaces - 1) / kPlaces;
   }
 
-  static __device__ __forceinline__ Eight& eight(Wide& values, int index) {
-    return reinterpret_cast<Eight&>(values[index * 8]);
-  }
-
-  __device__ __forceinline__ void load(const Share& own, Wide& values) const {
-    const typename Source::Address address = this->source_.address(own.place);
-    if constexpr (Source::kPolls) {
-      poll(own, address, values);
-    } else {
-      typename Source::Raw raw[kEights];
-#pragma unroll
-      for (int i = 0; i < kEights; ++i) {
-        raw[i] = this->source_.load(own.place.advanced(i * 8), advance(address, i * 8));
-      }
-#pragma unroll
-      for (int i = 0; i < kEights; ++i) this->source_.unpack(raw[i], eight(values, i));
-    }
-  }
-
-  // Eight columns after another: polls take many registers and instructions.
-  __device__ __forceinline__ void poll(const Share& own, const typename Source::Address& address,
-                                       Wide& values) const {
-#pragma unroll 1
-    for (int i = 0; i < kEights; ++i) {
-      Eight next = {};
-      if (own.exists) {
-        this->source_.unpack(this->source_.load(own.place.advanced(i * 8), advance(address, i * 8)),
-                             next);
-      }
-#pragma unroll
-      for (int column = 0; column < (kEights - 1) * 8; ++column)
-        values[column] = values[column + 8];
-#pragma unroll
-      for (int column = 0; column < 8; ++column) values[(kEights - 1) * 8 + column] = next[column];
-    }
-  }
-
-  __device__ __forceinline__ void square(const Share& own, Wide& values) const {
-    float sums[kEights];
-#pragma unroll
-    for (int i = 0; i < kEights; ++i) sums[i] = this->sum_of_squares(eight(values, i));
-    const float sum = group_sum(sums);
-    if (!own.exists) return;
-    this->template send_square<kLanes>(own, sum);
-#pragma unroll
-    for (int i = 0; i < kEights; ++i) {
-      this->source_.store_sum(own.place.advanced(i * 8), eight(values, i));
-    }
-#pragma unroll 1
-    for (int i = 0; i < kEights; ++i) this->source_.clean_up(own.place.advanced(i * 8));
+  template <class Meanwhile>
+  __device__ __forceinline__ void load(const Share& own, Wide& values,
+                                       const Meanwhile& meanwhile) const {
+    StagerBase<Source>::load(own, this->source_.address(own.place), values, meanwhile);
   }
 
   // All tokens' factors, each in the place of the first of its squares.
@@ -315,7 +386,7 @@ class WideStager : StagerBase<Source> {
     const bool exists = token < this->params_.tokens;
 #pragma unroll
     for (int norm = 0; norm < Source::kNorms; ++norm) {
-      const float factor = this->make_factor(token, norm, exists);
+      const float factor = this->template make_factor<kNarrowLanes>(token, norm, exists);
       __syncwarp();  // the squares have been read
       if (exists && threadIdx.x % kNarrowLanes == 0) *this->squares_of(token, norm) = factor;
     }
@@ -331,9 +402,10 @@ class WideStager : StagerBase<Source> {
 #pragma unroll
       for (int i = 0; i < kEights; ++i) {
         Eight gamma;
-        this->source_.load_gamma(own.place.column + i * 8, gamma);
+        this->source_.template load_gamma<8>(own.place.column + i * 8, gamma);
         if (own.exists) {
-          this->source_.finish(own.place.advanced(i * 8), gamma, factor, eight(values, i));
+          this->source_.template finish<8>(own.place.advanced(i * 8), gamma, factor,
+                                           this->unit(values, i));
         }
       }
     }
@@ -343,8 +415,12 @@ class WideStager : StagerBase<Source> {
 };
 
 template <class Source, Breadth kBreadth>
-using Stager =
-    std::conditional_t<kBreadth == Breadth::kNarrow, NarrowStager<Source>, WideStager<Source>>;
+using Stager = std::conditional_t<
+    kBreadth == Breadth::kFine, OneRoundStager<Source, kFineLanes>,
+    std::conditional_t<
+        kBreadth == Breadth::kNarrow, OneRoundStager<Source, kNarrowLanes>,
+        std::conditional_t<kBreadth == Breadth::kMiddle, OneRoundStager<Source, kMiddleLanes>,
+                           WideStager<Source>>>>;
 
 }  // namespace SLIPSTREAM_VARIANT
 }  // namespace slipstream::step::kernels

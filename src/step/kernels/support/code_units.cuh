@@ -28,7 +28,21 @@ struct CodeUnits {
                                                                                           words[1]};
     if (eighth == 0) scales[unit] = scale;
   }
-  // Or four of them, 32 codes each.
+  // Or 32 of them, four each.
+  __device__ void store(int unit, const uint32_t (&words)[1], float scale) const {
+    const int word = static_cast<int>(threadIdx.x) % 32;
+    const int piece = (word / 4) ^ (unit & 1);
+    *reinterpret_cast<uint32_t*>(codes + unit * kUnitCodes + piece * 16 + word % 4 * 4) = words[0];
+    if (word == 0) scales[unit] = scale;
+  }
+  // Or eight of them, 16 codes each.
+  __device__ void store(int unit, const uint32_t (&words)[4], float scale) const {
+    const int piece = static_cast<int>(threadIdx.x) % 8;
+    *reinterpret_cast<uint4*>(codes + unit * kUnitCodes + (piece ^ (unit & 1)) * 16) = {
+        words[0], words[1], words[2], words[3]};
+    if (piece == 0) scales[unit] = scale;
+  }
+  // Or four, 32 codes each.
   __device__ void store(int unit, const uint32_t (&words)[8], float scale) const {
     const int low = low_place(unit);
     *reinterpret_cast<uint4*>(codes + unit * kUnitCodes + low) = {words[0], words[1], words[2],

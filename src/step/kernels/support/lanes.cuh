@@ -70,10 +70,10 @@ __device__ __forceinline__ void divide(float (&values)[kCount], cuda::Divisor sc
                                        bool power_of_two) {
   if (power_of_two) {
 #pragma unroll
-    for (float& value : values) value *= scale.reciprocal;
+    for (int i = 0; i < kCount; ++i) values[i] *= scale.reciprocal;
   } else {
 #pragma unroll
-    for (float& value : values) value = cuda::divide(value, scale);
+    for (int i = 0; i < kCount; ++i) values[i] = cuda::divide(values[i], scale);
   }
 }
 

@@ -12,7 +12,29 @@
 
 namespace slipstream::step::kernels {
 
-constexpr uint4 kEmptyPairs{kEmptyPair, kEmptyPair, kEmptyPair, kEmptyPair};
+// Eight or four neighboring columns of a rank.
+template <int kCount>
+struct Pairs;
+template <>
+struct Pairs<8> {
+  uint4 words = {kEmptyPair, kEmptyPair, kEmptyPair, kEmptyPair};
+
+  static __device__ Pairs load(const uint32_t* address) { return {cuda::load_system_16(address)}; }
+  __device__ void store(uint32_t* address) const { cuda::store_system_16(address, words); }
+  // Without branches.
+  __device__ bool are_there() const {
+    return (words.x != kEmptyPair) & (words.y != kEmptyPair) & (words.z != kEmptyPair) &
+           (words.w != kEmptyPair);
+  }
+};
+template <>
+struct Pairs<4> {
+  uint2 words = {kEmptyPair, kEmptyPair};
+
+  static __device__ Pairs load(const uint32_t* address) { return {cuda::load_system_8(address)}; }
+  __device__ void store(uint32_t* address) const { cuda::store_system_8(address, words); }
+  __device__ bool are_there() const { return (words.x != kEmptyPair) & (words.y != kEmptyPair); }
+};
 
 // How the pairs of rows of some tiles are dealt out to threads: neighboring ones have neighboring
 // pairs of a tile, which a link likes. Where threads are left, several of them make the same sums and
@@ -156,35 +178,30 @@ __device__ __forceinline__ void poll(int ranks, const PollLimit& limit, const Aw
   }
 }
 
-// Eight columns of each of `most` ranks, or of fewer, added up in the order of the ranks.
-template <int most, bool exact>
+// Columns of each of `most` ranks, or of fewer, added up in the order of the ranks.
+template <int most, bool exact, int kCount>
 __device__ __forceinline__ void poll_sums_of(const PolledRows& rows, const uint32_t* pairs,
-                                             const Awaited& awaited, float (&sums)[8]) {
-  uint4 words[most];
-#pragma unroll
-  for (uint4& word : words) word = kEmptyPairs;  // adding minus zero changes nothing
+                                             const Awaited& awaited, float (&sums)[kCount]) {
+  Pairs<kCount> parts[most];  // empty ones: adding minus zero changes nothing
   poll<most, exact>(
       rows.ranks, rows.limit, awaited,
-      [&](int rank) { return cuda::load_system_16(pairs + rank * rows.source_stride); },
-      [](const uint4& word) {
-        return (word.x != kEmptyPair) & (word.y != kEmptyPair) & (word.z != kEmptyPair) &
-               (word.w != kEmptyPair);
-      },
-      words);
-  cuda::unpack<DType::kBFloat16>(words[0], sums);
+      [&](int rank) { return Pairs<kCount>::load(pairs + rank * rows.source_stride); },
+      [](const Pairs<kCount>& part) { return part.are_there(); }, parts);
+  cuda::unpack<DType::kBFloat16>(parts[0].words, sums);
 #pragma unroll
   for (int rank = 1; rank < most; ++rank) {
-    float more[8];
-    cuda::unpack<DType::kBFloat16>(words[rank], more);
+    float more[kCount];
+    cuda::unpack<DType::kBFloat16>(parts[rank].words, more);
 #pragma unroll
-    for (int i = 0; i < 8; ++i) sums[i] += more[i];
+    for (int i = 0; i < kCount; ++i) sums[i] += more[i];
   }
 }
 
-// Eight neighboring columns of a token, added up in the order of the ranks. `pairs`: where those of
-// the first rank lie.
+// Neighboring columns of a token, added up in the order of the ranks. `pairs`: where those of the
+// first rank lie.
+template <int kCount>
 __device__ __forceinline__ void poll_sums(const PolledRows& rows, const uint32_t* pairs, int token,
-                                          int column, float (&sums)[8]) {
+                                          int column, float (&sums)[kCount]) {
   const Awaited awaited{rows.exchange, 0, token, column};
   switch (rows.ranks) {
     case 2:
@@ -198,12 +215,13 @@ __device__ __forceinline__ void poll_sums(const PolledRows& rows, const uint32_t
   }
 }
 
-// Empties eight neighboring columns of what every `step`-th rank from `first` on sent for a token.
+// Empties neighboring columns of what every `step`-th rank from `first` on sent for a token.
+template <int kCount>
 __device__ __forceinline__ void empty_columns(pdl::Produced<uint32_t> pairs, int ranks, int first,
                                               int step, int64_t source_stride, int64_t pair) {
 #pragma unroll 1
   for (int rank = first; rank < ranks; rank += step) {
-    cuda::store_system_16(pairs.get() + rank * source_stride + pair, kEmptyPairs);
+    Pairs<kCount>{}.store(pairs.get() + rank * source_stride + pair);
   }
 }
 

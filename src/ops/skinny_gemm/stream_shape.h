@@ -1,0 +1,46 @@
+// How the product of many rows is cut: for the kernel and its launch.
+#pragma once
+
+namespace slipstream::ops {
+
+// A CTA owns 16 rows and takes their columns in stages; in each, warp w of W multiplies the 32-column
+// chunks w, w + W, ...
+template <int kTokenTilesOf8, bool kInRegisters>
+struct SkinnyStreamShape {
+  static constexpr int kTokenTiles = kTokenTilesOf8;  // 1 (M <= 8) or 2
+  static constexpr int kRows = 16;
+  // Registers hold what a thread needs of the activations of 7168 columns, of one tile; else it
+  // copies them into shared memory, some stages ahead.
+  static constexpr bool kActivationsInRegisters = kInRegisters;
+  static constexpr int kMostResidentColumns = 7168;
+  static constexpr int kStagesAhead = kInRegisters ? 0 : 3;
+
+  static constexpr int kWarps = 8;  // that multiply; one more copies the weights
+  static constexpr int kThreads = (kWarps + 1) * 32;
+  static constexpr int kChunkColumns = 32;
+  static constexpr int kStepColumns = kWarps * kChunkColumns;
+  static constexpr int kStageColumns = 1024;
+  static constexpr int kWarpChunks = kStageColumns / kStepColumns;  // of a stage
+
+  // Of the warps' sums: floats from token to token, so that lanes meet different banks, and of a warp.
+  static constexpr int kPartialStride = 20;
+  static constexpr int kPartialFloats = kTokenTiles * 8 * kPartialStride;
+  static constexpr int kPartialBytes = kWarps * kPartialFloats * 4;
+
+  // Of a warp's activations of a stage: 16 bytes per lane for each chunk and tile.
+  static constexpr int kTileBytes = 32 * 16;
+  static constexpr int kWarpStageBytes = kWarpChunks * kTokenTiles * kTileBytes;
+  static constexpr int kAheadBytes = kWarps * kStagesAhead * kWarpStageBytes;
+
+  // Bytes from row to row of the weights in a stage. The 64 extra put neighboring rows on different
+  // banks.
+  static constexpr int kRowBytes = kStageColumns * 2 + 64;
+  static constexpr int kStageBytes = kRows * kRowBytes;
+  // As many as fit a multiprocessor; of the first round these are on their way at once.
+  static constexpr int kStages = (226 * 1024 - kPartialBytes - kAheadBytes) / kStageBytes;
+  static constexpr int kStagesAsked = kTokenTiles == 1 ? 2 : 3;
+
+  static constexpr int kSharedBytes = kPartialBytes + kAheadBytes + kStages * kStageBytes;
+};
+
+}  // namespace slipstream::ops
