@@ -231,6 +231,11 @@ TEST(SelectKernel, TakesAsManyKeysAsOneCtaHas) {
   expect_reference(model::test::random_matrix(3, 8193, 13), {8191, 8192, 8193}, 2048);
 }
 
+TEST(SelectKernel, SharesTheKeysOfManyTokensAmongFewerCtas) {
+  expect_reference(model::test::random_matrix(9, 10001, 17),
+                   {10001, 9000, 8192, 8193, 2049, 2050, 9999, 10000, 4097}, 2048);
+}
+
 TEST(SelectKernel, FindsTiesAcrossCtas) {
   model::reference::Matrix scores(2, 8500);
   for (int i = 0; i < 8500; ++i) {

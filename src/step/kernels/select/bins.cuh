@@ -97,17 +97,20 @@ __device__ __forceinline__ void send_groups(const Share& share, SelectShared& sh
   for (int distance = 1; distance < kLanes; distance *= 2) {
     sum += __shfl_xor_sync(kAllLanes, sum, distance);
   }
+  if (threadIdx.x == 0) {
+    cuda::expect_bytes(&shared.groups_arrived, share.peers * kGroups * sizeof(uint32_t));
+    cuda::expect_bytes(&shared.bins_arrived, share.peers * kGroupBins * sizeof(uint32_t));
+  }
   const int peer = threadIdx.x % 32;
 #pragma unroll
   for (int group = 0; group < kWarpGroups; group += 4) {
-    uint32_t four[4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) four[i] = __shfl_sync(kAllLanes, sum, (group + i) * kLanes);
+    const uint4 four{__shfl_sync(kAllLanes, sum, group * kLanes),
+                     __shfl_sync(kAllLanes, sum, (group + 1) * kLanes),
+                     __shfl_sync(kAllLanes, sum, (group + 2) * kLanes),
+                     __shfl_sync(kAllLanes, sum, (group + 3) * kLanes)};
     if (peer >= share.peers) continue;
-    asm volatile("st.shared::cluster.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(cuda::remote_address(
-                     &shared.groups[share.own][threadIdx.x / 32 * kWarpGroups + group], peer)),
-                 "r"(four[0]), "r"(four[1]), "r"(four[2]), "r"(four[3])
-                 : "memory");
+    send(&shared.groups[share.own][threadIdx.x / 32 * kWarpGroups + group], peer, four,
+         &shared.groups_arrived);
   }
 }
 
@@ -120,25 +123,16 @@ __device__ __forceinline__ int find_lane(uint32_t count, uint32_t wanted, uint32
   return found;
 }
 
-__device__ __forceinline__ uint2 load_pair(const uint32_t* shared, int peer) {
-  uint2 pair;
-  asm volatile("ld.shared::cluster.v2.u32 {%0, %1}, [%2];"
-               : "=r"(pair.x), "=r"(pair.y)
-               : "r"(cuda::remote_address(shared, peer))
-               : "memory");
-  return pair;
-}
-
-// The same of all peers' bins, after the cluster's barrier. A warp for each peer finds the group
-// and fetches the peer's bins of it; one warp adds them up.
-__device__ __forceinline__ void find_common_bin(const Share& share, uint32_t wanted,
+// The same of all peers' bins. As many warps as it takes find the group and send this CTA's bins of
+// it to all; one adds them up.
+__device__ __forceinline__ void find_common_bin(const Share& share, uint32_t wanted, int round,
                                                 SelectShared& shared) {
-  static_assert(kSelectWarps >= kSelectCluster);
+  constexpr int kQuads = kGroupBins / 4;
+  constexpr int kSenders = kSelectCluster * kQuads / 32;
+  static_assert(kSelectWarps >= kSenders);
   const int lane = threadIdx.x % 32;
-  const int warp = threadIdx.x / 32;
-  int bin = 0;  // the lower one of the lane's two
-  uint32_t above = 0;
-  if (warp < share.peers) {
+  if (threadIdx.x < kSenders * 32) {
+    cuda::wait_barrier(&shared.groups_arrived, round & 1);
     uint2 sums{0, 0};
 #pragma unroll
     for (int peer = 0; peer < kSelectCluster; ++peer) {
@@ -147,47 +141,53 @@ __device__ __forceinline__ void find_common_bin(const Share& share, uint32_t wan
       sums.x += pair.x;
       sums.y += pair.y;
     }
-    const int found = find_lane(sums.x + sums.y, wanted, above);
+    uint32_t above = 0;
+    int found = find_lane(sums.x + sums.y, wanted, above);
     const uint32_t first = __shfl_sync(kAllLanes, sums.x, found);
     const bool is_second = above + first < wanted;
     if (is_second) above += first;
-    bin = kBins - (found * 2 + (is_second ? 2 : 1)) * kGroupBins + 2 * (31 - lane);
-    // slipstream-check: allow R14: a cluster barrier follows
-    reinterpret_cast<uint2*>(shared.bins[warp])[lane] = load_pair(&shared.histogram[bin], warp);
-  }
-  __syncthreads();
-  if (warp == 0) {
-    uint2 all{0, 0};
-    uint2 before{0, 0};
-#pragma unroll
-    for (int peer = 0; peer < kSelectCluster; ++peer) {
-      if (peer >= share.peers) break;
-      const uint2 pair = reinterpret_cast<const uint2*>(shared.bins[peer])[lane];
-      all.x += pair.x;
-      all.y += pair.y;
-      if (peer < share.own) {
-        before.x += pair.x;
-        before.y += pair.y;
-      }
+    const int lowest = kBins - (found * 2 + (is_second ? 2 : 1)) * kGroupBins;
+    const int quad = static_cast<int>(threadIdx.x) % kQuads;
+    const int to = static_cast<int>(threadIdx.x) / kQuads;
+    if (to < share.peers) {
+      const uint4 own = reinterpret_cast<const uint4*>(shared.histogram + lowest)[quad];
+      send(&shared.bins[share.own][quad * 4], to, own, &shared.bins_arrived);
     }
-    const int found = find_lane(all.x + all.y, wanted, above);
-    if (lane == found) {
-      const auto low = static_cast<uint32_t>(bin);
-      shared.found = above + all.y >= wanted ? FoundBin{low + 1, all.y, above, before.y}
-                                             : FoundBin{low, all.x, above + all.y, before.x};
+    if (threadIdx.x < 32) {
+      cuda::wait_barrier(&shared.bins_arrived, round & 1);
+      uint2 all{0, 0};
+      uint2 before{0, 0};
+#pragma unroll
+      for (int peer = 0; peer < kSelectCluster; ++peer) {
+        if (peer >= share.peers) break;
+        const uint2 pair = reinterpret_cast<const uint2*>(shared.bins[peer])[31 - lane];
+        all.x += pair.x;
+        all.y += pair.y;
+        if (peer < share.own) {
+          before.x += pair.x;
+          before.y += pair.y;
+        }
+      }
+      found = find_lane(all.x + all.y, wanted, above);
+      if (lane == found) {
+        const auto low = static_cast<uint32_t>(lowest + 2 * (31 - lane));
+        shared.found = above + all.y >= wanted ? FoundBin{low + 1, all.y, above, before.y}
+                                               : FoundBin{low, all.x, above + all.y, before.x};
+      }
     }
   }
   __syncthreads();
 }
 
-__device__ __forceinline__ void find_bin(const Share& share, uint32_t wanted,
+// Of the CTA's own bins, or of all peers'. `round` counts how often this is called.
+template <bool kAlone>
+__device__ __forceinline__ void find_bin(const Share& share, uint32_t wanted, int round,
                                          SelectShared& shared) {
-  if (share.peers == 1) {
+  if constexpr (kAlone) {
     find_own_bin(wanted, shared);
   } else {
     send_groups(share, shared);
-    cuda::cluster_sync();
-    find_common_bin(share, wanted, shared);
+    find_common_bin(share, wanted, round, shared);
   }
 }
 

@@ -65,17 +65,19 @@ __device__ __forceinline__ Marks classify(const Tile& tile, const Range& range, 
 
 // Splits the candidates up by twelve more bits in which their ranks can differ, while there are
 // many. Returns the range that is left; leaves in `found` what is in it and above it.
+template <bool kAlone>
 __device__ __forceinline__ Range refine(Tile& tile, const Share& share, uint32_t wanted,
                                         const Memory& memory) {
   SelectShared& shared = memory.shared;
   Range range{Rank{begin_of_bin(shared.found.bin)} << 32,
               Rank{begin_of_bin(shared.found.bin + 1)} << 32};
 #pragma unroll 1
-  while (shared.found.in > kMaxCandidates) {
+  for (int round = 1; shared.found.in > kMaxCandidates; ++round) {
     const uint32_t above = shared.found.above;
     const int bits = 64 - __clzll(static_cast<int64_t>(range.end - range.begin - 1));
     const int shift = max(bits - kBinBits, 0);
-    sync(share);  // all have read the bins
+    if constexpr (!kAlone) cuda::cluster_sync();  // all have read the bins
+    __syncthreads();
     clear_bins(shared);
     __syncthreads();
 #pragma unroll 1
@@ -88,7 +90,7 @@ __device__ __forceinline__ Range refine(Tile& tile, const Share& share, uint32_t
       });
     }
     __syncthreads();
-    find_bin(share, wanted - above, shared);
+    find_bin<kAlone>(share, wanted - above, round, shared);
     range.begin += Rank{shared.found.bin} << shift;
     range.end = min(range.end, range.begin + (Rank{1} << shift));
     __syncthreads();
@@ -110,28 +112,30 @@ __device__ __forceinline__ uint32_t list_candidates(const Tile& tile, uint32_t c
                : "r"(cuda::shared_address(&shared.listed)), "r"(__popc(candidates))
                : "memory");
   uint32_t next = first;
-  visit(tile, candidates, share, first_row, [&](int, Rank rank) { shared.own[next++] = rank; });
+  visit(tile, candidates, share, first_row,
+        [&](int, Rank rank) { shared.own[next++].rank = rank; });
   return first;
 }
 
 // Lists the CTA's candidates in every peer's shared memory, those of the peers before it first.
-__device__ __forceinline__ void send_candidates(const Share& share, uint32_t begin,
-                                                SelectShared& shared) {
+__device__ __forceinline__ void send_candidates(const Share& share, SelectShared& shared) {
   const uint32_t peer = threadIdx.x % kSelectCluster;
   if (peer >= static_cast<uint32_t>(share.peers)) return;
 #pragma unroll 1
-  for (uint32_t i = begin + threadIdx.x / kSelectCluster; i < shared.listed;
+  for (uint32_t i = threadIdx.x / kSelectCluster; i < shared.listed;
        i += kSelectThreads / kSelectCluster) {
-    // slipstream-check: allow R14: where there are peers, a cluster barrier follows
-    cuda::store_to(shared.candidates[shared.found.before + i], static_cast<int>(peer),
-                   shared.own[i]);
+    const Rank rank = shared.own[i].rank;
+    send(reinterpret_cast<uint32_t*>(&shared.candidates[shared.found.before + i]),
+         static_cast<int>(peer),
+         {static_cast<uint32_t>(rank), static_cast<uint32_t>(rank >> 32), 0, 0},
+         &shared.kept_arrived);
   }
 }
 
 // Ranks this thread's candidate among `count`; all lanes of a warp take part. `lanes` neighbors
 // share a candidate.
 template <int kLanes>
-__device__ __forceinline__ uint32_t count_larger(const Rank* candidates, int count, Rank own) {
+__device__ __forceinline__ uint32_t count_larger(const Candidate* candidates, int count, Rank own) {
   constexpr int kAtOnce = 4;
   uint32_t larger = 0;
 #pragma unroll 1
@@ -139,7 +143,7 @@ __device__ __forceinline__ uint32_t count_larger(const Rank* candidates, int cou
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i) {
       const int index = first + i * kLanes;
-      const Rank other = candidates[min(index, count - 1)];
+      const Rank other = candidates[min(index, count - 1)].rank;
       if (index < count && other > own) ++larger;
     }
   }
@@ -152,32 +156,32 @@ __device__ __forceinline__ uint32_t count_larger(const Rank* candidates, int cou
 
 // Ranks the candidates among each other and drops those after the `wanted` first.
 template <int kLanes>
-__device__ __forceinline__ void drop_candidates(const Rank* candidates, uint32_t wanted,
-                                                const Share& share, const Memory& memory) {
+__device__ __forceinline__ void drop_candidates(uint32_t wanted, const Share& share,
+                                                const Memory& memory) {
   SelectShared& shared = memory.shared;
+  const Candidate* candidates = shared.candidates;
   const int count = static_cast<int>(shared.found.in);
   if (static_cast<int>(threadIdx.x) / 32 * 32 / kLanes >= count) return;
   const int candidate = static_cast<int>(threadIdx.x) / kLanes;
-  const Rank own = candidates[min(candidate, count - 1)];
+  const Rank own = candidates[min(candidate, count - 1)].rank;
   const uint32_t larger = count_larger<kLanes>(candidates, count, own);
   if (larger < wanted || candidate >= count || threadIdx.x % kLanes != 0) return;
   const auto index = static_cast<uint32_t>(candidate) - shared.found.before;
   if (index < shared.listed) atomicOr(&shared.dropped[index / 32], 1U << index % 32);
-  if (share.peers == 1) return;
   const int stripe = position_of(own) / kRowKeys;
   const int row = stripe >> share.stripe_bits;
   RowCounts& rows = memory.tiles[row / kTileRows].rows[stripe & ((1 << share.stripe_bits) - 1)];
   atomicSub(row % 2 == 0 ? &rows.even : &rows.odd, 1U << row % kTileRows / 2 * 16);
 }
-__device__ __forceinline__ void drop_candidates(const Rank* candidates, uint32_t wanted,
-                                                const Share& share, const Memory& memory) {
+__device__ __forceinline__ void drop_candidates(uint32_t wanted, const Share& share,
+                                                const Memory& memory) {
   const uint32_t count = memory.shared.found.in;
   if (count <= kSelectThreads / 16) {
-    drop_candidates<16>(candidates, wanted, share, memory);
+    drop_candidates<16>(wanted, share, memory);
   } else if (count <= kSelectThreads / 4) {
-    drop_candidates<4>(candidates, wanted, share, memory);
+    drop_candidates<4>(wanted, share, memory);
   } else {
-    drop_candidates<kSelectThreads / kMaxCandidates>(candidates, wanted, share, memory);
+    drop_candidates<kSelectThreads / kMaxCandidates>(wanted, share, memory);
   }
 }
 

@@ -17,13 +17,22 @@ __device__ __forceinline__ RowCounts only_if(bool counted, RowCounts counts) {
   return {counted ? counts.even : 0, counted ? counts.odd : 0};
 }
 
+// Of each row of a tile, what this CTA's warps stage: all, and those before this one.
+struct WarpCounts {
+  RowCounts all;
+  RowCounts before;
+};
+__device__ __forceinline__ WarpCounts count_warps(const TileShared& tile) {
+  const int lane = threadIdx.x % 32;
+  const RowCounts warps = unpack(lane < kSelectWarps ? tile.warps[lane] : 0);
+  return {sum(warps), sum(only_if(lane < static_cast<int>(threadIdx.x) / 32, warps))};
+}
+
 // Tells the peer of this thread's number how many of each row's keys this CTA keeps.
 __device__ __forceinline__ void send_rows(const RowCounts& rows, const Share& share, int index,
                                           const Memory& memory) {
-  asm volatile("st.shared::cluster.v2.u32 [%0], {%1, %2};" ::"r"(cuda::remote_address(
-                   &memory.tiles[index].rows[share.own], static_cast<int>(threadIdx.x))),
-               "r"(rows.even), "r"(rows.odd)
-               : "memory");
+  send(&memory.tiles[index].rows[share.own].even, static_cast<int>(threadIdx.x),
+       {rows.even, rows.odd, 0, 0}, &memory.shared.kept_arrived);
 }
 
 // The keys of a tile that reach the border's bin.
@@ -48,13 +57,13 @@ class Reached {
   }
 
   // Stages their slots from `begin` on, in the order of positions.
-  __device__ __forceinline__ void stage(const RowCounts& all, const RowCounts& before, int begin,
+  __device__ __forceinline__ void stage(const WarpCounts& warps, int begin,
                                         const int (&pages)[kTileRows], const Memory& memory) const {
     int places[kTileRows];
 #pragma unroll
     for (int row = 0; row < kTileRows; ++row) {
-      places[row] = begin + before.of(row) + static_cast<int>(before_ >> 8 * row & 0xff);
-      begin += all.of(row);
+      places[row] = begin + warps.before.of(row) + static_cast<int>(before_ >> 8 * row & 0xff);
+      begin += warps.all.of(row);
     }
     if (candidates_ != 0) note_places(places, memory.shared);
     __syncwarp();
@@ -153,23 +162,6 @@ __device__ __forceinline__ int write_tile(const Share& share, const Memory& memo
     }
   }
   return offset + kept.of(0) + kept.of(1) + kept.of(2) + kept.of(3);
-}
-
-// The same of a CTA that shares with no other; nothing is dropped, or some.
-__device__ __forceinline__ void write_all(int count, const Memory& memory, int* list) {
-#pragma unroll 4
-  for (int i = threadIdx.x; i < count; i += kSelectThreads) list[i] = memory.staged[i];
-}
-__device__ __forceinline__ void write_own(int count, const Memory& memory, int* list) {
-  Drops drops(memory.dropped, true);
-  const int warp = static_cast<int>(threadIdx.x) / 32 * 32;
-#pragma unroll 1
-  for (int first = 0; first + warp < count; first += kSelectThreads) {
-    const int i = first + static_cast<int>(threadIdx.x);
-    bool is_dropped;
-    const int place = i - drops.before(first, is_dropped);
-    if (i < count && !is_dropped) list[place] = memory.staged[i];
-  }
 }
 
 }  // namespace select

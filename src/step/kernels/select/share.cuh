@@ -42,11 +42,13 @@ inline constexpr int kTileScores = kTileRows * kLaneKeys;  // of a lane
 // number of keys, all have equally many.
 struct Share {
   int keys;
-  int stripe_bits;  // rows are dealt out to one CTA, or to the cluster
-  int own;
-  int peers;  // CTAs that get any
-  int tiles;
+  int stripe_bits = 0;  // rows are dealt out to one CTA, or to the cluster
+  int own = 0;
+  int peers = 1;  // CTAs that get any
+  int tiles = 1;
 
+  // Of one CTA that has all.
+  __device__ explicit Share(int keys) : keys(keys) {}
   __device__ Share(int keys, int cluster_bits, int own)
       : keys(keys),
         stripe_bits(cluster_bits),
@@ -70,14 +72,6 @@ struct Share {
     return min(max(left >> (kRowBits + stripe_bits), 0), kTileRows);
   }
 };
-
-__device__ __forceinline__ void sync(const Share& share) {
-  if (share.peers == 1) {
-    __syncthreads();
-  } else {
-    cuda::cluster_sync();
-  }
-}
 
 }  // namespace select
 }  // namespace SLIPSTREAM_VARIANT

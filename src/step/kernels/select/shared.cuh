@@ -21,7 +21,7 @@ struct alignas(16) FoundBin {
 };
 
 // Counts of four rows, 16 bits each.
-struct alignas(8) RowCounts {
+struct alignas(16) RowCounts {
   uint32_t even;
   uint32_t odd;
   __device__ int of(int row) const {
@@ -30,18 +30,34 @@ struct alignas(8) RowCounts {
   __device__ int sum() const { return of(0) + of(1) + of(2) + of(3); }
 };
 
+// As much as goes to a peer at a time.
+struct alignas(16) Candidate {
+  Rank rank;
+};
+
 struct alignas(16) SelectShared {
   uint32_t histogram[kBins];
   uint32_t groups[kSelectCluster][kGroups];   // of all peers, the highest bins first
   uint32_t bins[kSelectCluster][kGroupBins];  // of the group, the lowest first
+  uint64_t groups_arrived;
+  uint64_t bins_arrived;
+  uint64_t kept_arrived;
   uint32_t warp_sums[kSelectWarps];
   FoundBin found;
+  Rank border;                            // of a CTA that shares with no other
   uint32_t listed;                        // candidates of this CTA
   uint32_t dropped[kMaxCandidates / 32];  // a bit for each of them
   int places[kMaxCandidates];             // of them, among what is staged
-  Rank own[kMaxCandidates];               // their ranks
-  Rank candidates[kMaxCandidates];        // of all peers
+  Candidate own[kMaxCandidates];
+  Candidate candidates[kMaxCandidates];  // of all peers
 };
+
+__device__ __forceinline__ void make_barriers(SelectShared& shared) {
+  cuda::initialize_barrier(&shared.groups_arrived, 1);
+  cuda::initialize_barrier(&shared.bins_arrived, 1);
+  cuda::initialize_barrier(&shared.kept_arrived, 1);
+  cuda::publish_barriers();
+}
 
 // For each tile.
 struct alignas(16) TileShared {
@@ -60,6 +76,14 @@ SLIPSTREAM_HOST_DEVICE constexpr int most_staged(int index_topk, int tiles) {
 // A bit for each, read in as many words at a time as there are warps.
 SLIPSTREAM_HOST_DEVICE constexpr int dropped_words(int index_topk, int tiles) {
   return most_staged(index_topk, tiles) / 32 + kSelectWarps;
+}
+
+// Four words into a peer's shared memory, counted on the peer's barrier.
+__device__ __forceinline__ void send(uint32_t* words, int peer, uint4 four, uint64_t* arrived) {
+  cuda::store_async_16(cuda::remote_address(words, peer),
+                       {__uint_as_float(four.x), __uint_as_float(four.y), __uint_as_float(four.z),
+                        __uint_as_float(four.w)},
+                       cuda::remote_address(arrived, peer));
 }
 
 struct Memory {
