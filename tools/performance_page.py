@@ -16,42 +16,26 @@ from svg import Drawing
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DATA = ROOT / "docs" / "data"
 
-# What bench/against measured.
+# What bench/against measured; what it measured earlier, of operators that the last run does not have; and what the
+# program before it measured, of an operator whose rivals bench/against could not run yet.
 RIVALS = "against-h200-2026-11-29.json"
-# A round of six operators, from a program that is no more.
-ROUNDS = "incumbents-h200-2026-11-28.json"
+EARLIER = "against-h200-2026-11-29-morning.json"
+EARLIER_OPERATORS = ("scores", "topk", "indexer", "attend")
+BEFORE = "incumbents-h200-2026-11-28.json"
+BEFORE_OPERATOR = "moe"
 
-# Rows of that program that bench/against has not measured yet: the operator, its title, our kernel, the rivals', and
-# where theirs does less.
-OLD_GROUPS = [
-    (
-        "linear",
-        "block-fp8 linear with residual, norm, quantization",
-        "slipstream add+norm+quant+gemm",
-        "fi add_rmsnorm + quant + deepgemm",
-        "",
-    ),
-    (
-        "moe",
-        "routed experts, both",
-        "slipstream both",
-        "sglang 4 kernels (no topk/align/sum)",
-        "theirs without choice, alignment, shared expert and sum",
-    ),
-]
-
-# The rows of README.md: (operator, shape), of old rows our kernel.
+# The rows of README.md: (operator, shape).
 README_ROWS = [
     ("attend", "B=1 8K"),
     ("linear", "3072x1536 M=1"),
-    ("slipstream both", "M=1"),
-    ("slipstream both", "M=16"),
+    ("moe", "M=1"),
+    ("moe", "M=16"),
     ("router", "M=1"),
     ("rope_quant", "M=1"),
     ("cache_write", "M=1"),
     ("fused_a", "M=1"),
     ("linear", "7168x2048 M=16"),
-    ("indexer", "B=1 8K"),
+    ("norm_linear", "2112x7168 M=4"),
 ]
 
 
@@ -97,19 +81,19 @@ def comparisons(rows):
     return result
 
 
-def old_comparisons(report):
-    result = []
-    for operator, title, our_kernel, rival_kernel, remark in OLD_GROUPS:
-        mine = [each for each in report["rows"] if each["operator"] == operator]
-        ours_named = {"operator": our_kernel, "title": title}
-        for ours in (each for each in mine if each["kernel"] == our_kernel):
-            rivals = [
-                each | {"remark": ", ".join(filter(None, (remark, report["date"])))}
-                for each in mine
-                if (each["kernel"], each["shape"]) == (rival_kernel, ours["shape"])
-            ]
-            result.append(Comparison(ours | ours_named, rivals))
-    return result
+def comparisons_before(report):
+    """Both kernels of the experts, next to SGLang's four, which do less."""
+    mine = [each for each in report["rows"] if each["operator"] == BEFORE_OPERATOR]
+    rivals = {
+        each["shape"]: each | {"remark": "theirs without choice, alignment, shared expert, sum"}
+        for each in mine
+        if each["kernel"].startswith("sglang 4 kernels")
+    }
+    return [
+        Comparison(each | {"title": "routed experts, both"}, [rivals[each["shape"]]])
+        for each in mine
+        if each["kernel"] == "slipstream both"
+    ]
 
 
 def comparison_table(compared):
@@ -148,8 +132,8 @@ def readme_table(compared):
 def readme_words(rivals, steps):
     times = ", ".join(f"{step['on'] / 1e3:.2f} ms ({step['model']})" for step in steps)
     return wrapped(
-        f"{rivals['gpu']}, {rivals['date']}; both sides in one run, each launch in a chain of itself. [All rows, and newer "
-        f"kernels](docs/performance.md). Decode steps: {times}, one rank of eight, batch 1, context 8192, *without "
+        f"{rivals['gpu']}, {rivals['date']}; both sides in one run, each launch in a chain of itself (attention: "
+        f"of that morning; experts: of the day before). [All rows, and newer kernels](docs/performance.md). Decode steps: {times}, one rank of eight, batch 1, context 8192, *without "
         "communication between ranks*.\n"
     )
 
@@ -194,24 +178,6 @@ def stage_rows(step):
 def stage_table(step):
     head = ["stage", "launches", "CTAs", "SMs", "MB", "floor", "no PDL", "PDL"]
     return table([*head, "hand-over", "work"], stage_rows(step))
-
-
-def round_table(rows):
-    cells = []
-    for tokens in (1, 4, 8, 16):
-        of = {each["kernel"]: each for each in rows if each["shape"] == f"M={tokens}"}
-        ours, theirs = of["slipstream"], of["best incumbents"]
-        cells.append(
-            [
-                tokens,
-                f"{ours['off']:.2f} / {ours['on']:.2f}",
-                f"{theirs['off']:.2f} / {theirs['on']:.2f}",
-                f"{ours['off'] / theirs['off']:.2f} / {ours['on'] / theirs['on']:.2f}",
-                f"{of['slipstream with incumbent fused_a']['on']:.2f}",
-            ]
-        )
-    head = ["M", "Slipstream", "best rivals", "ratio", "Slipstream with SGLang's fused-A, PDL"]
-    return table(head, cells)
 
 
 def operator_table(rows):
@@ -294,6 +260,27 @@ def ranks_table(report):
         ],
         lines,
     )
+
+
+def played_table(report):
+    """Steps of one rank alone and of one whose peers another GPU plays, by number of tokens."""
+    batches = sorted({each["batch"] for each in report["steps"]})
+    lines = []
+    for model, ranks, layers in dict.fromkeys(
+        (each["model"], each["ranks"], each["layers"]) for each in report["steps"]
+    ):
+        of = {
+            each["batch"]: each
+            for each in report["steps"]
+            if (each["model"], each["ranks"]) == (model, ranks)
+        }
+        cells = [f"{model}, {layers} layers, {ranks} ranks"]
+        for batch in batches:
+            alone, played = of[batch]["alone"], of[batch].get("played")
+            cost = f"{played:.2f}, {(played - alone) * 500 / layers:.2f}" if played else "not run"
+            cells.append(f"{alone:.2f} / {cost}")
+        lines.append(cells)
+    return table(["alone / played", *(f"batch {batch}" for batch in batches)], lines)
 
 
 def rivals_chart(compared):
@@ -396,31 +383,25 @@ Both sides in one program, on one GPU, in one run, by [`bench/against`](against.
 GPU can repeat it. Every result was compared with a reference first. Rivals: {versions}. The fastest rival of each row is
 the one that is fastest in a chain of itself with PDL, also where it does less, as the remark says. Ratio: Slipstream's
 time over the rival's with PDL, below 1 Slipstream is faster; "alternating": the same where each launch takes turns with
-a small kernel. Faster in {faster} of {rows} rows. {notes}. **Newer than this run** and faster than here, each timed next to the
-version before it: [index scores](notes/2026-11-29-scores.md), [selection of up to 8,192 keys](notes/2026-11-29-select.md) (next
-to SGLang's, too), [attention with W_UV](notes/2026-11-29-values.md), [rope in place, and quantization of many
-tokens](notes/2026-11-29-fused-a.md). us:
+a small kernel. Faster in {faster} of {rows} rows. {notes}. us:
 
 {comparison}
-Rows of the program before it ({rounds_place}, kernels of commit {rounds_commit}, [data](data/{rounds_file})) that
-`bench/against` has not measured on a GPU yet:
-
-{old_comparison}
-All {all_rows} results of the first table, with the slower rivals, with 10th and 90th percentiles and with times of calls from Python, are
+All {all_rows} results, with the slower rivals, with 10th and 90th percentiles and with times of calls from Python, are
 in [`{file}`](data/{file}).
 
-A round of six different operators (quantization, fused-A, rope, rope and quantization, cache write, router), us,
-no PDL / PDL, by the program before, too:
+Rows of an earlier run ({earlier_place}, kernels of commit {earlier_commit}, [data](data/{earlier_file})) that this one
+does not have. **Since then** these have become faster, each timed next to the version before it: [index
+scores](notes/2026-11-29-scores.md), [selection](notes/2026-11-29-select.md) (next to SGLang's, too), [attention with
+W_UV](notes/2026-11-29-values.md). The experts' are of another program ({before_place}, kernels of commit
+{before_commit}, [data](data/{before_file})). us:
 
-{rounds}
+{earlier_comparison}
 ## Decode steps
 
 ![One decode step](images/performance-steps.svg)
 
 One rank of eight alone, batch 1, context 8192, bf16 cache, synthetic weights. **Communication between ranks is left
-out**, so this is not the time of a token. No rival's step was measured. Kernels of commit {steps_commit}. What
-makes [launches of one token fit next to each other](notes/2026-11-29-late-ctas.md) is newer: a build that differs little from today's, next
-to the one before in one run, took 3.92 for 4.10 (deepseek-v3.2), 4.15 for 4.45 (glm-5.2) and 4.59 for 4.95 ms (glm-5). Floor: the bytes that the launches must move at the copy bandwidth of the same run. Milliseconds:
+out**, so this is not the time of a token. No rival's step was measured. Kernels of commit {steps_commit}. Floor: the bytes that the launches must move at the copy bandwidth of the same run. Milliseconds:
 
 {steps}
 Where they go (us per launch, mean over layers). *Hand-over*: from the end of the launch before to the first return
@@ -442,6 +423,10 @@ skew and memory: [a note](notes/2026-11-29-four-gpus.md). What the exchange is, 
 [ranks.md](ranks.md).
 
 {ranks}
+{played_place}, kernels of commit {played_commit}: one rank alone, and with a second GPU in the place of the others, in one
+process ([a note](notes/2026-11-29-exchange.md)). Milliseconds, and microseconds an exchange:
+
+{played}
 ## Operators
 
 `slipstream bench ops`, {operators_place}, kernels of commit {operators_commit}. *In chain*: what a round of all nine operators takes longer with the operator than without it.
@@ -460,12 +445,16 @@ in the runs above: two runs of the same step differ by up to 2 %.
 
 def pages():
     """Every file that this script writes, by path, with its text."""
-    rivals, rounds = read(RIVALS), read(ROUNDS)
+    rivals, earlier, before = read(RIVALS), read(EARLIER), read(BEFORE)
     steps = read("steps-h200-2026-11-29.json")
-    operators = read("operators-h200-2026-11-28.json")
+    operators = read("operators-h200-2026-11-29.json")
     ranges = read("step-range-h200-2026-11-29.json")
     ranks = read("ranks-4xh200-2026-11-29.json")
-    compared, old = comparisons(rivals["rows"]), old_comparisons(rounds)
+    played = read("exchange-2xh200-2026-11-29.json")
+    compared = comparisons(rivals["rows"])
+    old = comparisons(
+        [each for each in earlier["rows"] if each["operator"] in EARLIER_OPERATORS]
+    ) + comparisons_before(before)
     stages = "".join(
         f"{step['model']}, {step['layers']} layers:\n\n{stage_table(step)}\n"
         for step in steps["steps"]
@@ -482,13 +471,15 @@ def pages():
         rows=len(compared),
         notes="; ".join(rivals["notes"]),
         comparison=comparison_table(compared),
-        old_comparison=comparison_table(old),
+        earlier_comparison=comparison_table(old),
         all_rows=sum("on" in each for each in rivals["rows"]),
         file=RIVALS,
-        rounds=round_table([each for each in rounds["rows"] if each["operator"] == "round"]),
-        rounds_place=place(rounds),
-        rounds_commit=rounds["commit"],
-        rounds_file=ROUNDS,
+        earlier_place=place(earlier),
+        earlier_commit=earlier["commit"],
+        earlier_file=EARLIER,
+        before_place=place(before),
+        before_commit=before["commit"],
+        before_file=BEFORE,
         steps_commit=steps["commit"],
         steps=step_table(steps["steps"]),
         stages=stages,
@@ -498,6 +489,9 @@ def pages():
         ranks_date=ranks["date"],
         ranks_commit=ranks["commit"],
         ranks=ranks_table(ranks),
+        played_place=f"{played['gpus']} x {played['gpu']}, {played['date']}",
+        played_commit=played["commit"],
+        played=played_table(played),
         operators=operator_table(operators["rows"]),
         operators_place=place(operators),
         operators_commit=operators["commit"],

@@ -40,10 +40,11 @@ __device__ __forceinline__ void store_to(float2& variable, int peer, float2 valu
 
 // 16 or 4 bytes from global to shared memory, asynchronously; wait_copies<n>() returns
 // once all but the last n groups of the thread's copies have arrived.
+__device__ __forceinline__ void copy_16(uint32_t shared, const void* global) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared), "l"(global) : "memory");
+}
 __device__ __forceinline__ void copy_16(void* shared, const void* global) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)),
-               "l"(global)
-               : "memory");
+  copy_16(shared_address(shared), global);
 }
 __device__ __forceinline__ void copy_4(void* shared, const void* global) {
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(shared)), "l"(global)

@@ -52,54 +52,62 @@ __device__ __forceinline__ void load_resident(const SkinnyGemmParams& params, in
 template <class Shape>
 class OwnActivations {
  public:
-  __device__ OwnActivations(const SkinnyGemmParams& params, unsigned char* ahead)
-      : params_(params),
-        source_(lane_activations(params)),
-        mine_(ahead + threadIdx.x / 32 * Shape::kStagesAhead * Shape::kWarpStageBytes +
-              threadIdx.x % 32 * 16) {}
+  __device__ OwnActivations(const SkinnyGemmParams& params, const unsigned char* ahead)
+      : left_(params.columns - lane_column()),
+        begin_(cuda::shared_address(ahead) +
+               threadIdx.x / 32 * Shape::kStagesAhead * Shape::kWarpStageBytes +
+               threadIdx.x % 32 * 16),
+        asked_(begin_),
+        next_(begin_) {
+#pragma unroll
+    for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
+      exists_[tile] = static_cast<int>(threadIdx.x) % 32 / 4 + tile * 8 < params.tokens;
+      sources_[tile] = lane_activations(params) + tile * 8 * params.activation_stride;
+    }
+  }
 
   // Asks for those of the next stage that were not asked for, as one group of copies; it is empty
   // after the last one.
   __device__ __forceinline__ void ask() {
-    const int chunks = params_.columns / Shape::kChunkColumns - asked_ * kStageChunks -
-                       static_cast<int>(threadIdx.x) / 32;
-    const __nv_bfloat16* source = source_ + asked_ * Shape::kStageColumns;
-    unsigned char* target = mine_ + asked_ % Shape::kStagesAhead * Shape::kWarpStageBytes;
 #pragma unroll
-    for (int i = 0; i < Shape::kWarpChunks; ++i) {
+    for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
 #pragma unroll
-      for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
-        if (i * Shape::kWarps >= chunks || !exists(tile)) continue;
-        cuda::copy_16(target + (i * Shape::kTokenTiles + tile) * Shape::kTileBytes,
-                      source + i * Shape::kStepColumns + tile * 8 * params_.activation_stride);
+      for (int i = 0; i < Shape::kWarpChunks; ++i) {
+        if (!exists_[tile] || i * Shape::kStepColumns >= left_) continue;
+        cuda::copy_16(asked_ + place(i, tile), sources_[tile] + i * Shape::kStepColumns);
       }
+      sources_[tile] += Shape::kStageColumns;
     }
     cuda::commit_copies();
-    ++asked_;
+    left_ -= Shape::kStageColumns;
+    asked_ = after(asked_);
   }
 
   // Of the i-th chunk of a stage that has arrived; x stays zero beyond the last token.
-  __device__ __forceinline__ void load(int stage, int i, Activations<Shape>& x) const {
-    const uint32_t address =
-        cuda::shared_address(mine_ + stage % Shape::kStagesAhead * Shape::kWarpStageBytes);
+  __device__ __forceinline__ void load(int i, Activations<Shape>& x) const {
 #pragma unroll
     for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
-      if (!exists(tile)) continue;
-      x[tile] = cuda::load_shared_16(address + (i * Shape::kTokenTiles + tile) * Shape::kTileBytes);
+      if (exists_[tile]) x[tile] = cuda::load_shared_16(next_ + place(i, tile));
     }
   }
+  // The stage is read.
+  __device__ void advance() { next_ = after(next_); }
 
  private:
-  static constexpr int kStageChunks = Shape::kStageColumns / Shape::kChunkColumns;
-
-  __device__ bool exists(int tile) const {
-    return static_cast<int>(threadIdx.x) % 32 / 4 + tile * 8 < params_.tokens;
+  static constexpr int place(int i, int tile) {
+    return (i * Shape::kTokenTiles + tile) * Shape::kTileBytes;
+  }
+  __device__ uint32_t after(uint32_t stage) const {
+    stage += Shape::kWarpStageBytes;
+    return stage == begin_ + Shape::kStagesAhead * Shape::kWarpStageBytes ? begin_ : stage;
   }
 
-  const SkinnyGemmParams& params_;
-  const __nv_bfloat16* source_;
-  unsigned char* mine_;
-  int asked_ = 0;  // stages
+  bool exists_[Shape::kTokenTiles];                   // the lane's tokens
+  const __nv_bfloat16* sources_[Shape::kTokenTiles];  // of the stage to be asked for
+  int left_;                                          // columns from there on
+  uint32_t begin_;
+  uint32_t asked_;  // where that stage goes
+  uint32_t next_;   // where the stage lies that is read next
 };
 
 }  // namespace skinny_stream

@@ -117,17 +117,18 @@ __device__ __forceinline__ void multiply_from_registers(const SkinnyGemmParams& 
 // All stages, activations from shared memory.
 template <class Shape>
 __device__ __forceinline__ void multiply_from_own(const SkinnyGemmParams& params,
-                                                  const unsigned char* ring, unsigned char* ahead,
-                                                  Shared<Shape>& shared, Sums<Shape>& sums) {
+                                                  const unsigned char* ring,
+                                                  const unsigned char* ahead, Shared<Shape>& shared,
+                                                  Sums<Shape>& sums) {
   OwnActivations<Shape> own(params, ahead);
 #pragma unroll
   for (int i = 0; i < Shape::kStagesAhead; ++i) own.ask();
 #pragma unroll 1
   for (Stages<Shape> stage(params, ring); !stage.at_end(); stage.next()) {
     cuda::wait_copies<Shape::kStagesAhead - 1>();
-    const int number = stage.first_column() / Shape::kStageColumns;
-    const auto from_own = [&](int i, Activations<Shape>& x) { own.load(number, i, x); };
+    const auto from_own = [&](int i, Activations<Shape>& x) { own.load(i, x); };
     multiply_stage(stage, from_own, shared, sums);
+    own.advance();
     own.ask();
   }
 }
@@ -184,7 +185,7 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   extern __shared__ __align__(128) unsigned char dynamic[];
   __shared__ Shared<Shape> shared;
   float* partials = reinterpret_cast<float*>(dynamic);
-  unsigned char* ahead = dynamic + Shape::kPartialBytes;
+  const unsigned char* ahead = dynamic + Shape::kPartialBytes;
   const unsigned char* ring = ahead + Shape::kAheadBytes;
 
   pdl::trigger();

@@ -80,12 +80,13 @@ class StagerBase {
     return sum;
   }
 
-  // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for.
+  // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for or,
+  // where it is polled for, when it is there: what is sent for before comes before.
   template <int kCount, class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount], const Meanwhile& meanwhile) const {
     if constexpr (Source::kPolls) {
-      poll(own, address, values);  // whatever else is asked for would come before
+      poll(own, address, values);
       meanwhile();
     } else {
       constexpr int kUnit = unit_of(kCount);

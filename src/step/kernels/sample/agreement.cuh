@@ -77,7 +77,7 @@ class Agreement {
       for (int column = static_cast<int>(threadIdx.x) * 8; column < shared_.hidden;
            column += static_cast<int>(blockDim.x) * 8) {
         empty_columns<8>(shared_.emptied, shared_.peers.ranks, 0, 1, shared_.source_stride,
-                      (int64_t{row_} * shared_.hidden + column) / 2);
+                         (int64_t{row_} * shared_.hidden + column) / 2);
       }
     }
   }
