@@ -52,7 +52,8 @@ INNER = {
         "runtime": {"program", "machine", "device", "race"},
         "nccl": set(),
         "blas": {"arithmetic", "runtime"},
-        "driver": {"machine", "device", "runtime"},
+        "linker": {"program", "instructions", "runtime"},
+        "driver": {"machine", "device", "runtime", "linker"},
     },
     "check": {
         "findings": set(),

@@ -24,8 +24,10 @@ namespace slipstream::cli {
 namespace {
 
 constexpr const char* kRuntimeLibrary = "libcudart.so.13";
-// What a program may find elsewhere by a path of its own, as torch does.
-constexpr const char* kPreloaded[] = {"libcublasLt.so.13", "libcublas.so.13", kRuntimeLibrary};
+// What a program may find elsewhere by a path of its own, as torch does. The last comes first: the loader must find its
+// functions before those of NVRTC.
+constexpr const char* kPreloaded[] = {"libnvJitLink.so.13", "libcublasLt.so.13", "libcublas.so.13",
+                                      kRuntimeLibrary, "libslipstream_cuda.so"};
 
 void set_variable(const char* name, const std::string& value) {
   if (!value.empty()) setenv(name, value.c_str(), /*overwrite=*/1);
@@ -42,6 +44,16 @@ void put_in_front(const char* variable, const std::string& entry) {
   set_variable(variable, library_path_with(list == nullptr ? "" : list, entry));
 }
 
+// "emulated" in the folder where a program keeps what it compiles: `variable` names it, or else it is `usual` in `home`.
+void set_cache_folder(const char* variable, const char* home, const std::string& usual) {
+  const char* const given = std::getenv(variable);
+  if (given != nullptr) {
+    set_variable(variable, std::string(given) + "/emulated");
+  } else if (home != nullptr) {
+    set_variable(variable, fmt::format("{}/{}/emulated", home, usual));
+  }
+}
+
 // Triton takes the driver's library and ptxas from where these say. What it keeps of compiled kernels and launchers is
 // machine code for a GPU otherwise, or linked with its driver: what is made here gets a folder of its own.
 void set_triton_environment(const std::string& directory) {
@@ -49,20 +61,22 @@ void set_triton_environment(const std::string& directory) {
   set_variable("TRITON_PTXAS_PATH", directory + "/ptxas");
   set_variable("TRITON_PTXAS_BLACKWELL_PATH",
                directory + "/ptxas");  // Triton 3.9's for every GPU from sm_90 on
-  const char* const cache = std::getenv("TRITON_CACHE_DIR");
-  const char* const triton_home = std::getenv("TRITON_HOME");
-  const char* const home = triton_home != nullptr ? triton_home : std::getenv("HOME");
-  if (cache != nullptr) {
-    set_variable("TRITON_CACHE_DIR", std::string(cache) + "/emulated");
-  } else if (home != nullptr) {
-    set_variable("TRITON_CACHE_DIR", std::string(home) + "/.triton/cache/emulated");
-  }
+  const char* const home = std::getenv("TRITON_HOME");
+  set_cache_folder("TRITON_CACHE_DIR", home != nullptr ? home : std::getenv("HOME"),
+                   ".triton/cache");
+}
+
+// DeepGEMM compiles its kernels to cubins when it first needs them, and keeps them.
+void set_deep_gemm_environment(const std::string& directory) {
+  set_variable("DG_JIT_NVCC_COMPILER", directory + "/nvcc");
+  set_cache_folder("DG_JIT_CACHE_DIR", std::getenv("HOME"), ".deep_gemm");
 }
 
 void set_environment(const EmulateOptions& options, const std::string& directory) {
   put_in_front("LD_LIBRARY_PATH", directory);
   set_variable("SLIPSTREAM_DEVICE", "emulated");
   set_triton_environment(directory);
+  set_deep_gemm_environment(directory);
   // By its path: a program with torch has NVIDIA's already, under the same name.
   set_variable("SLIPSTREAM_NCCL", directory + "/libnccl.so.2");
   set_variable("SLIPSTREAM_EMULATOR_DEVICES", text_of(options.devices));
@@ -70,6 +84,7 @@ void set_environment(const EmulateOptions& options, const std::string& directory
   set_variable("SLIPSTREAM_EMULATOR_SEED", text_of(options.seed));
   set_variable("SLIPSTREAM_EMULATOR_THREADS", text_of(options.threads));
   set_variable("SLIPSTREAM_EMULATOR_SCHEDULE", options.schedule);
+  set_variable("SLIPSTREAM_EMULATOR_UNWRITTEN_READS", options.unwritten_reads);
   set_variable("SLIPSTREAM_EMULATOR_REPORT", options.report_file);
   set_variable("SLIPSTREAM_EMULATOR_RECORD", options.record_folder);
   if (options.statistics) set_variable("SLIPSTREAM_EMULATOR_STATS", "1");
@@ -86,9 +101,13 @@ std::string read_program(const std::string& program) {
 
 // A program that is linked with the runtime finds the emulator's by library path. One that loads it
 // later may do so through libraries that know better, as torch's do by their RPATH: it gets the
-// emulator's at once, and whoever asks for that name later finds it there.
+// emulator's at once, and whoever asks for that name later finds it there. NVRTC's functions must be
+// found in the emulator's first.
 void preload_unless_linked(const std::string& program_bytes, const std::string& directory) {
-  if (program_bytes.find(kRuntimeLibrary) != std::string::npos) return;
+  const auto names = [&](const char* library) {
+    return program_bytes.find(library) != std::string::npos;
+  };
+  if (names(kRuntimeLibrary) && !names("libnvrtc.so.")) return;
   for (const char* const library : kPreloaded)
     put_in_front("LD_PRELOAD", directory + "/" + library);
 }
@@ -194,6 +213,11 @@ void add_emulate_command(const cli::Command& program) {
       .one_of({"serial", "overlapped", "adversarial"});
   command.add_option("--threads", options->threads, "Host threads, 0 for one per core")
       .between(0, 4096);
+  command
+      .add_option(
+          "--unwritten-reads", options->unwritten_reads,
+          "Which reads of memory that nobody wrote are reported: those that are used, by default")
+      .one_of({"used", "all", "none"});
   command.add_option("--report", options->report_file, "Also append reports to this file");
   command.add_option("--record", options->record_folder,
                      "Note what is launched in this folder, as `slipstream record` does on a GPU; "

@@ -15,6 +15,8 @@ struct EmulateOptions {
   std::optional<int> multiprocessors;
   std::optional<uint64_t> seed;
   std::optional<int> threads;
+  std::string
+      unwritten_reads;   // that are reported: used, all or none; empty: as the environment says
   std::string schedule;  // serial, overlapped or adversarial; empty: as the environment says
   std::string report_file;
   std::string record_folder;  // empty: launches are not noted

@@ -8,6 +8,7 @@
 
 #include "code/compression.h"
 #include "code/elf.h"
+#include "code/linked_ptx.h"
 
 namespace slipstream::code {
 namespace {
@@ -206,6 +207,17 @@ void visit_elf_images(std::span<const std::byte> bytes, std::string_view what,
   }
 }
 
+void visit_linked_ptx(std::string_view text, const ImageVisitor& visit) {
+  uint32_t number = 0;
+  for (PtxPart& part : split_linked_ptx(text)) {
+    Image image;
+    image.fat_binary = number++;
+    image.source_name = std::move(part.name);
+    image.bytes = std::move(part.text);
+    visit(std::move(image));
+  }
+}
+
 ImageVisitor append_to(std::vector<Image>& images) {
   return [&images](Image&& image) { images.push_back(std::move(image)); };
 }
@@ -236,6 +248,7 @@ void visit_images(std::span<const std::byte> bytes, std::string_view what,
     uint32_t number = 0;
     return visit_fat_binaries(bytes, what, limit, number, visit);
   }
+  if (is_linked_ptx(as_text(bytes))) return visit_linked_ptx(as_text(bytes), visit);
   if (looks_like_ptx(bytes)) {
     Image image;
     image.bytes = as_text(bytes);

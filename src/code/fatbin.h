@@ -40,8 +40,8 @@ std::string architecture_name(const Image& image);
 // One fat binary or several in a row, with zero padding between them.
 std::vector<Image> read_fat_binaries(std::span<const std::byte> bytes, std::string_view what);
 
-// Any file with device code: program, library or object of the host, fat binary, cubin, PTX text. `visit` gets its
-// images one after the other, of which only one is in memory at a time.
+// Any file with device code: program, library or object of the host, fat binary, cubin, PTX text, linked PTX (whose parts
+// count as fat binaries). `visit` gets its images one after the other, of which only one is in memory at a time.
 using ImageVisitor = std::function<void(Image&& image)>;
 void visit_images(std::span<const std::byte> bytes, std::string_view what,
                   const ImageVisitor& visit);

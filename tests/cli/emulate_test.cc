@@ -40,12 +40,13 @@ TEST_F(EmulateCommand, RunsTheProgramWithTheSettings) {
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(34), "");
 }
 
-TEST_F(EmulateCommand, PreloadsTheRuntimeAndCublasForAProgramThatIsNotLinkedWithIt) {
+TEST_F(EmulateCommand, PreloadsTheLibrariesForAProgramThatIsNotLinkedWithIt) {
   EmulateOptions options;
-  options.program = {"/bin/sh", "-c",
-                     "test \"$LD_PRELOAD\" = \"$0/libcudart.so.13:$0/libcublas.so.13:"
-                     "$0/libcublasLt.so.13:libm.so.6\"",
-                     emulator_directory()};
+  options.program = {
+      "/bin/sh", "-c",
+      "test \"$LD_PRELOAD\" = \"$0/libslipstream_cuda.so:$0/libcudart.so.13:$0/libcublas.so.13:"
+      "$0/libcublasLt.so.13:$0/libnvJitLink.so.13:libm.so.6\"",
+      emulator_directory()};
   EXPECT_EXIT(
       {
         setenv("LD_PRELOAD", "libm.so.6", 1);
@@ -95,6 +96,29 @@ TEST_F(EmulateCommand, HandsPtxOnInsteadOfCompilingIt) {
       input};
   EXPECT_EXIT(std::exit(run_emulate(options)), testing::ExitedWithCode(0),
               "must be given a file of PTX and -o");
+}
+
+TEST_F(EmulateCommand, HasDeepGemmCompileToPtx) {
+  const model::test::TemporaryDirectory directory;
+  std::filesystem::create_directory(directory.path("bin"));
+  const std::string compiler = directory.path("bin/nvcc");
+  std::ofstream(compiler) << "#!/bin/sh\necho compiler \"$@\" > \"$CUDA_HOME/called\"\n";
+  std::filesystem::permissions(compiler, std::filesystem::perms::owner_all);
+  EmulateOptions options;
+  options.program = {"/bin/sh", "-c",
+                     "test \"$DG_JIT_NVCC_COMPILER\" = \"$0/nvcc\" && "
+                     "test \"$DG_JIT_CACHE_DIR\" = /some/cache/emulated && "
+                     "\"$DG_JIT_NVCC_COMPILER\" a.cu --cubin -arch=sm_90a '-o a b' && "
+                     "test \"$(cat \"$CUDA_HOME/called\")\" = "
+                     "'compiler a.cu --ptx -arch=sm_90a -o a b'",
+                     emulator_directory()};
+  EXPECT_EXIT(
+      {
+        setenv("CUDA_HOME", directory.path("").c_str(), 1);
+        setenv("DG_JIT_CACHE_DIR", "/some/cache", 1);
+        std::exit(run_emulate(options));
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 TEST_F(EmulateCommand, RecordsIntoANewFolderOnly) {

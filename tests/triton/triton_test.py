@@ -50,7 +50,7 @@ def install(environment):
 
 
 class Triton(unittest.TestCase):
-    def emulate(self, *command, expected=0):
+    def emulate(self, *command, rc=0, **variables):
         with tempfile.TemporaryDirectory() as cache:
             result = subprocess.run(
                 [OPTIONS.slipstream.resolve(), "emulate", *command],
@@ -58,10 +58,10 @@ class Triton(unittest.TestCase):
                 text=True,
                 check=False,
                 cwd=HERE,
-                env={**os.environ, "TRITON_CACHE_DIR": cache},
+                env={**os.environ, "TRITON_CACHE_DIR": cache, **variables},
             )
         output = result.stdout + result.stderr
-        self.assertEqual(result.returncode, expected, output)
+        self.assertEqual(result.returncode, rc, output)
         return output
 
     def line_of(self, kernel, text):
@@ -79,7 +79,7 @@ class Triton(unittest.TestCase):
         self.assertRegex(output, r"Ran \d+ tests")
 
     def test_a_read_before_the_wait_is_found_with_its_line(self):
-        output = self.emulate("--check", "--", PYTHON, CHAIN, "early", expected=1)
+        output = self.emulate("--check", "--", PYTHON, CHAIN, "early", rc=1)
         self.assertRegex(output, r"error read-after-write")
         self.assertIn(f"at {self.line_of('double', 'tl.store')}\n", output)
         self.assertIn(f"at {self.line_of('increment_early', 'tl.load')}\n", output)
@@ -87,6 +87,18 @@ class Triton(unittest.TestCase):
     def test_a_read_after_the_wait_is_silent(self):
         output = self.emulate("--check", "--", PYTHON, CHAIN, "late")
         self.assertIn("2 grids checked for races: 0 errors, 0 warnings", output)
+
+    def test_an_extension_built_when_the_program_runs_is_checked_too(self):
+        if shutil.which("nvcc") is None or shutil.which("ninja") is None:
+            self.skipTest("needs nvcc and ninja")
+        with tempfile.TemporaryDirectory() as built:
+            folder = {"TORCH_EXTENSIONS_DIR": built}
+            output = self.emulate("--check", "--", PYTHON, "extension.py", "right", **folder)
+            self.assertIn("1 grids checked for races: 0 errors", output)
+            self.assertRegex(output, r"(?m)^right$")
+            output = self.emulate("--check", "--", PYTHON, "extension.py", "", rc=1, **folder)
+            self.assertRegex(output, r"first: .*shift_tiles.*\n.*at .*cuda\.cu:\d+")
+            self.assertIn("warps of one CTA need a barrier", output)
 
     def test_the_adversarial_schedule_makes_the_early_read_wrong(self):
         for when, expected in (("early", "wrong"), ("late", "right")):

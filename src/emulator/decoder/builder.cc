@@ -48,6 +48,7 @@ uint64_t low_bits(uint64_t value, RegisterClass register_class) {
 Builder::Builder(FunctionDecoder& decoder, const ptx::Instruction& instruction, const Match& match)
     : decoder_(decoder), instruction_(instruction), match_(match) {
   draft_.source = &instruction;
+  draft_.passing = match.is_lane_by_lane ? Passing::kLaneByLane : Passing::kUses;
 }
 
 size_t Builder::count() const { return instruction_.operand_count; }

@@ -73,6 +73,8 @@ class Builder {
   void scratch(ptx::Type type);
 
   void set_handler(Handler handler) { draft_.operation.execute = handler; }
+  // Where it is not what the instruction's family says.
+  void set_passing(Passing passing) { draft_.passing = passing; }
   int64_t immediate() const { return draft_.operation.immediate; }
   void set_immediate(int64_t immediate) { draft_.operation.immediate = immediate; }
 

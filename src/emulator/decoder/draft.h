@@ -8,6 +8,7 @@
 
 #include "code/ptx/module.h"
 #include "emulator/program/operation.h"
+#include "emulator/program/program.h"
 
 namespace slipstream::emulator {
 struct CallSite;
@@ -39,6 +40,7 @@ struct Draft {
   bool ends_block = false;        // nothing falls through to the next operation
   bool list_targets = false;      // targets go to a list (brx.idx) rather than to `immediate`
   const ptx::Instruction* source = nullptr;
+  Passing passing = Passing::kLaneByLane;  // as what is put around an instruction's own operation
 };
 
 // The registers that a linear scan has to place.

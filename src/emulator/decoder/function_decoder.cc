@@ -221,6 +221,15 @@ void FunctionDecoder::emit() {
     if (places.size() > operation.operands.size() || draft.list_targets) {
       operation.all_operands = program.operand_lists.emplace_back(std::move(places)).data();
     }
+    const auto first_use = static_cast<uint32_t>(program.register_uses.size());
+    for (const Reference& reference : draft.references) {
+      const uint32_t bytes = bytes_of(classes_[reference.virtual_register]);
+      program.register_uses.push_back({resolve(reference.virtual_register),
+                                       static_cast<uint16_t>(bytes), reference.is_read,
+                                       reference.is_written});
+    }
+    program.uses.push_back(
+        {first_use, static_cast<uint16_t>(draft.references.size()), draft.passing});
     program.operations.push_back(operation);
     program.sources.push_back(draft.source);
     program.functions_by_pc.push_back(&code_);

@@ -14,6 +14,7 @@ namespace {
 
 struct CompiledForm {
   const Form* form = nullptr;
+  bool is_lane_by_lane = false;
   Pattern pattern;
 };
 
@@ -24,7 +25,7 @@ class Index {
       for (const Form& form : family.forms) {
         Pattern pattern(form.pattern);
         const std::string_view head = pattern.head();
-        by_head_[head].push_back({&form, std::move(pattern)});
+        by_head_[head].push_back({&form, family.is_lane_by_lane, std::move(pattern)});
       }
     }
   }
@@ -53,7 +54,7 @@ Match match_opcode(const ptx::Opcode& opcode) {
   if (const auto* const forms = index().find(opcode.head)) {
     for (const CompiledForm& compiled : *forms) {
       if (auto slots = compiled.pattern.match(opcode.modifiers))
-        return {compiled.form, std::move(*slots)};
+        return {compiled.form, compiled.is_lane_by_lane, std::move(*slots)};
     }
   }
   return {};

@@ -32,6 +32,7 @@ struct Form {
 // Which modifier stands in each slot of a pattern, dots included.
 struct Match {
   const Form* form = nullptr;
+  bool is_lane_by_lane = false;         // as its family is
   std::vector<std::string_view> slots;  // of all slots after the head; empty where optional
 
   bool has(std::string_view modifier) const;
@@ -42,6 +43,8 @@ struct Family {
   std::string_view title;  // "Integer arithmetic"
   std::string_view file;   // "integer.cc", in src/emulator/instructions
   std::span<const Form> forms;
+  bool is_lane_by_lane =
+      false;  // each lane of a result is computed of the same lane of the operands
 };
 
 // Every family, in the order of the support matrix; see instructions/families.h.

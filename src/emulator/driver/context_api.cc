@@ -236,4 +236,13 @@ CUresult cuCtxDisablePeerAccess(CUcontext peer) {
                       [&] { return cudaDeviceDisablePeerAccess(number); });
 }
 
+// --- Profilers: there is none.
+
+CUresult cuProfilerStart() {
+  return with_context("cuProfilerStart", [] { return cudaSuccess; });
+}
+CUresult cuProfilerStop() {
+  return with_context("cuProfilerStop", [] { return cudaSuccess; });
+}
+
 }  // extern "C"

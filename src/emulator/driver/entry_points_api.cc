@@ -3,6 +3,9 @@
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
 #include <string_view>
 
 #include "emulator/driver/tables.h"
@@ -110,5 +113,24 @@ CUresult cuLogsRegisterCallback(CUlogsCallback function, void* /*user_data*/,
 }
 
 CUresult cuLogsUnregisterCallback(CUlogsCallbackHandle /*handle*/) { return CUDA_SUCCESS; }
+
+// Tables of functions that no header declares. NVRTC asks for some and goes on without them; a CUDA runtime of NVIDIA's
+// that was linked statically needs them.
+CUresult cuGetExportTable(const void** table, const CUuuid* id) {
+  if (table == nullptr || id == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  constexpr unsigned char kOfTheRuntime[] = {0x6b, 0xd5, 0xfb, 0x6c, 0x5b, 0xf4, 0xe7, 0x4a,
+                                             0x89, 0x87, 0xd9, 0x39, 0x12, 0xfd, 0x9d, 0xf9};
+  static std::once_flag once;
+  if (std::memcmp(id, kOfTheRuntime, sizeof(kOfTheRuntime)) == 0) {
+    std::call_once(once, [] {
+      std::fputs(
+          "slipstream emulator: the program must use the shared CUDA runtime, it has a static one "
+          "(as cuda.bindings.runtime and CuPy have), which finds no device\n",
+          stderr);
+    });
+  }
+  *table = nullptr;
+  return CUDA_ERROR_NOT_SUPPORTED;
+}
 
 }  // extern "C"

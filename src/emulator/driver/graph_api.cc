@@ -146,6 +146,35 @@ CUresult cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode* from, const
   });
 }
 
+// --- What they keep.
+
+CUresult cuUserObjectCreate(CUuserObject* object, void* value, CUhostFn destroy,
+                            unsigned references, unsigned flags) {
+  return without_context("cuUserObjectCreate", [&] {
+    return cudaUserObjectCreate(object, value, destroy, references, flags);
+  });
+}
+
+CUresult cuUserObjectRetain(CUuserObject object, unsigned count) {
+  return without_context("cuUserObjectRetain", [&] { return cudaUserObjectRetain(object, count); });
+}
+
+CUresult cuUserObjectRelease(CUuserObject object, unsigned count) {
+  return without_context("cuUserObjectRelease",
+                         [&] { return cudaUserObjectRelease(object, count); });
+}
+
+CUresult cuGraphRetainUserObject(CUgraph graph, CUuserObject object, unsigned count,
+                                 unsigned flags) {
+  return without_context("cuGraphRetainUserObject",
+                         [&] { return cudaGraphRetainUserObject(graph, object, count, flags); });
+}
+
+CUresult cuGraphReleaseUserObject(CUgraph graph, CUuserObject object, unsigned count) {
+  return without_context("cuGraphReleaseUserObject",
+                         [&] { return cudaGraphReleaseUserObject(graph, object, count); });
+}
+
 // --- Running.
 
 CUresult cuGraphInstantiateWithFlags(CUgraphExec* exec, CUgraph graph, unsigned long long flags) {

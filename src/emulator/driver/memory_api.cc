@@ -17,6 +17,14 @@ namespace {
 
 std::optional<Allocation> find(CUdeviceptr address) { return runtime::device().find(address); }
 
+cudaMemLocation* same(CUmemLocation* location) {
+  static_assert(sizeof(CUmemLocation) == sizeof(cudaMemLocation));
+  return reinterpret_cast<cudaMemLocation*>(location);
+}
+cudaMemAllocationType same(CUmemAllocationType type) {
+  return static_cast<cudaMemAllocationType>(type);
+}
+
 bool is_host_kind(MemoryKind kind) {
   return kind == MemoryKind::kPinned || kind == MemoryKind::kRegistered;
 }
@@ -179,6 +187,23 @@ CUresult cuDeviceGetMemPool(CUmemoryPool* pool, CUdevice device) {
 
 CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool) {
   return without_context("cuDeviceSetMemPool", [&] { return cudaDeviceSetMemPool(device, pool); });
+}
+
+CUresult cuMemGetDefaultMemPool(CUmemoryPool* pool, CUmemLocation* location,
+                                CUmemAllocationType type) {
+  return without_context("cuMemGetDefaultMemPool", [&] {
+    return cudaMemGetDefaultMemPool(pool, same(location), same(type));
+  });
+}
+
+CUresult cuMemGetMemPool(CUmemoryPool* pool, CUmemLocation* location, CUmemAllocationType type) {
+  return without_context("cuMemGetMemPool",
+                         [&] { return cudaMemGetMemPool(pool, same(location), same(type)); });
+}
+
+CUresult cuMemSetMemPool(CUmemLocation* location, CUmemAllocationType type, CUmemoryPool pool) {
+  return without_context("cuMemSetMemPool",
+                         [&] { return cudaMemSetMemPool(same(location), same(type), pool); });
 }
 
 CUresult cuMemPoolCreate(CUmemoryPool* pool, const CUmemPoolProps* properties) {

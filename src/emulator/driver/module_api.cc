@@ -3,13 +3,10 @@
 #include <cuda.h>
 #include <cuda_runtime_api.h>
 
-#include <algorithm>
-#include <cstring>
 #include <memory>
-#include <span>
-#include <string_view>
 
 #include "emulator/driver/call.h"
+#include "emulator/driver/compiler_log.h"
 #include "emulator/runtime/image.h"
 #include "emulator/runtime/memory.h"
 #include "emulator/runtime/registry.h"
@@ -19,41 +16,6 @@ using namespace slipstream::emulator::driver;
 using namespace slipstream::emulator::runtime;
 
 namespace {
-
-// What a program said about compiling: only the buffers for messages matter here.
-class CompilerLog {
- public:
-  CompilerLog(unsigned count, const CUjit_option* options, void** values) {
-    for (unsigned i = 0; i < count; ++i) {
-      switch (options[i]) {
-        case CU_JIT_ERROR_LOG_BUFFER:
-          errors_ = static_cast<char*>(values[i]);
-          break;
-        case CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES:
-          error_size_ = &values[i];
-          break;
-        case CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES:
-          values[i] = nullptr;  // becomes how much was written: nothing
-          break;
-        default:
-          break;
-      }
-    }
-  }
-
-  void write(std::string_view text) const {
-    if (errors_ == nullptr || error_size_ == nullptr || *error_size_ == nullptr) return;
-    const auto room = reinterpret_cast<size_t>(*error_size_);
-    const size_t length = std::min(text.size(), room - 1);
-    std::memcpy(errors_, text.data(), length);
-    errors_[length] = '\0';
-    *error_size_ = reinterpret_cast<void*>(length);  // NOLINT(performance-no-int-to-ptr)
-  }
-
- private:
-  char* errors_ = nullptr;
-  void** error_size_ = nullptr;
-};
 
 template <class Parse>
 FatBinary* load(const CompilerLog& log, Parse parse) {
@@ -83,8 +45,6 @@ CUresult load_module_data(const char* function, CUmodule* module, const void* im
   });
 }
 
-CompilerLog no_log() { return {0, nullptr, nullptr}; }
-
 Function& kernel_of(CUkernel kernel) { return registry().function(kernel); }
 
 }  // namespace
@@ -92,14 +52,14 @@ Function& kernel_of(CUkernel kernel) { return registry().function(kernel); }
 extern "C" {
 
 CUresult cuModuleLoad(CUmodule* module, const char* path) {
-  return load_module("cuModuleLoad", module, no_log(), [&] {
+  return load_module("cuModuleLoad", module, CompilerLog(), [&] {
     require(path != nullptr);
     return load_image_file(path);
   });
 }
 
 CUresult cuModuleLoadData(CUmodule* module, const void* image) {
-  return load_module_data("cuModuleLoadData", module, image, no_log());
+  return load_module_data("cuModuleLoadData", module, image, CompilerLog());
 }
 
 CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned count,
@@ -109,7 +69,7 @@ CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned count,
 }
 
 CUresult cuModuleLoadFatBinary(CUmodule* module, const void* image) {
-  return load_module_data("cuModuleLoadFatBinary", module, image, no_log());
+  return load_module_data("cuModuleLoadFatBinary", module, image, CompilerLog());
 }
 
 CUresult cuModuleUnload(CUmodule module) {

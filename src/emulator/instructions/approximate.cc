@@ -121,6 +121,8 @@ constexpr auto kApproximateForms = std::to_array<Form>({
 
 }  // namespace
 
-Family approximate_family() { return {"Approximations", "approximate.cc", kApproximateForms}; }
+Family approximate_family() {
+  return {"Approximations", "approximate.cc", kApproximateForms, true};
+}
 
 }  // namespace slipstream::emulator

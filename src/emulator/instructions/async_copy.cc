@@ -57,10 +57,13 @@ Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
             fmt::format("cp.async reads {} bytes to write {}", read, bytes));
     }
     const uint64_t from = address_at(operation, warp, 2, lane);
+    bool written = true;
     if (read == bytes) {
-      load(warp, lane, AddressSpace::kGlobal, from, data.data(), bytes, bytes, Watched::kAlready);
+      written = load(warp, lane, AddressSpace::kGlobal, from, data.data(), bytes, bytes,
+                     Watched::kAlready, Reach::kAll, Unwritten::kFollowed);
     } else if (read > 0) {
-      load(warp, lane, AddressSpace::kGlobal, from, data.data(), read, 1);
+      written = load(warp, lane, AddressSpace::kGlobal, from, data.data(), read, 1,
+                     Watched::kNotYet, Reach::kAll, Unwritten::kFollowed);
     }
     const uint64_t to = address_at(operation, warp, 0, lane);
     if (late) {
@@ -68,6 +71,7 @@ Step copy_few(const Operation& operation, Warp& warp, uint32_t executing) {
     } else {
       std::memcpy(writable_shared(warp, lane, to, bytes, bytes), data.data(), bytes);
     }
+    if (!written) copy_unwritten(warp, lane, AddressSpace::kGlobal, from, to, read);
     places[lane] = to;
   });
   if (is_watched) {

@@ -58,19 +58,20 @@ Step copy_to_shared(const Operation& operation, Warp& warp, uint32_t executing) 
     const uint64_t from = address_at(operation, warp, 2, lane);
     const uint64_t to = address_at(operation, warp, 0, lane);
     const uint64_t barrier = address_at(operation, warp, 5, lane);
-    if constexpr (kFrom == AddressSpace::kShared) {
-      load(warp, lane, kFrom, from, data.data(), sizes[lane], kBulkUnit, Watched::kAlready);
+    constexpr bool kIsShared = kFrom == AddressSpace::kShared;
+    const bool written =
+        load(warp, lane, kFrom, from, data.data(), sizes[lane], kBulkUnit,
+             kIsShared ? Watched::kAlready : Watched::kNotYet, Reach::kAll, Unwritten::kFollowed);
+    if constexpr (kIsShared) {
       note_counted(warp, lane, barrier, from, sizes[lane], race::AccessKind::kRead);
-    } else {
-      load(warp, lane, kFrom, from, data.data(), sizes[lane], kBulkUnit);
     }
-    if (operation.immediate == 0) {
-      send_counted(warp, lane, to, data, kBulkUnit, barrier);
-      return;
-    }
-    for_each_lane(masks[lane], [&](uint32_t rank) {
-      send_counted(warp, lane, in_cta(to, rank), data, kBulkUnit, in_cta(barrier, rank));
-    });
+    const auto send = [&](uint64_t target, uint64_t counter) {
+      send_counted(warp, lane, target, data, kBulkUnit, counter);
+      if (!written) copy_unwritten(warp, lane, kFrom, from, target, sizes[lane]);
+    };
+    if (operation.immediate == 0) return send(to, barrier);
+    for_each_lane(masks[lane],
+                  [&](uint32_t rank) { send(in_cta(to, rank), in_cta(barrier, rank)); });
   });
   return Step::kNext;
 }

@@ -405,6 +405,7 @@ template <class T>
 void build_select(Builder& builder) {
   read_operands<T, T, T, Predicate>(builder);
   builder.set_handler(&select<T>);
+  builder.set_passing(Passing::kSelects);
 }
 
 template <class T>
@@ -503,6 +504,6 @@ constexpr auto kCompareForms = std::to_array<Form>({
 
 }  // namespace
 
-Family compare_family() { return {"Comparison and selection", "compare.cc", kCompareForms}; }
+Family compare_family() { return {"Comparison and selection", "compare.cc", kCompareForms, true}; }
 
 }  // namespace slipstream::emulator

@@ -73,6 +73,12 @@ Step trap(const Operation& /*operation*/, Warp& /*warp*/, uint32_t executing) {
 }
 void build_trap(Builder& builder) { builder.set_handler(&trap); }
 
+Step stop_for_debugger(const Operation& /*operation*/, Warp& /*warp*/, uint32_t executing) {
+  raise(FaultKind::kTrap, static_cast<uint32_t>(__builtin_ctz(executing)),
+        "the kernel executed brkpt, and there is no debugger");
+}
+void build_breakpoint(Builder& builder) { builder.set_handler(&stop_for_debugger); }
+
 Step sleep(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint64_t kCost = 1024;
   static_cast<void>(operation);
@@ -257,6 +263,7 @@ constexpr auto kControlForms = std::to_array<Form>({
     {"ret [.uni]", &build_return},
     {"exit", &build_exit},
     {"trap", &build_trap},
+    {"brkpt", &build_breakpoint},
     {"nanosleep .u32", &build_sleep, "lets other warps run"},
 });
 

@@ -348,7 +348,7 @@ constexpr auto kConvertHalfForms = std::to_array<Form>({
 }  // namespace
 
 Family convert_half_family() {
-  return {"Conversion: f16, bf16, tf32, fp8", "convert_half.cc", kConvertHalfForms};
+  return {"Conversion: f16, bf16, tf32, fp8", "convert_half.cc", kConvertHalfForms, true};
 }
 
 }  // namespace slipstream::emulator

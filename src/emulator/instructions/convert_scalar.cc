@@ -304,7 +304,7 @@ constexpr auto kConvertScalarForms = std::to_array<Form>({
 }  // namespace
 
 Family convert_family() {
-  return {"Conversion: integers, f32 and f64", "convert_scalar.cc", kConvertScalarForms};
+  return {"Conversion: integers, f32 and f64", "convert_scalar.cc", kConvertScalarForms, true};
 }
 
 }  // namespace slipstream::emulator

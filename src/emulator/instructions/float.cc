@@ -256,6 +256,6 @@ constexpr auto kFloatForms = std::to_array<Form>({
 
 }  // namespace
 
-Family float_family() { return {"Floating point: f32 and f64", "float.cc", kFloatForms}; }
+Family float_family() { return {"Floating point: f32 and f64", "float.cc", kFloatForms, true}; }
 
 }  // namespace slipstream::emulator

@@ -244,7 +244,7 @@ constexpr auto kHalfArithmeticForms = std::to_array<Form>({
 }  // namespace
 
 Family half_family() {
-  return {"Floating point: f16 and bf16", "half_arithmetic.cc", kHalfArithmeticForms};
+  return {"Floating point: f16 and bf16", "half_arithmetic.cc", kHalfArithmeticForms, true};
 }
 
 }  // namespace slipstream::emulator

@@ -272,6 +272,13 @@ uint32_t absolute_differences_of_bytes(uint32_t a, uint32_t b, uint32_t /*c*/) {
   return result;
 }
 
+uint32_t sum_of_absolute_differences(uint32_t a, uint32_t b, uint32_t c) {
+  uint32_t sum = c;
+  const uint32_t differences = absolute_differences_of_bytes(a, b, c);
+  for (uint32_t shift = 0; shift < 32; shift += 8) sum += (differences >> shift) & 0xffU;
+  return sum;
+}
+
 // --- Arithmetic with the carry flag: operands d, a, b (, c), carry out, carry in.
 
 template <class T, bool kSubtracts>
@@ -479,6 +486,8 @@ constexpr auto kIntegerForms = std::to_array<Form>({
     {"dp2a .hi .s32 .s32", kTernary<dot_two<int16_t, int8_t, 2>, uint32_t>},
     {"vabsdiff4 .u32 .u32 .u32", kTernary<absolute_differences_of_bytes, uint32_t>,
      "all four bytes, no accumulation"},
+    {"vabsdiff4 .u32 .u32 .u32 .add", kTernary<sum_of_absolute_differences, uint32_t>,
+     "all four bytes"},
     {"add .cc (.u32|.s32)", &build_carry<uint32_t, false>},
     {"add .cc (.u64|.s64)", &build_carry<uint64_t, false>},
     {"addc [.cc] (.u32|.s32)", &build_carry<uint32_t, false>},
@@ -495,6 +504,6 @@ constexpr auto kIntegerForms = std::to_array<Form>({
 
 }  // namespace
 
-Family integer_family() { return {"Integer arithmetic", "integer.cc", kIntegerForms}; }
+Family integer_family() { return {"Integer arithmetic", "integer.cc", kIntegerForms, true}; }
 
 }  // namespace slipstream::emulator

@@ -121,10 +121,11 @@ Step combine_predicates(const Operation& operation, Warp& warp, uint32_t executi
          kFunction(predicate(operation, warp, 1), predicate(operation, warp, 2)), executing);
   return Step::kNext;
 }
-template <auto kFunction>
+template <auto kFunction, Passing kPassing>
 void build_predicates(Builder& builder) {
   read_operands<Predicate, Predicate, Predicate>(builder);
   builder.set_handler(&combine_predicates<kFunction>);
+  builder.set_passing(kPassing);
 }
 
 Step not_predicate(const Operation& operation, Warp& warp, uint32_t executing) {
@@ -137,15 +138,15 @@ void build_not_predicate(Builder& builder) {
 }
 
 constexpr auto kLogicForms = std::to_array<Form>({
-    {"and .pred", &build_predicates<kAndMask>},
+    {"and .pred", &build_predicates<kAndMask, Passing::kAndOfPredicates>},
     {"and .b16", kBinary<kAnd, uint16_t>},
     {"and .b32", kBinary<kAnd, uint32_t>},
     {"and .b64", kBinary<kAnd, uint64_t>},
-    {"or .pred", &build_predicates<kOrMask>},
+    {"or .pred", &build_predicates<kOrMask, Passing::kOrOfPredicates>},
     {"or .b16", kBinary<kOr, uint16_t>},
     {"or .b32", kBinary<kOr, uint32_t>},
     {"or .b64", kBinary<kOr, uint64_t>},
-    {"xor .pred", &build_predicates<kXorMask>},
+    {"xor .pred", &build_predicates<kXorMask, Passing::kLaneByLane>},
     {"xor .b16", kBinary<kXor, uint16_t>},
     {"xor .b32", kBinary<kXor, uint32_t>},
     {"xor .b64", kBinary<kXor, uint64_t>},
@@ -191,6 +192,6 @@ constexpr auto kLogicForms = std::to_array<Form>({
 
 }  // namespace
 
-Family logic_family() { return {"Logic, shifts and permutation", "logic.cc", kLogicForms}; }
+Family logic_family() { return {"Logic, shifts and permutation", "logic.cc", kLogicForms, true}; }
 
 }  // namespace slipstream::emulator

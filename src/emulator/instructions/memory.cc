@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 #include <type_traits>
 
 #include "emulator/decoder/function_decoder.h"
@@ -34,18 +35,56 @@ T read_element(uint64_t host) {
 
 // --- Load: operands d0 .. d(V-1), base.
 
+// The lanes have loaded what nobody wrote: from now on the executor follows what becomes of it.
 template <class T, size_t kCount>
-void load_lane_by_lane(const Operation& operation, Warp& warp, uint32_t executing,
-                       AddressSpace space, const Addresses& addresses, Reach reach) {
+void note_lanes(const Operation& operation, Warp& warp, size_t element, uint32_t lanes,
+                const std::shared_ptr<const UnwrittenRead>& read) {
+  if (lanes == 0) return;
+  const auto* const at =
+      reinterpret_cast<const std::byte*>(operand<Lane<T>>(operation, warp, element));
+  note_unwritten(warp, at, kWarpSize * sizeof(Lane<T>), lanes, read);
+}
+
+// Returns Step::kFollow where there is something to follow.
+template <class T, size_t kCount>
+Step load_lane_by_lane(const Operation& operation, Warp& warp, uint32_t executing,
+                       AddressSpace space, const Addresses& addresses, Reach reach,
+                       Unwritten unwritten) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
+  uint32_t followed = 0;
   for_each_lane(executing, [&](uint32_t lane) {
     std::array<T, kCount> values;
-    load(warp, lane, space, addresses.at[lane], values.data(), kBytes, kBytes, Watched::kNotYet,
-         reach);
+    if (!load(warp, lane, space, addresses.at[lane], values.data(), kBytes, kBytes,
+              Watched::kNotYet, reach, unwritten)) {
+      followed |= 1U << lane;
+    }
     for (size_t i = 0; i < kCount; ++i) {
       operand<Lane<T>>(operation, warp, i)[lane] = static_cast<Lane<T>>(values[i]);
     }
   });
+  if (followed == 0) return Step::kNext;
+  auto read = std::make_shared<UnwrittenRead>();
+  *read = {warp.pc, space, kBytes, addresses.at};
+  for (size_t i = 0; i < kCount; ++i) note_lanes<T, kCount>(operation, warp, i, followed, read);
+  return Step::kFollow;
+}
+
+// Of a load that meets bytes without values.
+template <class T, size_t kCount>
+Step follow_or_report(const Operation& operation, Warp& warp, uint32_t executing,
+                      const Reached& reached, const Addresses& addresses) {
+  constexpr uint32_t kBytes = sizeof(T) * kCount;
+  if (!follows_unwritten(warp)) {
+    report_unwritten(warp, executing, reached, addresses, kBytes);
+    return Step::kNext;
+  }
+  const auto read = unwritten_read(warp, executing, reached, addresses, kBytes);
+  for (size_t i = 0; i < kCount; ++i) {
+    const uint32_t lanes = lanes_without_values(executing, reached, addresses, kBytes,
+                                                static_cast<uint32_t>(i * sizeof(T)), sizeof(T));
+    note_lanes<T, kCount>(operation, warp, i, lanes, read);
+  }
+  return Step::kFollow;
 }
 
 template <class T, size_t kCount>
@@ -135,10 +174,12 @@ Step load_carefully(const Operation& operation, Warp& warp, uint32_t executing,
     });
   }
   watch(warp, access, space, race::AccessKind::kRead);
-  load_lane_by_lane<T, kCount>(operation, warp, executing, space, addresses,
-                               access.word ? Reach::kWord : Reach::kAll);
+  const bool is_plain = !ordered && !access.word && !access.partial;
+  const Step step = load_lane_by_lane<T, kCount>(
+      operation, warp, executing, space, addresses, access.word ? Reach::kWord : Reach::kAll,
+      is_plain ? Unwritten::kFollowed : Unwritten::kReported);
   return ordered ? after_strong_load<T, kCount>(operation, warp, executing, space, addresses)
-                 : Step::kNext;
+                 : step;
 }
 
 template <class T, size_t kCount>
@@ -172,8 +213,10 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   if (watch(warp, access, reached.space, race::AccessKind::kRead)) {
     watch_reached(warp, reached, race::AccessKind::kRead, executing, addresses, kBytes);
   }
-  if (reached.written != nullptr && !access.partial) {
-    check_written(warp, executing, reached, addresses, kBytes);
+  Step step = Step::kNext;
+  if (reached.written != nullptr && !access.partial &&
+      !have_values(executing, reached, addresses, kBytes)) {
+    step = follow_or_report<T, kCount>(operation, warp, executing, reached, addresses);
   }
   if (reached.arrangement == Arrangement::kRow) {
     load_row<T, kCount>(operation, warp, reached.host());
@@ -191,7 +234,7 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
     load_lanes<T, kCount>(operation, warp, executing,
                           [&](uint32_t lane) { return first + lane * stride; });
   }
-  return Step::kNext;
+  return step;
 }
 
 // --- Store: operands base, s0 .. s(V-1).
@@ -250,7 +293,7 @@ Step store_carefully(const Operation& operation, Warp& warp, uint32_t executing,
 }
 
 template <class T, size_t kCount>
-Step store(const Operation& operation, Warp& warp, uint32_t executing) {
+Step store_values(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   const Access access = decode(operation.immediate);
   if (access.ordered) return store_carefully<T, kCount>(operation, warp, executing, access);
@@ -294,6 +337,34 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   }
   if (is_watched) end_watch(warp, reached.space);
   return Step::kNext;
+}
+
+// While some registers have no values: a store to shared memory passes that on, any other uses them.
+template <class T, size_t kCount>
+Step store_following(const Operation& operation, Warp& warp, uint32_t executing) {
+  const auto place_of = [&](size_t index) { return warp.registers + operation.operands[index]; };
+  use_register(warp, place_of(0), executing);
+  const Access access = decode(operation.immediate);
+  Addresses addresses;
+  const AddressSpace space = find_space(warp, executing, access, operation.operands[0], addresses);
+  std::array<uint32_t, kCount> lanes{};
+  for (size_t i = 0; i < kCount; ++i) {
+    if (space != AddressSpace::kShared) use_register(warp, place_of(1 + i), executing);
+    lanes[i] = unwritten_lanes(warp, place_of(1 + i), executing);
+  }
+  const Step step = store_values<T, kCount>(operation, warp, executing);
+  for (size_t i = 0; i < kCount; ++i) {
+    for_each_lane(lanes[i], [&](uint32_t lane) {
+      unwrite_shared(warp, lane, addresses.at[lane] + i * sizeof(T), sizeof(T));
+    });
+  }
+  return step;
+}
+
+template <class T, size_t kCount>
+Step store(const Operation& operation, Warp& warp, uint32_t executing) {
+  return warp.unwritten == nullptr ? store_values<T, kCount>(operation, warp, executing)
+                                   : store_following<T, kCount>(operation, warp, executing);
 }
 
 // --- Parameters of device functions and calls.
@@ -428,6 +499,7 @@ void build_access(Builder& builder, bool is_load, ptx::Type type) {
   access.offset = builder.immediate();
   builder.set_immediate(encode(access));
   builder.set_handler(is_load ? &load<T, kCount> : &store<T, kCount>);
+  if (!is_load) builder.set_passing(Passing::kHandlerDecides);
 }
 
 template <size_t kCount>

@@ -253,15 +253,37 @@ bool have_values(uint32_t executing, const Reached& reached, const Addresses& ad
   return all;
 }
 
-void check_written(Warp& warp, uint32_t executing, const Reached& reached,
-                   const Addresses& addresses, uint32_t bytes) {
-  if (have_values(executing, reached, addresses, bytes)) return;
+uint32_t lanes_without_values(uint32_t executing, const Reached& reached,
+                              const Addresses& addresses, uint32_t access_bytes, uint32_t after,
+                              uint32_t bytes) {
+  uint32_t lanes = 0;
   for_each_lane(executing, [&](uint32_t lane) {
-    const uint64_t address = reached.address(lane, addresses, bytes);
-    if (!all_written(flags_of(reached, address), bytes)) {
-      found_unwritten(warp, lane, reached.space, address - reached.window, bytes);
-    }
+    const uint64_t address = reached.address(lane, addresses, access_bytes) + after;
+    lanes |= all_written(flags_of(reached, address), bytes) ? 0 : 1U << lane;
   });
+  return lanes;
+}
+
+void report_unwritten(Warp& warp, uint32_t executing, const Reached& reached,
+                      const Addresses& addresses, uint32_t bytes) {
+  for_each_lane(lanes_without_values(executing, reached, addresses, bytes, 0, bytes),
+                [&](uint32_t lane) {
+                  const uint64_t address = reached.address(lane, addresses, bytes) - reached.window;
+                  found_unwritten(warp, lane, reached.space, address, bytes);
+                });
+}
+
+std::shared_ptr<const UnwrittenRead> unwritten_read(const Warp& warp, uint32_t executing,
+                                                    const Reached& reached,
+                                                    const Addresses& addresses, uint32_t bytes) {
+  auto read = std::make_shared<UnwrittenRead>();
+  read->pc = warp.pc;
+  read->space = reached.space;
+  read->bytes = bytes;
+  for_each_lane(executing, [&](uint32_t lane) {
+    read->addresses[lane] = reached.address(lane, addresses, bytes) - reached.window;
+  });
+  return read;
 }
 
 void mark_written(uint32_t executing, const Reached& reached, const Addresses& addresses,

@@ -5,9 +5,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "emulator/instructions/address_shape.h"
 #include "emulator/machine/access.h"
+#include "emulator/machine/unwritten_values.h"
 #include "emulator/machine/watch.h"
 #include "emulator/program/operation.h"
 
@@ -113,9 +115,17 @@ inline bool may_be_global(AddressSpace space) {
 // Whether all bytes have values.
 bool have_values(uint32_t executing, const Reached& reached, const Addresses& addresses,
                  uint32_t bytes);
+// Lanes some of whose `bytes`, so many after the first of the access, have no value.
+uint32_t lanes_without_values(uint32_t executing, const Reached& reached,
+                              const Addresses& addresses, uint32_t access_bytes, uint32_t after,
+                              uint32_t bytes);
 // Reports lanes that read bytes without a value.
-void check_written(Warp& warp, uint32_t executing, const Reached& reached,
-                   const Addresses& addresses, uint32_t bytes);
+void report_unwritten(Warp& warp, uint32_t executing, const Reached& reached,
+                      const Addresses& addresses, uint32_t bytes);
+// The load, for those who follow what it has read.
+std::shared_ptr<const UnwrittenRead> unwritten_read(const Warp& warp, uint32_t executing,
+                                                    const Reached& reached,
+                                                    const Addresses& addresses, uint32_t bytes);
 // Notes that the bytes have values from now on, and which chunks of memory are not as new any more.
 void mark_written(uint32_t executing, const Reached& reached, const Addresses& addresses,
                   uint32_t bytes);

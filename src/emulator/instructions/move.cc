@@ -288,6 +288,6 @@ constexpr auto kMoveForms = std::to_array<Form>({
 
 }  // namespace
 
-Family move_family() { return {"Moves, addresses and hints", "move.cc", kMoveForms}; }
+Family move_family() { return {"Moves, addresses and hints", "move.cc", kMoveForms, true}; }
 
 }  // namespace slipstream::emulator

@@ -135,19 +135,21 @@ void round_to_tf32(std::span<std::byte> bytes) {
   }
 }
 
-// Reads a row of the box, filled up where it is outside of the tensor.
-void load_row(Warp& warp, uint32_t lane, const TensorMap& map, const BoxRow& row,
+// Reads a row of the box, filled up where it is outside of the tensor. Returns whether nobody has to follow it.
+bool load_row(Warp& warp, uint32_t lane, const TensorMap& map, const BoxRow& row,
               std::span<std::byte> into) {
   if (row.end <= row.begin) {
     fill(map, into);
-    return;
+    return true;
   }
   fill(map, into.first(row.begin));
   fill(map, into.subspan(row.end));
   const auto inside = into.subspan(row.begin, row.end - row.begin);
-  load(warp, lane, AddressSpace::kGlobal, row.address, inside.data(), row.end - row.begin,
-       kTensorChunk);
+  const bool written =
+      load(warp, lane, AddressSpace::kGlobal, row.address, inside.data(), row.end - row.begin,
+           kTensorChunk, Watched::kNotYet, Reach::kAll, Unwritten::kFollowed);
   if (map.type == TensorType::kTf32 || map.type == TensorType::kTf32Ftz) round_to_tf32(inside);
+  return written;
 }
 
 // What a load puts into shared memory, from the box's place on: all of the bytes, or of a swizzled
@@ -155,13 +157,14 @@ void load_row(Warp& warp, uint32_t lane, const TensorMap& map, const BoxRow& row
 struct Image {
   std::vector<std::byte> bytes;
   std::vector<bool> chunks;
+  std::vector<BoxRow> unwritten;  // that have bytes without values
 };
 
 Image load_rows(Warp& warp, uint32_t lane, const Copy& copy) {
-  Image image{std::vector<std::byte>(copy.box.bytes()), {}};
+  Image image{std::vector<std::byte>(copy.box.bytes()), {}, {}};
   for (const BoxRow& row : copy.box.rows) {
-    load_row(warp, lane, copy.map, row,
-             std::span(image.bytes).subspan(row.offset, copy.box.row_bytes));
+    const auto into = std::span(image.bytes).subspan(row.offset, copy.box.row_bytes);
+    if (!load_row(warp, lane, copy.map, row, into)) image.unwritten.push_back(row);
   }
   return image;
 }
@@ -171,10 +174,11 @@ Image load_swizzled_rows(Warp& warp, uint32_t lane, const Copy& copy, uint64_t t
   const Box& box = copy.box;
   const size_t lines = (box.rows.size() * box.row_pitch + kSharedAlignment - 1) / kSharedAlignment;
   Image image{std::vector<std::byte>(lines * kSharedAlignment),
-              std::vector<bool>(lines * kSharedAlignment / kTensorChunk)};
+              std::vector<bool>(lines * kSharedAlignment / kTensorChunk),
+              {}};
   std::vector<std::byte> values(box.row_bytes);
   for (const BoxRow& row : box.rows) {
-    load_row(warp, lane, copy.map, row, values);
+    if (!load_row(warp, lane, copy.map, row, values)) image.unwritten.push_back(row);
     for (uint32_t at = 0; at < box.row_bytes; at += kTensorChunk) {
       const uint64_t place = swizzled(to + row.offset + at, copy.map.swizzle) - to;
       std::memcpy(&image.bytes[place], &values[at], kTensorChunk);
@@ -206,6 +210,20 @@ void for_each_run(const Image& image, Send send) {
   }
 }
 
+// After the load into shared memory at `base`, `to` or the same place of another CTA.
+void leave_unwritten(Warp& warp, uint32_t lane, const Image& image, TensorSwizzle swizzle,
+                     uint64_t to, uint64_t base) {
+  for (const BoxRow& row : image.unwritten) {
+    for (uint32_t at = row.begin; at < row.end;) {
+      const uint32_t bytes = std::min(kTensorChunk - at % kTensorChunk, row.end - at);
+      const uint64_t place = swizzled(to + row.offset + at, swizzle);
+      copy_unwritten(warp, lane, AddressSpace::kGlobal, row.address + at - row.begin,
+                     base + (place - to), bytes);
+      at += bytes;
+    }
+  }
+}
+
 // immediate: whether the mask counts.
 constexpr int64_t kMulticast = 8;
 
@@ -218,11 +236,13 @@ Step load_tensor(const Operation& operation, Warp& warp, uint32_t executing) {
   for_each_lane(executing, [&](uint32_t lane) {
     const uint64_t to = address_of(operation, warp, 0, lane);
     const uint64_t barrier = address_of(operation, warp, 2, lane);
-    const Image image = load_box(warp, lane, copy_of(operation, warp, 5, lane, to), to);
+    const Copy copy = copy_of(operation, warp, 5, lane, to);
+    const Image image = load_box(warp, lane, copy, to);
     const auto send_to = [&](uint64_t base, uint64_t counter) {
       for_each_run(image, [&](uint64_t offset, std::span<const std::byte> bytes) {
         send_counted(warp, lane, base + offset, bytes, kTensorChunk, counter);
       });
+      leave_unwritten(warp, lane, image, copy.map.swizzle, to, base);
     };
     if (!multicasts) {
       send_to(to, barrier);

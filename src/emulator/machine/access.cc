@@ -68,6 +68,11 @@ bool has_value(const uint8_t* flags, uint32_t bytes, Reach reach) {
   return std::any_of(flags, flags + bytes, [](uint8_t flag) { return flag != 0; });
 }
 
+bool has_values(const SharedPlace& place, uint32_t bytes, Reach reach) {
+  return place.cta->shared_written == nullptr ||
+         has_value(place.cta->shared_written + place.offset, bytes, reach);
+}
+
 // How many bytes must be inside an allocation.
 uint32_t needed(uint32_t bytes, Reach reach) { return reach == Reach::kAll ? bytes : 1; }
 
@@ -106,17 +111,19 @@ const uint8_t* parameter_pointer(Warp& warp, uint32_t lane, uint64_t address, ui
   return parameters.data() + address;
 }
 
-void load_global(Warp& warp, uint32_t lane, uint64_t address, void* into, uint32_t bytes,
-                 uint32_t alignment, Watched watched, Reach reach) {
+bool load_global(Warp& warp, uint32_t lane, uint64_t address, void* into, uint32_t bytes,
+                 uint32_t alignment, Watched watched, Reach reach, Unwritten unwritten) {
   check_global(warp, lane, address, needed(bytes, reach), alignment);
   const MemoryRange range = worker_of(warp).range_of(operation_of(warp), address);
   const Overlay* const overlay = overlay_of(warp);
   if (order_of(warp) != nullptr && watched == Watched::kNotYet) {
     watch_lane(warp, lane, address, bytes, race::AccessKind::kRead);
   }
-  if (range.written != nullptr &&
-      !has_value(range.written + (address - range.begin), bytes, reach) &&
-      (overlay == nullptr || !overlay->has(address))) {
+  const bool written = range.written == nullptr ||
+                       has_value(range.written + (address - range.begin), bytes, reach) ||
+                       (overlay != nullptr && overlay->has(address));
+  const bool is_followed = unwritten == Unwritten::kFollowed && follows_unwritten(warp);
+  if (!written && !is_followed) {
     found_unwritten(warp, lane, AddressSpace::kGlobal, address, bytes);
   }
   if (overlay != nullptr) {
@@ -124,6 +131,7 @@ void load_global(Warp& warp, uint32_t lane, uint64_t address, void* into, uint32
   } else {
     std::memcpy(into, reinterpret_cast<const void*>(address), bytes);
   }
+  return written || !is_followed;
 }
 
 // Null where no store is on its way.
@@ -167,6 +175,11 @@ void store_global(Warp& warp, uint32_t lane, uint64_t address, const void* from,
 }
 
 }  // namespace
+
+bool follows_unwritten(const Warp& warp) {
+  return warp.cta->cluster->grid->device->settings->uninitialized_reads ==
+         UninitializedReads::kReportUses;
+}
 
 void before_read(Warp& warp, uint64_t address, uint32_t bytes, Ordering ordering) {
   if (DelayedStores* const delayed = delayed_stores(warp)) {
@@ -274,8 +287,7 @@ SharedPlace resolve_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t
 const std::byte* readable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                                  uint32_t alignment, Reach reach) {
   const SharedPlace place = resolve_shared(warp, lane, address, needed(bytes, reach), alignment);
-  if (place.cta->shared_written != nullptr &&
-      !has_value(place.cta->shared_written + place.offset, bytes, reach)) {
+  if (!has_values(place, bytes, reach)) {
     found_unwritten(warp, lane, AddressSpace::kShared, address, bytes);
   }
   return place.cta->shared + place.offset;
@@ -291,24 +303,29 @@ std::byte* writable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t
   return place.cta->shared + place.offset;
 }
 
-void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void* into,
-          uint32_t bytes, uint32_t alignment, Watched watched, Reach reach) {
+bool load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void* into,
+          uint32_t bytes, uint32_t alignment, Watched watched, Reach reach, Unwritten unwritten) {
   switch (space) {
     case AddressSpace::kGeneric: {
       const SpaceAddress target = resolve_generic(address);
-      load(warp, lane, target.space, target.address, into, bytes, alignment, watched, reach);
-      break;
+      return load(warp, lane, target.space, target.address, into, bytes, alignment, watched, reach,
+                  unwritten);
     }
     case AddressSpace::kGlobal:
-      load_global(warp, lane, address, into, bytes, alignment, watched, reach);
-      break;
+      return load_global(warp, lane, address, into, bytes, alignment, watched, reach, unwritten);
     case AddressSpace::kShared: {
-      const std::byte* const from = readable_shared(warp, lane, address, bytes, alignment, reach);
+      const SharedPlace place =
+          resolve_shared(warp, lane, address, needed(bytes, reach), alignment);
+      const bool written = has_values(place, bytes, reach);
+      const bool is_followed = unwritten == Unwritten::kFollowed && follows_unwritten(warp);
+      if (!written && !is_followed) {
+        found_unwritten(warp, lane, AddressSpace::kShared, address, bytes);
+      }
       if (order_of(warp) != nullptr && watched == Watched::kNotYet) {
         watch_shared(warp, lane, address, needed(bytes, reach), race::AccessKind::kRead);
       }
-      std::memcpy(into, from, bytes);
-      break;
+      std::memcpy(into, place.cta->shared + place.offset, bytes);
+      return written || !is_followed;
     }
     case AddressSpace::kLocal:
       std::memcpy(into, local_pointer(warp, lane, address, bytes, alignment), bytes);
@@ -317,6 +334,7 @@ void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void*
       std::memcpy(into, parameter_pointer(warp, lane, address, bytes, alignment), bytes);
       break;
   }
+  return true;
 }
 
 void store(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, const void* from,
@@ -371,21 +389,46 @@ std::byte* atomic_target(Warp& warp, uint32_t lane, AddressSpace space, uint64_t
   return atomic_bytes(warp, address, bytes);
 }
 
+void copy_unwritten(Warp& warp, uint32_t lane, AddressSpace space, uint64_t from, uint64_t to,
+                    uint32_t bytes) {
+  const SharedPlace place = resolve_shared(warp, lane, to, bytes, 1);
+  if (place.cta->shared_written == nullptr) return;
+  const uint8_t* source = nullptr;
+  if (space == AddressSpace::kShared) {
+    const SharedPlace read = resolve_shared(warp, lane, from, bytes, 1);
+    source = read.cta->shared_written + read.offset;
+  } else {
+    const MemoryRange range = worker_of(warp).range_of(operation_of(warp), from);
+    if (range.written == nullptr) return;
+    source = range.written + (from - range.begin);
+  }
+  std::memmove(place.cta->shared_written + place.offset, source, bytes);
+}
+
+void unwrite_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes) {
+  const SharedPlace place = resolve_shared(warp, lane, address, bytes, 1);
+  if (place.cta->shared_written == nullptr) return;
+  std::memset(place.cta->shared_written + place.offset, 0, bytes);
+}
+
+LaneFault unwritten_read(const DeviceContext& device, uint32_t lane, AddressSpace space,
+                         uint64_t address, uint32_t bytes) {
+  const bool is_shared = space == AddressSpace::kShared;
+  const std::string where =
+      is_shared ? fmt::format("shared address {:#x}", address)
+                : fmt::format("{:#x}, {}", address, describe_address(device, address));
+  return {FaultKind::kUninitializedRead, lane,
+          is_shared ? generic_address(kSharedWindow, address) : address,
+          fmt::format("read of {} bytes that nobody wrote at {}", bytes, where)};
+}
+
 void found_unwritten(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address,
                      uint32_t bytes) {
   DeviceContext& device = worker_of(warp).device();
   if (device.settings->uninitialized_reads == UninitializedReads::kIgnore) return;
-  const std::string where =
-      space == AddressSpace::kShared
-          ? fmt::format("shared address {:#x}", address)
-          : fmt::format("{:#x}, {}", address, describe_address(device, address));
-  const std::string message = fmt::format("read of {} bytes that nobody wrote at {}", bytes, where);
-  const uint64_t generic =
-      space == AddressSpace::kShared ? generic_address(kSharedWindow, address) : address;
-  if (device.settings->uninitialized_reads == UninitializedReads::kFault) {
-    raise(FaultKind::kUninitializedRead, lane, message, generic);
-  }
-  report_once(warp, LaneFault(FaultKind::kUninitializedRead, lane, generic, message));
+  const LaneFault fault = unwritten_read(device, lane, space, address, bytes);
+  if (device.settings->uninitialized_reads == UninitializedReads::kFault) throw fault;
+  report_once(warp, fault);
 }
 
 void wait_for_turn(Warp& warp) { worker_of(warp).wait_for_turn(); }

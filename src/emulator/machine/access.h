@@ -40,9 +40,15 @@ enum class Watched : uint8_t { kNotYet, kAlready };
 // which the allocation may end before the last byte: memory is given out in words.
 enum class Reach : uint8_t { kAll, kWord };
 
-void load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void* into,
+// What becomes of bytes that were never written: a report, or, where the settings want their uses reported, the caller
+// follows them (machine/unwritten_values.h).
+enum class Unwritten : uint8_t { kReported, kFollowed };
+bool follows_unwritten(const Warp& warp);
+
+// Returns whether the caller has nothing to follow.
+bool load(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, void* into,
           uint32_t bytes, uint32_t alignment, Watched watched = Watched::kNotYet,
-          Reach reach = Reach::kAll);
+          Reach reach = Reach::kAll, Unwritten unwritten = Unwritten::kReported);
 void store(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address, const void* from,
            uint32_t bytes, uint32_t alignment, Ordering ordering = Ordering::kWeak);
 
@@ -55,6 +61,13 @@ const std::byte* readable_shared(Warp& warp, uint32_t lane, uint64_t address, ui
                                  uint32_t alignment, Reach reach = Reach::kAll);
 std::byte* writable_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes,
                            uint32_t alignment);
+
+// After a copy: of the bytes at a shared address only those have values that have them where they were copied from, in
+// global memory or shared memory.
+void copy_unwritten(Warp& warp, uint32_t lane, AddressSpace space, uint64_t from, uint64_t to,
+                    uint32_t bytes);
+// After a store: the bytes at a shared address have no values.
+void unwrite_shared(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes);
 
 // A store or an atomic operation in two halves, for those that take place later than they are issued.
 // The first checks the access and tells the race check, the second acts, and checks nothing. Where
@@ -106,7 +119,10 @@ void check_global(Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes, u
 // How many of the bytes at `address` lie in its allocation; none where there is no allocation.
 uint32_t bytes_in_allocation(Warp& warp, uint64_t address, uint32_t bytes);
 
-// Reports a read of bytes that were never written, as the settings say.
+// A read of bytes that were never written, in words.
+LaneFault unwritten_read(const DeviceContext& device, uint32_t lane, AddressSpace space,
+                         uint64_t address, uint32_t bytes);
+// Reports one, as the settings say.
 void found_unwritten(Warp& warp, uint32_t lane, AddressSpace space, uint64_t address,
                      uint32_t bytes);
 

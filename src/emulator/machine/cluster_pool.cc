@@ -113,7 +113,7 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
   cluster.quiet_rounds = 0;
   cluster.late_copies.clear();
   RaceCheck* const races = grid.device->races;
-  owned.order_storage = races == nullptr ? nullptr : races->start_cluster(grid, index);
+  if (races != nullptr) races->start_cluster(grid, index, owned.order_storage);
   cluster.order = owned.order_storage.get();
   if (races != nullptr && owned.shared_races_storage == nullptr) {
     std::vector<const std::byte*> memory;

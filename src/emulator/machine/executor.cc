@@ -7,6 +7,7 @@
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/machine/stop_request.h"
+#include "emulator/machine/unwritten_values.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -28,34 +29,57 @@ uint32_t executing_lanes(const Warp& warp, const Operation& operation) {
   return warp.active & (guard ^ operation.guard_flip);
 }
 
-// Runs the warp until it parks, yields or has used up its slice, and says whether it has. The
+// Runs the warp until it stops, or begins or ends to have values that must be followed. Returns whether it goes on. The
 // innermost loop of the emulator.
-bool run_warp(Warp& warp, const Operation* code, Counters& counters) {
-  const uint64_t slice = warp.hold ? kShortTurn : kSlice;
-  uint64_t executed = 0;
+template <bool kFollows>
+bool run_some(Warp& warp, const Operation* code, uint64_t slice, Counters& counters) {
+  uint64_t executed = counters.warp_instructions;
   uint64_t lanes = 0;
-  for (bool goes_on = warp.active != 0 || select_group(warp); goes_on;) {
+  bool goes_on = true;
+  while (goes_on) {
     const Operation& operation = code[warp.pc];
+    if constexpr (kFollows) use_guard(operation, warp);
     const uint32_t executing = executing_lanes(warp, operation);
     ++executed;
     Step step = Step::kNext;
     if (executing != 0) {
       lanes += static_cast<uint32_t>(__builtin_popcount(executing));
-      step = operation.execute(operation, warp, executing);
+      step = kFollows ? execute_following(operation, warp, executing)
+                      : operation.execute(operation, warp, executing);
     }
     if (step == Step::kNext) {
       if (++warp.pc == warp.merge_pc) meet(warp);
+      if (kFollows && warp.unwritten == nullptr) break;
       continue;
+    }
+    if (step == Step::kFollow) {
+      if (++warp.pc == warp.merge_pc) meet(warp);
+      break;
     }
     if (step == Step::kReschedule) goes_on = !warp.yielded && select_group(warp);
     // Only jumps make loops, so only they check the slice.
     goes_on = goes_on && executed < slice;
+    if (kFollows && warp.unwritten == nullptr) break;
   }
-  const bool slice_is_used_up = warp.active != 0 && executed >= slice;
+  counters.warp_instructions = executed;
+  counters.lane_instructions += lanes;
+  return goes_on;
+}
+
+// Runs the warp until it parks, yields or has used up its slice, and says whether it has.
+bool run_warp(Warp& warp, const Operation* code, Counters& total) {
+  const uint64_t slice = warp.hold ? kShortTurn : kSlice;
+  Counters counters;
+  bool goes_on = warp.active != 0 || select_group(warp);
+  while (goes_on) {
+    goes_on = warp.unwritten == nullptr ? run_some<false>(warp, code, slice, counters)
+                                        : run_some<true>(warp, code, slice, counters);
+  }
+  const bool slice_is_used_up = warp.active != 0 && counters.warp_instructions >= slice;
   if (slice_is_used_up && slice == kShortTurn) end_hold(warp);
   if (slice_is_used_up && slice == kSlice && ++warp.slices % kSlicesBeforeTurn == 0) rotate(warp);
-  counters.warp_instructions += executed;
-  counters.lane_instructions += lanes;
+  total.warp_instructions += counters.warp_instructions;
+  total.lane_instructions += counters.lane_instructions;
   return slice_is_used_up;
 }
 

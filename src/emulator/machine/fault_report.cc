@@ -345,17 +345,39 @@ Fault describe_spin(const std::vector<const GridRun*>& grids) {
   return fault;
 }
 
-void report_once(Warp& warp, const LaneFault& finding) {
-  const GridRun& grid = *warp.cta->cluster->grid;
-  DeviceContext& device = *grid.device;
-  const std::lock_guard lock(device.output);
-  if (!device.reported_reads.emplace(grid.program, warp.pc).second) return;
-  const Fault fault = describe_fault(warp, finding);
+namespace {
+
+void tell(const DeviceContext& device, const Fault& fault) {
   if (device.settings->report_observation) {
     device.settings->report_observation(fault);
   } else {
     std::fputs(fault.report().c_str(), stderr);
   }
+}
+
+}  // namespace
+
+void report_once(Warp& warp, const LaneFault& finding) {
+  const GridRun& grid = *warp.cta->cluster->grid;
+  DeviceContext& device = *grid.device;
+  const std::lock_guard lock(device.output);
+  if (!device.reported_reads.emplace(grid.program, warp.pc).second) return;
+  tell(device, describe_fault(warp, finding));
+}
+
+void report_unwritten_use(Warp& warp, const UnwrittenRead& read, uint32_t lane) {
+  const GridRun& grid = *warp.cta->cluster->grid;
+  DeviceContext& device = *grid.device;
+  const std::lock_guard lock(device.output);
+  if (!device.reported_reads.emplace(grid.program, read.pc).second) return;
+  const Place use = place_of(*grid.program, warp.pc);
+  const uint32_t pc = std::exchange(warp.pc, read.pc);
+  Fault fault = describe_fault(
+      warp, unwritten_read(device, lane, read.space, read.addresses[lane], read.bytes));
+  warp.pc = pc;
+  fault.others.push_back(
+      fmt::format("used at {}, PTX line {}: {}", use.location, use.ptx_line, use.instruction));
+  tell(device, fault);
 }
 
 const char* name_of(FaultKind kind) {

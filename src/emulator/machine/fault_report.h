@@ -7,6 +7,7 @@
 #include "emulator/machine/cta.h"
 #include "emulator/machine/fault.h"
 #include "emulator/machine/grid_run.h"
+#include "emulator/machine/unwritten_values.h"
 #include "emulator/machine/warp.h"
 
 namespace slipstream::emulator {
@@ -21,6 +22,8 @@ Fault describe_stop(const Cluster& cluster);
 Fault describe_spin(const std::vector<const GridRun*>& grids);
 // Reports a finding that does not stop the grid, once for each operation.
 void report_once(Warp& warp, const LaneFault& finding);
+// Reports a load of memory that nobody wrote, once, where the current operation uses what a lane has got by it.
+void report_unwritten_use(Warp& warp, const UnwrittenRead& read, uint32_t lane);
 
 // What is at or near an address of global memory.
 std::string describe_address(const DeviceContext& device, uint64_t address);

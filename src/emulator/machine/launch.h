@@ -19,9 +19,9 @@ enum class Schedule : uint8_t {
   kAdversarial,  // overlapped in random order; a grid's unpublished writes stay invisible to others
 };
 
-// Reading global or shared memory that nobody wrote is no error on a real device, so by default it
-// is only reported, once for each instruction.
-enum class UninitializedReads : uint8_t { kIgnore, kReport, kFault };
+// Reading global or shared memory that nobody wrote is no error on a real device, so it is only reported, once for each
+// instruction, and by default where what was read is used.
+enum class UninitializedReads : uint8_t { kIgnore, kReportUses, kReport, kFault };
 
 struct Settings {
   uint32_t devices = 1;  // at most kMaxDevices
@@ -29,7 +29,7 @@ struct Settings {
   uint32_t threads = 0;  // host threads that run CTAs; 0: one per core. Never changes a result.
   uint64_t seed = 0;     // of the adversarial schedule
   Schedule schedule = Schedule::kSerial;
-  UninitializedReads uninitialized_reads = UninitializedReads::kReport;
+  UninitializedReads uninitialized_reads = UninitializedReads::kReportUses;
   uint64_t memory_bytes = 141ULL << 30;  // of each device: allocations beyond it fail
   uint64_t heap_bytes =
       8ULL << 20;  // of malloc in kernels, unless Device::set_heap_limit says otherwise

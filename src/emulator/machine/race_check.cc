@@ -233,10 +233,15 @@ std::unique_ptr<race::SharedDetector> RaceCheck::watch_shared_memory(
       });
 }
 
-std::unique_ptr<race::ClusterOrder> RaceCheck::start_cluster(const GridRun& grid, uint64_t index) {
+void RaceCheck::start_cluster(const GridRun& grid, uint64_t index,
+                              std::unique_ptr<race::ClusterOrder>& order) {
   note_deferred();
-  return detector_.order().start_cluster(
-      grid.id, index, static_cast<uint32_t>(grid.cluster.count()), warps_of(grid));
+  if (order != nullptr) {
+    detector_.order().start_cluster(*order, grid.id, index);
+  } else {
+    order = detector_.order().start_cluster(
+        grid.id, index, static_cast<uint32_t>(grid.cluster.count()), warps_of(grid));
+  }
 }
 
 // --- The host.

@@ -35,7 +35,9 @@ class RaceCheck {
   void submit(Ticket ticket, const std::vector<Dependency>& dependencies, GridRun* grid,
               uint32_t device);
   void complete(Ticket ticket);
-  std::unique_ptr<race::ClusterOrder> start_cluster(const GridRun& grid, uint64_t index);
+  // `order`: of an earlier cluster in the same place, or null.
+  void start_cluster(const GridRun& grid, uint64_t index,
+                     std::unique_ptr<race::ClusterOrder>& order);
   // `memory`: of each CTA of a cluster.
   std::unique_ptr<race::SharedDetector> watch_shared_memory(const GridRun& grid,
                                                             std::vector<const std::byte*> memory);

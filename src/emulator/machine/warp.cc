@@ -7,6 +7,7 @@
 
 #include "emulator/machine/access.h"
 #include "emulator/machine/cta.h"
+#include "emulator/machine/unwritten_values.h"
 #include "emulator/machine/watch.h"
 #include "emulator/race/cluster_order.h"
 
@@ -89,6 +90,12 @@ void require_no_copy_under_way(const Cta& cta, uint32_t lane) {
 }
 
 }  // namespace
+
+// Where what it points to is known.
+Warp::Warp() = default;
+Warp::~Warp() = default;
+Warp::Warp(Warp&& other) noexcept = default;
+Warp& Warp::operator=(Warp&& other) noexcept = default;
 
 void raise(FaultKind kind, uint32_t lane, const std::string& message, uint64_t address) {
   throw LaneFault(kind, lane, address, message);

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ namespace slipstream::emulator {
 struct CallSite;
 struct Cta;
 struct FunctionCode;
+class UnwrittenValues;
 
 // Bit n of Warp::local_touched stands for chunks n, n + 64 and so on of every lane's local memory.
 inline constexpr uint32_t kLocalChunkShift = 8;
@@ -87,8 +89,14 @@ struct Warp {
   uint32_t cluster_parity = 0;   // phase parity of the cluster barrier at each lane's last arrival
   uint32_t cluster_arrived = 0;  // lanes that arrived there and have not waited yet
   Polls polls;
-  std::vector<LateCopy> late_copies;   // cp.async; adversarial schedule only
-  std::vector<BulkStore> bulk_stores;  // not finished; adversarial schedule only
+  std::vector<LateCopy> late_copies;           // cp.async; adversarial schedule only
+  std::vector<BulkStore> bulk_stores;          // not finished; adversarial schedule only
+  std::unique_ptr<UnwrittenValues> unwritten;  // null: all its registers have values
+
+  Warp();
+  ~Warp();
+  Warp(Warp&& other) noexcept;
+  Warp& operator=(Warp&& other) noexcept;
 };
 
 // --- For handlers. Those that return Step::kReschedule have taken the running group away.

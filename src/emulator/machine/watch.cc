@@ -62,14 +62,15 @@ void access_runs(uint32_t executing, const uint64_t* addresses, uint32_t bytes, 
   if (size != 0) access(addresses[first], size, first);
 }
 
+constexpr uint64_t kCacheLine = 64;
+
 // Whether the first two lanes' bytes are in different cache lines of what is known of them.
 bool lie_apart(uint32_t executing, const uint64_t* addresses) {
-  constexpr uint64_t kApart = 64;
   const uint32_t rest = executing & (executing - 1);
   if (rest == 0) return false;
   const uint64_t difference =
       addresses[std::countr_zero(rest)] - addresses[std::countr_zero(executing)];
-  return difference >= kApart && difference <= -kApart;
+  return difference >= kCacheLine && difference <= -kCacheLine;
 }
 
 race::SharedDetector& shared_detector_of(const Warp& warp) {
@@ -123,6 +124,9 @@ void watch_row(Warp& warp, uint64_t address, uint32_t bytes) {
   race::Detector& detector = detector_of(warp);
   detector.history().site(site_of(warp)).lane_bytes = bytes;
   detector.begin(*order_of(warp), order_index(warp), kAllLanes, site_of(warp));
+  for (uint32_t done = 0; done < kWarpSize * bytes; done += kCacheLine) {
+    detector.expect(address + done);
+  }
   detector.access(address, kWarpSize * bytes, 0, bytes);
 }
 

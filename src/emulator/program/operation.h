@@ -23,6 +23,7 @@ enum class Step : uint8_t {
   kNext,        // go on after the instruction
   kJump,        // the handler has set Warp::pc for the whole group
   kReschedule,  // the handler has split, parked or ended groups: choose again
+  kFollow,  // as kNext; the warp has values now that must be followed (machine/unwritten_values.h)
 };
 
 struct Operation;

@@ -66,13 +66,39 @@ struct SharedVariable {
   uint64_t size = 0;
 };
 
+// What an operation does with a lane of a source that has no value, since nobody wrote the memory it is from.
+enum class Passing : uint8_t {
+  kUses,        // what nobody knows more of
+  kLaneByLane,  // that lane of its results has no value either
+  kSelects,     // the same, but of operands 1 and 2 only the one that predicate 3 selects counts
+  kAndOfPredicates,  // the same, but where the other of operands 1 and 2 is false the result has a value,
+  kOrOfPredicates,  // or true
+  kHandlerDecides,
+};
+
+struct RegisterUse {
+  uint32_t offset = 0;
+  uint16_t bytes = 0;  // of all lanes
+  bool is_read = false;
+  bool is_written = false;
+};
+
+// Of one operation, in Program::register_uses.
+struct OperationUses {
+  uint32_t first = 0;
+  uint16_t count = 0;
+  Passing passing = Passing::kUses;
+};
+
 struct Program {
   // Its own, for who remembers it: another program may have its address later.
   std::shared_ptr<const void> identity = std::make_shared<char>();
   const ptx::Function* kernel = nullptr;
   std::vector<Operation> operations;
-  std::vector<const ptx::Instruction*> sources;                  // of each operation
-  std::vector<const FunctionCode*> functions_by_pc;              // of each operation
+  std::vector<const ptx::Instruction*> sources;      // of each operation
+  std::vector<const FunctionCode*> functions_by_pc;  // of each operation
+  std::vector<OperationUses> uses;                   // of each operation
+  std::vector<RegisterUse> register_uses;
   std::deque<FunctionCode> functions;                            // [0] is the kernel
   std::unordered_map<uint64_t, const FunctionCode*> by_address;  // targets of indirect calls
   std::deque<std::vector<uint32_t>> operand_lists;  // what Operation::all_operands points to

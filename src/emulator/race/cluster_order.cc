@@ -19,18 +19,40 @@ void merge(std::vector<uint32_t>& into, const std::vector<uint32_t>& from) {
 
 }  // namespace
 
-ClusterOrder::ClusterOrder(std::shared_ptr<Work> work, ClockGraph& clocks, History& history,
-                           uint64_t index, uint32_t ctas, uint32_t warps_per_cta,
-                           ClockId start_clock)
-    : work_(std::move(work)),
-      clocks_(clocks),
+ClusterOrder::ClusterOrder(ClockForest& clocks, History& history, uint32_t ctas,
+                           uint32_t warps_per_cta)
+    : clocks_(clocks),
       history_(history),
-      id_(history.add_cluster({work_->ticket, index, warps_per_cta, work_->device})),
       warps_per_cta_(warps_per_cta),
       warp_count_(ctas * warps_per_cta),
       warps_(warp_count_),
-      triggered_(ctas) {
-  for (WarpOrder& warp : warps_) warp.remote = start_clock;
+      triggered_(ctas) {}
+
+// As new, but with the memory that it has.
+void ClusterOrder::WarpOrder::restart(ClockId start_clock) {
+  WarpOrder fresh;
+  fresh.remote = start_clock;
+  fresh.known = std::move(known);
+  fresh.fenced_block = std::move(fenced_block);
+  fresh.known.clear();
+  fresh.fenced_block.clear();
+  *this = std::move(fresh);
+}
+
+void ClusterOrder::start(std::shared_ptr<Work> work, uint64_t index, ClockId start_clock) {
+  work_ = std::move(work);
+  id_ = history_.add_cluster({work_->ticket, index, warps_per_cta_, work_->device});
+  warps_.resize(warp_count_);
+  for (WarpOrder& warp : warps_) warp.restart(start_clock);
+  started_.clear();
+  background_.clear();
+  last_background_ = {{{}, ~uint64_t{0}}, 0};
+  flags_.clear();
+  triggered_.assign(triggered_.size(), false);
+  barriers_.clear();
+  exited_.clear();
+  cluster_barrier_ = {};
+  mbarriers_.clear();
 }
 
 // --- Segments.
@@ -167,7 +189,7 @@ ClockId ClusterOrder::snapshot(uint32_t warp) {
   close_segment(warp);
   const WarpOrder& order = warps_[warp];
   const TicketSet& tickets = order.waited_lanes != 0 ? work_->after_wait : work_->at_start;
-  return clocks_.release(id_, known_of_warps(warp), tickets, order.remote);
+  return clocks_.release(id_, warp, known_of_warps(warp), tickets, order.remote);
 }
 
 void ClusterOrder::fence(uint32_t warp, Scope scope, bool acquires, bool releases) {

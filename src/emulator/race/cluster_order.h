@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "emulator/race/clock_graph.h"
+#include "emulator/race/clock_forest.h"
 #include "emulator/race/history.h"
 #include "emulator/race/work_order.h"
 
@@ -37,8 +37,9 @@ enum class Background : uint8_t {
 
 class ClusterOrder {
  public:
-  ClusterOrder(std::shared_ptr<Work> work, ClockGraph& clocks, History& history, uint64_t index,
-               uint32_t ctas, uint32_t warps_per_cta, ClockId start_clock);
+  ClusterOrder(ClockForest& clocks, History& history, uint32_t ctas, uint32_t warps_per_cta);
+  // From now on it is that of a cluster which starts.
+  void start(std::shared_ptr<Work> work, uint64_t index, ClockId start_clock);
 
   [[nodiscard]] ClusterId id() const { return id_; }
   [[nodiscard]] Ticket ticket() const { return work_->ticket; }
@@ -142,6 +143,8 @@ class ClusterOrder {
     ClockId last_fenced = 0;    // or a fence into `remote`
     Clocks fenced{};            // known at the last fence
     bool fenced_proxy = false;  // since it last learned of others
+
+    void restart(ClockId start_clock);
   };
   // What the lanes that arrived at a barrier knew.
   struct Gathered {
@@ -170,7 +173,7 @@ class ClusterOrder {
   Gathered& barrier(uint32_t warp, uint32_t index);
 
   std::shared_ptr<Work> work_;
-  ClockGraph& clocks_;
+  ClockForest& clocks_;
   History& history_;
   ClusterId id_ = 0;
   uint32_t warps_per_cta_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <utility>
 
 namespace slipstream::emulator::race {
@@ -52,6 +51,7 @@ Detector::Detector(uint64_t begin, uint64_t size, std::function<void(const Confl
 
 void Detector::begin(ClusterOrder& cluster, uint32_t warp, uint32_t lanes, SiteId site) {
   now_.cluster = &cluster;
+  if (cluster.ticket() != ticket_) change_work(cluster);
   keep_history_small();
   now_.warp = warp;
   now_.lanes = lanes;
@@ -60,32 +60,55 @@ void Detector::begin(ClusterOrder& cluster, uint32_t warp, uint32_t lanes, SiteI
   now_.access = history().access(site, now_.segment);
   const uint32_t waited = lanes & cluster.waited_lanes(warp);
   now_.uniform = waited == 0 || waited == lanes;
+  // What an asynchronous access needs a proxy fence for lies after the start.
+  now_.floors = floors_for(cluster, waited == lanes && !now_.site.async_proxy);
   now_.set_before = 0;
+  now_.lane_shift = static_cast<uint32_t>(std::countr_zero(now_.site.lane_bytes));
+}
+
+Floors Detector::next_numbers() const { return {cell_of(order_.history().end(), 0), sets_.end()}; }
+
+void Detector::change_work(const ClusterOrder& cluster) {
+  ticket_ = cluster.ticket();
+  const auto [entry, is_new] = work_floors_.try_emplace(ticket_);
+  floors_ = &entry->second;
+  if (is_new) floors_->at_start = prefix_.known_to(cluster.work().at_start, next_numbers());
+  prefix_.begin(ticket_, next_numbers());
+}
+
+Floors Detector::floors_for(const ClusterOrder& cluster, bool have_waited) {
+  if (have_waited && !floors_->after_wait) {
+    floors_->after_wait = prefix_.known_to(cluster.work().after_wait, next_numbers());
+  }
+  const Floors& known = have_waited ? *floors_->after_wait : floors_->at_start;
+  return {std::max(known.access, forgotten_.access), std::max(known.set, forgotten_.set)};
 }
 
 void Detector::access(uint64_t address, uint32_t bytes, uint32_t lane, uint32_t lane_bytes) {
   if (!shadow_.covers(address)) return;
+  const Newest newest = shadow_.replace_newest(
+      address, bytes, is_read() ? &Newest::read : &Newest::write, cell_of(now_.access, 0));
   const auto advance = [&](uint32_t by) {
     address += by;
     bytes -= by;
     lane += by / lane_bytes;
   };
   if (const uint32_t head = std::min<uint32_t>(bytes, -address % kCellBytes); head != 0) {
-    access_part(address, head, lane);
+    access_part(address, head, lane, newest);
     advance(head);
   }
   if (const uint32_t count = bytes / kCellBytes; count != 0) {
-    access_cells(address, count, lane, lane_bytes);
+    access_cells(address, count, lane, lane_bytes, newest);
     advance(count * kCellBytes);
   }
-  if (bytes != 0) access_part(address, bytes, lane);
+  if (bytes != 0) access_part(address, bytes, lane, newest);
 }
 
 // Checks each cell. Of cells with the same content only the first is checked, if it is ordered.
 template <auto kCheck>
 void Detector::check_cells(const Cell* cells, uint64_t address, uint32_t count, uint32_t lane,
                            uint32_t lane_shift) {
-  if (largest(cells, count) < floor_) return;
+  if (largest(cells, count) < now_.floors.access) return;
   for (uint32_t i = 0; i < count;) {
     const bool found = (this->*kCheck)(cells[i], address + uint64_t{i} * kCellBytes, kCellBytes,
                                        lane + (i * kCellBytes >> lane_shift), Lane::kFirst);
@@ -94,39 +117,41 @@ void Detector::check_cells(const Cell* cells, uint64_t address, uint32_t count, 
   }
 }
 
-void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes) {
-  if (count == 1) return access_cell(address, lane);
+void Detector::access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes,
+                            const Newest& newest) {
+  if (count == 1) return access_cell(address, lane, newest);
   // Cell i belongs to lane + (4 * i) / lane_bytes; sizes of lanes are powers of two here.
   const auto lane_shift = static_cast<uint32_t>(std::countr_zero(lane_bytes));
-  check_cells<&Detector::check_write>(shadow_.writes(address), address, count, lane, lane_shift);
-  if (now_.site.kind == AccessKind::kRead) {
-    read_cells(shadow_.reads(address), count, lane, lane_shift);
-  } else {
-    write_cells(address, count, lane, lane_shift);
+  if (matters(newest.write)) {
+    check_cells<&Detector::check_write>(shadow_.writes(address), address, count, lane, lane_shift);
   }
+  if (is_read()) return read_cells(shadow_.reads(address), count, lane, lane_shift);
+  if (newest.read != 0) {
+    check_cells<&Detector::check_reads>(shadow_.reads(address), address, count, lane, lane_shift);
+    clear_reads(shadow_.reads(address), count);
+  }
+  write_cells(shadow_.writes(address), count, lane, lane_shift);
 }
 
 // What access_cells does with one: lanes whose bytes lie apart.
-void Detector::access_cell(uint64_t address, uint32_t lane) {
-  Cell& write = *shadow_.writes(address);
-  Cell& read = *shadow_.reads(address);
-  const Cell mine = cell_of(now_.access, lane);
-  if (write >= floor_) check_write(write, address, kCellBytes, lane, Lane::kFirst);
-  if (now_.site.kind == AccessKind::kRead) {
-    read_cells(&read, 1, lane, 0);
-    return;
+void Detector::access_cell(uint64_t address, uint32_t lane, const Newest& newest) {
+  if (matters(newest.write)) {
+    const Cell write = *shadow_.writes(address);
+    if (write >= now_.floors.access) check_write(write, address, kCellBytes, lane, Lane::kFirst);
   }
-  if (read >= floor_) check_reads(read, address, kCellBytes, lane, Lane::kFirst);
-  if (is_split(write)) shadow_.join(write, 0);
-  if (is_split(read)) shadow_.join(read, 0);
-  write = mine;
-  if (read != 0) read = 0;
+  if (is_read()) return read_cells(shadow_.reads(address), 1, lane, 0);
+  if (newest.read != 0) {
+    Cell& read = *shadow_.reads(address);
+    if (read >= now_.floors.access) check_reads(read, address, kCellBytes, lane, Lane::kFirst);
+    if (read != 0) shadow_.join(read, 0);
+  }
+  shadow_.join(*shadow_.writes(address), cell_of(now_.access, lane));
 }
 
 void Detector::read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t lane_shift) {
   const Cell mine = cell_of(now_.access, lane);
   const auto mine_at = [&](uint32_t i) { return mine + (i * kCellBytes >> lane_shift); };
-  if (are_stale_or(reads, count, floor_, now_.access)) {
+  if (are_stale_or(reads, count, now_.floors.access, now_.access)) {
     for (uint32_t i = 0; i < count; ++i) reads[i] = mine_at(i);
     return;
   }
@@ -148,60 +173,74 @@ void Detector::read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t l
   }
 }
 
-void Detector::write_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_shift) {
-  Cell* const writes = shadow_.writes(address);
-  Cell* const reads = shadow_.reads(address);
-  check_cells<&Detector::check_reads>(reads, address, count, lane, lane_shift);
-  const Cell newest_read = largest(reads, count);
-  const bool has_split = newest_read >= kSplitTag || largest(writes, count) >= kSplitTag;
+void Detector::write_cells(Cell* writes, uint32_t count, uint32_t lane, uint32_t lane_shift) {
   const Cell mine = cell_of(now_.access, lane);
-  for (uint32_t i = 0; has_split && i < count; ++i) {
-    shadow_.join(writes[i], 0);
-    shadow_.join(reads[i], 0);
+  if (largest(writes, count) >= kSplitTag) {
+    for (uint32_t i = 0; i < count; ++i) shadow_.join(writes[i], 0);
   }
   for (uint32_t i = 0; i < count; ++i) writes[i] = mine + (i * kCellBytes >> lane_shift);
-  if (newest_read != 0) std::fill_n(reads, count, 0);
+}
+
+void Detector::clear_reads(Cell* reads, uint32_t count) {
+  const Cell newest = largest(reads, count);
+  if (newest == 0) return;
+  if (newest >= kSplitTag) {
+    for (uint32_t i = 0; i < count; ++i) shadow_.join(reads[i], 0);
+  }
+  std::fill_n(reads, count, 0);
 }
 
 // Some of the four bytes of one cell.
-void Detector::access_part(uint64_t address, uint32_t bytes, uint32_t lane) {
-  const uint64_t first = address % kCellBytes;
-  Cell& write = *shadow_.writes(address);
-  Cell& read = *shadow_.reads(address);
-  const bool is_write = now_.site.kind != AccessKind::kRead;
-  const auto each_byte = [&](Cell& cell, auto&& change) {
-    const auto changed = [&](Cell part, uint32_t i) {
-      return change(part, cell_of(now_.access, lane + i / now_.site.lane_bytes));
-    };
-    if (!is_split(cell) && changed(cell, 0) == cell) return;  // keeps it whole
-    ShadowMemory::Bytes& parts = shadow_.split(cell);
-    for (uint32_t i = 0; i < bytes; ++i) parts[first + i] = changed(parts[first + i], i);
-    if (are_equal(parts)) shadow_.join(cell, parts[0]);
-  };
-  const auto check_each = [&](Cell cell, auto&& check) {
-    if (!is_split(cell)) {
-      check(cell, address, bytes, lane, Lane::kFirst);
-      return;
-    }
-    const ShadowMemory::Bytes parts = shadow_.bytes_of(cell);
-    for (uint32_t i = 0; i < bytes; ++i) {
-      check(parts[first + i], address + i, 1, lane + i / now_.site.lane_bytes, Lane::kExact);
-    }
-  };
-  check_each(write, [&](auto... what) { check_write(what...); });
-  if (!is_write) {
-    each_byte(read, [&](Cell cell, Cell mine) { return with_read(cell, mine); });
+void Detector::access_part(uint64_t address, uint32_t bytes, uint32_t lane, const Newest& newest) {
+  if (matters(newest.write)) {
+    check_part<&Detector::check_write>(*shadow_.writes(address), address, bytes, lane);
+  }
+  if (is_read()) {
+    change_part(*shadow_.reads(address), address, bytes, lane,
+                [&](Cell cell, Cell mine) { return with_read(cell, mine); });
     return;
   }
-  check_each(read, [&](auto... what) { check_reads(what...); });
-  each_byte(write, [&](Cell, Cell mine) { return mine; });
-  each_byte(read, [&](Cell, Cell) { return Cell{0}; });
+  if (newest.read != 0) {
+    Cell& read = *shadow_.reads(address);
+    check_part<&Detector::check_reads>(read, address, bytes, lane);
+    change_part(read, address, bytes, lane, [](Cell, Cell) { return Cell{0}; });
+  }
+  change_part(*shadow_.writes(address), address, bytes, lane, [](Cell, Cell mine) { return mine; });
+}
+
+template <auto kCheck>
+void Detector::check_part(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane) {
+  if (cell < now_.floors.access) return;
+  if (!is_split(cell)) {
+    (this->*kCheck)(cell, address, bytes, lane, Lane::kFirst);
+    return;
+  }
+  const ShadowMemory::Bytes parts = shadow_.bytes_of(cell);
+  for (uint32_t i = 0; i < bytes; ++i) {
+    const Cell part = parts[address % kCellBytes + i];
+    if (part < now_.floors.access) continue;
+    (this->*kCheck)(part, address + i, 1, lane + (i >> now_.lane_shift), Lane::kExact);
+  }
+}
+
+// change(what the cell of a byte holds, this access): what it holds from now on.
+template <class Change>
+void Detector::change_part(Cell& cell, uint64_t address, uint32_t bytes, uint32_t lane,
+                           Change change) {
+  const Cell mine = cell_of(now_.access, lane);
+  if (!is_split(cell) && change(cell, mine) == cell) return;  // keeps it whole
+  ShadowMemory::Bytes& parts = shadow_.split(cell);
+  for (uint32_t i = 0; i < bytes; ++i) {
+    Cell& part = parts[address % kCellBytes + i];
+    part = change(part, mine + (i >> now_.lane_shift));
+  }
+  if (are_equal(parts)) shadow_.join(cell, parts[0]);
 }
 
 // --- Checks.
 
 bool Detector::is_stale(Cell cell) const {
-  return is_set(cell) ? (cell & kIndexMask) < sets_.begin() : cell < floor_;
+  return is_set(cell) ? (cell & kIndexMask) < now_.floors.set : cell < now_.floors.access;
 }
 
 // Verdicts "ordered" stay true while a warp learns more, so only those are kept.
@@ -215,7 +254,7 @@ void Detector::keep_verdict(Cell cell) {
 
 bool Detector::is_ordered(Cell access, uint32_t lane) {
   const AccessId id = access_of(access);
-  if (access < floor_ || id == now_.access || knows_verdict(id)) return true;
+  if (access < now_.floors.access || id == now_.access || knows_verdict(id)) return true;
   const Segment& earlier = history().segment(history()[id].segment);
   if (!now_.cluster->is_behind(now_.warp, lane, earlier)) return false;
   keep_verdict(id);
@@ -231,7 +270,7 @@ bool Detector::is_of_this_device(Cell access) const {
 // Whether the current access conflicts with an earlier one, which it then reports.
 bool Detector::check_one(Cell access, bool is_write, Lane known, uint64_t address, uint32_t bytes,
                          uint32_t lane) {
-  if (access < floor_) return false;
+  if (access < now_.floors.access) return false;
   const Site& site = history().site(history()[access_of(access)].site);
   if (site.strong && now_.site.strong &&
       (is_of_this_device(access) || (site.system && now_.site.system))) {
@@ -292,13 +331,13 @@ bool Detector::check_reads(Cell cell, uint64_t address, uint32_t bytes, uint32_t
 // --- Sets of reads.
 
 Ticket Detector::ticket_of(Cell access) const {
-  if (access < floor_) return 0;
+  if (access < now_.floors.access) return 0;
   const History& history = order_.history();
   return history.cluster(history.segment(history[access_of(access)].segment).cluster).ticket;
 }
 
 SegmentId Detector::segment_of(Cell access) const {
-  return access < floor_ ? 0 : order_.history()[access_of(access)].segment;
+  return access < now_.floors.access ? 0 : order_.history()[access_of(access)].segment;
 }
 
 Cell Detector::make_set(Cell rest, Cell newest) {
@@ -363,104 +402,23 @@ void Detector::add_read(Cell& cell, Cell mine) {
   if (are_equal(parts)) shadow_.join(cell, parts[0]);
 }
 
-// --- Reports.
-
-Accessor Detector::describe(Cell access, Lane known, uint64_t address) const {
-  const History& history = order_.history();
-  const History::Access& what = history[access_of(access)];
-  const Segment& segment = history.segment(what.segment);
-  const ClusterInfo& cluster = history.cluster(segment.cluster);
-  Accessor accessor;
-  accessor.site = history.site(what.site);
-  accessor.ticket = cluster.ticket;
-  accessor.device = cluster.device;
-  accessor.cluster = cluster.index;
-  accessor.cta = segment.warp / cluster.warps_per_cta;
-  accessor.warp = segment.warp % cluster.warps_per_cta;
-  const bool shared = known == Lane::kFirst && accessor.site.lane_bytes < kCellBytes;
-  const auto byte = static_cast<uint32_t>(address % kCellBytes);
-  accessor.lane = lane_of(access) + (shared ? byte / accessor.site.lane_bytes : 0);
-  accessor.lane_known = known != Lane::kUnknown;
-  accessor.waited = (segment.waited_lanes >> accessor.lane & 1U) != 0;
-  return accessor;
-}
-
-Missing Detector::missing_between(const Accessor& first, const Accessor& second,
-                                  bool reversed) const {
-  if (first.ticket == second.ticket) {
-    if (first.cluster != second.cluster) return Missing::kGridSync;
-    return first.cta != second.cta ? Missing::kClusterSync : Missing::kCtaSync;
-  }
-  if (first.device != second.device) return Missing::kSystemScope;
-  // The current access is the second of the two, unless the second grid ran ahead.
-  const bool is_ancestor = reversed ? order_.is_ancestor(first.ticket, second.ticket)
-                                    : now_.cluster->work().ancestors.contains(first.ticket);
-  if (!is_ancestor) return Missing::kDependency;
-  return second.waited ? Missing::kChain : Missing::kWait;
-}
-
-void Detector::report(Cell earlier, bool is_write, Lane known, uint64_t address, uint32_t bytes,
-                      uint32_t lane, std::optional<Missing> missing) {
-  Conflict conflict;
-  conflict.first = describe(earlier, known, address);
-  conflict.second = describe(cell_of(now_.access, lane), Lane::kExact, address);
-  const bool reversed = conflict.first.ticket > conflict.second.ticket;
-  if (reversed) std::swap(conflict.first, conflict.second);
-  const bool now_writes = now_.site.kind != AccessKind::kRead;
-  const bool first_writes = reversed ? now_writes : is_write;
-  const bool second_writes = reversed ? is_write : now_writes;
-  conflict.kind = !first_writes   ? ConflictKind::kWriteAfterRead
-                  : second_writes ? ConflictKind::kWriteAfterWrite
-                                  : ConflictKind::kReadAfterWrite;
-  conflict.missing =
-      missing ? *missing : missing_between(conflict.first, conflict.second, reversed);
-  conflict.address = address;
-  conflict.bytes = bytes;
-  const auto leaves_unused = [&](const Accessor& accessor) {
-    const Site& site = accessor.site;
-    return uses_byte && site.kind == AccessKind::kRead && site.program != nullptr &&
-           !uses_byte(site, static_cast<uint32_t>(address % site.lane_bytes));
-  };
-  if (conflict.missing == Missing::kProxyFence) {
-    conflict.special = ConflictClass::kProxy;
-  } else if (conflict.missing == Missing::kChain) {
-    conflict.special = ConflictClass::kTransitive;
-  } else if (leaves_unused(conflict.first) || leaves_unused(conflict.second)) {
-    conflict.special = ConflictClass::kOverRead;
-  } else if ((conflict.first.site.kind == AccessKind::kAtomic) !=
-             (conflict.second.site.kind == AccessKind::kAtomic)) {
-    conflict.special = ConflictClass::kAtomic;
-  }
-  if (!compares_values || now_.site.kind != AccessKind::kWrite || now_.site.program == nullptr) {
-    report_(conflict);
-    return;
-  }
-  Held held{conflict, {}};
-  std::memcpy(held.before.data(), reinterpret_cast<const void*>(address), bytes);
-  held_back_.push_back(held);
-}
-
-// Called when the store is done and it can be seen whether it changed anything.
-void Detector::judge_stores() {
-  for (Held& held : held_back_) {
-    const auto* const now = reinterpret_cast<const void*>(held.conflict.address);
-    if (std::memcmp(now, held.before.data(), held.conflict.bytes) == 0) {
-      held.conflict.special = ConflictClass::kSameValue;
-    }
-    report_(held.conflict);
-  }
-  held_back_.clear();
-}
-
 // --- Forgetting.
 
 bool Detector::host_waited(Ticket ticket) {
   if (!order_.host_waited(ticket)) return false;
   sets_.forget_all();
+  forget_numbers();
+  return true;
+}
+
+// None that is remembered anywhere else means anything now.
+void Detector::forget_numbers() {
   set_changes_.clear();
   verdicts_.fill({});
-  floor_ = cell_of(history().floor(), 0);
-  return true;
+  prefix_.clear();
+  work_floors_.clear();
+  ticket_ = 0;
+  forgotten_ = {cell_of(history().floor(), 0), sets_.begin()};
 }
 
 // Without points where the host waits for everything, the history would grow without end. What the
@@ -469,17 +427,16 @@ bool Detector::host_waited(Ticket ticket) {
 // not compared with what follows.
 void Detector::keep_history_small() {
   if (history().size() >= trim_above_) {
-    history().forget_known(now_.cluster->work().at_start);
-    floor_ = cell_of(history().floor(), 0);
+    history().forget_known(now_.cluster->work().at_start, access_of(floors_->at_start.access));
+    forgotten_.access = cell_of(history().floor(), 0);
     trim_above_ = std::max(kLeastTrimmed, 2 * history().size());
   }
   if (history().end() < kMaxAccesses && sets_.end() < kMaxSets) return;
   shadow_.clear();
   sets_.restart();
-  set_changes_.clear();
-  verdicts_.fill({});
   history().restart_accesses();
-  floor_ = cell_of(history().floor(), 0);
+  forget_numbers();
+  change_work(*now_.cluster);
 }
 
 }  // namespace slipstream::emulator::race

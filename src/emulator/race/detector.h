@@ -15,6 +15,7 @@
 
 #include "emulator/race/conflict.h"
 #include "emulator/race/order.h"
+#include "emulator/race/ordered_prefix.h"
 #include "emulator/race/shadow_memory.h"
 
 namespace slipstream::emulator::race {
@@ -39,8 +40,9 @@ class Detector {
   // An access there will follow: what is known of it is brought into the cache.
   void expect(uint64_t address) {
     if (!shadow_.covers(address)) return;
-    __builtin_prefetch(shadow_.writes(address), 1);
-    __builtin_prefetch(shadow_.reads(address), 1);
+    const Newest newest = shadow_.newest(address);
+    if (!is_read() || matters(newest.write)) __builtin_prefetch(shadow_.writes(address), 1);
+    if (is_read() || newest.read != 0) __builtin_prefetch(shadow_.reads(address), 1);
   }
   // `bytes` from `address` on, by lanes that count up from `lane`, `lane_bytes` each.
   void access(uint64_t address, uint32_t bytes, uint32_t lane, uint32_t lane_bytes);
@@ -81,9 +83,16 @@ class Detector {
     SegmentId segment = 0;
     AccessId access = 0;
     bool uniform = true;  // all lanes have waited, or none
+    Floors floors;        // what is below is ordered before this access
+    uint32_t lane_shift = 0;  // log2 of the bytes of a lane
     // The last set that this access changed, and into what.
     Cell set_before = 0;
     Cell set_after = 0;
+  };
+  // Of a work item, from its start and after its waits.
+  struct WorkFloors {
+    Floors at_start;
+    std::optional<Floors> after_wait;
   };
   static constexpr size_t kVerdicts = 4096;
   static constexpr uint32_t kLeastTrimmed = 1U << 20;
@@ -94,21 +103,33 @@ class Detector {
     kUnknown,  // any of the warp
   };
 
+  [[nodiscard]] Floors next_numbers() const;
+  void change_work(const ClusterOrder& cluster);
+  Floors floors_for(const ClusterOrder& cluster, bool have_waited);
+  void forget_numbers();
   [[nodiscard]] bool is_stale(Cell cell) const;
   [[nodiscard]] bool is_ordered(Cell access, uint32_t lane);
   [[nodiscard]] bool is_of_this_device(Cell access) const;
   bool knows_verdict(Cell cell) const;
   void keep_verdict(Cell cell);
 
-  void access_cell(uint64_t address, uint32_t lane);
-  void access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes);
+  [[nodiscard]] bool is_read() const { return now_.site.kind == AccessKind::kRead; }
+  [[nodiscard]] bool matters(Cell newest) const { return newest >= now_.floors.access; }
+  void access_cell(uint64_t address, uint32_t lane, const Newest& newest);
+  void access_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_bytes,
+                    const Newest& newest);
   // kCheck: of one cell.
   template <auto kCheck>
   void check_cells(const Cell* cells, uint64_t address, uint32_t count, uint32_t lane,
                    uint32_t lane_shift);
-  void access_part(uint64_t address, uint32_t bytes, uint32_t lane);
+  void access_part(uint64_t address, uint32_t bytes, uint32_t lane, const Newest& newest);
+  template <auto kCheck>
+  void check_part(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane);
+  template <class Change>
+  void change_part(Cell& cell, uint64_t address, uint32_t bytes, uint32_t lane, Change change);
   void read_cells(Cell* reads, uint32_t count, uint32_t lane, uint32_t lane_shift);
-  void write_cells(uint64_t address, uint32_t count, uint32_t lane, uint32_t lane_shift);
+  void write_cells(Cell* writes, uint32_t count, uint32_t lane, uint32_t lane_shift);
+  void clear_reads(Cell* reads, uint32_t count);
 
   // Each returns whether it found a conflict.
   bool check_write(Cell cell, uint64_t address, uint32_t bytes, uint32_t lane,
@@ -139,7 +160,12 @@ class Detector {
   std::array<Verdict, kVerdicts> verdicts_{};
   std::vector<Held> held_back_;
   Current now_;
-  Cell floor_ = cell_of(1, 0);
+  // What is below is forgotten.
+  Floors forgotten_{cell_of(1, 0), 1};
+  OrderedPrefix prefix_;
+  std::unordered_map<Ticket, WorkFloors> work_floors_;
+  WorkFloors* floors_ = nullptr;  // of the work that accesses now
+  Ticket ticket_ = 0;             // of that work
   uint32_t trim_above_ = kLeastTrimmed;  // accesses
 };
 

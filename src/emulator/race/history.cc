@@ -30,8 +30,8 @@ void History::forget_accesses() {
   cache_.fill({});
 }
 
-void History::forget_known(const TicketSet& known) {
-  AccessId floor = accesses_.begin();
+void History::forget_known(const TicketSet& known, AccessId first_unknown) {
+  AccessId floor = std::max(first_unknown, accesses_.begin());
   while (floor < accesses_.end() && known.contains(ticket_of(accesses_[floor]))) ++floor;
   accesses_.forget_below(floor);
   // The accesses that stay may belong to older segments and clusters, and clusters that run may
@@ -40,8 +40,10 @@ void History::forget_known(const TicketSet& known) {
   for (AccessId id = floor; id < accesses_.end(); ++id) {
     first_segment = std::min(first_segment, accesses_[id].segment);
   }
-  const auto is_known = [&](ClusterId cluster) {
-    return known.contains(clusters_[cluster].ticket);
+  auto is_known = [&, last = ClusterId{0}](ClusterId cluster) mutable {
+    const bool is = cluster == last || known.contains(clusters_[cluster].ticket);
+    if (is) last = cluster;
+    return is;
   };
   SegmentId segment = segments_.begin();
   while (segment < first_segment && is_known(segments_[segment].cluster)) ++segment;

@@ -12,7 +12,7 @@
 #include <deque>
 #include <vector>
 
-#include "emulator/race/clock_graph.h"
+#include "emulator/race/clock_forest.h"
 #include "emulator/race/ticket_set.h"
 
 namespace slipstream::emulator::race {
@@ -99,8 +99,8 @@ class History {
   [[nodiscard]] AccessId floor() const { return accesses_.begin(); }
   [[nodiscard]] AccessId end() const { return accesses_.end(); }
   [[nodiscard]] uint32_t size() const { return end() - floor(); }
-  // Forgets the oldest accesses, as long as they are by work that `known` contains.
-  void forget_known(const TicketSet& known);
+  // Forgets the oldest accesses, as long as they are by work that `known` contains; those below `first_unknown` are.
+  void forget_known(const TicketSet& known, AccessId first_unknown);
   void forget_accesses();
   // Access numbers start again: nothing may hold one any more.
   void restart_accesses();

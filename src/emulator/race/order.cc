@@ -57,12 +57,17 @@ ClockId Order::start_clock(const Work& work) {
 
 std::unique_ptr<ClusterOrder> Order::start_cluster(Ticket ticket, uint64_t index, uint32_t ctas,
                                                    uint32_t warps_per_cta) {
+  auto cluster = std::make_unique<ClusterOrder>(clocks_, history_, ctas, warps_per_cta);
+  start_cluster(*cluster, ticket, index);
+  return cluster;
+}
+
+void Order::start_cluster(ClusterOrder& cluster, Ticket ticket, uint64_t index) {
   auto work = works_.find(ticket);
   WorkOrder::start(*work);
   unseen_.insert(ticket);
   const ClockId clock = start_clock(*work);
-  return std::make_unique<ClusterOrder>(std::move(work), clocks_, history_, index, ctas,
-                                        warps_per_cta, clock);
+  cluster.start(std::move(work), index, clock);
 }
 
 ClockId Order::visible(const Published& published, uint32_t device, Scope scope) {

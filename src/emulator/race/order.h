@@ -10,7 +10,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "emulator/race/clock_graph.h"
+#include "emulator/race/clock_forest.h"
 #include "emulator/race/cluster_order.h"
 #include "emulator/race/history.h"
 #include "emulator/race/work_order.h"
@@ -43,6 +43,8 @@ class Order {
   // Clusters of a grid, or with one warp of one CTA the copy or fill that an item is.
   std::unique_ptr<ClusterOrder> start_cluster(Ticket ticket, uint64_t index, uint32_t ctas,
                                               uint32_t warps_per_cta);
+  // The same, with the memory of one of that shape which has ended.
+  void start_cluster(ClusterOrder& cluster, Ticket ticket, uint64_t index);
   // Strong accesses to global memory synchronize: an atomic is a read and then a write. Between
   // devices both sides need system scope.
   void strong_read(ClusterOrder& cluster, uint32_t warp, uint64_t address, bool acquires,
@@ -72,7 +74,7 @@ class Order {
   static ClockId visible(const Published& published, uint32_t device, Scope scope);
 
   WorkOrder works_;
-  ClockGraph clocks_;
+  ClockForest clocks_;
   History history_;
   std::unordered_map<uint64_t, Published> published_;  // by address, through strong writes
   // What proxy fences cover, by cluster, for each of its warps.

@@ -8,9 +8,8 @@
 namespace slipstream::emulator::race {
 namespace {
 
-constexpr uint64_t kPage = 4096;
-
-Cell* reserve(uint64_t bytes) {
+template <class T>
+T* reserve(uint64_t bytes) {
   void* const address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address == MAP_FAILED) {
@@ -18,21 +17,26 @@ Cell* reserve(uint64_t bytes) {
         "the race check cannot reserve address space for what it remembers of device memory (is a "
         "limit on virtual memory set?)");
   }
-  return static_cast<Cell*>(address);
+  return static_cast<T*>(address);
 }
 
-void drop_pages(Cell* cells, uint64_t first_byte, uint64_t bytes) {
-  madvise(reinterpret_cast<std::byte*>(cells) + first_byte, bytes, MADV_DONTNEED);
+void drop_pages(void* memory, uint64_t first_byte, uint64_t bytes) {
+  madvise(static_cast<std::byte*>(memory) + first_byte, bytes, MADV_DONTNEED);
 }
 
 }  // namespace
 
 ShadowMemory::ShadowMemory(uint64_t begin, uint64_t size)
-    : begin_(begin), size_(size), writes_(reserve(size)), reads_(reserve(size)) {}
+    : begin_(begin),
+      size_(size),
+      writes_(reserve<Cell>(size)),
+      reads_(reserve<Cell>(size)),
+      newest_(reserve<Newest>((size / kPage + 1) * sizeof(Newest))) {}
 
 ShadowMemory::~ShadowMemory() {
   munmap(writes_, size_);
   munmap(reads_, size_);
+  munmap(newest_, (size_ / kPage + 1) * sizeof(Newest));
 }
 
 ShadowMemory::Bytes& ShadowMemory::split(Cell& cell) {
@@ -50,32 +54,33 @@ ShadowMemory::Bytes& ShadowMemory::split(Cell& cell) {
   return splits_[index];
 }
 
-void ShadowMemory::join(Cell& cell, Cell value) {
-  if (is_split(cell)) free_splits_.push_back(cell & kIndexMask);
-  cell = value;
+void ShadowMemory::clear_cells(uint64_t first, uint64_t end) {
+  for (Cell* const cells : {writes_, reads_}) {
+    for (uint64_t i = first / kCellBytes; i < (end + kCellBytes - 1) / kCellBytes; ++i) {
+      join(cells[i], 0);
+    }
+  }
 }
 
 void ShadowMemory::clear(uint64_t address, uint64_t size) {
   const uint64_t first = address - begin_;
   const uint64_t end = std::min(first + size, size_);
-  for (Cell* const cells : {writes_, reads_}) {
-    for (uint64_t i = first / kCellBytes; i < (end + kCellBytes - 1) / kCellBytes; ++i) {
-      // Whole pages at once, so that clearing untouched memory does not allocate it.
-      const uint64_t byte = i * sizeof(Cell);
-      if (byte % kPage == 0 && end - byte >= kPage) {
-        const uint64_t pages = (end - byte) / kPage * kPage;
-        drop_pages(cells, byte, pages);
-        i += pages / sizeof(Cell) - 1;
-      } else {
-        join(cells[i], 0);
-      }
-    }
-  }
+  const uint64_t first_page = (first + kPage - 1) / kPage;
+  const uint64_t end_page = end / kPage;
+  if (first_page >= end_page) return clear_cells(first, end);
+  clear_cells(first, first_page * kPage);
+  clear_cells(end_page * kPage, end);
+  // Whole pages at once, so that clearing untouched memory does not allocate it.
+  const uint64_t bytes = (end_page - first_page) * kPage;
+  drop_pages(writes_, first_page * kPage, bytes);
+  drop_pages(reads_, first_page * kPage, bytes);
+  std::fill(newest_ + first_page, newest_ + end_page, Newest{});
 }
 
 void ShadowMemory::clear() {
   drop_pages(writes_, 0, size_);
   drop_pages(reads_, 0, size_);
+  drop_pages(newest_, 0, (size_ / kPage + 1) * sizeof(Newest));
   splits_.clear();
   free_splits_.clear();
 }

@@ -37,8 +37,6 @@ void SharedDetector::start(ClusterOrder& order, uint64_t index) {
 
 void SharedDetector::begin(const SharedAccess& access) {
   now_ = access;
-  ordered_write_ = 0;
-  ordered_read_ = 0;
   const uint32_t time = order_->act(access.actor);
   const uint32_t place = access.site - first_site_;
   // More than the marks have bits for: such an access is not looked at.
@@ -48,13 +46,14 @@ void SharedDetector::begin(const SharedAccess& access) {
           (access.strong ? kStrongMark : 0);
 }
 
-inline void SharedDetector::visit(SharedWord& word, Mark mine, const Place& place) {
-  check(word.write, ordered_write_, true, mine, place);
+inline void SharedDetector::visit(SharedWord& word, Mark mine, Ordered& ordered,
+                                  const Place& place) {
+  check(word.write, ordered.write, true, mine, place);
   if (now_.kind == AccessKind::kRead) {
-    note_read(word, mine);
+    note_read(word, mine, ordered);
     return;
   }
-  for (const Mark read : word.reads) check(read, ordered_read_, false, mine, place);
+  for (const Mark read : word.reads) check(read, ordered.read, false, mine, place);
   word = {mine, {}};
 }
 
@@ -65,33 +64,30 @@ void SharedDetector::access(uint32_t cta, uint32_t offset, uint32_t bytes, uint3
   SharedShadow& shadow = shadows_[cta];
   SharedWord* word = shadow.words(offset, bytes);
   const auto lane_shift = static_cast<uint32_t>(std::countr_zero(lane_bytes));
+  const Mark first = mark_ | Mark{lane} << kMarkLaneShift;
+  Ordered ordered;
   for (uint32_t done = 0; done < bytes; ++word) {
     const uint32_t at = offset + done;
-    const Place place{cta, at, std::min(kWord - at % kWord, bytes - done)};
-    const Mark mine = mark_ | Mark{lane + (done >> lane_shift)} << kMarkLaneShift;
-    if (place.bytes == kWord && !SharedShadow::is_split(*word)) {
-      visit(*word, mine, place);
+    const Mark mine = first + (Mark{done >> lane_shift} << kMarkLaneShift);
+    const uint32_t size = std::min(kWord - at % kWord, bytes - done);
+    if (size == kWord && !SharedShadow::is_split(*word)) {
+      visit(*word, mine, ordered, {cta, at, size});
     } else {
-      visit_bytes(shadow, *word, mine, place);
+      visit_bytes(shadow, *word, mine, {cta, at, size});
     }
-    done += place.bytes;
+    done += size;
   }
 }
 
 void SharedDetector::visit_bytes(SharedShadow& shadow, SharedWord& word, Mark mine,
                                  const Place& place) {
   SharedShadow::Bytes& bytes = shadow.split(word);
+  Ordered ordered;
   for (uint32_t i = 0; i < place.bytes; ++i) {
     const uint32_t at = place.offset + i;
-    visit(bytes[at % SharedShadow::kWordBytes], mine, {place.cta, at, 1});
+    visit(bytes[at % SharedShadow::kWordBytes], mine, ordered, {place.cta, at, 1});
   }
   if (are_alike(bytes)) shadow.join(word);
-}
-
-bool SharedDetector::learns_order(Mark mark, Mark& known) const {
-  if (!order_->knows(now_.actor, actor_of(mark), time_of(mark))) return false;
-  known = mark & kMomentMask;
-  return true;
 }
 
 // --- Reports.

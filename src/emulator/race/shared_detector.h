@@ -56,21 +56,28 @@ class SharedDetector {
     uint32_t bytes = 0;
   };
 
-  void visit(SharedWord& word, Mark mine, const Place& place);
+  // The moments that were last found to be ordered before this access, where the last write was, and a read.
+  struct Ordered {
+    Mark write = 0;
+    Mark read = 0;
+  };
+
+  void visit(SharedWord& word, Mark mine, Ordered& ordered, const Place& place);
   void visit_bytes(SharedShadow& shadow, SharedWord& word, Mark mine, const Place& place);
-  void note_read(SharedWord& word, Mark mine) {
+  void note_read(SharedWord& word, Mark mine, Ordered& ordered) const {
     auto& [first, second] = word.reads;
     // Reads that this one is ordered after need not be remembered.
     const bool takes_first = actor_of(first) == now_.actor ||
-                             (actor_of(second) != now_.actor && is_ordered(first, ordered_read_));
+                             (actor_of(second) != now_.actor && is_ordered(first, ordered.read));
     (takes_first ? first : second) = mine;
   }
-  // `known`: the moment that was last found to be ordered where such a mark was.
+  // `known`: as in Ordered.
   [[nodiscard]] bool is_ordered(Mark mark, Mark& known) const {
-    return mark == 0 || (mark & kMomentMask) == known || actor_of(mark) == now_.actor ||
-           learns_order(mark, known);
+    if (mark == 0 || (mark & kMomentMask) == known || actor_of(mark) == now_.actor) return true;
+    if (!order_->knows(now_.actor, actor_of(mark), time_of(mark))) return false;
+    known = mark & kMomentMask;
+    return true;
   }
-  [[nodiscard]] bool learns_order(Mark mark, Mark& known) const;
   void check(Mark earlier, Mark& known, bool is_write, Mark mine, const Place& place) {
     if (is_ordered(earlier, known) || (earlier & mine & kStrongMark) != 0) return;
     report(earlier, is_write, mine, place);
@@ -94,8 +101,6 @@ class SharedDetector {
   SharedAccess now_;
   Mark mark_ = 0;  // by lane 0
   bool is_void_ = false;
-  Mark ordered_write_ = 0;
-  Mark ordered_read_ = 0;
 };
 
 }  // namespace slipstream::emulator::race

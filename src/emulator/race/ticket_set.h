@@ -2,6 +2,7 @@
 // runs, so a set is a short list of ranges.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -21,10 +22,14 @@ class TicketSet {
   // How many ranges there are, for tests of its cost.
   [[nodiscard]] size_t ranges() const { return ranges_.size(); }
 
+  auto operator<=>(const TicketSet&) const = default;
+
  private:
   struct Range {
     Ticket begin = 0;
     Ticket end = 0;
+
+    auto operator<=>(const Range&) const = default;
   };
 
   std::vector<Range> ranges_;  // in order, with a gap between two

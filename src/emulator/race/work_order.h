@@ -29,7 +29,7 @@ struct Dependency {
   DependencyKind kind = DependencyKind::kFull;
 };
 
-// An index into a ClockGraph; 0 is the clock that knows nothing.
+// An index into a ClockForest; 0 is the clock that knows nothing.
 using ClockId = uint32_t;
 
 // How far a fence or a release reaches beyond its cluster.

@@ -42,6 +42,7 @@ DependencyKind dependency_kind(const cudaGraphEdgeData& edge) {
 // --- Structure.
 
 Graph::Graph() { graphs().graph_made(*this); }
+Graph::Graph(const HeldObjects& same) : objects(same) { graphs().graph_made(*this); }
 
 Graph::~Graph() {
   graphs().graph_gone(*this);
@@ -81,7 +82,7 @@ void Graph::remove(GraphNode& node) {
 }
 
 std::shared_ptr<Graph> Graph::clone() const {
-  auto copy = std::make_shared<Graph>();
+  auto copy = std::make_shared<Graph>(objects);
   copy->conditions = conditions;
   std::unordered_map<const GraphNode*, GraphNode*> copies;
   for (const auto& node : nodes) {
@@ -170,7 +171,14 @@ cudaGraphExec_t Graphs::keep(std::unique_ptr<GraphExec> exec) {
 
 void Graphs::destroy(cudaGraph_t handle) { require(graphs_.erase(handle) == 1); }
 
-void Graphs::destroy(cudaGraphExec_t handle) { require(execs_.erase(handle) == 1); }
+void Graphs::destroy(cudaGraphExec_t handle) {
+  const auto found = execs_.extract(handle);
+  require(!found.empty());
+  const GraphExec& exec = *found.mapped();
+  if (exec.graph->objects.empty() || exec.last_launch == 0) return;
+  // What it holds is still needed where it runs.
+  device().submit([held = exec.graph] {}, {exec.last_launch}, current_device());
+}
 
 void Graphs::forget_work() {
   for (auto& [unused, exec] : execs_) exec->last_launch = 0;

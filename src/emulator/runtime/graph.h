@@ -11,6 +11,7 @@
 #include "emulator/device/device.h"
 #include "emulator/runtime/operation.h"
 #include "emulator/runtime/stream.h"
+#include "emulator/runtime/user_object.h"
 
 namespace slipstream::emulator::runtime {
 
@@ -28,8 +29,10 @@ struct Graph : std::enable_shared_from_this<Graph> {
   std::vector<std::unique_ptr<GraphNode>> nodes;       // in order of addition
   bool is_child = false;                               // owned by a child graph node
   std::vector<std::shared_ptr<Condition>> conditions;  // made for it
+  HeldObjects objects;
 
   Graph();
+  explicit Graph(const HeldObjects& same);
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
   ~Graph();

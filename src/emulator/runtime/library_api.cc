@@ -22,8 +22,10 @@ void give(const Symbol& symbol, void** address, size_t* bytes) {
 }
 
 bool is_managed(const FatBinary& library, std::string_view name) {
-  const auto* const variable = library.library->find_variable(name);
-  return variable != nullptr && variable->attribute.find(".managed") != std::string_view::npos;
+  return std::ranges::any_of(library.library, [&](const auto& module) {
+    const auto* const variable = module->find_variable(name);
+    return variable != nullptr && variable->attribute.find(".managed") != std::string_view::npos;
+  });
 }
 
 }  // namespace

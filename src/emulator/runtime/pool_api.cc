@@ -75,6 +75,16 @@ void set_attribute(Pool& pool, cudaMemPoolAttr attribute, const void* value) {
   }
 }
 
+// Pools are of pinned memory on devices.
+uint32_t device_of(const cudaMemLocation* location, cudaMemAllocationType type) {
+  require(location != nullptr);
+  if (location->type != cudaMemLocationTypeDevice || type != cudaMemAllocationTypePinned) {
+    throw ApiError(cudaErrorNotSupported,
+                   "only devices have pools of memory, and only pinned ones");
+  }
+  return device_number(location->id);
+}
+
 }  // namespace
 
 extern "C" {
@@ -117,6 +127,31 @@ cudaError_t cudaDeviceSetMemPool(int number, cudaMemPool_t pool) {
   return api("cudaDeviceSetMemPool", [&] {
     Pool& chosen = pools().resolve(pool);
     require(chosen.device == device_number(number), cudaErrorInvalidDevice);
+    pools().set_current(chosen.device, chosen);
+  });
+}
+
+cudaError_t cudaMemGetDefaultMemPool(cudaMemPool_t* pool, cudaMemLocation* location,
+                                     cudaMemAllocationType type) {
+  return api("cudaMemGetDefaultMemPool", [&] {
+    require(pool != nullptr);
+    *pool = Pools::handle(pools().default_pool(device_of(location, type)));
+  });
+}
+
+cudaError_t cudaMemGetMemPool(cudaMemPool_t* pool, cudaMemLocation* location,
+                              cudaMemAllocationType type) {
+  return api("cudaMemGetMemPool", [&] {
+    require(pool != nullptr);
+    *pool = Pools::handle(pools().current(device_of(location, type)));
+  });
+}
+
+cudaError_t cudaMemSetMemPool(cudaMemLocation* location, cudaMemAllocationType type,
+                              cudaMemPool_t pool) {
+  return api("cudaMemSetMemPool", [&] {
+    Pool& chosen = pools().resolve(pool);
+    require(chosen.device == device_of(location, type));
     pools().set_current(chosen.device, chosen);
   });
 }

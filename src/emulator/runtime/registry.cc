@@ -12,8 +12,6 @@
 namespace slipstream::emulator::runtime {
 namespace {
 
-using Modules = std::vector<std::shared_ptr<const ptx::Module>>;
-
 bool has_managed_variables(const std::shared_ptr<const ptx::Module>& module) {
   return std::ranges::any_of(module->variables, [](const ptx::Variable& variable) {
     return variable.attribute.find(".managed") != std::string_view::npos;
@@ -72,22 +70,27 @@ Variable& Registry::add_variable(FatBinary* binary, const void* host_address, co
   return variable;
 }
 
-FatBinary* Registry::add_library(std::shared_ptr<const ptx::Module> module) {
+FatBinary* Registry::add_library(PtxModules modules) {
   FatBinary& library = binaries_.emplace_back();
-  library.library = std::move(module);
-  for (const ptx::Function& entry : library.library->functions) {
-    if (!entry.is_entry || !entry.has_body) continue;
-    Function& function = library.functions.emplace_back();
-    function.binary = &library;
-    function.name = entry.name;
-    functions_[&function] = &function;
+  library.library = std::move(modules);
+  for (const auto& module : library.library) {
+    for (const ptx::Function& entry : module->functions) {
+      if (entry.is_entry && entry.has_body) add_kernel(library, entry.name);
+    }
   }
   return &library;
 }
 
+void Registry::add_kernel(FatBinary& library, std::string_view name) {
+  Function& function = library.functions.emplace_back();
+  function.binary = &library;
+  function.name = name;
+  functions_[&function] = &function;
+}
+
 FatBinary& Registry::library(const void* handle) {
   const auto found = std::ranges::find_if(binaries_, [&](const FatBinary& binary) {
-    return &binary == handle && binary.library != nullptr;
+    return &binary == handle && !binary.library.empty();
   });
   require(found != binaries_.end(), cudaErrorInvalidResourceHandle);
   return *found;
@@ -125,7 +128,7 @@ LoadedModule* Registry::module(FatBinary& binary, uint32_t number) {
   LoadedModule*& loaded = binary.modules.at(number);
   if (loaded != nullptr) return loaded;
   if (binary.parsed.empty()) {
-    binary.parsed = binary.library != nullptr ? Modules{binary.library} : load_images(binary.image);
+    binary.parsed = binary.library.empty() ? load_images(binary.image) : binary.library;
   }
   // Managed variables are there once: on the first device.
   const bool shares = number != 0 && std::ranges::any_of(binary.parsed, has_managed_variables);

@@ -18,6 +18,7 @@
 
 #include "emulator/device/device.h"
 #include "emulator/runtime/devices.h"
+#include "emulator/runtime/image.h"
 
 namespace slipstream::emulator::runtime {
 
@@ -55,11 +56,11 @@ struct Variable {
 
 // What a program registers when it starts, or loads as a library: its address is the cudaLibrary_t.
 struct FatBinary {
-  const void* image = nullptr;                             // of a registered one
-  std::shared_ptr<const ptx::Module> library;              // of a library
-  std::optional<uint32_t> only_on;                         // of a module of the driver: its device
-  std::vector<std::shared_ptr<const ptx::Module>> parsed;  // empty until first used
-  std::array<LoadedModule*, kMaxDevices> modules{};        // by device, null until first used
+  const void* image = nullptr;                       // of a registered one
+  PtxModules library;                                // of a library; of others empty
+  std::optional<uint32_t> only_on;                   // of a module of the driver: its device
+  PtxModules parsed;                                 // empty until first used
+  std::array<LoadedModule*, kMaxDevices> modules{};  // by device, null until first used
   std::list<Function> functions;
   std::list<Variable> variables;
 };
@@ -75,7 +76,7 @@ class Registry {
                          uint64_t size, bool constant);
 
   // A library with all its kernels.
-  FatBinary* add_library(std::shared_ptr<const ptx::Module> module);
+  FatBinary* add_library(PtxModules modules);
   // Throws ApiError cudaErrorInvalidResourceHandle where `handle` is no library.
   FatBinary& library(const void* handle);
   // Throws ApiError cudaErrorSymbolNotFound where the library has no such kernel or variable.
@@ -98,6 +99,7 @@ class Registry {
   void unload_all(uint32_t number);
 
  private:
+  void add_kernel(FatBinary& library, std::string_view name);
   LoadedModule* module(FatBinary& binary, uint32_t number);
 
   std::list<FatBinary> binaries_;

@@ -48,6 +48,18 @@ Schedule machine_schedule(ScheduleKind kind) {
   return Schedule::kSerial;
 }
 
+UninitializedReads machine_reads(UnwrittenReads reads) {
+  switch (reads) {
+    case UnwrittenReads::kAll:
+      return UninitializedReads::kReport;
+    case UnwrittenReads::kNone:
+      return UninitializedReads::kIgnore;
+    case UnwrittenReads::kUsed:
+      break;
+  }
+  return UninitializedReads::kReportUses;
+}
+
 void write_report(const std::string& text) {
   std::fflush(stdout);  // keeps the kernel's own output before the report
   std::fputs(text.c_str(), stderr);
@@ -68,6 +80,7 @@ emulator::Settings machine_settings() {
   result.threads = static_cast<uint32_t>(settings().threads);
   result.seed = settings().seed;
   result.schedule = machine_schedule(settings().schedule);
+  result.uninitialized_reads = machine_reads(settings().unwritten_reads);
   result.report_observation = [](const Fault& fault) { write_report(fault.report()); };
   result.check_races = !settings().race_file.empty();
   // Each finding is also written at once, because a program that is killed writes nothing at its

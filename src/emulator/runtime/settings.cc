@@ -45,6 +45,15 @@ ScheduleKind schedule() {
       fmt::format("{} must be serial, overlapped or adversarial, it is '{}'", kName, text));
 }
 
+UnwrittenReads unwritten_reads() {
+  constexpr const char* kName = "SLIPSTREAM_EMULATOR_UNWRITTEN_READS";
+  const std::string_view text = variable(kName);
+  if (text.empty() || text == "used") return UnwrittenReads::kUsed;
+  if (text == "all") return UnwrittenReads::kAll;
+  if (text == "none") return UnwrittenReads::kNone;
+  throw std::runtime_error(fmt::format("{} must be used, all or none, it is '{}'", kName, text));
+}
+
 // A file that reports can be added to; empty where there shall be none.
 std::string appendable(const char* name) {
   std::string path(variable(name));
@@ -73,6 +82,7 @@ Settings read_settings() {
   settings.threads = number("SLIPSTREAM_EMULATOR_THREADS", settings.threads, 0, kMaxThreads);
   settings.poll_seconds =
       number("SLIPSTREAM_EMULATOR_POLL_SECONDS", settings.poll_seconds, 1, kMaxPollSeconds);
+  settings.unwritten_reads = unwritten_reads();
   settings.statistics = number("SLIPSTREAM_EMULATOR_STATS", 0, 0, 1) == 1;
   settings.report_file = appendable("SLIPSTREAM_EMULATOR_REPORT");
   settings.race_file = variable("SLIPSTREAM_EMULATOR_CHECK");

@@ -55,6 +55,32 @@ TEST_F(Memory, IsFilledWithHalvesAndWords) {
   EXPECT_EQ(cuMemFree(memory), CUDA_SUCCESS);
 }
 
+TEST_F(Memory, HasAPoolForEachDevice) {
+  CUmemLocation location{CU_MEM_LOCATION_TYPE_DEVICE, {1}};
+  CUmemoryPool by_location = nullptr;
+  CUmemoryPool by_device = nullptr;
+  ASSERT_EQ(cuMemGetDefaultMemPool(&by_location, &location, CU_MEM_ALLOCATION_TYPE_PINNED),
+            CUDA_SUCCESS);
+  ASSERT_EQ(cuDeviceGetDefaultMemPool(&by_device, 1), CUDA_SUCCESS);
+  EXPECT_EQ(by_location, by_device);
+  CUmemPoolProps properties{};
+  properties.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+  properties.location = location;
+  CUmemoryPool own = nullptr;
+  ASSERT_EQ(cuMemPoolCreate(&own, &properties), CUDA_SUCCESS);
+  ASSERT_EQ(cuMemSetMemPool(&location, CU_MEM_ALLOCATION_TYPE_PINNED, own), CUDA_SUCCESS);
+  ASSERT_EQ(cuMemGetMemPool(&by_location, &location, CU_MEM_ALLOCATION_TYPE_PINNED), CUDA_SUCCESS);
+  EXPECT_EQ(by_location, own);
+  EXPECT_EQ(cuMemSetMemPool(&location, CU_MEM_ALLOCATION_TYPE_PINNED, by_device), CUDA_SUCCESS);
+  EXPECT_EQ(cuMemPoolDestroy(own), CUDA_SUCCESS);
+  location.type = CU_MEM_LOCATION_TYPE_HOST;
+  const std::string text = errors_of([&] {
+    EXPECT_EQ(cuMemGetMemPool(&own, &location, CU_MEM_ALLOCATION_TYPE_PINNED),
+              CUDA_ERROR_NOT_SUPPORTED);
+  });
+  EXPECT_NE(text.find("cuMemGetMemPool: only devices have pools"), std::string::npos) << text;
+}
+
 TEST_F(Memory, OfTheRuntimeIsKnown) {
   void* memory = nullptr;
   ASSERT_EQ(cudaMalloc(&memory, 256), cudaSuccess);

@@ -72,6 +72,23 @@ TEST_F(Modules, OfWrongPtxAreRefusedWithTheirLine) {
   EXPECT_EQ(reinterpret_cast<size_t>(values[1]), std::string(log.data()).size());
 }
 
+TEST_F(Modules, OfPtxForNewerDevicesAreRefused) {
+  CUmodule module = nullptr;
+  const auto load = [&](const std::string& target) {
+    const std::string ptx = ".version 8.7\n.target " + target + "\n.address_size 64\n";
+    return cuModuleLoadData(&module, ptx.c_str());
+  };
+  for (const char* const fitting : {"sm_52", "sm_90", "sm_90a", "sm_90, debug"}) {
+    ASSERT_EQ(load(fitting), CUDA_SUCCESS) << fitting;
+    EXPECT_EQ(cuModuleUnload(module), CUDA_SUCCESS);
+  }
+  for (const char* const other : {"sm_100", "sm_100a", "sm_80a", "sm_103f"}) {
+    const std::string text =
+        errors_of([&] { EXPECT_EQ(load(other), CUDA_ERROR_NO_BINARY_FOR_GPU) << other; });
+    EXPECT_NE(text.find(std::string("is for ") + other), std::string::npos) << text;
+  }
+}
+
 TEST_F(Modules, NameAFunctionThatTheyLack) {
   CUmodule module = nullptr;
   ASSERT_EQ(cuModuleLoadData(&module, kPtx), CUDA_SUCCESS);

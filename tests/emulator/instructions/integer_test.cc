@@ -21,6 +21,12 @@ TEST(Integer, GivesTheHighHalfOfAProduct) {
   EXPECT_EQ(run32("mul.hi.s32 %r20, %r10, %r11;", {0x80000000U, 6}), static_cast<uint32_t>(-3));
   EXPECT_EQ(run_one("mul.hi.u64 %rd0, %rd10, %rd11;", {1ULL << 63, 4}), 2U);
 }
+TEST(Integer, AddsUpDifferencesOfBytes) {
+  EXPECT_EQ(
+      run32("vabsdiff4.u32.u32.u32.add %r20, %r10, %r11, %r12;", {0xff000510U, 0x00ff0211U, 100}),
+      100U + 255 + 255 + 3 + 1);
+  EXPECT_EQ(run32("vabsdiff4.u32.u32.u32.add %r20, %r10, %r11, %r12;", {1, 0, 0xffffffffU}), 0U);
+}
 TEST(Integer, MultipliesAndAddsLow) {
   EXPECT_EQ(run32("mad.lo.s32 %r20, %r10, %r11, %r12;", {7, 6, static_cast<uint64_t>(-2)}), 40U);
   EXPECT_EQ(run32("mad24.lo.s32 %r20, %r10, %r11, %r12;", {1, 1, 0x7fffffffU}), 0x80000000U);

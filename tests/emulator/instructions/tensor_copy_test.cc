@@ -583,6 +583,32 @@ TEST(TensorCopyFault, NamesModesThatAreNotThere) {
   }
 }
 
+// The last 64 bytes of the last of eight rows have no values; what they swizzle to are the first of that line.
+TEST(TensorLoad, TakesBytesAlongThatNobodyWroteAndThatNobodyReads) {
+  TensorCase one = make_case(TensorType::kF32, {32, 8}, {32, 8}, {0, 0});
+  one.map.swizzle = TensorSwizzle::k128Bytes;
+  const auto reports = [&](std::string_view after) {
+    size_t count = 0;
+    Settings settings;
+    settings.report_observation = [&](const Fault&) { ++count; };
+    const TensorResult result =
+        run_tensor_program(one, load_box(one) + std::string(after), tensor_of(one), shared_bytes(),
+                           settings, {}, one.tensor_bytes() - 64);
+    EXPECT_FALSE(result.fault);
+    return count;
+  };
+  const auto overwrite = [](uint32_t from) {
+    std::string text = "mov.u32 %r30, 0;\n";
+    for (uint32_t at = 0; at < 64; at += 16) {
+      text += fmt::format("st.shared.v4.u32 [%r1+{}], {{%r30, %r30, %r30, %r30}};\n", from + at);
+    }
+    return text;
+  };
+  EXPECT_EQ(reports(""), 1U);
+  EXPECT_EQ(reports(overwrite(7 * 128 + 64)), 1U);
+  EXPECT_EQ(reports(overwrite(7 * 128)), 0U);
+}
+
 TEST(TensorPrefetch, ChecksItsMap) {
   const TensorCase one = make_case(TensorType::kF16, {64, 4}, {16, 2}, {0, 0});
   const std::string prefetch =

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -203,12 +205,16 @@ struct TensorResult {
   std::vector<RaceFinding> races;
 };
 
+// `written`: bytes of the tensor that are there before; nobody has written the rest.
 inline TensorResult run_tensor_program(const TensorCase& one, std::string_view body,
                                        const Bytes& tensor, const Bytes& shared,
-                                       Settings settings = {}, Dim3 grid = {}) {
+                                       Settings settings = {}, Dim3 grid = {},
+                                       size_t written = std::numeric_limits<size_t>::max()) {
   TestDevice test(tensor_module(one, body), std::move(settings));
   TensorMap map = one.map;
-  map.address = test.upload(tensor, "tensor");
+  map.address = test.device.allocate(tensor.size(), MemoryKind::kDevice, "tensor");
+  test.device.copy(map.address, reinterpret_cast<uint64_t>(tensor.data()),
+                   std::min(written, tensor.size()));
   const std::array<uint64_t, 2> pointers = {test.upload(shared, "shared in"),
                                             test.upload(Bytes(kBoxBytes), "shared out")};
   KernelLaunch launch = test.launch({}, grid, {32, 1, 1});

@@ -141,6 +141,7 @@ TEST(Fault, IsSticky) {
 TEST(Fault, ReportsReadsOfGlobalMemoryThatNobodyWrote) {
   std::vector<Fault> found;
   Settings settings;
+  settings.uninitialized_reads = UninitializedReads::kReport;
   settings.report_observation = [&](const Fault& fault) { found.push_back(fault); };
   TestDevice test(module_with("ld.global.u32 %r2, [%rd1]; ld.global.u32 %r3, [%rd2];"), settings);
   const uint64_t fresh = test.device.allocate(128, MemoryKind::kDevice, "cudaMalloc #1");
@@ -153,6 +154,7 @@ TEST(Fault, ReportsReadsOfGlobalMemoryThatNobodyWrote) {
 TEST(Fault, AcceptsReadsOfWhatTheKernelWrote) {
   std::vector<Fault> found;
   Settings settings;
+  settings.uninitialized_reads = UninitializedReads::kReport;
   settings.report_observation = [&](const Fault& fault) { found.push_back(fault); };
   TestDevice test(module_with(R"(
     mul.wide.u32 %rd3, %r1, 4;
@@ -223,6 +225,13 @@ TEST(Fault, RejectsAMemberMaskWithoutTheLane) {
   EXPECT_EQ(result.fault->kind, FaultKind::kIllegalInstruction);
   EXPECT_EQ(result.fault->thread[0], 16U);
 }
+TEST(Fault, TakesBreakpointsForTraps) {
+  const Outcome result = run("setp.eq.u32 %p1, %r1, 5; @%p1 brkpt;");
+  ASSERT_TRUE(result.fault);
+  EXPECT_EQ(result.fault->kind, FaultKind::kTrap);
+  EXPECT_EQ(result.fault->message, "the kernel executed brkpt, and there is no debugger");
+}
+
 TEST(Fault, ReportsTraps) {
   const Outcome result = run("setp.eq.u32 %p1, %r1, 5; @%p1 trap;");
   ASSERT_TRUE(result.fault);

@@ -82,6 +82,25 @@ TEST_F(Detection, FindsAWriteOverAnUnorderedWrite) {
   EXPECT_EQ(found[0].kind, ConflictKind::kWriteAfterWrite);
 }
 
+TEST_F(Detection, LooksAtWhatIsNotOrderedAmongWhatIs) {
+  write(grid(1), 0);
+  detector.order().complete(1);
+  for (const Ticket ticket : {2, 3}) {
+    detector.order().submit(ticket, {{1, DependencyKind::kFull}});
+  }
+  ClusterOrder& second = grid(2, 1, 1);
+  ClusterOrder& third = grid(3, 1, 1);
+  write(second, 128);
+  read(third, 0);
+  EXPECT_TRUE(found.empty());
+  read(third, 128);
+  ASSERT_EQ(found.size(), 32U);
+  EXPECT_EQ(found[0].first.ticket, 2U);
+  write(second, 0, 1);
+  ASSERT_EQ(found.size(), 33U);
+  EXPECT_EQ(found[32].second.ticket, 3U);
+}
+
 TEST_F(Detection, NamesTheEarlierLaunchFirstAlsoWhereTheLaterRanAhead) {
   ClusterOrder& producer = grid(1);
   read(grid(2), 0, 1);

@@ -30,6 +30,22 @@ TEST(ShadowMemory, ClearsNothingBesideARange) {
   }
 }
 
+TEST(ShadowMemory, KnowsTheNewestAccessToEachPage) {
+  ShadowMemory shadow(kBegin, kSize);
+  const auto replace = [&](uint64_t offset, uint64_t bytes, Cell Newest::*which, Cell now) {
+    return shadow.replace_newest(kBegin + offset, bytes, which, now);
+  };
+  EXPECT_EQ(replace(100, 4, &Newest::write, 7).write, 0U);
+  EXPECT_EQ(replace(8192, 4, &Newest::read, 9).write, 0U);
+  const Newest all = replace(0, 3 * 4096, &Newest::read, 11);
+  EXPECT_EQ(all.write, 7U);
+  EXPECT_EQ(all.read, 9U);
+  EXPECT_EQ(shadow.newest(kBegin + 4096).read, 11U);
+  shadow.clear(kBegin + 4000, 4196);
+  EXPECT_EQ(shadow.newest(kBegin).read, 11U);
+  EXPECT_EQ(shadow.newest(kBegin + 4096).read, 0U);
+}
+
 TEST(ShadowMemory, SplitsACellIntoFourAndBack) {
   ShadowMemory shadow(kBegin, kSize);
   Cell& cell = *shadow.writes(kBegin);

@@ -328,9 +328,9 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   const int items = shared_items(params.tokens) + plan.items();
   Place ahead = {warp, 0};
   float scales = load_ahead(params, plan, own, items, ahead);
+  float next_scales = load_ahead(params, plan, own, items, ahead);
   cursor.set_items(items);
   ring.fill(cursor);
-  float next_scales = load_ahead(params, plan, own, items, ahead);
   rows.quantize(raw);
   __syncthreads();
 

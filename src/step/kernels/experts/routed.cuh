@@ -236,7 +236,7 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   const auto tile_of = [&](const Task& of) {
     return int64_t{plan.expert(of.item)} * tiles + of.tile;
   };
-  // The first task's scales ahead of the weights: loads that follow those wait for them.
+  // The scales of two tasks ahead of the weights: loads that follow those wait for them.
   Task task = task_at(range.begin, params.tiles);
   Task ahead = task;
   const auto load_ahead = [&](int index) {
@@ -245,9 +245,9 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
     return loaded;
   };
   float scales = load_ahead(range.begin);
+  float next_scales = load_ahead(range.begin + 1);
   RoutedCursor cursor(params, plan, slice, task, range.end - range.begin);
   ring.fill(cursor);
-  float next_scales = load_ahead(range.begin + 1);
   if (cta.index == 0) write_choices(params, plan);
   input.wait();
 

@@ -59,11 +59,12 @@ namespace {
 // The launch before this one ends once its stores are acknowledged, and on their way back to a
 // multiprocessor acknowledgements queue after all that it has asked for. Where that launch is short,
 // its end would come after this one's weights instead of before them.
-constexpr int kEarlySlots = 3;
+constexpr int kPlainEarlySlots = 2;
 // With one token the rings are smaller as well: what the launches before and after ask for does not
 // queue after so much, and CTAs find room sooner (docs/notes/2026-11-29-late-ctas.md).
 constexpr int kOneTokenSlots = 4;
-constexpr int kOneTokenEarlySlots = 2;
+// Rows up to which a launch that norms them stays as small as it is.
+constexpr int kFewTokens = 2;
 
 template <class Source>
 auto polling_kernel_of(Breadth breadth) {
@@ -111,8 +112,9 @@ bool waits_with_weights(const LinearParams& params) {
 }
 
 // With one token CTAs stay so small that one of the launch before and one of the launch after find
-// room next to them, and lie where fewest others are. More tokens take so much that one of the two
-// finds none in any case: there it counts most that no two of this launch share a multiprocessor.
+// room next to them, and lie where fewest others are; with two one of these finds room. More tokens
+// take so much that neither does: there it counts most that no two of this launch share a
+// multiprocessor.
 template <class Source>
 void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
@@ -121,14 +123,13 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
   if (waits_with_weights<Source>(params.linear)) {
     params.linear.early_slots = std::min(params.linear.early_slots, kNormEarlySlots);
   }
-  const bool one_token = params.linear.tokens == 1;
-  const bool spreads = Source::kNormalizes && !one_token;
+  const bool spreads = Source::kNormalizes && params.linear.tokens > kFewTokens;
   pdl::launch(declaration, kernel_of<Source>(params.linear),
               {.grid = dim3(shape.ctas),
                .block = dim3(shape.threads),
                .dynamic_shared_bytes = spreads ? spread_bytes(shape) : shape.shared_bytes,
                .cluster = dim3(shape.cluster_ctas),
-               .balances_clusters = one_token && shape.cluster_ctas > 1},
+               .balances_clusters = params.linear.tokens == 1 && shape.cluster_ctas > 1},
               options, params);
 }
 
@@ -146,9 +147,8 @@ void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,
 }
 
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {
-  const bool one_token = params.linear.tokens == 1;
-  params.linear.early_slots = one_token ? kOneTokenEarlySlots : kEarlySlots;
-  if (one_token) params.linear.most_slots = kOneTokenSlots;
+  params.linear.early_slots = kPlainEarlySlots;
+  if (params.linear.tokens == 1) params.linear.most_slots = kOneTokenSlots;
   launch<PlainSource>(kPlainLinearDeclaration, params, options);
 }
 

@@ -80,7 +80,7 @@ class PlainSource : public UncodedSource {
   using Input = PlainInput;
   static constexpr bool kNormalizes = false;
   static constexpr bool kMayPush = true;
-  static constexpr StagingCost kCost = {4, 20, 26};
+  static constexpr StagingCost kCost = {3, 20, 26};
   static constexpr bool kPolls = false;
   using Address = const __nv_bfloat16*;
   template <int kCount>

@@ -1,0 +1,33 @@
+// What NVIDIA's header of nvJitLink declares: not every CUDA toolkit brings it along.
+#pragma once
+
+#include <cstdint>
+
+extern "C" {
+
+enum nvJitLinkResult : uint32_t {
+  NVJITLINK_SUCCESS = 0,
+  NVJITLINK_ERROR_UNRECOGNIZED_OPTION = 1,
+  NVJITLINK_ERROR_MISSING_ARCH = 2,
+  NVJITLINK_ERROR_INVALID_INPUT = 3,
+  NVJITLINK_ERROR_PTX_COMPILE = 4,
+  NVJITLINK_ERROR_INTERNAL = 6,
+  NVJITLINK_ERROR_UNRECOGNIZED_INPUT = 8,
+  NVJITLINK_ERROR_LTO_NOT_ENABLED = 18,
+};
+
+enum nvJitLinkInputType : uint32_t {
+  NVJITLINK_INPUT_NONE = 0,
+  NVJITLINK_INPUT_CUBIN = 1,
+  NVJITLINK_INPUT_PTX = 2,
+  NVJITLINK_INPUT_LTOIR = 3,
+  NVJITLINK_INPUT_FATBIN = 4,
+  NVJITLINK_INPUT_OBJECT = 5,
+  NVJITLINK_INPUT_LIBRARY = 6,
+  NVJITLINK_INPUT_INDEX = 7,
+  NVJITLINK_INPUT_ANY = 10,
+};
+
+using nvJitLinkHandle = struct nvJitLink*;
+
+}  // extern "C"
