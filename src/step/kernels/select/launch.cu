@@ -15,14 +15,19 @@ const pdl::KernelDeclaration kSelectDeclaration{
 
 namespace {
 
-// Many clusters of eight crowd each other: 16 of them take 2 us longer than one. So many tokens
-// share what room there is, as long as a CTA's keys stay in its registers.
+// As few CTAs as have all keys in their registers, and in general eight: many clusters crowd each
+// other, 16 of eight take 2 us longer than one. Few GPU's groups of multiprocessors have room for
+// sixteen CTAs more than once.
 int cluster_of(const SelectParams& params) {
   constexpr int kManyTokens = 9;
   constexpr int kSmallCluster = 4;
-  if (params.score_stride <= select::kTileKeys) return 1;
-  const bool is_small = params.score_stride <= kSmallCluster * select::kTileKeys;
-  return params.tokens >= kManyTokens && is_small ? kSmallCluster : kSelectCluster;
+  constexpr int kCluster = 8;
+  const auto has_room = [&](int ctas) { return params.score_stride <= ctas * select::kTileKeys; };
+  if (has_room(1)) return 1;
+  if (params.tokens >= kManyTokens && has_room(kSmallCluster)) return kSmallCluster;
+  const char* text = std::getenv("SLIP_WIDE");
+  const int wide = text != nullptr ? std::atoi(text) : 1;
+  return has_room(kCluster) || params.tokens > wide ? kCluster : kSelectCluster;
 }
 
 }  // namespace
