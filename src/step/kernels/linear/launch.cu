@@ -139,8 +139,12 @@ void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions
   switch (params.input.polled.ranks) {
     case 0:
       return launch<NormSource>(kNormLinearDeclaration, params, options);
-    case kMaxRanks:
-      return launch<PeerNormSource<kMaxRanks>>(kPeerNormLinearDeclaration, params, options);
+    case 2:
+      return launch<PeerNormSource<2>>(kPeerNormLinearDeclaration, params, options);
+    case 4:
+      return launch<PeerNormSource<4>>(kPeerNormLinearDeclaration, params, options);
+    case 8:
+      return launch<PeerNormSource<8>>(kPeerNormLinearDeclaration, params, options);
     default:
       return launch<PeerNormSource<0>>(kPeerNormLinearDeclaration, params, options);
   }

@@ -185,11 +185,7 @@ __device__ __forceinline__ void wait_for_words(int ranks, const PollLimit& limit
       return rank;
     };
     if (!patience.lasts(silent, awaited)) return;
-      // Only for what is missing: polls share their way with all else that a multiprocessor asks for.
-#pragma unroll
-    for (int rank = 0; rank < most; ++rank) {
-      if ((exact || rank < ranks) && !is_there(words[rank])) words[rank] = load(rank);
-    }
+    ask_for_words<most, exact>(ranks, load, words);
   } while (!are_there<most, exact>(ranks, is_there, words));
 }
 
