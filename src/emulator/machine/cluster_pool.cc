@@ -22,6 +22,7 @@ void start_warp(Warp& warp, Cta& cta, FramePool& frames, std::byte* local) {
   warp.index = index;
   warp.cta = &cta;
   warp.live = lanes_of(grid, index);
+  warp.has_plain_memory = cta.cluster->order == nullptr && grid.overlay == nullptr;
   warp.local_stride = grid.local_stride;
   warp.local =
       local == nullptr ? nullptr : local + size_t{index} * Limits::kWarpSize * grid.local_stride;

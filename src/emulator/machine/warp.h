@@ -74,6 +74,7 @@ struct Warp {
   // --- The warp.
   uint32_t live = 0;   // lanes that have not exited
   uint32_t index = 0;  // in the CTA
+  bool has_plain_memory = true;  // nobody watches accesses, and no grid's writes are kept apart
   Cta* cta = nullptr;
   std::vector<Group> groups;     // all but the running one
   uint64_t clock = 0;            // counts how often a group was put back
