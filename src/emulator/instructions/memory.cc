@@ -189,6 +189,19 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   return load_any<T, kCount>(operation, warp, executing);
 }
 
+// The common case of local memory: all lanes at the same place in their own.
+template <class T, size_t kCount>
+Step load_local(const Operation& operation, Warp& warp, uint32_t executing) {
+  const auto* const base = operand<const uint64_t>(operation, warp, kCount);
+  const std::byte* const from =
+      same_local(operation, warp, executing, base, sizeof(T) * kCount);
+  if (from == nullptr) return load_any<T, kCount>(operation, warp, executing);
+  const size_t stride = warp.local_stride;
+  load_lanes<T, kCount>(registers_of<T, kCount>(operation, warp, 0), executing,
+                        [&](size_t lane) { return from + lane * stride; });
+  return Step::kNext;
+}
+
 // --- Store: operands base, s0 .. s(V-1).
 
 template <class T, size_t kCount>
@@ -298,6 +311,20 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   return store_any<T, kCount>(operation, warp, executing);
 }
 
+template <class T, size_t kCount>
+Step store_local(const Operation& operation, Warp& warp, uint32_t executing) {
+  const auto* const base = operand<const uint64_t>(operation, warp, 0);
+  std::byte* const to =
+      warp.unwritten == nullptr ? same_local(operation, warp, executing, base, sizeof(T) * kCount)
+                                : nullptr;
+  if (to == nullptr) return store_any<T, kCount>(operation, warp, executing);
+  warp.local_touched |= uint64_t{1} << (static_cast<uint64_t>(to - warp.local) >> kLocalChunkShift & 63U);
+  const size_t stride = warp.local_stride;
+  store_lanes<T, kCount>(registers_of<T, kCount>(operation, warp, 1), executing,
+                         [&](size_t lane) { return to + lane * stride; });
+  return Step::kNext;
+}
+
 // --- Parameters of device functions and calls.
 
 // They are a block of bytes for each lane, in the register file. Operands: the values. immediate: where the block is, its size for each lane, the offset in it.
@@ -393,6 +420,7 @@ Handler load_handler(const Access& access) {
   const auto path = path_of(access);
   if (path == Path::kGlobal) return &load<T, kCount, Path::kGlobal>;
   if (path == Path::kGeneric) return &load<T, kCount, Path::kGeneric>;
+  if (path == Path::kLocal) return &load_local<T, kCount>;
   return path == Path::kShared ? &load<T, kCount, Path::kShared> : &load_any<T, kCount>;
 }
 template <class T, size_t kCount>
@@ -400,6 +428,7 @@ Handler store_handler(const Access& access) {
   const auto path = path_of(access);
   if (path == Path::kGlobal) return &store<T, kCount, Path::kGlobal>;
   if (path == Path::kGeneric) return &store<T, kCount, Path::kGeneric>;
+  if (path == Path::kLocal) return &store_local<T, kCount>;
   return path == Path::kShared ? &store<T, kCount, Path::kShared> : &store_any<T, kCount>;
 }
 

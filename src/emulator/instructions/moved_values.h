@@ -122,13 +122,18 @@ void load_lanes(const Registers<T, kCount>& to, uint32_t executing, PlaceOf plac
 }
 template <class T, size_t kCount, class PlaceOf>
 void store_lanes(const Registers<T, kCount>& from, uint32_t executing, PlaceOf place_of) {
-  for_each_lane(executing, [&](uint32_t lane) {
+  const auto store_one = [&](uint32_t lane) {
     std::byte* const to = place_of(lane);
     for (size_t i = 0; i < kCount; ++i) {
       const T value = static_cast<T>(from[i][lane]);
       std::memcpy(to + i * sizeof(T), &value, sizeof(T));
     }
-  });
+  };
+  if (executing == kAllLanes) {
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) store_one(lane);
+  } else {
+    for_each_lane(executing, store_one);
+  }
 }
 
 }  // namespace slipstream::emulator

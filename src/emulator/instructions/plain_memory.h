@@ -17,7 +17,7 @@
 
 namespace slipstream::emulator {
 
-enum class Path : uint8_t { kGlobal, kGeneric, kShared };
+enum class Path : uint8_t { kGlobal, kGeneric, kShared, kLocal };
 template <Path kPath>
 using BaseOf = std::conditional_t<kPath == Path::kShared, uint32_t, uint64_t>;
 
@@ -27,8 +27,16 @@ inline std::optional<Path> path_of(const Access& access) {
   const bool is_shared = access.space == AddressSpace::kShared;
   if (access.wide_base == is_shared) return std::nullopt;
   if (is_shared) return Path::kShared;
-  if (access.space == AddressSpace::kGlobal) return Path::kGlobal;
-  return access.space == AddressSpace::kGeneric ? std::optional(Path::kGeneric) : std::nullopt;
+  switch (access.space) {
+    case AddressSpace::kGlobal:
+      return Path::kGlobal;
+    case AddressSpace::kGeneric:
+      return Path::kGeneric;
+    case AddressSpace::kLocal:
+      return Path::kLocal;
+    default:
+      return std::nullopt;
+  }
 }
 
 struct PlainPlace {
@@ -81,6 +89,17 @@ std::byte* plain_store(const Operation& operation, Warp& warp, BaseOf<kPath> bas
   }
   if (place.written != nullptr) std::memset(place.written, 1, extent);
   return place.at;
+}
+
+// Where lane 0 has the bytes of its local memory that all executing lanes reach, each in its own: at the same address. Null
+// if they are not the same, or not there.
+inline std::byte* same_local(const Operation& operation, Warp& warp, uint32_t executing,
+                             const uint64_t* base, uint32_t bytes) {
+  const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
+  const uint64_t address = base[first] + static_cast<uint64_t>(offset_of(operation.immediate));
+  const bool is_there = (address & (bytes - 1)) == 0 && address < warp.local_stride &&
+                        warp.local_stride - address >= bytes;
+  return is_there && shape_of(base, executing, first, bytes).is_same ? warp.local + address : nullptr;
 }
 
 }  // namespace slipstream::emulator
