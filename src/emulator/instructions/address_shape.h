@@ -47,19 +47,28 @@ struct Shape {
   bool is_same = false;  // of all lanes that execute
 };
 
+// Of a whole warp. The first two lanes say what the others may have in common.
+template <class Base>
+Shape shape_of(const Base* base, uint32_t bytes) {
+  const Base step = base[1] - base[0];
+  if (step != 0 && step != bytes) return {};
+  Vector<Base> expected = count_up<Base>() * step + base[0];
+  Vector<Base> differs{};
+  for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether<Base>) {
+    differs |= *reinterpret_cast<const Vector<Base>*>(base + lane) ^ expected;
+    expected += kTogether<Base> * step;
+  }
+  const bool is_regular = is_zero<Base>(differs);
+  return {is_regular && step != 0, is_regular && step == 0};
+}
 template <class Base>
 Shape shape_of(const Base* base, uint32_t executing, uint32_t first, uint32_t bytes) {
-  const Base from = base[first];
+  if (executing == kAllLanes) return shape_of(base, bytes);
   Vector<Base> apart{};
-  Vector<Base> off_row{};
-  Vector<Base> row = count_up<Base>() * static_cast<Base>(bytes);
   for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether<Base>) {
-    const Vector<Base> distance = bases_at(base, lane, executing, from) - from;
-    apart |= distance;
-    off_row |= distance ^ row;
-    row += kTogether<Base> * bytes;
+    apart |= bases_at(base, lane, executing, base[first]) - base[first];
   }
-  return {executing == kAllLanes && is_zero<Base>(off_row), is_zero<Base>(apart)};
+  return {false, is_zero<Base>(apart)};
 }
 
 inline bool all_written(const uint8_t* flags, size_t bytes) {

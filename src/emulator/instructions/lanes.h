@@ -61,8 +61,8 @@ void choose_lanes(T* target, const T* chosen, const T* others, uint32_t mask) {
     using Bits = LaneBits<T>;
     const auto bits_at = [](auto* from) { return reinterpret_cast<const Bits*>(from); };
     for (uint32_t lane = 0; lane < kWarpSize; lane += kLanesTogether<Bits>) {
-      vector_at(reinterpret_cast<Bits*>(target + lane)) =
-          choose<Bits>(mask >> lane, vector_at(bits_at(chosen + lane)), vector_at(bits_at(others + lane)));
+      vector_at(reinterpret_cast<Bits*>(target + lane)) = choose<Bits>(
+          mask >> lane, vector_at(bits_at(chosen + lane)), vector_at(bits_at(others + lane)));
     }
   }
 }

@@ -139,8 +139,8 @@ template <class T, size_t kCount>
     return load_carefully<T, kCount>(operation, warp, executing, access);
   }
   Addresses addresses;
-  const Reached reached =
-      reach(operation, warp, executing, access, operation.operands[kCount], kBytes, true, addresses);
+  const Reached reached = reach(operation, warp, executing, access, operation.operands[kCount],
+                                kBytes, true, addresses);
   if (reached.arrangement == Arrangement::kElsewhere) {
     return load_carefully<T, kCount>(operation, warp, executing, access);
   }
@@ -165,7 +165,8 @@ template <class T, size_t kCount>
     load_same<T, kCount>(to, executing, pointer(reached.host()));
   } else {
     const uint64_t first = reached.host();
-    load_lanes<T, kCount>(to, executing, [&](size_t lane) { return pointer(first + lane * stride); });
+    load_lanes<T, kCount>(to, executing,
+                          [&](size_t lane) { return pointer(first + lane * stride); });
   }
   return step;
 }
@@ -176,7 +177,7 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   if (executing == kAllLanes && warp.has_plain_memory) {
     const auto* const base = lanes<const BaseOf<kPath>>(warp, operation.operands[kCount]);
-    const Shape shape = shape_of(base, kAllLanes, 0, kBytes);
+    const Shape shape = shape_of(base, kBytes);
     if (shape.is_row || shape.is_same) {
       const uint32_t extent = shape.is_row ? kWarpSize * kBytes : kBytes;
       if (const auto* const from = plain_load<kPath>(operation, warp, base[0], kBytes, extent)) {
@@ -193,8 +194,7 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
 template <class T, size_t kCount>
 Step load_local(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const base = operand<const uint64_t>(operation, warp, kCount);
-  const std::byte* const from =
-      same_local(operation, warp, executing, base, sizeof(T) * kCount);
+  const std::byte* const from = same_local(operation, warp, executing, base, sizeof(T) * kCount);
   if (from == nullptr) return load_any<T, kCount>(operation, warp, executing);
   const size_t stride = warp.local_stride;
   load_lanes<T, kCount>(registers_of<T, kCount>(operation, warp, 0), executing,
@@ -260,7 +260,8 @@ Step store_values(const Operation& operation, Warp& warp, uint32_t executing) {
     });
   } else {
     const uint64_t first = reached.host();
-    store_lanes<T, kCount>(from, executing, [&](uint32_t lane) { return pointer(first + lane * stride); });
+    store_lanes<T, kCount>(from, executing,
+                           [&](uint32_t lane) { return pointer(first + lane * stride); });
   }
   if (is_watched) end_watch(warp, reached.space);
   return Step::kNext;
@@ -300,7 +301,7 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   if (executing == kAllLanes && warp.has_plain_memory && warp.unwritten == nullptr) {
     const auto* const base = lanes<const BaseOf<kPath>>(warp, operation.operands[0]);
-    if (shape_of(base, kAllLanes, 0, kBytes).is_row) {
+    if (shape_of(base, kBytes).is_row) {
       if (auto* const to =
               plain_store<kPath>(operation, warp, base[0], kBytes, kWarpSize * kBytes)) {
         store_row<T, kCount>(registers_of<T, kCount>(operation, warp, 1), to);
@@ -314,11 +315,12 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
 template <class T, size_t kCount>
 Step store_local(const Operation& operation, Warp& warp, uint32_t executing) {
   const auto* const base = operand<const uint64_t>(operation, warp, 0);
-  std::byte* const to =
-      warp.unwritten == nullptr ? same_local(operation, warp, executing, base, sizeof(T) * kCount)
-                                : nullptr;
+  std::byte* const to = warp.unwritten == nullptr
+                            ? same_local(operation, warp, executing, base, sizeof(T) * kCount)
+                            : nullptr;
   if (to == nullptr) return store_any<T, kCount>(operation, warp, executing);
-  warp.local_touched |= uint64_t{1} << (static_cast<uint64_t>(to - warp.local) >> kLocalChunkShift & 63U);
+  warp.local_touched |= uint64_t{1}
+                        << (static_cast<uint64_t>(to - warp.local) >> kLocalChunkShift & 63U);
   const size_t stride = warp.local_stride;
   store_lanes<T, kCount>(registers_of<T, kCount>(operation, warp, 1), executing,
                          [&](size_t lane) { return to + lane * stride; });
@@ -346,8 +348,7 @@ Step load_parameter(const Operation& operation, Warp& warp, uint32_t executing) 
   for_each_lane(executing, [&](uint32_t lane) {
     const std::byte* const host = block_lane(operation, warp, lane);
     for (size_t i = 0; i < kCount; ++i) {
-      operand<Lane<T>>(operation, warp, i)[lane] =
-          read_element<T>(host + i * sizeof(T));
+      operand<Lane<T>>(operation, warp, i)[lane] = read_element<T>(host + i * sizeof(T));
     }
   });
   return Step::kNext;

@@ -99,7 +99,8 @@ inline std::byte* same_local(const Operation& operation, Warp& warp, uint32_t ex
   const uint64_t address = base[first] + static_cast<uint64_t>(offset_of(operation.immediate));
   const bool is_there = (address & (bytes - 1)) == 0 && address < warp.local_stride &&
                         warp.local_stride - address >= bytes;
-  return is_there && shape_of(base, executing, first, bytes).is_same ? warp.local + address : nullptr;
+  return is_there && shape_of(base, executing, first, bytes).is_same ? warp.local + address
+                                                                     : nullptr;
 }
 
 }  // namespace slipstream::emulator

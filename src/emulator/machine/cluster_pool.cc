@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <ranges>
 #include <utility>
 
 #include "emulator/machine/grid_shape.h"
@@ -163,7 +164,7 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
   }
 }
 
-Cluster* ClusterPool::acquire(GridRun& grid, uint64_t index) {
+Cluster* ClusterPool::acquire(GridRun& grid, uint64_t index, const Worker* worker) {
   Owned* owned = nullptr;
   {
     const std::lock_guard lock(mutex_);
@@ -171,6 +172,8 @@ Cluster* ClusterPool::acquire(GridRun& grid, uint64_t index) {
       all_.push_back(make(grid));
       free_.push_back(all_.back().get());
     }
+    const auto own = std::ranges::find(free_ | std::views::reverse, worker, &Cluster::worker);
+    if (own != free_.rend()) std::swap(*own, free_.back());
     owned = free_.back();
     free_.pop_back();
   }

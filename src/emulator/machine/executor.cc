@@ -24,6 +24,7 @@ struct Counters {
 };
 
 uint32_t executing_lanes(const Warp& warp, const Operation& operation) {
+  if (operation.guard == 0) return warp.active;
   uint32_t guard = 0;
   std::memcpy(&guard, warp.registers + operation.guard, sizeof(guard));
   return warp.active & (guard ^ operation.guard_flip);
