@@ -49,7 +49,7 @@ template <Path kPath>
 PlainPlace find_plain(const Operation& operation, Warp& warp, BaseOf<kPath> base, uint32_t bytes,
                       uint32_t extent) {
   const auto offset = static_cast<BaseOf<kPath>>(offset_of(operation.immediate));
-  const uint64_t address = static_cast<BaseOf<kPath>>(base + offset);
+  const auto address = uint64_t{static_cast<BaseOf<kPath>>(base + offset)};
   if ((address & (bytes - 1)) != 0) return {};
   if constexpr (kPath == Path::kShared) {
     const Cta& cta = *warp.cta;
