@@ -1,4 +1,5 @@
-// Some lanes of a register as a vector of the compiler's own, and what becomes of it: chosen by a mask, split, joined.
+// Some lanes of a register as a vector of the compiler's own, and what becomes of it: chosen by a mask, split, joined. Loops
+// that do such things, or look at several at once, it does not make vector instructions of.
 //
 // A register is written and read by whole vectors wherever that can be done. Where single lanes have just been written, a
 // vector that is read waits until they have reached the cache, which takes longer than most instructions.

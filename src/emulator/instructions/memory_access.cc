@@ -19,10 +19,10 @@ bool fill_inside(const Base* base, uint32_t executing, uint32_t first, int64_t o
   const uint64_t last = reached.size - bytes;
   uint64_t outside = 0;  // its top bit
   uint64_t low_bits = 0;
-  for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether<Base>) {
-    const Vector<Base> at =
+  for (uint32_t lane = 0; lane < kWarpSize; lane += kLanesTogether<Base>) {
+    const LaneVector<Base> at =
         bases_at(base, lane, executing, base[first]) + static_cast<Base>(offset);
-    for (uint32_t i = 0; i < kTogether<Base>; ++i) {
+    for (uint32_t i = 0; i < kLanesTogether<Base>; ++i) {
       const uint64_t address = at[i];
       addresses.at[lane + i] = address;
       const uint64_t inside = address - reached.begin;
