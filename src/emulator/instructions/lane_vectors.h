@@ -5,7 +5,6 @@
 // vector that is read waits until they have reached the cache, which takes longer than most instructions.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
