@@ -1,4 +1,4 @@
-// Addresses and memory apart: reserved, created, mapped.
+// Addresses and memory apart: reserved, created, mapped. None of this needs a context.
 #include <cuda.h>
 
 #include <cstdint>
@@ -42,14 +42,14 @@ extern "C" {
 
 CUresult cuMemAddressReserve(CUdeviceptr* address, size_t size, size_t alignment,
                              CUdeviceptr /*wish*/, unsigned long long flags) {
-  return answer("cuMemAddressReserve", [&] {
+  return answer_always("cuMemAddressReserve", [&] {
     require(address != nullptr && flags == 0);
     *address = virtual_memory().reserve(size, alignment);
   });
 }
 
 CUresult cuMemAddressFree(CUdeviceptr address, size_t size) {
-  return answer("cuMemAddressFree", [&] { virtual_memory().free(address, size); });
+  return answer_always("cuMemAddressFree", [&] { virtual_memory().free(address, size); });
 }
 
 CUresult cuMemGetAllocationGranularity(size_t* granularity, const CUmemAllocationProp* properties,
@@ -63,7 +63,7 @@ CUresult cuMemGetAllocationGranularity(size_t* granularity, const CUmemAllocatio
 
 CUresult cuMemCreate(CUmemGenericAllocationHandle* handle, size_t size,
                      const CUmemAllocationProp* properties, unsigned long long flags) {
-  return answer("cuMemCreate", [&] {
+  return answer_always("cuMemCreate", [&] {
     require(handle != nullptr && flags == 0);
     require_device_memory(properties);
     if (properties->requestedHandleTypes != CU_MEM_HANDLE_TYPE_NONE)
@@ -73,11 +73,11 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle* handle, size_t size,
 }
 
 CUresult cuMemRelease(CUmemGenericAllocationHandle handle) {
-  return answer("cuMemRelease", [&] { virtual_memory().release(handle); });
+  return answer_always("cuMemRelease", [&] { virtual_memory().release(handle); });
 }
 
 CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle* handle, void* address) {
-  return answer("cuMemRetainAllocationHandle", [&] {
+  return answer_always("cuMemRetainAllocationHandle", [&] {
     require(handle != nullptr);
     *handle = virtual_memory().retain(reinterpret_cast<uint64_t>(address));
   });
@@ -85,7 +85,7 @@ CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle* handle, void*
 
 CUresult cuMemGetAllocationPropertiesFromHandle(CUmemAllocationProp* properties,
                                                 CUmemGenericAllocationHandle handle) {
-  return answer("cuMemGetAllocationPropertiesFromHandle", [&] {
+  return answer_always("cuMemGetAllocationPropertiesFromHandle", [&] {
     require(properties != nullptr);
     *properties = virtual_memory().piece(handle).properties;
   });
@@ -93,7 +93,7 @@ CUresult cuMemGetAllocationPropertiesFromHandle(CUmemAllocationProp* properties,
 
 CUresult cuMemExportToShareableHandle(void* shareable, CUmemGenericAllocationHandle handle,
                                       CUmemAllocationHandleType type, unsigned long long flags) {
-  return answer("cuMemExportToShareableHandle", [&] {
+  return answer_always("cuMemExportToShareableHandle", [&] {
     require(shareable != nullptr && flags == 0);
     require_file_descriptor(type);
     *static_cast<int*>(shareable) = virtual_memory().export_piece(handle);
@@ -102,7 +102,7 @@ CUresult cuMemExportToShareableHandle(void* shareable, CUmemGenericAllocationHan
 
 CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle* handle, void* shareable,
                                         CUmemAllocationHandleType type) {
-  return answer("cuMemImportFromShareableHandle", [&] {
+  return answer_always("cuMemImportFromShareableHandle", [&] {
     require(handle != nullptr);
     require_file_descriptor(type);
     *handle =
@@ -112,14 +112,14 @@ CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle* handle, vo
 
 CUresult cuMemMap(CUdeviceptr address, size_t size, size_t offset,
                   CUmemGenericAllocationHandle handle, unsigned long long flags) {
-  return answer("cuMemMap", [&] {
+  return answer_always("cuMemMap", [&] {
     require(flags == 0);
     virtual_memory().map(address, size, offset, handle);
   });
 }
 
 CUresult cuMemUnmap(CUdeviceptr address, size_t size) {
-  return answer("cuMemUnmap", [&] {
+  return answer_always("cuMemUnmap", [&] {
     wait_for_all_devices();
     virtual_memory().unmap(address, size);
   });
@@ -127,7 +127,7 @@ CUresult cuMemUnmap(CUdeviceptr address, size_t size) {
 
 CUresult cuMemSetAccess(CUdeviceptr address, size_t size, const CUmemAccessDesc* descriptions,
                         size_t count) {
-  return answer("cuMemSetAccess", [&] {
+  return answer_always("cuMemSetAccess", [&] {
     require(descriptions != nullptr && count > 0);
     DeviceSet changed = 0;
     DeviceSet allowed = 0;
@@ -145,7 +145,7 @@ CUresult cuMemSetAccess(CUdeviceptr address, size_t size, const CUmemAccessDesc*
 
 CUresult cuMemGetAccess(unsigned long long* flags, const CUmemLocation* location,
                         CUdeviceptr address) {
-  return answer("cuMemGetAccess", [&] {
+  return answer_always("cuMemGetAccess", [&] {
     require(flags != nullptr && location != nullptr);
     require(location->type == CU_MEM_LOCATION_TYPE_DEVICE);
     const uint32_t number = runtime::device_number(location->id);

@@ -159,7 +159,9 @@ TEST_F(VirtualMemory, CountsAsMemoryOfItsDeviceUntilNobodyHoldsIt) {
   ASSERT_EQ(cuMemMap(address, 2 * kPiece, 0, handle, 0), CUDA_SUCCESS);
   EXPECT_EQ(cuMemRelease(handle), CUDA_SUCCESS);
   EXPECT_EQ(free_bytes(), before - 2 * kPiece);
-  give_up(address, 2 * kPiece);
+  ASSERT_EQ(cuCtxSetCurrent(nullptr), CUDA_SUCCESS);
+  give_up(address, 2 * kPiece);  // needs no context
+  ASSERT_EQ(cuCtxSetCurrent(context_), CUDA_SUCCESS);
   EXPECT_EQ(free_bytes(), before);
   const CUmemAllocationProp properties = on_device(0);
   CUmemGenericAllocationHandle too_large = 0;
