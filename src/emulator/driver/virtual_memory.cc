@@ -1,7 +1,6 @@
 #include "emulator/driver/virtual_memory.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,26 +10,18 @@
 #include <vector>
 
 #include "emulator/runtime/error.h"
-#include "emulator/runtime/memory.h"
+#include "emulator/runtime/file_memory.h"
 #include "emulator/runtime/runtime.h"
 
 namespace slipstream::emulator::driver {
 namespace {
 
 using runtime::device;
+using runtime::put_pages;
 using runtime::require;
 
 uint32_t device_of(const CUmemAllocationProp& properties) {
   return static_cast<uint32_t>(properties.location.id);
-}
-
-// Puts pages of the file at the address, or nothing again.
-void put_pages(uint64_t address, uint64_t size, int file, uint64_t offset) {
-  const int flags = file >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-  const void* const there =
-      mmap(runtime::pointer_to(address), size, PROT_READ | PROT_WRITE,
-           flags | MAP_FIXED | MAP_NORESERVE, file, static_cast<off_t>(offset));
-  require(there != MAP_FAILED, cudaErrorMemoryAllocation);
 }
 
 }  // namespace
@@ -95,11 +86,10 @@ CUmemGenericAllocationHandle VirtualMemory::create(uint64_t size,
                                                    const CUmemAllocationProp& properties) {
   require(size > 0 && size % kMappingGranularity == 0);
   const uint32_t number = runtime::device_number(properties.location.id);
-  const int file = memfd_create("slipstream device memory", MFD_CLOEXEC);
-  require(file >= 0, cudaErrorMemoryAllocation);
+  const int file = runtime::make_memory_file(size);
   const bool fits = device().take_memory(size, number);
   auto piece = std::make_shared<MemoryPiece>(file, size, properties, fits);
-  require(fits && ftruncate(file, static_cast<off_t>(size)) == 0, cudaErrorMemoryAllocation);
+  require(fits, cudaErrorMemoryAllocation);
   return hold(std::move(piece));
 }
 
@@ -188,7 +178,7 @@ void VirtualMemory::unmap(uint64_t address, uint64_t size) {
           std::prev(last)->first + std::prev(last)->second.size == address + size);
   mappings.erase(first, last);
   publish(reservation);
-  put_pages(address, size, -1, 0);
+  put_pages(address, size, -1);
 }
 
 void VirtualMemory::set_access(uint64_t address, uint64_t size, DeviceSet changed,

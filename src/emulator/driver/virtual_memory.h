@@ -1,5 +1,4 @@
-// Addresses, memory, and what joins them: cuMemAddressReserve, cuMemCreate, cuMemMap. A piece of memory is a file without
-// a name, so that it can be at several addresses and in several processes.
+// Addresses, memory, and what joins them: cuMemAddressReserve, cuMemCreate, cuMemMap.
 #pragma once
 
 #include <cuda.h>
@@ -23,7 +22,7 @@ struct MemoryPiece {
   MemoryPiece(const MemoryPiece&) = delete;
   MemoryPiece& operator=(const MemoryPiece&) = delete;
 
-  int file;
+  int file;  // runtime/file_memory.h
   uint64_t size;
   CUmemAllocationProp properties;
   bool counted;  // as memory of its device: not in a process that it was handed to

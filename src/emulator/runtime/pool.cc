@@ -1,5 +1,7 @@
 #include "emulator/runtime/pool.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -18,6 +20,12 @@ void* allocate_in_graph(size_t size, Stream& stream) {
   void* const pointer = pointer_to(operation.allocation->address);
   capture_operation(stream, std::move(operation));
   return pointer;
+}
+
+// No other process gives the same one.
+uint64_t new_id() {
+  static uint32_t count = 0;
+  return static_cast<uint64_t>(getpid()) << 32U | ++count;
 }
 
 }  // namespace
@@ -45,12 +53,24 @@ PoolPlace pool_place(const cudaMemLocation& location, cudaMemAllocationType type
 
 Pool& Pools::create(const cudaMemPoolProps& properties) {
   const PoolPlace place = pool_place(properties.location, properties.allocType);
-  if (properties.handleTypes != cudaMemHandleTypeNone) {
-    throw ApiError(cudaErrorNotSupported, "memory pools cannot be shared between processes");
+  const bool may_be_shared = properties.handleTypes == cudaMemHandleTypePosixFileDescriptor;
+  if (!may_be_shared && properties.handleTypes != cudaMemHandleTypeNone) {
+    throw ApiError(cudaErrorNotSupported, "memory pools can be handed on as file descriptors only");
   }
   auto pool = std::make_unique<Pool>();
   pool->place = place;
+  if (may_be_shared) pool->id = new_id();
   pool->maximum_bytes = properties.maxSize;
+  Pool& result = *pool;
+  created_.emplace(handle(result), std::move(pool));
+  return result;
+}
+
+Pool& Pools::import_one(uint64_t id) {
+  auto pool = std::make_unique<Pool>();
+  pool->place = {MemoryKind::kPool, current_device()};
+  pool->id = id;
+  pool->is_imported = true;
   Pool& result = *pool;
   created_.emplace(handle(result), std::move(pool));
   return result;
@@ -98,7 +118,14 @@ void Pools::destroy(cudaMemPool_t handle) {
   created_.erase(handle);
 }
 
+const Pool& Pools::pool_of(void* pointer) const {
+  const auto found = blocks_.find(pointer);
+  require(found != blocks_.end());
+  return *found->second.pool;
+}
+
 void* Pools::allocate(Pool& pool, size_t size, Stream& stream) {
+  require(!pool.is_imported);
   if (size == 0) return nullptr;
   if (stream.capture != nullptr) return allocate_in_graph(size, stream);
   const bool fits = pool.maximum_bytes == 0 || pool.used_bytes + size <= pool.maximum_bytes;

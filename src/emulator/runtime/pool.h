@@ -28,6 +28,8 @@ PoolPlace pool_place(const cudaMemLocation& location, cudaMemAllocationType type
 
 struct Pool {
   PoolPlace place;
+  uint64_t id = 0;             // what other processes know it by; 0: they do not
+  bool is_imported = false;    // another process allocates from it
   DeviceSet shared_with = 0;   // other devices that may use its memory
   uint64_t maximum_bytes = 0;  // 0: as much as there is
   uint64_t release_threshold = 0;
@@ -39,6 +41,7 @@ struct Pool {
 class Pools {
  public:
   Pool& create(const cudaMemPoolProps& properties);
+  Pool& import_one(uint64_t id);
   void destroy(cudaMemPool_t handle);
   Pool& resolve(cudaMemPool_t handle);
   static cudaMemPool_t handle(const Pool& pool);
@@ -47,6 +50,9 @@ class Pools {
   void set_current(Pool& pool) { current_[pool.place] = &pool; }
   // Lets other devices use the pool's memory, what is allocated and what will be.
   void share(Pool& pool, DeviceSet devices);
+
+  // Of memory that was allocated from one. Throws ApiError cudaErrorInvalidValue for other memory.
+  const Pool& pool_of(void* pointer) const;
 
   void* allocate(Pool& pool, size_t size, Stream& stream);
   // Throws ApiError cudaErrorInvalidValue where no live allocation starts at `pointer`.
