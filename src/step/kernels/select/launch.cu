@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <string>
 
 #include "step/kernels/select/kernel.cuh"
@@ -14,23 +13,36 @@ const pdl::KernelDeclaration kSelectDeclaration{
     .fields = kSelectFields,
 };
 
+namespace {
+
+// As few CTAs as have all keys in their registers, and in general eight: many clusters crowd each
+// other, 16 of eight take 2 us longer than one. Few GPU's groups of multiprocessors have room for
+// sixteen CTAs more than once.
+int cluster_of(const SelectParams& params) {
+  constexpr int kManyTokens = 9;
+  constexpr int kSmallCluster = 4;
+  constexpr int kCluster = 8;
+  const auto has_room = [&](int ctas) { return params.score_stride <= ctas * select::kTileKeys; };
+  if (has_room(1)) return 1;
+  if (params.tokens >= kManyTokens && has_room(kSmallCluster)) return kSmallCluster;
+  const char* text = std::getenv("SLIP_WIDE");
+  const int wide = text != nullptr ? std::atoi(text) : 1;
+  return has_room(kCluster) || params.tokens > wide ? kCluster : kSelectCluster;
+}
+
+}  // namespace
+
 void launch_select(const SelectParams& params, const pdl::LaunchOptions& options) {
   if (params.score_stride % 4 != 0) {
     throw InvalidArgument("score_stride must be a multiple of 4, is " +
                           std::to_string(params.score_stride));
   }
-  const int cluster =
-      params.score_stride <= select::kTileKeys
-          ? 1
-          : std::min(ceil_div(params.score_stride, kSelectLeastKeys), kSelectCluster);
-  const auto most_keys = std::min<int64_t>(
-      params.score_stride, std::max(ceil_div(params.score_stride, cluster), kSelectLeastKeys) + 4);
-  const int64_t slice_words = cluster == 1 ? 0 : most_keys + most_keys / kPageSize + 2;
-  const int64_t words = std::max<int64_t>(slice_words, params.index_topk);
+  const int cluster = cluster_of(params);
+  const auto tiles = static_cast<int>(ceil_div(params.score_stride, cluster * select::kTileKeys));
   pdl::launch(kSelectDeclaration, select_kernel,
               {.grid = dim3(cluster, params.tokens),
                .block = dim3(kSelectThreads),
-               .dynamic_shared_bytes = select::kSharedBytes + words * sizeof(float),
+               .dynamic_shared_bytes = select::shared_bytes(params.index_topk, tiles),
                .cluster = dim3(cluster)},
               options, params);
 }
