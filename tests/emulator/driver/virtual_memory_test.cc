@@ -110,6 +110,7 @@ TEST_F(VirtualMemory, IsNoneBeforeAccessIsAllowedOrAfterItIsUnmapped) {
   ASSERT_EQ(cuMemMap(address, kPiece, 0, handle, 0), CUDA_SUCCESS);
   EXPECT_TRUE(is_none()) << "nobody may use it";
   ASSERT_EQ(allow(address, kPiece), CUDA_SUCCESS);
+  EXPECT_EQ(cuMemFree(address), CUDA_ERROR_INVALID_VALUE) << "it is unmapped, not freed";
   EXPECT_EQ(store(address, 1), CUDA_SUCCESS);
   const CUmemLocation first{CU_MEM_LOCATION_TYPE_DEVICE, {0}};
   const CUmemLocation second{CU_MEM_LOCATION_TYPE_DEVICE, {1}};

@@ -56,6 +56,7 @@ int add_to_memory_of_parent(int from) {
   check(cudaStreamWaitEvent(nullptr, written, 0), "wait");
   add<<<1, kCount>>>(static_cast<int*>(memory) + kGap, 1000);
   check(cudaEventRecord(written), "record");
+  expect(cudaFree(memory) == cudaErrorInvalidValue, "it is the parent's to free");
   check(cudaIpcCloseMemHandle(memory), "close");
   expect(cudaIpcCloseMemHandle(memory) == cudaErrorInvalidValue, "close twice");
   expect(cudaMemset(memory, 0, 1) == cudaErrorInvalidValue, "closed memory");
