@@ -47,7 +47,26 @@ def plain_linear(rows, matrix, output, enable_pdl=None, ue8m0=False):
     )
 
 
-def norm_linear(rows, delta, gamma, eps, total, matrix, output, enable_pdl=None, ue8m0=False):
+def operand_space(rows):
+    """Room for what norm_linear() multiplies with, made once for all multiprocessors where there are many rows."""
+    tokens, columns = rows.shape
+    return torch.empty(
+        library.step_operand_bytes(tokens, columns), dtype=torch.uint8, device=rows.device
+    )
+
+
+def norm_linear(
+    rows,
+    delta,
+    gamma,
+    eps,
+    total,
+    matrix,
+    output,
+    enable_pdl=None,
+    ue8m0=False,
+    operands=None,
+):
     """total = rows + delta; output = its quantized RMSNorm times the transposed matrix."""
     library.step_norm_linear(
         rows,
@@ -60,6 +79,7 @@ def norm_linear(rows, delta, gamma, eps, total, matrix, output, enable_pdl=None,
         matrix.rows,
         output,
         ue8m0,
+        operands,
         enable_pdl,
     )
 

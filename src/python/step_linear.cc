@@ -132,10 +132,16 @@ void step_plain_linear(const TensorView& input, const TensorView& tiles,
   });
 }
 
+// Of norm_linear's workspace.
+int64_t operand_bytes(int64_t tokens, int64_t columns) {
+  const auto groups = static_cast<int>((columns + kGroup - 1) / kGroup);
+  return step::kernels::OperandImage(groups, static_cast<int>(tokens)).bytes;
+}
+
 void step_norm_linear(const TensorView& input, const TensorView& delta, const TensorView& gamma,
                       double eps, const TensorView& sum, const TensorView& tiles,
                       const OptionalTensor& scales, int64_t rows, const TensorView& output,
-                      bool ue8m0, const OptionalBool& pdl) {
+                      bool ue8m0, const OptionalTensor& operands, const OptionalBool& pdl) {
   with_python_errors([&] {
     StepCall call("step_norm_linear");
     const Tensor in = call.tensor("input", input, DType::kBFloat16, {kAny, kAny});
@@ -153,6 +159,10 @@ void step_norm_linear(const TensorView& input, const TensorView& delta, const Te
     launch.input.eps = static_cast<float>(eps);
     launch.input.sum =
         produced<__nv_bfloat16>(call.tensor("sum", sum, DType::kBFloat16, {tokens, columns}));
+    if (operands.has_value()) {
+      launch.input.operands = produced<unsigned char>(call.tensor(
+          "operands", operands.value(), DType::kUInt8, {operand_bytes(tokens, columns)}));
+    }
     step::kernels::plain_set().norm_linear(launch, call.options(pdl));
   });
 }
@@ -165,5 +175,6 @@ SLIPSTREAM_EXPORT(step_rows, step_rows)
 SLIPSTREAM_EXPORT(step_row_bytes, step_row_bytes)
 SLIPSTREAM_EXPORT(step_plain_linear, step_plain_linear)
 SLIPSTREAM_EXPORT(step_norm_linear, step_norm_linear)
+SLIPSTREAM_EXPORT(step_operand_bytes, operand_bytes)
 
 }  // namespace slipstream::python

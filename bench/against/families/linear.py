@@ -93,6 +93,7 @@ def norm_linear(row, copies):
     weights = _Weights(row.size, copies)
     output, total = zeros(row.tokens, row.size[0]), zeros(row.tokens, columns)
     quantized = _Quantized(row.tokens, columns)
+    operands = _step.operand_space(hidden)
     normed = references.rms_norm(on_host(hidden) + on_host(delta), on_host(gamma), EPS)
     expected = references.requantized(references.round_bf16(normed)) @ weights.numbers.T
     normed_rows = torch.empty_like(hidden)  # FlashInfer's input and output
@@ -129,7 +130,14 @@ def norm_linear(row, copies):
                 "slipstream norm_linear",
                 "",
                 lambda matrices: _step.norm_linear(
-                    hidden, delta, gamma_float, EPS, total, matrices[0], output
+                    hidden,
+                    delta,
+                    gamma_float,
+                    EPS,
+                    total,
+                    matrices[0],
+                    output,
+                    operands=operands,
                 ),
             ),
             Contender(

@@ -7,6 +7,7 @@
 #include "model/reference/norms.h"
 #include "pdl/stream.h"
 #include "step/kernels/linear/launch.h"
+#include "step/kernels/support/division.h"
 #include "tests/model/support/golden.h"
 #include "tests/model/support/random.h"
 #include "tests/step/kernels/coded_rows.h"
@@ -222,6 +223,72 @@ TEST(NormLinear, GivesATokenTheSameBitsHoweverManyThereAre) {
     EXPECT_TRUE(std::equal(actual.begin(), actual.end(), expected.begin())) << tokens;
   }
 }
+
+// What a norm and its two matrices give, as bits.
+struct NormedBits {
+  std::vector<uint16_t> sum;
+  std::vector<uint16_t> normed;
+  std::vector<uint8_t> codes;
+  std::vector<float> of_fp8;
+  std::vector<float> of_bf16;
+
+  bool operator==(const NormedBits&) const = default;
+};
+
+class PreparedNormLinear : public testing::TestWithParam<NormCase> {
+ protected:
+  // `once`: the operands are made by a launch of their own.
+  [[nodiscard]] NormedBits run(bool once, bool ue8m0) const {
+    const auto [tokens, columns, cluster_ctas] = GetParam();
+    const UploadedMatrix fp8(pack(HostWeights(72, columns, true, 3).share()));
+    const UploadedMatrix bf16_matrix(pack(HostWeights(24, columns, false, 7).share()));
+    const DeviceValues<uint16_t> rows(
+        to_bf16(rounded(model::test::random_matrix(tokens, columns, 4))));
+    const DeviceValues<uint16_t> delta(
+        to_bf16(rounded(model::test::random_matrix(tokens, columns, 5))));
+    const DeviceValues<float> gamma(model::test::random_matrix(1, columns, 6).values());
+    const size_t size = static_cast<size_t>(tokens) * columns;
+    const DeviceValues<uint16_t> sum(size);
+    const DeviceValues<uint16_t> normed(size);
+    const int groups = kernels::ceil_div(columns, kernels::kGroup);
+    const DeviceValues<uint8_t> codes(kernels::code_bytes(groups * tokens));
+    const DeviceValues<uint8_t> operands(kernels::OperandImage(groups, tokens).bytes);
+    const DeviceValues<float> of_fp8(static_cast<size_t>(tokens) * 72);
+    const DeviceValues<float> of_bf16(static_cast<size_t>(tokens) * 24);
+    kernels::LinearParams params = one_segment(fp8.matrix(), of_fp8.data(), tokens, ue8m0);
+    params.segments[params.segment_count++] = {bf16_matrix.matrix(), {of_bf16.data()}, 24, true};
+    (void)kernels::plan_linear(params, kernels::linear_limits(), cluster_ctas);
+    const pdl::Stream stream;
+    kernels::launch_norm_linear({params,
+                                 {.rows = {bf16(rows)},
+                                  .stride = columns,
+                                  .delta = {bf16(delta)},
+                                  .gamma = {gamma.data()},
+                                  .columns = columns,
+                                  .eps = 1e-5F,
+                                  .sum = {bf16(sum)},
+                                  .normed = {bf16(normed)},
+                                  .codes = {codes.data()},
+                                  .operands = {once ? operands.data() : nullptr}}},
+                                {.stream = stream.get()});
+    check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+    return {sum.download(), normed.download(), codes.download(), of_fp8.download(),
+            of_bf16.download()};
+  }
+};
+
+TEST_P(PreparedNormLinear, GivesTheSameBitsAsCtasThatEachNormTheirColumns) {
+  for (const bool ue8m0 : {false, true}) EXPECT_EQ(run(true, ue8m0), run(false, ue8m0)) << ue8m0;
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, PreparedNormLinear,
+                         testing::Values(NormCase{8, 384, 1}, NormCase{9, 1152, 8},
+                                         NormCase{16, 1280, 2}, NormCase{16, 7168, 4}),
+                         [](const auto& info) {
+                           const NormCase& c = info.param;
+                           return "M" + std::to_string(c.tokens) + "K" + std::to_string(c.columns) +
+                                  "Cluster" + std::to_string(c.cluster_ctas);
+                         });
 
 // Where no matrix takes codes, they are made for later launches all the same.
 TEST(NormLinear, StoresCodesNextToABf16Matrix) {

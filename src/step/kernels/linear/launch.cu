@@ -3,6 +3,8 @@
 
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
+#include "step/kernels/linear/prepare.cuh"
+#include "step/kernels/support/division.h"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
@@ -49,6 +51,32 @@ const pdl::KernelDeclaration kSiluLinearDeclaration{
     .fields = kSiluLinearFields,
 };
 
+const pdl::KernelDeclaration kPreparedLinearDeclaration{
+    .name = "prepared_linear",
+    .symbol =
+        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+        "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PreparedSource",
+    .waits = true,
+    .fields = kPreparedLinearFields,
+};
+
+const pdl::KernelDeclaration kPrepareDeclaration{
+    .name = "prepare",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+              "::prepare_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::NormSource",
+    .waits = true,
+    .fields = kPrepareFields,
+};
+
+const pdl::KernelDeclaration kPreparePolledDeclaration{
+    .name = "prepare_polled",
+    .symbol =
+        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+        "::prepare_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PeerNormSource",
+    .waits = true,
+    .fields = kPrepareFields,
+};
+
 const ClusterLimits& linear_limits() {
   return cluster_limits(
       reinterpret_cast<const void*>(&linear_kernel<PlainSource, Breadth::kNarrow>));
@@ -85,7 +113,11 @@ auto polling_kernel_of(Breadth breadth) {
 
 template <class Source>
 auto kernel_of(const LinearParams& params) {
-  if constexpr (Source::kPolls) {
+  if constexpr (std::is_same_v<Source, PreparedSource>) {
+    // A copy has no breadth.
+    return token_tiles(params.breadth()) == 1 ? linear_kernel<Source, Breadth::kWide>
+                                              : linear_kernel<Source, Breadth::kWidest>;
+  } else if constexpr (Source::kPolls) {
     return polling_kernel_of<Source>(params.is_fine() ? Breadth::kFine : params.breadth());
   } else {
     switch (params.breadth()) {
@@ -133,9 +165,41 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
               options, params);
 }
 
+bool any_segment(const LinearParams& linear, bool is_fp8) {
+  return std::any_of(linear.segments, linear.segments + linear.segment_count,
+                     [&](const Segment& segment) { return segment.matrix.is_fp8 == is_fp8; });
+}
+
 }  // namespace
 
+bool is_prepared(const LinearParams& linear, const NormInput& input) {
+  return linear.tokens >= kPreparedTokens && input.operands.get() != nullptr;
+}
+
+void launch_prepare(const LinearParams& linear, const NormInput& input,
+                    const pdl::LaunchOptions& options) {
+  const PrepareLaunch params{.tokens = linear.tokens,
+                             .group_count = linear.groups(),
+                             .ue8m0 = linear.ue8m0,
+                             .as_codes = any_segment(linear, true),
+                             .as_values = any_segment(linear, false),
+                             .input = input};
+  const bool polls = input.polled.ranks > 0;
+  pdl::launch(polls ? kPreparePolledDeclaration : kPrepareDeclaration,
+              polls ? prepare_kernel<PeerNormSource> : prepare_kernel<NormSource>,
+              {.grid = dim3(params.tokens),
+               .block = dim3(ceil_div(params.group_count * kPreparingLanes, 32) * 32),
+               .dynamic_shared_bytes = sizeof(float) * params.group_count * params.tokens},
+              options, params);
+}
+
 void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions& options) {
+  if (is_prepared(params.linear, params.input)) {
+    launch_prepare(params.linear, params.input, options);
+    launch<PreparedSource>(kPreparedLinearDeclaration,
+                           {params.linear, {{params.input.operands.get()}}}, options);
+    return;
+  }
   params.input.polled.ranks > 0
       ? launch<PeerNormSource>(kPeerNormLinearDeclaration, params, options)
       : launch<NormSource>(kNormLinearDeclaration, params, options);

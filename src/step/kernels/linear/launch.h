@@ -22,6 +22,15 @@ extern const pdl::KernelDeclaration kPeerNormLinearDeclaration;
 extern const pdl::KernelDeclaration kJoinedNormLinearDeclaration;
 extern const pdl::KernelDeclaration kPlainLinearDeclaration;
 extern const pdl::KernelDeclaration kSiluLinearDeclaration;
+extern const pdl::KernelDeclaration kPreparedLinearDeclaration;
+extern const pdl::KernelDeclaration kPrepareDeclaration;
+extern const pdl::KernelDeclaration kPreparePolledDeclaration;
+
+// From so many tokens on a launch of its own makes the operands, if it is given room for them.
+inline constexpr int kPreparedTokens = 8;
+[[nodiscard]] bool is_prepared(const LinearParams& linear, const NormInput& input);
+void launch_prepare(const LinearParams& linear, const NormInput& input,
+                    const pdl::LaunchOptions& options);
 
 // With an embedding the input is the step's tokens; with the deltas of several ranks it polls.
 void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions& options);
