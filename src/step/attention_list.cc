@@ -294,7 +294,8 @@ StepLaunch LayerList::project_output() const {
   StepLaunch launch = record(Stage::kOutput, "plain_linear: o");
   launch.constants = {buffer("o", weights_.o)};
   launch.reads = {buffer("values", workspace_.values)};
-  launch.writes = {parts_.exchange.buffer(attention_exchange(layer_))};
+  launch.writes = {parts_.exchange.buffer(attention_exchange(layer_)),
+                   buffer("operands", workspace_.operands)};
   launch.bytes = [list = *this](const StepLoad& load) {
     const PackedMatrix& o = list.weights_.o;
     return bytes_of(o) + activations(load, o.rows + o.columns);
@@ -303,8 +304,10 @@ StepLaunch LayerList::project_output() const {
     const PackedMatrix& o = list.weights_.o;
     kernels::LinearLaunch<kernels::PlainInput> params{list.linear(tokens), {}};
     add_segment(params.linear, o, list.parts_.exchange.partial(attention_exchange(list.layer_)));
-    params.input = {
-        .rows = list.workspace_.values.read(), .stride = o.columns, .columns = o.columns};
+    params.input = {.rows = list.workspace_.values.read(),
+                    .stride = o.columns,
+                    .columns = o.columns,
+                    .operands = list.workspace_.operands.produced()};
     list.parts_.kernels.plain_linear(params, options);
   };
   return launch;

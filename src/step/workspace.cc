@@ -84,7 +84,8 @@ void Workspace::plan(const model::ModelConfig& config, const model::Checkpoint& 
   normed.plan(hidden);
   const int groups = kernels::ceil_div(config.hidden_size, kernels::kUnitCodes);
   normed_codes.plan(kernels::code_bytes(groups * kMaxRows));
-  const int widest = std::max(config.hidden_size, config.q_lora_rank);
+  const int widest = std::max(
+      {config.hidden_size, config.q_lora_rank, static_cast<int>(heads) * config.v_head_dim});
   operands.plan(kernels::OperandImage(kernels::ceil_div(widest, kernels::kGroup), kMaxRows).bytes);
   q_latent.plan(kRows * config.q_lora_rank);
   kv.plan(kRows * kernels::kLatentRow);

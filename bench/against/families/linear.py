@@ -54,6 +54,7 @@ def linear(row, copies):
     weights = _Weights(row.size, copies)
     output = zeros(row.tokens, row.size[0])
     quantized = _Quantized(row.tokens, columns)
+    operands = _step.operand_space(hidden)
     expected = references.requantized(on_host(hidden)) @ weights.numbers.T
 
     def rival(matrices):
@@ -68,7 +69,9 @@ def linear(row, copies):
             Contender(
                 "slipstream plain_linear",
                 "",
-                lambda matrices: _step.plain_linear(hidden, matrices[0], output),
+                lambda matrices: _step.plain_linear(
+                    hidden, matrices[0], output, operands=operands
+                ),
             ),
             Contender("sglang quant + deepgemm", "sglang deep_gemm", rival, tolerance=6e-3),
             Contender(

@@ -28,7 +28,8 @@ static_assert(lists_all<kernels::LinearLaunch<kernels::PlainInput>>(kernels::kPl
 static_assert(lists_all<kernels::LinearLaunch<kernels::SiluInput>>(kernels::kSiluLinearFields));
 static_assert(
     lists_all<kernels::LinearLaunch<kernels::PreparedInput>>(kernels::kPreparedLinearFields));
-static_assert(lists_all<kernels::PrepareLaunch>(kernels::kPrepareFields));
+static_assert(lists_all<kernels::PrepareLaunch<kernels::NormInput>>(kernels::kPrepareNormFields));
+static_assert(lists_all<kernels::PrepareLaunch<kernels::PlainInput>>(kernels::kPreparePlainFields));
 static_assert(lists_all<kernels::LatentLaunch>(kernels::kLatentFields));
 static_assert(lists_all<kernels::PreparedLatentLaunch>(kernels::kPreparedLatentFields));
 static_assert(lists_all<kernels::ScoreLaunch>(kernels::kScoreFields));
@@ -50,8 +51,9 @@ std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
                                             &kernels::kPlainLinearDeclaration,
                                             &kernels::kSiluLinearDeclaration,
                                             &kernels::kPreparedLinearDeclaration,
-                                            &kernels::kPrepareDeclaration,
-                                            &kernels::kPreparePolledDeclaration,
+                                            &kernels::kPrepareNormDeclaration,
+                                            &kernels::kPreparePeerNormDeclaration,
+                                            &kernels::kPreparePlainDeclaration,
                                             &kernels::kLatentDeclaration,
                                             &kernels::kPreparedLatentDeclaration,
                                             &kernels::kScoreDeclaration,

@@ -28,6 +28,10 @@ kernels::LinearParams one_segment(const kernels::PackedMatrix& matrix, float* ou
   return params;
 }
 
+int operand_bytes(int columns, int tokens) {
+  return kernels::OperandImage(kernels::ceil_div(columns, kernels::kGroup), tokens).bytes;
+}
+
 // Results in fp32, before the rounding to bf16 that would hide small errors.
 void expect_close(const std::vector<float>& actual, const model::reference::Matrix& expected) {
   ASSERT_EQ(actual.size(), expected.values().size());
@@ -60,19 +64,30 @@ TEST_P(LinearKernel, AgreesWithTheReference) {
   const model::reference::Matrix x = rounded(model::test::random_matrix(c.tokens, c.columns, 2));
   const UploadedMatrix matrix(pack(weights.share()));
   const DeviceValues<uint16_t> input(to_bf16(x));
-  const DeviceValues<float> output(static_cast<size_t>(c.tokens) * c.rows);
-  const pdl::Stream stream;
-  kernels::LinearParams params = one_segment(matrix.matrix(), output.data(), c.tokens, c.ue8m0);
-  if (c.cluster_ctas > 0)
-    (void)kernels::plan_linear(params, kernels::linear_limits(), c.cluster_ctas);
-  kernels::launch_plain_linear({params,
-                                {.rows = {reinterpret_cast<const __nv_bfloat16*>(input.data())},
-                                 .stride = c.columns,
-                                 .columns = c.columns}},
-                               {.stream = stream.get()});
-  check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+  const DeviceValues<uint8_t> operands(operand_bytes(c.columns, c.tokens));
+  const auto run = [&](unsigned char* prepared) {
+    const DeviceValues<float> output(static_cast<size_t>(c.tokens) * c.rows);
+    const pdl::Stream stream;
+    kernels::LinearParams params = one_segment(matrix.matrix(), output.data(), c.tokens, c.ue8m0);
+    if (c.cluster_ctas > 0)
+      (void)kernels::plan_linear(params, kernels::linear_limits(), c.cluster_ctas);
+    kernels::launch_plain_linear({params,
+                                  {.rows = {reinterpret_cast<const __nv_bfloat16*>(input.data())},
+                                   .stride = c.columns,
+                                   .columns = c.columns,
+                                   .operands = {prepared}}},
+                                 {.stream = stream.get()});
+    check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+    return output.download();
+  };
   const Numerics numerics{.ue8m0 = c.ue8m0};
-  expect_close(output.download(), model::reference::linear(numerics, weights.linear(), x));
+  const std::vector<float> in_every_cta = run(nullptr);
+  const std::vector<float> once = run(operands.data());
+  expect_close(in_every_cta, model::reference::linear(numerics, weights.linear(), x));
+  expect_close(once, model::reference::linear(numerics, weights.linear(), x));
+  if (c.cluster_ctas > 0) {
+    EXPECT_EQ(once, in_every_cta);  // sums in one order
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -88,7 +103,9 @@ INSTANTIATE_TEST_SUITE_P(
                     // Eight lanes for each group of a token's columns.
                     Case{3, 272, 1024, true, true, 1}, Case{4, 40, 1024, false, false, 1},
                     // Several rounds of staging.
-                    Case{7, 40, 2048, true, false, 1}, Case{12, 24, 3072, false, false, 1}),
+                    Case{7, 40, 2048, true, false, 1}, Case{12, 24, 3072, false, false, 1},
+                    // More columns than a CTA quantizes for others.
+                    Case{9, 16, 16512, true, false, 8}),
     [](const auto& info) {
       const Case& c = info.param;
       return "M" + std::to_string(c.tokens) + "N" + std::to_string(c.rows) + "K" +
@@ -252,7 +269,7 @@ class PreparedNormLinear : public testing::TestWithParam<NormCase> {
     const DeviceValues<uint16_t> normed(size);
     const int groups = kernels::ceil_div(columns, kernels::kGroup);
     const DeviceValues<uint8_t> codes(kernels::code_bytes(groups * tokens));
-    const DeviceValues<uint8_t> operands(kernels::OperandImage(groups, tokens).bytes);
+    const DeviceValues<uint8_t> operands(operand_bytes(columns, tokens));
     const DeviceValues<float> of_fp8(static_cast<size_t>(tokens) * 72);
     const DeviceValues<float> of_bf16(static_cast<size_t>(tokens) * 24);
     kernels::LinearParams params = one_segment(fp8.matrix(), of_fp8.data(), tokens, ue8m0);

@@ -60,21 +60,30 @@ const pdl::KernelDeclaration kPreparedLinearDeclaration{
     .fields = kPreparedLinearFields,
 };
 
-const pdl::KernelDeclaration kPrepareDeclaration{
-    .name = "prepare",
+const pdl::KernelDeclaration kPrepareNormDeclaration{
+    .name = "prepare_norm",
     .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
               "::prepare_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::NormSource",
     .waits = true,
-    .fields = kPrepareFields,
+    .fields = kPrepareNormFields,
 };
 
-const pdl::KernelDeclaration kPreparePolledDeclaration{
-    .name = "prepare_polled",
+const pdl::KernelDeclaration kPreparePeerNormDeclaration{
+    .name = "prepare_peer_norm",
     .symbol =
         "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
         "::prepare_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PeerNormSource",
     .waits = true,
-    .fields = kPrepareFields,
+    .fields = kPrepareNormFields,
+};
+
+const pdl::KernelDeclaration kPreparePlainDeclaration{
+    .name = "prepare_plain",
+    .symbol =
+        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+        "::prepare_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PlainSource",
+    .waits = true,
+    .fields = kPreparePlainFields,
 };
 
 const ClusterLimits& linear_limits() {
@@ -91,6 +100,8 @@ constexpr int kPlainEarlySlots = 2;
 // With one token the rings are smaller as well: what the launches before and after ask for does not
 // queue after so much, and CTAs find room sooner (docs/notes/2026-11-29-late-ctas.md).
 constexpr int kOneTokenSlots = 4;
+// From so many tokens on a launch of its own quantizes them.
+constexpr int kPreparedPlainTokens = 9;
 // Rows up to which a launch that norms them stays as small as it is.
 constexpr int kFewTokens = 2;
 
@@ -170,34 +181,53 @@ bool any_segment(const LinearParams& linear, bool is_fp8) {
                      [&](const Segment& segment) { return segment.matrix.is_fp8 == is_fp8; });
 }
 
+int preparing_threads(const LinearParams& linear) {
+  return ceil_div(linear.groups() * kPreparingLanes, 32) * 32;
+}
+
+bool can_prepare(const LinearParams& linear, pdl::Produced<unsigned char> operands) {
+  constexpr int kMostThreads = 1024;
+  return operands.get() != nullptr && preparing_threads(linear) <= kMostThreads;
+}
+
+template <class Source>
+void prepare(const pdl::KernelDeclaration& declaration, const LinearParams& linear,
+             const typename Source::Input& input, const pdl::LaunchOptions& options) {
+  const PrepareLaunch<typename Source::Input> params{.tokens = linear.tokens,
+                                                     .group_count = linear.groups(),
+                                                     .ue8m0 = linear.ue8m0,
+                                                     .as_codes = any_segment(linear, true),
+                                                     .as_values = any_segment(linear, false),
+                                                     .input = input};
+  pdl::launch(declaration, prepare_kernel<Source>,
+              {.grid = dim3(params.tokens),
+               .block = dim3(preparing_threads(linear)),
+               .dynamic_shared_bytes = sizeof(float) * params.group_count * params.tokens},
+              options, params);
+}
+
+void launch_prepared(const LinearParams& linear, pdl::Produced<unsigned char> operands,
+                     const pdl::LaunchOptions& options) {
+  launch<PreparedSource>(kPreparedLinearDeclaration, {linear, {{operands.get()}}}, options);
+}
+
 }  // namespace
 
 bool is_prepared(const LinearParams& linear, const NormInput& input) {
-  return linear.tokens >= kPreparedTokens && input.operands.get() != nullptr;
+  return linear.tokens >= kPreparedTokens && can_prepare(linear, input.operands);
 }
 
 void launch_prepare(const LinearParams& linear, const NormInput& input,
                     const pdl::LaunchOptions& options) {
-  const PrepareLaunch params{.tokens = linear.tokens,
-                             .group_count = linear.groups(),
-                             .ue8m0 = linear.ue8m0,
-                             .as_codes = any_segment(linear, true),
-                             .as_values = any_segment(linear, false),
-                             .input = input};
-  const bool polls = input.polled.ranks > 0;
-  pdl::launch(polls ? kPreparePolledDeclaration : kPrepareDeclaration,
-              polls ? prepare_kernel<PeerNormSource> : prepare_kernel<NormSource>,
-              {.grid = dim3(params.tokens),
-               .block = dim3(ceil_div(params.group_count * kPreparingLanes, 32) * 32),
-               .dynamic_shared_bytes = sizeof(float) * params.group_count * params.tokens},
-              options, params);
+  input.polled.ranks > 0
+      ? prepare<PeerNormSource>(kPreparePeerNormDeclaration, linear, input, options)
+      : prepare<NormSource>(kPrepareNormDeclaration, linear, input, options);
 }
 
 void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions& options) {
   if (is_prepared(params.linear, params.input)) {
     launch_prepare(params.linear, params.input, options);
-    launch<PreparedSource>(kPreparedLinearDeclaration,
-                           {params.linear, {{params.input.operands.get()}}}, options);
+    launch_prepared(params.linear, params.input.operands, options);
     return;
   }
   params.input.polled.ranks > 0
@@ -211,6 +241,12 @@ void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,
 }
 
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {
+  if (params.linear.tokens >= kPreparedPlainTokens &&
+      can_prepare(params.linear, params.input.operands)) {
+    prepare<PlainSource>(kPreparePlainDeclaration, params.linear, params.input, options);
+    launch_prepared(params.linear, params.input.operands, options);
+    return;
+  }
   params.linear.early_slots = kPlainEarlySlots;
   if (params.linear.tokens == 1) params.linear.most_slots = kOneTokenSlots;
   launch<PlainSource>(kPlainLinearDeclaration, params, options);

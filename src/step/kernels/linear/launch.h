@@ -23,8 +23,9 @@ extern const pdl::KernelDeclaration kJoinedNormLinearDeclaration;
 extern const pdl::KernelDeclaration kPlainLinearDeclaration;
 extern const pdl::KernelDeclaration kSiluLinearDeclaration;
 extern const pdl::KernelDeclaration kPreparedLinearDeclaration;
-extern const pdl::KernelDeclaration kPrepareDeclaration;
-extern const pdl::KernelDeclaration kPreparePolledDeclaration;
+extern const pdl::KernelDeclaration kPrepareNormDeclaration;
+extern const pdl::KernelDeclaration kPreparePeerNormDeclaration;
+extern const pdl::KernelDeclaration kPreparePlainDeclaration;
 
 // From so many tokens on a launch of its own makes the operands, if it is given room for them.
 inline constexpr int kPreparedTokens = 8;

@@ -37,7 +37,8 @@ class Operands {
         scales_(reinterpret_cast<float*>(memory + layout.scales)) {}
 
   // In global memory, for the next launch.
-  __device__ explicit Operands(const PrepareLaunch& launch) : tokens_(launch.tokens) {
+  template <class Input>
+  __device__ explicit Operands(const PrepareLaunch<Input>& launch) : tokens_(launch.tokens) {
     const OperandImage image(launch.group_count, launch.tokens);
     unsigned char* const memory = launch.input.operands.get();
     codes_ = launch.as_codes ? memory + image.codes : nullptr;

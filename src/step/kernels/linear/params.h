@@ -173,6 +173,8 @@ struct PlainInput {
   pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
   int64_t stride = 0;
   int columns = 0;
+  // Optional: where a launch of its own makes the operands of many tokens (OperandImage).
+  pdl::Produced<unsigned char> operands = {};
 };
 
 // RMSNorm of rows, or of rows plus delta, or of embedding rows.
@@ -190,9 +192,8 @@ struct NormInput {
   pdl::Produced<__nv_bfloat16> normed = {};  // optional, [tokens, columns]
   // Optional: the same as e4m3 codes (support/code_units.cuh, units [group][token]).
   pdl::Produced<unsigned char> codes = {};
-  PolledRows polled = {};  // what to add if not `delta`: that of several ranks
-  // Optional: where a launch of its own makes the operands of many tokens (OperandImage).
-  pdl::Produced<unsigned char> operands = {};
+  PolledRows polled = {};                      // what to add if not `delta`: that of several ranks
+  pdl::Produced<unsigned char> operands = {};  // optional, as those of PlainInput
 };
 
 // Two RMSNorms next to each other: of the embedding of a row's token, and of a hidden state.
@@ -226,13 +227,14 @@ struct LinearLaunch {
 };
 
 // Makes the operands of a product.
+template <class Input>
 struct PrepareLaunch {
   int tokens = 0;
   int group_count = 0;
   bool ue8m0 = false;
   bool as_codes = false;   // for e4m3 matrices
   bool as_values = false;  // for bf16 ones
-  NormInput input;
+  Input input;
 
   // What stage.cuh asks of LinearParams: a CTA has all columns of its token.
   static constexpr int cluster_ctas = 1;
@@ -259,6 +261,7 @@ inline constexpr auto kLinearFields =
 
 inline constexpr std::array kPlainInputFields{
     pdl::field<decltype(PlainInput::rows)>("rows", offsetof(PlainInput, rows)),
+    pdl::field<decltype(PlainInput::operands)>("operands", offsetof(PlainInput, operands)),
 };
 
 inline constexpr auto kNormInputFields = join_fields(
@@ -308,6 +311,11 @@ inline constexpr auto kSiluLinearFields = linear_launch_fields<SiluInput>(kSiluI
 inline constexpr auto kPreparedLinearFields =
     linear_launch_fields<PreparedInput>(kPreparedInputFields);
 
-inline constexpr auto kPrepareFields = fields_at(offsetof(PrepareLaunch, input), kNormInputFields);
+template <class Input, size_t count>
+constexpr auto prepare_fields(const std::array<pdl::Field, count>& input_fields) {
+  return fields_at(offsetof(PrepareLaunch<Input>, input), input_fields);
+}
+inline constexpr auto kPrepareNormFields = prepare_fields<NormInput>(kNormInputFields);
+inline constexpr auto kPreparePlainFields = prepare_fields<PlainInput>(kPlainInputFields);
 
 }  // namespace slipstream::step::kernels

@@ -22,14 +22,14 @@ inline constexpr int kPreparingRegisters = 64;
 
 template <class Source>
 __global__ void __maxnreg__(kPreparingRegisters)
-    prepare_kernel(const __grid_constant__ PrepareLaunch params) {
+    prepare_kernel(const __grid_constant__ PrepareLaunch<typename Source::Input> params) {
   extern __shared__ __align__(
       128) float squares[];  // [token][group], of which one token's are used
   [[maybe_unused]] const LaunchScope scope{};
   const CtaWork work(this_cta().index, params.groups());
   const Source source(params.input);
-  OneRoundStager<Source, kPreparingLanes, PrepareLaunch> stager(params, work, source, squares,
-                                                                nullptr);
+  OneRoundStager<Source, kPreparingLanes, PrepareLaunch<typename Source::Input>> stager(
+      params, work, source, squares, nullptr);
   stager.prefetch();
   LaunchGate{}.pass();
   stager.stage(Operands(params), [] {});
