@@ -67,7 +67,6 @@ ClusterLimits limits_next_to(int writers) {
 template <class Launch>
 void launch(const pdl::KernelDeclaration& declaration, Launch params,
             const pdl::LaunchOptions& options) {
-  params.linear.early_slots = kNormEarlySlots;
   const int writers = ceil_div(params.linear.tokens, latent::kWriterTokens);
   const LinearShape shape = plan_linear(params.linear, limits_next_to(writers));
   const int cluster = shape.cluster_ctas;
@@ -92,6 +91,7 @@ void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
   }
   params.linear.staging_cost = NormSource::kCost;
   params.linear.staging_cost.wide = kWideCost;
+  params.linear.early_slots = kNormEarlySlots;
   launch(kLatentDeclaration, params, options);
 }
 

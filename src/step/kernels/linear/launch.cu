@@ -100,7 +100,11 @@ constexpr int kPlainEarlySlots = 2;
 // With one token the rings are smaller as well: what the launches before and after ask for does not
 // queue after so much, and CTAs find room sooner (docs/notes/2026-11-29-late-ctas.md).
 constexpr int kOneTokenSlots = 4;
-// From so many tokens on a launch of its own quantizes them.
+// From so many tokens on a launch of its own makes the operands, if it is given room for them: where
+// they are normed, and a CTA would norm so many groups of columns (docs/notes/2026-11-30-norm-once.md),
+// and where they are only quantized.
+constexpr int kPreparedTokens = 5;
+constexpr int kPreparedPlaces = 128;
 constexpr int kPreparedPlainTokens = 9;
 // Rows up to which a launch that norms them stays as small as it is.
 constexpr int kFewTokens = 2;
@@ -166,7 +170,8 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
   if (waits_with_weights<Source>(params.linear)) {
     params.linear.early_slots = std::min(params.linear.early_slots, kNormEarlySlots);
   }
-  const bool spreads = Source::kNormalizes && params.linear.tokens > kFewTokens;
+  constexpr bool kMaySpread = Source::kNormalizes || std::is_same_v<Source, PreparedSource>;
+  const bool spreads = kMaySpread && params.linear.tokens > kFewTokens;
   pdl::launch(declaration, kernel_of<Source>(params.linear),
               {.grid = dim3(shape.ctas),
                .block = dim3(shape.threads),
@@ -208,13 +213,16 @@ void prepare(const pdl::KernelDeclaration& declaration, const LinearParams& line
 
 void launch_prepared(const LinearParams& linear, pdl::Produced<unsigned char> operands,
                      const pdl::LaunchOptions& options) {
-  launch<PreparedSource>(kPreparedLinearDeclaration, {linear, {{operands.get()}}}, options);
+  LinearLaunch<PreparedInput> params{linear, {{operands.get()}}};
+  params.linear.early_slots = kMaxRingSlots;  // nothing of this launch waits behind them
+  launch<PreparedSource>(kPreparedLinearDeclaration, params, options);
 }
 
 }  // namespace
 
 bool is_prepared(const LinearParams& linear, const NormInput& input) {
-  return linear.tokens >= kPreparedTokens && can_prepare(linear, input.operands);
+  return linear.tokens >= kPreparedTokens && linear.tokens * linear.groups() >= kPreparedPlaces &&
+         can_prepare(linear, input.operands);
 }
 
 void launch_prepare(const LinearParams& linear, const NormInput& input,

@@ -27,8 +27,7 @@ extern const pdl::KernelDeclaration kPrepareNormDeclaration;
 extern const pdl::KernelDeclaration kPreparePeerNormDeclaration;
 extern const pdl::KernelDeclaration kPreparePlainDeclaration;
 
-// From so many tokens on a launch of its own makes the operands, if it is given room for them.
-inline constexpr int kPreparedTokens = 8;
+// Whether a launch of its own, launch_prepare(), makes the operands for all CTAs.
 [[nodiscard]] bool is_prepared(const LinearParams& linear, const NormInput& input);
 void launch_prepare(const LinearParams& linear, const NormInput& input,
                     const pdl::LaunchOptions& options);

@@ -17,8 +17,9 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
 inline constexpr int kPreparingLanes = kMiddleLanes;
-// 14 warps, of 7168 columns, then fit next to a CTA of a product.
-inline constexpr int kPreparingRegisters = 64;
+// Of 7168 columns, 14 warps: one CTA fits next to one of a product, two do not fit on a multiprocessor,
+// where they would take twice as long.
+inline constexpr int kPreparingRegisters = 72;
 
 template <class Source>
 __global__ void __maxnreg__(kPreparingRegisters)
@@ -30,8 +31,10 @@ __global__ void __maxnreg__(kPreparingRegisters)
   const Source source(params.input);
   OneRoundStager<Source, kPreparingLanes, PrepareLaunch<typename Source::Input>> stager(
       params, work, source, squares, nullptr);
+  // Early, so that the product's weights are on their way while this launch waits and works.
+  pdl::trigger();
   stager.prefetch();
-  LaunchGate{}.pass();
+  pdl::wait();
   stager.stage(Operands(params), [] {});
 }
 
