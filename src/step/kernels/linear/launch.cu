@@ -100,12 +100,12 @@ constexpr int kPlainEarlySlots = 2;
 // With one token the rings are smaller as well: what the launches before and after ask for does not
 // queue after so much, and CTAs find room sooner (docs/notes/2026-11-29-late-ctas.md).
 constexpr int kOneTokenSlots = 4;
-// From so many tokens on a launch of its own makes the operands, if it is given room for them: where
-// they are normed, and a CTA would norm so many groups of columns (docs/notes/2026-11-30-norm-once.md),
-// and where they are only quantized.
-constexpr int kPreparedTokens = 5;
+// From so many tokens on a launch of its own makes the operands, if it is given room for them; of a norm
+// also from a few on, if a cluster would norm so many groups of columns
+// (docs/notes/2026-11-30-norm-once.md).
+constexpr int kPreparedTokens = 9;
+constexpr int kPreparedFewTokens = 5;
 constexpr int kPreparedPlaces = 128;
-constexpr int kPreparedPlainTokens = 9;
 // Rows up to which a launch that norms them stays as small as it is.
 constexpr int kFewTokens = 2;
 
@@ -221,8 +221,10 @@ void launch_prepared(const LinearParams& linear, pdl::Produced<unsigned char> op
 }  // namespace
 
 bool is_prepared(const LinearParams& linear, const NormInput& input) {
-  return linear.tokens >= kPreparedTokens && linear.tokens * linear.groups() >= kPreparedPlaces &&
-         can_prepare(linear, input.operands);
+  const bool pays =
+      linear.tokens >= kPreparedTokens ||
+      (linear.tokens >= kPreparedFewTokens && linear.tokens * linear.groups() >= kPreparedPlaces);
+  return pays && can_prepare(linear, input.operands);
 }
 
 void launch_prepare(const LinearParams& linear, const NormInput& input,
@@ -249,7 +251,7 @@ void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,
 }
 
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {
-  if (params.linear.tokens >= kPreparedPlainTokens &&
+  if (params.linear.tokens >= kPreparedTokens &&
       can_prepare(params.linear, params.input.operands)) {
     prepare<PlainSource>(kPreparePlainDeclaration, params.linear, params.input, options);
     launch_prepared(params.linear, params.input.operands, options);
