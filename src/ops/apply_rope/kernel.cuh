@@ -136,6 +136,29 @@ __device__ __forceinline__ void copy_piece(const ApplyRopeParams& params, const 
   if (saved != nullptr) cuda::store_units<Unit, uint4>(saved + element, packed, count);
 }
 
+// Rotated pieces of a row.
+__device__ __forceinline__ int rope_pieces_of(const RopeTable& table) {
+  return (table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
+}
+
+// The calling thread's pieces of a head, of `pieces` in all.
+template <bool kWide>
+__device__ __forceinline__ void take_head(const ApplyRopeParams& params, const RopeHead& head,
+                                          int pieces) {
+  const int rope_pieces = rope_pieces_of(params.table);
+#pragma unroll 1
+  for (int piece = static_cast<int>(threadIdx.x); piece < pieces;
+       piece += static_cast<int>(blockDim.x)) {
+    // Key heads copy what follows the rotated part, value heads everything.
+    const int skipped = head.rotated == nullptr ? 0 : params.table.rope;
+    if (piece >= rope_pieces) {
+      copy_piece<kWide>(params, head, skipped + (piece - rope_pieces) * cuda::kPack);
+    } else if (head.rotated != nullptr) {
+      rotate_piece<kWide>(params, head, piece * kPairsPerThread);
+    }
+  }
+}
+
 template <RopeForm kForm>
 __global__ void __launch_bounds__(kMaxRowBlockThreads)
     apply_rope_kernel(const __grid_constant__ ApplyRopeParams given) {
@@ -144,9 +167,8 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   const ApplyRopeParams params = known_params<kForm>(given);
   const int row = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y);
   const int rows = params.q_heads + (params.saves ? 2 : 1) * params.kv_heads;
-  const int rope_pieces = (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
   const int copied = params.saves ? params.head_size : 0;
-  const int pieces = rope_pieces + (copied + cuda::kPack - 1) / cuda::kPack;
+  const int pieces = rope_pieces_of(params.table) + (copied + cuda::kPack - 1) / cuda::kPack;
   int64_t token = blockIdx.y;
   RopeHead head = rope_head(params, token, row);
 
@@ -159,17 +181,7 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
     rotate_piece<kWide>(params, head, static_cast<int>(threadIdx.x) * kPairsPerThread);
   } else {
     while (true) {
-#pragma unroll 1
-      for (int piece = static_cast<int>(threadIdx.x); piece < pieces;
-           piece += static_cast<int>(blockDim.x)) {
-        // Key heads copy what follows the rotated part, value heads everything.
-        const int skipped = head.rotated == nullptr ? 0 : params.table.rope;
-        if (piece >= rope_pieces) {
-          copy_piece<kWide>(params, head, skipped + (piece - rope_pieces) * cuda::kPack);
-        } else if (head.rotated != nullptr) {
-          rotate_piece<kWide>(params, head, piece * kPairsPerThread);
-        }
-      }
+      take_head<kWide>(params, head, pieces);
       token += gridDim.y;
       if (token >= params.tokens) return;
       head = rope_head(params, token, row);
