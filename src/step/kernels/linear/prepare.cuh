@@ -17,8 +17,7 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
 inline constexpr int kPreparingLanes = kMiddleLanes;
-// Of 7168 columns, 14 warps: one CTA fits next to one of a product, two do not fit on a multiprocessor,
-// where they would take twice as long.
+// Of 7168 columns, 14 warps: a CTA fits next to one of a product.
 inline constexpr int kPreparingRegisters = 72;
 
 template <class Source>
