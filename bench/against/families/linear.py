@@ -69,9 +69,7 @@ def linear(row, copies):
             Contender(
                 "slipstream plain_linear",
                 "",
-                lambda matrices: _step.plain_linear(
-                    hidden, matrices[0], output, operands=operands
-                ),
+                lambda matrices: _step.plain_linear(hidden, matrices[0], output, operands=operands),
             ),
             Contender("sglang quant + deepgemm", "sglang deep_gemm", rival, tolerance=6e-3),
             Contender(

@@ -97,7 +97,7 @@ struct LinearMemory {
 struct OperandImage {
   int group_codes;   // of each group: e4m3,
   int group_values;  // and bf16
-  int codes;
+  int codes = 0;
   int scales;
   int values;
   int bytes;
@@ -107,7 +107,6 @@ struct OperandImage {
   SLIPSTREAM_HOST_DEVICE constexpr OperandImage(int groups, int tokens)
       : group_codes(tokens * kGroup),
         group_values(tokens * kGroup * 2),
-        codes(0),
         scales(groups * group_codes),
         values(scales + groups * kGroupScales),
         bytes(values + groups * group_values) {}
