@@ -96,6 +96,13 @@ constexpr auto kBinary = &build_rounded<kFunction, T, T, T>;
 template <auto kFunction, class T>
 constexpr auto kTernary = &build_rounded<kFunction, T, T, T, T>;
 
+// PTX before 2.0 names no mode, and ptxas makes FFMA.FTZ of it (13.0, for sm_90).
+void build_old_mad(Builder& builder) {
+  read_operands<float, float, float, float>(builder);
+  builder.set_handler(
+      &elementwise<kRounded<kMultiplyAdd, true, false>, float, float, float, float>);
+}
+
 // --- Minimum and maximum.
 
 template <bool kIsMinimum, bool kFlush, bool kNan, bool kXorSign, class T>
@@ -229,6 +236,7 @@ constexpr auto kFloatForms = std::to_array<Form>({
     {"fma (.rn|.rz|.rm|.rp) .f64", kTernary<kMultiplyAdd, double>},
     {"fma (.rn) [.ftz] .f32x2", &build_pair<kMultiplyAdd, uint64_t, uint64_t, uint64_t>},
     {"mad (.rn|.rz|.rm|.rp) [.ftz] [.sat] .f32", kTernary<kMultiplyAdd, float>},
+    {"mad .f32", &build_old_mad, "fma.rn.ftz.f32, as ptxas takes it"},
     {"mad (.rn|.rz|.rm|.rp) .f64", kTernary<kMultiplyAdd, double>},
     {"div (.rn|.rz|.rm|.rp) [.ftz] .f32", kBinary<kDivide, float>},
     {"div (.rn|.rz|.rm|.rp) .f64", kBinary<kDivide, double>},

@@ -47,6 +47,12 @@ TEST(Float, FusesMultiplyAndAddWithOneRounding) {
                     {bits(1.0F + 0x1p-12F), bits(1.0F + 0x1p-12F), bits(-1.0F)}),
             bits(std::fma(1.0F + 0x1p-12F, 1.0F + 0x1p-12F, -1.0F)));
 }
+TEST(Float, TakesMadWithoutAModeForFusedOneThatFlushes) {
+  const float a = 1.0F + 0x1p-12F;
+  EXPECT_EQ(run_f32("mad.f32 %f20, %f10, %f11, %f12;", {bits(a), bits(a), bits(-1.0F)}),
+            bits(std::fma(a, a, -1.0F)));
+  EXPECT_EQ(run_f32("mad.f32 %f20, %f10, %f11, %f12;", {bits(1.0F), 0x80000001U, 0}), 0U);
+}
 TEST(Float, DoesNotFuseSeparateOperations) {
   const float a = 1.0F + 0x1p-12F;
   const float product = a * a;
