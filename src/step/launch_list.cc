@@ -84,7 +84,8 @@ StepLaunch list_head(const StepParts& parts, const HeadTurn& turn) {
           .layer = turn.last_layer + 1,
           .constants = {buffer("lm_head", head), buffer("norm", turn.norm)},
           .reads = {buffer("residual", workspace.residual), parts.exchange.buffer(last)},
-          .writes = {buffer("logits", turn.logits), buffer("normed", workspace.normed)},
+          .writes = {buffer("logits", turn.logits), buffer("normed", workspace.normed),
+                     buffer("operands", workspace.operands)},
           .bytes =
               [&head, hidden](const StepLoad& load) {
                 return bytes_of(head) + activations(load, 3 * hidden) +
@@ -104,7 +105,8 @@ StepLaunch list_head(const StepParts& parts, const HeadTurn& turn) {
                                 .columns = hidden,
                                 .eps = config.rms_norm_eps,
                                 .normed = workspace.normed.produced(),
-                                .polled = delta.polled};
+                                .polled = delta.polled,
+                                .operands = workspace.operands.produced()};
                 parts.kernels.norm_linear(launch, options);
               }};
 }

@@ -13,7 +13,8 @@ kernels::NormInput LayerList::middle_norm() const {
           .columns = config_.hidden_size,
           .eps = config_.rms_norm_eps,
           .sum = workspace_.residual.produced(),
-          .polled = delta.polled};
+          .polled = delta.polled,
+          .operands = workspace_.operands.produced()};
 }
 
 void LayerList::describe_middle_norm(StepLaunch& launch) const {
@@ -21,6 +22,7 @@ void LayerList::describe_middle_norm(StepLaunch& launch) const {
   launch.reads = {buffer("middle_residual", workspace_.middle_residual),
                   parts_.exchange.buffer(attention_exchange(layer_))};
   launch.writes.push_back(buffer("residual", workspace_.residual));
+  launch.writes.push_back(buffer("operands", workspace_.operands));
 }
 
 StepLaunch LayerList::project_dense() const {
