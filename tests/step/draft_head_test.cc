@@ -29,7 +29,7 @@ struct Outcome {
 };
 
 Outcome generated(const DeviceStep& step, const SamplingOptions& sampling, int drafts) {
-  constexpr size_t kTokens = 16;
+  constexpr size_t kTokens = 8;
   Generated sequence = process_prompt(step, prompt(), 0, sampling);
   generate(step, {&sequence}, drafts, kTokens);
   sequence.tokens.resize(kTokens);
@@ -41,7 +41,7 @@ Outcome generated(const DeviceStep& step, const SamplingOptions& sampling, int d
 TEST(DraftHead, ChangesNoTokenAndNoCacheRow) {
   const std::string directory =
       model::test::Shape{"DraftHead", "deepseek-v32-tiny",
-                         R"({"num_hidden_layers": 2, "first_k_dense_replace": 1,
+                         R"({"num_hidden_layers": 1, "first_k_dense_replace": 1,
                              "num_attention_heads": 2, "num_key_value_heads": 2})"}
           .directory();
   const DeviceStep own = step_with(MtpLoad::kLayer, directory);
@@ -52,9 +52,8 @@ TEST(DraftHead, ChangesNoTokenAndNoCacheRow) {
   for (const SamplingOptions& sampling :
        {SamplingOptions{}, {.temperature = 1, .seed = 5},
         {.temperature = 0.7F, .top_k = 20, .top_p = 0.9F, .seed = 6}}) {
-    for (const int drafts : {1, 2, 5}) {
-      EXPECT_EQ(generated(own, sampling, drafts), generated(copy, sampling, drafts));
-    }
+    EXPECT_EQ(generated(own, sampling, /*drafts=*/2), generated(copy, sampling, /*drafts=*/2));
+    EXPECT_NE(own.draft_logits(1).values(), copy.draft_logits(1).values());
   }
 }
 
