@@ -100,7 +100,7 @@ StepLaunch LayerList::run_routed_experts() const {
   launch.constants = {buffer("experts.gate_up", moe().expert.gate_up),
                       buffer("correction_bias", moe().correction_bias)};
   launch.reads = {buffer("router_logits", workspace_.router_logits), expert_input()};
-  launch.writes = {buffer("choices", workspace_.choices),
+  launch.writes = {buffer("arrivals", workspace_.arrivals), buffer("choices", workspace_.choices),
                    buffer("activated", workspace_.activated)};
   launch.bytes = [list = *this](const StepLoad& load) {
     const PackedMatrix& gate_up = list.moe().expert.gate_up;
@@ -119,6 +119,7 @@ StepLaunch LayerList::run_routed_experts() const {
                                            .scaling = config.routed_scaling_factor},
                                  .gate_up = list.moe().expert.gate_up,
                                  .tokens = tokens,
+                                 .arrivals = workspace.arrivals.produced(),
                                  .choices = workspace.choices.produced(),
                                  .activated = workspace.activated.produced()};
     if (params.gate_up.is_fp8) {
