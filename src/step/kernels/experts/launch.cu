@@ -64,13 +64,20 @@ int routed_chunks(const RoutedLaunch& params, int warps, int other_bytes) {
   return chunks;
 }
 
+// Three warps in each quarter of a multiprocessor: next to them eight of a launch that norms find
+// registers.
+constexpr int kNeighborlyWarps = 12;
+
 // Where the items take more than two rounds, all warps there can be: so many quantize faster, and
-// that the last round is not full is nothing (measured on an H200).
+// that the last round is not full is nothing. Else as many as leave room for the next launch (measured on
+// an H200).
 int down_warps(int items, int other_bytes) {
   const bool many = items > 2 * experts::kMaxDownWarps;
-  return many && fits(experts::kMaxDownWarps, kDownChunks, other_bytes)
-             ? experts::kMaxDownWarps
-             : even_warps(items, experts::kMaxDownWarps);
+  if (many && fits(experts::kMaxDownWarps, kDownChunks, other_bytes)) {
+    return experts::kMaxDownWarps;
+  }
+  const int warps = even_warps(items, experts::kMaxDownWarps);
+  return many ? warps : std::min(warps, kNeighborlyWarps);
 }
 
 // Of one token a third round of activations would only be more instructions.

@@ -136,12 +136,12 @@ class RoutedCursor {
   const std::byte* source_ = nullptr;
 };
 
-// Before the wait: the corrections of a thread's experts, which lie where their keys will.
+// Before the wait: sends for the corrections of a thread's experts, which lie where their keys will.
 __device__ __forceinline__ void load_corrections(const RouteParams& route, const LaneShare& share,
                                                  float* bias) {
   int index = static_cast<int>(threadIdx.x) / 32;
   for (int place = threadIdx.x; index < share.count; place += static_cast<int>(blockDim.x)) {
-    bias[place] = route.bias.get()[share.expert(index)];
+    cuda::copy_async_4(&bias[place], &route.bias.get()[share.expert(index)]);
     index += static_cast<int>(blockDim.x) / 32;
   }
 }
@@ -155,7 +155,6 @@ __device__ __forceinline__ void make_keys(const RoutedLaunch& params, const Lane
   for (int place = threadIdx.x; place < lists.places; place += static_cast<int>(blockDim.x)) {
     const bool exists = index < share.count;
     const float* logits = params.route.logits.get() + (exists ? share.expert(index) : 0);
-    const float correction = exists ? bias[place] : 0.0F;
     uint32_t* target = lists.keys + place;
 #pragma unroll 1
     for (int left = params.tokens; left > 0; left -= kLogitsAhead) {
@@ -164,6 +163,8 @@ __device__ __forceinline__ void make_keys(const RoutedLaunch& params, const Lane
       for (int i = 0; i < kLogitsAhead; ++i) {
         ahead[i] = logits[min(i, left - 1) * params.route.experts];
       }
+      cuda::wait_async_copies();
+      const float correction = exists ? bias[place] : 0.0F;
 #pragma unroll
       for (int i = 0; i < kLogitsAhead; ++i) {
         const uint32_t key = cuda::ordered_bits(sigmoid(ahead[i]) + correction);
