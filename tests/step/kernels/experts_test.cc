@@ -407,16 +407,18 @@ TEST(Experts, GiveTheSameBitsInEveryRunWithAndWithoutPdl) {
             first.values());
 }
 
-// 120 to 320 tasks of at most 132 CTAs, some of which have none.
+// Of eight choices up to 640 tasks, of one up to 80, for 132 CTAs at most.
 TEST(Experts, GiveTheSameBitsWhoeverComesFirst) {
-  const Shape shape{.experts = 40, .choices = 8, .hidden = 128, .width = 64};
-  const Experts experts(shape);
-  const model::reference::Matrix bias(1, 40);
-  for (const int tokens : {3, 4, 5}) {
-    const model::reference::Matrix logits = random_logits(tokens, 40, 8);
-    const model::reference::Matrix x = rounded(model::test::random_matrix(tokens, 128, 9));
-    EXPECT_EQ(experts.run(logits, bias, x).delta.values(),
-              experts.run(logits, bias, x, std::nullopt, /*counts_arrivals=*/false).delta.values());
+  for (const int choices : {1, 8}) {
+    const Experts experts({.experts = 40, .choices = choices});
+    const model::reference::Matrix bias(1, 40);
+    for (const int tokens : {3, 4, 5}) {
+      const model::reference::Matrix logits = random_logits(tokens, 40, 8);
+      const model::reference::Matrix x = rounded(model::test::random_matrix(tokens, 128, 9));
+      EXPECT_EQ(
+          experts.run(logits, bias, x).delta.values(),
+          experts.run(logits, bias, x, std::nullopt, /*counts_arrivals=*/false).delta.values());
+    }
   }
 }
 
