@@ -165,8 +165,7 @@ void RankEngine::compare_with_others() const {
            "fp8_draft_head {}\"",
            options_.cache_tokens, options_.max_sequences, options_.max_adjusted_sequences,
            options_.external_pages, static_cast<int>(options_.kv_format), config().lora_norm_eps,
-           options_.index_hadamard, options_.poll_limit, options_.drafts,
-           options_.fp8_draft_head));
+           options_.index_hadamard, options_.poll_limit, options_.drafts, options_.fp8_draft_head));
   same("NCCL's version", fmt::format("{}", Nccl::get().version()));
 }
 

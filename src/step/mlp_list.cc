@@ -82,7 +82,9 @@ StepLaunch LayerList::project_router() const {
     const MoeWeights& w = list.moe();
     kernels::LinearLaunch<kernels::NormInput> params{list.linear(tokens), list.middle_norm()};
     // The output projection of several tokens ends when this launch's weights are on their way.
-    if (tokens > 1 && params.input.polled.ranks == 0) params.linear.early_slots = 1;
+    if (tokens > 1 && params.input.polled.ranks == 0) {
+      params.linear.early_slots = tokens == 2 ? 1 : 0;
+    }
     add_segment(params.linear, w.router, list.workspace_.router_logits.data());
     add_segment(params.linear, w.shared.gate_up, list.workspace_.gate_up.data());
     if (w.expert.gate_up.is_fp8) {
@@ -100,7 +102,7 @@ StepLaunch LayerList::run_routed_experts() const {
   launch.constants = {buffer("experts.gate_up", moe().expert.gate_up),
                       buffer("correction_bias", moe().correction_bias)};
   launch.reads = {buffer("router_logits", workspace_.router_logits), expert_input()};
-  launch.writes = {buffer("arrivals", workspace_.arrivals), buffer("choices", workspace_.choices),
+  launch.writes = {buffer("choices", workspace_.choices),
                    buffer("activated", workspace_.activated)};
   launch.bytes = [list = *this](const StepLoad& load) {
     const PackedMatrix& gate_up = list.moe().expert.gate_up;
@@ -119,7 +121,6 @@ StepLaunch LayerList::run_routed_experts() const {
                                            .scaling = config.routed_scaling_factor},
                                  .gate_up = list.moe().expert.gate_up,
                                  .tokens = tokens,
-                                 .arrivals = workspace.arrivals.produced(),
                                  .choices = workspace.choices.produced(),
                                  .activated = workspace.activated.produced()};
     if (params.gate_up.is_fp8) {

@@ -138,7 +138,6 @@ void Workspace::plan_experts(const model::ModelConfig& config,
   gate_up.plan(int64_t{kMaxRows} * 2 * checkpoint.local_width(widest));
   router_logits.plan(int64_t{kMaxRows} * config.n_routed_experts);
   const int64_t choices_count = int64_t{kMaxRows} * config.num_experts_per_tok;
-  arrivals.plan(1);
   choices.plan(choices_count);
   activated.plan(choices_count * 2 * checkpoint.local_width(config.moe_intermediate_size));
 }
@@ -149,8 +148,8 @@ void Workspace::each(Self& self, const Visit& visit) {
   visit_all(self.rows, self.pages, self.rope, self.residual, self.middle_residual, self.delta,
             self.normed, self.normed_codes, self.q_latent, self.kv, self.index_key, self.q,
             self.index_q, self.head_weights, self.absorbed, self.scores, self.lists, self.partials,
-            self.partial_weights, self.values, self.gate_up, self.router_logits, self.arrivals,
-            self.choices, self.activated, self.logits, self.sampled, self.extras, self.last_tokens, self.masks,
+            self.partial_weights, self.values, self.gate_up, self.router_logits, self.choices,
+            self.activated, self.logits, self.sampled, self.extras, self.last_tokens, self.masks,
             self.histories, self.biases, self.adjusted, self.logprobs, self.draft_rows,
             self.draft_sources, self.draft_logits, self.zeros);
 }
@@ -164,7 +163,6 @@ void Workspace::allocate(const model::ModelConfig& config) {
   if (zeros.bytes() > 0) {
     check_cuda(cudaMemset(zeros.data(), 0, zeros.bytes()), "cudaMemset of a row of zeros");
   }
-  check_cuda(cudaMemset(arrivals.data(), 0, arrivals.bytes()), "cudaMemset of the arrivals");
   // Kernels read parts and lists before they know whether there are any, and drop what they read.
   check_cuda(cudaMemset(partials.data(), 0, partials.bytes()), "cudaMemset of attention's parts");
   if (lists.bytes() == 0) return;

@@ -87,7 +87,6 @@ struct Workspace {
   DeviceArray<__nv_bfloat16> values;
   DeviceArray<__nv_bfloat16> gate_up;
   DeviceArray<float> router_logits;
-  DeviceArray<unsigned> arrivals;  // [1]: of CTAs; zero between launches
   DeviceArray<kernels::ExpertChoice> choices;
   DeviceArray<__nv_bfloat16> activated;
   DeviceArray<float> logits;  // [16, vocabulary of this rank]

@@ -50,7 +50,8 @@ TEST(DraftHead, ChangesNoTokenAndNoCacheRow) {
   EXPECT_TRUE(copy.weights().mtp()->head.is_fp8);
   EXPECT_FALSE(copy.weights().head().is_fp8);
   for (const SamplingOptions& sampling :
-       {SamplingOptions{}, {.temperature = 1, .seed = 5},
+       {SamplingOptions{},
+        {.temperature = 1, .seed = 5},
         {.temperature = 0.7F, .top_k = 20, .top_p = 0.9F, .seed = 6}}) {
     EXPECT_EQ(generated(own, sampling, /*drafts=*/2), generated(copy, sampling, /*drafts=*/2));
     EXPECT_NE(own.draft_logits(1).values(), copy.draft_logits(1).values());

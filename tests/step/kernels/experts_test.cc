@@ -95,8 +95,7 @@ class Experts {
 
   [[nodiscard]] Result run(const model::reference::Matrix& logits,
                            const model::reference::Matrix& bias, const model::reference::Matrix& x,
-                           std::optional<bool> pdl = std::nullopt,
-                           bool counts_arrivals = true) const {
+                           std::optional<bool> pdl = std::nullopt) const {
     const int tokens = logits.rows();
     const DeviceValues<float> device_logits(logits.values());
     const DeviceValues<float> device_bias(bias.values());
@@ -105,7 +104,6 @@ class Experts {
     const DeviceValues<uint8_t> codes(shape_.fp8 ? coded_rows(x, shape_.ue8m0)
                                                  : std::vector<uint8_t>{});
     const DeviceValues<uint16_t> shared_input(to_bf16(shared_gate_up(x)));
-    const DeviceValues<unsigned> arrivals(1);
     const DeviceValues<kernels::ExpertChoice> choices(static_cast<size_t>(tokens) * shape_.choices);
     const DeviceValues<uint16_t> activated(static_cast<size_t>(tokens) * shape_.choices * 2 *
                                            shape_.width);
@@ -127,7 +125,6 @@ class Experts {
          .codes = {codes.data()},
          .input = {.rows = {bf16(rows)}, .stride = shape_.hidden, .columns = shape_.hidden},
          .tokens = tokens,
-         .arrivals = {counts_arrivals ? arrivals.data() : nullptr},
          .choices = {choices.data()},
          .activated = {bf16(activated)}},
         options);
@@ -145,7 +142,6 @@ class Experts {
                           .output = {bf16(output)}},
                          options);
     check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
-    EXPECT_EQ(arrivals.download().front(), 0U);
     return {sorted(choices.download(), tokens), to_matrix(output.download(), tokens)};
   }
 
@@ -405,21 +401,6 @@ TEST(Experts, GiveTheSameBitsInEveryRunWithAndWithoutPdl) {
             first.values());
   EXPECT_EQ(experts.run(logits, model::reference::Matrix(1, 24), x, false).delta.values(),
             first.values());
-}
-
-// Of eight choices up to 640 tasks, of one up to 80, for 132 CTAs at most.
-TEST(Experts, GiveTheSameBitsWhoeverComesFirst) {
-  for (const int choices : {1, 8}) {
-    const Experts experts({.experts = 40, .choices = choices});
-    const model::reference::Matrix bias(1, 40);
-    for (const int tokens : {3, 4, 5}) {
-      const model::reference::Matrix logits = random_logits(tokens, 40, 8);
-      const model::reference::Matrix x = rounded(model::test::random_matrix(tokens, 128, 9));
-      EXPECT_EQ(
-          experts.run(logits, bias, x).delta.values(),
-          experts.run(logits, bias, x, std::nullopt, /*counts_arrivals=*/false).delta.values());
-    }
-  }
 }
 
 }  // namespace

@@ -61,8 +61,8 @@ TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
 // Three tokens: twelve warps take up to 25 items.
 TEST(Registers, OfExpertDownOfThreeTokensLeaveRoomForTheNextLayer) {
   const uint32_t down = registers_of({"down_kernel<", "StagedRows<3>"});
-  const uint32_t next = registers_of(
-      {"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)1"});
+  const uint32_t next =
+      registers_of({"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)1"});
   ASSERT_GT(down, 0U);
   ASSERT_GT(next, 0U);
   EXPECT_LE(of_quarter(12, down) + of_quarter(8, next), kQuarter) << down << " and " << next;

@@ -35,8 +35,8 @@ class DeviceStep {
       : checkpoint_(std::move(checkpoint)),
         weights_(checkpoint_, {}, mtp),
         workspace_(make_workspace(checkpoint_, mtp != MtpLoad::kNone)),
-        caches_(make_caches(checkpoint_.config().num_hidden_layers + (mtp == MtpLoad::kNone ? 0 : 1),
-                            fp8_rows)),
+        caches_(make_caches(
+            checkpoint_.config().num_hidden_layers + (mtp == MtpLoad::kNone ? 0 : 1), fp8_rows)),
         exchange_(exchange ? std::move(exchange)
                            : std::make_unique<LocalExchange>(workspace_.delta)),
         step_({.checkpoint = checkpoint_,

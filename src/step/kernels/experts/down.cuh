@@ -274,8 +274,9 @@ __device__ __forceinline__ float load_ahead(const DownLaunch& params, const uint
   const Stretch stretch = ahead.stretch();
   const PackedMatrix& matrix = matrix_of(params, stretch.item < shared_items(params.tokens));
   // Those of neighboring tiles follow each other.
-  const float scales = load_scales(matrix, tile_of(params, experts, stretch.item, ahead.first_tile()),
-                                   {0, stretch.tiles * matrix.groups()});
+  const float scales =
+      load_scales(matrix, tile_of(params, experts, stretch.item, ahead.first_tile()),
+                  {0, stretch.tiles * matrix.groups()});
   ahead.advance();
   return scales;
 }

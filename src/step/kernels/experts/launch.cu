@@ -64,20 +64,18 @@ int routed_chunks(const RoutedLaunch& params, int warps, int other_bytes) {
   return chunks;
 }
 
-// Three warps in each quarter of a multiprocessor: next to them eight of a launch that norms find
-// registers.
+// What one or two tokens choose is shared out evenly among few warps. Of three or four tokens twelve
+// take it: three in each quarter of a multiprocessor, next to which eight of the next layer's first launch
+// find registers. Of more all warps there can be: so many quantize faster (measured on an H200).
+constexpr int kFewItems = 18;
+constexpr int kNeighborlyItems = 36;
 constexpr int kNeighborlyWarps = 12;
 
-// Where the items take more than two rounds, all warps there can be: so many quantize faster, and
-// that the last round is not full is nothing. Else as many as leave room for the next launch (measured on
-// an H200).
 int down_warps(int items, int other_bytes) {
-  const bool many = items > 2 * experts::kMaxDownWarps;
-  if (many && fits(experts::kMaxDownWarps, kDownChunks, other_bytes)) {
-    return experts::kMaxDownWarps;
-  }
-  const int warps = even_warps(items, experts::kMaxDownWarps);
-  return many ? warps : std::min(warps, kNeighborlyWarps);
+  if (items > kFewItems && items <= kNeighborlyItems) return kNeighborlyWarps;
+  const int even = even_warps(items, experts::kMaxDownWarps);
+  if (items <= kFewItems) return std::min(even, kNeighborlyWarps);
+  return fits(experts::kMaxDownWarps, kDownChunks, other_bytes) ? experts::kMaxDownWarps : even;
 }
 
 // Of one token a third round of activations would only be more instructions.
@@ -111,21 +109,6 @@ void set_lanes(RouteParams& route) {
   }
 }
 
-// From so many rows on no CTA finds room next to one of the launch before.
-constexpr int kLateTokens = 3;
-// Measured on an H200 with three rows.
-constexpr float kLead = 0.7F;
-
-// CTAs that start late wait for what others have done before the wait, and rehearse nothing.
-void start_late(RoutedLaunch& params) {
-  if (params.tokens < kLateTokens) {
-    params.arrivals = {};
-    return;
-  }
-  params.rehearses = false;
-  params.lead = kLead;
-}
-
 size_t dynamic_bytes(const RingShape& ring, int warps, int other_bytes) {
   return static_cast<size_t>(warps) * ring.slots * ring.slot_bytes + other_bytes;
 }
@@ -152,9 +135,7 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
   params.per_token = SmallDivisor::of(params.route.choices);
   const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
   const int ctas = std::min(device_limits().multiprocessors, items * matrix.tile_count());
-  params.ctas = ctas;
-  params.inverse_ctas = 1.0F / static_cast<float>(ctas);
-  start_late(params);
+  params.ctas = SmallDivisor::of(ctas);
   const auto kernel =
       staged ? routed_kernel<experts::StagedInput> : routed_kernel<experts::DirectInput>;
   pdl::launch(kRoutedDeclaration, kernel,

@@ -66,16 +66,9 @@ struct RoutedLaunch {
   RingShape ring = {};
   int scratch_bytes = 0;
   int slice_groups = 0;  // of columns, of each warp
-  int ctas = 0;
+  SmallDivisor ctas = {};
   SmallDivisor tiles = {};                      // of an expert
   SmallDivisor per_token = {};                  // choices
-  float inverse_ctas = 0;
-  // Tasks that the CTA which comes first has more than the mean, and the last one fewer: who comes later
-  // finds its place in memory's queues taken.
-  float lead = 0;
-  bool rehearses = true;  // the choice, before the wait
-  // Counts CTAs as they come, and is left at zero. Null: they take their tasks by their index.
-  pdl::Produced<unsigned> arrivals = {};
   pdl::Produced<ExpertChoice> choices = {};     // [tokens, choices], written after the wait
   pdl::Produced<__nv_bfloat16> activated = {};  // [tokens, choices, 2 * width], gate then up
 };
@@ -108,7 +101,6 @@ inline constexpr auto kRoutedFields = join_fields(
     fields_at(offsetof(RoutedLaunch, input), kPlainInputFields),
     std::array{
         pdl::field<decltype(RoutedLaunch::codes)>("codes", offsetof(RoutedLaunch, codes)),
-        pdl::field<decltype(RoutedLaunch::arrivals)>("arrivals", offsetof(RoutedLaunch, arrivals)),
         pdl::field<decltype(RoutedLaunch::choices)>("choices", offsetof(RoutedLaunch, choices)),
         pdl::field<decltype(RoutedLaunch::activated)>("activated",
                                                       offsetof(RoutedLaunch, activated)),

@@ -96,7 +96,8 @@ class Plan {
   // lane's row, -1 where there is none; `experts`: kWarpRows of the warp's own.
   static __device__ Items list(int expert, uint16_t* experts) {
     const FirstRows rows = FirstRows::of(expert);
-    if (expert >= 0 && FirstRows::is_own(rows.first)) experts[rows.item()] = static_cast<uint16_t>(expert);
+    if (expert >= 0 && FirstRows::is_own(rows.first))
+      experts[rows.item()] = static_cast<uint16_t>(expert);
     __syncwarp();
     return {rows.items(), experts};
   }

@@ -22,7 +22,6 @@ inline constexpr int kMaxRoutedWarps = 8;
 struct RoutedShared {
   uint64_t barriers[kMaxRoutedWarps][PieceRing::kMaxSlots];
   uint64_t input_arrived;
-  int place;  // of the CTA, see Arrival
   float bias[kMaxPlaces];
   PlanSets plan;
   uint16_t items[kMaxRoutedWarps][Plan::kWarpRows];  // experts, as each warp lists them
@@ -52,45 +51,17 @@ __device__ __forceinline__ bool advance(Task& task, int tiles) {
   return true;
 }
 
-// Neighboring tasks of the CTA that has a place among all. The first ones have most of them.
+// Neighboring tasks of a CTA. The first CTA, which has more to do, has no more than any other.
 struct TaskRange {
   int begin;
   int end;
 
-  __device__ TaskRange(const RoutedLaunch& params, int tasks, int place)
-      : begin(first(params, tasks, place)), end(first(params, tasks, place + 1)) {}
-
- private:
-  // Not contracted, so that neighbors agree. Half of the mean is everyone's: it grows with the place.
-  static __device__ int first(const RoutedLaunch& params, int tasks, int place) {
-    const int left = params.ctas - place;
-    if (left == 0) return tasks;
-    const float lead = fminf(params.lead, 0.5F * static_cast<float>(tasks) * params.inverse_ctas);
-    const float share =
-        __fadd_rn(static_cast<float>(tasks), __fmul_rn(lead, static_cast<float>(left)));
-    return static_cast<int>(
-        __fmul_rn(__fmul_rn(static_cast<float>(place), share), params.inverse_ctas));
+  __device__ TaskRange(int tasks, Cta cta, const SmallDivisor& ctas) {
+    const int each = ctas.divide(tasks);
+    const int without_more = ctas.divisor - (tasks - each * ctas.divisor);
+    begin = cta.index * each + max(cta.index - without_more, 0);
+    end = begin + each + static_cast<int>(cta.index >= without_more);
   }
-};
-
-// The CTA's place: when it came, or its index. To be asked for well before it is used.
-class Arrival {
- public:
-  // After the wait, by all threads.
-  __device__ Arrival(const RoutedLaunch& params, int index) : place_(index) {
-    if (params.arrivals.get() != nullptr && is_asking()) {
-      place_ = static_cast<int>(atomicInc(params.arrivals.get(), params.ctas - 1));
-    }
-  }
-  // A barrier must follow.
-  __device__ void tell(int& place) const {
-    if (is_asking()) place = place_;
-  }
-
- private:
-  static __device__ bool is_asking() { return threadIdx.x == blockDim.x - 1; }
-
-  int place_;
 };
 
 // The pieces of one warp's slice of each task.
@@ -249,15 +220,11 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
     lists.keys[i] = i % 32 < share.set_lanes ? i + 1 : 0;
   }
   __syncthreads();
-  if (warp == 0 && params.rehearses) {
-    choose_experts(params.route, share, lists.keys, lists.experts, 0, plan.chosen());
-  }
+  if (warp == 0) choose_experts(params.route, share, lists.keys, lists.experts, 0, plan.chosen());
   __syncthreads();
 
   gate.pass();
-  const Arrival arrival(params, cta.index);
   make_keys(params, share, shared.bias, lists);
-  arrival.tell(shared.place);
   input.send_for();
   __syncthreads();
   choose_all(params, share, lists, plan);
@@ -268,7 +235,7 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   const Items items =
       by_warps ? Plan::list(own_expert, shared.items[warp]) : make_items(params, plan);
 
-  const TaskRange range(params, items.count * tiles, shared.place);
+  const TaskRange range(items.count * tiles, cta, params.ctas);
   const auto tile_of = [&](const Task& of) {
     return int64_t{items.experts[of.item]} * tiles + of.tile;
   };

@@ -121,7 +121,8 @@ PackedHostMatrix pack_as_fp8(const model::MatrixShare& matrix) {
   }
   const int groups = (columns + kGroup - 1) / kGroup;
   fill<uint8_t>(result, 0, rows, [&](int row, int column) {
-    const float scale = result.scales[static_cast<size_t>(row / kTileRows) * groups + column / kGroup];
+    const float scale =
+        result.scales[static_cast<size_t>(row / kTileRows) * groups + column / kGroup];
     return model::float_to_e4m3(matrix.raw(row, column) / scale);
   });
   return result;
