@@ -197,8 +197,21 @@ TEST(SelectKernel, SharesTheKeysOfALongSequenceAmongCtas) {
   expect_reference(model::test::random_matrix(2, 9001, 8), {9001, 4097}, 2048);
 }
 
+TEST(SelectKernel, SharesTheKeysOfASingleTokenAmongTwiceAsManyCtas) {
+  const model::reference::Matrix scores = model::test::random_matrix(1, 131072, 14);
+  for (const int keys : {131072, 65537, 65536, 20000, 8192}) {
+    expect_reference(scores, {keys}, 2048);
+  }
+}
+
+TEST(SelectKernel, SharesTiesAmongTwiceAsManyCtas) {
+  model::reference::Matrix scores = model::test::random_matrix(1, 100000, 17);
+  for (int i = 0; i < scores.columns(); i += 3) scores.row(0)[i] = 2.5F;
+  expect_reference_as_is(scores, 2048);
+}
+
 TEST(SelectKernel, TakesMoreKeysThanRegistersOfAClusterHold) {
-  expect_reference_as_is(model::test::random_matrix(1, 65537, 14), 2048);
+  expect_reference_as_is(model::test::random_matrix(1, 131073, 14), 2048);
   expect_reference(model::test::random_matrix(2, 140003, 15), {140003, 66000}, 2048);
 }
 

@@ -128,18 +128,19 @@ __device__ __forceinline__ int find_lane(uint32_t count, uint32_t wanted, uint32
 __device__ __forceinline__ void find_common_bin(const Share& share, uint32_t wanted, int round,
                                                 SelectShared& shared) {
   constexpr int kQuads = kGroupBins / 4;
-  constexpr int kSenders = kSelectCluster * kQuads / 32;
-  static_assert(kSelectWarps >= kSenders);
+  constexpr int kWarpPeers = 32 / kQuads;  // that a warp sends to
+  static_assert(kSelectWarps * kWarpPeers >= kSelectCluster);
   const int lane = threadIdx.x % 32;
-  if (threadIdx.x < kSenders * 32) {
+  if (static_cast<int>(threadIdx.x) / 32 * kWarpPeers < share.peers) {
     cuda::wait_barrier(&shared.groups_arrived, round & 1);
     uint2 sums{0, 0};
 #pragma unroll
     for (int peer = 0; peer < kSelectCluster; ++peer) {
-      if (peer >= share.peers) break;
-      const uint2 pair = reinterpret_cast<const uint2*>(shared.groups[peer])[lane];
-      sums.x += pair.x;
-      sums.y += pair.y;
+      if (peer < share.peers) {
+        const uint2 pair = reinterpret_cast<const uint2*>(shared.groups[peer])[lane];
+        sums.x += pair.x;
+        sums.y += pair.y;
+      }
     }
     uint32_t above = 0;
     int found = find_lane(sums.x + sums.y, wanted, above);
@@ -159,13 +160,14 @@ __device__ __forceinline__ void find_common_bin(const Share& share, uint32_t wan
       uint2 before{0, 0};
 #pragma unroll
       for (int peer = 0; peer < kSelectCluster; ++peer) {
-        if (peer >= share.peers) break;
-        const uint2 pair = reinterpret_cast<const uint2*>(shared.bins[peer])[31 - lane];
-        all.x += pair.x;
-        all.y += pair.y;
-        if (peer < share.own) {
-          before.x += pair.x;
-          before.y += pair.y;
+        if (peer < share.peers) {
+          const uint2 pair = reinterpret_cast<const uint2*>(shared.bins[peer])[31 - lane];
+          all.x += pair.x;
+          all.y += pair.y;
+          if (peer < share.own) {
+            before.x += pair.x;
+            before.y += pair.y;
+          }
         }
       }
       found = find_lane(all.x + all.y, wanted, above);

@@ -119,11 +119,11 @@ __device__ __forceinline__ uint32_t list_candidates(const Tile& tile, uint32_t c
 
 // Lists the CTA's candidates in every peer's shared memory, those of the peers before it first.
 __device__ __forceinline__ void send_candidates(const Share& share, SelectShared& shared) {
-  const uint32_t peer = threadIdx.x % kSelectCluster;
+  const uint32_t peer = threadIdx.x & ((1U << share.stripe_bits) - 1);
   if (peer >= static_cast<uint32_t>(share.peers)) return;
 #pragma unroll 1
-  for (uint32_t i = threadIdx.x / kSelectCluster; i < shared.listed;
-       i += kSelectThreads / kSelectCluster) {
+  for (uint32_t i = threadIdx.x >> share.stripe_bits; i < shared.listed;
+       i += kSelectThreads >> share.stripe_bits) {
     const Rank rank = shared.own[i].rank;
     send(reinterpret_cast<uint32_t*>(&shared.candidates[shared.found.before + i]),
          static_cast<int>(peer),

@@ -23,6 +23,17 @@
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
+namespace select {
+
+// Of a cluster of sixteen, the second half stays out while the first has room for all keys: what
+// is told to more peers takes longer.
+__device__ __forceinline__ int bits_for(int keys, int cluster_bits) {
+  constexpr int kFewBits = 3;
+  return keys <= kTileKeys << kFewBits ? min(cluster_bits, kFewBits) : cluster_bits;
+}
+
+}  // namespace select
+
 // The `workers` CTAs of a cluster share a token's keys.
 struct SelectCta {
   int worker;
@@ -77,7 +88,7 @@ __device__ __forceinline__ void select_block(const SelectParams& params, SelectC
     select_alone(tile, share, pages, wanted, memory, list);
     return;
   }
-  const Share share(keys, cluster_bits, cta.worker);
+  const Share share(keys, bits_for(keys, cluster_bits), cta.worker);
   if (cta.worker >= share.peers) return;
   load_rows<1, kTileRows>(tile, source, keys, share.row_step());
   if (share.tiles > 1) load_tiles(source, share, memory);

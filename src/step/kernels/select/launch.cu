@@ -3,6 +3,7 @@
 #include "step/kernels/select/kernel.cuh"
 #include "step/kernels/select/launch.h"
 #include "step/kernels/support/division.h"
+#include "step/kernels/support/limits.h"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
@@ -15,14 +16,19 @@ const pdl::KernelDeclaration kSelectDeclaration{
 
 namespace {
 
-// Many clusters of eight crowd each other: 16 of them take 2 us longer than one. So many tokens
-// share what room there is, as long as a CTA's keys stay in its registers.
+// As few CTAs as have all keys in their registers. Many clusters crowd each other, 16 of eight take
+// 2 us longer than one, and not every GPU has room for sixteen CTAs that are neighbors.
 int cluster_of(const SelectParams& params) {
+  constexpr int kFewTokens = 4;
   constexpr int kManyTokens = 9;
   constexpr int kSmallCluster = 4;
-  if (params.score_stride <= select::kTileKeys) return 1;
-  const bool is_small = params.score_stride <= kSmallCluster * select::kTileKeys;
-  return params.tokens >= kManyTokens && is_small ? kSmallCluster : kSelectCluster;
+  constexpr int kCluster = 8;
+  const auto has_room = [&](int ctas) { return params.score_stride <= ctas * select::kTileKeys; };
+  if (has_room(1)) return 1;
+  if (params.tokens >= kManyTokens && has_room(kSmallCluster)) return kSmallCluster;
+  if (has_room(kCluster) || params.tokens > kFewTokens) return kCluster;
+  const auto* kernel = reinterpret_cast<const void*>(select_kernel);
+  return cluster_limits(kernel).most(kSelectCluster) >= params.tokens ? kSelectCluster : kCluster;
 }
 
 }  // namespace

@@ -14,8 +14,7 @@ inline namespace SLIPSTREAM_VARIANT {
 
 inline constexpr int kSelectThreads = 512;
 inline constexpr int kSelectWarps = kSelectThreads / 32;
-inline constexpr int kSelectClusterBits = 3;
-inline constexpr int kSelectCluster = 1 << kSelectClusterBits;
+inline constexpr int kSelectCluster = 16;  // CTAs at most
 
 namespace select {
 
