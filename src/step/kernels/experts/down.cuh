@@ -138,7 +138,7 @@ class DownCursor {
     const bool is_whole = first.tiles == min(own.count, kBatchTiles);
     const int known =
         is_whole ? groups : groups - groups % params.ring.piece_groups;  // pieces are not cut
-    left_ = threadIdx.x < 32 ? known : 0;
+    left_ = threadIdx.x < 32 && way_.is_in(0) ? known : 0;
   }
   // After the wait.
   __device__ void set_way(const Way& way, const uint16_t* experts) {
