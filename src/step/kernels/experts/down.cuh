@@ -129,8 +129,8 @@ class Way {
 // The pieces of one warp.
 class DownCursor {
  public:
-  // Before the wait only the shared expert's first item is known, with which the first warp's run begins:
-  // that of all tokens that choose alike would end first.
+  // Before the wait only the shared expert's first item is known. The first warp's run begins with it,
+  // and is at least as long as where all tokens choose alike.
   __device__ DownCursor(const DownLaunch& params, const Tiles& own)
       : params_(params), way_(params, own, shared_items(params.tokens) + params.choices_per_token) {
     const Stretch first = way_.stretch();
