@@ -1,9 +1,9 @@
 // silu, then the down projections of chosen and shared experts, weighted and summed.
 //
-// A CTA owns neighboring tiles of 16 rows and takes a batch of them at a time; its warps share the tiles
-// of all items out: first the items of the shared expert, eight tokens each, then those of the plan. What
-// an item gives a batch is contiguous in memory. A warp has the whole sum of an item's tile in registers,
-// so that it can round and weight it. Every token has a place for each of its own choices, and these are added
+// A CTA owns neighboring tiles of 16 rows and takes a batch of them at a time; its warps share the
+// items out: first those of the shared expert, eight tokens each, then those of the plan. What an
+// item gives a batch is contiguous in memory. A warp has the whole sum of an item in registers, so that it
+// can round and weight it. Every token has a place for each of its own choices, and these are added
 // in their order: what other tokens chose does not change a bit of its sum.
 //
 // PDL: weights of the shared expert before the wait, nothing else.
@@ -62,128 +62,68 @@ __device__ __forceinline__ int64_t tile_of(const DownLaunch& params, const uint1
   return chosen < 0 ? tile : int64_t{experts[chosen]} * params.down.tile_count() + tile;
 }
 
-// Neighboring tiles of an item, within a batch of the CTA's.
-struct Stretch {
+// A warp's way through its items, warp, warp + warps, ... of each batch of the CTA's tiles.
+struct Place {
   int item;
-  int first;  // within the batch
-  int tiles;
-};
+  int batch;
 
-// A warp's way through the batches: of the tiles of all items, item by item, each warp has a run, none
-// more than one tile more than another.
-class Way {
- public:
-  __device__ Way(const DownLaunch& params, const Tiles& own, int items)
-      : warps_(&params.warps), own_(own), items_(items) {
-    find(0);
+  __device__ void advance(int items) {
+    item += static_cast<int>(blockDim.x) / 32;
+    if (item < items) return;
+    item = static_cast<int>(threadIdx.x) / 32;
+    ++batch;
   }
-
-  __device__ bool exists() const { return left_ > 0; }
-  __device__ bool is_in(int batch) const { return exists() && batch_ == batch; }
-  __device__ Stretch stretch() const {
-    return {item_, first_, min(tiles_of_batch(batch_) - first_, left_)};
+  __device__ bool exists(const Tiles& own, int items) const {
+    return item < items && batch * kBatchTiles < own.count;
   }
-  // Of all tiles.
-  __device__ int first_tile() const { return own_.first + batch_ * kBatchTiles + first_; }
-  __device__ void advance() {
-    left_ -= stretch().tiles;
-    if (left_ == 0) {
-      find(batch_ + 1);
-      return;
-    }
-    ++item_;
-    first_ = 0;
+  __device__ Tiles tiles(const Tiles& own) const {
+    const int done = batch * kBatchTiles;
+    return {own.first + done, min(own.count - done, kBatchTiles)};
   }
-
- private:
-  __device__ int tiles_of_batch(int batch) const {
-    return min(own_.count - batch * kBatchTiles, kBatchTiles);
-  }
-  // The warp's run of a batch, or of the next one in which it has any.
-  __device__ void find(int batch) {
-#pragma unroll 1
-    for (; batch * kBatchTiles < own_.count; ++batch) {
-      const int tiles = tiles_of_batch(batch);
-      const int share = items_ * tiles;
-      const int warp = static_cast<int>(threadIdx.x) / 32;
-      const int begin = warps_->divide(share * warp);
-      left_ = warps_->divide(share * (warp + 1)) - begin;
-      if (left_ == 0) continue;
-      // 65,536 divided by 1, 2, 3 and 4.
-      item_ = begin * (tiles == 3 ? 21846 : 65536 >> tiles / 2) >> 16;
-      first_ = begin - item_ * tiles;
-      break;
-    }
-    batch_ = batch;
-  }
-
-  const SmallDivisor* warps_;
-  Tiles own_;
-  int items_;
-  int item_ = 0;
-  int first_ = 0;
-  int left_ = 0;
-  int batch_ = 0;
 };
 
 // The pieces of one warp.
 class DownCursor {
  public:
-  // Before the wait only the shared expert's first item is known. The first warp's run begins with it,
-  // and is at least as long as where all tokens choose alike.
-  __device__ DownCursor(const DownLaunch& params, const Tiles& own)
-      : params_(params), way_(params, own, shared_items(params.tokens) + params.choices_per_token) {
-    const Stretch first = way_.stretch();
-    const int groups = first.tiles * params.shared_down.groups();
-    const bool is_whole = first.tiles == min(own.count, kBatchTiles);
-    const int known =
-        is_whole ? groups : groups - groups % params.ring.piece_groups;  // pieces are not cut
-    left_ = threadIdx.x < 32 && way_.is_in(0) ? known : 0;
+  // Before the wait `most_items` bounds the items and only those of the shared expert are known.
+  __device__ DownCursor(const DownLaunch& params, const Tiles& own, int most_items)
+      : params_(params), own_(own), items_(most_items), known_(shared_items(params.tokens)) {}
+  __device__ void set_items(const Items& items) {
+    items_ = items.count;
+    known_ = items.count;
+    experts_ = items.experts;
+    if (place_.item >= items_) place_.advance(items_);
   }
-  // After the wait.
-  __device__ void set_way(const Way& way, const uint16_t* experts) {
-    way_ = way;
-    experts_ = experts;
-    left_ = 0;
-    if (way_.exists()) left_ = groups_of_stretch() - done_;
-    if (left_ <= 0) next_stretch();
-  }
-  __device__ bool valid() const { return left_ > 0; }
+  __device__ bool valid() const { return place_.exists(own_, known_); }
   __device__ Piece piece() const {
     const PackedMatrix& matrix = current_matrix();
     const int group_bytes = matrix.chunks_per_group() * kChunkBytes;
-    const int groups = min(params_.ring.piece_groups, left_);
+    const Tiles tiles = place_.tiles(own_);
+    const int groups = min(params_.ring.piece_groups, tiles.count * matrix.groups() - done_);
     const std::byte* source =
         matrix.tiles.get() + done_ * group_bytes +
-        tile_of(params_, experts_, way_.stretch().item, way_.first_tile()) * matrix.tile_bytes();
+        tile_of(params_, experts_, place_.item, tiles.first) * matrix.tile_bytes();
     return {source, static_cast<uint32_t>(groups * group_bytes)};
   }
   __device__ void advance() {
     done_ += params_.ring.piece_groups;
-    left_ -= params_.ring.piece_groups;
-    if (left_ <= 0 && experts_ != nullptr) next_stretch();
+    if (done_ < place_.tiles(own_).count * current_matrix().groups()) return;
+    done_ = 0;
+    place_.advance(items_);
   }
 
  private:
   __device__ const PackedMatrix& current_matrix() const {
-    return matrix_of(params_, way_.stretch().item < shared_items(params_.tokens));
-  }
-  __device__ int groups_of_stretch() const {
-    return way_.stretch().tiles * current_matrix().groups();
-  }
-  __device__ void next_stretch() {
-    done_ = 0;
-    left_ = 0;
-    if (!way_.exists()) return;
-    way_.advance();
-    if (way_.exists()) left_ = groups_of_stretch();
+    return matrix_of(params_, place_.item < shared_items(params_.tokens));
   }
 
   const DownLaunch& params_;
-  Way way_;
-  const uint16_t* experts_ = nullptr;  // before the wait
-  int done_ = 0;                       // groups of the stretch
-  int left_ = 0;
+  const uint16_t* experts_ = nullptr;
+  Tiles own_;
+  int items_;
+  int known_;
+  Place place_ = {static_cast<int>(threadIdx.x) / 32, 0};
+  int done_ = 0;  // groups
 };
 
 // Before the wait: rows of the shared expert weigh one.
@@ -267,38 +207,36 @@ __device__ __forceinline__ void store_item(const Shares& shares, const Sums& sum
   }
 }
 
-// The weights' scales of the stretch that `ahead` has come to, one per lane.
-__device__ __forceinline__ float load_ahead(const DownLaunch& params, const uint16_t* experts,
-                                            Way& ahead) {
-  if (!ahead.exists()) return 0.0F;
-  const Stretch stretch = ahead.stretch();
-  const PackedMatrix& matrix = matrix_of(params, stretch.item < shared_items(params.tokens));
-  // Those of neighboring tiles follow each other.
-  const float scales =
-      load_scales(matrix, tile_of(params, experts, stretch.item, ahead.first_tile()),
-                  {0, stretch.tiles * matrix.groups()});
-  ahead.advance();
+// The weights' scales of the place that `ahead` has come to, one per lane.
+__device__ __forceinline__ float load_ahead(const DownLaunch& params, const Items& items,
+                                            const Tiles& own, Place& ahead) {
+  float scales = 0.0F;
+  if (ahead.exists(own, items.count)) {
+    const PackedMatrix& matrix = matrix_of(params, ahead.item < shared_items(params.tokens));
+    const Tiles tiles = ahead.tiles(own);
+    // Those of neighboring tiles follow each other.
+    scales = load_scales(matrix, tile_of(params, items.experts, ahead.item, tiles.first),
+                         {0, tiles.count * matrix.groups()});
+  }
+  ahead.advance(items.count);
   return scales;
 }
 
-// What an item gives a stretch of tiles, the first of which is `first_tile`, to [tile][place][token][row].
+// What an item gives a batch of tiles, to [tile][place][token][row].
 template <class Rows>
 __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Rows& rows,
                                               const Plan& plan, const uint16_t* experts,
-                                              const float* weights, const Stretch& stretch,
-                                              int first_tile, float scales, PieceRing& ring,
-                                              DownCursor& cursor, float* partials) {
-  const int item = stretch.item;
+                                              const float* weights, int item, const Tiles& tiles,
+                                              float scales, PieceRing& ring, DownCursor& cursor,
+                                              float* partials) {
   const PackedMatrix& matrix = matrix_of(params, item < shared_items(params.tokens));
   const int row = taker_of(params, plan, item, static_cast<int>(threadIdx.x) % 32 / 4).row;
   const Shares shares(params, plan, item, weights);
   PieceReader<DownCursor> reader(ring, cursor, params.ring.piece_groups,
-                                 stretch.tiles * matrix.groups());
-  const int tile_floats = places_of(params) * partial_floats(params.tokens);
-  partials += stretch.first * tile_floats;
+                                 tiles.count * matrix.groups());
 #pragma unroll
   for (int tile = 0; tile < kBatchTiles; ++tile) {
-    if (tile >= stretch.tiles) break;
+    if (tile >= tiles.count) break;
     Sums sums = {};
 #pragma unroll 1
     for (int group = 0; group < matrix.groups(); ++group) {
@@ -310,14 +248,15 @@ __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Ro
             Rows::kIsFp8
                 ? __shfl_sync(kAllLanes, scales, place)
                 : matrix.scales
-                      .get()[tile_of(params, experts, item, first_tile) * matrix.groups() + place];
+                      .get()[tile_of(params, experts, item, tiles.first) * matrix.groups() + place];
         multiply_fp8_group(reader.weights(kChunkBytes), scale, x, sums);
       } else {
         multiply_bf16_group(reader.weights(2 * kChunkBytes), x, sums);
       }
       reader.advance();
     }
-    store_item(shares, sums, params.tokens, partials + tile * tile_floats);
+    store_item(shares, sums, params.tokens,
+               partials + tile * places_of(params) * partial_floats(params.tokens));
   }
 }
 
@@ -364,7 +303,7 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   const int chosen_rows = params.tokens * params.choices_per_token;
   const Plan plan(shared.plan, after_rings, params.tokens, params.per_token);
   auto* const weights = reinterpret_cast<float*>(after_rings + Plan::bytes(chosen_rows));
-  DownCursor cursor(params, own);
+  DownCursor cursor(params, own, most_down_items(params));
   // slipstream-check: allow R2: a tile of down or of shared_down, which are weights both
   ring.fill(cursor);
   plan.clear();
@@ -388,24 +327,24 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   Items items = by_warps ? Plan::list(choice.expert, shared.items[warp]) : plan.items();
   items.count += shared_items(params.tokens);
   rows.quantize_all_but_last(raw);
-  Way way(params, own, items.count);
-  Way ahead = way;
-  float scales = load_ahead(params, items.experts, ahead);
-  float next_scales = load_ahead(params, items.experts, ahead);
-  cursor.set_way(way, items.experts);
+  Place ahead = {warp, 0};
+  float scales = load_ahead(params, items, own, ahead);
+  float next_scales = load_ahead(params, items, own, ahead);
+  cursor.set_items(items);
   ring.fill(cursor);
   if (by_warps && warp == warps - 1) take_choice(params, plan, choice, weights);
   rows.quantize(raw);
   __syncthreads();
 
+  Place place = {warp, 0};
   for (int batch = 0; batch * kBatchTiles < own.count; ++batch) {
-    const int done = batch * kBatchTiles;
-    const Tiles tiles = {own.first + done, min(own.count - done, kBatchTiles)};
+    place.batch = batch;
+    const Tiles tiles = place.tiles(own);
     if (batch > 0) __syncthreads();  // the parts of the batch before have been read
-    for (; way.is_in(batch); way.advance()) {
-      const float later_scales = load_ahead(params, items.experts, ahead);
-      multiply_item(params, rows, plan, items.experts, weights, way.stretch(), way.first_tile(),
-                    scales, ring, cursor, partials);
+    for (int item = warp; item < items.count; item += warps) {
+      const float later_scales = load_ahead(params, items, own, ahead);
+      multiply_item(params, rows, plan, items.experts, weights, item, tiles, scales, ring, cursor,
+                    partials);
       scales = next_scales;
       next_scales = later_scales;
     }

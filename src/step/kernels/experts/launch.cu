@@ -162,7 +162,6 @@ void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
   if (staged) other_bytes += staged_bytes;
   params.ring = plan_rings(is_fp8, warps, kDownChunks, kStaticBytes + other_bytes);
   params.per_token = SmallDivisor::of(params.choices_per_token);
-  params.warps = SmallDivisor::of(warps);
   const auto kernel = staged ? staged_kernel(params, warps) : down_kernel<experts::DirectRows>;
   pdl::launch(
       kDownDeclaration, kernel,

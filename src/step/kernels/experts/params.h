@@ -86,7 +86,6 @@ struct DownLaunch {
   bool ue8m0 = false;
   RingShape ring = {};                       // set by the launch
   SmallDivisor per_token = {};               // choices, set by the launch
-  SmallDivisor warps = {};                   // of a CTA, set by the launch
   pdl::Produced<__nv_bfloat16> output = {};  // [tokens, hidden], written after the wait
   PeerOffsets peers = {};  // if there are any: the output lies in this rank's window, goes to all
 };
