@@ -28,7 +28,7 @@ constexpr float kIndexKeyDeviation = 32;
 model::Checkpoint make_shapes(const BenchModel& model) {
   model::Checkpoint shapes = model::Checkpoint::without_tensors(
       model::model_shape(model.name_or_file, model.layers), {model.tp, model.rank});
-  step::require_device_memory(synthetic_weight_bytes(shapes, model.drafts), "the weights");
+  step::require_device_memory(synthetic_weight_bytes(shapes, model.mtp()), "the weights");
   return shapes;
 }
 
@@ -74,7 +74,7 @@ class SyntheticStep final : public StepBench {
       : stream_(stream),
         make_exchange_(std::move(make_exchange)),
         shapes_(make_shapes(model)),
-        weights_(shapes_.config(), synthetic_weights(shapes_, stream), {}, model.drafts) {
+        weights_(shapes_.config(), synthetic_weights(shapes_, stream), {}, model.mtp()) {
     synchronize();
   }
 

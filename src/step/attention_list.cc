@@ -49,6 +49,7 @@ StepLaunch LayerList::project_hidden() const {
     const Workspace& workspace = list.workspace_;
     const LayerWeights& w = list.weights_;
     kernels::LinearLaunch<kernels::NormInput> params{list.linear(tokens), {}};
+    params.linear.small_rows = 4;  // next to expert_down of so many
     add_segment(params.linear, w.q_a, workspace.q_latent.data());
     add_segment(params.linear, w.kv_a, workspace.kv.data());
     if (list.has_indexer()) {

@@ -76,7 +76,7 @@ std::vector<StepLaunch> list_layer(const StepParts& parts, int layer, const Laye
 StepLaunch list_head(const StepParts& parts, const HeadTurn& turn) {
   const model::ModelConfig& config = parts.checkpoint.config();
   const Workspace& workspace = parts.workspace;
-  const PackedMatrix& head = parts.weights.head();
+  const PackedMatrix& head = turn.head;
   const int hidden = config.hidden_size;
   const int last = mlp_exchange(turn.last_layer);
   return {.stage = Stage::kHead,
@@ -113,6 +113,7 @@ StepLaunch list_head(const StepParts& parts, const HeadTurn& turn) {
 
 StepLaunch list_head(const StepParts& parts) {
   return list_head(parts, {.norm = parts.weights.final_norm(),
+                           .head = parts.weights.head(),
                            .logits = parts.workspace.logits,
                            .last_layer = parts.checkpoint.config().num_hidden_layers - 1});
 }

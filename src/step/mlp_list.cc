@@ -83,8 +83,11 @@ StepLaunch LayerList::project_router() const {
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     const MoeWeights& w = list.moe();
     kernels::LinearLaunch<kernels::NormInput> params{list.linear(tokens), list.middle_norm()};
-    // The output projection of several tokens ends when this launch's weights are on their way.
-    if (tokens > 1 && params.input.polled.ranks == 0) params.linear.early_slots = 1;
+    // The output projection of several tokens ends when this launch's weights are on their way: of three
+    // or four it ends sooner where none are (measured on an H200).
+    if (tokens > 1 && params.input.polled.ranks == 0) {
+      params.linear.early_slots = tokens == 3 || tokens == 4 ? 0 : 1;
+    }
     add_segment(params.linear, w.router, list.workspace_.router_logits.data());
     add_segment(params.linear, w.shared.gate_up, list.workspace_.gate_up.data());
     if (w.expert.gate_up.is_fp8) {

@@ -97,17 +97,16 @@ namespace {
 // multiprocessor acknowledgements queue after all that it has asked for. Where that launch is short,
 // its end would come after this one's weights instead of before them.
 constexpr int kPlainEarlySlots = 2;
-// With one token the rings are smaller as well: what the launches before and after ask for does not
+// With few tokens the rings are smaller as well: what the launches before and after ask for does not
 // queue after so much, and CTAs find room sooner (docs/notes/2026-11-29-late-ctas.md).
-constexpr int kOneTokenSlots = 4;
+constexpr int kFewSlots = 4;
+constexpr int kFewSlotsTokens = 3;
 // From so many tokens on a launch of its own makes the operands, if it is given room for them; of a norm
 // also from a few on, if a cluster would norm so many groups of columns
 // (docs/notes/2026-11-30-norm-once.md).
 constexpr int kPreparedTokens = 9;
 constexpr int kPreparedFewTokens = 5;
 constexpr int kPreparedPlaces = 128;
-// Rows up to which a launch that norms them stays as small as it is.
-constexpr int kFewTokens = 2;
 
 template <class Source>
 auto polling_kernel_of(Breadth breadth) {
@@ -160,8 +159,9 @@ bool waits_with_weights(const LinearParams& params) {
 
 // With one token CTAs stay so small that one of the launch before and one of the launch after find
 // room next to them, and lie where fewest others are; with two one of these finds room. More tokens
-// take so much that neither does: there it counts most that no two of this launch share a
-// multiprocessor.
+// take so much that neither does, unless the launch before leaves room for it: there it counts most that no
+// two of this launch share a multiprocessor. So it does where there is so much to multiply that an early
+// start is nothing.
 template <class Source>
 void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
@@ -171,7 +171,8 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
     params.linear.early_slots = std::min(params.linear.early_slots, kNormEarlySlots);
   }
   constexpr bool kMaySpread = Source::kNormalizes || std::is_same_v<Source, PreparedSource>;
-  const bool spreads = kMaySpread && params.linear.tokens > kFewTokens;
+  const bool spreads =
+      kMaySpread && (params.linear.tokens > params.linear.small_rows || is_long(params.linear));
   pdl::launch(declaration, kernel_of<Source>(params.linear),
               {.grid = dim3(shape.ctas),
                .block = dim3(shape.threads),
@@ -258,7 +259,7 @@ void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptio
     return;
   }
   params.linear.early_slots = kPlainEarlySlots;
-  if (params.linear.tokens == 1) params.linear.most_slots = kOneTokenSlots;
+  if (params.linear.tokens <= kFewSlotsTokens) params.linear.most_slots = kFewSlots;
   launch<PlainSource>(kPlainLinearDeclaration, params, options);
 }
 

@@ -130,6 +130,8 @@ struct LinearParams {
 
   int most_slots = kMaxRingSlots;   // of each warp's ring
   int early_slots = kMaxRingSlots;  // of these: they are filled before the wait
+  // Rows up to which a launch that norms them stays as small as it is, instead of spreading.
+  int small_rows = 2;
 
   // How the work is shared out; plan_linear() decides.
   int clusters = 0;       // each takes a run of tiles, of all segments' tiles
