@@ -450,7 +450,7 @@ def pages():
     operators = read("operators-h200-2026-11-29.json")
     ranges = read("step-range-h200-2026-11-29.json")
     ranks = read("ranks-4xh200-2026-11-29.json")
-    played = read("exchange-2xh200-2026-11-29.json")
+    played = read("exchange-2xh200-2026-11-30.json")
     compared = comparisons(rivals["rows"])
     old = comparisons(
         [each for each in earlier["rows"] if each["operator"] in EARLIER_OPERATORS]

@@ -149,12 +149,12 @@ auto kernel_of(const LinearParams& params) {
   }
 }
 
-// Whether activations go ahead of most weights. Polls of several tokens take so long that weights
-// which wait for them come too late.
+// Whether activations go ahead of most weights. Polls of more than a few tokens take so long that
+// weights which wait for them come too late.
 template <class Source>
 bool waits_with_weights(const LinearParams& params) {
-  return std::is_base_of_v<NormSource, Source> && (!Source::kPolls || params.tokens == 1) &&
-         !is_long(params);
+  const bool polls_long = Source::kPolls && params.tokens > kFewTokens;
+  return std::is_base_of_v<NormSource, Source> && !polls_long && !is_long(params);
 }
 
 // With one token CTAs stay so small that one of the launch before and one of the launch after find
@@ -180,6 +180,24 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
                .cluster = dim3(shape.cluster_ctas),
                .balances_clusters = params.linear.tokens == 1 && shape.cluster_ctas > 1},
               options, params);
+}
+
+// Calls `visit` with the type of what brings the rows. Polls of 2, 4 and 8 ranks have kernels of
+// their own, in which distances are constant.
+template <class Visit>
+void with_source_of(const NormInput& input, const Visit& visit) {
+  switch (input.polled.ranks) {
+    case 0:
+      return visit(std::type_identity<NormSource>{});
+    case 2:
+      return visit(std::type_identity<PeerNormSource<2>>{});
+    case 4:
+      return visit(std::type_identity<PeerNormSource<4>>{});
+    case 8:
+      return visit(std::type_identity<PeerNormSource<8>>{});
+    default:
+      return visit(std::type_identity<PeerNormSource<0>>{});
+  }
 }
 
 bool any_segment(const LinearParams& linear, bool is_fp8) {
@@ -230,9 +248,11 @@ bool is_prepared(const LinearParams& linear, const NormInput& input) {
 
 void launch_prepare(const LinearParams& linear, const NormInput& input,
                     const pdl::LaunchOptions& options) {
-  input.polled.ranks > 0
-      ? prepare<PeerNormSource>(kPreparePeerNormDeclaration, linear, input, options)
-      : prepare<NormSource>(kPrepareNormDeclaration, linear, input, options);
+  with_source_of(input, [&](auto source) {
+    using Source = typename decltype(source)::type;
+    prepare<Source>(Source::kPolls ? kPreparePeerNormDeclaration : kPrepareNormDeclaration, linear,
+                    input, options);
+  });
 }
 
 void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions& options) {
@@ -241,9 +261,11 @@ void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions
     launch_prepared(params.linear, params.input.operands, options);
     return;
   }
-  params.input.polled.ranks > 0
-      ? launch<PeerNormSource>(kPeerNormLinearDeclaration, params, options)
-      : launch<NormSource>(kNormLinearDeclaration, params, options);
+  with_source_of(params.input, [&](auto source) {
+    using Source = typename decltype(source)::type;
+    launch<Source>(Source::kPolls ? kPeerNormLinearDeclaration : kNormLinearDeclaration, params,
+                   options);
+  });
 }
 
 void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,

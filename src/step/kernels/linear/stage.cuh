@@ -17,6 +17,7 @@
 #include "cuda/cluster.cuh"
 #include "cuda/memory.cuh"
 #include "step/kernels/linear/operands.cuh"
+#include "step/kernels/linear/poll_rows.cuh"
 #include "step/kernels/linear/sources.cuh"
 #include "step/kernels/linear/work.cuh"
 #include "step/kernels/support/variant.cuh"
@@ -80,14 +81,18 @@ class StagerBase {
     return sum;
   }
 
-  // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for or,
-  // where it is polled for, when it is there: what is sent for before comes before.
+  // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for: what
+  // is sent for before comes before. Where it is polled for, run_after_poll() does that later: most
+  // polls have to be repeated, and would queue behind the weights.
   template <int kCount, class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount], const Meanwhile& meanwhile) const {
-    if constexpr (Source::kPolls) {
-      poll(own, address, values);
-      meanwhile();
+    if constexpr (Source::kPolls && kCount > 8) {
+      poll_rows<kCount>(source_, own.place, own.exists, values);
+    } else if constexpr (Source::kPolls) {
+      if (!own.exists) return;
+      auto raw = source_.template load<kCount>(own.place, address);
+      source_.template receive<kCount>(own.place, address, raw, values);
     } else {
       constexpr int kUnit = unit_of(kCount);
       constexpr int kUnits = kCount / kUnit;
@@ -103,6 +108,12 @@ class StagerBase {
         source_.template unpack<kUnit>(raw[i], unit(values, i));
       }
     }
+  }
+
+  // When the squares of what was polled for have been sent.
+  template <class Meanwhile>
+  static __device__ __forceinline__ void run_after_poll(const Meanwhile& meanwhile) {
+    if constexpr (Source::kPolls) meanwhile();
   }
 
   // Columns of which a source is asked at a time.
@@ -220,29 +231,6 @@ class StagerBase {
   uint64_t* squares_arrived_;
 
  private:
-  // A few columns after others: polls take many registers and instructions.
-  template <int kCount>
-  __device__ __forceinline__ void poll(const Share& own, const typename Source::Address& address,
-                                       float (&values)[kCount]) const {
-    constexpr int kUnit = unit_of(kCount);
-#pragma unroll 1
-    for (int i = 0; i < kCount; i += kUnit) {
-      Values<kUnit> next = {};
-      if (own.exists) {
-        source_.template unpack<kUnit>(
-            source_.template load<kUnit>(own.place.advanced(i), advance(address, i)), next);
-      }
-#pragma unroll
-      for (int column = 0; column < kCount - kUnit; ++column) {
-        values[column] = values[column + kUnit];
-      }
-#pragma unroll
-      for (int column = 0; column < kUnit; ++column) {
-        values[kCount - kUnit + column] = next[column];
-      }
-    }
-  }
-
   // Clusters take turns, a token's first one after the token before's.
   __device__ __forceinline__ int turn_of(int token) const {
     int turn = work_.cluster - token;
@@ -281,6 +269,7 @@ class OneRoundStager : StagerBase<Source, Params> {
     this->load(own_, address_, values, meanwhile);
     if constexpr (Source::kNormalizes) {
       this->square(own_, values);
+      this->run_after_poll(meanwhile);
       this->meet();
       const float factor = this->template make_factor<kLanes>(
           own_.place.token, this->source_.norm_of(own_.place.column), true);
@@ -348,6 +337,7 @@ class WideStager : StagerBase<Source, LinearParams> {
         own = share_of(round);
         load(own, values, [] {});
       }
+      this->run_after_poll(meanwhile);
       this->meet();
       make_factors();
     }
