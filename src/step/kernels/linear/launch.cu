@@ -153,6 +153,7 @@ auto kernel_of(const LinearParams& params) {
 // weights which wait for them come too late.
 template <class Source>
 bool waits_with_weights(const LinearParams& params) {
+  constexpr int kFewTokens = 2;
   const bool polls_long = Source::kPolls && params.tokens > kFewTokens;
   return std::is_base_of_v<NormSource, Source> && !polls_long && !is_long(params);
 }
