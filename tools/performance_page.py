@@ -369,7 +369,7 @@ Results only. How they were measured, what was tried and what the profiles said 
 [experts](notes/2026-11-experts.md), [attention](notes/2026-11-attention.md), [decode steps](notes/2026-11-steps.md),
 [placement of code and CTAs](notes/2026-11-28-placement.md), [many tokens](notes/2026-11-29-many-tokens.md),
 [choice of experts](notes/2026-11-29-choice.md), [index scores](notes/2026-11-29-scores.md),
-[selection](notes/2026-11-29-select.md), [values](notes/2026-11-29-values.md), [late CTAs](notes/2026-11-29-late-ctas.md), [few rows](notes/2026-11-29-drafts.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
+[selection](notes/2026-11-29-select.md), [values](notes/2026-11-29-values.md), [late CTAs](notes/2026-11-29-late-ctas.md), [few rows](notes/2026-11-29-drafts.md), [norm once](notes/2026-11-30-norm-once.md), [two drafts](notes/2026-11-30-drafts.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; this page is written by
 `tools/performance_page.py` from the JSON files in [`docs/data`](data), each with its GPU, driver, date and source.
 
 Unless said otherwise: {place}; kernels of commit {commit}. Microseconds are medians. "No PDL / PDL": the same kernels

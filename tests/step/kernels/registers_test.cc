@@ -38,7 +38,7 @@ uint32_t of_quarter(uint32_t warps, uint32_t registers) {
   return (warps + 3) / 4 * ((registers + 7) / 8 * 8);
 }
 
-// Eight experts and a shared one.
+// One token: eight experts and a shared one.
 TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
   const uint32_t down = registers_of({"down_kernel<", "StagedRows<2>"});
   ASSERT_GT(down, 0U);
@@ -57,6 +57,16 @@ TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
     EXPECT_LE(of_quarter(9, down) + of_quarter(8, others), kQuarter)
         << down << " and " << others << " of " << neighbor.front() << neighbor.back();
   }
+}
+
+// Three tokens: twelve warps take up to 25 items.
+TEST(Registers, OfExpertDownOfThreeTokensLeaveRoomForTheNextLayer) {
+  const uint32_t down = registers_of({"down_kernel<", "StagedRows<3>"});
+  const uint32_t next =
+      registers_of({"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)1"});
+  ASSERT_GT(down, 0U);
+  ASSERT_GT(next, 0U);
+  EXPECT_LE(of_quarter(12, down) + of_quarter(8, next), kQuarter) << down << " and " << next;
 }
 
 }  // namespace

@@ -75,6 +75,21 @@ struct UncodedSource {
   static __device__ constexpr unsigned char* coded() { return nullptr; }
 };
 
+// What lies ready as operands, and is only copied.
+class PreparedSource {
+ public:
+  using Input = PreparedInput;
+  static constexpr bool kNormalizes = false;
+  static constexpr bool kMayPush = true;
+  static constexpr StagingCost kCost = {0, 0, 0};
+  static constexpr bool kPolls = false;
+  __device__ explicit PreparedSource(const Input& input) : operands_(input.operands) {}
+  __device__ const unsigned char* operands() const { return operands_.get(); }
+
+ private:
+  pdl::Produced<const unsigned char> operands_;
+};
+
 class PlainSource : public UncodedSource {
  public:
   using Input = PlainInput;

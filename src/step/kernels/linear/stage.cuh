@@ -42,17 +42,17 @@ __device__ __forceinline__ float group_sum(float (&sums)[kEights]) {
   if constexpr (kEights == 4) return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
-// What both ways of staging share.
-template <class Source>
+// What all ways of staging share. `Params`: of the product, or of a launch that prepares it.
+template <class Source, class Params>
 class StagerBase {
  public:
-  __device__ __forceinline__ StagerBase(const LinearParams& params, const CtaWork& work,
-                                        const Source& source, unsigned char* memory,
+  __device__ __forceinline__ StagerBase(const Params& params, const CtaWork& work,
+                                        const Source& source, float* squares,
                                         uint64_t* squares_arrived)
       : params_(params),
         work_(work),
         source_(source),
-        squares_(reinterpret_cast<float*>(memory + params.memory.squares)),
+        squares_(squares),
         squares_arrived_(squares_arrived) {}
 
  protected:
@@ -172,14 +172,14 @@ class StagerBase {
     const int lane = static_cast<int>(threadIdx.x) % kLanes;
     if (params_.cluster_ctas == 1) {
       if (lane == 0) *target = sum;
-      return;
-    }
+    } else {
 #pragma unroll
-    for (int first = 0; first < kMaxClusterCtas; first += kLanes) {
-      const int rank = first + lane;
-      if (rank >= params_.cluster_ctas) continue;
-      cuda::store_async_4(cuda::remote_address(target, rank), sum,
-                          cuda::remote_address(squares_arrived_, rank));
+      for (int first = 0; first < kMaxClusterCtas; first += kLanes) {
+        const int rank = first + lane;
+        if (rank >= params_.cluster_ctas) continue;
+        cuda::store_async_4(cuda::remote_address(target, rank), sum,
+                            cuda::remote_address(squares_arrived_, rank));
+      }
     }
   }
 
@@ -224,7 +224,7 @@ class StagerBase {
     return squares_ + (token * Source::kNorms + norm) * (params_.groups() / Source::kNorms);
   }
 
-  const LinearParams& params_;
+  const Params& params_;
   const CtaWork& work_;
   const Source& source_;
   float* squares_;
@@ -241,12 +241,12 @@ class StagerBase {
 };
 
 // `kLanes` lanes for each place, all places at once.
-template <class Source, int kLanes>
-class OneRoundStager : StagerBase<Source> {
+template <class Source, int kLanes, class Params = LinearParams>
+class OneRoundStager : StagerBase<Source, Params> {
  public:
   template <class... Arguments>
   __device__ __forceinline__ explicit OneRoundStager(Arguments&&... arguments)
-      : StagerBase<Source>(arguments...),
+      : StagerBase<Source, Params>(arguments...),
         own_(own_share()),
         address_(this->source_.address(own_.place)) {}
 
@@ -287,18 +287,22 @@ class OneRoundStager : StagerBase<Source> {
 
  private:
   static constexpr int kColumns = kGroup / kLanes;
-  static constexpr int kUnit = StagerBase<Source>::unit_of(kColumns);
+  static constexpr int kUnit = StagerBase<Source, Params>::unit_of(kColumns);
   static constexpr int kUnits = kColumns / kUnit;
   using Columns = float[kColumns];
-  using Share = typename StagerBase<Source>::Share;
+  using Share = typename StagerBase<Source, Params>::Share;
 
   __device__ __forceinline__ Share own_share() const {
     int token = 0;
     int group = static_cast<int>(threadIdx.x) / kLanes;
+    if constexpr (std::is_same_v<Params, LinearParams>) {
 #pragma unroll 1
-    while (group >= this->work_.groups) {
-      group -= this->work_.groups;
-      ++token;
+      while (group >= this->work_.groups) {
+        group -= this->work_.groups;
+        ++token;
+      }
+    } else {
+      token = this->work_.cluster;  // one each
     }
     return this->share(token, group, static_cast<int>(threadIdx.x) % kLanes * kColumns);
   }
@@ -310,11 +314,11 @@ class OneRoundStager : StagerBase<Source> {
 
 // Four lanes for each place, in rounds.
 template <class Source>
-class WideStager : StagerBase<Source> {
+class WideStager : StagerBase<Source, LinearParams> {
  public:
   template <class... Arguments>
   __device__ __forceinline__ explicit WideStager(Arguments&&... arguments)
-      : StagerBase<Source>(arguments...) {}
+      : StagerBase<Source, LinearParams>(arguments...) {}
 
   __device__ __forceinline__ void prefetch() {}
 
@@ -352,7 +356,7 @@ class WideStager : StagerBase<Source> {
   static constexpr int kEights = kNarrowLanes / kLanes;
   static constexpr int kPlaces = kThreads / kLanes;  // of a round
   using Wide = float[kEights * 8];
-  using Share = typename StagerBase<Source>::Share;
+  using Share = typename StagerBase<Source, LinearParams>::Share;
 
   __device__ __forceinline__ Share share_of(int round) const {
     const int index = round * kPlaces + static_cast<int>(threadIdx.x) / kLanes;
@@ -367,7 +371,8 @@ class WideStager : StagerBase<Source> {
   template <class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, Wide& values,
                                        const Meanwhile& meanwhile) const {
-    StagerBase<Source>::load(own, this->source_.address(own.place), values, meanwhile);
+    StagerBase<Source, LinearParams>::load(own, this->source_.address(own.place), values,
+                                           meanwhile);
   }
 
   // All tokens' factors, each in the place of the first of its squares.
@@ -405,13 +410,47 @@ class WideStager : StagerBase<Source> {
   }
 };
 
+// Copies what lies ready.
+class OperandCopier {
+ public:
+  __device__ __forceinline__ OperandCopier(const LinearParams& params, const CtaWork& work,
+                                           const PreparedSource& source, float* /*squares*/,
+                                           uint64_t* arrived)
+      : image_(params.groups(), params.tokens), work_(work), source_(source), arrived_(arrived) {}
+
+  __device__ __forceinline__ void prefetch() {}
+
+  template <class Meanwhile>
+  __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
+    if (threadIdx.x == 0) {
+      operands.copy(image_, source_.operands(), work_.first_group, work_.groups, arrived_);
+    }
+    meanwhile();
+    cuda::wait_barrier(arrived_, 0);
+  }
+
+ private:
+  OperandImage image_;
+  const CtaWork& work_;
+  const PreparedSource& source_;
+  uint64_t* arrived_;
+};
+
 template <class Source, Breadth kBreadth>
-using Stager = std::conditional_t<
-    kBreadth == Breadth::kFine, OneRoundStager<Source, kFineLanes>,
-    std::conditional_t<
-        kBreadth == Breadth::kNarrow, OneRoundStager<Source, kNarrowLanes>,
-        std::conditional_t<kBreadth == Breadth::kMiddle, OneRoundStager<Source, kMiddleLanes>,
-                           WideStager<Source>>>>;
+struct StagerOf {
+  using Type = std::conditional_t<
+      kBreadth == Breadth::kFine, OneRoundStager<Source, kFineLanes>,
+      std::conditional_t<
+          kBreadth == Breadth::kNarrow, OneRoundStager<Source, kNarrowLanes>,
+          std::conditional_t<kBreadth == Breadth::kMiddle, OneRoundStager<Source, kMiddleLanes>,
+                             WideStager<Source>>>>;
+};
+template <Breadth kBreadth>
+struct StagerOf<PreparedSource, kBreadth> {
+  using Type = OperandCopier;
+};
+template <class Source, Breadth kBreadth>
+using Stager = typename StagerOf<Source, kBreadth>::Type;
 
 }  // namespace SLIPSTREAM_VARIANT
 }  // namespace slipstream::step::kernels
