@@ -13,7 +13,7 @@
 #include "check/report/text_report.h"
 #include "code/fatbin.h"
 
-namespace slipstream::check {
+namespace slipstream::check::robustness_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -138,4 +138,4 @@ TEST(Robustness, AMissingFileIsAProblem) {
 }
 
 }  // namespace
-}  // namespace slipstream::check
+}  // namespace slipstream::check::robustness_test

@@ -38,8 +38,7 @@ TEST_F(GenerateRanks, WritesLogitsOfTheWholeVocabulary) {
 
 TEST_F(GenerateRanks, DraftAndSayHowDraftsFared) {
   GenerateOptions request = on_two_gpus(options());
-  request.model =
-      Shape{"CountingInTwo", "counting-tiny", R"({"moe_intermediate_size": 384})"}.directory();
+  request.model = model::test::counting_in_two().directory();
   request.prompt_ids = "16,17,18";
   request.count = 8;
   for (const char* drafts : {"2", "auto"}) {

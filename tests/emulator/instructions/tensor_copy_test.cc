@@ -6,7 +6,7 @@
 
 #include "tensor_program.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::tensor_copy_test {
 namespace {
 
 Bytes tensor_of(const TensorCase& one) { return pattern(one.tensor_bytes(), 1); }
@@ -621,4 +621,4 @@ TEST(TensorPrefetch, ChecksItsMap) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::tensor_copy_test

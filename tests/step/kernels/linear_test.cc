@@ -12,7 +12,7 @@
 #include "tests/step/kernels/coded_rows.h"
 #include "tests/step/kernels/packed_weights.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::linear_test {
 namespace {
 
 using model::reference::Numerics;
@@ -306,4 +306,4 @@ TEST(LinearPlan, RefusesMoreThanSharedMemoryHolds) {
 }
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::linear_test
