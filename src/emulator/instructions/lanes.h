@@ -72,7 +72,7 @@ void choose_lanes(T* target, const T* chosen, const T* others, uint32_t mask) {
   }
 }
 template <class T>
-[[gnu::noinline]] void assign_lanes(T* target, const T* values, uint32_t executing) {
+void assign_lanes(T* target, const T* values, uint32_t executing) {
   choose_lanes(target, values, target, executing);
 }
 
@@ -89,12 +89,13 @@ Step elementwise(const Operation& operation, Warp& warp, uint32_t executing) {
   };
   return [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
     auto* const result = lanes<Result>(warp, operation.operands[0]);
-    alignas(64) std::array<Result, kWarpSize> values;
-    // One loop for both: there are hundreds of these handlers.
-    Result* const target = executing == kAllLanes ? result : values.data();
-    apply(target,
-          lanes<const Sources>(warp, operation.operands[1 + kIndex])...);
-    if (target != result) assign_lanes(result, target, executing);
+    if (executing == kAllLanes) {
+      apply(result, lanes<const Sources>(warp, operation.operands[1 + kIndex])...);
+    } else {
+      alignas(64) std::array<Result, kWarpSize> values;
+      apply(values.data(), lanes<const Sources>(warp, operation.operands[1 + kIndex])...);
+      assign_lanes(result, values.data(), executing);
+    }
     return Step::kNext;
   }
   (std::index_sequence_for<Sources...>{});
