@@ -18,11 +18,13 @@ namespace slipstream::pdl {
 namespace {
 
 constexpr int kFirstArchitectureWithPdl = 90;
+constexpr unsigned kPortableCluster = 8;  // CTAs that every GPU with clusters has room for
 
 // What the runtime says of one kernel on one device, asked once.
 struct LoadedKernel {
   bool has_wait_instruction = false;        // compiled for sm_90 or later
   size_t dynamic_shared_bytes_allowed = 0;  // what static shared memory leaves, until raised
+  bool large_clusters_allowed = false;      // of more CTAs than every GPU has room for
 };
 
 // Process-wide state: the switches and what was learnt about devices and kernels.
@@ -48,10 +50,11 @@ bool enabled_by_environment() {
   throw InvalidArgument(fmt::format("SLIPSTREAM_PDL must be 0 or 1, is \"{}\"", text));
 }
 
-// Looks the kernel up, and raises its limit of dynamic shared memory where this launch needs more
-// than any before.
+unsigned ctas_of(const dim3& cluster) { return cluster.x * cluster.y * cluster.z; }
+
+// Looks the kernel up, and raises its limits where this launch needs more than any before.
 LoadedKernel prepare(const KernelDeclaration& declaration, const void* function, int device,
-                     size_t dynamic_shared_bytes) {
+                     const LaunchShape& shape) {
   const std::lock_guard lock(state().mutex);
   auto [entry, is_new] = state().kernels.try_emplace({function, device});
   LoadedKernel& kernel = entry->second;
@@ -72,12 +75,17 @@ LoadedKernel prepare(const KernelDeclaration& declaration, const void* function,
                fmt::format("kernel {}: cudaFuncSetAttribute of the shared memory carve-out",
                            declaration.name));
   }
-  if (dynamic_shared_bytes > kernel.dynamic_shared_bytes_allowed) {
+  if (shape.dynamic_shared_bytes > kernel.dynamic_shared_bytes_allowed) {
     check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(dynamic_shared_bytes)),
+                                    static_cast<int>(shape.dynamic_shared_bytes)),
                fmt::format("kernel {}: cudaFuncSetAttribute to {} bytes of dynamic shared memory",
-                           declaration.name, dynamic_shared_bytes));
-    kernel.dynamic_shared_bytes_allowed = dynamic_shared_bytes;
+                           declaration.name, shape.dynamic_shared_bytes));
+    kernel.dynamic_shared_bytes_allowed = shape.dynamic_shared_bytes;
+  }
+  if (ctas_of(shape.cluster) > kPortableCluster && !kernel.large_clusters_allowed) {
+    check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributeNonPortableClusterSizeAllowed, 1),
+               fmt::format("kernel {}: cudaFuncSetAttribute of large clusters", declaration.name));
+    kernel.large_clusters_allowed = true;
   }
   return kernel;
 }
@@ -147,7 +155,7 @@ void launch_untyped(const KernelDeclaration& declaration, const void* function,
   require_meant_stream(declaration, options);
   if (is_empty(shape.grid)) return;
   const int device = current_device();
-  const LoadedKernel kernel = prepare(declaration, function, device, shape.dynamic_shared_bytes);
+  const LoadedKernel kernel = prepare(declaration, function, device, shape);
   const bool wanted = options.pdl ? *options.pdl : enabled(options.stream);
 
   std::array<cudaLaunchAttribute, 3> attributes{};
@@ -157,7 +165,7 @@ void launch_untyped(const KernelDeclaration& declaration, const void* function,
     attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attribute.val.programmaticStreamSerializationAllowed = 1;
   }
-  if (shape.cluster.x * shape.cluster.y * shape.cluster.z > 1) {
+  if (ctas_of(shape.cluster) > 1) {
     cudaLaunchAttribute& attribute = attributes[attribute_count++];
     attribute.id = cudaLaunchAttributeClusterDimension;
     attribute.val.clusterDim = {shape.cluster.x, shape.cluster.y, shape.cluster.z};

@@ -6,7 +6,7 @@
 
 namespace slipstream::record {
 
-// The memory that launches of a chain had, by address and by allocation.
+// The kernels of a chain's launches, and the memory that these had, by address and by allocation.
 class Chain {
  public:
   using Use = Recording::Use;
@@ -20,7 +20,12 @@ class Chain {
     for (const Entry& entry : entries_in(by_address_, pointer.address)) visit(entry.use, true);
   }
 
+  void add_kernels_to(std::set<uint32_t>& kernels) const {
+    for (const auto& [kernel, first_launch] : kernels_) kernels.insert(kernel);
+  }
+
   void add(uint32_t kernel, std::span<const Pointer> pointers) {
+    kernels_.emplace(kernel, launches_);
     for (const Pointer& pointer : pointers) {
       const Entry entry{{kernel, pointer.parameter, pointer.offset}, launches_};
       insert(by_address_[pointer.address], entry);
@@ -40,6 +45,9 @@ class Chain {
     };
     merge(by_address_, other.by_address_);
     merge(by_allocation_, other.by_allocation_);
+    for (const auto& [kernel, first_launch] : other.kernels_) {
+      if (first_launch < launches) kernels_.emplace(kernel, launches_);
+    }
     ++launches_;
   }
 
@@ -62,6 +70,7 @@ class Chain {
     if (!known) entries.push_back(entry);
   }
 
+  std::map<uint32_t, size_t> kernels_;  // and the first launch of each
   Memory by_address_;
   Memory by_allocation_;
   size_t launches_ = 0;  // what comes from another chain counts as one
@@ -108,6 +117,7 @@ Place Recording::add(const Launch& launch, std::span<const Place> released_by) {
   kernel.programmatic = kernel.programmatic || !released_by.empty();
   kernel.block_threads = std::max(kernel.block_threads, launch.block_threads);
   Place place = extend(released_by);
+  place.chain->add_kernels_to(kernel.beside);
   for (const Pointer& pointer : launch.pointers) {
     auto& others = kernel.pointers[{pointer.parameter, pointer.offset}];
     place.chain->visit(pointer, [&](const Use& use, bool same_address) {
@@ -146,10 +156,13 @@ std::string Recording::json() const {
       parameters.push_back(
           {{"index", place.first}, {"offset", place.second}, {"shared", std::move(shared)}});
     }
+    json beside = json::array();
+    for (const uint32_t other : kernel.beside) beside.push_back(kernels_[other].name);
     kernels.push_back({{"name", kernel.name},
                        {"pdl", kernel.programmatic},
                        {"block", kernel.block_threads},
                        {"launches", kernel.launches},
+                       {"beside", std::move(beside)},
                        {"parameters", std::move(parameters)}});
   }
   json edges = json::array();

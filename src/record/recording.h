@@ -1,5 +1,5 @@
 // What a program launched, as `slipstream check --launches` reads it: which kernels with the PDL
-// attribute, and for every pointer among a kernel's parameters, which kernels that may still run then
+// attribute, next to which others, and for every pointer among a kernel's parameters, which of those
 // had the same memory. What they do with it is in their code, which the check reads.
 #pragma once
 
@@ -85,6 +85,7 @@ class Recording {
     bool programmatic = false;  // ever
     uint32_t block_threads = 0;
     uint64_t launches = 0;
+    std::set<uint32_t> beside;  // kernels with launches that may still run when it starts
     // By parameter and offset: uses of the same memory in launches that may still run, and whether
     // the address was the same as well, rather than the allocation only.
     std::map<std::pair<uint32_t, uint32_t>, std::map<Use, bool>> pointers;

@@ -82,6 +82,25 @@ TEST(Recording, KeepsBranchesApartAndJoinsThem) {
             (std::set<std::string>{"left 0 address", "right 0 address"}));
 }
 
+// Names of the kernels that may still run when `kernel` starts.
+std::set<std::string> beside(const Recording& recording, const std::string& kernel) {
+  return kernel_in(recording, kernel)["beside"].get<std::set<std::string>>();
+}
+
+TEST(Recording, NamesTheKernelsThatMayStillRun) {
+  Recording recording;
+  const Place root = recording.add(launch_of("root", {}), {});
+  const Place left = recording.add(launch_of("left", {}), {{root}});
+  const Place right = recording.add(launch_of("right", {}), {{root}});
+  const std::vector<Place> both{left, right};
+  recording.add(launch_of("join", {}), both);
+  recording.add(launch_of("alone", {}), {});
+  EXPECT_EQ(beside(recording, "left"), std::set<std::string>{"root"});
+  EXPECT_EQ(beside(recording, "right"), std::set<std::string>{"root"});
+  EXPECT_EQ(beside(recording, "join"), (std::set<std::string>{"left", "right", "root"}));
+  EXPECT_EQ(beside(recording, "alone"), std::set<std::string>{});
+}
+
 TEST(Recording, HasTheAttributeWhereThereIsNothingToOverlap) {
   Recording recording;
   recording.add(launch_of("alone", {}), {{Place{}}});

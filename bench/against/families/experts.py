@@ -95,9 +95,12 @@ class _SglangExperts:
         self.scales = zeros(tokens, HIDDEN // GROUP, dtype=torch.float32)
         self.second = zeros(tokens, CHOICES, HIDDEN)
         self.cumulated = zeros(EXPERTS + 3, dtype=torch.int32)
+        self.is_ready = False
 
-    def prepare(self):
-        """What depends on the tuning; once."""
+    def prepare(self, hidden, routings):
+        """At the first call, which no graph records: what depends on the tuning, and what `multiply` needs."""
+        if self.is_ready:
+            return
         self.up_config = _configuration(self.tokens, "")
         self.down_config = _configuration(self.tokens, "_down")
         self.up_config.pop("USE_TMA", None)
@@ -108,15 +111,16 @@ class _SglangExperts:
         self.first = zeros(rows, 2 * WIDTH)
         self.active_codes = zeros(rows, WIDTH, dtype=torch.float8_e4m3fn)
         self.active_scales = zeros(rows, WIDTH // GROUP, dtype=torch.float32)
-
-    def align(self, routing):
-        if not hasattr(self, "first"):
-            self.prepare()
-        block = self.up_config["BLOCK_SIZE_M"]
-        if routing.aligned is None:
+        self.quantize(hidden)
+        for routing in routings:
             routing.aligned = tuple(
                 zeros(size, dtype=torch.int32) for size in (self.pairs * block, self.pairs, 1)
             )
+            self.align(routing)
+        self.is_ready = True
+
+    def align(self, routing):
+        block = self.up_config["BLOCK_SIZE_M"]
         if self.pairs <= 64:
             small = sglang("moe.moe_align_small_numel.moe_align_small_numel")
             small(routing.device_ids, EXPERTS + 1, block, *routing.aligned)
@@ -212,14 +216,12 @@ def moe(row, copies):
     found = [lambda: on_host(output), expected[0]]
 
     def six_kernels(given):
+        rival.prepare(hidden, routings)
         rival.run(hidden, given, output)
         found[1] = expected[1]
 
     def three_kernels(given):
-        if given.aligned is None:  # all at the first call, which no graph records
-            rival.quantize(hidden)
-            for each in routings:
-                rival.align(each)
+        rival.prepare(hidden, routings)
         rival.multiply(given)
         found[:] = (lambda: on_host(rival.second).sum(1)), expected[1]
 

@@ -6,12 +6,11 @@
 namespace slipstream::check {
 namespace {
 
-bool may_write_anything(const Launches& launches, const WrittenByKernel& written) {
-  return std::any_of(launches.kernels.begin(), launches.kernels.end(),
-                     [&](const KernelLaunch& kernel) {
-                       const auto found = written.find(kernel.pattern);
-                       return found == written.end() || found->second.elsewhere;
-                     });
+bool may_write_anything(const std::vector<std::string>& kernels, const WrittenByKernel& written) {
+  return std::any_of(kernels.begin(), kernels.end(), [&](const std::string& kernel) {
+    const auto found = written.find(kernel);
+    return found == written.end() || found->second.elsewhere;
+  });
 }
 
 bool writes(const WrittenByKernel& written, const std::string& kernel, uint32_t index,
@@ -84,8 +83,10 @@ WrittenByKernel WrittenForms::take() {
 }
 
 void resolve_roles(Launches& launches, const WrittenByKernel& written) {
-  const bool anything = may_write_anything(launches, written);
+  std::vector<std::string> all;
+  for (const KernelLaunch& kernel : launches.kernels) all.push_back(kernel.pattern);
   for (KernelLaunch& kernel : launches.kernels) {
+    const bool anything = may_write_anything(kernel.beside.value_or(all), written);
     for (ParameterRole& parameter : kernel.roles) {
       if (parameter.sharers) parameter.role = role_of(kernel, parameter, written, anything);
     }

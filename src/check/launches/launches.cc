@@ -136,6 +136,16 @@ ParameterRole parse_role(const Json& json, const std::string& where) {
   return result;
 }
 
+std::vector<std::string> parse_names(const Json& json, const std::string& where) {
+  const bool is_list =
+      json.is_array() &&
+      std::all_of(json.begin(), json.end(), [](const Json& one) { return one.is_string(); });
+  if (!is_list) {
+    fail(where, fmt::format("\"beside\" must be a list of names of kernels, is {}", json.dump()));
+  }
+  return json.get<std::vector<std::string>>();
+}
+
 KernelLaunch parse_kernel(const Json& json, const std::string& where) {
   if (!json.is_object()) fail(where, "must be an object");
   KernelLaunch result;
@@ -152,9 +162,11 @@ KernelLaunch parse_kernel(const Json& json, const std::string& where) {
       for (size_t i = 0; i < value.size(); ++i) {
         result.roles.push_back(parse_role(value[i], fmt::format("{}.parameters[{}]", where, i)));
       }
+    } else if (key == "beside") {
+      result.beside = parse_names(value, where);
     } else {
       fail(where, fmt::format("\"{}\" must be name (text), pdl (true or false), block or launches "
-                              "(numbers) or parameters (a list), not {}",
+                              "(numbers) or parameters or beside (lists), not {}",
                               key, value.dump()));
     }
   }

@@ -43,6 +43,8 @@ struct KernelLaunch {
   uint32_t block_threads = 0;
   std::vector<ParameterRole> roles;
   bool recorded = false;  // roles follow from addresses, and are exact
+  // The recorded kernels, mangled, that may still run when it starts; absent: any of them.
+  std::optional<std::vector<std::string>> beside;
 
   [[nodiscard]] bool matches(const std::string& mangled, const std::string& demangled) const;
 };

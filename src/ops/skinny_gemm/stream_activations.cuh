@@ -18,15 +18,6 @@ namespace skinny_stream {
 template <class Shape>
 using Activations = uint4[Shape::kTokenTiles];
 
-// Of a lane: its first column, and its first tile's activations from there on.
-__device__ __forceinline__ int lane_column() {
-  return static_cast<int>(threadIdx.x) / 32 * 32 + static_cast<int>(threadIdx.x) % 4 * 8;
-}
-__device__ __forceinline__ const __nv_bfloat16* lane_activations(const SkinnyGemmParams& params) {
-  const int token = static_cast<int>(threadIdx.x) % 32 / 4;
-  return params.activations.get() + token * params.activation_stride + lane_column();
-}
-
 // What a lane needs of the activations of kMostResidentColumns, by stage and chunk.
 template <class Shape>
 using Resident = uint4[Shape::kMostResidentColumns / Shape::kStageColumns][Shape::kWarpChunks];
@@ -35,76 +26,90 @@ using Resident = uint4[Shape::kMostResidentColumns / Shape::kStageColumns][Shape
 template <class Shape>
 __device__ __forceinline__ void load_resident(const SkinnyGemmParams& params, int column,
                                               Resident<Shape>& x) {
-  constexpr int kChunks = Shape::kMostResidentColumns / Shape::kStepColumns;
-  const bool exists = static_cast<int>(threadIdx.x) % 32 / 4 < params.tokens;
-  const int left = exists ? params.columns - column - lane_column() : 0;
-  const __nv_bfloat16* source = lane_activations(params) + column;
+  const int token = static_cast<int>(threadIdx.x) % 32 / 4;
+  column += static_cast<int>(threadIdx.x) / 32 * Shape::kWarpColumns +
+            static_cast<int>(threadIdx.x) % 4 * 8;
+  const int left = token < params.tokens ? params.columns - column : 0;
+  const __nv_bfloat16* source =
+      params.activations.get() + token * params.activation_stride + column;
 #pragma unroll
-  for (int i = 0; i < kChunks; ++i) {
-    x[i / Shape::kWarpChunks][i % Shape::kWarpChunks] =
-        i * Shape::kStepColumns < left
-            ? *reinterpret_cast<const uint4*>(source + i * Shape::kStepColumns)
-            : make_uint4(0, 0, 0, 0);
+  for (int stage = 0; stage < Shape::kMostResidentColumns / Shape::kStageColumns; ++stage) {
+#pragma unroll
+    for (int i = 0; i < Shape::kWarpChunks; ++i) {
+      const int distance = stage * Shape::kStageColumns + i * Shape::kChunkColumns;
+      x[stage][i] = distance < left ? *reinterpret_cast<const uint4*>(source + distance)
+                                    : make_uint4(0, 0, 0, 0);
+    }
   }
 }
 
-// The activations that a lane has copied for itself, for kStagesAhead stages.
+// The activations that a warp has copied for itself, for kStagesAhead stages. A lane copies 16 bytes
+// of every kTokensAtOnce-th token, neighbors those next to them. In shared memory the chunks of odd
+// tokens change places by twos, so that lanes that read a chunk meet different banks.
 template <class Shape>
-class OwnActivations {
+class WarpActivations {
  public:
-  __device__ OwnActivations(const SkinnyGemmParams& params, const unsigned char* ahead)
-      : left_(params.columns - lane_column()),
-        begin_(cuda::shared_address(ahead) +
-               threadIdx.x / 32 * Shape::kStagesAhead * Shape::kWarpStageBytes +
-               threadIdx.x % 32 * 16),
+  __device__ WarpActivations(const SkinnyGemmParams& params, const unsigned char* ahead)
+      : tokens_(params.tokens - token()),
+        left_(params.columns - warp() * Shape::kWarpColumns - piece() * 8),
+        step_(kTokensAtOnce * params.activation_stride),
+        source_(params.activations.get() + token() * params.activation_stride +
+                warp() * Shape::kWarpColumns + piece() * 8),
+        begin_(cuda::shared_address(ahead) + warp() * Shape::kStagesAhead * Shape::kWarpStageBytes),
         asked_(begin_),
-        next_(begin_) {
-#pragma unroll
-    for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
-      exists_[tile] = static_cast<int>(threadIdx.x) % 32 / 4 + tile * 8 < params.tokens;
-      sources_[tile] = lane_activations(params) + tile * 8 * params.activation_stride;
-    }
-  }
+        next_(begin_) {}
 
   // Asks for those of the next stage that were not asked for, as one group of copies; it is empty
-  // after the last one.
+  // after the last one. All lanes have read what was there.
   __device__ __forceinline__ void ask() {
+    const uint32_t target = asked_ + token() * Shape::kTokenBytes + swapped(token(), piece() * 16);
 #pragma unroll
-    for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
-#pragma unroll
-      for (int i = 0; i < Shape::kWarpChunks; ++i) {
-        if (!exists_[tile] || i * Shape::kStepColumns >= left_) continue;
-        cuda::copy_16(asked_ + place(i, tile), sources_[tile] + i * Shape::kStepColumns);
-      }
-      sources_[tile] += Shape::kStageColumns;
+    for (int i = 0; i < Shape::kTokenTiles * 8 / kTokensAtOnce; ++i) {
+      if (i * kTokensAtOnce >= tokens_ || left_ <= 0) continue;
+      cuda::copy_16(target + i * kTokensAtOnce * Shape::kTokenBytes, source_ + i * step_);
     }
     cuda::commit_copies();
+    source_ += Shape::kStageColumns;
     left_ -= Shape::kStageColumns;
     asked_ = after(asked_);
   }
 
   // Of the i-th chunk of a stage that has arrived; x stays zero beyond the last token.
   __device__ __forceinline__ void load(int i, Activations<Shape>& x) const {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    const int first = lane / 4;
+    const uint32_t chunk = next_ + first * Shape::kTokenBytes +
+                           swapped(first, i * Shape::kChunkColumns * 2) + lane % 4 * 16;
 #pragma unroll
     for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
-      if (exists_[tile]) x[tile] = cuda::load_shared_16(next_ + place(i, tile));
+      if (tile * 8 + first >= tokens_ + token()) continue;
+      x[tile] = cuda::load_shared_16(chunk + tile * 8 * Shape::kTokenBytes);
     }
   }
   // The stage is read.
   __device__ void advance() { next_ = after(next_); }
 
  private:
-  static constexpr int place(int i, int tile) {
-    return (i * Shape::kTokenTiles + tile) * Shape::kTileBytes;
+  static constexpr int kTokenPieces = Shape::kTokenBytes / 16;
+  static constexpr int kTokensAtOnce = 32 / kTokenPieces;
+
+  static __device__ int warp() { return static_cast<int>(threadIdx.x) / 32; }
+  // Of the copies of this lane, the first.
+  static __device__ int token() { return static_cast<int>(threadIdx.x) % 32 / kTokenPieces; }
+  static __device__ int piece() { return static_cast<int>(threadIdx.x) % kTokenPieces; }
+
+  static __device__ uint32_t swapped(int token, uint32_t byte) {
+    return byte ^ token % 2 * Shape::kChunkColumns * 2;
   }
   __device__ uint32_t after(uint32_t stage) const {
     stage += Shape::kWarpStageBytes;
     return stage == begin_ + Shape::kStagesAhead * Shape::kWarpStageBytes ? begin_ : stage;
   }
 
-  bool exists_[Shape::kTokenTiles];                   // the lane's tokens
-  const __nv_bfloat16* sources_[Shape::kTokenTiles];  // of the stage to be asked for
-  int left_;                                          // columns from there on
+  int tokens_;                   // from the lane's first one on
+  int left_;                     // columns from the lane's on, of the stage to be asked for
+  int64_t step_;                 // from one of the lane's tokens to the next
+  const __nv_bfloat16* source_;  // of the stage to be asked for
   uint32_t begin_;
   uint32_t asked_;  // where that stage goes
   uint32_t next_;   // where the stage lies that is read next

@@ -10,8 +10,8 @@
 //
 // What is on its way. A load of activations comes after all weights that were asked for before it,
 // and all multiplying waits for it. So the activations of up to four tokens are asked for at once,
-// directly after the wait, into registers. Those of more would hold up the weights: each lane copies
-// what it will multiply with into shared memory, three stages ahead, and nobody else touches it. Of
+// directly after the wait, into registers. Those of more would hold up the weights: each warp copies
+// what it will multiply with into shared memory, three stages ahead, and no other touches it. Of
 // the ring's first round, which is asked for before the wait, only a few stages are on their way at
 // once. A bulk copy takes some 60 cycles, however small: rows come 2 KB at a time.
 //
@@ -72,16 +72,16 @@ __device__ __forceinline__ void multiply_stage(const Stages<Shape>& stage,
                                                Shared<Shape>& shared, Sums<Shape>& sums) {
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
-  const uint32_t address = stage.row(lane / 4) + warp * Shape::kChunkColumns * 2 + lane % 4 * 16;
-  const int chunks = stage.columns() / Shape::kChunkColumns - warp;
+  const uint32_t address = stage.row(lane / 4) + warp * Shape::kWarpColumns * 2 + lane % 4 * 16;
+  const int columns = stage.columns() - warp * Shape::kWarpColumns;
   cuda::wait_barrier(&shared.full[stage.index()], stage.round() % 2);
 #pragma unroll
   for (int i = 0; i < Shape::kWarpChunks; ++i) {
-    const uint32_t chunk = address + i * Shape::kStepColumns * 2;
+    const uint32_t chunk = address + i * Shape::kChunkColumns * 2;
     uint4 low{};
     uint4 high{};
     Activations<Shape> x{};
-    if (i * Shape::kWarps < chunks) {
+    if (i * Shape::kChunkColumns < columns) {
       low = cuda::load_shared_16(chunk);
       high = cuda::load_shared_16(chunk + 8 * Shape::kRowBytes);
       activations_of(i, x);
@@ -119,20 +119,21 @@ __device__ __forceinline__ void multiply_from_registers(const SkinnyGemmParams& 
 
 // All stages, activations from shared memory.
 template <class Shape>
-__device__ __forceinline__ void multiply_from_own(const SkinnyGemmParams& params,
-                                                  const unsigned char* ring,
-                                                  const unsigned char* ahead, Shared<Shape>& shared,
-                                                  Sums<Shape>& sums) {
-  OwnActivations<Shape> own(params, ahead);
+__device__ __forceinline__ void multiply_from_shared(const SkinnyGemmParams& params,
+                                                     const unsigned char* ring,
+                                                     const unsigned char* ahead,
+                                                     Shared<Shape>& shared, Sums<Shape>& sums) {
+  WarpActivations<Shape> activations(params, ahead);
 #pragma unroll
-  for (int i = 0; i < Shape::kStagesAhead; ++i) own.ask();
+  for (int i = 0; i < Shape::kStagesAhead; ++i) activations.ask();
 #pragma unroll 1
   for (Stages<Shape> stage(params, ring); !stage.at_end(); stage.next()) {
     cuda::wait_copies<Shape::kStagesAhead - 1>();
-    const auto from_own = [&](int i, Activations<Shape>& x) { own.load(i, x); };
-    multiply_stage(stage, from_own, shared, sums);
-    own.advance();
-    own.ask();
+    __syncwarp();
+    const auto from_shared = [&](int i, Activations<Shape>& x) { activations.load(i, x); };
+    multiply_stage(stage, from_shared, shared, sums);
+    activations.advance();
+    activations.ask();
   }
 }
 
@@ -203,7 +204,7 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
     if constexpr (Shape::kActivationsInRegisters) {
       multiply_from_registers(params, ring, shared, sums);
     } else {
-      multiply_from_own(params, ring, ahead, shared, sums);
+      multiply_from_shared(params, ring, ahead, shared, sums);
     }
     leave_sums<Shape>(params, sums, partials);
   }

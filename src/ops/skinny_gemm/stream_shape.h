@@ -9,7 +9,7 @@ template <int kTokenTilesOf8, bool kInRegisters>
 struct SkinnyStreamShape {
   static constexpr int kTokenTiles = kTokenTilesOf8;  // 1 (M <= 8) or 2
   static constexpr int kRows = 16;
-  // Registers hold what a thread needs of the activations of 7168 columns, of one tile; else it
+  // Registers hold what a thread needs of the activations of 7168 columns, of one tile; else its warp
   // copies them into shared memory, some stages ahead.
   static constexpr bool kActivationsInRegisters = kInRegisters;
   static constexpr int kMostResidentColumns = 7168;
@@ -18,18 +18,20 @@ struct SkinnyStreamShape {
   static constexpr int kWarps = 8;  // that multiply; one more copies the weights
   static constexpr int kThreads = (kWarps + 1) * 32;
   static constexpr int kChunkColumns = 32;
-  static constexpr int kStepColumns = kWarps * kChunkColumns;
   static constexpr int kStageColumns = 1024;
-  static constexpr int kWarpChunks = kStageColumns / kStepColumns;  // of a stage
+  // A warp's part of a stage: neighboring columns, since a request for a token's 64 bytes takes as
+  // long as one for 128.
+  static constexpr int kWarpColumns = kStageColumns / kWarps;
+  static constexpr int kWarpChunks = kWarpColumns / kChunkColumns;
 
   // Of the warps' sums: floats from token to token, so that lanes meet different banks, and of a warp.
   static constexpr int kPartialStride = 20;
   static constexpr int kPartialFloats = kTokenTiles * 8 * kPartialStride;
   static constexpr int kPartialBytes = kWarps * kPartialFloats * 4;
 
-  // Of a warp's activations of a stage: 16 bytes per lane for each chunk and tile.
-  static constexpr int kTileBytes = 32 * 16;
-  static constexpr int kWarpStageBytes = kWarpChunks * kTokenTiles * kTileBytes;
+  // Of a warp's activations of a stage.
+  static constexpr int kTokenBytes = kWarpColumns * 2;
+  static constexpr int kWarpStageBytes = kTokenTiles * 8 * kTokenBytes;
   static constexpr int kAheadBytes = kWarps * kStagesAhead * kWarpStageBytes;
 
   // Bytes from row to row of the weights in a stage. The 64 extra put neighboring rows on different

@@ -56,6 +56,20 @@ TEST(RecordedRoles, ProveNothingWhereAStoreGoesElsewhere) {
   EXPECT_EQ(judged(elsewhere, recorded("")), (Verdicts{"warning R1"}));
 }
 
+TEST(RecordedRoles, HoldWhereTheStoreThatGoesElsewhereIsOfAKernelThatIsComplete) {
+  const std::string unknown = R"(, {"name": "unknown", "block": 32, "launches": 1})";
+  std::string launches = recorded("");
+  launches.insert(launches.rfind("]}"), unknown);
+  EXPECT_EQ(judged(kReadsEarly, launches), (Verdicts{"warning R1"}));
+  const auto with_beside = [&](const std::string& kernels) {
+    std::string result = launches;
+    return result.insert(result.find("\"pdl\""), "\"beside\": [" + kernels + "], ");
+  };
+  EXPECT_EQ(judged(kReadsEarly, with_beside("")), Verdicts{});
+  EXPECT_EQ(judged(kReadsEarly, with_beside("\"k\"")), Verdicts{});
+  EXPECT_EQ(judged(kReadsEarly, with_beside("\"unknown\"")), (Verdicts{"warning R1"}));
+}
+
 TEST(RecordedRoles, LetAKernelWriteEarlyWhatNobodyElseHas) {
   EXPECT_EQ(judged(kWritesEarly, recorded("")), Verdicts{});
 }

@@ -197,8 +197,56 @@ TEST(SelectKernel, SharesTheKeysOfALongSequenceAmongCtas) {
   expect_reference(model::test::random_matrix(2, 9001, 8), {9001, 4097}, 2048);
 }
 
+TEST(SelectKernel, SharesTheKeysOfASingleTokenAmongTwiceAsManyCtas) {
+  const model::reference::Matrix scores = model::test::random_matrix(1, 131072, 14);
+  for (const int keys : {131072, 65537, 65536, 20000, 8192}) {
+    expect_reference(scores, {keys}, 2048);
+  }
+}
+
+TEST(SelectKernel, SharesTiesAmongTwiceAsManyCtas) {
+  model::reference::Matrix scores = model::test::random_matrix(1, 100000, 17);
+  for (int i = 0; i < scores.columns(); i += 3) scores.row(0)[i] = 2.5F;
+  expect_reference_as_is(scores, 2048);
+}
+
+TEST(SelectKernel, TakesMoreKeysThanRegistersOfAClusterHold) {
+  expect_reference_as_is(model::test::random_matrix(1, 131073, 14), 2048);
+  expect_reference(model::test::random_matrix(2, 140003, 15), {140003, 66000}, 2048);
+}
+
+TEST(SelectKernel, RanksAsManyCandidatesAsItLists) {
+  // 129 to 256 keys of the border's bin, the 64th of an octave, in one CTA and in several.
+  for (const int ties : {33, 65, 129, 255, 256, 257}) {
+    model::reference::Matrix scores = model::test::random_matrix(1, 4000, 16);
+    for (float& score : scores.row(0)) score = score > 0 ? 2 + score : score;
+    for (int i = 0; i < ties; ++i) {
+      scores.row(0)[i * 13 % 4000] = 1.5F + static_cast<float>(i * 7 % 64) * 1e-5F;
+    }
+    expect_reference(scores, 1800);
+    expect_reference(scores, 1900);
+    expect_reference(scores, 2000);
+  }
+}
+
+// Tiny scores of both signs share a bin with the zeros.
+TEST(SelectKernel, SeparatesTinyScoresFromZeros) {
+  model::reference::Matrix scores(2, 1000);
+  for (int i = 0; i < 1000; ++i) {
+    const float tiny = static_cast<float>(i % 7 - 3) * 1e-9F;
+    scores.row(0)[i] = i % 3 == 0 ? -0.0F : tiny;
+    scores.row(1)[i] = i % 3 == 0 ? tiny * 1e-30F : tiny;
+  }
+  for (const int topk : {100, 400, 500, 700, 900}) expect_reference(scores, topk);
+}
+
 TEST(SelectKernel, TakesAsManyKeysAsOneCtaHas) {
   expect_reference(model::test::random_matrix(3, 8193, 13), {8191, 8192, 8193}, 2048);
+}
+
+TEST(SelectKernel, SharesTheKeysOfManyTokensAmongFewerCtas) {
+  expect_reference(model::test::random_matrix(9, 10001, 17),
+                   {10001, 9000, 8192, 8193, 2049, 2050, 9999, 10000, 4097}, 2048);
 }
 
 TEST(SelectKernel, FindsTiesAcrossCtas) {

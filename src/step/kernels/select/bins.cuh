@@ -1,108 +1,62 @@
-// How many keys of one CTA fall into which of 4096 bins, and the bin of the last one that is kept.
-// Bins are halves cut to twelve bits, 64 to an octave: they need no look at the scores first.
+// How many keys fall into which bin, and the bin of the last one that is kept.
 #pragma once
 
-#include <cuda_fp16.h>
-
-#include "step/kernels/select/candidates.cuh"
-#include "step/kernels/select/tile.cuh"
-#include "step/kernels/support/variant.cuh"
+#include "step/kernels/select/shared.cuh"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
-inline constexpr int kHalfBinBits = 12;
-inline constexpr int kHalfBins = 1 << kHalfBinBits;
-inline constexpr int kThreadBins = kHalfBins / kSelectThreads;
-
-// The bin of the last kept key: keys in it, and in the bins above it.
-struct alignas(16) FoundBin {
-  uint32_t bin;
-  uint32_t in;
-  uint32_t above;
-};
-
-struct alignas(16) AloneShared {
-  uint32_t histogram[kHalfBins];
-  uint32_t warp_sums[kSelectWarps];
-  FoundBin found;
-  uint32_t listed;  // candidates
-  Rank border;
-  Rank candidates[kMaxCandidates];
-  uint32_t kept_of_warps[kSelectWarps];  // a byte for each row
-  int pages[kTileKeys / kPageSize];
-};
-
-// Which of the two a CTA uses is known after it has cleared them.
-inline constexpr int kSharedBytes = sizeof(AloneShared);
-static_assert(sizeof(SelectShared) <= sizeof(AloneShared::histogram));
-
-__device__ __forceinline__ void clear_bins(AloneShared& shared) {
-  uint4* words = reinterpret_cast<uint4*>(shared.histogram);
-  for (int i = threadIdx.x; i < kHalfBins / 4; i += kSelectThreads) words[i] = {};
+__device__ __forceinline__ void clear_bins(SelectShared& shared) {
+  uint4* words = reinterpret_cast<uint4*>(shared.histogram) + threadIdx.x;
+#pragma unroll
+  for (int i = 0; i < kThreadBins / 4; ++i) words[i * kSelectThreads] = {};
 }
 
-// Two halves, the first one low, cut off toward zero, so that a bin begins exactly at a half.
-__device__ __forceinline__ uint32_t cut_off(float first, float second) {
-  uint32_t pair;
-  asm("cvt.rz.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(second), "f"(first));
-  return pair;
-}
-// Of a score whose half is in the upper bits.
-__device__ __forceinline__ uint32_t bin_of(float score, uint32_t half) {
-  return (half ^ order_mask(score)) >> (32 - kHalfBinBits);
-}
-
-// The smallest ordered score in a bin. What is negative was cut off upward, so its bin begins right
-// after the next half below. The bins beyond the infinities begin at NaNs, beyond them, too.
-__device__ __forceinline__ uint32_t begin_of_bin(uint32_t bin) {
-  constexpr int kZero = 0x8000;  // a half's zero, ordered likewise
-  const int half = static_cast<int>(bin << (16 - kHalfBinBits)) - kZero;
-  const auto magnitude = static_cast<uint16_t>(abs(half));
-  const uint32_t bits = __float_as_uint(__half2float(__ushort_as_half(magnitude)));
-  return half < 0 ? 0x80000000U - bits : 0x80000000U + bits;
-}
-
-// Orders the scores and counts them.
-__device__ __forceinline__ void count_scores(Tile& tile, int end, AloneShared& shared) {
+// Counts the scores. What follows the last key in its chunk becomes minus infinity, which is never
+// kept, as its positions come after those of all keys.
+__device__ __forceinline__ void count_scores(Tile& tile, const Share& share, int first_row,
+                                             SelectShared& shared) {
+  const int rows = share.rows(first_row);
+  const int left = share.keys - share.position(first_row + rows - 1);  // in the last of them
 #pragma unroll
   for (int row = 0; row < kTileRows; ++row) {
     auto& scores = tile.scores[row];
-    if (is_absent(row, end)) continue;
+    tile.bins[row][0] = tile.bins[row][1] = 0;
+    if (row >= rows) continue;
+    if (row == rows - 1) {
+#pragma unroll
+      for (int i = 0; i < kLaneKeys; ++i) {
+        if (i >= left) scores[i] = __float_as_uint(-INFINITY);
+      }
+    }
 #pragma unroll
     for (int i = 0; i < kLaneKeys; i += 2) {
-      const float first = comparable(scores[i]);
-      const float second = comparable(scores[i + 1]);
-      const uint32_t halves = cut_off(first, second);
-      atomicAdd(&shared.histogram[bin_of(first, halves << 16)], 1U);
-      atomicAdd(&shared.histogram[bin_of(second, halves)], 1U);
-      scores[i] = ordered(first);
-      scores[i + 1] = ordered(second);
+      const uint32_t bins = bins_of(scores[i], scores[i + 1]);
+      atomicAdd(&shared.histogram[bins & 0xffff], 1U);
+      atomicAdd(&shared.histogram[bins >> 16], 1U);
+      tile.bins[row][i / 2] = bins;
     }
   }
 }
 
 // The bins of this thread, the highest first; thread 0 has the highest ones.
-__device__ __forceinline__ void load_bins(const AloneShared& shared,
+__device__ __forceinline__ void load_bins(const SelectShared& shared,
                                           uint32_t (&counts)[kThreadBins]) {
-  static_assert(kThreadBins == 8);
   const auto* words =
-      reinterpret_cast<const uint4*>(shared.histogram + kHalfBins - threadIdx.x * kThreadBins);
-  const uint4 high = words[-1];
-  const uint4 low = words[-2];
-  counts[0] = high.w;
-  counts[1] = high.z;
-  counts[2] = high.y;
-  counts[3] = high.x;
-  counts[4] = low.w;
-  counts[5] = low.z;
-  counts[6] = low.y;
-  counts[7] = low.x;
+      reinterpret_cast<const uint4*>(shared.histogram + kBins - threadIdx.x * kThreadBins);
+#pragma unroll
+  for (int i = 0; i < kThreadBins / 4; ++i) {
+    const uint4 four = words[-1 - i];
+    counts[4 * i] = four.w;
+    counts[4 * i + 1] = four.z;
+    counts[4 * i + 2] = four.y;
+    counts[4 * i + 3] = four.x;
+  }
 }
 
 // Finds the bin of the `wanted`-th key from the top. After a barrier that follows the counts.
-__device__ __forceinline__ void find_bin(uint32_t wanted, AloneShared& shared) {
+__device__ __forceinline__ void find_own_bin(uint32_t wanted, SelectShared& shared) {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   uint32_t counts[kThreadBins];
@@ -114,21 +68,129 @@ __device__ __forceinline__ void find_bin(uint32_t wanted, AloneShared& shared) {
   if (lane == 31) shared.warp_sums[warp] = prefix;
   __syncthreads();
   const uint32_t before = lane < warp ? shared.warp_sums[lane] : 0;
-  uint32_t sum = __reduce_add_sync(kAllLanes, before) + prefix - own;
+  const uint32_t sum = __reduce_add_sync(kAllLanes, before) + prefix - own;
   if (sum < wanted && sum + own >= wanted) {
-    uint32_t bin = kHalfBins - 1 - threadIdx.x * kThreadBins;
+    const auto highest = static_cast<uint32_t>(kBins - 1 - threadIdx.x * kThreadBins);
+    FoundBin found{highest, counts[0], sum, 0};
     uint32_t above = sum;
-    uint32_t reached = sum + own;
 #pragma unroll
-    for (const uint32_t count : counts) {
-      sum += count;
-      if (sum < wanted) --bin;
-      if (sum < wanted) above = sum;
-      if (sum >= wanted) reached = min(reached, sum);
+    for (int i = 1; i < kThreadBins; ++i) {
+      above += counts[i - 1];
+      if (above < wanted) found = {highest - i, counts[i], above, 0};
     }
-    shared.found = {bin, reached - above, above};
+    shared.found = found;
   }
   __syncthreads();
+}
+
+// Shows the sums of this CTA's groups of bins to all peers.
+__device__ __forceinline__ void send_groups(const Share& share, SelectShared& shared) {
+  constexpr int kLanes = kGroupBins / kThreadBins;
+  constexpr int kWarpGroups = 32 / kLanes;
+  static_assert(kWarpGroups % 4 == 0);
+  uint32_t counts[kThreadBins];
+  load_bins(shared, counts);
+  uint32_t sum = 0;
+#pragma unroll
+  for (const uint32_t count : counts) sum += count;
+#pragma unroll
+  for (int distance = 1; distance < kLanes; distance *= 2) {
+    sum += __shfl_xor_sync(kAllLanes, sum, distance);
+  }
+  if (threadIdx.x == 0) {
+    cuda::expect_bytes(&shared.groups_arrived, share.peers * kGroups * sizeof(uint32_t));
+    cuda::expect_bytes(&shared.bins_arrived, share.peers * kGroupBins * sizeof(uint32_t));
+  }
+  const int peer = threadIdx.x % 32;
+#pragma unroll
+  for (int group = 0; group < kWarpGroups; group += 4) {
+    const uint4 four{__shfl_sync(kAllLanes, sum, group * kLanes),
+                     __shfl_sync(kAllLanes, sum, (group + 1) * kLanes),
+                     __shfl_sync(kAllLanes, sum, (group + 2) * kLanes),
+                     __shfl_sync(kAllLanes, sum, (group + 3) * kLanes)};
+    if (peer >= share.peers) continue;
+    send(&shared.groups[share.own][threadIdx.x / 32 * kWarpGroups + group], peer, four,
+         &shared.groups_arrived);
+  }
+}
+
+// One warp: the lane, from lane 0 on, where the running sum after `above` first reaches `wanted`.
+// Adds to `above` what lies before that lane.
+__device__ __forceinline__ int find_lane(uint32_t count, uint32_t wanted, uint32_t& above) {
+  const uint32_t sum = above + warp_prefix(count);
+  const int found = __ffs(static_cast<int>(__ballot_sync(kAllLanes, sum >= wanted))) - 1;
+  above = __shfl_sync(kAllLanes, sum - count, found);
+  return found;
+}
+
+// The same of all peers' bins. As many warps as it takes find the group and send this CTA's bins of
+// it to all; one adds them up.
+__device__ __forceinline__ void find_common_bin(const Share& share, uint32_t wanted, int round,
+                                                SelectShared& shared) {
+  constexpr int kQuads = kGroupBins / 4;
+  constexpr int kWarpPeers = 32 / kQuads;  // that a warp sends to
+  static_assert(kSelectWarps * kWarpPeers >= kSelectCluster);
+  const int lane = threadIdx.x % 32;
+  if (static_cast<int>(threadIdx.x) / 32 * kWarpPeers < share.peers) {
+    cuda::wait_barrier(&shared.groups_arrived, round & 1);
+    uint2 sums{0, 0};
+#pragma unroll
+    for (int peer = 0; peer < kSelectCluster; ++peer) {
+      if (peer < share.peers) {
+        const uint2 pair = reinterpret_cast<const uint2*>(shared.groups[peer])[lane];
+        sums.x += pair.x;
+        sums.y += pair.y;
+      }
+    }
+    uint32_t above = 0;
+    int found = find_lane(sums.x + sums.y, wanted, above);
+    const uint32_t first = __shfl_sync(kAllLanes, sums.x, found);
+    const bool is_second = above + first < wanted;
+    if (is_second) above += first;
+    const int lowest = kBins - (found * 2 + (is_second ? 2 : 1)) * kGroupBins;
+    const int quad = static_cast<int>(threadIdx.x) % kQuads;
+    const int to = static_cast<int>(threadIdx.x) / kQuads;
+    if (to < share.peers) {
+      const uint4 own = reinterpret_cast<const uint4*>(shared.histogram + lowest)[quad];
+      send(&shared.bins[share.own][quad * 4], to, own, &shared.bins_arrived);
+    }
+    if (threadIdx.x < 32) {
+      cuda::wait_barrier(&shared.bins_arrived, round & 1);
+      uint2 all{0, 0};
+      uint2 before{0, 0};
+#pragma unroll
+      for (int peer = 0; peer < kSelectCluster; ++peer) {
+        if (peer < share.peers) {
+          const uint2 pair = reinterpret_cast<const uint2*>(shared.bins[peer])[31 - lane];
+          all.x += pair.x;
+          all.y += pair.y;
+          if (peer < share.own) {
+            before.x += pair.x;
+            before.y += pair.y;
+          }
+        }
+      }
+      found = find_lane(all.x + all.y, wanted, above);
+      if (lane == found) {
+        const auto low = static_cast<uint32_t>(lowest + 2 * (31 - lane));
+        shared.found = above + all.y >= wanted ? FoundBin{low + 1, all.y, above, before.y}
+                                               : FoundBin{low, all.x, above + all.y, before.x};
+      }
+    }
+  }
+  __syncthreads();
+}
+
+// Of the CTA's own bins, or of all peers'. `round` counts how often this is called.
+template <bool kAlone>
+__device__ __forceinline__ void find_bin(const Share& share, uint32_t wanted, int round,
+                                         SelectShared& shared) {
+  if constexpr (kAlone) {
+    find_own_bin(wanted, shared);
+  } else {
+    send_groups(share, shared);
+    find_common_bin(share, wanted, round, shared);
+  }
 }
 
 }  // namespace select

@@ -1,157 +1,198 @@
-// The rank of the last key that a token keeps, found by the CTAs that share the token's keys.
+// Which keys may still be the last one that is kept, and which of those are not kept.
 #pragma once
 
-#include "step/kernels/select/candidates.cuh"
-#include "step/kernels/support/variant.cuh"
+#include "step/kernels/select/bins.cuh"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
-// This CTA's histogram of the even split, which is zero before, and its groups' sums.
-__device__ __forceinline__ void count_evenly(const Slice& slice, const Candidates& candidates,
-                                             SelectShared& shared) {
-  visit_scores(slice, [&](const Four& four) {
+// A tile that was counted: the one in `tile`, if there is no other.
+__device__ __forceinline__ void load_stored(Tile& tile, const Share& share, int index,
+                                            const StoredTile* stored) {
+  if (share.tiles == 1) return;
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const uint32_t bin = candidates.bin_of(four.scores[i]);
-      if (i < four.present) atomicAdd(&shared.histogram[bin], 1U);
-    }
-  });
-  __syncthreads();
-  sum_groups(shared);
+  for (int row = 0; row < kTileRows; ++row) {
+    const bool is_here = share.chunk(index * kTileRows + row) < share.keys;
+    const uint4 four = is_here ? stored[index].scores[row][threadIdx.x] : uint4{};
+    tile.scores[row][0] = four.x;
+    tile.scores[row][1] = four.y;
+    tile.scores[row][2] = four.z;
+    tile.scores[row][3] = four.w;
+    tile.bins[row][0] = is_here ? bins_of(four.x, four.y) : 0;
+    tile.bins[row][1] = is_here ? bins_of(four.z, four.w) : 0;
+  }
 }
-
-// The same over the `digit_bits` bits from `shift` on of the candidates' ranks.
-__device__ __forceinline__ void count_digits(const Slice& slice, const Candidates& candidates,
-                                             int shift, int digit_bits, SelectShared& shared) {
-  for (int i = threadIdx.x; i < kBins; i += kSelectThreads) shared.histogram[i] = 0;
-  __syncthreads();
-  visit_scores(slice, [&](const Four& four) {
-    for (int i = 0; i < 4; ++i) {
-      const int position = slice.first + four.index + i;
-      if (i >= four.present || candidates.compare(four.scores[i], position) != 0) continue;
-      const auto digits = static_cast<uint32_t>(rank_of(four.scores[i], position) >> shift);
-      atomicAdd(&shared.histogram[digits & ((1U << digit_bits) - 1)], 1U);
-    }
-  });
-  __syncthreads();
-  sum_groups(shared);
-}
-
-// Splits the candidates up by further digits of their ranks until few are left. Adds to `above` the
-// keys above them.
-__device__ __forceinline__ void refine(const Slice& slice, const Peers& peers, int wanted,
-                                       Candidates& candidates, Counts& above,
-                                       SelectShared& shared) {
-  for (int level = 0; shared.in_bin.all > kMaxCandidates; ++level) {
-    sync(peers);  // all have read the histograms
-    // 11, 11 and 10 bits of score, then of the position the 22 bits that differ at all.
-    const int shift = level < 2 ? 53 - 11 * level : level == 2 ? 32 : level == 3 ? 11 : 0;
-    const int digit_bits = level == 2 ? 10 : kBinBits;
-    count_digits(slice, candidates, shift, digit_bits, shared);
-    sync(peers);
-    find_bin(wanted - above.all, peers, shared);
-    above = {above.all + shared.above_bin.all, above.before + shared.above_bin.before};
-    const int skipped = level == 3 ? 10 : 0;  // position bits that are ones in every rank
-    candidates.prefix = candidates.prefix << skipped | ((1 << skipped) - 1);
-    candidates.prefix = candidates.prefix << digit_bits | shared.bin;
-    candidates.shift = shift;
+__device__ __forceinline__ void store(const Tile& tile, const Share& share, int index,
+                                      StoredTile* stored) {
+  if (share.tiles == 1) return;
+#pragma unroll
+  for (int row = 0; row < kTileRows; ++row) {
+    const auto& four = tile.scores[row];
+    stored[index].scores[row][threadIdx.x] = {four[0], four[1], four[2], four[3]};
   }
 }
 
-__device__ __forceinline__ void add_candidate(float score, int position, const Peers& peers,
-                                              SelectShared& shared) {
-  Rank* list = peers.count == 1 ? shared.candidates : shared.own;
-  list[atomicAdd(&shared.own_candidates, 1U)] = rank_of(score, position);
-}
-
-// Lists the candidates of all peers in every CTA's shared memory, each peer's after those of the
-// peers before it, and counts in kept[] the keys above them.
-__device__ __forceinline__ void collect(const Slice& slice, const Peers& peers,
-                                        const Candidates& candidates, SelectShared& shared) {
+// Marks by ranks.
+__device__ __forceinline__ Marks classify(const Tile& tile, const Range& range, const Share& share,
+                                          int first_row) {
+  const auto begin = static_cast<uint32_t>(range.begin >> 32);
+  const auto end = static_cast<uint32_t>((range.end + 0xffffffffU) >> 32);
   uint32_t above = 0;
-  // Places at which the bin begins and ends, where place_of() decides alone.
-  const bool is_even = candidates.shift == 64;
-  const float begin = candidates.bin == 0 ? -INFINITY : static_cast<float>(candidates.bin);
-  const float end = candidates.bin == kBins - 1 ? INFINITY : static_cast<float>(candidates.bin + 1);
-  visit_scores(slice, [&](const Four& four) {
-    int sides[4];
+  uint32_t reached = 0;
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const float place = candidates.place_of(four.scores[i]);
-      sides[i] = place < begin ? -1 : place >= end && end < INFINITY ? 1 : 0;
-      if (!is_even) {
-        sides[i] = candidates.compare(four.scores[i], slice.first + four.index + i);
-      }
-      if (i >= four.present) sides[i] = -1;
-      if (sides[i] > 0) ++above;
-    }
-    if (sides[0] != 0 && sides[1] != 0 && sides[2] != 0 && sides[3] != 0) return;
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      if (sides[i] != 0) continue;
-      add_candidate(four.scores[i], slice.first + four.index + i, peers, shared);
-    }
+  for (int i = 0; i < kTileScores; ++i) {
+    if (tile.bins[i / kLaneKeys][0] == 0) continue;
+    const uint32_t score =
+        cuda::ordered_bits(__uint_as_float(tile.scores[i / kLaneKeys][i % kLaneKeys]));
+    if (score >= end) above |= 1U << i;
+    if (score >= begin) reached |= 1U << i;
+  }
+  uint32_t candidates = reached & ~above;
+  // The borders may lie between keys of the same score.
+  visit(tile, candidates, share, first_row, [&](int i, Rank rank) {
+    if (rank < range.begin) reached &= ~(1U << i);
+    if (rank < range.begin || rank >= range.end) candidates &= ~(1U << i);
   });
-  above = __reduce_add_sync(kAllLanes, above);
-  if (threadIdx.x % 32 == 0) shared.kept[threadIdx.x / 32] = above;
-  __syncthreads();
-  if (peers.count == 1) return;
-  const int count = static_cast<int>(shared.own_candidates);
-  for (int i = threadIdx.x; i < count * peers.count; i += kSelectThreads) {
-    const int candidate = i / peers.count;
-    cuda::store_to(shared.candidates[shared.in_bin.before + candidate], i % peers.count,
-                   shared.own[candidate]);
-  }
-  cuda::cluster_sync();
-}
-
-// Ranks the candidates among each other: the first `wanted` are kept, the last of them is the
-// border. Four lanes share each candidate.
-__device__ __forceinline__ void rank_candidates(const Slice& slice, int wanted,
-                                                SelectShared& shared) {
-  constexpr int kLanes = kSelectThreads / kMaxCandidates;
-  const int count = static_cast<int>(shared.in_bin.all);
-  const int candidate = static_cast<int>(threadIdx.x) / kLanes;
-  const int part = static_cast<int>(threadIdx.x) % kLanes;
-  if (static_cast<int>(threadIdx.x) / 32 * (32 / kLanes) < count) {
-    const Rank own = candidate < count ? shared.candidates[candidate] : 0;
-    int larger = 0;
-#pragma unroll 4
-    for (int i = part; i < count; i += kLanes) larger += shared.candidates[i] > own ? 1 : 0;
+  Marks marks;
 #pragma unroll
-    for (int distance = 1; distance < kLanes; distance *= 2) {
-      larger += __shfl_xor_sync(kAllLanes, larger, distance);
-    }
-    if (candidate < count && part == 0 && larger < wanted) {
-      const int before = static_cast<int>(shared.in_bin.before);
-      if (larger == wanted - 1) shared.border = own;
-      if (candidate < before) {
-        atomicAdd(&shared.kept_before, 1U);
-      } else if (candidate < before + static_cast<int>(shared.own_candidates)) {
-        const int row = (position_of(own) - slice.first) / kRowKeys;
-        atomicAdd(&shared.kept[row / slice.rows_per_warp], 1U);
-      }
-    }
+  for (int row = 0; row < kTileRows; ++row) {
+    marks.reached[row] = bytes_of(reached, row);
+    marks.candidates[row] = bytes_of(candidates, row);
   }
-  __syncthreads();
+  return marks;
 }
 
-// Leaves in shared memory the rank of the `wanted`-th key and how many keys each warp, and the CTAs
-// before this one, keep.
-__device__ __forceinline__ void find_border(const Slice& slice, const Peers& peers, int wanted,
-                                            SelectShared& shared) {
-  Candidates candidates = split_evenly(slice, peers, shared);
-  count_evenly(slice, candidates, shared);
-  sync(peers);
-  find_bin(wanted, peers, shared);
-  candidates.bin = static_cast<int>(shared.bin);
-  Counts above = shared.above_bin;
-  refine(slice, peers, wanted, candidates, above, shared);
-  if (threadIdx.x == 0) shared.kept_before = above.before;
-  collect(slice, peers, candidates, shared);
-  rank_candidates(slice, wanted - static_cast<int>(above.all), shared);
+// Splits the candidates up by twelve more bits in which their ranks can differ, while there are
+// many. Returns the range that is left; leaves in `found` what is in it and above it.
+template <bool kAlone>
+__device__ __forceinline__ Range refine(Tile& tile, const Share& share, uint32_t wanted,
+                                        const Memory& memory) {
+  SelectShared& shared = memory.shared;
+  Range range{Rank{begin_of_bin(shared.found.bin)} << 32,
+              Rank{begin_of_bin(shared.found.bin + 1)} << 32};
+#pragma unroll 1
+  for (int round = 1; shared.found.in > kMaxCandidates; ++round) {
+    const uint32_t above = shared.found.above;
+    const int bits = 64 - __clzll(static_cast<int64_t>(range.end - range.begin - 1));
+    const int shift = max(bits - kBinBits, 0);
+    if constexpr (!kAlone) cuda::cluster_sync();  // all have read the bins
+    __syncthreads();
+    clear_bins(shared);
+    __syncthreads();
+#pragma unroll 1
+    for (int index = 0; index < share.tiles; ++index) {
+      load_stored(tile, share, index, memory.stored);
+      const int first_row = index * kTileRows;
+      const Marks marks = classify(tile, range, share, first_row);
+      visit(tile, bits_of(marks.candidates), share, first_row, [&](int, Rank rank) {
+        atomicAdd(&shared.histogram[(rank - range.begin) >> shift], 1U);
+      });
+    }
+    __syncthreads();
+    find_bin<kAlone>(share, wanted - above, round, shared);
+    range.begin += Rank{shared.found.bin} << shift;
+    range.end = min(range.end, range.begin + (Rank{1} << shift));
+    __syncthreads();
+    if (threadIdx.x == 0) shared.found.above += above;
+    __syncthreads();
+  }
+  return range;
+}
+
+// A lane's candidates, at the end of this CTA's list. Returns where they begin.
+__device__ __forceinline__ uint32_t list_candidates(const Tile& tile, uint32_t candidates,
+                                                    const Share& share, int first_row,
+                                                    SelectShared& shared) {
+  if (candidates == 0) return 0;
+  // The compiler would first add up what the warp's lanes add.
+  uint32_t first;
+  asm volatile("atom.shared.add.u32 %0, [%1], %2;"
+               : "=r"(first)
+               : "r"(cuda::shared_address(&shared.listed)), "r"(__popc(candidates))
+               : "memory");
+  uint32_t next = first;
+  visit(tile, candidates, share, first_row,
+        [&](int, Rank rank) { shared.own[next++].rank = rank; });
+  return first;
+}
+
+// Lists the CTA's candidates in every peer's shared memory, those of the peers before it first.
+__device__ __forceinline__ void send_candidates(const Share& share, SelectShared& shared) {
+  const uint32_t peer = threadIdx.x & ((1U << share.stripe_bits) - 1);
+  if (peer >= static_cast<uint32_t>(share.peers)) return;
+#pragma unroll 1
+  for (uint32_t i = threadIdx.x >> share.stripe_bits; i < shared.listed;
+       i += kSelectThreads >> share.stripe_bits) {
+    const Rank rank = shared.own[i].rank;
+    send(reinterpret_cast<uint32_t*>(&shared.candidates[shared.found.before + i]),
+         static_cast<int>(peer),
+         {static_cast<uint32_t>(rank), static_cast<uint32_t>(rank >> 32), 0, 0},
+         &shared.kept_arrived);
+  }
+}
+
+// Ranks this thread's candidate among `count`; all lanes of a warp take part. `lanes` neighbors
+// share a candidate.
+template <int kLanes>
+__device__ __forceinline__ uint32_t count_larger(const Candidate* candidates, int count, Rank own) {
+  constexpr int kAtOnce = 4;
+  uint32_t larger = 0;
+#pragma unroll 1
+  for (int first = threadIdx.x % kLanes; first < count; first += kAtOnce * kLanes) {
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      const int index = first + i * kLanes;
+      const Rank other = candidates[min(index, count - 1)].rank;
+      if (index < count && other > own) ++larger;
+    }
+  }
+#pragma unroll
+  for (int distance = 1; distance < kLanes; distance *= 2) {
+    larger += __shfl_xor_sync(kAllLanes, larger, distance);
+  }
+  return larger;
+}
+
+// Ranks the candidates among each other and drops those after the `wanted` first.
+template <int kLanes>
+__device__ __forceinline__ void drop_candidates(uint32_t wanted, const Share& share,
+                                                const Memory& memory) {
+  SelectShared& shared = memory.shared;
+  const Candidate* candidates = shared.candidates;
+  const int count = static_cast<int>(shared.found.in);
+  if (static_cast<int>(threadIdx.x) / 32 * 32 / kLanes >= count) return;
+  const int candidate = static_cast<int>(threadIdx.x) / kLanes;
+  const Rank own = candidates[min(candidate, count - 1)].rank;
+  const uint32_t larger = count_larger<kLanes>(candidates, count, own);
+  if (larger < wanted || candidate >= count || threadIdx.x % kLanes != 0) return;
+  const auto index = static_cast<uint32_t>(candidate) - shared.found.before;
+  if (index < shared.listed) atomicOr(&shared.dropped[index / 32], 1U << index % 32);
+  const int stripe = position_of(own) / kRowKeys;
+  const int row = stripe >> share.stripe_bits;
+  RowCounts& rows = memory.tiles[row / kTileRows].rows[stripe & ((1 << share.stripe_bits) - 1)];
+  atomicSub(row % 2 == 0 ? &rows.even : &rows.odd, 1U << row % kTileRows / 2 * 16);
+}
+__device__ __forceinline__ void drop_candidates(uint32_t wanted, const Share& share,
+                                                const Memory& memory) {
+  const uint32_t count = memory.shared.found.in;
+  if (count <= kSelectThreads / 16) {
+    drop_candidates<16>(wanted, share, memory);
+  } else if (count <= kSelectThreads / 4) {
+    drop_candidates<4>(wanted, share, memory);
+  } else {
+    drop_candidates<kSelectThreads / kMaxCandidates>(wanted, share, memory);
+  }
+}
+
+// Marks the dropped ones among what is staged.
+__device__ __forceinline__ void mark_dropped(const Memory& memory) {
+  const SelectShared& shared = memory.shared;
+  const auto i = threadIdx.x;
+  if (i < shared.listed && (shared.dropped[i / 32] >> i % 32 & 1) != 0) {
+    const int place = shared.places[i];
+    atomicOr(&memory.dropped[place / 32], 1U << place % 32);
+  }
 }
 
 }  // namespace select

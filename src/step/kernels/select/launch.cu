@@ -1,9 +1,9 @@
-#include <algorithm>
 #include <string>
 
 #include "step/kernels/select/kernel.cuh"
 #include "step/kernels/select/launch.h"
 #include "step/kernels/support/division.h"
+#include "step/kernels/support/limits.h"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
@@ -14,23 +14,36 @@ const pdl::KernelDeclaration kSelectDeclaration{
     .fields = kSelectFields,
 };
 
+namespace {
+
+// As few CTAs as have all keys in their registers. Many clusters crowd each other, 16 of eight take
+// 2 us longer than one, and not every GPU has room for sixteen CTAs that are neighbors.
+int cluster_of(const SelectParams& params) {
+  constexpr int kFewTokens = 4;
+  constexpr int kManyTokens = 9;
+  constexpr int kSmallCluster = 4;
+  constexpr int kCluster = 8;
+  const auto has_room = [&](int ctas) { return params.score_stride <= ctas * select::kTileKeys; };
+  if (has_room(1)) return 1;
+  if (params.tokens >= kManyTokens && has_room(kSmallCluster)) return kSmallCluster;
+  if (has_room(kCluster) || params.tokens > kFewTokens) return kCluster;
+  const auto* kernel = reinterpret_cast<const void*>(select_kernel);
+  return cluster_limits(kernel).most(kSelectCluster) >= params.tokens ? kSelectCluster : kCluster;
+}
+
+}  // namespace
+
 void launch_select(const SelectParams& params, const pdl::LaunchOptions& options) {
   if (params.score_stride % 4 != 0) {
     throw InvalidArgument("score_stride must be a multiple of 4, is " +
                           std::to_string(params.score_stride));
   }
-  const int cluster =
-      params.score_stride <= select::kTileKeys
-          ? 1
-          : std::min(ceil_div(params.score_stride, kSelectLeastKeys), kSelectCluster);
-  const auto most_keys = std::min<int64_t>(
-      params.score_stride, std::max(ceil_div(params.score_stride, cluster), kSelectLeastKeys) + 4);
-  const int64_t slice_words = cluster == 1 ? 0 : most_keys + most_keys / kPageSize + 2;
-  const int64_t words = std::max<int64_t>(slice_words, params.index_topk);
+  const int cluster = cluster_of(params);
+  const auto tiles = static_cast<int>(ceil_div(params.score_stride, cluster * select::kTileKeys));
   pdl::launch(kSelectDeclaration, select_kernel,
               {.grid = dim3(cluster, params.tokens),
                .block = dim3(kSelectThreads),
-               .dynamic_shared_bytes = select::kSharedBytes + words * sizeof(float),
+               .dynamic_shared_bytes = select::shared_bytes(params.index_topk, tiles),
                .cluster = dim3(cluster)},
               options, params);
 }

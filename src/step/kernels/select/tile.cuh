@@ -1,38 +1,27 @@
-// Scores of one CTA in registers, as integers that compare as the scores do.
+// Four rows of a CTA's scores in registers, and their bins.
 #pragma once
 
-#include "step/kernels/select/slice.cuh"
-#include "step/kernels/support/variant.cuh"
+#include "step/kernels/select/share.cuh"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
-// Four rows of each warp; in the order of positions, the rows of all warps alternate, so that
-// whatever the number of keys, warps have equally many.
-inline constexpr int kLaneKeys = kRowKeys / 32;  // neighbors
-static_assert(kLaneKeys == 4);
-inline constexpr int kTileRows = 4;
-inline constexpr int kTileRowKeys = kSelectThreads * kLaneKeys;
-inline constexpr int kTileKeys = kTileRows * kTileRowKeys;
-inline constexpr int kTileScores = kTileRows * kLaneKeys;  // of a lane
+// Bins are halves cut to twelve bits, 64 to an octave: they need no look at the scores first.
+inline constexpr int kBinBits = 12;
+inline constexpr int kBins = 1 << kBinBits;
 
 struct Tile {
-  uint32_t scores[kTileRows][kLaneKeys];  // bits of the floats; ordered, once they are counted
-  // A bit for each score: above the candidates, one of them.
-  uint32_t above;
-  uint32_t candidates;
+  uint32_t scores[kTileRows][kLaneKeys];  // bits of the floats
+  // Of two neighbors; zero, which no key has, where there is no key.
+  uint32_t bins[kTileRows][kLaneKeys / 2];
 };
 
-// Position of the lane's i-th score.
-__device__ __forceinline__ int own_position(int i) {
-  return static_cast<int>(threadIdx.x) * kLaneKeys + i / kLaneKeys * kTileRowKeys + i % kLaneKeys;
-}
-
-// Of a row of the warp that begins at or beyond `end`, for all lanes alike.
-__device__ __forceinline__ bool is_absent(int row, int end) {
-  return static_cast<int>(threadIdx.x) / 32 * kRowKeys + row * kTileRowKeys >= end;
-}
+// A byte for each of a lane's scores, all ones or zero: in the border's bin or above, in it.
+struct Marks {
+  uint32_t reached[kTileRows];
+  uint32_t candidates[kTileRows];
+};
 
 // Strong loads: ptxas sinks others below the branch on what an earlier load brings, which makes two
 // round trips to memory of one.
@@ -41,52 +30,76 @@ __device__ __forceinline__ int load_early(const int* address) {
   asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(value) : "l"(address));
   return value;
 }
-__device__ __forceinline__ Tile load_tile(const float* scores, int end) {
-  Tile tile{};
-#pragma unroll
-  for (int row = 0; row < kTileRows; ++row) {
-    auto& four = tile.scores[row];
-    if (own_position(row * kLaneKeys) >= end) continue;
-    asm volatile("ld.relaxed.gpu.global.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(four[0]), "=r"(four[1]), "=r"(four[2]), "=r"(four[3])
-                 : "l"(scores + own_position(row * kLaneKeys)));
-  }
-  return tile;
+__device__ __forceinline__ void load_four(uint32_t (&four)[kLaneKeys], const float* scores) {
+  asm volatile("ld.relaxed.gpu.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(four[0]), "=r"(four[1]), "=r"(four[2]), "=r"(four[3])
+               : "l"(scores));
 }
 
-// cuda::ordered_bits() in steps, as bins need the first two. NaN is as small as minus infinity, and
-// the two zeros are equal.
-__device__ __forceinline__ float comparable(uint32_t bits) {
-  return fmaxf(__uint_as_float(bits), -INFINITY) + 0.0F;
-}
-// The bits that turn a float's bits into an integer that compares as the float does.
-__device__ __forceinline__ uint32_t order_mask(float score) {
-  const auto bits = static_cast<int>(__float_as_uint(score));
-  return static_cast<uint32_t>(bits >> 31 | static_cast<int>(0x80000000U));
-}
-// What no score gives.
-inline constexpr uint32_t kAbsent = 0;
-__device__ __forceinline__ uint32_t ordered(float score) {
-  return __float_as_uint(score) ^ order_mask(score);
+__device__ __forceinline__ uint32_t permute(uint32_t low, uint32_t high, uint32_t selector) {
+  uint32_t bytes;
+  asm("prmt.b32 %0, %1, %2, %3;" : "=r"(bytes) : "r"(low), "r"(high), "r"(selector));
+  return bytes;
 }
 
-// What follows the last key in its row of a warp becomes minus infinity, which is never kept, as its
-// positions come after those of all keys; rows without a key become absent.
-__device__ __forceinline__ void cut_tile(Tile& tile, int end) {
+// The bins of two scores. Both are cut off toward zero, so that tiny ones of both signs share a
+// bin; NaN becomes minus infinity, which it ranks with.
+__device__ __forceinline__ uint32_t bins_of(uint32_t first, uint32_t second) {
+  uint32_t halves;
+  asm("cvt.rz.f16x2.f32 %0, %1, %2;"
+      : "=r"(halves)
+      : "f"(__uint_as_float(second)), "f"(__uint_as_float(first)));
+  asm("max.f16x2 %0, %0, %1;" : "+r"(halves) : "r"(0xfc00fc00U));
+  asm("add.rn.f16x2 %0, %0, %1;" : "+r"(halves) : "r"(0U));
+  const uint32_t signs = permute(halves, 0, 0xbb99);
+  return (halves ^ (signs | 0x80008000U)) >> (16 - kBinBits) & 0x0fff0fffU;
+}
+
+// The smallest ordered score in a bin. What is negative was cut off upward, so its bin begins right
+// after the next half below, and so does the bin of zero. The bins beyond the infinities begin at
+// NaNs, beyond them, too.
+__device__ __forceinline__ uint32_t begin_of_bin(uint32_t bin) {
+  constexpr int kZero = 0x8000;  // a half's zero, ordered likewise
+  int half = static_cast<int>(bin << (16 - kBinBits)) - kZero;
+  if (half == 0) half = -1;
+  const auto magnitude = static_cast<uint16_t>(abs(half));
+  const uint32_t bits = __float_as_uint(__half2float(__ushort_as_half(magnitude)));
+  return half < 0 ? 0x80000000U - bits : 0x80000000U + bits;
+}
+
+// Candidates after refine(): keys whose ranks are at least `begin` and below `end`.
+struct Range {
+  Rank begin;
+  Rank end;
+};
+
+// Bytes of the scores in a row whose bins are at least `bin`.
+__device__ __forceinline__ uint32_t reach(const uint32_t (&bins)[kLaneKeys / 2], uint32_t bin) {
+  const uint32_t guard = (0x8000U - bin) * 0x10001U;
+  return permute(bins[0] + guard, bins[1] + guard, 0xfdb9);
+}
+
+__device__ __forceinline__ Marks classify(const Tile& tile, uint32_t bin) {
+  Marks marks;
 #pragma unroll
   for (int row = 0; row < kTileRows; ++row) {
-    if (is_absent(row, end)) {
-#pragma unroll
-      for (uint32_t& score : tile.scores[row]) score = kAbsent;
-    } else if (is_absent(row, end - kRowKeys + 1)) {
-#pragma unroll
-      for (int i = 0; i < kLaneKeys; ++i) {
-        if (own_position(row * kLaneKeys + i) >= end) {
-          tile.scores[row][i] = __float_as_uint(-INFINITY);
-        }
-      }
-    }
+    marks.reached[row] = reach(tile.bins[row], bin);
+    marks.candidates[row] = marks.reached[row] ^ reach(tile.bins[row], bin + 1);
   }
+  return marks;
+}
+
+// A bit for each byte.
+__device__ __forceinline__ uint32_t bits_of(const uint32_t (&bytes)[kTileRows]) {
+  uint32_t bits = 0;
+#pragma unroll
+  for (int row = 0; row < kTileRows; ++row) {
+    bits |= (bytes[row] & 0x08040201U) * 0x01010101U >> 24 << row * kLaneKeys;
+  }
+  return bits;
+}
+__device__ __forceinline__ uint32_t bytes_of(uint32_t bits, int row) {
+  return ((bits >> row * kLaneKeys & 0xf) * 0x00204081U & 0x01010101U) * 0xff;
 }
 
 // The lane's i-th score, where i is not known to the compiler: registers have no addresses.
@@ -104,42 +117,26 @@ __device__ __forceinline__ uint32_t score_of(const Tile& tile, int i) {
   return (i & 8) != 0 ? high : low;
 }
 
-// visit(i, rank) for the candidates of the lane.
+// visit(i, rank) for the scores of the lane whose bit is set.
 template <class Visit>
-__device__ __forceinline__ void visit_candidates(const Tile& tile, const Visit& visit) {
+__device__ __forceinline__ void visit(const Tile& tile, uint32_t marked, const Share& share,
+                                      int first_row, const Visit& visit) {
 #pragma unroll 1
-  for (uint32_t left = tile.candidates; left != 0; left &= left - 1) {
+  for (uint32_t left = marked; left != 0; left &= left - 1) {
     const int i = __ffs(static_cast<int>(left)) - 1;
-    visit(i, rank_of_ordered(score_of(tile, i), own_position(i)));
+    const int position = share.position(first_row + i / kLaneKeys) + i % kLaneKeys;
+    visit(i, rank_of(cuda::ordered_bits(__uint_as_float(score_of(tile, i))), position));
   }
 }
 
-// The candidates: keys whose ranks are at least `begin` and below `end`.
-struct Range {
-  Rank begin;
-  Rank end;
-};
-
-// Marks what lies above the candidates and what is one.
-__device__ __forceinline__ void classify(Tile& tile, const Range& range) {
-  const auto begin = static_cast<uint32_t>(range.begin >> 32);
-  const auto end = static_cast<uint32_t>((range.end + 0xffffffffU) >> 32);
-  uint32_t above = 0;
-  uint32_t reached = 0;
+__device__ __forceinline__ uint32_t warp_prefix(uint32_t value) {
+  const int lane = threadIdx.x % 32;
 #pragma unroll
-  for (int i = 0; i < kTileScores; ++i) {
-    const uint32_t score = tile.scores[i / kLaneKeys][i % kLaneKeys];
-    if (score >= end) above |= 1U << i;
-    if (score >= begin) reached |= 1U << i;
+  for (int distance = 1; distance < 32; distance *= 2) {
+    const uint32_t other = __shfl_up_sync(kAllLanes, value, distance);
+    if (lane >= distance) value += other;
   }
-  tile.above = above;
-  tile.candidates = reached & ~above;
-  // After several rounds the borders may lie between keys of the same score.
-  if (static_cast<uint32_t>(range.begin | range.end) == 0) return;
-  visit_candidates(tile, [&](int i, Rank rank) {
-    if (rank >= range.end) tile.above |= 1U << i;
-    if (rank < range.begin || rank >= range.end) tile.candidates &= ~(1U << i);
-  });
+  return value;
 }
 
 }  // namespace select

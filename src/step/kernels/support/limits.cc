@@ -44,8 +44,12 @@ ClusterLimits ask_clusters(const void* kernel) {
   check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   static_cast<int>(kSpreadingBytes)),
              "cudaFuncSetAttribute of the dynamic shared memory");
+  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1),
+             "cudaFuncSetAttribute of large clusters");
   ClusterLimits limits;
-  for (int i = 0; i < 4; ++i) limits.clusters[i] = ask_clusters(kernel, 1 << i);
+  for (size_t i = 0; i < limits.clusters.size(); ++i) {
+    limits.clusters[i] = ask_clusters(kernel, 1 << i);
+  }
   return limits;
 }
 

@@ -1,6 +1,8 @@
 // What launches are planned by: limits of the GPU, asked for once.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstddef>
 
 namespace slipstream::step::kernels {
@@ -19,13 +21,13 @@ struct DeviceLimits {
 // launch still fits next to it; one that asks for as much starts only when the other has ended.
 inline constexpr size_t kSpreadingBytes = size_t{118} * 1024;
 
-// Clusters of 1, 2, 4 and 8 CTAs that run at once, at one CTA per multiprocessor. Fewer than the
-// multiprocessors divided: some groups of them have an odd number left over.
+// Clusters of 1, 2, 4, 8 and 16 CTAs that run at once, at one CTA per multiprocessor. Fewer than
+// the multiprocessors divided: some groups of them have an odd number left over, or no sixteen.
 struct ClusterLimits {
-  int clusters[4] = {};
+  std::array<int, 5> clusters = {};
 
   [[nodiscard]] int most(int cluster_ctas) const {
-    return clusters[cluster_ctas == 1 ? 0 : cluster_ctas == 2 ? 1 : cluster_ctas == 4 ? 2 : 3];
+    return clusters[std::countr_zero(static_cast<unsigned>(cluster_ctas))];
   }
 };
 
