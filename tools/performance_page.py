@@ -57,7 +57,7 @@ def readme_words(rivals, steps):
     times = ", ".join(f"{step['on'] / 1e3:.2f} ms ({step['model']})" for step in steps)
     return wrapped(
         f"{rivals['gpu']}, {rivals['date']}; both sides in one run, each launch in a chain of itself (attention: "
-        f"of that morning; experts: of the day before). [All rows, and newer kernels](docs/performance-rivals.md). [Decode steps](docs/performance.md): {times}, one rank of eight, batch 1, context 8192, *without "
+        f"of that morning; experts: of the day before). [All rows](docs/performance-rivals.md). [Decode steps](docs/performance.md): {times}, one rank of eight, batch 1, context 8192, *without "
         "communication between ranks*.\n"
     )
 
