@@ -56,9 +56,8 @@ def read(name):
 def readme_words(rivals, steps):
     times = ", ".join(f"{step['on'] / 1e3:.2f} ms ({step['model']})" for step in steps)
     return wrapped(
-        f"{rivals['gpu']}, {rivals['date']}; both sides in one run, each launch in a chain of itself (attention: "
-        f"of that morning; experts: of the day before). [All rows](docs/performance-rivals.md). [Decode steps](docs/performance.md): {times}, one rank of eight, batch 1, context 8192, *without "
-        "communication between ranks*.\n"
+        f"{rivals['gpu']}, {rivals['date']}; both sides in one run, launches in chains of their own (attention: "
+        f"of that morning; experts: of the day before). [All rows](docs/performance-rivals.md). [Decode steps](docs/performance.md): {times}, one rank of eight, batch 1, context 8192, *without communication between ranks*.\n"
     )
 
 
@@ -80,7 +79,7 @@ other batches and contexts](performance-steps.md), [operators](performance-opera
 [experts](notes/2026-11-experts.md), [attention](notes/2026-11-attention.md), [decode steps](notes/2026-11-steps.md),
 [placement of code and CTAs](notes/2026-11-28-placement.md), [many tokens](notes/2026-11-29-many-tokens.md),
 [choice of experts](notes/2026-11-29-choice.md), [index scores](notes/2026-11-29-scores.md),
-[selection](notes/2026-11-29-select.md), [values](notes/2026-11-29-values.md), [late CTAs](notes/2026-11-29-late-ctas.md), [few rows](notes/2026-11-29-drafts.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; these pages are written by
+[selection](notes/2026-11-29-select.md), [values](notes/2026-11-29-values.md), [late CTAs](notes/2026-11-29-late-ctas.md), [few rows](notes/2026-11-29-drafts.md), [norm once](notes/2026-11-30-norm-once.md), [two drafts](notes/2026-11-30-drafts.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; these pages are written by
 `tools/performance_page.py` from the JSON files in [`docs/data`](data), each with its GPU, driver, date and source.
 
 Unless said otherwise: {place}; kernels of commit {commit}. Microseconds are medians. "No PDL / PDL": the same kernels
@@ -272,7 +271,7 @@ def pages():
                 steps_commit=steps["commit"],
                 **figures,
                 **ranks_figures(
-                    read("ranks-4xh200-2026-11-29.json"), read("exchange-2xh200-2026-11-29.json")
+                    read("ranks-4xh200-2026-11-29.json"), read("exchange-2xh200-2026-11-30.json")
                 ),
             ),
         ),

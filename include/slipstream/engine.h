@@ -104,6 +104,9 @@ struct LoadOptions {
   int drafts = 0;
   // At most `drafts`, and as many as give the most tokens per second.
   bool adaptive_drafts = false;
+  // Drafts are chosen with a copy of the head as e4m3, which takes half as long to read, and half as
+  // much memory besides; what is chosen in the end never is. false: with the head itself.
+  bool fp8_draft_head = true;
   // Of these, how many can have penalties or a logit bias at a time, 0 to 2^10: 8 bytes of memory for
   // each token of the vocabulary and each of them.
   int max_adjusted_sequences = kMaxStepTokens;

@@ -40,14 +40,33 @@ def step_rows(positions):
     return rows
 
 
-def plain_linear(rows, matrix, output, enable_pdl=None, ue8m0=False):
-    """output = quantized rows times the transposed matrix."""
-    library.step_plain_linear(
-        rows, matrix.tiles, matrix.scales, matrix.rows, output, ue8m0, enable_pdl
+def operand_space(rows):
+    """Room for what a product of many rows multiplies with, made once for all multiprocessors: `operands` below."""
+    tokens, columns = rows.shape
+    return torch.empty(
+        library.step_operand_bytes(tokens, columns), dtype=torch.uint8, device=rows.device
     )
 
 
-def norm_linear(rows, delta, gamma, eps, total, matrix, output, enable_pdl=None, ue8m0=False):
+def plain_linear(rows, matrix, output, enable_pdl=None, ue8m0=False, operands=None):
+    """output = quantized rows times the transposed matrix."""
+    library.step_plain_linear(
+        rows, matrix.tiles, matrix.scales, matrix.rows, output, ue8m0, operands, enable_pdl
+    )
+
+
+def norm_linear(
+    rows,
+    delta,
+    gamma,
+    eps,
+    total,
+    matrix,
+    output,
+    enable_pdl=None,
+    ue8m0=False,
+    operands=None,
+):
     """total = rows + delta; output = its quantized RMSNorm times the transposed matrix."""
     library.step_norm_linear(
         rows,
@@ -60,6 +79,7 @@ def norm_linear(rows, delta, gamma, eps, total, matrix, output, enable_pdl=None,
         matrix.rows,
         output,
         ue8m0,
+        operands,
         enable_pdl,
     )
 

@@ -164,6 +164,7 @@ def load_options(
     cache_tokens: int = 8192,
     max_sequences: int = 16,
     drafts: int | str = 0,
+    fp8_draft_head: bool = True,
     ranks: int | str = 1,
     poll_limit: float = 10.0,
     step_limit: float = 0.0,
@@ -176,7 +177,8 @@ def load_options(
 ) -> dict:
     """kv_format: rows of the latent cache, "bf16" or "fp8". cache_tokens: what all living sequences can
     hold together. drafts: tokens that the model's MTP layer drafts ahead in a step, 0 to 5, or "auto": as
-    many as give the most tokens per second (docs/mtp.md). ranks: GPUs that share the model, each with a
+    many as give the most tokens per second (docs/mtp.md). fp8_draft_head: drafts are chosen with a copy of
+    the head as e4m3, sooner than with the head itself. ranks: GPUs that share the model, each with a
     thread of this process; or "environment": this process is one of WORLD_SIZE, as torchrun starts them
     (those other than rank 0 call `follow`). step_limit: seconds after which a step that has not ended is
     an error, 0: none; trace_launches: the error names the launch that hangs. on_progress(rank, bytes,
@@ -193,6 +195,7 @@ def load_options(
         "lora_norm_eps": lora_norm_eps,
         "index_hadamard": bool(index_hadamard),
         "graphs": bool(graphs),
+        "fp8_draft_head": bool(fp8_draft_head),
         "on_progress": on_progress,
         **_draft_options(drafts),
         **_rank_options(ranks),

@@ -288,6 +288,7 @@ io::Json report_json(const DecodeReport& report) {
                 {"weights", "synthetic"},
                 {"weight_bytes", report.weight_bytes},
                 {"copy_bandwidth_bytes_per_second", report.bandwidth}};
+  if (report.model.drafts) json["draft_head"] = report.model.fp8_draft_head ? "fp8" : "bf16";
   if (!report.acceptance.empty())
     json["acceptance_as_given"] = io::Json::array_of(report.acceptance);
   json["date"] = fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::chrono::system_clock::now()));

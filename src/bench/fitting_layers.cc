@@ -26,7 +26,7 @@ int64_t bytes_of(const BenchModel& model, int layers, std::span<const StepShape>
   for (const StepShape& shape : shapes) {
     caches = std::max(caches, cache_bytes(share.config(), shape));
   }
-  return synthetic_weight_bytes(share, model.drafts) + caches;
+  return synthetic_weight_bytes(share, model.mtp()) + caches;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 
@@ -27,7 +28,7 @@ constexpr float kIndexKeyDeviation = 32;
 model::Checkpoint make_shapes(const BenchModel& model) {
   model::Checkpoint shapes = model::Checkpoint::without_tensors(
       model::model_shape(model.name_or_file, model.layers), {model.tp, model.rank});
-  step::require_device_memory(synthetic_weight_bytes(shapes, model.drafts), "the weights");
+  step::require_device_memory(synthetic_weight_bytes(shapes, model.mtp()), "the weights");
   return shapes;
 }
 
@@ -73,7 +74,7 @@ class SyntheticStep final : public StepBench {
       : stream_(stream),
         make_exchange_(std::move(make_exchange)),
         shapes_(make_shapes(model)),
-        weights_(shapes_.config(), synthetic_weights(shapes_, stream), {}, model.drafts) {
+        weights_(shapes_.config(), synthetic_weights(shapes_, stream), {}, model.mtp()) {
     synchronize();
   }
 
@@ -170,10 +171,10 @@ class SyntheticStep final : public StepBench {
     step::StepLoad load{.context = shape_.context};
     for (const step::StepLaunch* launch : listed_launches()) {
       load.tokens = launch->per_sequence ? shape_.batch : shape_.rows();
-      MeasuredLaunch measured = enqueue_observed(*launch, load.tokens);
+      std::vector<MeasuredLaunch> measured = enqueue_observed(*launch, load.tokens);
       if (launch->stage == step::Stage::kRouted) load.experts = distinct_experts(load.tokens);
-      measured.bytes = launch->bytes(load);
-      launches.push_back(std::move(measured));
+      measured.back().bytes = launch->bytes(load);
+      std::move(measured.begin(), measured.end(), std::back_inserter(launches));
     }
     synchronize();
     return launches;
@@ -249,16 +250,21 @@ class SyntheticStep final : public StepBench {
     return static_cast<int>(experts.size());
   }
 
-  [[nodiscard]] MeasuredLaunch enqueue_observed(const step::StepLaunch& launch, int tokens) {
-    MeasuredLaunch measured{.title = launch.title, .kernel = {}, .layer = launch.layer};
+  // One launch, or with many tokens two: what comes before the last one makes its operands.
+  [[nodiscard]] std::vector<MeasuredLaunch> enqueue_observed(const step::StepLaunch& launch,
+                                                             int tokens) {
+    std::vector<MeasuredLaunch> measured;
     const pdl::LaunchObserver observer([&](const pdl::ObservedLaunch& observed) {
       const pdl::LaunchShape& shape = observed.shape;
-      measured.kernel = observed.declaration.name;
-      measured.ctas = static_cast<int>(shape.grid.x * shape.grid.y * shape.grid.z);
-      measured.threads = static_cast<int>(shape.block.x);
-      measured.shared_bytes = static_cast<int64_t>(shape.dynamic_shared_bytes);
+      measured.push_back({.title = "operands of " + launch.title,
+                          .kernel = observed.declaration.name,
+                          .layer = launch.layer,
+                          .ctas = static_cast<int>(shape.grid.x * shape.grid.y * shape.grid.z),
+                          .threads = static_cast<int>(shape.block.x),
+                          .shared_bytes = static_cast<int64_t>(shape.dynamic_shared_bytes)});
     });
     launch.enqueue(tokens, {.stream = stream_, .pdl = false});
+    measured.back().title = launch.title;
     return measured;
   }
 

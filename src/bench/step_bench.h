@@ -13,6 +13,7 @@
 #include "model/config.h"
 #include "slipstream/launch.h"
 #include "step/exchange.h"
+#include "step/weights.h"
 
 namespace slipstream::bench {
 
@@ -31,6 +32,9 @@ struct BenchModel {
   Others others = Others::kNone;
   int rank = 0;
   bool drafts = false;  // with the MTP layer
+  bool fp8_draft_head = true;
+
+  [[nodiscard]] step::MtpLoad mtp() const { return step::mtp_load(drafts, fp8_draft_head); }
 };
 
 struct StepShape {

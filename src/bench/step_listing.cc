@@ -75,7 +75,8 @@ StepListing list_model_step(const ListedModel& model) {
     throw InvalidArgument(fmt::format("a step must have at most {} rows, has {} x {}",
                                       step::kernels::kMaxRows, model.tokens, model.drafts + 1));
   }
-  const step::Weights weights(config, step::shape_weights(shapes), {}, drafts);
+  const step::Weights weights(config, step::shape_weights(shapes), {},
+                              step::mtp_load(drafts, /*fp8_head=*/true));
   const step::Workspace workspace = step::Workspace::planned(shapes, 1, model.context, 0, drafts);
   const step::LocalExchange exchange(workspace.delta);
   const std::vector<step::LayerCache> caches(config.num_hidden_layers + (drafts ? 1 : 0));

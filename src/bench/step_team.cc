@@ -69,7 +69,7 @@ class RedirectedExchange final : public step::Exchange {
                      const step::WindowLayout& layout)
       : exchange_(std::move(exchange)),
         targets_(std::move(targets)),
-        row_bytes_(layout.source_bytes()),
+        row_bytes_(layout.source_stride()),
         hidden_(layout.hidden()) {}
 
   [[nodiscard]] step::PartialRows partial(int exchange) const override {

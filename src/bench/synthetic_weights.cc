@@ -20,6 +20,12 @@ class SyntheticWeights final : public step::WeightSource {
     return make(shape.rows, shape.columns, shape.kind == model::TensorKind::kLinear);
   }
 
+  // As random as the matrix itself, and no copy of it: drafts are as rarely right with either.
+  step::PackedMatrix matrix_as_fp8(const std::string& name) override {
+    const model::MatrixShape shape = shapes_.local_shape(name);
+    return make(shape.rows, shape.columns, true);
+  }
+
   pdl::Constant<float> vector(const std::string& name) override {
     const bool is_bias = name.ends_with("bias");
     return store_.upload(std::vector<float>(shapes_.vector_size(name), is_bias ? 0.0F : 1.0F));
@@ -91,8 +97,8 @@ std::unique_ptr<step::WeightSource> synthetic_weights(const model::Checkpoint& s
   return std::make_unique<SyntheticWeights>(shapes, stream);
 }
 
-int64_t synthetic_weight_bytes(const model::Checkpoint& shapes, bool with_mtp) {
-  return step::Weights(shapes.config(), step::shape_weights(shapes), {}, with_mtp).bytes();
+int64_t synthetic_weight_bytes(const model::Checkpoint& shapes, step::MtpLoad mtp) {
+  return step::Weights(shapes.config(), step::shape_weights(shapes), {}, mtp).bytes();
 }
 
 }  // namespace slipstream::bench

@@ -17,6 +17,6 @@ namespace slipstream::bench {
 
 // Bytes that they take, to within the padding of rows to 16.
 [[nodiscard]] int64_t synthetic_weight_bytes(const model::Checkpoint& shapes,
-                                             bool with_mtp = false);
+                                             step::MtpLoad mtp = step::MtpLoad::kNone);
 
 }  // namespace slipstream::bench

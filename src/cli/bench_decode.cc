@@ -20,6 +20,7 @@ namespace {
 
 bench::BenchModel model_of(const BenchDecodeOptions& options) {
   bench::BenchModel model{options.model, options.layers, options.tp};
+  model.fp8_draft_head = options.draft_head == "fp8";
   if (options.peers) {
     model.tp = *options.peers + 1;
     model.others = bench::Others::kPlayed;
@@ -133,6 +134,11 @@ void add_bench_decode_command(const Command& bench) {
                   "0.83,0.66,0.5. Tokens per second are told from it")
       .separated_by_commas()
       .needs(drafts);
+  command
+      .add_option("--draft-head", options->draft_head,
+                  "What drafts are chosen with: a copy of the head as e4m3, or the head itself")
+      .one_of({"fp8", "bf16"})
+      .default_in_help();
   command.add_option("--kv", options->kv, "Latent cache").one_of({"bf16", "fp8"}).default_in_help();
   command.add_option("--replays", options->replays, "Timed steps").positive().default_in_help();
   command

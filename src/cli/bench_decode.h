@@ -21,6 +21,7 @@ struct BenchDecodeOptions {
   std::vector<int> contexts{8192};
   std::vector<int> drafts{0};
   std::vector<double> acceptance;
+  std::string draft_head = "fp8";
   std::string kv = "bf16";
   int replays = 30;
   int bandwidth_megabytes = 1024;

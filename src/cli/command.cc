@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -75,7 +76,7 @@ std::string Option::name() const { return option_->get_name(); }
 Command Command::add_command(const std::string& name, const std::string& description) const {
   CLI::App* command = app_->add_subcommand(name, description);
   command->footer(exit_codes_text());
-  return {*command, prepare_};
+  return {*command, common_};
 }
 
 void Command::require_command() const { app_->require_subcommand(1); }
@@ -140,6 +141,14 @@ Option Command::add_flag(const std::string& names, bool& value,
   return Option(app_->add_flag(names, value, description));
 }
 
+Option Command::add_program(std::vector<std::string>& words) const {
+  common_->running_commands.insert(app_->get_name());
+  app_->parse_complete_callback([&words, common = common_] {
+    words.insert(words.end(), common->program_arguments.begin(), common->program_arguments.end());
+  });
+  return add_option("program", words, "Program and its arguments, after --").required();
+}
+
 Option Command::add_json_option(std::string& target, const std::string& what) const {
   const std::string description =
       "Print " + what + " as JSON instead of text; with FILE, print text and write the JSON there";
@@ -164,25 +173,24 @@ Option Command::add_json_option(std::string& target, const std::string& what) co
 }
 
 void Command::set_action(std::function<int()> action, bool runs_kernels) const {
-  app_->callback([prepare = prepare_, action = std::move(action), runs_kernels] {
-    if (*prepare) (*prepare)(runs_kernels);
+  app_->callback([common = common_, action = std::move(action), runs_kernels] {
+    if (common->prepare) common->prepare(runs_kernels);
     // How the library ends with an exit code and no message.
     if (const int code = action(); code != 0) throw CLI::RuntimeError(code);
   });
 }
 
 CommandLine::CommandLine(const std::string& description)
-    : app_(std::make_unique<CLI::App>(description)),
-      prepare_(std::make_shared<std::function<void(bool)>>()) {
+    : app_(std::make_unique<CLI::App>(description)), common_(std::make_shared<CommonState>()) {
   app_->footer(exit_codes_text());
 }
 
 CommandLine::~CommandLine() = default;
 
-Command CommandLine::program() const { return {*app_, prepare_}; }
+Command CommandLine::program() const { return {*app_, common_}; }
 
 void CommandLine::set_preparation(std::function<void(bool runs_kernels)> prepare) const {
-  *prepare_ = std::move(prepare);
+  common_->prepare = std::move(prepare);
 }
 
 void CommandLine::set_version(const std::string& version) const {
@@ -198,10 +206,21 @@ int CommandLine::run(int argc, const char* const* argv) const {
   return was_printed || code > kFound ? code : kCannot;
 }
 
+// The arguments of a program that a command runs are not for the library: it takes "[a,b]" for two values, and "" for
+// none. Returns how many words are left for it.
+int CommandLine::set_program_arguments_aside(int argc, const char* const* argv) const {
+  if (argc < 2 || !common_->running_commands.contains(argv[1])) return argc;
+  const char* const* const end = argv + argc;
+  const char* const* const dashes = std::find(argv, end, std::string_view("--"));
+  if (end - dashes < 2) return argc;
+  common_->program_arguments.assign(dashes + 2, end);
+  return static_cast<int>(dashes + 2 - argv);
+}
+
 int CommandLine::parse_and_act(int argc, const char* const* argv,
                                const std::string& program) const {
   try {
-    app_->parse(argc, argv);
+    app_->parse(set_program_arguments_aside(argc, argv), argv);
   } catch (const CLI::RuntimeError& error) {
     return error.get_exit_code();
   } catch (const CLI::ParseError& error) {

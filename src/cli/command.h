@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,12 +41,18 @@ class Option {
   CLI::Option* option_;
 };
 
+// What the commands of a command line share.
+struct CommonState {
+  std::function<void(bool runs_kernels)> prepare;
+  std::set<std::string> running_commands;  // those that run a program
+  std::vector<std::string> program_arguments;
+};
+
 // One command, or the program as a whole. A handle: copies mean the same command.
 class Command {
  public:
-  using Preparation = std::shared_ptr<std::function<void(bool runs_kernels)>>;
-
-  Command(CLI::App& app, Preparation prepare) : app_(&app), prepare_(std::move(prepare)) {}
+  Command(CLI::App& app, std::shared_ptr<CommonState> common)
+      : app_(&app), common_(std::move(common)) {}
 
   // A command inside this one.
   [[nodiscard]] Command add_command(const std::string& name, const std::string& description) const;
@@ -58,6 +65,8 @@ class Command {
   template <class Value>
   Option add_option(const std::string& names, Value& value, const std::string& description) const;
   Option add_flag(const std::string& names, bool& value, const std::string& description) const;
+  // The program that the command runs, and its arguments. What follows "-- PROGRAM" is taken as it is.
+  Option add_program(std::vector<std::string>& words) const;
 
   // `--json` alone and `--json=FILE`, alike in every command (cli/json_output.h says what they do).
   // `target` becomes "-" or FILE; `what` names what is printed. A command without positional
@@ -73,7 +82,7 @@ class Command {
   void set_action(std::function<int()> action, bool runs_kernels) const;
 
   CLI::App* app_;
-  Preparation prepare_;
+  std::shared_ptr<CommonState> common_;
 };
 
 class CommandLine {
@@ -95,9 +104,10 @@ class CommandLine {
  private:
   [[nodiscard]] int parse_and_act(int argc, const char* const* argv,
                                   const std::string& program) const;
+  [[nodiscard]] int set_program_arguments_aside(int argc, const char* const* argv) const;
 
   std::unique_ptr<CLI::App> app_;
-  Command::Preparation prepare_;
+  std::shared_ptr<CommonState> common_;
 };
 
 }  // namespace slipstream::cli

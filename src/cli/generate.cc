@@ -250,6 +250,7 @@ Engine load_engine(const GenerateOptions& options, cudaStream_t stream, int64_t 
        .max_sequences = 1,
        .drafts = drafts.most,
        .adaptive_drafts = drafts.is_adaptive,
+       .fp8_draft_head = options.draft_head == "fp8",
        .ranks = ranks,
        .poll_limit = options.poll_limit,
        .on_progress = print_progress,

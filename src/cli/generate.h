@@ -22,7 +22,8 @@ struct GenerateOptions {
   float top_p = 1;
   uint64_t seed = 0;
   bool ignore_eos = false;
-  std::string drafts = "0";      // a number of them, or auto
+  std::string drafts = "0";  // a number of them, or auto
+  std::string draft_head = "fp8";
   bool allow_nonfinite = false;  // NaN and infinite results are no error
   std::string pdl;               // on or off; empty: as the environment says
   std::string kv = "bf16";

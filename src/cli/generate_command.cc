@@ -27,6 +27,12 @@ std::vector<Option> add_token_options(const Command& command, GenerateOptions& o
           "--drafts", options.drafts,
           "tokens that the MTP layer drafts ahead, 0 (the default) to 5, or auto: as "
           "many as pay"),
+      command
+          .add_option(
+              "--draft-head", options.draft_head,
+              "what drafts are chosen with: a copy of the head as e4m3 (the default), or the "
+              "head itself")
+          .one_of({"fp8", "bf16"}),
       command.add_flag("--ignore-eos", options.ignore_eos, "continue after an end-of-text token"),
       command.add_option("--force-ids", options.force_ids, "the continuation to follow: 4,5,6"),
       command.add_option("--logits", options.logits_file,

@@ -93,7 +93,7 @@ void add_record_command(const cli::Command& program) {
       .add_option("--timeout", options->timeout_seconds,
                   "Seconds after which the program is ended (exit code 124)")
       .positive();
-  command.add_option("program", options->program, "Program and its arguments, after --").required();
+  command.add_program(options->program);
   command.set_action([options] { return run_record(*options); });
 }
 

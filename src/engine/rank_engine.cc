@@ -26,6 +26,10 @@ void require_mtp(const model::Checkpoint& checkpoint, const std::string& directo
       directory, checkpoint.config().num_hidden_layers));
 }
 
+step::MtpLoad mtp_of(const LoadOptions& options) {
+  return step::mtp_load(options.drafts > 0, options.fp8_draft_head);
+}
+
 model::Checkpoint open(const std::string& directory, const LoadOptions& options) {
   model::Checkpoint checkpoint = model::Checkpoint::open(directory, {options.tp, options.rank});
   if (options.drafts > 0) require_mtp(checkpoint, directory);
@@ -157,10 +161,11 @@ void RankEngine::compare_with_others() const {
   same("the load options",
        fmt::format(
            "\"cache_tokens {}, max_sequences {}, max_adjusted_sequences {}, external_pages "
-           "{}, kv_format {}, lora_norm_eps {}, index_hadamard {}, poll_limit {}, drafts {}\"",
+           "{}, kv_format {}, lora_norm_eps {}, index_hadamard {}, poll_limit {}, drafts {}, "
+           "fp8_draft_head {}\"",
            options_.cache_tokens, options_.max_sequences, options_.max_adjusted_sequences,
            options_.external_pages, static_cast<int>(options_.kv_format), config().lora_norm_eps,
-           options_.index_hadamard, options_.poll_limit, options_.drafts));
+           options_.index_hadamard, options_.poll_limit, options_.drafts, options_.fp8_draft_head));
   same("NCCL's version", fmt::format("{}", Nccl::get().version()));
 }
 
@@ -175,7 +180,7 @@ std::unique_ptr<RankMember> RankEngine::join_others() const {
 }
 
 void RankEngine::require_room() const {
-  const int64_t weights = step::planned_weight_bytes(checkpoint_, options_.drafts > 0);
+  const int64_t weights = step::planned_weight_bytes(checkpoint_, mtp_of(options_));
   const int64_t caches = bytes_of(caches_);
   const int64_t workspace = workspace_.bytes();
   step::require_device_memory(
@@ -189,13 +194,13 @@ void RankEngine::require_room() const {
 step::Weights RankEngine::load_weights() const {
   return agree(meeting_, [&] {
     require_room();
-    const bool with_mtp = options_.drafts > 0;
-    LoadReport report(options_, step::planned_weight_bytes(checkpoint_, with_mtp));
+    const step::MtpLoad mtp = mtp_of(options_);
+    LoadReport report(options_, step::planned_weight_bytes(checkpoint_, mtp));
     const auto progress = [&](int64_t bytes) {
       if (meeting_ != nullptr && !meeting_->failure().empty()) throw RankError(meeting_->failure());
       report.update(bytes);
     };
-    return step::Weights(checkpoint_, progress, with_mtp);
+    return step::Weights(checkpoint_, progress, mtp);
   });
 }
 
@@ -240,7 +245,7 @@ void RankEngine::enqueue_launches(const step::StepShape& shape) {
 MemoryUse RankEngine::plan(const std::string& directory, const LoadOptions& options) {
   const model::Checkpoint checkpoint = open(directory, options);
   const model::ModelConfig& config = checkpoint.config();
-  return {step::planned_weight_bytes(checkpoint, options.drafts > 0),
+  return {step::planned_weight_bytes(checkpoint, mtp_of(options)),
           bytes_of(planned_caches(config, options)),
           planned_workspace(checkpoint, options).bytes()};
 }

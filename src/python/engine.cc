@@ -77,6 +77,7 @@ engine::LoadOptions load_options_of(const OptionMap& given) {
   options.read("external_pages", result.external_pages);
   options.read("drafts", result.drafts);
   options.read("adaptive_drafts", result.adaptive_drafts);
+  options.read("fp8_draft_head", result.fp8_draft_head);
   options.read("index_hadamard", result.index_hadamard);
   options.read("poll_limit", result.poll_limit);
   options.read("step_limit", result.step_limit);

@@ -116,9 +116,22 @@ step::kernels::LinearParams linear_params(StepCall& call, int tokens,
   return linear;
 }
 
+// Of a workspace for rows of so many columns.
+int64_t operand_bytes(int64_t tokens, int64_t columns) {
+  const auto groups = static_cast<int>((columns + kGroup - 1) / kGroup);
+  return step::kernels::OperandImage(groups, static_cast<int>(tokens)).bytes;
+}
+
+pdl::Produced<unsigned char> operand_space(StepCall& call, const OptionalTensor& operands,
+                                           const Tensor& rows) {
+  if (!operands.has_value()) return {};
+  return produced<unsigned char>(call.tensor("operands", operands.value(), DType::kUInt8,
+                                             {operand_bytes(rows.shape[0], rows.shape[1])}));
+}
+
 void step_plain_linear(const TensorView& input, const TensorView& tiles,
                        const OptionalTensor& scales, int64_t rows, const TensorView& output,
-                       bool ue8m0, const OptionalBool& pdl) {
+                       bool ue8m0, const OptionalTensor& operands, const OptionalBool& pdl) {
   with_python_errors([&] {
     StepCall call("step_plain_linear");
     const Tensor in = call.tensor("input", input, DType::kBFloat16, {kAny, kAny});
@@ -127,7 +140,8 @@ void step_plain_linear(const TensorView& input, const TensorView& tiles,
         linear_params(call, call.tokens("input", in), matrix, output, ue8m0), {}};
     launch.input = {.rows = produced<const __nv_bfloat16>(in),
                     .stride = in.shape[1],
-                    .columns = static_cast<int>(in.shape[1])};
+                    .columns = static_cast<int>(in.shape[1]),
+                    .operands = operand_space(call, operands, in)};
     step::kernels::plain_set().plain_linear(launch, call.options(pdl));
   });
 }
@@ -135,7 +149,7 @@ void step_plain_linear(const TensorView& input, const TensorView& tiles,
 void step_norm_linear(const TensorView& input, const TensorView& delta, const TensorView& gamma,
                       double eps, const TensorView& sum, const TensorView& tiles,
                       const OptionalTensor& scales, int64_t rows, const TensorView& output,
-                      bool ue8m0, const OptionalBool& pdl) {
+                      bool ue8m0, const OptionalTensor& operands, const OptionalBool& pdl) {
   with_python_errors([&] {
     StepCall call("step_norm_linear");
     const Tensor in = call.tensor("input", input, DType::kBFloat16, {kAny, kAny});
@@ -153,6 +167,7 @@ void step_norm_linear(const TensorView& input, const TensorView& delta, const Te
     launch.input.eps = static_cast<float>(eps);
     launch.input.sum =
         produced<__nv_bfloat16>(call.tensor("sum", sum, DType::kBFloat16, {tokens, columns}));
+    launch.input.operands = operand_space(call, operands, in);
     step::kernels::plain_set().norm_linear(launch, call.options(pdl));
   });
 }
@@ -165,5 +180,6 @@ SLIPSTREAM_EXPORT(step_rows, step_rows)
 SLIPSTREAM_EXPORT(step_row_bytes, step_row_bytes)
 SLIPSTREAM_EXPORT(step_plain_linear, step_plain_linear)
 SLIPSTREAM_EXPORT(step_norm_linear, step_norm_linear)
+SLIPSTREAM_EXPORT(step_operand_bytes, operand_bytes)
 
 }  // namespace slipstream::python

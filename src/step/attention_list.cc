@@ -16,7 +16,8 @@ StepLaunch LayerList::project_hidden() const {
   launch.constants = {buffer("q_a", weights_.q_a), buffer("kv_a", weights_.kv_a),
                       buffer("input_norm", weights_.input_norm)};
   launch.writes = {buffer("middle_residual", workspace_.middle_residual),
-                   buffer("q_latent", workspace_.q_latent), buffer("kv", workspace_.kv)};
+                   buffer("q_latent", workspace_.q_latent), buffer("kv", workspace_.kv),
+                   buffer("operands", workspace_.operands)};
   if (stream_ == Stream::kEmbedding) {
     launch.constants.push_back(buffer("embedding", parts_.weights.embedding()));
     launch.reads = {buffer("rows", rows_)};
@@ -48,6 +49,7 @@ StepLaunch LayerList::project_hidden() const {
     const Workspace& workspace = list.workspace_;
     const LayerWeights& w = list.weights_;
     kernels::LinearLaunch<kernels::NormInput> params{list.linear(tokens), {}};
+    params.linear.small_rows = 4;  // next to expert_down of so many
     add_segment(params.linear, w.q_a, workspace.q_latent.data());
     add_segment(params.linear, w.kv_a, workspace.kv.data());
     if (list.has_indexer()) {
@@ -58,7 +60,8 @@ StepLaunch LayerList::project_hidden() const {
                     .gamma = w.input_norm,
                     .columns = list.config_.hidden_size,
                     .eps = list.config_.rms_norm_eps,
-                    .sum = workspace.middle_residual.produced()};
+                    .sum = workspace.middle_residual.produced(),
+                    .operands = workspace.operands.produced()};
     if (list.stream_ == Stream::kEmbedding) {
       params.input.embedding = list.parts_.weights.embedding();
       params.input.step = list.rows_.read();
@@ -86,7 +89,8 @@ StepLaunch LayerList::project_latent() const {
                       buffer("kv_a_norm", weights_.kv_a_norm), buffer("rope", workspace_.rope)};
   launch.reads = {buffer("q_latent", workspace_.q_latent), buffer("kv", workspace_.kv),
                   buffer("rows", rows_), buffer("pages", workspace_.pages)};
-  launch.writes = {buffer("q", workspace_.q), buffer("latent_cache", cache_.latent)};
+  launch.writes = {buffer("q", workspace_.q), buffer("latent_cache", cache_.latent),
+                   buffer("operands", workspace_.operands)};
   if (has_indexer()) {
     launch.constants.push_back(buffer("indexer.wq_b", weights_.indexer->wq_b));
     launch.constants.push_back(buffer("indexer.k_norm.weight", weights_.indexer->k_norm_weight));
@@ -117,7 +121,8 @@ StepLaunch LayerList::project_latent() const {
                     .stride = config.q_lora_rank,
                     .gamma = w.q_a_norm,
                     .columns = config.q_lora_rank,
-                    .eps = config.lora_norm_eps};
+                    .eps = config.lora_norm_eps,
+                    .operands = workspace.operands.produced()};
     kernels::CacheWriteParams& cache = params.cache;
     cache.kv = workspace.kv.read();
     cache.kv_gamma = w.kv_a_norm;
@@ -290,7 +295,8 @@ StepLaunch LayerList::project_output() const {
   StepLaunch launch = record(Stage::kOutput, "plain_linear: o");
   launch.constants = {buffer("o", weights_.o)};
   launch.reads = {buffer("values", workspace_.values)};
-  launch.writes = {parts_.exchange.buffer(attention_exchange(layer_))};
+  launch.writes = {parts_.exchange.buffer(attention_exchange(layer_)),
+                   buffer("operands", workspace_.operands)};
   launch.bytes = [list = *this](const StepLoad& load) {
     const PackedMatrix& o = list.weights_.o;
     return bytes_of(o) + activations(load, o.rows + o.columns);
@@ -299,8 +305,10 @@ StepLaunch LayerList::project_output() const {
     const PackedMatrix& o = list.weights_.o;
     kernels::LinearLaunch<kernels::PlainInput> params{list.linear(tokens), {}};
     add_segment(params.linear, o, list.parts_.exchange.partial(attention_exchange(list.layer_)));
-    params.input = {
-        .rows = list.workspace_.values.read(), .stride = o.columns, .columns = o.columns};
+    params.input = {.rows = list.workspace_.values.read(),
+                    .stride = o.columns,
+                    .columns = o.columns,
+                    .operands = list.workspace_.operands.produced()};
     list.parts_.kernels.plain_linear(params, options);
   };
   return launch;

@@ -58,6 +58,10 @@ class CheckpointWeights final : public WeightSource {
     return upload(pack(checkpoint_.matrix(name)));
   }
 
+  PackedMatrix matrix_as_fp8(const std::string& name) override {
+    return upload(pack_as_fp8(checkpoint_.matrix(name)));
+  }
+
   pdl::Constant<float> vector(const std::string& name) override {
     return store_.upload(checkpoint_.vector(name));
   }
@@ -134,6 +138,11 @@ class WeightPlan final : public WeightSource {
     return plan(share.rows, share.columns, share.is_fp8());
   }
 
+  PackedMatrix matrix_as_fp8(const std::string& name) override {
+    const model::MatrixShare share = checkpoint_.matrix(name);
+    return plan(share.rows, share.columns, true);
+  }
+
   pdl::Constant<float> vector(const std::string& name) override {
     bytes_ += static_cast<int64_t>(checkpoint_.vector(name).size() * sizeof(float));
     return {};
@@ -192,9 +201,8 @@ class WeightPlan final : public WeightSource {
 
 }  // namespace
 
-int64_t planned_weight_bytes(const model::Checkpoint& checkpoint, bool with_mtp) {
-  return Weights(checkpoint.config(), std::make_unique<WeightPlan>(checkpoint), {}, with_mtp)
-      .bytes();
+int64_t planned_weight_bytes(const model::Checkpoint& checkpoint, MtpLoad mtp) {
+  return Weights(checkpoint.config(), std::make_unique<WeightPlan>(checkpoint), {}, mtp).bytes();
 }
 
 std::unique_ptr<WeightSource> checkpoint_weights(const model::Checkpoint& checkpoint) {

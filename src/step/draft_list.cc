@@ -68,6 +68,7 @@ class DraftList {
 
   [[nodiscard]] StepLaunch head(int number) const {
     return list_head(parts_, {.norm = mtp_.head_norm,
+                              .head = mtp_.head,
                               .logits = workspace_.draft_logits,
                               .last_layer = layer_of(number)});
   }

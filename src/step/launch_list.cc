@@ -76,7 +76,7 @@ std::vector<StepLaunch> list_layer(const StepParts& parts, int layer, const Laye
 StepLaunch list_head(const StepParts& parts, const HeadTurn& turn) {
   const model::ModelConfig& config = parts.checkpoint.config();
   const Workspace& workspace = parts.workspace;
-  const PackedMatrix& head = parts.weights.head();
+  const PackedMatrix& head = turn.head;
   const int hidden = config.hidden_size;
   const int last = mlp_exchange(turn.last_layer);
   return {.stage = Stage::kHead,
@@ -84,7 +84,8 @@ StepLaunch list_head(const StepParts& parts, const HeadTurn& turn) {
           .layer = turn.last_layer + 1,
           .constants = {buffer("lm_head", head), buffer("norm", turn.norm)},
           .reads = {buffer("residual", workspace.residual), parts.exchange.buffer(last)},
-          .writes = {buffer("logits", turn.logits), buffer("normed", workspace.normed)},
+          .writes = {buffer("logits", turn.logits), buffer("normed", workspace.normed),
+                     buffer("operands", workspace.operands)},
           .bytes =
               [&head, hidden](const StepLoad& load) {
                 return bytes_of(head) + activations(load, 3 * hidden) +
@@ -104,13 +105,15 @@ StepLaunch list_head(const StepParts& parts, const HeadTurn& turn) {
                                 .columns = hidden,
                                 .eps = config.rms_norm_eps,
                                 .normed = workspace.normed.produced(),
-                                .polled = delta.polled};
+                                .polled = delta.polled,
+                                .operands = workspace.operands.produced()};
                 parts.kernels.norm_linear(launch, options);
               }};
 }
 
 StepLaunch list_head(const StepParts& parts) {
   return list_head(parts, {.norm = parts.weights.final_norm(),
+                           .head = parts.weights.head(),
                            .logits = parts.workspace.logits,
                            .last_layer = parts.checkpoint.config().num_hidden_layers - 1});
 }

@@ -45,6 +45,7 @@ template <class T>
 // A final norm and the head in a step.
 struct HeadTurn {
   pdl::Constant<float> norm;
+  const PackedMatrix& head;
   const DeviceArray<float>& logits;  // that it writes
   int last_layer = 0;                // the one before it, as exchanges count them
 };

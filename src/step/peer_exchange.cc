@@ -2,11 +2,6 @@
 #include "step/exchange.h"
 
 namespace slipstream::step {
-namespace {
-
-constexpr int64_t kPairBytes = sizeof(uint32_t);
-
-}  // namespace
 
 PeerExchange::PeerExchange(const RankWindows& windows, const model::ModelConfig& config,
                            PollRecord* record, uint64_t limit_nanoseconds)
@@ -32,7 +27,6 @@ SummedRows PeerExchange::summed(int exchange) const {
   kernels::PolledRows polled;
   polled.ranks = layout_.ranks();
   polled.exchange = exchange;
-  polled.source_stride = layout_.source_bytes() / kPairBytes;
   polled.pairs = {rows_of(exchange)};
   // The `sample` launch empties those of a step's last exchange.
   if (exchange > 0) polled.emptied = {rows_of(exchange - 1)};
@@ -60,7 +54,6 @@ kernels::SharedVocabulary PeerExchange::vocabulary(int last) const {
           .picks = {reinterpret_cast<uint64_t*>(own_ + layout_.picks())},
           .limit = limit_,
           .emptied = {rows_of(last)},
-          .source_stride = layout_.source_bytes() / kPairBytes,
           .hidden = layout_.hidden()};
 }
 

@@ -12,6 +12,11 @@ class ShapeWeights final : public WeightSource {
     return plan(shape.rows, shape.columns, shape.kind == model::TensorKind::kLinear);
   }
 
+  PackedMatrix matrix_as_fp8(const std::string& name) override {
+    const model::MatrixShape shape = shapes_.local_shape(name);
+    return plan(shape.rows, shape.columns, true);
+  }
+
   pdl::Constant<float> vector(const std::string& name) override {
     bytes_ += int64_t{shapes_.vector_size(name)} * static_cast<int64_t>(sizeof(float));
     return {};

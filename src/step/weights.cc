@@ -107,13 +107,13 @@ PackedMatrix DeviceStore::allocate_matrix(int rows, int columns, bool is_fp8, in
   return result;
 }
 
-Weights::Weights(const model::Checkpoint& checkpoint, const Progress& progress, bool with_mtp)
-    : Weights(checkpoint.config(), checkpoint_weights(checkpoint), progress, with_mtp) {
+Weights::Weights(const model::Checkpoint& checkpoint, const Progress& progress, MtpLoad mtp)
+    : Weights(checkpoint.config(), checkpoint_weights(checkpoint), progress, mtp) {
   checkpoint.require_unchanged();
 }
 
 Weights::Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource> source,
-                 const Progress& progress, bool with_mtp)
+                 const Progress& progress, MtpLoad mtp)
     : source_(std::move(source)), embedding_(source_->embedding()) {
   const auto report = [&] {
     if (progress) progress(source_->bytes());
@@ -122,12 +122,17 @@ Weights::Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource>
     layers_.push_back(load_layer(config, *source_, layer));
     report();
   }
-  if (with_mtp) {
+  if (mtp != MtpLoad::kNone) {
     mtp_ = load_mtp(config, *source_);
     report();
   }
   final_norm_ = source_->vector("model.norm.weight");
-  head_ = source_->matrix("lm_head.weight");
+  const std::string head = "lm_head.weight";
+  head_ = source_->matrix(head);
+  if (mtp_) {
+    const bool copies = mtp == MtpLoad::kLayerAndFp8Head && !head_.is_fp8;
+    mtp_->head = copies ? source_->matrix_as_fp8(head) : head_;
+  }
   report();
 }
 

@@ -59,7 +59,20 @@ struct MtpWeights {
   PackedMatrix eh_proj;                 // [hidden, embedding and hidden]
   LayerWeights layer;
   pdl::Constant<float> head_norm;  // shared_head.norm
+  PackedMatrix head;               // the model's, or a copy of it as e4m3
 };
+
+// What is loaded of that layer.
+enum class MtpLoad : uint8_t {
+  kNone,
+  kLayer,            // drafts are chosen with the model's head
+  kLayerAndFp8Head,  // with a copy of it as e4m3, half as many bytes: of drafts alone
+};
+
+[[nodiscard]] inline MtpLoad mtp_load(bool drafts, bool fp8_head) {
+  if (!drafts) return MtpLoad::kNone;
+  return fp8_head ? MtpLoad::kLayerAndFp8Head : MtpLoad::kLayer;
+}
 
 struct AbsorbedWeights {
   PackedMatrix w_uk;
@@ -99,6 +112,8 @@ class WeightSource {
   WeightSource& operator=(const WeightSource&) = delete;
 
   virtual PackedMatrix matrix(const std::string& name) = 0;
+  // The same as e4m3, whatever it is stored as.
+  virtual PackedMatrix matrix_as_fp8(const std::string& name) = 0;
   // A norm or a bias.
   virtual pdl::Constant<float> vector(const std::string& name) = 0;
   virtual pdl::Constant<__nv_bfloat16> embedding() = 0;
@@ -116,18 +131,18 @@ class WeightSource {
 // What its weights take on the device. Reads and checks what checkpoint_weights() would, and takes
 // no device memory.
 [[nodiscard]] int64_t planned_weight_bytes(const model::Checkpoint& checkpoint,
-                                           bool with_mtp = false);
+                                           MtpLoad mtp = MtpLoad::kNone);
 
 class Weights {
  public:
   // Gets the bytes that are on the device, between layers and at the end. May throw.
   using Progress = std::function<void(int64_t bytes)>;
 
-  // `with_mtp`: those of the MTP layer too, which the checkpoint must have.
+  // `mtp`: the checkpoint must have the layer, unless nothing of it is loaded.
   explicit Weights(const model::Checkpoint& checkpoint, const Progress& progress = {},
-                   bool with_mtp = false);
+                   MtpLoad mtp = MtpLoad::kNone);
   Weights(const model::ModelConfig& config, std::unique_ptr<WeightSource> source,
-          const Progress& progress = {}, bool with_mtp = false);
+          const Progress& progress = {}, MtpLoad mtp = MtpLoad::kNone);
 
   [[nodiscard]] const std::vector<LayerWeights>& layers() const { return layers_; }
   [[nodiscard]] pdl::Constant<__nv_bfloat16> embedding() const { return embedding_; }

@@ -41,6 +41,11 @@ WindowLayout::WindowLayout(const model::ModelConfig& config, int ranks)
   if (ranks < 1 || ranks > kMaxRanks) {
     throw InvalidArgument(fmt::format("ranks must be from 1 to {}, are {}", kMaxRanks, ranks));
   }
+  if (hidden_ > kernels::kMostPolledColumns) {
+    throw InvalidArgument(
+        fmt::format("hidden_size of a model on several ranks must be at most {}, is {}",
+                    kernels::kMostPolledColumns, hidden_));
+  }
 }
 
 int WindowLayout::buffer_of(int exchange) const {
@@ -59,12 +64,16 @@ int WindowLayout::buffers() const {
 
 int64_t WindowLayout::source_bytes() const { return int64_t{kMaxRows} * hidden_ * 2; }
 
+int64_t WindowLayout::source_stride() {
+  return kernels::kSourceStride * static_cast<int64_t>(sizeof(uint32_t));
+}
+
 int64_t WindowLayout::rows(int exchange, int source) const {
-  return kHeadBytes + (int64_t{buffer_of(exchange)} * ranks_ + source) * source_bytes();
+  return kHeadBytes + (int64_t{buffer_of(exchange)} * ranks_ + source) * source_stride();
 }
 
 int64_t WindowLayout::gathered() const {
-  return kHeadBytes + int64_t{buffers()} * ranks_ * source_bytes();
+  return kHeadBytes + int64_t{buffers()} * ranks_ * source_stride();
 }
 
 int64_t WindowLayout::picks() const { return gathered() + source_bytes(); }

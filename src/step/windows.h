@@ -2,7 +2,8 @@
 // every rank's kernels can store into.
 //
 //   head   {broken, epochs}: this rank's own
-//   rows   [buffers][source ranks][16 tokens][hidden] bf16: partial sums on their way
+//   rows   [buffers][source ranks][16 tokens][hidden] bf16: partial sums on their way; those of each
+//          rank begin a constant distance after those of the rank before
 //   gathered  [16 tokens][hidden] bf16: what a draft starts from, columns of each rank
 //   picks  [rounds][source ranks][16 tokens][256] of 16 bytes: what sampling agrees on
 //
@@ -53,10 +54,11 @@ class WindowLayout {
   // with drafts or without, it has a fourth.
   [[nodiscard]] int buffer_of(int exchange) const;
   [[nodiscard]] int buffers() const;
-  // Bytes from the window's start to the rows that rank `source` sends in an exchange, and from
-  // there to those of the next rank.
+  // Bytes from the window's start to the rows that rank `source` sends in an exchange, of all of
+  // them, and from there to those of the next rank.
   [[nodiscard]] int64_t rows(int exchange, int source) const;
   [[nodiscard]] int64_t source_bytes() const;
+  [[nodiscard]] static int64_t source_stride();
   [[nodiscard]] int64_t gathered() const;  // after those rows
   [[nodiscard]] int64_t picks() const;     // after all rows
   [[nodiscard]] int64_t bytes() const;

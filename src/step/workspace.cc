@@ -84,6 +84,9 @@ void Workspace::plan(const model::ModelConfig& config, const model::Checkpoint& 
   normed.plan(hidden);
   const int groups = kernels::ceil_div(config.hidden_size, kernels::kUnitCodes);
   normed_codes.plan(kernels::code_bytes(groups * kMaxRows));
+  const int widest = std::max(
+      {config.hidden_size, config.q_lora_rank, static_cast<int>(heads) * config.v_head_dim});
+  operands.plan(kernels::OperandImage(kernels::ceil_div(widest, kernels::kGroup), kMaxRows).bytes);
   q_latent.plan(kRows * config.q_lora_rank);
   kv.plan(kRows * kernels::kLatentRow);
   q.plan(kRows * heads * config.qk_head_dim());
@@ -146,11 +149,11 @@ template <class Self, class Visit>
 void Workspace::each(Self& self, const Visit& visit) {
   const auto visit_all = [&](auto&... arrays) { (visit(arrays), ...); };
   visit_all(self.rows, self.pages, self.rope, self.residual, self.middle_residual, self.delta,
-            self.normed, self.normed_codes, self.q_latent, self.kv, self.index_key, self.q,
-            self.index_q, self.head_weights, self.absorbed, self.scores, self.lists, self.partials,
-            self.partial_weights, self.values, self.gate_up, self.router_logits, self.choices,
-            self.activated, self.logits, self.sampled, self.extras, self.last_tokens, self.masks,
-            self.histories, self.biases, self.adjusted, self.logprobs, self.draft_rows,
+            self.normed, self.normed_codes, self.operands, self.q_latent, self.kv, self.index_key,
+            self.q, self.index_q, self.head_weights, self.absorbed, self.scores, self.lists,
+            self.partials, self.partial_weights, self.values, self.gate_up, self.router_logits,
+            self.choices, self.activated, self.logits, self.sampled, self.extras, self.last_tokens,
+            self.masks, self.histories, self.biases, self.adjusted, self.logprobs, self.draft_rows,
             self.draft_sources, self.draft_logits, self.zeros);
 }
 

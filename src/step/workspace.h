@@ -73,6 +73,7 @@ struct Workspace {
   DeviceArray<__nv_bfloat16> delta;            // what attention or MLP adds to it
   DeviceArray<__nv_bfloat16> normed;
   DeviceArray<unsigned char> normed_codes;  // the same for fp8 experts (code_units.h)
+  DeviceArray<unsigned char> operands;      // of many tokens (kernels::OperandImage)
   DeviceArray<__nv_bfloat16> q_latent;
   DeviceArray<__nv_bfloat16> kv;
   DeviceArray<__nv_bfloat16> index_key;

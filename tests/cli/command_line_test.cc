@@ -56,6 +56,27 @@ TEST(CommandLine, EndsWithTheCodeOfWhatWentWrong) {
   EXPECT_EQ(run({}, []() -> int { throw CudaError("call", cudaErrorMemoryAllocation); }), 4);
 }
 
+std::vector<std::string> words_of_program(std::vector<const char*> arguments) {
+  const CommandLine line("test");
+  const Command command = line.program().add_command("run", "");
+  std::vector<std::string> words;
+  command.add_program(words);
+  command.set_action([] { return kDone; });
+  arguments.insert(arguments.begin(), {"slipstream", "run"});
+  const int code = line.run(static_cast<int>(arguments.size()), arguments.data());
+  EXPECT_EQ(code, words.empty() ? kUsage : kDone);
+  return words;
+}
+
+TEST(CommandLine, PassesTheArgumentsOfAProgramOnAsTheyAre) {
+  const std::vector<const char*> given{"--", "program", "",   "[1,2]", "[]",
+                                       "--", "--seed",  "-h", ""};
+  EXPECT_EQ(words_of_program(given), (std::vector<std::string>(given.begin() + 1, given.end())));
+  EXPECT_EQ(words_of_program({"program", "word"}), (std::vector<std::string>{"program", "word"}));
+  EXPECT_TRUE(words_of_program({}).empty());
+  EXPECT_TRUE(words_of_program({"--"}).empty());
+}
+
 // In a process of its own, which takes all the memory that it may have in small pieces.
 TEST(CommandLine, SaysThatTheHostHasTooLittleMemoryWhereDestructorsNeedSomeToo) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -41,6 +41,23 @@ TEST(Drafts, AreTheSameWith656ByteRows) {
   expect_statistics(statistics, counting_statistics(first, 3, statistics.steps));
 }
 
+TEST(Drafts, AreTheSameWithTheHeadItself) {
+  LoadOptions options{.cache_tokens = 256, .drafts = 3};
+  int64_t bytes = 0;
+  for (const bool fp8_head : {true, false}) {
+    options.fp8_draft_head = fp8_head;
+    CountingEngine counting(model::test::tiny_checkpoint("counting-tiny"), options);
+    const SequenceId sequence = counting.start(40, 2);
+    const int first = counted(41, 1).front();
+    EXPECT_EQ(counting.run(sequence, 8), counted(first, 8));
+    const DraftStatistics statistics = counting.engine().draft_statistics();
+    expect_statistics(statistics, counting_statistics(first, 3, statistics.steps));
+    const int64_t taken = counting.engine().memory_use().weight_bytes;
+    if (!fp8_head) EXPECT_LT(taken, bytes);
+    bytes = taken;
+  }
+}
+
 TEST(Drafts, GoOnFromOneRunToTheNext) {
   CountingEngine counting(2);
   const SequenceId sequence = counting.start(60, 2);

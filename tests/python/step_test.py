@@ -60,13 +60,23 @@ def test_code_units_of_odd_tokens_have_their_pieces_swapped_in_pairs():
     numpy.testing.assert_array_equal(found[256:264].view(numpy.float32), [0.5, 2.0])
 
 
-def test_plain_linear_multiplies_rows_by_the_packed_matrix(references):
+def expect_product(references, tokens, operands=None):
     random = Random()
-    rows, weights = random.small_integers(3, 256), random.small_integers(48, 256)
-    output = filled((3, 48), "bfloat16")
+    rows, weights = random.small_integers(tokens, 256), random.small_integers(48, 256)
+    output = filled((tokens, 48), "bfloat16")
     references.dsv3_router_gemm(rows.host, weights.host, output.host)  # the same product
-    _step.plain_linear(rows.device, packed(weights), output.device)
+    _step.plain_linear(rows.device, packed(weights), output.device, operands=operands)
     numpy.testing.assert_array_equal(output.device_bits(), output.host_bits())
+
+
+def test_plain_linear_multiplies_rows_by_the_packed_matrix(references):
+    expect_product(references, 3)
+
+
+def test_operands_of_many_rows_are_made_first_where_there_is_room_for_them(references):
+    operands = filled((library.step_operand_bytes(16, 256),), "uint8", byte=0)
+    expect_product(references, 16, operands.device)
+    assert operands.device_bits().any()
 
 
 def test_select_keys_lists_the_best_slots_in_the_order_of_positions():
@@ -107,6 +117,10 @@ def linear(rows=1, columns=128, output_rows=16, **replaced):
         (
             {"output": filled((1, 16), "float32").device},
             "output must be contiguous bfloat16[1, 16], is float32[1, 16]",
+        ),
+        (
+            {"operands": filled((8,), "uint8").device},
+            "operands must be contiguous uint8[448], is uint8[8]",
         ),
         (
             {"matrix": _step.Matrix(filled((8,), "uint8").device, None, 16)},

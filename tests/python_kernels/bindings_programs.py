@@ -4,7 +4,17 @@ import unittest
 
 import numpy as np
 from cuda.bindings import driver, nvrtc
-from cuda.core import Device, LaunchConfig, Linker, LinkerOptions, Program, ProgramOptions, launch
+from cuda.core import (
+    Device,
+    LaunchConfig,
+    Linker,
+    LinkerOptions,
+    PinnedMemoryResource,
+    Program,
+    ProgramOptions,
+    VirtualMemoryResource,
+    launch,
+)
 
 TIMES = r'extern "C" __global__ void times(int* out, int factor) { out[threadIdx.x] = threadIdx.x * factor; }'
 INCREMENT = r'extern "C" __global__ void increment(int* values) { values[threadIdx.x] += 1; }'
@@ -112,6 +122,15 @@ class Core(unittest.TestCase):
             graph.launch(self.stream)
         self.stream.sync()
         np.testing.assert_array_equal(values_at(self.memory.handle), 6)
+
+    def test_memory_comes_from_pools_on_the_host_and_from_mapped_addresses(self):
+        kernel = self.program(TIMES).compile("ptx").get_kernel("times")
+        for resource in (PinnedMemoryResource(), VirtualMemoryResource(self.device)):
+            buffer = resource.allocate(BYTES, stream=self.stream)
+            launch(self.stream, LaunchConfig(grid=1, block=COUNT), kernel, buffer, np.int32(4))
+            self.stream.sync()
+            np.testing.assert_array_equal(values_at(buffer.handle), 4 * np.arange(COUNT))
+            buffer.close()
 
     def test_the_device_tells_what_it_is(self):
         self.assertEqual(tuple(self.device.compute_capability), (9, 0))

@@ -62,8 +62,14 @@ std::set<int> slots_of(const std::vector<int>& positions, const PageTable& pages
 }
 
 TEST(LaunchList, NamesEveryBufferThatALaunchIsGivenAndNoOther) {
-  const DeviceStep step(checkpoint());
-  for (const StepLaunch& record : step.launches()) expect_named_buffers(record, 1, step.stream());
+  DeviceStep step(checkpoint());
+  // Rows that the launches below can take.
+  (void)step.logits(next_tokens(std::array{0, 0}, std::array{kernels::kMaxRows, 0}));
+  for (const int tokens : {1, kernels::kMaxRows}) {
+    for (const StepLaunch& record : step.launches()) {
+      expect_named_buffers(record, tokens, step.stream());
+    }
+  }
   check_cuda(cudaStreamSynchronize(step.stream()), "cudaStreamSynchronize");
 }
 

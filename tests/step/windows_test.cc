@@ -81,6 +81,11 @@ TEST(WindowLayout, RefusesMoreRanksThanKernelsKnow) {
   EXPECT_THROW(WindowLayout(window_config(128, 1), 0), InvalidArgument);
 }
 
+TEST(WindowLayout, RefusesRowsWiderThanTheDistanceBetweenRanks) {
+  EXPECT_NO_THROW(WindowLayout(window_config(8192, 1), 2));
+  EXPECT_THROW(WindowLayout(window_config(8320, 1), 2), InvalidArgument);
+}
+
 TEST(Windows, AreEmptyAfterTheyAreClearedWhateverWasInThem) {
   const PlayedRanks ranks(128, 2, 2);
   ranks.send(1, 0, 3, std::vector<uint16_t>(128, 0x3f80));

@@ -15,6 +15,9 @@ from slipstream import _step
 from families.blocks import Blocks, random_blocks, random_scales
 
 HIDDEN, WIDTH, EXPERTS, CHOICES, GROUPS, KEPT_GROUPS, SCALING = 7168, 256, 256, 8, 8, 4, 2.5
+# Its tensor cores sum e4m3 products to some 14 bits: 1 in 50 of the numbers that are then rounded to
+# e4m3 falls on the neighbor, which is 1/16 away. 0.010 to 0.013 on an H200.
+SGLANG_TOLERANCE = 2e-2
 DISTINCT = 4  # matrices of codes; each expert has one of them, with scales of its own
 
 
@@ -201,11 +204,11 @@ def moe(row, copies):
     codes, scales = references.quantize_groups(rows)
     codes = torch.from_numpy(codes).to(torch.float8_e4m3fn)
     units = _step.code_units(codes, torch.from_numpy(scales).float()).cuda()
-    expected = np.zeros((2, tokens, HIDDEN))  # as ours rounds, and as SGLang's
+    expected = np.zeros((tokens, HIDDEN))
     for token, choice in itertools.product(range(tokens), range(CHOICES)):
         expert = routings[0].ids[token, choice]
-        parts = references.expert(rows[token], gate_up.numbers(expert), down.numbers(expert))
-        expected[:, token] += routings[0].weights[token, choice] * np.stack(parts)
+        part = references.expert(rows[token], gate_up.numbers(expert), down.numbers(expert))
+        expected[token] += routings[0].weights[token, choice] * part
 
     def ours(given):
         _step.routed_experts(
@@ -213,27 +216,26 @@ def moe(row, copies):
         )
         _step.expert_down(choices, EXPERTS, activated, down.packed, shared_rows, shared, output)
 
-    found = [lambda: on_host(output), expected[0]]
+    found = [lambda: on_host(output)]
 
     def six_kernels(given):
         rival.prepare(hidden, routings)
         rival.run(hidden, given, output)
-        found[1] = expected[1]
 
     def three_kernels(given):
         rival.prepare(hidden, routings)
         rival.multiply(given)
-        found[:] = (lambda: on_host(rival.second).sum(1)), expected[1]
+        found[0] = lambda: on_host(rival.second).sum(1)
 
     def reset():
         wipe(output, rival.second)
-        found[:] = (lambda: on_host(output)), expected[0]
+        found[0] = lambda: on_host(output)
 
     chosen = tokens * CHOICES
     return Case(
         routings,
         reset,
-        lambda: [("output", found[0](), found[1], 1e-2)],
+        lambda: [("output", found[0](), expected, 1e-2)],
         [
             Contender(
                 "slipstream routed_experts + expert_down",
@@ -245,12 +247,14 @@ def moe(row, copies):
                 "sglang align, quant, w13, silu + quant, w2, sum",
                 "sglang",
                 six_kernels,
+                tolerance=SGLANG_TOLERANCE,
                 remark="without choice and shared expert",
             ),
             Contender(
                 "sglang w13, silu + quant, w2",
                 "sglang",
                 three_kernels,
+                tolerance=SGLANG_TOLERANCE,
                 remark="without choice, alignment, quantization, sum, shared expert",
             ),
         ],

@@ -54,6 +54,7 @@ def linear(row, copies):
     weights = _Weights(row.size, copies)
     output = zeros(row.tokens, row.size[0])
     quantized = _Quantized(row.tokens, columns)
+    operands = _step.operand_space(hidden)
     expected = references.requantized(on_host(hidden)) @ weights.numbers.T
 
     def rival(matrices):
@@ -68,7 +69,7 @@ def linear(row, copies):
             Contender(
                 "slipstream plain_linear",
                 "",
-                lambda matrices: _step.plain_linear(hidden, matrices[0], output),
+                lambda matrices: _step.plain_linear(hidden, matrices[0], output, operands=operands),
             ),
             Contender("sglang quant + deepgemm", "sglang deep_gemm", rival, tolerance=6e-3),
             Contender(
@@ -93,6 +94,7 @@ def norm_linear(row, copies):
     weights = _Weights(row.size, copies)
     output, total = zeros(row.tokens, row.size[0]), zeros(row.tokens, columns)
     quantized = _Quantized(row.tokens, columns)
+    operands = _step.operand_space(hidden)
     normed = references.rms_norm(on_host(hidden) + on_host(delta), on_host(gamma), EPS)
     expected = references.requantized(references.round_bf16(normed)) @ weights.numbers.T
     normed_rows = torch.empty_like(hidden)  # FlashInfer's input and output
@@ -129,7 +131,14 @@ def norm_linear(row, copies):
                 "slipstream norm_linear",
                 "",
                 lambda matrices: _step.norm_linear(
-                    hidden, delta, gamma_float, EPS, total, matrices[0], output
+                    hidden,
+                    delta,
+                    gamma_float,
+                    EPS,
+                    total,
+                    matrices[0],
+                    output,
+                    operands=operands,
                 ),
             ),
             Contender(

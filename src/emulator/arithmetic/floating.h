@@ -4,7 +4,9 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <type_traits>
 
 namespace slipstream::emulator {
 
@@ -42,18 +44,23 @@ T saturate_unit(T value) {
   return value;
 }
 
-// Magnitude order with -0 below +0; a NaN gives way to a number.
+// Magnitude order with -0 below +0; a NaN gives way to a number. In steps that the compiler makes vector instructions of:
+// `combine` makes of the bits of equal numbers, which differ for zeros, those of the result.
+template <class T, class Combine>
+T first_of(bool is_first, T a, T b, Combine combine) {
+  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+  const auto equal = std::bit_cast<T>(combine(std::bit_cast<Bits>(a), std::bit_cast<Bits>(b)));
+  const T of_numbers = a == b ? equal : (is_first ? a : b);
+  const T of_others = a == a ? a : b;
+  return canonical(b == b ? of_numbers : of_others);
+}
 template <class T>
 T minimum_number(T a, T b) {
-  if (a != a) return canonical(b);
-  if (b != b) return a;
-  return a < b || (a == b && std::signbit(a)) ? a : b;
+  return first_of(a < b, a, b, std::bit_or<>());
 }
 template <class T>
 T maximum_number(T a, T b) {
-  if (a != a) return canonical(b);
-  if (b != b) return a;
-  return a > b || (a == b && !std::signbit(a)) ? a : b;
+  return first_of(a > b, a, b, std::bit_and<>());
 }
 
 }  // namespace slipstream::emulator

@@ -253,6 +253,20 @@ void Device::share(uint64_t address, DeviceSet devices) {
   machine_->memory.share(address, devices);
 }
 
+uint64_t Device::reserve_addresses(uint64_t size, uint64_t alignment) {
+  return machine_->memory.reserve_addresses(size, alignment);
+}
+void Device::free_addresses(uint64_t address) { machine_->memory.free_addresses(address); }
+void Device::map(uint64_t address, const std::vector<Allocation>& memory) {
+  machine_->memory.map(address, memory);
+}
+bool Device::take_memory(uint64_t bytes, uint32_t device) {
+  return machine_->memory.take(bytes, device);
+}
+void Device::give_memory_back(uint64_t bytes, uint32_t device) {
+  machine_->memory.give_back(bytes, device);
+}
+
 void Device::copy(uint64_t destination, uint64_t source, uint64_t size) {
   check_range(*machine_, destination, size, "copy to");
   check_range(*machine_, source, size, "copy from");

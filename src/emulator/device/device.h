@@ -57,6 +57,13 @@ class Device {
   bool has_peer_access(uint32_t device, uint32_t peer) const;
   void share(uint64_t address, DeviceSet devices);
 
+  // Addresses and memory apart: machine/global_memory.h.
+  uint64_t reserve_addresses(uint64_t size, uint64_t alignment);
+  void free_addresses(uint64_t address);
+  void map(uint64_t address, const std::vector<Allocation>& memory);
+  bool take_memory(uint64_t bytes, uint32_t device);
+  void give_memory_back(uint64_t bytes, uint32_t device);
+
   // Immediate copies and fills; both ranges must lie inside live allocations where they are device
   // memory (throws LaunchError kInvalidValue otherwise). Submit them as host operations to order
   // them with grids. They track which bytes have values.

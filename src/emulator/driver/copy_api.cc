@@ -2,48 +2,73 @@
 #include <cuda.h>
 #include <cuda_runtime_api.h>
 
+#include "emulator/driver/array_format.h"
 #include "emulator/driver/call.h"
 #include "emulator/driver/context.h"
+#include "emulator/runtime/array.h"
 #include "emulator/runtime/copy.h"
 #include "emulator/runtime/runtime.h"
 
 using namespace slipstream::emulator;
 using namespace slipstream::emulator::driver;
+using slipstream::emulator::runtime::require;
 
 namespace {
 
-// What both ends of a copy of rows or planes are: host or device memory with its pitches. Arrays are the runtime's.
+// What both ends of a copy of rows or planes are: an array, or host or device memory with its pitches.
 struct End {
   CUmemorytype type;
   const void* host;
   CUdeviceptr device;
+  CUarray array;
   size_t pitch;
   size_t x, y, z;
   size_t rows_per_plane;
 
-  [[nodiscard]] bool is_array() const { return type == CU_MEMORYTYPE_ARRAY; }
+  [[nodiscard]] cudaArray_t array_or_null() const {
+    return type == CU_MEMORYTYPE_ARRAY ? same(array) : nullptr;
+  }
   [[nodiscard]] cudaPitchedPtr place() const {
+    if (type == CU_MEMORYTYPE_ARRAY) return {};
     const auto* const start = type == CU_MEMORYTYPE_HOST ? host : pointer(device);
     return {const_cast<void*>(start), pitch, pitch, rows_per_plane};
   }
 };
 
+// The runtime counts an array's elements where the driver counts bytes: in positions, and in the extent of a copy with
+// an array at an end. Memory has positions in bytes.
+size_t bytes_per_position(cudaArray_t array) {
+  return array == nullptr ? 1 : runtime::arrays().resolve(array).element_bytes;
+}
+cudaPos position(const End& end) {
+  const size_t unit = bytes_per_position(end.array_or_null());
+  require(end.x % unit == 0);
+  return {end.x / unit, end.y, end.z};
+}
+
+cudaMemcpy3DParms planes(const End& destination, const End& source, const cudaExtent& extent) {
+  cudaMemcpy3DParms parameters{};
+  parameters.dstArray = destination.array_or_null();
+  parameters.dstPtr = destination.place();
+  parameters.dstPos = position(destination);
+  parameters.srcArray = source.array_or_null();
+  parameters.srcPtr = source.place();
+  parameters.srcPos = position(source);
+  const size_t unit = bytes_per_position(parameters.dstArray != nullptr ? parameters.dstArray
+                                                                        : parameters.srcArray);
+  require(extent.width % unit == 0);
+  parameters.extent = {extent.width / unit, extent.height, extent.depth};
+  parameters.kind = cudaMemcpyDefault;
+  return parameters;
+}
+
 cudaError_t copy_planes(const char* function, const End& destination, const End& source,
                         const cudaExtent& extent, const CUstream* stream) {
-  if (destination.is_array() || source.is_array()) {
-    return runtime::api(function, [] {
-      throw runtime::ApiError(cudaErrorNotSupported,
-                              "copies from and to arrays are not supported by the emulated driver");
-    });
-  }
   if (extent.width == 0 || extent.height == 0 || extent.depth == 0) return cudaSuccess;
   cudaMemcpy3DParms parameters{};
-  parameters.dstPtr = destination.place();
-  parameters.dstPos = {destination.x, destination.y, destination.z};
-  parameters.srcPtr = source.place();
-  parameters.srcPos = {source.x, source.y, source.z};
-  parameters.extent = extent;
-  parameters.kind = cudaMemcpyDefault;
+  const cudaError_t code =
+      runtime::api(function, [&] { parameters = planes(destination, source, extent); });
+  if (code != cudaSuccess) return code;
   return stream == nullptr ? cudaMemcpy3D(&parameters) : cudaMemcpy3DAsync(&parameters, *stream);
 }
 
@@ -56,6 +81,7 @@ End destination_of(const Copy& copy, size_t z, size_t height) {
   return {copy.dstMemoryType,
           copy.dstHost,
           copy.dstDevice,
+          copy.dstArray,
           pitch_or(copy.dstPitch, copy.WidthInBytes),
           copy.dstXInBytes,
           copy.dstY,
@@ -67,6 +93,7 @@ End source_of(const Copy& copy, size_t z, size_t height) {
   return {copy.srcMemoryType,
           copy.srcHost,
           copy.srcDevice,
+          copy.srcArray,
           pitch_or(copy.srcPitch, copy.WidthInBytes),
           copy.srcXInBytes,
           copy.srcY,

@@ -14,6 +14,24 @@ using slipstream::emulator::runtime::device_number;
 using slipstream::emulator::runtime::device_properties;
 using slipstream::emulator::runtime::require;
 
+namespace {
+
+// What the driver can do and the runtime has no attribute for.
+bool has_by_driver_alone(CUdevice_attribute attribute) {
+  switch (attribute) {
+    case CU_DEVICE_ATTRIBUTE_TENSOR_MAP_ACCESS_SUPPORTED:
+    case CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED:
+    case CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED:
+    case CU_DEVICE_ATTRIBUTE_HOST_MEMORY_POOLS_SUPPORTED:
+    case CU_DEVICE_ATTRIBUTE_GENERIC_COMPRESSION_SUPPORTED:  // which changes no value
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
 extern "C" {
 
 CUresult cuDeviceGetCount(int* count) {
@@ -33,8 +51,7 @@ CUresult cuDeviceGetAttribute(int* value, CUdevice_attribute attribute, CUdevice
     const auto found =
         device_attribute(device_number(device), static_cast<cudaDeviceAttr>(attribute));
     require(found.has_value() || attribute < CU_DEVICE_ATTRIBUTE_MAX);
-    // The driver has more of them than the runtime.
-    *value = attribute == CU_DEVICE_ATTRIBUTE_TENSOR_MAP_ACCESS_SUPPORTED ? 1 : found.value_or(0);
+    *value = has_by_driver_alone(attribute) ? 1 : found.value_or(0);
   });
 }
 

@@ -249,6 +249,40 @@ CUresult cuMemPoolGetAccess(CUmemAccess_flags* flags, CUmemoryPool pool, CUmemLo
   });
 }
 
+CUresult cuMemPoolExportToShareableHandle(void* handle, CUmemoryPool pool,
+                                          CUmemAllocationHandleType type,
+                                          unsigned long long flags) {
+  return without_context("cuMemPoolExportToShareableHandle", [&] {
+    return cudaMemPoolExportToShareableHandle(
+        handle, pool, static_cast<cudaMemAllocationHandleType>(type), static_cast<unsigned>(flags));
+  });
+}
+
+CUresult cuMemPoolImportFromShareableHandle(CUmemoryPool* pool, void* handle,
+                                            CUmemAllocationHandleType type,
+                                            unsigned long long flags) {
+  return without_context("cuMemPoolImportFromShareableHandle", [&] {
+    return cudaMemPoolImportFromShareableHandle(
+        pool, handle, static_cast<cudaMemAllocationHandleType>(type), static_cast<unsigned>(flags));
+  });
+}
+
+CUresult cuMemPoolExportPointer(CUmemPoolPtrExportData* data, CUdeviceptr address) {
+  static_assert(sizeof(CUmemPoolPtrExportData) == sizeof(cudaMemPoolPtrExportData));
+  return without_context("cuMemPoolExportPointer", [&] {
+    return cudaMemPoolExportPointer(reinterpret_cast<cudaMemPoolPtrExportData*>(data),
+                                    pointer(address));
+  });
+}
+
+CUresult cuMemPoolImportPointer(CUdeviceptr* address, CUmemoryPool pool,
+                                CUmemPoolPtrExportData* data) {
+  return without_context("cuMemPoolImportPointer", [&] {
+    return cudaMemPoolImportPointer(pointer(address), pool,
+                                    reinterpret_cast<cudaMemPoolPtrExportData*>(data));
+  });
+}
+
 // --- What a pointer is.
 
 CUresult cuPointerGetAttribute(void* data, CUpointer_attribute attribute, CUdeviceptr address) {

@@ -7,36 +7,31 @@
 #include <cstdint>
 #include <cstring>
 
+#include "emulator/instructions/lane_vectors.h"
 #include "emulator/program/operation.h"
 
 namespace slipstream::emulator {
 
-// In the compiler's own vectors: it makes none of loops that look at several things at once.
 template <class Base>
-using Vector [[gnu::vector_size(32)]] = Base;
-template <class Base>
-constexpr uint32_t kTogether = sizeof(Vector<Base>) / sizeof(Base);
-
-template <class Base>
-Vector<Base> count_up() {
-  Vector<Base> places;
-  for (uint32_t i = 0; i < kTogether<Base>; ++i) places[i] = i;
+LaneVector<Base> count_up() {
+  LaneVector<Base> places;
+  for (uint32_t i = 0; i < kLanesTogether<Base>; ++i) places[i] = i;
   return places;
 }
 template <class Base>
-Vector<Base> splat(Base value) {
-  return Vector<Base>{} + value;
+LaneVector<Base> splat(Base value) {
+  return LaneVector<Base>{} + value;
 }
 template <class Base>
-bool is_zero(Vector<Base> bits) {
+bool is_zero(LaneVector<Base> bits) {
   const auto all = reinterpret_cast<__m256i>(bits);
   return _mm256_testz_si256(all, all) != 0;
 }
 
 // Some lanes of the register of addresses; those of lanes that do not execute are that of the first which does.
 template <class Base>
-Vector<Base> bases_at(const Base* base, uint32_t lane, uint32_t executing, Base first) {
-  const auto from = *reinterpret_cast<const Vector<Base>*>(base + lane);
+LaneVector<Base> bases_at(const Base* base, uint32_t lane, uint32_t executing, Base first) {
+  const LaneVector<Base> from = vector_at(base + lane);
   if (executing == kAllLanes) return from;
   const auto executes = (splat<Base>(executing >> lane) >> count_up<Base>() & 1) != 0;
   return executes ? from : splat(first);
@@ -47,19 +42,28 @@ struct Shape {
   bool is_same = false;  // of all lanes that execute
 };
 
+// Of a whole warp. The first two lanes say what the others may have in common.
+template <class Base>
+Shape shape_of(const Base* base, uint32_t bytes) {
+  const Base step = base[1] - base[0];
+  if (step != 0 && step != bytes) return {};
+  LaneVector<Base> expected = count_up<Base>() * step + base[0];
+  LaneVector<Base> differs{};
+  for (uint32_t lane = 0; lane < kWarpSize; lane += kLanesTogether<Base>) {
+    differs |= vector_at(base + lane) ^ expected;
+    expected += kLanesTogether<Base> * step;
+  }
+  const bool is_regular = is_zero<Base>(differs);
+  return {is_regular && step != 0, is_regular && step == 0};
+}
 template <class Base>
 Shape shape_of(const Base* base, uint32_t executing, uint32_t first, uint32_t bytes) {
-  const Base from = base[first];
-  Vector<Base> apart{};
-  Vector<Base> off_row{};
-  Vector<Base> row = count_up<Base>() * static_cast<Base>(bytes);
-  for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether<Base>) {
-    const Vector<Base> distance = bases_at(base, lane, executing, from) - from;
-    apart |= distance;
-    off_row |= distance ^ row;
-    row += kTogether<Base> * bytes;
+  if (executing == kAllLanes) return shape_of(base, bytes);
+  LaneVector<Base> apart{};
+  for (uint32_t lane = 0; lane < kWarpSize; lane += kLanesTogether<Base>) {
+    apart |= bases_at(base, lane, executing, base[first]) - base[first];
   }
-  return {executing == kAllLanes && is_zero<Base>(off_row), is_zero<Base>(apart)};
+  return {false, is_zero<Base>(apart)};
 }
 
 inline bool all_written(const uint8_t* flags, size_t bytes) {
@@ -67,7 +71,7 @@ inline bool all_written(const uint8_t* flags, size_t bytes) {
   auto row = splat(kAll);
   size_t i = 0;
   for (; i + sizeof(row) <= bytes; i += sizeof(row)) {
-    Vector<uint64_t> some;
+    LaneVector<uint64_t> some;
     std::memcpy(&some, flags + i, sizeof(some));
     row &= some;
   }

@@ -110,9 +110,8 @@ class Targets {
       : warp_(warp), atomic_(atomic), bytes_(bytes), base_(operand<uint64_t>(operation, warp, 1)) {
     if (order_of(warp) != nullptr) return;
     const Access access{.space = atomic.space, .offset = atomic.offset};
-    const Shape shape = shape_of_all(access, warp, operation.operands[1], bytes);
-    Reached reached = reach(operation, warp, executing, access, operation.operands[1], bytes, false,
-                            shape, addresses_);
+    Reached reached =
+        reach(operation, warp, executing, access, operation.operands[1], bytes, false, addresses_);
     if (reached.arrangement == Arrangement::kElsewhere ||
         !have_values(executing, reached, addresses_, bytes)) {
       return;

@@ -5,6 +5,7 @@
 
 #include "emulator/arithmetic/floating.h"
 #include "emulator/arithmetic/rounding_mode.h"
+#include "emulator/instructions/directed_rounding.h"
 #include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 
@@ -64,13 +65,61 @@ Step directed(const Operation& operation, Warp& warp, uint32_t executing) {
   return elementwise<kRoundedFunction, T, Sources...>(operation, warp, executing);
 }
 
+// Of f64: by the loop that `immediate` points to.
+template <size_t kSources>
+Step directed_by_loop(const Operation& operation, Warp& warp, uint32_t executing) {
+  const auto loop = reinterpret_cast<RoundedLanes>(operation.immediate);
+  const auto* const a = operand<double>(operation, warp, 1);
+  const auto* const b = operand<double>(operation, warp, 2);
+  const auto* const c = kSources == 3 ? operand<double>(operation, warp, 3) : nullptr;
+  auto* const result = operand<double>(operation, warp, 0);
+  if (executing == kAllLanes) {
+    loop(result, a, b, c);
+  } else {
+    alignas(64) std::array<double, kWarpSize> values;
+    loop(values.data(), a, b, c);
+    assign_lanes(result, values.data(), executing);
+  }
+  return Step::kNext;
+}
+
+// Null if there is none, or the host cannot run it.
+template <auto kFunction>
+RoundedLanes loop_of(unsigned /*mode*/) {
+  return nullptr;
+}
+template <>
+RoundedLanes loop_of<kAdd>(unsigned mode) {
+  return rounded_lanes_of<Arithmetic::kAdd>(mode);
+}
+template <>
+RoundedLanes loop_of<kSubtract>(unsigned mode) {
+  return rounded_lanes_of<Arithmetic::kSubtract>(mode);
+}
+template <>
+RoundedLanes loop_of<kMultiply>(unsigned mode) {
+  return rounded_lanes_of<Arithmetic::kMultiply>(mode);
+}
+template <>
+RoundedLanes loop_of<kDivide>(unsigned mode) {
+  return rounded_lanes_of<Arithmetic::kDivide>(mode);
+}
+template <>
+RoundedLanes loop_of<kMultiplyAdd>(unsigned mode) {
+  return rounded_lanes_of<Arithmetic::kMultiplyAdd>(mode);
+}
+
 template <auto kFunction, bool kFlush, bool kSaturate, class T, class... Sources>
 void choose_rounding(Builder& builder) {
-  const std::string_view mode = builder.slot(0);
-  if (mode.empty() || mode == ".rn") {
+  const unsigned mode = host_rounding(builder.slot(0));
+  const auto loop = std::is_same_v<T, double> ? loop_of<kFunction>(mode) : nullptr;
+  if (mode == _MM_ROUND_NEAREST) {
     builder.set_handler(&elementwise<kRounded<kFunction, kFlush, kSaturate>, T, Sources...>);
+  } else if (loop != nullptr) {
+    builder.set_immediate(reinterpret_cast<int64_t>(loop));
+    builder.set_handler(&directed_by_loop<sizeof...(Sources)>);
   } else {
-    builder.set_immediate(host_rounding(mode));
+    builder.set_immediate(mode);
     builder.set_handler(&directed<kRounded<kFunction, kFlush, kSaturate>, T, Sources...>);
   }
 }
@@ -95,6 +144,13 @@ template <auto kFunction, class T>
 constexpr auto kBinary = &build_rounded<kFunction, T, T, T>;
 template <auto kFunction, class T>
 constexpr auto kTernary = &build_rounded<kFunction, T, T, T, T>;
+
+// PTX before 2.0 names no mode, and ptxas makes FFMA.FTZ of it (13.0, for sm_90).
+void build_old_mad(Builder& builder) {
+  read_operands<float, float, float, float>(builder);
+  builder.set_handler(
+      &elementwise<kRounded<kMultiplyAdd, true, false>, float, float, float, float>);
+}
 
 // --- Minimum and maximum.
 
@@ -229,6 +285,7 @@ constexpr auto kFloatForms = std::to_array<Form>({
     {"fma (.rn|.rz|.rm|.rp) .f64", kTernary<kMultiplyAdd, double>},
     {"fma (.rn) [.ftz] .f32x2", &build_pair<kMultiplyAdd, uint64_t, uint64_t, uint64_t>},
     {"mad (.rn|.rz|.rm|.rp) [.ftz] [.sat] .f32", kTernary<kMultiplyAdd, float>},
+    {"mad .f32", &build_old_mad, "fma.rn.ftz.f32, as ptxas takes it"},
     {"mad (.rn|.rz|.rm|.rp) .f64", kTernary<kMultiplyAdd, double>},
     {"div (.rn|.rz|.rm|.rp) [.ftz] .f32", kBinary<kDivide, float>},
     {"div (.rn|.rz|.rm|.rp) .f64", kBinary<kDivide, double>},

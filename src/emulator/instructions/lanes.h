@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "emulator/decoder/builder.h"
+#include "emulator/instructions/lane_vectors.h"
 #include "emulator/machine/warp.h"
 #include "emulator/program/operation.h"
 #include "emulator/program/types.h"
@@ -58,16 +59,10 @@ void choose_lanes(T* target, const T* chosen, const T* others, uint32_t mask) {
     }
   } else {
     using Bits = LaneBits<T>;
-    // Of the compiler's own, since it makes no such instructions of a loop.
-    using Vector [[gnu::vector_size(32), gnu::may_alias, gnu::aligned(alignof(T))]] = Bits;
-    constexpr uint32_t kTogether = sizeof(Vector) / sizeof(Bits);
-    Vector bits;
-    for (uint32_t i = 0; i < kTogether; ++i) bits[i] = static_cast<Bits>(Bits{1} << i);
-    for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether) {
-      const auto is_chosen = (bits & static_cast<Bits>(mask >> lane)) != 0;
-      *reinterpret_cast<Vector*>(target + lane) =
-          is_chosen ? *reinterpret_cast<const Vector*>(chosen + lane)
-                    : *reinterpret_cast<const Vector*>(others + lane);
+    const auto bits_at = [](auto* from) { return reinterpret_cast<const Bits*>(from); };
+    for (uint32_t lane = 0; lane < kWarpSize; lane += kLanesTogether<Bits>) {
+      vector_at(reinterpret_cast<Bits*>(target + lane)) = choose<Bits>(
+          mask >> lane, vector_at(bits_at(chosen + lane)), vector_at(bits_at(others + lane)));
     }
   }
 }

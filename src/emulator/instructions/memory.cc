@@ -12,6 +12,8 @@
 #include "emulator/instructions/families.h"
 #include "emulator/instructions/lanes.h"
 #include "emulator/instructions/memory_access.h"
+#include "emulator/instructions/moved_values.h"
+#include "emulator/instructions/plain_memory.h"
 #include "emulator/machine/access.h"
 #include "emulator/machine/grid_run.h"
 #include "emulator/machine/polls.h"
@@ -21,17 +23,7 @@
 namespace slipstream::emulator {
 namespace {
 
-// Bytes travel in 16-bit registers.
-template <class T>
-using Lane = std::conditional_t<sizeof(T) == 1,
-                                std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>, T>;
-
-template <class T>
-T read_element(uint64_t host) {
-  T value;
-  std::memcpy(&value, reinterpret_cast<const void*>(host), sizeof(T));
-  return value;
-}
+std::byte* pointer(uint64_t host) { return reinterpret_cast<std::byte*>(host); }
 
 // --- Load: operands d0 .. d(V-1), base.
 
@@ -87,49 +79,6 @@ Step follow_or_report(const Operation& operation, Warp& warp, uint32_t executing
   return Step::kFollow;
 }
 
-template <class T, size_t kCount>
-void load_row(const Operation& operation, Warp& warp, uint64_t host) {
-  const auto* const from = reinterpret_cast<const T*>(host);
-  for (size_t i = 0; i < kCount; ++i) {
-    auto* const to = operand<Lane<T>>(operation, warp, i);
-#pragma GCC ivdep
-    for (size_t lane = 0; lane < kWarpSize; ++lane) {
-      to[lane] = static_cast<Lane<T>>(from[lane * kCount + i]);
-    }
-  }
-}
-
-// All lanes from the same place.
-template <class T, size_t kCount>
-void load_same(const Operation& operation, Warp& warp, uint32_t executing, uint64_t host) {
-  for (size_t i = 0; i < kCount; ++i) {
-    auto* const to = operand<Lane<T>>(operation, warp, i);
-    const auto value = static_cast<Lane<T>>(read_element<T>(host + i * sizeof(T)));
-    if (executing == kAllLanes) {
-      std::fill_n(to, kWarpSize, value);
-    } else {
-      for_each_lane(executing, [&](uint32_t lane) { to[lane] = value; });
-    }
-  }
-}
-
-template <class T, size_t kCount, class HostOf>
-void load_lanes(const Operation& operation, Warp& warp, uint32_t executing, HostOf host_of) {
-  std::array<Lane<T>*, kCount> to;
-  for (size_t i = 0; i < kCount; ++i) to[i] = operand<Lane<T>>(operation, warp, i);
-  const auto load_one = [&](uint32_t lane) {
-    const uint64_t host = host_of(lane);
-    for (size_t i = 0; i < kCount; ++i) {
-      to[i][lane] = static_cast<Lane<T>>(read_element<T>(host + i * sizeof(T)));
-    }
-  };
-  if (executing == kAllLanes) {
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) load_one(lane);
-  } else {
-    for_each_lane(executing, load_one);
-  }
-}
-
 // A spinning load yields after ordered accesses have cost this much.
 constexpr uint64_t kSpinCost = 16384;
 
@@ -183,30 +132,15 @@ Step load_carefully(const Operation& operation, Warp& warp, uint32_t executing,
 }
 
 template <class T, size_t kCount>
-Step load(const Operation& operation, Warp& warp, uint32_t executing) {
+[[gnu::noinline]] Step load_any(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   const Access access = decode(operation.immediate);
   if (access.ordered || access.word || (keeps_writes_apart(warp) && stores_are_under_way(warp))) {
     return load_carefully<T, kCount>(operation, warp, executing, access);
   }
-  const uint32_t base = operation.operands[kCount];
-  Shape shape;
-  if (executing == kAllLanes) {
-    shape = shape_of_all(access, warp, base, kBytes);
-    if (shape.is_row || shape.is_same) {
-      const uint32_t extent = shape.is_row ? kWarpSize * kBytes : kBytes;
-      if (const std::byte* const from =
-              plain_memory(operation, warp, access, base, kBytes, extent, true)) {
-        const auto host = reinterpret_cast<uint64_t>(from);
-        shape.is_row ? load_row<T, kCount>(operation, warp, host)
-                     : load_same<T, kCount>(operation, warp, executing, host);
-        return Step::kNext;
-      }
-    }
-  }
   Addresses addresses;
-  const Reached reached =
-      reach(operation, warp, executing, access, base, kBytes, true, shape, addresses);
+  const Reached reached = reach(operation, warp, executing, access, operation.operands[kCount],
+                                kBytes, true, addresses);
   if (reached.arrangement == Arrangement::kElsewhere) {
     return load_carefully<T, kCount>(operation, warp, executing, access);
   }
@@ -218,23 +152,54 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
       !have_values(executing, reached, addresses, kBytes)) {
     step = follow_or_report<T, kCount>(operation, warp, executing, reached, addresses);
   }
+  const auto to = registers_of<T, kCount>(operation, warp, 0);
+  const uint64_t stride = reached.stride;
   if (reached.arrangement == Arrangement::kRow) {
-    load_row<T, kCount>(operation, warp, reached.host());
+    load_row<T, kCount>(to, pointer(reached.host()));
   } else if (reached.arrangement == Arrangement::kScattered) {
     const uint64_t delta = reached.delta;
-    const uint64_t stride = reached.stride;
-    load_lanes<T, kCount>(operation, warp, executing, [&](uint32_t lane) {
-      return addresses.at[lane] + delta + lane * stride;
+    load_lanes<T, kCount>(to, executing, [&](size_t lane) {
+      return pointer(addresses.at[lane] + delta + lane * stride);
     });
-  } else if (reached.stride == 0) {
-    load_same<T, kCount>(operation, warp, executing, reached.host());
+  } else if (stride == 0) {
+    load_same<T, kCount>(to, executing, pointer(reached.host()));
   } else {
-    const uint64_t stride = reached.stride;
     const uint64_t first = reached.host();
-    load_lanes<T, kCount>(operation, warp, executing,
-                          [&](uint32_t lane) { return first + lane * stride; });
+    load_lanes<T, kCount>(to, executing,
+                          [&](size_t lane) { return pointer(first + lane * stride); });
   }
   return step;
+}
+
+// The common case first: a whole warp, in a row or at one place.
+template <class T, size_t kCount, Path kPath>
+Step load(const Operation& operation, Warp& warp, uint32_t executing) {
+  constexpr uint32_t kBytes = sizeof(T) * kCount;
+  if (executing == kAllLanes && warp.has_plain_memory) {
+    const auto* const base = lanes<const BaseOf<kPath>>(warp, operation.operands[kCount]);
+    const Shape shape = shape_of(base, kBytes);
+    if (shape.is_row || shape.is_same) {
+      const uint32_t extent = shape.is_row ? kWarpSize * kBytes : kBytes;
+      if (const auto* const from = plain_load<kPath>(operation, warp, base[0], kBytes, extent)) {
+        const auto to = registers_of<T, kCount>(operation, warp, 0);
+        shape.is_row ? load_row<T, kCount>(to, from) : load_same<T, kCount>(to, executing, from);
+        return Step::kNext;
+      }
+    }
+  }
+  return load_any<T, kCount>(operation, warp, executing);
+}
+
+// The common case of local memory: all lanes at the same place in their own.
+template <class T, size_t kCount>
+Step load_local(const Operation& operation, Warp& warp, uint32_t executing) {
+  const auto* const base = operand<const uint64_t>(operation, warp, kCount);
+  const std::byte* const from = same_local(operation, warp, executing, base, sizeof(T) * kCount);
+  if (from == nullptr) return load_any<T, kCount>(operation, warp, executing);
+  const size_t stride = warp.local_stride;
+  load_lanes<T, kCount>(registers_of<T, kCount>(operation, warp, 0), executing,
+                        [&](size_t lane) { return from + lane * stride; });
+  return Step::kNext;
 }
 
 // --- Store: operands base, s0 .. s(V-1).
@@ -249,31 +214,6 @@ void store_lane_by_lane(const Operation& operation, Warp& warp, uint32_t executi
       values[i] = static_cast<T>(operand<Lane<T>>(operation, warp, 1 + i)[lane]);
     }
     store(warp, lane, space, addresses.at[lane], values.data(), kBytes, kBytes, ordering);
-  });
-}
-
-template <class T, size_t kCount>
-void store_row(const Operation& operation, Warp& warp, uint64_t host) {
-  auto* const to = reinterpret_cast<T*>(host);
-  for (size_t i = 0; i < kCount; ++i) {
-    const auto* const from = operand<Lane<T>>(operation, warp, 1 + i);
-#pragma GCC ivdep
-    for (size_t lane = 0; lane < kWarpSize; ++lane) {
-      to[lane * kCount + i] = static_cast<T>(from[lane]);
-    }
-  }
-}
-
-template <class T, size_t kCount, class HostOf>
-void store_lanes(const Operation& operation, Warp& warp, uint32_t executing, HostOf host_of) {
-  std::array<const Lane<T>*, kCount> from;
-  for (size_t i = 0; i < kCount; ++i) from[i] = operand<Lane<T>>(operation, warp, 1 + i);
-  for_each_lane(executing, [&](uint32_t lane) {
-    const uint64_t host = host_of(lane);
-    for (size_t i = 0; i < kCount; ++i) {
-      const T value = static_cast<T>(from[i][lane]);
-      std::memcpy(reinterpret_cast<void*>(host + i * sizeof(T)), &value, sizeof(T));
-    }
   });
 }
 
@@ -297,21 +237,9 @@ Step store_values(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   const Access access = decode(operation.immediate);
   if (access.ordered) return store_carefully<T, kCount>(operation, warp, executing, access);
-  const uint32_t base = operation.operands[0];
-  Shape shape;
-  if (executing == kAllLanes) {
-    shape = shape_of_all(access, warp, base, kBytes);
-    if (shape.is_row) {
-      if (std::byte* const to =
-              plain_memory(operation, warp, access, base, kBytes, kWarpSize * kBytes, false)) {
-        store_row<T, kCount>(operation, warp, reinterpret_cast<uint64_t>(to));
-        return Step::kNext;
-      }
-    }
-  }
   Addresses addresses;
   const Reached reached =
-      reach(operation, warp, executing, access, base, kBytes, false, shape, addresses);
+      reach(operation, warp, executing, access, operation.operands[0], kBytes, false, addresses);
   if (reached.arrangement == Arrangement::kElsewhere) {
     return store_carefully<T, kCount>(operation, warp, executing, access);
   }
@@ -321,19 +249,19 @@ Step store_values(const Operation& operation, Warp& warp, uint32_t executing) {
     watch_reached(warp, reached, race::AccessKind::kWrite, executing, addresses, kBytes);
   }
   mark_written(executing, reached, addresses, kBytes);
+  const auto from = registers_of<T, kCount>(operation, warp, 1);
+  const uint64_t stride = reached.stride;
   if (reached.arrangement == Arrangement::kRow) {
-    store_row<T, kCount>(operation, warp, reached.host());
+    store_row<T, kCount>(from, pointer(reached.host()));
   } else if (reached.arrangement == Arrangement::kScattered) {
     const uint64_t delta = reached.delta;
-    const uint64_t stride = reached.stride;
-    store_lanes<T, kCount>(operation, warp, executing, [&](uint32_t lane) {
-      return addresses.at[lane] + delta + lane * stride;
+    store_lanes<T, kCount>(from, executing, [&](uint32_t lane) {
+      return pointer(addresses.at[lane] + delta + lane * stride);
     });
   } else {
-    const uint64_t stride = reached.stride;
     const uint64_t first = reached.host();
-    store_lanes<T, kCount>(operation, warp, executing,
-                           [&](uint32_t lane) { return first + lane * stride; });
+    store_lanes<T, kCount>(from, executing,
+                           [&](uint32_t lane) { return pointer(first + lane * stride); });
   }
   if (is_watched) end_watch(warp, reached.space);
   return Step::kNext;
@@ -362,9 +290,41 @@ Step store_following(const Operation& operation, Warp& warp, uint32_t executing)
 }
 
 template <class T, size_t kCount>
-Step store(const Operation& operation, Warp& warp, uint32_t executing) {
+[[gnu::noinline]] Step store_any(const Operation& operation, Warp& warp, uint32_t executing) {
   return warp.unwritten == nullptr ? store_values<T, kCount>(operation, warp, executing)
                                    : store_following<T, kCount>(operation, warp, executing);
+}
+
+// The common case first: a whole warp, in a row.
+template <class T, size_t kCount, Path kPath>
+Step store(const Operation& operation, Warp& warp, uint32_t executing) {
+  constexpr uint32_t kBytes = sizeof(T) * kCount;
+  if (executing == kAllLanes && warp.has_plain_memory && warp.unwritten == nullptr) {
+    const auto* const base = lanes<const BaseOf<kPath>>(warp, operation.operands[0]);
+    if (shape_of(base, kBytes).is_row) {
+      if (auto* const to =
+              plain_store<kPath>(operation, warp, base[0], kBytes, kWarpSize * kBytes)) {
+        store_row<T, kCount>(registers_of<T, kCount>(operation, warp, 1), to);
+        return Step::kNext;
+      }
+    }
+  }
+  return store_any<T, kCount>(operation, warp, executing);
+}
+
+template <class T, size_t kCount>
+Step store_local(const Operation& operation, Warp& warp, uint32_t executing) {
+  const auto* const base = operand<const uint64_t>(operation, warp, 0);
+  std::byte* const to = warp.unwritten == nullptr
+                            ? same_local(operation, warp, executing, base, sizeof(T) * kCount)
+                            : nullptr;
+  if (to == nullptr) return store_any<T, kCount>(operation, warp, executing);
+  warp.local_touched |= uint64_t{1}
+                        << (static_cast<uint64_t>(to - warp.local) >> kLocalChunkShift & 63U);
+  const size_t stride = warp.local_stride;
+  store_lanes<T, kCount>(registers_of<T, kCount>(operation, warp, 1), executing,
+                         [&](size_t lane) { return to + lane * stride; });
+  return Step::kNext;
 }
 
 // --- Parameters of device functions and calls.
@@ -386,10 +346,9 @@ std::byte* block_lane(const Operation& operation, Warp& warp, uint32_t lane) {
 template <class T, size_t kCount>
 Step load_parameter(const Operation& operation, Warp& warp, uint32_t executing) {
   for_each_lane(executing, [&](uint32_t lane) {
-    const auto host = reinterpret_cast<uint64_t>(block_lane(operation, warp, lane));
+    const std::byte* const host = block_lane(operation, warp, lane);
     for (size_t i = 0; i < kCount; ++i) {
-      operand<Lane<T>>(operation, warp, i)[lane] =
-          static_cast<Lane<T>>(read_element<T>(host + i * sizeof(T)));
+      operand<Lane<T>>(operation, warp, i)[lane] = read_element<T>(host + i * sizeof(T));
     }
   });
   return Step::kNext;
@@ -458,6 +417,23 @@ std::span<const ptx::Operand> elements(Builder& builder, const ptx::Operand& ope
 }
 
 template <class T, size_t kCount>
+Handler load_handler(const Access& access) {
+  const auto path = path_of(access);
+  if (path == Path::kGlobal) return &load<T, kCount, Path::kGlobal>;
+  if (path == Path::kGeneric) return &load<T, kCount, Path::kGeneric>;
+  if (path == Path::kLocal) return &load_local<T, kCount>;
+  return path == Path::kShared ? &load<T, kCount, Path::kShared> : &load_any<T, kCount>;
+}
+template <class T, size_t kCount>
+Handler store_handler(const Access& access) {
+  const auto path = path_of(access);
+  if (path == Path::kGlobal) return &store<T, kCount, Path::kGlobal>;
+  if (path == Path::kGeneric) return &store<T, kCount, Path::kGeneric>;
+  if (path == Path::kLocal) return &store_local<T, kCount>;
+  return path == Path::kShared ? &store<T, kCount, Path::kShared> : &store_any<T, kCount>;
+}
+
+template <class T, size_t kCount>
 void build_access(Builder& builder, bool is_load, ptx::Type type) {
   const size_t address_index = is_load ? 1 : 0;
   const size_t value_index = is_load ? 0 : 1;
@@ -498,7 +474,7 @@ void build_access(Builder& builder, bool is_load, ptx::Type type) {
   }
   access.offset = builder.immediate();
   builder.set_immediate(encode(access));
-  builder.set_handler(is_load ? &load<T, kCount> : &store<T, kCount>);
+  builder.set_handler(is_load ? load_handler<T, kCount>(access) : store_handler<T, kCount>(access));
   if (!is_load) builder.set_passing(Passing::kHandlerDecides);
 }
 

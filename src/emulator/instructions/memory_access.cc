@@ -19,10 +19,10 @@ bool fill_inside(const Base* base, uint32_t executing, uint32_t first, int64_t o
   const uint64_t last = reached.size - bytes;
   uint64_t outside = 0;  // its top bit
   uint64_t low_bits = 0;
-  for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether<Base>) {
-    const Vector<Base> at =
+  for (uint32_t lane = 0; lane < kWarpSize; lane += kLanesTogether<Base>) {
+    const LaneVector<Base> at =
         bases_at(base, lane, executing, base[first]) + static_cast<Base>(offset);
-    for (uint32_t i = 0; i < kTogether<Base>; ++i) {
+    for (uint32_t i = 0; i < kLanesTogether<Base>; ++i) {
       const uint64_t address = at[i];
       addresses.at[lane + i] = address;
       const uint64_t inside = address - reached.begin;
@@ -78,8 +78,7 @@ void view_memory(Reached& reached, Warp& warp, const Operation& operation, uint6
 
 template <class Base>
 Reached reach_from(const Base* base, const Operation& operation, Warp& warp, uint32_t executing,
-                   const Access& access, uint32_t bytes, bool is_load, Shape shape,
-                   Addresses& addresses) {
+                   const Access& access, uint32_t bytes, bool is_load, Addresses& addresses) {
   const auto first = static_cast<uint32_t>(__builtin_ctz(executing));
   Reached reached;
   reached.space = access.space;
@@ -93,7 +92,7 @@ Reached reach_from(const Base* base, const Operation& operation, Warp& warp, uin
   }
   view_memory(reached, warp, operation, address, is_load);
   if (reached.size < bytes) return reached;
-  if (executing != kAllLanes) shape = shape_of(base, executing, first, bytes);
+  const Shape shape = shape_of(base, executing, first, bytes);
   const uint64_t extent = shape.is_row ? uint64_t{kWarpSize} * bytes : bytes;
   const uint64_t inside = reached.first - reached.begin;
   if (shape.is_same || (shape.is_row && reached.stride == 0)) {
@@ -162,7 +161,6 @@ void for_parts(uint32_t bytes, Function function) {
 }  // namespace
 
 int64_t encode(const Access& access) {
-  constexpr int kFlagBits = 11;
   const int64_t flags =
       static_cast<int64_t>(access.space) | (access.wide_base ? 8 : 0) | (access.ordered ? 16 : 0) |
       (access.releases ? 32 : 0) | (access.partial ? 64 : 0) | (access.acquires ? 128 : 0) |
@@ -171,11 +169,11 @@ int64_t encode(const Access& access) {
 }
 
 Reached reach(const Operation& operation, Warp& warp, uint32_t executing, const Access& access,
-              uint32_t base, uint32_t bytes, bool is_load, Shape shape, Addresses& addresses) {
+              uint32_t base, uint32_t bytes, bool is_load, Addresses& addresses) {
   return access.wide_base ? reach_from(lanes<uint64_t>(warp, base), operation, warp, executing,
-                                       access, bytes, is_load, shape, addresses)
+                                       access, bytes, is_load, addresses)
                           : reach_from(lanes<uint32_t>(warp, base), operation, warp, executing,
-                                       access, bytes, is_load, shape, addresses);
+                                       access, bytes, is_load, addresses);
 }
 
 AddressSpace find_space(Warp& warp, uint32_t executing, const Access& access, uint32_t base,
@@ -193,49 +191,6 @@ AddressSpace find_space(Warp& warp, uint32_t executing, const Access& access, ui
     addresses.at[lane] = resolve_generic(addresses.at[lane]).address;
   });
   return space;
-}
-
-std::byte* plain_memory(const Operation& operation, Warp& warp, const Access& access, uint32_t base,
-                        uint32_t bytes, uint32_t extent, bool is_load) {
-  Cta& cta = *warp.cta;
-  Cluster& cluster = *cta.cluster;
-  if (cluster.order != nullptr || cluster.grid->overlay != nullptr) return nullptr;
-  const auto offset = static_cast<uint64_t>(access.offset);
-  const uint64_t address = access.wide_base
-                               ? lanes<uint64_t>(warp, base)[0] + offset
-                               : static_cast<uint32_t>(lanes<uint32_t>(warp, base)[0] + offset);
-  if ((address & (bytes - 1)) != 0) return nullptr;
-  if (access.space == AddressSpace::kShared) {
-    const uint64_t place = address - kSharedBase;
-    if (place > cta.shared_bytes || cta.shared_bytes - place < extent) return nullptr;
-    uint8_t* const written = cta.shared_written;
-    if (is_load) {
-      if (written != nullptr && !access.partial && !all_written(written + place, extent)) {
-        return nullptr;
-      }
-    } else {
-      touch_shared(cta, static_cast<uint32_t>(place), extent);
-      if (written != nullptr) std::memset(written + place, 1, extent);
-    }
-    return cta.shared + place;
-  }
-  if (access.space != AddressSpace::kGlobal &&
-      !(access.space == AddressSpace::kGeneric && address < kSharedWindow)) {
-    return nullptr;
-  }
-  const MemoryRange& range = cluster.worker->range_of(&operation, address);
-  const uint64_t place = address - range.begin;
-  if (place >= range.size || range.size - place < extent) return nullptr;
-  if (is_load) {
-    if (range.written != nullptr && !access.partial &&
-        !all_written(range.written + place, extent)) {
-      return nullptr;
-    }
-  } else {
-    note_progress(warp);
-    if (range.written != nullptr) std::memset(range.written + place, 1, extent);
-  }
-  return reinterpret_cast<std::byte*>(address);
 }
 
 bool have_values(uint32_t executing, const Reached& reached, const Addresses& addresses,

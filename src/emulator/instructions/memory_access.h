@@ -29,10 +29,11 @@ struct Access {
   int64_t offset = 0;
 };
 
+inline constexpr int kFlagBits = 11;
 int64_t encode(const Access& access);
 
+inline int64_t offset_of(int64_t immediate) { return immediate >> kFlagBits; }
 inline Access decode(int64_t immediate) {
-  constexpr int kFlagBits = 11;
   const auto has = [&](int64_t flag) { return (immediate & flag) != 0; };
   return {static_cast<AddressSpace>(immediate & 7),
           has(8),
@@ -43,10 +44,9 @@ inline Access decode(int64_t immediate) {
           has(256),
           has(512),
           has(1024),
-          immediate >> kFlagBits};
+          offset_of(immediate)};
 }
 
-// By lane; of lanes that do not execute, anything.
 struct Addresses {
   alignas(64) std::array<uint64_t, kWarpSize> at;
 };
@@ -85,24 +85,12 @@ struct Reached {
   uint64_t host() const { return first + delta; }
 };
 
-// `base`: the operand that has the addresses. `shape`: theirs, which only counts if all lanes execute. Fills `addresses`
-// where they are kScattered.
+// `base`: the operand that has the addresses. Fills `addresses` where they are kScattered; those of lanes that do not
+// execute are that of the first which does.
 Reached reach(const Operation& operation, Warp& warp, uint32_t executing, const Access& access,
-              uint32_t base, uint32_t bytes, bool is_load, Shape shape, Addresses& addresses);
+              uint32_t base, uint32_t bytes, bool is_load, Addresses& addresses);
 
-// The shape of a full warp's addresses.
-inline Shape shape_of_all(const Access& access, Warp& warp, uint32_t base, uint32_t bytes) {
-  const std::byte* const from = warp.registers + base;
-  return access.wide_base ? shape_of(reinterpret_cast<const uint64_t*>(from), kAllLanes, 0, bytes)
-                          : shape_of(reinterpret_cast<const uint32_t*>(from), kAllLanes, 0, bytes);
-}
-
-// The common case, in as few steps as possible: `extent` bytes of shared or global memory from the first lane's address
-// on, aligned, all with values if they are read, and nobody watches. Null for all others.
-std::byte* plain_memory(const Operation& operation, Warp& warp, const Access& access, uint32_t base,
-                        uint32_t bytes, uint32_t extent, bool is_load);
-
-// For all others: the addresses, and the space that they are in. Generic addresses of one space become addresses in it;
+// For what reach() finds elsewhere: the addresses, and the space that they are in. Generic addresses of one space become addresses in it;
 // where lanes differ they stay generic.
 AddressSpace find_space(Warp& warp, uint32_t executing, const Access& access, uint32_t base,
                         Addresses& addresses);

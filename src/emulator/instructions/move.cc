@@ -29,16 +29,19 @@ void build_move_predicate(Builder& builder) {
 
 // --- Packing and unpacking: mov.b64 {%r1, %r2}, %rd and back.
 
-// Written as loops over all lanes, one for each part, so that they become vector instructions.
+// A loop over all lanes for each part, so that they become vector instructions. No part lies where the whole does, since
+// their widths differ.
 template <class Whole, class Part, size_t kPart>
-void take_part(const Whole* whole, Part* part, uint32_t executing) {
-  const auto part_of = [&](uint32_t lane) {
-    return static_cast<Part>(whole[lane] >> (8 * sizeof(Part) * kPart));
-  };
-  const auto take = [&](Part* const to) {
+Step take_part(const Operation& operation, Warp& warp, uint32_t executing) {
+  constexpr size_t kParts = sizeof(Whole) / sizeof(Part);
+  const auto* const whole = operand<const Whole>(operation, warp, kParts);
+  const auto take = [whole](Part* const part) {
 #pragma GCC ivdep
-    for (uint32_t lane = 0; lane < kWarpSize; ++lane) to[lane] = part_of(lane);
+    for (uint32_t lane = 0; lane < kWarpSize; ++lane) {
+      part[lane] = static_cast<Part>(whole[lane] >> (8 * sizeof(Part) * kPart));
+    }
   };
+  auto* const part = operand<Part>(operation, warp, kPart);
   if (executing == kAllLanes) {
     take(part);
   } else {
@@ -46,20 +49,16 @@ void take_part(const Whole* whole, Part* part, uint32_t executing) {
     take(values.data());
     assign_lanes(part, values.data(), executing);
   }
+  return Step::kNext;
 }
 
 template <class Whole, class Part>
 Step unpack_parts(const Operation& operation, Warp& warp, uint32_t executing) {
-  constexpr size_t kParts = sizeof(Whole) / sizeof(Part);
-  // A part may be the register that is taken apart.
-  std::array<Whole, kWarpSize> whole;
-  std::copy_n(operand<Whole>(operation, warp, kParts), kWarpSize, whole.begin());
-  [&]<size_t... kPart>(std::index_sequence<kPart...>) {
-    (take_part<Whole, Part, kPart>(whole.data(), operand<Part>(operation, warp, kPart), executing),
-     ...);
+  return [&]<size_t... kPart>(std::index_sequence<kPart...>) {
+    (take_part<Whole, Part, kPart>(operation, warp, executing), ...);
+    return Step::kNext;
   }
-  (std::make_index_sequence<kParts>{});
-  return Step::kNext;
+  (std::make_index_sequence<sizeof(Whole) / sizeof(Part)>{});
 }
 
 template <class Whole, class Part>

@@ -1,9 +1,12 @@
 #include "emulator/machine/cluster_pool.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
+#include <ranges>
 #include <utility>
 
 #include "emulator/machine/grid_shape.h"
@@ -22,6 +25,7 @@ void start_warp(Warp& warp, Cta& cta, FramePool& frames, std::byte* local) {
   warp.index = index;
   warp.cta = &cta;
   warp.live = lanes_of(grid, index);
+  warp.has_plain_memory = cta.cluster->order == nullptr && grid.overlay == nullptr;
   warp.local_stride = grid.local_stride;
   warp.local =
       local == nullptr ? nullptr : local + size_t{index} * Limits::kWarpSize * grid.local_stride;
@@ -32,14 +36,27 @@ void start_warp(Warp& warp, Cta& cta, FramePool& frames, std::byte* local) {
   warp.active = warp.live;
 }
 
+constexpr uint64_t kChunk = uint64_t{1} << kLocalChunkShift;
+
+// As std::memset, of which the compiler makes one instruction that takes many times as long.
+void clear_chunk(std::byte* chunk) {
+  for (uint64_t i = 0; i < kChunk; i += sizeof(__m256i)) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(chunk + i), _mm256_setzero_si256());
+  }
+}
+
 void clean_local(Warp& warp) {
-  constexpr uint64_t kChunk = uint64_t{1} << kLocalChunkShift;
   for (uint64_t rest = std::exchange(warp.local_touched, 0); rest != 0; rest &= rest - 1) {
     const uint64_t first = static_cast<uint64_t>(std::countr_zero(rest)) * kChunk;
     for (uint64_t begin = first; begin < warp.local_stride; begin += 64 * kChunk) {
       const uint64_t bytes = std::min<uint64_t>(kChunk, warp.local_stride - begin);
       for (uint64_t lane = 0; lane < Limits::kWarpSize; ++lane) {
-        std::memset(warp.local + lane * warp.local_stride + begin, 0, bytes);
+        std::byte* const at = warp.local + lane * warp.local_stride + begin;
+        if (bytes == kChunk) {
+          clear_chunk(at);
+        } else {
+          std::memset(at, 0, bytes);
+        }
       }
     }
   }
@@ -147,7 +164,7 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
   }
 }
 
-Cluster* ClusterPool::acquire(GridRun& grid, uint64_t index) {
+Cluster* ClusterPool::acquire(GridRun& grid, uint64_t index, const Worker* worker) {
   Owned* owned = nullptr;
   {
     const std::lock_guard lock(mutex_);
@@ -155,6 +172,8 @@ Cluster* ClusterPool::acquire(GridRun& grid, uint64_t index) {
       all_.push_back(make(grid));
       free_.push_back(all_.back().get());
     }
+    const auto own = std::ranges::find(free_ | std::views::reverse, worker, &Cluster::worker);
+    if (own != free_.rend()) std::swap(*own, free_.back());
     owned = free_.back();
     free_.pop_back();
   }

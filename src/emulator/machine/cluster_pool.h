@@ -23,8 +23,9 @@ class ClusterPool {
   ClusterPool(const ClusterPool&) = delete;
   ClusterPool& operator=(const ClusterPool&) = delete;
 
-  // The cluster of that index, at its first instruction.
-  Cluster* acquire(GridRun& grid, uint64_t index);
+  // The cluster of that index, at its first instruction; in memory that the worker has used last, if there is some: it may
+  // still be in that processor's cache.
+  Cluster* acquire(GridRun& grid, uint64_t index, const Worker* worker = nullptr);
   void release(Cluster* cluster);
   // Of memory that it holds. Only while no grid uses it.
   size_t bytes() const;

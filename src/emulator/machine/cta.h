@@ -39,7 +39,7 @@ inline constexpr uint32_t kBarrierAll = 1U << 30;  // all held; the low bits cou
 // Shared memory is made as new by chunks of this size; all it can have are bits of one word.
 inline constexpr uint32_t kSharedChunkShift = 12;
 
-struct Cta {
+struct alignas(64) Cta {
   Cluster* cluster = nullptr;
   uint32_t rank = 0;  // in the cluster
   std::array<uint32_t, 3> index{};
@@ -55,7 +55,7 @@ struct Cta {
 };
 
 // What one worker runs at a time: a cluster, or a CTA launched without.
-struct Cluster {
+struct alignas(64) Cluster {
   GridRun* grid = nullptr;
   FramePool* frames = nullptr;
   Worker* worker = nullptr;  // that runs it now

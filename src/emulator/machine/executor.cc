@@ -24,46 +24,62 @@ struct Counters {
 };
 
 uint32_t executing_lanes(const Warp& warp, const Operation& operation) {
+  if (operation.guard == 0) return warp.active;
   uint32_t guard = 0;
   std::memcpy(&guard, warp.registers + operation.guard, sizeof(guard));
   return warp.active & (guard ^ operation.guard_flip);
 }
 
-// Runs the warp until it stops, or begins or ends to have values that must be followed. Returns whether it goes on. The
-// innermost loop of the emulator.
-template <bool kFollows>
-bool run_some(Warp& warp, const Operation* code, uint64_t slice, Counters& counters) {
-  uint64_t executed = counters.warp_instructions;
+// Runs operations until one says something else than to go on with the next, or lanes that wait are met (kNext). The
+// innermost loop of the emulator: it knows its place without the warp, where each operation would wait for the last one's
+// store.
+Step run_straight(Warp& warp, const Operation* code, Counters& counters) {
+  const uint32_t meeting = warp.merge_pc;
+  const uint32_t first = warp.pc;
+  uint32_t pc = first;
   uint64_t lanes = 0;
-  bool goes_on = true;
-  while (goes_on) {
-    const Operation& operation = code[warp.pc];
-    if constexpr (kFollows) use_guard(operation, warp);
-    const uint32_t executing = executing_lanes(warp, operation);
-    ++executed;
-    Step step = Step::kNext;
-    if (executing != 0) {
+  Step step = Step::kNext;
+  do {
+    const Operation& operation = code[pc];
+    if (const uint32_t executing = executing_lanes(warp, operation); executing != 0) {
       lanes += static_cast<uint32_t>(__builtin_popcount(executing));
-      step = kFollows ? execute_following(operation, warp, executing)
-                      : operation.execute(operation, warp, executing);
+      step = operation.execute(operation, warp, executing);
+      if (step != Step::kNext) break;
     }
-    if (step == Step::kNext) {
-      if (++warp.pc == warp.merge_pc) meet(warp);
-      if (kFollows && warp.unwritten == nullptr) break;
-      continue;
-    }
-    if (step == Step::kFollow) {
-      if (++warp.pc == warp.merge_pc) meet(warp);
-      break;
-    }
-    if (step == Step::kReschedule) goes_on = !warp.yielded && select_group(warp);
-    // Only jumps make loops, so only they check the slice.
-    goes_on = goes_on && executed < slice;
-    if (kFollows && warp.unwritten == nullptr) break;
-  }
-  counters.warp_instructions = executed;
+    warp.pc = ++pc;
+  } while (pc != meeting);
+  counters.warp_instructions += pc - first + (step == Step::kNext ? 0 : 1);
   counters.lane_instructions += lanes;
-  return goes_on;
+  return step;
+}
+
+// The same while some registers of the warp have no values, and until all have.
+Step run_following(Warp& warp, const Operation* code, Counters& counters) {
+  do {
+    const Operation& operation = code[warp.pc];
+    use_guard(operation, warp);
+    ++counters.warp_instructions;
+    if (const uint32_t executing = executing_lanes(warp, operation); executing != 0) {
+      counters.lane_instructions += static_cast<uint32_t>(__builtin_popcount(executing));
+      const Step step = execute_following(operation, warp, executing);
+      if (step != Step::kNext) return step;
+    }
+  } while (++warp.pc != warp.merge_pc && warp.unwritten != nullptr);
+  return Step::kNext;
+}
+
+// Runs the warp to the next place where it may stop, and says whether it goes on.
+bool run_some(Warp& warp, const Operation* code, uint64_t slice, Counters& counters) {
+  const Step step = warp.unwritten == nullptr ? run_straight(warp, code, counters)
+                                              : run_following(warp, code, counters);
+  if (step == Step::kFollow) ++warp.pc;
+  if (step == Step::kNext || step == Step::kFollow) {
+    if (warp.pc == warp.merge_pc) meet(warp);
+    return true;
+  }
+  const bool has_lanes = step != Step::kReschedule || (!warp.yielded && select_group(warp));
+  // Only jumps make loops, so only they check the slice.
+  return has_lanes && counters.warp_instructions < slice;
 }
 
 // Runs the warp until it parks, yields or has used up its slice, and says whether it has.
@@ -71,10 +87,7 @@ bool run_warp(Warp& warp, const Operation* code, Counters& total) {
   const uint64_t slice = warp.hold ? kShortTurn : kSlice;
   Counters counters;
   bool goes_on = warp.active != 0 || select_group(warp);
-  while (goes_on) {
-    goes_on = warp.unwritten == nullptr ? run_some<false>(warp, code, slice, counters)
-                                        : run_some<true>(warp, code, slice, counters);
-  }
+  while (goes_on) goes_on = run_some(warp, code, slice, counters);
   const bool slice_is_used_up = warp.active != 0 && counters.warp_instructions >= slice;
   if (slice_is_used_up && slice == kShortTurn) end_hold(warp);
   if (slice_is_used_up && slice == kSlice && ++warp.slices % kSlicesBeforeTurn == 0) rotate(warp);

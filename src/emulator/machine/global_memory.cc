@@ -104,7 +104,8 @@ void GlobalMemory::share(uint64_t address, DeviceSet devices) {
 }
 
 bool GlobalMemory::may_use(uint32_t device, const Allocation& allocation) const {
-  if (allocation.device == device || (allocation.shared_with >> device & 1U) != 0) return true;
+  if ((allocation.shared_with >> device & 1U) != 0) return true;
+  if (allocation.device == device) return allocation.kind != MemoryKind::kMapped;
   switch (allocation.kind) {
     case MemoryKind::kPinned:
     case MemoryKind::kManaged:
@@ -112,6 +113,7 @@ bool GlobalMemory::may_use(uint32_t device, const Allocation& allocation) const 
       return true;
     case MemoryKind::kPool:
     case MemoryKind::kHeap:
+    case MemoryKind::kMapped:
       return false;
     case MemoryKind::kDevice:
     case MemoryKind::kModule:
@@ -122,27 +124,30 @@ bool GlobalMemory::may_use(uint32_t device, const Allocation& allocation) const 
 
 // --- Allocations.
 
-uint64_t GlobalMemory::place(uint64_t size) {
+uint64_t GlobalMemory::place(uint64_t size, uint64_t alignment) {
   // At least one page between allocations: an access past the end never lands in the next one.
   const uint64_t needed = round_up(size, kPage) + kPage;
   const uint64_t end = begin_ + reserved_bytes_;
-  if (end - next_ >= needed) return std::exchange(next_, next_ + needed);
-  uint64_t candidate = begin_ + kPage;
-  for (const auto& [address, entry] : live_) {
+  const auto fits = [&](uint64_t address) { return address <= end && end - address >= needed; };
+  if (const uint64_t fresh = round_up(next_, alignment); fits(fresh)) {
+    next_ = fresh + needed;
+    return fresh;
+  }
+  std::map<uint64_t, uint64_t> taken = reserved_;
+  for (const auto& [address, entry] : live_) taken.emplace(address, entry.allocation.size);
+  uint64_t candidate = round_up(begin_ + kPage, alignment);
+  for (const auto& [address, bytes] : taken) {
     if (address < begin_ || address >= end) continue;
     if (address >= candidate + needed) return candidate;
-    candidate = address + round_up(entry.allocation.size, kPage) + kPage;
+    candidate = std::max(candidate, round_up(address + round_up(bytes, kPage) + kPage, alignment));
   }
-  return end - candidate >= needed ? candidate : 0;
+  return fits(candidate) ? candidate : 0;
 }
 
 uint64_t GlobalMemory::allocate(uint64_t size, MemoryKind kind, std::string name, uint32_t device) {
   if (size == 0 || size > reserved_bytes_ / 2) return 0;
-  if (counts_as_device_memory(kind) &&
-      size > capacity_ - std::min(capacity_, bytes_in_use_[device])) {
-    return 0;
-  }
-  const uint64_t address = place(size);
+  if (counts_as_device_memory(kind) && size > bytes_left(device)) return 0;
+  const uint64_t address = place(size, kPage);
   if (address == 0) return 0;
   forget_freed(address, size);
   // The program writes host memory without telling, so only device memory is tracked.
@@ -208,6 +213,49 @@ bool GlobalMemory::unregister_host(uint64_t address) {
   live_.erase(entry);
   ++generation_;
   return true;
+}
+
+// --- Addresses and memory apart.
+
+uint64_t GlobalMemory::reserve_addresses(uint64_t size, uint64_t alignment) {
+  if (size == 0 || size > reserved_bytes_ / 2) return 0;
+  const uint64_t address = place(size, alignment);
+  if (address == 0) return 0;
+  forget_freed(address, size);
+  reserved_[address] = size;
+  return address;
+}
+
+void GlobalMemory::free_addresses(uint64_t address) {
+  map(address, {});
+  reserved_.erase(address);
+}
+
+void GlobalMemory::map(uint64_t address, const std::vector<Allocation>& memory) {
+  const uint64_t end = address + reserved_.at(address);
+  live_.erase(live_.lower_bound(address), live_.lower_bound(end));
+  for (const Allocation& allocation : memory) {
+    Entry& entry = live_[allocation.address];
+    // The same bytes may have other addresses, too: who has written them is not known.
+    entry = {allocation, /*tracked=*/false};
+    entry.allocation.kind = MemoryKind::kMapped;
+    entry.allocation.serial = ++serial_;
+  }
+  ++generation_;
+}
+
+uint64_t GlobalMemory::bytes_left(uint32_t device) const {
+  return capacity_ - std::min(capacity_, bytes_in_use_[device]);
+}
+
+bool GlobalMemory::take(uint64_t bytes, uint32_t device) {
+  if (bytes > bytes_left(device)) return false;
+  bytes_in_use_[device] += bytes;
+  return true;
+}
+
+void GlobalMemory::give_back(uint64_t bytes, uint32_t device) {
+  bytes_in_use_[device] -= std::min(bytes, bytes_in_use_[device]);  // after clear() it has none
 }
 
 const GlobalMemory::Entry* GlobalMemory::find_in(const Entries& entries, uint64_t address) {

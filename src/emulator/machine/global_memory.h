@@ -36,6 +36,14 @@ class GlobalMemory {
   void renew(uint64_t address, uint64_t size, std::string name, uint32_t device = 0);
   bool register_host(uint64_t address, uint64_t size, uint32_t device = 0);
   bool unregister_host(uint64_t address);
+  // Addresses without memory, for map(); 0 if there are none left. Alignment: a power of two, at least a page.
+  uint64_t reserve_addresses(uint64_t size, uint64_t alignment);
+  void free_addresses(uint64_t address);
+  // What of reserved addresses is memory from now on, whose pages somebody else has put there.
+  void map(uint64_t address, const std::vector<Allocation>& memory);
+  // Counts device memory that is not allocated here. False: there is less left.
+  bool take(uint64_t bytes, uint32_t device);
+  void give_back(uint64_t bytes, uint32_t device);
   // Frees all memory of a device.
   void clear(uint32_t device = 0);
 
@@ -73,8 +81,9 @@ class GlobalMemory {
   using Entries = std::map<uint64_t, Entry>;
 
   static const Entry* find_in(const Entries& entries, uint64_t address);
-  uint64_t place(uint64_t size);
+  uint64_t place(uint64_t size, uint64_t alignment);
   void count(const Allocation& allocation, bool is_new);
+  uint64_t bytes_left(uint32_t device) const;
   bool overlaps_live(uint64_t address, uint64_t size) const;
   uint8_t* written_flags(uint64_t address) const;
   void forget_pages(uint64_t address, uint64_t size);
@@ -86,8 +95,9 @@ class GlobalMemory {
   uint64_t flags_ = 0;  // of an equally large range with a flag for each byte
   uint64_t next_ = 0;   // first address never used
   uint64_t serial_ = 0;
-  std::vector<uint64_t> bytes_in_use_;  // by device
-  std::vector<DeviceSet> peer_access_;  // by device: whose memory it may use
+  std::map<uint64_t, uint64_t> reserved_;  // sizes by address
+  std::vector<uint64_t> bytes_in_use_;     // by device
+  std::vector<DeviceSet> peer_access_;     // by device: whose memory it may use
   uint64_t generation_ = 1;
   Entries live_;
   Entries freed_;

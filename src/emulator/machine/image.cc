@@ -154,6 +154,23 @@ Texel sample(const Image& image, const SamplePoint& point) {
   return element_around(image, point, at);
 }
 
+// The face is that of the largest coordinate; CUDA's guide has the table of the two others on it.
+SamplePoint cube_point(const Image& image, const std::array<float, 3>& direction, int32_t cube) {
+  const auto [x, y, z] = direction;
+  const auto point = [&](int32_t face, float s, float t, float largest) {
+    const int32_t cubes = static_cast<int32_t>(image.size[2]) / 6;
+    return SamplePoint{2,
+                       {(s / largest + 1) / 2, (t / largest + 1) / 2, 0},
+                       std::clamp(cube, 0, cubes - 1) * 6 + face};
+  };
+  const float width = std::abs(x);
+  const float height = std::abs(y);
+  const float depth = std::abs(z);
+  if (width >= height && width >= depth) return point(x < 0 ? 1 : 0, x < 0 ? z : -z, -y, width);
+  if (height >= depth) return point(y < 0 ? 3 : 2, x, y < 0 ? -z : z, height);
+  return point(z < 0 ? 5 : 4, z < 0 ? -x : x, -y, depth);
+}
+
 Texel fetch(const Image& image, const std::array<int32_t, 3>& at, int32_t layer) {
   Index index{};
   for (size_t i = 0; i < at.size(); ++i) {

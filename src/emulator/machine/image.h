@@ -25,6 +25,7 @@ struct Image {
   ChannelKind kind = ChannelKind::kFloat;
   bool is_surface = false;
   bool layered = false;
+  bool cube = false;  // six layers for each cube
   // Of textures:
   std::array<AddressMode, 3> modes{AddressMode::kClamp, AddressMode::kClamp, AddressMode::kClamp};
   bool linear = false;            // filtering
@@ -45,6 +46,8 @@ struct SamplePoint {
   int32_t layer = 0;
 };
 Texel sample(const Image& image, const SamplePoint& point);
+// Where a direction meets the faces of cube `cube`, which is clamped: a point of the layer that has the face.
+SamplePoint cube_point(const Image& image, const std::array<float, 3>& direction, int32_t cube);
 // tex with integer coordinates: the element, or zeros outside.
 Texel fetch(const Image& image, const std::array<int32_t, 3>& at, int32_t layer);
 // tld4: channel `channel` of the four elements around the point, counterclockwise from the lower left.

@@ -64,6 +64,7 @@ enum class MemoryKind : uint8_t {
   kManaged,     // cudaMallocManaged
   kModule,      // module-scope variables
   kHeap,        // what kernels allocate from
+  kMapped,      // in reserved addresses: for the devices that it is shared with, and no others
   kRegistered,  // cudaHostRegister: memory of the program
 };
 

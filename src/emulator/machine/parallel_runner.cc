@@ -105,7 +105,7 @@ void ParallelRunner::take_turns(Worker& worker, std::unique_lock<std::mutex>& lo
     const uint64_t turn = next_turn_++;
     lock.unlock();
     if (ended.entry.cluster == nullptr) {
-      ended.entry.cluster = grid_->pool->acquire(*grid_, ended.entry.index);
+      ended.entry.cluster = grid_->pool->acquire(*grid_, ended.entry.index, &worker);
     }
     worker.begin_turn(*grid_->device, &order_, turn);
     ended.result = run_turn(*ended.entry.cluster, worker, kTurnBudget);

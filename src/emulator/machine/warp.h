@@ -62,7 +62,8 @@ struct Group {
   uint64_t epoch = 0;     // kCondition: Cluster::epoch when it parked
 };
 
-struct Warp {
+// On cache lines of its own: each instruction writes to it, and its neighbor may be run by another host thread.
+struct alignas(64) Warp {
   // --- The running group.
   std::byte* registers = nullptr;  // of `frame`
   uint32_t pc = 0;                 // index into the program's operations
@@ -72,8 +73,9 @@ struct Warp {
   uint32_t detail = 0;
 
   // --- The warp.
-  uint32_t live = 0;   // lanes that have not exited
-  uint32_t index = 0;  // in the CTA
+  uint32_t live = 0;             // lanes that have not exited
+  uint32_t index = 0;            // in the CTA
+  bool has_plain_memory = true;  // nobody watches accesses, and no grid's writes are kept apart
   Cta* cta = nullptr;
   std::vector<Group> groups;     // all but the running one
   uint64_t clock = 0;            // counts how often a group was put back

@@ -53,6 +53,12 @@ void set_format(Image& image, const cudaChannelFormatDesc& description) {
   image.kind = format.kind;
 }
 
+// A cube has six square faces.
+void require_faces(const cudaExtent& extent, bool layered) {
+  require(extent.width == extent.height);
+  require(layered ? extent.depth > 0 && extent.depth % 6 == 0 : extent.depth == 6);
+}
+
 Image array_image(const Array& array) {
   Image image;
   set_format(image, array.format);
@@ -61,7 +67,8 @@ Image array_image(const Array& array) {
   image.plane = array.plane();
   image.size = {static_cast<uint32_t>(array.extent.width), static_cast<uint32_t>(array.rows()),
                 static_cast<uint32_t>(array.planes())};
-  image.layered = (array.flags & cudaArrayLayered) != 0;
+  image.cube = (array.flags & cudaArrayCubemap) != 0;
+  image.layered = image.cube || (array.flags & cudaArrayLayered) != 0;
   return image;
 }
 
@@ -115,10 +122,11 @@ uint64_t Array::at(uint64_t byte, uint64_t row, uint64_t plane_index) const {
 
 cudaArray_t Arrays::create(const cudaChannelFormatDesc& format, const cudaExtent& extent,
                            unsigned int flags) {
-  constexpr unsigned int kKnown =
-      cudaArrayDefault | cudaArrayLayered | cudaArraySurfaceLoadStore | cudaArrayTextureGather;
+  constexpr unsigned int kKnown = cudaArrayDefault | cudaArrayLayered | cudaArraySurfaceLoadStore |
+                                  cudaArrayCubemap | cudaArrayTextureGather;
   if ((flags & ~kKnown) != 0)
-    throw ApiError(cudaErrorNotSupported, "cube, sparse and mapped arrays are not supported");
+    throw ApiError(cudaErrorNotSupported, "sparse and mapped arrays are not supported");
+  if ((flags & cudaArrayCubemap) != 0) require_faces(extent, (flags & cudaArrayLayered) != 0);
   const Format parts = format_of(format);
   auto made = std::make_unique<Array>();
   made->format = format;
@@ -151,7 +159,7 @@ Image texture_image(const cudaResourceDesc& resource, const cudaTextureDesc& tex
   for (size_t i = 0; i < image.modes.size(); ++i)
     image.modes[i] = static_cast<AddressMode>(texture.addressMode[i]);
   image.linear = texture.filterMode == cudaFilterModeLinear;
-  image.normalized = texture.normalizedCoords != 0;
+  image.normalized = image.cube || texture.normalizedCoords != 0;
   image.reads_normalized =
       texture.readMode == cudaReadModeNormalizedFloat && image.kind != ChannelKind::kFloat;
   std::copy(std::begin(texture.borderColor), std::end(texture.borderColor), image.border.begin());

@@ -15,11 +15,9 @@ Event& Events::create(unsigned int flags) {
   constexpr unsigned int kKnown =
       cudaEventBlockingSync | cudaEventDisableTiming | cudaEventInterprocess;
   require((flags & ~kKnown) == 0);
-  if ((flags & cudaEventInterprocess) != 0) {
-    throw ApiError(cudaErrorNotSupported, "interprocess events are not supported");
-  }
   auto event = std::make_shared<Event>();
   event->flags = flags;
+  require(!event->is_interprocess() || !event->has_timing());
   event->device = current_device();
   Event& result = *event;
   created_.emplace(handle(result), std::move(event));

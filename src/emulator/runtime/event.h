@@ -26,6 +26,7 @@ struct Event : std::enable_shared_from_this<Event> {
   std::vector<NodeDependency> captured;
 
   [[nodiscard]] bool has_timing() const { return (flags & cudaEventDisableTiming) == 0; }
+  [[nodiscard]] bool is_interprocess() const { return (flags & cudaEventInterprocess) != 0; }
 };
 
 class Events {

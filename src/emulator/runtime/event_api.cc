@@ -28,6 +28,8 @@ void record(cudaEvent_t handle, cudaStream_t stream, unsigned int flags) {
     capture_event_record(target, event);
   } else {
     enqueue(target, EventRecordOperation{event.shared_from_this()});
+    // Other processes cannot run what they would wait for (ipc_api.cc).
+    if (event.is_interprocess()) run_until(event.ticket);
   }
 }
 

@@ -16,7 +16,7 @@ using namespace slipstream::emulator::runtime;
 namespace {
 
 void add_node(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t* dependencies,
-              size_t count, Operation operation) {
+              size_t count, slipstream::emulator::runtime::Operation operation) {
   require(node != nullptr);
   const auto before = read_dependencies(dependencies, nullptr, count);
   *node = Graphs::handle(graphs().resolve(graph)->add(std::move(operation), before));

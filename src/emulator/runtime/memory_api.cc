@@ -35,10 +35,14 @@ void* allocate(size_t size, MemoryKind kind, const char* call) {
   return pointer;
 }
 
+std::optional<Allocation> find(const void* pointer) {
+  return device().find(reinterpret_cast<uint64_t>(pointer));
+}
+
 // Waits for all work of the device that the memory belongs to, as a GPU does: a kernel may still use
 // it.
 void wait_for_users(const void* pointer) {
-  const auto allocation = device().find(reinterpret_cast<uint64_t>(pointer));
+  const auto allocation = find(pointer);
   const uint32_t number = allocation ? allocation->device : current_device();
   run_all(number);
   surface_fault(number);
@@ -47,6 +51,8 @@ void wait_for_users(const void* pointer) {
 void free_memory(void* pointer) {
   if (pointer == nullptr) return;
   forbid_while_capturing();
+  const auto allocation = find(pointer);
+  require(!allocation || allocation->kind != MemoryKind::kMapped);  // it is unmapped, or closed
   wait_for_users(pointer);
   release_memory(pointer);
   graph_memory().freed(reinterpret_cast<uint64_t>(pointer));
@@ -57,10 +63,6 @@ void free_memory(void* pointer) {
 std::map<const void*, unsigned int>& host_flags() {
   static auto* all = new std::map<const void*, unsigned int>;
   return *all;
-}
-
-std::optional<Allocation> find(const void* pointer) {
-  return device().find(reinterpret_cast<uint64_t>(pointer));
 }
 
 bool is_host_kind(MemoryKind kind) {

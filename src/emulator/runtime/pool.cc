@@ -1,5 +1,7 @@
 #include "emulator/runtime/pool.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -20,6 +22,12 @@ void* allocate_in_graph(size_t size, Stream& stream) {
   return pointer;
 }
 
+// No other process gives the same one.
+uint64_t new_id() {
+  static uint32_t count = 0;
+  return static_cast<uint64_t>(getpid()) << 32U | ++count;
+}
+
 }  // namespace
 
 Pools& pools() {
@@ -27,17 +35,42 @@ Pools& pools() {
   return *all;
 }
 
+PoolPlace pool_place(const cudaMemLocation& location, cudaMemAllocationType type) {
+  const bool is_managed = type == cudaMemAllocationTypeManaged;
+  require(is_managed || type == cudaMemAllocationTypePinned);
+  switch (location.type) {
+    case cudaMemLocationTypeDevice:
+      return {is_managed ? MemoryKind::kManaged : MemoryKind::kPool, device_number(location.id)};
+    case cudaMemLocationTypeHost:
+    case cudaMemLocationTypeHostNuma:
+    case cudaMemLocationTypeHostNumaCurrent:
+      return {is_managed ? MemoryKind::kManaged : MemoryKind::kPinned, 0};
+    default:
+      require(is_managed, cudaErrorInvalidDevice);
+      return {MemoryKind::kManaged, 0};
+  }
+}
+
 Pool& Pools::create(const cudaMemPoolProps& properties) {
-  const bool on_device = properties.location.type == cudaMemLocationTypeDevice;
-  require(on_device, cudaErrorInvalidDevice);
-  const uint32_t number = device_number(properties.location.id);
-  require(properties.allocType == cudaMemAllocationTypePinned);
-  if (properties.handleTypes != cudaMemHandleTypeNone) {
-    throw ApiError(cudaErrorNotSupported, "memory pools cannot be shared between processes");
+  const PoolPlace place = pool_place(properties.location, properties.allocType);
+  const bool may_be_shared = properties.handleTypes == cudaMemHandleTypePosixFileDescriptor;
+  if (!may_be_shared && properties.handleTypes != cudaMemHandleTypeNone) {
+    throw ApiError(cudaErrorNotSupported, "memory pools can be handed on as file descriptors only");
   }
   auto pool = std::make_unique<Pool>();
-  pool->device = number;
+  pool->place = place;
+  if (may_be_shared) pool->id = new_id();
   pool->maximum_bytes = properties.maxSize;
+  Pool& result = *pool;
+  created_.emplace(handle(result), std::move(pool));
+  return result;
+}
+
+Pool& Pools::import_one(uint64_t id) {
+  auto pool = std::make_unique<Pool>();
+  pool->place = {MemoryKind::kPool, current_device()};
+  pool->id = id;
+  pool->is_imported = true;
   Pool& result = *pool;
   created_.emplace(handle(result), std::move(pool));
   return result;
@@ -47,15 +80,15 @@ cudaMemPool_t Pools::handle(const Pool& pool) {
   return reinterpret_cast<cudaMemPool_t>(const_cast<Pool*>(&pool));
 }
 
-Pool& Pools::default_pool(uint32_t number) {
-  Pool& pool = default_[number];
-  pool.device = number;
+Pool& Pools::default_pool(const PoolPlace& place) {
+  Pool& pool = default_[place];
+  pool.place = place;
   return pool;
 }
 
-Pool& Pools::current(uint32_t number) {
-  const auto set = current_.find(number);
-  return set == current_.end() ? default_pool(number) : *set->second;
+Pool& Pools::current(const PoolPlace& place) {
+  const auto set = current_.find(place);
+  return set == current_.end() ? default_pool(place) : *set->second;
 }
 
 void Pools::share(Pool& pool, DeviceSet devices) {
@@ -76,7 +109,7 @@ Pool& Pools::resolve(cudaMemPool_t handle) {
 
 void Pools::destroy(cudaMemPool_t handle) {
   Pool& pool = resolve(handle);
-  Pool& standard = default_pool(pool.device);
+  Pool& standard = default_pool(pool.place);
   require(&pool != &standard);
   std::erase_if(current_, [&](const auto& set) { return set.second == &pool; });
   for (auto& [unused, block] : blocks_) {
@@ -85,12 +118,20 @@ void Pools::destroy(cudaMemPool_t handle) {
   created_.erase(handle);
 }
 
+const Pool& Pools::pool_of(void* pointer) const {
+  const auto found = blocks_.find(pointer);
+  require(found != blocks_.end());
+  return *found->second.pool;
+}
+
 void* Pools::allocate(Pool& pool, size_t size, Stream& stream) {
+  require(!pool.is_imported);
   if (size == 0) return nullptr;
   if (stream.capture != nullptr) return allocate_in_graph(size, stream);
   const bool fits = pool.maximum_bytes == 0 || pool.used_bytes + size <= pool.maximum_bytes;
   require(fits, cudaErrorMemoryAllocation);
-  void* const pointer = allocate_memory(size, MemoryKind::kPool, "cudaMallocAsync", pool.device);
+  void* const pointer =
+      allocate_memory(size, pool.place.kind, "cudaMallocAsync", pool.place.device);
   device().share(reinterpret_cast<uint64_t>(pointer), pool.shared_with);
   blocks_[pointer] = {&pool, size};
   pool.used_bytes += size;
@@ -99,10 +140,13 @@ void* Pools::allocate(Pool& pool, size_t size, Stream& stream) {
 }
 
 void Pools::forget_memory(uint32_t number) {
-  std::erase_if(blocks_, [&](const auto& block) { return block.second.pool->device == number; });
-  default_pool(number).used_bytes = 0;
+  std::erase_if(blocks_,
+                [&](const auto& block) { return block.second.pool->place.device == number; });
+  for (auto& [place, pool] : default_) {
+    if (place.device == number) pool.used_bytes = 0;
+  }
   for (auto& [unused, pool] : created_) {
-    if (pool->device == number) pool->used_bytes = 0;
+    if (pool->place.device == number) pool->used_bytes = 0;
   }
 }
 

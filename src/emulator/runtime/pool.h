@@ -6,6 +6,7 @@
 
 #include <driver_types.h>
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -15,8 +16,20 @@
 
 namespace slipstream::emulator::runtime {
 
-struct Pool {
+// Where a pool's memory is. On the host and managed it is all devices'.
+struct PoolPlace {
+  MemoryKind kind = MemoryKind::kPool;
   uint32_t device = 0;
+
+  auto operator<=>(const PoolPlace&) const = default;
+};
+// Throws ApiError for places that have no pools.
+PoolPlace pool_place(const cudaMemLocation& location, cudaMemAllocationType type);
+
+struct Pool {
+  PoolPlace place;
+  uint64_t id = 0;             // what other processes know it by; 0: they do not
+  bool is_imported = false;    // another process allocates from it
   DeviceSet shared_with = 0;   // other devices that may use its memory
   uint64_t maximum_bytes = 0;  // 0: as much as there is
   uint64_t release_threshold = 0;
@@ -28,14 +41,18 @@ struct Pool {
 class Pools {
  public:
   Pool& create(const cudaMemPoolProps& properties);
+  Pool& import_one(uint64_t id);
   void destroy(cudaMemPool_t handle);
   Pool& resolve(cudaMemPool_t handle);
   static cudaMemPool_t handle(const Pool& pool);
-  Pool& default_pool(uint32_t device);
-  Pool& current(uint32_t device);
-  void set_current(uint32_t device, Pool& pool) { current_[device] = &pool; }
+  Pool& default_pool(const PoolPlace& place);
+  Pool& current(const PoolPlace& place);
+  void set_current(Pool& pool) { current_[pool.place] = &pool; }
   // Lets other devices use the pool's memory, what is allocated and what will be.
   void share(Pool& pool, DeviceSet devices);
+
+  // Of memory that was allocated from one. Throws ApiError cudaErrorInvalidValue for other memory.
+  const Pool& pool_of(void* pointer) const;
 
   void* allocate(Pool& pool, size_t size, Stream& stream);
   // Throws ApiError cudaErrorInvalidValue where no live allocation starts at `pointer`.
@@ -50,8 +67,8 @@ class Pools {
     uint64_t size;
   };
 
-  std::map<uint32_t, Pool> default_;  // by device
-  std::map<uint32_t, Pool*> current_;
+  std::map<PoolPlace, Pool> default_;
+  std::map<PoolPlace, Pool*> current_;
   std::map<cudaMemPool_t, std::unique_ptr<Pool>> created_;
   std::map<void*, Block> blocks_;
 };

@@ -75,14 +75,10 @@ void set_attribute(Pool& pool, cudaMemPoolAttr attribute, const void* value) {
   }
 }
 
-// Pools are of pinned memory on devices.
-uint32_t device_of(const cudaMemLocation* location, cudaMemAllocationType type) {
+PoolPlace place_on(int number) { return {MemoryKind::kPool, device_number(number)}; }
+PoolPlace place_of(const cudaMemLocation* location, cudaMemAllocationType type) {
   require(location != nullptr);
-  if (location->type != cudaMemLocationTypeDevice || type != cudaMemAllocationTypePinned) {
-    throw ApiError(cudaErrorNotSupported,
-                   "only devices have pools of memory, and only pinned ones");
-  }
-  return device_number(location->id);
+  return pool_place(*location, type);
 }
 
 }  // namespace
@@ -93,7 +89,7 @@ cudaError_t cudaMallocAsync(void** pointer, size_t size, cudaStream_t stream) {
   return api("cudaMallocAsync", [&] {
     require(pointer != nullptr);
     Stream& target = streams().resolve(stream);
-    *pointer = pools().allocate(pools().current(target.device), size, target);
+    *pointer = pools().allocate(pools().current({MemoryKind::kPool, target.device}), size, target);
   });
 }
 
@@ -112,22 +108,22 @@ cudaError_t cudaFreeAsync(void* pointer, cudaStream_t stream) {
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int number) {
   return api("cudaDeviceGetDefaultMemPool", [&] {
     require(pool != nullptr);
-    *pool = Pools::handle(pools().default_pool(device_number(number)));
+    *pool = Pools::handle(pools().default_pool(place_on(number)));
   });
 }
 
 cudaError_t cudaDeviceGetMemPool(cudaMemPool_t* pool, int number) {
   return api("cudaDeviceGetMemPool", [&] {
     require(pool != nullptr);
-    *pool = Pools::handle(pools().current(device_number(number)));
+    *pool = Pools::handle(pools().current(place_on(number)));
   });
 }
 
 cudaError_t cudaDeviceSetMemPool(int number, cudaMemPool_t pool) {
   return api("cudaDeviceSetMemPool", [&] {
     Pool& chosen = pools().resolve(pool);
-    require(chosen.device == device_number(number), cudaErrorInvalidDevice);
-    pools().set_current(chosen.device, chosen);
+    require(chosen.place == place_on(number), cudaErrorInvalidDevice);
+    pools().set_current(chosen);
   });
 }
 
@@ -135,7 +131,7 @@ cudaError_t cudaMemGetDefaultMemPool(cudaMemPool_t* pool, cudaMemLocation* locat
                                      cudaMemAllocationType type) {
   return api("cudaMemGetDefaultMemPool", [&] {
     require(pool != nullptr);
-    *pool = Pools::handle(pools().default_pool(device_of(location, type)));
+    *pool = Pools::handle(pools().default_pool(place_of(location, type)));
   });
 }
 
@@ -143,7 +139,7 @@ cudaError_t cudaMemGetMemPool(cudaMemPool_t* pool, cudaMemLocation* location,
                               cudaMemAllocationType type) {
   return api("cudaMemGetMemPool", [&] {
     require(pool != nullptr);
-    *pool = Pools::handle(pools().current(device_of(location, type)));
+    *pool = Pools::handle(pools().current(place_of(location, type)));
   });
 }
 
@@ -151,8 +147,8 @@ cudaError_t cudaMemSetMemPool(cudaMemLocation* location, cudaMemAllocationType t
                               cudaMemPool_t pool) {
   return api("cudaMemSetMemPool", [&] {
     Pool& chosen = pools().resolve(pool);
-    require(chosen.device == device_of(location, type));
-    pools().set_current(chosen.device, chosen);
+    require(chosen.place == place_of(location, type));
+    pools().set_current(chosen);
   });
 }
 
@@ -192,7 +188,8 @@ cudaError_t cudaMemPoolGetAccess(cudaMemAccessFlags* flags, cudaMemPool_t pool,
     const Pool& asked = pools().resolve(pool);
     require(location->type == cudaMemLocationTypeDevice, cudaErrorInvalidDevice);
     const uint32_t number = device_number(location->id);
-    const bool allowed = number == asked.device || (asked.shared_with >> number & 1U) != 0;
+    const bool allowed = asked.place.kind != MemoryKind::kPool || number == asked.place.device ||
+                         (asked.shared_with >> number & 1U) != 0;
     *flags = allowed ? cudaMemAccessFlagsProtReadWrite : cudaMemAccessFlagsProtNone;
   });
 }
@@ -202,7 +199,8 @@ cudaError_t cudaMemPoolSetAccess(cudaMemPool_t pool, const cudaMemAccessDesc* de
   return api("cudaMemPoolSetAccess", [&] {
     require(count == 0 || descriptions != nullptr);
     Pool& shared = pools().resolve(pool);
-    pools().share(shared, other_devices(shared.device, descriptions, count, shared.shared_with));
+    pools().share(shared,
+                  other_devices(shared.place.device, descriptions, count, shared.shared_with));
   });
 }
 

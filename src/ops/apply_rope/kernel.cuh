@@ -3,8 +3,8 @@
 // The grid is rows x tokens, where the rows are the heads of query, of key and, with a save, of
 // value. Threads (x) stand over a head: first the rotated part, four pairs each, then (only with a
 // save) eight elements each of what is merely copied: the rest of a key head, a whole value head.
-// Dimensions beyond the table's width are left where they are. kWide is false where addresses,
-// strides or sizes are not multiples of 16 bytes; then threads go element by element.
+// Dimensions beyond the table's width are left where they are. RopeForm says what a kernel knows of
+// its launch.
 //
 // PDL: addresses, wait, trigger (at entry it costs 0.1 us, in a chain of itself and next to another
 // kernel alike). Position, slot and elements are loaded together, the cosines and sines of that
@@ -23,6 +23,30 @@
 
 namespace slipstream::ops {
 inline namespace SLIPSTREAM_VARIANT {
+
+// What is known of a launch when its kernel is compiled. Less code is faster: each launch fetches its
+// own anew.
+enum class RopeForm {
+  kAny,       // some address, stride or size is no multiple of 16 bytes: element by element
+  kWide,      // none is
+  kReleased,  // nor here, and heads are rotated as released models do it (is_released())
+};
+
+// bf16 heads of which 64 elements are rotated, pairs of neighbors; saved nowhere.
+inline constexpr int kReleasedRope = 64;
+template <RopeForm kForm>
+__device__ __forceinline__ ApplyRopeParams known_params(const ApplyRopeParams& given) {
+  ApplyRopeParams params = given;
+  if constexpr (kForm == RopeForm::kReleased) {
+    params.dtype = DType::kBFloat16;
+    params.table.layout = RopeLayout::kInterleaved;
+    params.table.rope = kReleasedRope;
+    params.table.stride = kReleasedRope;
+    params.positions.is_int64 = true;
+    params.saves = false;
+  }
+  return params;
+}
 
 // One head of one token: what to rotate or copy, and where it is saved.
 struct RopeHead {
@@ -112,15 +136,39 @@ __device__ __forceinline__ void copy_piece(const ApplyRopeParams& params, const 
   if (saved != nullptr) cuda::store_units<Unit, uint4>(saved + element, packed, count);
 }
 
+// Rotated pieces of a row.
+__device__ __forceinline__ int rope_pieces_of(const RopeTable& table) {
+  return (table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
+}
+
+// The calling thread's pieces of a head, of `pieces` in all.
 template <bool kWide>
+__device__ __forceinline__ void take_head(const ApplyRopeParams& params, const RopeHead& head,
+                                          int pieces) {
+  const int rope_pieces = rope_pieces_of(params.table);
+#pragma unroll 1
+  for (int piece = static_cast<int>(threadIdx.x); piece < pieces;
+       piece += static_cast<int>(blockDim.x)) {
+    // Key heads copy what follows the rotated part, value heads everything.
+    const int skipped = head.rotated == nullptr ? 0 : params.table.rope;
+    if (piece >= rope_pieces) {
+      copy_piece<kWide>(params, head, skipped + (piece - rope_pieces) * cuda::kPack);
+    } else if (head.rotated != nullptr) {
+      rotate_piece<kWide>(params, head, piece * kPairsPerThread);
+    }
+  }
+}
+
+template <RopeForm kForm>
 __global__ void __launch_bounds__(kMaxRowBlockThreads)
-    apply_rope_kernel(const __grid_constant__ ApplyRopeParams params) {
+    apply_rope_kernel(const __grid_constant__ ApplyRopeParams given) {
+  constexpr bool kWide = kForm != RopeForm::kAny;
   [[maybe_unused]] const LaunchScope scope{};
+  const ApplyRopeParams params = known_params<kForm>(given);
   const int row = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y);
   const int rows = params.q_heads + (params.saves ? 2 : 1) * params.kv_heads;
-  const int rope_pieces = (params.table.rope / 2 + kPairsPerThread - 1) / kPairsPerThread;
   const int copied = params.saves ? params.head_size : 0;
-  const int pieces = rope_pieces + (copied + cuda::kPack - 1) / cuda::kPack;
+  const int pieces = rope_pieces_of(params.table) + (copied + cuda::kPack - 1) / cuda::kPack;
   int64_t token = blockIdx.y;
   RopeHead head = rope_head(params, token, row);
 
@@ -128,21 +176,16 @@ __global__ void __launch_bounds__(kMaxRowBlockThreads)
   pdl::wait();
   pdl::trigger();
   if (row >= rows) return;
-  while (true) {
-#pragma unroll 1
-    for (int piece = static_cast<int>(threadIdx.x); piece < pieces;
-         piece += static_cast<int>(blockDim.x)) {
-      // Key heads copy what follows the rotated part, value heads everything.
-      const int skipped = head.rotated == nullptr ? 0 : params.table.rope;
-      if (piece >= rope_pieces) {
-        copy_piece<kWide>(params, head, skipped + (piece - rope_pieces) * cuda::kPack);
-      } else if (head.rotated != nullptr) {
-        rotate_piece<kWide>(params, head, piece * kPairsPerThread);
-      }
+  if constexpr (kForm == RopeForm::kReleased) {
+    // Every piece has a thread, every token a CTA.
+    rotate_piece<kWide>(params, head, static_cast<int>(threadIdx.x) * kPairsPerThread);
+  } else {
+    while (true) {
+      take_head<kWide>(params, head, pieces);
+      token += gridDim.y;
+      if (token >= params.tokens) return;
+      head = rope_head(params, token, row);
     }
-    token += gridDim.y;
-    if (token >= params.tokens) return;
-    head = rope_head(params, token, row);
   }
 }
 

@@ -14,6 +14,24 @@ const pdl::KernelDeclaration kApplyRopeDeclaration{
     .fields = kApplyRopeFields,
 };
 
+namespace {
+
+// What known_params() and the kernel take for granted.
+bool is_released(const ApplyRopeParams& params) {
+  const RopeTable& table = params.table;
+  return params.dtype == DType::kBFloat16 && !params.saves && params.positions.is_int64 &&
+         table.layout == RopeLayout::kInterleaved && table.rope == kReleasedRope &&
+         table.stride == kReleasedRope && params.tokens <= kMaxGridY;
+}
+
+auto kernel_of(const ApplyRopeParams& params, bool wide) {
+  if (!wide) return apply_rope_kernel<RopeForm::kAny>;
+  return is_released(params) ? apply_rope_kernel<RopeForm::kReleased>
+                             : apply_rope_kernel<RopeForm::kWide>;
+}
+
+}  // namespace
+
 void launch_apply_rope(const ApplyRopeParams& params, bool aligned,
                        const pdl::LaunchOptions& options) {
   const bool wide = aligned && params.table.rope % (2 * kPairsPerThread) == 0 &&
@@ -26,7 +44,7 @@ void launch_apply_rope(const ApplyRopeParams& params, bool aligned,
   const int rows = params.q_heads + (params.saves ? 2 : 1) * params.kv_heads;
   const RowBlocks blocks = row_blocks(rows, pieces, params.tokens, kFewThreads);
   const auto grid_y = static_cast<unsigned>(std::min(params.tokens, kMaxGridY));
-  pdl::launch(kApplyRopeDeclaration, wide ? apply_rope_kernel<true> : apply_rope_kernel<false>,
+  pdl::launch(kApplyRopeDeclaration, kernel_of(params, wide),
               {.grid = dim3(blocks.blocks, grid_y), .block = blocks.block}, options, params);
 }
 

@@ -85,13 +85,10 @@ void launch_few_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& o
 
 void launch_many_rows(const SkinnyGemmParams& params, const pdl::LaunchOptions& options) {
   if (params.tokens == 0) return;
-  // Of more than four tokens, asked for at once, weights would come late.
-  if (params.tokens <= 4) {
-    launch_stream<SkinnyStreamShape<1, true>>(params, options);
-  } else if (params.tokens <= 8) {
-    launch_stream<SkinnyStreamShape<1, false>>(params, options);
+  if (params.tokens <= 8) {
+    launch_stream<SkinnyStreamShape<1>>(params, options);
   } else {
-    launch_stream<SkinnyStreamShape<2, false>>(params, options);
+    launch_stream<SkinnyStreamShape<2>>(params, options);
   }
 }
 

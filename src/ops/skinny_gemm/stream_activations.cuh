@@ -1,4 +1,4 @@
-// What a lane multiplies with in the product of many rows: in registers, or in shared memory.
+// What a warp multiplies with in the product of many rows.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -17,31 +17,6 @@ namespace skinny_stream {
 // 8 * (l % 4) to + 7; zero beyond the last token.
 template <class Shape>
 using Activations = uint4[Shape::kTokenTiles];
-
-// What a lane needs of the activations of kMostResidentColumns, by stage and chunk.
-template <class Shape>
-using Resident = uint4[Shape::kMostResidentColumns / Shape::kStageColumns][Shape::kWarpChunks];
-
-// Asks for all of them, from `column` on; zero beyond the last token and column.
-template <class Shape>
-__device__ __forceinline__ void load_resident(const SkinnyGemmParams& params, int column,
-                                              Resident<Shape>& x) {
-  const int token = static_cast<int>(threadIdx.x) % 32 / 4;
-  column += static_cast<int>(threadIdx.x) / 32 * Shape::kWarpColumns +
-            static_cast<int>(threadIdx.x) % 4 * 8;
-  const int left = token < params.tokens ? params.columns - column : 0;
-  const __nv_bfloat16* source =
-      params.activations.get() + token * params.activation_stride + column;
-#pragma unroll
-  for (int stage = 0; stage < Shape::kMostResidentColumns / Shape::kStageColumns; ++stage) {
-#pragma unroll
-    for (int i = 0; i < Shape::kWarpChunks; ++i) {
-      const int distance = stage * Shape::kStageColumns + i * Shape::kChunkColumns;
-      x[stage][i] = distance < left ? *reinterpret_cast<const uint4*>(source + distance)
-                                    : make_uint4(0, 0, 0, 0);
-    }
-  }
-}
 
 // The activations that a warp has copied for itself, for kStagesAhead stages. A lane copies 16 bytes
 // of every kTokensAtOnce-th token, neighbors those next to them. In shared memory the chunks of odd

@@ -9,11 +9,11 @@
 // added in the order of the warps and rounded once.
 //
 // What is on its way. A load of activations comes after all weights that were asked for before it,
-// and all multiplying waits for it. So the activations of up to four tokens are asked for at once,
-// directly after the wait, into registers. Those of more would hold up the weights: each warp copies
-// what it will multiply with into shared memory, three stages ahead, and no other touches it. Of
-// the ring's first round, which is asked for before the wait, only a few stages are on their way at
-// once. A bulk copy takes some 60 cycles, however small: rows come 2 KB at a time.
+// and all multiplying waits for it. Of the ring's first round, which is asked for before the wait,
+// only a few stages are therefore on their way at once. All activations asked for at once would hold
+// up the weights: each warp copies what it will multiply with into shared memory, three stages
+// ahead, by whole lines, and no other touches it. A bulk copy takes some 60 cycles, however small:
+// rows come 2 KB at a time.
 //
 // PDL contract. Before the wait: weights (constant), barrier set-up. After it: activations, output.
 // The warp that copies the weights touches nothing else and never waits. The trigger comes first,
@@ -98,31 +98,11 @@ __device__ __forceinline__ void multiply_stage(const Stages<Shape>& stage,
   if (lane == 0) cuda::arrive(&shared.empty[stage.index()]);
 }
 
-// All stages, activations from registers.
+// All stages.
 template <class Shape>
-__device__ __forceinline__ void multiply_from_registers(const SkinnyGemmParams& params,
-                                                        const unsigned char* ring,
-                                                        Shared<Shape>& shared, Sums<Shape>& sums) {
-  static_assert(Shape::kTokenTiles == 1);
-  for (Stages<Shape> stage(params, ring); !stage.at_end();) {
-    Resident<Shape> resident;
-    load_resident<Shape>(params, stage.first_column(), resident);
-#pragma unroll
-    for (auto& of_stage : resident) {
-      if (stage.at_end()) break;
-      const auto from_registers = [&](int i, Activations<Shape>& x) { x[0] = of_stage[i]; };
-      multiply_stage(stage, from_registers, shared, sums);
-      stage.next();
-    }
-  }
-}
-
-// All stages, activations from shared memory.
-template <class Shape>
-__device__ __forceinline__ void multiply_from_shared(const SkinnyGemmParams& params,
-                                                     const unsigned char* ring,
-                                                     const unsigned char* ahead,
-                                                     Shared<Shape>& shared, Sums<Shape>& sums) {
+__device__ __forceinline__ void multiply(const SkinnyGemmParams& params, const unsigned char* ring,
+                                         const unsigned char* ahead, Shared<Shape>& shared,
+                                         Sums<Shape>& sums) {
   WarpActivations<Shape> activations(params, ahead);
 #pragma unroll
   for (int i = 0; i < Shape::kStagesAhead; ++i) activations.ask();
@@ -201,11 +181,7 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   } else {
     pdl::wait();
     Sums<Shape> sums = {};
-    if constexpr (Shape::kActivationsInRegisters) {
-      multiply_from_registers(params, ring, shared, sums);
-    } else {
-      multiply_from_shared(params, ring, ahead, shared, sums);
-    }
+    multiply(params, ring, ahead, shared, sums);
     leave_sums<Shape>(params, sums, partials);
   }
   __syncthreads();

@@ -5,15 +5,11 @@ namespace slipstream::ops {
 
 // A CTA owns 16 rows and takes their columns in stages; in each, warp w of W multiplies the 32-column
 // chunks w, w + W, ...
-template <int kTokenTilesOf8, bool kInRegisters>
+template <int kTokenTilesOf8>
 struct SkinnyStreamShape {
   static constexpr int kTokenTiles = kTokenTilesOf8;  // 1 (M <= 8) or 2
   static constexpr int kRows = 16;
-  // Registers hold what a thread needs of the activations of 7168 columns, of one tile; else its warp
-  // copies them into shared memory, some stages ahead.
-  static constexpr bool kActivationsInRegisters = kInRegisters;
-  static constexpr int kMostResidentColumns = 7168;
-  static constexpr int kStagesAhead = kInRegisters ? 0 : 3;
+  static constexpr int kStagesAhead = 3;  // that activations are asked for
 
   static constexpr int kWarps = 8;  // that multiply; one more copies the weights
   static constexpr int kThreads = (kWarps + 1) * 32;

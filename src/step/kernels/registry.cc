@@ -26,7 +26,12 @@ static_assert(
     lists_all<kernels::LinearLaunch<kernels::JoinedNormInput>>(kernels::kJoinedNormLinearFields));
 static_assert(lists_all<kernels::LinearLaunch<kernels::PlainInput>>(kernels::kPlainLinearFields));
 static_assert(lists_all<kernels::LinearLaunch<kernels::SiluInput>>(kernels::kSiluLinearFields));
+static_assert(
+    lists_all<kernels::LinearLaunch<kernels::PreparedInput>>(kernels::kPreparedLinearFields));
+static_assert(lists_all<kernels::PrepareLaunch<kernels::NormInput>>(kernels::kPrepareNormFields));
+static_assert(lists_all<kernels::PrepareLaunch<kernels::PlainInput>>(kernels::kPreparePlainFields));
 static_assert(lists_all<kernels::LatentLaunch>(kernels::kLatentFields));
+static_assert(lists_all<kernels::PreparedLatentLaunch>(kernels::kPreparedLatentFields));
 static_assert(lists_all<kernels::ScoreLaunch>(kernels::kScoreFields));
 static_assert(lists_all<kernels::SelectParams>(kernels::kSelectFields));
 static_assert(lists_all<kernels::AttendParams>(kernels::kAttendFields));
@@ -45,7 +50,12 @@ std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
                                             &kernels::kJoinedNormLinearDeclaration,
                                             &kernels::kPlainLinearDeclaration,
                                             &kernels::kSiluLinearDeclaration,
+                                            &kernels::kPreparedLinearDeclaration,
+                                            &kernels::kPrepareNormDeclaration,
+                                            &kernels::kPreparePeerNormDeclaration,
+                                            &kernels::kPreparePlainDeclaration,
                                             &kernels::kLatentDeclaration,
+                                            &kernels::kPreparedLatentDeclaration,
                                             &kernels::kScoreDeclaration,
                                             &kernels::kSelectDeclaration,
                                             &kernels::kAttendDeclaration,

@@ -29,9 +29,9 @@ TEST(EntryPoints, SayThatAVersionIsTooOldOrANameUnknown) {
 
 TEST(EntryPoints, OfWhatIsNotImplementedSaySoByName) {
   const std::string text =
-      errors_of([] { EXPECT_EQ(cuIpcCloseMemHandle(0), CUDA_ERROR_NOT_SUPPORTED); });
+      errors_of([] { EXPECT_EQ(cuGreenCtxDestroy(nullptr), CUDA_ERROR_NOT_SUPPORTED); });
   EXPECT_EQ(text,
-            "slipstream emulator: cuIpcCloseMemHandle is not supported by the emulated driver\n");
+            "slipstream emulator: cuGreenCtxDestroy is not supported by the emulated driver\n");
 }
 
 TEST(ErrorNames, AreTheDrivers) {

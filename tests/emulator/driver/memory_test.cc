@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <numeric>
+#include <utility>
 
 #include "driver_test.h"
 
@@ -73,12 +74,35 @@ TEST_F(Memory, HasAPoolForEachDevice) {
   EXPECT_EQ(by_location, own);
   EXPECT_EQ(cuMemSetMemPool(&location, CU_MEM_ALLOCATION_TYPE_PINNED, by_device), CUDA_SUCCESS);
   EXPECT_EQ(cuMemPoolDestroy(own), CUDA_SUCCESS);
-  location.type = CU_MEM_LOCATION_TYPE_HOST;
-  const std::string text = errors_of([&] {
-    EXPECT_EQ(cuMemGetMemPool(&own, &location, CU_MEM_ALLOCATION_TYPE_PINNED),
-              CUDA_ERROR_NOT_SUPPORTED);
-  });
-  EXPECT_NE(text.find("cuMemGetMemPool: only devices have pools"), std::string::npos) << text;
+}
+
+TEST_F(Memory, HasPoolsOfPinnedMemoryOnTheHostAndOfManagedMemory) {
+  constexpr CUmemLocation kHost{CU_MEM_LOCATION_TYPE_HOST, {0}};
+  constexpr CUmemLocation kSecondDevice{CU_MEM_LOCATION_TYPE_DEVICE, {1}};
+  for (const auto& [location, type] : {std::pair(kHost, CU_MEM_ALLOCATION_TYPE_PINNED),
+                                       std::pair(kSecondDevice, CU_MEM_ALLOCATION_TYPE_MANAGED)}) {
+    CUmemPoolProps properties{};
+    properties.allocType = type;
+    properties.location = location;
+    CUmemoryPool pool = nullptr;
+    ASSERT_EQ(cuMemPoolCreate(&pool, &properties), CUDA_SUCCESS);
+    CUdeviceptr memory = 0;
+    ASSERT_EQ(cuMemAllocFromPoolAsync(&memory, sizeof(uint32_t), pool, nullptr), CUDA_SUCCESS);
+    ASSERT_EQ(cuMemsetD32(memory, 7, 1), CUDA_SUCCESS);
+    ASSERT_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
+    // The host may use it as it is.
+    EXPECT_EQ(*reinterpret_cast<const uint32_t*>(memory), 7U);  // NOLINT(performance-no-int-to-ptr)
+    unsigned is_managed = 0;
+    EXPECT_EQ(cuPointerGetAttribute(&is_managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, memory),
+              CUDA_SUCCESS);
+    EXPECT_EQ(is_managed != 0, type == CU_MEM_ALLOCATION_TYPE_MANAGED);
+    CUmemAccess_flags flags = CU_MEM_ACCESS_FLAGS_PROT_NONE;
+    CUmemLocation first{CU_MEM_LOCATION_TYPE_DEVICE, {0}};
+    EXPECT_EQ(cuMemPoolGetAccess(&flags, pool, &first), CUDA_SUCCESS);
+    EXPECT_EQ(flags, CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
+    EXPECT_EQ(cuMemFreeAsync(memory, nullptr), CUDA_SUCCESS);
+    EXPECT_EQ(cuMemPoolDestroy(pool), CUDA_SUCCESS);
+  }
 }
 
 TEST_F(Memory, OfTheRuntimeIsKnown) {

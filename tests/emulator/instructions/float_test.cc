@@ -27,6 +27,41 @@ TEST(Float, RoundsAsTheModifierSays) {
   EXPECT_EQ(run_f32("add.rm.f32 %f20, %f10, %f11;", inputs), bits(1.0F));
   EXPECT_EQ(run_f32("sub.rz.f32 %f20, %f10, %f11;", inputs), bits(std::nextafter(1.0F, 0.0F)));
 }
+
+// What the host computes in that rounding mode.
+double on_host(int mode, const std::string& operation, double first, double second) {
+  const volatile double a = first;
+  const volatile double b = second;
+  std::fesetround(mode);
+  const volatile double result = operation == "add"   ? a + b
+                                 : operation == "sub" ? a - b
+                                 : operation == "mul" ? a * b
+                                 : operation == "div" ? a / b
+                                                      : std::fma(a, b, a);
+  std::fesetround(FE_TONEAREST);
+  return result;
+}
+TEST(Float, RoundsDoublesInEveryDirectionAsTheHostDoes) {
+  const std::vector<double> values = {1.0,  -1.0 / 3.0,   0x1p-60,  -0.0,
+                                      3e30, -0x1.8p-1060, HUGE_VAL, 0x1.fffffffffffffp1023};
+  const std::vector<std::pair<std::string, int>> modes = {
+      {".rm", FE_DOWNWARD}, {".rp", FE_UPWARD}, {".rz", FE_TOWARDZERO}};
+  for (const std::string operation : {"add", "sub", "mul", "div", "fma"}) {
+    for (const auto& [name, mode] : modes) {
+      const std::string instruction =
+          operation + name + ".f64 %fd20, %fd10, %fd11" + (operation == "fma" ? ", %fd10;" : ";");
+      for (const double a : values) {
+        for (const double b : values) {
+          const auto result = std::bit_cast<double>(run_f64(instruction, {bits(a), bits(b)}));
+          const double expected = on_host(mode, operation, a, b);
+          EXPECT_TRUE(bits(result) == bits(expected) || (result != result && expected != expected))
+              << instruction << " of " << a << " and " << b << ": " << result << ", not "
+              << expected;
+        }
+      }
+    }
+  }
+}
 TEST(Float, KeepsTheHostRoundingModeAfterADirectedOperation) {
   run_f32("add.rp.f32 %f20, %f10, %f11;", {bits(1.0F), bits(0x1p-30F)});
   volatile float one = 1.0F;
@@ -46,6 +81,12 @@ TEST(Float, FusesMultiplyAndAddWithOneRounding) {
   EXPECT_EQ(run_f32("fma.rn.f32 %f20, %f10, %f11, %f12;",
                     {bits(1.0F + 0x1p-12F), bits(1.0F + 0x1p-12F), bits(-1.0F)}),
             bits(std::fma(1.0F + 0x1p-12F, 1.0F + 0x1p-12F, -1.0F)));
+}
+TEST(Float, TakesMadWithoutAModeForFusedOneThatFlushes) {
+  const float a = 1.0F + 0x1p-12F;
+  EXPECT_EQ(run_f32("mad.f32 %f20, %f10, %f11, %f12;", {bits(a), bits(a), bits(-1.0F)}),
+            bits(std::fma(a, a, -1.0F)));
+  EXPECT_EQ(run_f32("mad.f32 %f20, %f10, %f11, %f12;", {bits(1.0F), 0x80000001U, 0}), 0U);
 }
 TEST(Float, DoesNotFuseSeparateOperations) {
   const float a = 1.0F + 0x1p-12F;
@@ -75,6 +116,22 @@ TEST(Float, PrefersNumbersInMinimumAndMaximum) {
   EXPECT_EQ(run_f32("min.f32 %f20, %f10, %f11;", {0, 0x80000000U}), 0x80000000U);
   EXPECT_EQ(run_f32("max.xorsign.abs.f32 %f20, %f10, %f11;", {bits(-3.0F), bits(2.0F)}),
             bits(-3.0F));
+}
+TEST(Float, OrdersZerosAndNansOfDoubles) {
+  constexpr uint64_t kFirstNan = 0x7ff8000000000001ULL;
+  constexpr uint64_t kSecondNan = 0xfff8000000000002ULL;
+  const uint64_t minus_zero = bits(-0.0);
+  for (const std::vector<uint64_t>& zeros :
+       {std::vector<uint64_t>{0, minus_zero}, {minus_zero, 0}}) {
+    EXPECT_EQ(run_f64("min.f64 %fd20, %fd10, %fd11;", zeros), minus_zero);
+    EXPECT_EQ(run_f64("max.f64 %fd20, %fd10, %fd11;", zeros), 0U);
+  }
+  for (const std::string name : {"min", "max"}) {
+    const std::string instruction = name + ".f64 %fd20, %fd10, %fd11;";
+    EXPECT_EQ(run_f64(instruction, {kFirstNan, bits(2.0)}), bits(2.0));
+    EXPECT_EQ(run_f64(instruction, {bits(-2.0), kFirstNan}), bits(-2.0));
+    EXPECT_EQ(run_f64(instruction, {kFirstNan, kSecondNan}), kSecondNan);
+  }
 }
 TEST(Float, DividesAndTakesRootsWithIeeeRounding) {
   EXPECT_EQ(run_f32("div.rn.f32 %f20, %f10, %f11;", {bits(1.0F), bits(3.0F)}), bits(1.0F / 3.0F));

@@ -27,6 +27,61 @@ TEST(Memory, RoundTripsVectorsThroughSharedMemory) {
     EXPECT_EQ(lanes[lane], (300 + lane) | ((400 + lane) << 32U));
   }
 }
+
+// Vectors of a row are taken apart and put together: what is loaded as vectors and stored by elements, or the other way, is
+// where it was.
+TEST(Memory, MovesRowsOfVectorsOfEveryWidth) {
+  struct Form {
+    uint32_t bytes;  // of an element
+    uint32_t count;
+    std::string prefix;  // of its registers
+  };
+  for (const Form& form :
+       {Form{2, 2, "%h"}, {2, 4, "%h"}, {4, 2, "%r"}, {4, 4, "%r"}, {8, 2, "%rd"}, {8, 4, "%rd"}}) {
+    std::string list;
+    for (uint32_t i = 0; i < form.count; ++i) {
+      list += fmt::format("{}{}{}", i == 0 ? "" : ", ", form.prefix, 10 + i);
+    }
+    const auto by_vector = [&](const std::string& move, const std::string& base) {
+      const std::string place = fmt::format("[{}]", base);
+      const std::string vector = fmt::format("{{{}}}", list);
+      const bool is_load = move == "ld";
+      return fmt::format("{}.global.v{}.b{} {}, {};", move, form.count, 8 * form.bytes,
+                         is_load ? vector : place, is_load ? place : vector);
+    };
+    const auto by_elements = [&](const std::string& move, const std::string& base) {
+      std::string text;
+      for (uint32_t i = 0; i < form.count; ++i) {
+        const std::string place = fmt::format("[{}+{}]", base, i * form.bytes);
+        const std::string element = fmt::format("{}{}", form.prefix, 10 + i);
+        const bool is_load = move == "ld";
+        text += fmt::format("{}.global.b{} {}, {};", move, 8 * form.bytes,
+                            is_load ? element : place, is_load ? place : element);
+      }
+      return text;
+    };
+    TestDevice test(module_of(
+        ".param .u64 from, .param .u64 to, .param .u64 again",
+        fmt::format(R"(
+    ld.param.u64 %rd1, [from]; ld.param.u64 %rd2, [to]; ld.param.u64 %rd3, [again];
+    mov.u32 %r0, %laneid;
+    mul.wide.u32 %rd0, %r0, {};
+    add.u64 %rd1, %rd1, %rd0; add.u64 %rd2, %rd2, %rd0; add.u64 %rd3, %rd3, %rd0;
+    {} {} {} {}
+    ret;)",
+                    form.bytes * form.count, by_vector("ld", "%rd1"), by_elements("st", "%rd2"),
+                    by_elements("ld", "%rd1"), by_vector("st", "%rd3"))));
+    std::vector<uint8_t> values(size_t{32} * form.bytes * form.count);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<uint8_t>(i * 7 + i / 256);
+    const uint64_t from = test.upload(values);
+    const uint64_t to = test.upload(std::vector<uint8_t>(values.size()));
+    const uint64_t again = test.upload(std::vector<uint8_t>(values.size()));
+    const auto fault = test.run(test.launch({from, to, again}));
+    ASSERT_FALSE(fault.has_value()) << fault->report();
+    EXPECT_EQ(test.download<uint8_t>(to, values.size()), values) << list;
+    EXPECT_EQ(test.download<uint8_t>(again, values.size()), values) << list;
+  }
+}
 TEST(Memory, ReadsPermutedSharedMemory) {
   const auto lanes = run_lanes(R"(
     .shared .align 4 .b8 tile[128];
@@ -79,6 +134,22 @@ std::string places_in(const std::string& space) {
 )";
   return prepare + "setp.ne.u64 %p1, %rd11, 0;";
 }
+// How instructions may say where that is.
+struct PlaceSpelling {
+  std::string space;     // that the bytes are in
+  std::string modifier;  // may say so
+  std::string address;   // %rd22, or its low half
+};
+std::vector<PlaceSpelling> place_spellings() {
+  return {{"global", ".global", "%rd22"},
+          {"global", "", "%rd22"},
+          {"shared", ".shared", "%rd22"},
+          {"shared", ".shared", "%r22"}};
+}
+// %rd22 and %r22: the lane's place, so many bytes large.
+std::string address_of(uint32_t bytes) {
+  return fmt::format("mad.lo.u64 %rd22, %rd10, {}, %rd20; cvt.u32.u64 %r22, %rd22;", bytes);
+}
 std::vector<uint64_t> distinct_values() {
   std::vector<uint64_t> values;
   for (uint64_t i = 0; i < 32; ++i) values.push_back((i + 1) * 0x0123456789abcdefULL);
@@ -87,13 +158,12 @@ std::vector<uint64_t> distinct_values() {
 
 TEST(Memory, LoadsWhateverTheArrangementOfTheLanes) {
   const std::vector<uint64_t> values = distinct_values();
-  for (const std::string space : {"global", "shared"}) {
+  for (const auto& [space, modifier, address] : place_spellings()) {
     for (const uint32_t bytes : {1U, 2U, 4U, 8U}) {
       for (const Arrangement& arrangement : arrangements()) {
         const auto lanes =
-            run_lanes(places_in(space) + fmt::format("mad.lo.u64 %rd22, %rd10, {}, %rd20;"
-                                                     "@%p1 ld.{}.u{} %rd0, [%rd22];",
-                                                     bytes, space, 8 * bytes),
+            run_lanes(places_in(space) + address_of(bytes) +
+                          fmt::format("@%p1 ld{}.u{} %rd0, [{}];", modifier, 8 * bytes, address),
                       {arrangement.places, arrangement.executing, values});
         for (size_t lane = 0; lane < 32; ++lane) {
           uint64_t expected = 0;
@@ -101,8 +171,8 @@ TEST(Memory, LoadsWhateverTheArrangementOfTheLanes) {
           if (arrangement.executing[lane] != 0) {
             std::memcpy(&expected, from + arrangement.places[lane] * bytes, bytes);
           }
-          EXPECT_EQ(lanes[lane], expected)
-              << arrangement.name << ", " << space << ", " << bytes << " bytes, lane " << lane;
+          EXPECT_EQ(lanes[lane], expected) << arrangement.name << ", " << space << ", by "
+                                           << address << ", " << bytes << " bytes, lane " << lane;
         }
       }
     }
@@ -112,27 +182,30 @@ TEST(Memory, LoadsWhateverTheArrangementOfTheLanes) {
 // Of several lanes that store to one place the last wins.
 TEST(Memory, StoresWhateverTheArrangementOfTheLanes) {
   const std::vector<uint64_t> values = distinct_values();
-  for (const uint32_t bytes : {1U, 2U, 4U, 8U}) {
-    for (const Arrangement& arrangement : arrangements()) {
-      const auto lanes = run_lanes(places_in("shared") + fmt::format(R"(
-    mad.lo.u64 %rd22, %rd10, {}, %rd20;
+  for (const auto& [space, modifier, address] : place_spellings()) {
+    for (const uint32_t bytes : {1U, 2U, 4U, 8U}) {
+      for (const Arrangement& arrangement : arrangements()) {
+        const auto lanes = run_lanes(places_in(space) + address_of(bytes) +
+                                         fmt::format(R"(
     mul.lo.u64 %rd23, %rd12, 3;
-    @%p1 st.shared.u{} [%rd22], %rd23;
+    @%p1 st{}.u{} [{}], %rd23;
     bar.sync 0;
-    ld.shared.u64 %rd0, [%rd21];
+    add.u64 %rd21, %rd20, %rd3;
+    ld.{}.u64 %rd0, [%rd21];
 )",
-                                                                     bytes, 8 * bytes),
-                                   {arrangement.places, arrangement.executing, values});
-      std::vector<uint64_t> expected = values;
-      auto* const to = reinterpret_cast<std::byte*>(expected.data());
-      for (size_t lane = 0; lane < 32; ++lane) {
-        const uint64_t stored = values[lane] * 3;
-        if (arrangement.executing[lane] != 0) {
-          std::memcpy(to + arrangement.places[lane] * bytes, &stored, bytes);
+                                                     modifier, 8 * bytes, address, space),
+                                     {arrangement.places, arrangement.executing, values});
+        std::vector<uint64_t> expected = values;
+        auto* const to = reinterpret_cast<std::byte*>(expected.data());
+        for (size_t lane = 0; lane < 32; ++lane) {
+          const uint64_t stored = values[lane] * 3;
+          if (arrangement.executing[lane] != 0) {
+            std::memcpy(to + arrangement.places[lane] * bytes, &stored, bytes);
+          }
         }
+        EXPECT_EQ(std::vector<uint64_t>(lanes.begin(), lanes.end()), expected)
+            << arrangement.name << ", " << space << ", by " << address << ", " << bytes << " bytes";
       }
-      EXPECT_EQ(std::vector<uint64_t>(lanes.begin(), lanes.end()), expected)
-          << arrangement.name << ", " << bytes << " bytes";
     }
   }
 }

@@ -9,6 +9,7 @@
 #include <exception>
 
 #include "emulator/device/device.h"
+#include "emulator/machine/global_memory.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -68,6 +69,25 @@ TEST(DeviceMemory, FindsTheAllocationAroundAnAddress) {
   EXPECT_EQ(device.find(address + 99)->address, address);
   EXPECT_FALSE(device.find(address + 100));
   EXPECT_EQ(address % 512, 0U);
+}
+
+TEST(DeviceMemory, ThatIsMappedIsForTheDevicesItIsMappedForAlone) {
+  constexpr uint64_t kSize = 1 << 21;
+  GlobalMemory memory(1ULL << 34U, /*devices=*/2);
+  const uint64_t address = memory.reserve_addresses(2 * kSize, kSize);
+  EXPECT_EQ(address % kSize, 0U);
+  Allocation second_half;
+  second_half.address = address + kSize;
+  second_half.size = kSize;
+  second_half.device = 0;
+  second_half.shared_with = 0b10;
+  memory.map(address, {second_half});
+  EXPECT_EQ(memory.range_for(1, address + kSize).size, kSize);
+  EXPECT_EQ(memory.range_for(1, address).size, 0U) << "nothing is mapped there";
+  EXPECT_EQ(memory.range_for(0, address + kSize).size, 0U) << "not even for its own device";
+  EXPECT_GE(memory.allocate(1, MemoryKind::kDevice, "next"), address + 2 * kSize);
+  memory.free_addresses(address);
+  EXPECT_EQ(memory.range_for(1, address + kSize).size, 0U);
 }
 
 TEST(DeviceMemory, ChecksCopies) {

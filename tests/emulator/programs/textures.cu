@@ -32,6 +32,19 @@ __global__ void sample_others(cudaTextureObject_t volume, cudaTextureObject_t la
 __global__ void gather_2d(cudaTextureObject_t texture, float4* out) {
   *out = tex2Dgather<float4>(texture, 3.0F, 2.0F, 0);
 }
+// The center of each element of each face of the second cube, from the direction of that element.
+__global__ void sample_cubes(cudaTextureObject_t cubes, int side, float* out) {
+  const int face = static_cast<int>(blockIdx.x);
+  const int column = static_cast<int>(threadIdx.x);
+  const int row = static_cast<int>(threadIdx.y);
+  const float s = (2.0F * static_cast<float>(column) + 1) / static_cast<float>(side) - 1;
+  const float t = (2.0F * static_cast<float>(row) + 1) / static_cast<float>(side) - 1;
+  const float3 directions[] = {{1, -t, -s}, {-1, -t, s}, {s, 1, t},
+                               {s, -1, -t}, {s, -t, 1},  {-s, -t, -1}};
+  const float3 at = directions[face];
+  out[(face * side + row) * side + column] =
+      texCubemapLayered<float>(cubes, 3 * at.x, 3 * at.y, 3 * at.z, 1);
+}
 __global__ void add_to_surface(cudaSurfaceObject_t surface) {
   const int x = static_cast<int>(threadIdx.x);
   const int y = static_cast<int>(threadIdx.y);
@@ -154,6 +167,32 @@ void check_others() {
          "volumes, layers and linear memory");
 }
 
+void check_cubes() {
+  constexpr int kSide = 4;
+  constexpr int kFaces = 6;
+  std::vector<float> host(2 * kFaces * kSide * kSide);
+  for (size_t i = 0; i < host.size(); ++i) host[i] = static_cast<float>(i);
+  const cudaChannelFormatDesc format = cudaCreateChannelDesc<float>();
+  cudaArray_t array = nullptr;
+  constexpr unsigned int kCubes = cudaArrayCubemap | cudaArrayLayered;
+  expect(cudaMalloc3DArray(&array, &format, {kSide, kSide, kFaces + 1}, kCubes) ==
+             cudaErrorInvalidValue,
+         "seven faces");
+  check(cudaMalloc3DArray(&array, &format, {kSide, kSide, 2 * kFaces}, kCubes), "cubes");
+  cudaMemcpy3DParms copy{};
+  copy.srcPtr = make_cudaPitchedPtr(host.data(), kSide * sizeof(float), kSide, kSide);
+  copy.dstArray = array;
+  copy.extent = {kSide, kSide, 2 * kFaces};
+  copy.kind = cudaMemcpyHostToDevice;
+  check(cudaMemcpy3D(&copy), "copy to cubes");
+  float* const out = device_array<float>(host.size() / 2);
+  sample_cubes<<<kFaces, dim3(kSide, kSide)>>>(
+      texture_of(resource_of(array), cudaAddressModeWrap, true, true), kSide, out);
+  expect(to_host(out, host.size() / 2) ==
+             std::vector<float>(host.begin() + static_cast<int>(host.size() / 2), host.end()),
+         "cubes");
+}
+
 void check_surface() {
   const cudaChannelFormatDesc format = cudaCreateChannelDesc<float>();
   cudaArray_t array = nullptr;
@@ -189,6 +228,7 @@ int main() {
   check_address_modes(array);
   check_filter(array);
   check_others();
+  check_cubes();
   check_surface();
   return 0;
 }

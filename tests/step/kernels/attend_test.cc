@@ -253,9 +253,18 @@ TEST(AttendPlan, MakesNoMorePartsThanAreCombined) {
   }
 }
 
+// 64 runs of 32 keys: two rounds of three rows, three of five and six, four of seven.
+TEST(AttendPlan, MakesAsManyPartsAsHaveAllCtasTakeAsManyRounds) {
+  EXPECT_EQ(kernels::attention_splits(3, 16, 2048), 32);
+  EXPECT_EQ(kernels::attention_splits(5, 16, 2048), 22);
+  EXPECT_EQ(kernels::attention_splits(6, 16, 2048), 22);
+  EXPECT_EQ(kernels::attention_splits(7, 16, 2048), 16);
+}
+
 TEST(AttendPlan, TakesFewHeadsPerCtaWhereKeysComeInOneGo) {
   EXPECT_EQ(kernels::attention_heads(1, 16, 2048), kernels::kFewHeads);
-  EXPECT_EQ(kernels::attention_heads(1, 16, 2049), kernels::kManyHeads);
+  EXPECT_EQ(kernels::attention_heads(1, 16, 2112), kernels::kFewHeads);
+  EXPECT_EQ(kernels::attention_heads(1, 16, 2113), kernels::kManyHeads);
   EXPECT_EQ(kernels::attention_heads(2, 8, 2048), kernels::kFewHeads);
   EXPECT_EQ(kernels::attention_heads(4, 16, 2048), kernels::kManyHeads);
 }

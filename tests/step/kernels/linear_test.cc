@@ -7,6 +7,7 @@
 #include "model/reference/norms.h"
 #include "pdl/stream.h"
 #include "step/kernels/linear/launch.h"
+#include "step/kernels/support/division.h"
 #include "tests/model/support/golden.h"
 #include "tests/model/support/random.h"
 #include "tests/step/kernels/coded_rows.h"
@@ -25,6 +26,10 @@ kernels::LinearParams one_segment(const kernels::PackedMatrix& matrix, float* ou
   params.tokens = tokens;
   params.ue8m0 = ue8m0;
   return params;
+}
+
+int operand_bytes(int columns, int tokens) {
+  return kernels::OperandImage(kernels::ceil_div(columns, kernels::kGroup), tokens).bytes;
 }
 
 // Results in fp32, before the rounding to bf16 that would hide small errors.
@@ -59,19 +64,30 @@ TEST_P(LinearKernel, AgreesWithTheReference) {
   const model::reference::Matrix x = rounded(model::test::random_matrix(c.tokens, c.columns, 2));
   const UploadedMatrix matrix(pack(weights.share()));
   const DeviceValues<uint16_t> input(to_bf16(x));
-  const DeviceValues<float> output(static_cast<size_t>(c.tokens) * c.rows);
-  const pdl::Stream stream;
-  kernels::LinearParams params = one_segment(matrix.matrix(), output.data(), c.tokens, c.ue8m0);
-  if (c.cluster_ctas > 0)
-    (void)kernels::plan_linear(params, kernels::linear_limits(), c.cluster_ctas);
-  kernels::launch_plain_linear({params,
-                                {.rows = {reinterpret_cast<const __nv_bfloat16*>(input.data())},
-                                 .stride = c.columns,
-                                 .columns = c.columns}},
-                               {.stream = stream.get()});
-  check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+  const DeviceValues<uint8_t> operands(operand_bytes(c.columns, c.tokens));
+  const auto run = [&](unsigned char* prepared) {
+    const DeviceValues<float> output(static_cast<size_t>(c.tokens) * c.rows);
+    const pdl::Stream stream;
+    kernels::LinearParams params = one_segment(matrix.matrix(), output.data(), c.tokens, c.ue8m0);
+    if (c.cluster_ctas > 0)
+      (void)kernels::plan_linear(params, kernels::linear_limits(), c.cluster_ctas);
+    kernels::launch_plain_linear({params,
+                                  {.rows = {reinterpret_cast<const __nv_bfloat16*>(input.data())},
+                                   .stride = c.columns,
+                                   .columns = c.columns,
+                                   .operands = {prepared}}},
+                                 {.stream = stream.get()});
+    check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+    return output.download();
+  };
   const Numerics numerics{.ue8m0 = c.ue8m0};
-  expect_close(output.download(), model::reference::linear(numerics, weights.linear(), x));
+  const std::vector<float> in_every_cta = run(nullptr);
+  const std::vector<float> once = run(operands.data());
+  expect_close(in_every_cta, model::reference::linear(numerics, weights.linear(), x));
+  expect_close(once, model::reference::linear(numerics, weights.linear(), x));
+  if (c.cluster_ctas > 0) {
+    EXPECT_EQ(once, in_every_cta);  // sums in one order
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -87,7 +103,9 @@ INSTANTIATE_TEST_SUITE_P(
                     // Eight lanes for each group of a token's columns.
                     Case{3, 272, 1024, true, true, 1}, Case{4, 40, 1024, false, false, 1},
                     // Several rounds of staging.
-                    Case{7, 40, 2048, true, false, 1}, Case{12, 24, 3072, false, false, 1}),
+                    Case{7, 40, 2048, true, false, 1}, Case{12, 24, 3072, false, false, 1},
+                    // More columns than a CTA quantizes for others.
+                    Case{9, 16, 16512, true, false, 8}),
     [](const auto& info) {
       const Case& c = info.param;
       return "M" + std::to_string(c.tokens) + "N" + std::to_string(c.rows) + "K" +
@@ -222,6 +240,72 @@ TEST(NormLinear, GivesATokenTheSameBitsHoweverManyThereAre) {
     EXPECT_TRUE(std::equal(actual.begin(), actual.end(), expected.begin())) << tokens;
   }
 }
+
+// What a norm and its two matrices give, as bits.
+struct NormedBits {
+  std::vector<uint16_t> sum;
+  std::vector<uint16_t> normed;
+  std::vector<uint8_t> codes;
+  std::vector<float> of_fp8;
+  std::vector<float> of_bf16;
+
+  bool operator==(const NormedBits&) const = default;
+};
+
+class PreparedNormLinear : public testing::TestWithParam<NormCase> {
+ protected:
+  // `once`: the operands are made by a launch of their own.
+  [[nodiscard]] NormedBits run(bool once, bool ue8m0) const {
+    const auto [tokens, columns, cluster_ctas] = GetParam();
+    const UploadedMatrix fp8(pack(HostWeights(72, columns, true, 3).share()));
+    const UploadedMatrix bf16_matrix(pack(HostWeights(24, columns, false, 7).share()));
+    const DeviceValues<uint16_t> rows(
+        to_bf16(rounded(model::test::random_matrix(tokens, columns, 4))));
+    const DeviceValues<uint16_t> delta(
+        to_bf16(rounded(model::test::random_matrix(tokens, columns, 5))));
+    const DeviceValues<float> gamma(model::test::random_matrix(1, columns, 6).values());
+    const size_t size = static_cast<size_t>(tokens) * columns;
+    const DeviceValues<uint16_t> sum(size);
+    const DeviceValues<uint16_t> normed(size);
+    const int groups = kernels::ceil_div(columns, kernels::kGroup);
+    const DeviceValues<uint8_t> codes(kernels::code_bytes(groups * tokens));
+    const DeviceValues<uint8_t> operands(operand_bytes(columns, tokens));
+    const DeviceValues<float> of_fp8(static_cast<size_t>(tokens) * 72);
+    const DeviceValues<float> of_bf16(static_cast<size_t>(tokens) * 24);
+    kernels::LinearParams params = one_segment(fp8.matrix(), of_fp8.data(), tokens, ue8m0);
+    params.segments[params.segment_count++] = {bf16_matrix.matrix(), {of_bf16.data()}, 24, true};
+    (void)kernels::plan_linear(params, kernels::linear_limits(), cluster_ctas);
+    const pdl::Stream stream;
+    kernels::launch_norm_linear({params,
+                                 {.rows = {bf16(rows)},
+                                  .stride = columns,
+                                  .delta = {bf16(delta)},
+                                  .gamma = {gamma.data()},
+                                  .columns = columns,
+                                  .eps = 1e-5F,
+                                  .sum = {bf16(sum)},
+                                  .normed = {bf16(normed)},
+                                  .codes = {codes.data()},
+                                  .operands = {once ? operands.data() : nullptr}}},
+                                {.stream = stream.get()});
+    check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+    return {sum.download(), normed.download(), codes.download(), of_fp8.download(),
+            of_bf16.download()};
+  }
+};
+
+TEST_P(PreparedNormLinear, GivesTheSameBitsAsCtasThatEachNormTheirColumns) {
+  for (const bool ue8m0 : {false, true}) EXPECT_EQ(run(true, ue8m0), run(false, ue8m0)) << ue8m0;
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, PreparedNormLinear,
+                         testing::Values(NormCase{8, 2048, 1}, NormCase{15, 1152, 8},
+                                         NormCase{16, 1280, 2}, NormCase{5, 7168, 4}),
+                         [](const auto& info) {
+                           const NormCase& c = info.param;
+                           return "M" + std::to_string(c.tokens) + "K" + std::to_string(c.columns) +
+                                  "Cluster" + std::to_string(c.cluster_ctas);
+                         });
 
 // Where no matrix takes codes, they are made for later launches all the same.
 TEST(NormLinear, StoresCodesNextToABf16Matrix) {

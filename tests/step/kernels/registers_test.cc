@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "check/checker.h"
 #include "code/fatbin.h"
@@ -15,7 +15,7 @@ namespace slipstream::step {
 namespace {
 
 // Of the one kernel whose demangled name contains all of `parts`; 0 if there is none.
-uint32_t registers_of(std::initializer_list<std::string> parts) {
+uint32_t registers_of(const std::vector<std::string>& parts) {
   uint32_t registers = 0;
   for (const code::Image& image : code::read_image_file("/proc/self/exe")) {
     if (image.kind != code::ImageKind::kElf) continue;
@@ -38,24 +38,35 @@ uint32_t of_quarter(uint32_t warps, uint32_t registers) {
   return (warps + 3) / 4 * ((registers + 7) / 8 * 8);
 }
 
-// Eight experts and a shared one.
+// One token: eight experts and a shared one.
 TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
   const uint32_t down = registers_of({"down_kernel<", "StagedRows<2>"});
   ASSERT_GT(down, 0U);
-  const std::initializer_list<std::string> neighbors[] = {
+  std::vector<std::vector<std::string>> neighbors = {
       {"routed_kernel<", "StagedInput"},
-      {"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)0"},
-      {"polling_linear_kernel<", "(slipstream::step::kernels::Breadth)0"},
-      {"polling_linear_kernel<", "(slipstream::step::kernels::Breadth)1"},
-      {"polling_linear_kernel<", "(slipstream::step::kernels::Breadth)2"},
-      {"polling_linear_kernel<", "(slipstream::step::kernels::Breadth)3"},
-      {"polling_linear_kernel<", "(slipstream::step::kernels::Breadth)4"}};
+      {"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)0"}};
+  for (const char* ranks : {"0", "2", "4", "8"}) {
+    for (const char* breadth : {"0", "1", "2", "3", "4"}) {
+      neighbors.push_back({"polling_linear_kernel<", std::string("PeerNormSource<") + ranks + ">",
+                           std::string("(slipstream::step::kernels::Breadth)") + breadth});
+    }
+  }
   for (const auto& neighbor : neighbors) {
     const uint32_t others = registers_of(neighbor);
-    ASSERT_GT(others, 0U) << *neighbor.begin();
+    ASSERT_GT(others, 0U) << neighbor.front() << neighbor.back();
     EXPECT_LE(of_quarter(9, down) + of_quarter(8, others), kQuarter)
-        << down << " and " << others << " of " << *neighbor.begin();
+        << down << " and " << others << " of " << neighbor.front() << neighbor.back();
   }
+}
+
+// Three tokens: twelve warps take up to 25 items.
+TEST(Registers, OfExpertDownOfThreeTokensLeaveRoomForTheNextLayer) {
+  const uint32_t down = registers_of({"down_kernel<", "StagedRows<3>"});
+  const uint32_t next =
+      registers_of({"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)1"});
+  ASSERT_GT(down, 0U);
+  ASSERT_GT(next, 0U);
+  EXPECT_LE(of_quarter(12, down) + of_quarter(8, next), kQuarter) << down << " and " << next;
 }
 
 }  // namespace

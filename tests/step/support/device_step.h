@@ -27,15 +27,16 @@ class DeviceStep {
   // Of one rank alone.
   explicit DeviceStep(const std::string& directory, bool fp8_rows = false)
       : DeviceStep(model::Checkpoint::open(directory), nullptr, fp8_rows) {}
-  // Of one of several ranks. `kernels`: the set that it launches. With the MTP layer, if the steps are
-  // to draft.
+  // Of one of several ranks. `kernels`: the set that it launches. `mtp`: what
+  // the steps draft with, if they do.
   DeviceStep(model::Checkpoint checkpoint, std::unique_ptr<Exchange> exchange,
              bool fp8_rows = false, const kernels::Set& kernels = kernels::plain_set(),
-             bool drafts = false)
+             MtpLoad mtp = MtpLoad::kNone)
       : checkpoint_(std::move(checkpoint)),
-        weights_(checkpoint_, {}, drafts),
-        workspace_(make_workspace(checkpoint_, drafts)),
-        caches_(make_caches(checkpoint_.config().num_hidden_layers + (drafts ? 1 : 0), fp8_rows)),
+        weights_(checkpoint_, {}, mtp),
+        workspace_(make_workspace(checkpoint_, mtp != MtpLoad::kNone)),
+        caches_(make_caches(
+            checkpoint_.config().num_hidden_layers + (mtp == MtpLoad::kNone ? 0 : 1), fp8_rows)),
         exchange_(exchange ? std::move(exchange)
                            : std::make_unique<LocalExchange>(workspace_.delta)),
         step_({.checkpoint = checkpoint_,
@@ -115,6 +116,8 @@ class DeviceStep {
     result.erase(result.begin(), result.begin() + kernels::kMaxRows);
     return result;
   }
+  [[nodiscard]] const model::Checkpoint& checkpoint() const { return checkpoint_; }
+  [[nodiscard]] const Weights& weights() const { return weights_; }
   // Of the last drafts.
   [[nodiscard]] model::reference::Matrix draft_logits(int sequences) const {
     return download(workspace_.draft_logits, sequences);

@@ -16,8 +16,9 @@ namespace slipstream::step::test {
 
 // A device step with the MTP layer.
 inline DeviceStep drafting_step(const std::string& directory, bool fp8_rows = false,
-                                const kernels::Set& kernels = kernels::plain_set()) {
-  return {model::Checkpoint::open(directory), nullptr, fp8_rows, kernels, /*drafts=*/true};
+                                const kernels::Set& kernels = kernels::plain_set(),
+                                MtpLoad mtp = MtpLoad::kLayer) {
+  return {model::Checkpoint::open(directory), nullptr, fp8_rows, kernels, mtp};
 }
 
 // What a sequence has generated, and the row of its newest token, which no step has processed.

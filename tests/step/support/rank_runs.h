@@ -121,7 +121,7 @@ class RankRuns {
                                                       bool drafts = false) const {
     return std::make_unique<DeviceStep>(checkpoint(rank), make_exchange_(team_, rank), false,
                                         delays ? kernels::instrumented_set() : kernels::plain_set(),
-                                        drafts);
+                                        drafts ? MtpLoad::kLayer : MtpLoad::kNone);
   }
 
   // What is wrong with the windows between steps; empty if nothing is.

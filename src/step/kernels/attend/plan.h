@@ -12,8 +12,9 @@ inline constexpr int kManyKeys = 32;
 // queries, and there are fewer parts to combine.
 [[nodiscard]] int attention_heads(int tokens, int heads, int keys);
 
-// How many parts the keys of each token are split into: a power of two, of all tokens at most 128, or
-// 256 from eight tokens on. `keys` is the most that a token has.
+// How many parts the keys of each token are split into: of all tokens at most as many as an H200 has
+// multiprocessors, or twice as many from eight tokens on; and no more than have all of them take
+// their keys in as few rounds as the one that has most. `keys` is the most that a token has.
 [[nodiscard]] int attention_splits(int tokens, int heads, int keys);
 
 }  // namespace slipstream::step::kernels

@@ -37,6 +37,7 @@ __device__ __forceinline__ Tiles tiles_of(Cta cta, int tiles) {
 struct DownShared {
   uint64_t barriers[kMaxDownWarps][PieceRing::kMaxSlots];
   PlanSets plan;
+  uint16_t items[kMaxDownWarps][Plan::kWarpRows];  // experts, as each warp lists them
 };
 
 // Items of the shared expert, before those of the plan.
@@ -55,10 +56,10 @@ SLIPSTREAM_HOST_DEVICE inline int most_down_items(const DownLaunch& params) {
 }
 
 // The tile among all experts' tiles.
-__device__ __forceinline__ int64_t tile_of(const DownLaunch& params, const Plan& plan, int item,
-                                           int tile) {
+__device__ __forceinline__ int64_t tile_of(const DownLaunch& params, const uint16_t* experts,
+                                           int item, int tile) {
   const int chosen = item - shared_items(params.tokens);
-  return chosen < 0 ? tile : int64_t{plan.expert(chosen)} * params.down.tile_count() + tile;
+  return chosen < 0 ? tile : int64_t{experts[chosen]} * params.down.tile_count() + tile;
 }
 
 // A warp's way through its items, warp, warp + warps, ... of each batch of the CTA's tiles.
@@ -85,17 +86,13 @@ struct Place {
 class DownCursor {
  public:
   // Before the wait `most_items` bounds the items and only those of the shared expert are known.
-  __device__ DownCursor(const DownLaunch& params, const Plan& plan, const Tiles& own,
-                        int most_items)
-      : params_(params),
-        plan_(plan),
-        own_(own),
-        items_(most_items),
-        known_(shared_items(params.tokens)) {}
-  __device__ void set_items(int items) {
-    items_ = items;
-    known_ = items;
-    if (place_.item >= items) place_.advance(items);
+  __device__ DownCursor(const DownLaunch& params, const Tiles& own, int most_items)
+      : params_(params), own_(own), items_(most_items), known_(shared_items(params.tokens)) {}
+  __device__ void set_items(const Items& items) {
+    items_ = items.count;
+    known_ = items.count;
+    experts_ = items.experts;
+    if (place_.item >= items_) place_.advance(items_);
   }
   __device__ bool valid() const { return place_.exists(own_, known_); }
   __device__ Piece piece() const {
@@ -105,7 +102,7 @@ class DownCursor {
     const int groups = min(params_.ring.piece_groups, tiles.count * matrix.groups() - done_);
     const std::byte* source =
         matrix.tiles.get() + done_ * group_bytes +
-        tile_of(params_, plan_, place_.item, tiles.first) * matrix.tile_bytes();
+        tile_of(params_, experts_, place_.item, tiles.first) * matrix.tile_bytes();
     return {source, static_cast<uint32_t>(groups * group_bytes)};
   }
   __device__ void advance() {
@@ -121,7 +118,7 @@ class DownCursor {
   }
 
   const DownLaunch& params_;
-  const Plan& plan_;
+  const uint16_t* experts_ = nullptr;
   Tiles own_;
   int items_;
   int known_;
@@ -135,30 +132,30 @@ __device__ __forceinline__ void weigh_shared_rows(const DownLaunch& params, floa
   if (token < params.tokens) weights[params.tokens * params.choices_per_token + token] = 1.0F;
 }
 
-// After the wait: choices to the plan, and what they weigh.
-__device__ __forceinline__ void load_choices(const DownLaunch& params, const Plan& plan,
-                                             float* weights) {
+// Of a row that lane `row` of every warp looks at.
+__device__ __forceinline__ ExpertChoice load_choice(const DownLaunch& params, int row) {
+  return row < params.tokens * params.choices_per_token ? params.choices.get()[row]
+                                                        : ExpertChoice{-1, 0};
+}
+
+// What one warp does of a plan that fits it. A barrier must follow.
+__device__ __forceinline__ void take_choice(const DownLaunch& params, const Plan& plan,
+                                            const ExpertChoice& choice, float* weights) {
+  if (choice.expert >= 0) weights[threadIdx.x % 32] = choice.weight;
+  if (params.tokens > 1) plan.take_by_lanes(choice.expert);
+}
+
+// Of more choices, and what they weigh. Barriers come with it.
+__device__ __forceinline__ void build_plan(const DownLaunch& params, const Plan& plan,
+                                           float* weights) {
   const int choices = params.choices_per_token;
   for (int row = threadIdx.x; row < params.tokens * choices; row += static_cast<int>(blockDim.x)) {
     const ExpertChoice choice = params.choices.get()[row];
     weights[row] = choice.weight;
     plan.enter(row, choice.expert);
   }
-}
-
-// Of the choices that load_choices() has entered, row by row of neighboring threads. A barrier comes
-// with it.
-__device__ __forceinline__ void build_plan(const DownLaunch& params, const Plan& plan) {
-  if (!plan.fits_warp()) {
-    __syncthreads();
-    plan.build();
-    return;
-  }
-  if (params.tokens > 1 && threadIdx.x < 32) {
-    __syncwarp();
-    plan.build_by_lanes();
-  }
   __syncthreads();
+  plan.build();
 }
 
 // One of an item's tokens, be it of the plan or of the shared expert.
@@ -211,26 +208,27 @@ __device__ __forceinline__ void store_item(const Shares& shares, const Sums& sum
 }
 
 // The weights' scales of the place that `ahead` has come to, one per lane.
-__device__ __forceinline__ float load_ahead(const DownLaunch& params, const Plan& plan,
-                                            const Tiles& own, int items, Place& ahead) {
+__device__ __forceinline__ float load_ahead(const DownLaunch& params, const Items& items,
+                                            const Tiles& own, Place& ahead) {
   float scales = 0.0F;
-  if (ahead.exists(own, items)) {
+  if (ahead.exists(own, items.count)) {
     const PackedMatrix& matrix = matrix_of(params, ahead.item < shared_items(params.tokens));
     const Tiles tiles = ahead.tiles(own);
     // Those of neighboring tiles follow each other.
-    scales = load_scales(matrix, tile_of(params, plan, ahead.item, tiles.first),
+    scales = load_scales(matrix, tile_of(params, items.experts, ahead.item, tiles.first),
                          {0, tiles.count * matrix.groups()});
   }
-  ahead.advance(items);
+  ahead.advance(items.count);
   return scales;
 }
 
 // What an item gives a batch of tiles, to [tile][place][token][row].
 template <class Rows>
 __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Rows& rows,
-                                              const Plan& plan, const float* weights, int item,
-                                              const Tiles& tiles, float scales, PieceRing& ring,
-                                              DownCursor& cursor, float* partials) {
+                                              const Plan& plan, const uint16_t* experts,
+                                              const float* weights, int item, const Tiles& tiles,
+                                              float scales, PieceRing& ring, DownCursor& cursor,
+                                              float* partials) {
   const PackedMatrix& matrix = matrix_of(params, item < shared_items(params.tokens));
   const int row = taker_of(params, plan, item, static_cast<int>(threadIdx.x) % 32 / 4).row;
   const Shares shares(params, plan, item, weights);
@@ -250,7 +248,7 @@ __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Ro
             Rows::kIsFp8
                 ? __shfl_sync(kAllLanes, scales, place)
                 : matrix.scales
-                      .get()[tile_of(params, plan, item, tiles.first) * matrix.groups() + place];
+                      .get()[tile_of(params, experts, item, tiles.first) * matrix.groups() + place];
         multiply_fp8_group(reader.weights(kChunkBytes), scale, x, sums);
       } else {
         multiply_bf16_group(reader.weights(2 * kChunkBytes), x, sums);
@@ -305,7 +303,7 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   const int chosen_rows = params.tokens * params.choices_per_token;
   const Plan plan(shared.plan, after_rings, params.tokens, params.per_token);
   auto* const weights = reinterpret_cast<float*>(after_rings + Plan::bytes(chosen_rows));
-  DownCursor cursor(params, plan, own, most_down_items(params));
+  DownCursor cursor(params, own, most_down_items(params));
   // slipstream-check: allow R2: a tile of down or of shared_down, which are weights both
   ring.fill(cursor);
   plan.clear();
@@ -321,16 +319,20 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
 
   gate.pass();
   // Activations and scales before the weights: loads that follow those wait for them.
+  const bool by_warps = plan.fits_warp();
+  ExpertChoice choice = {-1, 0};
+  if (by_warps) choice = load_choice(params, static_cast<int>(threadIdx.x) % 32);
   typename Rows::Raw raw = rows.load_first();
-  load_choices(params, plan, weights);
-  build_plan(params, plan);
+  if (!by_warps) build_plan(params, plan, weights);
+  Items items = by_warps ? Plan::list(choice.expert, shared.items[warp]) : plan.items();
+  items.count += shared_items(params.tokens);
   rows.quantize_all_but_last(raw);
-  const int items = shared_items(params.tokens) + plan.items();
   Place ahead = {warp, 0};
-  float scales = load_ahead(params, plan, own, items, ahead);
-  float next_scales = load_ahead(params, plan, own, items, ahead);
+  float scales = load_ahead(params, items, own, ahead);
+  float next_scales = load_ahead(params, items, own, ahead);
   cursor.set_items(items);
   ring.fill(cursor);
+  if (by_warps && warp == warps - 1) take_choice(params, plan, choice, weights);
   rows.quantize(raw);
   __syncthreads();
 
@@ -339,9 +341,10 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
     place.batch = batch;
     const Tiles tiles = place.tiles(own);
     if (batch > 0) __syncthreads();  // the parts of the batch before have been read
-    for (int item = warp; item < items; item += warps) {
-      const float later_scales = load_ahead(params, plan, own, items, ahead);
-      multiply_item(params, rows, plan, weights, item, tiles, scales, ring, cursor, partials);
+    for (int item = warp; item < items.count; item += warps) {
+      const float later_scales = load_ahead(params, items, own, ahead);
+      multiply_item(params, rows, plan, items.experts, weights, item, tiles, scales, ring, cursor,
+                    partials);
       scales = next_scales;
       next_scales = later_scales;
     }

@@ -64,13 +64,18 @@ int routed_chunks(const RoutedLaunch& params, int warps, int other_bytes) {
   return chunks;
 }
 
-// Where the items take more than two rounds, all warps there can be: so many quantize faster, and
-// that the last round is not full is nothing (measured on an H200).
+// What one or two tokens choose is shared out evenly among few warps. Of three or four tokens twelve
+// take it: three in each quarter of a multiprocessor, next to which eight of the next layer's first launch
+// find registers. Of more all warps there can be: so many quantize faster (measured on an H200).
+constexpr int kFewItems = 18;
+constexpr int kNeighborlyItems = 36;
+constexpr int kNeighborlyWarps = 12;
+
 int down_warps(int items, int other_bytes) {
-  const bool many = items > 2 * experts::kMaxDownWarps;
-  return many && fits(experts::kMaxDownWarps, kDownChunks, other_bytes)
-             ? experts::kMaxDownWarps
-             : even_warps(items, experts::kMaxDownWarps);
+  if (items > kFewItems && items <= kNeighborlyItems) return kNeighborlyWarps;
+  const int even = even_warps(items, experts::kMaxDownWarps);
+  if (items <= kFewItems) return std::min(even, kNeighborlyWarps);
+  return fits(experts::kMaxDownWarps, kDownChunks, other_bytes) ? experts::kMaxDownWarps : even;
 }
 
 // Of one token a third round of activations would only be more instructions.

@@ -40,6 +40,12 @@ struct PlanSets {
   int items;
 };
 
+// A plan's items as a warp goes through them: how many, and the expert of each.
+struct Items {
+  int count;
+  const uint16_t* experts;
+};
+
 // Lies in memory of a size that goes by the rows.
 class Plan {
  public:
@@ -49,9 +55,9 @@ class Plan {
   __device__ Plan(PlanSets& sets, unsigned char* memory, int tokens, const SmallDivisor& choices)
       : sets_(sets), memory_(memory), tokens_(tokens), choices_(choices) {}
 
-  __device__ int items() const { return sets_.items; }
-  // Of an item.
-  __device__ int expert(int item) const { return tokens_ == 1 ? chosen(item) : experts()[item]; }
+  static constexpr int kWarpRows = 32;
+
+  __device__ Items items() const { return {sets_.items, tokens_ == 1 ? chosen() : experts()}; }
   __device__ int chosen(int row) const { return chosen()[row]; }
 
   // Places of an item that may have takers.
@@ -77,31 +83,33 @@ class Plan {
   }
 
   __device__ uint16_t* chosen() const { return reinterpret_cast<uint16_t*>(masks() + rows()); }
-  // Whether one warp builds it, with a lane for each row.
-  __device__ bool fits_warp() const { return tokens_ <= kItemTokens && rows() <= 32; }
+  // Whether every warp lists the items, with a lane for each row.
+  __device__ bool fits_warp() const { return tokens_ <= kItemTokens && rows() <= kWarpRows; }
   // Enters the expert of a row, that is, of one of a token's choices.
   __device__ void enter(int row, int expert) const {
     chosen()[row] = static_cast<uint16_t>(expert);
-    if (!fits_warp()) atomicOr(&sets_.chosen[expert / 32], 1U << expert % 32);
+    atomicOr(&sets_.chosen[expert / 32], 1U << expert % 32);
   }
 
-  // One warp, which sees what has been entered; a barrier must follow. Items come in the order in
-  // which they are first chosen.
-  __device__ void build_by_lanes() const {
+  // Of few rows each warp lists the items for itself, so that no barrier lies between the choices and
+  // the warp's first weights. Items come in the order in which they are first chosen. `expert`: of the
+  // lane's row, -1 where there is none; `experts`: kWarpRows of the warp's own.
+  static __device__ Items list(int expert, uint16_t* experts) {
+    const FirstRows rows = FirstRows::of(expert);
+    if (expert >= 0 && FirstRows::is_own(rows.first))
+      experts[rows.item()] = static_cast<uint16_t>(expert);
+    __syncwarp();
+    return {rows.items(), experts};
+  }
+  // One warp enters the takers of the same items; a barrier must follow.
+  __device__ void take_by_lanes(int expert) const {
+    const FirstRows rows = FirstRows::of(expert);
     const int lane = static_cast<int>(threadIdx.x) % 32;
-    const bool exists = lane < rows();
-    const int expert = exists ? chosen(lane) : -1;
-    const int first = __ffs(static_cast<int>(__match_any_sync(kAllLanes, expert))) - 1;
-    const uint32_t firsts = __ballot_sync(kAllLanes, exists && first == lane);
-    if (lane == 0) sets_.items = __popc(firsts);
-    if (!exists) return;
-    const int item = __popc(firsts & ((1U << first) - 1));
-    add(item, choices_.divide(lane), lane);
-    if (first == lane) name(item, lane);
+    if (expert >= 0) add(rows.item(), choices_.divide(lane), lane);
   }
 
   // All threads of the CTA, after clear() and a barrier, and another one after the last choice has
-  // been entered, where no warp does it alone.
+  // been entered, where not every warp lists the items.
   __device__ void build() const {
     for (int row = threadIdx.x; row < rows(); row += static_cast<int>(blockDim.x)) collect(row);
     if (threadIdx.x == 0) sets_.items = sets_.distinct = below(sets_.chosen, kMaxExperts);
@@ -113,6 +121,20 @@ class Plan {
   }
 
  private:
+  // Rows of one expert, a lane for each row: the first of them is an item.
+  struct FirstRows {
+    int first;        // of the lane's expert
+    uint32_t firsts;  // of all
+
+    static __device__ FirstRows of(int expert) {
+      const int first = __ffs(static_cast<int>(__match_any_sync(kAllLanes, expert))) - 1;
+      return {first, __ballot_sync(kAllLanes, expert >= 0 && is_own(first))};
+    }
+    static __device__ bool is_own(int row) { return row == static_cast<int>(threadIdx.x) % 32; }
+    __device__ int item() const { return __popc(firsts & ((1U << first) - 1)); }
+    __device__ int items() const { return __popc(firsts); }
+  };
+
   // Takers, masks, chosen, experts, indices, counts.
   static constexpr int kRowBytes = 4 * kItemTokens + 4 + 2 + 2 + 2 + 1;
 

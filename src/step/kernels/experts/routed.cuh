@@ -24,6 +24,7 @@ struct RoutedShared {
   uint64_t input_arrived;
   float bias[kMaxPlaces];
   PlanSets plan;
+  uint16_t items[kMaxRoutedWarps][Plan::kWarpRows];  // experts, as each warp lists them
 };
 
 // A warp's columns of every task.
@@ -66,10 +67,10 @@ struct TaskRange {
 // The pieces of one warp's slice of each task.
 class RoutedCursor {
  public:
-  __device__ RoutedCursor(const RoutedLaunch& params, const Plan& plan, const Slice& slice,
+  __device__ RoutedCursor(const RoutedLaunch& params, const Items& items, const Slice& slice,
                           const Task& first, int tasks)
       : params_(params),
-        plan_(plan),
+        experts_(items.experts),
         slice_(slice),
         task_(first),
         left_(slice.count > 0 ? tasks : 0) {
@@ -93,12 +94,12 @@ class RoutedCursor {
   __device__ int group_bytes() const { return params_.gate_up.chunks_per_group() * kChunkBytes; }
   __device__ void find_tile() {
     const PackedMatrix& matrix = params_.gate_up;
-    const int tile = plan_.expert(task_.item) * params_.tiles.divisor + task_.tile;
+    const int tile = experts_[task_.item] * params_.tiles.divisor + task_.tile;
     source_ = matrix.tiles.get() + tile * matrix.tile_bytes() + slice_.first * group_bytes();
   }
 
   const RoutedLaunch& params_;
-  const Plan& plan_;
+  const uint16_t* experts_;
   Slice slice_;
   Task task_;
   int left_;
@@ -106,12 +107,12 @@ class RoutedCursor {
   const std::byte* source_ = nullptr;
 };
 
-// Before the wait: the corrections of a thread's experts, which lie where their keys will.
+// Before the wait: sends for the corrections of a thread's experts, which lie where their keys will.
 __device__ __forceinline__ void load_corrections(const RouteParams& route, const LaneShare& share,
                                                  float* bias) {
   int index = static_cast<int>(threadIdx.x) / 32;
   for (int place = threadIdx.x; index < share.count; place += static_cast<int>(blockDim.x)) {
-    bias[place] = route.bias.get()[share.expert(index)];
+    cuda::copy_async_4(&bias[place], &route.bias.get()[share.expert(index)]);
     index += static_cast<int>(blockDim.x) / 32;
   }
 }
@@ -125,7 +126,6 @@ __device__ __forceinline__ void make_keys(const RoutedLaunch& params, const Lane
   for (int place = threadIdx.x; place < lists.places; place += static_cast<int>(blockDim.x)) {
     const bool exists = index < share.count;
     const float* logits = params.route.logits.get() + (exists ? share.expert(index) : 0);
-    const float correction = exists ? bias[place] : 0.0F;
     uint32_t* target = lists.keys + place;
 #pragma unroll 1
     for (int left = params.tokens; left > 0; left -= kLogitsAhead) {
@@ -134,6 +134,8 @@ __device__ __forceinline__ void make_keys(const RoutedLaunch& params, const Lane
       for (int i = 0; i < kLogitsAhead; ++i) {
         ahead[i] = logits[min(i, left - 1) * params.route.experts];
       }
+      cuda::wait_async_copies();
+      const float correction = exists ? bias[place] : 0.0F;
 #pragma unroll
       for (int i = 0; i < kLogitsAhead; ++i) {
         const uint32_t key = cuda::ordered_bits(sigmoid(ahead[i]) + correction);
@@ -164,17 +166,14 @@ __device__ __forceinline__ void enter_choices(const RoutedLaunch& params, const 
   }
 }
 
-// After a barrier; another one comes with it.
-__device__ __forceinline__ void build_plan(const RoutedLaunch& params, const Plan& plan) {
-  if (params.tokens == 1) return;
-  if (plan.fits_warp()) {
-    if (threadIdx.x < 32) plan.build_by_lanes();
+// After a barrier, where not every warp lists them.
+__device__ __forceinline__ Items make_items(const RoutedLaunch& params, const Plan& plan) {
+  if (params.tokens > 1) {
+    enter_choices(params, plan);
     __syncthreads();
-    return;
+    plan.build();
   }
-  enter_choices(params, plan);
-  __syncthreads();
-  plan.build();
+  return plan.items();
 }
 
 // For the next launch.
@@ -230,11 +229,15 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   __syncthreads();
   choose_all(params, share, lists, plan);
   __syncthreads();
-  build_plan(params, plan);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const bool by_warps = params.tokens > 1 && plan.fits_warp();
+  const int own_expert = by_warps && lane < params.tokens * choices ? plan.chosen(lane) : -1;
+  const Items items =
+      by_warps ? Plan::list(own_expert, shared.items[warp]) : make_items(params, plan);
 
-  const TaskRange range((params.tokens > 1 ? plan.items() : choices) * tiles, cta, params.ctas);
+  const TaskRange range(items.count * tiles, cta, params.ctas);
   const auto tile_of = [&](const Task& of) {
-    return int64_t{plan.expert(of.item)} * tiles + of.tile;
+    return int64_t{items.experts[of.item]} * tiles + of.tile;
   };
   // The scales of two tasks ahead of the weights: loads that follow those wait for them.
   Task task = task_at(range.begin, params.tiles);
@@ -246,8 +249,12 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   };
   float scales = load_ahead(range.begin);
   float next_scales = load_ahead(range.begin + 1);
-  RoutedCursor cursor(params, plan, slice, task, range.end - range.begin);
+  RoutedCursor cursor(params, items, slice, task, range.end - range.begin);
   ring.fill(cursor);
+  if (by_warps) {
+    if (warp == warps - 1) plan.take_by_lanes(own_expert);
+    __syncthreads();
+  }
   if (cta.index == 0) write_choices(params, plan);
   input.wait();
 

@@ -144,26 +144,25 @@ __device__ __forceinline__ void write_caches(const CacheWriteParams& params, int
 
 // The first CTAs project, the others write caches; some of these have no tokens, and make the last
 // cluster as large as the rest.
-template <Breadth kBreadth, class Gate>
-__device__ __forceinline__ void latent_block(const LatentLaunch& params, Cta cta,
-                                             unsigned char* memory, LinearShared& shared,
+template <class Source, Breadth kBreadth, class Gate>
+__device__ __forceinline__ void latent_block(const LatentLaunchOf<typename Source::Input>& params,
+                                             Cta cta, unsigned char* memory, LinearShared& shared,
                                              Gate gate) {
   const int writer = cta.index - params.linear.ctas();
   if (writer < 0) {
-    linear_block<NormSource, kBreadth>(params.linear, params.input, cta.index, memory, shared,
-                                       gate);
+    linear_block<Source, kBreadth>(params.linear, params.input, cta.index, memory, shared, gate);
   } else {
     latent::write_caches(params.cache, params.linear.tokens, writer, gate);
   }
 }
 
-template <Breadth kBreadth>
+template <class Source, Breadth kBreadth>
 __global__ void __launch_bounds__(kThreads, 2)
-    latent_kernel(const __grid_constant__ LatentLaunch params) {
+    latent_kernel(const __grid_constant__ LatentLaunchOf<typename Source::Input> params) {
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ LinearShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  latent_block<kBreadth>(params, this_cta(), memory, shared, LaunchGate{});
+  latent_block<Source, kBreadth>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

@@ -11,26 +11,41 @@ inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kLatentDeclaration{
     .name = "project_latent",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::latent_kernel",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+              "::latent_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::NormSource",
     .waits = true,
     .fields = kLatentFields,
 };
 
+const pdl::KernelDeclaration kPreparedLatentDeclaration{
+    .name = "project_prepared_latent",
+    .symbol =
+        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+        "::latent_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PreparedSource",
+    .waits = true,
+    .fields = kPreparedLatentFields,
+};
+
 namespace {
 
-auto kernel_of(Breadth breadth) {
-  switch (breadth) {
+auto kernel_of(const LatentLaunch& params) {
+  switch (params.linear.breadth()) {
     case Breadth::kNarrow:
-      return latent_kernel<Breadth::kNarrow>;
+      return latent_kernel<NormSource, Breadth::kNarrow>;
     case Breadth::kMiddle:
-      return latent_kernel<Breadth::kMiddle>;
+      return latent_kernel<NormSource, Breadth::kMiddle>;
     case Breadth::kWide:
-      return latent_kernel<Breadth::kWide>;
+      return latent_kernel<NormSource, Breadth::kWide>;
     case Breadth::kFine:
     case Breadth::kWidest:
       break;
   }
-  return latent_kernel<Breadth::kWidest>;
+  return latent_kernel<NormSource, Breadth::kWidest>;
+}
+auto kernel_of(const PreparedLatentLaunch& params) {
+  return token_tiles(params.linear.breadth()) == 1
+             ? latent_kernel<PreparedSource, Breadth::kWide>
+             : latent_kernel<PreparedSource, Breadth::kWidest>;
 }
 
 // Nothing else covers the staging of this launch, which has few weights for each CTA.
@@ -49,22 +64,35 @@ ClusterLimits limits_next_to(int writers) {
   return limits;
 }
 
-}  // namespace
-
-void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
-  params.linear.staging_cost = NormSource::kCost;
-  params.linear.staging_cost.wide = kWideCost;
-  params.linear.early_slots = kNormEarlySlots;
+template <class Launch>
+void launch(const pdl::KernelDeclaration& declaration, Launch params,
+            const pdl::LaunchOptions& options) {
   const int writers = ceil_div(params.linear.tokens, latent::kWriterTokens);
   const LinearShape shape = plan_linear(params.linear, limits_next_to(writers));
   const int cluster = shape.cluster_ctas;
   const int writer_ctas = ceil_div(writers, cluster) * cluster;
-  pdl::launch(kLatentDeclaration, kernel_of(params.linear.breadth()),
+  pdl::launch(declaration, kernel_of(params),
               {.grid = dim3(shape.ctas + writer_ctas),
                .block = dim3(shape.threads),
                .dynamic_shared_bytes = spread_bytes(shape),
                .cluster = dim3(cluster)},
               options, params);
+}
+
+}  // namespace
+
+void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
+  if (is_prepared(params.linear, params.input)) {
+    launch_prepare(params.linear, params.input, options);
+    launch(kPreparedLatentDeclaration,
+           PreparedLatentLaunch{params.linear, {{params.input.operands.get()}}, params.cache},
+           options);
+    return;
+  }
+  params.linear.staging_cost = NormSource::kCost;
+  params.linear.staging_cost.wide = kWideCost;
+  params.linear.early_slots = kNormEarlySlots;
+  launch(kLatentDeclaration, params, options);
 }
 
 }  // namespace SLIPSTREAM_VARIANT

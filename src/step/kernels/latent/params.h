@@ -25,11 +25,15 @@ struct CacheWriteParams {
   GatheredRows gathered = {};                 // of several ranks that draft: to be emptied
 };
 
-struct LatentLaunch {
+// `Input`: a NormInput, or the PreparedInput of one.
+template <class Input>
+struct LatentLaunchOf {
   LinearParams linear = {};
-  NormInput input = {};
+  Input input = {};
   CacheWriteParams cache = {};
 };
+using LatentLaunch = LatentLaunchOf<NormInput>;
+using PreparedLatentLaunch = LatentLaunchOf<PreparedInput>;
 
 inline constexpr auto kCacheWriteFields = join_fields(
     std::array{
@@ -49,9 +53,14 @@ inline constexpr auto kCacheWriteFields = join_fields(
     },
     fields_at(offsetof(CacheWriteParams, places), kPlacesFields),
     fields_at(offsetof(CacheWriteParams, gathered), kGatheredRowsFields));
-inline constexpr auto kLatentFields =
-    join_fields(fields_at(offsetof(LatentLaunch, linear), kLinearFields),
-                fields_at(offsetof(LatentLaunch, input), kNormInputFields),
-                fields_at(offsetof(LatentLaunch, cache), kCacheWriteFields));
+template <class Input, size_t count>
+constexpr auto latent_fields(const std::array<pdl::Field, count>& input_fields) {
+  using Launch = LatentLaunchOf<Input>;
+  return join_fields(fields_at(offsetof(Launch, linear), kLinearFields),
+                     fields_at(offsetof(Launch, input), input_fields),
+                     fields_at(offsetof(Launch, cache), kCacheWriteFields));
+}
+inline constexpr auto kLatentFields = latent_fields<NormInput>(kNormInputFields);
+inline constexpr auto kPreparedLatentFields = latent_fields<PreparedInput>(kPreparedInputFields);
 
 }  // namespace slipstream::step::kernels

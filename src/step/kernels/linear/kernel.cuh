@@ -32,7 +32,7 @@ inline namespace SLIPSTREAM_VARIANT {
 
 struct LinearShared {
   uint64_t barriers[kWarps][kMaxRingSlots];
-  uint64_t squares_arrived;
+  uint64_t staged;  // what the cluster's CTAs, or a launch before, have of the activations
   uint64_t sums_arrived;
   PieceOrder order;
 };
@@ -175,15 +175,20 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
                                              const typename Source::Input& input, int block,
                                              unsigned char* memory, LinearShared& shared,
                                              Gate gate) {
+  constexpr bool kPrepared = std::is_same_v<Source, PreparedSource>;
   const CtaWork work(params, block);
   const LinearMemory& layout = params.memory;
   const Finisher<Source::kMayPush> finisher(params, work, memory, &shared.sums_arrived);
+  if (kPrepared && threadIdx.x == 0) {
+    cuda::initialize_barrier(&shared.staged, 1);
+    cuda::publish_barriers();
+  }
   if (params.cluster_ctas > 1) {
     if (threadIdx.x == 0) {
-      cuda::initialize_barrier(&shared.squares_arrived, 1);
+      if (!kPrepared) cuda::initialize_barrier(&shared.staged, 1);
       cuda::initialize_barrier(&shared.sums_arrived, 1);
       cuda::publish_barriers();
-      cuda::expect_bytes(&shared.squares_arrived, params.tokens * params.groups() * 4);
+      if (!kPrepared) cuda::expect_bytes(&shared.staged, params.tokens * params.groups() * 4);
       cuda::expect_bytes(&shared.sums_arrived, finisher.bytes_to_come());
     }
     // Before the copies: releasing them would mean to wait for them.
@@ -209,7 +214,8 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   list_first_pieces(work, weights.run, first_piece,
                     reinterpret_cast<int*>(memory + layout.first_pieces));
   const Source source(input);
-  Stager<Source, kBreadth> stager(params, work, source, memory, &shared.squares_arrived);
+  Stager<Source, kBreadth> stager(
+      params, work, source, reinterpret_cast<float*>(memory + layout.squares), &shared.staged);
   stager.prefetch();
   if (params.cluster_ctas > 1) cuda::cluster_wait();
 

@@ -3,6 +3,8 @@
 
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
+#include "step/kernels/linear/prepare.cuh"
+#include "step/kernels/support/division.h"
 
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
@@ -49,6 +51,41 @@ const pdl::KernelDeclaration kSiluLinearDeclaration{
     .fields = kSiluLinearFields,
 };
 
+const pdl::KernelDeclaration kPreparedLinearDeclaration{
+    .name = "prepared_linear",
+    .symbol =
+        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+        "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PreparedSource",
+    .waits = true,
+    .fields = kPreparedLinearFields,
+};
+
+const pdl::KernelDeclaration kPrepareNormDeclaration{
+    .name = "prepare_norm",
+    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+              "::prepare_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::NormSource",
+    .waits = true,
+    .fields = kPrepareNormFields,
+};
+
+const pdl::KernelDeclaration kPreparePeerNormDeclaration{
+    .name = "prepare_peer_norm",
+    .symbol =
+        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+        "::prepare_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PeerNormSource",
+    .waits = true,
+    .fields = kPrepareNormFields,
+};
+
+const pdl::KernelDeclaration kPreparePlainDeclaration{
+    .name = "prepare_plain",
+    .symbol =
+        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
+        "::prepare_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PlainSource",
+    .waits = true,
+    .fields = kPreparePlainFields,
+};
+
 const ClusterLimits& linear_limits() {
   return cluster_limits(
       reinterpret_cast<const void*>(&linear_kernel<PlainSource, Breadth::kNarrow>));
@@ -60,11 +97,16 @@ namespace {
 // multiprocessor acknowledgements queue after all that it has asked for. Where that launch is short,
 // its end would come after this one's weights instead of before them.
 constexpr int kPlainEarlySlots = 2;
-// With one token the rings are smaller as well: what the launches before and after ask for does not
+// With few tokens the rings are smaller as well: what the launches before and after ask for does not
 // queue after so much, and CTAs find room sooner (docs/notes/2026-11-29-late-ctas.md).
-constexpr int kOneTokenSlots = 4;
-// Rows up to which a launch that norms them stays as small as it is.
-constexpr int kFewTokens = 2;
+constexpr int kFewSlots = 4;
+constexpr int kFewSlotsTokens = 3;
+// From so many tokens on a launch of its own makes the operands, if it is given room for them; of a norm
+// also from a few on, if a cluster would norm so many groups of columns
+// (docs/notes/2026-11-30-norm-once.md).
+constexpr int kPreparedTokens = 9;
+constexpr int kPreparedFewTokens = 5;
+constexpr int kPreparedPlaces = 128;
 
 template <class Source>
 auto polling_kernel_of(Breadth breadth) {
@@ -85,7 +127,11 @@ auto polling_kernel_of(Breadth breadth) {
 
 template <class Source>
 auto kernel_of(const LinearParams& params) {
-  if constexpr (Source::kPolls) {
+  if constexpr (std::is_same_v<Source, PreparedSource>) {
+    // A copy has no breadth.
+    return token_tiles(params.breadth()) == 1 ? linear_kernel<Source, Breadth::kWide>
+                                              : linear_kernel<Source, Breadth::kWidest>;
+  } else if constexpr (Source::kPolls) {
     return polling_kernel_of<Source>(params.is_fine() ? Breadth::kFine : params.breadth());
   } else {
     switch (params.breadth()) {
@@ -103,18 +149,20 @@ auto kernel_of(const LinearParams& params) {
   }
 }
 
-// Whether activations go ahead of most weights. Polls of several tokens take so long that weights
-// which wait for them come too late.
+// Whether activations go ahead of most weights. Polls of more than a few tokens take so long that
+// weights which wait for them come too late.
 template <class Source>
 bool waits_with_weights(const LinearParams& params) {
-  return std::is_base_of_v<NormSource, Source> && (!Source::kPolls || params.tokens == 1) &&
-         !is_long(params);
+  constexpr int kFewTokens = 2;
+  const bool polls_long = Source::kPolls && params.tokens > kFewTokens;
+  return std::is_base_of_v<NormSource, Source> && !polls_long && !is_long(params);
 }
 
 // With one token CTAs stay so small that one of the launch before and one of the launch after find
 // room next to them, and lie where fewest others are; with two one of these finds room. More tokens
-// take so much that neither does: there it counts most that no two of this launch share a
-// multiprocessor.
+// take so much that neither does, unless the launch before leaves room for it: there it counts most that no
+// two of this launch share a multiprocessor. So it does where there is so much to multiply that an early
+// start is nothing.
 template <class Source>
 void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
@@ -123,7 +171,9 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
   if (waits_with_weights<Source>(params.linear)) {
     params.linear.early_slots = std::min(params.linear.early_slots, kNormEarlySlots);
   }
-  const bool spreads = Source::kNormalizes && params.linear.tokens > kFewTokens;
+  constexpr bool kMaySpread = Source::kNormalizes || std::is_same_v<Source, PreparedSource>;
+  const bool spreads =
+      kMaySpread && (params.linear.tokens > params.linear.small_rows || is_long(params.linear));
   pdl::launch(declaration, kernel_of<Source>(params.linear),
               {.grid = dim3(shape.ctas),
                .block = dim3(shape.threads),
@@ -133,12 +183,90 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
               options, params);
 }
 
+// Calls `visit` with the type of what brings the rows. Polls of 2, 4 and 8 ranks have kernels of
+// their own, in which distances are constant.
+template <class Visit>
+void with_source_of(const NormInput& input, const Visit& visit) {
+  switch (input.polled.ranks) {
+    case 0:
+      return visit(std::type_identity<NormSource>{});
+    case 2:
+      return visit(std::type_identity<PeerNormSource<2>>{});
+    case 4:
+      return visit(std::type_identity<PeerNormSource<4>>{});
+    case 8:
+      return visit(std::type_identity<PeerNormSource<8>>{});
+    default:
+      return visit(std::type_identity<PeerNormSource<0>>{});
+  }
+}
+
+bool any_segment(const LinearParams& linear, bool is_fp8) {
+  return std::any_of(linear.segments, linear.segments + linear.segment_count,
+                     [&](const Segment& segment) { return segment.matrix.is_fp8 == is_fp8; });
+}
+
+int preparing_threads(const LinearParams& linear) {
+  return ceil_div(linear.groups() * kPreparingLanes, 32) * 32;
+}
+
+bool can_prepare(const LinearParams& linear, pdl::Produced<unsigned char> operands) {
+  constexpr int kMostThreads = 1024;
+  return operands.get() != nullptr && preparing_threads(linear) <= kMostThreads;
+}
+
+template <class Source>
+void prepare(const pdl::KernelDeclaration& declaration, const LinearParams& linear,
+             const typename Source::Input& input, const pdl::LaunchOptions& options) {
+  const PrepareLaunch<typename Source::Input> params{.tokens = linear.tokens,
+                                                     .group_count = linear.groups(),
+                                                     .ue8m0 = linear.ue8m0,
+                                                     .as_codes = any_segment(linear, true),
+                                                     .as_values = any_segment(linear, false),
+                                                     .input = input};
+  pdl::launch(declaration, prepare_kernel<Source>,
+              {.grid = dim3(params.tokens),
+               .block = dim3(preparing_threads(linear)),
+               .dynamic_shared_bytes = sizeof(float) * params.group_count * params.tokens},
+              options, params);
+}
+
+void launch_prepared(const LinearParams& linear, pdl::Produced<unsigned char> operands,
+                     const pdl::LaunchOptions& options) {
+  LinearLaunch<PreparedInput> params{linear, {{operands.get()}}};
+  params.linear.early_slots = kMaxRingSlots;  // nothing of this launch waits behind them
+  launch<PreparedSource>(kPreparedLinearDeclaration, params, options);
+}
+
 }  // namespace
 
+bool is_prepared(const LinearParams& linear, const NormInput& input) {
+  const bool pays =
+      linear.tokens >= kPreparedTokens ||
+      (linear.tokens >= kPreparedFewTokens && linear.tokens * linear.groups() >= kPreparedPlaces);
+  return pays && can_prepare(linear, input.operands);
+}
+
+void launch_prepare(const LinearParams& linear, const NormInput& input,
+                    const pdl::LaunchOptions& options) {
+  with_source_of(input, [&](auto source) {
+    using Source = typename decltype(source)::type;
+    prepare<Source>(Source::kPolls ? kPreparePeerNormDeclaration : kPrepareNormDeclaration, linear,
+                    input, options);
+  });
+}
+
 void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions& options) {
-  params.input.polled.ranks > 0
-      ? launch<PeerNormSource>(kPeerNormLinearDeclaration, params, options)
-      : launch<NormSource>(kNormLinearDeclaration, params, options);
+  if (is_prepared(params.linear, params.input)) {
+    launch_prepare(params.linear, params.input, options);
+    launch_prepared(params.linear, params.input.operands, options);
+    return;
+  }
+  with_source_of(params.input, [&](auto source) {
+    using Source = typename decltype(source)::type;
+    launch<Source>(Source::kPolls ? kPeerNormLinearDeclaration : kNormLinearDeclaration, params,
+                   options);
+  });
 }
 
 void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,
@@ -147,8 +275,14 @@ void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,
 }
 
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {
+  if (params.linear.tokens >= kPreparedTokens &&
+      can_prepare(params.linear, params.input.operands)) {
+    prepare<PlainSource>(kPreparePlainDeclaration, params.linear, params.input, options);
+    launch_prepared(params.linear, params.input.operands, options);
+    return;
+  }
   params.linear.early_slots = kPlainEarlySlots;
-  if (params.linear.tokens == 1) params.linear.most_slots = kOneTokenSlots;
+  if (params.linear.tokens <= kFewSlotsTokens) params.linear.most_slots = kFewSlots;
   launch<PlainSource>(kPlainLinearDeclaration, params, options);
 }
 

@@ -22,6 +22,15 @@ extern const pdl::KernelDeclaration kPeerNormLinearDeclaration;
 extern const pdl::KernelDeclaration kJoinedNormLinearDeclaration;
 extern const pdl::KernelDeclaration kPlainLinearDeclaration;
 extern const pdl::KernelDeclaration kSiluLinearDeclaration;
+extern const pdl::KernelDeclaration kPreparedLinearDeclaration;
+extern const pdl::KernelDeclaration kPrepareNormDeclaration;
+extern const pdl::KernelDeclaration kPreparePeerNormDeclaration;
+extern const pdl::KernelDeclaration kPreparePlainDeclaration;
+
+// Whether a launch of its own, launch_prepare(), makes the operands for all CTAs.
+[[nodiscard]] bool is_prepared(const LinearParams& linear, const NormInput& input);
+void launch_prepare(const LinearParams& linear, const NormInput& input,
+                    const pdl::LaunchOptions& options);
 
 // With an embedding the input is the step's tokens; with the deltas of several ranks it polls.
 void launch_norm_linear(LinearLaunch<NormInput> params, const pdl::LaunchOptions& options);

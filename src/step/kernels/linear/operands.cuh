@@ -7,6 +7,7 @@
 // but a dot product does not care as long as the weights have the same (pack.h).
 #pragma once
 
+#include "cuda/cluster.cuh"
 #include "cuda/shared_memory.cuh"
 #include "step/kernels/linear/params.h"
 #include "step/kernels/linear/sources.cuh"
@@ -34,6 +35,35 @@ class Operands {
         codes_(layout.codes < 0 ? nullptr : memory + layout.codes),
         values_(layout.values < 0 ? nullptr : memory + layout.values),
         scales_(reinterpret_cast<float*>(memory + layout.scales)) {}
+
+  // In global memory, for the next launch.
+  template <class Input>
+  __device__ explicit Operands(const PrepareLaunch<Input>& launch) : tokens_(launch.tokens) {
+    const OperandImage image(launch.group_count, launch.tokens);
+    unsigned char* const memory = launch.input.operands.get();
+    codes_ = launch.as_codes ? memory + image.codes : nullptr;
+    values_ = launch.as_values ? memory + image.values : nullptr;
+    scales_ = reinterpret_cast<float*>(memory + image.scales);
+  }
+
+  // Starts to copy those of some groups that the launch before has made, in each format that is
+  // wanted. Of one thread, after the wait.
+  __device__ void copy(const OperandImage& image, const unsigned char* memory, int first_group,
+                       int groups, uint64_t* arrived) const {
+    const int bytes = (codes_ == nullptr ? 0 : image.group_codes + OperandImage::kGroupScales) +
+                      (values_ == nullptr ? 0 : image.group_values);
+    const auto copy_part = [&](void* target, int part, int group_bytes) {
+      cuda::copy_bulk(target, memory + part + first_group * group_bytes, groups * group_bytes,
+                      arrived);
+    };
+    cuda::publish_to_copies();
+    cuda::expect_bytes(arrived, groups * bytes);
+    if (codes_ != nullptr) {
+      copy_part(codes_, image.codes, image.group_codes);
+      copy_part(scales_, image.scales, OperandImage::kGroupScales);
+    }
+    if (values_ != nullptr) copy_part(values_, image.values, image.group_values);
+  }
 
   // Columns of a group, in each format that is wanted: four of each of 32 lanes, eight of 16, 16 of
   // eight, or 32, all that a lane multiplies, of four. The lanes of a group take part together, and so do all

@@ -1,7 +1,10 @@
 #include "step/kernels/linear/pack.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
+#include "model/float_formats.h"
 #include "step/kernels/linear/params.h"
 
 namespace slipstream::step {
@@ -70,6 +73,19 @@ void add_scales(PackedHostMatrix& target, const model::MatrixShare& matrix) {
   }
 }
 
+// What the codes of 16 rows of 128 columns are multiplied with.
+float code_scale(const model::MatrixShare& matrix, int64_t first_row, int64_t first_column) {
+  const int64_t rows = std::min<int64_t>(first_row + kTileRows, matrix.rows);
+  const int64_t columns = std::min<int64_t>(first_column + kGroup, matrix.columns);
+  float largest = 0;
+  for (int64_t row = first_row; row < rows; ++row) {
+    for (int64_t column = first_column; column < columns; ++column) {
+      largest = std::max(largest, std::fabs(matrix.raw(row, column)));
+    }
+  }
+  return largest == 0 ? 1 : largest / model::kLargestE4M3;
+}
+
 }  // namespace
 
 PackedHostMatrix pack(const model::MatrixShare& matrix) { return pack_stacked({matrix}); }
@@ -91,6 +107,24 @@ PackedHostMatrix pack_stacked(const std::vector<model::MatrixShare>& matrices) {
     }
     row += static_cast<int>(matrix.rows);
   }
+  return result;
+}
+
+PackedHostMatrix pack_as_fp8(const model::MatrixShare& matrix) {
+  const auto rows = static_cast<int>(matrix.rows);
+  const auto columns = static_cast<int>(matrix.columns);
+  PackedHostMatrix result = make<uint8_t>(rows, columns);
+  for (int row = 0; row < rows; row += kTileRows) {
+    for (int column = 0; column < columns; column += kGroup) {
+      result.scales.push_back(code_scale(matrix, row, column));
+    }
+  }
+  const int groups = (columns + kGroup - 1) / kGroup;
+  fill<uint8_t>(result, 0, rows, [&](int row, int column) {
+    const float scale =
+        result.scales[static_cast<size_t>(row / kTileRows) * groups + column / kGroup];
+    return model::float_to_e4m3(matrix.raw(row, column) / scale);
+  });
   return result;
 }
 

@@ -28,6 +28,9 @@ struct PackedHostMatrix {
 // Matrices on top of each other, packed as one. All have the same columns and format, and rows that
 // are multiples of 16.
 [[nodiscard]] PackedHostMatrix pack_stacked(const std::vector<model::MatrixShare>& matrices);
+// A bf16 matrix as e4m3: every 16 rows of 128 columns have a scale of their own, with which the largest
+// of them is the largest code.
+[[nodiscard]] PackedHostMatrix pack_as_fp8(const model::MatrixShare& matrix);
 // A bf16 matrix by its elements' bits.
 [[nodiscard]] PackedHostMatrix pack_bf16(int rows, int columns,
                                          const std::function<uint16_t(int, int)>& element);

@@ -92,6 +92,26 @@ struct LinearMemory {
   int bytes = 0;
 };
 
+// Where operands lie in global memory that a launch has made for the next one, in bytes: those of all
+// groups of columns, in the order of operands.cuh.
+struct OperandImage {
+  int group_codes;   // of each group: e4m3,
+  int group_values;  // and bf16
+  int codes = 0;
+  int scales;
+  int values;
+  int bytes;
+
+  static constexpr int kGroupScales = kMaxRows * 4;
+
+  SLIPSTREAM_HOST_DEVICE constexpr OperandImage(int groups, int tokens)
+      : group_codes(tokens * kGroup),
+        group_values(tokens * kGroup * 2),
+        scales(groups * group_codes),
+        values(scales + groups * kGroupScales),
+        bytes(values + groups * group_values) {}
+};
+
 // How long staging takes that is not narrow, and each further round of it, as chunks of weights that
 // an SM could have loaded meanwhile. Measured on an H200.
 struct StagingCost {
@@ -110,6 +130,8 @@ struct LinearParams {
 
   int most_slots = kMaxRingSlots;   // of each warp's ring
   int early_slots = kMaxRingSlots;  // of these: they are filled before the wait
+  // Rows up to which a launch that norms them stays as small as it is, instead of spreading.
+  int small_rows = 2;
 
   // How the work is shared out; plan_linear() decides.
   int clusters = 0;       // each takes a run of tiles, of all segments' tiles
@@ -152,6 +174,8 @@ struct PlainInput {
   pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
   int64_t stride = 0;
   int columns = 0;
+  // Optional: where a launch of its own makes the operands of many tokens (OperandImage).
+  pdl::Produced<unsigned char> operands = {};
 };
 
 // RMSNorm of rows, or of rows plus delta, or of embedding rows.
@@ -169,7 +193,8 @@ struct NormInput {
   pdl::Produced<__nv_bfloat16> normed = {};  // optional, [tokens, columns]
   // Optional: the same as e4m3 codes (support/code_units.cuh, units [group][token]).
   pdl::Produced<unsigned char> codes = {};
-  PolledRows polled = {};  // what to add if not `delta`: that of several ranks
+  PolledRows polled = {};                      // what to add if not `delta`: that of several ranks
+  pdl::Produced<unsigned char> operands = {};  // optional, as those of PlainInput
 };
 
 // Two RMSNorms next to each other: of the embedding of a row's token, and of a hidden state.
@@ -191,10 +216,31 @@ struct SiluInput {
   int columns = 0;  // of gate, and of up
 };
 
+// Operands that the launch before has made.
+struct PreparedInput {
+  pdl::Produced<const unsigned char> operands = {};  // read after the wait
+};
+
 template <class Input>
 struct LinearLaunch {
   LinearParams linear = {};
   Input input;
+};
+
+// Makes the operands of a product.
+template <class Input>
+struct PrepareLaunch {
+  int tokens = 0;
+  int group_count = 0;
+  bool ue8m0 = false;
+  bool as_codes = false;   // for e4m3 matrices
+  bool as_values = false;  // for bf16 ones
+  Input input;
+
+  // What stage.cuh asks of LinearParams: a CTA has all columns of its token.
+  static constexpr int cluster_ctas = 1;
+  static constexpr int clusters = 1;
+  SLIPSTREAM_HOST_DEVICE int groups() const { return group_count; }
 };
 
 // The pointers in these structs.
@@ -216,6 +262,7 @@ inline constexpr auto kLinearFields =
 
 inline constexpr std::array kPlainInputFields{
     pdl::field<decltype(PlainInput::rows)>("rows", offsetof(PlainInput, rows)),
+    pdl::field<decltype(PlainInput::operands)>("operands", offsetof(PlainInput, operands)),
 };
 
 inline constexpr auto kNormInputFields = join_fields(
@@ -228,6 +275,7 @@ inline constexpr auto kNormInputFields = join_fields(
         pdl::field<decltype(NormInput::sum)>("sum", offsetof(NormInput, sum)),
         pdl::field<decltype(NormInput::normed)>("normed", offsetof(NormInput, normed)),
         pdl::field<decltype(NormInput::codes)>("codes", offsetof(NormInput, codes)),
+        pdl::field<decltype(NormInput::operands)>("operands", offsetof(NormInput, operands)),
     },
     fields_at(offsetof(NormInput, polled), kPolledRowsFields));
 
@@ -247,6 +295,10 @@ inline constexpr std::array kSiluInputFields{
     pdl::field<decltype(SiluInput::rows)>("rows", offsetof(SiluInput, rows)),
 };
 
+inline constexpr std::array kPreparedInputFields{
+    pdl::field<decltype(PreparedInput::operands)>("operands", offsetof(PreparedInput, operands)),
+};
+
 template <class Input, size_t count>
 constexpr auto linear_launch_fields(const std::array<pdl::Field, count>& input_fields) {
   return join_fields(fields_at(offsetof(LinearLaunch<Input>, linear), kLinearFields),
@@ -257,5 +309,14 @@ inline constexpr auto kJoinedNormLinearFields =
     linear_launch_fields<JoinedNormInput>(kJoinedNormInputFields);
 inline constexpr auto kPlainLinearFields = linear_launch_fields<PlainInput>(kPlainInputFields);
 inline constexpr auto kSiluLinearFields = linear_launch_fields<SiluInput>(kSiluInputFields);
+inline constexpr auto kPreparedLinearFields =
+    linear_launch_fields<PreparedInput>(kPreparedInputFields);
+
+template <class Input, size_t count>
+constexpr auto prepare_fields(const std::array<pdl::Field, count>& input_fields) {
+  return fields_at(offsetof(PrepareLaunch<Input>, input), input_fields);
+}
+inline constexpr auto kPrepareNormFields = prepare_fields<NormInput>(kNormInputFields);
+inline constexpr auto kPreparePlainFields = prepare_fields<PlainInput>(kPlainInputFields);
 
 }  // namespace slipstream::step::kernels

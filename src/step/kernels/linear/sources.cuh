@@ -75,6 +75,21 @@ struct UncodedSource {
   static __device__ constexpr unsigned char* coded() { return nullptr; }
 };
 
+// What lies ready as operands, and is only copied.
+class PreparedSource {
+ public:
+  using Input = PreparedInput;
+  static constexpr bool kNormalizes = false;
+  static constexpr bool kMayPush = true;
+  static constexpr StagingCost kCost = {0, 0, 0};
+  static constexpr bool kPolls = false;
+  __device__ explicit PreparedSource(const Input& input) : operands_(input.operands) {}
+  __device__ const unsigned char* operands() const { return operands_.get(); }
+
+ private:
+  pdl::Produced<const unsigned char> operands_;
+};
+
 class PlainSource : public UncodedSource {
  public:
   using Input = PlainInput;
@@ -203,20 +218,24 @@ class NormSource {
   float inverse_columns_;
 };
 
-// RMSNorm of rows plus what several ranks add to them. A class of its own, for the words of eight
-// ranks in flight take registers that one rank alone would have to pay for.
+// Where what is polled for lies.
+struct PolledAddress {
+  const __nv_bfloat16* row;
+  const uint32_t* pairs;
+};
+
+// RMSNorm of rows plus what kRanks ranks, or any number if that is 0, add to them. Classes of their
+// own, for the words of eight ranks in flight take registers that one rank alone would have to pay for.
+template <int kRanks>
 class PeerNormSource : public NormSource {
  public:
   static constexpr StagingCost kCost = {4, 14, 32};
   static constexpr bool kPolls = true;
-  struct Address {
-    const __nv_bfloat16* row;
-    const uint32_t* pairs;
-  };
+  using Address = PolledAddress;
   template <int kCount>
   struct Raw {
     Packed<kCount> row;
-    Values<kCount> sums;
+    RankShares<kRanks, kCount> shares;
   };
   __device__ explicit PeerNormSource(const Input& input) : NormSource(input) {}
 
@@ -225,17 +244,18 @@ class PeerNormSource : public NormSource {
   }
 
   template <int kCount>
-  __device__ Raw<kCount> load(const Place& place, const Address& address) const {
+  __device__ Raw<kCount> load(const Place& /*place*/, const Address& address) const {
     Raw<kCount> raw;
-    // On its way while the others are polled for. No row of the embedding has peers.
-    raw.row = load_raw<kCount>(address.row);
-    poll_sums<kCount>(input_.polled, address.pairs, place.token, place.column, raw.sums);
+    raw.row = load_raw<kCount>(address.row);  // no row of the embedding has peers
+    raw.shares.ask(input_.polled, address.pairs);
     return raw;
   }
+  // What the norm reads, once it is there.
   template <int kCount>
-  __device__ void unpack(const Raw<kCount>& raw, Values<kCount>& values) const {
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) values[i] = raw.sums[i];
+  __device__ void receive(const Place& place, const Address& address, Raw<kCount>& raw,
+                          Values<kCount>& values) const {
+    raw.shares.add_up(input_.polled, address.pairs,
+                      {input_.polled.exchange, 0, place.token, place.column}, values);
     add<kCount>(raw.row, values);
   }
 
@@ -245,7 +265,7 @@ class PeerNormSource : public NormSource {
     const PolledRows& polled = input_.polled;
     if (polled.emptied.get() == nullptr) return;
     empty_columns<kCount>(polled.emptied, polled.ranks, place.turn, place.clusters,
-                          polled.source_stride, index_of(place) / 2);
+                          index_of(place) / 2);
   }
 };
 
@@ -315,8 +335,7 @@ __device__ __forceinline__ NormSource::Address advance(const NormSource::Address
                                                        int columns) {
   return {address.row + columns, address.delta + columns};
 }
-__device__ __forceinline__ PeerNormSource::Address advance(const PeerNormSource::Address& address,
-                                                           int columns) {
+__device__ __forceinline__ PolledAddress advance(const PolledAddress& address, int columns) {
   return {address.row + columns, address.pairs + columns / 2};
 }
 
@@ -324,7 +343,7 @@ __device__ __forceinline__ PeerNormSource::Address advance(const PeerNormSource:
 __device__ __forceinline__ uint64_t as_bits(const NormSource::Address& address) {
   return cuda::as_bits(address.row) ^ cuda::as_bits(address.delta);
 }
-__device__ __forceinline__ uint64_t as_bits(const PeerNormSource::Address& address) {
+__device__ __forceinline__ uint64_t as_bits(const PolledAddress& address) {
   return cuda::as_bits(address.row) ^ cuda::as_bits(address.pairs);
 }
 

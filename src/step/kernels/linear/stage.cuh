@@ -17,6 +17,7 @@
 #include "cuda/cluster.cuh"
 #include "cuda/memory.cuh"
 #include "step/kernels/linear/operands.cuh"
+#include "step/kernels/linear/poll_rows.cuh"
 #include "step/kernels/linear/sources.cuh"
 #include "step/kernels/linear/work.cuh"
 #include "step/kernels/support/variant.cuh"
@@ -41,17 +42,17 @@ __device__ __forceinline__ float group_sum(float (&sums)[kEights]) {
   if constexpr (kEights == 4) return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
-// What both ways of staging share.
-template <class Source>
+// What all ways of staging share. `Params`: of the product, or of a launch that prepares it.
+template <class Source, class Params>
 class StagerBase {
  public:
-  __device__ __forceinline__ StagerBase(const LinearParams& params, const CtaWork& work,
-                                        const Source& source, unsigned char* memory,
+  __device__ __forceinline__ StagerBase(const Params& params, const CtaWork& work,
+                                        const Source& source, float* squares,
                                         uint64_t* squares_arrived)
       : params_(params),
         work_(work),
         source_(source),
-        squares_(reinterpret_cast<float*>(memory + params.memory.squares)),
+        squares_(squares),
         squares_arrived_(squares_arrived) {}
 
  protected:
@@ -80,14 +81,18 @@ class StagerBase {
     return sum;
   }
 
-  // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for or,
-  // where it is polled for, when it is there: what is sent for before comes before.
+  // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for: what
+  // is sent for before comes before. Where it is polled for, run_after_poll() does that later: most
+  // polls have to be repeated, and would queue behind the weights.
   template <int kCount, class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount], const Meanwhile& meanwhile) const {
-    if constexpr (Source::kPolls) {
-      poll(own, address, values);
-      meanwhile();
+    if constexpr (Source::kPolls && kCount > 8) {
+      poll_rows<kCount>(source_, own.place, own.exists, values);
+    } else if constexpr (Source::kPolls) {
+      if (!own.exists) return;
+      auto raw = source_.template load<kCount>(own.place, address);
+      source_.template receive<kCount>(own.place, address, raw, values);
     } else {
       constexpr int kUnit = unit_of(kCount);
       constexpr int kUnits = kCount / kUnit;
@@ -103,6 +108,12 @@ class StagerBase {
         source_.template unpack<kUnit>(raw[i], unit(values, i));
       }
     }
+  }
+
+  // When the squares of what was polled for have been sent.
+  template <class Meanwhile>
+  static __device__ __forceinline__ void run_after_poll(const Meanwhile& meanwhile) {
+    if constexpr (Source::kPolls) meanwhile();
   }
 
   // Columns of which a source is asked at a time.
@@ -161,14 +172,14 @@ class StagerBase {
     const int lane = static_cast<int>(threadIdx.x) % kLanes;
     if (params_.cluster_ctas == 1) {
       if (lane == 0) *target = sum;
-      return;
-    }
+    } else {
 #pragma unroll
-    for (int first = 0; first < kMaxClusterCtas; first += kLanes) {
-      const int rank = first + lane;
-      if (rank >= params_.cluster_ctas) continue;
-      cuda::store_async_4(cuda::remote_address(target, rank), sum,
-                          cuda::remote_address(squares_arrived_, rank));
+      for (int first = 0; first < kMaxClusterCtas; first += kLanes) {
+        const int rank = first + lane;
+        if (rank >= params_.cluster_ctas) continue;
+        cuda::store_async_4(cuda::remote_address(target, rank), sum,
+                            cuda::remote_address(squares_arrived_, rank));
+      }
     }
   }
 
@@ -213,36 +224,13 @@ class StagerBase {
     return squares_ + (token * Source::kNorms + norm) * (params_.groups() / Source::kNorms);
   }
 
-  const LinearParams& params_;
+  const Params& params_;
   const CtaWork& work_;
   const Source& source_;
   float* squares_;
   uint64_t* squares_arrived_;
 
  private:
-  // A few columns after others: polls take many registers and instructions.
-  template <int kCount>
-  __device__ __forceinline__ void poll(const Share& own, const typename Source::Address& address,
-                                       float (&values)[kCount]) const {
-    constexpr int kUnit = unit_of(kCount);
-#pragma unroll 1
-    for (int i = 0; i < kCount; i += kUnit) {
-      Values<kUnit> next = {};
-      if (own.exists) {
-        source_.template unpack<kUnit>(
-            source_.template load<kUnit>(own.place.advanced(i), advance(address, i)), next);
-      }
-#pragma unroll
-      for (int column = 0; column < kCount - kUnit; ++column) {
-        values[column] = values[column + kUnit];
-      }
-#pragma unroll
-      for (int column = 0; column < kUnit; ++column) {
-        values[kCount - kUnit + column] = next[column];
-      }
-    }
-  }
-
   // Clusters take turns, a token's first one after the token before's.
   __device__ __forceinline__ int turn_of(int token) const {
     int turn = work_.cluster - token;
@@ -253,12 +241,12 @@ class StagerBase {
 };
 
 // `kLanes` lanes for each place, all places at once.
-template <class Source, int kLanes>
-class OneRoundStager : StagerBase<Source> {
+template <class Source, int kLanes, class Params = LinearParams>
+class OneRoundStager : StagerBase<Source, Params> {
  public:
   template <class... Arguments>
   __device__ __forceinline__ explicit OneRoundStager(Arguments&&... arguments)
-      : StagerBase<Source>(arguments...),
+      : StagerBase<Source, Params>(arguments...),
         own_(own_share()),
         address_(this->source_.address(own_.place)) {}
 
@@ -281,6 +269,7 @@ class OneRoundStager : StagerBase<Source> {
     this->load(own_, address_, values, meanwhile);
     if constexpr (Source::kNormalizes) {
       this->square(own_, values);
+      this->run_after_poll(meanwhile);
       this->meet();
       const float factor = this->template make_factor<kLanes>(
           own_.place.token, this->source_.norm_of(own_.place.column), true);
@@ -298,18 +287,22 @@ class OneRoundStager : StagerBase<Source> {
 
  private:
   static constexpr int kColumns = kGroup / kLanes;
-  static constexpr int kUnit = StagerBase<Source>::unit_of(kColumns);
+  static constexpr int kUnit = StagerBase<Source, Params>::unit_of(kColumns);
   static constexpr int kUnits = kColumns / kUnit;
   using Columns = float[kColumns];
-  using Share = typename StagerBase<Source>::Share;
+  using Share = typename StagerBase<Source, Params>::Share;
 
   __device__ __forceinline__ Share own_share() const {
     int token = 0;
     int group = static_cast<int>(threadIdx.x) / kLanes;
+    if constexpr (std::is_same_v<Params, LinearParams>) {
 #pragma unroll 1
-    while (group >= this->work_.groups) {
-      group -= this->work_.groups;
-      ++token;
+      while (group >= this->work_.groups) {
+        group -= this->work_.groups;
+        ++token;
+      }
+    } else {
+      token = this->work_.cluster;  // one each
     }
     return this->share(token, group, static_cast<int>(threadIdx.x) % kLanes * kColumns);
   }
@@ -321,11 +314,11 @@ class OneRoundStager : StagerBase<Source> {
 
 // Four lanes for each place, in rounds.
 template <class Source>
-class WideStager : StagerBase<Source> {
+class WideStager : StagerBase<Source, LinearParams> {
  public:
   template <class... Arguments>
   __device__ __forceinline__ explicit WideStager(Arguments&&... arguments)
-      : StagerBase<Source>(arguments...) {}
+      : StagerBase<Source, LinearParams>(arguments...) {}
 
   __device__ __forceinline__ void prefetch() {}
 
@@ -344,6 +337,7 @@ class WideStager : StagerBase<Source> {
         own = share_of(round);
         load(own, values, [] {});
       }
+      this->run_after_poll(meanwhile);
       this->meet();
       make_factors();
     }
@@ -362,7 +356,7 @@ class WideStager : StagerBase<Source> {
   static constexpr int kEights = kNarrowLanes / kLanes;
   static constexpr int kPlaces = kThreads / kLanes;  // of a round
   using Wide = float[kEights * 8];
-  using Share = typename StagerBase<Source>::Share;
+  using Share = typename StagerBase<Source, LinearParams>::Share;
 
   __device__ __forceinline__ Share share_of(int round) const {
     const int index = round * kPlaces + static_cast<int>(threadIdx.x) / kLanes;
@@ -377,7 +371,8 @@ class WideStager : StagerBase<Source> {
   template <class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, Wide& values,
                                        const Meanwhile& meanwhile) const {
-    StagerBase<Source>::load(own, this->source_.address(own.place), values, meanwhile);
+    StagerBase<Source, LinearParams>::load(own, this->source_.address(own.place), values,
+                                           meanwhile);
   }
 
   // All tokens' factors, each in the place of the first of its squares.
@@ -415,13 +410,47 @@ class WideStager : StagerBase<Source> {
   }
 };
 
+// Copies what lies ready.
+class OperandCopier {
+ public:
+  __device__ __forceinline__ OperandCopier(const LinearParams& params, const CtaWork& work,
+                                           const PreparedSource& source, float* /*squares*/,
+                                           uint64_t* arrived)
+      : image_(params.groups(), params.tokens), work_(work), source_(source), arrived_(arrived) {}
+
+  __device__ __forceinline__ void prefetch() {}
+
+  template <class Meanwhile>
+  __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
+    if (threadIdx.x == 0) {
+      operands.copy(image_, source_.operands(), work_.first_group, work_.groups, arrived_);
+    }
+    meanwhile();
+    cuda::wait_barrier(arrived_, 0);
+  }
+
+ private:
+  OperandImage image_;
+  const CtaWork& work_;
+  const PreparedSource& source_;
+  uint64_t* arrived_;
+};
+
 template <class Source, Breadth kBreadth>
-using Stager = std::conditional_t<
-    kBreadth == Breadth::kFine, OneRoundStager<Source, kFineLanes>,
-    std::conditional_t<
-        kBreadth == Breadth::kNarrow, OneRoundStager<Source, kNarrowLanes>,
-        std::conditional_t<kBreadth == Breadth::kMiddle, OneRoundStager<Source, kMiddleLanes>,
-                           WideStager<Source>>>>;
+struct StagerOf {
+  using Type = std::conditional_t<
+      kBreadth == Breadth::kFine, OneRoundStager<Source, kFineLanes>,
+      std::conditional_t<
+          kBreadth == Breadth::kNarrow, OneRoundStager<Source, kNarrowLanes>,
+          std::conditional_t<kBreadth == Breadth::kMiddle, OneRoundStager<Source, kMiddleLanes>,
+                             WideStager<Source>>>>;
+};
+template <Breadth kBreadth>
+struct StagerOf<PreparedSource, kBreadth> {
+  using Type = OperandCopier;
+};
+template <class Source, Breadth kBreadth>
+using Stager = typename StagerOf<Source, kBreadth>::Type;
 
 }  // namespace SLIPSTREAM_VARIANT
 }  // namespace slipstream::step::kernels

@@ -24,6 +24,9 @@ struct CtaWork {
   int first_group;
   int groups;
 
+  // Of a CTA that has all columns of a token and no weights.
+  __device__ CtaWork(int token, int all_groups)
+      : cluster(token), rank(0), first_tile(0), tiles(0), first_group(0), groups(all_groups) {}
   __device__ CtaWork(const LinearParams& params, int block)
       : cluster(block / params.cluster_ctas), rank(block % params.cluster_ctas) {
     first_tile = params.first_tiles[cluster];

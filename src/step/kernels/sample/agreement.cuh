@@ -41,17 +41,19 @@ class Agreement {
   // One thread's: combine(rank, number) for what each rank has told, its own included.
   template <class Combine>
   __device__ void hear(int round, int index, const Combine& combine) const {
+    const int ranks = shared_.peers.ranks;
+    const auto load = [&](int rank) { return cuda::load_system_pair(pick(round, rank, index)); };
     cuda::WordPair words[kMaxRanks];
-    poll<kMaxRanks, false>(
-        shared_.peers.ranks, shared_.limit, {kSampling, round, row_, index},
-        [&](int rank) { return cuda::load_system_pair(pick(round, rank, index)); },
+    ask_for_words<kMaxRanks, false>(ranks, load, words);
+    wait_for_words<kMaxRanks, false>(
+        ranks, shared_.limit, {kSampling, round, row_, index}, load,
         [&](const cuda::WordPair& pair) {
           return pair.first >> 32 == epoch_ && pair.second >> 32 == epoch_;
         },
         words);
 #pragma unroll
     for (int rank = 0; rank < kMaxRanks; ++rank) {
-      if (rank >= shared_.peers.ranks) break;
+      if (rank >= ranks) break;
       combine(rank, (words[rank].first & 0xffffffffU) | words[rank].second << 32);
     }
   }
@@ -76,7 +78,7 @@ class Agreement {
     if constexpr (is_shared) {
       for (int column = static_cast<int>(threadIdx.x) * 8; column < shared_.hidden;
            column += static_cast<int>(blockDim.x) * 8) {
-        empty_columns<8>(shared_.emptied, shared_.peers.ranks, 0, 1, shared_.source_stride,
+        empty_columns<8>(shared_.emptied, shared_.peers.ranks, 0, 1,
                          (int64_t{row_} * shared_.hidden + column) / 2);
       }
     }

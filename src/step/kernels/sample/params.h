@@ -39,7 +39,6 @@ struct SharedVocabulary {
   PollLimit limit = {};
   // The rows of the step's last exchange, to be emptied.
   pdl::Produced<uint32_t> emptied = {};
-  int64_t source_stride = 0;  // pairs of bf16 from one rank's rows to the next one's
   int hidden = 0;
 };
 

@@ -146,27 +146,37 @@ class Patience {
   uint64_t start_ = 0;
 };
 
-// Reads a word of each rank until all are there or patience is over: load(rank), is_there(word). The
-// loads of a round are in flight together. `exact`: there are `most` ranks, which saves predicates in
+// Asks for a word of each rank: load(rank). `exact`: there are `most` ranks, which saves predicates in
 // what is executed once per launch.
+template <int most, bool exact, class Word, class Load>
+__device__ __forceinline__ void ask_for_words(int ranks, const Load& load, Word (&words)[most]) {
+#pragma unroll
+  for (int rank = 0; rank < most; ++rank) {
+    if (exact || rank < ranks) words[rank] = load(rank);
+  }
+}
+
+template <int most, bool exact, class Word, class IsThere>
+__device__ __forceinline__ bool are_there(int ranks, const IsThere& is_there,
+                                          const Word (&words)[most]) {
+  bool all = true;
+#pragma unroll
+  for (int rank = 0; rank < most; ++rank) {
+    all &= !(exact || rank < ranks) | is_there(words[rank]);  // without branches
+  }
+  return all;
+}
+
+// Asks again for words until all are there, is_there(word), or patience is over.
 template <int most, bool exact, class Word, class Load, class IsThere>
-__device__ __forceinline__ void poll(int ranks, const PollLimit& limit, const Awaited& awaited,
-                                     const Load& load, const IsThere& is_there,
-                                     Word (&words)[most]) {
-  const auto exists = [&](int rank) { return exact || rank < ranks; };
+__device__ __forceinline__ void wait_for_words(int ranks, const PollLimit& limit,
+                                               const Awaited& awaited, const Load& load,
+                                               const IsThere& is_there, Word (&words)[most]) {
+  if (are_there<most, exact>(ranks, is_there, words)) [[likely]]
+    return;
   Patience patience(limit);
 #pragma unroll 1
-  while (true) {
-#pragma unroll
-    for (int rank = 0; rank < most; ++rank) {
-      if (exists(rank)) words[rank] = load(rank);
-    }
-    bool all = true;
-#pragma unroll
-    for (int rank = 0; rank < most; ++rank) {
-      all &= !exists(rank) | is_there(words[rank]);  // without branches
-    }
-    if (all) return;
+  do {
     const auto silent = [&] {
       // Another look, so that nothing of the first has to be kept.
       int rank = 0;
@@ -175,53 +185,54 @@ __device__ __forceinline__ void poll(int ranks, const PollLimit& limit, const Aw
       return rank;
     };
     if (!patience.lasts(silent, awaited)) return;
-  }
+    ask_for_words<most, exact>(ranks, load, words);
+  } while (!are_there<most, exact>(ranks, is_there, words));
 }
 
-// Columns of each of `most` ranks, or of fewer, added up in the order of the ranks.
-template <int most, bool exact, int kCount>
-__device__ __forceinline__ void poll_sums_of(const PolledRows& rows, const uint32_t* pairs,
-                                             const Awaited& awaited, float (&sums)[kCount]) {
-  Pairs<kCount> parts[most];  // empty ones: adding minus zero changes nothing
-  poll<most, exact>(
-      rows.ranks, rows.limit, awaited,
-      [&](int rank) { return Pairs<kCount>::load(pairs + rank * rows.source_stride); },
-      [](const Pairs<kCount>& part) { return part.are_there(); }, parts);
-  cuda::unpack<DType::kBFloat16>(parts[0].words, sums);
-#pragma unroll
-  for (int rank = 1; rank < most; ++rank) {
-    float more[kCount];
-    cuda::unpack<DType::kBFloat16>(parts[rank].words, more);
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) sums[i] += more[i];
+// What kRanks ranks, or any number if that is 0, have sent of neighboring columns of a token. Sent for
+// apart from being waited for, so that others can be sent for in between.
+template <int kRanks, int kCount>
+class RankShares {
+ public:
+  // `pairs`: where those of the first rank lie.
+  __device__ __forceinline__ void ask(const PolledRows& rows, const uint32_t* pairs) {
+    ask_for_words<kMost, kExact>(rows.ranks, loader(pairs), parts_);
   }
-}
 
-// Neighboring columns of a token, added up in the order of the ranks. `pairs`: where those of the
-// first rank lie.
-template <int kCount>
-__device__ __forceinline__ void poll_sums(const PolledRows& rows, const uint32_t* pairs, int token,
-                                          int column, float (&sums)[kCount]) {
-  const Awaited awaited{rows.exchange, 0, token, column};
-  switch (rows.ranks) {
-    case 2:
-      return poll_sums_of<2, true>(rows, pairs, awaited, sums);
-    case 4:
-      return poll_sums_of<4, true>(rows, pairs, awaited, sums);
-    case kMaxRanks:
-      return poll_sums_of<kMaxRanks, true>(rows, pairs, awaited, sums);
-    default:
-      return poll_sums_of<kMaxRanks, false>(rows, pairs, awaited, sums);
+  // Added up in the order of the ranks, once they are there.
+  __device__ __forceinline__ void add_up(const PolledRows& rows, const uint32_t* pairs,
+                                         const Awaited& awaited, float (&sums)[kCount]) {
+    wait_for_words<kMost, kExact>(
+        rows.ranks, rows.limit, awaited, loader(pairs),
+        [](const Pairs<kCount>& part) { return part.are_there(); }, parts_);
+    cuda::unpack<DType::kBFloat16>(parts_[0].words, sums);
+#pragma unroll
+    for (int rank = 1; rank < kMost; ++rank) {
+      float more[kCount];
+      cuda::unpack<DType::kBFloat16>(parts_[rank].words, more);
+#pragma unroll
+      for (int i = 0; i < kCount; ++i) sums[i] += more[i];
+    }
   }
-}
+
+ private:
+  static constexpr bool kExact = kRanks != 0;
+  static constexpr int kMost = kExact ? kRanks : kMaxRanks;
+
+  static __device__ __forceinline__ auto loader(const uint32_t* pairs) {
+    return [pairs](int rank) { return Pairs<kCount>::load(pairs + rank * kSourceStride); };
+  }
+
+  Pairs<kCount> parts_[kMost];  // empty ones: adding minus zero changes nothing
+};
 
 // Empties neighboring columns of what every `step`-th rank from `first` on sent for a token.
 template <int kCount>
 __device__ __forceinline__ void empty_columns(pdl::Produced<uint32_t> pairs, int ranks, int first,
-                                              int step, int64_t source_stride, int64_t pair) {
+                                              int step, int64_t pair) {
 #pragma unroll 1
   for (int rank = first; rank < ranks; rank += step) {
-    Pairs<kCount>{}.store(pairs.get() + rank * source_stride + pair);
+    Pairs<kCount>{}.store(pairs.get() + rank * kSourceStride + pair);
   }
 }
 

@@ -12,6 +12,11 @@
 
 namespace slipstream::step::kernels {
 
+// Rows of one rank begin so many pairs of bf16 after those of the rank before, whatever their width:
+// a poll of all ranks has one address, and the others are constant distances from it.
+inline constexpr int kMostPolledColumns = 8192;
+inline constexpr int kSourceStride = kMaxRows * kMostPolledColumns / 2;
+
 // A pair of bf16 that is not there yet: two minus zeros. Never sent.
 inline constexpr uint32_t kEmptyPair = 0x80008000U;
 
@@ -39,8 +44,8 @@ struct PollLimit {
 struct PolledRows {
   int ranks = 0;  // 0: there are none
   int exchange = 0;
-  int64_t source_stride = 0;                 // pairs of bf16 from one rank's rows to the next one's
-  pdl::Produced<const uint32_t> pairs = {};  // [ranks][tokens, columns / 2], read after the wait
+  // [ranks][tokens, columns / 2], kSourceStride from one rank to the next, read after the wait
+  pdl::Produced<const uint32_t> pairs = {};
   // The same of the exchange before, which the whole rank has read, to be emptied; null: none.
   pdl::Produced<uint32_t> emptied = {};
   PollLimit limit = {};
