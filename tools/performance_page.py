@@ -14,11 +14,11 @@ from performance_charts import rivals_chart, stages_chart, steps_chart
 from performance_tables import (
     comparison_table,
     comparisons,
-    experts_comparisons,
     operator_table,
     played_table,
     range_tables,
     ranks_table,
+    reasons_table,
     short_comparison_table,
     stage_table,
     step_table,
@@ -27,12 +27,7 @@ from performance_tables import (
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DATA = ROOT / "docs" / "data"
 
-# What bench/against measured; what it measured earlier, of operators that the last run does not have; and what the
-# program before it measured, of an operator whose rivals bench/against could not run yet.
-RIVALS = "against-h200-2026-11-29.json"
-EARLIER = "against-h200-2026-11-29-morning.json"
-EARLIER_OPERATORS = ("scores", "topk", "indexer", "attend")
-BEFORE = "incumbents-h200-2026-11-28.json"
+RIVALS = "against-h200-2026-11-30.json"
 
 # The rows of README.md: (operator, shape).
 README_ROWS = [
@@ -56,8 +51,7 @@ def read(name):
 def readme_words(rivals, steps):
     times = ", ".join(f"{step['on'] / 1e3:.2f} ms ({step['model']})" for step in steps)
     return wrapped(
-        f"{rivals['gpu']}, {rivals['date']}; both sides in one run, launches in chains of their own (attention: "
-        f"of that morning; experts: of the day before). [All rows](docs/performance-rivals.md). [Decode steps](docs/performance.md): {times}, one rank of eight, batch 1, context 8192, *without communication between ranks*.\n"
+        f"{rivals['gpu']}, {rivals['date']}; both sides in one run, launches in chains of their own. [All rows](docs/performance-rivals.md). [Decode steps](docs/performance.md): {times}, one rank of eight, batch 1, context 8192, *without communication between ranks*.\n"
     )
 
 
@@ -90,8 +84,8 @@ launched without and with programmatic dependent launch.
 ![Time of Slipstream as a share of the fastest rival's](images/performance-rivals.svg)
 
 Both sides in one program, on one GPU, in one run, by [`bench/against`](against.md); anybody with a Hopper GPU can
-repeat it. Faster in {faster} of {rows} rows. Some of them (attention and the experts are of earlier runs); [all, and what rivals
-are](performance-rivals.md):
+repeat it. Faster in {faster} of {rows} rows. Some of them; [all, what rivals are, and why not the
+rest](performance-rivals.md):
 
 {comparison}
 ## Decode steps
@@ -123,7 +117,7 @@ process ([a note](notes/2026-11-29-exchange.md)). Milliseconds, and microseconds
 {played}"""
 
 RIVALS_PAGE = """{place}; kernels of commit {commit}. Both sides in one program, on one GPU, in one run, by [`bench/against`](against.md), which
-says how. Every result was compared with a reference first. Rivals: {versions}. The fastest rival of each row is
+says how; scores, top-k and attention on a second GPU of the host. Every result was compared with a reference first. Rivals: {versions}. The fastest rival of each row is
 the one that is fastest in a chain of itself with PDL, also where it does less, as the remark says. Medians; "off / on": without and with programmatic dependent launch. Ratio: Slipstream's
 time over the rival's with PDL, below 1 Slipstream is faster; "alternating": the same where each launch takes turns with
 a small kernel. Faster in {faster} of {rows} rows. {notes}. us:
@@ -132,13 +126,9 @@ a small kernel. Faster in {faster} of {rows} rows. {notes}. us:
 All {all_rows} results, with the slower rivals, with 10th and 90th percentiles and with times of calls from Python, are
 in [`{file}`](data/{file}).
 
-Rows of an earlier run ({earlier_place}, kernels of commit {earlier_commit}, [data](data/{earlier_file})) that this one
-does not have. **Since then** these have become faster, each timed next to the version before it: [index
-scores](notes/2026-11-29-scores.md), [selection](notes/2026-11-29-select.md) (next to SGLang's, too), [attention with
-W_UV](notes/2026-11-29-values.md). The experts' are of another program ({before_place}, kernels of commit
-{before_commit}, [data](data/{before_file})). us:
+## Above 0.95, and why
 
-{earlier_comparison}"""
+{reasons}"""
 
 STEPS_PAGE = """{place}, kernels of commit {steps_commit}: one rank of eight alone, batch 1, context 8192, bf16 cache, synthetic weights. Microseconds per launch, mean over layers. *Hand-over*: from the end of the launch before to the first return
 from the wait; *work*: from there to the end of the last CTA. Stamps make a step 8 to 11 % longer. n/a: the difference of
@@ -177,7 +167,7 @@ def wrapped(text, width=120):
     return "\n\n".join(blocks)
 
 
-def rivals_figures(rivals, earlier, before, compared):
+def rivals_figures(rivals, compared):
     return {
         "place": place(rivals),
         "commit": rivals["commit"],
@@ -191,12 +181,6 @@ def rivals_figures(rivals, earlier, before, compared):
         "notes": "; ".join(rivals["notes"]),
         "all_rows": sum("on" in each for each in rivals["rows"]),
         "file": RIVALS,
-        "earlier_place": place(earlier),
-        "earlier_commit": earlier["commit"],
-        "earlier_file": EARLIER,
-        "before_place": place(before),
-        "before_commit": before["commit"],
-        "before_file": BEFORE,
     }
 
 
@@ -252,14 +236,11 @@ def page(title, text):
 
 def pages():
     """Every file that this script writes, by path, with its text."""
-    rivals, earlier, before = read(RIVALS), read(EARLIER), read(BEFORE)
-    steps = read("steps-h200-2026-11-29.json")
+    rivals = read(RIVALS)
+    steps = read("steps-h200-2026-11-30.json")
     compared = comparisons(rivals["rows"])
-    old = comparisons(
-        [each for each in earlier["rows"] if each["operator"] in EARLIER_OPERATORS]
-    ) + experts_comparisons(before["rows"])
-    figures = rivals_figures(rivals, earlier, before, compared)
-    short = short_comparison_table(compared + old, README_ROWS)
+    figures = rivals_figures(rivals, compared)
+    short = short_comparison_table(compared, README_ROWS)
     docs = ROOT / "docs"
     readme = ROOT / "README.md"
     return {
@@ -279,13 +260,13 @@ def pages():
             "Next to the fastest rivals",
             RIVALS_PAGE.format(
                 comparison=comparison_table(compared),
-                earlier_comparison=comparison_table(old),
+                reasons=reasons_table(rivals["reasons"]),
                 **figures,
             ),
         ),
-        docs / "performance-steps.md": steps_page(steps, read("step-range-h200-2026-11-29.json")),
-        docs / "performance-operators.md": operators_page(read("operators-h200-2026-11-29.json")),
-        docs / "images" / "performance-rivals.svg": rivals_chart(compared + old),
+        docs / "performance-steps.md": steps_page(steps, read("step-range-h200-2026-11-30.json")),
+        docs / "performance-operators.md": operators_page(read("operators-h200-2026-11-30.json")),
+        docs / "images" / "performance-rivals.svg": rivals_chart(compared),
         docs / "images" / "performance-steps.svg": steps_chart(steps["steps"]),
         docs / "images" / "performance-stages.svg": stages_chart(steps["steps"][0]),
         readme: with_speed(

@@ -39,19 +39,11 @@ def comparisons(rows):
     return result
 
 
-def experts_comparisons(rows):
-    """Both kernels of the experts, next to SGLang's four, which do less."""
-    mine = [each for each in rows if each["operator"] == "moe"]
-    rivals = {
-        each["shape"]: each | {"remark": "theirs without choice, alignment, shared expert, sum"}
-        for each in mine
-        if each["kernel"].startswith("sglang 4 kernels")
-    }
-    return [
-        Comparison(each | {"title": "routed experts, both"}, [rivals[each["shape"]]])
-        for each in mine
-        if each["kernel"] == "slipstream both"
-    ]
+def reasons_table(reasons):
+    return table(
+        ["rows", "why", "note"],
+        [[each["rows"], each["why"], f"[note](notes/{each['note']})"] for each in reasons],
+    )
 
 
 def comparison_table(compared):
