@@ -102,7 +102,7 @@ function(slipstream_group target)
   list(FILTER kernels INCLUDE REGEX "\\.cu$")
   list(FILTER sources INCLUDE REGEX "\\.cc$")
 
-  slipstream_find_groups(groups 16 ${sources})
+  slipstream_find_groups(groups 32 ${sources})
   foreach(source group IN ZIP_LISTS sources groups)
     set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${target}_${group})
   endforeach()

@@ -1,7 +1,8 @@
 """Says which sources of a library may be compiled as one file.
 
-Reading headers is most of the work of compiling a source here, and sources of one library read the same ones. Those
-compiled together must not have a name of their own (in an unnamed namespace, static, a macro) in common.
+Reading headers is most of the work of compiling a source here, and sources of one library read the same ones; what they
+make of the same templates is compiled once, too. Those compiled together must not have a name of their own (in an
+unnamed namespace, static, a macro) in common. Sources that need the same names are each in a namespace of their own.
 
     group_sources.py MAX_SOURCES SOURCE...      prints for each source the number of its group, as a CMake list
 """
@@ -11,7 +12,7 @@ import re
 import sys
 
 # Larger groups save little more, and a change to one source compiles all of its group again.
-MAX_LINES = 2400
+MAX_LINES = 4000
 
 # The last name before the parameters, the value or the body.
 NAME = re.compile(r"(\w+)(?:<[^()]*>)?\s*(?:\[[^]]*\]\s*)*(?:\(|=|\{|;|final\b|:(?!:))")
@@ -21,21 +22,23 @@ NO_NAME = re.compile(
 
 
 def own_names(text):
-    """The names that a source, formatted by clang-format, declares in its unnamed namespaces or as static, and main.
-
-    Of macros and aliases all count: a source has them for itself.
+    """The names that a source, formatted by clang-format, has for itself, each with the namespaces around it: those in
+    its unnamed namespaces, what is static, aliases, main, and macros.
     """
-    names = set(re.findall(r"^(?:#define |using (?=\w+ =))(\w+)", text, re.MULTILINE))
-    is_own = False
+    names = set(re.findall(r"^#define (\w+)", text, re.MULTILINE))
+    scope = []
     for line in text.splitlines():
-        if line == "namespace {":
-            is_own = True
-        elif line == "}  // namespace":
-            is_own = False
-        elif line[:1].strip() and (is_own or line.startswith(("static ", "int main("))):
-            name = None if NO_NAME.match(line) else NAME.search(line)
-            if name:
-                names.add(name.group(1))
+        opened = re.fullmatch(r"(?:inline )?namespace ?([\w:]*) ?{", line)
+        alias = re.match(r"using (\w+) =", line)
+        name = alias
+        if opened:
+            scope.append(opened.group(1))
+        elif line.startswith("}  // namespace"):
+            scope.pop()
+        elif line[:1].strip() and (scope[-1:] == [""] or line.startswith(("static ", "int main("))):
+            name = alias or (None if NO_NAME.match(line) else NAME.search(line))
+        if name:
+            names.add("::".join([*scope, name.group(1)]))
     return names
 
 

@@ -127,10 +127,6 @@ void print_stages(const StepResult& step, double bandwidth) {
       step.pdl_on.median);
 }
 
-io::Json to_json(const Timing& timing) {
-  return {{"median_us", timing.median}, {"p10_us", timing.low}, {"p90_us", timing.high}};
-}
-
 io::Json stages_json(const StepResult& step, double bandwidth) {
   io::Json stages = io::Json::array();
   for (const StageSummary& stage : summarize_stages(step)) {

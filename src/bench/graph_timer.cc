@@ -21,6 +21,10 @@ Timing summarize(std::vector<double> samples) {
   return {.median = at(0.5), .low = at(0.1), .high = at(0.9)};
 }
 
+io::Json to_json(const Timing& timing) {
+  return {{"median_us", timing.median}, {"p10_us", timing.low}, {"p90_us", timing.high}};
+}
+
 CapturedGraph::CapturedGraph(cudaStream_t stream, const std::function<void(cudaStream_t)>& enqueue)
     : stream_(stream) {
   cudaGraph_t graph = nullptr;

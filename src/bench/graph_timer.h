@@ -7,6 +7,8 @@
 #include <functional>
 #include <vector>
 
+#include "io/json_writer.h"
+
 namespace slipstream::bench {
 
 // Median and spread of repeated measurements, in microseconds.
@@ -17,6 +19,7 @@ struct Timing {
 };
 
 [[nodiscard]] Timing summarize(std::vector<double> samples);
+[[nodiscard]] io::Json to_json(const Timing& timing);
 
 // What a function put on a stream.
 class CapturedGraph {

@@ -51,10 +51,6 @@ Timing difference(const Timing& with, const Timing& without) {
           .high = with.high - without.low};
 }
 
-io::Json to_json(const Timing& timing) {
-  return {{"median_us", timing.median}, {"p10_us", timing.low}, {"p90_us", timing.high}};
-}
-
 io::Json to_json(const OffOn& timings) {
   return {{"pdl_off", to_json(timings.off)}, {"pdl_on", to_json(timings.on)}};
 }

@@ -50,7 +50,7 @@ void print_table(const bench::OperatorReport& report) {
   }
 }
 
-void run(const Options& options) {
+void run_bench_ops(const Options& options) {
   const JsonOutput json(options.json_file);
   json.require_writable();
   if (json.prints_text()) fmt::print("{}\n", bench::device_summary());
@@ -85,7 +85,7 @@ void add_bench_ops_command(const Command& bench) {
       .add_flag("--check-only", options->check_only, "Compare with the references and time nothing")
       .excludes(json_file);
   command.set_device_action([options] {
-    run(*options);
+    run_bench_ops(*options);
     return 0;
   });
 }

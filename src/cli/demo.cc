@@ -196,7 +196,7 @@ std::string times_text(const Outcome& outcome) {
                      outcome.on.token_seconds * 1e3);
 }
 
-void print_table(std::span<const Outcome> outcomes) {
+void print_outcomes(std::span<const Outcome> outcomes) {
   fmt::print("\n{:<19}{:>14}{:>20}{:>10}{:>9}{:>8}{:>13}{:>16}\n", "model", "golden tokens",
              "cosine (at least)", "launches", "a layer", "by PDL", "PDL off, on", "ms off, on");
   for (const Outcome& outcome : outcomes) {
@@ -232,7 +232,7 @@ int run_demo(const DemoOptions& options) {
   for (const std::string& name : model::tiny::golden_names()) {
     outcomes.push_back(run_model(options, name));
   }
-  print_table(outcomes);
+  print_outcomes(outcomes);
   fmt::print("{}\n", kExplanation);
   const bool right = std::ranges::all_of(outcomes, &Outcome::is_right);
   fmt::print("{}\n", right ? "All models agree with their goldens."

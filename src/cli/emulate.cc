@@ -154,7 +154,7 @@ int run_checked(const EmulateOptions& options) {
   return end.exit_code;
 }
 
-int run(const EmulateOptions& options) {
+int emulate_program(const EmulateOptions& options) {
   if (options.check_races) return run_checked(options);
   if (options.timeout_seconds == 0 && options.record_folder.empty()) {
     return replace_by_program(options.program);
@@ -179,9 +179,9 @@ int run_emulate(const EmulateOptions& options) {
     set_environment(options, directory);
     if (options.check_races) JsonOutput(options.json_file).require_writable();
     if (!options.report_file.empty()) io::require_appendable(options.report_file);
-    if (options.record_folder.empty()) return run(options);
+    if (options.record_folder.empty()) return emulate_program(options);
     const RecordFolder recorded(options.record_folder);
-    return recorded.exit_code(run(options));
+    return recorded.exit_code(emulate_program(options));
   } catch (const Error& error) {
     std::fprintf(stderr, "slipstream emulate: %s\n", error.what());
     return kCannot;

@@ -41,7 +41,7 @@ std::vector<fs::path> launches_files(const fs::path& folder) {
   return {plain};
 }
 
-int run(const RecordOptions& options) {
+int record_program(const RecordOptions& options) {
   const fs::path folder = fs::absolute(options.folder);
   const fs::path library = recorder();
   const RecordFolder recorded(folder.string());
@@ -68,7 +68,7 @@ int run(const RecordOptions& options) {
 
 int run_record(const RecordOptions& options) {
   try {
-    return run(options);
+    return record_program(options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "slipstream record: %s\n", error.what());
     return kCannot;

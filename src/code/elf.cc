@@ -16,7 +16,7 @@ bool has_bytes(uint32_t type) {
   return type != SHT_NOBITS && type != SHT_NULL && type != kSectionShared;
 }
 
-Elf64_Ehdr read_header(const ByteReader& reader) {
+Elf64_Ehdr read_elf_header(const ByteReader& reader) {
   const auto header = reader.read<Elf64_Ehdr>(0);
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB) {
     reader.fail("an ELF file must be 64-bit and little-endian", EI_CLASS);
@@ -82,7 +82,7 @@ bool is_elf(std::span<const std::byte> bytes) {
 
 uint64_t elf_size_at(const std::byte* start) {
   constexpr std::string_view kWhat = "an ELF file in memory";
-  const Elf64_Ehdr header = read_header(ByteReader({start, sizeof(Elf64_Ehdr)}, kWhat));
+  const Elf64_Ehdr header = read_elf_header(ByteReader({start, sizeof(Elf64_Ehdr)}, kWhat));
   const uint64_t table_end = header.e_shoff + uint64_t{header.e_shnum} * sizeof(Elf64_Shdr);
   uint64_t end = std::max<uint64_t>(sizeof(header), table_end);
   if (header.e_phnum != 0) {
@@ -99,7 +99,7 @@ uint64_t elf_size_at(const std::byte* start) {
 ElfFile read_elf(std::span<const std::byte> bytes, std::string_view what) {
   const ByteReader reader(bytes, what);
   if (!is_elf(bytes)) reader.fail("an ELF file must start with 7F 45 4C 46", 0);
-  const Elf64_Ehdr header = read_header(reader);
+  const Elf64_Ehdr header = read_elf_header(reader);
   ElfFile file;
   file.machine = header.e_machine;
   file.abi_version = header.e_ident[EI_ABIVERSION];

@@ -109,7 +109,7 @@ Image read_entry(const ByteReader& reader, uint64_t at, const EntryHeader& entry
   return image;
 }
 
-FatBinaryHeader read_header(const ByteReader& reader, uint64_t at) {
+FatBinaryHeader read_fatbin_header(const ByteReader& reader, uint64_t at) {
   const auto header = reader.read<FatBinaryHeader>(at);
   if (header.magic != kFatBinaryMagic || header.version != 1) {
     reader.fail(fmt::format("a fat binary must start with {:08x} and version 1, not {:08x} and {}",
@@ -139,7 +139,7 @@ bool holds_ptx(const ByteReader& reader, uint64_t at, uint64_t stop) {
 // ends.
 uint64_t visit_fat_binary(const ByteReader& reader, uint64_t at, uint32_t number,
                           DecompressionLimit& limit, const ImageVisitor& visit) {
-  const FatBinaryHeader header = read_header(reader, at);
+  const FatBinaryHeader header = read_fatbin_header(reader, at);
   uint64_t entry_at = at + header.header_bytes;
   reader.require(entry_at, header.entries_bytes);
   const uint64_t stop = entry_at + header.entries_bytes;
@@ -277,7 +277,7 @@ namespace {
 std::vector<Image> read_fat_binary_at(const std::byte* start) {
   constexpr std::string_view kWhat = "a registered fat binary";
   const FatBinaryHeader header =
-      read_header(ByteReader({start, sizeof(FatBinaryHeader)}, kWhat), 0);
+      read_fatbin_header(ByteReader({start, sizeof(FatBinaryHeader)}, kWhat), 0);
   return read_fat_binaries({start, header.header_bytes + header.entries_bytes}, kWhat);
 }
 

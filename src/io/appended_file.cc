@@ -14,7 +14,7 @@
 namespace slipstream::io {
 namespace {
 
-constexpr mode_t kNewFile = 0666;  // less the user's mask
+constexpr mode_t kNewFileMode = 0666;  // less the user's mask
 
 [[noreturn]] void fail(const std::string& path, const char* reason) {
   throw Error(fmt::format("{}: cannot be written: {}", path, reason));
@@ -23,7 +23,7 @@ constexpr mode_t kNewFile = 0666;  // less the user's mask
 FileDescriptor open_to_append(const std::string& path) {
   // Without O_NONBLOCK a FIFO would be waited for before its kind can be asked.
   constexpr int kHow = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  FileDescriptor file(open(path.c_str(), kHow, kNewFile));
+  FileDescriptor file(open(path.c_str(), kHow, kNewFileMode));
   struct stat status {};
   // A FIFO that nobody reads cannot even be opened so.
   const bool is_fifo = !file.is_open() && errno == ENXIO;

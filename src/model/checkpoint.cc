@@ -15,12 +15,12 @@
 namespace slipstream::model {
 namespace {
 
-constexpr int64_t kBlock = 128;
+constexpr int64_t kScaleBlock = 128;
 constexpr const char* kScaleSuffix = "_scale_inv";
 
-int64_t blocks(int64_t extent) { return (extent + kBlock - 1) / kBlock; }
+int64_t blocks(int64_t extent) { return (extent + kScaleBlock - 1) / kScaleBlock; }
 
-[[noreturn]] void fail(const StoredTensor& tensor, const std::string& must_be) {
+[[noreturn]] void fail_tensor(const StoredTensor& tensor, const std::string& must_be) {
   throw InvalidArgument(fmt::format("{}: tensor {} must be {}, is {}", tensor.file, tensor.name,
                                     must_be, tensor.describe()));
 }
@@ -47,8 +47,8 @@ std::span<const std::byte> MatrixShare::row(int64_t index) const {
 }
 
 float MatrixShare::scale(int64_t row, int64_t column) const {
-  const int64_t block = (row + scale_row_offset) / kBlock;
-  return is_fp8() ? scales[block * scale_columns + column / kBlock] : 1.0F;
+  const int64_t block = (row + scale_row_offset) / kScaleBlock;
+  return is_fp8() ? scales[block * scale_columns + column / kScaleBlock] : 1.0F;
 }
 
 Checkpoint Checkpoint::open(const std::string& directory, RankShare share) {
@@ -126,28 +126,29 @@ void Checkpoint::check(const TensorSpec& spec) const {
                                       store_.path(), spec.name, describe_shape(spec.shape)));
   }
   const StoredTensor& tensor = *found;
-  if (tensor.shape != spec.shape) fail(tensor, "of shape " + describe_shape(spec.shape));
+  if (tensor.shape != spec.shape) fail_tensor(tensor, "of shape " + describe_shape(spec.shape));
   if (spec.kind == TensorKind::kVector) {
     const bool is_float = tensor.type == StoredType::kF32 || tensor.type == StoredType::kBF16 ||
                           tensor.type == StoredType::kF16;
-    if (!is_float) fail(tensor, "BF16, F16 or F32");
+    if (!is_float) fail_tensor(tensor, "BF16, F16 or F32");
     return;
   }
   check_matrix_type(spec, tensor);
   const std::string problem = cut_problem(spec);
-  if (!problem.empty()) fail(tensor, problem);
+  if (!problem.empty()) fail_tensor(tensor, problem);
 }
 
 void Checkpoint::check_matrix_type(const TensorSpec& spec, const StoredTensor& tensor) const {
   const bool has_scale = contains(spec.name + kScaleSuffix);
   const bool is_fp8 = tensor.type == StoredType::kF8E4M3;
   if (spec.kind == TensorKind::kMatrix) {
-    if (tensor.type != StoredType::kBF16) fail(tensor, "BF16");
+    if (tensor.type != StoredType::kBF16) fail_tensor(tensor, "BF16");
     return;
   }
-  if (has_scale && !is_fp8) fail(tensor, "F8_E4M3, for it has a " + spec.name + kScaleSuffix);
+  if (has_scale && !is_fp8)
+    fail_tensor(tensor, "F8_E4M3, for it has a " + spec.name + kScaleSuffix);
   if (!has_scale && tensor.type != StoredType::kBF16) {
-    fail(tensor, is_fp8 ? "accompanied by " + spec.name + kScaleSuffix : "BF16 or F8_E4M3");
+    fail_tensor(tensor, is_fp8 ? "accompanied by " + spec.name + kScaleSuffix : "BF16 or F8_E4M3");
   }
   if (has_scale) check_scales(tensor);
 }
@@ -156,8 +157,8 @@ void Checkpoint::check_scales(const StoredTensor& tensor) const {
   const StoredTensor& scales = store_.at(tensor.name + kScaleSuffix);
   const std::vector<int64_t> shape = {blocks(tensor.shape[0]), blocks(tensor.shape[1])};
   if (scales.type != StoredType::kF32 || scales.shape != shape) {
-    fail(scales,
-         "F32" + describe_shape(shape) + ", one scale per 128x128 block of " + tensor.describe());
+    fail_tensor(scales, "F32" + describe_shape(shape) + ", one scale per 128x128 block of " +
+                            tensor.describe());
   }
 }
 
@@ -233,9 +234,9 @@ MatrixShare Checkpoint::cut(const StoredTensor& tensor, Range rows, Range column
 void Checkpoint::copy_scales(const StoredTensor& scales, Range rows, Range columns,
                              MatrixShare& result) const {
   result.scale_columns = blocks(columns.size());
-  result.scale_row_offset = rows.begin % kBlock;
-  for (int64_t i = rows.begin / kBlock; i < blocks(rows.end); ++i) {
-    for (int64_t j = columns.begin / kBlock; j < blocks(columns.end); ++j) {
+  result.scale_row_offset = rows.begin % kScaleBlock;
+  for (int64_t i = rows.begin / kScaleBlock; i < blocks(rows.end); ++i) {
+    for (int64_t j = columns.begin / kScaleBlock; j < blocks(columns.end); ++j) {
       const int64_t index = i * scales.shape[1] + j;
       const auto value = load<float>(scales.bytes.data() + index * sizeof(float));
       if (!std::isfinite(value) || value <= 0) {

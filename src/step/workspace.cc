@@ -15,7 +15,7 @@ using kernels::kMaxRows;
 using kernels::kPageSize;
 
 // Heads times splits of attention, at most, over all numbers of tokens.
-int64_t most_splits(const model::ModelConfig& config, int heads, int positions) {
+int64_t most_attention_splits(const model::ModelConfig& config, int heads, int positions) {
   const int keys = most_keys(config, positions);
   int64_t most = 0;
   for (int tokens = 1; tokens <= kMaxRows; ++tokens) {
@@ -92,7 +92,7 @@ void Workspace::plan(const model::ModelConfig& config, const model::Checkpoint& 
   q.plan(kRows * heads * config.qk_head_dim());
   absorbed.plan(kRows * heads * kernels::kLatent);
   values.plan(kRows * heads * config.v_head_dim);
-  const int64_t splits = most_splits(config, checkpoint.local_heads(), positions);
+  const int64_t splits = most_attention_splits(config, checkpoint.local_heads(), positions);
   partials.plan(splits * kernels::kLatent);
   partial_weights.plan(splits);
   if (config.has_indexer()) {

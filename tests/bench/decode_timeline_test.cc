@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bench/decode_report.h"
+#include "io/json_reader.h"
 #include "slipstream/error.h"
 
 namespace slipstream::bench {
@@ -146,8 +147,8 @@ TEST(Stages, DivideTheirTimeIntoHandOverAndWork) {
 
 TEST(Timeline, ShowsEachLaunchBeforeAndBehindItsWait) {
   const StepResult result = traced_result();
-  const nlohmann::json json = nlohmann::json::parse(
-      timeline_json(result.launches, result.traced_off, result.traced_on).text());
+  const nlohmann::json json = io::parse_json_object(
+      timeline_json(result.launches, result.traced_off, result.traced_on).text(), "text");
   std::vector<nlohmann::json> slices;
   for (const nlohmann::json& event : json["traceEvents"]) {
     if (event["ph"] == "X" && event["pid"] == 1) slices.push_back(event);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "io/json_reader.h"
 #include "slipstream/error.h"
 
 namespace slipstream::bench {
@@ -20,7 +21,7 @@ class Device : public testing::Test {
 };
 
 TEST_F(Device, NamesTheDeviceAndTheVersionsOfDriverAndRuntime) {
-  const nlohmann::json report = nlohmann::json::parse(to_json(device_report()).text());
+  const nlohmann::json report = io::parse_json_object(to_json(device_report()).text(), "report");
   EXPECT_FALSE(report["device"]["name"].get<std::string>().empty());
   EXPECT_EQ(report["device"]["compute_capability"], "9.0");
   EXPECT_GT(report["device"]["multiprocessors"].get<int>(), 0);

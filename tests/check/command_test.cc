@@ -13,6 +13,7 @@
 
 #include "cli/check.h"
 #include "cli/check_stop.h"
+#include "io/json_reader.h"
 #include "ptx_kernel.h"
 #include "tests/code/zip_file.h"
 #include "tests/model/support/tiny_files.h"
@@ -67,7 +68,7 @@ TEST_F(CheckCommand, FailsOnNotesOnlyIfAsked) {
 TEST_F(CheckCommand, PrintsJson) {
   testing::internal::CaptureStdout();
   EXPECT_EQ(run({path("cache"), "--json"}), 0);
-  const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  const auto report = io::parse_json_object(testing::internal::GetCapturedStdout(), "report");
   EXPECT_EQ(report["findings"][0]["rule"], "R1");
   EXPECT_EQ(report["kernels"], 1);
 }
@@ -78,7 +79,7 @@ TEST_F(CheckCommand, ReportsTheRestOfADirectoryWithABrokenFile) {
         "ELF");
   testing::internal::CaptureStdout();
   EXPECT_EQ(run({path("cache"), "--json"}), 2);
-  const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  const auto report = io::parse_json_object(testing::internal::GetCapturedStdout(), "report");
   EXPECT_EQ(report["findings"].size(), 1U);
   EXPECT_EQ(report["problems"].size(), 1U);
 }
@@ -174,7 +175,7 @@ TEST_F(CheckCommand, TakesCommentsFromTheSourceRootsOnly) {
 TEST_F(CheckCommand, EndsAfterItsTimeout) {
   testing::internal::CaptureStdout();
   EXPECT_EQ(run({path("cache"), "--timeout", "0.000001", "--json"}), 124);
-  const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  const auto report = io::parse_json_object(testing::internal::GetCapturedStdout(), "report");
   EXPECT_TRUE(report["stopped"].get<bool>());
 }
 
@@ -195,7 +196,7 @@ TEST_F(CheckCommand, ReadsAWheelAsAFolder) {
                               {"k/asm.cuh", "asm volatile(\"griddepcontrol.wait;\");\n"}}));
   testing::internal::CaptureStdout();
   EXPECT_EQ(run({path("wheels"), "--json"}), 2);
-  const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  const auto report = io::parse_json_object(testing::internal::GetCapturedStdout(), "report");
   std::multiset<std::string> found;
   for (const auto& finding : report["findings"]) {
     for (const std::string image : finding["images"]) {
@@ -218,7 +219,7 @@ TEST_F(CheckCommand, ReadsTheObjectsOfAStaticLibrary) {
                                     "inner.ptx/", 0, 0, 0, 644, kernel.size(), kernel));
   testing::internal::CaptureStdout();
   EXPECT_EQ(run({path("cache"), "--json"}), 0);
-  const auto report = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  const auto report = io::parse_json_object(testing::internal::GetCapturedStdout(), "report");
   ASSERT_EQ(report["findings"].size(), 1U);
   EXPECT_EQ(report["findings"][0]["images"][0], path("cache/libk.a") + "/inner.ptx: sm_90a PTX");
 }
@@ -276,8 +277,7 @@ TEST_F(CheckCommand, ReportsTheSameWithSeveralThreads) {
 
 TEST_F(CheckCommand, WritesSarif) {
   EXPECT_EQ(run({path("cache"), "--sarif", path("report.sarif")}), 0);
-  std::ifstream file(path("report.sarif"));
-  const auto sarif = nlohmann::json::parse(file);
+  const auto sarif = io::parse_json_object(model::test::read_text(path("report.sarif")), "report");
   EXPECT_EQ(sarif["runs"][0]["results"].size(), 1U);
 }
 

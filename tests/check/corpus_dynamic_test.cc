@@ -12,6 +12,7 @@
 
 #include "cli/emulate.h"
 #include "corpus_cases.h"
+#include "io/json_reader.h"
 #include "tests/support/sanitized.h"
 
 namespace slipstream {
@@ -69,7 +70,7 @@ Outcome run(const Case& one, const char* program, const std::string& schedule = 
   Outcome outcome;
   outcome.exit_code = run_emulate(options);
   outcome.faults = read_text(options.report_file);
-  const auto report = nlohmann::json::parse(read_text(options.json_file));
+  const auto report = io::parse_json_object(read_text(options.json_file), "report");
   for (const auto& finding : report["findings"]) {
     for (const auto& line : finding["second"]["lines"]) {
       const fs::path file(line["file"].get<std::string>());

@@ -1,9 +1,10 @@
-// Every program of the corpus: with the bug, exactly the marked lines are reported by the marked
+// Every case of the corpus: with the bug, exactly the marked lines are reported by the marked
 // rules; repaired, and for false alarms, nothing is.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -77,23 +78,109 @@ std::string said_of(const Case& one, const std::string& marker) {
   return one.source.substr(begin, one.source.find('\n', begin) - begin);
 }
 
+// Most cases are namespaces of a program; those with options for nvcc are images of their own.
+bool is_in_a_program(const Case& one) {
+  return one.source.find("\n// nvcc: ") == std::string::npos;
+}
+
+fs::path file_of(const Case& one, bool repaired) {
+  if (is_in_a_program(one)) {
+    const char* bugs = repaired ? "corpus_repaired" : "corpus_bugs";
+    return fs::path(CORPUS_PROGRAMS) / (one.has_bug ? bugs : "corpus_silent");
+  }
+  return fs::path(CORPUS_IMAGES) / (one.name + (repaired ? ".repaired" : "") + ".fatbin");
+}
+
+// What the cases in a file say of their launches, each of its own kernels.
+Launches launches_of(const fs::path& path, bool repaired) {
+  Launches all;
+  for (const Case& one : find_corpus_cases(CORPUS_SOURCES)) {
+    if (file_of(one, repaired) != path) continue;
+    const std::string scope = is_in_a_program(one) ? one.name + "::" : "";
+    Launches launches = launches_in(one.source, repaired);
+    for (KernelLaunch& kernel : launches.kernels) {
+      kernel.pattern.insert(0, scope);
+      all.kernels.push_back(std::move(kernel));
+    }
+    for (GraphEdge& edge : launches.edges) {
+      all.edges.push_back({scope + edge.from, scope + edge.to, edge.kind});
+    }
+  }
+  return all;
+}
+
+// What is reported of a file, from all that is in it and from its machine code alone.
+struct Reports {
+  Report all;
+  Report sass_alone;
+  std::string ptx;
+};
+
+Reports check_file(const fs::path& path, bool repaired) {
+  const Launches launches = launches_of(path, repaired);
+  Reports reports{check_paths({path.string()}, launches), {}, {}};
+  for (const auto& image : code::read_image_file(path.string())) {
+    if (image.kind == code::ImageKind::kPtx) {
+      reports.ptx += image.bytes;
+      continue;
+    }
+    Report one = check_image(image.bytes, path.filename().string(), launches);
+    std::ranges::move(one.findings, std::back_inserter(reports.sass_alone.findings));
+    std::ranges::move(one.problems, std::back_inserter(reports.sass_alone.problems));
+  }
+  return reports;
+}
+
+// A program has dozens of cases, and is checked once.
+const Reports& reports_on(const Case& one, bool repaired) {
+  static std::map<fs::path, Reports> known;
+  const fs::path path = file_of(one, repaired);
+  const auto found = known.find(path);
+  return found == known.end() ? known.emplace(path, check_file(path, repaired)).first->second
+                              : found->second;
+}
+
+// A case's namespace as it is in a kernel's mangled name.
+std::string mangled_scope(const Case& one) {
+  return "_ZN" + std::to_string(one.name.size()) + one.name;
+}
+
+bool is_about(const Finding& finding, const Case& one) {
+  return !is_in_a_program(one) || finding.mangled.starts_with(mangled_scope(one));
+}
+bool is_about(const Problem& problem, const Case& one) {
+  return !is_in_a_program(one) || problem.what.find(one.name + "::") != std::string::npos;
+}
+
+std::vector<Finding> findings_about(const Case& one, const Report& report) {
+  std::vector<Finding> result;
+  std::ranges::copy_if(report.findings, std::back_inserter(result),
+                       [&](const Finding& finding) { return is_about(finding, one); });
+  return result;
+}
+
 // Problems are failures, but for those of which the source says that they are expected.
 void expect_no_problems(const Case& one, const Report& report) {
   const std::string expected = said_of(one, "not analyzed");
+  size_t count = 0;
   for (const Problem& problem : report.problems) {
+    if (!is_about(problem, one)) continue;
+    ++count;
     const bool is_expected = !expected.empty() && problem.what.find(expected) != std::string::npos;
     EXPECT_TRUE(is_expected) << problem.file << problem.what;
   }
-  EXPECT_EQ(report.problems.empty(), expected.empty());
+  EXPECT_EQ(count == 0, expected.empty());
 }
 
 std::vector<Finding> check_image_of(const Case& one, bool repaired) {
-  const fs::path path =
-      fs::path(CORPUS_IMAGES) / (one.name + (repaired ? ".repaired" : "") + ".fatbin");
-  Report report = check_paths({path.string()}, launches_in(one.source, repaired));
-  expect_no_problems(one, report);
-  EXPECT_GE(report.kernels, 1U) << path;
-  return report.findings;
+  const Reports& reports = reports_on(one, repaired);
+  expect_no_problems(one, reports.all);
+  if (is_in_a_program(one)) {
+    EXPECT_NE(reports.ptx.find(".entry " + mangled_scope(one)), std::string::npos);
+  } else {
+    EXPECT_GE(reports.all.kernels, 1U);
+  }
+  return findings_about(one, reports.all);
 }
 
 class Corpus : public testing::TestWithParam<Case> {};
@@ -164,16 +251,10 @@ std::set<std::string> lines_of(const std::set<std::string>& entries) {
 }
 
 std::set<std::string> reported_from_sass_alone(const Case& one, bool repaired) {
-  const fs::path path =
-      fs::path(CORPUS_IMAGES) / (one.name + (repaired ? ".repaired" : "") + ".fatbin");
-  std::set<std::string> found;
-  for (const auto& image : code::read_image_file(path.string())) {
-    if (image.kind == code::ImageKind::kPtx) continue;
-    const Report report = check_image(image.bytes, one.name, launches_in(one.source, repaired));
-    EXPECT_TRUE(report.problems.empty());
-    found.merge(reported(report.findings));
-  }
-  return found;
+  const Report& report = reports_on(one, repaired).sass_alone;
+  EXPECT_TRUE(std::ranges::none_of(report.problems,
+                                   [&](const Problem& problem) { return is_about(problem, one); }));
+  return reported(findings_about(one, report));
 }
 
 bool shows_in_sass_alone(const Case& one) { return said_of(one, "not in SASS alone").empty(); }
@@ -192,6 +273,21 @@ TEST_P(Corpus, IsSilentOnTheRepairedTwinFromSassAlone) {
   const Case& one = GetParam();
   if (!one.has_bug || !shows_in_sass_alone(one)) GTEST_SKIP();
   EXPECT_EQ(reported_from_sass_alone(one, true), std::set<std::string>{});
+}
+
+// What the cases share is right.
+TEST(CorpusPrograms, NothingIsReportedThatBelongsToNoCase) {
+  const std::vector<Case> cases = find_corpus_cases(CORPUS_SOURCES);
+  for (const Case& program : cases) {
+    if (!is_in_a_program(program)) continue;
+    for (const bool repaired : {false, true}) {
+      for (const Finding& finding : reports_on(program, repaired).all.findings) {
+        EXPECT_TRUE(std::ranges::any_of(cases, [&](const Case& one) {
+          return is_in_a_program(one) && is_about(finding, one);
+        })) << finding.kernel;
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Corpus, testing::ValuesIn(find_corpus_cases(CORPUS_SOURCES)),

@@ -13,7 +13,7 @@
 #include "check/report/text_report.h"
 #include "code/fatbin.h"
 
-namespace slipstream::check {
+namespace slipstream::check::robustness_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -25,18 +25,38 @@ std::string read_file(const fs::path& path) {
   return text.str();
 }
 
-// Fat binaries, and the cubins and PTX inside them: compression would hide most damage.
+// PTX of many kernels as texts of one kernel each, with what is in front of the first: what cannot be read ends a text.
+std::vector<std::string> kernels_of(const std::string& ptx) {
+  constexpr std::string_view kMarker = "\n\t// .globl";
+  std::vector<std::string> result;
+  const size_t first = ptx.find(kMarker);
+  for (size_t at = first; at != std::string::npos;) {
+    const size_t next = ptx.find(kMarker, at + 1);
+    result.push_back(ptx.substr(0, first) + ptx.substr(at, next - at));
+    at = next;
+  }
+  return result;
+}
+
+// The corpus: fat binaries, and the cubins and PTX inside them, since compression would hide most damage.
 std::vector<std::string> seeds() {
   std::vector<fs::path> paths;
   for (const auto& entry : fs::directory_iterator(CORPUS_IMAGES)) {
     if (entry.path().extension() == ".fatbin") paths.push_back(entry.path());
+  }
+  for (const char* program : {"corpus_bugs", "corpus_repaired", "corpus_silent"}) {
+    paths.push_back(fs::path(CORPUS_PROGRAMS) / program);
   }
   std::sort(paths.begin(), paths.end());
   std::vector<std::string> result;
   for (const fs::path& path : paths) {
     result.push_back(read_file(path));
     for (const auto& image : code::read_image_file(path.string())) {
-      result.push_back(image.bytes);
+      if (image.kind == code::ImageKind::kPtx) {
+        std::ranges::move(kernels_of(image.bytes), std::back_inserter(result));
+      } else {
+        result.push_back(image.bytes);
+      }
     }
   }
   return result;
@@ -67,7 +87,7 @@ std::string damage(std::string bytes, std::mt19937& random) {
 // How often every seed is damaged; a long run sets it in the environment.
 int rounds() {
   const char* text = std::getenv("SLIPSTREAM_FUZZ_ROUNDS");
-  return text == nullptr ? 4 : std::atoi(text);
+  return text == nullptr ? 20 : std::atoi(text);
 }
 
 TEST(Robustness, DamagedImagesNeverCrash) {
@@ -98,7 +118,8 @@ TEST(Robustness, TinyInputsAreProblems) {
 }
 
 TEST(Robustness, ADamagedImageDoesNotHideTheOthersOfItsFile) {
-  std::string bytes = read_file(fs::path(CORPUS_IMAGES) / "cccl_3131_early_trigger.fatbin");
+  std::string bytes =
+      read_file(fs::path(CORPUS_IMAGES) / "llamacpp_24030_hoisted_above_barrier.fatbin");
   const Report whole = check_image(bytes, "whole", {});
   ASSERT_EQ(whole.images, 2U);
   const size_t elf = bytes.find(
@@ -117,4 +138,4 @@ TEST(Robustness, AMissingFileIsAProblem) {
 }
 
 }  // namespace
-}  // namespace slipstream::check
+}  // namespace slipstream::check::robustness_test

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "io/json_reader.h"
 #include "pdl/device.h"
 #include "slipstream/error.h"
 #include "tests/model/support/tiny_files.h"
@@ -38,8 +39,7 @@ std::string path(const std::string& name) {
 }
 
 nlohmann::json read_json(const std::string& file) {
-  std::ifstream stream(file);
-  return nlohmann::json::parse(stream);
+  return io::parse_json_object(model::test::read_text(file), file);
 }
 
 BenchDecodeOptions small_options() {
@@ -178,7 +178,7 @@ TEST(BenchDecode, PrintsNothingButJsonWhereThatIsAskedFor) {
   options.json_file = "-";
   testing::internal::CaptureStdout();
   run_bench_decode(options);
-  const auto json = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  const auto json = io::parse_json_object(testing::internal::GetCapturedStdout(), "text");
   EXPECT_EQ(json["steps"].size(), 1);
 }
 

@@ -1,6 +1,7 @@
 // `slipstream generate --drafts`, of the tiny model that counts.
 #include <gtest/gtest.h>
 
+#include "io/json_reader.h"
 #include "tests/cli/generate_fixture.h"
 #include "tests/engine/support/counting.h"
 #include "tests/model/support/editable.h"
@@ -20,7 +21,7 @@ GenerateOptions counting_options(const std::string& drafts) {
 }
 
 TEST_F(Generate, GivesTheSameTokensWithDraftsAndSaysHowTheyFared) {
-  const auto json = nlohmann::json::parse(output_of(counting_options("3")));
+  const auto json = io::parse_json_object(output_of(counting_options("3")), "text");
   EXPECT_EQ(json["tokens"], nlohmann::json(counted(18, 12)));
   const nlohmann::json& drafts = json["drafts"];
   EXPECT_GT(drafts["steps"], 0);
@@ -30,7 +31,7 @@ TEST_F(Generate, GivesTheSameTokensWithDraftsAndSaysHowTheyFared) {
 }
 
 TEST_F(Generate, CountsNoStepsWithoutDrafts) {
-  const auto json = nlohmann::json::parse(output_of(counting_options("0")));
+  const auto json = io::parse_json_object(output_of(counting_options("0")), "text");
   EXPECT_EQ(json["tokens"], nlohmann::json(counted(18, 12)));
   EXPECT_EQ(json["drafts"]["steps"], 0);
   EXPECT_EQ(json["drafts"]["acceptance"], nlohmann::json::array());

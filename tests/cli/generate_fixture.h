@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/generate.h"
+#include "io/json_reader.h"
 #include "model/safetensors.h"
 #include "slipstream/launch.h"
 #include "tests/model/support/shapes.h"
@@ -62,7 +63,7 @@ inline std::string output_of(const GenerateOptions& options) {
 }
 
 inline std::vector<int> tokens_of(const GenerateOptions& options) {
-  return nlohmann::json::parse(output_of(options)).at("tokens").get<std::vector<int>>();
+  return io::parse_json_object(output_of(options), "text").at("tokens").get<std::vector<int>>();
 }
 
 inline std::string error_of(const GenerateOptions& options) {

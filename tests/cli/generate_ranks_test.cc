@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "io/json_reader.h"
 #include "pdl/device.h"
 #include "slipstream/error.h"
 #include "tests/cli/generate_fixture.h"
@@ -29,7 +30,7 @@ TEST_F(GenerateRanks, WritesLogitsOfTheWholeVocabulary) {
   GenerateOptions request = on_two_gpus(options());
   request.count = 2;
   request.logits_file = path("logits");
-  const auto json = nlohmann::json::parse(output_of(request));
+  const auto json = io::parse_json_object(output_of(request), "text");
   EXPECT_EQ(json["ranks"], 2);
   EXPECT_EQ(json["tokens"].size(), 2U);
   const auto store = model::TensorStore::open_file(request.logits_file);
@@ -38,13 +39,12 @@ TEST_F(GenerateRanks, WritesLogitsOfTheWholeVocabulary) {
 
 TEST_F(GenerateRanks, DraftAndSayHowDraftsFared) {
   GenerateOptions request = on_two_gpus(options());
-  request.model =
-      Shape{"CountingInTwo", "counting-tiny", R"({"moe_intermediate_size": 384})"}.directory();
+  request.model = model::test::counting_in_two().directory();
   request.prompt_ids = "16,17,18";
   request.count = 8;
   for (const char* drafts : {"2", "auto"}) {
     request.drafts = drafts;
-    const auto json = nlohmann::json::parse(output_of(request));
+    const auto json = io::parse_json_object(output_of(request), "text");
     EXPECT_EQ(json["tokens"], nlohmann::json(engine::test::counted(18, 8)));
     EXPECT_GT(json["drafts"]["tokens_per_step"], 1.4);
   }

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <fstream>
 
 #include "engine/inspection.h"
+#include "io/json_reader.h"
 #include "slipstream/engine.h"
 #include "tests/cli/generate_fixture.h"
 #include "tests/engine/support/engine_runner.h"
@@ -87,8 +87,7 @@ TEST_F(Generate, WritesJsonToAFileNextToTheText) {
   request.force_ids = "7,8";
   request.count = 2;
   EXPECT_EQ(output_of(request).find("7 8\n"), 0U);
-  std::ifstream file(request.json_file);
-  const auto json = nlohmann::json::parse(file);
+  const auto json = io::parse_json_object(model::test::read_text(request.json_file), "text");
   EXPECT_EQ(json["tokens"], nlohmann::json({7, 8}));
   EXPECT_GT(json["memory"]["weight_bytes"], 0);
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/child_process.h"
+#include "io/json_reader.h"
 #include "tests/model/support/shapes.h"
 #include "tests/model/support/tiny_files.h"
 
@@ -93,7 +94,7 @@ class RanksSchedules : public testing::TestWithParam<Case> {
         /*timeout_seconds=*/0);
     EXPECT_EQ(end.exit_code, 0) << way.schedule << " " << way.seed;
     if (end.exit_code != 0) return {};
-    return {nlohmann::json::parse(model::test::read_text(json))["tokens"],
+    return {io::parse_json_object(model::test::read_text(json), "text")["tokens"],
             model::test::read_text(logits)};
   }
 

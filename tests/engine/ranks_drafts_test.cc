@@ -13,7 +13,7 @@
 #include "tests/model/support/shapes.h"
 #include "tests/model/support/tiny_files.h"
 
-namespace slipstream::engine::test {
+namespace slipstream::engine::test::ranks_drafts_test {
 namespace {
 
 void require_devices(int ranks) {
@@ -22,10 +22,7 @@ void require_devices(int ranks) {
 
 // Heads are shared equally, groups of 128 columns of MLPs as they come.
 const std::string& counting_checkpoint(int ranks) {
-  if (ranks == 2) {
-    return model::test::Shape{"CountingInTwo", "counting-tiny", R"({"moe_intermediate_size": 384})"}
-        .directory();
-  }
+  if (ranks == 2) return model::test::counting_in_two().directory();
   return model::test::Shape{"CountingInThree", "counting-tiny",
                             R"({"num_attention_heads": 3, "num_key_value_heads": 3,
                                 "intermediate_size": 640, "moe_intermediate_size": 512})"}
@@ -169,4 +166,4 @@ INSTANTIATE_TEST_SUITE_P(Models, DraftsOfRanksOf,
                          });
 
 }  // namespace
-}  // namespace slipstream::engine::test
+}  // namespace slipstream::engine::test::ranks_drafts_test

@@ -26,10 +26,7 @@ class RanksOperating : public testing::Test {
     if (pdl::device_count() < 2) GTEST_SKIP() << "needs 2 GPUs";
   }
 
-  static const std::string& checkpoint() {
-    return model::test::Shape{"CountingInTwo", "counting-tiny", R"({"moe_intermediate_size": 384})"}
-        .directory();
-  }
+  static const std::string& checkpoint() { return model::test::counting_in_two().directory(); }
 
   static LoadOptions options(int drafts) {
     return {.cache_tokens = 128,

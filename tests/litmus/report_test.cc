@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "io/json_reader.h"
+
 namespace slipstream::litmus {
 namespace {
 
@@ -16,7 +18,8 @@ Findings one(const Observation& observation) {
 }
 
 nlohmann::json observation_json(const Findings& findings) {
-  return nlohmann::json::parse(json_report(experiment(), findings).text())["observations"][0];
+  return io::parse_json_object(json_report(experiment(), findings).text(),
+                               "report")["observations"][0];
 }
 
 TEST(LitmusReport, SaysInHowManyRunsSomethingWasObserved) {

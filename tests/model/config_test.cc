@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "io/json_reader.h"
 #include "tests/model/support/tiny_files.h"
 
 namespace slipstream::model::test {
@@ -11,7 +12,9 @@ namespace {
 
 using nlohmann::json;
 
-json config_of(const std::string& name) { return json::parse(tiny::tiny_spec(name).config); }
+json config_of(const std::string& name) {
+  return io::parse_json_object(tiny::tiny_spec(name).config, "text");
+}
 
 ModelConfig parse(const json& config) { return parse_model_config(config.dump(), "config.json"); }
 

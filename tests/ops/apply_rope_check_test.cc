@@ -11,7 +11,7 @@
 #include "support/mirror.h"
 #include "support/rejection.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::apply_rope_check_test {
 namespace {
 
 using test::expect_rejected;
@@ -125,4 +125,4 @@ TEST(ApplyRopeReference, TurnsByARightAngleAndSaves) {
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::apply_rope_check_test

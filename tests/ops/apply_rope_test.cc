@@ -12,7 +12,7 @@
 #include "support/mirror.h"
 #include "support/random.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::apply_rope_test {
 namespace {
 
 using test::Mirror;
@@ -146,4 +146,4 @@ TEST(ApplyRope, GivesNanForPositionsOutsideTheTable) {
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::apply_rope_test

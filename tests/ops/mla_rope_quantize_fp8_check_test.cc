@@ -8,7 +8,7 @@
 #include "support/mirror.h"
 #include "support/rejection.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::mla_rope_quantize_fp8_check_test {
 namespace {
 
 using test::expect_rejected;
@@ -122,4 +122,4 @@ TEST(MlaRopeQuantizeFp8Check, RejectsOnePositionTooMany) {
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::mla_rope_quantize_fp8_check_test

@@ -11,7 +11,7 @@
 #include "support/mirror.h"
 #include "support/random.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::mla_rope_quantize_fp8_test {
 namespace {
 
 using test::Mirror;
@@ -138,4 +138,4 @@ TEST(MlaRopeQuantizeFp8, SaturatesAndKeepsNan) {
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::mla_rope_quantize_fp8_test

@@ -11,7 +11,7 @@
 #include "support/mirror.h"
 #include "support/rejection.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::per_token_group_quant_check_test {
 namespace {
 
 using test::expect_rejected;
@@ -172,4 +172,4 @@ TEST(PerTokenGroupQuantReference, MultipliesSiluByUp) {
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::per_token_group_quant_check_test

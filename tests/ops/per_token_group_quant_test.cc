@@ -17,7 +17,7 @@
 #include "support/mirror.h"
 #include "support/random.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::per_token_group_quant_test {
 namespace {
 
 using test::Mirror;
@@ -285,4 +285,4 @@ TEST(PerTokenGroupQuant, LaunchesNothingForNoTokens) {
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::per_token_group_quant_test

@@ -9,7 +9,7 @@
 #include "support/mirror.h"
 #include "support/rejection.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::q_scale_check_test {
 namespace {
 
 using test::expect_rejected;
@@ -62,4 +62,4 @@ TEST(QScaleReference, MultipliesAllThree) {
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::q_scale_check_test

@@ -11,7 +11,7 @@
 #include "support/mirror.h"
 #include "support/random.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::q_scale_test {
 namespace {
 
 using test::Mirror;
@@ -74,4 +74,4 @@ TEST(QScale, FollowsAStrideOfTheHeads) { run_case({.head_stride = 2}); }
 TEST(QScale, WritesOverItsInput) { run_case({.in_place = true}); }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::q_scale_test

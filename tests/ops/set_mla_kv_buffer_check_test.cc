@@ -15,7 +15,7 @@
 #include "support/random.h"
 #include "support/rejection.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::set_mla_kv_buffer_check_test {
 namespace {
 
 using test::expect_rejected;
@@ -217,4 +217,4 @@ TEST(SetMlaKvBufferFp8Row656Reference, GivesAGroupOfZerosTheSmallestScaleAndCode
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::set_mla_kv_buffer_check_test

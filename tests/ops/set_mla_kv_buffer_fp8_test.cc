@@ -10,7 +10,7 @@
 #include "support/mirror.h"
 #include "support/random.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::set_mla_kv_buffer_fp8_test {
 namespace {
 
 using test::Mirror;
@@ -160,4 +160,4 @@ TEST(SetMlaKvBufferFp8Row656, QuantisesTheLargestNumbers) {
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::set_mla_kv_buffer_fp8_test

@@ -12,7 +12,7 @@
 #include "support/random.h"
 #include "support/rejection.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::set_mla_kv_buffer_test {
 namespace {
 
 using test::Mirror;
@@ -164,4 +164,4 @@ TEST(SetMlaKvBuffer, RejectsHostMemory) {
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::set_mla_kv_buffer_test

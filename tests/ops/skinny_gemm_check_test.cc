@@ -10,7 +10,7 @@
 #include "support/mirror.h"
 #include "support/rejection.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::skinny_gemm_check_test {
 namespace {
 
 using test::expect_rejected;
@@ -132,4 +132,4 @@ TEST(SkinnyGemmReference, SumsTheProducts) {
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::skinny_gemm_check_test

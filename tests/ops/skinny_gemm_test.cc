@@ -15,7 +15,7 @@
 #include "support/mirror.h"
 #include "support/random.h"
 
-namespace slipstream::ops {
+namespace slipstream::ops::skinny_gemm_test {
 namespace {
 
 using test::Mirror;
@@ -204,4 +204,4 @@ TEST(FusedAGemm, FollowsTheStridesOfEveryTensor) {
 }
 
 }  // namespace
-}  // namespace slipstream::ops
+}  // namespace slipstream::ops::skinny_gemm_test

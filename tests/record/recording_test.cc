@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "io/json_reader.h"
+
 namespace slipstream::record {
 namespace {
 
@@ -25,7 +27,7 @@ Launch launch_of(const std::string& kernel, const std::vector<uint64_t>& address
 }
 
 json kernel_in(const Recording& recording, const std::string& name) {
-  const json all = json::parse(recording.json());
+  const json all = io::parse_json_object(recording.json(), "text");
   for (const json& kernel : all["kernels"]) {
     if (kernel["name"] == name) return kernel;
   }
@@ -110,7 +112,7 @@ TEST(Recording, HasTheAttributeWhereThereIsNothingToOverlap) {
 TEST(Recording, ListsLaunchCompletionEdges) {
   Recording recording;
   recording.add_launch_completion("first", "second");
-  const json edges = json::parse(recording.json())["edges"];
+  const json edges = io::parse_json_object(recording.json(), "text")["edges"];
   ASSERT_EQ(edges.size(), 1U);
   EXPECT_EQ(edges[0]["from"], "first");
   EXPECT_EQ(edges[0]["kind"], "launch-completion");

@@ -43,7 +43,7 @@ struct Bound {
   int amount = 0;
 };
 
-Bound parse(const std::string& text) {
+Bound parse_bound(const std::string& text) {
   const size_t blank = text.find(' ');
   return {text.substr(0, blank),
           blank == std::string::npos ? 0 : std::atoi(text.c_str() + blank + 1)};
@@ -104,7 +104,7 @@ Agreement compare(const Comparison& comparison) {
   if (comparison.expected == comparison.found) {
     return Agreement::kEqual;
   }
-  const Bound bound = parse(comparison.bound);
+  const Bound bound = parse_bound(comparison.bound);
   if (bound.kind == "exact") {
     return Agreement::kDifferent;
   }

@@ -67,7 +67,8 @@ void check_sass(const KernelCode& sass, const std::vector<const KernelCode*>& pt
   const EarlyReads early = early_reads(ptx);
   const auto& instructions = sass.function().instructions;
   for (uint32_t i = 0; i < instructions.size(); ++i) {
-    if (!reads_memory(instructions[i].action) || !sass.ordering().reachable_before(i)) continue;
+    // Only loads move: atomics and asynchronous copies write as well.
+    if (instructions[i].action != Action::kLoad || !sass.ordering().reachable_before(i)) continue;
     Subject subject = sass.subject_of(i);
     if (subject.origins.empty()) continue;
     const Place place = sass.place_of(i);
@@ -116,7 +117,8 @@ const RuleInfo kCompilerMovedLoad = {
     .reason = R"(
 The source reads after the wait, or after the barrier that orders the thread, and so does PTX; in
 the machine code the read comes first. The compiler may do that with a read through the read-only
-path (R4), and the source does not show it.
+path (R4), and the source does not show it. What writes as well, an atomic or an asynchronous copy
+into shared memory, it leaves where it is.
 
 It takes both forms of the kernel to tell: a cubin alone shows the read as R1 or R2.
 )",

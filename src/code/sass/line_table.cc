@@ -85,7 +85,7 @@ struct UnitHeader {
   std::vector<std::string> files;       // [0] is unused
 };
 
-UnitHeader read_header(Cursor& cursor) {
+UnitHeader read_unit_header(Cursor& cursor) {
   UnitHeader header;
   header.instruction_length = cursor.read<uint8_t>();
   cursor.read<uint8_t>();  // default_is_stmt
@@ -254,7 +254,7 @@ void read_units(const ElfSection& section, Program& program) {
     const uint64_t program_start = at + 10 + reader.read<uint32_t>(at + 6);
     if (end > reader.size() || end <= at + 10) reader.fail("a unit leaves its line table", at);
     Cursor cursor(reader, at + 10, end);
-    const UnitHeader header = read_header(cursor);
+    const UnitHeader header = read_unit_header(cursor);
     cursor.skip_to(program_start);
     program.run(header, cursor, end);
     at = end;

@@ -39,15 +39,6 @@ class Operand {
   Eigen::Map<const Matrix, 0, Eigen::OuterStride<>> map_;
 };
 
-template <class T>
-T scalar(std::complex<double> value) {
-  if constexpr (std::is_floating_point_v<T>) {
-    return static_cast<T>(value.real());
-  } else {
-    return T(value);
-  }
-}
-
 bool reads_operands(const Product& product) {
   return product.alpha != 0.0 && product.a.columns > 0;
 }

@@ -5,13 +5,13 @@
 namespace slipstream::emulator::blas {
 namespace {
 
-struct Row {
+struct StatusName {
   cublasStatus_t status;
   const char* name;
   const char* text;
 };
 
-constexpr Row kRows[] = {
+constexpr StatusName kStatusNames[] = {
     {CUBLAS_STATUS_SUCCESS, "CUBLAS_STATUS_SUCCESS", "success"},
     {CUBLAS_STATUS_NOT_INITIALIZED, "CUBLAS_STATUS_NOT_INITIALIZED",
      "the library was not initialized"},
@@ -31,8 +31,8 @@ constexpr Row kRows[] = {
      "the requested functionality requires some license"},
 };
 
-const Row* find(cublasStatus_t status) {
-  for (const Row& row : kRows) {
+const StatusName* find(cublasStatus_t status) {
+  for (const StatusName& row : kStatusNames) {
     if (row.status == status) return &row;
   }
   return nullptr;
@@ -41,12 +41,12 @@ const Row* find(cublasStatus_t status) {
 }  // namespace
 
 const char* status_name(cublasStatus_t status) {
-  const Row* const row = find(status);
+  const StatusName* const row = find(status);
   return row == nullptr ? "unknown cublasStatus_t" : row->name;
 }
 
 const char* status_text(cublasStatus_t status) {
-  const Row* const row = find(status);
+  const StatusName* const row = find(status);
   return row == nullptr ? "unknown error" : row->text;
 }
 

@@ -45,15 +45,6 @@ void in_arithmetic_of(cudaDataType type, Compute compute) {
   }
 }
 
-template <class T>
-T converted(std::complex<double> value) {
-  if constexpr (std::is_floating_point_v<T>) {
-    return static_cast<T>(value.real());
-  } else {
-    return T(value);
-  }
-}
-
 View view_of(const Operand& operand, int64_t n) {
   return vector(operand.data, operand.type, std::max(int64_t{0}, n), operand.step);
 }
@@ -182,7 +173,7 @@ cublasStatus_t axpy(const Routine& routine, const Vectors& arguments) noexcept {
       change(routine, arguments, uses, [=] {
         std::vector<T> from = load<T>(x);
         std::vector<T> to = load<T>(y);
-        map(to) += converted<T>(alpha.value()) * map(from);
+        map(to) += scalar<T>(alpha.value()) * map(from);
         store<T>(y, to.data());
       });
     });
@@ -200,7 +191,7 @@ cublasStatus_t scal(const Routine& routine, const Vectors& arguments) noexcept {
       change(routine, arguments, uses, [=] {
         std::vector<T> values = load<T>(x);
         if (values.empty()) return;
-        map(values) *= converted<T>(alpha.value());
+        map(values) *= scalar<T>(alpha.value());
         store<T>(x, values.data());
       });
     });

@@ -19,7 +19,7 @@ struct IdContent {
 };
 static_assert(sizeof(IdContent) <= sizeof(ncclUniqueId));
 
-std::mutex& lock() {
+std::mutex& ids_lock() {
   static auto* mutex = new std::mutex;
   return *mutex;
 }
@@ -28,7 +28,7 @@ std::mutex& lock() {
 
 ncclUniqueId make_id() {
   static uint64_t count = 0;
-  const std::lock_guard guard(lock());
+  const std::lock_guard guard(ids_lock());
   IdContent content;
   content.process = getpid();
   content.number = ++count;
@@ -50,7 +50,7 @@ std::shared_ptr<Group> group_of(const ncclUniqueId& id, int ranks) {
                               "connect threads of one process only",
                               content.process, getpid()));
   }
-  const std::lock_guard guard(lock());
+  const std::lock_guard guard(ids_lock());
   std::shared_ptr<Group>& group = (*groups)[content.number];
   if (group == nullptr) group = std::make_shared<Group>(ranks);
   if (group->ranks() != ranks) {

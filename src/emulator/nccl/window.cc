@@ -29,7 +29,7 @@ struct WindowSet {
   size_t registered = 0;  // ranks whose window is
 };
 
-// Guarded by lock().
+// Guarded by windows_lock().
 std::map<const void*, Memory>& memories() {
   static auto* all = new std::map<const void*, Memory>;
   return *all;
@@ -38,7 +38,7 @@ std::map<ncclWindow_t, std::shared_ptr<WindowSet>>& windows() {
   static auto* all = new std::map<ncclWindow_t, std::shared_ptr<WindowSet>>;
   return *all;
 }
-std::mutex& lock() {
+std::mutex& windows_lock() {
   static auto* mutex = new std::mutex;
   return *mutex;
 }
@@ -109,7 +109,7 @@ void* allocate(size_t size) {
     require_cuda(code, fmt::format("{} bytes on device {}", size, memory.device));
   }
   require_cuda(cudaStreamSynchronize(cudaStreamPerThread), "cudaStreamSynchronize");
-  const std::lock_guard guard(lock());
+  const std::lock_guard guard(windows_lock());
   memories()[pointer] = memory;
   return pointer;
 }
@@ -117,7 +117,7 @@ void* allocate(size_t size) {
 void release(void* pointer) {
   Memory memory;
   {
-    const std::lock_guard guard(lock());
+    const std::lock_guard guard(windows_lock());
     const auto found = memories().find(pointer);
     if (found == memories().end()) {
       throw Failure(ncclInvalidArgument,
@@ -136,7 +136,7 @@ void release(void* pointer) {
 }
 
 void make_windows(const std::vector<Call>& calls) {
-  const std::lock_guard guard(lock());
+  const std::lock_guard guard(windows_lock());
   for (size_t rank = 0; rank < calls.size(); ++rank) {
     const std::string why = why_unfit(calls[rank]);
     if (why.empty()) continue;
@@ -165,7 +165,7 @@ void make_windows(const std::vector<Call>& calls) {
 }
 
 void destroy_window(ncclWindow_t window) {
-  const std::lock_guard guard(lock());
+  const std::lock_guard guard(windows_lock());
   const auto found = windows().find(window);
   if (found == windows().end()) {
     throw Failure(ncclInvalidArgument, "the window must be a registered one, it is not");
@@ -181,7 +181,7 @@ void destroy_window(ncclWindow_t window) {
 }
 
 void* peer_pointer(ncclWindow_t window, size_t offset, int peer) {
-  const std::lock_guard guard(lock());
+  const std::lock_guard guard(windows_lock());
   const auto found = windows().find(window);
   if (found == windows().end()) {
     throw Failure(ncclInvalidArgument, "the window must be a registered one, it is not");

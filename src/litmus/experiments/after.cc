@@ -5,7 +5,7 @@ namespace {
 
 // A late writer, then a dependent kernel that neither waits nor does anything and is complete at
 // once. What follows it must still find the writer complete.
-std::vector<Case> cases() {
+std::vector<Case> after_cases() {
   const Kernel producer = normal(late_writer());
   const Kernel never_waits = dependent({trigger()});
   const Kernel reader_in_other_stream{.script = {read(1)}, .stream = 1};
@@ -32,7 +32,7 @@ Experiment after_experiment() {
   return {.name = "after",
           .question = "A kernel never waits: is what follows it still in stream order?",
           .looked_for = kOldValue,
-          .run = run_cases(cases)};
+          .run = run_cases(after_cases)};
 }
 
 }  // namespace slipstream::litmus

@@ -5,7 +5,7 @@ namespace {
 
 // Something other than a kernel stands between a late writer and a dependent kernel that never
 // waits. What is a full barrier in a stream need not be one when captured.
-std::vector<Case> cases() {
+std::vector<Case> between_cases() {
   const Kernel producer = normal(late_writer());
   const Kernel reader = dependent({read(1)});
   return {
@@ -42,7 +42,7 @@ Experiment between_experiment() {
   return {.name = "between",
           .question = "What between two kernels keeps the second from starting early?",
           .looked_for = kOldValue,
-          .run = run_cases(cases)};
+          .run = run_cases(between_cases)};
 }
 
 }  // namespace slipstream::litmus

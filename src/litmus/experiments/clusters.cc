@@ -14,7 +14,7 @@ bool second_starts_before_late_trigger(const Slots& slots) {
   return slots[1].first_stamp < slots[0].last_stamp;
 }
 
-std::vector<Case> cases() {
+std::vector<Case> clusters_cases() {
   const Kernel producer = clustered(normal(late_writer()));
   const auto reader = [](const Script& script) { return clustered(dependent(script)); };
   return {
@@ -48,7 +48,7 @@ Experiment clusters_experiment() {
   return {.name = "clusters",
           .question = "Do the same rules hold, CTA by CTA, for clusters of two?",
           .looked_for = kOldValue,
-          .run = run_cases(cases)};
+          .run = run_cases(clusters_cases)};
 }
 
 }  // namespace slipstream::litmus

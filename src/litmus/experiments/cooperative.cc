@@ -10,7 +10,7 @@ Kernel cooperative(Kernel kernel) {
   return kernel;
 }
 
-Findings run(Rig& rig) {
+Findings run_cooperative(Rig& rig) {
   const Kernel producer = normal(late_writer());
   Kernel large_producer = producer;
   large_producer.blocks = rig.multiprocessors();
@@ -44,7 +44,7 @@ Experiment cooperative_experiment() {
   return {.name = "cooperative",
           .question = "Does a cooperative launch take the attribute, and start early?",
           .looked_for = kOldValue,
-          .run = run};
+          .run = run_cooperative};
 }
 
 }  // namespace slipstream::litmus

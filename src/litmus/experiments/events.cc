@@ -24,7 +24,7 @@ Chain across_streams(Fires when, const Script& writer, const Script& reader, boo
           AwaitEvent{1, 0}};
 }
 
-std::vector<Case> cases() {
+std::vector<Case> events_cases() {
   const Script never_triggers{delay(), write(1)};
   const Script waits_first{wait(), read(1)};
   const Script reads_first{read(1), wait()};
@@ -62,7 +62,7 @@ Experiment events_experiment() {
   return {.name = "events",
           .question = "Does a wait cover a kernel whose own event released the reader's stream?",
           .looked_for = kOldValue,
-          .run = run_cases(cases)};
+          .run = run_cases(events_cases)};
 }
 
 }  // namespace slipstream::litmus

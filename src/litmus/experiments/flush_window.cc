@@ -5,7 +5,7 @@ namespace {
 
 // The producer never triggers: the next grid is released when its last CTA exits, before the flush
 // at the end of the grid.
-std::vector<Case> cases() {
+std::vector<Case> flush_window_cases() {
   const Script writes_late{delay(), write(1)};
   const Script writes_much{delay(), write(1, kWordsPerThread)};
   const Script reads_much{read(1, kWordsPerThread)};
@@ -41,7 +41,7 @@ Experiment flush_window_experiment() {
   return {.name = "flush-window",
           .question = "Without any trigger, may the next grid see memory before the flush?",
           .looked_for = kOldValue,
-          .run = run_cases(cases)};
+          .run = run_cases(flush_window_cases)};
 }
 
 }  // namespace slipstream::litmus

@@ -120,7 +120,7 @@ std::vector<Case> joins() {
            .chain = other_branch}};
 }
 
-Findings run(Rig& rig) {
+Findings run_graph_edges(Rig& rig) {
   const Kernel plain = normal({trigger()});
   const Kernel next = dependent({wait()});
   Kernel fires = plain;
@@ -165,7 +165,7 @@ Experiment graph_edges_experiment() {
   return {.name = "graph-edges",
           .question = "Which edges does a capture make of launches with the attribute?",
           .looked_for = kOldValue,
-          .run = run};
+          .run = run_graph_edges};
 }
 
 }  // namespace slipstream::litmus

@@ -20,7 +20,7 @@ Fact domains() {
 }
 
 // The producer writes, publishes, triggers and goes on; the next grid reads without a wait.
-Findings run(Rig& rig) {
+Findings run_hand_off(Rig& rig) {
   // As many CTAs as possible, to have many stores on their way.
   const auto grid = [&](Kernel kernel) {
     kernel.blocks = rig.resources().data_blocks;
@@ -87,7 +87,7 @@ Experiment hand_off_experiment() {
   return {.name = "hand-off",
           .question = "Does a fence before the trigger publish to reads before the wait?",
           .looked_for = kOldValue,
-          .run = run};
+          .run = run_hand_off};
 }
 
 }  // namespace slipstream::litmus

@@ -6,7 +6,7 @@ namespace {
 
 Kernel compiled(const void* function) { return {.dependent = true, .function = function}; }
 
-std::vector<Case> cases() {
+std::vector<Case> hoist_cases() {
   const Kernel producer = normal(late_writer());
   return {
       {.label = "waits in the first round of a loop; const __restrict__",
@@ -33,7 +33,7 @@ Experiment hoist_experiment() {
   return {.name = "hoist",
           .question = "Do reads that the source has after the wait stay there when compiled?",
           .looked_for = kOldValue,
-          .run = run_cases(cases)};
+          .run = run_cases(hoist_cases)};
 }
 
 }  // namespace slipstream::litmus

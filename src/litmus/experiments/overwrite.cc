@@ -3,7 +3,7 @@
 namespace slipstream::litmus {
 namespace {
 
-std::vector<Case> cases() {
+std::vector<Case> overwrite_cases() {
   const Kernel late_reader = normal({wait(), trigger(), delay(), read(0)});
   const Kernel check = normal({read(2)});
   return {
@@ -34,7 +34,7 @@ Experiment overwrite_experiment() {
   return {.name = "overwrite",
           .question = "Do stores before the wait race as well as loads?",
           .looked_for = "a value of the wrong kernel was read",
-          .run = run_cases(cases)};
+          .run = run_cases(overwrite_cases)};
 }
 
 }  // namespace slipstream::litmus

@@ -20,7 +20,7 @@ Case early(std::string label, const Script& first, Promise promise, bool with_at
           .sees = second_starts_earlier};
 }
 
-std::vector<Case> cases() {
+std::vector<Case> release_cases() {
   return {
       early("all trigger at once: before the first grid ends", {trigger(), delay(), stamp(0)},
             Promise::kMay),
@@ -60,8 +60,8 @@ Fact gap(Rig& rig, const std::string& label, const Script& first, const Kernel& 
                               median(gaps), *least, *most)};
 }
 
-Findings run(Rig& rig) {
-  Findings findings = observe(rig, cases());
+Findings run_release(Rig& rig) {
+  Findings findings = observe(rig, release_cases());
   const Script no_trigger{delay(), stamp(0)};
   const Script triggers_last{delay(), stamp(0), trigger()};
   for (const Mode mode : {Mode::kStream, Mode::kGraph}) {
@@ -86,7 +86,7 @@ Experiment release_experiment() {
   return {.name = "release",
           .question = "When is the next grid let go?",
           .looked_for = "the second grid started earlier than said",
-          .run = run};
+          .run = run_release};
 }
 
 }  // namespace slipstream::litmus

@@ -41,7 +41,7 @@ Fact overlap(Rig& rig, const std::string& label, size_t shared_bytes, unsigned b
                               most, kGrids)};
 }
 
-Findings run(Rig& rig) {
+Findings run_residency(Rig& rig) {
   Findings findings;
   const unsigned all = rig.multiprocessors();
   for (const Mode mode : {Mode::kStream, Mode::kGraph}) {
@@ -62,7 +62,7 @@ Experiment residency_experiment() {
   return {.name = "residency",
           .question = "How many grids of a chain, each triggering at once, are there at a time?",
           .looked_for = "",
-          .run = run};
+          .run = run_residency};
 }
 
 }  // namespace slipstream::litmus

@@ -5,7 +5,7 @@ namespace {
 
 // A late writer, then grids in the middle that do not wait, then a reader that waits: does its wait
 // cover the writer, which is not its direct predecessor?
-std::vector<Case> cases() {
+std::vector<Case> transitivity_cases() {
   const Kernel producer = normal(late_writer());
   const Kernel never_waits = dependent({});
   const Kernel triggers_only = dependent({trigger()});
@@ -50,7 +50,7 @@ Experiment transitivity_experiment() {
   return {.name = "transitivity",
           .question = "Does a wait cover more than the direct predecessor?",
           .looked_for = kOldValue,
-          .run = run_cases(cases)};
+          .run = run_cases(transitivity_cases)};
 }
 
 }  // namespace slipstream::litmus

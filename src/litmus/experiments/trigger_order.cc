@@ -4,7 +4,7 @@ namespace slipstream::litmus {
 namespace {
 
 // Where the middle kernel of three triggers, seen by what the last one reads before its wait.
-std::vector<Case> cases() {
+std::vector<Case> trigger_order_cases() {
   const Kernel producer = normal(late_writer());
   const Kernel early_reader = dependent({read(1), wait()});
   const Kernel reader = dependent({wait(), read(1)});
@@ -30,7 +30,7 @@ Experiment trigger_order_experiment() {
   return {.name = "trigger-order",
           .question = "What does the order of wait and trigger in a kernel mean for the next one?",
           .looked_for = kOldValue,
-          .run = run_cases(cases)};
+          .run = run_cases(trigger_order_cases)};
 }
 
 }  // namespace slipstream::litmus

@@ -3,7 +3,7 @@
 namespace slipstream::litmus {
 namespace {
 
-std::vector<Case> cases() {
+std::vector<Case> wait_cases() {
   const Kernel producer = normal(late_writer());
   return {
       {.label = "waits, then reads",
@@ -51,7 +51,7 @@ Experiment wait_experiment() {
   return {.name = "wait",
           .question = "Which reads of the next kernel does a wait order?",
           .looked_for = kOldValue,
-          .run = run_cases(cases)};
+          .run = run_cases(wait_cases)};
 }
 
 }  // namespace slipstream::litmus

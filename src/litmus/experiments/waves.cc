@@ -19,7 +19,7 @@ std::vector<Case> cases_for(unsigned waves, unsigned blocks, const Script& sampl
            .sees = started_too_early}};
 }
 
-Findings run(Rig& rig) {
+Findings run_waves(Rig& rig) {
   const unsigned blocks_of_a_wave = rig.multiprocessors() * 8;
   std::vector<Case> cases;
   for (const unsigned waves : {1U, 2U, 20U}) {
@@ -39,7 +39,7 @@ Experiment waves_experiment() {
   return {.name = "waves",
           .question = "Must every CTA have begun and triggered before the next grid starts?",
           .looked_for = "a CTA of the next grid started while CTAs of the first had not triggered",
-          .run = run};
+          .run = run_waves};
 }
 
 }  // namespace slipstream::litmus

@@ -75,7 +75,7 @@ void check_save(const Arguments& arguments, const Heads& heads) {
   arguments.size("v_buffer", heads.v_buffer, 0, {heads.k_buffer.shape[0], "as k_buffer has"});
 }
 
-bool are_aligned(const Heads& heads, const Tensor& cos_sin_cache) {
+bool heads_are_aligned(const Heads& heads, const Tensor& cos_sin_cache) {
   const auto all = {&heads.query, &heads.key,      &cos_sin_cache,
                     &heads.value, &heads.k_buffer, &heads.v_buffer};
   return std::all_of(all.begin(), all.end(),
@@ -149,7 +149,7 @@ void apply_rope_with_cos_sin_cache_inplace(
   const ApplyRopeParams params = check_apply_rope(arguments, positions, query, key, head_size,
                                                   cos_sin_cache, layout, fused_set_kv_buffer);
   const Heads heads = split_all(arguments, query, key, head_size, fused_set_kv_buffer);
-  current().apply_rope(params, are_aligned(heads, cos_sin_cache), options);
+  current().apply_rope(params, heads_are_aligned(heads, cos_sin_cache), options);
 }
 
 }  // namespace slipstream::ops

@@ -58,8 +58,8 @@ void check_masked(const Arguments& arguments, const Tensor& masked_m, int64_t ex
   arguments.on_device("masked_m", masked_m);
 }
 
-void check_outputs_apart(const Arguments& arguments, const Tensor& input, const Tensor& output_q,
-                         const Tensor& output_s, const Tensor& masked_m) {
+void check_quantized_apart(const Arguments& arguments, const Tensor& input, const Tensor& output_q,
+                           const Tensor& output_s, const Tensor& masked_m) {
   arguments.no_self_overlap("output_s", output_s);
   arguments.disjoint("output_q", output_q, "output_s", output_s);
   arguments.disjoint("output_q", output_q, "input", input);
@@ -99,7 +99,7 @@ PerTokenGroupQuantParams check_per_token_group_quant(
   arguments.aligned("output_s", output_s, 4);
   arguments.on_device("output_q", output_q);
   arguments.on_device("output_s", output_s);
-  check_outputs_apart(arguments, input, output_q, output_s, quant_options.masked_m);
+  check_quantized_apart(arguments, input, output_q, output_s, quant_options.masked_m);
 
   const int64_t element = size_of(input.dtype);
   const Tensor scales = with_expert_axis(output_s);

@@ -8,7 +8,7 @@
 namespace slipstream::ops {
 namespace {
 
-constexpr int64_t kMaxTokens = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMaxScaledTokens = std::numeric_limits<int32_t>::max();
 
 struct Shape {
   int64_t tokens, heads;
@@ -46,7 +46,7 @@ QScaleParams check_q_scale(const Arguments& arguments, const Tensor& weights, co
   arguments.rank("q_scale", q_scale, {2, 3});
   arguments.rank("output", output, {2, 3});
   const Shape shape{weights.shape[0], weights.shape[1]};
-  arguments.range("weights tokens", shape.tokens, 0, kMaxTokens);
+  arguments.range("weights tokens", shape.tokens, 0, kMaxScaledTokens);
   arguments.range("weights heads", shape.heads, 0, kMaxColumns);
   check_tensor(arguments, "weights", weights, shape);
   check_tensor(arguments, "q_scale", q_scale, shape);

@@ -1,7 +1,7 @@
 // Loads that are polled before the wait, and accesses that come after them.
 #include "ptx_kernel.h"
 
-namespace slipstream::check {
+namespace slipstream::check::polls_test {
 namespace {
 
 constexpr const char* kPoll =
@@ -58,4 +58,4 @@ TEST(Polls, WhatACallerSaidIsNoMatterOfPolls) {
 }
 
 }  // namespace
-}  // namespace slipstream::check
+}  // namespace slipstream::check::polls_test

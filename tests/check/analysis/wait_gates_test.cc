@@ -1,7 +1,7 @@
 // Waits that a parameter switches on.
 #include "ptx_kernel.h"
 
-namespace slipstream::check {
+namespace slipstream::check::wait_gates_test {
 namespace {
 
 constexpr const char* kIfParameter = "  setp.eq.s32 %p1, %r1, 0;\n  @%p1 bra $SKIP;\n";
@@ -75,4 +75,4 @@ TEST(WaitGates, AThreadsNumberIsNoParameter) {
 }
 
 }  // namespace
-}  // namespace slipstream::check
+}  // namespace slipstream::check::wait_gates_test

@@ -80,9 +80,8 @@ TEST_F(HtmlReport, EscapesNames) {
 TEST_F(HtmlReport, ShowsMachineCode) {
   CheckLimits limits;
   limits.listing = true;
-  const std::string image =
-      std::string(CORPUS_IMAGES) + "/llamacpp_23825_hoisted_above_wait.fatbin";
-  const std::string text = html_report(check_paths({image}, {}, {}, limits), SourceRoots({}));
+  const Report report = check_paths({RULE_EXAMPLES}, {}, {}, limits);
+  const std::string text = html_report(report, SourceRoots({}));
   EXPECT_TRUE(has(text, "LDG R"));
 }
 

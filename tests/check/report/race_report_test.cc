@@ -6,7 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-namespace slipstream::check {
+namespace slipstream::check::race_report_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -110,4 +110,4 @@ TEST(RaceReport, FailsOnWarningsOnlyIfAsked) {
 }
 
 }  // namespace
-}  // namespace slipstream::check
+}  // namespace slipstream::check::race_report_test

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "io/json_reader.h"
 #include "ptx_kernel.h"
 
 namespace slipstream::check {
@@ -62,7 +63,7 @@ TEST(TextReport, IsOneParagraphForACauseAndNamesAllKernelsIfAsked) {
 }
 
 TEST(JsonReport, HoldsTheFinding) {
-  const auto json = nlohmann::json::parse(json_report(report_with_a_finding()));
+  const auto json = io::parse_json_object(json_report(report_with_a_finding()), "report");
   ASSERT_EQ(json["findings"].size(), 1U);
   const auto& finding = json["findings"][0];
   EXPECT_EQ(finding["rule"], "R1");
@@ -72,7 +73,7 @@ TEST(JsonReport, HoldsTheFinding) {
 }
 
 TEST(SarifReport, HasWhatCodeHostsAskFor) {
-  const auto sarif = nlohmann::json::parse(sarif_report(report_with_a_finding()));
+  const auto sarif = io::parse_json_object(sarif_report(report_with_a_finding()), "report");
   EXPECT_EQ(sarif["version"], "2.1.0");
   const auto& run = sarif["runs"][0];
   EXPECT_EQ(run["tool"]["driver"]["rules"].size(), 15U);
@@ -93,7 +94,7 @@ nlohmann::json sarif_of(const Place& place, const std::string& allowed = "") {
   finding.places = {place};
   finding.allowed = allowed;
   report.findings = {finding};
-  return nlohmann::json::parse(sarif_report(report))["runs"][0]["results"][0];
+  return io::parse_json_object(sarif_report(report), "report")["runs"][0]["results"][0];
 }
 
 std::string uri_of(const std::string& file) {
@@ -136,7 +137,7 @@ TEST(SarifReport, ShowsAnAllowedFindingAsSuppressed) {
 
 // What the schema of SARIF 2.1.0 requires of the objects that are used here.
 TEST(SarifReport, HasTheRequiredProperties) {
-  const auto sarif = nlohmann::json::parse(sarif_report(report_with_a_finding()));
+  const auto sarif = io::parse_json_object(sarif_report(report_with_a_finding()), "report");
   for (const char* name : {"$schema", "version", "runs"}) EXPECT_TRUE(sarif.contains(name)) << name;
   const auto& run = sarif["runs"].at(0);
   EXPECT_TRUE(run["tool"]["driver"]["name"].is_string());
@@ -159,7 +160,7 @@ TEST(SarifReport, SaysWhatCouldNotBeAnalyzed) {
       "\x7f"
       "ELF",
       "broken.cubin", {});
-  const auto sarif = nlohmann::json::parse(sarif_report(report));
+  const auto sarif = io::parse_json_object(sarif_report(report), "report");
   EXPECT_FALSE(sarif["runs"][0]["invocations"][0]["executionSuccessful"].get<bool>());
 }
 

@@ -11,7 +11,7 @@
 
 #include "emulator/arithmetic/narrow_float.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::warpgroup_product_test {
 namespace {
 
 struct Element {
@@ -105,4 +105,4 @@ TEST(WarpgroupProduct, PropagatesInfinitiesAndNaNs) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::warpgroup_product_test

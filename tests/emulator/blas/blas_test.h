@@ -15,6 +15,8 @@
 
 namespace slipstream::emulator::blas {
 
+inline constexpr auto kSuccess = CUBLAS_STATUS_SUCCESS;
+
 using Values = std::vector<double>;
 
 // How an element of `bytes` bytes is rounded: none of a float format means int8_t.

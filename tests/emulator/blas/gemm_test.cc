@@ -7,7 +7,6 @@
 namespace slipstream::emulator::blas {
 namespace {
 
-constexpr auto kSuccess = CUBLAS_STATUS_SUCCESS;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 cublasOperation_t operation(const Shape& shape) {

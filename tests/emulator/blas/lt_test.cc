@@ -6,8 +6,6 @@
 namespace slipstream::emulator::blas {
 namespace {
 
-constexpr auto kSuccess = CUBLAS_STATUS_SUCCESS;
-
 class Layout {
  public:
   Layout(cudaDataType type, uint64_t rows, uint64_t columns, int64_t leading) {

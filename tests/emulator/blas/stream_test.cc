@@ -9,8 +9,6 @@
 namespace slipstream::emulator::blas {
 namespace {
 
-constexpr auto kSuccess = CUBLAS_STATUS_SUCCESS;
-
 struct Streams : testing::Test {
   Streams() {
     EXPECT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);

@@ -5,8 +5,6 @@
 namespace slipstream::emulator::blas {
 namespace {
 
-constexpr auto kSuccess = CUBLAS_STATUS_SUCCESS;
-
 struct Vectors : testing::Test {
   Handle handle;
   Memory x{Values{1, -2, 3}};

@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::table_test {
 namespace {
 
 ptx::Opcode opcode_of(std::string_view head, std::vector<std::string_view> modifiers) {
@@ -78,4 +78,4 @@ TEST(Table, IsWhatTheDocumentationShows) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::table_test

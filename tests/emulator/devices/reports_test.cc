@@ -35,11 +35,6 @@ std::string findings(const std::string& name, const std::string& schedule) {
   return outcome.text;
 }
 
-testing::AssertionResult contains(const std::string& text, const std::string& part) {
-  if (text.find(part) != std::string::npos) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << "no '" << part << "' in:\n" << text;
-}
-
 // "device_faults.cu:12" for the line that ends in `mark`.
 std::string line_marked(const char* file, const std::string& mark) {
   std::ifstream source(fmt::format("{}/{}", SOURCES, file));

@@ -2,7 +2,7 @@
 
 #include "copy_program.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::bulk_copy_test {
 namespace {
 
 TEST(BulkCopy, ChecksBoundsAlignmentAndSize) {
@@ -242,4 +242,4 @@ TEST(LateBulkStores, TakePlaceAtTheirThreadsExitAtTheLatest) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::bulk_copy_test

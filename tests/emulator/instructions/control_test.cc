@@ -2,7 +2,7 @@
 
 #include "lane_program.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::control_test {
 namespace {
 
 uint64_t sum_of(const std::array<uint64_t, 32>& lanes) {
@@ -289,4 +289,4 @@ TEST(Control, SaysThatKernelsCannotLaunchKernels) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::control_test

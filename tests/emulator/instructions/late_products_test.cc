@@ -2,7 +2,7 @@
 
 #include "wgmma_program.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::late_products_test {
 namespace {
 
 using namespace wgmma_program;
@@ -137,4 +137,4 @@ TEST(LateProducts, AreLostWhereRegistersOfAChangeBeforeTheWait) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::late_products_test

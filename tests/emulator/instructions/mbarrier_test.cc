@@ -4,7 +4,7 @@
 
 #include "lane_program.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::mbarrier_test {
 namespace {
 
 // One thread runs `body` with the address of an mbarrier in %r1 and leaves its result in %r20.
@@ -148,4 +148,4 @@ TEST(Mbarrier, MustBeAligned) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::mbarrier_test

@@ -2,7 +2,7 @@
 
 #include "wgmma_program.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::wgmma_test {
 namespace {
 
 using namespace wgmma_program;
@@ -166,4 +166,4 @@ TEST(Wgmma, ReportsAMissingFenceOnce) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::wgmma_test

@@ -3,7 +3,7 @@
 
 #include "emulator/instructions/lane_program.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::fault_test {
 namespace {
 
 constexpr std::string_view kParameters = ".param .u64 buffer, .param .u64 other";
@@ -253,4 +253,4 @@ TEST(Fault, ReportsTheFirstCtaOnAnyNumberOfThreads) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::fault_test

@@ -2,7 +2,7 @@
 
 #include "emulator/instructions/lane_program.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::launch_test {
 namespace {
 
 CudaError refusal(TestDevice& test, KernelLaunch launch) {
@@ -88,4 +88,4 @@ TEST(UnsupportedInstruction, FailsAtTheLaunchOfItsKernelOnly) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::launch_test

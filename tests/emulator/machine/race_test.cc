@@ -6,7 +6,7 @@
 
 #include "emulator/machine/race_program.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::race_test {
 namespace {
 
 class Races : public RaceTest {};
@@ -318,4 +318,4 @@ TEST_F(Races, SaysNothingWhileTheCheckIsOff) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::race_test

@@ -5,7 +5,7 @@
 
 #include "emulator/instructions/lane_program.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::schedule_test {
 namespace {
 
 // producer: (waits,) triggers, then writes `value` to buffer[ctaid]. consumer: reads buffer, before
@@ -231,4 +231,4 @@ TEST(Schedule, RunsHostOperationsInOrder) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::schedule_test

@@ -5,7 +5,7 @@
 
 #include "emulator/machine/race_program.h"
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::shared_race_test {
 namespace {
 
 class SharedRaces : public RaceTest {
@@ -332,4 +332,4 @@ TEST_F(SharedRaces, WantsAClusterBarrierBetweenCtas) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::shared_race_test

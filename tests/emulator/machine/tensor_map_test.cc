@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-namespace slipstream::emulator {
+namespace slipstream::emulator::tensor_map_test {
 namespace {
 
 TensorMap some_map() {
@@ -89,4 +89,4 @@ TEST(TensorMap, KnowsTheSizesOfItsParts) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator
+}  // namespace slipstream::emulator::tensor_map_test

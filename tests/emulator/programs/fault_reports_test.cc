@@ -25,11 +25,6 @@ std::string line_marked(const std::string& mark) {
   return "no line is marked " + mark;
 }
 
-testing::AssertionResult contains(const std::string& text, const std::string& part) {
-  if (text.find(part) != std::string::npos) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << "no '" << part << "' in:\n" << text;
-}
-
 struct FaultCase {
   std::string name;
   std::string error;               // what cudaDeviceSynchronize answers

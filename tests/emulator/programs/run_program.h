@@ -1,6 +1,8 @@
 // Runs a program on the emulated device and collects what it says.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <array>
 #include <cstdio>
 #include <string>
@@ -24,4 +26,9 @@ inline Outcome run_emulated(const std::string& settings, const std::string& comm
   }
   outcome.exited_well = pclose(pipe) == 0;
   return outcome;
+}
+
+inline testing::AssertionResult contains(const std::string& text, const std::string& part) {
+  if (text.find(part) != std::string::npos) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << "no '" << part << "' in:\n" << text;
 }

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace slipstream::emulator::race {
+namespace slipstream::emulator::race::order_test {
 namespace {
 
 constexpr uint32_t kAllLanes = 0xffffffffU;
@@ -315,4 +315,4 @@ TEST_F(TwoClusters, PassOnThatOneHasWaited) {
 }
 
 }  // namespace
-}  // namespace slipstream::emulator::race
+}  // namespace slipstream::emulator::race::order_test

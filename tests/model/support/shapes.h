@@ -17,4 +17,9 @@ struct Shape {
 
 [[nodiscard]] std::vector<Shape> other_shapes();
 
+// A model that counts (counting-tiny), with an MLP that two ranks can share.
+[[nodiscard]] inline Shape counting_in_two() {
+  return {"CountingInTwo", "counting-tiny", R"({"moe_intermediate_size": 384})"};
+}
+
 }  // namespace slipstream::model::test

@@ -9,7 +9,7 @@
 #include "tests/model/support/random.h"
 #include "tests/step/support/adjusted_rows.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::adjust_test {
 namespace {
 
 using kernels::StepRow;
@@ -132,4 +132,4 @@ TEST(AdjustedSampling, KeepsByMinPWhatReachesItsShareOfTheLargest) {
 }
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::adjust_test

@@ -10,7 +10,7 @@
 #include "tests/step/kernels/device_values.h"
 #include "tests/step/support/played_ranks.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::agreement_test {
 namespace {
 
 using kernels::kChoiceRound;
@@ -158,4 +158,4 @@ TEST_F(Choice, EmptiesTheLastRowsOfTheStepAndNotTheFirstOfTheNext) {
 }
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::agreement_test

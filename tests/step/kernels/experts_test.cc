@@ -15,7 +15,7 @@
 #include "tests/step/kernels/coded_rows.h"
 #include "tests/step/kernels/packed_weights.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::experts_test {
 namespace {
 
 using model::reference::Matrix;
@@ -404,4 +404,4 @@ TEST(Experts, GiveTheSameBitsInEveryRunWithAndWithoutPdl) {
 }
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::experts_test

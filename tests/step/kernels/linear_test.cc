@@ -13,7 +13,7 @@
 #include "tests/step/kernels/coded_rows.h"
 #include "tests/step/kernels/packed_weights.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::linear_test {
 namespace {
 
 using model::reference::Numerics;
@@ -390,4 +390,4 @@ TEST(LinearPlan, RefusesMoreThanSharedMemoryHolds) {
 }
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::linear_test

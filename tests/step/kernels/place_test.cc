@@ -9,7 +9,7 @@
 #include "step/kernels/place/launch.h"
 #include "tests/step/kernels/device_values.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::place_test {
 namespace {
 
 using kernels::kGiven;
@@ -142,4 +142,4 @@ TEST(PlaceKernel, TakesAsManyEditsAsItHasRoomFor) {
 }
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::place_test

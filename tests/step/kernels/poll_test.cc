@@ -14,7 +14,7 @@
 #include "tests/step/kernels/packed_weights.h"
 #include "tests/step/support/played_ranks.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::poll_test {
 namespace {
 
 using kernels::kMaxRows;
@@ -327,4 +327,4 @@ TEST_F(SilentPeer, IsNotWaitedForOnceTheHostHasGivenUp) {
 }
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::poll_test

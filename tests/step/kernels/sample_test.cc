@@ -11,7 +11,7 @@
 #include "tests/step/kernels/device_values.h"
 #include "tests/step/support/sampling_ways.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::sample_test {
 namespace {
 
 using kernels::StepRow;
@@ -160,4 +160,4 @@ TEST(SampleKernel, MakesTheNextStepsInputOfTheToken) {
 }
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::sample_test

@@ -14,7 +14,7 @@
 #include "tests/step/kernels/packed_weights.h"
 #include "tests/step/kernels/sparse_inputs.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::scores_test {
 namespace {
 
 using kernels::kIndexWidth;
@@ -214,4 +214,4 @@ INSTANTIATE_TEST_SUITE_P(Shapes, AbsorbKernel,
                                          std::array{2, 192, 1}, std::array{3, 192, 9}));
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::scores_test

@@ -11,7 +11,7 @@
 #include "tests/model/support/random.h"
 #include "tests/step/kernels/device_values.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::select_test {
 namespace {
 
 using kernels::kPageSize;
@@ -264,4 +264,4 @@ TEST(SelectKernel, GivesTheSameListsWithoutPdl) {
 }
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::select_test

@@ -13,7 +13,7 @@
 #include "tests/model/support/shapes.h"
 #include "tests/step/support/rank_runs.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::decode_step_test {
 namespace {
 
 using model::reference::Matrix;
@@ -110,4 +110,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.name; });
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::decode_step_test

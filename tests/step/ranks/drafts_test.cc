@@ -7,7 +7,7 @@
 #include "tests/model/support/shapes.h"
 #include "tests/step/support/rank_drafts.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::drafts_test {
 namespace {
 
 struct Case {
@@ -112,4 +112,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.name; });
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::drafts_test

@@ -14,7 +14,7 @@
 #include "tests/step/support/rank_team.h"
 #include "tests/step/support/sampling_ways.h"
 
-namespace slipstream::step::test {
+namespace slipstream::step::test::sample_test {
 namespace {
 
 using kernels::StepRow;
@@ -215,4 +215,4 @@ INSTANTIATE_TEST_SUITE_P(Ranks, SharedSampling,
                          });
 
 }  // namespace
-}  // namespace slipstream::step::test
+}  // namespace slipstream::step::test::sample_test

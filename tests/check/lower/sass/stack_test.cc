@@ -10,7 +10,7 @@
 
 #include "check/lower/sass/lower.h"
 
-namespace slipstream::check::from_sass {
+namespace slipstream::check::from_sass::stack_test {
 namespace {
 
 constexpr sass::Word kSetPointer{0x00000a00ff017b82, 0x0800};          // LDC R1, c[0x0][0x28]
@@ -71,4 +71,4 @@ TEST(Stack, IsOneCellWhereItsPointerMoves) {
 }
 
 }  // namespace
-}  // namespace slipstream::check::from_sass
+}  // namespace slipstream::check::from_sass::stack_test
