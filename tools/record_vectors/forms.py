@@ -92,6 +92,7 @@ def integer_forms():
     each("szext.{clamp,wrap}.{s32,u32} $0, $1, $2;", "$T", "$T shift")
     each("bmsk.{clamp,wrap}.b32 $0, $1, $2;", "b32", "shift shift")
     each("fns.b32 $0, $1, $2, $3;", "b32", "b32 lane lane")
+    form("vabsdiff4.u32.u32.u32.add $0, $1, $2, $3;", "u32", "u32 u32 u32")
     for a, b in itertools.product(("s32", "u32"), repeat=2):
         accumulator = "u32" if (a, b) == ("u32", "u32") else "s32"
         form(f"dp4a.{a}.{b} $0, $1, $2, $3;", accumulator, f"{a} {b} {accumulator}")

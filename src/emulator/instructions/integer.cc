@@ -487,7 +487,7 @@ constexpr auto kIntegerForms = std::to_array<Form>({
     {"vabsdiff4 .u32 .u32 .u32", kTernary<absolute_differences_of_bytes, uint32_t>,
      "all four bytes, no accumulation"},
     {"vabsdiff4 .u32 .u32 .u32 .add", kTernary<sum_of_absolute_differences, uint32_t>,
-     "all four bytes; as PTX's text says, not recorded on a GPU"},
+     "all four bytes"},
     {"add .cc (.u32|.s32)", &build_carry<uint32_t, false>},
     {"add .cc (.u64|.s64)", &build_carry<uint64_t, false>},
     {"addc [.cc] (.u32|.s32)", &build_carry<uint32_t, false>},

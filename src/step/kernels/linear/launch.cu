@@ -102,8 +102,8 @@ constexpr int kPlainEarlySlots = 2;
 constexpr int kFewSlots = 4;
 constexpr int kFewSlotsTokens = 3;
 // From so many tokens on a launch of its own makes the operands, if it is given room for them; of a norm
-// also from a few on, if a cluster would norm so many groups of columns
-// (docs/notes/2026-11-30-norm-once.md).
+// also from a few on, if a cluster would norm so many groups of columns, but not behind polls: a CTA
+// for each token waits long for what all ranks send (docs/notes/2026-11-30-norm-once.md).
 constexpr int kPreparedTokens = 9;
 constexpr int kPreparedFewTokens = 5;
 constexpr int kPreparedPlaces = 128;
@@ -241,9 +241,9 @@ void launch_prepared(const LinearParams& linear, pdl::Produced<unsigned char> op
 }  // namespace
 
 bool is_prepared(const LinearParams& linear, const NormInput& input) {
-  const bool pays =
-      linear.tokens >= kPreparedTokens ||
-      (linear.tokens >= kPreparedFewTokens && linear.tokens * linear.groups() >= kPreparedPlaces);
+  const bool pays_with_few = input.polled.ranks == 0 && linear.tokens >= kPreparedFewTokens &&
+                             linear.tokens * linear.groups() >= kPreparedPlaces;
+  const bool pays = linear.tokens >= kPreparedTokens || pays_with_few;
   return pays && can_prepare(linear, input.operands);
 }
 
