@@ -218,8 +218,10 @@ def played_table(report):
         }
         cells = [f"{model}, {layers} layers, {ranks} ranks"]
         for batch in batches:
-            alone, played = of[batch]["alone"], of[batch].get("played")
-            cost = f"{played:.2f}, {(played - alone) * 500 / layers:.2f}" if played else "not run"
-            cells.append(f"{alone:.2f} / {cost}")
+            if batch not in of:
+                cells.append("not run")
+                continue
+            alone, played = of[batch]["alone"], of[batch]["played"]
+            cells.append(f"{alone:.2f} / {played:.2f}, {(played - alone) * 500 / layers:.2f}")
         lines.append(cells)
     return table(["alone / played", *(f"batch {batch}" for batch in batches)], lines)
