@@ -149,6 +149,8 @@ class StepTeam final : public StepBench {
   }
   ~StepTeam() override {
     stop();
+    // A step that ended with an error may have left launches that wait for the others.
+    if (members_.front().attendant != nullptr) break_polls_of(0);
     for (size_t i = 1; i < members_.size(); ++i) {
       on_device(members_[i].device, [&] { members_[i].bench.reset(); });
     }
@@ -302,13 +304,15 @@ class StepTeam final : public StepBench {
     }
   }
 
+  void break_polls_of(int rank) {
+    on_device(members_[rank].device,
+              [&] { step::break_polls(windows_of(rank), members_[rank].attendant->get()); });
+  }
+
   void stop() {
     stopping_ = true;
     for (size_t i = 1; i < members_.size(); ++i) {
-      if (!members_[i].stepping.joinable()) continue;
-      on_device(members_[i].device, [&] {
-        step::break_polls(windows_of(static_cast<int>(i)), members_[i].attendant->get());
-      });
+      if (members_[i].stepping.joinable()) break_polls_of(static_cast<int>(i));
     }
     for (Member& member : members_) {
       if (member.stepping.joinable()) member.stepping.join();

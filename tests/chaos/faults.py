@@ -86,7 +86,7 @@ def no_memory(dice: random.Random, _inputs: list[Path]) -> Strike:
     codes = {CANNOT, DEVICE}
     if size < 2**27:  # a program of `emulate` and what it loads may have too little to start with
         codes |= NOT_STARTED
-    if size < 2**25:  # the command itself, also in what runs before its main function
+    if size < 2**26:  # the command itself (35 MB), also in what runs before its main function
         codes |= KILLED | {-signal.SIGSEGV, -signal.SIGABRT}
     return Strike(codes, prepare=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)))
 

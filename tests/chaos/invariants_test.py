@@ -103,6 +103,8 @@ class Invariants(unittest.TestCase):
         with subprocess.Popen(
             ["sleep", "60"], env={**os.environ, MARK: str(self.folder)}
         ) as orphan:
+            while b"sleep" not in pathlib.Path(f"/proc/{orphan.pid}/cmdline").read_bytes():
+                time.sleep(0.01)
             with mock.patch.object(suite, "GRACE_SECONDS", 0.1):
                 self.assert_broken("processes: .*sleep 60", CANNOT)
             orphan.kill()
