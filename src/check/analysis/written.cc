@@ -86,7 +86,7 @@ void resolve_roles(Launches& launches, const WrittenByKernel& written) {
   std::vector<std::string> all;
   for (const KernelLaunch& kernel : launches.kernels) all.push_back(kernel.pattern);
   for (KernelLaunch& kernel : launches.kernels) {
-    const bool anything = may_write_anything(kernel.beside.value_or(all), written);
+    const bool anything = may_write_anything(kernel.beside ? *kernel.beside : all, written);
     for (ParameterRole& parameter : kernel.roles) {
       if (parameter.sharers) parameter.role = role_of(kernel, parameter, written, anything);
     }
