@@ -27,7 +27,7 @@ cudaChannelFormatDesc format_of(const ImageSpec& image) {
 unsigned array_flags(const ImageSpec& image) {
   return (image.layered() ? cudaArrayLayered : 0U) | (image.cube() ? cudaArrayCubemap : 0U) |
          (image.surface ? cudaArraySurfaceLoadStore : 0U) |
-         (image.gather ? cudaArrayTextureGather : 0U);
+         (image.gather && !image.layered() ? cudaArrayTextureGather : 0U);
 }
 
 // What cudaMalloc3DArray takes: a dimension that the image does not have is 0.

@@ -116,6 +116,20 @@ def atomics():
         )
 
 
+    for kind, noftz in (("f32", ""), ("f16x2", ".noftz"), ("bf16x2", ".noftz")):
+        yield (
+            f"{{ atom.global.add{noftz}.v2.{kind} {{$0, $1}}, [address], {{$4, $5}}; "
+            "ld.global.v2.b32 {$2, $3}, [address]; }",
+            " ".join([kind] * 4),
+            f"{kind} {kind} b64",
+        )
+        yield (
+            f"{{ atom.shared.add{noftz}.{kind} $0, [$S], $3; ld.shared.b32 $1, [$S]; }}",
+            f"{kind} {kind}",
+            f"{kind} {kind} b32 b32",
+        )
+
+
 def atomic(operation, kind, operand):
     bits = f"b{8 * {'u3': 4, 's3': 4, 'u6': 8, 's6': 8, 'f3': 4, 'f6': 8}.get(kind[:2], 4 if 'x2' in kind else 2)}"
     return (
