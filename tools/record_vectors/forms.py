@@ -189,7 +189,12 @@ def approximate_forms():
     each("tanh.approx.{bf16,bf16x2} $0, $1;", "$T", "$T", bound="absolute -8")
     each("ex2.approx.{f16,f16x2} $0, $1;", "$T", "$T", bound="relative -9")
     each("ex2.approx.ftz.{bf16,bf16x2} $0, $1;", "$T", "$T", bound="relative -7")
-    each("{rcp.approx.ftz,rsqrt.approx,rsqrt.approx.ftz}.f64 $0, $1;", "f64", "f64", bound="relative -19")
+    each(
+        "{rcp.approx.ftz,rsqrt.approx,rsqrt.approx.ftz}.f64 $0, $1;",
+        "f64",
+        "f64",
+        bound="relative -19",
+    )
 
 
 def half_forms():

@@ -26,8 +26,10 @@ def comparisons():
     for kind, compare in itertools.product(("s16", "u32", "s64", "f32", "f64"), ("lt", "ne")):
         for operation in ("and", "or", "xor"):
             yield (
-                f"{{ .reg .pred p, q; setp.ne.u32 p, $3, 0; setp.{compare}.{operation}.{kind} q, $1, $2, p; "
-                "selp.u32 $0, 1, 0, q; }",
+                (
+                    f"{{ .reg .pred p, q; setp.ne.u32 p, $3, 0; setp.{compare}.{operation}.{kind} q, $1, $2, p; "
+                    "selp.u32 $0, 1, 0, q; }"
+                ),
                 "u32",
                 f"{kind} {kind} bool",
             )
@@ -61,8 +63,10 @@ def selections():
     yield "slct.f32.s32 $0, $1, $2, $3;", "f32", "f32 f32 s32"
     for operation in ("and", "or", "xor"):
         yield (
-            f"{{ .reg .pred p, q; setp.ne.u32 p, $1, 0; setp.ne.u32 q, $2, 0; {operation}.pred p, p, q; "
-            "not.pred q, p; selp.u32 $0, 1, 0, q; }",
+            (
+                f"{{ .reg .pred p, q; setp.ne.u32 p, $1, 0; setp.ne.u32 q, $2, 0; {operation}.pred p, p, q; "
+                "not.pred q, p; selp.u32 $0, 1, 0, q; }"
+            ),
             "u32",
             "bool bool",
         )
@@ -115,11 +119,12 @@ def atomics():
             f"{bits} {bits} {bits}",
         )
 
-
     for kind, noftz in (("f32", ""), ("f16x2", ".noftz"), ("bf16x2", ".noftz")):
         yield (
-            f"{{ atom.global.add{noftz}.v2.{kind} {{$0, $1}}, [address], {{$4, $5}}; "
-            "ld.global.v2.b32 {$2, $3}, [address]; }",
+            (
+                f"{{ atom.global.add{noftz}.v2.{kind} {{$0, $1}}, [address], {{$4, $5}}; "
+                "ld.global.v2.b32 {$2, $3}, [address]; }"
+            ),
             " ".join([kind] * 4),
             f"{kind} {kind} b64",
         )

@@ -101,7 +101,11 @@ def surface_loads():
     """(text, results, operands): x counts bytes."""
     for geometry, size in SIZES.items():
         for outside in ("clamp", "zero"):
-            for kind, element, count in (("u8x4", "b8", 4), ("f32x2", "b32", 2), ("u16x1", "b16", 1)):
+            for kind, element, count in (
+                ("u8x4", "b8", 4),
+                ("f32x2", "b32", 2),
+                ("u16x1", "b16", 1),
+            ):
                 bits = {"b8": 8, "b16": 16, "b32": 32}[element]
                 names = [f"${i}" for i in range(count)]
                 vector = f".v{count}" if count > 1 else ""
@@ -119,15 +123,19 @@ def surface_loads():
 def surface_stores():
     """Each thread reads what it has stored."""
     yield (
-        "[1d 512x1x1 f32x1 surface] { .reg .b32 x; shl.b32 x, index, 2; sust.b.1d.b32.clamp [$I, {x}], {$1}; "
-        "suld.b.1d.b32.clamp {$0}, [$I, {x}]; }",
+        (
+            "[1d 512x1x1 f32x1 surface] { .reg .b32 x; shl.b32 x, index, 2; sust.b.1d.b32.clamp [$I, {x}], {$1}; "
+            "suld.b.1d.b32.clamp {$0}, [$I, {x}]; }"
+        ),
         "b32",
         "b32",
     )
     yield (
-        "[2d 512x2x1 f32x4 surface] { .reg .b32 x; shl.b32 x, index, 4; "
-        "sust.b.2d.v4.b32.clamp [$I, {x, 1}], {$4, $5, $6, $7}; "
-        "suld.b.2d.v4.b32.clamp {$0, $1, $2, $3}, [$I, {x, 1}]; }",
+        (
+            "[2d 512x2x1 f32x4 surface] { .reg .b32 x; shl.b32 x, index, 4; "
+            "sust.b.2d.v4.b32.clamp [$I, {x, 1}], {$4, $5, $6, $7}; "
+            "suld.b.2d.v4.b32.clamp {$0, $1, $2, $3}, [$I, {x, 1}]; }"
+        ),
         "b32 b32 b32 b32",
         "b32 b32 b32 b32",
     )

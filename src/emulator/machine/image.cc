@@ -219,9 +219,9 @@ Texel interpolate(const Image& image, const SamplePoint& point) {
   return filter.result();
 }
 
-// Lines are filtered as images of one row: at the border, half of each sample is the border's color.
-SamplePoint with_rows(SamplePoint point) {
-  point.dimensions = std::max(point.dimensions, 2U);
+// A line that is no layer is filtered as an image of one row: at a border, half of each sample is the border's color.
+SamplePoint with_rows(const Image& image, SamplePoint point) {
+  if (!image.layered) point.dimensions = std::max(point.dimensions, 2U);
   return point;
 }
 
@@ -237,7 +237,7 @@ Texel without_excess(const Image& image, Texel texel) {
 }  // namespace
 
 Texel sample(const Image& image, const SamplePoint& point) {
-  if (image.linear && is_float_result(image)) return interpolate(image, with_rows(point));
+  if (image.linear && is_float_result(image)) return interpolate(image, with_rows(image, point));
   Index at{};
   for (uint32_t i = 0; i < point.dimensions; ++i) at[i] = whole(scaled(image, point, i));
   return without_excess(image, element_around(image, point, at));

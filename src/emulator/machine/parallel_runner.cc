@@ -1,6 +1,7 @@
 #include "emulator/machine/parallel_runner.h"
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 
 #include "emulator/machine/cluster_pool.h"
@@ -55,6 +56,8 @@ void ParallelRunner::help() {
 }
 
 std::optional<Fault> ParallelRunner::run(GridRun& grid, Statistics& statistics) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
   const bool is_parallel = grid.cluster_count() > 1 && thread_count(settings_) > 1;
   if (is_parallel) start_helpers();
   std::unique_lock lock(mutex_);
@@ -80,6 +83,7 @@ std::optional<Fault> ParallelRunner::run(GridRun& grid, Statistics& statistics) 
   take_turns(own_worker_, lock);
   changed_.wait(lock, [&] { return busy_ == 0; });
   grid_ = nullptr;
+  statistics.seconds += std::chrono::duration<double>(Clock::now() - start).count();
   if (!gives_way_) {
     ++statistics.grids;
     statistics.ctas += grid.finished_clusters * grid.cluster.count();
