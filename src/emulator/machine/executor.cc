@@ -35,27 +35,28 @@ uint32_t executing_lanes(const Warp& warp, const Operation& operation) {
   return warp.active & (guard ^ operation.guard_flip);
 }
 
+struct Stretch {
+  uint64_t lanes = 0;  // executed
+  uint32_t end = 0;    // the operation that said so, or the one to go on with
+  Step step = Step::kNext;
+};
+
 // Runs operations until one says something else than to go on with the next, or lanes that wait are met (kNext). The
 // innermost loop of the emulator: it knows its place without the warp, where each operation would wait for the last one's
-// store.
-Step run_straight(Warp& warp, const Operation* code, Counters& counters) {
-  const uint32_t meeting = warp.merge_pc;
-  const uint32_t first = warp.pc;
-  uint32_t pc = first;
+// store, and is a function by itself that knows little, so that all of it stays in registers while operations are called.
+[[gnu::noinline]] Stretch run_straight(Warp& warp, const Operation* code) {
+  uint32_t pc = warp.pc;
   uint64_t lanes = 0;
-  Step step = Step::kNext;
   do {
     const Operation& operation = code[pc];
     if (const uint32_t executing = executing_lanes(warp, operation); executing != 0) {
       lanes += static_cast<uint32_t>(__builtin_popcount(executing));
-      step = operation.execute(operation, warp, executing);
-      if (step != Step::kNext) break;
+      const Step step = operation.execute(operation, warp, executing);
+      if (step != Step::kNext) return {lanes, pc, step};
     }
     warp.pc = ++pc;
-  } while (pc != meeting);
-  counters.warp_instructions += pc - first + (step == Step::kNext ? 0 : 1);
-  counters.lane_instructions += lanes;
-  return step;
+  } while (pc != warp.merge_pc);
+  return {lanes, pc, Step::kNext};
 }
 
 // The same while some registers of the warp have no values, and until all have.
@@ -73,9 +74,17 @@ Step run_following(Warp& warp, const Operation* code, Counters& counters) {
   return Step::kNext;
 }
 
+Step run_counted(Warp& warp, const Operation* code, Counters& counters) {
+  const uint32_t first = warp.pc;
+  const Stretch stretch = run_straight(warp, code);
+  counters.warp_instructions += stretch.end - first + (stretch.step == Step::kNext ? 0 : 1);
+  counters.lane_instructions += stretch.lanes;
+  return stretch.step;
+}
+
 // Runs the warp to the next place where it may stop, and says whether it goes on.
 bool run_some(Warp& warp, const Operation* code, uint64_t slice, Counters& counters) {
-  const Step step = warp.unwritten == nullptr ? run_straight(warp, code, counters)
+  const Step step = warp.unwritten == nullptr ? run_counted(warp, code, counters)
                                               : run_following(warp, code, counters);
   if (step == Step::kFollow) ++warp.pc;
   if (step == Step::kNext || step == Step::kFollow) {
