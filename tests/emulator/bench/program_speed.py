@@ -78,7 +78,8 @@ def main():
     commands = [[]]
     for word in arguments[first + 1 :]:
         commands.append([]) if word == "--" else commands[-1].append(word)
-    for command in commands:
+    for program, *rest in commands:
+        command = [str(pathlib.Path(program).resolve()), *rest]
         measure([tuple(one.split("=", 1)) for one in options.libraries], command, options.runs)
 
 
