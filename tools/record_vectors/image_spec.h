@@ -25,7 +25,7 @@ struct ImageSpec {
   bool fractions = false;
   bool gather = false;
 
-  bool layered() const { return geometry.starts_with("a"); }
+  bool layered() const { return geometry.starts_with('a'); }
   bool cube() const { return geometry.ends_with("cube"); }
   unsigned element_bytes() const { return channels * channel_bytes; }
   unsigned row_bytes() const { return size[0] * element_bytes(); }
