@@ -61,11 +61,11 @@ __device__ __forceinline__ void multiply_slice(PieceRing& ring, Cursor& cursor, 
                                                const PackedMatrix& matrix, bool is_fp8,
                                                int64_t tile, const Slice& slice, float scales,
                                                const Load& load, Sums& sums) {
-  const int group_bytes = matrix.chunks_per_group() * kChunkBytes;
+  const int group_bytes = (is_fp8 ? 1 : 2) * kChunkBytes;
   // Rolled, here and where else products are made: each launch fetches its instructions anew.
 #pragma unroll 1
   for (int index = 0; index < slice.count;) {
-    if (is_fp8 && index % 32 == 0 && index > 0) {
+    if (is_fp8 && (index & 31) == 0 && index > 0) {
       scales = load_scales(matrix, tile, {slice.first + index, slice.count - index});
     }
     const int end = min(index + piece_groups, slice.count);
@@ -75,7 +75,7 @@ __device__ __forceinline__ void multiply_slice(PieceRing& ring, Cursor& cursor, 
       Operand x;
       load(index, x);
       if (is_fp8) {
-        multiply_fp8_group(weights, __shfl_sync(kAllLanes, scales, index % 32), x, sums);
+        multiply_fp8_group(weights, __shfl_sync(kAllLanes, scales, index & 31), x, sums);
       } else {
         multiply_bf16_group(weights, x, sums);
       }

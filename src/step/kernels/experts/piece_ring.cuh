@@ -29,9 +29,9 @@ class PieceRing {
         barriers_(cuda::shared_address(barriers)),
         slots_(slots),
         slot_bytes_(slot_bytes) {
-    if (threadIdx.x % 32 == 0) {
-#pragma unroll 1
-      for (int slot = 0; slot < slots; ++slot) cuda::initialize_barrier(&barriers[slot], 1);
+    const int slot = static_cast<int>(threadIdx.x) % 32;
+    if (slot < slots) {
+      cuda::initialize_barrier(&barriers[slot], 1);
       cuda::publish_barriers();
     }
     __syncwarp();
