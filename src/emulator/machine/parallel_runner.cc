@@ -13,9 +13,9 @@ namespace {
 // Instructions in a turn. Long, so that most CTAs end in their first and few are alive at a time.
 constexpr uint64_t kTurnBudget = 1 << 20;
 constexpr uint64_t kAllTurns = ~0ULL;
-// Of registers and shared memory: a processor's cache has little more, or less.
-constexpr uint64_t kBytesAtATime = 4 << 20;
-constexpr uint64_t kSmallestWindow = 8;
+// Of registers and shared memory: what a core has a cache of its own for.
+constexpr uint64_t kBytesAtATime = 1 << 20;
+constexpr uint64_t kSmallestWindow = 6;
 constexpr uint64_t kLargestWindow = 64;
 
 // Turns from one that was interrupted to the next of its cluster, and so the most that run at a time.
