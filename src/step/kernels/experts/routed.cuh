@@ -106,7 +106,7 @@ class RoutedCursor {
   const RoutedLaunch& params_;
   const uint16_t* experts_;
   Task task_;
-  int left_;  // tasks
+  int left_;   // tasks
   int begin_;  // of the slice in a tile, in bytes
   int bytes_;  // of the slice
   const std::byte* source_ = nullptr;
