@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "emulator/machine/cluster_pool.h"
+#include "emulator/machine/grid_shape.h"
 
 namespace slipstream::emulator {
 namespace {
@@ -12,9 +13,19 @@ namespace {
 // Instructions in a turn. Long, so that most CTAs end in their first and few are alive at a time.
 constexpr uint64_t kTurnBudget = 1 << 20;
 constexpr uint64_t kAllTurns = ~0ULL;
-// Turns from one that was interrupted to the next of its cluster, and so the most that run at a time: more of them would
-// have less of their registers in the processors' caches.
-constexpr uint64_t kWindow = 8;
+// Of registers and shared memory: a processor's cache has little more, or less.
+constexpr uint64_t kBytesAtATime = 4 << 20;
+constexpr uint64_t kSmallestWindow = 8;
+constexpr uint64_t kLargestWindow = 64;
+
+// Turns from one that was interrupted to the next of its cluster, and so the most that run at a time.
+uint64_t window_of(const GridRun& grid) {
+  if (!grid.program->may_make_ordered_accesses) return kAllTurns;
+  const uint64_t warp_bytes = grid.program->functions.front().register_bytes;
+  const uint64_t cta_bytes = warps_of(grid) * warp_bytes + grid.shared_bytes;
+  const uint64_t cluster_bytes = std::max<uint64_t>(grid.cluster.count() * cta_bytes, 1);
+  return std::clamp(kBytesAtATime / cluster_bytes, kSmallestWindow, kLargestWindow);
+}
 
 uint32_t thread_count(const Settings& settings) {
   if (settings.check_races) return 1;
@@ -67,6 +78,7 @@ std::optional<Fault> ParallelRunner::run(GridRun& grid, Statistics& statistics) 
   ended_.clear();
   fault_.reset();
   next_turn_ = 0;
+  window_ = window_of(grid);
   gives_way_ = false;
   order_.committed = 0;
   order_.stopped = false;
@@ -105,14 +117,12 @@ void ParallelRunner::queue(uint64_t index, Cluster* cluster) {
 
 // Nobody takes a turn that far ahead of those that are over, so that its place is not taken yet.
 void ParallelRunner::queue_soon(Entry entry) {
-  const uint64_t place = order_.committed + kWindow - next_turn_;
+  const uint64_t place = order_.committed + window_ - next_turn_;
   ready_.insert(ready_.begin() + static_cast<ptrdiff_t>(std::min(place, ready_.size())), entry);
 }
 
 bool ParallelRunner::may_take_turn() const {
-  const bool is_near =
-      !grid_->program->may_make_ordered_accesses || next_turn_ < order_.committed + kWindow;
-  return is_near && !ready_.empty();
+  return !ready_.empty() && next_turn_ - order_.committed < window_;
 }
 
 void ParallelRunner::take_turns(Worker& worker, std::unique_lock<std::mutex>& lock) {

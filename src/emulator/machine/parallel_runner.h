@@ -71,6 +71,7 @@ class ParallelRunner {
   Statistics* statistics_ = nullptr;
   std::deque<Entry> ready_;
   uint64_t next_turn_ = 0;
+  uint64_t window_ = 0;
   bool gives_way_ = false;               // every cluster is asleep
   std::map<uint64_t, EndedTurn> ended_;  // turns that are over, but not all before them
   TurnOrder order_;
