@@ -46,7 +46,7 @@ TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
       {"routed_kernel<", "StagedInput"},
       {"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)0"}};
   for (const char* ranks : {"0", "2", "4", "8"}) {
-    for (const char* breadth : {"0", "1", "2", "3", "4"}) {
+    for (const char* breadth : {"0", "1", "2", "4"}) {
       neighbors.push_back({"polling_linear_kernel<", std::string("PeerNormSource<") + ranks + ">",
                            std::string("(slipstream::step::kernels::Breadth)") + breadth});
     }

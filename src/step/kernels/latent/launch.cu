@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <string>
 
+#include "slipstream/error.h"
 #include "step/kernels/latent/kernel.cuh"
 #include "step/kernels/latent/launch.h"
 #include "step/kernels/linear/launch.h"
@@ -40,7 +42,11 @@ auto kernel_of(const LatentLaunch& params) {
     case Breadth::kWidest:
       break;
   }
-  return latent_kernel<NormSource, Breadth::kWidest>;
+  // Of the widest there is none: a step gives room for the operands (linear/launch.h).
+  throw InvalidArgument(
+      "a latent of more than 8 tokens must have room for its operands and at most 16384 columns, "
+      "has " +
+      std::to_string(params.input.columns));
 }
 auto kernel_of(const PreparedLatentLaunch& params) {
   return token_tiles(params.linear.breadth()) == 1

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "slipstream/error.h"
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
 #include "step/kernels/linear/prepare.cuh"
@@ -108,6 +109,8 @@ constexpr int kPreparedTokens = 9;
 constexpr int kPreparedFewTokens = 5;
 constexpr int kPreparedPlaces = 128;
 
+// Of the widest there is none: a step gives room for operands, with which is_prepared() says yes, and one
+// for each number of ranks would take long to compile.
 template <class Source>
 auto polling_kernel_of(Breadth breadth) {
   switch (breadth) {
@@ -122,7 +125,7 @@ auto polling_kernel_of(Breadth breadth) {
     case Breadth::kWidest:
       break;
   }
-  return polling_linear_kernel<Source, Breadth::kWidest>;
+  throw InvalidArgument("operands of a norm that polls for more than 8 tokens must not be null");
 }
 
 template <class Source>
