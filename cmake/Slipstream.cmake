@@ -102,14 +102,18 @@ function(slipstream_group target)
   list(FILTER kernels INCLUDE REGEX "\\.cu$")
   list(FILTER sources INCLUDE REGEX "\\.cc$")
 
-  slipstream_find_groups(groups 32 ${sources})
+  slipstream_find_groups(groups 64 ${sources})
   foreach(source group IN ZIP_LISTS sources groups)
-    set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${target}_${group})
+    # A source of two libraries has one group, in both of them.
+    get_source_file_property(has_group ${source} UNITY_GROUP)
+    if(NOT has_group)
+      set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${target}_${group})
+    endif()
   endforeach()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
 
   # CMake 3.25 groups no CUDA sources.
-  slipstream_find_groups(groups 5 ${kernels})
+  slipstream_find_groups(groups 64 ${kernels})
   foreach(source group IN ZIP_LISTS kernels groups)
     string(APPEND text_${group} "#include \"${CMAKE_CURRENT_SOURCE_DIR}/${source}\"\n")
     set_source_files_properties(${source} PROPERTIES HEADER_FILE_ONLY ON)

@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <utility>
+
+#include "check/json.h"
 
 namespace slipstream::check {
 namespace {
-
-using Json = nlohmann::json;
 
 RaceSide parse_side(const Json& json) {
   RaceSide side;
@@ -82,7 +81,7 @@ Json common_json(const RaceFinding& finding) {
           {"allowed", finding.allowed}};
 }
 
-Json finding_json(const RaceFinding& finding) {
+Json race_finding_json(const RaceFinding& finding) {
   Json json = common_json(finding);
   json.update({{"process", finding.process},
                {"kind", finding.kind},
@@ -122,7 +121,7 @@ RaceFileLine parse_race_line(std::string_view line) {
 
 std::string race_json(const RaceReport& report) {
   Json findings = Json::array();
-  for (const RaceFinding& finding : report.findings) findings.push_back(finding_json(finding));
+  for (const RaceFinding& finding : report.findings) findings.push_back(race_finding_json(finding));
   const Json json = {{"version", 1},
                      {"mode", "dynamic"},
                      {"grids", report.grids},
