@@ -15,12 +15,12 @@
 #include "emulator/machine/cluster_pools.h"
 #include "emulator/machine/delayed_stores.h"
 #include "emulator/machine/device_heap.h"
-#include "emulator/machine/fault_report.h"
 #include "emulator/machine/global_memory.h"
 #include "emulator/machine/interleaved_runner.h"
 #include "emulator/machine/overlay.h"
 #include "emulator/machine/parallel_runner.h"
 #include "emulator/machine/race_check.h"
+#include "emulator/machine/stall_report.h"
 #include "emulator/machine/work.h"
 
 namespace slipstream::emulator {

@@ -6,6 +6,7 @@
 #include "emulator/arithmetic/rounding_mode.h"
 #include "emulator/machine/fault_report.h"
 #include "emulator/machine/grid_run.h"
+#include "emulator/machine/stall_report.h"
 #include "emulator/machine/stop_request.h"
 #include "emulator/machine/unwritten_values.h"
 
