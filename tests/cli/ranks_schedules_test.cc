@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "cli/child_process.h"
 #include "io/json_reader.h"
@@ -40,7 +39,7 @@ struct Way {
 };
 
 struct Answer {
-  nlohmann::json tokens;
+  std::vector<int64_t> tokens;
   std::string logits;  // the file
   bool operator==(const Answer&) const = default;
 };
@@ -94,8 +93,7 @@ class RanksSchedules : public testing::TestWithParam<Case> {
         /*timeout_seconds=*/0);
     EXPECT_EQ(end.exit_code, 0) << way.schedule << " " << way.seed;
     if (end.exit_code != 0) return {};
-    return {io::parse_json_object(model::test::read_text(json), "text")["tokens"],
-            model::test::read_text(logits)};
+    return {io::JsonReader::read(json).integers("tokens"), model::test::read_text(logits)};
   }
 
   model::test::TemporaryDirectory directory_;
