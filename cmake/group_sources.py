@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 
-# Larger groups save little more, and a change to one source compiles all of its group again.
+# Larger groups save little more, need more than a gigabyte, and a change to one source compiles all of its group again.
 MAX_LINES = 6000
 
 # Such as __launch_bounds__(128).

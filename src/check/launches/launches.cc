@@ -6,15 +6,17 @@
 #include <array>
 #include <iterator>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "check/json.h"
 #include "io/file.h"
 #include "io/json_reader.h"
 #include "slipstream/error.h"
 
 namespace slipstream::check {
 namespace {
+
+using Json = nlohmann::json;
 
 struct RoleName {
   std::string_view name;

@@ -1,20 +1,23 @@
-#include "check/json.h"
+#include <nlohmann/json.hpp>
+
 #include "check/report/text_report.h"
 #include "check/rules/rules.h"
 
 namespace slipstream::check {
 namespace {
 
-OrderedJson place_json(const Place& place) {
+using ReportJson = nlohmann::ordered_json;
+
+ReportJson place_json(const Place& place) {
   return {{"file", place.file},
           {"line", place.line},
           {"inlined_at", place.inlined_at},
           {"code", place.code}};
 }
 
-OrderedJson finding_json(const Finding& finding) {
+ReportJson finding_json(const Finding& finding) {
   const RuleInfo& rule = info_of(finding.rule);
-  OrderedJson places = OrderedJson::array();
+  ReportJson places = ReportJson::array();
   for (const Place& place : finding.places) places.push_back(place_json(place));
   return {{"rule", rule.id},
           {"severity", name_of(finding.severity)},
@@ -34,22 +37,22 @@ OrderedJson finding_json(const Finding& finding) {
 }  // namespace
 
 std::string json_report(const Report& report) {
-  OrderedJson findings = OrderedJson::array();
+  ReportJson findings = ReportJson::array();
   for (const Finding& finding : report.findings) findings.push_back(finding_json(finding));
-  OrderedJson problems = OrderedJson::array();
+  ReportJson problems = ReportJson::array();
   for (const Problem& problem : report.problems) {
     problems.push_back({{"file", problem.file}, {"what", problem.what}});
   }
-  const OrderedJson json = {{"version", 1},
-                            {"mode", "static"},
-                            {"files", report.files},
-                            {"images", report.images},
-                            {"stopped", report.stopped},
-                            {"kernels", report.kernels},
-                            {"waiting_kernels", report.waiting_kernels},
-                            {"findings", findings},
-                            {"problems", problems}};
-  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+  const ReportJson json = {{"version", 1},
+                           {"mode", "static"},
+                           {"files", report.files},
+                           {"images", report.images},
+                           {"stopped", report.stopped},
+                           {"kernels", report.kernels},
+                           {"waiting_kernels", report.waiting_kernels},
+                           {"findings", findings},
+                           {"problems", problems}};
+  return json.dump(2, ' ', false, ReportJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace slipstream::check

@@ -4,15 +4,17 @@
 #include <cctype>
 #include <charconv>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 
-#include "check/json.h"
 #include "check/report/text_report.h"
 #include "check/rules/rules.h"
 
 namespace slipstream::check {
 namespace {
+
+using SarifJson = nlohmann::ordered_json;
 
 // Code hosts show findings in files that are named relative to where the check ran, the repository.
 // Others get a whole address. Whatever URIs do not allow is escaped.
@@ -41,12 +43,12 @@ std::optional<uint32_t> position_in(const std::string& code, std::string_view ki
 }
 
 // Where there is no line information: the file of the image, with the place in it if that can be said.
-OrderedJson place_in_image(const Finding& finding, const Place& place) {
+SarifJson place_in_image(const Finding& finding, const Place& place) {
   std::string file;
   if (!finding.images.empty()) {
     file = finding.images.front().substr(0, finding.images.front().rfind(": "));
   }
-  OrderedJson physical = {{"artifactLocation", {{"uri", uri_of(file)}}}};
+  SarifJson physical = {{"artifactLocation", {{"uri", uri_of(file)}}}};
   const auto line = position_in(place.code, "PTX line ", 10);
   if (line && std::string_view(file).ends_with(".ptx")) {
     physical["region"] = {{"startLine", *line}};
@@ -60,16 +62,16 @@ OrderedJson place_in_image(const Finding& finding, const Place& place) {
   return physical;
 }
 
-OrderedJson sarif_location(const Finding& finding, const Place& place) {
-  OrderedJson physical = place_in_image(finding, place);
+SarifJson sarif_location(const Finding& finding, const Place& place) {
+  SarifJson physical = place_in_image(finding, place);
   if (!place.file.empty()) {
     physical = {{"artifactLocation", {{"uri", uri_of(place.file)}}}};
     if (place.line != 0) physical["region"] = {{"startLine", place.line}};
   }
-  OrderedJson location = {{"physicalLocation", physical}};
+  SarifJson location = {{"physicalLocation", physical}};
   if (!finding.kernel.empty()) {
     location["logicalLocations"] =
-        OrderedJson::array({{{"fullyQualifiedName", finding.kernel}, {"kind", "function"}}});
+        SarifJson::array({{{"fullyQualifiedName", finding.kernel}, {"kind", "function"}}});
   }
   if (!place.code.empty()) location["message"] = {{"text", place.code}};
   return location;
@@ -77,13 +79,13 @@ OrderedJson sarif_location(const Finding& finding, const Place& place) {
 
 // One location for the finding, which code hosts show, and the others as related ones: these must
 // differ from each other, and each has a number.
-void add_locations(const Finding& finding, OrderedJson& result) {
+void add_locations(const Finding& finding, SarifJson& result) {
   const Place nowhere;
   const Place& first = finding.places.empty() ? nowhere : finding.places.front();
-  result["locations"] = OrderedJson::array({sarif_location(finding, first)});
-  OrderedJson related = OrderedJson::array();
+  result["locations"] = SarifJson::array({sarif_location(finding, first)});
+  SarifJson related = SarifJson::array();
   for (size_t i = 1; i < finding.places.size(); ++i) {
-    OrderedJson location = sarif_location(finding, finding.places[i]);
+    SarifJson location = sarif_location(finding, finding.places[i]);
     if (location == result["locations"].front() ||
         std::find(related.begin(), related.end(), location) != related.end()) {
       continue;
@@ -94,9 +96,9 @@ void add_locations(const Finding& finding, OrderedJson& result) {
   result["relatedLocations"] = std::move(related);
 }
 
-OrderedJson sarif_result(const Finding& finding) {
+SarifJson sarif_result(const Finding& finding) {
   const RuleInfo& rule = info_of(finding.rule);
-  OrderedJson result = {
+  SarifJson result = {
       {"ruleId", rule.id},
       {"ruleIndex", static_cast<int>(finding.rule)},
       {"level", name_of(finding.severity)},
@@ -107,7 +109,7 @@ OrderedJson sarif_result(const Finding& finding) {
   add_locations(finding, result);
   if (!finding.allowed.empty()) {
     result["suppressions"] =
-        OrderedJson::array({{{"kind", "inSource"}, {"justification", finding.allowed}}});
+        SarifJson::array({{{"kind", "inSource"}, {"justification", finding.allowed}}});
   }
   return result;
 }
@@ -115,30 +117,30 @@ OrderedJson sarif_result(const Finding& finding) {
 }  // namespace
 
 std::string sarif_report(const Report& report) {
-  OrderedJson rules = OrderedJson::array();
+  SarifJson rules = SarifJson::array();
   for (const RuleInfo* rule : all_rules()) {
     rules.push_back({{"id", rule->id},
                      {"shortDescription", {{"text", rule->title}}},
                      {"help", {{"text", rule->mend}}}});
   }
-  OrderedJson results = OrderedJson::array();
+  SarifJson results = SarifJson::array();
   for (const Finding& finding : report.findings) results.push_back(sarif_result(finding));
-  OrderedJson notifications = OrderedJson::array();
+  SarifJson notifications = SarifJson::array();
   for (const Problem& problem : report.problems) {
     notifications.push_back(
         {{"level", "error"}, {"message", {{"text", problem.file + ": " + problem.what}}}});
   }
-  const OrderedJson sarif = {
+  const SarifJson sarif = {
       {"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
       {"version", "2.1.0"},
-      {"runs", OrderedJson::array(
+      {"runs", SarifJson::array(
                    {{{"tool", {{"driver", {{"name", "slipstream check"}, {"rules", rules}}}}},
                      {"results", results},
                      {"invocations",
-                      OrderedJson::array(
+                      SarifJson::array(
                           {{{"executionSuccessful", report.problems.empty() && !report.stopped},
                             {"toolExecutionNotifications", notifications}}})}}})}};
-  return sarif.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+  return sarif.dump(2, ' ', false, SarifJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace slipstream::check
