@@ -19,10 +19,11 @@ inline constexpr unsigned kMaxResults = 8;
 struct Buffers {
   uint64_t operands[kMaxOperands];
   uint64_t results[kMaxResults];
+  uint64_t image;  // handle: image_spec.h
 };
 
 struct Form {
-  const char* text;     // with $0, $1, ... for results, then operands; $S, $B: see form_kernel()
+  const char* text;  // with $0, $1, ... for results, then operands; $S, $B, $I: see form_kernel()
   const char* results;  // types, with blanks between them
   const char* operands;
   const char* bound;  // see compare.h
@@ -37,9 +38,11 @@ std::vector<std::string> split_words(std::string_view text);
 unsigned register_bytes(std::string_view type);
 
 inline constexpr const char* kKernelName = "form";
+inline constexpr std::string_view kOldPtx = "ptx-1.4: ";
 
 // A PTX module whose one kernel, kKernelName, takes Buffers and executes the form once in every thread. $S in the form
-// stands for the shared address of the thread's 16 bytes, which hold its four 32-bit operands, $B for that of thread 0.
+// stands for the shared address of the thread's 16 bytes, which hold its four 32-bit operands, $B for that of thread 0,
+// $I for the handle of the form's image. One that begins with kOldPtx is in a module of PTX 1.4.
 std::string form_kernel(const Form& form);
 
 // Runs the form on `count` sets of operands, one array each, and returns the arrays of its results. Throws

@@ -13,6 +13,8 @@ import pathlib
 import re
 import sys
 
+import later_forms
+import texture_forms
 import wgmma_forms
 
 
@@ -46,10 +48,10 @@ def each(spelling, results, operands, **options):
         form("".join(choice), results.replace("$T", kind), operands.replace("$T", kind), **options)
 
 
-def predicate(compare, results, operands):
+def predicate(compare, results, operands, dialect=""):
     """A form that writes a predicate, seen as 0 or 1."""
     form(
-        "{ .reg .pred p; " + compare.replace("$P", "p") + " selp.u32 $0, 1, 0, p; }",
+        dialect + "{ .reg .pred p; " + compare.replace("$P", "p") + " selp.u32 $0, 1, 0, p; }",
         results,
         operands,
     )
@@ -187,7 +189,12 @@ def approximate_forms():
     each("tanh.approx.{bf16,bf16x2} $0, $1;", "$T", "$T", bound="absolute -8")
     each("ex2.approx.{f16,f16x2} $0, $1;", "$T", "$T", bound="relative -9")
     each("ex2.approx.ftz.{bf16,bf16x2} $0, $1;", "$T", "$T", bound="relative -7")
-    each("{rcp.approx.ftz,rsqrt.approx}.f64 $0, $1;", "f64", "f64", bound="relative -19")
+    each(
+        "{rcp.approx.ftz,rsqrt.approx,rsqrt.approx.ftz}.f64 $0, $1;",
+        "f64",
+        "f64",
+        bound="relative -19",
+    )
 
 
 def half_forms():
@@ -450,6 +457,23 @@ def warpgroup_forms():
         form(product.text(), " ".join(["b32"] * product.results()), product.operands())
 
 
+def listed_forms():
+    for one in (*texture_forms.forms(), *later_forms.forms()):
+        form(*one)
+
+
+def old_forms():
+    """PTX 1.x, whose f32 arithmetic flushes: see form_kernel.cc."""
+    for text in ("add", "add.sat", "sub", "mul", "min", "max"):
+        form(f"ptx-1.4: {text}.f32 $0, $1, $2;", "f32", "f32 f32")
+    for text in ("mad", "mad.sat"):
+        form(f"ptx-1.4: {text}.f32 $0, $1, $2, $3;", "f32", "f32 f32 f32")
+    for text in ("abs.f32", "neg.f32", "cvt.rni.f32.f32"):
+        form(f"ptx-1.4: {text} $0, $1;", "f32", "f32")
+    for compare in ("lt", "gtu"):
+        predicate(f"setp.{compare}.f32 $P, $1, $2;", "u32", "f32 f32", dialect="ptx-1.4: ")
+
+
 def all_forms():
     for make in (
         integer_forms,
@@ -463,6 +487,8 @@ def all_forms():
         collective_forms,
         matrix_forms,
         warpgroup_forms,
+        listed_forms,
+        old_forms,
     ):
         make()
     texts = [one.text for one in FORMS]

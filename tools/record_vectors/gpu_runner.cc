@@ -6,6 +6,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "gpu_image.h"
+
 namespace slipstream::record_vectors {
 namespace {
 
@@ -74,6 +76,9 @@ std::vector<Bytes> run_on_gpu(const Form& form, const std::vector<Bytes>& operan
     arrays.push_back(std::make_unique<DeviceArray>(size_t{count} * register_bytes(types[i])));
     buffers.results[i] = arrays.back()->address();
   }
+  const auto spec = image_of(form);
+  const auto image = spec ? std::make_unique<GpuImage>(*spec) : nullptr;
+  buffers.image = image == nullptr ? 0 : image->handle();
   const Library library(form);
   void* arguments[] = {&buffers};
   check(cudaLaunchKernel(library.kernel(), dim3(count / kThreads), dim3(kThreads), arguments, 0,

@@ -1,7 +1,11 @@
 #include "inputs.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -39,6 +43,12 @@ class Values {
     }
     if (type_ == "shift") {
       return index % 4 == 0 ? random_() & 0xffffffffU : random_() % 72;
+    }
+    if (type_ == "layer" || type_ == "index") {
+      return static_cast<uint32_t>(static_cast<int32_t>(random_() % 12) - 2);
+    }
+    if (type_ == "texel" || type_ == "unit" || type_ == "direction") {
+      return std::bit_cast<uint32_t>(coordinate(index));
     }
     if (type_.starts_with("tensor_")) {
       return tensor_value(warp);
@@ -182,6 +192,29 @@ class Values {
       throw std::runtime_error("no values are known for operands of type " + std::string(type));
     }
     return static_cast<unsigned>(std::stoul(std::string(type.substr(digits))));
+  }
+
+  // Of an image, in and around it: whole steps of a filter's weight and between them, and numbers that are none.
+  float coordinate(unsigned index) {
+    const float size = type_ == "texel" ? 8.0F : 1.0F;
+    const auto random =
+        static_cast<int32_t>(random_() % (1U << 20));  // before the case, so that all take as many
+    const float between = static_cast<float>(random) / (1U << 18) - 1.5F;  // -1.5 to 2.5
+    switch (index % 4) {
+      case 0: {
+        constexpr std::array kEdges{
+            0.0F,      0.0625F,   0.5F, 1.0F,  0.99999994F,
+            -0.5F,     -1.0F,     1e9F, -1e9F, std::numeric_limits<float>::quiet_NaN(),
+            HUGE_VALF, -HUGE_VALF};
+        return kEdges[static_cast<size_t>(random) % kEdges.size()] * size;
+      }
+      case 1:
+        return std::floor(between * 8) / 8 * size;
+      case 2:
+        return std::floor(between * 4096) / 4096 * size;
+      default:
+        return between * size;
+    }
   }
 
   // Finite values of a spread that differs from warp to warp: sums of products of every kind, and

@@ -1,11 +1,13 @@
 // Records what a GPU computes for each instruction form, or replays a recording and compares.
 //
-//   record_vectors --record FILE      on a GPU; --only TEXT records some of the forms
+//   record_vectors --record FILE      on a GPU; --only TEXT and --not-in FOLDER choose forms
 //   record_vectors --replay FILE      anywhere: on the GPU or, where there is none, on the emulator
 #include <fmt/format.h>
 
 #include <cstring>
 #include <exception>
+#include <filesystem>
+#include <set>
 #include <stdexcept>
 
 #include "cli/command.h"
@@ -28,16 +30,38 @@ RecordedForm record_form(const Form& form, unsigned count) {
   return recorded;
 }
 
-// The forms whose text contains `only`. One that fails is left out.
-int record(const std::string& path, unsigned count, const std::string& only) {
+struct Options {
+  std::string record_path;
+  std::string replay_path;
+  std::string recorded;  // folder
+  ReplayOptions replay;
+  unsigned count = 1024;
+};
+
+// Forms that a recording in the folder has.
+std::set<std::string> recorded_forms(const std::string& folder) {
+  std::set<std::string> texts;
+  if (folder.empty()) return texts;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".zst") continue;
+    for (const auto& [text, form] : read_vector_file(entry.path()).forms) texts.insert(text);
+  }
+  return texts;
+}
+
+// One that fails is left out.
+int record(const Options& options) {
+  const std::set<std::string> others = recorded_forms(options.recorded);
   VectorFile file;
   file.device = describe_gpu();
-  file.count = count;
+  file.count = options.count;
   size_t failed = 0;
   for (const Form& form : all_forms()) {
-    if (std::strstr(form.text, only.c_str()) == nullptr) continue;
+    if (std::strstr(form.text, options.replay.only.c_str()) == nullptr ||
+        others.contains(form.text))
+      continue;
     try {
-      file.forms[form.text] = record_form(form, count);
+      file.forms[form.text] = record_form(form, file.count);
     } catch (const std::exception& error) {
       fmt::print("FAILED {}\n", error.what());
       file.forms.erase(form.text);
@@ -45,9 +69,9 @@ int record(const std::string& path, unsigned count, const std::string& only) {
       ++failed;
     }
   }
-  write_vector_file(path, file);
-  fmt::print("recorded {} forms with {} vectors each on {}; {} failed\n", file.forms.size(), count,
-             file.device, failed);
+  write_vector_file(options.record_path, file);
+  fmt::print("recorded {} forms with {} vectors each on {}; {} failed\n", file.forms.size(),
+             file.count, file.device, failed);
   return failed == 0 ? 0 : 1;
 }
 
@@ -61,21 +85,12 @@ int replay_file(const std::string& path, const ReplayOptions& options) {
   return report.passed() ? 0 : 1;
 }
 
-struct Options {
-  std::string record_path;
-  std::string replay_path;
-  ReplayOptions replay;
-  unsigned count = 1024;
-};
-
 int record_or_replay(const Options& options) {
   if (options.count == 0 || options.count % kThreads != 0) {
     throw std::runtime_error(
         fmt::format("--count must be a multiple of {}, not {}", kThreads, options.count));
   }
-  if (!options.record_path.empty()) {
-    return record(options.record_path, options.count, options.replay.only);
-  }
+  if (!options.record_path.empty()) return record(options);
   if (options.replay_path.empty()) {
     throw std::runtime_error("one of --record and --replay must be given");
   }
@@ -92,6 +107,8 @@ int run_program(int argc, char** argv) {
       .excludes(record_option);
   program.add_option("--count", options.count, "Vectors per form, a multiple of 256");
   program.add_option("--only", options.replay.only, "Only forms whose text contains this");
+  program.add_option("--not-in", options.recorded,
+                     "Only forms that no recording in this folder has");
   program.add_option("--show", options.replay.shown, "Differences to show per form");
   program.set_action([&options] { return record_or_replay(options); });
   return line.run(argc, argv);

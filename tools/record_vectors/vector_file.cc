@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -104,11 +105,12 @@ void write_vector_file(const std::string& path, const VectorFile& file) {
   const std::string header =
       json{{"device", file.device}, {"count", file.count}, {"forms", forms}}.dump();
   const uint64_t header_bytes = header.size();
-  Bytes bytes(sizeof(kMagic) + sizeof(header_bytes));
+  constexpr size_t kStart = sizeof(kMagic) + sizeof(header_bytes);
+  Bytes bytes(kStart + header.size() + blob.bytes().size());
   std::memcpy(bytes.data(), kMagic, sizeof(kMagic));
   std::memcpy(bytes.data() + sizeof(kMagic), &header_bytes, sizeof(header_bytes));
-  bytes.insert(bytes.end(), header.begin(), header.end());
-  bytes.insert(bytes.end(), blob.bytes().begin(), blob.bytes().end());
+  std::memcpy(bytes.data() + kStart, header.data(), header.size());
+  std::ranges::copy(blob.bytes(), bytes.data() + kStart + header.size());
 
   constexpr int kLevel = 19;
   Bytes compressed(ZSTD_compressBound(bytes.size()));

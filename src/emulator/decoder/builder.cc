@@ -43,10 +43,18 @@ uint64_t low_bits(uint64_t value, RegisterClass register_class) {
   }
 }
 
+// sm_10 to sm_13.
+bool is_before_sm_20(std::string_view target) {
+  return target.size() == 5 && target.starts_with("sm_1");
+}
+
 }  // namespace
 
 Builder::Builder(FunctionDecoder& decoder, const ptx::Instruction& instruction, const Match& match)
-    : decoder_(decoder), instruction_(instruction), match_(match) {
+    : decoder_(decoder),
+      instruction_(instruction),
+      match_(match),
+      flushes_(is_before_sm_20(decoder.module().target)) {
   draft_.source = &instruction;
   draft_.passing = match.is_lane_by_lane ? Passing::kLaneByLane : Passing::kUses;
 }

@@ -29,7 +29,9 @@ class Builder {
 
   // --- Modifiers, as matched by the form's pattern.
 
-  bool has(std::string_view modifier) const { return match_.has(modifier); }
+  bool has(std::string_view modifier) const {
+    return match_.has(modifier) || (modifier == ".ftz" && flushes_ && match_.has(".f32"));
+  }
   // The modifier that matched slot `index` of the pattern, with its dot; empty if it was optional.
   std::string_view slot(size_t index) const { return match_.slots[index]; }
 
@@ -118,6 +120,7 @@ class Builder {
   FunctionDecoder& decoder_;
   const ptx::Instruction& instruction_;
   const Match& match_;
+  bool flushes_;  // f32 arithmetic of devices before sm_20, without .ftz
   Draft draft_;
   std::vector<Widening> widenings_;
 };

@@ -98,13 +98,24 @@ Offsets lay_out_shared(const Reachable& reach, Program& program) {
   return offsets;
 }
 
-bool waits_for_grids(const Reachable& reach) {
-  return std::any_of(reach.functions().begin(), reach.functions().end(), [](const auto* function) {
-    return std::any_of(function->instructions.begin(), function->instructions.end(),
-                       [](const ptx::Instruction& instruction) {
-                         return instruction.opcode->text == "griddepcontrol.wait";
-                       });
+// Whether is_one(text) for the name of an instruction, with its modifiers, in one of the functions.
+template <class IsOne>
+bool has_instruction(const Reachable& reach, IsOne is_one) {
+  return std::ranges::any_of(reach.functions(), [&](const auto* function) {
+    return std::ranges::any_of(function->instructions, [&](const ptx::Instruction& instruction) {
+      return is_one(instruction.opcode->text);
+    });
   });
+}
+
+bool waits_for_grids(std::string_view name) { return name == "griddepcontrol.wait"; }
+
+// What may make an ordered access: atomic and strong ones, reductions, and functions that are built in.
+bool may_be_ordered(std::string_view name) {
+  const auto has = [&](std::string_view part) { return name.find(part) != name.npos; };
+  return name.starts_with("atom") || name.starts_with("red") || name.starts_with("call") ||
+         has(".reduce") || has(".volatile") || has(".mmio") || has(".relaxed") || has(".acquire") ||
+         has(".release");
 }
 
 bool is_recursive(const Program& program) {
@@ -153,7 +164,8 @@ std::unique_ptr<Program> decode_program(
     FunctionDecoder(context, *code.source, code).decode();
     program->local_bytes += code.local_bytes;
   }
-  program->waits_for_grids = waits_for_grids(reach);
+  program->waits_for_grids = has_instruction(reach, waits_for_grids);
+  program->may_make_ordered_accesses = has_instruction(reach, may_be_ordered);
   program->has_recursion = reach.indirect() || is_recursive(*program);
   return program;
 }

@@ -66,6 +66,22 @@ Shape shape_of(const Base* base, uint32_t executing, uint32_t first, uint32_t by
   return {false, is_zero<Base>(apart)};
 }
 
+// shape_of() where the number of bytes is known: one way through for rows and single places, which take turns.
+template <uint32_t kBytes, class Base>
+[[gnu::always_inline]] inline Shape shape_of_warp(const Base* base) {
+  const Base step = base[1] - base[0];
+  if (step != 0 && step != kBytes) return {};
+  const LaneVector<Base> moves = splat<Base>(step == 0 ? 0 : ~Base{0});
+  const LaneVector<Base> first = splat(base[0]);
+  LaneVector<Base> differs{};
+  for (uint32_t lane = 0; lane < kWarpSize; lane += kLanesTogether<Base>) {
+    const LaneVector<Base> distance = (count_up<Base>() + lane) * kBytes;
+    differs |= vector_at(base + lane) ^ (first + (distance & moves));
+  }
+  const bool is_regular = is_zero<Base>(differs);
+  return {is_regular && step != 0, is_regular && step == 0};
+}
+
 inline bool all_written(const uint8_t* flags, size_t bytes) {
   constexpr uint64_t kAll = 0x0101010101010101ULL;
   auto row = splat(kAll);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <type_traits>
@@ -137,6 +138,18 @@ class Targets {
   Reached reached_;
 };
 
+// Global memory adds f32 without subnormals, and takes an f64 that is no number as it comes.
+template <auto kFunction, class T>
+T updated(T old, T value, bool is_global) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (is_global) return reduce::kAddFloatFlushed(old, value);
+  }
+  if constexpr (std::is_same_v<T, double>) {
+    if (is_global && std::isnan(value)) return value;
+  }
+  return static_cast<T>(kFunction(old, value));
+}
+
 // Operands: d, base, value 0 .. value (count - 1). d is scratch for red.
 template <auto kFunction, class T>
 Step update(const Operation& operation, Warp& warp, uint32_t executing) {
@@ -150,9 +163,9 @@ Step update(const Operation& operation, Warp& warp, uint32_t executing) {
   for_each_lane(executing, [&](uint32_t lane) {
     std::byte* const target = targets.of(lane);
     const T old = read<T>(target);
-    const T updated = static_cast<T>(kFunction(old, values[lane]));
-    write<T>(target, updated);
-    has_changed = has_changed || bytes_of(old) != bytes_of(updated);
+    const T now = updated<kFunction>(old, values[lane], is_global);
+    write<T>(target, now);
+    has_changed = has_changed || bytes_of(old) != bytes_of(now);
     result[lane] = old;
   });
   if (is_global) leave(operation, warp, executing, atomic, base, result, has_changed);
@@ -196,7 +209,8 @@ Step update_vector(const Operation& operation, Warp& warp, uint32_t executing) {
       std::byte* const target =
           atomic_target(warp, lane, atomic.space, address + i * sizeof(T), sizeof(T));
       const T old = read<T>(target);
-      write<T>(target, kFunction(old, lanes<T>(warp, places[kCount + 1 + i])[lane]));
+      const T value = lanes<T>(warp, places[kCount + 1 + i])[lane];
+      write<T>(target, updated<kFunction>(old, value, true));
       lanes<T>(warp, places[i])[lane] = old;
     }
   });

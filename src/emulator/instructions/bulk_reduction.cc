@@ -27,10 +27,6 @@ void combine(std::byte* target, const std::byte* values, uint32_t bytes) {
   }
 }
 
-constexpr auto kAddFloatFlushed = [](float old, float value) {
-  return canonical(flush<true>(flush<true>(old) + flush<true>(value)));
-};
-
 template <class T>
 Combine integer(Reduction reduction) {
   switch (reduction) {
@@ -105,7 +101,7 @@ Combine combine_of(Reduction reduction, TensorType type) {
       return reduction == Reduction::kAdd ? &combine<reduce::kAddFloat, float> : nullptr;
     case TensorType::kF32Ftz:
     case TensorType::kTf32Ftz:
-      return reduction == Reduction::kAdd ? &combine<kAddFloatFlushed, float> : nullptr;
+      return reduction == Reduction::kAdd ? &combine<reduce::kAddFloatFlushed, float> : nullptr;
     case TensorType::kF64:
       return reduction == Reduction::kAdd ? &combine<reduce::kAddFloat, double> : nullptr;
     default:

@@ -496,6 +496,7 @@ constexpr auto kCompareForms = std::to_array<Form>({
     {"slct (.b64|.u64|.s64) .s32",
      &build<select_by_sign<uint64_t>, uint64_t, uint64_t, uint64_t, int32_t>},
     {"slct .f64 .s32", &build<select_by_sign<double>, double, double, double, int32_t>},
+    {"slct [.ftz] (.b16|.u16|.s16) .f32", &build_select_by_float<uint16_t>},
     {"slct [.ftz] (.b32|.u32|.s32) .f32", &build_select_by_float<uint32_t>},
     {"slct [.ftz] .f32 .f32", &build_select_by_float<float>},
     {"slct [.ftz] (.b64|.u64|.s64) .f32", &build_select_by_float<uint64_t>},

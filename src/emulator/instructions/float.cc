@@ -145,11 +145,13 @@ constexpr auto kBinary = &build_rounded<kFunction, T, T, T>;
 template <auto kFunction, class T>
 constexpr auto kTernary = &build_rounded<kFunction, T, T, T, T>;
 
-// PTX before 2.0 names no mode, and ptxas makes FFMA.FTZ of it (13.0, for sm_90).
+// PTX before 2.0 names no mode: an H200 fuses and flushes.
 void build_old_mad(Builder& builder) {
   read_operands<float, float, float, float>(builder);
   builder.set_handler(
-      &elementwise<kRounded<kMultiplyAdd, true, false>, float, float, float, float>);
+      builder.has(".sat")
+          ? &elementwise<kRounded<kMultiplyAdd, true, true>, float, float, float, float>
+          : &elementwise<kRounded<kMultiplyAdd, true, false>, float, float, float, float>);
 }
 
 // --- Minimum and maximum.
@@ -285,7 +287,7 @@ constexpr auto kFloatForms = std::to_array<Form>({
     {"fma (.rn|.rz|.rm|.rp) .f64", kTernary<kMultiplyAdd, double>},
     {"fma (.rn) [.ftz] .f32x2", &build_pair<kMultiplyAdd, uint64_t, uint64_t, uint64_t>},
     {"mad (.rn|.rz|.rm|.rp) [.ftz] [.sat] .f32", kTernary<kMultiplyAdd, float>},
-    {"mad .f32", &build_old_mad, "fma.rn.ftz.f32, as ptxas takes it"},
+    {"mad [.sat] .f32", &build_old_mad, "of PTX 1.x: fma.rn.ftz.f32"},
     {"mad (.rn|.rz|.rm|.rp) .f64", kTernary<kMultiplyAdd, double>},
     {"div (.rn|.rz|.rm|.rp) [.ftz] .f32", kBinary<kDivide, float>},
     {"div (.rn|.rz|.rm|.rp) .f64", kBinary<kDivide, double>},

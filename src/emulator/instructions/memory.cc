@@ -177,7 +177,7 @@ Step load(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   if (executing == kAllLanes && warp.has_plain_memory) {
     const auto* const base = lanes<const BaseOf<kPath>>(warp, operation.operands[kCount]);
-    const Shape shape = shape_of(base, kBytes);
+    const Shape shape = shape_of_warp<kBytes>(base);
     if (shape.is_row || shape.is_same) {
       const uint32_t extent = shape.is_row ? kWarpSize * kBytes : kBytes;
       if (const auto* const from = plain_load<kPath>(operation, warp, base[0], kBytes, extent)) {
@@ -301,7 +301,7 @@ Step store(const Operation& operation, Warp& warp, uint32_t executing) {
   constexpr uint32_t kBytes = sizeof(T) * kCount;
   if (executing == kAllLanes && warp.has_plain_memory && warp.unwritten == nullptr) {
     const auto* const base = lanes<const BaseOf<kPath>>(warp, operation.operands[0]);
-    if (shape_of(base, kBytes).is_row) {
+    if (shape_of_warp<kBytes>(base).is_row) {
       if (auto* const to =
               plain_store<kPath>(operation, warp, base[0], kBytes, kWarpSize * kBytes)) {
         store_row<T, kCount>(registers_of<T, kCount>(operation, warp, 1), to);

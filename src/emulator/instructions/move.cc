@@ -61,6 +61,21 @@ Step unpack_parts(const Operation& operation, Warp& warp, uint32_t executing) {
   (std::make_index_sequence<sizeof(Whole) / sizeof(Part)>{});
 }
 
+// The common case in one pass: halves of two vectors of 32-bit lanes are vectors of 16-bit ones.
+Step unpack_halves(const Operation& operation, Warp& warp, uint32_t executing) {
+  if (executing != kAllLanes) return unpack_parts<uint32_t, uint16_t>(operation, warp, executing);
+  const auto* const whole = operand<const uint16_t>(operation, warp, 2);
+  auto* const low = operand<uint16_t>(operation, warp, 0);
+  auto* const high = operand<uint16_t>(operation, warp, 1);
+  constexpr uint32_t kTogether = kLanesTogether<uint16_t>;
+  for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether) {
+    split<uint16_t, 2>(whole + 2 * size_t{lane}, [&](size_t part, LaneVector<uint16_t> halves) {
+      vector_at((part == 0 ? low : high) + lane) = halves;
+    });
+  }
+  return Step::kNext;
+}
+
 template <class Whole, class Part>
 constexpr auto kPack = [](auto... parts) {
   Whole whole = 0;
@@ -114,7 +129,9 @@ void build_parts(Builder& builder, bool packs) {
   if constexpr (sizeof(Whole) == sizeof(Bits128)) {
     builder.set_handler(packs ? &pack_128<Part> : &unpack_128<Part>);
   } else {
-    builder.set_handler(packs ? &pack_parts<Whole, Part> : &unpack_parts<Whole, Part>);
+    constexpr bool kIsHalves = std::is_same_v<Whole, uint32_t> && std::is_same_v<Part, uint16_t>;
+    constexpr Handler kUnpack = kIsHalves ? &unpack_halves : &unpack_parts<Whole, Part>;
+    builder.set_handler(packs ? &pack_parts<Whole, Part> : kUnpack);
   }
 }
 

@@ -25,6 +25,9 @@ inline constexpr auto kDecrement = [](uint32_t old, uint32_t limit) {
 };
 
 inline constexpr auto kAddFloat = [](auto old, auto value) { return canonical(old + value); };
+inline constexpr auto kAddFloatFlushed = [](float old, float value) {
+  return canonical(flush<true>(flush<true>(old) + flush<true>(value)));
+};
 inline constexpr auto kAddHalf = []<class T>(T old, T value) {
   return from_double<T>(double{to_float(old)} + double{to_float(value)});
 };

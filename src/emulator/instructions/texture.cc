@@ -125,7 +125,7 @@ uint64_t surface_address(const Image& image, const Registers& registers, uint32_
   const int64_t bytes = access.registers * access.bytes;
   std::array<int64_t, 3> at{};
   for (size_t i = 0; i < access.dimensions; ++i) at[i] = registers.coordinate<int32_t>(i, lane);
-  if (access.layered) at[2] = registers.layer(lane);
+  if (access.layered) at[2] = static_cast<uint32_t>(registers.layer(lane));
   const std::array<int64_t, 3> last = {int64_t{image.size[0]} * image.element_bytes() - bytes,
                                        int64_t{image.size[1]} - 1, int64_t{image.size[2]} - 1};
   if (at[0] % access.bytes != 0) {
@@ -284,8 +284,7 @@ void build_surface(Builder& builder) {
 }
 
 constexpr std::string_view kNote = "no mipmaps; not seen by the race check";
-constexpr std::string_view kCubeNote =
-    "filters within a face; as CUDA's guide says, not recorded on a GPU";
+constexpr std::string_view kCubeNote = "filters within a face; no mipmaps";
 
 constexpr auto kTextureForms = std::to_array<Form>({
     {"tex (.1d|.2d|.3d|.a1d|.a2d) .v4 (.f32|.s32|.u32) (.f32|.s32)", &build_texture<Read::kSample>,

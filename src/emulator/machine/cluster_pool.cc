@@ -126,6 +126,7 @@ void ClusterPool::start(Owned& owned, GridRun& grid, uint64_t index) {
   cluster.instructions = 0;
   cluster.waits_for_grids = false;
   cluster.wants_to_yield = false;
+  cluster.next_warp = 0;
   cluster.progress = 0;
   cluster.quiet_rounds = 0;
   cluster.late_copies.clear();

@@ -69,6 +69,7 @@ struct alignas(64) Cluster {
   uint64_t instructions = 0;            // of all its warps: its clock
   bool waits_for_grids = false;         // a thread is in griddepcontrol.wait
   bool wants_to_yield = false;          // ends its turn as soon as a warp stops
+  size_t next_warp = 0;                 // with which its next turn begins, of all of all CTAs
   uint64_t progress = 0;                // counts what no spinning warp does: see polls.h
   uint32_t quiet_rounds = 0;            // over its warps, without progress
   uint64_t asleep_since = 0;            // generation of memory

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "emulator/arithmetic/rounding_mode.h"
 #include "emulator/machine/fault_report.h"
@@ -18,6 +20,9 @@ namespace {
 constexpr uint64_t kSlice = 16384;
 constexpr uint32_t kSlicesBeforeTurn = 4;
 constexpr uint64_t kShortTurn = 1024;
+// A turn that has made ordered accesses ends when its warps have executed so many instructions without one. Clusters that
+// have fewer left mostly finish in that turn.
+constexpr uint64_t kAfterAccess = 512;
 
 struct Counters {
   uint64_t warp_instructions = 0;
@@ -31,27 +36,28 @@ uint32_t executing_lanes(const Warp& warp, const Operation& operation) {
   return warp.active & (guard ^ operation.guard_flip);
 }
 
+struct Stretch {
+  uint64_t lanes = 0;  // executed
+  uint32_t end = 0;    // the operation that said so, or the one to go on with
+  Step step = Step::kNext;
+};
+
 // Runs operations until one says something else than to go on with the next, or lanes that wait are met (kNext). The
 // innermost loop of the emulator: it knows its place without the warp, where each operation would wait for the last one's
-// store.
-Step run_straight(Warp& warp, const Operation* code, Counters& counters) {
-  const uint32_t meeting = warp.merge_pc;
-  const uint32_t first = warp.pc;
-  uint32_t pc = first;
+// store, and is a function by itself that knows little, so that all of it stays in registers while operations are called.
+[[gnu::noinline]] Stretch run_straight(Warp& warp, const Operation* code) {
+  uint32_t pc = warp.pc;
   uint64_t lanes = 0;
-  Step step = Step::kNext;
   do {
     const Operation& operation = code[pc];
     if (const uint32_t executing = executing_lanes(warp, operation); executing != 0) {
       lanes += static_cast<uint32_t>(__builtin_popcount(executing));
-      step = operation.execute(operation, warp, executing);
-      if (step != Step::kNext) break;
+      const Step step = operation.execute(operation, warp, executing);
+      if (step != Step::kNext) return {lanes, pc, step};
     }
     warp.pc = ++pc;
-  } while (pc != meeting);
-  counters.warp_instructions += pc - first + (step == Step::kNext ? 0 : 1);
-  counters.lane_instructions += lanes;
-  return step;
+  } while (pc != warp.merge_pc);
+  return {lanes, pc, Step::kNext};
 }
 
 // The same while some registers of the warp have no values, and until all have.
@@ -69,9 +75,17 @@ Step run_following(Warp& warp, const Operation* code, Counters& counters) {
   return Step::kNext;
 }
 
+Step run_counted(Warp& warp, const Operation* code, Counters& counters) {
+  const uint32_t first = warp.pc;
+  const Stretch stretch = run_straight(warp, code);
+  counters.warp_instructions += stretch.end - first + (stretch.step == Step::kNext ? 0 : 1);
+  counters.lane_instructions += stretch.lanes;
+  return stretch.step;
+}
+
 // Runs the warp to the next place where it may stop, and says whether it goes on.
 bool run_some(Warp& warp, const Operation* code, uint64_t slice, Counters& counters) {
-  const Step step = warp.unwritten == nullptr ? run_straight(warp, code, counters)
+  const Step step = warp.unwritten == nullptr ? run_counted(warp, code, counters)
                                               : run_following(warp, code, counters);
   if (step == Step::kFollow) ++warp.pc;
   if (step == Step::kNext || step == Step::kFollow) {
@@ -136,68 +150,122 @@ class SpinWatch {
   uint64_t cost_ = 0;
 };
 
+// Rounds over the warps of a cluster, until something ends its turn.
+class Turn {
+ public:
+  Turn(Cluster& cluster, Worker& worker, uint64_t budget)
+      : cluster_(cluster),
+        worker_(worker),
+        budget_(budget),
+        code_(cluster.grid->program->operations.data()),
+        warps_(cluster.ctas.size() * cluster.ctas.front().warps.size()),
+        progress_(cluster.progress),
+        spins_(cluster, worker) {}
+
+  TurnResult run() {
+    const TurnEnd end = run_to_end();
+    result_.end = end;
+    result_.made_progress = has_progressed();
+    result_.warp_instructions = counters_.warp_instructions;
+    result_.lane_instructions = counters_.lane_instructions;
+    result_.cost = cost();
+    return std::move(result_);
+  }
+
+ private:
+  bool has_progressed() const { return cluster_.progress != progress_; }
+  uint64_t cost() const { return counters_.warp_instructions + worker_.extra_cost(); }
+
+  TurnEnd run_to_end() {
+    try {
+      while (cluster_.live_threads != 0) {
+        if (const auto end = run_round()) return *end;
+      }
+    } catch (const LaneFault& fault) {
+      result_.fault = describe_fault(*running_, fault);
+      return TurnEnd::kFault;
+    } catch (const TurnAbandoned&) {
+      return TurnEnd::kAbandoned;
+    }
+    return TurnEnd::kFinished;
+  }
+
+  // All warps once, from the one at which the last turn stopped.
+  std::optional<TurnEnd> run_round() {
+    const uint64_t before = counters_.warp_instructions;
+    spins_.begin_round();
+    for (size_t i = 0; i < warps_; ++i) {
+      const auto end = run_one(take_next_warp());
+      if (cluster_.live_threads == 0) return std::nullopt;
+      if (end) return end;
+    }
+    if (counters_.warp_instructions == before) {
+      if (cluster_.waits_for_grids) return TurnEnd::kWaitingForGrids;
+      result_.fault = describe_deadlock(cluster_);
+      return TurnEnd::kFault;
+    }
+    if (spins_.ends_spinning()) {
+      fall_asleep(cluster_);
+      return TurnEnd::kSpinning;
+    }
+    if (cost() >= budget_) return TurnEnd::kOutOfBudget;
+    return std::nullopt;
+  }
+
+  Warp& take_next_warp() {
+    const size_t warps_of_cta = cluster_.ctas.front().warps.size();
+    const size_t taken = cluster_.next_warp;
+    cluster_.next_warp = taken + 1 == warps_ ? 0 : taken + 1;
+    return cluster_.ctas[taken / warps_of_cta].warps[taken % warps_of_cta];
+  }
+
+  std::optional<TurnEnd> run_one(Warp& warp) {
+    if (is_done(warp)) return std::nullopt;
+    running_ = &warp;
+    warp.yielded = false;
+    const uint64_t start = counters_.warp_instructions;
+    const uint64_t accesses = worker_.ordered_accesses();
+    const bool used_up_its_slice = run_warp(warp, code_, counters_);
+    const uint64_t executed = counters_.warp_instructions - start;
+    cluster_.instructions += executed;
+    if (executed != 0) spins_.ran(warp, used_up_its_slice);
+    if (requested_stop.load(std::memory_order_relaxed) != 0 && cluster_.live_threads != 0) {
+      result_.fault = describe_stop(cluster_);
+      return TurnEnd::kFault;
+    }
+    if (cluster_.wants_to_yield) return TurnEnd::kOutOfBudget;
+    if (accesses != worker_.ordered_accesses()) last_access_ = counters_.warp_instructions;
+    return holds_up_others() ? std::optional(TurnEnd::kInterrupted) : std::nullopt;
+  }
+
+  // Whether others may wait for the end of the turn, and not in vain: a cluster that only polls would do the same in its
+  // next turn.
+  bool holds_up_others() const {
+    return worker_.ordered_accesses() != 0 &&
+           counters_.warp_instructions - last_access_ >= kAfterAccess && has_progressed() &&
+           cluster_.grid->cluster_count() > 1;
+  }
+
+  Cluster& cluster_;
+  Worker& worker_;
+  const uint64_t budget_;
+  const Operation* const code_;
+  const size_t warps_;
+  const uint64_t progress_;
+  SpinWatch spins_;
+  Counters counters_;
+  uint64_t last_access_ = 0;  // instructions at the end of the last run with an ordered access
+  Warp* running_ = nullptr;
+  TurnResult result_;
+};
+
 }  // namespace
 
 TurnResult run_turn(Cluster& cluster, Worker& worker, uint64_t budget) {
   const DeviceMode mode;
-  const Operation* const code = cluster.grid->program->operations.data();
   cluster.worker = &worker;
   cluster.wants_to_yield = false;
-  TurnResult result;
-  Counters counters;
-  Warp* running = nullptr;
-  const uint64_t progress = cluster.progress;
-  SpinWatch spins(cluster, worker);
-  const auto finish = [&](TurnEnd end) {
-    result.end = end;
-    result.made_progress = cluster.progress != progress;
-    result.warp_instructions = counters.warp_instructions;
-    result.lane_instructions = counters.lane_instructions;
-    return result;
-  };
-  try {
-    while (cluster.live_threads != 0) {
-      const uint64_t before = counters.warp_instructions;
-      spins.begin_round();
-      for (Cta& cta : cluster.ctas) {
-        for (Warp& warp : cta.warps) {
-          if (is_done(warp)) continue;
-          running = &warp;
-          warp.yielded = false;
-          const uint64_t start = counters.warp_instructions;
-          const bool used_up_its_slice = run_warp(warp, code, counters);
-          cluster.instructions += counters.warp_instructions - start;
-          if (counters.warp_instructions != start) spins.ran(warp, used_up_its_slice);
-          if (requested_stop.load(std::memory_order_relaxed) != 0 && cluster.live_threads != 0) {
-            result.fault = describe_stop(cluster);
-            return finish(TurnEnd::kFault);
-          }
-          if (cluster.wants_to_yield && cluster.live_threads != 0) {
-            return finish(TurnEnd::kOutOfBudget);
-          }
-        }
-      }
-      if (counters.warp_instructions == before) {
-        if (cluster.waits_for_grids) return finish(TurnEnd::kWaitingForGrids);
-        result.fault = describe_deadlock(cluster);
-        return finish(TurnEnd::kFault);
-      }
-      if (cluster.live_threads != 0 && spins.ends_spinning()) {
-        fall_asleep(cluster);
-        return finish(TurnEnd::kSpinning);
-      }
-      if (cluster.live_threads != 0 &&
-          (counters.warp_instructions + worker.extra_cost() >= budget)) {
-        return finish(TurnEnd::kOutOfBudget);
-      }
-    }
-  } catch (const LaneFault& fault) {
-    result.fault = describe_fault(*running, fault);
-    return finish(TurnEnd::kFault);
-  } catch (const TurnAbandoned&) {
-    return finish(TurnEnd::kAbandoned);
-  }
-  return finish(TurnEnd::kFinished);
+  return Turn(cluster, worker, budget).run();
 }
 
 }  // namespace slipstream::emulator

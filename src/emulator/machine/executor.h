@@ -11,8 +11,9 @@
 namespace slipstream::emulator {
 
 enum class TurnEnd : uint8_t {
-  kFinished,         // every thread has exited
-  kOutOfBudget,      // has work left
+  kFinished,     // every thread has exited
+  kOutOfBudget,  // has work left
+  kInterrupted,  // the same, long before: it has made ordered accesses, for whose end others may wait
   kWaitingForGrids,  // can go on only when prerequisite grids are complete
   kSpinning,         // its warps poll memory that does not change, or wait for warps that do
   kFault,
@@ -25,6 +26,7 @@ struct TurnResult {
   bool made_progress = false;  // did something that no spinning warp does
   uint64_t warp_instructions = 0;
   uint64_t lane_instructions = 0;
+  uint64_t cost = 0;  // of what the turn had as its budget
 };
 
 // Runs the cluster until it ends, blocks, or has used up `budget` instructions.

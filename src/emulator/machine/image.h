@@ -39,16 +39,16 @@ struct Image {
 // The bits of the four channels of an element: f32, or 32-bit integers. Channels that the image lacks are zero.
 using Texel = std::array<uint32_t, 4>;
 
-// Coordinates as the instruction has them; `dimensions` of them count. `layer` is clamped.
+// Coordinates as the instruction has them; `dimensions` of them count. `layer` is clamped, as a number without a sign.
 struct SamplePoint {
   uint32_t dimensions = 1;
-  std::array<float, 3> at{};
+  std::array<double, 3> at{};
   int32_t layer = 0;
 };
 Texel sample(const Image& image, const SamplePoint& point);
 // Where a direction meets the faces of cube `cube`, which is clamped: a point of the layer that has the face.
 SamplePoint cube_point(const Image& image, const std::array<float, 3>& direction, int32_t cube);
-// tex with integer coordinates: the element, or zeros outside.
+// tex with integer coordinates: the element, or zeros outside, also outside of the layers.
 Texel fetch(const Image& image, const std::array<int32_t, 3>& at, int32_t layer);
 // tld4: channel `channel` of the four elements around the point, counterclockwise from the lower left.
 Texel gather(const Image& image, const SamplePoint& point, uint32_t channel);

@@ -161,6 +161,7 @@ void InterleavedRunner::run_one_turn(Ticket ticket, Statistics& statistics) {
       }
       break;
     case TurnEnd::kOutOfBudget:
+    case TurnEnd::kInterrupted:
       ++grid.unfinished_turns;
       grid.ready.push_back(unit);
       break;

@@ -138,6 +138,7 @@ struct Statistics {
   uint64_t warp_instructions = 0;
   uint64_t lane_instructions = 0;
   uint64_t productive_turns = 0;  // of clusters, that did more than poll
+  double seconds = 0;             // while grids ran one after the other
 };
 
 }  // namespace slipstream::emulator

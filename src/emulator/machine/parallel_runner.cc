@@ -1,6 +1,7 @@
 #include "emulator/machine/parallel_runner.h"
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 
 #include "emulator/machine/cluster_pool.h"
@@ -11,6 +12,9 @@ namespace {
 // Instructions in a turn. Long, so that most CTAs end in their first and few are alive at a time.
 constexpr uint64_t kTurnBudget = 1 << 20;
 constexpr uint64_t kAllTurns = ~0ULL;
+// Turns from one that was interrupted to the next of its cluster, and so the most that run at a time: more of them would
+// have less of their registers in the processors' caches.
+constexpr uint64_t kWindow = 8;
 
 uint32_t thread_count(const Settings& settings) {
   if (settings.check_races) return 1;
@@ -52,6 +56,8 @@ void ParallelRunner::help() {
 }
 
 std::optional<Fault> ParallelRunner::run(GridRun& grid, Statistics& statistics) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
   const bool is_parallel = grid.cluster_count() > 1 && thread_count(settings_) > 1;
   if (is_parallel) start_helpers();
   std::unique_lock lock(mutex_);
@@ -66,7 +72,7 @@ std::optional<Fault> ParallelRunner::run(GridRun& grid, Statistics& statistics) 
   order_.stopped = false;
   for (; grid.next_cluster < std::min(grid.resident_clusters, grid.cluster_count());
        ++grid.next_cluster) {
-    ready_.push_back({grid.next_cluster, nullptr});
+    queue(grid.next_cluster, nullptr);
   }
   wake_clusters();
   gives_way_ = ready_.empty();
@@ -77,6 +83,7 @@ std::optional<Fault> ParallelRunner::run(GridRun& grid, Statistics& statistics) 
   take_turns(own_worker_, lock);
   changed_.wait(lock, [&] { return busy_ == 0; });
   grid_ = nullptr;
+  statistics.seconds += std::chrono::duration<double>(Clock::now() - start).count();
   if (!gives_way_) {
     ++statistics.grids;
     statistics.ctas += grid.finished_clusters * grid.cluster.count();
@@ -89,14 +96,30 @@ bool ParallelRunner::is_over() const {
 }
 
 void ParallelRunner::wake_clusters() {
-  for (Cluster* const cluster : grid_->wake()) ready_.push_back({cluster->index, cluster});
+  for (Cluster* const cluster : grid_->wake()) queue(cluster->index, cluster);
+}
+
+void ParallelRunner::queue(uint64_t index, Cluster* cluster) {
+  ready_.push_back({index, cluster, kTurnBudget});
+}
+
+// Nobody takes a turn that far ahead of those that are over, so that its place is not taken yet.
+void ParallelRunner::queue_soon(Entry entry) {
+  const uint64_t place = order_.committed + kWindow - next_turn_;
+  ready_.insert(ready_.begin() + static_cast<ptrdiff_t>(std::min(place, ready_.size())), entry);
+}
+
+bool ParallelRunner::may_take_turn() const {
+  const bool is_near =
+      !grid_->program->may_make_ordered_accesses || next_turn_ < order_.committed + kWindow;
+  return is_near && !ready_.empty();
 }
 
 void ParallelRunner::take_turns(Worker& worker, std::unique_lock<std::mutex>& lock) {
   ++busy_;
   while (!is_over()) {
-    if (ready_.empty()) {
-      changed_.wait(lock, [&] { return is_over() || !ready_.empty(); });
+    if (!may_take_turn()) {
+      changed_.wait(lock, [&] { return is_over() || may_take_turn(); });
       continue;
     }
     EndedTurn ended;
@@ -108,7 +131,7 @@ void ParallelRunner::take_turns(Worker& worker, std::unique_lock<std::mutex>& lo
       ended.entry.cluster = grid_->pool->acquire(*grid_, ended.entry.index, &worker);
     }
     worker.begin_turn(*grid_->device, &order_, turn);
-    ended.result = run_turn(*ended.entry.cluster, worker, kTurnBudget);
+    ended.result = run_turn(*ended.entry.cluster, worker, ended.entry.budget);
     lock.lock();
     ended_[turn] = std::move(ended);
     commit_turns();
@@ -142,13 +165,17 @@ void ParallelRunner::commit(EndedTurn& ended) {
       grid_->pool->release(ended.entry.cluster);
       ++grid_->finished_clusters;
       if (grid_->next_cluster < grid_->cluster_count()) {
-        ready_.push_back({grid_->next_cluster++, nullptr});
+        queue(grid_->next_cluster++, nullptr);
       }
       break;
     case TurnEnd::kOutOfBudget:
     case TurnEnd::kWaitingForGrids:
-      ready_.push_back(ended.entry);
+      queue(ended.entry.index, ended.entry.cluster);
       wake_clusters();
+      break;
+    case TurnEnd::kInterrupted:
+      ended.entry.budget -= std::min(ended.entry.budget, ended.result.cost);
+      queue_soon(ended.entry);
       break;
     case TurnEnd::kSpinning:
       grid_->asleep.push_back(ended.entry.cluster);

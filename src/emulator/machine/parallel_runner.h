@@ -4,7 +4,9 @@
 // Clusters take turns, in an order that depends on nothing but the grid: first come, first served,
 // and a cluster whose turn ends before it has finished goes to the end of the queue. A thread runs
 // the turn it has taken ahead of time, but global atomics and other accesses that are ordered
-// between CTAs wait until all earlier turns are over.
+// between CTAs wait until all earlier turns are over. So that those end soon, a turn that has made
+// such an access is interrupted when no more follow, and the cluster goes on a few turns later: CTAs
+// that draw tickets and look back at others do most of their work in between.
 #pragma once
 
 #include <condition_variable>
@@ -38,6 +40,7 @@ class ParallelRunner {
   struct Entry {
     uint64_t index = 0;          // of the cluster
     Cluster* cluster = nullptr;  // null: not started
+    uint64_t budget = 0;         // until it goes to the end of the queue
   };
   struct EndedTurn {
     Entry entry;
@@ -49,6 +52,9 @@ class ParallelRunner {
   void take_turns(Worker& worker, std::unique_lock<std::mutex>& lock);
   void commit_turns();
   void commit(EndedTurn& ended);
+  bool may_take_turn() const;
+  void queue(uint64_t index, Cluster* cluster);
+  void queue_soon(Entry entry);
   void wake_clusters();
   bool is_over() const;
 

@@ -15,6 +15,7 @@ void Worker::begin_turn(DeviceContext& device, TurnOrder* order, uint64_t turn) 
   device_ = &device;
   order_ = order;
   turn_ = turn;
+  ordered_accesses_ = 0;
   extra_cost_ = 0;
   if (is_another || generation_ != device.memory->generation()) {
     generation_ = device.memory->generation();
@@ -25,6 +26,7 @@ void Worker::begin_turn(DeviceContext& device, TurnOrder* order, uint64_t turn) 
 void Worker::wait_for_turn() {
   extra_cost_ += kOrderedAccessCost;
   if (order_ == nullptr) return;
+  ++ordered_accesses_;
   for (int spins = 0;; ++spins) {
     const uint64_t committed = order_->committed.load(std::memory_order_acquire);
     if (order_->stopped.load(std::memory_order_acquire)) throw TurnAbandoned{};

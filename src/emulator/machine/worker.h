@@ -13,7 +13,7 @@
 namespace slipstream::emulator {
 
 // Turns taken by clusters, in the order that defines the result. Clusters run ahead of their turn
-// until they do something that others could notice.
+// until they do something that others could notice: an ordered access.
 struct TurnOrder {
   std::atomic<uint64_t> committed{0};  // turns that are over
   std::atomic<bool> stopped{false};    // a fault in an earlier turn: later ones do not matter
@@ -29,7 +29,10 @@ class Worker {
   // From here on, the worker runs turn `turn` of a grid of the device. `order` is null if no other
   // worker runs.
   void begin_turn(DeviceContext& device, TurnOrder* order, uint64_t turn);
+  // Before an ordered access.
   void wait_for_turn();
+  // Of this turn, while other workers may wait for its end; else 0.
+  uint64_t ordered_accesses() const { return ordered_accesses_; }
   // What the turn has cost beyond its instructions: ordered accesses count as expensive, so that a
   // cluster that spins on one soon hands over.
   uint64_t extra_cost() const { return extra_cost_; }
@@ -58,6 +61,7 @@ class Worker {
   DeviceContext* device_ = nullptr;
   TurnOrder* order_ = nullptr;
   uint64_t turn_ = 0;
+  uint64_t ordered_accesses_ = 0;
   uint64_t extra_cost_ = 0;
   uint64_t generation_ = 0;
   std::array<Entry, kEntries> cache_{};

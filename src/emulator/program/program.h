@@ -104,12 +104,13 @@ struct Program {
   std::deque<std::vector<uint32_t>> operand_lists;  // what Operation::all_operands points to
   std::deque<CallSite> call_sites;
   std::vector<SharedVariable> shared_variables;  // by offset
-  uint32_t static_shared_bytes = 0;  // of .shared variables; dynamic shared memory follows
-  uint32_t shared_alignment = 16;    // of the start of dynamic shared memory
-  uint32_t local_bytes = 0;          // per thread, for one activation of each function
-  bool has_recursion = false;        // or indirect calls: local memory gets a deep stack
-  bool waits_for_grids = false;      // griddepcontrol.wait
-  bool uses_heap = false;            // malloc or free
+  uint32_t static_shared_bytes = 0;        // of .shared variables; dynamic shared memory follows
+  uint32_t shared_alignment = 16;          // of the start of dynamic shared memory
+  uint32_t local_bytes = 0;                // per thread, for one activation of each function
+  bool has_recursion = false;              // or indirect calls: local memory gets a deep stack
+  bool waits_for_grids = false;            // griddepcontrol.wait
+  bool uses_heap = false;                  // malloc or free
+  bool may_make_ordered_accesses = false;  // Worker::wait_for_turn
   uint32_t parameter_bytes = 0;
 
   uint32_t dynamic_shared_offset() const { return round_up(static_shared_bytes, shared_alignment); }

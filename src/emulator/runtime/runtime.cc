@@ -95,11 +95,11 @@ void print_statistics() {
   const Statistics statistics = device().statistics();
   std::fprintf(stderr,
                "slipstream emulator: %llu grids, %llu blocks, %llu warp instructions, %llu lane "
-               "instructions\n",
+               "instructions, %.3f s\n",
                static_cast<unsigned long long>(statistics.grids),
                static_cast<unsigned long long>(statistics.ctas),
                static_cast<unsigned long long>(statistics.warp_instructions),
-               static_cast<unsigned long long>(statistics.lane_instructions));
+               static_cast<unsigned long long>(statistics.lane_instructions), statistics.seconds);
 }
 
 void write_final_findings() {

@@ -52,6 +52,44 @@ TEST(Parallel, GivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
+// A CTA draws a number, works, and draws another.
+constexpr std::string_view kTwoTickets = R"(
+  ld.param.u64 %rd1, [counter];
+  ld.param.u64 %rd2, [out];
+  mov.u32 %r1, %tid.x;
+  setp.ne.u32 %p1, %r1, 0;
+  @!%p1 atom.global.add.u32 %r3, [%rd1], 1;
+  bar.sync 0;
+  mov.u32 %r2, 2000;
+work:
+  sub.u32 %r2, %r2, 1;
+  setp.gt.s32 %p2, %r2, 0;
+  @%p2 bra work;
+  bar.sync 0;
+  @%p1 ret;
+  atom.global.add.u32 %r4, [%rd1], 1;
+  mov.u32 %r5, %ctaid.x;
+  mul.wide.u32 %rd3, %r5, 8;
+  add.s64 %rd2, %rd2, %rd3;
+  st.global.v2.u32 [%rd2], {%r3, %r4};
+  ret;)";
+
+TEST(Parallel, LetsOtherCtasDrawTicketsWhileOneWorks) {
+  std::vector<uint32_t> drawn;
+  for (const uint32_t threads : {1U, 2U, 5U}) {
+    Settings settings;
+    settings.threads = threads;
+    TestDevice test(module_of(".param .u64 counter, .param .u64 out", kTwoTickets), settings);
+    const uint64_t counter = test.upload(std::vector<uint32_t>(1));
+    const uint64_t out = test.upload(std::vector<uint32_t>(2 * 40));
+    ASSERT_FALSE(test.run(test.launch({counter, out}, {40, 1, 1}, {64, 1, 1})));
+    const auto now = test.download<uint32_t>(out, 2 * 40);
+    EXPECT_LT(now[2], now[1]) << "the second CTA begins before the first has ended";
+    if (drawn.empty()) drawn = now;
+    EXPECT_EQ(now, drawn);
+  }
+}
+
 // In a process of its own: no memory for the stack of one more thread.
 TEST(Parallel, GoesOnWithFewerThreadsWhereTheSystemHasNoMore) {
 #ifdef __SANITIZE_ADDRESS__

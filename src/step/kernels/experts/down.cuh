@@ -87,34 +87,42 @@ class DownCursor {
  public:
   // Before the wait `most_items` bounds the items and only those of the shared expert are known.
   __device__ DownCursor(const DownLaunch& params, const Tiles& own, int most_items)
-      : params_(params), own_(own), items_(most_items), known_(shared_items(params.tokens)) {}
+      : params_(params), own_(own), items_(most_items), known_(shared_items(params.tokens)) {
+    find_place();
+  }
   __device__ void set_items(const Items& items) {
+    const bool was_known = valid();
     items_ = items.count;
     known_ = items.count;
     experts_ = items.experts;
+    if (was_known) return;
     if (place_.item >= items_) place_.advance(items_);
+    find_place();
   }
-  __device__ bool valid() const { return place_.exists(own_, known_); }
-  __device__ Piece piece() const {
-    const PackedMatrix& matrix = current_matrix();
-    const int group_bytes = matrix.chunks_per_group() * kChunkBytes;
-    const Tiles tiles = place_.tiles(own_);
-    const int groups = min(params_.ring.piece_groups, tiles.count * matrix.groups() - done_);
-    const std::byte* source =
-        matrix.tiles.get() + done_ * group_bytes +
-        tile_of(params_, experts_, place_.item, tiles.first) * matrix.tile_bytes();
-    return {source, static_cast<uint32_t>(groups * group_bytes)};
-  }
+  __device__ bool valid() const { return left_bytes_ > 0; }
+  __device__ Piece piece() const { return {source_, static_cast<uint32_t>(piece_bytes())}; }
   __device__ void advance() {
-    done_ += params_.ring.piece_groups;
-    if (done_ < place_.tiles(own_).count * current_matrix().groups()) return;
-    done_ = 0;
+    const int bytes = piece_bytes();
+    source_ += bytes;
+    left_bytes_ -= bytes;
+    if (left_bytes_ > 0) return;
     place_.advance(items_);
+    find_place();
   }
 
  private:
-  __device__ const PackedMatrix& current_matrix() const {
-    return matrix_of(params_, place_.item < shared_items(params_.tokens));
+  __device__ int piece_bytes() const {
+    // A matrix whose groups are smaller than those of the other may have fewer of them in a slot.
+    return min(left_bytes_, params_.ring.piece_groups * group_bytes_);
+  }
+  __device__ void find_place() {
+    if (!place_.exists(own_, known_)) return;
+    const PackedMatrix& matrix = matrix_of(params_, place_.item < shared_items(params_.tokens));
+    const Tiles tiles = place_.tiles(own_);
+    source_ = matrix.tiles.get() +
+              tile_of(params_, experts_, place_.item, tiles.first) * matrix.tile_bytes();
+    group_bytes_ = matrix.chunks_per_group() * kChunkBytes;
+    left_bytes_ = tiles.count * static_cast<int>(matrix.tile_bytes());
   }
 
   const DownLaunch& params_;
@@ -123,7 +131,9 @@ class DownCursor {
   int items_;
   int known_;
   Place place_ = {static_cast<int>(threadIdx.x) / 32, 0};
-  int done_ = 0;  // groups
+  const std::byte* source_ = nullptr;
+  int group_bytes_ = 0;
+  int left_bytes_ = 0;  // of the place
 };
 
 // Before the wait: rows of the shared expert weigh one.
@@ -230,33 +240,33 @@ __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Ro
                                               float scales, PieceRing& ring, DownCursor& cursor,
                                               float* partials) {
   const PackedMatrix& matrix = matrix_of(params, item < shared_items(params.tokens));
+  const int groups = matrix.groups();
+  const bool is_fp8 = Rows::kIsFp8 || matrix.is_fp8;
+  const int group_bytes = (is_fp8 ? 1 : 2) * kChunkBytes;
   const int row = taker_of(params, plan, item, static_cast<int>(threadIdx.x) % 32 / 4).row;
   const Shares shares(params, plan, item, weights);
-  PieceReader<DownCursor> reader(ring, cursor, params.ring.piece_groups,
-                                 tiles.count * matrix.groups());
-#pragma unroll
-  for (int tile = 0; tile < kBatchTiles; ++tile) {
-    if (tile >= tiles.count) break;
+  PieceReader<DownCursor> reader(ring, cursor, params.ring.piece_groups, tiles.count * groups);
+  const int tile_floats = places_of(params) * partial_floats(params.tokens);
+  int place = 0;
+#pragma unroll 1
+  for (int tile = 0; tile < tiles.count; ++tile, partials += tile_floats) {
     Sums sums = {};
 #pragma unroll 1
-    for (int group = 0; group < matrix.groups(); ++group) {
+    for (int group = 0; group < groups; ++group, ++place) {
       Operand x;
       rows.load(group, row, x);
-      const int place = tile * matrix.groups() + group;
-      if (Rows::kIsFp8 || matrix.is_fp8) {
+      if (is_fp8) {
         const float scale =
             Rows::kIsFp8
                 ? __shfl_sync(kAllLanes, scales, place)
-                : matrix.scales
-                      .get()[tile_of(params, experts, item, tiles.first) * matrix.groups() + place];
-        multiply_fp8_group(reader.weights(kChunkBytes), scale, x, sums);
+                : matrix.scales.get()[tile_of(params, experts, item, tiles.first) * groups + place];
+        multiply_fp8_group(reader.weights(), scale, x, sums);
       } else {
-        multiply_bf16_group(reader.weights(2 * kChunkBytes), x, sums);
+        multiply_bf16_group(reader.weights(), x, sums);
       }
-      reader.advance();
+      reader.advance(group_bytes);
     }
-    store_item(shares, sums, params.tokens,
-               partials + tile * places_of(params) * partial_floats(params.tokens));
+    store_item(shares, sums, params.tokens, partials);
   }
 }
 

@@ -54,30 +54,31 @@ __device__ __forceinline__ void multiply_bf16_group(uint32_t weights, const Oper
   }
 }
 
-// Adds the products of a slice whose pieces come next out of the ring. `scales` are those of
-// load_scales; load(index in the slice, operand) gives the activations.
+// Adds the products of a slice whose pieces come next out of the ring; a piece's groups divide 32.
+// `scales` are those of load_scales; load(index in the slice, operand) gives the activations.
 template <class Cursor, class Load>
 __device__ __forceinline__ void multiply_slice(PieceRing& ring, Cursor& cursor, int piece_groups,
                                                const PackedMatrix& matrix, bool is_fp8,
                                                int64_t tile, const Slice& slice, float scales,
                                                const Load& load, Sums& sums) {
-  const int group_bytes = matrix.chunks_per_group() * kChunkBytes;
-  for (int first = 0; first < slice.count; first += piece_groups) {
-    const int end = min(first + piece_groups, slice.count);
+  const int group_bytes = (is_fp8 ? 1 : 2) * kChunkBytes;
+  // Rolled, here and where else products are made: each launch fetches its instructions anew.
+#pragma unroll 1
+  for (int index = 0; index < slice.count;) {
+    if (is_fp8 && (index & 31) == 0 && index > 0) {
+      scales = load_scales(matrix, tile, {slice.first + index, slice.count - index});
+    }
+    const int end = min(index + piece_groups, slice.count);
     uint32_t weights = ring.wait() + threadIdx.x % 32 * 16;
-#pragma unroll 2
-    for (int index = first; index < end; ++index, weights += group_bytes) {
+#pragma unroll 1
+    for (; index < end; ++index, weights += group_bytes) {
       Operand x;
       load(index, x);
-      if (!is_fp8) {
+      if (is_fp8) {
+        multiply_fp8_group(weights, __shfl_sync(kAllLanes, scales, index & 31), x, sums);
+      } else {
         multiply_bf16_group(weights, x, sums);
-        continue;
       }
-      if (index % 32 == 0 && index > 0) {
-        scales = load_scales(matrix, tile, {slice.first + index, slice.count - index});
-      }
-      const float scale = __shfl_sync(kAllLanes, scales, index % 32);
-      multiply_fp8_group(weights, scale, x, sums);
     }
     ring.release(cursor);
   }
@@ -90,23 +91,25 @@ class PieceReader {
   __device__ PieceReader(PieceRing& ring, Cursor& cursor, int piece_groups, int groups)
       : ring_(ring), cursor_(cursor), piece_groups_(piece_groups), left_(groups) {}
   // Where the lane's part of the next group starts.
-  __device__ uint32_t weights(int group_bytes) {
-    if (in_piece_ == 0) piece_ = ring_.wait() + threadIdx.x % 32 * 16;
-    return piece_ + in_piece_ * group_bytes;
+  __device__ uint32_t weights() {
+    if (in_piece_ == 0) {
+      piece_ = ring_.wait() + threadIdx.x % 32 * 16;
+      in_piece_ = min(piece_groups_, left_);
+    }
+    return piece_;
   }
-  __device__ void advance() {
+  __device__ void advance(int group_bytes) {
     --left_;
-    if (++in_piece_ < piece_groups_ && left_ > 0) return;
-    in_piece_ = 0;
-    ring_.release(cursor_);
+    piece_ += group_bytes;
+    if (--in_piece_ == 0) ring_.release(cursor_);
   }
 
  private:
   PieceRing& ring_;
   Cursor& cursor_;
   int piece_groups_;
-  int left_;
-  int in_piece_ = 0;
+  int left_;          // groups
+  int in_piece_ = 0;  // of them in the piece that is read
   uint32_t piece_ = 0;
 };
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cuda/cluster.cuh"
+#include "cuda/memory.cuh"
 #include "step/kernels/linear/params.h"
 #include "step/kernels/support/variant.cuh"
 
@@ -24,57 +25,72 @@ class PieceRing {
 
   // `memory`: slots * slot_bytes of this warp's; `barriers`: kMaxSlots of this warp's.
   __device__ PieceRing(unsigned char* memory, uint64_t* barriers, int slots, int slot_bytes)
-      : memory_(memory), barriers_(barriers), slots_(slots), slot_bytes_(slot_bytes) {
-    if (threadIdx.x % 32 == 0) {
-      for (int slot = 0; slot < slots; ++slot) cuda::initialize_barrier(&barriers[slot], 1);
+      : memory_(cuda::shared_address(memory)),
+        barriers_(cuda::shared_address(barriers)),
+        slots_(slots),
+        slot_bytes_(slot_bytes) {
+    const int slot = static_cast<int>(threadIdx.x) % 32;
+    if (slot < slots) {
+      cuda::initialize_barrier(&barriers[slot], 1);
       cuda::publish_barriers();
     }
     __syncwarp();
+    // Else they are computed from scratch for every piece.
+    cuda::keep(memory_);
+    cuda::keep(barriers_);
   }
 
   // Starts copies as far as there is room. A cursor has valid(), piece() and advance().
   template <class Cursor>
   __device__ void fill(Cursor& cursor) {
-    for (; in_use_ < slots_ && cursor.valid(); cursor.advance()) push(cursor.piece());
+    for (; in_use_ < slots_ && cursor.valid(); cursor.advance()) {
+      const int slot = slot_ + in_use_;
+      push(cursor.piece(), slot < slots_ ? slot : slot - slots_);
+      ++in_use_;
+    }
   }
 
   // The oldest piece, in shared memory.
   __device__ uint32_t wait() const {
-    cuda::wait_barrier(&barriers_[slot_], phase_);
-    return cuda::shared_address(memory_ + slot_ * slot_bytes_);
+    cuda::wait_barrier(barrier(slot_), phase_);
+    return memory_ + slot_ * slot_bytes_;
   }
 
-  // All lanes have read the oldest piece; copies the next one in its place.
+  // All lanes have read the oldest piece; copies the next one in its place. A ring that is not full
+  // has had its last piece, or is filled first.
   template <class Cursor>
   __device__ void release(Cursor& cursor) {
     __syncwarp();
-    if (++slot_ == slots_) {
-      slot_ = 0;
-      phase_ ^= 1;
+    if (cursor.valid()) {
+      push(cursor.piece(), slot_);
+      cursor.advance();
+    } else {
+      --in_use_;
     }
-    --in_use_;
-    fill(cursor);
+    if (++slot_ < slots_) return;
+    slot_ = 0;
+    phase_ ^= 1;
   }
 
  private:
-  __device__ void push(const Piece& piece) {
-    if (threadIdx.x % 32 == 0) {
-      cuda::expect_bytes(&barriers_[copy_slot_], piece.bytes);
-      cuda::copy_bulk(memory_ + copy_slot_ * slot_bytes_, piece.source, piece.bytes,
-                      &barriers_[copy_slot_], policy_);
-    }
-    if (++copy_slot_ == slots_) copy_slot_ = 0;
-    ++in_use_;
+  __device__ uint32_t barrier(int slot) const {
+    return barriers_ + slot * static_cast<int>(sizeof(uint64_t));
+  }
+  __device__ void push(const Piece& piece, int slot) const {
+    if (threadIdx.x % 32 != 0) return;
+    cuda::expect_bytes(barrier(slot), piece.bytes);
+    cuda::copy_bulk(memory_ + slot * slot_bytes_, piece.source, piece.bytes, barrier(slot),
+                    policy_);
   }
 
-  unsigned char* memory_;
-  uint64_t* barriers_;
+  // Addresses in shared memory.
+  uint32_t memory_;
+  uint32_t barriers_;
   int slots_;
   int slot_bytes_;
   uint64_t policy_ = cuda::evict_first_policy();  // no weight is read twice in a step
   int in_use_ = 0;
   int slot_ = 0;
-  int copy_slot_ = 0;
   uint32_t phase_ = 0;
 };
 

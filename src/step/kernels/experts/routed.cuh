@@ -71,40 +71,46 @@ class RoutedCursor {
                           const Task& first, int tasks)
       : params_(params),
         experts_(items.experts),
-        slice_(slice),
         task_(first),
-        left_(slice.count > 0 ? tasks : 0) {
+        left_(slice.count > 0 ? tasks : 0),
+        begin_(slice.first * group_bytes()),
+        bytes_(slice.count * group_bytes()) {
     if (left_ > 0) find_tile();
   }
   __device__ bool valid() const { return left_ > 0; }
-  __device__ Piece piece() const {
-    const int groups = min(params_.ring.piece_groups, slice_.count - done_);
-    return {source_ + done_ * group_bytes(), static_cast<uint32_t>(groups * group_bytes())};
-  }
+  __device__ Piece piece() const { return {source_, static_cast<uint32_t>(piece_bytes())}; }
   __device__ void advance() {
-    done_ += params_.ring.piece_groups;
-    if (done_ < slice_.count) return;
-    done_ = 0;
-    source_ += params_.gate_up.tile_bytes();
-    --left_;
-    if (experts::advance(task_, params_.gate_up.tile_count()) && left_ > 0) find_tile();
+    const int bytes = piece_bytes();
+    source_ += bytes;
+    left_bytes_ -= bytes;
+    if (left_bytes_ > 0) return;
+    if (--left_ == 0) return;
+    if (experts::advance(task_, params_.tiles.divisor)) {
+      find_tile();
+    } else {
+      left_bytes_ = bytes_;
+      source_ += params_.gate_up.tile_bytes() - bytes_;
+    }
   }
 
  private:
   __device__ int group_bytes() const { return params_.gate_up.chunks_per_group() * kChunkBytes; }
+  __device__ int piece_bytes() const { return min(left_bytes_, params_.ring.slot_bytes); }
   __device__ void find_tile() {
     const PackedMatrix& matrix = params_.gate_up;
     const int tile = experts_[task_.item] * params_.tiles.divisor + task_.tile;
-    source_ = matrix.tiles.get() + tile * matrix.tile_bytes() + slice_.first * group_bytes();
+    source_ = matrix.tiles.get() + tile * matrix.tile_bytes() + begin_;
+    left_bytes_ = bytes_;
   }
 
   const RoutedLaunch& params_;
   const uint16_t* experts_;
-  Slice slice_;
   Task task_;
-  int left_;
-  int done_ = 0;
+  int left_;  // tasks
+  int begin_;  // of the slice in a tile, in bytes
+  int bytes_;  // of the slice
   const std::byte* source_ = nullptr;
+  int left_bytes_ = 0;
 };
 
 // Before the wait: sends for the corrections of a thread's experts, which lie where their keys will.
@@ -138,8 +144,9 @@ __device__ __forceinline__ void make_keys(const RoutedLaunch& params, const Lane
       const float correction = exists ? bias[place] : 0.0F;
 #pragma unroll
       for (int i = 0; i < kLogitsAhead; ++i) {
+        if (i >= left) break;
         const uint32_t key = cuda::ordered_bits(sigmoid(ahead[i]) + correction);
-        if (i < left) target[i * lists.places] = exists ? key : 0;
+        target[i * lists.places] = exists ? key : 0;
       }
       logits += kLogitsAhead * params.route.experts;
       target += kLogitsAhead * lists.places;
