@@ -199,10 +199,23 @@ if(BUILD_TESTING)
   target_precompile_headers(slipstream_test_header PRIVATE <gtest/gtest.h> ${SLIPSTREAM_COMMON_HEADERS})
 endif()
 
+# slipstream_name_of_program(NAME PROGRAM)
+#
+# NAME, a target as if it were a program of its own: a link to PROGRAM, which looks at what it is called.
+function(slipstream_name_of_program name program)
+  set(link ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${name})
+  add_custom_command(
+    TARGET ${program} POST_BUILD
+    COMMAND ${CMAKE_COMMAND} -E create_symlink ${program} ${link}
+    BYPRODUCTS ${link})
+  add_executable(${name} IMPORTED GLOBAL)
+  set_target_properties(${name} PROPERTIES IMPORTED_LOCATION ${link})
+  add_dependencies(${name} ${program})
+endfunction()
+
 # slipstream_joined_test(NAME PROGRAM sources...)
 #
-# Adds the sources to PROGRAM. NAME is a target as if it were a program of its own: a link to PROGRAM, which runs what its
-# name stands for (tests/support/named_tests.h).
+# Adds the sources to PROGRAM, which runs their tests where it is called NAME (tests/support/named_tests.h).
 function(slipstream_joined_test name program)
   if(NOT TARGET ${program})
     set(names ${CMAKE_CURRENT_BINARY_DIR}/${program}.cc)
@@ -213,21 +226,17 @@ function(slipstream_joined_test name program)
     cmake_language(EVAL CODE "cmake_language(DEFER CALL slipstream_finish_joined_tests ${program} \"${names}\")")
   endif()
   target_sources(${program} PRIVATE ${ARGN})
+  slipstream_name_of_program(${name} ${program})
   # As the ends of paths.
   list(TRANSFORM ARGN REPLACE "^(\\.\\./)+" "" OUTPUT_VARIABLE sources)
   list(JOIN sources "\", \"" sources)
-  set_property(TARGET ${program} APPEND_STRING PROPERTY SLIPSTREAM_NAMES "const NamedTests ${name}(\"${name}\", {\"${sources}\"})@\n")
-  set(link ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${name})
-  add_custom_command(TARGET ${program} POST_BUILD COMMAND ${CMAKE_COMMAND} -E create_symlink ${program} ${link})
-  add_executable(${name} IMPORTED GLOBAL)
-  set_target_properties(${name} PROPERTIES IMPORTED_LOCATION ${link})
-  add_dependencies(${name} ${program})
+  set_property(TARGET ${program} APPEND PROPERTY SLIPSTREAM_NAMES "{\"${name}\", {\"${sources}\"}}")
 endfunction()
 
 function(slipstream_finish_joined_tests program names)
-  get_target_property(named_tests ${program} SLIPSTREAM_NAMES)
-  string(REPLACE "@" ";" named_tests "${named_tests}")
-  file(CONFIGURE OUTPUT ${names} CONTENT "#include \"named_tests.h\"\n\nnamespace slipstream::test {\nnamespace {\n\n${named_tests}\n}  // namespace\n}  // namespace slipstream::test\n")
+  get_target_property(NAMES ${program} SLIPSTREAM_NAMES)
+  list(JOIN NAMES ",\n    " NAMES)
+  configure_file(${PROJECT_SOURCE_DIR}/tests/support/names.cc.in ${names} @ONLY)
   slipstream_group(${program})
 endfunction()
 

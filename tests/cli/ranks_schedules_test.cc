@@ -14,7 +14,7 @@
 namespace slipstream::cli {
 namespace {
 
-using Words = std::vector<std::string>;
+using CommandLine = std::vector<std::string>;
 
 const std::string& checkpoint() {
   return model::test::Shape{"RanksSchedules", "deepseek-v32-ranks-tiny",
@@ -59,21 +59,21 @@ class RanksSchedules : public testing::TestWithParam<Case> {
   }
 
   // A prompt that is longer than index_topk, and one token or a few after its first.
-  [[nodiscard]] Words generate(const Words& more) const {
-    Words words{program(),
-                "generate",
-                checkpoint(),
-                "--prompt-ids",
-                "5,99,17,3,250,411,8,77,31,490",
-                "-n",
-                std::to_string(GetParam().tokens()),
-                "--drafts",
-                std::to_string(GetParam().drafts),
-                "--ignore-eos",
-                "--poll-limit",
-                "600",
-                "--tp",
-                std::to_string(GetParam().ranks)};
+  [[nodiscard]] CommandLine generate(const CommandLine& more) const {
+    CommandLine words{program(),
+                      "generate",
+                      checkpoint(),
+                      "--prompt-ids",
+                      "5,99,17,3,250,411,8,77,31,490",
+                      "-n",
+                      std::to_string(GetParam().tokens()),
+                      "--drafts",
+                      std::to_string(GetParam().drafts),
+                      "--ignore-eos",
+                      "--poll-limit",
+                      "600",
+                      "--tp",
+                      std::to_string(GetParam().ranks)};
     if (GetParam().drawn) {
       for (const char* word :
            {"--temperature", "0.8", "--top-k", "40", "--top-p", "0.9", "--seed", "5"})
@@ -112,8 +112,8 @@ TEST_P(RanksSchedules, GiveTheSameBits) {
 
 TEST_P(RanksSchedules, HaveNoRace) {
   for (const char* schedule : {"serial", "adversarial"}) {
-    Words check{program(), "emulate", "--check", "--schedule", schedule, "--"};
-    const Words words = generate({});
+    CommandLine check{program(), "emulate", "--check", "--schedule", schedule, "--"};
+    const CommandLine words = generate({});
     check.insert(check.end(), words.begin(), words.end());
     EXPECT_EQ(run_program(check, /*timeout_seconds=*/0).exit_code, 0) << schedule;
   }

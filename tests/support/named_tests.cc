@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -11,8 +10,8 @@
 namespace slipstream::test {
 namespace {
 
-std::map<std::string, std::vector<std::string>>& sources_of_names() {
-  static std::map<std::string, std::vector<std::string>> instance;
+SourcesOfNames& sources_of_names() {
+  static SourcesOfNames instance;
   return instance;
 }
 
@@ -50,9 +49,7 @@ std::vector<std::string> tests_outside(const std::vector<std::string>& sources) 
 
 }  // namespace
 
-NamedTests::NamedTests(const char* name, std::vector<std::string> sources) {
-  sources_of_names().emplace(name, std::move(sources));
-}
+NamedTests::NamedTests(SourcesOfNames names) { sources_of_names() = std::move(names); }
 
 void keep_tests_of_name(const std::string& program) {
   const auto found = sources_of_names().find(program.substr(program.rfind('/') + 1));

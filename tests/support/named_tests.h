@@ -2,14 +2,17 @@
 // Called by one of the names, it runs the tests of the sources that the name stands for.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 namespace slipstream::test {
 
-// CMake writes one for each name (slipstream_test in cmake/Slipstream.cmake).
+using SourcesOfNames = std::map<std::string, std::vector<std::string>>;
+
+// A program has one at most, which CMake writes (slipstream_test in cmake/Slipstream.cmake).
 struct NamedTests {
-  NamedTests(const char* name, std::vector<std::string> sources);
+  explicit NamedTests(SourcesOfNames names);
 };
 
 // For main(), once GoogleTest knows its arguments. A program without names keeps all of its tests.
