@@ -102,14 +102,18 @@ function(slipstream_group target)
   list(FILTER kernels INCLUDE REGEX "\\.cu$")
   list(FILTER sources INCLUDE REGEX "\\.cc$")
 
-  slipstream_find_groups(groups 32 ${sources})
+  slipstream_find_groups(groups 64 ${sources})
   foreach(source group IN ZIP_LISTS sources groups)
-    set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${target}_${group})
+    # A source of two libraries has one group, in both of them.
+    get_source_file_property(has_group ${source} UNITY_GROUP)
+    if(NOT has_group)
+      set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${target}_${group})
+    endif()
   endforeach()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
 
   # CMake 3.25 groups no CUDA sources.
-  slipstream_find_groups(groups 5 ${kernels})
+  slipstream_find_groups(groups 64 ${kernels})
   foreach(source group IN ZIP_LISTS kernels groups)
     string(APPEND text_${group} "#include \"${CMAKE_CURRENT_SOURCE_DIR}/${source}\"\n")
     set_source_files_properties(${source} PROPERTIES HEADER_FILE_ONLY ON)
@@ -195,12 +199,54 @@ if(BUILD_TESTING)
   target_precompile_headers(slipstream_test_header PRIVATE <gtest/gtest.h> ${SLIPSTREAM_COMMON_HEADERS})
 endif()
 
-# slipstream_test(NAME sources... [LIBRARIES libraries...] [LEVEL n] [GPU] [GPU_LEVEL n] [TIMEOUT seconds])
+# slipstream_name_of_program(NAME PROGRAM)
+#
+# NAME, a target as if it were a program of its own: a link to PROGRAM, which looks at what it is called.
+function(slipstream_name_of_program name program)
+  set(link ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${name})
+  add_custom_command(
+    TARGET ${program} POST_BUILD
+    COMMAND ${CMAKE_COMMAND} -E create_symlink ${program} ${link}
+    BYPRODUCTS ${link})
+  add_executable(${name} IMPORTED GLOBAL)
+  set_target_properties(${name} PROPERTIES IMPORTED_LOCATION ${link})
+  add_dependencies(${name} ${program})
+endfunction()
+
+# slipstream_joined_test(NAME PROGRAM sources...)
+#
+# Adds the sources to PROGRAM, which runs their tests where it is called NAME (tests/support/named_tests.h).
+function(slipstream_joined_test name program)
+  if(NOT TARGET ${program})
+    set(names ${CMAKE_CURRENT_BINARY_DIR}/${program}.cc)
+    add_executable(${program} ${names})
+    # Of the same group as the first sources.
+    set_source_files_properties(${names} PROPERTIES UNITY_GROUP ${program}_0)
+    # At the end of the folder. A deferred call evaluates its arguments then, so here they are written out.
+    cmake_language(EVAL CODE "cmake_language(DEFER CALL slipstream_finish_joined_tests ${program} \"${names}\")")
+  endif()
+  target_sources(${program} PRIVATE ${ARGN})
+  slipstream_name_of_program(${name} ${program})
+  # As the ends of paths.
+  list(TRANSFORM ARGN REPLACE "^(\\.\\./)+" "" OUTPUT_VARIABLE sources)
+  list(JOIN sources "\", \"" sources)
+  set_property(TARGET ${program} APPEND PROPERTY SLIPSTREAM_NAMES "{\"${name}\", {\"${sources}\"}}")
+endfunction()
+
+function(slipstream_finish_joined_tests program names)
+  get_target_property(NAMES ${program} SLIPSTREAM_NAMES)
+  list(JOIN NAMES ",\n    " NAMES)
+  configure_file(${PROJECT_SOURCE_DIR}/tests/support/names.cc.in ${names} @ONLY)
+  slipstream_group(${program})
+endfunction()
+
+# slipstream_test(NAME sources... [IN program] [LIBRARIES libraries...] [LEVEL n] [GPU] [GPU_LEVEL n] [TIMEOUT seconds])
 #
 # A GoogleTest program, one CTest test. LEVEL 1 (the default) runs in CI. GPU marks a program that launches kernels: it
-# runs on the GPU in `./dev gpu-test`, in GPU_LEVEL where that differs from LEVEL, and on the emulator everywhere else.
+# runs on the GPU in `./dev gpu-test`, in GPU_LEVEL where that differs from LEVEL, and on the emulator everywhere else. IN:
+# the program that it shares with others.
 function(slipstream_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 ARG "GPU" "LEVEL;GPU_LEVEL;TIMEOUT" "LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "GPU" "IN;LEVEL;GPU_LEVEL;TIMEOUT" "LIBRARIES")
   if(NOT ARG_LEVEL)
     set(ARG_LEVEL 1)
   endif()
@@ -214,16 +260,24 @@ function(slipstream_test name)
   if(SLIPSTREAM_SANITIZE)
     math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 5")
   endif()
-  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
-  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} slipstream_options)
-  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Og>)
-  target_precompile_headers(${name} REUSE_FROM slipstream_test_header)
-  slipstream_group(${name})
+  set(program ${name})
+  if(ARG_IN)
+    set(program ${ARG_IN})
+    slipstream_joined_test(${name} ${program} ${ARG_UNPARSED_ARGUMENTS})
+  else()
+    add_executable(${program} ${ARG_UNPARSED_ARGUMENTS})
+    slipstream_group(${program})
+  endif()
+  target_link_libraries(${program} PRIVATE ${ARG_LIBRARIES} slipstream_options)
+  target_compile_options(${program} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Og>)
+  target_precompile_headers(${program} REUSE_FROM slipstream_test_header)
   if(ARG_GPU)
     set_property(GLOBAL APPEND PROPERTY SLIPSTREAM_GPU_TESTS "${name} ${ARG_GPU_LEVEL}")
-    target_link_libraries(${name} PRIVATE slipstream_device_test_main GTest::gtest CUDA::cudart)
+    target_link_libraries(${program} PRIVATE slipstream_device_test_main GTest::gtest CUDA::cudart)
+  elseif(ARG_IN)
+    target_link_libraries(${program} PRIVATE slipstream_host_test_main GTest::gtest)
   else()
-    target_link_libraries(${name} PRIVATE GTest::gtest_main)
+    target_link_libraries(${program} PRIVATE GTest::gtest_main)
   endif()
   set(labels level${ARG_LEVEL})
   if(ARG_LEVEL EQUAL 1)

@@ -11,9 +11,11 @@ import pathlib
 import re
 import sys
 
-# Larger groups save little more, and a change to one source compiles all of its group again.
-MAX_LINES = 4000
+# Larger groups save little more, need more than a gigabyte, and a change to one source compiles all of its group again.
+MAX_LINES = 6000
 
+# Such as __launch_bounds__(128).
+ATTRIBUTE = re.compile(r"__\w+__\([^()]*\) ?")
 # The last name before the parameters, the value or the body.
 NAME = re.compile(r"(\w+)(?:<[^()]*>)?\s*(?:\[[^]]*\]\s*)*(?:\(|=|\{|;|final\b|:(?!:))")
 NO_NAME = re.compile(
@@ -30,6 +32,7 @@ def own_names(text):
     for line in text.splitlines():
         opened = re.fullmatch(r"(?:inline )?namespace ?([\w:]*) ?{", line)
         alias = re.match(r"using (\w+) =", line)
+        line = ATTRIBUTE.sub("", line)
         name = alias
         if opened:
             scope.append(opened.group(1))

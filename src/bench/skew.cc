@@ -22,7 +22,8 @@ uint64_t origin_of(const StepTrace::Stamps& stamps) {
       ->start;
 }
 
-std::vector<StepTimes> times_of(const StepTrace& trace, std::span<const MeasuredLaunch> launches) {
+std::vector<StepTimes> step_times_of(const StepTrace& trace,
+                                     std::span<const MeasuredLaunch> launches) {
   std::vector<StepTimes> result;
   for (const auto& step : trace.steps) {
     StepTimes& ranks = result.emplace_back();
@@ -81,7 +82,7 @@ int TeamTimes::slowest() const {
 }
 
 TeamTimes team_times(const StepTrace& trace, std::span<const MeasuredLaunch> launches) {
-  const std::vector<StepTimes> steps = times_of(trace, launches);
+  const std::vector<StepTimes> steps = step_times_of(trace, launches);
   TeamTimes result;
   result.clock_error = static_cast<double>(trace.clock_error) * 1e-3;
   for (size_t rank = 0; rank < steps.front().size(); ++rank) {

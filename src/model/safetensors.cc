@@ -8,11 +8,13 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 
 #include "io/file.h"
 #include "io/json_reader.h"
+#include "io/json_writer.h"
 #include "slipstream/error.h"
 
 namespace slipstream::model {
@@ -191,8 +193,9 @@ OutputTensor output(std::string name, StoredType type, std::vector<int64_t> shap
 
 // Header of an output file, padded with spaces so that the data starts at a multiple of 8.
 std::string output_header(const std::string& path, std::span<const OutputTensor> tensors) {
-  nlohmann::ordered_json header;
+  io::Json header;
   header["__metadata__"] = {{"format", "pt"}};
+  std::set<std::string_view> names{"__metadata__"};
   uint64_t offset = 0;
   for (const OutputTensor& tensor : tensors) {
     const auto bytes = byte_count(tensor.shape, size_of(tensor.type));
@@ -201,15 +204,16 @@ std::string output_header(const std::string& path, std::span<const OutputTensor>
            fmt::format("tensor {}: {}{} must have its shape's bytes, has {}", tensor.name,
                        to_string(tensor.type), describe_shape(tensor.shape), tensor.bytes.size()));
     }
-    if (header.contains(tensor.name)) {
+    if (!names.insert(tensor.name).second) {
       fail(path, fmt::format("tensor {}: names must be unique, is there twice", tensor.name));
     }
-    header[tensor.name] = {{"dtype", to_string(tensor.type)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {offset, offset + *bytes}}};
+    header[tensor.name] = {
+        {"dtype", to_string(tensor.type)},
+        {"shape", io::Json::array_of(tensor.shape)},
+        {"data_offsets", io::Json::array_of(std::array{offset, offset + *bytes})}};
     offset += *bytes;
   }
-  std::string text = header.dump();
+  std::string text = header.text();
   text.resize((text.size() + 7) / 8 * 8, ' ');
   return text;
 }

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <nlohmann/json.hpp>
+
+#include "io/json_writer.h"
 
 namespace slipstream::record {
 
@@ -140,13 +141,13 @@ uint64_t Recording::launches() const {
 }
 
 std::string Recording::json() const {
-  using nlohmann::json;
+  using io::Json;
   const std::lock_guard lock(mutex_);
-  json kernels = json::array();
+  Json kernels = Json::array();
   for (const Kernel& kernel : kernels_) {
-    json parameters = json::array();
+    Json parameters = Json::array();
     for (const auto& [place, others] : kernel.pointers) {
-      json shared = json::array();
+      Json shared = Json::array();
       for (const auto& [use, same_address] : others) {
         shared.push_back({{"kernel", kernels_[use.kernel].name},
                           {"index", use.parameter},
@@ -156,7 +157,7 @@ std::string Recording::json() const {
       parameters.push_back(
           {{"index", place.first}, {"offset", place.second}, {"shared", std::move(shared)}});
     }
-    json beside = json::array();
+    Json beside = Json::array();
     for (const uint32_t other : kernel.beside) beside.push_back(kernels_[other].name);
     kernels.push_back({{"name", kernel.name},
                        {"pdl", kernel.programmatic},
@@ -165,14 +166,14 @@ std::string Recording::json() const {
                        {"beside", std::move(beside)},
                        {"parameters", std::move(parameters)}});
   }
-  json edges = json::array();
+  Json edges = Json::array();
   for (const auto& [from, to] : completions_) {
     edges.push_back({{"from", from}, {"to", to}, {"kind", "launch-completion"}});
   }
-  const json all = {{"recorded", {{"launches", launches_}}},
+  const Json all = {{"recorded", Json{{"launches", launches_}}},
                     {"kernels", std::move(kernels)},
                     {"edges", std::move(edges)}};
-  return all.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+  return all.text(1) + "\n";
 }
 
 }  // namespace slipstream::record

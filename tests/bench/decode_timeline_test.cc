@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "bench/decode_report.h"
@@ -147,19 +146,19 @@ TEST(Stages, DivideTheirTimeIntoHandOverAndWork) {
 
 TEST(Timeline, ShowsEachLaunchBeforeAndBehindItsWait) {
   const StepResult result = traced_result();
-  const nlohmann::json json = io::parse_json_object(
+  const auto json = io::JsonReader::parse(
       timeline_json(result.launches, result.traced_off, result.traced_on).text(), "text");
-  std::vector<nlohmann::json> slices;
-  for (const nlohmann::json& event : json["traceEvents"]) {
-    if (event["ph"] == "X" && event["pid"] == 1) slices.push_back(event);
+  std::vector<io::JsonReader> slices;
+  for (const io::JsonReader& event : json.objects("traceEvents")) {
+    if (event.text("ph") == "X" && event.integer("pid") == 1) slices.push_back(event);
   }
   ASSERT_EQ(slices.size(), 6);
-  EXPECT_EQ(slices[2]["cat"], "early");
-  EXPECT_DOUBLE_EQ(slices[2]["ts"].get<double>(), 0.5);
-  EXPECT_DOUBLE_EQ(slices[2]["dur"].get<double>(), 4);
-  EXPECT_EQ(slices[3]["name"], "second");
-  EXPECT_DOUBLE_EQ(slices[3]["dur"].get<double>(), 1.5);
-  EXPECT_NE(slices[1]["tid"], slices[3]["tid"]);
+  EXPECT_EQ(slices[2].text("cat"), "early");
+  EXPECT_DOUBLE_EQ(slices[2].number("ts"), 0.5);
+  EXPECT_DOUBLE_EQ(slices[2].number("dur"), 4);
+  EXPECT_EQ(slices[3].text("name"), "second");
+  EXPECT_DOUBLE_EQ(slices[3].number("dur"), 1.5);
+  EXPECT_NE(slices[1].integer("tid"), slices[3].integer("tid"));
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "io/json_reader.h"
@@ -21,12 +20,12 @@ class Device : public testing::Test {
 };
 
 TEST_F(Device, NamesTheDeviceAndTheVersionsOfDriverAndRuntime) {
-  const nlohmann::json report = io::parse_json_object(to_json(device_report()).text(), "report");
-  EXPECT_FALSE(report["device"]["name"].get<std::string>().empty());
-  EXPECT_EQ(report["device"]["compute_capability"], "9.0");
-  EXPECT_GT(report["device"]["multiprocessors"].get<int>(), 0);
-  EXPECT_EQ(report["runtime"].get<std::string>().substr(0, 3), "13.");
-  EXPECT_FALSE(report["driver"].get<std::string>().empty());
+  const auto report = io::JsonReader::parse(to_json(device_report()).text(), "report");
+  EXPECT_FALSE(report.object("device").text("name").empty());
+  EXPECT_EQ(report.object("device").text("compute_capability"), "9.0");
+  EXPECT_GT(report.object("device").integer("multiprocessors"), 0);
+  EXPECT_EQ(report.text("runtime").substr(0, 3), "13.");
+  EXPECT_FALSE(report.text("driver").empty());
 }
 
 TEST_F(Device, SaysThatPdlIsOnWhereNothingStandsAgainstIt) {

@@ -6,7 +6,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
@@ -70,12 +69,12 @@ Outcome run(const Case& one, const char* program, const std::string& schedule = 
   Outcome outcome;
   outcome.exit_code = run_emulate(options);
   outcome.faults = read_text(options.report_file);
-  const auto report = io::parse_json_object(read_text(options.json_file), "report");
-  for (const auto& finding : report["findings"]) {
-    for (const auto& line : finding["second"]["lines"]) {
-      const fs::path file(line["file"].get<std::string>());
+  const auto report = io::JsonReader::parse(read_text(options.json_file), "report");
+  for (const auto& finding : report.objects("findings")) {
+    for (const auto& line : finding.object("second").objects("lines")) {
+      const fs::path file(line.text("file"));
       if (file.stem() != one.name) continue;
-      outcome.races.insert(line["line"].get<uint32_t>());
+      outcome.races.insert(static_cast<uint32_t>(line.integer("line")));
       break;
     }
   }

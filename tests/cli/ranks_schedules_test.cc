@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "cli/child_process.h"
 #include "io/json_reader.h"
@@ -15,7 +14,7 @@
 namespace slipstream::cli {
 namespace {
 
-using Words = std::vector<std::string>;
+using CommandLine = std::vector<std::string>;
 
 const std::string& checkpoint() {
   return model::test::Shape{"RanksSchedules", "deepseek-v32-ranks-tiny",
@@ -40,7 +39,7 @@ struct Way {
 };
 
 struct Answer {
-  nlohmann::json tokens;
+  std::vector<int64_t> tokens;
   std::string logits;  // the file
   bool operator==(const Answer&) const = default;
 };
@@ -60,21 +59,21 @@ class RanksSchedules : public testing::TestWithParam<Case> {
   }
 
   // A prompt that is longer than index_topk, and one token or a few after its first.
-  [[nodiscard]] Words generate(const Words& more) const {
-    Words words{program(),
-                "generate",
-                checkpoint(),
-                "--prompt-ids",
-                "5,99,17,3,250,411,8,77,31,490",
-                "-n",
-                std::to_string(GetParam().tokens()),
-                "--drafts",
-                std::to_string(GetParam().drafts),
-                "--ignore-eos",
-                "--poll-limit",
-                "600",
-                "--tp",
-                std::to_string(GetParam().ranks)};
+  [[nodiscard]] CommandLine generate(const CommandLine& more) const {
+    CommandLine words{program(),
+                      "generate",
+                      checkpoint(),
+                      "--prompt-ids",
+                      "5,99,17,3,250,411,8,77,31,490",
+                      "-n",
+                      std::to_string(GetParam().tokens()),
+                      "--drafts",
+                      std::to_string(GetParam().drafts),
+                      "--ignore-eos",
+                      "--poll-limit",
+                      "600",
+                      "--tp",
+                      std::to_string(GetParam().ranks)};
     if (GetParam().drawn) {
       for (const char* word :
            {"--temperature", "0.8", "--top-k", "40", "--top-p", "0.9", "--seed", "5"})
@@ -94,8 +93,7 @@ class RanksSchedules : public testing::TestWithParam<Case> {
         /*timeout_seconds=*/0);
     EXPECT_EQ(end.exit_code, 0) << way.schedule << " " << way.seed;
     if (end.exit_code != 0) return {};
-    return {io::parse_json_object(model::test::read_text(json), "text")["tokens"],
-            model::test::read_text(logits)};
+    return {io::JsonReader::read(json).integers("tokens"), model::test::read_text(logits)};
   }
 
   model::test::TemporaryDirectory directory_;
@@ -114,8 +112,8 @@ TEST_P(RanksSchedules, GiveTheSameBits) {
 
 TEST_P(RanksSchedules, HaveNoRace) {
   for (const char* schedule : {"serial", "adversarial"}) {
-    Words check{program(), "emulate", "--check", "--schedule", schedule, "--"};
-    const Words words = generate({});
+    CommandLine check{program(), "emulate", "--check", "--schedule", schedule, "--"};
+    const CommandLine words = generate({});
     check.insert(check.end(), words.begin(), words.end());
     EXPECT_EQ(run_program(check, /*timeout_seconds=*/0).exit_code, 0) << schedule;
   }

@@ -9,7 +9,7 @@
 namespace slipstream::engine::test {
 namespace {
 
-std::string complaint_about(
+std::string complaint_about_drafts(
     LoadOptions options,
     const std::string& directory = model::test::tiny_checkpoint("counting-tiny")) {
   const pdl::Stream stream;
@@ -18,17 +18,17 @@ std::string complaint_about(
 }
 
 TEST(DraftsErrors, RejectsNumbersThatCannotBe) {
-  EXPECT_EQ(complaint_about({.drafts = -1}), "drafts must be from 0 to 5, are -1");
-  EXPECT_EQ(complaint_about({.drafts = 6}), "drafts must be from 0 to 5, are 6");
+  EXPECT_EQ(complaint_about_drafts({.drafts = -1}), "drafts must be from 0 to 5, are -1");
+  EXPECT_EQ(complaint_about_drafts({.drafts = 6}), "drafts must be from 0 to 5, are 6");
 }
 
 TEST(DraftsErrors, RejectsTheShareOfOneRankAlone) {
-  EXPECT_EQ(complaint_about({.drafts = 2, .tp = 2}),
+  EXPECT_EQ(complaint_about_drafts({.drafts = 2, .tp = 2}),
             "drafts must be 0 for the share of one rank of 2 alone, are 2");
 }
 
 TEST(DraftsErrors, RejectsTracedLaunches) {
-  EXPECT_EQ(complaint_about({.drafts = 2, .step_limit = 1, .trace_launches = true}),
+  EXPECT_EQ(complaint_about_drafts({.drafts = 2, .step_limit = 1, .trace_launches = true}),
             "drafts must be 0 with trace_launches, are 2");
 }
 
@@ -36,7 +36,7 @@ TEST(DraftsErrors, RejectsACheckpointWithoutAnMtpLayer) {
   model::test::Editable editable("counting-tiny");
   editable.remove_prefix("model.layers.2.");
   const std::string directory = editable.write();
-  EXPECT_EQ(complaint_about({.drafts = 1}, directory),
+  EXPECT_EQ(complaint_about_drafts({.drafts = 1}, directory),
             "drafts must be 0 for a checkpoint without an MTP layer, and " + directory +
                 " has no tensor of layer 2");
   const pdl::Stream stream;

@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 constexpr double kForever = 600;  // of a poll
 constexpr int kRanks = 2;
 
-const std::string& checkpoint() {
+const std::string& ranks_checkpoint() {
   return model::test::Shape{"RanksFaults", "deepseek-v32-ranks-tiny",
                             R"({"index_topk": 8, "index_n_heads": 8, "intermediate_size": 256,
                                 "moe_intermediate_size": 256})"}
@@ -40,7 +40,7 @@ class RanksFaults : public testing::Test {
  protected:
   void SetUp() override {
     if (pdl::device_count() < kRanks) GTEST_SKIP() << "needs " << kRanks << " GPUs";
-    (void)checkpoint();  // written by one thread
+    (void)ranks_checkpoint();  // written by one thread
   }
 
   // Calls work(rank, meeting) on a thread of each rank, with its GPU current, and returns what each
@@ -68,7 +68,7 @@ class RanksFaults : public testing::Test {
 TEST_F(RanksFaults, NamesARankThatFallsSilentAndWhere) {
   Clock::time_point begin;
   const std::vector<std::string> errors = errors_of([&](int rank, Meeting& meeting) {
-    RankEngine engine(checkpoint(), options(0.5), &meeting);
+    RankEngine engine(ranks_checkpoint(), options(0.5), &meeting);
     const SequenceId sequence = engine.create_sequence({});
     if (rank == 1) {
       // As a process that was stopped: it has loaded, and does nothing any more.
@@ -89,7 +89,7 @@ TEST_F(RanksFaults, NamesARankThatFallsSilentAndWhere) {
 
 TEST_F(RanksFaults, TellsWhoeverWaitsForAnEnqueuedStep) {
   const std::vector<std::string> errors = errors_of([&](int rank, Meeting& meeting) {
-    RankEngine engine(checkpoint(), options(0.5), &meeting);
+    RankEngine engine(ranks_checkpoint(), options(0.5), &meeting);
     const std::array parts = {StepPart{.sequence = engine.create_sequence({}), .ids = some_ids(3)}};
     if (rank == 1) {
       while (meeting.failure().empty()) std::this_thread::sleep_for(1ms);
@@ -106,7 +106,7 @@ TEST_F(RanksFaults, TellsWhoeverWaitsForAnEnqueuedStep) {
 TEST_F(RanksFaults, ReleasesRanksThatWaitForOneThatFails) {
   Clock::time_point begin;
   const std::vector<std::string> errors = errors_of([&](int rank, Meeting& meeting) {
-    RankEngine engine(checkpoint(), options(), &meeting);
+    RankEngine engine(ranks_checkpoint(), options(), &meeting);
     const SequenceId sequence = engine.create_sequence({});
     if (rank == 1) {
       std::this_thread::sleep_for(100ms);
@@ -126,7 +126,7 @@ TEST_F(RanksFaults, ThrowsOnAllRanksWhatOneFindsInItsFiles) {
   broken.remove(name);
   const std::string directory = broken.write();
   const std::vector<std::string> errors = errors_of([&](int rank, Meeting& meeting) {
-    const RankEngine engine(rank == 1 ? directory : checkpoint(), options(), &meeting);
+    const RankEngine engine(rank == 1 ? directory : ranks_checkpoint(), options(), &meeting);
   });
   EXPECT_EQ(errors, std::vector<std::string>(
                         kRanks, "rank 1: " + directory + ": tensor " + name +
@@ -137,7 +137,7 @@ TEST_F(RanksFaults, NamesTheRankWhoseGpuHasTooLittleMemory) {
   const std::vector<std::string> errors = errors_of([&](int rank, Meeting& meeting) {
     LoadOptions large = options();
     if (rank == 1) large.cache_tokens = 2'000'000'000;
-    const RankEngine engine(checkpoint(), large, &meeting);
+    const RankEngine engine(ranks_checkpoint(), large, &meeting);
   });
   for (const std::string& error : errors) {
     EXPECT_TRUE(error.starts_with("rank 1: weights (")) << error;
@@ -167,7 +167,7 @@ TEST_F(RanksFaults, ComparesOptions) {
   const std::vector<std::string> errors = errors_of([&](int rank, Meeting& meeting) {
     LoadOptions mine = options();
     if (rank == 1) mine.kv_format = KvFormat::kFp8;
-    const RankEngine engine(checkpoint(), mine, &meeting);
+    const RankEngine engine(ranks_checkpoint(), mine, &meeting);
   });
   for (const std::string& error : errors) {
     EXPECT_TRUE(error.starts_with("the load options must be the same on all ranks, is ")) << error;

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "io/json_reader.h"
 
 namespace slipstream::litmus {
@@ -17,9 +15,9 @@ Findings one(const Observation& observation) {
   return {.observations = {observation}, .facts = {}};
 }
 
-nlohmann::json observation_json(const Findings& findings) {
-  return io::parse_json_object(json_report(experiment(), findings).text(),
-                               "report")["observations"][0];
+io::JsonReader observation_json(const Findings& findings) {
+  const std::string text = json_report(experiment(), findings).text();
+  return io::JsonReader::parse(text, "report").objects("observations").at(0);
 }
 
 TEST(LitmusReport, SaysInHowManyRunsSomethingWasObserved) {
@@ -50,7 +48,7 @@ TEST(LitmusReport, ShowsABrokenPromise) {
 TEST(LitmusReport, TellsWhatTheRuntimeRefused) {
   const Findings findings = one({.label = "cooperative", .refused = "launch: not supported"});
   EXPECT_NE(text_report(experiment(), findings).find("refused"), std::string::npos);
-  EXPECT_EQ(observation_json(findings)["refused"], "launch: not supported");
+  EXPECT_EQ(observation_json(findings).text("refused"), "launch: not supported");
 }
 
 TEST(LitmusReport, GivesProgramsTheSameNumbers) {
@@ -60,11 +58,11 @@ TEST(LitmusReport, GivesProgramsTheSameNumbers) {
                                  .observed = 3,
                                  .runs = 10,
                                  .refused = {}});
-  const nlohmann::json entry = observation_json(findings);
-  EXPECT_EQ(entry["mode"], "graph");
-  EXPECT_EQ(entry["documents"], "allowed");
-  EXPECT_EQ(entry["observed"], 3);
-  EXPECT_EQ(entry["runs"], 10);
+  const io::JsonReader entry = observation_json(findings);
+  EXPECT_EQ(entry.text("mode"), "graph");
+  EXPECT_EQ(entry.text("documents"), "allowed");
+  EXPECT_EQ(entry.integer("observed"), 3);
+  EXPECT_EQ(entry.integer("runs"), 10);
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -12,7 +12,7 @@
 namespace slipstream::record {
 namespace {
 
-using nlohmann::json;
+using io::JsonReader;
 
 constexpr uint64_t kA = 0x1000;  // two allocations
 constexpr uint64_t kB = 0x9000;
@@ -26,22 +26,25 @@ Launch launch_of(const std::string& kernel, const std::vector<uint64_t>& address
   return launch;
 }
 
-json kernel_in(const Recording& recording, const std::string& name) {
-  const json all = io::parse_json_object(recording.json(), "text");
-  for (const json& kernel : all["kernels"]) {
-    if (kernel["name"] == name) return kernel;
+JsonReader all_of(const Recording& recording) {
+  return JsonReader::parse(recording.json(), "text");
+}
+
+JsonReader kernel_in(const Recording& recording, const std::string& name) {
+  for (const JsonReader& kernel : all_of(recording).objects("kernels")) {
+    if (kernel.text("name") == name) return kernel;
   }
-  return nullptr;
+  throw std::out_of_range(name);
 }
 
 // "first 0 address" for each pointer of another launch that shares the memory of `kernel`'s.
 std::set<std::string> sharers(const Recording& recording, const std::string& kernel,
                               size_t parameter) {
   std::set<std::string> result;
-  const json found = kernel_in(recording, kernel);
-  for (const json& one : found["parameters"][parameter]["shared"]) {
-    result.insert(one["kernel"].get<std::string>() + " " + one["index"].dump() + " " +
-                  one["same"].get<std::string>());
+  const JsonReader found = kernel_in(recording, kernel).objects("parameters").at(parameter);
+  for (const JsonReader& one : found.objects("shared")) {
+    result.insert(one.text("kernel") + " " + std::to_string(one.integer("index")) + " " +
+                  one.text("same"));
   }
   return result;
 }
@@ -53,8 +56,8 @@ TEST(Recording, TellsWhatSharesMemoryWithLaunchesThatMayStillRun) {
   EXPECT_EQ(sharers(recording, "second", 0), std::set<std::string>{"first 1 address"});
   EXPECT_EQ(sharers(recording, "second", 1), std::set<std::string>{"first 0 allocation"});
   EXPECT_TRUE(sharers(recording, "first", 0).empty());
-  EXPECT_EQ(kernel_in(recording, "first")["pdl"], false);
-  EXPECT_EQ(kernel_in(recording, "second")["pdl"], true);
+  EXPECT_FALSE(kernel_in(recording, "first").boolean_or("pdl", true));
+  EXPECT_TRUE(kernel_in(recording, "second").boolean_or("pdl", false));
 }
 
 TEST(Recording, GoesBackAlongTheWholeChain) {
@@ -86,7 +89,8 @@ TEST(Recording, KeepsBranchesApartAndJoinsThem) {
 
 // Names of the kernels that may still run when `kernel` starts.
 std::set<std::string> beside(const Recording& recording, const std::string& kernel) {
-  return kernel_in(recording, kernel)["beside"].get<std::set<std::string>>();
+  const std::vector<std::string> names = kernel_in(recording, kernel).texts("beside").value();
+  return {names.begin(), names.end()};
 }
 
 TEST(Recording, NamesTheKernelsThatMayStillRun) {
@@ -106,16 +110,16 @@ TEST(Recording, NamesTheKernelsThatMayStillRun) {
 TEST(Recording, HasTheAttributeWhereThereIsNothingToOverlap) {
   Recording recording;
   recording.add(launch_of("alone", {}), {{Place{}}});
-  EXPECT_EQ(kernel_in(recording, "alone")["pdl"], true);
+  EXPECT_TRUE(kernel_in(recording, "alone").boolean_or("pdl", false));
 }
 
 TEST(Recording, ListsLaunchCompletionEdges) {
   Recording recording;
   recording.add_launch_completion("first", "second");
-  const json edges = io::parse_json_object(recording.json(), "text")["edges"];
+  const std::vector<JsonReader> edges = all_of(recording).objects("edges");
   ASSERT_EQ(edges.size(), 1U);
-  EXPECT_EQ(edges[0]["from"], "first");
-  EXPECT_EQ(edges[0]["kind"], "launch-completion");
+  EXPECT_EQ(edges[0].text("from"), "first");
+  EXPECT_EQ(edges[0].text("kind"), "launch-completion");
 }
 
 }  // namespace

@@ -222,7 +222,7 @@ TEST_P(DraftFaultsOfAcceptance, MakeDraftsWrongAndTokensNot) {
   EXPECT_GT(wrong.won.size(), right.won.size()) << "steps";
 }
 
-std::string name_of(const testing::TestParamInfo<Fault>& info) {
+std::string fault_name_of(const testing::TestParamInfo<Fault>& info) {
   constexpr std::array kNames{"None",
                               "NotNormedForTheFirst",
                               "NotNormedForTheOthers",
@@ -238,7 +238,7 @@ INSTANTIATE_TEST_SUITE_P(Faults, DraftFaultsOfAcceptance,
                                          Fault::kNotNormedForTheOthers, Fault::kChainedFromTheModel,
                                          Fault::kHalvesSwapped, Fault::kOnePositionFurther,
                                          Fault::kNoCatchUp),
-                         name_of);
+                         fault_name_of);
 
 // Which keys are attended to tells only a model whose keys differ, in contexts longer than a list.
 TEST_F(DraftFaults, OfListsMissTheGolden) {

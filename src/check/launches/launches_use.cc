@@ -9,8 +9,8 @@ namespace slipstream::check {
 namespace {
 
 // Why `kernel` has no such parameter, or nothing.
-std::optional<std::string> fault_of(const ParameterRole& role, const std::string& kernel,
-                                    const std::vector<code::Parameter>& parameters) {
+std::optional<std::string> recorded_fault_of(const ParameterRole& role, const std::string& kernel,
+                                             const std::vector<code::Parameter>& parameters) {
   if (!role.variable.empty()) return std::nullopt;
   if (role.index >= parameters.size()) {
     return fmt::format("\"index\" must be less than {}, the number of parameters of {}, is {}",
@@ -35,7 +35,7 @@ void LaunchesUse::note(const std::string& mangled, const std::string& demangled,
     if (!launch.matches(mangled, demangled)) continue;
     Entry& entry = entries_[i];
     for (size_t p = 0; is_first && parameters != nullptr && p < launch.roles.size(); ++p) {
-      std::optional<std::string> fault = fault_of(launch.roles[p], demangled, *parameters);
+      std::optional<std::string> fault = recorded_fault_of(launch.roles[p], demangled, *parameters);
       if (entry.faults.size() <= p) {
         entry.faults.push_back(std::move(fault));
       } else if (!fault) {

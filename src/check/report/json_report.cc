@@ -6,18 +6,18 @@
 namespace slipstream::check {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using ReportJson = nlohmann::ordered_json;
 
-Json place_json(const Place& place) {
+ReportJson place_json(const Place& place) {
   return {{"file", place.file},
           {"line", place.line},
           {"inlined_at", place.inlined_at},
           {"code", place.code}};
 }
 
-Json finding_json(const Finding& finding) {
+ReportJson finding_json(const Finding& finding) {
   const RuleInfo& rule = info_of(finding.rule);
-  Json places = Json::array();
+  ReportJson places = ReportJson::array();
   for (const Place& place : finding.places) places.push_back(place_json(place));
   return {{"rule", rule.id},
           {"severity", name_of(finding.severity)},
@@ -37,22 +37,22 @@ Json finding_json(const Finding& finding) {
 }  // namespace
 
 std::string json_report(const Report& report) {
-  Json findings = Json::array();
+  ReportJson findings = ReportJson::array();
   for (const Finding& finding : report.findings) findings.push_back(finding_json(finding));
-  Json problems = Json::array();
+  ReportJson problems = ReportJson::array();
   for (const Problem& problem : report.problems) {
     problems.push_back({{"file", problem.file}, {"what", problem.what}});
   }
-  const Json json = {{"version", 1},
-                     {"mode", "static"},
-                     {"files", report.files},
-                     {"images", report.images},
-                     {"stopped", report.stopped},
-                     {"kernels", report.kernels},
-                     {"waiting_kernels", report.waiting_kernels},
-                     {"findings", findings},
-                     {"problems", problems}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  const ReportJson json = {{"version", 1},
+                           {"mode", "static"},
+                           {"files", report.files},
+                           {"images", report.images},
+                           {"stopped", report.stopped},
+                           {"kernels", report.kernels},
+                           {"waiting_kernels", report.waiting_kernels},
+                           {"findings", findings},
+                           {"problems", problems}};
+  return json.dump(2, ' ', false, ReportJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace slipstream::check

@@ -8,9 +8,9 @@
 namespace slipstream::check {
 namespace {
 
-using Json = nlohmann::json;
+using RaceJson = nlohmann::json;
 
-RaceSide parse_side(const Json& json) {
+RaceSide parse_side(const RaceJson& json) {
   RaceSide side;
   json.at("action").get_to(side.action);
   json.at("kernel").get_to(side.kernel);
@@ -21,7 +21,7 @@ RaceSide parse_side(const Json& json) {
   json.at("thread_known").get_to(side.thread_known);
   json.at("waited").get_to(side.waited);
   json.at("is_host").get_to(side.is_host);
-  for (const Json& line : json.at("lines")) {
+  for (const RaceJson& line : json.at("lines")) {
     side.lines.push_back({line.at("file").get<std::string>(), line.at("line").get<uint32_t>(),
                           line.at("column").get<uint32_t>()});
   }
@@ -30,28 +30,28 @@ RaceSide parse_side(const Json& json) {
   return side;
 }
 
-Json side_json(const RaceSide& side) {
-  Json lines = Json::array();
+RaceJson side_json(const RaceSide& side) {
+  RaceJson lines = RaceJson::array();
   for (const RaceLine& line : side.lines) {
     lines.push_back({{"file", line.file}, {"line", line.line}, {"column", line.column}});
   }
-  Json json = {{"action", side.action},    {"kernel", side.kernel},
-               {"launch", side.launch},    {"cta", side.cta},
-               {"thread", side.thread},    {"thread_known", side.thread_known},
-               {"waited", side.waited},    {"is_host", side.is_host},
-               {"lines", lines},           {"instruction", side.instruction},
-               {"ptx_line", side.ptx_line}};
+  RaceJson json = {{"action", side.action},    {"kernel", side.kernel},
+                   {"launch", side.launch},    {"cta", side.cta},
+                   {"thread", side.thread},    {"thread_known", side.thread_known},
+                   {"waited", side.waited},    {"is_host", side.is_host},
+                   {"lines", lines},           {"instruction", side.instruction},
+                   {"ptx_line", side.ptx_line}};
   if (side.device.has_value()) json["device"] = *side.device;
   return json;
 }
 
 // Places of a side in the shape that the static check's report has.
-void add_places(const RaceSide& side, Json& places) {
+void add_places(const RaceSide& side, RaceJson& places) {
   if (side.is_host) return;
-  Json place = {{"file", ""},
-                {"line", 0},
-                {"inlined_at", Json::array()},
-                {"code", fmt::format("PTX line {}", side.ptx_line)}};
+  RaceJson place = {{"file", ""},
+                    {"line", 0},
+                    {"inlined_at", RaceJson::array()},
+                    {"code", fmt::format("PTX line {}", side.ptx_line)}};
   if (!side.lines.empty()) {
     place["file"] = side.lines.front().file;
     place["line"] = side.lines.front().line;
@@ -63,8 +63,8 @@ void add_places(const RaceSide& side, Json& places) {
 }
 
 // What every finding has, whichever check found it: the second access is the one to mend.
-Json common_json(const RaceFinding& finding) {
-  Json places = Json::array();
+RaceJson common_json(const RaceFinding& finding) {
+  RaceJson places = RaceJson::array();
   add_places(finding.second, places);
   add_places(finding.first, places);
   return {{"rule", "race"},
@@ -76,14 +76,14 @@ Json common_json(const RaceFinding& finding) {
           {"message", fmt::format("{} ({})", finding.kind, finding.special)},
           {"threads", ""},
           {"places", places},
-          {"path", Json::array()},
-          {"images", Json::array()},
+          {"path", RaceJson::array()},
+          {"images", RaceJson::array()},
           {"mend", finding.missing},
           {"allowed", finding.allowed}};
 }
 
-Json finding_json(const RaceFinding& finding) {
-  Json json = common_json(finding);
+RaceJson race_finding_json(const RaceFinding& finding) {
+  RaceJson json = common_json(finding);
   json.update({{"process", finding.process},
                {"kind", finding.kind},
                {"class", finding.special},
@@ -99,7 +99,7 @@ Json finding_json(const RaceFinding& finding) {
 }  // namespace
 
 RaceFileLine parse_race_line(std::string_view line) {
-  const Json json = Json::parse(line);
+  const RaceJson json = RaceJson::parse(line);
   RaceFileLine entry;
   if (json.contains("grids")) {
     entry.grids = json["grids"].get<uint64_t>();
@@ -121,14 +121,14 @@ RaceFileLine parse_race_line(std::string_view line) {
 }
 
 std::string race_json(const RaceReport& report) {
-  Json findings = Json::array();
-  for (const RaceFinding& finding : report.findings) findings.push_back(finding_json(finding));
-  const Json json = {{"version", 1},
-                     {"mode", "dynamic"},
-                     {"grids", report.grids},
-                     {"findings", findings},
-                     {"problems", Json::array()}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  RaceJson findings = RaceJson::array();
+  for (const RaceFinding& finding : report.findings) findings.push_back(race_finding_json(finding));
+  const RaceJson json = {{"version", 1},
+                         {"mode", "dynamic"},
+                         {"grids", report.grids},
+                         {"findings", findings},
+                         {"problems", RaceJson::array()}};
+  return json.dump(2, ' ', false, RaceJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace slipstream::check

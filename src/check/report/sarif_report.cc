@@ -14,7 +14,7 @@
 namespace slipstream::check {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using SarifJson = nlohmann::ordered_json;
 
 // Code hosts show findings in files that are named relative to where the check ran, the repository.
 // Others get a whole address. Whatever URIs do not allow is escaped.
@@ -43,12 +43,12 @@ std::optional<uint32_t> position_in(const std::string& code, std::string_view ki
 }
 
 // Where there is no line information: the file of the image, with the place in it if that can be said.
-Json place_in_image(const Finding& finding, const Place& place) {
+SarifJson place_in_image(const Finding& finding, const Place& place) {
   std::string file;
   if (!finding.images.empty()) {
     file = finding.images.front().substr(0, finding.images.front().rfind(": "));
   }
-  Json physical = {{"artifactLocation", {{"uri", uri_of(file)}}}};
+  SarifJson physical = {{"artifactLocation", {{"uri", uri_of(file)}}}};
   const auto line = position_in(place.code, "PTX line ", 10);
   if (line && std::string_view(file).ends_with(".ptx")) {
     physical["region"] = {{"startLine", *line}};
@@ -62,16 +62,16 @@ Json place_in_image(const Finding& finding, const Place& place) {
   return physical;
 }
 
-Json sarif_location(const Finding& finding, const Place& place) {
-  Json physical = place_in_image(finding, place);
+SarifJson sarif_location(const Finding& finding, const Place& place) {
+  SarifJson physical = place_in_image(finding, place);
   if (!place.file.empty()) {
     physical = {{"artifactLocation", {{"uri", uri_of(place.file)}}}};
     if (place.line != 0) physical["region"] = {{"startLine", place.line}};
   }
-  Json location = {{"physicalLocation", physical}};
+  SarifJson location = {{"physicalLocation", physical}};
   if (!finding.kernel.empty()) {
     location["logicalLocations"] =
-        Json::array({{{"fullyQualifiedName", finding.kernel}, {"kind", "function"}}});
+        SarifJson::array({{{"fullyQualifiedName", finding.kernel}, {"kind", "function"}}});
   }
   if (!place.code.empty()) location["message"] = {{"text", place.code}};
   return location;
@@ -79,13 +79,13 @@ Json sarif_location(const Finding& finding, const Place& place) {
 
 // One location for the finding, which code hosts show, and the others as related ones: these must
 // differ from each other, and each has a number.
-void add_locations(const Finding& finding, Json& result) {
+void add_locations(const Finding& finding, SarifJson& result) {
   const Place nowhere;
   const Place& first = finding.places.empty() ? nowhere : finding.places.front();
-  result["locations"] = Json::array({sarif_location(finding, first)});
-  Json related = Json::array();
+  result["locations"] = SarifJson::array({sarif_location(finding, first)});
+  SarifJson related = SarifJson::array();
   for (size_t i = 1; i < finding.places.size(); ++i) {
-    Json location = sarif_location(finding, finding.places[i]);
+    SarifJson location = sarif_location(finding, finding.places[i]);
     if (location == result["locations"].front() ||
         std::find(related.begin(), related.end(), location) != related.end()) {
       continue;
@@ -96,9 +96,9 @@ void add_locations(const Finding& finding, Json& result) {
   result["relatedLocations"] = std::move(related);
 }
 
-Json sarif_result(const Finding& finding) {
+SarifJson sarif_result(const Finding& finding) {
   const RuleInfo& rule = info_of(finding.rule);
-  Json result = {
+  SarifJson result = {
       {"ruleId", rule.id},
       {"ruleIndex", static_cast<int>(finding.rule)},
       {"level", name_of(finding.severity)},
@@ -109,7 +109,7 @@ Json sarif_result(const Finding& finding) {
   add_locations(finding, result);
   if (!finding.allowed.empty()) {
     result["suppressions"] =
-        Json::array({{{"kind", "inSource"}, {"justification", finding.allowed}}});
+        SarifJson::array({{{"kind", "inSource"}, {"justification", finding.allowed}}});
   }
   return result;
 }
@@ -117,30 +117,30 @@ Json sarif_result(const Finding& finding) {
 }  // namespace
 
 std::string sarif_report(const Report& report) {
-  Json rules = Json::array();
+  SarifJson rules = SarifJson::array();
   for (const RuleInfo* rule : all_rules()) {
     rules.push_back({{"id", rule->id},
                      {"shortDescription", {{"text", rule->title}}},
                      {"help", {{"text", rule->mend}}}});
   }
-  Json results = Json::array();
+  SarifJson results = SarifJson::array();
   for (const Finding& finding : report.findings) results.push_back(sarif_result(finding));
-  Json notifications = Json::array();
+  SarifJson notifications = SarifJson::array();
   for (const Problem& problem : report.problems) {
     notifications.push_back(
         {{"level", "error"}, {"message", {{"text", problem.file + ": " + problem.what}}}});
   }
-  const Json sarif = {
+  const SarifJson sarif = {
       {"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
       {"version", "2.1.0"},
-      {"runs",
-       Json::array(
-           {{{"tool", {{"driver", {{"name", "slipstream check"}, {"rules", rules}}}}},
-             {"results", results},
-             {"invocations",
-              Json::array({{{"executionSuccessful", report.problems.empty() && !report.stopped},
+      {"runs", SarifJson::array(
+                   {{{"tool", {{"driver", {{"name", "slipstream check"}, {"rules", rules}}}}},
+                     {"results", results},
+                     {"invocations",
+                      SarifJson::array(
+                          {{{"executionSuccessful", report.problems.empty() && !report.stopped},
                             {"toolExecutionNotifications", notifications}}})}}})}};
-  return sarif.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return sarif.dump(2, ' ', false, SarifJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace slipstream::check

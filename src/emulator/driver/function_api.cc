@@ -68,14 +68,16 @@ cudaError_t choose(int* value, const cudaFuncAttributes& all, CUfunction_attribu
   }
 }
 
-cudaError_t get_attribute(int* value, CUfunction_attribute attribute, const void* function) {
+cudaError_t get_function_attribute(int* value, CUfunction_attribute attribute,
+                                   const void* function) {
   if (value == nullptr) return cudaErrorInvalidValue;
   cudaFuncAttributes all{};
   const cudaError_t code = cudaFuncGetAttributes(&all, function);
   return code == cudaSuccess ? choose(value, all, attribute) : code;
 }
 
-cudaError_t set_attribute(const void* function, CUfunction_attribute attribute, int value) {
+cudaError_t set_function_attribute(const void* function, CUfunction_attribute attribute,
+                                   int value) {
   return cudaFuncSetAttribute(function, static_cast<cudaFuncAttribute>(attribute), value);
 }
 
@@ -83,7 +85,8 @@ cudaError_t set_attribute(const void* function, CUfunction_attribute attribute, 
 cudaError_t best_block_size(int* grid, int* block, CUfunction function,
                             CUoccupancyB2DSize shared_bytes_of, size_t shared_bytes, int limit) {
   int most = 0;
-  cudaError_t code = get_attribute(&most, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, function);
+  cudaError_t code =
+      get_function_attribute(&most, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, function);
   if (code != cudaSuccess) return code;
   if (limit > 0) most = std::min(most, limit);
   constexpr auto kWarp = static_cast<int>(Limits::kWarpSize);
@@ -107,19 +110,19 @@ extern "C" {
 
 CUresult cuFuncGetAttribute(int* value, CUfunction_attribute attribute, CUfunction function) {
   return with_context("cuFuncGetAttribute",
-                      [&] { return get_attribute(value, attribute, function); });
+                      [&] { return get_function_attribute(value, attribute, function); });
 }
 
 CUresult cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, int value) {
   return with_context("cuFuncSetAttribute",
-                      [&] { return set_attribute(function, attribute, value); });
+                      [&] { return set_function_attribute(function, attribute, value); });
 }
 
 CUresult cuKernelGetAttribute(int* value, CUfunction_attribute attribute, CUkernel kernel,
                               CUdevice device) {
   return answer_always("cuKernelGetAttribute", [&] {
     const runtime::UseDevice there(runtime::device_number(device));
-    runtime::require_success(get_attribute(value, attribute, kernel));
+    runtime::require_success(get_function_attribute(value, attribute, kernel));
   });
 }
 
@@ -127,7 +130,7 @@ CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkerne
                               CUdevice device) {
   return answer_always("cuKernelSetAttribute", [&] {
     const runtime::UseDevice there(runtime::device_number(device));
-    runtime::require_success(set_attribute(kernel, attribute, value));
+    runtime::require_success(set_function_attribute(kernel, attribute, value));
   });
 }
 

@@ -34,8 +34,8 @@ cudaError_t find_parameters(std::vector<void*>& parameters, CUfunction function,
   return cudaSuccess;
 }
 
-CUresult launch(const char* name, const cudaLaunchConfig_t& configuration, CUfunction function,
-                void** parameters, void** extra) {
+CUresult launch_function(const char* name, const cudaLaunchConfig_t& configuration,
+                         CUfunction function, void** parameters, void** extra) {
   return with_context(name, [&] {
     if (extra == nullptr) return cudaLaunchKernelExC(&configuration, function, parameters);
     if (parameters != nullptr) return cudaErrorInvalidValue;  // one or the other
@@ -58,14 +58,14 @@ CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, u
   configuration.blockDim = {block_x, block_y, block_z};
   configuration.dynamicSmemBytes = dynamic_shared_bytes;
   configuration.stream = stream;
-  return launch("cuLaunchKernel", configuration, function, parameters, extra);
+  return launch_function("cuLaunchKernel", configuration, function, parameters, extra);
 }
 
 CUresult cuLaunchKernelEx(const CUlaunchConfig* configuration, CUfunction function,
                           void** parameters, void** extra) {
   if (configuration == nullptr) return CUDA_ERROR_INVALID_VALUE;
-  return launch("cuLaunchKernelEx", runtime_configuration(*configuration), function, parameters,
-                extra);
+  return launch_function("cuLaunchKernelEx", runtime_configuration(*configuration), function,
+                         parameters, extra);
 }
 
 CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned grid_x, unsigned grid_y,

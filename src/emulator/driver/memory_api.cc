@@ -15,7 +15,9 @@ using slipstream::emulator::runtime::require;
 
 namespace {
 
-std::optional<Allocation> find(CUdeviceptr address) { return runtime::device().find(address); }
+std::optional<Allocation> find_allocation(CUdeviceptr address) {
+  return runtime::device().find(address);
+}
 
 cudaMemLocation* same(CUmemLocation* location) {
   static_assert(sizeof(CUmemLocation) == sizeof(cudaMemLocation));
@@ -120,7 +122,7 @@ CUresult cuMemFree(CUdeviceptr address) {
 
 CUresult cuMemGetAddressRange(CUdeviceptr* base, size_t* size, CUdeviceptr address) {
   return answer("cuMemGetAddressRange", [&] {
-    const auto allocation = find(address);
+    const auto allocation = find_allocation(address);
     require(allocation.has_value(), cudaErrorSymbolNotFound);
     if (base != nullptr) *base = allocation->address;
     if (size != nullptr) *size = allocation->size;
@@ -287,7 +289,7 @@ CUresult cuMemPoolImportPointer(CUdeviceptr* address, CUmemoryPool pool,
 
 CUresult cuPointerGetAttribute(void* data, CUpointer_attribute attribute, CUdeviceptr address) {
   return answer("cuPointerGetAttribute", [&] {
-    const auto allocation = find(address);
+    const auto allocation = find_allocation(address);
     require(data != nullptr && allocation.has_value());
     tell(data, attribute, address, *allocation);
   });
@@ -297,7 +299,7 @@ CUresult cuPointerGetAttributes(unsigned count, CUpointer_attribute* attributes,
                                 CUdeviceptr address) {
   return answer("cuPointerGetAttributes", [&] {
     require(attributes != nullptr && data != nullptr);
-    const auto allocation = find(address);
+    const auto allocation = find_allocation(address);
     for (unsigned i = 0; i < count; ++i) {
       const bool has_host_address = allocation && (is_host_kind(allocation->kind) ||
                                                    allocation->kind == MemoryKind::kManaged);
@@ -316,7 +318,7 @@ CUresult cuPointerSetAttribute(const void* value, CUpointer_attribute attribute,
   return answer("cuPointerSetAttribute", [&] {
     // Copies are synchronous or not as it is; the attribute changes nothing here.
     require(value != nullptr && attribute == CU_POINTER_ATTRIBUTE_SYNC_MEMOPS &&
-            find(address).has_value());
+            find_allocation(address).has_value());
   });
 }
 

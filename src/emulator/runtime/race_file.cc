@@ -4,29 +4,35 @@
 
 #include <cstdio>
 #include <fstream>
-#include <nlohmann/json.hpp>
+
+#include "io/json_writer.h"
 
 namespace slipstream::emulator::runtime {
 namespace {
 
-using nlohmann::json;
+using io::Json;
 
-json to_json(const RaceSide& side) {
-  json lines = json::array();
+Json to_json(const RaceSide& side) {
+  Json lines = Json::array();
   for (const SourceLine& line : side.lines) {
     lines.push_back({{"file", line.file}, {"line", line.line}, {"column", line.column}});
   }
-  json all = {{"action", side.action},     {"kernel", side.kernel},
-              {"launch", side.launch},     {"cta", side.cta},
-              {"thread", side.thread},     {"thread_known", side.thread_known},
-              {"waited", side.waited},     {"is_host", side.is_host},
-              {"lines", std::move(lines)}, {"instruction", side.instruction},
+  Json all = {{"action", side.action},
+              {"kernel", side.kernel},
+              {"launch", side.launch},
+              {"cta", Json::array_of(side.cta)},
+              {"thread", Json::array_of(side.thread)},
+              {"thread_known", side.thread_known},
+              {"waited", side.waited},
+              {"is_host", side.is_host},
+              {"lines", std::move(lines)},
+              {"instruction", side.instruction},
               {"ptx_line", side.ptx_line}};
   if (side.device.has_value()) all["device"] = *side.device;
   return all;
 }
 
-json to_json(const RaceFinding& finding) {
+Json to_json(const RaceFinding& finding) {
   return {{"process", getpid()},
           {"number", finding.number},
           {"severity", finding.severity},
@@ -45,12 +51,8 @@ json to_json(const RaceFinding& finding) {
 void write_race_findings(const std::string& file, const std::vector<RaceFinding>& findings,
                          uint64_t grids) {
   std::ofstream out(file, std::ios::app | std::ios::binary);
-  // Names in a program may hold any bytes; JSON may not.
-  constexpr auto kReplace = json::error_handler_t::replace;
-  for (const RaceFinding& finding : findings) {
-    out << to_json(finding).dump(-1, ' ', false, kReplace) << '\n';
-  }
-  if (grids != 0) out << json{{"process", getpid()}, {"grids", grids}}.dump() << '\n';
+  for (const RaceFinding& finding : findings) out << to_json(finding).text() << '\n';
+  if (grids != 0) out << Json{{"process", getpid()}, {"grids", grids}}.text() << '\n';
   out.flush();
   if (!out) {
     std::fprintf(stderr, "slipstream emulator: cannot write SLIPSTREAM_EMULATOR_CHECK '%s'\n",

@@ -9,7 +9,7 @@
 namespace slipstream::engine {
 namespace {
 
-std::string place_of(const step::PollRecord& record, int layers) {
+std::string place_of_poll(const step::PollRecord& record, int layers) {
   using namespace step::kernels;
   if (record.exchange == kSampling) return fmt::format("sampling, round {}", record.round);
   if (record.exchange == kGathering) return "the start of a draft";
@@ -47,7 +47,7 @@ void RankMember::require_all_alive() {
     meeting_.fail(fmt::format("rank {} heard nothing from rank {} for {} s (step {}, {}, token {})",
                               meeting_.rank(), step::silent_rank(record, config_, meeting_.ranks()),
                               poll_limit_seconds_, record.step,
-                              place_of(record, config_.num_hidden_layers), record.token));
+                              place_of_poll(record, config_.num_hidden_layers), record.token));
   }
   const std::string failure = meeting_.failure();
   if (!failure.empty()) throw RankError(failure);

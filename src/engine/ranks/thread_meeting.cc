@@ -8,7 +8,7 @@
 namespace slipstream::engine {
 namespace {
 
-constexpr std::chrono::seconds kLeaveLimit{5};
+constexpr std::chrono::seconds kThreadsLeaveLimit{5};
 
 // What the threads share.
 class Table {
@@ -79,7 +79,7 @@ class Table {
     std::unique_lock lock(mutex_);
     ++left_;
     changed_.notify_all();
-    changed_.wait_for(lock, kLeaveLimit, [&] { return left_ >= ranks(); });
+    changed_.wait_for(lock, kThreadsLeaveLimit, [&] { return left_ >= ranks(); });
   }
 
  private:

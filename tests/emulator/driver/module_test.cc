@@ -12,7 +12,7 @@
 namespace slipstream::driver_test {
 namespace {
 
-std::vector<char> read(const std::string& path) {
+std::vector<char> read_image(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
@@ -34,7 +34,7 @@ TEST_F(Modules, HoldTheVariablesOfTheirPtx) {
 }
 
 TEST_F(Modules, AreLoadedFromFatBinaries) {
-  const std::vector<char> image = read(KERNEL_LIBRARY ".fatbin");
+  const std::vector<char> image = read_image(KERNEL_LIBRARY ".fatbin");
   CUmodule module = nullptr;
   ASSERT_EQ(cuModuleLoadData(&module, image.data()), CUDA_SUCCESS);
   unsigned count = 0;
@@ -46,7 +46,7 @@ TEST_F(Modules, AreLoadedFromFatBinaries) {
 }
 
 TEST_F(Modules, OfMachineCodeAloneAreRefusedByName) {
-  const std::vector<char> image = read(KERNEL_LIBRARY ".cubin");
+  const std::vector<char> image = read_image(KERNEL_LIBRARY ".cubin");
   ASSERT_FALSE(image.empty());
   CUmodule module = nullptr;
   const std::string text = errors_of(

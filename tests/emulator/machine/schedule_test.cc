@@ -86,7 +86,7 @@ constexpr uint32_t kCtas = 6;
 constexpr uint64_t kOld = 1;
 constexpr uint64_t kNew = 2;
 
-Settings scheduled(Schedule schedule, uint64_t seed = 0) {
+Settings settings_of(Schedule schedule, uint64_t seed = 0) {
   Settings settings;
   settings.schedule = schedule;
   settings.seed = seed;
@@ -134,29 +134,29 @@ size_t stale_of(std::string_view producer, std::string_view consumer, Dependency
 
 TEST(Schedule, WaitOrdersBehindTheProducerInEverySchedule) {
   EXPECT_EQ(stale_of("producer", "waiting_consumer", DependencyKind::kProgrammatic,
-                     scheduled(Schedule::kSerial)),
+                     settings_of(Schedule::kSerial)),
             0U);
   EXPECT_EQ(stale_of("producer", "waiting_consumer", DependencyKind::kProgrammatic,
-                     scheduled(Schedule::kOverlapped)),
+                     settings_of(Schedule::kOverlapped)),
             0U);
   for (uint64_t seed = 0; seed < 20; ++seed) {
     EXPECT_EQ(stale_of("producer", "waiting_consumer", DependencyKind::kProgrammatic,
-                       scheduled(Schedule::kAdversarial, seed)),
+                       settings_of(Schedule::kAdversarial, seed)),
               0U)
         << "seed " << seed;
   }
 }
 TEST(Schedule, OverlapShowsReadsBeforeTheWait) {
   EXPECT_EQ(stale_of("producer", "hasty_consumer", DependencyKind::kProgrammatic,
-                     scheduled(Schedule::kSerial)),
+                     settings_of(Schedule::kSerial)),
             0U);
   EXPECT_EQ(stale_of("producer", "hasty_consumer", DependencyKind::kProgrammatic,
-                     scheduled(Schedule::kOverlapped)),
+                     settings_of(Schedule::kOverlapped)),
             kCtas);
 }
 TEST(Schedule, FullDependenciesOrderEverything) {
   for (const Schedule schedule : {Schedule::kOverlapped, Schedule::kAdversarial}) {
-    EXPECT_EQ(stale_of("producer", "hasty_consumer", DependencyKind::kFull, scheduled(schedule)),
+    EXPECT_EQ(stale_of("producer", "hasty_consumer", DependencyKind::kFull, settings_of(schedule)),
               0U);
   }
 }
@@ -165,24 +165,24 @@ TEST(Schedule, AdversarialHidesWritesThatCameBeforeTheTrigger) {
   size_t stale = 0;
   for (uint64_t seed = 0; seed < 10; ++seed) {
     stale += stale_of("early_producer", "hasty_consumer", DependencyKind::kProgrammatic,
-                      scheduled(Schedule::kAdversarial, seed));
+                      settings_of(Schedule::kAdversarial, seed));
   }
   EXPECT_GT(stale, 0U);
   EXPECT_EQ(stale_of("early_producer", "waiting_consumer", DependencyKind::kProgrammatic,
-                     scheduled(Schedule::kAdversarial, 3)),
+                     settings_of(Schedule::kAdversarial, 3)),
             0U);
 }
 TEST(Schedule, AFenceBeforeTheTriggerPublishes) {
   for (uint64_t seed = 0; seed < 10; ++seed) {
     EXPECT_EQ(stale_of("fenced_producer", "hasty_consumer", DependencyKind::kProgrammatic,
-                       scheduled(Schedule::kAdversarial, seed)),
+                       settings_of(Schedule::kAdversarial, seed)),
               0U)
         << "seed " << seed;
   }
 }
 TEST(Schedule, WaitCoversDirectPrerequisitesOnly) {
   // The grid in the middle never waits, so nothing orders the consumer after the producer.
-  Chain chain(scheduled(Schedule::kOverlapped));
+  Chain chain(settings_of(Schedule::kOverlapped));
   const Ticket first = chain.launch("producer", 0, DependencyKind::kFull);
   const Ticket middle = chain.launch("bystander", first, DependencyKind::kProgrammatic);
   chain.launch("waiting_consumer", middle, DependencyKind::kProgrammatic);
@@ -190,16 +190,16 @@ TEST(Schedule, WaitCoversDirectPrerequisitesOnly) {
 }
 TEST(Schedule, BlockStartOnlyNeedsEveryCtaToHaveStarted) {
   EXPECT_EQ(stale_of("producer", "hasty_consumer", DependencyKind::kBlockStart,
-                     scheduled(Schedule::kOverlapped)),
+                     settings_of(Schedule::kOverlapped)),
             kCtas);
   EXPECT_EQ(stale_of("producer", "waiting_consumer", DependencyKind::kBlockStart,
-                     scheduled(Schedule::kOverlapped)),
+                     settings_of(Schedule::kOverlapped)),
             0U);
 }
 TEST(Schedule, NoWaitCoversAKernelWhoseLaunchCompletionIsWaitedFor) {
   for (const char* const consumer : {"hasty_consumer", "waiting_consumer"}) {
     EXPECT_EQ(stale_of("producer", consumer, DependencyKind::kLaunchCompletion,
-                       scheduled(Schedule::kOverlapped)),
+                       settings_of(Schedule::kOverlapped)),
               kCtas)
         << consumer;
   }
@@ -207,16 +207,16 @@ TEST(Schedule, NoWaitCoversAKernelWhoseLaunchCompletionIsWaitedFor) {
 TEST(Schedule, RepeatsExactlyForTheSameSeed) {
   for (uint64_t seed = 0; seed < 5; ++seed) {
     const auto once = stale_of("producer", "hasty_consumer", DependencyKind::kProgrammatic,
-                               scheduled(Schedule::kAdversarial, seed));
+                               settings_of(Schedule::kAdversarial, seed));
     const auto again = stale_of("producer", "hasty_consumer", DependencyKind::kProgrammatic,
-                                scheduled(Schedule::kAdversarial, seed));
+                                settings_of(Schedule::kAdversarial, seed));
     EXPECT_EQ(once, again) << "seed " << seed;
   }
 }
 TEST(Schedule, RunsHostOperationsInOrder) {
   for (const Schedule schedule :
        {Schedule::kSerial, Schedule::kOverlapped, Schedule::kAdversarial}) {
-    TestDevice test(std::string(kChain), scheduled(schedule));
+    TestDevice test(std::string(kChain), settings_of(schedule));
     const uint64_t buffer = test.upload(std::vector<uint64_t>(kCtas, kOld));
     const Ticket grid =
         test.device.submit(test.launch({buffer, kNew}, {kCtas, 1, 1}, {1, 1, 1}, "producer"));

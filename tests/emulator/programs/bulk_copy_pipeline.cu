@@ -84,4 +84,5 @@ int main() {
   sum_tiles<<<1, kThreads>>>(in, kTiles, out);
   check(cudaGetLastError(), "launch");
   expect(to_host(out, kTile) == expected, "sums of the tiles");
+  return 0;
 }

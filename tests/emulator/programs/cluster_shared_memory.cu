@@ -47,4 +47,5 @@ int main() {
   const cudaError_t refused = cudaLaunchKernelEx(&configuration, histogram, in, kCount, bins);
   expect(refused == cudaErrorInvalidClusterSize || refused == cudaErrorInvalidConfiguration,
          "a grid that the cluster does not divide is refused");
+  return 0;
 }

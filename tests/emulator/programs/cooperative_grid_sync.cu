@@ -45,4 +45,5 @@ int main() {
   expect(cudaLaunchCooperativeKernel(rotate, dim3(too_many), dim3(64), arguments, 0, nullptr) ==
              cudaErrorCooperativeLaunchTooLarge,
          "a grid that does not fit is refused");
+  return 0;
 }

@@ -162,4 +162,5 @@ int main(int argc, char** argv) {
   const cudaError_t launch = cudaGetLastError();
   const cudaError_t finish = cudaDeviceSynchronize();
   std::printf("launch %s, finish %s\n", cudaGetErrorName(launch), cudaGetErrorName(finish));
+  return 0;
 }

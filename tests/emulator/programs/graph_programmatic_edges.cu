@@ -74,4 +74,5 @@ int main() {
   check(cudaGraphExecDestroy(exec), "destroy");
   check(cudaGraphDestroy(graph), "destroy");
   check(cudaStreamDestroy(stream), "destroy");
+  return 0;
 }

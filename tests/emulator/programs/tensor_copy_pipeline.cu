@@ -166,4 +166,5 @@ int main() {
              "sums of the tiles");
     }
   }
+  return 0;
 }

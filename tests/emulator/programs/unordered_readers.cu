@@ -41,4 +41,5 @@ int main() {
   check(cudaStreamSynchronize(stream), "synchronize");
   for (const int count : to_host(new_values, kLaunches + 1)) std::printf("%d ", count);
   std::printf("\n");
+  return 0;
 }

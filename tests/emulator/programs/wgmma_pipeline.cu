@@ -215,4 +215,5 @@ int main(int argc, char** argv) {
   } else {
     run<__nv_bfloat16>(multiply_from_registers);
   }
+  return 0;
 }

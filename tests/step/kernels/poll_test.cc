@@ -9,6 +9,7 @@
 
 #include "model/reference/norms.h"
 #include "step/kernels/linear/launch.h"
+#include "step/kernels/support/division.h"
 #include "tests/model/support/golden.h"
 #include "tests/model/support/random.h"
 #include "tests/step/kernels/packed_weights.h"
@@ -60,14 +61,16 @@ class PolledNorm {
   [[nodiscard]] const Matrix& gamma() const { return gamma_; }
   [[nodiscard]] const HostWeights& weights() const { return weights_; }
 
-  // As clusters of so many CTAs; 0: as the plan has it.
-  [[nodiscard]] NormResult run(const SummedRows& delta, cudaStream_t stream,
-                               int cluster_ctas = 0) const {
+  // As clusters of so many CTAs; 0: as the plan has it. With room for operands, as in a step.
+  [[nodiscard]] NormResult run(const SummedRows& delta, cudaStream_t stream, int cluster_ctas = 0,
+                               bool has_room = true) const {
     const DeviceValues<uint16_t> residual(to_bf16(residual_));
     const DeviceValues<float> gamma(gamma_.values());
     const DeviceValues<uint16_t> sum(residual_.values().size());
     const DeviceValues<uint16_t> normed(residual_.values().size());
     const DeviceValues<float> output(static_cast<size_t>(tokens_) * kRows);
+    const DeviceValues<uint8_t> operands(
+        kernels::OperandImage(kernels::ceil_div(columns_, kernels::kGroup), tokens_).bytes);
     kernels::LinearParams params;
     params.segments[0] = {matrix_.matrix(), {output.data()}, kRows, true};
     params.segment_count = 1;
@@ -83,7 +86,8 @@ class PolledNorm {
                                   .eps = kEps,
                                   .sum = {reinterpret_cast<__nv_bfloat16*>(sum.data())},
                                   .normed = {reinterpret_cast<__nv_bfloat16*>(normed.data())},
-                                  .polled = delta.polled}},
+                                  .polled = delta.polled,
+                                  .operands = {has_room ? operands.data() : nullptr}}},
                                 {.stream = stream});
     check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
     NormResult result{sum.download(), Matrix(tokens_, columns_), Matrix(tokens_, kRows)};
@@ -225,6 +229,13 @@ INSTANTIATE_TEST_SUITE_P(Shapes, PollingNorm,
                                   "M" + std::to_string(c.tokens) + "K" + std::to_string(c.columns) +
                                   "Cluster" + std::to_string(c.cluster_ctas);
                          });
+
+TEST(PollingNorm, RefusesManyTokensWithoutRoomForTheirOperands) {
+  const PlayedRanks played(128, 1, 2);
+  const PolledNorm norm(9, 128);
+  const auto exchange = played.exchange(0);
+  EXPECT_THROW((void)norm.run(exchange->summed(0), played.stream(), 1, false), InvalidArgument);
+}
 
 // Nothing comes before the first: the `sample` launch of the step before has emptied the last.
 TEST(PollingNorm, EmptiesNothingAtTheFirstExchangeOfAStep) {

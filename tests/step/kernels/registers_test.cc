@@ -45,10 +45,12 @@ TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
   std::vector<std::vector<std::string>> neighbors = {
       {"routed_kernel<", "StagedInput"},
       {"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)0"}};
-  for (const char* ranks : {"0", "2", "4", "8"}) {
-    for (const char* breadth : {"0", "1", "2", "3", "4"}) {
-      neighbors.push_back({"polling_linear_kernel<", std::string("PeerNormSource<") + ranks + ">",
-                           std::string("(slipstream::step::kernels::Breadth)") + breadth});
+  const std::vector<std::string> breadths = {"0", "1", "2", "4"};
+  const std::vector<std::string> only_wide = {"2"};
+  for (const std::string ranks : {"0", "2", "4", "8"}) {
+    for (const std::string& breadth : ranks == "0" ? only_wide : breadths) {
+      neighbors.push_back({"polling_linear_kernel<", "PeerNormSource<" + ranks + ">",
+                           "(slipstream::step::kernels::Breadth)" + breadth});
     }
   }
   for (const auto& neighbor : neighbors) {

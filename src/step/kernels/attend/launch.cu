@@ -18,7 +18,7 @@ const pdl::KernelDeclaration kAttendDeclaration{
 namespace {
 
 template <int kKeys, int kHeads>
-void launch(const AttendParams& params, const pdl::LaunchOptions& options) {
+void launch_tiles(const AttendParams& params, const pdl::LaunchOptions& options) {
   const auto kernel =
       params.fp8_rows ? attend_kernel<kKeys, kHeads, true> : attend_kernel<kKeys, kHeads, false>;
   const int tiles = (params.heads + kHeads - 1) / kHeads;
@@ -35,11 +35,11 @@ void launch(const AttendParams& params, const pdl::LaunchOptions& options) {
 
 void launch_attend(const AttendParams& params, const pdl::LaunchOptions& options) {
   if (attention_heads(params.tokens, params.heads, params.most_keys) == kManyHeads) {
-    launch<kManyKeys, kManyHeads>(params, options);
+    launch_tiles<kManyKeys, kManyHeads>(params, options);
   } else if (params.most_keys <= params.splits * kFewKeys) {
-    launch<kFewKeys, kFewHeads>(params, options);
+    launch_tiles<kFewKeys, kFewHeads>(params, options);
   } else {
-    launch<kManyKeys, kFewHeads>(params, options);
+    launch_tiles<kManyKeys, kFewHeads>(params, options);
   }
 }
 

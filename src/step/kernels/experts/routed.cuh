@@ -106,7 +106,7 @@ class RoutedCursor {
   const RoutedLaunch& params_;
   const uint16_t* experts_;
   Task task_;
-  int left_;  // tasks
+  int left_;   // tasks
   int begin_;  // of the slice in a tile, in bytes
   int bytes_;  // of the slice
   const std::byte* source_ = nullptr;
@@ -144,9 +144,8 @@ __device__ __forceinline__ void make_keys(const RoutedLaunch& params, const Lane
       const float correction = exists ? bias[place] : 0.0F;
 #pragma unroll
       for (int i = 0; i < kLogitsAhead; ++i) {
-        if (i >= left) break;
         const uint32_t key = cuda::ordered_bits(sigmoid(ahead[i]) + correction);
-        target[i * lists.places] = exists ? key : 0;
+        if (i < left) target[i * lists.places] = exists ? key : 0;
       }
       logits += kLogitsAhead * params.route.experts;
       target += kLogitsAhead * lists.places;

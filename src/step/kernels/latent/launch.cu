@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <string>
 
+#include "slipstream/error.h"
 #include "step/kernels/latent/kernel.cuh"
 #include "step/kernels/latent/launch.h"
 #include "step/kernels/linear/launch.h"
@@ -28,7 +30,7 @@ const pdl::KernelDeclaration kPreparedLatentDeclaration{
 
 namespace {
 
-auto kernel_of(const LatentLaunch& params) {
+auto latent_kernel_of(const LatentLaunch& params) {
   switch (params.linear.breadth()) {
     case Breadth::kNarrow:
       return latent_kernel<NormSource, Breadth::kNarrow>;
@@ -40,9 +42,13 @@ auto kernel_of(const LatentLaunch& params) {
     case Breadth::kWidest:
       break;
   }
-  return latent_kernel<NormSource, Breadth::kWidest>;
+  // Of the widest there is none: a step gives room for the operands (linear/launch.h).
+  throw InvalidArgument(
+      "a latent of more than 8 tokens must have room for its operands and at most 16384 columns, "
+      "has " +
+      std::to_string(params.input.columns));
 }
-auto kernel_of(const PreparedLatentLaunch& params) {
+auto latent_kernel_of(const PreparedLatentLaunch& params) {
   return token_tiles(params.linear.breadth()) == 1
              ? latent_kernel<PreparedSource, Breadth::kWide>
              : latent_kernel<PreparedSource, Breadth::kWidest>;
@@ -65,13 +71,13 @@ ClusterLimits limits_next_to(int writers) {
 }
 
 template <class Launch>
-void launch(const pdl::KernelDeclaration& declaration, Launch params,
-            const pdl::LaunchOptions& options) {
+void launch_blocks(const pdl::KernelDeclaration& declaration, Launch params,
+                   const pdl::LaunchOptions& options) {
   const int writers = ceil_div(params.linear.tokens, latent::kWriterTokens);
   const LinearShape shape = plan_linear(params.linear, limits_next_to(writers));
   const int cluster = shape.cluster_ctas;
   const int writer_ctas = ceil_div(writers, cluster) * cluster;
-  pdl::launch(declaration, kernel_of(params),
+  pdl::launch(declaration, latent_kernel_of(params),
               {.grid = dim3(shape.ctas + writer_ctas),
                .block = dim3(shape.threads),
                .dynamic_shared_bytes = spread_bytes(shape),
@@ -84,15 +90,16 @@ void launch(const pdl::KernelDeclaration& declaration, Launch params,
 void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
   if (is_prepared(params.linear, params.input)) {
     launch_prepare(params.linear, params.input, options);
-    launch(kPreparedLatentDeclaration,
-           PreparedLatentLaunch{params.linear, {{params.input.operands.get()}}, params.cache},
-           options);
+    launch_blocks(
+        kPreparedLatentDeclaration,
+        PreparedLatentLaunch{params.linear, {{params.input.operands.get()}}, params.cache},
+        options);
     return;
   }
   params.linear.staging_cost = NormSource::kCost;
   params.linear.staging_cost.wide = kWideCost;
   params.linear.early_slots = kNormEarlySlots;
-  launch(kLatentDeclaration, params, options);
+  launch_blocks(kLatentDeclaration, params, options);
 }
 
 }  // namespace SLIPSTREAM_VARIANT

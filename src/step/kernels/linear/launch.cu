@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "slipstream/error.h"
 #include "step/kernels/linear/kernel.cuh"
 #include "step/kernels/linear/launch.h"
 #include "step/kernels/linear/prepare.cuh"
@@ -108,21 +109,29 @@ constexpr int kPreparedTokens = 9;
 constexpr int kPreparedFewTokens = 5;
 constexpr int kPreparedPlaces = 128;
 
+// There are many, so none that no step launches: of the widest, as a step gives room for operands and
+// is_prepared() then says yes; and for numbers of ranks that divide no released model, only the one that
+// stages any number of columns.
 template <class Source>
 auto polling_kernel_of(Breadth breadth) {
-  switch (breadth) {
-    case Breadth::kFine:
-      return polling_linear_kernel<Source, Breadth::kFine>;
-    case Breadth::kNarrow:
-      return polling_linear_kernel<Source, Breadth::kNarrow>;
-    case Breadth::kMiddle:
-      return polling_linear_kernel<Source, Breadth::kMiddle>;
-    case Breadth::kWide:
-      return polling_linear_kernel<Source, Breadth::kWide>;
-    case Breadth::kWidest:
-      break;
+  constexpr bool kAnyRanks = std::is_same_v<Source, PeerNormSource<0>>;
+  if constexpr (kAnyRanks) {
+    if (breadth != Breadth::kWidest) return polling_linear_kernel<Source, Breadth::kWide>;
+  } else {
+    switch (breadth) {
+      case Breadth::kFine:
+        return polling_linear_kernel<Source, Breadth::kFine>;
+      case Breadth::kNarrow:
+        return polling_linear_kernel<Source, Breadth::kNarrow>;
+      case Breadth::kMiddle:
+        return polling_linear_kernel<Source, Breadth::kMiddle>;
+      case Breadth::kWide:
+        return polling_linear_kernel<Source, Breadth::kWide>;
+      case Breadth::kWidest:
+        break;
+    }
   }
-  return polling_linear_kernel<Source, Breadth::kWidest>;
+  throw InvalidArgument("operands of a norm that polls for more than 8 tokens must not be null");
 }
 
 template <class Source>
