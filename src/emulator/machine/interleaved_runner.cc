@@ -16,6 +16,8 @@ constexpr uint64_t kOverlappedBudget = 1 << 16;
 constexpr uint64_t kLongestAdversarialBudget = 1 << 14;
 // Turns for which an adversarial grid may stay incomplete after its last CTA has exited.
 constexpr uint64_t kLongestFlushDelay = 64;
+// Turns for which the adversarial schedule may hold one of several devices back: some launches.
+constexpr uint64_t kLongestHold = 1 << 12;
 
 }  // namespace
 
@@ -107,12 +109,32 @@ bool InterleavedRunner::wake_clusters() {
   return any;
 }
 
+// The device that is held back has a turn only where no other one has something to do, or a grid whose
+// writes are due some day: then there is none to choose.
+void InterleavedRunner::hold_one_device_back(Candidates& candidates) {
+  if (devices_.size() == 1) return;
+  if (clock_ >= held_until_) {
+    // Half of the time none.
+    held_device_ = static_cast<uint32_t>(random_() % (2 * devices_.size()));
+    held_until_ = clock_ + random_() % kLongestHold;
+  }
+  const auto is_held = [&](const auto* active) {
+    return active->second.run->device->number == held_device_;
+  };
+  const bool others_go_on = !std::ranges::all_of(candidates, is_held) ||
+                            std::ranges::any_of(active_, [&](const auto& active) {
+                              return active.second.flush_at && !is_held(&active);
+                            });
+  if (others_go_on) std::erase_if(candidates, is_held);
+}
+
 // 0: none can run.
 Ticket InterleavedRunner::choose_grid() {
-  std::vector<std::pair<const Ticket, ActiveGrid>*> candidates;
+  Candidates candidates;
   for (auto& active : active_) {
     if (!active.second.ready.empty()) candidates.push_back(&active);
   }
+  if (is_adversarial()) hold_one_device_back(candidates);
   if (candidates.empty()) return 0;
   if (is_adversarial()) return candidates[random_() % candidates.size()]->first;
   // The youngest goes first, until each of its clusters has had a turn without finishing: it may

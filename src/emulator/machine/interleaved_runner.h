@@ -4,7 +4,9 @@
 // grid has triggered or exited. Of the clusters that can run, the overlapped schedule takes one of
 // the youngest grid, so that what a grid does before it waits comes as early as it can; the
 // adversarial schedule takes any, in short turns, keeps the writes of a grid from others until it
-// is complete, and delays that. A cluster that only polls sleeps until what it polls has changed.
+// is complete, and delays that. Of several devices it lets one after another fall behind as far as it can:
+// launches that take turns on all of them would hardly ever come out of step. A cluster that only polls
+// sleeps until what it polls has changed.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +58,8 @@ class InterleavedRunner {
   void start_grid(Ticket ticket, GridRun& grid);
   void fill(Ticket ticket, ActiveGrid& grid);
   bool wake_clusters();
+  using Candidates = std::vector<std::pair<const Ticket, ActiveGrid>*>;
+  void hold_one_device_back(Candidates& candidates);
   Ticket choose_grid();
   void run_one_turn(Ticket ticket, Statistics& statistics);
   void count_triggers(Ticket ticket, ActiveGrid& grid, Unit& unit);
@@ -70,6 +74,8 @@ class InterleavedRunner {
   std::mt19937_64 random_;
   bool seeded_ = false;
   uint64_t clock_ = 0;  // turns
+  uint32_t held_device_ = 0;
+  uint64_t held_until_ = 0;
   WorkQueue* queue_ = nullptr;
   std::map<Ticket, ActiveGrid> active_;
   std::optional<Fault> fault_;

@@ -108,14 +108,19 @@ TEST(Deadlock, DoesNotKeepAProgramThatEnds) {
   }
 }
 
-// What the reader of two words finds in the first once it has seen the second, by seed.
-std::set<std::string> first_words(const char* variant) {
+// What a program prints, by seed.
+std::set<std::string> texts_of_seeds(const char* program, const char* variant) {
   std::set<std::string> seen;
   for (int seed = 1; seed <= 12; ++seed) {
     const std::string setting = fmt::format("SLIPSTREAM_EMULATOR_SEED={}", seed);
-    seen.insert(run(LATE_STORES_PROGRAM, variant, "adversarial", setting).text);
+    seen.insert(run(program, variant, "adversarial", setting).text);
   }
   return seen;
+}
+
+// What the reader of two words finds in the first once it has seen the second.
+std::set<std::string> first_words(const char* variant) {
+  return texts_of_seeds(LATE_STORES_PROGRAM, variant);
 }
 
 TEST(LateStores, ArriveInAnyOrderWithoutAFence) {
@@ -125,6 +130,13 @@ TEST(LateStores, ArriveInAnyOrderWithoutAFence) {
 
 TEST(LateStores, ArriveBeforeWhatFollowsAFence) {
   EXPECT_EQ(first_words("fenced"), (std::set<std::string>{"1\n"}));
+}
+
+// Where both have turns alike, one is never far behind the other.
+TEST(AdversarialSchedule, LetsEitherDeviceFallBehindAsFarAsItCan) {
+  const std::set<std::string> done_by_the_other = texts_of_seeds(LEFT_BEHIND_PROGRAM, "");
+  EXPECT_TRUE(done_by_the_other.contains("0\n"));
+  EXPECT_TRUE(done_by_the_other.contains("16\n"));
 }
 
 class OrderedDevices : public testing::TestWithParam<const char*> {};

@@ -377,6 +377,47 @@ TEST(LinearPlan, TakesNoClusterThatTheDeviceHasNoRoomFor) {
   EXPECT_THROW((void)kernels::plan_linear(params, few, 8), InvalidArgument);
 }
 
+// The head of one of two ranks, and of one rank alone.
+TEST(LinearPlan, CutsRowsIntoAsFewLaunchesAsFit) {
+  const kernels::ClusterLimits& limits = kernels::linear_limits();
+  EXPECT_EQ(kernels::launches_needed(head_of(32320, 16), limits), 1);
+  for (const int rows : {64640, 129280}) {
+    const kernels::LinearParams whole = head_of(rows, 16);
+    const int launches = kernels::launches_needed(whole, limits);
+    EXPECT_EQ(launches, rows / 32320 / 2 * 2) << rows;
+    kernels::LinearParams part =
+        kernels::tiles_of(whole, 0, kernels::ceil_div(whole.tile_count(), launches));
+    EXPECT_NO_THROW((void)kernels::plan_linear(part, limits)) << rows;
+  }
+}
+
+TEST(Linear, OfSomeTilesGivesTheirRows) {
+  constexpr int kTokens = 2;
+  constexpr int kColumns = 256;
+  const HostWeights fp8(72, kColumns, true, 1);
+  const HostWeights bf16(40, kColumns, false, 2);
+  const UploadedMatrix fp8_matrix(pack(fp8.share()));
+  const UploadedMatrix bf16_matrix(pack(bf16.share()));
+  const model::reference::Matrix x = rounded(model::test::random_matrix(kTokens, kColumns, 3));
+  const DeviceValues<uint16_t> input(to_bf16(x));
+  const DeviceValues<float> of_fp8(size_t{kTokens} * 72);
+  const DeviceValues<float> of_bf16(size_t{kTokens} * 40);
+  kernels::LinearParams whole = one_segment(fp8_matrix.matrix(), of_fp8.data(), kTokens, false);
+  whole.segments[whole.segment_count++] = {bf16_matrix.matrix(), {of_bf16.data()}, 40, true};
+  const pdl::Stream stream;
+  const int tiles = whole.tile_count();
+  for (const auto& [first, last] : {std::pair{0, 3}, {3, 6}, {6, tiles}}) {
+    kernels::launch_plain_linear({kernels::tiles_of(whole, first, last),
+                                  {.rows = {reinterpret_cast<const __nv_bfloat16*>(input.data())},
+                                   .stride = kColumns,
+                                   .columns = kColumns}},
+                                 {.stream = stream.get()});
+  }
+  check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+  expect_close(of_fp8.download(), model::reference::linear({}, fp8.linear(), x));
+  expect_close(of_bf16.download(), model::reference::linear({}, bf16.linear(), x));
+}
+
 TEST(LinearPlan, RefusesMoreThanSharedMemoryHolds) {
   kernels::LinearParams params = head_of(129280, 16);
   try {

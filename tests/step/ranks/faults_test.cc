@@ -93,7 +93,6 @@ class FaultyExchange final : public Exchange {
 struct FaultCase {
   const char* name;
   Fault fault;
-  int runs = 1;  // more where it takes a rank that is late: until one has been
 };
 
 // What all ranks have chosen, with and without drafts, and the logits.
@@ -104,7 +103,7 @@ class PlantedFault : public testing::TestWithParam<FaultCase> {
   void SetUp() override {
     if (pdl::device_count() < kRanks) GTEST_SKIP() << "needs " << kRanks << " devices";
     if (!is_gpu()) return;
-    if (c_.runs > 1 || c_.fault == Fault::kEmptiedWhileRead ||
+    if (c_.fault == Fault::kTwoBuffers || c_.fault == Fault::kEmptiedWhileRead ||
         c_.fault == Fault::kStartEmptiedWhileRead) {
       GTEST_SKIP() << "on GPUs it is chance who comes last";
     }
@@ -139,23 +138,18 @@ TEST_P(PlantedFault, Shows) {
   const RankRuns good = make_runs(Fault::kNone);
   const Results expected = run(good);
   ASSERT_EQ(good.trouble(), "");
-  for (int i = 1; i <= c_.runs; ++i) {
-    const RankRuns faulty = make_runs(c_.fault);
-    const bool other_bits = run(faulty) != expected;
-    const std::string trouble = faulty.trouble();
-    if (!other_bits && trouble.empty()) continue;
-    RecordProperty("run", i);
-    RecordProperty("found_by", trouble.empty() ? "other bits" : trouble);
-    return;
-  }
-  FAIL() << "not found in " << c_.runs << " runs";
+  const RankRuns faulty = make_runs(c_.fault);
+  const bool other_bits = run(faulty) != expected;
+  const std::string trouble = faulty.trouble();
+  EXPECT_TRUE(other_bits || !trouble.empty());
+  RecordProperty("found_by", trouble.empty() ? "other bits" : trouble);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Faults, PlantedFault,
     testing::Values(FaultCase{"NothingEmptied", Fault::kNothingEmptied},
                     FaultCase{"EmptiedWhileRead", Fault::kEmptiedWhileRead},
-                    FaultCase{"TwoBuffers", Fault::kTwoBuffers, 5},
+                    FaultCase{"TwoBuffers", Fault::kTwoBuffers},
                     FaultCase{"PolledBeforePushed", Fault::kPolledBeforePushed},
                     FaultCase{"PeerNotHeard", Fault::kPeerNotHeard},
                     FaultCase{"PeerNotTold", Fault::kPeerNotTold},

@@ -31,8 +31,9 @@ struct QuadOf<__nv_bfloat16> {
   }
 };
 
-// `may_push`: there may be other ranks that want the results.
-template <bool may_push>
+// `may_push`: there may be other ranks that want the results. `loads_first`: what the CTAs of a cluster
+// have sent is loaded before the first sum, which waits once and takes registers.
+template <bool may_push, bool loads_first>
 class Finisher {
  public:
   __device__ Finisher(const LinearParams& params, const CtaWork& work, unsigned char* memory,
@@ -136,6 +137,7 @@ class Finisher {
   }
 
   __device__ float4 sum_of_cluster(int own, int token) const {
+    if constexpr (loads_first) return sum_at_once(own, token);
     float4 sum = {0, 0, 0, 0};
 #pragma unroll
     for (int rank = 0; rank < kMaxClusterCtas; ++rank) {
@@ -144,8 +146,24 @@ class Finisher {
     return sum;
   }
 
+  __device__ float4 sum_at_once(int own, int token) const {
+    float4 parts[kMaxClusterCtas] = {};
+#pragma unroll
+    for (int rank = 0; rank < kMaxClusterCtas; ++rank) {
+      if (rank < params_.cluster_ctas) {
+        parts[rank] = *reinterpret_cast<const float4*>(exchanged(rank, own, token));
+      }
+    }
+    float4 sum = {0, 0, 0, 0};
+#pragma unroll
+    for (const float4& part : parts) add(sum, part);
+    return sum;
+  }
+
   static __device__ void add(float4& sum, const float* quad) {
-    const float4 more = *reinterpret_cast<const float4*>(quad);
+    add(sum, *reinterpret_cast<const float4*>(quad));
+  }
+  static __device__ void add(float4& sum, const float4& more) {
     sum.x += more.x;
     sum.y += more.y;
     sum.z += more.z;

@@ -178,7 +178,9 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   constexpr bool kPrepared = std::is_same_v<Source, PreparedSource>;
   const CtaWork work(params, block);
   const LinearMemory& layout = params.memory;
-  const Finisher<Source::kMayPush> finisher(params, work, memory, &shared.sums_arrived);
+  // Polls have taken the registers.
+  const Finisher<Source::kMayPush, !Source::kPolls> finisher(params, work, memory,
+                                                             &shared.sums_arrived);
   if (kPrepared && threadIdx.x == 0) {
     cuda::initialize_barrier(&shared.staged, 1);
     cuda::publish_barriers();

@@ -103,8 +103,8 @@ constexpr int kPlainEarlySlots = 2;
 constexpr int kFewSlots = 4;
 constexpr int kFewSlotsTokens = 3;
 // From so many tokens on a launch of its own makes the operands, if it is given room for them; of a norm
-// also from a few on, if a cluster would norm so many groups of columns, but not behind polls: a CTA
-// for each token waits long for what all ranks send (docs/notes/2026-11-30-norm-once.md).
+// also from a few on, if a cluster would norm so many groups of columns (docs/notes/2026-11-30-norm-once.md);
+// behind polls it also saves that every cluster reads what all ranks send.
 constexpr int kPreparedTokens = 9;
 constexpr int kPreparedFewTokens = 5;
 constexpr int kPreparedPlaces = 128;
@@ -215,45 +215,67 @@ bool any_segment(const LinearParams& linear, bool is_fp8) {
                      [&](const Segment& segment) { return segment.matrix.is_fp8 == is_fp8; });
 }
 
-int preparing_threads(const LinearParams& linear) {
-  return ceil_div(linear.groups() * kPreparingLanes, 32) * 32;
-}
+// Which of a token's groups of columns a CTA prepares, and with how many threads.
+struct PreparingShape {
+  int cluster_ctas = 1;
+  int threads = 0;
 
-bool can_prepare(const LinearParams& linear, pdl::Produced<unsigned char> operands) {
+  // Of what is polled for, so few that one look at them is enough.
+  PreparingShape(const LinearParams& linear, bool polls) {
+    const int most = std::min(kMaxClusterCtas, linear.groups());
+    while (polls && cluster_ctas * 2 <= most && linear_limits().most(cluster_ctas * 2) > 0) {
+      cluster_ctas *= 2;
+    }
+    const int lanes = polls ? kPreparingPolls : kPreparingLanes;
+    threads = ceil_div(ceil_div(linear.groups(), cluster_ctas) * lanes, 32) * 32;
+  }
+};
+
+bool can_prepare(const LinearParams& linear, bool polls, pdl::Produced<unsigned char> operands) {
   constexpr int kMostThreads = 1024;
-  return operands.get() != nullptr && preparing_threads(linear) <= kMostThreads;
+  return operands.get() != nullptr && PreparingShape(linear, polls).threads <= kMostThreads;
 }
 
 template <class Source>
 void prepare(const pdl::KernelDeclaration& declaration, const LinearParams& linear,
              const typename Source::Input& input, const pdl::LaunchOptions& options) {
+  const PreparingShape shape(linear, Source::kPolls);
   const PrepareLaunch<typename Source::Input> params{.tokens = linear.tokens,
                                                      .group_count = linear.groups(),
+                                                     .cluster_ctas = shape.cluster_ctas,
                                                      .ue8m0 = linear.ue8m0,
                                                      .as_codes = any_segment(linear, true),
                                                      .as_values = any_segment(linear, false),
                                                      .input = input};
   pdl::launch(declaration, prepare_kernel<Source>,
-              {.grid = dim3(params.tokens),
-               .block = dim3(preparing_threads(linear)),
-               .dynamic_shared_bytes = sizeof(float) * params.group_count * params.tokens},
+              {.grid = dim3(params.tokens * shape.cluster_ctas),
+               .block = dim3(shape.threads),
+               .dynamic_shared_bytes = sizeof(float) * params.group_count * params.tokens,
+               .cluster = dim3(shape.cluster_ctas)},
               options, params);
 }
 
 void launch_prepared(const LinearParams& linear, pdl::Produced<unsigned char> operands,
                      const pdl::LaunchOptions& options) {
-  LinearLaunch<PreparedInput> params{linear, {{operands.get()}}};
-  params.linear.early_slots = kMaxRingSlots;  // nothing of this launch waits behind them
-  launch<PreparedSource>(kPreparedLinearDeclaration, params, options);
+  const int tiles = linear.tile_count();
+  const int launches = linear.clusters > 0 ? 1 : launches_needed(linear, linear_limits());
+  for (int i = 0; i < launches; ++i) {
+    LinearLaunch<PreparedInput> params{linear, {{operands.get()}}};
+    if (launches > 1) {
+      params.linear = tiles_of(linear, tiles * i / launches, tiles * (i + 1) / launches);
+    }
+    params.linear.early_slots = kMaxRingSlots;  // nothing of this launch waits behind them
+    launch<PreparedSource>(kPreparedLinearDeclaration, params, options);
+  }
 }
 
 }  // namespace
 
 bool is_prepared(const LinearParams& linear, const NormInput& input) {
-  const bool pays_with_few = input.polled.ranks == 0 && linear.tokens >= kPreparedFewTokens &&
-                             linear.tokens * linear.groups() >= kPreparedPlaces;
+  const bool pays_with_few =
+      linear.tokens >= kPreparedFewTokens && linear.tokens * linear.groups() >= kPreparedPlaces;
   const bool pays = linear.tokens >= kPreparedTokens || pays_with_few;
-  return pays && can_prepare(linear, input.operands);
+  return pays && can_prepare(linear, input.polled.ranks != 0, input.operands);
 }
 
 void launch_prepare(const LinearParams& linear, const NormInput& input,
@@ -285,7 +307,7 @@ void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,
 
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {
   if (params.linear.tokens >= kPreparedTokens &&
-      can_prepare(params.linear, params.input.operands)) {
+      can_prepare(params.linear, false, params.input.operands)) {
     prepare<PlainSource>(kPreparePlainDeclaration, params.linear, params.input, options);
     launch_prepared(params.linear, params.input.operands, options);
     return;

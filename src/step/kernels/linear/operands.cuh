@@ -36,14 +36,18 @@ class Operands {
         values_(layout.values < 0 ? nullptr : memory + layout.values),
         scales_(reinterpret_cast<float*>(memory + layout.scales)) {}
 
-  // In global memory, for the next launch.
+  // Those from a group on in global memory, for the next launch.
   template <class Input>
-  __device__ explicit Operands(const PrepareLaunch<Input>& launch) : tokens_(launch.tokens) {
+  __device__ Operands(const PrepareLaunch<Input>& launch, int first_group)
+      : tokens_(launch.tokens) {
     const OperandImage image(launch.group_count, launch.tokens);
     unsigned char* const memory = launch.input.operands.get();
-    codes_ = launch.as_codes ? memory + image.codes : nullptr;
-    values_ = launch.as_values ? memory + image.values : nullptr;
-    scales_ = reinterpret_cast<float*>(memory + image.scales);
+    const auto part = [&](int begin, int group_bytes) {
+      return memory + begin + first_group * group_bytes;
+    };
+    codes_ = launch.as_codes ? part(image.codes, image.group_codes) : nullptr;
+    values_ = launch.as_values ? part(image.values, image.group_values) : nullptr;
+    scales_ = reinterpret_cast<float*>(part(image.scales, OperandImage::kGroupScales));
   }
 
   // Starts to copy those of some groups that the launch before has made, in each format that is

@@ -232,13 +232,13 @@ template <class Input>
 struct PrepareLaunch {
   int tokens = 0;
   int group_count = 0;
+  int cluster_ctas = 1;  // share a token's columns out
   bool ue8m0 = false;
   bool as_codes = false;   // for e4m3 matrices
   bool as_values = false;  // for bf16 ones
   Input input;
 
-  // What stage.cuh asks of LinearParams: a CTA has all columns of its token.
-  static constexpr int cluster_ctas = 1;
+  // What stage.cuh asks of LinearParams: a token has one cluster.
   static constexpr int clusters = 1;
   SLIPSTREAM_HOST_DEVICE int groups() const { return group_count; }
 };

@@ -204,16 +204,8 @@ LinearShape shape_of(const LinearParams& params) {
           static_cast<size_t>(params.memory.bytes)};
 }
 
-}  // namespace
-
-LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits, int cluster_ctas) {
-  require_clusters(limits, cluster_ctas);
-  share_out(params, limits, cluster_ctas);
-  return shape_of(params);
-}
-
-LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits) {
-  if (params.clusters > 0) return shape_of(params);
+// How many CTAs had best share the columns out.
+int best_cluster(const LinearParams& params, const ClusterLimits& limits) {
   int best = 1;
   int least = std::numeric_limits<int>::max();
   for (int cluster_ctas = 1; cluster_ctas <= std::min(kMaxClusterCtas, params.groups());
@@ -224,9 +216,55 @@ LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits) {
     least = candidate;
     best = cluster_ctas;
   }
-  const LinearShape shape = plan_linear(params, limits, best);
+  return best;
+}
+
+}  // namespace
+
+LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits, int cluster_ctas) {
+  require_clusters(limits, cluster_ctas);
+  share_out(params, limits, cluster_ctas);
+  return shape_of(params);
+}
+
+LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits) {
+  if (params.clusters > 0) return shape_of(params);
+  const LinearShape shape = plan_linear(params, limits, best_cluster(params, limits));
   require_room(params);
   return shape;
+}
+
+LinearParams tiles_of(const LinearParams& params, int first, int last) {
+  LinearParams part = params;
+  part.segment_count = 0;
+  for (int i = 0; i < params.segment_count; ++i) {
+    Segment segment = params.segments[i];
+    PackedMatrix& matrix = segment.matrix;
+    const int tiles = matrix.tile_count();
+    const int begin = std::clamp(first, 0, tiles);
+    const int end = std::clamp(last, 0, tiles);
+    first -= tiles;
+    last -= tiles;
+    if (begin == end) continue;
+    const int row = begin * kTileRows;
+    matrix.rows = std::min(end * kTileRows, matrix.rows) - row;
+    matrix.tiles.pointer += begin * matrix.tile_bytes();
+    if (matrix.is_fp8) matrix.scales.pointer += int64_t{begin} * matrix.groups();
+    auto* const output = static_cast<std::byte*>(segment.output.get());
+    segment.output = {output + int64_t{row} * (segment.output_is_float32 ? 4 : 2)};
+    part.segments[part.segment_count++] = segment;
+  }
+  return part;
+}
+
+int launches_needed(const LinearParams& params, const ClusterLimits& limits) {
+  const int tiles = params.tile_count();
+  for (int launches = 1; launches < tiles; ++launches) {
+    LinearParams part = tiles_of(params, 0, ceil_div(tiles, launches));
+    share_out(part, limits, best_cluster(part, limits));
+    if (part.memory.bytes <= most_bytes()) return launches;
+  }
+  return 1;  // which is refused
 }
 
 bool is_long(const LinearParams& params) {

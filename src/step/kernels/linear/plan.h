@@ -20,6 +20,12 @@ struct LinearShape {
 [[nodiscard]] LinearShape plan_linear(LinearParams& params, const ClusterLimits& limits,
                                       int cluster_ctas);
 
+// How many launches, each of as many tiles, it takes until sums and activations of all tokens fit into
+// shared memory: more than one for many tokens times many rows, as of a vocabulary that two ranks share.
+[[nodiscard]] int launches_needed(const LinearParams& params, const ClusterLimits& limits);
+// The same product of tiles `first` to `last`, of all segments' tiles.
+[[nodiscard]] LinearParams tiles_of(const LinearParams& params, int first, int last);
+
 // Whether a planned launch has so many weights for each CTA that how its neighbors start is nothing
 // next to it.
 [[nodiscard]] bool is_long(const LinearParams& params);

@@ -1,8 +1,9 @@
 // Makes the operands of a product of many tokens: sums, norm and quantization once, instead of in every
-// CTA of the product. A CTA for each token, eight lanes for each group of its columns; the next launch
-// copies what it needs (OperandCopier).
+// CTA of the product; the next launch copies what it needs (OperandCopier). A CTA for each token, eight
+// lanes for each group of its columns. What has to be polled for, and added up over the ranks, is too much
+// for that: there a token has a cluster, and each group 32 lanes.
 //
-// PDL: the norm's gamma before the wait; activations and operands after it.
+// PDL: the norm's gamma and the barrier before the wait; activations and operands after it.
 #pragma once
 
 #include "slipstream/pdl.cuh"
@@ -17,6 +18,7 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
 inline constexpr int kPreparingLanes = kMiddleLanes;
+inline constexpr int kPreparingPolls = kFineLanes;
 // Of 7168 columns, 14 warps: a CTA fits next to one of a product.
 inline constexpr int kPreparingRegisters = 72;
 
@@ -25,16 +27,28 @@ __global__ void __maxnreg__(kPreparingRegisters)
     prepare_kernel(const __grid_constant__ PrepareLaunch<typename Source::Input> params) {
   extern __shared__ __align__(
       128) float squares[];  // [token][group], of which one token's are used
+  __shared__ uint64_t squares_arrived;
   [[maybe_unused]] const LaunchScope scope{};
-  const CtaWork work(this_cta().index, params.groups());
+  const CtaWork work(params, this_cta().index);
   const Source source(params.input);
-  OneRoundStager<Source, kPreparingLanes, PrepareLaunch<typename Source::Input>> stager(
-      params, work, source, squares, nullptr);
+  OneRoundStager<Source, Source::kPolls ? kPreparingPolls : kPreparingLanes,
+                 PrepareLaunch<typename Source::Input>>
+      stager(params, work, source, squares, &squares_arrived);
   // Early, so that the product's weights are on their way while this launch waits and works.
   pdl::trigger();
+  if (params.cluster_ctas > 1) {
+    if (threadIdx.x == 0) {
+      cuda::initialize_barrier(&squares_arrived, 1);
+      cuda::publish_barriers();
+      cuda::expect_bytes(&squares_arrived, params.groups() * 4);
+    }
+    cuda::cluster_arrive_relaxed();
+  }
   stager.prefetch();
+  if (params.cluster_ctas > 1) cuda::cluster_wait();
   pdl::wait();
-  stager.stage(Operands(params), [] {});
+  // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
+  stager.stage(Operands(params, work.first_group), [] {});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

@@ -24,9 +24,15 @@ struct CtaWork {
   int first_group;
   int groups;
 
-  // Of a CTA that has all columns of a token and no weights.
-  __device__ CtaWork(int token, int all_groups)
-      : cluster(token), rank(0), first_tile(0), tiles(0), first_group(0), groups(all_groups) {}
+  // Of a cluster that has all columns of a token and no weights.
+  template <class Input>
+  __device__ CtaWork(const PrepareLaunch<Input>& launch, int block)
+      : cluster(block / launch.cluster_ctas),
+        rank(block % launch.cluster_ctas),
+        first_tile(0),
+        tiles(0),
+        first_group(launch.groups() * rank / launch.cluster_ctas),
+        groups(launch.groups() * (rank + 1) / launch.cluster_ctas - first_group) {}
   __device__ CtaWork(const LinearParams& params, int block)
       : cluster(block / params.cluster_ctas), rank(block % params.cluster_ctas) {
     first_tile = params.first_tiles[cluster];
