@@ -144,7 +144,83 @@ def atomic(operation, kind, operand):
     )
 
 
+def registers(first, count):
+    return "{" + ", ".join(f"${first + i}" for i in range(count)) + "}"
+
+
+def small_products():
+    """wmma.mma of f64, of 4 bits and of one."""
+    kinds = [("m8n8k4", "", "f64.f64.f64.f64", "tensor_f64", "tensor_f64")]
+    kinds += [("m8n8k4.rz", "", "f64.f64.f64.f64", "tensor_f64", "tensor_f64")]
+    kinds += [("m8n8k32", "", f"s32.{kind}.{kind}.s32", "s32", "b32") for kind in ("s4", "u4")]
+    kinds += [
+        ("m8n8k128", f"{name}.popc.", "s32.b1.b1.s32", "s32", "b32") for name in ("and", "xor")
+    ]
+    for shape, operation, types, sums, elements in kinds:
+        yield (
+            (
+                f"wmma.mma.{operation}sync.aligned.row.col.{shape}.{types} "
+                f"{registers(0, 2)}, {registers(2, 1)}, {registers(3, 1)}, {registers(4, 2)};"
+            ),
+            f"{sums} {sums}",
+            f"{elements} {elements} {sums} {sums}",
+        )
+
+
+# Of the fragments in memory: matrix, shape, type, layouts, elements from row to row (or column to column), registers.
+FRAGMENTS = (
+    ("a", "m16n16k8", "tf32", {"row": 8, "col": 16}, 4),
+    ("b", "m16n16k8", "tf32", {"row": 16, "col": 8}, 4),
+    ("a", "m8n8k4", "f64", {"row": 4, "col": 8}, 1),
+    ("b", "m8n8k4", "f64", {"row": 8, "col": 4}, 1),
+    ("a", "m8n8k32", "s4", {"row": 32}, 1),
+    ("b", "m8n8k32", "u4", {"col": 32}, 1),
+    ("a", "m8n8k128", "b1", {"row": 128}, 1),
+    ("b", "m8n8k128", "b1", {"col": 128}, 1),
+    ("c", "m16n16k16", "f16", {"row": 16, "col": 16}, 4),
+    ("c", "m32n8k16", "f32", {"row": 8, "col": 32}, 8),
+    ("c", "m8n32k16", "s32", {"row": 32, "col": 8}, 8),
+    ("c", "m16n16k8", "f32", {"row": 16, "col": 16}, 8),
+    ("c", "m8n8k4", "f64", {"row": 8, "col": 8}, 2),
+    ("c", "m8n8k32", "s32", {"row": 8, "col": 8}, 2),
+)
+
+
+def fragments():
+    for matrix, shape, kind, layouts, count in FRAGMENTS:
+        for layout, stride in layouts.items():
+            yield (
+                f"wmma.load.{matrix}.sync.aligned.{layout}.{shape}.shared.{kind} {registers(0, count)}, [$B], {stride};",
+                " ".join(["b64" if kind == "f64" else "b32"] * count),
+                "b32 b32 b32 b32",
+            )
+    # A warp's rows are 512 bytes, which its fragment fills; each thread reads one.
+    read = "bar.warp.sync -1; ld.shared.v4.b32 {$0, $1, $2, $3}, [$S]; }"
+    for shape, layout, stride in (
+        ("m16n16k16", "row", 16),
+        ("m16n16k16", "col", 16),
+        ("m32n8k16", "row", 8),
+        ("m8n32k16", "col", 8),
+    ):
+        store = f"wmma.store.d.sync.aligned.{layout}.{shape}.shared.f16 [own], {registers(4, 4)}, {stride}; "
+        own = "{ .reg .b32 own; and.b32 own, thread, 31; mul.lo.u32 own, own, 16; sub.u32 own, $S, own; bar.warp.sync -1; "
+        yield own + store + read, "b32 b32 b32 b32", "b32 b32 b32 b32"
+    for count in (1, 2, 4):
+        for trans in ("", ".trans"):
+            store = f"stmatrix.sync.aligned.m8n8.x{count}{trans}.shared.b16 [$S], {registers(4, count)}; "
+            yield "{ bar.warp.sync -1; " + store + read, "b32 b32 b32 b32", "b32 b32 b32 b32"
+
+
 def forms():
     """(text, results, operands) of each form."""
-    for family in (integers, comparisons, selections, floats, exchanges, atomics):
+    for family in (
+        small_products,
+        fragments,
+        integers,
+        comparisons,
+        selections,
+        floats,
+        exchanges,
+        atomics,
+    ):
         yield from family()
