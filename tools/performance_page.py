@@ -112,7 +112,7 @@ skew and memory: [a note](notes/2026-11-29-four-gpus.md). What the exchange is, 
 
 {ranks}
 {played_place}, kernels of commit {played_commit}: one rank alone, and with a second GPU in the place of the
-others ([a note](notes/2026-11-30-exchange.md)). Milliseconds, and microseconds an exchange:
+others ([a note](notes/2026-11-30-exchange-again.md)). Milliseconds, and microseconds an exchange:
 
 {played}"""
 
