@@ -10,7 +10,7 @@ inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kAttendDeclaration{
     .name = "attend",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::attend_kernel",
+    .symbol = SLIPSTREAM_STEP_NAME("attend_kernel"),
     .waits = true,
     .fields = kAttendFields,
 };

@@ -11,14 +11,14 @@ inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kRoutedDeclaration{
     .name = "routed_experts",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::routed_kernel",
+    .symbol = SLIPSTREAM_STEP_NAME("routed_kernel"),
     .waits = true,
     .fields = kRoutedFields,
 };
 
 const pdl::KernelDeclaration kDownDeclaration{
     .name = "expert_down",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::down_kernel",
+    .symbol = SLIPSTREAM_STEP_NAME("down_kernel"),
     .waits = true,
     .fields = kDownFields,
 };

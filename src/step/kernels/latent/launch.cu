@@ -13,17 +13,14 @@ inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kLatentDeclaration{
     .name = "project_latent",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-              "::latent_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::NormSource",
+    .symbol = SLIPSTREAM_STEP_NAME("latent_kernel<") SLIPSTREAM_STEP_NAME("NormSource"),
     .waits = true,
     .fields = kLatentFields,
 };
 
 const pdl::KernelDeclaration kPreparedLatentDeclaration{
     .name = "project_prepared_latent",
-    .symbol =
-        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-        "::latent_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PreparedSource",
+    .symbol = SLIPSTREAM_STEP_NAME("latent_kernel<") SLIPSTREAM_STEP_NAME("PreparedSource"),
     .waits = true,
     .fields = kPreparedLatentFields,
 };

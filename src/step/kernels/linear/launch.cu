@@ -12,77 +12,63 @@ inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kNormLinearDeclaration{
     .name = "norm_linear",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-              "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::NormSource",
+    .symbol = SLIPSTREAM_STEP_NAME("linear_kernel<") SLIPSTREAM_STEP_NAME("NormSource"),
     .waits = true,
     .fields = kNormLinearFields,
 };
 
 const pdl::KernelDeclaration kPeerNormLinearDeclaration{
     .name = "peer_norm_linear",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-              "::polling_linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-              "::PeerNormSource",
+    .symbol = SLIPSTREAM_STEP_NAME("polling_linear_kernel<") SLIPSTREAM_STEP_NAME("PeerNormSource"),
     .waits = true,
     .fields = kNormLinearFields,
 };
 
 const pdl::KernelDeclaration kJoinedNormLinearDeclaration{
     .name = "joined_norm_linear",
-    .symbol =
-        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-        "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::JoinedNormSource",
+    .symbol = SLIPSTREAM_STEP_NAME("linear_kernel<") SLIPSTREAM_STEP_NAME("JoinedNormSource"),
     .waits = true,
     .fields = kJoinedNormLinearFields,
 };
 
 const pdl::KernelDeclaration kPlainLinearDeclaration{
     .name = "plain_linear",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-              "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PlainSource",
+    .symbol = SLIPSTREAM_STEP_NAME("linear_kernel<") SLIPSTREAM_STEP_NAME("PlainSource"),
     .waits = true,
     .fields = kPlainLinearFields,
 };
 
 const pdl::KernelDeclaration kSiluLinearDeclaration{
     .name = "silu_linear",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-              "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::SiluSource",
+    .symbol = SLIPSTREAM_STEP_NAME("linear_kernel<") SLIPSTREAM_STEP_NAME("SiluSource"),
     .waits = true,
     .fields = kSiluLinearFields,
 };
 
 const pdl::KernelDeclaration kPreparedLinearDeclaration{
     .name = "prepared_linear",
-    .symbol =
-        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-        "::linear_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PreparedSource",
+    .symbol = SLIPSTREAM_STEP_NAME("linear_kernel<") SLIPSTREAM_STEP_NAME("PreparedSource"),
     .waits = true,
     .fields = kPreparedLinearFields,
 };
 
 const pdl::KernelDeclaration kPrepareNormDeclaration{
     .name = "prepare_norm",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-              "::prepare_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::NormSource",
+    .symbol = SLIPSTREAM_STEP_NAME("prepare_kernel<") SLIPSTREAM_STEP_NAME("NormSource"),
     .waits = true,
     .fields = kPrepareNormFields,
 };
 
 const pdl::KernelDeclaration kPreparePeerNormDeclaration{
     .name = "prepare_peer_norm",
-    .symbol =
-        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-        "::prepare_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PeerNormSource",
+    .symbol = SLIPSTREAM_STEP_NAME("prepare_kernel<") SLIPSTREAM_STEP_NAME("PeerNormSource"),
     .waits = true,
     .fields = kPrepareNormFields,
 };
 
 const pdl::KernelDeclaration kPreparePlainDeclaration{
     .name = "prepare_plain",
-    .symbol =
-        "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME
-        "::prepare_kernel<slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::PlainSource",
+    .symbol = SLIPSTREAM_STEP_NAME("prepare_kernel<") SLIPSTREAM_STEP_NAME("PlainSource"),
     .waits = true,
     .fields = kPreparePlainFields,
 };

@@ -6,7 +6,7 @@ inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kPlaceDeclaration{
     .name = "place",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::place_kernel",
+    .symbol = SLIPSTREAM_STEP_NAME("place_kernel"),
     .waits = true,
     .fields = kPlaceFields,
 };

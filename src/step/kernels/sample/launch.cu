@@ -7,21 +7,21 @@ inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kSampleDeclaration{
     .name = "sample",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::sample_kernel",
+    .symbol = SLIPSTREAM_STEP_NAME("sample_kernel"),
     .waits = true,
     .fields = kSampleFields,
 };
 
 const pdl::KernelDeclaration kVerifyDeclaration{
     .name = "verify_drafts",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::verify_kernel",
+    .symbol = SLIPSTREAM_STEP_NAME("verify_kernel"),
     .waits = true,
     .fields = kDraftFields,
 };
 
 const pdl::KernelDeclaration kDrawDeclaration{
     .name = "draw_drafts",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::draw_kernel",
+    .symbol = SLIPSTREAM_STEP_NAME("draw_kernel"),
     .waits = true,
     .fields = kDraftFields,
 };

@@ -10,7 +10,7 @@ inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kScoreDeclaration{
     .name = "score_keys",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::score_kernel",
+    .symbol = SLIPSTREAM_STEP_NAME("score_kernel"),
     .waits = true,
     .fields = kScoreFields,
 };

@@ -9,7 +9,7 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 const pdl::KernelDeclaration kSelectDeclaration{
     .name = "select_keys",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::select_kernel",
+    .symbol = SLIPSTREAM_STEP_NAME("select_kernel"),
     .waits = true,
     .fields = kSelectFields,
 };

@@ -9,6 +9,9 @@
 #include "pdl/instrument/hooks.cuh"
 #endif
 
+// A name in the namespace of these kernels, as their declarations have it.
+#define SLIPSTREAM_STEP_NAME(name) "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::" name
+
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 

@@ -6,7 +6,7 @@ inline namespace SLIPSTREAM_VARIANT {
 
 const pdl::KernelDeclaration kValuesDeclaration{
     .name = "project_values",
-    .symbol = "slipstream::step::kernels::" SLIPSTREAM_VARIANT_NAME "::values_kernel",
+    .symbol = SLIPSTREAM_STEP_NAME("values_kernel"),
     .waits = true,
     .fields = kValuesFields,
 };
