@@ -29,8 +29,8 @@ class StepCall {
   // A packed matrix: fp8 where it has scales, else bf16.
   step::kernels::PackedMatrix matrix(const char* argument, const tvm::ffi::TensorView& tiles,
                                      const OptionalTensor& scales, int64_t rows, int64_t columns);
-  step::kernels::Places places(const tvm::ffi::TensorView& rows, const tvm::ffi::TensorView& pages,
-                               int64_t tokens);
+  step::kernels::SettledPlaces places(const tvm::ffi::TensorView& rows,
+                                      const tvm::ffi::TensorView& pages, int64_t tokens);
   // The rows of a tensor: 1 to 16.
   [[nodiscard]] int tokens(const char* argument, const Tensor& tensor) const;
   pdl::LaunchOptions options(const OptionalBool& pdl) { return call_.options(pdl); }
@@ -43,6 +43,11 @@ class StepCall {
 template <class T>
 pdl::Produced<T> produced(const Tensor& tensor) {
   return {static_cast<T*>(tensor.data)};
+}
+// What the launch right before did not write, where launches overlap.
+template <class T>
+pdl::Settled<T> settled(const Tensor& tensor) {
+  return {static_cast<const T*>(tensor.data)};
 }
 template <class T>
 pdl::Constant<T> constant(const Tensor& tensor) {
