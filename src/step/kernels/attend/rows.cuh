@@ -67,7 +67,11 @@ class Rows<T, false> {
   }
   template <int later>
   __device__ void finish(__nv_bfloat16 (*)[kRowStride]) {
-    cuda::wait_copies<later>();
+    if constexpr (later == 0) {
+      cuda::wait_async_copies();  // of the queries, too
+    } else {
+      cuda::wait_copies<later>();
+    }
   }
 };
 
@@ -95,8 +99,7 @@ class Rows<T, true> {
   template <int later>
   __device__ void finish(__nv_bfloat16 (*target)[kRowStride]) {
     static_assert(later == 0);
-    cuda::commit_copies();
-    cuda::wait_copies();  // of the queries
+    cuda::wait_async_copies();  // of the queries
     const int lane = threadIdx.x % 32;
 #pragma unroll
     for (int r = 0; r < T::kRows; ++r) {
