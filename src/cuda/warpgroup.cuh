@@ -103,6 +103,48 @@ __device__ __forceinline__ void multiply_64(Products64& d, const uint4 (&a)[4],
 #endif
 }
 
+// d = a b: 64 x 128 e4m3 codes, of which each warp has 16 rows as operands of m16n8k32, times
+// 128 x 8, of which 16 rows of a column are 16 bytes, the next column follows them, and the next 16 rows
+// lie `pitch` bytes on. The whole warpgroup calls it, as multiply_64.
+__device__ __forceinline__ void multiply_64_by_8(float (&d)[4], const uint4 (&a)[4],
+                                                 uint32_t shared, uint32_t pitch) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  const uint64_t first = shared / 16 | static_cast<uint64_t>(pitch / 16) << 16;
+  const uint32_t step = pitch / 8;
+  asm volatile(
+      "{\n"
+      ".reg .pred add;\n"
+      "setp.ne.b32 add, %24, 0;\n"
+      "wgmma.fence.sync.aligned;\n"
+      "wgmma.mma_async.sync.aligned.m64n8k32.f32.e4m3.e4m3 {%0, %1, %2, %3}, "
+      "{%4, %5, %6, %7}, %20, add, 1, 1;\n"
+      "setp.eq.b32 add, %24, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n8k32.f32.e4m3.e4m3 {%0, %1, %2, %3}, "
+      "{%8, %9, %10, %11}, %21, add, 1, 1;\n"
+      "wgmma.mma_async.sync.aligned.m64n8k32.f32.e4m3.e4m3 {%0, %1, %2, %3}, "
+      "{%12, %13, %14, %15}, %22, add, 1, 1;\n"
+      "wgmma.mma_async.sync.aligned.m64n8k32.f32.e4m3.e4m3 {%0, %1, %2, %3}, "
+      "{%16, %17, %18, %19}, %23, add, 1, 1;\n"
+      "wgmma.commit_group.sync.aligned;\n"
+      "wgmma.wait_group.sync.aligned 0;\n"
+      "}\n"
+      : "=&f"(d[0]), "=&f"(d[1]), "=&f"(d[2]), "=&f"(d[3])
+      : "r"(a[0].x), "r"(a[0].y), "r"(a[0].z), "r"(a[0].w), "r"(a[1].x), "r"(a[1].y), "r"(a[1].z),
+        "r"(a[1].w), "r"(a[2].x), "r"(a[2].y), "r"(a[2].z), "r"(a[2].w), "r"(a[3].x), "r"(a[3].y),
+        "r"(a[3].z), "r"(a[3].w), "l"(first), "l"(first + step), "l"(first + 2 * step),
+        "l"(first + 3 * step), "n"(0)
+      : "memory");
+#else
+  const uint32_t column = shared + threadIdx.x % 32 * 4;
+  for (float& value : d) value = 0;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    multiply_fp8(d, a[i], load_shared_4(column + 2 * i * pitch),
+                 load_shared_4(column + (2 * i + 1) * pitch));
+  }
+#endif
+}
+
 // Shows the products what the thread has stored to shared memory before.
 __device__ __forceinline__ void publish_to_products() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
@@ -111,6 +153,11 @@ __device__ __forceinline__ void publish_to_products() {
 // Waits for `threads` threads of the CTA, which all name the same barrier, 1 to 15.
 __device__ __forceinline__ void sync_threads(int barrier, int threads) {
   asm volatile("barrier.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
+
+// Counts the calling thread among them without waiting.
+__device__ __forceinline__ void arrive_threads(int barrier, int threads) {
+  asm volatile("barrier.arrive %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
 }
 
 }  // namespace slipstream::cuda

@@ -44,10 +44,11 @@ model::ModelConfig config_of(const Shape& shape) {
 }
 
 // Equal matrices of several experts one after the other.
-PackedHostMatrix stack(const std::deque<HostWeights>& matrices) {
-  PackedHostMatrix result = pack(matrices.front().share());
+PackedHostMatrix stack(const std::deque<HostWeights>& matrices, bool bands = false) {
+  const auto pack_one = bands ? pack_bands : pack;
+  PackedHostMatrix result = pack_one(matrices.front().share());
   for (auto matrix = std::next(matrices.begin()); matrix != matrices.end(); ++matrix) {
-    const PackedHostMatrix more = pack(matrix->share());
+    const PackedHostMatrix more = pack_one(matrix->share());
     result.tiles.insert(result.tiles.end(), more.tiles.begin(), more.tiles.end());
     result.scales.insert(result.scales.end(), more.scales.begin(), more.scales.end());
   }
@@ -109,8 +110,9 @@ class Experts {
                                            shape_.width);
     const DeviceValues<uint16_t> output(static_cast<size_t>(tokens) * shape_.hidden);
     const UploadedMatrix gate_up(stack(gate_up_));
-    const UploadedMatrix down(stack(down_));
-    const UploadedMatrix shared_down(pack(shared_down_.share()));
+    const bool bands = shape_.fp8 && shape_.shared_fp8;
+    const UploadedMatrix down(stack(down_, bands));
+    const UploadedMatrix shared_down((bands ? pack_bands : pack)(shared_down_.share()));
     const pdl::Stream stream;
     const pdl::LaunchOptions options{.stream = stream.get(), .pdl = pdl};
     kernels::launch_routed(

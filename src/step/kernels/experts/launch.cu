@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "step/kernels/experts/banded.cuh"
 #include "step/kernels/experts/down.cuh"
 #include "step/kernels/experts/launch.h"
 #include "step/kernels/experts/routed.cuh"
@@ -147,7 +148,66 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
               options, params);
 }
 
+namespace {
+
+// As few bands for each CTA as give every multiprocessor one CTA at most; no more than a product has.
+int bands_per_cta(int bands) {
+  const int even = (bands + device_limits().multiprocessors - 1) / device_limits().multiprocessors;
+  return std::min(even, experts::kMostBands);
+}
+
+auto banded_kernel(const DownLaunch& params) {
+  if (!experts::Columns::fits_lanes(params.tokens, params.choices_per_token)) {
+    return banded_down_kernel<4, false>;
+  }
+  constexpr int kFew = 2;
+  const bool few = experts::row_units(params) <= kFew * 2 * experts::kProductWarps;
+  return few ? banded_down_kernel<kFew, true> : banded_down_kernel<4, true>;
+}
+
+BandedMemory plan_bands(const DownLaunch& params) {
+  const int chosen = params.tokens * params.choices_per_token;
+  const int groups = std::max(params.down.groups(), params.shared_down.groups());
+  BandedMemory memory;
+  memory.bands = bands_per_cta(params.down.bands());
+  memory.slot_bytes = memory.bands * PackedMatrix::band_bytes(std::min(groups, 2));
+  memory.columns = chosen + params.tokens;
+  // Odd, so that what neighboring lanes store lies on different banks. A product reads up to seven
+  // columns past the last one.
+  memory.pitch = (memory.columns | 1) * experts::kPieceColumns;
+  constexpr int kPast = experts::kColumnTile - 1;
+  memory.scales = groups * kGroup / experts::kPieceColumns * memory.pitch + kPast * experts::kPieceColumns;
+  memory.partials = memory.scales + (groups * memory.columns + kPast + 3) / 4 * 16;
+  // Neighboring tokens' sums lie on different banks.
+  memory.token_stride = (memory.bands | 1) * kBandRows;
+  memory.place_stride = params.tokens * memory.token_stride;
+  memory.order = memory.partials +
+                 (1 + params.choices_per_token) * memory.place_stride * static_cast<int>(sizeof(float));
+  memory.bytes = memory.order + experts::Columns::bytes(chosen, params.tokens);
+  const int most = static_cast<int>(kSpreadingBytes);
+  memory.slots = std::clamp((most - memory.bytes) / memory.slot_bytes, 2, 8);
+  return memory;
+}
+
+void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
+  params.memory = plan_bands(params);
+  params.per_token = SmallDivisor::of(params.choices_per_token);
+  params.per_row = SmallDivisor::of(params.down.groups());
+  params.per_shared_row = SmallDivisor::of(params.shared_down.groups());
+  const int bands = params.memory.bands;
+  pdl::launch(kDownDeclaration, banded_kernel(params),
+              {.grid = dim3((params.down.bands() + bands - 1) / bands),
+               .block = dim3(experts::kBandedThreads),
+               .dynamic_shared_bytes =
+                   static_cast<size_t>(params.memory.slots) * params.memory.slot_bytes +
+                   params.memory.bytes},
+              options, params);
+}
+
+}  // namespace
+
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
+  if (params.down.is_banded && params.shared_down.is_banded) return launch_banded(params, options);
   const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
   constexpr int kStaticBytes = sizeof(experts::DownShared);
   const int staged_bytes = code_bytes(experts::row_units(params));

@@ -10,9 +10,11 @@
 namespace slipstream::step {
 namespace {
 
+using kernels::kBandRows;
 using kernels::kChunkBytes;
 using kernels::kGroup;
 using kernels::kTileRows;
+using kernels::PackedMatrix;
 
 constexpr int kLaneColumns = 32;
 
@@ -73,6 +75,25 @@ void add_scales(PackedHostMatrix& target, const model::MatrixShare& matrix) {
   }
 }
 
+// Eight rows of `groups` groups of columns, and their scales.
+void fill_band(const model::MatrixShare& matrix, int first_row, int first_column, int groups,
+               std::byte* target) {
+  constexpr int kPiece = 16;  // columns
+  const auto rows = std::min<int64_t>(kBandRows, matrix.rows - first_row);
+  const auto columns = std::min<int64_t>(groups * kGroup, matrix.columns - first_column);
+  for (int row = 0; row < rows; ++row) {
+    const std::byte* source = matrix.data + (first_row + row) * matrix.row_stride + first_column;
+    for (int column = 0; column < columns; ++column) {
+      target[(column / kPiece * kBandRows + row) * kPiece + column % kPiece] = source[column];
+    }
+  }
+  for (int group = 0; group < groups && rows > 0; ++group) {
+    const float scale = matrix.scale(first_row, first_column + group * kGroup);
+    std::memcpy(target + (groups * kGroup * kBandRows + group * sizeof(float)), &scale,
+                sizeof(float));
+  }
+}
+
 // What the codes of 16 rows of 128 columns are multiplied with.
 float code_scale(const model::MatrixShare& matrix, int64_t first_row, int64_t first_column) {
   const int64_t rows = std::min<int64_t>(first_row + kTileRows, matrix.rows);
@@ -106,6 +127,27 @@ PackedHostMatrix pack_stacked(const std::vector<model::MatrixShare>& matrices) {
       fill_from<uint16_t>(result, row, matrix);
     }
     row += static_cast<int>(matrix.rows);
+  }
+  return result;
+}
+
+PackedHostMatrix pack_bands(const model::MatrixShare& matrix) {
+  PackedMatrix shape;
+  shape.rows = static_cast<int>(matrix.rows);
+  shape.columns = static_cast<int>(matrix.columns);
+  shape.is_fp8 = shape.is_banded = true;
+  PackedHostMatrix result;
+  result.rows = shape.rows;
+  result.columns = shape.columns;
+  result.is_fp8 = result.is_banded = true;
+  result.tiles.resize(shape.tile_count() * shape.tile_bytes());
+  std::byte* target = result.tiles.data();
+  for (int first = 0; first < shape.columns; first += 2 * kGroup) {
+    const int groups = std::min(2, shape.groups() - first / kGroup);
+    for (int band = 0; band < shape.bands(); ++band) {
+      fill_band(matrix, band * kBandRows, first, groups, target);
+      target += PackedMatrix::band_bytes(groups);
+    }
   }
   return result;
 }

@@ -22,12 +22,16 @@ struct PackedHostMatrix {
   int rows = 0;
   int columns = 0;
   bool is_fp8 = false;
+  bool is_banded = false;
 };
 
 [[nodiscard]] PackedHostMatrix pack(const model::MatrixShare& matrix);
 // Matrices on top of each other, packed as one. All have the same columns and format, and rows that
 // are multiples of 16.
 [[nodiscard]] PackedHostMatrix pack_stacked(const std::vector<model::MatrixShare>& matrices);
+// An e4m3 matrix in bands of eight rows for wgmma: of each two groups of columns first all bands, of a
+// band 16 columns of its rows after 16 columns, and then the scales of both groups, which take 16 bytes.
+[[nodiscard]] PackedHostMatrix pack_bands(const model::MatrixShare& matrix);
 // A bf16 matrix as e4m3: every 16 rows of 128 columns have a scale of their own, with which the largest
 // of them is the largest code.
 [[nodiscard]] PackedHostMatrix pack_as_fp8(const model::MatrixShare& matrix);

@@ -18,6 +18,8 @@ inline constexpr int kTileRows = 16;
 inline constexpr int kPartialStride = kTileRows + 4;  // of a token's sums: neighbors on other banks
 inline constexpr int kGroup = 128;                    // columns that share an activation scale
 inline constexpr int kChunkBytes = 2048;
+inline constexpr int kBandRows = 8;
+inline constexpr int kBandScales = 16;  // bytes
 inline constexpr int kWarps = 8;  // of every CTA that multiplies
 inline constexpr int kMaxSegments = 4;
 inline constexpr int kMaxClusters = 132;
@@ -32,13 +34,22 @@ struct PackedMatrix {
   int rows = 0;
   int columns = 0;
   bool is_fp8 = false;
+  // e4m3 in bands of eight rows, which hold their scales (pack.h).
+  bool is_banded = false;
 
   SLIPSTREAM_HOST_DEVICE int tile_count() const { return (rows + kTileRows - 1) / kTileRows; }
   SLIPSTREAM_HOST_DEVICE int groups() const { return (columns + kGroup - 1) / kGroup; }
   SLIPSTREAM_HOST_DEVICE int chunks_per_group() const { return is_fp8 ? 1 : 2; }
   SLIPSTREAM_HOST_DEVICE int64_t tile_bytes() const {
-    return int64_t{groups()} * chunks_per_group() * kChunkBytes;
+    const int64_t bytes = int64_t{groups()} * chunks_per_group() * kChunkBytes;
+    return is_banded ? bytes + int64_t{blocks()} * 2 * kBandScales : bytes;
   }
+  // Of a banded matrix: blocks of two groups of columns, and what a band has in one of `groups`.
+  SLIPSTREAM_HOST_DEVICE int blocks() const { return (groups() + 1) / 2; }
+  static SLIPSTREAM_HOST_DEVICE int band_bytes(int groups) {
+    return groups * kGroup * kBandRows + kBandScales;
+  }
+  SLIPSTREAM_HOST_DEVICE int bands() const { return tile_count() * 2; }
   // Of one of several equal matrices that follow each other.
   SLIPSTREAM_HOST_DEVICE PackedMatrix nth(int index) const {
     PackedMatrix result = *this;
