@@ -36,8 +36,9 @@ MoeWeights load_moe(WeightSource& source, int layer) {
   MoeWeights result;
   result.router = source.matrix(prefix + "gate.weight");
   result.correction_bias = source.vector(prefix + "gate.e_score_correction_bias");
-  result.expert = source.experts(layer);
-  result.shared = source.gated_mlp(prefix + "shared_experts.");
+  const ExpertWeights experts = source.experts(layer);
+  result.expert = experts.first;
+  result.shared = experts.shared;
   return result;
 }
 
@@ -70,7 +71,7 @@ MtpWeights load_mtp(const model::ModelConfig& config, WeightSource& source) {
 
 int64_t packed_bytes(const PackedMatrix& matrix) {
   constexpr int64_t kScaleBytes = sizeof(float);
-  const int64_t scales = matrix.is_fp8 ? matrix.groups() * kScaleBytes : 0;
+  const int64_t scales = matrix.has_scales() ? matrix.groups() * kScaleBytes : 0;
   return matrix.tile_count() * (matrix.tile_bytes() + scales);
 }
 
@@ -92,14 +93,11 @@ WritableMatrix writable(const PackedMatrix& matrix) {
   return {const_cast<std::byte*>(matrix.tiles.get()), const_cast<float*>(matrix.scales.get())};
 }
 
-PackedMatrix DeviceStore::allocate_matrix(int rows, int columns, bool is_fp8, int count) {
-  PackedMatrix result;
-  result.rows = rows;
-  result.columns = columns;
-  result.is_fp8 = is_fp8;
+PackedMatrix DeviceStore::allocate_matrix(const PackedMatrix& shape, int count) {
+  PackedMatrix result = shape;
   const int64_t tiles = int64_t{result.tile_count()} * count;
   result.tiles = {static_cast<const std::byte*>(allocate(tiles * result.tile_bytes()))};
-  if (is_fp8) {
+  if (result.has_scales()) {
     const int64_t scales = tiles * result.groups();
     result.scales = {
         static_cast<const float*>(allocate(scales * static_cast<int64_t>(sizeof(float))))};

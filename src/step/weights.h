@@ -30,6 +30,11 @@ struct GatedMlpWeights {
   PackedMatrix down;
 };
 
+struct ExpertWeights {
+  GatedMlpWeights first;  // the others follow it
+  GatedMlpWeights shared;
+};
+
 struct MoeWeights {
   PackedMatrix router;
   pdl::Constant<float> correction_bias;
@@ -94,8 +99,8 @@ class DeviceStore {
  public:
   [[nodiscard]] void* allocate(int64_t bytes);
   [[nodiscard]] pdl::Constant<float> upload(const std::vector<float>& values);
-  // `count` equal matrices one after the other; returns the first.
-  [[nodiscard]] PackedMatrix allocate_matrix(int rows, int columns, bool is_fp8, int count = 1);
+  // `count` equal matrices of this shape one after the other; returns the first.
+  [[nodiscard]] PackedMatrix allocate_matrix(const PackedMatrix& shape, int count = 1);
   [[nodiscard]] int64_t bytes() const { return bytes_; }
 
  private:
@@ -119,8 +124,8 @@ class WeightSource {
   virtual pdl::Constant<__nv_bfloat16> embedding() = 0;
   // Of `prefix`gate_proj, up_proj and down_proj.
   virtual GatedMlpWeights gated_mlp(const std::string& prefix) = 0;
-  // The first of all routed experts of a layer; the others follow it.
-  virtual GatedMlpWeights experts(int layer) = 0;
+  // Of a layer's routed and shared experts. Their down projections are banded if all are e4m3.
+  virtual ExpertWeights experts(int layer) = 0;
   virtual AbsorbedWeights absorbed(int layer) = 0;
   [[nodiscard]] virtual int64_t bytes() const = 0;
 };

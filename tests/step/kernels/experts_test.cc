@@ -271,7 +271,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{2, {.experts = 6, .shared_fp8 = false}},
         // Too many activations for shared memory: of the hidden state, of the gated products.
         Case{16, {.experts = 2, .choices = 1, .hidden = 14464}},
-        Case{16, {.experts = 2, .width = 7168, .shared_width = 256}}),
+        Case{16, {.experts = 2, .width = 7168, .shared_width = 256}},
+        Case{8, {.experts = 2, .width = 7168, .shared_width = 256}},
+        Case{8, {.experts = 2, .width = 1024, .shared_width = 256}},
+        Case{1, {.experts = 2, .width = 2048, .shared_width = 256}},
+        Case{16, {.experts = 2, .width = 1024, .shared_width = 256}}),
     [](const auto& info) {
       const Shape& shape = info.param.shape;
       std::string name = "M";

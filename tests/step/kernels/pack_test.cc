@@ -1,4 +1,4 @@
-// Matrices that are stored as bf16, packed as e4m3.
+// Matrices that are stored as bf16, packed as e4m3; and e4m3 matrices in bands.
 
 #include "step/kernels/linear/pack.h"
 
@@ -94,6 +94,65 @@ TEST(PackAsFp8, LeavesZerosZero) {
   const PackedHostMatrix packed = pack_as_fp8(zeros.share);
   EXPECT_EQ(packed.tiles, std::vector<std::byte>(size_t{kTileRows} * kGroup));
   EXPECT_EQ(packed.scales, std::vector<float>{1});
+}
+
+// What a band has of a row's columns, and its scale of them.
+struct BandPlace {
+  size_t code;
+  size_t scale;
+};
+BandPlace band_place(const kernels::PackedMatrix& matrix, int row, int column) {
+  const int block = column / (2 * kGroup);
+  const int groups = std::min(2, matrix.groups() - 2 * block);
+  const size_t whole_blocks = size_t{1} * block * matrix.bands() *
+                              kernels::PackedMatrix::band_bytes(2);
+  const size_t band = whole_blocks + size_t{1} * (row / 8) *
+                                         kernels::PackedMatrix::band_bytes(groups);
+  const int in_block = column % (2 * kGroup);
+  return {band + in_block / 16 * 128 + row % 8 * 16 + in_block % 16,
+          band + groups * kGroup * 8 + in_block / kGroup * sizeof(float)};
+}
+
+TEST(PackBands, PutsCodesNextToTheScalesOfTheirRows) {
+  constexpr int kRows = 136;  // the last band has scales of its own
+  constexpr int kColumns = 300;
+  OwnedMatrix codes(kRows, kColumns, model::StoredType::kF8E4M3);
+  codes.share.scales = {1, 2, 3, 4, 5, 6};
+  codes.share.scale_columns = 3;
+  for (int row = 0; row < kRows; ++row) {
+    for (int column = 0; column < kColumns; ++column) codes.set(row, column, code_at(row, column));
+  }
+  const PackedHostMatrix packed = pack_bands(codes.share);
+  const kernels::PackedMatrix shape = packed.shape();
+  EXPECT_TRUE(shape.is_banded);
+  EXPECT_TRUE(packed.scales.empty());
+  ASSERT_EQ(packed.tiles.size(), static_cast<size_t>(shape.tile_count() * shape.tile_bytes()));
+  size_t others = packed.tiles.size();
+  for (int row = 0; row < kRows; ++row) {
+    for (int column = 0; column < kColumns; ++column) {
+      const BandPlace place = band_place(shape, row, column);
+      ASSERT_EQ(static_cast<uint8_t>(packed.tiles[place.code]), code_at(row, column))
+          << row << ", " << column;
+      float scale = 0;
+      std::memcpy(&scale, &packed.tiles[place.scale], sizeof scale);
+      ASSERT_EQ(scale, codes.share.scale(row, column)) << row << ", " << column;
+      others -= packed.tiles[place.code] == std::byte{} ? 0 : 1;
+    }
+  }
+  // Nothing else is set but scales.
+  const size_t scales = size_t{1} * kRows / 8 * shape.groups() * sizeof(float);
+  EXPECT_LE(packed.tiles.size() - others + 0U,
+            static_cast<size_t>(std::ranges::count_if(
+                packed.tiles, [](std::byte code) { return code != std::byte{}; })));
+  EXPECT_LE(std::ranges::count_if(packed.tiles, [](std::byte code) { return code != std::byte{}; }),
+            static_cast<std::ptrdiff_t>(packed.tiles.size() - others + scales));
+}
+
+TEST(PackBands, LeavesAMatrixOfBf16AsItIs) {
+  const HostWeights weights(32, 128, false, 1);
+  const PackedHostMatrix packed = pack_bands(weights.share());
+  EXPECT_FALSE(packed.is_banded);
+  EXPECT_EQ(packed.tiles, pack(weights.share()).tiles);
 }
 
 }  // namespace

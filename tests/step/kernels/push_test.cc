@@ -179,8 +179,8 @@ TEST_P(PushingExpertDown, SendsWhatOneRankWouldStore) {
   constexpr int kWidth = 128;
   const HostWeights down(2 * kHidden, kWidth, kFp8, 5);  // two experts'
   const HostWeights shared(kHidden, kWidth, kFp8, 6);
-  const UploadedMatrix shared_matrix(pack(shared.share()));
-  const UploadedMatrix down_matrices(pack(down.share()));
+  const UploadedMatrix shared_matrix(pack_bands(shared.share()));
+  const UploadedMatrix down_matrices(pack_bands(down.share()));
   kernels::PackedMatrix first = down_matrices.matrix();
   first.rows = kHidden;
   std::vector<kernels::ExpertChoice> choices;

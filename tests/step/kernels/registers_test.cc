@@ -40,7 +40,7 @@ uint32_t of_quarter(uint32_t warps, uint32_t registers) {
 
 // One token: eight experts and a shared one.
 TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
-  const uint32_t down = registers_of({"down_kernel<", "StagedRows<2>"});
+  const uint32_t down = registers_of({"banded_down_kernel<", "(int)2, (bool)1"});
   ASSERT_GT(down, 0U);
   std::vector<std::vector<std::string>> neighbors = {
       {"routed_kernel<", "StagedInput"},
@@ -61,14 +61,14 @@ TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
   }
 }
 
-// Three tokens: twelve warps take up to 25 items.
+// Two to four tokens.
 TEST(Registers, OfExpertDownOfThreeTokensLeaveRoomForTheNextLayer) {
-  const uint32_t down = registers_of({"down_kernel<", "StagedRows<3>"});
+  const uint32_t down = registers_of({"banded_down_kernel<", "(int)4, (bool)1"});
   const uint32_t next =
       registers_of({"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)1"});
   ASSERT_GT(down, 0U);
   ASSERT_GT(next, 0U);
-  EXPECT_LE(of_quarter(12, down) + of_quarter(8, next), kQuarter) << down << " and " << next;
+  EXPECT_LE(of_quarter(9, down) + of_quarter(8, next), kQuarter) << down << " and " << next;
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "step/kernels/experts/banded.cuh"
+#include "step/kernels/experts/banded_down.cuh"
 #include "step/kernels/experts/down.cuh"
 #include "step/kernels/experts/launch.h"
 #include "step/kernels/experts/routed.cuh"
@@ -20,6 +20,13 @@ const pdl::KernelDeclaration kRoutedDeclaration{
 const pdl::KernelDeclaration kDownDeclaration{
     .name = "expert_down",
     .symbol = SLIPSTREAM_STEP_NAME("down_kernel"),
+    .waits = true,
+    .fields = kDownFields,
+};
+
+const pdl::KernelDeclaration kBandedDownDeclaration{
+    .name = "banded_expert_down",
+    .symbol = SLIPSTREAM_STEP_NAME("banded_down_kernel"),
     .waits = true,
     .fields = kDownFields,
 };
@@ -64,36 +71,6 @@ int routed_chunks(const RoutedLaunch& params, int warps, int other_bytes) {
   int chunks = kMaxRoutedChunks;
   while (chunks > 2 && !fits(warps, chunks, other_bytes)) chunks /= 2;
   return chunks;
-}
-
-// What one or two tokens choose is shared out evenly among few warps. Of three or four tokens twelve
-// take it: three in each quarter of a multiprocessor, next to which eight of the next layer's first launch
-// find registers. Of more all warps there can be: so many quantize faster (measured on an H200).
-constexpr int kFewItems = 18;
-constexpr int kNeighborlyItems = 36;
-constexpr int kNeighborlyWarps = 12;
-
-int down_warps(int items, int other_bytes) {
-  if (items > kFewItems && items <= kNeighborlyItems) return kNeighborlyWarps;
-  const int even = even_warps(items, experts::kMaxDownWarps);
-  if (items <= kFewItems) return std::min(even, kNeighborlyWarps);
-  return fits(experts::kMaxDownWarps, kDownChunks, other_bytes) ? experts::kMaxDownWarps : even;
-}
-
-// Of one token a third round of activations would only be more instructions.
-auto staged_kernel(const DownLaunch& params, int warps) {
-  constexpr int kFewRounds = 2;
-  const bool few = experts::row_units(params) <= kFewRounds * 2 * warps;
-  return few ? down_kernel<experts::StagedRows<kFewRounds>> : down_kernel<experts::StagedRows<3>>;
-}
-
-// One token's CTAs stay small: those of the launches before and after find room next to them. Of
-// more tokens, where some CTAs have four tiles, spreading them is worth more than that room; where none
-// has more than three it is not (measured on an H200).
-size_t down_bytes(const DownLaunch& params, size_t needed) {
-  const bool spreads =
-      params.tokens > 1 && params.down.tile_count() > 3 * device_limits().multiprocessors;
-  return spreads ? std::max(needed, kSpreadingBytes) : needed;
 }
 
 // How choose() shares experts out among the lanes of a warp.
@@ -156,15 +133,6 @@ int bands_per_cta(int bands) {
   return std::min(even, experts::kMostBands);
 }
 
-auto banded_kernel(const DownLaunch& params) {
-  if (!experts::Columns::fits_lanes(params.tokens, params.choices_per_token)) {
-    return banded_down_kernel<4, false>;
-  }
-  constexpr int kFew = 2;
-  const bool few = experts::row_units(params) <= kFew * 2 * experts::kProductWarps;
-  return few ? banded_down_kernel<kFew, true> : banded_down_kernel<4, true>;
-}
-
 BandedMemory plan_bands(const DownLaunch& params) {
   const int chosen = params.tokens * params.choices_per_token;
   const int groups = std::max(params.down.groups(), params.shared_down.groups());
@@ -184,22 +152,54 @@ BandedMemory plan_bands(const DownLaunch& params) {
   memory.order = memory.partials +
                  (1 + params.choices_per_token) * memory.place_stride * static_cast<int>(sizeof(float));
   memory.bytes = memory.order + experts::Columns::bytes(chosen, params.tokens);
-  const int most = static_cast<int>(kSpreadingBytes);
-  memory.slots = std::clamp((most - memory.bytes) / memory.slot_bytes, 2, 8);
+  const auto slots = [&](int bytes) {
+    return std::min((bytes - memory.bytes) / (2 * memory.slot_bytes), experts::kMaxBandSlots);
+  };
+  memory.slots = slots(static_cast<int>(kSpreadingBytes));
+  // Where there is hardly room for rings, all of it is taken.
+  constexpr int kStaticBytes = sizeof(experts::BandedShared);
+  if (memory.slots < 1) memory.slots = std::min(slots(device_limits().shared_bytes - kStaticBytes), 1);
   return memory;
+}
+
+auto banded_kernel(const DownLaunch& params) {
+  if (!experts::Columns::fits_lanes(params.tokens, params.choices_per_token)) {
+    return banded_down_kernel<4, false>;
+  }
+  constexpr int kFew = 2;
+  const bool few = experts::row_units(params) <= kFew * 2 * experts::kProductWarps;
+  return few ? banded_down_kernel<kFew, true> : banded_down_kernel<4, true>;
+}
+
+// The same for some of the tokens.
+DownLaunch of_tokens(DownLaunch params, int first, int count) {
+  const int64_t rows = int64_t{first} * params.choices_per_token;
+  params.choices.pointer += rows;
+  params.activated.pointer += rows * 2 * params.down.columns;
+  params.shared_input.rows.pointer += first * params.shared_input.stride;
+  params.output.pointer += int64_t{first} * params.down.rows;
+  params.tokens = count;
+  return params;
 }
 
 void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
   params.memory = plan_bands(params);
+  if (params.memory.slots < 1 && params.tokens > 1) {
+    // Their activations are too many for shared memory.
+    const int half = params.tokens / 2;
+    launch_banded(of_tokens(params, 0, half), options);
+    launch_banded(of_tokens(params, half, params.tokens - half), options);
+    return;
+  }
   params.per_token = SmallDivisor::of(params.choices_per_token);
   params.per_row = SmallDivisor::of(params.down.groups());
   params.per_shared_row = SmallDivisor::of(params.shared_down.groups());
   const int bands = params.memory.bands;
-  pdl::launch(kDownDeclaration, banded_kernel(params),
+  pdl::launch(kBandedDownDeclaration, banded_kernel(params),
               {.grid = dim3((params.down.bands() + bands - 1) / bands),
                .block = dim3(experts::kBandedThreads),
                .dynamic_shared_bytes =
-                   static_cast<size_t>(params.memory.slots) * params.memory.slot_bytes +
+                   size_t{2} * params.memory.slots * params.memory.slot_bytes +
                    params.memory.bytes},
               options, params);
 }
@@ -208,27 +208,20 @@ void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
 
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
   if (params.down.is_banded && params.shared_down.is_banded) return launch_banded(params, options);
-  const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
   constexpr int kStaticBytes = sizeof(experts::DownShared);
-  const int staged_bytes = code_bytes(experts::row_units(params));
-  int other_bytes = experts::plan_bytes(params) +
-                    experts::kBatchTiles * experts::places_of(params) *
-                        experts::partial_floats(params.tokens) * static_cast<int>(sizeof(float));
-  const int warps = down_warps(experts::most_down_items(params),
-                               kStaticBytes + other_bytes + (is_fp8 ? staged_bytes : 0));
-  const bool staged =
-      is_fp8 &&
-      std::max(params.down.groups(), params.shared_down.groups()) * experts::kBatchTiles <= 32 &&
-      fits(warps, kDownChunks, kStaticBytes + other_bytes + staged_bytes);
-  if (staged) other_bytes += staged_bytes;
+  const int other_bytes = experts::plan_bytes(params) +
+                          experts::kBatchTiles * experts::places_of(params) *
+                              experts::partial_floats(params.tokens) *
+                              static_cast<int>(sizeof(float));
+  const int warps = even_warps(experts::most_down_items(params), experts::kMaxDownWarps);
+  const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
   params.ring = plan_rings(is_fp8, warps, kDownChunks, kStaticBytes + other_bytes);
   params.per_token = SmallDivisor::of(params.choices_per_token);
-  const auto kernel = staged ? staged_kernel(params, warps) : down_kernel<experts::DirectRows>;
   pdl::launch(
-      kDownDeclaration, kernel,
+      kDownDeclaration, down_kernel,
       {.grid = dim3(std::min(device_limits().multiprocessors, params.down.tile_count())),
        .block = dim3(warps * 32),
-       .dynamic_shared_bytes = down_bytes(params, dynamic_bytes(params.ring, warps, other_bytes))},
+       .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
       options, params);
 }
 

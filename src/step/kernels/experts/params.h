@@ -53,9 +53,9 @@ struct RingShape {
   int piece_groups = 0;
 };
 
-// Where things lie in the shared memory of a CTA that multiplies bands, in bytes after its ring.
+// Where things lie in the shared memory of a CTA that multiplies bands, in bytes after its rings.
 struct BandedMemory {
-  int slots = 0;         // of the ring
+  int slots = 0;         // of each warpgroup's ring
   int slot_bytes = 0;
   int bands = 0;         // of a CTA
   int columns = 0;       // of the second operands

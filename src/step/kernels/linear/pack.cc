@@ -83,8 +83,9 @@ void fill_band(const model::MatrixShare& matrix, int first_row, int first_column
   const auto columns = std::min<int64_t>(groups * kGroup, matrix.columns - first_column);
   for (int row = 0; row < rows; ++row) {
     const std::byte* source = matrix.data + (first_row + row) * matrix.row_stride + first_column;
-    for (int column = 0; column < columns; ++column) {
-      target[(column / kPiece * kBandRows + row) * kPiece + column % kPiece] = source[column];
+    for (int column = 0; column < columns; column += kPiece) {
+      std::memcpy(target + (column / kPiece * kBandRows + row) * kPiece, source + column,
+                  std::min<int64_t>(kPiece, columns - column));
     }
   }
   for (int group = 0; group < groups && rows > 0; ++group) {
@@ -132,14 +133,12 @@ PackedHostMatrix pack_stacked(const std::vector<model::MatrixShare>& matrices) {
 }
 
 PackedHostMatrix pack_bands(const model::MatrixShare& matrix) {
-  PackedMatrix shape;
-  shape.rows = static_cast<int>(matrix.rows);
-  shape.columns = static_cast<int>(matrix.columns);
-  shape.is_fp8 = shape.is_banded = true;
+  if (!matrix.is_fp8()) return pack(matrix);
   PackedHostMatrix result;
-  result.rows = shape.rows;
-  result.columns = shape.columns;
+  result.rows = static_cast<int>(matrix.rows);
+  result.columns = static_cast<int>(matrix.columns);
   result.is_fp8 = result.is_banded = true;
+  const PackedMatrix shape = result.shape();
   result.tiles.resize(shape.tile_count() * shape.tile_bytes());
   std::byte* target = result.tiles.data();
   for (int first = 0; first < shape.columns; first += 2 * kGroup) {

@@ -19,7 +19,7 @@ inline constexpr int kPartialStride = kTileRows + 4;  // of a token's sums: neig
 inline constexpr int kGroup = 128;                    // columns that share an activation scale
 inline constexpr int kChunkBytes = 2048;
 inline constexpr int kBandRows = 8;
-inline constexpr int kBandScales = 16;  // bytes
+inline constexpr int kBandScales = 16;  // bytes that scales of a band take in a block of columns
 inline constexpr int kWarps = 8;  // of every CTA that multiplies
 inline constexpr int kMaxSegments = 4;
 inline constexpr int kMaxClusters = 132;
@@ -27,15 +27,16 @@ inline constexpr int kMaxClusterCtas = 8;
 inline constexpr int kMaxRingSlots = 8;  // of a warp's ring
 
 // A matrix in the order in which warps multiply it: for each 16 rows, for each 128 columns one
-// chunk of 2 KB (e4m3) or two (bf16); see pack.h. Rows and columns beyond the matrix are zero.
+// chunk of 2 KB (e4m3) or two (bf16). Or, of chosen and shared e4m3 experts' down projections, as
+// warpgroups do: in bands of eight rows that hold their scales. See pack.h. Rows and columns beyond the
+// matrix are zero.
 struct PackedMatrix {
   pdl::Constant<std::byte> tiles = {};
-  pdl::Constant<float> scales = {};  // [tiles, groups]; e4m3 only
+  pdl::Constant<float> scales = {};  // [tiles, groups]; of e4m3 that is not banded
   int rows = 0;
   int columns = 0;
   bool is_fp8 = false;
-  // e4m3 in bands of eight rows, which hold their scales (pack.h).
-  bool is_banded = false;
+  bool is_banded = false;  // e4m3 only
 
   SLIPSTREAM_HOST_DEVICE int tile_count() const { return (rows + kTileRows - 1) / kTileRows; }
   SLIPSTREAM_HOST_DEVICE int groups() const { return (columns + kGroup - 1) / kGroup; }
@@ -44,18 +45,19 @@ struct PackedMatrix {
     const int64_t bytes = int64_t{groups()} * chunks_per_group() * kChunkBytes;
     return is_banded ? bytes + int64_t{blocks()} * 2 * kBandScales : bytes;
   }
-  // Of a banded matrix: blocks of two groups of columns, and what a band has in one of `groups`.
+  SLIPSTREAM_HOST_DEVICE bool has_scales() const { return is_fp8 && !is_banded; }
+  // Of a banded matrix: blocks of two groups of columns, and what a band has in a block of `groups`.
+  SLIPSTREAM_HOST_DEVICE int bands() const { return tile_count() * 2; }
   SLIPSTREAM_HOST_DEVICE int blocks() const { return (groups() + 1) / 2; }
   static SLIPSTREAM_HOST_DEVICE int band_bytes(int groups) {
     return groups * kGroup * kBandRows + kBandScales;
   }
-  SLIPSTREAM_HOST_DEVICE int bands() const { return tile_count() * 2; }
   // Of one of several equal matrices that follow each other.
   SLIPSTREAM_HOST_DEVICE PackedMatrix nth(int index) const {
     PackedMatrix result = *this;
     const int64_t tile = int64_t{index} * tile_count();
     result.tiles.pointer += tile * tile_bytes();
-    if (is_fp8) result.scales.pointer += tile * groups();
+    if (has_scales()) result.scales.pointer += tile * groups();
     return result;
   }
 };

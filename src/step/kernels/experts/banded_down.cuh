@@ -11,8 +11,7 @@
 
 #include "cuda/cluster.cuh"
 #include "cuda/warpgroup.cuh"
-#include "step/kernels/experts/columns.cuh"
-#include "step/kernels/experts/gated_rows.cuh"
+#include "step/kernels/experts/coded_columns.cuh"
 #include "step/kernels/support/peers.cuh"
 #include "step/kernels/support/variant.cuh"
 
@@ -21,14 +20,14 @@ inline namespace SLIPSTREAM_VARIANT {
 namespace experts {
 
 inline constexpr int kWarpgroupWarps = 4;
-inline constexpr int kProductWarps = 2 * kWarpgroupWarps;
 inline constexpr int kBandedThreads = (kProductWarps + 1) * 32;
 inline constexpr int kMostBands = 8;
-inline constexpr int kMaxBandedSlots = 16;
+inline constexpr int kMaxBandSlots = 4;
 
+// Of the two warpgroups' rings.
 struct BandedShared {
-  uint64_t full[kMaxBandedSlots];
-  uint64_t empty[kMaxBandedSlots];
+  uint64_t full[2][kMaxBandSlots];
+  uint64_t empty[2][kMaxBandSlots];
 };
 
 // Bands of a CTA.
@@ -41,38 +40,58 @@ __device__ __forceinline__ Bands bands_of(const DownLaunch& params, Cta cta) {
   return {first, min(params.memory.bands, params.down.bands() - first)};
 }
 
-// Slots of the ring in turn.
-struct Slot {
-  int index = 0;
-  uint32_t parity = 0;
+// A warpgroup's ring: its slots in turn.
+class Slot {
+ public:
+  __device__ Slot(const DownLaunch& params, BandedShared& shared, unsigned char* memory, int group)
+      : slots_(params.memory.slots),
+        slot_bytes_(params.memory.slot_bytes),
+        memory_(cuda::shared_address(memory) + group * slots_ * slot_bytes_),
+        full_(cuda::shared_address(shared.full[group])),
+        empty_(cuda::shared_address(shared.empty[group])) {}
 
-  __device__ void advance(int slots, int by = 1) {
-    index += by;
-    while (index >= slots) {
-      index -= slots;
-      parity ^= 1;
-    }
+  __device__ uint32_t memory() const { return memory_ + index_ * slot_bytes_; }
+  __device__ uint32_t full() const { return full_ + index_ * static_cast<int>(sizeof(uint64_t)); }
+  __device__ uint32_t empty() const { return empty_ + index_ * static_cast<int>(sizeof(uint64_t)); }
+  __device__ int lap() const { return lap_; }
+  __device__ void advance() {
+    if (++index_ < slots_) return;
+    index_ = 0;
+    ++lap_;
   }
+
+ private:
+  int slots_;
+  int slot_bytes_;
+  uint32_t memory_;
+  uint32_t full_;
+  uint32_t empty_;
+  int index_ = 0;
+  int lap_ = 0;
 };
 
-// The warp that copies weights.
+// The warp that copies weights: items in their order, in turn for each warpgroup.
 class BandProducer {
  public:
-  __device__ BandProducer(const DownLaunch& params, BandedShared& shared, uint32_t ring,
+  __device__ BandProducer(const DownLaunch& params, BandedShared& shared, unsigned char* memory,
                           const Bands& bands)
-      : params_(params), shared_(shared), ring_(ring), bands_(bands) {
+      : params_(params),
+        bands_(bands),
+        slot_(params, shared, memory, 0),
+        next_slot_(params, shared, memory, 1) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
-    if (lane < params.memory.slots) {
-      cuda::initialize_barrier(&shared.full[lane], 1);
-      cuda::initialize_barrier(&shared.empty[lane], kWarpgroupWarps);
+    if (lane < 2 * kMaxBandSlots) {
+      cuda::initialize_barrier(&shared.full[0][lane], 1);
+      cuda::initialize_barrier(&shared.empty[0][lane], kWarpgroupWarps);
       cuda::publish_barriers();
     }
     __syncwarp();
   }
-  // Sends for pieces of items up to `items`, while there are free slots or `most` for all.
+  // Sends for what comes next of the first `items` items. Where it must not wait, as far as there are
+  // slots that have never been used.
   __device__ void send(const Columns& columns, int items, bool waits) {
 #pragma unroll 1
-    while (item_ < items && (waits || !laps_)) {
+    while (item_ < items && (waits || slot_.lap() == 0)) {
       const bool is_shared = item_ < Columns::shared_items(params_.tokens);
       const PackedMatrix& matrix = is_shared ? params_.shared_down : params_.down;
       if (left_ == 0) {
@@ -83,130 +102,44 @@ class BandProducer {
       const int band_bytes = PackedMatrix::band_bytes(min(left_, 2));
       push(source_ + bands_.first * band_bytes, bands_.count * band_bytes);
       source_ += int64_t{matrix.bands()} * band_bytes;
-      left_ = max(left_ - 2, 0);
-      item_ += static_cast<int>(left_ == 0);
+      left_ -= 2;
+      if (left_ > 0) continue;
+      left_ = 0;
+      ++item_;
+      const Slot used = slot_;
+      slot_ = next_slot_;
+      next_slot_ = used;
     }
   }
 
  private:
   __device__ void push(const std::byte* source, int bytes) {
-    if (laps_) cuda::wait_barrier(&shared_.empty[slot_.index], slot_.parity ^ 1);
+    if (slot_.lap() > 0) cuda::wait_barrier(slot_.empty(), slot_.lap() - 1 & 1);
     if (threadIdx.x % 32 == 0) {
-      cuda::expect_bytes(&shared_.full[slot_.index], bytes);
-      cuda::copy_bulk(ring_ + slot_.index * params_.memory.slot_bytes, source, bytes,
-                      cuda::shared_address(&shared_.full[slot_.index]), policy_);
+      cuda::expect_bytes(slot_.full(), bytes);
+      cuda::copy_bulk(slot_.memory(), source, bytes, slot_.full(), policy_);
     }
     __syncwarp();
-    slot_.advance(params_.memory.slots);
-    if (slot_.index == 0) laps_ = true;
+    slot_.advance();
   }
 
   const DownLaunch& params_;
-  BandedShared& shared_;
-  uint32_t ring_;
   Bands bands_;
   uint64_t policy_ = cuda::evict_first_policy();  // no weight is read twice in a step
   int item_ = 0;
   int left_ = 0;  // groups of columns of the item; 0: it has not begun
   const std::byte* source_ = nullptr;
-  Slot slot_;
-  bool laps_ = false;  // every slot has been filled once
-};
-
-// Gated rows as e4m3 codes where the products find them.
-template <int kRounds>
-class CodedColumns {
- public:
-  __device__ CodedColumns(const DownLaunch& params, unsigned char* base)
-      : params_(params),
-        codes_(base),
-        scales_(reinterpret_cast<float*>(base + params.memory.scales)),
-        chosen_(params.tokens * params.choices_per_token),
-        chosen_units_(chosen_ * params.down.groups()) {}
-
-  struct Raw {
-    int first;  // unit of the lane
-    uint4 gate[kRounds];
-    uint4 up[kRounds];
-  };
-  __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
-  __device__ int units() const { return row_units(params_); }
-  __device__ Raw load_first() const { return load(static_cast<int>(threadIdx.x) / 16); }
-  __device__ Raw load(int first) const {
-    Raw raw = {first, {}, {}};
-#pragma unroll
-    for (int i = 0; i < kRounds; ++i) {
-      const int unit = first + i * kRound;
-      if (unit >= units()) break;
-      const Unit at = find(unit);
-      const GatedRow source = row_at(params_, at.row);
-      const int column = at.group * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
-      raw.gate[i] = *reinterpret_cast<const uint4*>(source.gate + column);
-      raw.up[i] = *reinterpret_cast<const uint4*>(source.up + column);
-    }
-    return raw;
-  }
-  // `settled`: to be called before columns are asked for.
-  template <class Settled>
-  __device__ void quantize(Raw& raw, const Columns& columns, const Settled& settled) const {
-    bool first = true;
-#pragma unroll 1
-    while (true) {
-#pragma unroll
-      for (int i = 0; i < kRounds; ++i) {
-        const int unit = raw.first + i * kRound;
-        const int half = static_cast<int>(threadIdx.x) / 16 % 2;
-        if (unit - half >= units() && !(first && i == 0)) break;
-        const EightCodes codes = quantize_gated(raw.gate[i], raw.up[i], params_.ue8m0);
-        if (first && i == 0) settled();
-        if (unit < units()) store(unit, codes, columns);
-      }
-      first = false;
-      if (raw.first / 2 * 2 + kRounds * kRound >= units()) break;
-      raw = load(raw.first + kRounds * kRound);
-    }
-    cuda::publish_to_products();
-  }
-
- private:
-  static constexpr int kRound = kProductWarps * 2;  // units
-  struct Unit {
-    int row;
-    int group;
-  };
-  __device__ Unit find(int unit) const {
-    const bool shared = unit >= chosen_units_;
-    const SmallDivisor& groups = shared ? params_.per_shared_row : params_.per_row;
-    const int index = shared ? unit - chosen_units_ : unit;
-    const int row = groups.divide(index);
-    return {(shared ? chosen_ : 0) + row, index - row * groups.divisor};
-  }
-  __device__ void store(int unit, const EightCodes& codes, const Columns& columns) const {
-    const Unit at = find(unit);
-    const int column = columns.column(at.row);
-    const int eighth = static_cast<int>(threadIdx.x) % 16;
-    *reinterpret_cast<uint2*>(codes_ + (at.group * 8 + eighth / 2) * params_.memory.pitch + column * 16 +
-                              eighth % 2 * 8) = {codes.words[0], codes.words[1]};
-    if (eighth == 0) {
-      scales_[at.group * params_.memory.columns + column] = codes.scale;
-    }
-  }
-
-  const DownLaunch& params_;
-  unsigned char* codes_;
-  float* scales_;
-  int chosen_;
-  int chosen_units_;
+  Slot slot_;  // of the item's warpgroup
+  Slot next_slot_;
 };
 
 // A warpgroup's products.
 class BandConsumer {
  public:
-  __device__ BandConsumer(const DownLaunch& params, BandedShared& shared, uint32_t ring,
+  __device__ BandConsumer(const DownLaunch& params, BandedShared& shared, unsigned char* memory,
                           unsigned char* base, const Bands& bands)
       : params_(params),
-        shared_(shared),
-        ring_(ring),
+        slot_(params, shared, memory, warpgroup()),
         codes_(cuda::shared_address(base)),
         scales_(reinterpret_cast<const float*>(base + params.memory.scales)),
         partials_(reinterpret_cast<float*>(base + params.memory.partials)),
@@ -215,35 +148,33 @@ class BandConsumer {
   __device__ void run(const Columns& columns) {
     const int items = columns.count();
     const int shared = Columns::shared_items(params_.tokens);
-    const int group = static_cast<int>(threadIdx.x) / (kWarpgroupWarps * 32);
-    if (group == 1) slot_.advance(params_.memory.slots, blocks(0, shared));
 #pragma unroll 1
-    for (int item = group; item < items; item += 2) {
-      multiply(columns, item, item < shared);
-      slot_.advance(params_.memory.slots, blocks(item + 1, shared));
-    }
+    for (int item = warpgroup(); item < items; item += 2) multiply(columns, item, item < shared);
   }
 
  private:
-  __device__ int blocks(int item, int shared) const {
-    return item < shared ? params_.shared_down.blocks() : params_.down.blocks();
+  static __device__ int warpgroup() {
+    return static_cast<int>(threadIdx.x) / (kWarpgroupWarps * 32);
   }
 
   __device__ void multiply(const Columns& columns, int item, bool is_shared) {
     const int first = columns.first(item);
     const int count = columns.first(item + 1) - first;
     const int own = static_cast<int>(threadIdx.x) % 4 * 2;  // column of the item
-    const ColumnShare shares[2] = {columns.share(first + min(own, count - 1)),
-                                   columns.share(first + min(own + 1, count - 1))};
     float sums[4] = {};
     const int groups = is_shared ? params_.shared_down.groups() : params_.down.groups();
     uint32_t operand = codes_ + first * 16;
-    const float* scale = scales_ + first + own;
+    // What lies beyond the item's columns is of no use.
+    const int column0 = first + min(own, count - 1);
+    const int column1 = first + min(own + 1, count - 1);
+    const ColumnShare shares[2] = {columns.share(column0), columns.share(column1)};
+    const float* scales = scales_;
 #pragma unroll 1
     for (int done = 0; done < groups; done += 2) {
       const int here = min(groups - done, 2);
-      cuda::wait_barrier(&shared_.full[slot_.index], slot_.parity);
-      const uint32_t slot = ring_ + slot_.index * params_.memory.slot_bytes;
+      cuda::wait_barrier(slot_.full(), slot_.lap() & 1);
+      __syncwarp();
+      const uint32_t slot = slot_.memory();
       const int band_bytes = PackedMatrix::band_bytes(here);
       const int lane = static_cast<int>(threadIdx.x) % 32;
       const int band = static_cast<int>(threadIdx.x) / 32 % kWarpgroupWarps * 2;
@@ -260,18 +191,18 @@ class BandConsumer {
         const float high_scale = __uint_as_float(cuda::load_shared_4(high + weight_scale));
         float products[4];
         cuda::multiply_64_by_8(products, a, operand, params_.memory.pitch);
-        sums[0] += products[0] * (scale[0] * low_scale);
-        sums[1] += products[1] * (scale[1] * low_scale);
-        sums[2] += products[2] * (scale[0] * high_scale);
-        sums[3] += products[3] * (scale[1] * high_scale);
+        sums[0] += products[0] * (scales[column0] * low_scale);
+        sums[1] += products[1] * (scales[column1] * low_scale);
+        sums[2] += products[2] * (scales[column0] * high_scale);
+        sums[3] += products[3] * (scales[column1] * high_scale);
         rows += kGroup * kBandRows;
         weight_scale += sizeof(float);
         operand += 8 * params_.memory.pitch;
-        scale += params_.memory.columns;
+        scales += params_.memory.columns;
       }
       __syncwarp();
-      if (lane == 0) cuda::arrive(&shared_.empty[slot_.index]);
-      slot_.advance(params_.memory.slots);
+      if (lane == 0) cuda::arrive(slot_.empty());
+      slot_.advance();
     }
     store(shares, own, count, sums);
   }
@@ -292,13 +223,11 @@ class BandConsumer {
   }
 
   const DownLaunch& params_;
-  BandedShared& shared_;
-  uint32_t ring_;
+  Slot slot_;
   uint32_t codes_;
   const float* scales_;
   float* partials_;
   Bands bands_;
-  Slot slot_;
 };
 
 // Adds what lies at a token's places and stores it, for all ranks if there are several.
@@ -340,12 +269,11 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
                                              unsigned char* memory, experts::BandedShared& shared,
                                              Gate gate) {
   using namespace experts;
-  const uint32_t ring = cuda::shared_address(memory);
-  unsigned char* const base = memory + params.memory.slots * params.memory.slot_bytes;
+  unsigned char* const base = memory + 2 * params.memory.slots * params.memory.slot_bytes;
   const Bands bands = bands_of(params, cta);
   const Columns columns(params, base + params.memory.order);
   if (threadIdx.x >= kProductWarps * 32) {
-    BandProducer producer(params, shared, ring, bands);
+    BandProducer producer(params, shared, memory, bands);
     // slipstream-check: allow R2: weights
     producer.send(columns, Columns::shared_items(params.tokens), false);
     columns.add_shared();
@@ -371,18 +299,17 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
     return;
   }
   const CodedColumns<kRounds> rows(params, base);
+  rows.clear();
   rows.rehearse();
   PairDeal deal(params.peers, (bands.count + 1) / 2, 32 - __clz(params.tokens - 1),
                 kProductWarps * 32);
   deal.settle();
   __syncthreads();
   gate.pass();
-  typename CodedColumns<kRounds>::Raw raw;
+  auto raw = rows.load_first();
   if constexpr (kByLanes) {
-    raw = rows.load_first();
     rows.quantize(raw, columns, [] { cuda::sync_threads(kSortedBarrier, kBandedThreads); });
   } else {
-    raw = rows.load_first();
     columns.collect();
     __syncthreads();
     columns.sort();
@@ -390,7 +317,7 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
     rows.quantize(raw, columns, [] {});
   }
   cuda::sync_threads(kReadyBarrier, kBandedThreads);
-  BandConsumer(params, shared, ring, base, bands).run(columns);
+  BandConsumer(params, shared, memory, base, bands).run(columns);
   cuda::sync_threads(kSummedBarrier, kProductWarps * 32);
   store_bands(params, deal, bands, reinterpret_cast<const float*>(base + params.memory.partials));
 }

@@ -1,0 +1,111 @@
+// The second operand of the products with banded matrices: gated rows as e4m3 codes, in the order of
+// columns.cuh. Of each 16 of a row's values 16 bytes are neighbors of those of the next column, so that
+// any eight neighboring columns are a core matrix of wgmma.
+#pragma once
+
+#include "cuda/warpgroup.cuh"
+#include "step/kernels/experts/columns.cuh"
+#include "step/kernels/experts/gated_rows.cuh"
+#include "step/kernels/support/variant.cuh"
+
+namespace slipstream::step::kernels {
+inline namespace SLIPSTREAM_VARIANT {
+namespace experts {
+
+inline constexpr int kProductWarps = 8;
+
+// Gated rows as e4m3 codes where the products find them.
+template <int kRounds>
+class CodedColumns {
+ public:
+  __device__ CodedColumns(const DownLaunch& params, unsigned char* base)
+      : params_(params),
+        codes_(base),
+        scales_(reinterpret_cast<float*>(base + params.memory.scales)),
+        chosen_(params.tokens * params.choices_per_token),
+        chosen_units_(chosen_ * params.down.groups()) {}
+
+  struct Raw {
+    int first;  // unit of the lane
+    uint4 gate[kRounds];
+    uint4 up[kRounds];
+  };
+  // Before the wait: products read up to seven columns past an item's, and what they find there does not
+  // matter, but something must be. A barrier must follow.
+  __device__ void clear() const {
+    auto* const pieces = reinterpret_cast<uint4*>(codes_);
+    for (int i = threadIdx.x; i < params_.memory.scales / 16; i += kProductWarps * 32) pieces[i] = {};
+  }
+  __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
+  __device__ int units() const { return row_units(params_); }
+  __device__ Raw load_first() const { return load(static_cast<int>(threadIdx.x) / 16); }
+  __device__ Raw load(int first) const {
+    Raw raw = {first, {}, {}};
+#pragma unroll
+    for (int i = 0; i < kRounds; ++i) {
+      const int unit = first + i * kRound;
+      if (unit >= units()) break;
+      const Unit at = find(unit);
+      const GatedRow source = row_at(params_, at.row);
+      const int column = at.group * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
+      raw.gate[i] = *reinterpret_cast<const uint4*>(source.gate + column);
+      raw.up[i] = *reinterpret_cast<const uint4*>(source.up + column);
+    }
+    return raw;
+  }
+  // `settled`: to be called before columns are asked for.
+  template <class Settled>
+  __device__ void quantize(Raw& raw, const Columns& columns, const Settled& settled) const {
+    bool first = true;
+#pragma unroll 1
+    while (true) {
+#pragma unroll
+      for (int i = 0; i < kRounds; ++i) {
+        const int unit = raw.first + i * kRound;
+        const int half = static_cast<int>(threadIdx.x) / 16 % 2;
+        if (unit - half >= units() && !(first && i == 0)) break;
+        const EightCodes codes = quantize_gated(raw.gate[i], raw.up[i], params_.ue8m0);
+        if (first && i == 0) settled();
+        if (unit < units()) store(unit, codes, columns);
+      }
+      first = false;
+      if (raw.first / 2 * 2 + kRounds * kRound >= units()) break;
+      raw = load(raw.first + kRounds * kRound);
+    }
+    cuda::publish_to_products();
+  }
+
+ private:
+  static constexpr int kRound = kProductWarps * 2;  // units
+  struct Unit {
+    int row;
+    int group;
+  };
+  __device__ Unit find(int unit) const {
+    const bool shared = unit >= chosen_units_;
+    const SmallDivisor& groups = shared ? params_.per_shared_row : params_.per_row;
+    const int index = shared ? unit - chosen_units_ : unit;
+    const int row = groups.divide(index);
+    return {(shared ? chosen_ : 0) + row, index - row * groups.divisor};
+  }
+  __device__ void store(int unit, const EightCodes& codes, const Columns& columns) const {
+    const Unit at = find(unit);
+    const int column = columns.column(at.row);
+    const int eighth = static_cast<int>(threadIdx.x) % 16;
+    *reinterpret_cast<uint2*>(codes_ + (at.group * 8 + eighth / 2) * params_.memory.pitch + column * 16 +
+                              eighth % 2 * 8) = {codes.words[0], codes.words[1]};
+    if (eighth == 0) {
+      scales_[at.group * params_.memory.columns + column] = codes.scale;
+    }
+  }
+
+  const DownLaunch& params_;
+  unsigned char* codes_;
+  float* scales_;
+  int chosen_;
+  int chosen_units_;
+};
+
+}  // namespace experts
+}  // namespace SLIPSTREAM_VARIANT
+}  // namespace slipstream::step::kernels
