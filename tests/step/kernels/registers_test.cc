@@ -63,7 +63,7 @@ TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
 
 // Two to four tokens.
 TEST(Registers, OfExpertDownOfThreeTokensLeaveRoomForTheNextLayer) {
-  const uint32_t down = registers_of({"banded_down_kernel<", "(int)4, (bool)1"});
+  const uint32_t down = registers_of({"banded_down_kernel<", "(int)5, (bool)1"});
   const uint32_t next =
       registers_of({"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)1"});
   ASSERT_GT(down, 0U);

@@ -301,20 +301,22 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
   const CodedColumns<kRounds> rows(params, base);
   rows.clear();
   rows.rehearse();
+  auto sources = rows.first();
   PairDeal deal(params.peers, (bands.count + 1) / 2, 32 - __clz(params.tokens - 1),
                 kProductWarps * 32);
   deal.settle();
   __syncthreads();
   gate.pass();
-  auto raw = rows.load_first();
+  auto raw = rows.load(sources);
   if constexpr (kByLanes) {
-    rows.quantize(raw, columns, [] { cuda::sync_threads(kSortedBarrier, kBandedThreads); });
+    rows.quantize(sources, raw, columns,
+                  [] { cuda::sync_threads(kSortedBarrier, kBandedThreads); });
   } else {
     columns.collect();
     __syncthreads();
     columns.sort();
     __syncthreads();
-    rows.quantize(raw, columns, [] {});
+    rows.quantize(sources, raw, columns, [] {});
   }
   cuda::sync_threads(kReadyBarrier, kBandedThreads);
   BandConsumer(params, shared, memory, base, bands).run(columns);
@@ -322,8 +324,10 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
   store_bands(params, deal, bands, reinterpret_cast<const float*>(base + params.memory.partials));
 }
 
+// Two CTAs per multiprocessor: of few tokens those of the launches before and after find registers next
+// to one. More tokens need them.
 template <int kRounds, bool kByLanes>
-__global__ void __launch_bounds__(experts::kBandedThreads, 2)
+__global__ void __launch_bounds__(experts::kBandedThreads, kByLanes ? 2 : 1)
     banded_down_kernel(const __grid_constant__ DownLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ experts::BandedShared shared;

@@ -3,6 +3,7 @@
 // any eight neighboring columns are a core matrix of wgmma.
 #pragma once
 
+#include "cuda/memory.cuh"
 #include "cuda/warpgroup.cuh"
 #include "step/kernels/experts/columns.cuh"
 #include "step/kernels/experts/gated_rows.cuh"
@@ -25,11 +26,18 @@ class CodedColumns {
         chosen_(params.tokens * params.choices_per_token),
         chosen_units_(chosen_ * params.down.groups()) {}
 
-  struct Raw {
+  // Where a lane's eight columns of the units of a batch lie, two units for each warp and round, and they
+  // themselves.
+  struct Sources {
     int first;  // unit of the lane
+    const __nv_bfloat16* gate[kRounds];
+    int up[kRounds];  // from there
+  };
+  struct Raw {
     uint4 gate[kRounds];
     uint4 up[kRounds];
   };
+
   // Before the wait: products read up to seven columns past an item's, and what they find there does not
   // matter, but something must be. A barrier must follow.
   __device__ void clear() const {
@@ -37,40 +45,43 @@ class CodedColumns {
     for (int i = threadIdx.x; i < params_.memory.scales / 16; i += kProductWarps * 32) pieces[i] = {};
   }
   __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
-  __device__ int units() const { return row_units(params_); }
-  __device__ Raw load_first() const { return load(static_cast<int>(threadIdx.x) / 16); }
-  __device__ Raw load(int first) const {
-    Raw raw = {first, {}, {}};
+  __device__ Sources first() const {
+    Sources sources = batch(static_cast<int>(threadIdx.x) / 16);
+#pragma unroll
+    for (int i = 0; i < kRounds; ++i) cuda::settle(sources.gate[i], sources.up[i]);
+    return sources;
+  }
+  // After the wait.
+  __device__ Raw load(const Sources& sources) const {
+    Raw raw = {};
 #pragma unroll
     for (int i = 0; i < kRounds; ++i) {
-      const int unit = first + i * kRound;
-      if (unit >= units()) break;
-      const Unit at = find(unit);
-      const GatedRow source = row_at(params_, at.row);
-      const int column = at.group * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
-      raw.gate[i] = *reinterpret_cast<const uint4*>(source.gate + column);
-      raw.up[i] = *reinterpret_cast<const uint4*>(source.up + column);
+      if (sources.first + i * kRound >= units()) break;
+      raw.gate[i] = *reinterpret_cast<const uint4*>(sources.gate[i]);
+      raw.up[i] = *reinterpret_cast<const uint4*>(sources.gate[i] + sources.up[i]);
     }
     return raw;
   }
-  // `settled`: to be called before columns are asked for.
+  // All units, the first batch of which is `raw`. `settled`: to be called before columns are asked for.
   template <class Settled>
-  __device__ void quantize(Raw& raw, const Columns& columns, const Settled& settled) const {
-    bool first = true;
+  __device__ void quantize(Sources& sources, Raw& raw, const Columns& columns,
+                           const Settled& settled) const {
+    bool is_settled = false;
 #pragma unroll 1
     while (true) {
 #pragma unroll
       for (int i = 0; i < kRounds; ++i) {
-        const int unit = raw.first + i * kRound;
-        const int half = static_cast<int>(threadIdx.x) / 16 % 2;
-        if (unit - half >= units() && !(first && i == 0)) break;
+        const int unit = sources.first + i * kRound;
+        if (warp_unit(unit) >= units() && i > 0) break;
         const EightCodes codes = quantize_gated(raw.gate[i], raw.up[i], params_.ue8m0);
-        if (first && i == 0) settled();
+        if (i == 0 && !is_settled) settled();
         if (unit < units()) store(unit, codes, columns);
       }
-      first = false;
-      if (raw.first / 2 * 2 + kRounds * kRound >= units()) break;
-      raw = load(raw.first + kRounds * kRound);
+      is_settled = true;
+      const int next = sources.first + kRounds * kRound;
+      if (warp_unit(next) >= units()) break;
+      sources = batch(next);
+      raw = load(sources);
     }
     cuda::publish_to_products();
   }
@@ -81,6 +92,22 @@ class CodedColumns {
     int row;
     int group;
   };
+  __device__ int units() const { return row_units(params_); }
+  // The first of a warp's two units.
+  static __device__ int warp_unit(int unit) {
+    return unit - static_cast<int>(threadIdx.x) / 16 % 2;
+  }
+  __device__ Sources batch(int first) const {
+    Sources sources = {first, {}, {}};
+#pragma unroll
+    for (int i = 0; i < kRounds; ++i) {
+      const Unit at = find(min(first + i * kRound, units() - 1));
+      const GatedRow row = row_at(params_, at.row);
+      sources.gate[i] = row.gate + at.group * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
+      sources.up[i] = static_cast<int>(row.up - row.gate);
+    }
+    return sources;
+  }
   __device__ Unit find(int unit) const {
     const bool shared = unit >= chosen_units_;
     const SmallDivisor& groups = shared ? params_.per_shared_row : params_.per_row;

@@ -162,13 +162,15 @@ BandedMemory plan_bands(const DownLaunch& params) {
   return memory;
 }
 
+// As many rounds of activations as one, four or eight tokens take are loaded at a time: what is loaded
+// later waits for weights.
 auto banded_kernel(const DownLaunch& params) {
   if (!experts::Columns::fits_lanes(params.tokens, params.choices_per_token)) {
-    return banded_down_kernel<4, false>;
+    return banded_down_kernel<9, false>;
   }
   constexpr int kFew = 2;
   const bool few = experts::row_units(params) <= kFew * 2 * experts::kProductWarps;
-  return few ? banded_down_kernel<kFew, true> : banded_down_kernel<4, true>;
+  return few ? banded_down_kernel<kFew, true> : banded_down_kernel<5, true>;
 }
 
 // The same for some of the tokens.
