@@ -104,10 +104,10 @@ struct BandPlace {
 BandPlace band_place(const kernels::PackedMatrix& matrix, int row, int column) {
   const int block = column / (2 * kGroup);
   const int groups = std::min(2, matrix.groups() - 2 * block);
-  const size_t whole_blocks = size_t{1} * block * matrix.bands() *
-                              kernels::PackedMatrix::band_bytes(2);
-  const size_t band = whole_blocks + size_t{1} * (row / 8) *
-                                         kernels::PackedMatrix::band_bytes(groups);
+  const size_t whole_blocks =
+      size_t{1} * block * matrix.bands() * kernels::PackedMatrix::band_bytes(2);
+  const size_t band =
+      whole_blocks + size_t{1} * (row / 8) * kernels::PackedMatrix::band_bytes(groups);
   const int in_block = column % (2 * kGroup);
   return {band + in_block / 16 * 128 + row % 8 * 16 + in_block % 16,
           band + groups * kGroup * 8 + in_block / kGroup * sizeof(float)};

@@ -42,7 +42,8 @@ class CodedColumns {
   // matter, but something must be. A barrier must follow.
   __device__ void clear() const {
     auto* const pieces = reinterpret_cast<uint4*>(codes_);
-    for (int i = threadIdx.x; i < params_.memory.scales / 16; i += kProductWarps * 32) pieces[i] = {};
+    for (int i = threadIdx.x; i < params_.memory.scales / 16; i += kProductWarps * 32)
+      pieces[i] = {};
   }
   __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
   __device__ Sources first() const {
@@ -119,8 +120,8 @@ class CodedColumns {
     const Unit at = find(unit);
     const int column = columns.column(at.row);
     const int eighth = static_cast<int>(threadIdx.x) % 16;
-    *reinterpret_cast<uint2*>(codes_ + (at.group * 8 + eighth / 2) * params_.memory.pitch + column * 16 +
-                              eighth % 2 * 8) = {codes.words[0], codes.words[1]};
+    *reinterpret_cast<uint2*>(codes_ + (at.group * 8 + eighth / 2) * params_.memory.pitch +
+                              column * 16 + eighth % 2 * 8) = {codes.words[0], codes.words[1]};
     if (eighth == 0) {
       scales_[at.group * params_.memory.columns + column] = codes.scale;
     }

@@ -155,8 +155,8 @@ class Columns {
   __device__ void add_share(int row, int column, float weight) const {
     const int token = params_.per_token.divide(row);
     const int choice = row - token * params_.choices_per_token;
-    shares_[column] = {weight, (1 + choice) * params_.memory.place_stride +
-                                   token * params_.memory.token_stride};
+    shares_[column] = {
+        weight, (1 + choice) * params_.memory.place_stride + token * params_.memory.token_stride};
   }
 
   const DownLaunch& params_;

@@ -144,13 +144,14 @@ BandedMemory plan_bands(const DownLaunch& params) {
   // columns past the last one.
   memory.pitch = (memory.columns | 1) * experts::kPieceColumns;
   constexpr int kPast = experts::kColumnTile - 1;
-  memory.scales = groups * kGroup / experts::kPieceColumns * memory.pitch + kPast * experts::kPieceColumns;
+  memory.scales =
+      groups * kGroup / experts::kPieceColumns * memory.pitch + kPast * experts::kPieceColumns;
   memory.partials = memory.scales + (groups * memory.columns + kPast + 3) / 4 * 16;
   // Neighboring tokens' sums lie on different banks.
   memory.token_stride = (memory.bands | 1) * kBandRows;
   memory.place_stride = params.tokens * memory.token_stride;
-  memory.order = memory.partials +
-                 (1 + params.choices_per_token) * memory.place_stride * static_cast<int>(sizeof(float));
+  memory.order = memory.partials + (1 + params.choices_per_token) * memory.place_stride *
+                                       static_cast<int>(sizeof(float));
   memory.bytes = memory.order + experts::Columns::bytes(chosen, params.tokens);
   const auto slots = [&](int bytes) {
     return std::min((bytes - memory.bytes) / (2 * memory.slot_bytes), experts::kMaxBandSlots);
@@ -158,7 +159,8 @@ BandedMemory plan_bands(const DownLaunch& params) {
   memory.slots = slots(static_cast<int>(kSpreadingBytes));
   // Where there is hardly room for rings, all of it is taken.
   constexpr int kStaticBytes = sizeof(experts::BandedShared);
-  if (memory.slots < 1) memory.slots = std::min(slots(device_limits().shared_bytes - kStaticBytes), 1);
+  if (memory.slots < 1)
+    memory.slots = std::min(slots(device_limits().shared_bytes - kStaticBytes), 1);
   return memory;
 }
 
@@ -200,9 +202,8 @@ void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
   pdl::launch(kBandedDownDeclaration, banded_kernel(params),
               {.grid = dim3((params.down.bands() + bands - 1) / bands),
                .block = dim3(experts::kBandedThreads),
-               .dynamic_shared_bytes =
-                   size_t{2} * params.memory.slots * params.memory.slot_bytes +
-                   params.memory.bytes},
+               .dynamic_shared_bytes = size_t{2} * params.memory.slots * params.memory.slot_bytes +
+                                       params.memory.bytes},
               options, params);
 }
 
@@ -211,20 +212,19 @@ void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
   if (params.down.is_banded && params.shared_down.is_banded) return launch_banded(params, options);
   constexpr int kStaticBytes = sizeof(experts::DownShared);
-  const int other_bytes = experts::plan_bytes(params) +
-                          experts::kBatchTiles * experts::places_of(params) *
-                              experts::partial_floats(params.tokens) *
-                              static_cast<int>(sizeof(float));
+  const int other_bytes = experts::plan_bytes(params) + experts::kBatchTiles *
+                                                            experts::places_of(params) *
+                                                            experts::partial_floats(params.tokens) *
+                                                            static_cast<int>(sizeof(float));
   const int warps = even_warps(experts::most_down_items(params), experts::kMaxDownWarps);
   const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
   params.ring = plan_rings(is_fp8, warps, kDownChunks, kStaticBytes + other_bytes);
   params.per_token = SmallDivisor::of(params.choices_per_token);
-  pdl::launch(
-      kDownDeclaration, down_kernel,
-      {.grid = dim3(std::min(device_limits().multiprocessors, params.down.tile_count())),
-       .block = dim3(warps * 32),
-       .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
-      options, params);
+  pdl::launch(kDownDeclaration, down_kernel,
+              {.grid = dim3(std::min(device_limits().multiprocessors, params.down.tile_count())),
+               .block = dim3(warps * 32),
+               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
+              options, params);
 }
 
 }  // namespace SLIPSTREAM_VARIANT
