@@ -40,7 +40,7 @@ uint32_t of_quarter(uint32_t warps, uint32_t registers) {
 
 // One token: eight experts and a shared one.
 TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
-  const uint32_t down = registers_of({"banded_down_kernel<", "(int)2, (bool)1"});
+  const uint32_t down = registers_of({"banded_down_kernel<", "(int)2, (bool)1, (int)2"});
   ASSERT_GT(down, 0U);
   std::vector<std::vector<std::string>> neighbors = {
       {"routed_kernel<", "StagedInput"},
@@ -63,7 +63,7 @@ TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
 
 // Two to four tokens.
 TEST(Registers, OfExpertDownOfThreeTokensLeaveRoomForTheNextLayer) {
-  const uint32_t down = registers_of({"banded_down_kernel<", "(int)5, (bool)1"});
+  const uint32_t down = registers_of({"banded_down_kernel<", "(int)5, (bool)1, (int)2"});
   const uint32_t next =
       registers_of({"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)1"});
   ASSERT_GT(down, 0U);

@@ -2,7 +2,7 @@
 //
 // A CTA owns neighboring bands of eight rows, up to 64 rows. Its stream is a list of items (columns.cuh):
 // what one gives the CTA's bands, 256 columns at a time, is contiguous in memory. One warp copies it into
-// a ring; two warpgroups take the items in turn and have the whole sum of an item in registers, so
+// rings; warpgroups take the items in turn and have the whole sum of an item in registers, so
 // that it can be rounded and weighted. Every token has a place for each of its own choices, and
 // these are added in their order: what other tokens chose does not change a bit of its sum.
 //
@@ -20,15 +20,23 @@ inline namespace SLIPSTREAM_VARIANT {
 namespace experts {
 
 inline constexpr int kWarpgroupWarps = 4;
-inline constexpr int kBandedThreads = (kProductWarps + 1) * 32;
+inline constexpr int kMaxWarpgroups = 4;
+constexpr int banded_threads(int warpgroups) { return (warpgroups * kWarpgroupWarps + 1) * 32; }
+
 inline constexpr int kMostBands = 8;
 inline constexpr int kMaxBandSlots = 4;
+inline constexpr int kLeastCodes = 2048;  // bytes, for the rehearsal
 
-// Of the two warpgroups' rings.
+// Of the warpgroups' rings.
 struct BandedShared {
-  uint64_t full[2][kMaxBandSlots];
-  uint64_t empty[2][kMaxBandSlots];
+  uint64_t full[kMaxWarpgroups * kMaxBandSlots];
+  uint64_t empty[kMaxWarpgroups * kMaxBandSlots];
 };
+
+// Barriers of named threads: columns are known; all is ready for products; all sums are there.
+inline constexpr int kSortedBarrier = 1;
+inline constexpr int kReadyBarrier = 2;
+inline constexpr int kSummedBarrier = 3;
 
 // Bands of a CTA.
 struct Bands {
@@ -40,116 +48,203 @@ __device__ __forceinline__ Bands bands_of(const DownLaunch& params, Cta cta) {
   return {first, min(params.memory.bands, params.down.bands() - first)};
 }
 
-// A warpgroup's ring: its slots in turn.
-class Slot {
- public:
-  __device__ Slot(const DownLaunch& params, BandedShared& shared, unsigned char* memory, int group)
-      : slots_(params.memory.slots),
-        slot_bytes_(params.memory.slot_bytes),
-        memory_(cuda::shared_address(memory) + group * slots_ * slot_bytes_),
-        full_(cuda::shared_address(shared.full[group])),
-        empty_(cuda::shared_address(shared.empty[group])) {}
+// The slots of all warpgroups' rings, by their addresses: those of a ring follow each other.
+struct Rings {
+  uint32_t memory;
+  uint32_t full;
+  uint32_t empty;
+  int slot_bytes;
 
-  __device__ uint32_t memory() const { return memory_ + index_ * slot_bytes_; }
-  __device__ uint32_t full() const { return full_ + index_ * static_cast<int>(sizeof(uint64_t)); }
-  __device__ uint32_t empty() const { return empty_ + index_ * static_cast<int>(sizeof(uint64_t)); }
-  __device__ int lap() const { return lap_; }
-  __device__ void advance() {
-    if (++index_ < slots_) return;
-    index_ = 0;
-    ++lap_;
-  }
+  __device__ Rings(const DownLaunch& params, const BandedShared& shared,
+                   const unsigned char* memory_in)
+      : memory(cuda::shared_address(memory_in)),
+        full(cuda::shared_address(shared.full)),
+        empty(cuda::shared_address(shared.empty)),
+        slot_bytes(params.memory.slot_bytes) {}
+  __device__ uint32_t slot(int index) const { return memory + index * slot_bytes; }
+  __device__ uint32_t full_barrier(int index) const { return full + index * kBarrier; }
+  __device__ uint32_t empty_barrier(int index) const { return empty + index * kBarrier; }
 
  private:
-  int slots_;
-  int slot_bytes_;
-  uint32_t memory_;
-  uint32_t full_;
-  uint32_t empty_;
-  int index_ = 0;
-  int lap_ = 0;
+  static constexpr int kBarrier = sizeof(uint64_t);
+};
+
+// A warpgroup's slots in turn.
+struct Turn {
+  int first;
+  int next = 0;
+  int lap = 0;
+
+  __device__ int slot() const { return first + next; }
+  __device__ void advance(int slots) {
+    if (++next < slots) return;
+    next = 0;
+    ++lap;
+  }
+};
+
+// Weights of one expert or of all, as a CTA goes through them.
+struct BandSource {
+  const std::byte* first;
+  int64_t expert_bytes;
+  int groups;
+
+  __device__ explicit BandSource(const PackedMatrix& matrix)
+      : first(matrix.tiles.get()),
+        expert_bytes(matrix.tile_count() * matrix.tile_bytes()),
+        groups(matrix.groups()) {}
+  __device__ void settle() const {
+    cuda::settle(first, static_cast<int>(expert_bytes), static_cast<int>(expert_bytes >> 32),
+                 groups);
+  }
 };
 
 // The warp that copies weights: items in their order, in turn for each warpgroup.
+template <int kWarpgroups>
 class BandProducer {
  public:
-  __device__ BandProducer(const DownLaunch& params, BandedShared& shared, unsigned char* memory,
-                          const Bands& bands)
-      : params_(params),
+  __device__ BandProducer(const DownLaunch& params, BandedShared& shared,
+                          const unsigned char* memory, const Bands& bands)
+      : rings_(params, shared, memory),
+        slots_(params.memory.slots),
+        shared_items_(Columns::shared_items(params.tokens)),
+        all_bands_(params.down.bands()),
         bands_(bands),
-        slot_(params, shared, memory, 0),
-        next_slot_(params, shared, memory, 1) {
+        chosen_(params.down),
+        shared_(params.shared_down) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
-    if (lane < 2 * kMaxBandSlots) {
-      cuda::initialize_barrier(&shared.full[0][lane], 1);
-      cuda::initialize_barrier(&shared.empty[0][lane], kWarpgroupWarps);
+    if (lane < kWarpgroups * slots_) {
+      cuda::initialize_barrier(&shared.full[lane], 1);
+      cuda::initialize_barrier(&shared.empty[lane], kWarpgroupWarps);
       cuda::publish_barriers();
     }
     __syncwarp();
+#pragma unroll
+    for (int group = 0; group < kWarpgroups; ++group) turns_[group].first = group * slots_;
+    chosen_.settle();
   }
   // Sends for what comes next of the first `items` items. Where it must not wait, as far as there are
   // slots that have never been used.
   __device__ void send(const Columns& columns, int items, bool waits) {
 #pragma unroll 1
-    while (item_ < items && (waits || slot_.lap() == 0)) {
-      const bool is_shared = item_ < Columns::shared_items(params_.tokens);
-      const PackedMatrix& matrix = is_shared ? params_.shared_down : params_.down;
+    while (item_ < items && (waits || turns_[0].lap == 0)) {
       if (left_ == 0) {
-        left_ = matrix.groups();
-        const int index = is_shared ? 0 : columns.expert(item_);
-        source_ = matrix.tiles.get() + int64_t{index} * matrix.tile_count() * matrix.tile_bytes();
+        const bool is_shared = item_ < shared_items_;
+        left_ = is_shared ? shared_.groups : chosen_.groups;
+        source_ = is_shared ? shared_.first
+                            : chosen_.first + columns.expert(item_) * chosen_.expert_bytes;
       }
       const int band_bytes = PackedMatrix::band_bytes(min(left_, 2));
       push(source_ + bands_.first * band_bytes, bands_.count * band_bytes);
-      source_ += int64_t{matrix.bands()} * band_bytes;
-      left_ -= 2;
-      if (left_ > 0) continue;
-      left_ = 0;
-      ++item_;
-      const Slot used = slot_;
-      slot_ = next_slot_;
-      next_slot_ = used;
+      source_ += int64_t{all_bands_} * band_bytes;
+      left_ = max(left_ - 2, 0);
+      if (left_ == 0) next_item();
     }
   }
 
  private:
   __device__ void push(const std::byte* source, int bytes) {
-    if (slot_.lap() > 0) cuda::wait_barrier(slot_.empty(), slot_.lap() - 1 & 1);
+    Turn& turn = turns_[0];
+    const int slot = turn.slot();
+    if (turn.lap > 0) cuda::wait_barrier(rings_.empty_barrier(slot), turn.lap - 1 & 1);
     if (threadIdx.x % 32 == 0) {
-      cuda::expect_bytes(slot_.full(), bytes);
-      cuda::copy_bulk(slot_.memory(), source, bytes, slot_.full(), policy_);
+      cuda::expect_bytes(rings_.full_barrier(slot), bytes);
+      cuda::copy_bulk(rings_.slot(slot), source, bytes, rings_.full_barrier(slot), policy_);
     }
     __syncwarp();
-    slot_.advance();
+    turn.advance(slots_);
+  }
+  __device__ void next_item() {
+    ++item_;
+    const Turn used = turns_[0];
+#pragma unroll
+    for (int group = 1; group < kWarpgroups; ++group) turns_[group - 1] = turns_[group];
+    turns_[kWarpgroups - 1] = used;
   }
 
-  const DownLaunch& params_;
+  Rings rings_;
+  int slots_;
+  int shared_items_;
+  int all_bands_;
   Bands bands_;
-  uint64_t policy_ = cuda::evict_first_policy();  // no weight is read twice in a step
+  BandSource chosen_;
+  BandSource shared_;
+  uint64_t policy_ = cuda::evict_first_policy();
   int item_ = 0;
   int left_ = 0;  // groups of columns of the item; 0: it has not begun
   const std::byte* source_ = nullptr;
-  Slot slot_;  // of the item's warpgroup
-  Slot next_slot_;
+  Turn turns_[kWarpgroups] = {};  // from the item's on
 };
 
-// A warpgroup's products.
+// What a warp multiplies of a piece: its 16 rows, the last ones over again where there are fewer, times
+// eight columns.
+struct BandRows {
+  uint32_t low;  // bands, in shared memory
+  uint32_t high;
+  bool two;  // groups of columns; else there is one
+};
+
+__device__ __forceinline__ float4 multiply_bands(BandRows rows, cuda::Columns8 columns,
+                                                 const float* scales0, const float* scales1,
+                                                 int scale_stride) {
+  constexpr int kGroupBytes = kGroup * kBandRows;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const uint32_t own = (lane / 8 % 2 == 0 ? rows.low : rows.high) + lane / 16 * 128 + lane % 8 * 16;
+  // In place of a second group the first one is multiplied once more, with nothing.
+  const int second = rows.two ? 1 : 0;
+  uint4 a[2][4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    a[0][i] = cuda::load_matrices(own + i * 256);
+    a[1][i] = cuda::load_matrices(own + second * kGroupBytes + i * 256);
+  }
+  const uint32_t of_weights = (1 + second) * kGroupBytes;
+  const float low0 = __uint_as_float(cuda::load_shared_4(rows.low + of_weights));
+  const float high0 = __uint_as_float(cuda::load_shared_4(rows.high + of_weights));
+  const auto second_scale = [&](uint32_t band) {
+    const uint32_t at = band + of_weights + second * static_cast<int>(sizeof(float));
+    return rows.two ? __uint_as_float(cuda::load_shared_4(at)) : 0.0F;
+  };
+  const float low1 = second_scale(rows.low);
+  const float high1 = second_scale(rows.high);
+  const float x00 = scales0[0];
+  const float x01 = scales1[0];
+  const float x10 = scales0[second * scale_stride];
+  const float x11 = scales1[second * scale_stride];
+  const cuda::Columns8 b[2] = {columns,
+                               {columns.first + second * 8 * columns.pitch, columns.pitch}};
+  float products[2][4];
+  cuda::multiply_64(products, a, b);
+  return {products[0][0] * (x00 * low0) + products[1][0] * (x10 * low1),
+          products[0][1] * (x01 * low0) + products[1][1] * (x11 * low1),
+          products[0][2] * (x00 * high0) + products[1][2] * (x10 * high1),
+          products[0][3] * (x01 * high0) + products[1][3] * (x11 * high1)};
+}
+
+// A warpgroup's products: those of every kWarpgroups-th item.
+template <int kWarpgroups>
 class BandConsumer {
  public:
   __device__ BandConsumer(const DownLaunch& params, BandedShared& shared, unsigned char* memory,
                           unsigned char* base, const Bands& bands)
       : params_(params),
-        slot_(params, shared, memory, warpgroup()),
+        rings_(params, shared, memory),
+        turn_{warpgroup() * params.memory.slots},
         codes_(cuda::shared_address(base)),
         scales_(reinterpret_cast<const float*>(base + params.memory.scales)),
         partials_(reinterpret_cast<float*>(base + params.memory.partials)),
-        bands_(bands) {}
+        rows_(bands.count * kBandRows),
+        last_band_(bands.count - 1) {}
 
-  __device__ void run(const Columns& columns) {
-    const int items = columns.count();
-    const int shared = Columns::shared_items(params_.tokens);
+  // A rehearsal, before the wait, is a product of cleared codes with themselves, of which nothing is kept:
+  // it brings the instructions into the caches, which takes much longer once weights are on their way.
+  __device__ void run(const Columns& columns, bool is_rehearsal) {
+    const int items = is_rehearsal ? kWarpgroups : columns.count();
+    const int shared = is_rehearsal ? items : Columns::shared_items(params_.tokens);
 #pragma unroll 1
-    for (int item = warpgroup(); item < items; item += 2) multiply(columns, item, item < shared);
+    for (int item = warpgroup(); item < items; item += kWarpgroups) {
+      multiply(columns, item, item < shared, is_rehearsal);
+    }
   }
 
  private:
@@ -157,84 +252,84 @@ class BandConsumer {
     return static_cast<int>(threadIdx.x) / (kWarpgroupWarps * 32);
   }
 
-  __device__ void multiply(const Columns& columns, int item, bool is_shared) {
-    const int first = columns.first(item);
-    const int count = columns.first(item + 1) - first;
+  __device__ void multiply(const Columns& columns, int item, bool is_shared, bool is_rehearsal) {
+    const int first = is_rehearsal ? 0 : columns.first(item);
+    const int count = is_rehearsal ? 0 : columns.first(item + 1) - first;
     const int own = static_cast<int>(threadIdx.x) % 4 * 2;  // column of the item
-    float sums[4] = {};
-    const int groups = is_shared ? params_.shared_down.groups() : params_.down.groups();
-    uint32_t operand = codes_ + first * 16;
     // What lies beyond the item's columns is of no use.
-    const int column0 = first + min(own, count - 1);
-    const int column1 = first + min(own + 1, count - 1);
-    const ColumnShare shares[2] = {columns.share(column0), columns.share(column1)};
+    const int column0 = first + max(min(own, count - 1), 0);
+    const int column1 = first + max(min(own + 1, count - 1), 0);
+    ColumnShare shares[2] = {};
+    if (!is_rehearsal) {
+      shares[0] = columns.share(column0);
+      shares[1] = columns.share(column1);
+    }
+    const int stride = params_.memory.columns;
+    uint32_t operand = codes_ + first * kPieceColumns;
     const float* scales = scales_;
+    float sums[4] = {};
 #pragma unroll 1
-    for (int done = 0; done < groups; done += 2) {
-      const int here = min(groups - done, 2);
-      cuda::wait_barrier(slot_.full(), slot_.lap() & 1);
+    for (int left = is_shared ? params_.shared_down.groups() : params_.down.groups(); left > 0;
+         left -= 2) {
+      if (!is_rehearsal) cuda::wait_barrier(rings_.full_barrier(turn_.slot()), turn_.lap & 1);
       __syncwarp();
-      const uint32_t slot = slot_.memory();
-      const int band_bytes = PackedMatrix::band_bytes(here);
-      const int lane = static_cast<int>(threadIdx.x) % 32;
-      const int band = static_cast<int>(threadIdx.x) / 32 % kWarpgroupWarps * 2;
-      const uint32_t low = slot + min(band, bands_.count - 1) * band_bytes;
-      const uint32_t high = slot + min(band + 1, bands_.count - 1) * band_bytes;
-      uint32_t rows = (lane / 8 % 2 == 0 ? low : high) + lane / 16 * 128 + lane % 8 * 16;
-      uint32_t weight_scale = here * kGroup * kBandRows;
-#pragma unroll 1
-      for (int group = 0; group < here; ++group) {
-        uint4 a[4];
-#pragma unroll
-        for (int i = 0; i < 4; ++i) a[i] = cuda::load_matrices(rows + i * 256);
-        const float low_scale = __uint_as_float(cuda::load_shared_4(low + weight_scale));
-        const float high_scale = __uint_as_float(cuda::load_shared_4(high + weight_scale));
-        float products[4];
-        cuda::multiply_64_by_8(products, a, operand, params_.memory.pitch);
-        sums[0] += products[0] * (scales[column0] * low_scale);
-        sums[1] += products[1] * (scales[column1] * low_scale);
-        sums[2] += products[2] * (scales[column0] * high_scale);
-        sums[3] += products[3] * (scales[column1] * high_scale);
-        rows += kGroup * kBandRows;
-        weight_scale += sizeof(float);
-        operand += 8 * params_.memory.pitch;
-        scales += params_.memory.columns;
-      }
+      const BandRows rows =
+          is_rehearsal ? BandRows{codes_, codes_, false} : band_rows(min(left, 2));
+      const float4 more =
+          multiply_bands(rows, {operand, pitch()}, scales + column0, scales + column1, stride);
+      sums[0] += more.x;
+      sums[1] += more.y;
+      sums[2] += more.z;
+      sums[3] += more.w;
+      if (is_rehearsal) return;
       __syncwarp();
-      if (lane == 0) cuda::arrive(slot_.empty());
-      slot_.advance();
+      if (threadIdx.x % 32 == 0) cuda::arrive(rings_.empty_barrier(turn_.slot()));
+      turn_.advance(params_.memory.slots);
+      operand += 2 * kGroup / kPieceColumns * pitch();
+      scales += 2 * stride;
     }
     store(shares, own, count, sums);
+  }
+
+  __device__ uint32_t pitch() const { return params_.memory.pitch; }
+  __device__ BandRows band_rows(int groups) const {
+    const int band = static_cast<int>(threadIdx.x) / 32 % kWarpgroupWarps * 2;
+    const uint32_t slot = rings_.slot(turn_.slot());
+    const int bytes = PackedMatrix::band_bytes(groups);
+    return {slot + min(band, last_band_) * bytes, slot + min(band + 1, last_band_) * bytes,
+            groups == 2};
   }
 
   // weight * sum, rounded.
   __device__ void store(const ColumnShare (&shares)[2], int own, int count,
                         const float (&sums)[4]) const {
-    const int row = static_cast<int>(threadIdx.x) / 32 % kWarpgroupWarps * 16 +
+    const int row = static_cast<int>(threadIdx.x) / 32 % kWarpgroupWarps * kTileRows +
                     static_cast<int>(threadIdx.x) % 32 / 4;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       if (own + i >= count) continue;
       float* const target = partials_ + shares[i].target + row;
-      const int rows = bands_.count * kBandRows;
-      if (row < rows) target[0] = shares[i].weight * round_to_bf16(sums[i]);
-      if (row + 8 < rows) target[8] = shares[i].weight * round_to_bf16(sums[i + 2]);
+      if (row < rows_) target[0] = shares[i].weight * round_to_bf16(sums[i]);
+      if (row + 8 < rows_) target[8] = shares[i].weight * round_to_bf16(sums[i + 2]);
     }
   }
 
   const DownLaunch& params_;
-  Slot slot_;
+  Rings rings_;
+  Turn turn_;
   uint32_t codes_;
   const float* scales_;
   float* partials_;
-  Bands bands_;
+  int rows_;
+  int last_band_;
 };
 
 // Adds what lies at a token's places and stores it, for all ranks if there are several.
+template <int kThreads>
 __device__ __forceinline__ void store_bands(const DownLaunch& params, const PairDeal& deal,
                                             const Bands& bands, const float* partials) {
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < deal.all(); i += kProductWarps * 32) {
+  for (int i = static_cast<int>(threadIdx.x); i < deal.all(); i += kThreads) {
     const PairDeal::Share share = deal.share(i);
     const int row = share.tile * kTileRows + share.pair * 2;
     if (share.token >= params.tokens || row >= bands.count * kBandRows) continue;
@@ -257,82 +352,99 @@ __device__ __forceinline__ void store_bands(const DownLaunch& params, const Pair
   }
 }
 
-// Barriers of named threads: columns are known; all is ready for products; all sums are there.
-inline constexpr int kSortedBarrier = 1;
-inline constexpr int kReadyBarrier = 2;
-inline constexpr int kSummedBarrier = 3;
+// The warp that lists the items and copies their weights.
+template <int kWarpgroups, bool kByLanes, class Gate>
+__device__ __forceinline__ void produce(const DownLaunch& params, BandedShared& shared,
+                                        const unsigned char* memory, const Bands& bands,
+                                        const Columns& columns, Gate gate) {
+  constexpr int kThreads = banded_threads(kWarpgroups);
+  BandProducer<kWarpgroups> producer(params, shared, memory, bands);
+  int items = Columns::shared_items(params.tokens);
+  ExpertChoice choice = {-1, 0};
+  // One loop, so that what sends before the wait is in the instruction caches afterwards.
+#pragma unroll 1
+  for (int round = 0; round < 3; ++round) {
+    // slipstream-check: allow R2: before the wait nothing but weights of the shared expert
+    producer.send(columns, items, round == 2);
+    if (round == 0) {
+      columns.add_shared();
+      __syncthreads();
+      gate.pass();
+      if constexpr (kByLanes) {
+        choice = columns.lane_choice();
+        items = columns.sort_lanes(choice);
+        cuda::arrive_threads(kSortedBarrier, kThreads);
+      } else {
+        columns.collect();
+        __syncthreads();
+        columns.sort();
+        __syncthreads();
+        items = columns.list();
+      }
+    } else if (round == 1) {
+      if constexpr (kByLanes) columns.finish_lanes(choice, items);
+      cuda::arrive_threads(kReadyBarrier, kThreads);
+    }
+  }
+}
 
 }  // namespace experts
 
-template <int kRounds, bool kByLanes, class Gate>
+template <int kRounds, bool kByLanes, int kWarpgroups, class Gate>
 __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
                                              unsigned char* memory, experts::BandedShared& shared,
                                              Gate gate) {
   using namespace experts;
-  unsigned char* const base = memory + 2 * params.memory.slots * params.memory.slot_bytes;
+  constexpr int kThreads = banded_threads(kWarpgroups);
+  constexpr int kConsumers = kThreads - 32;
+  unsigned char* const base = memory + kWarpgroups * params.memory.slots * params.memory.slot_bytes;
   const Bands bands = bands_of(params, cta);
   const Columns columns(params, base + params.memory.order);
-  if (threadIdx.x >= kProductWarps * 32) {
-    BandProducer producer(params, shared, memory, bands);
-    // slipstream-check: allow R2: weights
-    producer.send(columns, Columns::shared_items(params.tokens), false);
-    columns.add_shared();
+  if (threadIdx.x >= kConsumers) {
+    produce<kWarpgroups, kByLanes>(params, shared, memory, bands, columns, gate);
+    return;
+  }
+  const CodedColumns<kRounds, kConsumers> rows(params, base);
+  BandConsumer<kWarpgroups> consumer(params, shared, memory, base, bands);
+  rows.clear();
+  cuda::sync_threads(kSummedBarrier, kConsumers);
+  rows.rehearse();
+  PairDeal deal(params.peers, (bands.count + 1) / 2, 32 - __clz(params.tokens - 1), kConsumers);
+  deal.settle();
+  // One loop, for the rehearsal.
+#pragma unroll 1
+  for (int round = 0; round < 2; ++round) {
+    consumer.run(columns, round == 0);
+    if (round == 1) break;
+    auto sources = rows.first();
     __syncthreads();
     gate.pass();
-    int items = 0;
+    auto raw = rows.load(sources);
     if constexpr (kByLanes) {
-      const ExpertChoice choice = columns.lane_choice();
-      items = columns.sort_lanes(choice);
-      cuda::arrive_threads(kSortedBarrier, kBandedThreads);
-      producer.send(columns, items, false);
-      columns.finish_lanes(choice, items);
+      rows.quantize(sources, raw, columns, [] { cuda::sync_threads(kSortedBarrier, kThreads); });
     } else {
       columns.collect();
       __syncthreads();
       columns.sort();
       __syncthreads();
-      items = columns.list();
-      producer.send(columns, items, false);
+      rows.quantize(sources, raw, columns, [] {});
     }
-    cuda::arrive_threads(kReadyBarrier, kBandedThreads);
-    producer.send(columns, items, true);
-    return;
+    cuda::sync_threads(kReadyBarrier, kThreads);
   }
-  const CodedColumns<kRounds> rows(params, base);
-  rows.clear();
-  rows.rehearse();
-  auto sources = rows.first();
-  PairDeal deal(params.peers, (bands.count + 1) / 2, 32 - __clz(params.tokens - 1),
-                kProductWarps * 32);
-  deal.settle();
-  __syncthreads();
-  gate.pass();
-  auto raw = rows.load(sources);
-  if constexpr (kByLanes) {
-    rows.quantize(sources, raw, columns,
-                  [] { cuda::sync_threads(kSortedBarrier, kBandedThreads); });
-  } else {
-    columns.collect();
-    __syncthreads();
-    columns.sort();
-    __syncthreads();
-    rows.quantize(sources, raw, columns, [] {});
-  }
-  cuda::sync_threads(kReadyBarrier, kBandedThreads);
-  BandConsumer(params, shared, memory, base, bands).run(columns);
-  cuda::sync_threads(kSummedBarrier, kProductWarps * 32);
-  store_bands(params, deal, bands, reinterpret_cast<const float*>(base + params.memory.partials));
+  cuda::sync_threads(kSummedBarrier, kConsumers);
+  store_bands<kConsumers>(params, deal, bands,
+                          reinterpret_cast<const float*>(base + params.memory.partials));
 }
 
-// Two CTAs per multiprocessor: of few tokens those of the launches before and after find registers next
-// to one. More tokens need them.
-template <int kRounds, bool kByLanes>
-__global__ void __launch_bounds__(experts::kBandedThreads, kByLanes ? 2 : 1)
+// Of up to 32 choices two CTAs per multiprocessor: those of the launches before and after find registers
+// next to one. More need them.
+template <int kRounds, bool kByLanes, int kWarpgroups>
+__global__ void __launch_bounds__(experts::banded_threads(kWarpgroups), kByLanes ? 2 : 1)
     banded_down_kernel(const __grid_constant__ DownLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ experts::BandedShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  banded_block<kRounds, kByLanes>(params, this_cta(), memory, shared, LaunchGate{});
+  banded_block<kRounds, kByLanes, kWarpgroups>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

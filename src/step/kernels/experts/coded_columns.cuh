@@ -13,10 +13,9 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace experts {
 
-inline constexpr int kProductWarps = 8;
-
 // Gated rows as e4m3 codes where the products find them.
-template <int kRounds>
+// `kThreads` threads make it.
+template <int kRounds, int kThreads>
 class CodedColumns {
  public:
   __device__ CodedColumns(const DownLaunch& params, unsigned char* base)
@@ -38,12 +37,12 @@ class CodedColumns {
     uint4 up[kRounds];
   };
 
-  // Before the wait: products read up to seven columns past an item's, and what they find there does not
-  // matter, but something must be. A barrier must follow.
+  // Before the wait: products read up to seven columns past an item's, and rehearse. What they find there
+  // does not matter, but something must be. A barrier must follow.
   __device__ void clear() const {
     auto* const pieces = reinterpret_cast<uint4*>(codes_);
-    for (int i = threadIdx.x; i < params_.memory.scales / 16; i += kProductWarps * 32)
-      pieces[i] = {};
+    for (int i = threadIdx.x; i < params_.memory.partials / 16; i += kThreads) pieces[i] = {};
+    cuda::publish_to_products();
   }
   __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
   __device__ Sources first() const {
@@ -88,7 +87,7 @@ class CodedColumns {
   }
 
  private:
-  static constexpr int kRound = kProductWarps * 2;  // units
+  static constexpr int kRound = kThreads / 16;  // units
   struct Unit {
     int row;
     int group;

@@ -127,13 +127,32 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
 
 namespace {
 
+// Whether one warp sorts all choices.
+bool by_lanes(const DownLaunch& params) {
+  return experts::Columns::fits_lanes(params.tokens, params.choices_per_token);
+}
+
 // As few bands for each CTA as give every multiprocessor one CTA at most; no more than a product has.
 int bands_per_cta(int bands) {
   const int even = (bands + device_limits().multiprocessors - 1) / device_limits().multiprocessors;
   return std::min(even, experts::kMostBands);
 }
 
-BandedMemory plan_bands(const DownLaunch& params) {
+// Of each warpgroup's ring; 0: there is no room. Few tokens leave room for a CTA of a launch before or
+// after, more tokens take what their activations leave of a multiprocessor, but no more than they need.
+int band_slots(const DownLaunch& params, int warpgroups, const BandedMemory& memory) {
+  constexpr int kStaticBytes = sizeof(experts::BandedShared);
+  constexpr int kFewSlots = 2;
+  const auto slots = [&](int bytes) {
+    return (bytes - memory.bytes) / (warpgroups * memory.slot_bytes);
+  };
+  const int most = slots(device_limits().shared_bytes - kStaticBytes);
+  const int few = std::clamp(most, 0, kFewSlots);
+  if (!by_lanes(params)) return few;
+  return std::min(std::max(slots(static_cast<int>(kSpreadingBytes)), few), experts::kMaxBandSlots);
+}
+
+BandedMemory plan_bands(const DownLaunch& params, int warpgroups) {
   const int chosen = params.tokens * params.choices_per_token;
   const int groups = std::max(params.down.groups(), params.shared_down.groups());
   BandedMemory memory;
@@ -144,8 +163,9 @@ BandedMemory plan_bands(const DownLaunch& params) {
   // columns past the last one.
   memory.pitch = (memory.columns | 1) * experts::kPieceColumns;
   constexpr int kPast = experts::kColumnTile - 1;
-  memory.scales =
-      groups * kGroup / experts::kPieceColumns * memory.pitch + kPast * experts::kPieceColumns;
+  memory.scales = std::max(
+      groups * kGroup / experts::kPieceColumns * memory.pitch + kPast * experts::kPieceColumns,
+      experts::kLeastCodes);
   memory.partials = memory.scales + (groups * memory.columns + kPast + 3) / 4 * 16;
   // Neighboring tokens' sums lie on different banks.
   memory.token_stride = (memory.bands | 1) * kBandRows;
@@ -153,26 +173,22 @@ BandedMemory plan_bands(const DownLaunch& params) {
   memory.order = memory.partials + (1 + params.choices_per_token) * memory.place_stride *
                                        static_cast<int>(sizeof(float));
   memory.bytes = memory.order + experts::Columns::bytes(chosen, params.tokens);
-  const auto slots = [&](int bytes) {
-    return std::min((bytes - memory.bytes) / (2 * memory.slot_bytes), experts::kMaxBandSlots);
-  };
-  memory.slots = slots(static_cast<int>(kSpreadingBytes));
-  // Where there is hardly room for rings, all of it is taken.
-  constexpr int kStaticBytes = sizeof(experts::BandedShared);
-  if (memory.slots < 1)
-    memory.slots = std::min(slots(device_limits().shared_bytes - kStaticBytes), 1);
+  memory.slots = band_slots(params, warpgroups, memory);
   return memory;
 }
 
-// As many rounds of activations as one, four or eight tokens take are loaded at a time: what is loaded
-// later waits for weights.
+// More than 32 choices: twice the warpgroups quantize as much faster.
+constexpr int kFewWarpgroups = 2;
+
+// As many rounds of activations as one token or four take are loaded at a time: what is loaded later
+// waits for weights.
 auto banded_kernel(const DownLaunch& params) {
-  if (!experts::Columns::fits_lanes(params.tokens, params.choices_per_token)) {
-    return banded_down_kernel<9, false>;
-  }
-  constexpr int kFew = 2;
-  const bool few = experts::row_units(params) <= kFew * 2 * experts::kProductWarps;
-  return few ? banded_down_kernel<kFew, true> : banded_down_kernel<5, true>;
+  constexpr int kFewRounds = 2;
+  constexpr int kRounds = 5;
+  if (!by_lanes(params)) return banded_down_kernel<kRounds, false, experts::kMaxWarpgroups>;
+  constexpr int kUnits = kFewRounds * kFewWarpgroups * experts::kWarpgroupWarps * 2;
+  return experts::row_units(params) <= kUnits ? banded_down_kernel<kFewRounds, true, kFewWarpgroups>
+                                              : banded_down_kernel<kRounds, true, kFewWarpgroups>;
 }
 
 // The same for some of the tokens.
@@ -187,7 +203,8 @@ DownLaunch of_tokens(DownLaunch params, int first, int count) {
 }
 
 void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
-  params.memory = plan_bands(params);
+  const int warpgroups = by_lanes(params) ? kFewWarpgroups : experts::kMaxWarpgroups;
+  params.memory = plan_bands(params, warpgroups);
   if (params.memory.slots < 1 && params.tokens > 1) {
     // Their activations are too many for shared memory.
     const int half = params.tokens / 2;
@@ -199,12 +216,14 @@ void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
   params.per_row = SmallDivisor::of(params.down.groups());
   params.per_shared_row = SmallDivisor::of(params.shared_down.groups());
   const int bands = params.memory.bands;
-  pdl::launch(kBandedDownDeclaration, banded_kernel(params),
-              {.grid = dim3((params.down.bands() + bands - 1) / bands),
-               .block = dim3(experts::kBandedThreads),
-               .dynamic_shared_bytes = size_t{2} * params.memory.slots * params.memory.slot_bytes +
-                                       params.memory.bytes},
-              options, params);
+  const size_t bytes =
+      size_t{1} * warpgroups * params.memory.slots * params.memory.slot_bytes + params.memory.bytes;
+  pdl::launch(
+      kBandedDownDeclaration, banded_kernel(params),
+      {.grid = dim3((params.down.bands() + bands - 1) / bands),
+       .block = dim3(experts::banded_threads(warpgroups)),
+       .dynamic_shared_bytes = params.tokens == 1 ? bytes : std::max(bytes, kSpreadingBytes)},
+      options, params);
 }
 
 }  // namespace
