@@ -63,7 +63,8 @@ class SyntheticWeights final : public step::WeightSource {
     const model::MatrixShape gate = shapes_.local_shape(prefix + "gate_proj.weight");
     const model::MatrixShape down = shapes_.local_shape(prefix + "down_proj.weight");
     return {make(2 * gate.rows, gate.columns, true, false, count),
-            make(down.rows, down.columns, true, banded, count)};
+            make(down.rows, down.columns, true, banded && step::kernels::takes_bands(down.rows),
+                 count)};
   }
 
   step::PackedMatrix make(int rows, int columns, bool is_fp8, bool is_banded = false,
@@ -74,7 +75,7 @@ class SyntheticWeights final : public step::WeightSource {
     const int64_t tiles = int64_t{matrix.tile_count()} * count;
     const float deviation = 1 / std::sqrt(static_cast<float>(columns));
     const pdl::LaunchOptions options{.stream = stream_};
-    launch_fill(memory.tiles, tiles * matrix.tile_bytes(), next_seed_++,
+    launch_fill(memory.tiles, count * matrix.bytes(), next_seed_++,
                 is_fp8 ? codes_ : normal_bf16(deviation), options);
     if (!is_fp8) return matrix;
     // The released scales are powers of two.

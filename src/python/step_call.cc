@@ -71,7 +71,7 @@ void StepCall::set_tiles(const char* argument, const TensorView& tiles,
   if (matrix.rows < 1 || matrix.rows % kTileRows != 0) {
     reject(name_, argument, "of a multiple of 16 rows", "of " + std::to_string(matrix.rows));
   }
-  const int64_t bytes = matrix.tile_count() * matrix.tile_bytes();
+  const int64_t bytes = matrix.bytes();
   const Tensor packed = tensor(argument, tiles, DType::kUInt8, {kAny});
   if (packed.shape[0] < bytes) {
     reject(name_, argument, "of at least " + std::to_string(bytes) + " bytes", packed.describe());

@@ -71,7 +71,7 @@ int64_t step_band_bytes(int64_t rows, int64_t columns) {
                                            .columns = static_cast<int>(columns),
                                            .is_fp8 = true,
                                            .is_banded = true};
-  return matrix.tile_count() * matrix.tile_bytes();
+  return matrix.bytes();
 }
 
 void step_pack_bands(const TensorView& matrix, const TensorView& scales, const TensorView& tiles) {

@@ -49,7 +49,7 @@ class ShapeWeights final : public WeightSource {
     const model::MatrixShape gate = shapes_.local_shape(prefix + "gate_proj.weight");
     const model::MatrixShape down = shapes_.local_shape(prefix + "down_proj.weight");
     return {plan(2 * gate.rows, gate.columns, true, false, count),
-            plan(down.rows, down.columns, true, banded, count)};
+            plan(down.rows, down.columns, true, banded && kernels::takes_bands(down.rows), count)};
   }
 
   PackedMatrix plan(int rows, int columns, bool is_fp8, bool is_banded = false, int count = 1) {

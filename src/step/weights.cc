@@ -71,8 +71,8 @@ MtpWeights load_mtp(const model::ModelConfig& config, WeightSource& source) {
 
 int64_t packed_bytes(const PackedMatrix& matrix) {
   constexpr int64_t kScaleBytes = sizeof(float);
-  const int64_t scales = matrix.has_scales() ? matrix.groups() * kScaleBytes : 0;
-  return matrix.tile_count() * (matrix.tile_bytes() + scales);
+  const int64_t scales = int64_t{matrix.tile_count()} * matrix.groups() * kScaleBytes;
+  return matrix.bytes() + (matrix.has_scales() ? scales : 0);
 }
 
 void* DeviceStore::allocate(int64_t bytes) {
@@ -95,10 +95,9 @@ WritableMatrix writable(const PackedMatrix& matrix) {
 
 PackedMatrix DeviceStore::allocate_matrix(const PackedMatrix& shape, int count) {
   PackedMatrix result = shape;
-  const int64_t tiles = int64_t{result.tile_count()} * count;
-  result.tiles = {static_cast<const std::byte*>(allocate(tiles * result.tile_bytes()))};
+  result.tiles = {static_cast<const std::byte*>(allocate(count * result.bytes()))};
   if (result.has_scales()) {
-    const int64_t scales = tiles * result.groups();
+    const int64_t scales = int64_t{count} * result.tile_count() * result.groups();
     result.scales = {
         static_cast<const float*>(allocate(scales * static_cast<int64_t>(sizeof(float))))};
   }

@@ -124,7 +124,8 @@ class WeightSource {
   virtual pdl::Constant<__nv_bfloat16> embedding() = 0;
   // Of `prefix`gate_proj, up_proj and down_proj.
   virtual GatedMlpWeights gated_mlp(const std::string& prefix) = 0;
-  // Of a layer's routed and shared experts. Their down projections are banded if all are e4m3.
+  // Of a layer's routed and shared experts. Their down projections are banded if all are e4m3 and have
+  // rows enough (kernels::takes_bands).
   virtual ExpertWeights experts(int layer) = 0;
   virtual AbsorbedWeights absorbed(int layer) = 0;
   [[nodiscard]] virtual int64_t bytes() const = 0;

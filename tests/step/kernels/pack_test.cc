@@ -126,7 +126,7 @@ TEST(PackBands, PutsCodesNextToTheScalesOfTheirRows) {
   const kernels::PackedMatrix shape = packed.shape();
   EXPECT_TRUE(shape.is_banded);
   EXPECT_TRUE(packed.scales.empty());
-  ASSERT_EQ(packed.tiles.size(), static_cast<size_t>(shape.tile_count() * shape.tile_bytes()));
+  ASSERT_EQ(packed.tiles.size(), static_cast<size_t>(shape.bytes()));
   size_t others = packed.tiles.size();
   for (int row = 0; row < kRows; ++row) {
     for (int column = 0; column < kColumns; ++column) {

@@ -23,7 +23,6 @@ inline constexpr int kWarpgroupWarps = 4;
 inline constexpr int kMaxWarpgroups = 4;
 constexpr int banded_threads(int warpgroups) { return (warpgroups * kWarpgroupWarps + 1) * 32; }
 
-inline constexpr int kMostBands = 8;
 inline constexpr int kMaxBandSlots = 4;
 inline constexpr int kLeastCodes = 2048;  // bytes, for the rehearsal
 
@@ -83,22 +82,6 @@ struct Turn {
   }
 };
 
-// Weights of one expert or of all, as a CTA goes through them.
-struct BandSource {
-  const std::byte* first;
-  int64_t expert_bytes;
-  int groups;
-
-  __device__ explicit BandSource(const PackedMatrix& matrix)
-      : first(matrix.tiles.get()),
-        expert_bytes(matrix.tile_count() * matrix.tile_bytes()),
-        groups(matrix.groups()) {}
-  __device__ void settle() const {
-    cuda::settle(first, static_cast<int>(expert_bytes), static_cast<int>(expert_bytes >> 32),
-                 groups);
-  }
-};
-
 // The warp that copies weights: items in their order, in turn for each warpgroup.
 template <int kWarpgroups>
 class BandProducer {
@@ -110,8 +93,11 @@ class BandProducer {
         shared_items_(Columns::shared_items(params.tokens)),
         all_bands_(params.down.bands()),
         bands_(bands),
-        chosen_(params.down),
-        shared_(params.shared_down) {
+        chosen_(params.down.tiles.get()),
+        shared_(params.shared_down.tiles.get()),
+        groups_(params.down.groups()),
+        shared_groups_(params.shared_down.groups()),
+        expert_bytes_(params.memory.expert_bytes) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
     if (lane < kWarpgroups * slots_) {
       cuda::initialize_barrier(&shared.full[lane], 1);
@@ -121,7 +107,7 @@ class BandProducer {
     __syncwarp();
 #pragma unroll
     for (int group = 0; group < kWarpgroups; ++group) turns_[group].first = group * slots_;
-    chosen_.settle();
+    cuda::settle(chosen_, groups_, expert_bytes_);
   }
   // Sends for what comes next of the first `items` items. Where it must not wait, as far as there are
   // slots that have never been used.
@@ -130,9 +116,8 @@ class BandProducer {
     while (item_ < items && (waits || turns_[0].lap == 0)) {
       if (left_ == 0) {
         const bool is_shared = item_ < shared_items_;
-        left_ = is_shared ? shared_.groups : chosen_.groups;
-        source_ = is_shared ? shared_.first
-                            : chosen_.first + columns.expert(item_) * chosen_.expert_bytes;
+        left_ = is_shared ? shared_groups_ : groups_;
+        source_ = is_shared ? shared_ : chosen_ + int64_t{columns.expert(item_)} * expert_bytes_;
       }
       const int band_bytes = PackedMatrix::band_bytes(min(left_, 2));
       push(source_ + bands_.first * band_bytes, bands_.count * band_bytes);
@@ -167,8 +152,11 @@ class BandProducer {
   int shared_items_;
   int all_bands_;
   Bands bands_;
-  BandSource chosen_;
-  BandSource shared_;
+  const std::byte* chosen_;
+  const std::byte* shared_;
+  int groups_;
+  int shared_groups_;
+  int expert_bytes_;
   uint64_t policy_ = cuda::evict_first_policy();
   int item_ = 0;
   int left_ = 0;  // groups of columns of the item; 0: it has not begun

@@ -1,5 +1,4 @@
-// silu, then the down projections of chosen and shared experts, weighted and summed: of bf16 experts, or
-// where only some are e4m3. (banded_down.cuh has those that all are.)
+// silu, then the down projections of chosen and shared experts, weighted and summed.
 //
 // A CTA owns neighboring tiles of 16 rows and takes a batch of them at a time; its warps share the
 // items out: first those of the shared expert, eight tokens each, then those of the plan. What an
@@ -218,15 +217,32 @@ __device__ __forceinline__ void store_item(const Shares& shares, const Sums& sum
   }
 }
 
+// The weights' scales of the place that `ahead` has come to, one per lane.
+__device__ __forceinline__ float load_ahead(const DownLaunch& params, const Items& items,
+                                            const Tiles& own, Place& ahead) {
+  float scales = 0.0F;
+  if (ahead.exists(own, items.count)) {
+    const PackedMatrix& matrix = matrix_of(params, ahead.item < shared_items(params.tokens));
+    const Tiles tiles = ahead.tiles(own);
+    // Those of neighboring tiles follow each other.
+    scales = load_scales(matrix, tile_of(params, items.experts, ahead.item, tiles.first),
+                         {0, tiles.count * matrix.groups()});
+  }
+  ahead.advance(items.count);
+  return scales;
+}
+
 // What an item gives a batch of tiles, to [tile][place][token][row].
-__device__ __forceinline__ void multiply_item(const DownLaunch& params, const DirectRows& rows,
+template <class Rows>
+__device__ __forceinline__ void multiply_item(const DownLaunch& params, const Rows& rows,
                                               const Plan& plan, const uint16_t* experts,
                                               const float* weights, int item, const Tiles& tiles,
-                                              PieceRing& ring, DownCursor& cursor,
+                                              float scales, PieceRing& ring, DownCursor& cursor,
                                               float* partials) {
   const PackedMatrix& matrix = matrix_of(params, item < shared_items(params.tokens));
   const int groups = matrix.groups();
-  const int group_bytes = matrix.chunks_per_group() * kChunkBytes;
+  const bool is_fp8 = Rows::kIsFp8 || matrix.is_fp8;
+  const int group_bytes = (is_fp8 ? 1 : 2) * kChunkBytes;
   const int row = taker_of(params, plan, item, static_cast<int>(threadIdx.x) % 32 / 4).row;
   const Shares shares(params, plan, item, weights);
   PieceReader<DownCursor> reader(ring, cursor, params.ring.piece_groups, tiles.count * groups);
@@ -239,9 +255,11 @@ __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Di
     for (int group = 0; group < groups; ++group, ++place) {
       Operand x;
       rows.load(group, row, x);
-      if (matrix.is_fp8) {
+      if (is_fp8) {
         const float scale =
-            matrix.scales.get()[tile_of(params, experts, item, tiles.first) * groups + place];
+            Rows::kIsFp8
+                ? __shfl_sync(kAllLanes, scales, place)
+                : matrix.scales.get()[tile_of(params, experts, item, tiles.first) * groups + place];
         multiply_fp8_group(reader.weights(), scale, x, sums);
       } else {
         multiply_bf16_group(reader.weights(), x, sums);
@@ -281,7 +299,7 @@ __device__ __forceinline__ void store_tiles(const DownLaunch& params, const Pair
 
 }  // namespace experts
 
-template <class Gate>
+template <class Rows, class Gate>
 __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, unsigned char* memory,
                                            experts::DownShared& shared, Gate gate) {
   using namespace experts;
@@ -302,21 +320,30 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   weigh_shared_rows(params, weights);
   unsigned char* const after_plan = after_rings + plan_bytes(params);
   float* const partials = reinterpret_cast<float*>(after_plan);
-  const DirectRows rows(params);
+  const Rows rows(params, after_plan + kBatchTiles * places_of(params) *
+                                           partial_floats(params.tokens) * sizeof(float));
+  rows.rehearse();
   PairDeal deal = deal_tiles(params, min(own.count, kBatchTiles));
   deal.settle();
   __syncthreads();
 
   gate.pass();
+  // Activations and scales before the weights: loads that follow those wait for them.
   const bool by_warps = plan.fits_warp();
   ExpertChoice choice = {-1, 0};
   if (by_warps) choice = load_choice(params, static_cast<int>(threadIdx.x) % 32);
+  typename Rows::Raw raw = rows.load_first();
   if (!by_warps) build_plan(params, plan, weights);
   Items items = by_warps ? Plan::list(choice.expert, shared.items[warp]) : plan.items();
   items.count += shared_items(params.tokens);
+  rows.quantize_all_but_last(raw);
+  Place ahead = {warp, 0};
+  float scales = load_ahead(params, items, own, ahead);
+  float next_scales = load_ahead(params, items, own, ahead);
   cursor.set_items(items);
   ring.fill(cursor);
   if (by_warps && warp == warps - 1) take_choice(params, plan, choice, weights);
+  rows.quantize(raw);
   __syncthreads();
 
   Place place = {warp, 0};
@@ -325,8 +352,11 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
     const Tiles tiles = place.tiles(own);
     if (batch > 0) __syncthreads();  // the parts of the batch before have been read
     for (int item = warp; item < items.count; item += warps) {
-      multiply_item(params, rows, plan, items.experts, weights, item, tiles, ring, cursor,
+      const float later_scales = load_ahead(params, items, own, ahead);
+      multiply_item(params, rows, plan, items.experts, weights, item, tiles, scales, ring, cursor,
                     partials);
+      scales = next_scales;
+      next_scales = later_scales;
     }
     __syncthreads();
     if (batch > 0) deal = deal_tiles(params, tiles.count);
@@ -334,12 +364,22 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   }
 }
 
-__global__ void __launch_bounds__(experts::kMaxDownWarps * 32, 1)
+namespace experts {
+// Next to nine warps of this launch, with one token, eight of the launch before or after it must find
+// registers. Each quarter of a multiprocessor has 512 for every lane of its warps, which here are
+// three and two: 3 x 96 + 2 x 112 is all of it. The compiler grants 96 where it is told of more threads
+// than there are. What bf16 experts need is more than that.
+template <class Rows>
+inline constexpr int kDownBoundThreads = Rows::kIsFp8 ? 640 : kMaxDownWarps * 32;
+}  // namespace experts
+
+template <class Rows>
+__global__ void __launch_bounds__(experts::kDownBoundThreads<Rows>, 1)
     down_kernel(const __grid_constant__ DownLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];
   __shared__ experts::DownShared shared;
   [[maybe_unused]] const LaunchScope scope{};
-  down_block(params, this_cta(), memory, shared, LaunchGate{});
+  down_block<Rows>(params, this_cta(), memory, shared, LaunchGate{});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

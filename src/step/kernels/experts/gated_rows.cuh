@@ -1,4 +1,5 @@
-// silu(gate) * up of chosen and shared experts, the input of their down projections.
+// silu(gate) * up of chosen and shared experts, the input of their down projections: quantized in
+// shared memory or, where it is bf16 or too much, made from global memory each time.
 #pragma once
 
 #include "step/kernels/experts/operand.cuh"
@@ -35,10 +36,93 @@ SLIPSTREAM_HOST_DEVICE inline int row_units(const DownLaunch& params) {
          (params.choices_per_token * params.down.groups() + params.shared_down.groups());
 }
 
-// Made from global memory each time.
+// All rows, quantized in shared memory, [row][group], in batches of `kRounds` rounds: where one batch
+// is all, the first weights of chosen experts need not wait for more of them.
+template <int kRounds>
+class StagedRows {
+ public:
+  static constexpr bool kIsFp8 = true;
+
+  __device__ StagedRows(const DownLaunch& params, unsigned char* memory)
+      : params_(params),
+        chosen_(params.tokens * params.choices_per_token),
+        chosen_units_(chosen_ * params.down.groups()),
+        target_(memory, row_units(params)) {}
+
+  __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
+  // Gate and up of the lane's eight columns of units of a batch, two units per warp and round.
+  struct Raw {
+    int first;  // unit of the lane
+    uint4 gate[kRounds];
+    uint4 up[kRounds];
+  };
+
+  // After the wait, by all threads.
+  __device__ Raw load_first() const { return load_batch(static_cast<int>(threadIdx.x) / 16); }
+  __device__ void quantize_all_but_last(Raw& raw) const {
+    const int step = round() * kRounds;
+#pragma unroll 1
+    for (int begin = step; begin < row_units(params_); begin += step) {
+      quantize(raw);
+      raw = load_batch(raw.first + step);
+    }
+  }
+  // A barrier must follow.
+  __device__ void quantize(const Raw& raw) const {
+    const int half = static_cast<int>(threadIdx.x) / 16 % 2;
+#pragma unroll
+    for (int i = 0; i < kRounds; ++i) {
+      const int unit = raw.first + i * round();
+      if (unit - half >= row_units(params_)) break;
+      const EightCodes codes = quantize_gated(raw.gate[i], raw.up[i], params_.ue8m0);
+      if (unit < row_units(params_)) target_.store(unit, codes.words, codes.scale);
+    }
+  }
+  __device__ void load(int group, int row, Operand& operand) const {
+    const int unit =
+        (row < chosen_ ? row * params_.down.groups()
+                       : chosen_units_ + (row - chosen_) * params_.shared_down.groups()) +
+        group;
+    target_.load(unit, operand.words);
+    spread_scale(target_.scales[unit], operand);
+  }
+
+ private:
+  static __device__ int round() { return static_cast<int>(blockDim.x) / 16; }
+  __device__ Raw load_batch(int first) const {
+    Raw raw = {first, {}, {}};
+#pragma unroll
+    for (int i = 0; i < kRounds; ++i) {
+      const int unit = first + i * round();
+      if (unit >= row_units(params_)) break;
+      const bool shared = unit >= chosen_units_;
+      const int groups = shared ? params_.shared_down.groups() : params_.down.groups();
+      const int index = shared ? unit - chosen_units_ : unit;
+      const int row = index / groups;
+      const int column = (index - row * groups) * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
+      const GatedRow source = row_at(params_, (shared ? chosen_ : 0) + row);
+      raw.gate[i] = *reinterpret_cast<const uint4*>(source.gate + column);
+      raw.up[i] = *reinterpret_cast<const uint4*>(source.up + column);
+    }
+    return raw;
+  }
+
+  const DownLaunch& params_;
+  int chosen_;
+  int chosen_units_;
+  CodeUnits target_;
+};
+
+// The same from global memory each time.
 class DirectRows {
  public:
-  __device__ explicit DirectRows(const DownLaunch& params) : params_(params) {}
+  static constexpr bool kIsFp8 = false;
+  __device__ DirectRows(const DownLaunch& params, unsigned char* /*memory*/) : params_(params) {}
+  struct Raw {};
+  __device__ void rehearse() const {}
+  __device__ Raw load_first() const { return {}; }
+  __device__ void quantize_all_but_last(Raw& /*raw*/) const {}
+  __device__ void quantize(const Raw& /*raw*/) const {}
   __device__ void load(int group, int row, Operand& operand) const {
     const int column = group * kGroup + static_cast<int>(threadIdx.x) % 4 * 32;
     const GatedRow source = row_at(params_, row);

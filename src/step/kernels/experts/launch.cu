@@ -73,6 +73,36 @@ int routed_chunks(const RoutedLaunch& params, int warps, int other_bytes) {
   return chunks;
 }
 
+// What one or two tokens choose is shared out evenly among few warps. Of three or four tokens twelve
+// take it: three in each quarter of a multiprocessor, next to which eight of the next layer's first launch
+// find registers. Of more all warps there can be: so many quantize faster (measured on an H200).
+constexpr int kFewItems = 18;
+constexpr int kNeighborlyItems = 36;
+constexpr int kNeighborlyWarps = 12;
+
+int down_warps(int items, int other_bytes) {
+  if (items > kFewItems && items <= kNeighborlyItems) return kNeighborlyWarps;
+  const int even = even_warps(items, experts::kMaxDownWarps);
+  if (items <= kFewItems) return std::min(even, kNeighborlyWarps);
+  return fits(experts::kMaxDownWarps, kDownChunks, other_bytes) ? experts::kMaxDownWarps : even;
+}
+
+// Of one token a third round of activations would only be more instructions.
+auto staged_kernel(const DownLaunch& params, int warps) {
+  constexpr int kFewRounds = 2;
+  const bool few = experts::row_units(params) <= kFewRounds * 2 * warps;
+  return few ? down_kernel<experts::StagedRows<kFewRounds>> : down_kernel<experts::StagedRows<3>>;
+}
+
+// One token's CTAs stay small: those of the launches before and after find room next to them. Of
+// more tokens, where some CTAs have four tiles, spreading them is worth more than that room; where none
+// has more than three it is not (measured on an H200).
+size_t down_bytes(const DownLaunch& params, size_t needed) {
+  const bool spreads =
+      params.tokens > 1 && params.down.tile_count() > 3 * device_limits().multiprocessors;
+  return spreads ? std::max(needed, kSpreadingBytes) : needed;
+}
+
 // How choose() shares experts out among the lanes of a warp.
 void set_lanes(RouteParams& route) {
   const int group_size = route.experts / route.groups;
@@ -133,31 +163,21 @@ bool by_lanes(const DownLaunch& params) {
   return experts::Columns::fits_lanes(params.tokens, params.choices_per_token);
 }
 
-// As few bands for each CTA as give every multiprocessor one CTA at most; no more than a product has.
-int bands_per_cta(int bands) {
-  const int even = (bands + device_limits().multiprocessors - 1) / device_limits().multiprocessors;
-  return std::min(even, experts::kMostBands);
-}
-
-// Of each warpgroup's ring; 0: there is no room. Few tokens leave room for a CTA of a launch before or
-// after, more tokens take what their activations leave of a multiprocessor, but no more than they need.
-int band_slots(const DownLaunch& params, int warpgroups, const BandedMemory& memory) {
+// Of each warpgroup's ring; 0: there is no room. One token's CTAs leave room for those of the launches before
+// and after, and the activations of nine and more for no third slot (measured on an H200).
+int band_slots(int tokens, int warpgroups, const BandedMemory& memory) {
   constexpr int kStaticBytes = sizeof(experts::BandedShared);
-  constexpr int kFewSlots = 2;
-  const auto slots = [&](int bytes) {
-    return (bytes - memory.bytes) / (warpgroups * memory.slot_bytes);
-  };
-  const int most = slots(device_limits().shared_bytes - kStaticBytes);
-  const int few = std::clamp(most, 0, kFewSlots);
-  if (!by_lanes(params)) return few;
-  return std::min(std::max(slots(static_cast<int>(kSpreadingBytes)), few), experts::kMaxBandSlots);
+  const int room = device_limits().shared_bytes - kStaticBytes - memory.bytes;
+  const int most = std::max(room, 0) / (warpgroups * memory.slot_bytes);
+  return std::min(tokens > 1 && tokens <= 8 ? 3 : 2, most);
 }
 
 BandedMemory plan_bands(const DownLaunch& params, int warpgroups) {
   const int chosen = params.tokens * params.choices_per_token;
   const int groups = std::max(params.down.groups(), params.shared_down.groups());
   BandedMemory memory;
-  memory.bands = bands_per_cta(params.down.bands());
+  memory.expert_bytes = static_cast<int>(params.down.bytes());
+  memory.bands = bands_per_cta(params.down.rows);
   memory.slot_bytes = memory.bands * PackedMatrix::band_bytes(std::min(groups, 2));
   memory.columns = chosen + params.tokens;
   // Odd, so that what neighboring lanes store lies on different banks. A product reads up to seven
@@ -174,7 +194,7 @@ BandedMemory plan_bands(const DownLaunch& params, int warpgroups) {
   memory.order = memory.partials + (1 + params.choices_per_token) * memory.place_stride *
                                        static_cast<int>(sizeof(float));
   memory.bytes = memory.order + experts::Columns::bytes(chosen, params.tokens);
-  memory.slots = band_slots(params, warpgroups, memory);
+  memory.slots = band_slots(params.tokens, warpgroups, memory);
   return memory;
 }
 
@@ -231,20 +251,28 @@ void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
 
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
   if (params.down.is_banded && params.shared_down.is_banded) return launch_banded(params, options);
-  constexpr int kStaticBytes = sizeof(experts::DownShared);
-  const int other_bytes = experts::plan_bytes(params) + experts::kBatchTiles *
-                                                            experts::places_of(params) *
-                                                            experts::partial_floats(params.tokens) *
-                                                            static_cast<int>(sizeof(float));
-  const int warps = even_warps(experts::most_down_items(params), experts::kMaxDownWarps);
   const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
+  constexpr int kStaticBytes = sizeof(experts::DownShared);
+  const int staged_bytes = code_bytes(experts::row_units(params));
+  int other_bytes = experts::plan_bytes(params) +
+                    experts::kBatchTiles * experts::places_of(params) *
+                        experts::partial_floats(params.tokens) * static_cast<int>(sizeof(float));
+  const int warps = down_warps(experts::most_down_items(params),
+                               kStaticBytes + other_bytes + (is_fp8 ? staged_bytes : 0));
+  const bool staged =
+      is_fp8 &&
+      std::max(params.down.groups(), params.shared_down.groups()) * experts::kBatchTiles <= 32 &&
+      fits(warps, kDownChunks, kStaticBytes + other_bytes + staged_bytes);
+  if (staged) other_bytes += staged_bytes;
   params.ring = plan_rings(is_fp8, warps, kDownChunks, kStaticBytes + other_bytes);
   params.per_token = SmallDivisor::of(params.choices_per_token);
-  pdl::launch(kDownDeclaration, down_kernel,
-              {.grid = dim3(std::min(device_limits().multiprocessors, params.down.tile_count())),
-               .block = dim3(warps * 32),
-               .dynamic_shared_bytes = dynamic_bytes(params.ring, warps, other_bytes)},
-              options, params);
+  const auto kernel = staged ? staged_kernel(params, warps) : down_kernel<experts::DirectRows>;
+  pdl::launch(
+      kDownDeclaration, kernel,
+      {.grid = dim3(std::min(device_limits().multiprocessors, params.down.tile_count())),
+       .block = dim3(warps * 32),
+       .dynamic_shared_bytes = down_bytes(params, dynamic_bytes(params.ring, warps, other_bytes))},
+      options, params);
 }
 
 }  // namespace SLIPSTREAM_VARIANT

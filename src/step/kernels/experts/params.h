@@ -54,6 +54,7 @@ struct RingShape {
 
 // Where things lie in the shared memory of a CTA that multiplies bands, in bytes after its rings.
 struct BandedMemory {
+  int expert_bytes = 0;  // of one matrix
   int slots = 0;         // of each warpgroup's ring
   int slot_bytes = 0;
   int bands = 0;         // of a CTA
@@ -100,11 +101,12 @@ struct DownLaunch {
   bool ue8m0 = false;
   RingShape ring = {};                       // set by the launch
   SmallDivisor per_token = {};               // choices, set by the launch
-  BandedMemory memory = {};                  // set by the launch
-  SmallDivisor per_row = {};                 // groups of columns, of chosen and shared rows;
-  SmallDivisor per_shared_row = {};          // set by the launch
   pdl::Produced<__nv_bfloat16> output = {};  // [tokens, hidden], written after the wait
   PeerOffsets peers = {};  // if there are any: the output lies in this rank's window, goes to all
+  // Of banded matrices, set by the launch: memory, and groups of columns of chosen and of shared rows.
+  BandedMemory memory = {};
+  SmallDivisor per_row = {};
+  SmallDivisor per_shared_row = {};
 };
 
 inline constexpr std::array kRouteFields{

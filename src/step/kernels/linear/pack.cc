@@ -139,7 +139,7 @@ PackedHostMatrix pack_bands(const model::MatrixShare& matrix) {
   result.columns = static_cast<int>(matrix.columns);
   result.is_fp8 = result.is_banded = true;
   const PackedMatrix shape = result.shape();
-  result.tiles.resize(shape.tile_count() * shape.tile_bytes());
+  result.tiles.resize(shape.bytes());
   std::byte* target = result.tiles.data();
   for (int first = 0; first < shape.columns; first += 2 * kGroup) {
     const int groups = std::min(2, shape.groups() - first / kGroup);
