@@ -45,8 +45,9 @@ class SyntheticWeights final : public step::WeightSource {
   }
 
   step::ExpertWeights experts(int layer) override {
-    return {gated(model::expert_prefix(layer, 0), true, shapes_.config().n_routed_experts),
-            gated(model::shared_expert_prefix(layer), true, 1)};
+    const bool banded = step::takes_bands(shapes_.config());
+    return {gated(model::expert_prefix(layer, 0), banded, shapes_.config().n_routed_experts),
+            gated(model::shared_expert_prefix(layer), banded, 1)};
   }
 
   step::AbsorbedWeights absorbed(int /*layer*/) override {
@@ -63,8 +64,7 @@ class SyntheticWeights final : public step::WeightSource {
     const model::MatrixShape gate = shapes_.local_shape(prefix + "gate_proj.weight");
     const model::MatrixShape down = shapes_.local_shape(prefix + "down_proj.weight");
     return {make(2 * gate.rows, gate.columns, true, false, count),
-            make(down.rows, down.columns, true, banded && step::kernels::takes_bands(down.rows),
-                 count)};
+            make(down.rows, down.columns, true, banded, count)};
   }
 
   step::PackedMatrix make(int rows, int columns, bool is_fp8, bool is_banded = false,

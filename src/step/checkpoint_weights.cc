@@ -29,11 +29,11 @@ std::vector<model::MatrixShare> gate_and_up(const model::Checkpoint& checkpoint,
 
 // Whether a layer's down projections of routed and shared experts are banded.
 bool are_banded(const model::Checkpoint& checkpoint, int layer) {
-  const auto can_be = [&](const std::string& prefix) {
-    const model::MatrixShare down = checkpoint.matrix(prefix + "down_proj.weight");
-    return down.is_fp8() && kernels::takes_bands(down.rows);
+  const auto is_fp8 = [&](const std::string& prefix) {
+    return checkpoint.matrix(prefix + "down_proj.weight").is_fp8();
   };
-  return can_be(model::expert_prefix(layer, 0)) && can_be(model::shared_expert_prefix(layer));
+  return takes_bands(checkpoint.config()) && is_fp8(model::expert_prefix(layer, 0)) &&
+         is_fp8(model::shared_expert_prefix(layer));
 }
 
 PackedHostMatrix pack_gate_up(const model::Checkpoint& checkpoint, const std::string& prefix) {

@@ -31,8 +31,9 @@ class ShapeWeights final : public WeightSource {
   GatedMlpWeights gated_mlp(const std::string& prefix) override { return gated(prefix, false, 1); }
 
   ExpertWeights experts(int layer) override {
-    return {gated(model::expert_prefix(layer, 0), true, shapes_.config().n_routed_experts),
-            gated(model::shared_expert_prefix(layer), true, 1)};
+    const bool banded = takes_bands(shapes_.config());
+    return {gated(model::expert_prefix(layer, 0), banded, shapes_.config().n_routed_experts),
+            gated(model::shared_expert_prefix(layer), banded, 1)};
   }
 
   AbsorbedWeights absorbed(int /*layer*/) override {
@@ -49,7 +50,7 @@ class ShapeWeights final : public WeightSource {
     const model::MatrixShape gate = shapes_.local_shape(prefix + "gate_proj.weight");
     const model::MatrixShape down = shapes_.local_shape(prefix + "down_proj.weight");
     return {plan(2 * gate.rows, gate.columns, true, false, count),
-            plan(down.rows, down.columns, true, banded && kernels::takes_bands(down.rows), count)};
+            plan(down.rows, down.columns, true, banded, count)};
   }
 
   PackedMatrix plan(int rows, int columns, bool is_fp8, bool is_banded = false, int count = 1) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "slipstream/error.h"
 #include "step/kernels/experts/banded_down.cuh"
 #include "step/kernels/experts/down.cuh"
 #include "step/kernels/experts/launch.h"
@@ -232,6 +233,9 @@ void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
     launch_banded(of_tokens(params, 0, half), options);
     launch_banded(of_tokens(params, half, params.tokens - half), options);
     return;
+  }
+  if (params.memory.slots < 1) {
+    throw InvalidArgument("expert_down: a token's activations do not fit into shared memory");
   }
   params.per_token = SmallDivisor::of(params.choices_per_token);
   params.per_row = SmallDivisor::of(params.down.groups());

@@ -77,11 +77,6 @@ SLIPSTREAM_HOST_DEVICE constexpr int bands_per_cta(int rows) {
   const int even = (bands + kBandCtas - 1) / kBandCtas;
   return even < kMostBands ? even : kMostBands;
 }
-// Down projections of so many rows are banded if they are e4m3: where bands fill products to seven
-// eighths. With fewer the tiles are faster (measured on an H200: 7,168 rows, and 6,144).
-constexpr bool takes_bands(int64_t rows) {
-  return bands_per_cta(static_cast<int>(rows)) * 8 >= kMostBands * 7;
-}
 
 // One of the matrices that a launch multiplies with the same activations.
 struct Segment {
