@@ -70,7 +70,7 @@ MtpWeights load_mtp(const model::ModelConfig& config, WeightSource& source) {
 }  // namespace
 
 bool takes_bands(const model::ModelConfig& config) {
-  constexpr int64_t kMostCodes = 128 * 1024;
+  constexpr int64_t kMostCodes = int64_t{128} * 1024;
   const int64_t width = int64_t{config.moe_intermediate_size} * config.n_shared_experts;
   return kernels::bands_per_cta(config.hidden_size) * 8 >= kernels::kMostBands * 7 &&
          (config.num_experts_per_tok + 1) * width <= kMostCodes;

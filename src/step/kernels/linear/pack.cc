@@ -76,22 +76,22 @@ void add_scales(PackedHostMatrix& target, const model::MatrixShare& matrix) {
 }
 
 // Eight rows of `groups` groups of columns, and their scales.
-void fill_band(const model::MatrixShare& matrix, int first_row, int first_column, int groups,
-               std::byte* target) {
-  constexpr int kPiece = 16;  // columns
-  const auto rows = std::min<int64_t>(kBandRows, matrix.rows - first_row);
-  const auto columns = std::min<int64_t>(groups * kGroup, matrix.columns - first_column);
-  for (int row = 0; row < rows; ++row) {
+void fill_band(const model::MatrixShare& matrix, int64_t first_row, int64_t first_column,
+               int64_t groups, std::byte* target) {
+  constexpr int64_t kPiece = 16;  // columns
+  const int64_t rows = std::min<int64_t>(kBandRows, matrix.rows - first_row);
+  const int64_t columns = std::min<int64_t>(groups * kGroup, matrix.columns - first_column);
+  for (int64_t row = 0; row < rows; ++row) {
     const std::byte* source = matrix.data + (first_row + row) * matrix.row_stride + first_column;
-    for (int column = 0; column < columns; column += kPiece) {
+    for (int64_t column = 0; column < columns; column += kPiece) {
       std::memcpy(target + (column / kPiece * kBandRows + row) * kPiece, source + column,
                   std::min<int64_t>(kPiece, columns - column));
     }
   }
-  for (int group = 0; group < groups && rows > 0; ++group) {
+  std::byte* scales = target + groups * kGroup * kBandRows;
+  for (int64_t group = 0; group < groups && rows > 0; ++group, scales += sizeof(float)) {
     const float scale = matrix.scale(first_row, first_column + group * kGroup);
-    std::memcpy(target + (groups * kGroup * kBandRows + group * sizeof(float)), &scale,
-                sizeof(float));
+    std::memcpy(scales, &scale, sizeof scale);
   }
 }
 
@@ -144,7 +144,7 @@ PackedHostMatrix pack_bands(const model::MatrixShare& matrix) {
   for (int first = 0; first < shape.columns; first += 2 * kGroup) {
     const int groups = std::min(2, shape.groups() - first / kGroup);
     for (int band = 0; band < shape.bands(); ++band) {
-      fill_band(matrix, band * kBandRows, first, groups, target);
+      fill_band(matrix, int64_t{band} * kBandRows, first, groups, target);
       target += PackedMatrix::band_bytes(groups);
     }
   }
