@@ -2,9 +2,9 @@
 //
 // A CTA owns neighboring bands of eight rows, up to 64 rows. Its stream is a list of items (columns.cuh):
 // what one gives the CTA's bands, 256 columns at a time, is contiguous in memory. One warp copies it into
-// rings; warpgroups take the items in turn and have the whole sum of an item in registers, so
-// that it can be rounded and weighted. Every token has a place for each of its own choices, and
-// these are added in their order: what other tokens chose does not change a bit of its sum.
+// rings; warpgroups take the items in turn and have the whole sum of an item in registers, so that it can be
+// rounded and weighted. Every token has a place for each of its own choices, and these are added in their
+// order: what other tokens chose does not change a bit of its sum.
 //
 // PDL: weights of the shared expert before the wait, nothing else.
 #pragma once

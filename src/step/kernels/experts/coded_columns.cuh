@@ -13,8 +13,7 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace experts {
 
-// Gated rows as e4m3 codes where the products find them.
-// `kThreads` threads make it.
+// `kThreads` threads make it, of `kRounds` rounds of activations at a time.
 template <int kRounds, int kThreads>
 class CodedColumns {
  public:
@@ -62,11 +61,12 @@ class CodedColumns {
     }
     return raw;
   }
-  // All units, the first batch of which is `raw`. `settled`: to be called before columns are asked for.
-  template <class Settled>
+  // All units, the first batch of which is `raw`. `before_columns`: to be called before
+  // they are asked for.
+  template <class BeforeColumns>
   __device__ void quantize(Sources& sources, Raw& raw, const Columns& columns,
-                           const Settled& settled) const {
-    bool is_settled = false;
+                           const BeforeColumns& before_columns) const {
+    bool is_first = true;
 #pragma unroll 1
     while (true) {
 #pragma unroll
@@ -74,10 +74,10 @@ class CodedColumns {
         const int unit = sources.first + i * kRound;
         if (warp_unit(unit) >= units() && i > 0) break;
         const EightCodes codes = quantize_gated(raw.gate[i], raw.up[i], params_.ue8m0);
-        if (i == 0 && !is_settled) settled();
+        if (i == 0 && is_first) before_columns();
         if (unit < units()) store(unit, codes, columns);
       }
-      is_settled = true;
+      is_first = false;
       const int next = sources.first + kRounds * kRound;
       if (warp_unit(next) >= units()) break;
       sources = batch(next);
