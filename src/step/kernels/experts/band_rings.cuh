@@ -26,7 +26,9 @@ struct BandedShared {
   uint64_t empty[kMaxWarpgroups * kMaxBandSlots];
 };
 
-// Barriers of named threads: columns are known; all is ready for products; all sums are there.
+// Barriers of named threads: all is prepared for the wait; columns are known; all is ready for products; all
+// sums are there.
+inline constexpr int kPreparedBarrier = 4;
 inline constexpr int kSortedBarrier = 1;
 inline constexpr int kReadyBarrier = 2;
 inline constexpr int kSummedBarrier = 3;

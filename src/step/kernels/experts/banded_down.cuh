@@ -33,7 +33,7 @@ __device__ __forceinline__ void produce(const DownLaunch& params, BandedShared& 
     producer.send(columns, items, round == 2);
     if (round == 0) {
       columns.add_shared();
-      __syncthreads();
+      cuda::sync_threads(kPreparedBarrier, kThreads);
       gate.pass();
       if constexpr (kByLanes) {
         choice = columns.lane_choice();
@@ -82,7 +82,7 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
     consumer.run(columns, round == 0);
     if (round == 1) break;
     auto sources = rows.first();
-    __syncthreads();
+    cuda::sync_threads(kPreparedBarrier, kThreads);
     gate.pass();
     auto raw = rows.load(sources);
     if constexpr (kByLanes) {
