@@ -11,8 +11,8 @@
 // The code is kept short on purpose, with rolled loops: most of it runs once per launch, and what
 // is not in the instruction caches costs more than it does.
 //
-// PDL: the weights, their scales, the norm's gamma and the barriers before the wait; activations
-// and outputs after it.
+// PDL: the weights, their scales, the norm's gamma and the barriers before the wait, and polls for what
+// several ranks send; other activations, and all that is stored, after it.
 #pragma once
 
 #include "cuda/tensor_core.cuh"
@@ -221,12 +221,11 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   stager.prefetch();
   if (params.cluster_ctas > 1) cuda::cluster_wait();
 
-  gate.pass();
   const Operands operands(layout, params.tokens, memory);
 
   // The activations ahead of the rest of the weights: what is sent for comes in that order.
   // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
-  stager.stage(operands, [&] { copier.fill_rest(ring); });
+  stager.stage(operands, gate, [&] { copier.fill_rest(ring); });
   cuda::wait_async_copies();  // of the scales
 
   __syncthreads();
