@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "check/analysis/kernel_code.h"
 #include "check/analysis/origins.h"
 #include "check/checker.h"
 #include "check/lower/ir.h"
@@ -264,6 +265,26 @@ TEST(Images, TriggerInEveryKernelThatWaits) {
     EXPECT_EQ(count(kernel.code, Action::kTrigger) > 0, count(kernel.code, Action::kWait) > 0)
         << kernel.image << ": " << kernel.name;
   }
+}
+
+// Polls before the wait rely on it (docs/ranks.md). No launch that prepares operands is followed by one
+// that polls.
+TEST(Images, TriggerAfterTheWaitInEveryKernelOfAStepButThoseThatPrepare) {
+  size_t early = 0;
+  for (const CompiledKernel& kernel : compiled_kernels()) {
+    if (kernel.name.find("step::kernels::") == std::string::npos) continue;
+    const check::KernelCode code(kernel.code, kernel.image, nullptr);
+    const auto& instructions = code.function().instructions;
+    bool triggers_early = false;
+    for (uint32_t i = 0; i < instructions.size(); ++i) {
+      triggers_early |=
+          instructions[i].action == Action::kTrigger && code.ordering().reachable_before(i);
+    }
+    const bool prepares = kernel.name.find("::prepare_kernel<") != std::string::npos;
+    EXPECT_EQ(triggers_early, prepares) << kernel.image << ": " << kernel.name;
+    early += static_cast<size_t>(triggers_early);
+  }
+  EXPECT_GT(early, 0U) << "the checker does not know an early trigger";
 }
 
 TEST(Images, ShowAKernelThatWaitsButIsNotDeclaredTo) {

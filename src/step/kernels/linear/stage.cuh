@@ -270,9 +270,7 @@ class OneRoundStager
  public:
   template <class... Arguments>
   __device__ __forceinline__ explicit OneRoundStager(Arguments&&... arguments)
-      : Base(arguments...),
-        own_(own_share()),
-        address_(this->source_.address(own_.place)) {}
+      : Base(arguments...), own_(own_share()), address_(this->source_.address(own_.place)) {}
 
   // Before the wait: constants, and where the activations lie.
   __device__ __forceinline__ void prefetch() {
@@ -347,8 +345,7 @@ class WideStager : StagerBase<Source, LinearParams, false> {
 
  public:
   template <class... Arguments>
-  __device__ __forceinline__ explicit WideStager(Arguments&&... arguments)
-      : Base(arguments...) {}
+  __device__ __forceinline__ explicit WideStager(Arguments&&... arguments) : Base(arguments...) {}
 
   __device__ __forceinline__ void prefetch() {}
 
@@ -404,8 +401,7 @@ class WideStager : StagerBase<Source, LinearParams, false> {
   template <class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, Wide& values,
                                        const Meanwhile& meanwhile) const {
-    Base::load(own, this->source_.address(own.place), values,
-                                           meanwhile);
+    Base::load(own, this->source_.address(own.place), values, meanwhile);
   }
 
   // All tokens' factors, each in the place of the first of its squares.
