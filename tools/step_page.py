@@ -20,10 +20,11 @@ WIDTH = 120
 HEAD = """<!-- Written by tools/step_page.py from what `slipstream info --step` prints; change the list of launches instead. -->
 # The launches of a decode step
 
-One rank of eight, one token, context 8192. Weights and tables may be read before a launch's wait; everything else after
-it. MB: what a launch must move, with as many distinct experts as the token chooses. Printed from the list that the
-engine runs (`src/step/launch_list.h`); [engine.md](engine.md) says what each kernel does. `operands` are written with
-many tokens only, by a launch that then goes before the one in the table.
+One rank of eight, one token, context 8192. Weights, tables and what is *read early*, which the launch right before does
+not write ([design.md](design.md#pdl-rules)), may be read before a launch's wait; everything else after it. MB: what a
+launch must move, with as many distinct experts as the token chooses. Printed from the list that the engine runs
+(`src/step/launch_list.h`); [engine.md](engine.md) says what each kernel does. `operands` are written with many tokens
+only, by a launch that then goes before the one in the table.
 
     slipstream info --step deepseek-v3.2 --tp 8
 

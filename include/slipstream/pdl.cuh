@@ -6,13 +6,13 @@
 // visible; trigger() lets the next grid start early and publishes nothing. Two rules keep a chain
 // of kernels right (docs/pdl.md explains why):
 //
-//   1. Before wait() a thread touches Constant memory, parameters and shared memory, and nothing
-//      else. Stores count too.
+//   1. Before wait() a thread touches parameters and shared memory, and reads Constant and Settled
+//      memory, and nothing else. Stores count too.
 //   2. Produced memory is never read through the read-only path (ld.global.nc): the compilers move
 //      such loads above the wait, whatever clobber it carries.
 //
-// The types say which memory is which: Constant<T> may be read at any time, Produced<T> only after
-// wait().
+// The types say which memory is which: Constant<T> may be read at any time, Settled<T> in a chain of
+// kernels that wait before they trigger, Produced<T> only after wait().
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,17 @@ struct Constant {
   const T* pointer = nullptr;
 
   // The address: for host code, for address arithmetic and for bulk copies to shared memory.
+  [[nodiscard]] SLIPSTREAM_HOST_DEVICE const T* get() const { return pointer; }
+};
+
+// Memory that the kernel right before this one does not write, but an earlier one may have written. A
+// kernel whose threads all wait() before they trigger() lets the next one start when all kernels before
+// itself have completed and flushed. So behind such a kernel this memory may be read before wait(), with
+// plain loads. Nothing is written by way of it.
+template <class T>
+struct Settled {
+  const T* pointer = nullptr;
+
   [[nodiscard]] SLIPSTREAM_HOST_DEVICE const T* get() const { return pointer; }
 };
 
@@ -69,7 +80,7 @@ __device__ __forceinline__ void trigger() {
 #endif  // __CUDACC__
 
 // What a field of a kernel's parameter struct points to.
-enum class Role : uint8_t { kConstant, kProduced };
+enum class Role : uint8_t { kConstant, kSettled, kProduced };
 
 // One pointer of a kernel's parameter struct, for the tests and checkers that look at compiled
 // code.
@@ -79,18 +90,19 @@ struct Field {
   Role role;
 };
 
+template <class Pointer>
+inline constexpr Role kRoleOf = Role::kProduced;
 template <class T>
-inline constexpr bool kIsConstant = false;
+inline constexpr Role kRoleOf<Constant<T>> = Role::kConstant;
 template <class T>
-inline constexpr bool kIsConstant<Constant<T>> = true;
+inline constexpr Role kRoleOf<Settled<T>> = Role::kSettled;
 
 // Describes a member of a parameter struct: field<decltype(Params::weights)>("weights",
 // offsetof(Params, weights)). Member may be a reference: nvcc hands decltype(a.b) to the host's
 // compiler as decltype((a.b)).
 template <class Member>
 constexpr Field field(const char* name, size_t offset) {
-  constexpr bool is_constant = kIsConstant<std::remove_cvref_t<Member>>;
-  return {name, offset, is_constant ? Role::kConstant : Role::kProduced};
+  return {name, offset, kRoleOf<std::remove_cvref_t<Member>>};
 }
 
 }  // namespace slipstream::pdl

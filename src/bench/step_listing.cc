@@ -54,12 +54,13 @@ std::string ranges(const std::vector<int>& layers) {
 }
 
 void append_table(std::string& text, const std::vector<ListedLaunch>& launches) {
-  text += "| launch | what | MB | weights and tables | reads | writes |\n";
-  text += "|---|---|---|---|---|---|\n";
+  text += "| launch | what | MB | weights and tables | reads early | reads | writes |\n";
+  text += "|---|---|---|---|---|---|---|\n";
   for (const ListedLaunch& launch : launches) {
-    text += fmt::format("| {} | {} | {:.3f} | {} | {} | {} |\n", launch.number, launch.title,
+    text += fmt::format("| {} | {} | {:.3f} | {} | {} | {} | {} |\n", launch.number, launch.title,
                         launch.bytes * 1e-6, fmt::join(launch.constants, ", "),
-                        fmt::join(launch.reads, ", "), fmt::join(launch.writes, ", "));
+                        fmt::join(launch.settled, ", "), fmt::join(launch.reads, ", "),
+                        fmt::join(launch.writes, ", "));
   }
 }
 
@@ -112,6 +113,7 @@ StepListing list_model_step(const ListedModel& model) {
                         .layer = launch.layer,
                         .bytes = launch.bytes(load_of(launch)),
                         .constants = names_of(launch.constants),
+                        .settled = names_of(launch.settled),
                         .reads = names_of(launch.reads),
                         .writes = names_of(launch.writes)};
     listing.bytes += listed.bytes;

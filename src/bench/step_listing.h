@@ -24,7 +24,8 @@ struct ListedLaunch {
   int layer = 0;  // num_hidden_layers and more: after the last one, and of drafts
   double bytes = 0;
   std::vector<std::string> constants;
-  std::vector<std::string> reads;
+  std::vector<std::string> settled;  // read before the wait
+  std::vector<std::string> reads;    // after it
   std::vector<std::string> writes;
 };
 

@@ -82,6 +82,7 @@ io::Json to_json(const std::vector<bench::ListedLaunch>& launches) {
     one["title"] = launch.title;
     one["bytes"] = launch.bytes;
     one["constants"] = io::Json::array_of(launch.constants);
+    one["settled"] = io::Json::array_of(launch.settled);
     one["reads"] = io::Json::array_of(launch.reads);
     one["writes"] = io::Json::array_of(launch.writes);
     all.push_back(std::move(one));

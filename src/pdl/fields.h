@@ -159,7 +159,7 @@ consteval std::array<Field, count> checked_fields(const std::array<Field, count>
 }  // namespace slipstream::pdl
 
 // SLIPSTREAM_FIELDS(Params, a, b.c, ...): the pointers of Params, at most 16, as an array of
-// pdl::Field. Members are Constant<> or Produced<>, which say their role.
+// pdl::Field. Members are Constant<>, Settled<> or Produced<>, which say their role.
 #define SLIPSTREAM_FIELDS(Params, ...) \
   ::slipstream::pdl::checked_fields<Params>(::std::array{SLIPSTREAM_FIELDS_1(Params, __VA_ARGS__)})
 // NOLINTBEGIN(bugprone-macro-parentheses): a type and the name of a member take none

@@ -48,6 +48,7 @@ struct StepLaunch {
   bool per_sequence = false;      // its tokens are one row of each sequence, not all rows
   std::vector<Buffer> constants;  // weights and tables: may be read before the wait
   std::vector<Buffer> reads;      // what launches before it wrote
+  std::vector<Buffer> settled = {};  // what none but older ones wrote: may be read before the wait
   std::vector<Buffer> writes;
   std::function<double(const StepLoad&)> bytes;  // that it must move, at least
   std::function<void(int tokens, const pdl::LaunchOptions&)> enqueue;

@@ -27,6 +27,7 @@ class DeviceArray {
   [[nodiscard]] pdl::Produced<T> produced() const { return {data()}; }
   // For a kernel that only reads it.
   [[nodiscard]] pdl::Produced<const T> read() const { return {data()}; }
+  [[nodiscard]] pdl::Settled<T> settled() const { return {data()}; }
   [[nodiscard]] int64_t bytes() const { return size_ * static_cast<int64_t>(sizeof(T)); }
 
  private:

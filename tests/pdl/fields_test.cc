@@ -23,6 +23,7 @@ struct Params {
   Produced<int> counters[2];
   float factor = 1;
   Produced<void> output;
+  Settled<int> positions;
 };
 
 TEST(Fields, CountThePointersOfPlainMembers) {
@@ -40,7 +41,7 @@ TEST(Fields, CountThePointersOfPlainMembers) {
 TEST(Fields, CountThePointersOfStructsAndArrays) {
   EXPECT_EQ(pointers_in<Produced<int>>(), 1U);
   EXPECT_EQ(pointers_in<Matrix>(), 2U);
-  EXPECT_EQ(pointers_in<Params>(), 1U + 4U + 2U + 1U);
+  EXPECT_EQ(pointers_in<Params>(), 1U + 4U + 2U + 1U + 1U);
   struct WithStandardArray {
     int32_t number;
     std::array<Matrix, 3> matrices;
@@ -62,15 +63,16 @@ TEST(Fields, CountThePointersAfterANestedFirstMember) {
 
 constexpr auto kFields =
     SLIPSTREAM_FIELDS(Params, input, matrices[0].codes, matrices[0].scales, matrices[1].codes,
-                      matrices[1].scales, counters[0], counters[1], output);
+                      matrices[1].scales, counters[0], counters[1], output, positions);
 
 TEST(Fields, HaveTheNamesPlacesAndRolesOfTheMembers) {
-  ASSERT_EQ(kFields.size(), 8U);
+  ASSERT_EQ(kFields.size(), 9U);
   EXPECT_STREQ(kFields[3].name, "matrices[1].codes");
   EXPECT_EQ(kFields[3].offset, offsetof(Params, matrices) + sizeof(Matrix) + sizeof(int64_t));
   EXPECT_EQ(kFields[3].role, Role::kConstant);
   EXPECT_EQ(kFields[7].offset, offsetof(Params, output));
   EXPECT_EQ(kFields[7].role, Role::kProduced);
+  EXPECT_EQ(kFields[8].role, Role::kSettled);
 }
 
 TEST(Fields, AreNotCompleteWithoutOneOfThem) {

@@ -192,6 +192,18 @@ std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
+check::Role checked_role(Role role) {
+  switch (role) {
+    case Role::kConstant:
+      return check::Role::kConstant;
+    case Role::kSettled:
+      return check::Role::kSettled;
+    case Role::kProduced:
+      break;
+  }
+  return check::Role::kProduced;
+}
+
 // The checker's view of the declarations: all are launched with the PDL attribute.
 check::Launches launches_of(const Declarations& all) {
   check::Launches launches;
@@ -202,7 +214,7 @@ check::Launches launches_of(const Declarations& all) {
     for (const pdl::Field& field : declaration.fields) {
       check::ParameterRole role;
       role.offset = static_cast<uint32_t>(field.offset);
-      role.role = field.role == Role::kConstant ? check::Role::kConstant : check::Role::kProduced;
+      role.role = checked_role(field.role);
       launch.roles.push_back(role);
     }
     launches.kernels.push_back(std::move(launch));

@@ -79,6 +79,11 @@ TEST(LaunchList, ReadsOnlyWhatAnEarlierLaunchOrTheHostHasWritten) {
   for (const StepLaunch& record : step.launches()) expect_written_reads(record, written);
 }
 
+TEST(LaunchList, ReadsNothingBeforeTheWaitThatTheLaunchBeforeWrites) {
+  const DeviceStep step(checkpoint());
+  expect_settled_reads(step.launches());
+}
+
 TEST(DeviceDecodeStep, GivesEachOfSeveralTokensOfSeveralSequencesItsOwnPositionAndLimit) {
   const model::reference::Model model =
       model::test::load_reference(checkpoint(), model::test::Mode::kBf16Cache);

@@ -304,6 +304,13 @@ TEST(DraftingStep, ReadsOnlyWhatAnEarlierLaunchOrTheHostHasWritten) {
   }
 }
 
+TEST(DraftingStep, ReadsNothingBeforeTheWaitThatTheLaunchBeforeWrites) {
+  const DeviceStep step = drafting_step(shared_lists());
+  std::vector<StepLaunch> records(step.launches().begin(), step.launches().end() - 1);
+  for (const StepLaunch& record : step.step().draft_launches(3)) records.push_back(record);
+  expect_settled_reads(records);
+}
+
 TEST(DraftingStep, RefusesMoreRowsThanAStepHas) {
   const DeviceStep step = drafting_step(short_lists());
   EXPECT_EQ(model::test::message_of([&] { step.enqueue(StepShape{.sequences = 3, .drafts = 5}); }),

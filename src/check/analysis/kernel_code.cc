@@ -54,18 +54,20 @@ int danger(Role role) {
       return 0;
     case Role::kPrivate:
       return 1;
-    case Role::kHandedOver:
+    case Role::kSettled:
       return 2;
-    case Role::kUnknown:
+    case Role::kHandedOver:
       return 3;
-    case Role::kHandsOver:
+    case Role::kUnknown:
       return 4;
-    case Role::kWritten:
+    case Role::kHandsOver:
       return 5;
-    case Role::kProduced:
+    case Role::kWritten:
       return 6;
+    case Role::kProduced:
+      return 7;
   }
-  return 3;
+  return 4;
 }
 
 // What a value may depend on.

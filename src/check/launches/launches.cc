@@ -28,6 +28,7 @@ constexpr auto kRoles = std::to_array<RoleName>({
     {"private", Role::kPrivate},
     {"produced", Role::kProduced},
     {"written", Role::kWritten},
+    {"settled", Role::kSettled},
     {"handed-over", Role::kHandedOver},
     {"hands-over", Role::kHandsOver},
 });
@@ -128,7 +129,9 @@ ParameterRole parse_role(const Json& json, const std::string& where) {
     }
   }
   if (result.role == Role::kUnknown && !result.sharers) {
-    fail(where, "\"role\" must be constant, private, produced, written, handed-over or hands-over");
+    fail(where,
+         "\"role\" must be constant, private, produced, written, settled, handed-over or "
+         "hands-over");
   }
   if (result.variable.empty() && !json.contains("index")) {
     fail(where, R"(must have "index" or "variable")");

@@ -16,6 +16,7 @@ enum class Role : uint8_t {
   kPrivate,     // only this kernel touches it, and no two launches of it overlap
   kProduced,    // an earlier kernel writes it
   kWritten,     // this kernel writes it, others read or write it
+  kSettled,     // an earlier kernel writes it, but none that may still run; may be read early
   kHandedOver,  // an earlier kernel publishes it by a fence before its trigger; may be read early
   kHandsOver,   // this kernel publishes it so
 };

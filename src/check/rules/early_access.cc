@@ -42,18 +42,16 @@ void lower(Judgement& judgement, const char* unless) {
 
 }  // namespace
 
+bool may_be_read_early(Role role) {
+  return role == Role::kConstant || role == Role::kPrivate || role == Role::kSettled ||
+         role == Role::kHandedOver;
+}
+
 std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subject) {
-  switch (code.role_of(subject)) {
-    case Role::kConstant:
-    case Role::kPrivate:
-    case Role::kHandedOver:
-      return std::nullopt;
-    case Role::kProduced:
-    case Role::kWritten:
-    case Role::kHandsOver:
-      return Judgement{Severity::kError, Certainty::kProven, "and an earlier kernel produces it"};
-    case Role::kUnknown:
-      break;
+  const Role role = code.role_of(subject);
+  if (may_be_read_early(role)) return std::nullopt;
+  if (role != Role::kUnknown) {
+    return Judgement{Severity::kError, Certainty::kProven, "and an earlier kernel produces it"};
   }
   const bool may_change = !code.is_declared_constant(subject);
   if (may_change && code.surely_writes(subject)) {

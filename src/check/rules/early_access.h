@@ -16,7 +16,10 @@ struct Judgement {
   std::string because;  // continues the message
 };
 
-// Empty where nothing is wrong with it: the memory is constant, private or handed over.
+// Constant, private, settled or handed over.
+bool may_be_read_early(Role role);
+
+// Empty where nothing is wrong with it.
 std::optional<Judgement> judge_read(const KernelCode& code, const Subject& subject);
 
 // Whether anything says that the kernel overlaps what runs before it: it waits, or is known to be

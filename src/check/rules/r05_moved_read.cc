@@ -83,7 +83,7 @@ void check_sass(const KernelCode& sass, const std::vector<const KernelCode*>& pt
       continue;
     }
     const Role role = sass.role_of(subject);
-    if (role == Role::kConstant || role == Role::kPrivate || role == Role::kHandedOver) continue;
+    if (may_be_read_early(role)) continue;
     const bool read_only = instructions[i].non_coherent;
     Finding finding = new_finding(sass, Rule::kCompilerMovedLoad,
                                   read_only ? Severity::kError : Severity::kWarning,

@@ -8,6 +8,8 @@ std::vector<Case> trigger_order_cases() {
   const Kernel producer = normal(late_writer());
   const Kernel early_reader = dependent({read(1), wait()});
   const Kernel reader = dependent({wait(), read(1)});
+  // Has the old value in its multiprocessor's cache while the new one is written.
+  const Kernel caching_middle = dependent({read(0).counted_in(1), wait(), trigger()});
   return {
       {.label = "middle triggers, then waits; reads before the wait",
        .chain = {producer, dependent({trigger(), wait()}), early_reader},
@@ -17,6 +19,8 @@ std::vector<Case> trigger_order_cases() {
        .promise = Promise::kNever},
       {.label = "middle waits, then triggers; reads before the wait",
        .chain = {producer, dependent({wait(), trigger()}), early_reader}},
+      {.label = "middle reads the same, waits, then triggers; reads before the wait",
+       .chain = {producer, caching_middle, early_reader}},
       {.label = "one CTA of the middle waits before its trigger; reads before the wait",
        .chain = {producer, dependent({wait().in_first_block(), trigger()}), early_reader}},
       {.label = "one CTA of the middle waits and exits, the others exit; reads before the wait",

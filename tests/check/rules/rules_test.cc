@@ -137,6 +137,15 @@ TEST(Rules, AGenericWriteThroughAPointerThatWasReadIsNoneToTheStack) {
   EXPECT_EQ(verdicts(report), (Verdicts{"warning R1", "error R6"}));
 }
 
+TEST(Rules, SettledMemoryMayBeReadBeforeTheWaitAndNotWritten) {
+  const auto found = [](const std::string& access) {
+    return verdicts(
+        check_kernel_text(access + "  griddepcontrol.wait;\n", with_role("settled", true)));
+  };
+  EXPECT_EQ(found("  ld.global.u32 %r1, [%rd1];\n"), Verdicts{});
+  EXPECT_EQ(found("  st.global.u32 [%rd1], %r1;\n"), Verdicts{"error R6"});
+}
+
 TEST(Rules, AHandOverNeedsAFence) {
   const auto produce = [](const std::string& fence) {
     return check_kernel_text("  st.global.u32 [%rd1], %r1;\n" + fence +

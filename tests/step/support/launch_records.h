@@ -33,12 +33,19 @@ inline std::set<const void*> pointers_of(std::span<const Buffer> buffers) {
 }
 
 // Enqueues a launch, or the two that it is with many tokens, and EXPECTs its record to name every
-// buffer that it is given and no other.
+// buffer that it is given and no other. The second of two reads nothing early: the first does not wait
+// before it triggers.
 inline void expect_named_buffers(const StepLaunch& record, int tokens, cudaStream_t stream) {
   SCOPED_TRACE(fmt::format("layer {}, {}", record.layer, record.title));
   std::set<const void*> given;
   std::set<const void*> given_constants;
+  std::set<const void*> given_settled;
+  int launches = 0;
   const pdl::LaunchObserver observer([&](const pdl::ObservedLaunch& launch) {
+    const std::set<const void*> settled = pointers_of(launch, pdl::Role::kSettled);
+    EXPECT_TRUE(settled.empty() || launches == 0);
+    ++launches;
+    given_settled.insert(settled.begin(), settled.end());
     given.merge(pointers_of(launch, pdl::Role::kProduced));
     given_constants.merge(pointers_of(launch, pdl::Role::kConstant));
   });
@@ -46,6 +53,7 @@ inline void expect_named_buffers(const StepLaunch& record, int tokens, cudaStrea
   std::set<const void*> touched = pointers_of(record.reads);
   touched.merge(pointers_of(record.writes));
   EXPECT_EQ(given, touched);
+  EXPECT_EQ(given_settled, pointers_of(record.settled));
   // Scales of packed matrices are a pointer of their own, next to the tiles.
   for (const Buffer& constant : record.constants) {
     EXPECT_TRUE(given_constants.contains(constant.data)) << constant.name;
@@ -59,10 +67,24 @@ inline std::set<std::string_view> written_before_steps() {
 
 // EXPECTs a launch to read nothing but `written`, to which it adds what it writes.
 inline void expect_written_reads(const StepLaunch& record, std::set<std::string_view>& written) {
-  for (const Buffer& read : record.reads) {
-    EXPECT_TRUE(written.contains(read.name)) << record.title << " reads " << read.name;
+  for (const auto& buffers : {record.reads, record.settled}) {
+    for (const Buffer& read : buffers) {
+      EXPECT_TRUE(written.contains(read.name)) << record.title << " reads " << read.name;
+    }
   }
   for (const Buffer& write : record.writes) written.insert(write.name);
+}
+
+// EXPECTs what launches read before their wait to be left alone by the launch before each. The first
+// one comes after the last of another step, and reads nothing early.
+inline void expect_settled_reads(std::span<const StepLaunch> records) {
+  std::set<const void*> unsettled = pointers_of(records.front().settled);
+  for (const StepLaunch& record : records) {
+    for (const Buffer& buffer : record.settled) {
+      EXPECT_FALSE(unsettled.contains(buffer.data)) << record.title << " reads " << buffer.name;
+    }
+    unsettled = pointers_of(record.writes);
+  }
 }
 
 }  // namespace slipstream::step::test

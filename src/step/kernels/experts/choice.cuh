@@ -57,8 +57,8 @@ __device__ __forceinline__ LaneShare lane_share(const RouteParams& route) {
   const int lanes = 1 << route.lane_shift;
   const int group = lane >> route.lane_shift;
   const int in_group = lane & (lanes - 1);
-  const int count = (route.group_size - in_group + lanes - 1) >> route.lane_shift;
-  return {group * route.group_size + in_group,
+  const int count = (route.group_size.divisor - in_group + lanes - 1) >> route.lane_shift;
+  return {group * route.group_size.divisor + in_group,
           group < route.groups ? count : 0,
           group,
           lanes,
@@ -132,6 +132,14 @@ __device__ __forceinline__ uint32_t reached_bound(const uint32_t (&keys)[kPerLan
   }
   // No expert has key 0.
   return __reduce_min_sync(kAllLanes, counts && best > 0 ? best : 0xffffffffU);
+}
+
+// Where choose() looks for an expert's key.
+__device__ __forceinline__ int place_of(const RouteParams& route, int expert) {
+  const int group = route.group_size.divide(expert);
+  const int in_group = expert - group * route.group_size.divisor;
+  const int lane = in_group & ((1 << route.lane_shift) - 1);
+  return (in_group >> route.lane_shift) * 32 + (group << route.lane_shift) + lane;
 }
 
 // Writes the experts of a token's choices, best first. `keys`, in shared memory, hold 0 where there

@@ -97,12 +97,13 @@ size_t down_bytes(const DownLaunch& params, size_t needed) {
 
 // How choose() shares experts out among the lanes of a warp.
 void set_lanes(RouteParams& route) {
-  route.group_size = route.experts / route.groups;
+  const int group_size = route.experts / route.groups;
+  route.group_size = SmallDivisor::of(group_size);
   route.lane_shift = std::bit_width(32U / route.groups) - 1;
   const int lanes = 1 << route.lane_shift;
-  route.experts_per_lane = (route.group_size + lanes - 1) / lanes;
+  route.experts_per_lane = (group_size + lanes - 1) / lanes;
   // As few sets as there are choices, in groups that are kept.
-  const int used_lanes = std::min(lanes, route.group_size);
+  const int used_lanes = std::min(lanes, group_size);
   route.set_lanes = lanes;
   while (route.set_lanes > 0 &&
          route.kept_groups * (used_lanes / route.set_lanes) < route.choices) {

@@ -6,7 +6,6 @@
 namespace slipstream::step::kernels {
 
 inline constexpr int kMaxExperts = 512;
-inline constexpr int kMaxPlaces = 1024;  // of keys, some without an expert (choice.cuh)
 
 // Divides a number by one that the host knows: n * divisor must be below 2^32.
 struct SmallDivisor {
@@ -38,7 +37,7 @@ struct RouteParams {
   int kept_groups = 0;
   float scaling = 0;
   // How the lanes of a warp share the experts out; set by the launch.
-  int group_size = 0;
+  SmallDivisor group_size = {};
   int lane_shift = 0;  // 1 << lane_shift lanes have a group
   int experts_per_lane = 0;
   int set_lanes =

@@ -22,7 +22,7 @@ inline constexpr int kMaxRoutedWarps = 8;
 struct RoutedShared {
   uint64_t barriers[kMaxRoutedWarps][PieceRing::kMaxSlots];
   uint64_t input_arrived;
-  float bias[kMaxPlaces];
+  float bias[kMaxExperts];
   PlanSets plan;
   uint16_t items[kMaxRoutedWarps][Plan::kWarpRows];  // experts, as each warp lists them
 };
@@ -113,44 +113,38 @@ class RoutedCursor {
   int left_bytes_ = 0;
 };
 
-// Before the wait: sends for the corrections of a thread's experts, which lie where their keys will.
-__device__ __forceinline__ void load_corrections(const RouteParams& route, const LaneShare& share,
-                                                 float* bias) {
-  int index = static_cast<int>(threadIdx.x) / 32;
-  for (int place = threadIdx.x; index < share.count; place += static_cast<int>(blockDim.x)) {
-    cuda::copy_async_4(&bias[place], &route.bias.get()[share.expert(index)]);
-    index += static_cast<int>(blockDim.x) / 32;
+// Before the wait: sends for the corrections of a thread's experts.
+__device__ __forceinline__ void load_corrections(const RouteParams& route, float* bias) {
+  for (int expert = threadIdx.x; expert < route.experts; expert += static_cast<int>(blockDim.x)) {
+    cuda::copy_async_4(&bias[expert], &route.bias.get()[expert]);
   }
 }
 
 inline constexpr int kLogitsAhead = 4;  // tokens whose logits are on the way at a time
 
-// Corrected scores of all tokens as keys for choose(); 0 where there is no expert.
-__device__ __forceinline__ void make_keys(const RoutedLaunch& params, const LaneShare& share,
-                                          const float* bias, const KeyLists& lists) {
-  int index = static_cast<int>(threadIdx.x) / 32;
-  for (int place = threadIdx.x; place < lists.places; place += static_cast<int>(blockDim.x)) {
-    const bool exists = index < share.count;
-    const float* logits = params.route.logits.get() + (exists ? share.expert(index) : 0);
-    uint32_t* target = lists.keys + place;
+// Corrected scores of all tokens as keys for choose(); places without an expert stay as they are.
+// Neighboring threads have neighboring logits: all CTAs want the same few lines at once.
+__device__ __forceinline__ void make_keys(const RoutedLaunch& params, const float* bias,
+                                          const KeyLists& lists) {
+  const RouteParams& route = params.route;
+  for (int expert = threadIdx.x; expert < route.experts; expert += static_cast<int>(blockDim.x)) {
+    const float* logits = route.logits.get() + expert;
+    uint32_t* target = lists.keys + place_of(route, expert);
 #pragma unroll 1
     for (int left = params.tokens; left > 0; left -= kLogitsAhead) {
       float ahead[kLogitsAhead];
 #pragma unroll
-      for (int i = 0; i < kLogitsAhead; ++i) {
-        ahead[i] = logits[min(i, left - 1) * params.route.experts];
-      }
+      for (int i = 0; i < kLogitsAhead; ++i) ahead[i] = logits[min(i, left - 1) * route.experts];
       cuda::wait_async_copies();
-      const float correction = exists ? bias[place] : 0.0F;
+      const float correction = bias[expert];
 #pragma unroll
       for (int i = 0; i < kLogitsAhead; ++i) {
         const uint32_t key = cuda::ordered_bits(sigmoid(ahead[i]) + correction);
-        if (i < left) target[i * lists.places] = exists ? key : 0;
+        if (i < left) target[i * lists.places] = key;
       }
-      logits += kLogitsAhead * params.route.experts;
+      logits += kLogitsAhead * route.experts;
       target += kLogitsAhead * lists.places;
     }
-    index += static_cast<int>(blockDim.x) / 32;
   }
 }
 
@@ -220,17 +214,17 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   const Slice slice = warp_slice(params);
   const Input input(params, slice, scratch + params.scratch_bytes, &shared.input_arrived);
   const LaneShare share = lane_share(params.route);
-  load_corrections(params.route, share, shared.bias);
-  // Few keys, so that the rehearsal is short.
-  for (int i = threadIdx.x; i < lists.places; i += warps * 32) {
-    lists.keys[i] = i % 32 < share.set_lanes ? i + 1 : 0;
+  load_corrections(params.route, shared.bias);
+  // Few keys, so that the rehearsal is short. All of them are overwritten by logits'.
+  for (int i = threadIdx.x; i < params.tokens * lists.places; i += warps * 32) {
+    lists.keys[i] = i < share.set_lanes ? i + 1 : 0;
   }
   __syncthreads();
   if (warp == 0) choose_experts(params.route, share, lists.keys, lists.experts, 0, plan.chosen());
   __syncthreads();
 
   gate.pass();
-  make_keys(params, share, shared.bias, lists);
+  make_keys(params, shared.bias, lists);
   input.send_for();
   __syncthreads();
   choose_all(params, share, lists, plan);
