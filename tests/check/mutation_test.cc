@@ -190,6 +190,8 @@ class Mutator {
 
   void wait_in_one_warp() {
     if (code_.function().max_threads != 0 && code_.function().max_threads <= 32) return;
+    if (needed_waits_.empty())
+      return;  // the wait comes last: nothing is wrong where one warp waits
     add("barrier after a one-warp wait dropped", "", one_warp_waits(""));
     mutants_.push_back({kTwin, "", one_warp_waits("bar.sync 0;")});
   }

@@ -22,11 +22,6 @@ inline constexpr int kPreparingPolls = kFineLanes;
 // Of 7168 columns, 14 warps: a CTA fits next to one of a product.
 inline constexpr int kPreparingRegisters = 72;
 
-// The trigger has been.
-struct WaitOnly {
-  __device__ __forceinline__ void pass() const { pdl::wait(); }
-};
-
 template <class Source>
 __global__ void __maxnreg__(kPreparingRegisters)
     prepare_kernel(const __grid_constant__ PrepareLaunch<typename Source::Input> params) {
@@ -51,8 +46,9 @@ __global__ void __maxnreg__(kPreparingRegisters)
   }
   stager.prefetch();
   if (params.cluster_ctas > 1) cuda::cluster_wait();
+  pdl::wait();
   // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
-  stager.stage(Operands(params, work.first_group), WaitOnly{}, [] {});
+  stager.stage(Operands(params, work.first_group), [] {});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

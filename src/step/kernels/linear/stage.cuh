@@ -8,9 +8,8 @@
 // place are as many as those for each column. All rounds but the last load their places a second time
 // when the norm's factors are known, mostly from L1.
 //
-// What has to be polled for is polled for before the wait, and added up: the launch before pushes it, and
-// its end need not be waited for (docs/ranks.md, "Polls before the wait"). Everything else, and all that
-// is stored, comes after the wait. A launch that only prepares gains nothing by that, and waits first.
+// What few CTAs' threads have to poll for is polled for before the wait: the launch before pushes it, and
+// its end need not be waited for (docs/ranks.md, "Polls before the wait").
 //
 // A norm needs the sum of squares of the whole token: each CTA of a cluster sends those of its
 // groups to all others, and everybody adds them in the same order.
@@ -93,7 +92,6 @@ class StagerBase {
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount], const Meanwhile& meanwhile) const {
     if constexpr (Source::kPolls) {
-      // slipstream-check: allow R1 R5 R6 R13: see docs/ranks.md, "Polls before the wait"
       poll<kCount>(own, address, values);
     } else {
       constexpr int kUnit = unit_of(kCount);
@@ -139,19 +137,21 @@ class StagerBase {
     return reinterpret_cast<Values<unit_of(kCount)>&>(values[index * unit_of(kCount)]);
   }
 
-  // Tells the cluster what the lanes of a place have loaded.
+  // Tells the cluster what the lanes of a place have loaded; and, unless that can be done later, whoever
+  // wants the sums.
   template <int kCount>
   __device__ __forceinline__ void square(const Share& own, float (&values)[kCount]) const {
     const float sum = squares_of_group(values);
-    if (own.exists) send_square<kGroup / kCount>(own, sum);
+    if (!own.exists) return;
+    send_square<kGroup / kCount>(own, sum);
+    if constexpr (!polls_early) store_sums(own, values);
   }
 
-  // Stores the sums for whoever wants them, and empties what the exchange before has brought.
+  // Of a place that exists. Empties what the exchange before has brought, too.
   template <int kCount>
   __device__ __forceinline__ void store_sums(const Share& own, float (&values)[kCount]) const {
     constexpr int kUnit = unit_of(kCount);
     constexpr int kUnits = kCount / kUnit;
-    if (!own.exists) return;
 #pragma unroll
     for (int i = 0; i < kUnits; ++i) {
       source_.template store_sum<kUnit>(own.place.advanced(i * kUnit), unit(values, i));
@@ -264,10 +264,10 @@ class StagerBase {
 template <class Source, int kLanes, class Params = LinearParams>
 class OneRoundStager
     : StagerBase<Source, Params, Source::kPolls && std::is_same_v<Params, LinearParams>> {
+ public:
   static constexpr bool kPollsEarly = Source::kPolls && std::is_same_v<Params, LinearParams>;
   using Base = StagerBase<Source, Params, kPollsEarly>;
 
- public:
   template <class... Arguments>
   __device__ __forceinline__ explicit OneRoundStager(Arguments&&... arguments)
       : Base(arguments...), own_(own_share()), address_(this->source_.address(own_.place)) {}
@@ -284,19 +284,18 @@ class OneRoundStager
     }
   }
 
-  // Passes the gate. The CTA has yet to meet before it reads the operands.
-  template <class Gate, class Meanwhile>
-  __device__ __forceinline__ void stage(const Operands& operands, const Gate& gate,
-                                        const Meanwhile& meanwhile) {
-    if constexpr (!kPollsEarly) gate.pass();
+  // After the wait, or before it if kPollsEarly. The CTA has yet to meet before it reads the operands.
+  template <class Meanwhile>
+  __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
     Columns values;
     this->load(own_, address_, values, meanwhile);
     if constexpr (Source::kNormalizes) {
       this->square(own_, values);
-      if constexpr (kPollsEarly) gate.pass();
-      this->store_sums(own_, values);
       this->run_after_poll(meanwhile);
       this->meet();
+      if constexpr (kPollsEarly) {
+        if (own_.exists) this->store_sums(own_, values);
+      }
       const float factor = this->template make_factor<kLanes>(
           own_.place.token, this->source_.norm_of(own_.place.column), true);
 #pragma unroll
@@ -341,19 +340,18 @@ class OneRoundStager
 // Four lanes for each place, in rounds.
 template <class Source>
 class WideStager : StagerBase<Source, LinearParams, false> {
+ public:
+  static constexpr bool kPollsEarly = false;
   using Base = StagerBase<Source, LinearParams, false>;
 
- public:
   template <class... Arguments>
   __device__ __forceinline__ explicit WideStager(Arguments&&... arguments) : Base(arguments...) {}
 
   __device__ __forceinline__ void prefetch() {}
 
-  // Passes the gate. The CTA has yet to meet before it reads the operands.
-  template <class Gate, class Meanwhile>
-  __device__ __forceinline__ void stage(const Operands& operands, const Gate& gate,
-                                        const Meanwhile& meanwhile) {
-    gate.pass();
+  // After the wait. The CTA has yet to meet before it reads the operands.
+  template <class Meanwhile>
+  __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
     Wide values;
     Share own = share_of(0);
     load(own, values, meanwhile);
@@ -362,7 +360,6 @@ class WideStager : StagerBase<Source, LinearParams, false> {
 #pragma unroll 1
       for (int round = 1;; ++round) {
         this->square(own, values);
-        this->store_sums(own, values);
         if (round == rounds) break;
         own = share_of(round);
         load(own, values, [] {});
@@ -442,6 +439,8 @@ class WideStager : StagerBase<Source, LinearParams, false> {
 // Copies what lies ready.
 class OperandCopier {
  public:
+  static constexpr bool kPollsEarly = false;
+
   __device__ __forceinline__ OperandCopier(const LinearParams& params, const CtaWork& work,
                                            const PreparedSource& source, float* /*squares*/,
                                            uint64_t* arrived)
@@ -449,10 +448,8 @@ class OperandCopier {
 
   __device__ __forceinline__ void prefetch() {}
 
-  template <class Gate, class Meanwhile>
-  __device__ __forceinline__ void stage(const Operands& operands, const Gate& gate,
-                                        const Meanwhile& meanwhile) {
-    gate.pass();
+  template <class Meanwhile>
+  __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
     if (threadIdx.x == 0) {
       operands.copy(image_, source_.operands(), work_.first_group, work_.groups, arrived_);
     }
