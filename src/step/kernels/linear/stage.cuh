@@ -8,8 +8,8 @@
 // place are as many as those for each column. All rounds but the last load their places a second time
 // when the norm's factors are known, mostly from L1.
 //
-// What few CTAs' threads have to poll for is polled for before the wait: the launch before pushes it, and
-// its end need not be waited for (docs/ranks.md, "Polls before the wait").
+// Where all places go in one round, what has to be polled for is polled for before the wait: the launch
+// before pushes it, and its end need not be waited for (docs/ranks.md, "Polls before the wait").
 //
 // A norm needs the sum of squares of the whole token: each CTA of a cluster sends those of its
 // groups to all others, and everybody adds them in the same order.

@@ -1,6 +1,6 @@
 // Exchange with other ranks over windows: pairs of bf16 pushed to all, and polls for what they push.
-// Pushes come after the wait. Polls of what the launch before pushes may come before it, and what
-// else makes them right, docs/ranks.md says ("Polls before the wait").
+// Pushes come after the wait. Which polls may come before it, docs/ranks.md says ("Polls before the
+// wait").
 //
 // The value is the flag: a pair is there once it is not kEmptyPair. No fence, no counter;
 // step/windows.h says why that is enough.
