@@ -252,7 +252,7 @@ class PeerNormSource : public NormSource {
 
   template <int kCount>
   __device__ __forceinline__ void look_out(const Address& address) const {
-    kernels::look_out<kRanks, kCount>(input_.polled, address.pairs);
+    kernels::look_out<kRanks, kCount>(address.pairs);
   }
   template <int kCount>
   __device__ Raw<kCount> load(const Place& /*place*/, const Address& address) const {

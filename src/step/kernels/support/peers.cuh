@@ -228,17 +228,15 @@ class RankShares {
   Pairs<kCount> parts_[kMost];  // empty ones: adding minus zero changes nothing
 };
 
-// Returns when a word of each rank is there, each of another tile of rows, which says that most others
-// are; or after a while. That is an eighth of what a poll asks for, so little that the launch before,
-// which may still be streaming its weights, does not notice. By all lanes of a warp, which have
-// neighboring columns; `pairs`: the calling lane's.
+// Returns when a word of each of kRanks ranks is there, each of another tile of rows, which says that
+// most others are; or after a while. That is an eighth of what a poll of eight ranks asks for, so little
+// that the launch before, which may still be streaming its weights, does not notice. By all lanes of a
+// warp, which have neighboring columns; `pairs`: where those of the calling lane and the first rank lie.
 template <int kRanks, int kCount>
-__device__ __forceinline__ void look_out(const PolledRows& rows, const uint32_t* pairs) {
+__device__ __forceinline__ void look_out(const uint32_t* pairs) {
+  static_assert(kRanks > 0);
   constexpr int kMostLooks = 256;
-  constexpr int kLanesOfRank = 32 / (kRanks == 0 ? kMaxRanks : kRanks);
-  int rank = lane_index() / kLanesOfRank;
-  if (kRanks == 0) rank = min(rank, rows.ranks - 1);
-  const uint32_t* const word = pairs + rank * kSourceStride;
+  const uint32_t* const word = pairs + lane_index() / (32 / kRanks) * kSourceStride;
 #pragma unroll 1
   for (int look = 0; look < kMostLooks; ++look) {
     if (__all_sync(kAllLanes, Pairs<kCount>::load(word).are_there())) return;
