@@ -93,7 +93,7 @@ void step_attend(const TensorView& absorbed, const TensorView& queries, const Te
     const int64_t splits = step_attention_splits(tokens, heads, list.shape[1]);
     step::kernels::plain_set().attend(
         {.absorbed = produced<const __nv_bfloat16>(latent),
-         .queries = produced<const __nv_bfloat16>(q),
+         .queries = settled<__nv_bfloat16>(q),
          .tokens = tokens,
          .heads = static_cast<int>(heads),
          .head_dim = static_cast<int>(q.shape[2]),
@@ -101,7 +101,7 @@ void step_attend(const TensorView& absorbed, const TensorView& queries, const Te
          .lists = produced<const int>(list),
          .index_topk = static_cast<int>(list.shape[1]),
          .places = call.places(rows, pages, tokens),
-         .cache = produced<const std::byte>(slots),
+         .cache = settled<std::byte>(slots),
          .fp8_rows = fp8_rows,
          .scale = static_cast<float>(scale * std::numbers::log2e),
          .most_keys = static_cast<int>(list.shape[1]),

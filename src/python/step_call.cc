@@ -79,12 +79,12 @@ void StepCall::set_tiles(const char* argument, const TensorView& tiles,
   matrix.tiles = constant<std::byte>(packed);
 }
 
-step::kernels::Places StepCall::places(const TensorView& rows, const TensorView& pages,
-                                       int64_t tokens) {
+step::kernels::SettledPlaces StepCall::places(const TensorView& rows, const TensorView& pages,
+                                              int64_t tokens) {
   const Tensor step_rows = tensor("step_rows", rows, DType::kUInt8, {tokens, sizeof(StepRow)});
   const Tensor table = tensor("pages", pages, DType::kInt32, {kAny, kAny});
-  return {.rows = produced<const StepRow>(step_rows),
-          .pages = produced<const int>(table),
+  return {.rows = settled<StepRow>(step_rows),
+          .pages = settled<int>(table),
           .pages_per_sequence = static_cast<int>(table.shape[1])};
 }
 

@@ -32,8 +32,8 @@ class StepCall {
   // An e4m3 matrix in bands.
   step::kernels::PackedMatrix bands(const char* argument, const tvm::ffi::TensorView& tiles,
                                     int64_t rows, int64_t columns);
-  step::kernels::Places places(const tvm::ffi::TensorView& rows, const tvm::ffi::TensorView& pages,
-                               int64_t tokens);
+  step::kernels::SettledPlaces places(const tvm::ffi::TensorView& rows,
+                                      const tvm::ffi::TensorView& pages, int64_t tokens);
   // The rows of a tensor: 1 to 16.
   [[nodiscard]] int tokens(const char* argument, const Tensor& tensor) const;
   pdl::LaunchOptions options(const OptionalBool& pdl) { return call_.options(pdl); }
@@ -49,6 +49,11 @@ class StepCall {
 template <class T>
 pdl::Produced<T> produced(const Tensor& tensor) {
   return {static_cast<T*>(tensor.data)};
+}
+// What the launch right before did not write, where launches overlap.
+template <class T>
+pdl::Settled<T> settled(const Tensor& tensor) {
+  return {static_cast<const T*>(tensor.data)};
 }
 template <class T>
 pdl::Constant<T> constant(const Tensor& tensor) {

@@ -128,7 +128,7 @@ StepLaunch LayerList::project_latent() const {
     cache.kv_gamma = w.kv_a_norm;
     cache.kv_eps = config.lora_norm_eps;
     cache.rope = {workspace.rope.data()};
-    cache.places = list.places();
+    cache.places = {list.rows_.read(), workspace.pages.read(), workspace.pages_per_sequence};
     cache.latent_cache = list.cache_.latent.produced();
     cache.fp8_rows = list.parts_.fp8_rows;
     cache.ue8m0 = config.ue8m0_activations;
@@ -158,10 +158,10 @@ StepLaunch LayerList::score_keys() const {
     launch.constants.push_back(buffer("rope", workspace_.rope));
     for (const Buffer& read :
          {buffer("index_q", workspace_.index_q), buffer("head_weights", workspace_.head_weights),
-          buffer("rows", rows_), buffer("pages", workspace_.pages),
           buffer("index_cache", cache_.index_keys)}) {
       launch.reads.push_back(read);
     }
+    launch.settled = {buffer("rows", rows_), buffer("pages", workspace_.pages)};
     launch.writes.push_back(buffer("scores", workspace_.scores));
   }
   launch.bytes = [list = *this](const StepLoad& load) {
@@ -205,8 +205,8 @@ StepLaunch LayerList::score_keys() const {
 
 StepLaunch LayerList::select_keys() const {
   StepLaunch launch = record(Stage::kSelect, "select_keys");
-  launch.reads = {buffer("scores", workspace_.scores), buffer("rows", rows_),
-                  buffer("pages", workspace_.pages)};
+  launch.reads = {buffer("scores", workspace_.scores)};
+  launch.settled = {buffer("rows", rows_), buffer("pages", workspace_.pages)};
   launch.writes = {buffer("lists", workspace_.lists)};
   launch.bytes = [list = *this](const StepLoad& load) {
     const double scores = list.selects(load) ? activations(load, load.context, 4) : 0;
@@ -228,9 +228,12 @@ StepLaunch LayerList::select_keys() const {
 StepLaunch LayerList::attend() const {
   StepLaunch launch = record(Stage::kAttend, "attend");
   launch.constants = {buffer("rope", workspace_.rope)};
-  launch.reads = {buffer("absorbed", workspace_.absorbed), buffer("q", workspace_.q),
-                  buffer("lists", workspace_.lists),       buffer("rows", rows_),
-                  buffer("pages", workspace_.pages),       buffer("latent_cache", cache_.latent)};
+  launch.settled = {buffer("q", workspace_.q), buffer("rows", rows_),
+                    buffer("pages", workspace_.pages), buffer("latent_cache", cache_.latent)};
+  const Buffer absorbed = buffer("absorbed", workspace_.absorbed);
+  const Buffer lists = buffer("lists", workspace_.lists);
+  launch.reads = {has_indexer() ? lists : absorbed};
+  launch.settled.push_back(has_indexer() ? absorbed : lists);
   launch.writes = {buffer("partials", workspace_.partials),
                    buffer("partial_weights", workspace_.partial_weights)};
   launch.bytes = [list = *this](const StepLoad& load) {
@@ -242,25 +245,30 @@ StepLaunch LayerList::attend() const {
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     const model::ModelConfig& config = list.config_;
     const Workspace& workspace = list.workspace_;
-    list.parts_.kernels.attend(
-        {.absorbed = workspace.absorbed.read(),
-         .queries = workspace.q.read(),
-         .tokens = tokens,
-         .heads = list.parts_.checkpoint.local_heads(),
-         .head_dim = config.qk_head_dim(),
-         .rope = {workspace.rope.data()},
-         .lists = workspace.lists.read(),
-         .index_topk = config.index_topk,
-         .list_age = list.list_age_,
-         .places = list.places(),
-         .cache = list.cache_.latent.read(),
-         .fp8_rows = list.parts_.fp8_rows,
-         .scale = static_cast<float>(config.softmax_scale() * std::numbers::log2e),
-         .most_keys = most_keys(config, workspace.positions),
-         .splits = list.splits(tokens),
-         .partials = workspace.partials.produced(),
-         .weights = workspace.partial_weights.produced()},
-        options);
+    kernels::AttendParams params{
+        .queries = workspace.q.settled(),
+        .tokens = tokens,
+        .heads = list.parts_.checkpoint.local_heads(),
+        .head_dim = config.qk_head_dim(),
+        .rope = {workspace.rope.data()},
+        .index_topk = config.index_topk,
+        .list_age = list.list_age_,
+        .places = list.places(),
+        .cache = list.cache_.latent.settled(),
+        .fp8_rows = list.parts_.fp8_rows,
+        .scale = static_cast<float>(config.softmax_scale() * std::numbers::log2e),
+        .most_keys = most_keys(config, workspace.positions),
+        .splits = list.splits(tokens),
+        .partials = workspace.partials.produced(),
+        .weights = workspace.partial_weights.produced()};
+    if (list.has_indexer()) {
+      params.settled_absorbed = workspace.absorbed.settled();
+      params.lists = workspace.lists.read();
+    } else {
+      params.absorbed = workspace.absorbed.read();
+      params.settled_lists = workspace.lists.settled();
+    }
+    list.parts_.kernels.attend(params, options);
   };
   return launch;
 }

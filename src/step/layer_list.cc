@@ -40,8 +40,8 @@ kernels::LinearParams LayerList::linear(int tokens) const {
   return params;
 }
 
-kernels::Places LayerList::places() const {
-  return {rows_.read(), workspace_.pages.read(), workspace_.pages_per_sequence};
+kernels::SettledPlaces LayerList::places() const {
+  return {rows_.settled(), workspace_.pages.settled(), workspace_.pages_per_sequence};
 }
 
 int LayerList::splits(int tokens) const {

@@ -63,7 +63,7 @@ class LayerList {
   }
   [[nodiscard]] int latent_row_bytes() const;
   [[nodiscard]] int splits(int tokens) const;
-  [[nodiscard]] kernels::Places places() const;
+  [[nodiscard]] kernels::SettledPlaces places() const;
   [[nodiscard]] GatheredColumns gathered() const { return parts_.exchange.gathered(0).value(); }
   [[nodiscard]] kernels::LinearParams linear(int tokens) const;
   [[nodiscard]] kernels::NormInput middle_norm() const;

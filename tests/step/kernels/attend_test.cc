@@ -31,6 +31,8 @@ struct AttentionCase {
   LatentFormat format = LatentFormat::kBf16;
   bool has_lists = true;
   int value_width = 128;
+  // The launch right before made the absorbed queries, not the lists.
+  bool has_old_lists = false;
 };
 
 class Attention {
@@ -72,13 +74,17 @@ class Attention {
     }));
     const DeviceBf16 output(static_cast<size_t>(tokens_.tokens()) * w_uv_.rows());
     const pdl::LaunchOptions options{.stream = stream.get(), .pdl = pdl};
-    kernels::launch_attend({.absorbed = {absorbed.data()},
+    const bool old_lists = shape_.has_old_lists;
+    const int* const list = shape_.has_lists ? lists.data() : nullptr;
+    kernels::launch_attend({.absorbed = {old_lists ? absorbed.data() : nullptr},
+                            .settled_absorbed = {old_lists ? nullptr : absorbed.data()},
                             .queries = {queries.data()},
                             .tokens = tokens_.tokens(),
                             .heads = heads,
                             .head_dim = kHeadDim,
                             .rope = {rope.data()},
-                            .lists = {shape_.has_lists ? lists.data() : nullptr},
+                            .lists = {old_lists ? nullptr : list},
+                            .settled_lists = {old_lists ? list : nullptr},
                             .index_topk = shape_.topk,
                             .places = tokens_.places(),
                             .cache = {cache.data()},
@@ -220,6 +226,27 @@ TEST(AttendKernel, DequantizesRowsOf656Bytes) {
 TEST(AttendKernel, TakesEveryKeyWithoutLists) {
   Attention({.contexts = {1, 3000, 77}, .heads = 1, .topk = 64, .has_lists = false})
       .expect_reference();
+}
+
+TEST(AttendKernel, TakesTwoRunsOfKeysAtOnceOfThreeTokens) {
+  for (const LatentFormat format : {LatentFormat::kBf16, LatentFormat::kFp8}) {
+    Attention({.contexts = {1300, 1101, 40}, .topk = 1100, .format = format}).expect_reference();
+  }
+}
+
+TEST(AttendKernel, GivesTheSameBitsWithListsOfAnOlderLaunch) {
+  std::vector<AttentionCase> cases = {
+      {.contexts = {600}, .topk = 512},
+      {.contexts = {1300, 1101, 40}, .topk = 1100},
+      {.contexts = std::vector<int>(5, 900), .heads = 1, .topk = 800},
+      {.contexts = {65, 300}, .topk = 128, .format = LatentFormat::kFp8},
+      {.contexts = std::vector<int>(5, 900), .heads = 1, .topk = 800, .format = LatentFormat::kFp8},
+      {.contexts = {1, 3000, 77}, .heads = 1, .topk = 64, .has_lists = false}};
+  for (AttentionCase& one : cases) {
+    const std::vector<uint16_t> bits = Attention(one).run();
+    one.has_old_lists = true;
+    EXPECT_EQ(Attention(one).run(), bits) << one.contexts.size() << " tokens";
+  }
 }
 
 TEST(AttendKernel, ProjectsValuesOf256) {

@@ -38,6 +38,14 @@ uint32_t of_quarter(uint32_t warps, uint32_t registers) {
   return (warps + 3) / 4 * ((registers + 7) / 8 * 8);
 }
 
+TEST(Registers, OfScoreKeysLeaveRoomForSelectKeys) {
+  const uint32_t scores = registers_of({"score_kernel("});
+  const uint32_t select = registers_of({"select_kernel("});
+  ASSERT_TRUE(scores > 0 && select > 0);
+  EXPECT_LE(of_quarter(9, scores) + of_quarter(16, select), kQuarter)
+      << scores << " and " << select;
+}
+
 // Of a CTA of nine warps next to those of the launches before and after, of eight.
 void expect_room_next_to(uint32_t down) {
   ASSERT_GT(down, 0U);

@@ -35,7 +35,7 @@ class PagedTokens {
   [[nodiscard]] int pages() const { return page_count_; }
   [[nodiscard]] int most_positions() const { return pages_per_sequence_ * kernels::kPageSize; }
   [[nodiscard]] int position(int token) const { return rows_[token].position; }
-  [[nodiscard]] kernels::Places places() const {
+  [[nodiscard]] kernels::SettledPlaces places() const {
     return {{device_rows_.data()}, {device_table_.data()}, pages_per_sequence_};
   }
   [[nodiscard]] model::reference::PageTable page_table(int token) const {

@@ -18,18 +18,22 @@ SLIPSTREAM_HOST_DEVICE constexpr int64_t part_index(int64_t head, int column, in
   return (head * kLatent + column) * splits;
 }
 
+// The launch right before this one made either the absorbed queries or the lists; the others are
+// settled, and read before the wait.
 struct AttendParams {
-  pdl::Produced<const __nv_bfloat16> absorbed = {};  // [tokens, heads, 512], read after the wait
-  pdl::Produced<const __nv_bfloat16> queries = {};  // [tokens, heads, head_dim]: the last 64 rotate
+  pdl::Produced<const __nv_bfloat16> absorbed = {};  // [tokens, heads, 512]
+  pdl::Settled<__nv_bfloat16> settled_absorbed = {};
+  pdl::Settled<__nv_bfloat16> queries = {};  // [tokens, heads, head_dim]: the last 64 rotate
   int tokens = 0;
   int heads = 0;
   int head_dim = 0;
-  pdl::Constant<float> rope = {};       // [positions, 32 cosines and 32 sines]
-  pdl::Produced<const int> lists = {};  // [tokens, index_topk] slots; null: every position, always
-  int index_topk = 0;                   // tokens with up to as many keys take every position
-  int list_age = 0;                     // how many positions ago the lists were made
-  Places places = {};
-  pdl::Produced<const std::byte> cache = {};  // rows of 576 bf16 or 656 bytes
+  pdl::Constant<float> rope = {};        // [positions, 32 cosines and 32 sines]
+  pdl::Produced<const int> lists = {};   // [tokens, index_topk] slots
+  pdl::Settled<int> settled_lists = {};  // both null: every position, always
+  int index_topk = 0;                    // tokens with up to as many keys take every position
+  int list_age = 0;                      // how many positions ago the lists were made
+  SettledPlaces places = {};
+  pdl::Settled<std::byte> cache = {};  // rows of 576 bf16 or 656 bytes
   bool fp8_rows = false;
   float scale = 0;    // of the products, times log2(e)
   int most_keys = 0;  // that a token attends to
@@ -42,13 +46,17 @@ struct AttendParams {
 inline constexpr auto kAttendFields = join_fields(
     std::array{
         pdl::field<decltype(AttendParams::absorbed)>("absorbed", offsetof(AttendParams, absorbed)),
+        pdl::field<decltype(AttendParams::settled_absorbed)>(
+            "settled_absorbed", offsetof(AttendParams, settled_absorbed)),
         pdl::field<decltype(AttendParams::queries)>("queries", offsetof(AttendParams, queries)),
         pdl::field<decltype(AttendParams::rope)>("rope", offsetof(AttendParams, rope)),
         pdl::field<decltype(AttendParams::lists)>("lists", offsetof(AttendParams, lists)),
+        pdl::field<decltype(AttendParams::settled_lists)>("settled_lists",
+                                                          offsetof(AttendParams, settled_lists)),
         pdl::field<decltype(AttendParams::cache)>("cache", offsetof(AttendParams, cache)),
         pdl::field<decltype(AttendParams::partials)>("partials", offsetof(AttendParams, partials)),
         pdl::field<decltype(AttendParams::weights)>("weights", offsetof(AttendParams, weights)),
     },
-    fields_at(offsetof(AttendParams, places), kPlacesFields));
+    fields_at(offsetof(AttendParams, places), kPlacesFieldsOf<SettledPlaces>));
 
 }  // namespace slipstream::step::kernels

@@ -10,60 +10,53 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace attend {
 
-inline constexpr int kWarps = 8;
-inline constexpr int kThreads = kWarps * 32;
 // Eight more elements put neighboring rows on different banks.
 inline constexpr int kRowStride = kLatentRow + 8;
 inline constexpr int kRowPieces = kLatentRow / 8;  // of 16 bytes
 
 __device__ __forceinline__ void store_zero_row(__nv_bfloat16* target) {
+#pragma unroll 1
   for (int piece = threadIdx.x % 32; piece < kRowPieces; piece += 32) {
     *reinterpret_cast<uint4*>(target + piece * 8) = make_uint4(0, 0, 0, 0);
   }
 }
 
-// Where a token's keys lie. The list is read before it is known to be needed: that saves a round
-// trip to memory.
-template <int kRows>
-struct Slots {
-  int values[kRows];
+// Where a token's keys lie: in the slots of a list, or in those of all positions.
+struct KeyList {
+  const AttendParams& params;
+  StepRow place;
+  const int* slots;  // of the list, or null
 
-  __device__ void read_list(const AttendParams& params, int token, int first) {
-    if (params.lists.get() == nullptr) return;
-    const int* list = params.lists.get() + token * params.index_topk;
-#pragma unroll
-    for (int r = 0; r < kRows; ++r) {
-      values[r] = list[min(first + r * kWarps, params.index_topk - 1)];
-    }
-  }
-  __device__ void use_positions(const AttendParams& params, const StepRow& place, int first) {
-#pragma unroll
-    for (int r = 0; r < kRows; ++r) {
-      const int position = min(first + r * kWarps, place.position);
-      values[r] = static_cast<int>(params.places.slot(place, position));
-    }
+  // Of a warp's keys of a run: lane r has that of the warp's row r.
+  template <class T>
+  __device__ int slot(int first) const {
+    const int key = first + static_cast<int>(threadIdx.x) / 32 +
+                    static_cast<int>(threadIdx.x) % T::kRows * T::kWarps;
+    if (slots != nullptr) return slots[min(key, params.index_topk - 1)];
+    return static_cast<int>(params.places.slot(place, min(key, place.position)));
   }
 };
 
-// A warp's rows of a chunk of keys: fetch() sends for them, finish() has them in shared memory, where
+// A warp's rows of a run of keys: fetch() sends for them, finish() has them in shared memory, where
 // `later` fetches of bf16 rows followed. Rows beyond the last key are zero.
-template <int kRows, bool kFp8>
+template <class T, bool kFp8>
 class Rows;
 
-template <int kRows>
-class Rows<kRows, false> {
+template <class T>
+class Rows<T, false> {
  public:
-  __device__ void fetch(const AttendParams& params, const Slots<kRows>& slots, int present,
+  __device__ void fetch(const AttendParams& params, int own_slot, int present,
                         __nv_bfloat16 (*target)[kRowStride]) {
     const int lane = threadIdx.x % 32;
-#pragma unroll
-    for (int r = 0; r < kRows; ++r) {
-      const int row = static_cast<int>(threadIdx.x) / 32 + r * kWarps;
+#pragma unroll 1
+    for (int r = 0; r < T::kRows; ++r) {
+      const int row = static_cast<int>(threadIdx.x) / 32 + r * T::kWarps;
+      const int64_t slot = __shfl_sync(kAllLanes, own_slot, r);
       if (row >= present) {
         store_zero_row(target[row]);
         continue;
       }
-      const std::byte* source = params.cache.get() + int64_t{slots.values[r]} * (kLatentRow * 2);
+      const std::byte* source = params.cache.get() + slot * (kLatentRow * 2);
 #pragma unroll
       for (int i = 0; i < (kRowPieces + 31) / 32; ++i) {
         const int piece = lane + i * 32;
@@ -74,25 +67,30 @@ class Rows<kRows, false> {
   }
   template <int later>
   __device__ void finish(__nv_bfloat16 (*)[kRowStride]) {
-    cuda::wait_copies<later>();
+    if constexpr (later == 0) {
+      cuda::wait_async_copies();  // of the queries, too
+    } else {
+      cuda::wait_copies<later>();
+    }
   }
 };
 
 // 656-byte rows are dequantized on their way: lane l has latents 16 l to 16 l + 15 and one pair of
 // the rotated key.
-template <int kRows>
-class Rows<kRows, true> {
+template <class T>
+class Rows<T, true> {
  public:
-  __device__ void fetch(const AttendParams& params, const Slots<kRows>& slots, int present,
+  __device__ void fetch(const AttendParams& params, int own_slot, int present,
                         __nv_bfloat16 (*)[kRowStride]) {
     const int lane = threadIdx.x % 32;
 #pragma unroll
-    for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < T::kRows; ++r) {
       codes_[r] = make_uint4(0, 0, 0, 0);
       scales_[r] = 0;
       pairs_[r] = 0;
-      if (static_cast<int>(threadIdx.x) / 32 + r * kWarps >= present) continue;
-      const std::byte* source = params.cache.get() + int64_t{slots.values[r]} * kFp8RowBytes;
+      const int64_t slot = __shfl_sync(kAllLanes, own_slot, r);
+      if (static_cast<int>(threadIdx.x) / 32 + r * T::kWarps >= present) continue;
+      const std::byte* source = params.cache.get() + slot * kFp8RowBytes;
       codes_[r] = reinterpret_cast<const uint4*>(source)[lane];
       scales_[r] = reinterpret_cast<const float*>(source + kLatent)[lane / 8];
       pairs_[r] = reinterpret_cast<const uint32_t*>(source + kFp8RowBytes - kRope * 2)[lane];
@@ -101,12 +99,11 @@ class Rows<kRows, true> {
   template <int later>
   __device__ void finish(__nv_bfloat16 (*target)[kRowStride]) {
     static_assert(later == 0);
-    cuda::commit_copies();
-    cuda::wait_copies();  // of the queries
+    cuda::wait_async_copies();  // of the queries
     const int lane = threadIdx.x % 32;
 #pragma unroll
-    for (int r = 0; r < kRows; ++r) {
-      __nv_bfloat16* row = target[static_cast<int>(threadIdx.x) / 32 + r * kWarps];
+    for (int r = 0; r < T::kRows; ++r) {
+      __nv_bfloat16* row = target[static_cast<int>(threadIdx.x) / 32 + r * T::kWarps];
       const uint32_t words[] = {codes_[r].x, codes_[r].y, codes_[r].z, codes_[r].w};
       uint32_t pairs[8];
 #pragma unroll
@@ -124,9 +121,9 @@ class Rows<kRows, true> {
   }
 
  private:
-  uint4 codes_[kRows];
-  float scales_[kRows];
-  uint32_t pairs_[kRows];
+  uint4 codes_[T::kRows];
+  float scales_[T::kRows];
+  uint32_t pairs_[T::kRows];
 };
 
 }  // namespace attend

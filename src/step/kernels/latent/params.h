@@ -51,7 +51,7 @@ inline constexpr auto kCacheWriteFields = join_fields(
         pdl::field<decltype(CacheWriteParams::index_cache)>(
             "index_cache", offsetof(CacheWriteParams, index_cache)),
     },
-    fields_at(offsetof(CacheWriteParams, places), kPlacesFields),
+    fields_at(offsetof(CacheWriteParams, places), kPlacesFieldsOf<Places>),
     fields_at(offsetof(CacheWriteParams, gathered), kGatheredRowsFields));
 template <class Input, size_t count>
 constexpr auto latent_fields(const std::array<pdl::Field, count>& input_fields) {

@@ -27,6 +27,7 @@ __device__ __forceinline__ int absorb_chunks(const AbsorbParams& params) {
 __device__ __forceinline__ void fetch_tile(const AbsorbParams& params, int tile,
                                            WeightChunk* weights) {
   if (tile >= params.w_uk.tile_count()) return;
+#pragma unroll 1
   for (int chunk = 0; chunk < absorb_chunks(params); ++chunk) {
     weights[chunk].fetch(params.w_uk, tile, chunk);
   }

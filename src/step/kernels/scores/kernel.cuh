@@ -1,10 +1,10 @@
 // Index scores over the paged keys, and the absorbed queries.
 //
-// Every CTA has a run of pages, for whose tokens it prepares the query heads itself: that takes
-// little longer than the first page does to come. A warp copies pages, eight multiply; the last of
-// them absorb a tile of W_UK each before.
+// Every CTA has a run of one token's pages, for which it prepares the query heads itself: that takes
+// longer than the first page does to come. A warp copies pages, eight multiply; the last of them
+// absorb a tile of W_UK each, when the scores are made.
 //
-// PDL: W_UK and barriers before the wait; queries, positions, caches and scores after it.
+// PDL: W_UK, barriers, positions and page numbers before the wait; queries, caches and scores after it.
 #pragma once
 
 #include "step/kernels/scores/absorb.cuh"
@@ -20,20 +20,14 @@ struct Shared {
   PageRing ring;
 };
 
-// The warps that multiply: the tokens of the CTA's pages, one after the other.
-__device__ __forceinline__ void score_tokens(const ScoreParams& params, const Shares& shares,
-                                             PageRun run, Shared& shared) {
-  PageReader reader(static_cast<int>(threadIdx.x) / 128);
-  for (int first = 0; run.first + first < run.end;) {
-    const TokenPages token = shares.pages_from(first, run);
-    const Query query(params, token.token, token.position);
-    if (first > 0) sync_multipliers();  // nobody needs the queries before
-    query.store(shared.queries);
-    cuda::publish_to_products();
-    sync_multipliers();
-    reader.score(params, token, token.end, shared.queries, shared.ring);
-    first = token.end;
-  }
+// The warps that multiply.
+__device__ __forceinline__ void score_run(const ScoreParams& params, const PageRun& run,
+                                          Shared& shared) {
+  const Query query(params, run.token, run.position);
+  query.store(shared.queries);
+  cuda::publish_to_products();
+  sync_multipliers();
+  score_pages(params, run, shared.queries, shared.ring);
 }
 
 }  // namespace scores
@@ -49,26 +43,25 @@ __device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
   WeightChunk* weights = reinterpret_cast<WeightChunk*>(memory + params.weights_offset) +
                          absorber * scores::absorb_chunks(params.absorb);
   if (absorbs) scores::fetch_tile(params.absorb, tile, weights);
+  scores::PageRun run;
   if (params.score.heads > 0) {
     if (threadIdx.x == 0) shared.ring.initialize();
+    run = scores::find_run(params.score, params.tokens, cta);
     __syncthreads();
   }
-  gate.pass();
-  const bool scores = params.score.heads > 0;
-  scores::Shares shares(params.score, scores ? params.tokens : 0);
-  if (absorbs) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
-  if (!scores) return;
-  shares.count();
-  const scores::PageRun run = shares.run(cta);
-  if (warp == scores::kWarps) {
-    scores::copy_pages(params.score, shares, run, shared.ring);
-  } else {
-    scores::score_tokens(params.score, shares, run, shared);
+  if (warp == scores::kWarps && run.first < run.end) {
+    scores::PageCopier copier(params.score, run);
+    gate.pass();
+    copier.copy(params.score, shared.ring);
+    return;
   }
+  gate.pass();
+  if (warp < scores::kWarps && run.first < run.end) scores::score_run(params.score, run, shared);
+  if (absorbs) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
 }
 
-__global__ void __launch_bounds__(scores::kThreads, 2)
-    score_kernel(const __grid_constant__ ScoreLaunch params) {
+// So many that two CTAs of select_keys find room next to one, or one of another launch.
+__global__ void __maxnreg__(80) score_kernel(const __grid_constant__ ScoreLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];
   [[maybe_unused]] const LaunchScope scope{};
   scores_block(params, this_cta(), memory, LaunchGate{});

@@ -21,15 +21,15 @@ namespace {
 constexpr int kManyPages = 64;
 
 // One on each multiprocessor, where there are pages or tiles of W_UK for so many: each prepares
-// queries, and next to a CTA of project_latent there is room for one.
+// queries, and next to a CTA of project_latent there is room for one. None has pages of two tokens.
 int scoring_ctas(ScoreLaunch& params) {
   const auto pages = static_cast<int>(params.tokens * (params.score.score_stride / kPageSize));
   const int tiles = params.absorb.w_uk.tile_count();
   const int processors = device_limits().multiprocessors;
   const bool two_each = pages >= kManyPages * processors;
   params.score.slots = two_each ? scores::kMaxSlots / 2 : scores::kMaxSlots;
-  return std::max(two_each ? 2 * processors : std::min(std::max(pages, tiles), processors),
-                  ceil_div(tiles, scores::kWarps));
+  return std::max({two_each ? 2 * processors : std::min(std::max(pages, tiles), processors),
+                   ceil_div(tiles, scores::kWarps), params.tokens});
 }
 
 // With many tokens a tile takes so long that fewer should be a CTA's.

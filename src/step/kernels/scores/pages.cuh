@@ -1,8 +1,8 @@
 // Pages of index keys against prepared queries.
 //
-// A warp of its own copies pages into a ring in shared memory, as far ahead as there are slots, also
-// those of the CTA's next token. The two warpgroups take them in turn: a warp has 16 of a page's keys
-// in registers and gets their products with all heads from the tensor cores.
+// A warp of its own copies pages into a ring in shared memory, as far ahead as there are slots. The two
+// warpgroups take them in turn: a warp has 16 of a page's keys in registers and gets their products
+// with all heads from the tensor cores.
 #pragma once
 
 #include "cuda/cluster.cuh"
@@ -44,8 +44,7 @@ struct PageRing {
   }
 };
 
-// A place in the ring. Barriers are waited for with `phase` by those who read, with the other one by
-// those who write.
+// A place in the ring, and the phase of its barriers that is waited for.
 struct Slot {
   int index;
   uint32_t phase = 0;
@@ -58,29 +57,48 @@ struct Slot {
   }
 };
 
-// One warp: the CTA's pages, one after the other.
-__device__ __forceinline__ void copy_pages(const ScoreParams& params, const Shares& shares,
-                                           PageRun run, PageRing& ring) {
-  const int lane = threadIdx.x % 32;
-  Slot slot{0};
-  for (int batch = run.first; batch < run.end; batch += 32) {
-    const int64_t own_page = shares.page(params, min(batch + lane, run.end - 1));
-    for (int i = 0; i < min(32, run.end - batch); ++i) {
-      const std::byte* source =
-          params.index_cache.get() + __shfl_sync(kAllLanes, own_page, i) * kIndexPageBytes;
-      cuda::wait_barrier(&ring.empty[slot.index], slot.phase ^ 1);
-      if (lane == 0) {
-        Page& page = ring.pages[slot.index];
-        uint64_t* full = &ring.full[slot.index];
-        cuda::publish_to_copies();  // the launch before has stored the newest keys
-        cuda::expect_bytes(full, kIndexPageBytes);
-        cuda::copy_bulk(page.low, source, kLowBytes, full);
-        cuda::copy_bulk(page.high, source + kLowBytes, kIndexPageBytes - kLowBytes, full);
-      }
+// Sends for a page. By one thread.
+__device__ __forceinline__ void copy_page(const ScoreParams& params, int page, PageRing& ring,
+                                          int slot) {
+  const std::byte* source = params.index_cache.get() + int64_t{page} * kIndexPageBytes;
+  Page& target = ring.pages[slot];
+  uint64_t* full = &ring.full[slot];
+  cuda::publish_to_copies();  // the launch before has stored the newest keys
+  cuda::expect_bytes(full, kIndexPageBytes);
+  cuda::copy_bulk(target.low, source, kLowBytes, full);
+  cuda::copy_bulk(target.high, source + kLowBytes, kIndexPageBytes - kLowBytes, full);
+}
+
+// The warp that copies a run's pages. Where they lie it knows before the wait: a lane has every 32nd.
+class PageCopier {
+ public:
+  __device__ PageCopier(const ScoreParams& params, const PageRun& run)
+      : pages_(params.places.pages.get() + run.sequence * params.places.pages_per_sequence +
+               run.first),
+        count_(run.end - run.first),
+        page_(read(lane())) {}
+
+  // As many as there are slots at once, then one after the other. After the wait.
+  __device__ void copy(const ScoreParams& params, PageRing& ring) {
+    if (lane() < min(count_, params.slots)) copy_page(params, page_, ring, lane());
+    Slot slot{0};
+#pragma unroll 1
+    for (int i = params.slots; i < count_; ++i) {
+      if (i % 32 == 0) page_ = read(i + lane());
+      cuda::wait_barrier(&ring.empty[slot.index], slot.phase);
+      if (lane() == i % 32) copy_page(params, page_, ring, slot.index);
       slot.advance(1, params.slots);
     }
   }
-}
+
+ private:
+  static __device__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
+  __device__ int read(int i) const { return pages_[min(i, count_ - 1)]; }
+
+  const int* pages_;
+  int count_;
+  int page_;
+};
 
 // A lane's two keys of a page, which are neighbors: as operands of the products, and their scales.
 struct LaneKeys {
@@ -131,46 +149,38 @@ __device__ __forceinline__ float2 sum_heads(const cuda::Products64& products,
   return sums;
 }
 
-__device__ __forceinline__ void store_scores(const ScoreParams& params, const TokenPages& token,
+__device__ __forceinline__ void store_scores(const ScoreParams& params, const PageRun& run,
                                              int position, float2 scores) {
   if (threadIdx.x % 4 != 0) return;
-  float* target = params.scores.get() + token.token * params.score_stride + position;
-  if (position < token.position) {
+  float* target = params.scores.get() + run.token * params.score_stride + position;
+  if (position < run.position) {
     *reinterpret_cast<float2*>(target) = scores;
-  } else if (position == token.position) {
+  } else if (position == run.position) {
     *target = scores.x;
   }
 }
 
-// A warpgroup's share of the CTA's pages: every second one, also across tokens. So each slot belongs to
-// one warpgroup, since their number is even.
-class PageReader {
- public:
-  __device__ explicit PageReader(int warpgroup) : next_(warpgroup), slot_{warpgroup} {}
-
-  // Those of the CTA's pages, up to `end`, of a token whose queries lie prepared.
-  __device__ void score(const ScoreParams& params, const TokenPages& token, int end,
-                        const QueryShared& queries, PageRing& ring) {
-    const cuda::Operand64 codes(queries.codes);
-    for (; next_ < end; next_ += kWarpgroups) {
-      cuda::wait_barrier(&ring.full[slot_.index], slot_.phase);
-      LaneKeys keys;
-      keys.read(ring.pages[slot_.index]);
-      __syncwarp();
-      if (threadIdx.x % 32 == 0) cuda::arrive(&ring.empty[slot_.index]);
-      slot_.advance(kWarpgroups, params.slots);
-      cuda::Products64 products;
-      cuda::multiply_64(products, keys.codes, codes);
-      const float2 sums = sum_heads(products, queries.weights);
-      store_scores(params, token, (token.first + next_) * kPageSize + LaneKeys::first(),
-                   {sums.x * keys.scales.x, sums.y * keys.scales.y});
-    }
+// A warpgroup's share of the CTA's pages: every second one. So each slot belongs to one warpgroup, since
+// their number is even.
+__device__ __forceinline__ void score_pages(const ScoreParams& params, const PageRun& run,
+                                            const QueryShared& queries, PageRing& ring) {
+  const int warpgroup = static_cast<int>(threadIdx.x) / 128;
+  const cuda::Operand64 codes(queries.codes);
+  Slot slot{warpgroup};
+  for (int page = run.first + warpgroup; page < run.end; page += kWarpgroups) {
+    cuda::wait_barrier(&ring.full[slot.index], slot.phase);
+    LaneKeys keys;
+    keys.read(ring.pages[slot.index]);
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) cuda::arrive(&ring.empty[slot.index]);
+    slot.advance(kWarpgroups, params.slots);
+    cuda::Products64 products;
+    cuda::multiply_64(products, keys.codes, codes);
+    const float2 sums = sum_heads(products, queries.weights);
+    store_scores(params, run, page * kPageSize + LaneKeys::first(),
+                 {sums.x * keys.scales.x, sums.y * keys.scales.y});
   }
-
- private:
-  int next_;  // of the CTA's pages
-  Slot slot_;
-};
+}
 
 }  // namespace scores
 }  // namespace SLIPSTREAM_VARIANT

@@ -29,7 +29,7 @@ struct ScoreParams {
   bool interleaved = false;
   bool hadamard = true;  // queries are transformed, as the keys are
   int index_topk = 0;    // tokens with up to as many keys need no scores
-  Places places = {};
+  SettledPlaces places = {};
   pdl::Produced<const std::byte> index_cache = {};  // pages of 64 keys, then 64 scales
   pdl::Produced<float> scores = {};  // [tokens, score_stride], written after the wait
   int64_t score_stride = 0;
@@ -62,7 +62,7 @@ inline constexpr auto kScoreParamsFields = join_fields(
                                                        offsetof(ScoreParams, index_cache)),
         pdl::field<decltype(ScoreParams::scores)>("scores", offsetof(ScoreParams, scores)),
     },
-    fields_at(offsetof(ScoreParams, places), kPlacesFields));
+    fields_at(offsetof(ScoreParams, places), kPlacesFieldsOf<SettledPlaces>));
 
 inline constexpr auto kScoreFields =
     join_fields(fields_at(offsetof(ScoreLaunch, absorb), kAbsorbFields),

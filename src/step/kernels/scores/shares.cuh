@@ -1,5 +1,5 @@
-// Which pages of which tokens a CTA scores: those of all tokens are numbered one after the other, and
-// each CTA takes an equal run, whatever the lengths of the sequences.
+// Which pages of which token a CTA scores: each takes a run of one token's, and the runs of all tokens
+// are equally long. A CTA with pages of two tokens would prepare the queries of one after the other.
 #pragma once
 
 #include "step/kernels/scores/params.h"
@@ -10,76 +10,70 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace scores {
 
-// Of the pages of all tokens.
 struct PageRun {
-  int first;
-  int end;
+  int token = 0;
+  int position = 0;  // of the token
+  int sequence = 0;
+  int first = 0;  // of the token's pages
+  int end = 0;
 };
 
-// What a CTA's run has of one token's pages.
-struct TokenPages {
-  int token;
-  int position;  // of the token
-  int first;     // of the token's pages is the CTA's page 0; below 0 where others come before it
-  int end;       // of the CTA's pages
-};
-
-// A warp's view: lane l has token l.
-class Shares {
+// The runs of all tokens, as short as makes them at most as many as CTAs.
+class Runs {
  public:
-  // Reads the tokens' places.
-  __device__ Shares(const ScoreParams& params, int tokens) : tokens_(tokens) {
-    const int lane = threadIdx.x % 32;
-    if (lane >= tokens) return;
-    const StepRow& row = params.places.rows.get()[lane];
-    position_ = row.position;
-    sequence_ = row.sequence;
-    if (position_ >= params.index_topk) pages_ = position_ / kPageSize + 1;
-  }
-
-  // Must be called before what follows.
-  __device__ void count() {
-    end_ = pages_;
+  // Lane l has token l, and `pages` of it.
+  __device__ Runs(int pages, Cta cta) : pages_(pages) {
+    const int all = static_cast<int>(__reduce_add_sync(kAllLanes, pages));
+    size_ = max((all + cta.count - 1) / cta.count, 1);
+    own_ = count(pages);
 #pragma unroll 1
-    for (int distance = 1; distance < tokens_; distance *= 2) {
+    while (static_cast<int>(__reduce_add_sync(kAllLanes, own_)) > cta.count) {
+      ++size_;
+      own_ = count(pages);
+    }
+    end_ = own_;
+#pragma unroll 1
+    for (int distance = 1; distance < 32; distance *= 2) {
       const int other = __shfl_up_sync(kAllLanes, end_, distance);
       if (static_cast<int>(threadIdx.x) % 32 >= distance) end_ += other;
     }
   }
 
-  __device__ PageRun run(Cta cta) const {
-    const int all = __shfl_sync(kAllLanes, end_, tokens_ - 1);
-    const int share = (all + cta.count - 1) / cta.count;
-    return {min(share * cta.index, all), min(share * (cta.index + 1), all)};
-  }
-
-  // The token of page `first + run.first`, and how many of the CTA's pages are its own or earlier ones.
-  __device__ TokenPages pages_from(int first, PageRun run) const {
-    const int page = run.first + first;
-    const int token = __popc(__ballot_sync(kAllLanes, end_ <= page) & ((1U << tokens_) - 1));
-    const int begin = __shfl_sync(kAllLanes, end_ - pages_, token);
-    return {token, __shfl_sync(kAllLanes, position_, token), run.first - begin,
-            min(run.end, __shfl_sync(kAllLanes, end_, token)) - run.first};
-  }
-
-  // Where in the cache a page lies; lanes may ask for different ones.
-  __device__ int page(const ScoreParams& params, int page) const {
-    int token = 0;
-    for (int t = 0; t < tokens_; ++t) {
-      if (__shfl_sync(kAllLanes, end_, t) <= page) ++token;
-    }
-    const int begin = __shfl_sync(kAllLanes, end_ - pages_, token);
-    const int sequence = __shfl_sync(kAllLanes, sequence_, token);
-    return params.places.pages.get()[sequence * params.places.pages_per_sequence + page - begin];
+  // Run number `index`, of which the token's place is left out.
+  __device__ PageRun run(int index) const {
+    const int token = __popc(__ballot_sync(kAllLanes, end_ <= index)) % 32;
+    const int begin = __shfl_sync(kAllLanes, end_ - own_, token);
+    const int pages = __shfl_sync(kAllLanes, pages_, token);
+    const int first = min(max(index - begin, 0) * size_, pages);
+    return {.token = token, .first = first, .end = min(first + size_, pages)};
   }
 
  private:
-  int tokens_;
-  int position_ = 0;
-  int sequence_ = 0;
-  int pages_ = 0;  // of the token
-  int end_ = 0;    // of the pages up to it
+  __device__ int count(int pages) const { return (pages + size_ - 1) / size_; }
+
+  int pages_;
+  int size_;
+  int own_;  // runs of the lane's token
+  int end_;  // of these among all
 };
+
+// The CTA's run, of which there may be none. By whole warps.
+__device__ __forceinline__ PageRun find_run(const ScoreParams& params, int tokens, Cta cta) {
+  const int lane = threadIdx.x % 32;
+  int position = 0;
+  int sequence = 0;
+  int pages = 0;
+  if (lane < tokens) {
+    const StepRow& row = params.places.rows.get()[lane];
+    position = row.position;
+    sequence = row.sequence;
+    if (position >= params.index_topk) pages = position / kPageSize + 1;
+  }
+  PageRun run = Runs(pages, cta).run(cta.index);
+  run.position = __shfl_sync(kAllLanes, position, run.token);
+  run.sequence = __shfl_sync(kAllLanes, sequence, run.token);
+  return run;
+}
 
 }  // namespace scores
 }  // namespace SLIPSTREAM_VARIANT

@@ -8,24 +8,21 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
-// Ranks the candidates among each other: the `wanted`-th is the border. A lane has every 32nd of
-// them, and a warp ranks every 16th.
-template <int kOfLane>
-__device__ __forceinline__ void find_border(uint32_t wanted, SelectShared& shared) {
+// Ranks the candidates among each other: notes which come after the `wanted` first. A warp ranks every
+// 16th of them.
+__device__ __forceinline__ void rank_candidates(uint32_t wanted, SelectShared& shared) {
   const int count = static_cast<int>(shared.found.in);
   const int lane = threadIdx.x % 32;
-  Rank own[kOfLane];
-#pragma unroll
-  for (int i = 0; i < kOfLane; ++i) {
-    own[i] = lane + 32 * i < count ? shared.own[lane + 32 * i].rank : 0;
-  }
-#pragma unroll 2
-  for (int candidate = threadIdx.x / 32; candidate < 32 * kOfLane; candidate += kSelectWarps) {
-    const Rank rank = shared.own[min(candidate, count - 1)].rank;
+#pragma unroll 1
+  for (int candidate = threadIdx.x / 32; candidate < count; candidate += kSelectWarps) {
+    const Rank rank = shared.own[candidate].rank;
     uint32_t larger = 0;
-#pragma unroll
-    for (int i = 0; i < kOfLane; ++i) larger += __popc(__ballot_sync(kAllLanes, own[i] > rank));
-    if (candidate < count && larger == wanted - 1) shared.border = rank;
+#pragma unroll 1
+    for (int i = lane; i - lane < count; i += 32) {
+      const bool is_larger = i < count && shared.own[i].rank > rank;
+      larger += __popc(__ballot_sync(kAllLanes, is_larger));
+    }
+    if (lane == 0) shared.after[candidate] = larger >= wanted;
   }
 }
 
@@ -33,22 +30,16 @@ __device__ __forceinline__ void find_border(uint32_t wanted, SelectShared& share
 __device__ __forceinline__ void drop_after(uint32_t wanted, const Tile& tile, const Share& share,
                                            Marks& marks, SelectShared& shared) {
   const uint32_t candidates = bits_of(marks.candidates);
-  list_candidates(tile, candidates, share, 0, shared);
+  uint32_t next = list_candidates(tile, candidates, share, 0, shared);
   __syncthreads();
-  if (shared.found.in <= 32) {
-    find_border<1>(wanted, shared);
-  } else if (shared.found.in <= 128) {
-    find_border<4>(wanted, shared);
-  } else {
-    find_border<kMaxCandidates / 32>(wanted, shared);
-  }
+  rank_candidates(wanted, shared);
   __syncthreads();
   if (candidates == 0) return;
-  const Rank border = shared.border;
   uint32_t dropped = 0;
-  visit(tile, candidates, share, 0, [&](int i, Rank rank) {
-    if (rank < border) dropped |= 1U << i;
-  });
+#pragma unroll 1
+  for (uint32_t left = candidates; left != 0; left &= left - 1) {
+    if (shared.after[next++]) dropped |= left & (0U - left);
+  }
 #pragma unroll
   for (int row = 0; row < kTileRows; ++row) marks.reached[row] ^= bytes_of(dropped, row);
 }

@@ -13,7 +13,7 @@
 // Everything that crosses threads is an integer, so the lists are the same in every run. Tokens
 // with up to index_topk keys have no list: readers take every position.
 //
-// PDL: shared memory alone before the wait.
+// PDL: shared memory and the token's place before the wait.
 #pragma once
 
 #include "cuda/memory.cuh"
@@ -45,6 +45,9 @@ template <class Gate>
 __device__ __forceinline__ void select_block(const SelectParams& params, SelectCta cta,
                                              unsigned char* dynamic, Gate gate) {
   using namespace select;
+  const StepRow* row = params.places.rows.get() + cta.token;
+  const int keys = load_early(&row->position) + 1;
+  const int sequence = load_early(&row->sequence);
   const auto stride = static_cast<int>(params.score_stride);
   const int cluster_bits = 31 - __clz(cta.workers);
   const Share most(stride, cluster_bits, cta.worker);
@@ -62,22 +65,19 @@ __device__ __forceinline__ void select_block(const SelectParams& params, SelectC
   __syncthreads();
   // Peers may write into this CTA's memory after their wait.
   if (cta.workers > 1) cuda::cluster_arrive();
-  const StepRow* row = params.places.rows.get() + cta.token;
   Source source{params.scores.get() + cta.token * params.score_stride, params.places.pages.get(),
                 most.position(0)};
   source.scores += source.position;
   source.pages += source.position / kPageSize;
-  cuda::settle(row, source.scores, source.pages, stride - source.position);
+  source.pages += sequence * params.places.pages_per_sequence;
+  cuda::settle(source.scores, source.pages, keys, stride - source.position);
   gate.pass();
 
-  const int keys = row->position + 1;
-  const int sequence = load_early(&row->sequence);
   Tile tile{};
   // Of a token of few keys, the first CTA takes all; it may load what it will not need.
   load_rows<0, 1>(tile, source, stride, 0);
   if (cta.worker == 0) load_rows<1, kTileRows>(tile, source, stride, kRowKeys);
   if (keys <= params.index_topk) return;
-  source.pages += sequence * params.places.pages_per_sequence;
   int pages[kTileRows];
   const auto wanted = static_cast<uint32_t>(params.index_topk);
   int* list = params.lists.get() + cta.token * params.index_topk;

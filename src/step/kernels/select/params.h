@@ -12,7 +12,7 @@ namespace slipstream::step::kernels {
 struct SelectParams {
   pdl::Produced<const float> scores = {};  // [tokens, score_stride], read after the wait
   int64_t score_stride = 0;                // at least the keys of a token; a multiple of 4
-  Places places = {};
+  SettledPlaces places = {};
   int tokens = 0;
   int index_topk = 0;
   // [tokens, index_topk], written after the wait: slots of the caches, in the order of positions.
@@ -24,6 +24,6 @@ inline constexpr auto kSelectFields = join_fields(
         pdl::field<decltype(SelectParams::scores)>("scores", offsetof(SelectParams, scores)),
         pdl::field<decltype(SelectParams::lists)>("lists", offsetof(SelectParams, lists)),
     },
-    fields_at(offsetof(SelectParams, places), kPlacesFields));
+    fields_at(offsetof(SelectParams, places), kPlacesFieldsOf<SettledPlaces>));
 
 }  // namespace slipstream::step::kernels

@@ -44,10 +44,10 @@ struct alignas(16) SelectShared {
   uint64_t kept_arrived;
   uint32_t warp_sums[kSelectWarps];
   FoundBin found;
-  Rank border;                            // of a CTA that shares with no other
   uint32_t listed;                        // candidates of this CTA
   uint32_t dropped[kMaxCandidates / 32];  // a bit for each of them
   int places[kMaxCandidates];             // of them, among what is staged
+  bool after[kMaxCandidates];             // all that are kept, in a CTA that shares with no other
   Candidate own[kMaxCandidates];
   Candidate candidates[kMaxCandidates];  // of all peers
 };

@@ -1,4 +1,4 @@
-// What is loaded from global memory, after the wait.
+// What is loaded from global memory.
 #pragma once
 
 #include "step/kernels/select/shared.cuh"

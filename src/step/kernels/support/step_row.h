@@ -59,9 +59,10 @@ struct RowExtras {
 inline constexpr uint32_t kGiven = 0x80000000U;
 
 // Where the positions of a step's tokens lie in the paged caches.
-struct Places {
-  pdl::Produced<const StepRow> rows;  // [tokens]
-  pdl::Produced<const int> pages;     // [sequences, pages_per_sequence]
+template <class Rows, class Pages>
+struct PlacesIn {
+  Rows rows;    // [tokens]
+  Pages pages;  // [sequences, pages_per_sequence]
   int pages_per_sequence = 0;
 
   SLIPSTREAM_HOST_DEVICE int64_t slot(const StepRow& row, int position) const {
@@ -70,9 +71,14 @@ struct Places {
   }
 };
 
-inline constexpr std::array kPlacesFields{
-    pdl::field<decltype(Places::rows)>("rows", offsetof(Places, rows)),
-    pdl::field<decltype(Places::pages)>("pages", offsetof(Places, pages)),
+using Places = PlacesIn<pdl::Produced<const StepRow>, pdl::Produced<const int>>;
+// For launches that come after others of the step: only samplers write rows.
+using SettledPlaces = PlacesIn<pdl::Settled<StepRow>, pdl::Settled<int>>;
+
+template <class P>
+inline constexpr std::array kPlacesFieldsOf{
+    pdl::field<decltype(P::rows)>("rows", offsetof(P, rows)),
+    pdl::field<decltype(P::pages)>("pages", offsetof(P, pages)),
 };
 
 }  // namespace slipstream::step::kernels
