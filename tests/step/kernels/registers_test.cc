@@ -71,7 +71,7 @@ void expect_room_next_to(uint32_t down) {
 // One token: eight experts and a shared one.
 TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
   expect_room_next_to(registers_of({"down_kernel<", "StagedRows<2>"}));
-  expect_room_next_to(registers_of({"banded_down_kernel<(int)2, (bool)1, (int)2>"}));
+  expect_room_next_to(registers_of({"banded_down_kernel<2, true, 2>"}));
 }
 
 // Three tokens: twelve warps take up to 25 items.
