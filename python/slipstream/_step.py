@@ -33,6 +33,14 @@ def pack(matrix, block_scales=None):
     return Matrix(tiles, scales, rows)
 
 
+def pack_bands(matrix, block_scales):
+    """The same of an e4m3 matrix, in the order in which expert_down multiplies it: scales are among the tiles."""
+    rows, columns = matrix.shape
+    tiles = torch.empty(library.step_band_bytes(rows, columns), dtype=torch.uint8)
+    library.step_pack_bands(matrix, block_scales, tiles)
+    return Matrix(tiles, None, rows)
+
+
 def step_rows(positions):
     """Rows of a step, on the CPU: tokens at these positions (int32), each of a sequence of its own."""
     rows = torch.empty(positions.numel(), library.step_row_bytes(), dtype=torch.uint8)
@@ -143,16 +151,14 @@ def expert_down(
     enable_pdl=None,
     ue8m0=False,
 ):
-    """output = the weighted sum of down projections of chosen experts, and that of the shared one."""
+    """output = the weighted sum of down projections of chosen experts, and that of the shared one, which are in bands."""
     library.step_down(
         choices,
         experts,
         activated,
         down.tiles,
-        down.scales,
         shared_rows,
         shared_down.tiles,
-        shared_down.scales,
         output,
         ue8m0,
         enable_pdl,

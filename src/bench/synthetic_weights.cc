@@ -1,5 +1,6 @@
 #include "bench/synthetic_weights.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "bench/fill.h"
@@ -39,10 +40,14 @@ class SyntheticWeights final : public step::WeightSource {
     return {static_cast<const __nv_bfloat16*>(target)};
   }
 
-  step::GatedMlpWeights gated_mlp(const std::string& prefix) override { return gated(prefix, 1); }
+  step::GatedMlpWeights gated_mlp(const std::string& prefix) override {
+    return gated(prefix, false, 1);
+  }
 
-  step::GatedMlpWeights experts(int layer) override {
-    return gated(model::expert_prefix(layer, 0), shapes_.config().n_routed_experts);
+  step::ExpertWeights experts(int layer) override {
+    const bool banded = step::takes_bands(shapes_.config());
+    return {gated(model::expert_prefix(layer, 0), banded, shapes_.config().n_routed_experts),
+            gated(model::shared_expert_prefix(layer), banded, 1)};
   }
 
   step::AbsorbedWeights absorbed(int /*layer*/) override {
@@ -55,24 +60,30 @@ class SyntheticWeights final : public step::WeightSource {
   [[nodiscard]] int64_t bytes() const override { return store_.bytes(); }
 
  private:
-  step::GatedMlpWeights gated(const std::string& prefix, int count) {
+  step::GatedMlpWeights gated(const std::string& prefix, bool banded, int count) {
     const model::MatrixShape gate = shapes_.local_shape(prefix + "gate_proj.weight");
     const model::MatrixShape down = shapes_.local_shape(prefix + "down_proj.weight");
-    return {make(2 * gate.rows, gate.columns, true, count),
-            make(down.rows, down.columns, true, count)};
+    return {make(2 * gate.rows, gate.columns, true, false, count),
+            make(down.rows, down.columns, true, banded, count)};
   }
 
-  step::PackedMatrix make(int rows, int columns, bool is_fp8, int count = 1) {
-    const step::PackedMatrix matrix = store_.allocate_matrix(rows, columns, is_fp8, count);
+  step::PackedMatrix make(int rows, int columns, bool is_fp8, bool is_banded = false,
+                          int count = 1) {
+    const step::PackedMatrix matrix = store_.allocate_matrix(
+        {.rows = rows, .columns = columns, .is_fp8 = is_fp8, .is_banded = is_banded}, count);
     const step::WritableMatrix memory = step::writable(matrix);
     const int64_t tiles = int64_t{matrix.tile_count()} * count;
     const float deviation = 1 / std::sqrt(static_cast<float>(columns));
     const pdl::LaunchOptions options{.stream = stream_};
-    launch_fill(memory.tiles, tiles * matrix.tile_bytes(), next_seed_++,
+    launch_fill(memory.tiles, count * matrix.bytes(), next_seed_++,
                 is_fp8 ? codes_ : normal_bf16(deviation), options);
     if (!is_fp8) return matrix;
     // The released scales are powers of two.
     const float scale = std::exp2(std::round(std::log2(deviation / kCodeDeviation)));
+    if (is_banded) {
+      for (int expert = 0; expert < count; ++expert) fill_band_scales(matrix.nth(expert), scale);
+      return matrix;
+    }
     launch_fill_floats({.target = {memory.scales},
                         .count = tiles * matrix.groups(),
                         .period = 1,
@@ -81,6 +92,24 @@ class SyntheticWeights final : public step::WeightSource {
                         .value = scale},
                        options);
     return matrix;
+  }
+
+  // Block by block, since the last one may be narrower.
+  void fill_band_scales(const step::PackedMatrix& matrix, float scale) {
+    constexpr int kFloat = sizeof(float);
+    std::byte* block = step::writable(matrix).tiles;
+    for (int groups = matrix.groups(); groups > 0; groups -= 2) {
+      const int band = step::PackedMatrix::band_bytes(std::min(groups, 2));
+      const int64_t bytes = int64_t{matrix.bands()} * band;
+      launch_fill_floats({.target = {reinterpret_cast<float*>(block)},
+                          .count = bytes / kFloat,
+                          .period = band / kFloat,
+                          .begin = (band - step::kernels::kBandScales) / kFloat,
+                          .end = band / kFloat,
+                          .value = scale},
+                         {.stream = stream_});
+      block += bytes;
+    }
   }
 
   const model::Checkpoint& shapes_;

@@ -18,4 +18,10 @@ __device__ __forceinline__ uint4 load_shared_16(uint32_t shared) {
   return value;
 }
 
+__device__ __forceinline__ uint32_t load_shared_4(uint32_t shared) {
+  uint32_t value;
+  asm volatile("ld.shared.u32 %0, [%1];" : "=r"(value) : "r"(shared) : "memory");
+  return value;
+}
+
 }  // namespace slipstream::cuda

@@ -70,7 +70,7 @@ void add_moe(const ModelConfig& config, int layer, SpecList& list) {
   for (int expert = 0; expert < config.n_routed_experts; ++expert) {
     add_gated_mlp(config, expert_prefix(layer, expert), config.moe_intermediate_size, list);
   }
-  add_gated_mlp(config, prefix + "shared_experts.",
+  add_gated_mlp(config, shared_expert_prefix(layer),
                 int64_t{config.moe_intermediate_size} * config.n_shared_experts, list);
 }
 
@@ -95,6 +95,8 @@ std::string layer_prefix(int layer) { return "model.layers." + std::to_string(la
 std::string expert_prefix(int layer, int expert) {
   return layer_prefix(layer) + "mlp.experts." + std::to_string(expert) + ".";
 }
+
+std::string shared_expert_prefix(int layer) { return layer_prefix(layer) + "mlp.shared_experts."; }
 
 std::vector<TensorSpec> layer_tensors(const ModelConfig& config, int layer) {
   SpecList list;

@@ -51,5 +51,6 @@ inline constexpr int64_t kTileUnit = 16;
 [[nodiscard]] std::string layer_prefix(int layer);
 // "model.layers.3.mlp.experts.17."
 [[nodiscard]] std::string expert_prefix(int layer, int expert);
+[[nodiscard]] std::string shared_expert_prefix(int layer);
 
 }  // namespace slipstream::model

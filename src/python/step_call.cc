@@ -5,7 +5,6 @@
 namespace slipstream::python {
 namespace {
 
-using step::kernels::kGroup;
 using step::kernels::kTileRows;
 using step::kernels::StepRow;
 using tvm::ffi::TensorView;
@@ -42,28 +41,42 @@ Tensor StepCall::tensor(const char* argument, const TensorView& view, DType dtyp
 step::kernels::PackedMatrix StepCall::matrix(const char* argument, const TensorView& tiles,
                                              const OptionalTensor& scales, int64_t rows,
                                              int64_t columns) {
-  if (rows < 1 || rows % kTileRows != 0) {
-    reject(name_, argument, "of a multiple of 16 rows", "of " + std::to_string(rows));
-  }
-  const bool is_fp8 = scales.has_value();
-  const int64_t groups = (columns + kGroup - 1) / kGroup;
-  const int64_t bytes = rows * groups * kGroup * (is_fp8 ? 1 : 2);
-  const Tensor packed = tensor(argument, tiles, DType::kUInt8, {kAny});
-  if (packed.shape[0] < bytes) {
-    reject(name_, argument, "of at least " + std::to_string(bytes) + " bytes", packed.describe());
-  }
-  step::kernels::PackedMatrix matrix{.tiles = constant<std::byte>(packed),
-                                     .rows = static_cast<int>(rows),
+  step::kernels::PackedMatrix matrix{.rows = static_cast<int>(rows),
                                      .columns = static_cast<int>(columns),
-                                     .is_fp8 = is_fp8};
-  if (is_fp8) {
-    const Tensor values = tensor("scales", scales.value(), DType::kFloat32, {kAny, groups});
+                                     .is_fp8 = scales.has_value()};
+  set_tiles(argument, tiles, matrix);
+  if (matrix.is_fp8) {
+    const Tensor values =
+        tensor("scales", scales.value(), DType::kFloat32, {kAny, matrix.groups()});
     if (values.shape[0] < rows / kTileRows) {
       reject(name_, "scales", "of a row for each 16 rows of the matrix", values.describe());
     }
     matrix.scales = constant<float>(values);
   }
   return matrix;
+}
+
+step::kernels::PackedMatrix StepCall::bands(const char* argument, const TensorView& tiles,
+                                            int64_t rows, int64_t columns) {
+  step::kernels::PackedMatrix matrix{.rows = static_cast<int>(rows),
+                                     .columns = static_cast<int>(columns),
+                                     .is_fp8 = true,
+                                     .is_banded = true};
+  set_tiles(argument, tiles, matrix);
+  return matrix;
+}
+
+void StepCall::set_tiles(const char* argument, const TensorView& tiles,
+                         step::kernels::PackedMatrix& matrix) {
+  if (matrix.rows < 1 || matrix.rows % kTileRows != 0) {
+    reject(name_, argument, "of a multiple of 16 rows", "of " + std::to_string(matrix.rows));
+  }
+  const int64_t bytes = matrix.bytes();
+  const Tensor packed = tensor(argument, tiles, DType::kUInt8, {kAny});
+  if (packed.shape[0] < bytes) {
+    reject(name_, argument, "of at least " + std::to_string(bytes) + " bytes", packed.describe());
+  }
+  matrix.tiles = constant<std::byte>(packed);
 }
 
 step::kernels::SettledPlaces StepCall::places(const TensorView& rows, const TensorView& pages,

@@ -29,6 +29,9 @@ class StepCall {
   // A packed matrix: fp8 where it has scales, else bf16.
   step::kernels::PackedMatrix matrix(const char* argument, const tvm::ffi::TensorView& tiles,
                                      const OptionalTensor& scales, int64_t rows, int64_t columns);
+  // An e4m3 matrix in bands.
+  step::kernels::PackedMatrix bands(const char* argument, const tvm::ffi::TensorView& tiles,
+                                    int64_t rows, int64_t columns);
   step::kernels::SettledPlaces places(const tvm::ffi::TensorView& rows,
                                       const tvm::ffi::TensorView& pages, int64_t tokens);
   // The rows of a tensor: 1 to 16.
@@ -36,6 +39,9 @@ class StepCall {
   pdl::LaunchOptions options(const OptionalBool& pdl) { return call_.options(pdl); }
 
  private:
+  void set_tiles(const char* argument, const tvm::ffi::TensorView& tiles,
+                 step::kernels::PackedMatrix& matrix);
+
   const char* name_;
   OperatorCall call_;
 };

@@ -53,9 +53,9 @@ void step_routed(const TensorView& logits, const TensorView& bias, int64_t group
 }
 
 void step_down(const TensorView& choices, int64_t experts, const TensorView& activated,
-               const TensorView& tiles, const TensorView& scales, const TensorView& shared_input,
-               const TensorView& shared_tiles, const TensorView& shared_scales,
-               const TensorView& output, bool ue8m0, const OptionalBool& pdl) {
+               const TensorView& tiles, const TensorView& shared_input,
+               const TensorView& shared_tiles, const TensorView& output, bool ue8m0,
+               const OptionalBool& pdl) {
   with_python_errors([&] {
     StepCall call("step_down");
     const Tensor chosen = call.tensor("choices", choices, DType::kInt32, {kAny, kAny, 2});
@@ -72,12 +72,11 @@ void step_down(const TensorView& choices, int64_t experts, const TensorView& act
          .choices_per_token = static_cast<int>(chosen.shape[1]),
          .experts = static_cast<int>(experts),
          .activated = produced<const __nv_bfloat16>(in),
-         .down = call.matrix("tiles", tiles, scales, hidden, in.shape[2] / 2),
+         .down = call.bands("tiles", tiles, hidden, in.shape[2] / 2),
          .shared_input = {.rows = produced<const __nv_bfloat16>(shared),
                           .stride = shared.shape[1],
                           .columns = shared_width},
-         .shared_down =
-             call.matrix("shared_tiles", shared_tiles, shared_scales, hidden, shared_width),
+         .shared_down = call.bands("shared_tiles", shared_tiles, hidden, shared_width),
          .tokens = tokens,
          .ue8m0 = ue8m0,
          .output = produced<__nv_bfloat16>(out)},

@@ -20,38 +20,64 @@ using tvm::ffi::TensorView;
 
 // --- Operands in the forms that the kernels take
 
+int64_t groups_of(int64_t extent) { return (extent + kGroup - 1) / kGroup; }
+
+// A matrix and its scales of blocks of 128 x 128, if it is e4m3, as a checkpoint would hand it out.
+model::MatrixShare share_of(const char* name, const TensorView& matrix,
+                            const OptionalTensor& scales) {
+  const bool is_fp8 = scales.has_value();
+  const Tensor source = to_tensor(name, "matrix", matrix);
+  require(name, "matrix", source, is_fp8 ? DType::kFloat8E4M3 : DType::kBFloat16, {kAny, kAny});
+  model::MatrixShare share;
+  share.type = is_fp8 ? model::StoredType::kF8E4M3 : model::StoredType::kBF16;
+  share.rows = source.shape[0];
+  share.columns = source.shape[1];
+  share.data = static_cast<const std::byte*>(source.data);
+  share.row_stride = share.columns * size_of(source.dtype);
+  if (!is_fp8) return share;
+  const Tensor blocks = to_tensor(name, "scales", scales.value());
+  share.scale_columns = groups_of(share.columns);
+  require(name, "scales", blocks, DType::kFloat32, {groups_of(share.rows), share.scale_columns});
+  const auto* values = static_cast<const float*>(blocks.data);
+  share.scales.assign(values, values + blocks.numel());
+  return share;
+}
+
+void store_tiles(const char* name, const step::PackedHostMatrix& packed, const TensorView& tiles) {
+  const Tensor target = to_tensor(name, "tiles", tiles);
+  require(name, "tiles", target, DType::kUInt8, {static_cast<int64_t>(packed.tiles.size())});
+  std::memcpy(target.data, packed.tiles.data(), packed.tiles.size());
+}
+
 // A matrix and its scales of blocks of 128 x 128, all in host memory, packed for the step.
 void step_pack(const TensorView& matrix, const OptionalTensor& scales, const TensorView& tiles,
                const OptionalTensor& tile_scales) {
   with_python_errors([&] {
     const char* name = "step_pack";
-    const bool is_fp8 = scales.has_value();
-    const Tensor source = to_tensor(name, "matrix", matrix);
-    require(name, "matrix", source, is_fp8 ? DType::kFloat8E4M3 : DType::kBFloat16, {kAny, kAny});
-    const int64_t groups = (source.shape[1] + kGroup - 1) / kGroup;
-    model::MatrixShare share;
-    share.type = is_fp8 ? model::StoredType::kF8E4M3 : model::StoredType::kBF16;
-    share.rows = source.shape[0];
-    share.columns = source.shape[1];
-    share.data = static_cast<const std::byte*>(source.data);
-    share.row_stride = share.columns * size_of(source.dtype);
-    if (is_fp8) {
-      const Tensor blocks = to_tensor(name, "scales", scales.value());
-      require(name, "scales", blocks, DType::kFloat32,
-              {(share.rows + kGroup - 1) / kGroup, groups});
-      const auto* values = static_cast<const float*>(blocks.data);
-      share.scales.assign(values, values + blocks.numel());
-      share.scale_columns = groups;
-    }
+    const model::MatrixShare share = share_of(name, matrix, scales);
     const step::PackedHostMatrix packed = step::pack(share);
-    const Tensor target = to_tensor(name, "tiles", tiles);
-    require(name, "tiles", target, DType::kUInt8, {static_cast<int64_t>(packed.tiles.size())});
-    std::memcpy(target.data, packed.tiles.data(), packed.tiles.size());
-    if (!is_fp8) return;
+    store_tiles(name, packed, tiles);
+    if (!share.is_fp8()) return;
     const Tensor target_scales = to_tensor(name, "tile_scales", tile_scales.value());
     require(name, "tile_scales", target_scales, DType::kFloat32,
-            {(share.rows + kTileRows - 1) / kTileRows, groups});
+            {(share.rows + kTileRows - 1) / kTileRows, share.scale_columns});
     std::memcpy(target_scales.data, packed.scales.data(), packed.scales.size() * sizeof(float));
+  });
+}
+
+// How many bytes such an e4m3 matrix takes in bands, and it itself.
+int64_t step_band_bytes(int64_t rows, int64_t columns) {
+  const step::kernels::PackedMatrix matrix{.rows = static_cast<int>(rows),
+                                           .columns = static_cast<int>(columns),
+                                           .is_fp8 = true,
+                                           .is_banded = true};
+  return matrix.bytes();
+}
+
+void step_pack_bands(const TensorView& matrix, const TensorView& scales, const TensorView& tiles) {
+  with_python_errors([&] {
+    const char* name = "step_pack_bands";
+    store_tiles(name, step::pack_bands(share_of(name, matrix, scales)), tiles);
   });
 }
 
@@ -175,6 +201,8 @@ void step_norm_linear(const TensorView& input, const TensorView& delta, const Te
 }  // namespace
 
 SLIPSTREAM_EXPORT(step_pack, step_pack)
+SLIPSTREAM_EXPORT(step_band_bytes, step_band_bytes)
+SLIPSTREAM_EXPORT(step_pack_bands, step_pack_bands)
 SLIPSTREAM_EXPORT(step_code_units, step_code_units)
 SLIPSTREAM_EXPORT(step_rows, step_rows)
 SLIPSTREAM_EXPORT(step_row_bytes, step_row_bytes)

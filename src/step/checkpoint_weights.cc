@@ -27,6 +27,15 @@ std::vector<model::MatrixShare> gate_and_up(const model::Checkpoint& checkpoint,
   return {std::move(gate), std::move(up)};
 }
 
+// Whether a layer's down projections of routed and shared experts are banded.
+bool are_banded(const model::Checkpoint& checkpoint, int layer) {
+  const auto is_fp8 = [&](const std::string& prefix) {
+    return checkpoint.matrix(prefix + "down_proj.weight").is_fp8();
+  };
+  return takes_bands(checkpoint.config()) && is_fp8(model::expert_prefix(layer, 0)) &&
+         is_fp8(model::shared_expert_prefix(layer));
+}
+
 PackedHostMatrix pack_gate_up(const model::Checkpoint& checkpoint, const std::string& prefix) {
   return pack_stacked(gate_and_up(checkpoint, prefix));
 }
@@ -36,7 +45,7 @@ void copy_to(const PackedMatrix& target, const PackedHostMatrix& matrix) {
   check_cuda(
       cudaMemcpy(memory.tiles, matrix.tiles.data(), matrix.tiles.size(), cudaMemcpyHostToDevice),
       "copy of a matrix to the device");
-  if (!matrix.is_fp8) return;
+  if (matrix.scales.empty()) return;
   check_cuda(cudaMemcpy(memory.scales, matrix.scales.data(), matrix.scales.size() * sizeof(float),
                         cudaMemcpyHostToDevice),
              "copy of scales to the device");
@@ -80,20 +89,13 @@ class CheckpointWeights final : public WeightSource {
     return {upload(pack_gate_up(checkpoint_, prefix)), matrix(prefix + "down_proj.weight")};
   }
 
-  GatedMlpWeights experts(int layer) override {
-    const int experts = checkpoint_.config().n_routed_experts;
-    GatedMlpWeights result;
-    for (int expert = 0; expert < experts; ++expert) {
-      const std::string prefix = model::expert_prefix(layer, expert);
-      const PackedHostMatrix gate_up = pack_gate_up(checkpoint_, prefix);
-      const PackedHostMatrix down = pack(checkpoint_.matrix(prefix + "down_proj.weight"));
-      if (expert == 0) result = {allocate(gate_up, experts), allocate(down, experts)};
-      require_same_format(checkpoint_, prefix + "gate_proj.weight", gate_up.is_fp8, result.gate_up);
-      require_same_format(checkpoint_, prefix + "down_proj.weight", down.is_fp8, result.down);
-      copy_to(result.gate_up.nth(expert), gate_up);
-      copy_to(result.down.nth(expert), down);
-    }
-    return result;
+  ExpertWeights experts(int layer) override {
+    const auto pack_down = are_banded(checkpoint_, layer) ? pack_bands : pack;
+    const std::string shared = model::shared_expert_prefix(layer);
+    const GatedMlpWeights routed = routed_experts(layer, pack_down);
+    return {routed,
+            {upload(pack_gate_up(checkpoint_, shared)),
+             upload(pack_down(checkpoint_.matrix(shared + "down_proj.weight")))}};
   }
 
   AbsorbedWeights absorbed(int layer) override {
@@ -114,8 +116,26 @@ class CheckpointWeights final : public WeightSource {
   [[nodiscard]] int64_t bytes() const override { return store_.bytes(); }
 
  private:
+  using Pack = PackedHostMatrix (*)(const model::MatrixShare&);
+
+  GatedMlpWeights routed_experts(int layer, Pack pack_down) {
+    const int experts = checkpoint_.config().n_routed_experts;
+    GatedMlpWeights result;
+    for (int expert = 0; expert < experts; ++expert) {
+      const std::string prefix = model::expert_prefix(layer, expert);
+      const PackedHostMatrix gate_up = pack_gate_up(checkpoint_, prefix);
+      const PackedHostMatrix down = pack_down(checkpoint_.matrix(prefix + "down_proj.weight"));
+      if (expert == 0) result = {allocate(gate_up, experts), allocate(down, experts)};
+      require_same_format(checkpoint_, prefix + "gate_proj.weight", gate_up.is_fp8, result.gate_up);
+      require_same_format(checkpoint_, prefix + "down_proj.weight", down.is_fp8, result.down);
+      copy_to(result.gate_up.nth(expert), gate_up);
+      copy_to(result.down.nth(expert), down);
+    }
+    return result;
+  }
+
   PackedMatrix allocate(const PackedHostMatrix& first, int count) {
-    return store_.allocate_matrix(first.rows, first.columns, first.is_fp8, count);
+    return store_.allocate_matrix(first.shape(), count);
   }
 
   PackedMatrix upload(const PackedHostMatrix& matrix) {
@@ -154,24 +174,21 @@ class WeightPlan final : public WeightSource {
     return {};
   }
 
-  GatedMlpWeights gated_mlp(const std::string& prefix) override {
-    const std::vector<model::MatrixShare> gate_up = gate_and_up(checkpoint_, prefix);
-    const model::MatrixShare& gate = gate_up.front();
-    return {plan(2 * gate.rows, gate.columns, gate.is_fp8()), matrix(prefix + "down_proj.weight")};
-  }
+  GatedMlpWeights gated_mlp(const std::string& prefix) override { return gated(prefix, false); }
 
-  GatedMlpWeights experts(int layer) override {
+  ExpertWeights experts(int layer) override {
+    const bool banded = are_banded(checkpoint_, layer);
     GatedMlpWeights first;
     for (int expert = 0; expert < checkpoint_.config().n_routed_experts; ++expert) {
       const std::string prefix = model::expert_prefix(layer, expert);
-      const GatedMlpWeights planned = gated_mlp(prefix);
+      const GatedMlpWeights planned = gated(prefix, banded);
       if (expert == 0) first = planned;
       require_same_format(checkpoint_, prefix + "gate_proj.weight", planned.gate_up.is_fp8,
                           first.gate_up);
       require_same_format(checkpoint_, prefix + "down_proj.weight", planned.down.is_fp8,
                           first.down);
     }
-    return first;
+    return {first, gated(model::shared_expert_prefix(layer), banded)};
   }
 
   AbsorbedWeights absorbed(int layer) override {
@@ -186,11 +203,20 @@ class WeightPlan final : public WeightSource {
   [[nodiscard]] int64_t bytes() const override { return bytes_; }
 
  private:
-  PackedMatrix plan(int64_t rows, int64_t columns, bool is_fp8) {
+  GatedMlpWeights gated(const std::string& prefix, bool banded) {
+    const std::vector<model::MatrixShare> gate_up = gate_and_up(checkpoint_, prefix);
+    const model::MatrixShare& gate = gate_up.front();
+    const model::MatrixShare down = checkpoint_.matrix(prefix + "down_proj.weight");
+    return {plan(2 * gate.rows, gate.columns, gate.is_fp8()),
+            plan(down.rows, down.columns, down.is_fp8(), banded && down.is_fp8())};
+  }
+
+  PackedMatrix plan(int64_t rows, int64_t columns, bool is_fp8, bool is_banded = false) {
     PackedMatrix result;
     result.rows = static_cast<int>(rows);
     result.columns = static_cast<int>(columns);
     result.is_fp8 = is_fp8;
+    result.is_banded = is_banded;
     bytes_ += packed_bytes(result);
     return result;
   }

@@ -28,10 +28,12 @@ class ShapeWeights final : public WeightSource {
     return {};
   }
 
-  GatedMlpWeights gated_mlp(const std::string& prefix) override { return gated(prefix, 1); }
+  GatedMlpWeights gated_mlp(const std::string& prefix) override { return gated(prefix, false, 1); }
 
-  GatedMlpWeights experts(int layer) override {
-    return gated(model::expert_prefix(layer, 0), shapes_.config().n_routed_experts);
+  ExpertWeights experts(int layer) override {
+    const bool banded = takes_bands(shapes_.config());
+    return {gated(model::expert_prefix(layer, 0), banded, shapes_.config().n_routed_experts),
+            gated(model::shared_expert_prefix(layer), banded, 1)};
   }
 
   AbsorbedWeights absorbed(int /*layer*/) override {
@@ -44,18 +46,16 @@ class ShapeWeights final : public WeightSource {
   [[nodiscard]] int64_t bytes() const override { return bytes_; }
 
  private:
-  GatedMlpWeights gated(const std::string& prefix, int count) {
+  GatedMlpWeights gated(const std::string& prefix, bool banded, int count) {
     const model::MatrixShape gate = shapes_.local_shape(prefix + "gate_proj.weight");
     const model::MatrixShape down = shapes_.local_shape(prefix + "down_proj.weight");
-    return {plan(2 * gate.rows, gate.columns, true, count),
-            plan(down.rows, down.columns, true, count)};
+    return {plan(2 * gate.rows, gate.columns, true, false, count),
+            plan(down.rows, down.columns, true, banded, count)};
   }
 
-  PackedMatrix plan(int rows, int columns, bool is_fp8, int count = 1) {
-    PackedMatrix matrix;
-    matrix.rows = rows;
-    matrix.columns = columns;
-    matrix.is_fp8 = is_fp8;
+  PackedMatrix plan(int rows, int columns, bool is_fp8, bool is_banded = false, int count = 1) {
+    const PackedMatrix matrix{
+        .rows = rows, .columns = columns, .is_fp8 = is_fp8, .is_banded = is_banded};
     bytes_ += packed_bytes(matrix) * count;
     return matrix;
   }

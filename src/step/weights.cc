@@ -36,8 +36,9 @@ MoeWeights load_moe(WeightSource& source, int layer) {
   MoeWeights result;
   result.router = source.matrix(prefix + "gate.weight");
   result.correction_bias = source.vector(prefix + "gate.e_score_correction_bias");
-  result.expert = source.experts(layer);
-  result.shared = source.gated_mlp(prefix + "shared_experts.");
+  const ExpertWeights experts = source.experts(layer);
+  result.expert = experts.first;
+  result.shared = experts.shared;
   return result;
 }
 
@@ -68,10 +69,17 @@ MtpWeights load_mtp(const model::ModelConfig& config, WeightSource& source) {
 
 }  // namespace
 
+bool takes_bands(const model::ModelConfig& config) {
+  constexpr int64_t kMostCodes = int64_t{128} * 1024;
+  const int64_t width = int64_t{config.moe_intermediate_size} * config.n_shared_experts;
+  return kernels::bands_per_cta(config.hidden_size) * 8 >= kernels::kMostBands * 7 &&
+         (config.num_experts_per_tok + 1) * width <= kMostCodes;
+}
+
 int64_t packed_bytes(const PackedMatrix& matrix) {
   constexpr int64_t kScaleBytes = sizeof(float);
-  const int64_t scales = matrix.is_fp8 ? matrix.groups() * kScaleBytes : 0;
-  return matrix.tile_count() * (matrix.tile_bytes() + scales);
+  const int64_t scales = int64_t{matrix.tile_count()} * matrix.groups() * kScaleBytes;
+  return matrix.bytes() + (matrix.has_scales() ? scales : 0);
 }
 
 void* DeviceStore::allocate(int64_t bytes) {
@@ -92,15 +100,11 @@ WritableMatrix writable(const PackedMatrix& matrix) {
   return {const_cast<std::byte*>(matrix.tiles.get()), const_cast<float*>(matrix.scales.get())};
 }
 
-PackedMatrix DeviceStore::allocate_matrix(int rows, int columns, bool is_fp8, int count) {
-  PackedMatrix result;
-  result.rows = rows;
-  result.columns = columns;
-  result.is_fp8 = is_fp8;
-  const int64_t tiles = int64_t{result.tile_count()} * count;
-  result.tiles = {static_cast<const std::byte*>(allocate(tiles * result.tile_bytes()))};
-  if (is_fp8) {
-    const int64_t scales = tiles * result.groups();
+PackedMatrix DeviceStore::allocate_matrix(const PackedMatrix& shape, int count) {
+  PackedMatrix result = shape;
+  result.tiles = {static_cast<const std::byte*>(allocate(count * result.bytes()))};
+  if (result.has_scales()) {
+    const int64_t scales = int64_t{count} * result.tile_count() * result.groups();
     result.scales = {
         static_cast<const float*>(allocate(scales * static_cast<int64_t>(sizeof(float))))};
   }

@@ -11,8 +11,9 @@
 // nor counter: a pair of bf16 is there once it is no longer kEmptyPair. Picks carry an epoch.
 //
 // Why three buffers are enough. W(e) is the launch that pushes exchange e, R(e) the one that polls
-// it; on each rank every launch touches windows only after the launch before it has ended. R(e)
-// polls the rows of all ranks, and empties those of e - 1.
+// it; on each rank W(e) touches windows only after the launch before it has ended, and R(e) when all
+// before W(e) have. R(e) polls the rows of all ranks, and empties those of e - 1. Why it may do so while
+// W(e) still runs: docs/ranks.md.
 // * Nobody overwrites what is unread or not yet emptied: W(e + 2) of rank A writes the buffer of
 //   e - 1. It comes after the end of A's R(e + 1), which has seen what B pushed in W(e + 1), after
 //   the end of B's R(e), which came after the end of B's R(e - 1): B has read and emptied e - 1.

@@ -19,6 +19,15 @@ __device__ void read_rows(const uint8_t* rows, uint4 (&operands)[4]) {
   }
 }
 
+// The calling lane's part of the products with eight columns.
+__device__ void store_tile(const float (&result)[4], int tile, float* products) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int row = static_cast<int>(threadIdx.x) / 32 * 16 + lane / 4;
+  for (int i = 0; i < 4; ++i) {
+    products[(row + i / 2 * 8) * 64 + tile * 8 + lane % 4 * 2 + i % 2] = result[i];
+  }
+}
+
 __global__ void multiply(const uint8_t* rows, const uint8_t* columns, float* products,
                          bool by_warps) {
   __shared__ Columns64 shared;
@@ -36,21 +45,50 @@ __global__ void multiply(const uint8_t* rows, const uint8_t* columns, float* pro
   } else {
     cuda::multiply_64(result, operands, Operand64(shared));
   }
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int row = static_cast<int>(threadIdx.x) / 32 * 16 + lane / 4;
-  for (int tile = 0; tile < 8; ++tile) {
-    for (int i = 0; i < 4; ++i) {
-      products[(row + i / 2 * 8) * 64 + tile * 8 + lane % 4 * 2 + i % 2] = result[tile][i];
-    }
+  for (int tile = 0; tile < 8; ++tile) store_tile(result[tile], tile, products);
+}
+
+__global__ void multiply_by_8(const uint8_t* rows, const uint8_t* columns, float* products,
+                              bool by_warps) {
+  constexpr int kPitch = 65 * 16;  // not a multiple of a core matrix
+  __shared__ __align__(16) unsigned char shared[8 * kPitch];
+  for (int i = static_cast<int>(threadIdx.x); i < 8 * 64; i += 128) {
+    *reinterpret_cast<uint4*>(shared + i / 64 * kPitch + i % 64 * 16) =
+        *reinterpret_cast<const uint4*>(columns + i % 64 * kRowBytes + i / 64 * 16);
   }
+  publish_to_products();
+  __syncthreads();
+  uint4 operands[2][4];
+  read_rows(rows, operands[0]);
+  read_rows(rows, operands[1]);
+  for (int tile = 0; tile < 8; tile += 2) {
+    const uint32_t first = shared_address(shared) + tile * 8 * 16;
+    const Columns8 both[2] = {{first, kPitch}, {first + 8 * 16, kPitch}};
+    float result[2][4];
+    if (by_warps) {
+      multiply_64_by_warps(result, operands, both);
+    } else {
+      cuda::multiply_64(result, operands, both);
+    }
+    for (int i = 0; i < 2; ++i) store_tile(result[i], tile + i, products);
+  }
+}
+
+void require_done() {
+  check_cuda(cudaGetLastError(), "launch of a product");
+  check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
 }
 
 }  // namespace
 
 void multiply_64(const uint8_t* rows, const uint8_t* columns, float* products, bool by_warps) {
   multiply<<<1, 128>>>(rows, columns, products, by_warps);
-  check_cuda(cudaGetLastError(), "launch of a product");
-  check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  require_done();
+}
+
+void multiply_64_by_8(const uint8_t* rows, const uint8_t* columns, float* products, bool by_warps) {
+  multiply_by_8<<<1, 128>>>(rows, columns, products, by_warps);
+  require_done();
 }
 
 }  // namespace slipstream::cuda::test

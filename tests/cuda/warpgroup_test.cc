@@ -25,7 +25,7 @@ std::vector<uint8_t> random_codes(unsigned seed) {
 }
 
 // How far the products are from exact ones.
-double distance(bool by_warps) {
+double distance(decltype(multiply_64) multiply, bool by_warps) {
   const std::vector<uint8_t> rows = random_codes(1);
   const std::vector<uint8_t> columns = random_codes(2);
   std::vector<float> expected;
@@ -42,13 +42,19 @@ double distance(bool by_warps) {
   const step::test::DeviceValues<uint8_t> device_rows(rows);
   const step::test::DeviceValues<uint8_t> device_columns(columns);
   const step::test::DeviceValues<float> products(expected.size());
-  multiply_64(device_rows.data(), device_columns.data(), products.data(), by_warps);
+  multiply(device_rows.data(), device_columns.data(), products.data(), by_warps);
   return step::test::relative_distance(products.download(), expected);
 }
 
-TEST(WarpgroupProduct, IsWhatThirteenBitsOfSumsLeaveOfIt) { EXPECT_LT(distance(false), 1e-3); }
+TEST(WarpgroupProduct, IsWhatThirteenBitsOfSumsLeaveOfIt) {
+  EXPECT_LT(distance(multiply_64, false), 1e-3);
+  EXPECT_LT(distance(multiply_64_by_8, false), 1e-3);
+}
 
-TEST(WarpgroupProduct, IsTheSameByWarpsWhereThereIsNoWgmma) { EXPECT_LT(distance(true), 1e-6); }
+TEST(WarpgroupProduct, IsTheSameByWarpsWhereThereIsNoWgmma) {
+  EXPECT_LT(distance(multiply_64, true), 1e-6);
+  EXPECT_LT(distance(multiply_64_by_8, true), 1e-6);
+}
 
 }  // namespace
 }  // namespace slipstream::cuda::test

@@ -34,6 +34,24 @@ TEST_P(EngineShape, StaysCloseToTheExactModel) {
   }
 }
 
+// Rows enough for banded down projections, of few tokens: two layers, of which one has experts.
+TEST(EngineBands, StayCloseToTheExactModel) {
+  const model::test::Shape shape{
+      "Wide", "deepseek-v32-tiny",
+      R"({"num_attention_heads": 1, "num_key_value_heads": 1, "hidden_size": 7168,
+          "intermediate_size": 128, "moe_intermediate_size": 256, "n_routed_experts": 12,
+          "n_group": 4, "topk_group": 2, "num_hidden_layers": 2, "vocab_size": 65})"};
+  const model::reference::Model exact =
+      model::test::load_reference(shape.directory(), model::test::Mode::kExact);
+  const std::vector<int> prompt = {5, 17, 63, 2, 40, 9, 33, 21, 58};
+  model::test::ReferenceRunner oracle(exact, 64);
+  EngineRunner runner(shape.directory(), KvFormat::kBf16, 64);
+  const model::test::Step step = runner.start_sequence();
+  (void)oracle.step(prompt, 0);
+  (void)step(prompt, 0);
+  EXPECT_GT(model::test::mean_cosine(step({7}, 9), oracle.step({7}, 9).logits), 0.99);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, EngineShape, testing::ValuesIn(model::test::other_shapes()),
                          [](const auto& info) { return info.param.name; });
 

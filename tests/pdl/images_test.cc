@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <list>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "check/analysis/kernel_code.h"
 #include "check/analysis/origins.h"
 #include "check/checker.h"
 #include "check/lower/ir.h"
@@ -276,6 +278,29 @@ TEST(Images, TriggerInEveryKernelThatWaits) {
     EXPECT_EQ(count(kernel.code, Action::kTrigger) > 0, count(kernel.code, Action::kWait) > 0)
         << kernel.image << ": " << kernel.name;
   }
+}
+
+// What comes before the wait relies on it, polls above all (docs/ranks.md): none of them is behind one of
+// those that trigger early.
+TEST(Images, TriggerAfterTheWaitInEveryKernelOfAStepButThoseThatPrepareOrPoll) {
+  std::map<std::string, size_t> early = {{"::prepare_kernel<", 0}, {"::polling_linear_kernel<", 0}};
+  for (const CompiledKernel& kernel : compiled_kernels()) {
+    if (kernel.name.find("step::kernels::") == std::string::npos) continue;
+    const check::KernelCode code(kernel.code, kernel.image, nullptr);
+    const auto& instructions = code.function().instructions;
+    bool triggers_early = false;
+    for (uint32_t i = 0; i < instructions.size(); ++i) {
+      triggers_early |=
+          instructions[i].action == Action::kTrigger && code.ordering().reachable_before(i);
+    }
+    if (!triggers_early) continue;
+    const auto kind = std::find_if(early.begin(), early.end(), [&](const auto& one) {
+      return kernel.name.find(one.first) != std::string::npos;
+    });
+    ASSERT_NE(kind, early.end()) << kernel.image << ": " << kernel.name;
+    ++kind->second;
+  }
+  for (const auto& [kind, count] : early) EXPECT_GT(count, 0U) << kind;
 }
 
 TEST(Images, ShowAKernelThatWaitsButIsNotDeclaredTo) {

@@ -46,6 +46,24 @@ def test_packing_moves_every_element_to_the_place_that_pack_h_says():
     numpy.testing.assert_array_equal(scales.host_bits().view(numpy.float32), [[0.5, 2.0]] * 2)
 
 
+def test_bands_hold_sixteen_columns_of_eight_rows_after_another_and_then_their_scales():
+    columns = 384  # a block of 256 and one of 128
+    codes = numpy.arange(16 * columns, dtype=numpy.uint32).reshape(16, columns) % 251
+    codes = codes.astype(numpy.uint8)
+    tiles = filled((library.step_band_bytes(16, columns),), "uint8")
+    blocks = numpy.array([[0.5, 2.0, 8.0]], numpy.float32)
+    library.step_pack_bands(
+        Operand(codes, "float8_e4m3fn").host, Operand(blocks, "float32").host, tiles.host
+    )
+    expected = []
+    for first, last in ((0, 256), (256, 384)):
+        scales = numpy.zeros(4, numpy.float32)
+        scales[: (last - first) // 128] = blocks[0, first // 128 : last // 128]
+        for band in codes[:, first:last].reshape(2, 8, -1, 16):
+            expected += [band.transpose(1, 0, 2).ravel(), scales.view(numpy.uint8)]
+    numpy.testing.assert_array_equal(tiles.host_bits(), numpy.concatenate(expected))
+
+
 def test_code_units_of_odd_tokens_have_their_pieces_swapped_in_pairs():
     codes = numpy.arange(2 * 128, dtype=numpy.uint32).reshape(2, 128).astype(numpy.uint8)
     scales = numpy.array([[0.5], [2.0]], numpy.float32)

@@ -84,6 +84,11 @@ TEST(LaunchList, ReadsNothingBeforeTheWaitThatTheLaunchBeforeWrites) {
   expect_settled_reads(step.launches());
 }
 
+TEST(LaunchList, WritesBehindAnExchangeNothingThatTheLaunchBeforeTouches) {
+  const DeviceStep step(checkpoint());
+  EXPECT_GT(expect_writes_beside_the_launch_before(step.launches()), 0);
+}
+
 TEST(DeviceDecodeStep, GivesEachOfSeveralTokensOfSeveralSequencesItsOwnPositionAndLimit) {
   const model::reference::Model model =
       model::test::load_reference(checkpoint(), model::test::Mode::kBf16Cache);

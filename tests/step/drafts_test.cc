@@ -311,6 +311,11 @@ TEST(DraftingStep, ReadsNothingBeforeTheWaitThatTheLaunchBeforeWrites) {
   expect_settled_reads(records);
 }
 
+TEST(DraftingStep, WritesBehindAnExchangeNothingThatTheLaunchBeforeTouches) {
+  const DeviceStep step = drafting_step(shared_lists());
+  EXPECT_GT(expect_writes_beside_the_launch_before(step.step().draft_launches(3)), 0);
+}
+
 TEST(DraftingStep, RefusesMoreRowsThanAStepHas) {
   const DeviceStep step = drafting_step(short_lists());
   EXPECT_EQ(model::test::message_of([&] { step.enqueue(StepShape{.sequences = 3, .drafts = 5}); }),

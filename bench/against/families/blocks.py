@@ -20,6 +20,10 @@ class Blocks:
         matrix = _step.pack(self.codes, self.scales)
         return _step.Matrix(matrix.tiles.cuda(), matrix.scales.cuda(), matrix.rows)
 
+    def banded(self):
+        matrix = _step.pack_bands(self.codes, self.scales)
+        return _step.Matrix(matrix.tiles.cuda(), None, matrix.rows)
+
     def numbers(self):
         return scaled_blocks(on_host(self.codes), on_host(self.scales))
 

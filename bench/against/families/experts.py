@@ -22,22 +22,30 @@ DISTINCT = 4  # matrices of codes; each expert has one of them, with scales of i
 
 
 class _Weights:
-    """A matrix of all experts, in everybody's form."""
+    """A matrix of all experts, in everybody's form; `banded`: in ours of down projections."""
 
-    def __init__(self, rows, columns):
+    def __init__(self, rows, columns, banded):
         self.codes = [random_blocks(rows, columns).codes for _ in range(DISTINCT)]
         self.scales = torch.stack([random_scales(rows, columns) for _ in range(EXPERTS)])
         self.plain = torch.empty(EXPERTS, rows, columns, dtype=torch.float8_e4m3fn, device="cuda")
-        packed = [_step.pack(codes, self.scales[0]) for codes in self.codes]
-        tiles = torch.empty(EXPERTS, packed[0].tiles.numel(), dtype=torch.uint8, device="cuda")
         for expert in range(EXPERTS):
             self.plain[expert].copy_(self.codes[expert % DISTINCT])
-            tiles[expert].copy_(packed[expert % DISTINCT].tiles)
-        tile_scales = self.scales.repeat_interleave(GROUP // 16, 1)[:, : rows // 16]
         self.plain_scales = self.scales.cuda()
-        self.packed = _step.Matrix(
-            tiles.view(-1), tile_scales.reshape(-1, tile_scales.shape[-1]).contiguous().cuda(), rows
-        )
+        self.packed = self._banded(rows) if banded else self._tiled(rows)
+
+    def _tiled(self, rows):
+        packed = [_step.pack(codes, self.scales[0]).tiles for codes in self.codes]
+        tiles = torch.cat([packed[expert % DISTINCT] for expert in range(EXPERTS)])
+        tile_scales = self.scales.repeat_interleave(GROUP // 16, 1)[:, : rows // 16]
+        scales = tile_scales.reshape(-1, tile_scales.shape[-1]).contiguous()
+        return _step.Matrix(tiles.cuda(), scales.cuda(), rows)
+
+    def _banded(self, rows):
+        experts = [
+            _step.pack_bands(self.codes[expert % DISTINCT], self.scales[expert]).tiles
+            for expert in range(EXPERTS)
+        ]
+        return _step.Matrix(torch.cat(experts).cuda(), None, rows)
 
     def numbers(self, expert):
         return Blocks(self.codes[expert % DISTINCT], self.scales[expert]).numbers()
@@ -188,8 +196,8 @@ class _SglangExperts:
 def moe(row, copies):
     tokens = row.tokens
     hidden = normal(tokens, HIDDEN)
-    gate_up, down = _Weights(2 * WIDTH, HIDDEN), _Weights(HIDDEN, WIDTH)
-    shared = random_blocks(HIDDEN, WIDTH).packed()
+    gate_up, down = _Weights(2 * WIDTH, HIDDEN, False), _Weights(HIDDEN, WIDTH, True)
+    shared = random_blocks(HIDDEN, WIDTH).banded()
     shared_rows = zeros(tokens, 2 * WIDTH)  # ours adds a shared expert: that of nothing
     bias = zeros(EXPERTS, dtype=torch.float32)
     choices = zeros(tokens, CHOICES, 2, dtype=torch.int32)

@@ -62,6 +62,7 @@ std::span<const pdl::KernelDeclaration* const> kernel_declarations() {
                                             &kernels::kValuesDeclaration,
                                             &kernels::kRoutedDeclaration,
                                             &kernels::kDownDeclaration,
+                                            &kernels::kBandedDownDeclaration,
                                             &kernels::kPlaceDeclaration,
                                             &kernels::kSampleDeclaration,
                                             &kernels::kVerifyDeclaration,

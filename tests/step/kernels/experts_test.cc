@@ -31,6 +31,7 @@ struct Shape {
   bool fp8 = true;
   bool shared_fp8 = true;
   bool ue8m0 = false;
+  bool banded = false;  // the down projections
 };
 
 model::ModelConfig config_of(const Shape& shape) {
@@ -44,10 +45,11 @@ model::ModelConfig config_of(const Shape& shape) {
 }
 
 // Equal matrices of several experts one after the other.
-PackedHostMatrix stack(const std::deque<HostWeights>& matrices) {
-  PackedHostMatrix result = pack(matrices.front().share());
+PackedHostMatrix stack(const std::deque<HostWeights>& matrices, bool banded = false) {
+  const auto pack_one = banded ? pack_bands : pack;
+  PackedHostMatrix result = pack_one(matrices.front().share());
   for (auto matrix = std::next(matrices.begin()); matrix != matrices.end(); ++matrix) {
-    const PackedHostMatrix more = pack(matrix->share());
+    const PackedHostMatrix more = pack_one(matrix->share());
     result.tiles.insert(result.tiles.end(), more.tiles.begin(), more.tiles.end());
     result.scales.insert(result.scales.end(), more.scales.begin(), more.scales.end());
   }
@@ -109,8 +111,8 @@ class Experts {
                                            shape_.width);
     const DeviceValues<uint16_t> output(static_cast<size_t>(tokens) * shape_.hidden);
     const UploadedMatrix gate_up(stack(gate_up_));
-    const UploadedMatrix down(stack(down_));
-    const UploadedMatrix shared_down(pack(shared_down_.share()));
+    const UploadedMatrix down(stack(down_, shape_.banded));
+    const UploadedMatrix shared_down((shape_.banded ? pack_bands : pack)(shared_down_.share()));
     const pdl::Stream stream;
     const pdl::LaunchOptions options{.stream = stream.get(), .pdl = pdl};
     kernels::launch_routed(
@@ -244,6 +246,17 @@ TEST_P(ExpertKernels, AgreeWithTheReference) {
   expect_reference(shape, random_logits(tokens, shape.experts, 5), bias);
 }
 
+std::string name_of(const testing::TestParamInfo<Case>& info) {
+  const Shape& shape = info.param.shape;
+  std::string name = "M";
+  name += std::to_string(info.param.tokens) + "Of" + std::to_string(shape.experts) + "In" +
+          std::to_string(shape.groups) + "Hidden" + std::to_string(shape.hidden) + "Width" +
+          std::to_string(shape.width);
+  name += shape.fp8 ? "Fp8" : "Bf16";
+  name += shape.shared_fp8 == shape.fp8 ? "" : "OtherShared";
+  return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shapes, ExpertKernels,
     testing::Values(
@@ -270,16 +283,60 @@ INSTANTIATE_TEST_SUITE_P(
         // Too many activations for shared memory: of the hidden state, of the gated products.
         Case{16, {.experts = 2, .choices = 1, .hidden = 14464}},
         Case{16, {.experts = 2, .width = 7168, .shared_width = 256}}),
-    [](const auto& info) {
-      const Shape& shape = info.param.shape;
-      std::string name = "M";
-      name += std::to_string(info.param.tokens) + "Of" + std::to_string(shape.experts) + "In" +
-              std::to_string(shape.groups) + "Hidden" + std::to_string(shape.hidden) + "Width" +
-              std::to_string(shape.width);
-      name += shape.fp8 ? "Fp8" : "Bf16";
-      name += shape.shared_fp8 == shape.fp8 ? "" : "OtherShared";
-      return name;
-    });
+    name_of);
+
+INSTANTIATE_TEST_SUITE_P(
+    Banded, ExpertKernels,
+    testing::Values(
+        // 64 rows of a CTA; 56, and fewer of the last one; 56; 16; 8.
+        Case{2, {.experts = 4, .hidden = 9216, .banded = true}},
+        Case{2, {.experts = 4, .hidden = 6400, .banded = true}},
+        Case{1, {.experts = 12, .choices = 8, .hidden = 7168, .banded = true}},
+        Case{3,
+             {.experts = 12,
+              .choices = 3,
+              .groups = 3,
+              .kept_groups = 2,
+              .hidden = 1152,
+              .banded = true}},
+        Case{4, {.experts = 40, .choices = 8, .width = 256, .shared_width = 256, .banded = true}},
+        // Blocks of 128 columns at the end, of one of both.
+        Case{8,
+             {.experts = 40,
+              .choices = 3,
+              .width = 256,
+              .shared_width = 384,
+              .ue8m0 = true,
+              .banded = true}},
+        Case{1, {.experts = 2, .width = 2048, .shared_width = 256, .banded = true}},
+        Case{5, {.experts = 6, .width = 640, .shared_width = 1280, .banded = true}},
+        // More choices than a warp has lanes, and tokens than an item; rings of all sizes.
+        Case{9,
+             {.experts = 14,
+              .choices = 2,
+              .groups = 7,
+              .kept_groups = 3,
+              .hidden = 256,
+              .banded = true}},
+        Case{16,
+             {.experts = 24,
+              .choices = 5,
+              .groups = 8,
+              .kept_groups = 4,
+              .ue8m0 = true,
+              .banded = true}},
+        Case{16,
+             {.experts = 512,
+              .choices = 8,
+              .groups = 8,
+              .kept_groups = 4,
+              .hidden = 128,
+              .width = 128,
+              .banded = true}},
+        Case{2, {.experts = 33, .choices = 32, .hidden = 128, .width = 128, .banded = true}},
+        // Too many activations for shared memory.
+        Case{16, {.experts = 2, .width = 7168, .shared_width = 256, .banded = true}}),
+    name_of);
 
 // The choice alone, in layers as small as they get.
 class ExpertChoices : public testing::Test {
@@ -373,15 +430,18 @@ TEST_F(ExpertChoices, FollowTheReferenceAmong512Experts) {
   expect_reference_choice(shape, random_logits(2, 512, 7));
 }
 
-TEST(Experts, SumWhenAllTokensTakeTheSame) {
-  const Shape shape{.experts = 32, .choices = 2};
+// With down projections in tiles and in bands.
+class ExpertSums : public testing::TestWithParam<bool> {};
+
+TEST_P(ExpertSums, AreRightWhenAllTokensTakeTheSame) {
+  const Shape shape{.experts = 32, .choices = 2, .banded = GetParam()};
   model::reference::Matrix logits(16, 32);
   for (int token = 0; token < 16; ++token) logits.row(token)[7] = logits.row(token)[30] = 1;
   expect_reference(shape, logits, model::reference::Matrix(1, 32));
 }
 
-TEST(Experts, SumWhenEveryTokenTakesOthers) {
-  const Shape shape{.experts = 32, .choices = 2};
+TEST_P(ExpertSums, AreRightWhenEveryTokenTakesOthers) {
+  const Shape shape{.experts = 32, .choices = 2, .banded = GetParam()};
   model::reference::Matrix logits(16, 32);
   for (int token = 0; token < 16; ++token) {
     logits.row(token)[token] = 2;
@@ -390,8 +450,8 @@ TEST(Experts, SumWhenEveryTokenTakesOthers) {
   expect_reference(shape, logits, model::reference::Matrix(1, 32));
 }
 
-TEST(Experts, GiveTheSameBitsInEveryRunWithAndWithoutPdl) {
-  const Shape shape{.experts = 24, .choices = 6, .hidden = 384};
+TEST_P(ExpertSums, AreTheSameBitsInEveryRunWithAndWithoutPdl) {
+  const Shape shape{.experts = 24, .choices = 6, .hidden = 384, .banded = GetParam()};
   const Experts experts(shape);
   const model::reference::Matrix logits = random_logits(5, 24, 8);
   const model::reference::Matrix x = rounded(model::test::random_matrix(5, shape.hidden, 9));
@@ -402,6 +462,28 @@ TEST(Experts, GiveTheSameBitsInEveryRunWithAndWithoutPdl) {
   EXPECT_EQ(experts.run(logits, model::reference::Matrix(1, 24), x, false).delta.values(),
             first.values());
 }
+
+TEST_P(ExpertSums, OfATokenDoNotDependOnWhatOthersTake) {
+  const Shape shape{.experts = 24, .choices = 6, .hidden = 384, .banded = GetParam()};
+  const Experts experts(shape);
+  const auto first_row = [&](int tokens, unsigned seed) {
+    model::reference::Matrix logits = random_logits(tokens, 24, seed);
+    model::reference::Matrix x =
+        rounded(model::test::random_matrix(tokens, shape.hidden, seed + 1));
+    std::ranges::copy(random_logits(1, 24, 8).row(0), logits.row(0).begin());
+    std::ranges::copy(rounded(model::test::random_matrix(1, shape.hidden, 9)).row(0),
+                      x.row(0).begin());
+    const model::reference::Matrix delta =
+        experts.run(logits, model::reference::Matrix(1, 24), x).delta;
+    return std::vector<float>(delta.row(0).begin(), delta.row(0).end());
+  };
+  for (const int tokens : {3, 9}) {
+    EXPECT_EQ(first_row(tokens, 20), first_row(tokens, 40)) << tokens;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Down, ExpertSums, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Banded" : "Tiled"; });
 
 }  // namespace
 }  // namespace slipstream::step::test::experts_test

@@ -1,4 +1,4 @@
-// Matrices that are stored as bf16, packed as e4m3.
+// Matrices that are stored as bf16, packed as e4m3; and e4m3 matrices in bands.
 
 #include "step/kernels/linear/pack.h"
 
@@ -94,6 +94,58 @@ TEST(PackAsFp8, LeavesZerosZero) {
   const PackedHostMatrix packed = pack_as_fp8(zeros.share);
   EXPECT_EQ(packed.tiles, std::vector<std::byte>(size_t{kTileRows} * kGroup));
   EXPECT_EQ(packed.scales, std::vector<float>{1});
+}
+
+// Where a code of a banded matrix lies, and the scale of its row's group.
+struct BandPlace {
+  int64_t code;
+  int64_t scale;
+};
+BandPlace band_place(const kernels::PackedMatrix& matrix, int64_t row, int64_t column) {
+  const int64_t block = column / 256;
+  const int groups = std::min(2, matrix.groups() - 2 * static_cast<int>(block));
+  const int64_t blocks = block * matrix.bands() * kernels::PackedMatrix::band_bytes(2);
+  const int64_t band = blocks + row / 8 * kernels::PackedMatrix::band_bytes(groups);
+  const int64_t in_block = column % 256;
+  return {band + in_block / 16 * 128 + row % 8 * 16 + in_block % 16,
+          band + groups * 1024L + in_block / 128 * 4};
+}
+
+TEST(PackBands, PutsCodesNextToTheScalesOfTheirRows) {
+  constexpr int kRows = 136;  // the last bands have scales of their own
+  constexpr int kColumns = 300;
+  OwnedMatrix codes(kRows, kColumns, model::StoredType::kF8E4M3);
+  codes.share.scales = {1, 2, 3, 4, 5, 6};
+  codes.share.scale_columns = 3;
+  for (int row = 0; row < kRows; ++row) {
+    for (int column = 0; column < kColumns; ++column) codes.set(row, column, code_at(row, column));
+  }
+  const PackedHostMatrix packed = pack_bands(codes.share);
+  const kernels::PackedMatrix shape = packed.shape();
+  EXPECT_TRUE(shape.is_banded);
+  EXPECT_TRUE(packed.scales.empty());
+  ASSERT_EQ(packed.tiles.size(), static_cast<size_t>(shape.bytes()));
+  std::vector<std::byte> rest = packed.tiles;
+  for (int row = 0; row < kRows; ++row) {
+    for (int column = 0; column < kColumns; ++column) {
+      const BandPlace place = band_place(shape, row, column);
+      ASSERT_EQ(static_cast<uint8_t>(packed.tiles[place.code]), code_at(row, column))
+          << row << ", " << column;
+      float scale = 0;
+      std::memcpy(&scale, &packed.tiles[place.scale], sizeof scale);
+      ASSERT_EQ(scale, codes.share.scale(row, column)) << row << ", " << column;
+      rest[place.code] = {};
+      std::memset(&rest[place.scale], 0, sizeof scale);
+    }
+  }
+  EXPECT_EQ(rest, std::vector<std::byte>(rest.size()));
+}
+
+TEST(PackBands, LeavesAMatrixOfBf16AsItIs) {
+  const HostWeights weights(32, 128, false, 1);
+  const PackedHostMatrix packed = pack_bands(weights.share());
+  EXPECT_FALSE(packed.is_banded);
+  EXPECT_EQ(packed.tiles, pack(weights.share()).tiles);
 }
 
 }  // namespace

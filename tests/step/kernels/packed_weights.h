@@ -85,6 +85,7 @@ class UploadedMatrix {
     matrix_.rows = packed.rows;
     matrix_.columns = packed.columns;
     matrix_.is_fp8 = packed.is_fp8;
+    matrix_.is_banded = packed.is_banded;
   }
   [[nodiscard]] const kernels::PackedMatrix& matrix() const { return matrix_; }
 

@@ -169,18 +169,20 @@ struct DownCase {
   int rank;
   int tokens;
   bool fp8;
+  bool banded = false;
 };
 
 class PushingExpertDown : public testing::TestWithParam<DownCase> {};
 
 TEST_P(PushingExpertDown, SendsWhatOneRankWouldStore) {
-  const auto [kRanks, kRank, kTokens, kFp8] = GetParam();
+  const auto [kRanks, kRank, kTokens, kFp8, kBanded] = GetParam();
   constexpr int kHidden = 384;
   constexpr int kWidth = 128;
   const HostWeights down(2 * kHidden, kWidth, kFp8, 5);  // two experts'
   const HostWeights shared(kHidden, kWidth, kFp8, 6);
-  const UploadedMatrix shared_matrix(pack(shared.share()));
-  const UploadedMatrix down_matrices(pack(down.share()));
+  const auto packed = kBanded ? pack_bands : pack;
+  const UploadedMatrix shared_matrix(packed(shared.share()));
+  const UploadedMatrix down_matrices(packed(down.share()));
   kernels::PackedMatrix first = down_matrices.matrix();
   first.rows = kHidden;
   std::vector<kernels::ExpertChoice> choices;
@@ -210,15 +212,16 @@ TEST_P(PushingExpertDown, SendsWhatOneRankWouldStore) {
                          });
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, PushingExpertDown,
-                         testing::Values(DownCase{1, 0, 1, true}, DownCase{2, 1, 3, false},
-                                         DownCase{4, 0, 8, true}, DownCase{8, 5, 16, true}),
-                         [](const auto& info) {
-                           return "Rank" + std::to_string(info.param.rank) + "Of" +
-                                  std::to_string(info.param.ranks) + "M" +
-                                  std::to_string(info.param.tokens) +
-                                  (info.param.fp8 ? "Fp8" : "Bf16");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, PushingExpertDown,
+    testing::Values(DownCase{1, 0, 1, true}, DownCase{2, 1, 3, false}, DownCase{4, 0, 8, true},
+                    DownCase{8, 5, 16, true}, DownCase{1, 0, 1, true, true},
+                    DownCase{3, 2, 4, true, true}, DownCase{8, 5, 16, true, true}),
+    [](const auto& info) {
+      return "Rank" + std::to_string(info.param.rank) + "Of" + std::to_string(info.param.ranks) +
+             "M" + std::to_string(info.param.tokens) + (info.param.fp8 ? "Fp8" : "Bf16") +
+             (info.param.banded ? "Banded" : "");
+    });
 
 // The rows of a matrix that is multiplied with one column of ones: of each tile 16 codes, and their
 // scale.

@@ -38,9 +38,16 @@ uint32_t of_quarter(uint32_t warps, uint32_t registers) {
   return (warps + 3) / 4 * ((registers + 7) / 8 * 8);
 }
 
-// One token: eight experts and a shared one.
-TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
-  const uint32_t down = registers_of({"down_kernel<", "StagedRows<2>"});
+TEST(Registers, OfScoreKeysLeaveRoomForSelectKeys) {
+  const uint32_t scores = registers_of({"score_kernel("});
+  const uint32_t select = registers_of({"select_kernel("});
+  ASSERT_TRUE(scores > 0 && select > 0);
+  EXPECT_LE(of_quarter(9, scores) + of_quarter(16, select), kQuarter)
+      << scores << " and " << select;
+}
+
+// Of a CTA of nine warps next to those of the launches before and after, of eight.
+void expect_room_next_to(uint32_t down) {
   ASSERT_GT(down, 0U);
   std::vector<std::vector<std::string>> neighbors = {
       {"routed_kernel<", "StagedInput"},
@@ -59,6 +66,12 @@ TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
     EXPECT_LE(of_quarter(9, down) + of_quarter(8, others), kQuarter)
         << down << " and " << others << " of " << neighbor.front() << neighbor.back();
   }
+}
+
+// One token: eight experts and a shared one.
+TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
+  expect_room_next_to(registers_of({"down_kernel<", "StagedRows<2>"}));
+  expect_room_next_to(registers_of({"banded_down_kernel<2, true, 2>"}));
 }
 
 // Three tokens: twelve warps take up to 25 items.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 #include <span>
@@ -75,16 +76,51 @@ inline void expect_written_reads(const StepLaunch& record, std::set<std::string_
   for (const Buffer& write : record.writes) written.insert(write.name);
 }
 
-// EXPECTs what launches read before their wait to be left alone by the launch before each. The first
-// one comes after the last of another step, and reads nothing early.
+// Whether it reads what the launch before gives an exchange of several ranks: then it may run before
+// that one has ended, and let the next one start before that (docs/ranks.md).
+inline bool may_poll(const StepLaunch& record, const StepLaunch& before) {
+  const std::set<const void*> written = pointers_of(before.writes);
+  return std::any_of(record.reads.begin(), record.reads.end(), [&](const Buffer& read) {
+    return (read.name == "delta" || read.name == "window") && written.contains(read.data);
+  });
+}
+
+// EXPECTs what launches read before their wait to be left alone by the launch before each, and by the
+// one before that if the former polls. The first one comes after the last of another step, and reads
+// nothing early.
 inline void expect_settled_reads(std::span<const StepLaunch> records) {
   std::set<const void*> unsettled = pointers_of(records.front().settled);
+  const StepLaunch* before = nullptr;
   for (const StepLaunch& record : records) {
     for (const Buffer& buffer : record.settled) {
       EXPECT_FALSE(unsettled.contains(buffer.data)) << record.title << " reads " << buffer.name;
     }
     unsettled = pointers_of(record.writes);
+    if (before != nullptr && may_poll(record, *before)) {
+      unsettled.merge(pointers_of(before->writes));
+    }
+    before = &record;
   }
+}
+
+// EXPECTs launches that may poll to write nothing that the launch before touches; returns how many
+// these are. Operands are made for many tokens only, by a launch that waits first.
+inline int expect_writes_beside_the_launch_before(std::span<const StepLaunch> records) {
+  int polling = 0;
+  for (size_t i = 1; i < records.size(); ++i) {
+    const StepLaunch& before = records[i - 1];
+    if (!may_poll(records[i], before)) continue;
+    ++polling;
+    std::set<const void*> touched = pointers_of(before.reads);
+    touched.merge(pointers_of(before.settled));
+    touched.merge(pointers_of(before.writes));
+    for (const Buffer& buffer : records[i].writes) {
+      EXPECT_TRUE(buffer.name == "operands" || !touched.contains(buffer.data))
+          << records[i].title << " writes " << buffer.name << ", which " << before.title
+          << " touches";
+    }
+  }
+  return polling;
 }
 
 }  // namespace slipstream::step::test

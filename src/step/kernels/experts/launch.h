@@ -9,6 +9,7 @@ inline namespace SLIPSTREAM_VARIANT {
 
 extern const pdl::KernelDeclaration kRoutedDeclaration;
 extern const pdl::KernelDeclaration kDownDeclaration;
+extern const pdl::KernelDeclaration kBandedDownDeclaration;
 
 void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options);
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options);

@@ -52,6 +52,22 @@ struct RingShape {
   int piece_groups = 0;
 };
 
+// Where things lie in the shared memory of a CTA that multiplies bands, in bytes after its rings.
+struct BandedMemory {
+  int expert_bytes = 0;  // of one matrix
+  int slots = 0;         // of each warpgroup's ring
+  int slot_bytes = 0;
+  int bands = 0;         // of a CTA
+  int columns = 0;       // of the second operands
+  int pitch = 0;         // from 16 of their rows to the next
+  int scales = 0;        // of their columns: [group][column]
+  int partials = 0;      // [place][token][row]
+  int token_stride = 0;  // in floats
+  int place_stride = 0;
+  int order = 0;  // see columns.cuh
+  int bytes = 0;
+};
+
 // Choice of experts, then gate and up of every chosen one.
 struct RoutedLaunch {
   RouteParams route = {};
@@ -87,6 +103,10 @@ struct DownLaunch {
   SmallDivisor per_token = {};               // choices, set by the launch
   pdl::Produced<__nv_bfloat16> output = {};  // [tokens, hidden], written after the wait
   PeerOffsets peers = {};  // if there are any: the output lies in this rank's window, goes to all
+  // Of banded matrices, set by the launch: memory, and groups of columns of chosen and of shared rows.
+  BandedMemory memory = {};
+  SmallDivisor per_row = {};
+  SmallDivisor per_shared_row = {};
 };
 
 inline constexpr std::array kRouteFields{

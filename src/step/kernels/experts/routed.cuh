@@ -285,7 +285,7 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   }
 }
 
-// As many registers as CTAs of expert_down leave next to them (kDownBoundThreads in down.cuh).
+// As many registers as CTAs of expert_down leave next to them (banded_down.cuh).
 template <class Input>
 __global__ void __maxnreg__(112) routed_kernel(const __grid_constant__ RoutedLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];

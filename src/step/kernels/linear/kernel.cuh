@@ -12,7 +12,7 @@
 // is not in the instruction caches costs more than it does.
 //
 // PDL: the weights, their scales, the norm's gamma and the barriers before the wait; activations
-// and outputs after it.
+// and outputs after it. What polls for a few tokens does everything before the wait, which comes last.
 #pragma once
 
 #include "cuda/tensor_core.cuh"
@@ -221,24 +221,34 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   stager.prefetch();
   if (params.cluster_ctas > 1) cuda::cluster_wait();
 
-  gate.pass();
-  const Operands operands(layout, params.tokens, memory);
+  const auto multiply = [&](const auto& let_next_start) {
+    const Operands operands(layout, params.tokens, memory);
 
-  // The activations ahead of the rest of the weights: what is sent for comes in that order.
-  // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
-  stager.stage(operands, [&] { copier.fill_rest(ring); });
-  cuda::wait_async_copies();  // of the scales
+    // The activations ahead of the rest of the weights: what is sent for comes in that order.
+    // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
+    stager.stage(operands, [&] { copier.fill_rest(ring); });
+    let_next_start();
+    cuda::wait_async_copies();  // of the scales
 
-  __syncthreads();
+    __syncthreads();
 
-  multiply_run<token_tiles(kBreadth)>(weights, ring, copier, operands, params.tokens,
-                                      reinterpret_cast<float*>(memory + layout.partials) +
-                                          first_piece * params.tokens * kPartialStride);
+    multiply_run<token_tiles(kBreadth)>(weights, ring, copier, operands, params.tokens,
+                                        reinterpret_cast<float*>(memory + layout.partials) +
+                                            first_piece * params.tokens * kPartialStride);
 
-  __syncthreads();
+    __syncthreads();
 
-  // slipstream-check: allow R14: nor finish()
-  finisher.finish();
+    // slipstream-check: allow R14: nor finish()
+    finisher.finish();
+  };
+  if constexpr (Stager<Source, kBreadth>::kPollsEarly) {
+    // slipstream-check: allow R1 R2 R5 R6 R13: docs/ranks.md says why, "Polls before the wait"
+    multiply([&] { gate.let_next_start(); });
+    gate.wait();
+  } else {
+    gate.pass();
+    multiply([] {});
+  }
 }
 
 // Two CTAs of so many threads fit a multiprocessor, which caps the registers.

@@ -10,9 +10,11 @@
 namespace slipstream::step {
 namespace {
 
+using kernels::kBandRows;
 using kernels::kChunkBytes;
 using kernels::kGroup;
 using kernels::kTileRows;
+using kernels::PackedMatrix;
 
 constexpr int kLaneColumns = 32;
 
@@ -73,6 +75,26 @@ void add_scales(PackedHostMatrix& target, const model::MatrixShare& matrix) {
   }
 }
 
+// Eight rows of `groups` groups of columns, and their scales.
+void fill_band(const model::MatrixShare& matrix, int64_t first_row, int64_t first_column,
+               int64_t groups, std::byte* target) {
+  constexpr int64_t kPiece = 16;  // columns
+  const int64_t rows = std::min<int64_t>(kBandRows, matrix.rows - first_row);
+  const int64_t columns = std::min<int64_t>(groups * kGroup, matrix.columns - first_column);
+  for (int64_t row = 0; row < rows; ++row) {
+    const std::byte* source = matrix.data + (first_row + row) * matrix.row_stride + first_column;
+    for (int64_t column = 0; column < columns; column += kPiece) {
+      std::memcpy(target + (column / kPiece * kBandRows + row) * kPiece, source + column,
+                  std::min<int64_t>(kPiece, columns - column));
+    }
+  }
+  std::byte* scales = target + groups * kGroup * kBandRows;
+  for (int64_t group = 0; group < groups && rows > 0; ++group, scales += sizeof(float)) {
+    const float scale = matrix.scale(first_row, first_column + group * kGroup);
+    std::memcpy(scales, &scale, sizeof scale);
+  }
+}
+
 // What the codes of 16 rows of 128 columns are multiplied with.
 float code_scale(const model::MatrixShare& matrix, int64_t first_row, int64_t first_column) {
   const int64_t rows = std::min<int64_t>(first_row + kTileRows, matrix.rows);
@@ -106,6 +128,25 @@ PackedHostMatrix pack_stacked(const std::vector<model::MatrixShare>& matrices) {
       fill_from<uint16_t>(result, row, matrix);
     }
     row += static_cast<int>(matrix.rows);
+  }
+  return result;
+}
+
+PackedHostMatrix pack_bands(const model::MatrixShare& matrix) {
+  if (!matrix.is_fp8()) return pack(matrix);
+  PackedHostMatrix result;
+  result.rows = static_cast<int>(matrix.rows);
+  result.columns = static_cast<int>(matrix.columns);
+  result.is_fp8 = result.is_banded = true;
+  const PackedMatrix shape = result.shape();
+  result.tiles.resize(shape.bytes());
+  std::byte* target = result.tiles.data();
+  for (int first = 0; first < shape.columns; first += 2 * kGroup) {
+    const int groups = std::min(2, shape.groups() - first / kGroup);
+    for (int band = 0; band < shape.bands(); ++band) {
+      fill_band(matrix, int64_t{band} * kBandRows, first, groups, target);
+      target += PackedMatrix::band_bytes(groups);
+    }
   }
   return result;
 }

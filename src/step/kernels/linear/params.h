@@ -18,20 +18,27 @@ inline constexpr int kTileRows = 16;
 inline constexpr int kPartialStride = kTileRows + 4;  // of a token's sums: neighbors on other banks
 inline constexpr int kGroup = 128;                    // columns that share an activation scale
 inline constexpr int kChunkBytes = 2048;
-inline constexpr int kWarps = 8;  // of every CTA that multiplies
+inline constexpr int kBandRows = 8;
+inline constexpr int kMostBands = 8;    // of a CTA: a product of wgmma has 64 rows
+inline constexpr int kBandCtas = 132;   // an H200's multiprocessors
+inline constexpr int kBandScales = 16;  // bytes that scales of a band take in a block of columns
+inline constexpr int kWarps = 8;        // of every CTA that multiplies
 inline constexpr int kMaxSegments = 4;
 inline constexpr int kMaxClusters = 132;
 inline constexpr int kMaxClusterCtas = 8;
 inline constexpr int kMaxRingSlots = 8;  // of a warp's ring
 
 // A matrix in the order in which warps multiply it: for each 16 rows, for each 128 columns one
-// chunk of 2 KB (e4m3) or two (bf16); see pack.h. Rows and columns beyond the matrix are zero.
+// chunk of 2 KB (e4m3) or two (bf16). Or, of chosen and shared e4m3 experts' down projections, as
+// warpgroups do: in bands of eight rows that hold their scales. See pack.h. Rows and columns beyond the
+// matrix are zero.
 struct PackedMatrix {
   pdl::Constant<std::byte> tiles = {};
-  pdl::Constant<float> scales = {};  // [tiles, groups]; e4m3 only
+  pdl::Constant<float> scales = {};  // [tiles, groups]; of e4m3 that is not banded
   int rows = 0;
   int columns = 0;
   bool is_fp8 = false;
+  bool is_banded = false;  // e4m3 only
 
   SLIPSTREAM_HOST_DEVICE int tile_count() const { return (rows + kTileRows - 1) / kTileRows; }
   SLIPSTREAM_HOST_DEVICE int groups() const { return (columns + kGroup - 1) / kGroup; }
@@ -39,15 +46,37 @@ struct PackedMatrix {
   SLIPSTREAM_HOST_DEVICE int64_t tile_bytes() const {
     return int64_t{groups()} * chunks_per_group() * kChunkBytes;
   }
+  // Of a banded matrix: its bands; blocks of two groups of columns; what a band has in a block of `groups`,
+  // and two bands in all blocks.
+  SLIPSTREAM_HOST_DEVICE int bands() const { return tile_count() * 2; }
+  SLIPSTREAM_HOST_DEVICE int blocks() const { return (groups() + 1) / 2; }
+  static SLIPSTREAM_HOST_DEVICE int band_bytes(int groups) {
+    return groups * kGroup * kBandRows + kBandScales;
+  }
+  SLIPSTREAM_HOST_DEVICE int64_t banded_tile_bytes() const {
+    return int64_t{groups()} * kChunkBytes + int64_t{blocks()} * 2 * kBandScales;
+  }
+  // Whatever it is.
+  SLIPSTREAM_HOST_DEVICE int64_t bytes() const {
+    return tile_count() * (is_banded ? banded_tile_bytes() : tile_bytes());
+  }
+  SLIPSTREAM_HOST_DEVICE bool has_scales() const { return is_fp8 && !is_banded; }
   // Of one of several equal matrices that follow each other.
   SLIPSTREAM_HOST_DEVICE PackedMatrix nth(int index) const {
     PackedMatrix result = *this;
-    const int64_t tile = int64_t{index} * tile_count();
-    result.tiles.pointer += tile * tile_bytes();
-    if (is_fp8) result.scales.pointer += tile * groups();
+    result.tiles.pointer += index * bytes();
+    if (has_scales()) result.scales.pointer += int64_t{index} * tile_count() * groups();
     return result;
   }
 };
+
+// How many bands a CTA of expert_down has of a banded matrix of so many rows: as few as give each
+// multiprocessor one CTA at most, or as many as a product has.
+SLIPSTREAM_HOST_DEVICE constexpr int bands_per_cta(int rows) {
+  const int bands = (rows + kBandRows - 1) / kBandRows;
+  const int even = (bands + kBandCtas - 1) / kBandCtas;
+  return even < kMostBands ? even : kMostBands;
+}
 
 // One of the matrices that a launch multiplies with the same activations.
 struct Segment {

@@ -28,6 +28,13 @@ template <int kCount>
 __device__ __forceinline__ Packed<kCount> load_raw(const __nv_bfloat16* address) {
   return *reinterpret_cast<const Packed<kCount>*>(address);
 }
+// Not from the first cache, where a line of an earlier launch may lie before the wait.
+__device__ __forceinline__ void load_past_cache(const __nv_bfloat16* address, uint4& raw) {
+  raw = cuda::load_system_16(address);
+}
+__device__ __forceinline__ void load_past_cache(const __nv_bfloat16* address, uint2& raw) {
+  raw = cuda::load_system_8(address);
+}
 template <int kCount>
 __device__ __forceinline__ void add(Packed<kCount> raw, Values<kCount>& values) {
   Values<kCount> more;
@@ -244,9 +251,13 @@ class PeerNormSource : public NormSource {
   }
 
   template <int kCount>
+  __device__ __forceinline__ void look_out(const Address& address) const {
+    kernels::look_out<kRanks, kCount>(address.pairs);
+  }
+  template <int kCount>
   __device__ Raw<kCount> load(const Place& /*place*/, const Address& address) const {
     Raw<kCount> raw;
-    raw.row = load_raw<kCount>(address.row);  // no row of the embedding has peers
+    load_past_cache(address.row, raw.row);  // no row of the embedding has peers
     raw.shares.ask(input_.polled, address.pairs);
     return raw;
   }

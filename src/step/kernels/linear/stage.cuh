@@ -8,6 +8,9 @@
 // place are as many as those for each column. All rounds but the last load their places a second time
 // when the norm's factors are known, mostly from L1.
 //
+// Where all places go in one round, what has to be polled for is polled for before the wait: the launch
+// before pushes it, and its end need not be waited for (docs/ranks.md, "Polls before the wait").
+//
 // A norm needs the sum of squares of the whole token: each CTA of a cluster sends those of its
 // groups to all others, and everybody adds them in the same order.
 #pragma once
@@ -42,8 +45,9 @@ __device__ __forceinline__ float group_sum(float (&sums)[kEights]) {
   if constexpr (kEights == 4) return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
-// What all ways of staging share. `Params`: of the product, or of a launch that prepares it.
-template <class Source, class Params>
+// What all ways of staging share. `Params`: of the product, or of a launch that prepares it. What is
+// polled for is polled for before the wait if `polls_early`.
+template <class Source, class Params, bool polls_early>
 class StagerBase {
  public:
   __device__ __forceinline__ StagerBase(const Params& params, const CtaWork& work,
@@ -87,12 +91,8 @@ class StagerBase {
   template <int kCount, class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount], const Meanwhile& meanwhile) const {
-    if constexpr (Source::kPolls && kCount > 8) {
-      poll_rows<kCount>(source_, own.place, own.exists, values);
-    } else if constexpr (Source::kPolls) {
-      if (!own.exists) return;
-      auto raw = source_.template load<kCount>(own.place, address);
-      source_.template receive<kCount>(own.place, address, raw, values);
+    if constexpr (Source::kPolls) {
+      poll<kCount>(own, address, values);
     } else {
       constexpr int kUnit = unit_of(kCount);
       constexpr int kUnits = kCount / kUnit;
@@ -110,6 +110,19 @@ class StagerBase {
     }
   }
 
+  template <int kCount>
+  __device__ __forceinline__ void poll(const Share& own, const typename Source::Address& address,
+                                       float (&values)[kCount]) const {
+    if constexpr (polls_early) source_.template look_out<unit_of(kCount)>(address);
+    if constexpr (kCount > 8) {
+      poll_rows<kCount>(source_, own.place, own.exists, values);
+    } else {
+      if (!own.exists) return;
+      auto raw = source_.template load<kCount>(own.place, address);
+      source_.template receive<kCount>(own.place, address, raw, values);
+    }
+  }
+
   // When the squares of what was polled for have been sent.
   template <class Meanwhile>
   static __device__ __forceinline__ void run_after_poll(const Meanwhile& meanwhile) {
@@ -124,14 +137,21 @@ class StagerBase {
     return reinterpret_cast<Values<unit_of(kCount)>&>(values[index * unit_of(kCount)]);
   }
 
-  // Tells the cluster and whoever wants the sums what the lanes of a place have loaded.
+  // Tells the cluster what the lanes of a place have loaded; and, unless that can be done later, whoever
+  // wants the sums.
   template <int kCount>
   __device__ __forceinline__ void square(const Share& own, float (&values)[kCount]) const {
-    constexpr int kUnit = unit_of(kCount);
-    constexpr int kUnits = kCount / kUnit;
     const float sum = squares_of_group(values);
     if (!own.exists) return;
     send_square<kGroup / kCount>(own, sum);
+    if constexpr (!polls_early) store_sums(own, values);
+  }
+
+  // Of a place that exists. Empties what the exchange before has brought, too.
+  template <int kCount>
+  __device__ __forceinline__ void store_sums(const Share& own, float (&values)[kCount]) const {
+    constexpr int kUnit = unit_of(kCount);
+    constexpr int kUnits = kCount / kUnit;
 #pragma unroll
     for (int i = 0; i < kUnits; ++i) {
       source_.template store_sum<kUnit>(own.place.advanced(i * kUnit), unit(values, i));
@@ -242,13 +262,15 @@ class StagerBase {
 
 // `kLanes` lanes for each place, all places at once.
 template <class Source, int kLanes, class Params = LinearParams>
-class OneRoundStager : StagerBase<Source, Params> {
+class OneRoundStager
+    : StagerBase<Source, Params, Source::kPolls && std::is_same_v<Params, LinearParams>> {
  public:
+  static constexpr bool kPollsEarly = Source::kPolls && std::is_same_v<Params, LinearParams>;
+  using Base = StagerBase<Source, Params, kPollsEarly>;
+
   template <class... Arguments>
   __device__ __forceinline__ explicit OneRoundStager(Arguments&&... arguments)
-      : StagerBase<Source, Params>(arguments...),
-        own_(own_share()),
-        address_(this->source_.address(own_.place)) {}
+      : Base(arguments...), own_(own_share()), address_(this->source_.address(own_.place)) {}
 
   // Before the wait: constants, and where the activations lie.
   __device__ __forceinline__ void prefetch() {
@@ -262,7 +284,7 @@ class OneRoundStager : StagerBase<Source, Params> {
     }
   }
 
-  // After the wait. The CTA has yet to meet before it reads the operands.
+  // After the wait, or before it if kPollsEarly. The CTA has yet to meet before it reads the operands.
   template <class Meanwhile>
   __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
     Columns values;
@@ -271,6 +293,9 @@ class OneRoundStager : StagerBase<Source, Params> {
       this->square(own_, values);
       this->run_after_poll(meanwhile);
       this->meet();
+      if constexpr (kPollsEarly) {
+        if (own_.exists) this->store_sums(own_, values);
+      }
       const float factor = this->template make_factor<kLanes>(
           own_.place.token, this->source_.norm_of(own_.place.column), true);
 #pragma unroll
@@ -287,10 +312,10 @@ class OneRoundStager : StagerBase<Source, Params> {
 
  private:
   static constexpr int kColumns = kGroup / kLanes;
-  static constexpr int kUnit = StagerBase<Source, Params>::unit_of(kColumns);
+  static constexpr int kUnit = Base::unit_of(kColumns);
   static constexpr int kUnits = kColumns / kUnit;
   using Columns = float[kColumns];
-  using Share = typename StagerBase<Source, Params>::Share;
+  using Share = typename Base::Share;
 
   __device__ __forceinline__ Share own_share() const {
     int token = 0;
@@ -314,11 +339,13 @@ class OneRoundStager : StagerBase<Source, Params> {
 
 // Four lanes for each place, in rounds.
 template <class Source>
-class WideStager : StagerBase<Source, LinearParams> {
+class WideStager : StagerBase<Source, LinearParams, false> {
  public:
+  static constexpr bool kPollsEarly = false;
+  using Base = StagerBase<Source, LinearParams, false>;
+
   template <class... Arguments>
-  __device__ __forceinline__ explicit WideStager(Arguments&&... arguments)
-      : StagerBase<Source, LinearParams>(arguments...) {}
+  __device__ __forceinline__ explicit WideStager(Arguments&&... arguments) : Base(arguments...) {}
 
   __device__ __forceinline__ void prefetch() {}
 
@@ -356,7 +383,7 @@ class WideStager : StagerBase<Source, LinearParams> {
   static constexpr int kEights = kNarrowLanes / kLanes;
   static constexpr int kPlaces = kThreads / kLanes;  // of a round
   using Wide = float[kEights * 8];
-  using Share = typename StagerBase<Source, LinearParams>::Share;
+  using Share = typename Base::Share;
 
   __device__ __forceinline__ Share share_of(int round) const {
     const int index = round * kPlaces + static_cast<int>(threadIdx.x) / kLanes;
@@ -371,8 +398,7 @@ class WideStager : StagerBase<Source, LinearParams> {
   template <class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, Wide& values,
                                        const Meanwhile& meanwhile) const {
-    StagerBase<Source, LinearParams>::load(own, this->source_.address(own.place), values,
-                                           meanwhile);
+    Base::load(own, this->source_.address(own.place), values, meanwhile);
   }
 
   // All tokens' factors, each in the place of the first of its squares.
@@ -413,6 +439,8 @@ class WideStager : StagerBase<Source, LinearParams> {
 // Copies what lies ready.
 class OperandCopier {
  public:
+  static constexpr bool kPollsEarly = false;
+
   __device__ __forceinline__ OperandCopier(const LinearParams& params, const CtaWork& work,
                                            const PreparedSource& source, float* /*squares*/,
                                            uint64_t* arrived)

@@ -60,8 +60,8 @@ __device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
   if (absorbs) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
 }
 
-__global__ void __launch_bounds__(scores::kThreads, 2)
-    score_kernel(const __grid_constant__ ScoreLaunch params) {
+// So many that two CTAs of select_keys find room next to one, or one of another launch.
+__global__ void __maxnreg__(80) score_kernel(const __grid_constant__ ScoreLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];
   [[maybe_unused]] const LaunchScope scope{};
   scores_block(params, this_cta(), memory, LaunchGate{});

@@ -14,6 +14,13 @@ namespace slipstream::step::kernels {
 
 inline constexpr uint32_t kAllLanes = 0xffffffffU;
 
+// Of the calling thread, in no register that lives longer than its use.
+__device__ __forceinline__ int lane_index() {
+  int lane;
+  asm volatile("mov.u32 %0, %%laneid;" : "=r"(lane));
+  return lane;
+}
+
 __device__ __forceinline__ float warp_sum(float value) {
 #pragma unroll
   for (int distance = 16; distance > 0; distance /= 2) {

@@ -1,5 +1,6 @@
 // Exchange with other ranks over windows: pairs of bf16 pushed to all, and polls for what they push.
-// Everything here but the dealing out lies after the wait.
+// Pushes come after the wait. Which polls may come before it, docs/ranks.md says ("Polls before the
+// wait").
 //
 // The value is the flag: a pair is there once it is not kEmptyPair. No fence, no counter;
 // step/windows.h says why that is enough.
@@ -8,6 +9,7 @@
 #include "cuda/convert.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/system_memory.cuh"
+#include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/peers.h"
 
 namespace slipstream::step::kernels {
@@ -225,6 +227,21 @@ class RankShares {
 
   Pairs<kCount> parts_[kMost];  // empty ones: adding minus zero changes nothing
 };
+
+// Returns when a word of each of kRanks ranks is there, each of another tile of rows, which says that
+// most others are; or after a while. That is an eighth of what a poll of eight ranks asks for, so little
+// that the launch before, which may still be streaming its weights, does not notice. By all lanes of a
+// warp, which have neighboring columns; `pairs`: where those of the calling lane and the first rank lie.
+template <int kRanks, int kCount>
+__device__ __forceinline__ void look_out(const uint32_t* pairs) {
+  static_assert(kRanks > 0);
+  constexpr int kMostLooks = 256;
+  const uint32_t* const word = pairs + lane_index() / (32 / kRanks) * kSourceStride;
+#pragma unroll 1
+  for (int look = 0; look < kMostLooks; ++look) {
+    if (__all_sync(kAllLanes, Pairs<kCount>::load(word).are_there())) return;
+  }
+}
 
 // Empties neighboring columns of what every `step`-th rank from `first` on sent for a token.
 template <int kCount>

@@ -43,6 +43,10 @@ struct LaunchGate {
     pdl::wait();
     pdl::trigger();
   }
+  // The other way round, for a block that needs nothing of the launch before but what it polls for
+  // (docs/ranks.md). Whoever waits for this launch waits for that one, too.
+  __device__ __forceinline__ void let_next_start() const { pdl::trigger(); }
+  __device__ __forceinline__ void wait() const { pdl::wait(); }
 };
 
 }  // namespace SLIPSTREAM_VARIANT
