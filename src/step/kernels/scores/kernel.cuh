@@ -60,7 +60,7 @@ __device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
   if (absorbs) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
 }
 
-// So many that two CTAs of select_keys find room next to one, or one of another launch.
+// So few registers that a CTA of select_keys finds room next to one.
 __global__ void __maxnreg__(80) score_kernel(const __grid_constant__ ScoreLaunch params) {
   extern __shared__ __align__(128) unsigned char memory[];
   [[maybe_unused]] const LaunchScope scope{};
