@@ -53,7 +53,9 @@ TEST(Drafts, AreTheSameWithTheHeadItself) {
     const DraftStatistics statistics = counting.engine().draft_statistics();
     expect_statistics(statistics, counting_statistics(first, 3, statistics.steps));
     const int64_t taken = counting.engine().memory_use().weight_bytes;
-    if (!fp8_head) EXPECT_LT(taken, bytes);
+    if (!fp8_head) {
+      EXPECT_LT(taken, bytes);
+    }
     bytes = taken;
   }
 }
