@@ -240,6 +240,7 @@ void InterleavedRunner::resume(ActiveGrid& grid) {
   grid.waiting.clear();
   // Of a cluster that spins, other warps may wait.
   for (Cluster* const cluster : grid.run->asleep) {
+    wake_up(*cluster);
     grid.ready.push_back({cluster, grid.triggered.at(cluster)});
   }
   grid.run->asleep.clear();

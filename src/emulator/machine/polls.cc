@@ -75,8 +75,11 @@ void note_read(Warp& warp, const PolledRead& read, uint64_t result) {
 void fall_asleep(Cluster& cluster) {
   cluster.quiet_rounds = 0;
   cluster.asleep_since = cluster.grid->device->memory->generation();
+}
+
+void wake_up(Cluster& cluster) {
   for (Cta& cta : cluster.ctas) {
-    for (Warp& warp : cta.warps) warp.polls.begin_turn();
+    for (Warp& warp : cta.warps) warp.polls.wake();
   }
 }
 
@@ -108,6 +111,7 @@ std::vector<Cluster*> GridRun::wake() {
   std::vector<Cluster*> woken;
   std::erase_if(asleep, [&](Cluster* cluster) {
     if (!time_has_passed && !would_wake(*cluster)) return false;
+    wake_up(*cluster);
     woken.push_back(cluster);
     return true;
   });

@@ -58,8 +58,9 @@ class Polls {
     unchanged_ = 0;
     ++streak_;
   }
-  // A new turn begins: the count starts again, and what was polled is remembered.
-  void begin_turn() { unchanged_ = 0; }
+  // After sleep the count starts again. What was polled is remembered, but belongs to the spin only if
+  // it is polled again: the warp may have stopped looking at it.
+  void wake() { progress(); }
 
   [[nodiscard]] uint32_t unchanged() const { return unchanged_; }
   [[nodiscard]] bool is_spinning() const { return unchanged_ >= kPollsBeforeGivingWay; }
@@ -90,6 +91,7 @@ void note_read(Warp& warp, const PolledRead& read, uint64_t result);
 
 // All warps of the cluster spin or wait for those that do: it has nothing to do until `would_wake`.
 void fall_asleep(Cluster& cluster);
+void wake_up(Cluster& cluster);
 // Whether a warp that spins would read something else now.
 bool would_wake(const Cluster& cluster);
 

@@ -42,6 +42,20 @@ __global__ void wait_together(const unsigned* word, unsigned least, unsigned* se
   seen[threadIdx.x] = value;
 }
 
+__global__ void wait_and_glance(const unsigned* word, unsigned least, const unsigned* glanced_at,
+                                unsigned* seen) {
+  constexpr int kGlances = 8;
+  if (threadIdx.x < 32) {
+    while (load(word) < least) {
+    }
+  } else {
+    for (int i = 0; i < kGlances && load(glanced_at) == 0; ++i) {
+    }
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) *seen = load(word);
+}
+
 __global__ void ping_pong(unsigned* mine, unsigned* theirs, unsigned rounds, bool begins) {
   for (unsigned round = 1; round <= rounds; ++round) {
     if (begins) store(theirs, round);
@@ -95,6 +109,10 @@ void launch_wait_at_most(cudaStream_t stream, const unsigned* word, unsigned lea
 void launch_wait_together(cudaStream_t stream, const unsigned* word, unsigned least,
                           unsigned* seen) {
   wait_together<<<1, 128, 0, stream>>>(word, least, seen);
+}
+void launch_wait_and_glance(cudaStream_t stream, const unsigned* word, unsigned least,
+                            const unsigned* glanced_at, unsigned* seen) {
+  wait_and_glance<<<1, 64, 0, stream>>>(word, least, glanced_at, seen);
 }
 void launch_ping_pong(cudaStream_t stream, unsigned* mine, unsigned* theirs, unsigned rounds,
                       bool begins) {

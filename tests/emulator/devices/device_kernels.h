@@ -15,6 +15,10 @@ void launch_wait_at_most(cudaStream_t stream, const unsigned* word, unsigned lea
 // One thread polls, the others of the block wait for it at a barrier in every round.
 void launch_wait_together(cudaStream_t stream, const unsigned* word, unsigned least,
                           unsigned* seen);
+// One warp polls. The other looks at a second word a few times, whatever it finds, and then waits for
+// the first at a barrier.
+void launch_wait_and_glance(cudaStream_t stream, const unsigned* word, unsigned least,
+                            const unsigned* glanced_at, unsigned* seen);
 // Counts up in turns with another kernel: answers every value of `mine` by the next one in `theirs`.
 void launch_ping_pong(cudaStream_t stream, unsigned* mine, unsigned* theirs, unsigned rounds,
                       bool begins);

@@ -167,6 +167,18 @@ TEST_F(Polling, IsRecognizedWhereTheBlockWaitsForItsPollingThread) {
   EXPECT_EQ(devices_[0].read(64 + 127), 2U);
 }
 
+TEST_F(Polling, GivesWayThoughAWordChangesThatNobodyLooksAtAnyMore) {
+  unsigned* const words = devices_[0].words;
+  launch_wait_and_glance(devices_[0].stream, words, 1, words + 1, words + 2);
+  connect();
+  for (unsigned* const word : {words + 1, words}) {
+    devices_[1].use();
+    launch_store(devices_[1].stream, word, 1);
+  }
+  ASSERT_EQ(cudaStreamSynchronize(devices_[0].stream), cudaSuccess);
+  EXPECT_EQ(devices_[0].read(2), 1U);
+}
+
 TEST_F(Polling, EndsByItsOwnTimeLimit) {
   launch_wait_at_most(devices_[0].stream, devices_[0].words, 1, devices_[0].words + 1, 20'000'000);
   EXPECT_EQ(cudaStreamSynchronize(devices_[0].stream), cudaSuccess);
