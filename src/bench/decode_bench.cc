@@ -9,9 +9,11 @@
 #include <memory>
 #include <utility>
 
+#include "bench/common_experts.h"
 #include "bench/fitting_layers.h"
 #include "bench/step_team.h"
 #include "bench/stopwatch.h"
+#include "model/released_models.h"
 #include "slipstream/error.h"
 
 namespace slipstream::bench {
@@ -63,6 +65,7 @@ class DecodeBench {
     require_probabilities(options_.acceptance);
     // What is no model is said before anything is measured.
     report_.model_layers = layers_of(model_);
+    (void)expert_pool(model::model_shape(model_.name_or_file, 0), model_.common_experts);
     report_.acceptance = options_.acceptance;
     report_.bandwidth = timer_.copy_bandwidth(options_.bandwidth_bytes);
     if (options_.fit) model_.layers = fitting_layers();

@@ -20,6 +20,18 @@ double total_bytes(const StepResult& step) {
   return bytes;
 }
 
+// Distinct ones that the rows of a layer choose, on average over the model's layers; 0 without any.
+double experts_per_layer(const StepResult& step, int layers) {
+  double experts = 0;
+  int launches = 0;
+  for (const MeasuredLaunch& launch : step.launches) {
+    if (launch.experts == 0 || launch.layer >= layers) continue;
+    experts += launch.experts;
+    ++launches;
+  }
+  return launches == 0 ? 0 : experts / launches;
+}
+
 // Of the JSON: docs/engine.md. Keys may be added to it; one that changes makes another schema.
 constexpr int kSchema = 1;
 
@@ -62,8 +74,10 @@ void print_drafts(const DecodeReport& report) {
 void print_steps(const DecodeReport& report) {
   fmt::print(
       "\nWhole steps in milliseconds, median (10th..90th percentile) of replays of one graph.\n\n"
-      "| batch | context | launches | GB | floor | no PDL | PDL | gain | share of floor |\n"
-      "|---|---|---|---|---|---|---|---|---|\n");
+      "| batch | context | launches | experts of a layer | GB | floor | no PDL | PDL | gain | "
+      "share "
+      "of floor |\n"
+      "|---|---|---|---|---|---|---|---|---|---|\n");
   for (const StepResult& step : report.steps) {
     if (!step.left_out.empty()) {
       fmt::print("| {} | {} | {} |\n", batch_text(step.shape), step.shape.context, step.left_out);
@@ -71,9 +85,10 @@ void print_steps(const DecodeReport& report) {
     }
     const double bytes = total_bytes(step);
     const double floor = bytes / report.bandwidth * 1e6;
-    fmt::print("| {} | {} | {} | {:.3f} | {:.3f} | {} | {} | {:.2f} | {:.1f} % |\n",
-               batch_text(step.shape), step.shape.context, step.launches.size(), bytes * 1e-9,
-               floor * 1e-3, milliseconds(step.pdl_off), milliseconds(step.pdl_on),
+    fmt::print("| {} | {} | {} | {:.1f} | {:.3f} | {:.3f} | {} | {} | {:.2f} | {:.1f} % |\n",
+               batch_text(step.shape), step.shape.context, step.launches.size(),
+               experts_per_layer(step, report.layers), bytes * 1e-9, floor * 1e-3,
+               milliseconds(step.pdl_off), milliseconds(step.pdl_on),
                step.pdl_off.median / step.pdl_on.median, 100 * share(floor, step.pdl_on.median));
   }
 }
@@ -182,6 +197,7 @@ io::Json step_json(const DecodeReport& report, const StepResult& step) {
   const double bytes = total_bytes(step);
   const double floor = bytes / bandwidth * 1e6;
   json["launches"] = step.launches.size();
+  json["experts_per_layer"] = experts_per_layer(step, report.layers);
   json["bytes"] = bytes;
   json["floor_us"] = floor;
   json["pdl_off"] = to_json(step.pdl_off);
@@ -289,6 +305,8 @@ io::Json report_json(const DecodeReport& report) {
                 {"weight_bytes", report.weight_bytes},
                 {"copy_bandwidth_bytes_per_second", report.bandwidth}};
   if (report.model.drafts) json["draft_head"] = report.model.fp8_draft_head ? "fp8" : "bf16";
+  if (report.model.common_experts > 0)
+    json["common_experts_as_given"] = report.model.common_experts;
   if (!report.acceptance.empty())
     json["acceptance_as_given"] = io::Json::array_of(report.acceptance);
   json["date"] = fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::chrono::system_clock::now()));

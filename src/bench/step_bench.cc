@@ -74,7 +74,8 @@ class SyntheticStep final : public StepBench {
       : stream_(stream),
         make_exchange_(std::move(make_exchange)),
         shapes_(make_shapes(model)),
-        weights_(shapes_.config(), synthetic_weights(shapes_, stream), {}, model.mtp()) {
+        weights_(shapes_.config(), synthetic_weights(shapes_, stream, model.common_experts), {},
+                 model.mtp()) {
     synchronize();
   }
 
@@ -172,7 +173,9 @@ class SyntheticStep final : public StepBench {
     for (const step::StepLaunch* launch : listed_launches()) {
       load.tokens = launch->per_sequence ? shape_.batch : shape_.rows();
       std::vector<MeasuredLaunch> measured = enqueue_observed(*launch, load.tokens);
-      if (launch->stage == step::Stage::kRouted) load.experts = distinct_experts(load.tokens);
+      if (launch->stage == step::Stage::kRouted) {
+        measured.back().experts = load.experts = distinct_experts(load.tokens);
+      }
       measured.back().bytes = launch->bytes(load);
       std::move(measured.begin(), measured.end(), std::back_inserter(launches));
     }

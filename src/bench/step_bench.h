@@ -33,6 +33,8 @@ struct BenchModel {
   int rank = 0;
   bool drafts = false;  // with the MTP layer
   bool fp8_draft_head = true;
+  double common_experts =
+      0;  // of a row's, that another one chooses too; 0: as random weights have it
 
   [[nodiscard]] step::MtpLoad mtp() const { return step::mtp_load(drafts, fp8_draft_head); }
 };
@@ -55,6 +57,7 @@ struct MeasuredLaunch {
   int threads = 0;           // of a CTA
   int64_t shared_bytes = 0;  // dynamic
   double bytes = 0;          // that it must move: weights, caches, activations
+  int experts = 0;           // distinct ones that its rows choose, where it chooses
 };
 
 struct StepOutput {

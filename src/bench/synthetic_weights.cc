@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bench/common_experts.h"
 #include "bench/fill.h"
 #include "step/shape_weights.h"
 
@@ -13,8 +14,11 @@ constexpr float kCodeDeviation = 128;  // of e4m3 codes: the largest quantile st
 
 class SyntheticWeights final : public step::WeightSource {
  public:
-  SyntheticWeights(const model::Checkpoint& shapes, cudaStream_t stream)
-      : shapes_(shapes), stream_(stream), codes_(normal_e4m3(kCodeDeviation)) {}
+  SyntheticWeights(const model::Checkpoint& shapes, cudaStream_t stream, double common_experts)
+      : shapes_(shapes),
+        stream_(stream),
+        common_experts_(common_experts),
+        codes_(normal_e4m3(kCodeDeviation)) {}
 
   step::PackedMatrix matrix(const std::string& name) override {
     const model::MatrixShape shape = shapes_.local_shape(name);
@@ -28,6 +32,9 @@ class SyntheticWeights final : public step::WeightSource {
   }
 
   pdl::Constant<float> vector(const std::string& name) override {
+    if (name.ends_with("e_score_correction_bias")) {
+      return store_.upload(pool_corrections(shapes_.config(), common_experts_, next_seed_++));
+    }
     const bool is_bias = name.ends_with("bias");
     return store_.upload(std::vector<float>(shapes_.vector_size(name), is_bias ? 0.0F : 1.0F));
   }
@@ -114,6 +121,7 @@ class SyntheticWeights final : public step::WeightSource {
 
   const model::Checkpoint& shapes_;
   cudaStream_t stream_;
+  double common_experts_;
   ValueTable codes_;
   step::DeviceStore store_;
   uint64_t next_seed_ = 1;
@@ -122,8 +130,8 @@ class SyntheticWeights final : public step::WeightSource {
 }  // namespace
 
 std::unique_ptr<step::WeightSource> synthetic_weights(const model::Checkpoint& shapes,
-                                                      cudaStream_t stream) {
-  return std::make_unique<SyntheticWeights>(shapes, stream);
+                                                      cudaStream_t stream, double common_experts) {
+  return std::make_unique<SyntheticWeights>(shapes, stream, common_experts);
 }
 
 int64_t synthetic_weight_bytes(const model::Checkpoint& shapes, step::MtpLoad mtp) {

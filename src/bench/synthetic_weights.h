@@ -10,10 +10,12 @@
 namespace slipstream::bench {
 
 // Linears are fp8, everything else as the released checkpoints have it. Values are normal, scaled
-// so that activations keep their size from layer to layer. `shapes` and `stream` outlive the
+// so that activations keep their size from layer to layer. Of its experts a row has the share
+// `common_experts` in common with another one (common_experts.h). `shapes` and `stream` outlive the
 // source.
 [[nodiscard]] std::unique_ptr<step::WeightSource> synthetic_weights(const model::Checkpoint& shapes,
-                                                                    cudaStream_t stream);
+                                                                    cudaStream_t stream,
+                                                                    double common_experts = 0);
 
 // Bytes that they take, to within the padding of rows to 16.
 [[nodiscard]] int64_t synthetic_weight_bytes(const model::Checkpoint& shapes,

@@ -21,6 +21,7 @@ struct BenchDecodeOptions {
   std::vector<int> contexts{8192};
   std::vector<int> drafts{0};
   std::vector<double> acceptance;
+  double common_experts = 0;
   std::string draft_head = "fp8";
   std::string kv = "bf16";
   int replays = 30;

@@ -100,6 +100,22 @@ TEST(BenchDecode, TimesWholeStepsAndEveryLaunch) {
   EXPECT_EQ(lines, static_cast<int>(ctas) + 1);
 }
 
+double experts_per_layer(double common_experts) {
+  BenchDecodeOptions options = small_options();
+  options.batches = {8};
+  options.alone = true;
+  options.steps_only = true;
+  options.common_experts = common_experts;
+  options.json_file = path("experts.json");
+  run_bench_decode(options);
+  return read_json(options.json_file)["steps"][0]["experts_per_layer"];
+}
+
+TEST(BenchDecode, LetsRowsHaveAsManyExpertsInCommonAsAskedFor) {
+  EXPECT_GT(experts_per_layer(0), 8.0) << "random routing of eight rows, four of 16 experts each";
+  EXPECT_LE(experts_per_layer(0.5), 8.0) << "the pool of which half of a row's are another's too";
+}
+
 std::set<std::string> keys_of(const nlohmann::json& object) {
   std::set<std::string> keys;
   for (const auto& [key, value] : object.items()) keys.insert(key);
@@ -120,9 +136,9 @@ TEST(BenchDecode, WritesTheKeysOfItsSchema) {
             (Keys{"schema", "device", "model", "layers", "model_layers", "tp", "communication",
                   "weights", "weight_bytes", "copy_bandwidth_bytes_per_second", "date", "steps"}));
   const nlohmann::json& step = json["steps"][0];
-  EXPECT_EQ(keys_of(step),
-            (Keys{"batch", "context", "drafts", "kv", "launches", "bytes", "floor_us", "pdl_off",
-                  "pdl_on", "pdl_gain", "share_of_floor", "stages", "per_launch", "memory"}));
+  EXPECT_EQ(keys_of(step), (Keys{"batch", "context", "drafts", "kv", "launches",
+                                 "experts_per_layer", "bytes", "floor_us", "pdl_off", "pdl_on",
+                                 "pdl_gain", "share_of_floor", "stages", "per_launch", "memory"}));
   ASSERT_EQ(step["memory"].size(), 1);
   EXPECT_EQ(keys_of(step["memory"][0]), (Keys{"gpu", "weight_bytes", "cache_bytes",
                                               "workspace_bytes", "window_bytes", "other_bytes"}));
