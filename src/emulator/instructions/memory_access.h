@@ -33,7 +33,7 @@ inline constexpr int kFlagBits = 11;
 int64_t encode(const Access& access);
 
 inline int64_t offset_of(int64_t immediate) { return immediate >> kFlagBits; }
-inline Access decode(int64_t immediate) {
+inline Access decode_access(int64_t immediate) {
   const auto has = [&](int64_t flag) { return (immediate & flag) != 0; };
   return {static_cast<AddressSpace>(immediate & 7),
           has(8),
@@ -50,6 +50,8 @@ inline Access decode(int64_t immediate) {
 struct Addresses {
   alignas(64) std::array<uint64_t, kWarpSize> at;
 };
+
+inline std::byte* pointer(uint64_t host) { return reinterpret_cast<std::byte*>(host); }
 
 // How the executing lanes' bytes lie.
 enum class Arrangement : uint8_t {
