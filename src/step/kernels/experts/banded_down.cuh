@@ -6,7 +6,7 @@
 // rounded and weighted. Every token has a place for each of its own choices, and these are added in their
 // order: what other tokens chose does not change a bit of its sum.
 //
-// PDL: weights of the shared expert before the wait, nothing else.
+// PDL: weights and activations of the shared expert before the wait, nothing else.
 #pragma once
 
 #include "step/kernels/experts/band_products.cuh"
@@ -73,7 +73,7 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
   BandConsumer<kWarpgroups> consumer(params, shared, memory, base, bands);
   rows.clear();
   cuda::sync_threads(kSummedBarrier, kConsumers);
-  rows.rehearse();
+  rows.quantize_shared();
   PairDeal deal(params.peers, (bands.count + 1) / 2, 32 - __clz(params.tokens - 1), kConsumers);
   deal.settle();
   // One loop, for the rehearsal.

@@ -6,6 +6,7 @@
 #include "step/kernels/experts/down.cuh"
 #include "step/kernels/experts/launch.h"
 #include "step/kernels/experts/routed.cuh"
+#include "step/kernels/support/division.h"
 #include "step/kernels/support/limits.h"
 
 namespace slipstream::step::kernels {
@@ -88,11 +89,16 @@ int down_warps(int items, int other_bytes) {
   return fits(experts::kMaxDownWarps, kDownChunks, other_bytes) ? experts::kMaxDownWarps : even;
 }
 
-// Of one token a third round of activations would only be more instructions.
+// More rounds of activations than there are would only be more instructions.
 auto staged_kernel(const DownLaunch& params, int warps) {
-  constexpr int kFewRounds = 2;
-  const bool few = experts::row_units(params) <= kFewRounds * 2 * warps;
-  return few ? down_kernel<experts::StagedRows<kFewRounds>> : down_kernel<experts::StagedRows<3>>;
+  switch (ceil_div(experts::chosen_units(params), 2 * warps)) {
+    case 1:
+      return down_kernel<experts::StagedRows<1>>;
+    case 2:
+      return down_kernel<experts::StagedRows<2>>;
+    default:
+      return down_kernel<experts::StagedRows<3>>;
+  }
 }
 
 // One token's CTAs stay small: those of the launches before and after find room next to them. Of
@@ -202,15 +208,21 @@ BandedMemory plan_bands(const DownLaunch& params, int warpgroups) {
 // More than 32 choices: twice the warpgroups quantize as much faster.
 constexpr int kFewWarpgroups = 2;
 
-// As many rounds of activations as one token or four take are loaded at a time: what is loaded later
-// waits for weights.
+// All rounds of activations that one to four tokens have are loaded at a time: what is loaded later waits
+// for weights. More rounds than there are would only be more instructions.
 auto banded_kernel(const DownLaunch& params) {
-  constexpr int kFewRounds = 2;
-  constexpr int kRounds = 5;
-  if (!by_lanes(params)) return banded_down_kernel<kRounds, false, experts::kMaxWarpgroups>;
-  constexpr int kUnits = kFewRounds * kFewWarpgroups * experts::kWarpgroupWarps * 2;
-  return experts::row_units(params) <= kUnits ? banded_down_kernel<kFewRounds, true, kFewWarpgroups>
-                                              : banded_down_kernel<kRounds, true, kFewWarpgroups>;
+  if (!by_lanes(params)) return banded_down_kernel<4, false, experts::kMaxWarpgroups>;
+  constexpr int kRound = kFewWarpgroups * experts::kWarpgroupWarps * 2;
+  switch (ceil_div(experts::chosen_units(params), kRound)) {
+    case 1:
+      return banded_down_kernel<1, true, kFewWarpgroups>;
+    case 2:
+      return banded_down_kernel<2, true, kFewWarpgroups>;
+    case 3:
+      return banded_down_kernel<3, true, kFewWarpgroups>;
+    default:
+      return banded_down_kernel<4, true, kFewWarpgroups>;
+  }
 }
 
 // The same for some of the tokens.
