@@ -40,6 +40,10 @@ constexpr int kMaxSlots = 2;
 constexpr int kDownChunks = 2;
 constexpr int kMaxRoutedChunks = 4;
 
+// With so many tokens, at most, routed_experts leaves room for CTAs of expert_down in bands next to its own.
+// Then each multiprocessor has room for one of them before any of routed_experts' has ended.
+constexpr int kNeighborlyTokens = 4;
+
 // As many warps of at most `most` as share `parts` out evenly.
 int even_warps(int parts, int most) {
   const int rounds = (parts + most - 1) / most;
@@ -62,14 +66,15 @@ bool fits(int warps, int chunks, int other_bytes) {
   return other_bytes + warps * kMaxSlots * chunks * kChunkBytes <= device_limits().shared_bytes;
 }
 
-// Chunks per slot. One token's rings leave room for a CTA of the next launch; more tokens need the
+// Chunks per slot. A few tokens' rings leave room for a CTA of the next launch; more tokens need the
 // throughput. Where much of every other slot would stay empty only four to eight of them do (measured on
 // an H200). The launch still asks for enough to spread its CTAs.
 int routed_chunks(const RoutedLaunch& params, int warps, int other_bytes) {
-  if (params.tokens == 1) return 2;
   const int rest = params.slice_groups % kMaxRoutedChunks;
-  const bool leaves_empty = params.gate_up.is_fp8 && (rest == 1 || rest == 2);
-  if (leaves_empty && (params.tokens < 4 || params.tokens > 8)) return 2;
+  const bool leaves_empty = rest == 1 || rest == 2;
+  const int neighborly = !params.gate_up.is_fp8 ? 1 : leaves_empty ? 3 : kNeighborlyTokens;
+  if (params.tokens <= neighborly) return 2;
+  if (params.gate_up.is_fp8 && leaves_empty && params.tokens > 8) return 2;
   int chunks = kMaxRoutedChunks;
   while (chunks > 2 && !fits(warps, chunks, other_bytes)) chunks /= 2;
   return chunks;
@@ -255,12 +260,13 @@ void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
   const int bands = params.memory.bands;
   const size_t bytes =
       size_t{1} * warpgroups * params.memory.slots * params.memory.slot_bytes + params.memory.bytes;
-  pdl::launch(
-      kBandedDownDeclaration, banded_kernel(params),
-      {.grid = dim3((params.down.bands() + bands - 1) / bands),
-       .block = dim3(experts::banded_threads(warpgroups)),
-       .dynamic_shared_bytes = params.tokens == 1 ? bytes : std::max(bytes, kSpreadingBytes)},
-      options, params);
+  const bool comes_early =
+      params.tokens <= kNeighborlyTokens && bytes + sizeof(experts::BandedShared) <= kNeighborBytes;
+  pdl::launch(kBandedDownDeclaration, banded_kernel(params),
+              {.grid = dim3((params.down.bands() + bands - 1) / bands),
+               .block = dim3(experts::banded_threads(warpgroups)),
+               .dynamic_shared_bytes = comes_early ? bytes : std::max(bytes, kSpreadingBytes)},
+              options, params);
 }
 
 }  // namespace
