@@ -73,7 +73,7 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
   BandConsumer<kWarpgroups> consumer(params, shared, memory, base, bands);
   rows.clear();
   cuda::sync_threads(kSummedBarrier, kConsumers);
-  rows.quantize_shared();
+  rows.rehearse();
   PairDeal deal(params.peers, (bands.count + 1) / 2, 32 - __clz(params.tokens - 1), kConsumers);
   deal.settle();
   // One loop, for the rehearsal.
@@ -83,6 +83,7 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
     if (round == 1) break;
     auto sources = rows.first();
     cuda::sync_threads(kPreparedBarrier, kThreads);
+    rows.quantize_shared();
     gate.pass();
     auto raw = rows.load(sources);
     if constexpr (kByLanes) {

@@ -44,7 +44,7 @@ class CodedColumns {
     cuda::publish_to_products();
   }
   __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
-  // Before the wait, after clear() and a barrier: the shared expert's.
+  // Before the wait, after clear(), a rehearsal of products and a barrier: the shared expert's.
   __device__ void quantize_shared() const {
     const int units = params_.tokens * params_.shared_down.groups();
 #pragma unroll 1
