@@ -91,8 +91,12 @@ int down_warps(int items, int other_bytes) {
 // Of one token a third round of activations would only be more instructions.
 auto staged_kernel(const DownLaunch& params, int warps) {
   constexpr int kFewRounds = 2;
+  const bool has_twos =
+      params.down.groups() % kDownChunks == 0 && params.shared_down.groups() % kDownChunks == 0;
+  if (!has_twos) return down_kernel<experts::StagedRows<3, false>>;
   const bool few = experts::row_units(params) <= kFewRounds * 2 * warps;
-  return few ? down_kernel<experts::StagedRows<kFewRounds>> : down_kernel<experts::StagedRows<3>>;
+  return few ? down_kernel<experts::StagedRows<kFewRounds, true>>
+             : down_kernel<experts::StagedRows<3, true>>;
 }
 
 // One token's CTAs stay small: those of the launches before and after find room next to them. Of
@@ -147,8 +151,9 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
   const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
   const int ctas = std::min(device_limits().multiprocessors, items * matrix.tile_count());
   params.ctas = SmallDivisor::of(ctas);
-  const auto kernel =
-      staged ? routed_kernel<experts::StagedInput> : routed_kernel<experts::DirectInput>;
+  const auto staged_kernel = params.tokens > 1 ? routed_kernel<experts::StagedInput<true>>
+                                               : routed_kernel<experts::StagedInput<false>>;
+  const auto kernel = staged ? staged_kernel : routed_kernel<experts::DirectInput>;
   pdl::launch(kRoutedDeclaration, kernel,
               {.grid = dim3(ctas),
                .block = dim3(warps * 32),
