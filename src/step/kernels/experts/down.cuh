@@ -232,25 +232,6 @@ __device__ __forceinline__ float load_ahead(const DownLaunch& params, const Item
   return scales;
 }
 
-// Adds the products of a tile whose pieces, of two groups each, come next out of the ring. `place`: of the first
-// group's scale.
-template <class Rows>
-__device__ __forceinline__ void multiply_tile_by_twos(const Rows& rows, int row, int groups,
-                                                      float scales, int place, PieceRing& ring,
-                                                      DownCursor& cursor, Sums& sums) {
-#pragma unroll 1
-  for (int group = 0; group < groups; group += 2, place += 2) {
-    Operand x[2];
-    rows.load(group, row, x[0]);
-    rows.load(group + 1, row, x[1]);
-    const float weight_scales[2] = {__shfl_sync(kAllLanes, scales, place),
-                                    __shfl_sync(kAllLanes, scales, place + 1)};
-    const uint32_t weights = ring.wait() + threadIdx.x % 32 * 16;
-    multiply_fp8_pair(weights, true, weight_scales, x, sums);
-    ring.release(cursor);
-  }
-}
-
 // What an item gives a batch of tiles, to [tile][place][token][row].
 template <class Rows>
 __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Rows& rows,
