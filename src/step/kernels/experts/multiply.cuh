@@ -83,45 +83,41 @@ __device__ __forceinline__ void multiply_bf16_group(uint32_t weights, const Oper
   }
 }
 
-// The groups of a slice that a piece has.
-struct PieceGroups {
-  uint32_t weights;  // the lane's part of the first
-  int begin;
-  int end;
-};
-
-// Adds their products. `scales` are those of load_scales; load(index in the slice, operand) gives the activations.
+// Adds the products of a slice's groups [index, end), which lie in a piece; `weights`: the lane's part of the first.
+// `scales` are those of load_scales; load(index in the slice, operand) gives the activations.
 // Rolled, here and where else products are made: each launch fetches its instructions anew.
 template <class Load>
-__device__ __forceinline__ void multiply_one_by_one(PieceGroups piece, bool is_fp8, float scales,
-                                                    const Load& load, Sums& sums) {
+__device__ __forceinline__ void multiply_one_by_one(uint32_t weights, int& index, int end,
+                                                    bool is_fp8, float scales, const Load& load,
+                                                    Sums& sums) {
   const int group_bytes = (is_fp8 ? 1 : 2) * kChunkBytes;
 #pragma unroll 1
-  for (int index = piece.begin; index < piece.end; ++index, piece.weights += group_bytes) {
+  for (; index < end; ++index, weights += group_bytes) {
     Operand x;
     load(index, x);
     if (is_fp8) {
-      multiply_fp8_group(piece.weights, __shfl_sync(kAllLanes, scales, index & 31), x, sums);
+      multiply_fp8_group(weights, __shfl_sync(kAllLanes, scales, index & 31), x, sums);
     } else {
-      multiply_bf16_group(piece.weights, x, sums);
+      multiply_bf16_group(weights, x, sums);
     }
   }
 }
 
 // The same of e4m3.
 template <class Load>
-__device__ __forceinline__ void multiply_by_twos(PieceGroups piece, float scales, const Load& load,
-                                                 Sums& sums) {
+__device__ __forceinline__ void multiply_by_twos(uint32_t weights, int& index, int end,
+                                                 float scales, const Load& load, Sums& sums) {
 #pragma unroll 1
-  for (int index = piece.begin; index < piece.end; index += 2, piece.weights += 2 * kChunkBytes) {
-    const int second = min(index + 1, piece.end - 1);
+  for (; index < end; index += 2, weights += 2 * kChunkBytes) {
+    const int second = min(index + 1, end - 1);
     Operand x[2];
     load(index, x[0]);
     load(second, x[1]);
     const float weight_scales[2] = {__shfl_sync(kAllLanes, scales, index & 31),
                                     __shfl_sync(kAllLanes, scales, second & 31)};
-    multiply_fp8_pair(piece.weights, second > index, weight_scales, x, sums);
+    multiply_fp8_pair(weights, second > index, weight_scales, x, sums);
   }
+  index = end;
 }
 
 // Adds the products of a slice whose pieces come next out of the ring; a piece's groups divide 32.
@@ -136,13 +132,12 @@ __device__ __forceinline__ void multiply_slice(PieceRing& ring, Cursor& cursor, 
       scales = load_scales(matrix, tile, {slice.first + index, slice.count - index});
     }
     const int end = min(index + piece_groups, slice.count);
-    const PieceGroups piece = {ring.wait() + threadIdx.x % 32 * 16, index, end};
+    const uint32_t weights = ring.wait() + threadIdx.x % 32 * 16;
     if constexpr (kByTwos) {
-      multiply_by_twos(piece, scales, load, sums);
+      multiply_by_twos(weights, index, end, scales, load, sums);
     } else {
-      multiply_one_by_one(piece, is_fp8, scales, load, sums);
+      multiply_one_by_one(weights, index, end, is_fp8, scales, load, sums);
     }
-    index = end;
     ring.release(cursor);
   }
 }
