@@ -264,6 +264,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{1, {.experts = 16, .choices = 4, .groups = 4, .kept_groups = 2, .hidden = 1152}},
         Case{3, {.experts = 12, .choices = 3, .groups = 3, .kept_groups = 2, .hidden = 384}},
         Case{8, {.experts = 40, .choices = 3, .width = 256, .shared_width = 384, .ue8m0 = true}},
+        // By twos: three groups of columns for each warp, the last one alone; four and two of a tile.
+        Case{3, {.experts = 6, .choices = 3, .hidden = 3072, .width = 512, .shared_width = 256}},
         // A choice for each lane of a warp; three rounds of activations.
         Case{4, {.experts = 40, .choices = 8, .width = 256, .shared_width = 256}},
         Case{9, {.experts = 14, .choices = 2, .groups = 7, .kept_groups = 3, .hidden = 256}},

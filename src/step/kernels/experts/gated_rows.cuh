@@ -50,11 +50,12 @@ SLIPSTREAM_HOST_DEVICE inline int row_units(const DownLaunch& params) {
 
 // All rows, quantized in shared memory, [row][group]: the shared expert's before the wait, the others in
 // batches of `kRounds` rounds. Where one batch is all, the first weights of chosen experts need not wait for
-// more of them.
-template <int kRounds>
+// more of them. By twos groups are multiplied where a piece has two of one tile.
+template <int kRounds, bool kByTwosIn>
 class StagedRows {
  public:
   static constexpr bool kIsFp8 = true;
+  static constexpr bool kByTwos = kByTwosIn;
 
   __device__ StagedRows(const DownLaunch& params, unsigned char* memory)
       : params_(params),
@@ -145,6 +146,7 @@ class StagedRows {
 class DirectRows {
  public:
   static constexpr bool kIsFp8 = false;
+  static constexpr bool kByTwos = false;
   __device__ DirectRows(const DownLaunch& params, unsigned char* /*memory*/) : params_(params) {}
   struct Raw {};
   __device__ void rehearse() const {}

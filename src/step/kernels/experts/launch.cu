@@ -96,13 +96,16 @@ int down_warps(int items, int other_bytes) {
 
 // More rounds of activations than there are would only be more instructions.
 auto staged_kernel(const DownLaunch& params, int warps) {
+  const bool has_twos =
+      params.down.groups() % kDownChunks == 0 && params.shared_down.groups() % kDownChunks == 0;
+  if (!has_twos) return down_kernel<experts::StagedRows<3, false>>;
   switch (ceil_div(experts::chosen_units(params), 2 * warps)) {
     case 1:
-      return down_kernel<experts::StagedRows<1>>;
+      return down_kernel<experts::StagedRows<1, true>>;
     case 2:
-      return down_kernel<experts::StagedRows<2>>;
+      return down_kernel<experts::StagedRows<2, true>>;
     default:
-      return down_kernel<experts::StagedRows<3>>;
+      return down_kernel<experts::StagedRows<3, true>>;
   }
 }
 
@@ -158,8 +161,9 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
   const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
   const int ctas = std::min(device_limits().multiprocessors, items * matrix.tile_count());
   params.ctas = SmallDivisor::of(ctas);
-  const auto kernel =
-      staged ? routed_kernel<experts::StagedInput> : routed_kernel<experts::DirectInput>;
+  const auto staged_kernel = params.tokens > 1 ? routed_kernel<experts::StagedInput<true>>
+                                               : routed_kernel<experts::StagedInput<false>>;
+  const auto kernel = staged ? staged_kernel : routed_kernel<experts::DirectInput>;
   pdl::launch(kRoutedDeclaration, kernel,
               {.grid = dim3(ctas),
                .block = dim3(warps * 32),
@@ -175,13 +179,13 @@ bool by_lanes(const DownLaunch& params) {
   return experts::Columns::fits_lanes(params.tokens, params.choices_per_token);
 }
 
-// Of each warpgroup's ring; 0: there is no room. One token's CTAs leave room for those of the launches before
-// and after, and the activations of nine and more for no third slot (measured on an H200).
+// Of each warpgroup's ring; 0: there is no room. The activations of nine tokens and more leave none for a
+// third slot (measured on an H200).
 int band_slots(int tokens, int warpgroups, const BandedMemory& memory) {
   constexpr int kStaticBytes = sizeof(experts::BandedShared);
   const int room = device_limits().shared_bytes - kStaticBytes - memory.bytes;
   const int most = std::max(room, 0) / (warpgroups * memory.slot_bytes);
-  return std::min(tokens > 1 && tokens <= 8 ? 3 : 2, most);
+  return std::min(tokens <= 8 ? 3 : 2, most);
 }
 
 BandedMemory plan_bands(const DownLaunch& params, int warpgroups) {
