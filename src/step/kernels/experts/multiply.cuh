@@ -51,7 +51,7 @@ __device__ __forceinline__ void multiply_fp8_group(uint32_t weights, float weigh
 }
 
 // products += 16 x 32 codes times 32 x 8, as f16, which holds codes exactly. ptxas makes the same of a warp's
-// product of e4m3, but each half from zero, and adds the halves up itself: 28 additions for a group.
+// product of e4m3, but each half from zero, and adds the halves up itself: 16 additions for a group.
 __device__ __forceinline__ void multiply_as_halves(float (&products)[4], const uint4& weights,
                                                    uint32_t x0, uint32_t x1) {
   const auto add = [&](uint32_t low_row, uint32_t high_row, uint32_t columns) {
