@@ -6,7 +6,7 @@
 // can round and weight it. Every token has a place for each of its own choices, and these are added
 // in their order: what other tokens chose does not change a bit of its sum.
 //
-// PDL: weights of the shared expert before the wait, nothing else.
+// PDL: weights and activations of the shared expert before the wait, nothing else.
 #pragma once
 
 #include "step/kernels/experts/gated_rows.cuh"
@@ -185,7 +185,7 @@ struct Shares {
   int tokens[2];
   int places[2];
 
-  // `row_weights`: of all rows, see row_at().
+  // `row_weights`: of all rows, the shared expert's last.
   __device__ Shares(const DownLaunch& params, const Plan& plan, int item,
                     const float* row_weights) {
 #pragma unroll
@@ -337,6 +337,7 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   const Rows rows(params, after_plan + kBatchTiles * places_of(params) *
                                            partial_floats(params.tokens) * sizeof(float));
   rows.rehearse();
+  rows.quantize_shared();
   PairDeal deal = deal_tiles(params, min(own.count, kBatchTiles));
   deal.settle();
   __syncthreads();
