@@ -151,7 +151,9 @@ def expert_down(
     enable_pdl=None,
     ue8m0=False,
 ):
-    """output = the weighted sum of down projections of chosen experts, and that of the shared one, which are in bands."""
+    """output = the weighted sum of down projections of chosen experts, and that of the shared one, which are in bands.
+
+    Comes right after routed_experts: shared_rows are read before that has ended."""
     library.step_down(
         choices,
         experts,

@@ -73,7 +73,7 @@ void step_down(const TensorView& choices, int64_t experts, const TensorView& act
          .experts = static_cast<int>(experts),
          .activated = produced<const __nv_bfloat16>(in),
          .down = call.bands("tiles", tiles, hidden, in.shape[2] / 2),
-         .shared_input = {.rows = produced<const __nv_bfloat16>(shared),
+         .shared_input = {.rows = settled<__nv_bfloat16>(shared),
                           .stride = shared.shape[1],
                           .columns = shared_width},
          .shared_down = call.bands("shared_tiles", shared_tiles, hidden, shared_width),

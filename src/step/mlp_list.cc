@@ -140,8 +140,8 @@ StepLaunch LayerList::sum_experts() const {
   StepLaunch launch = record(Stage::kDown, "expert_down");
   launch.constants = {buffer("experts.down", moe().expert.down),
                       buffer("shared.down", moe().shared.down)};
-  launch.reads = {buffer("choices", workspace_.choices), buffer("activated", workspace_.activated),
-                  buffer("gate_up", workspace_.gate_up)};
+  launch.reads = {buffer("choices", workspace_.choices), buffer("activated", workspace_.activated)};
+  launch.settled = {buffer("gate_up", workspace_.gate_up)};
   launch.writes = {parts_.exchange.buffer(mlp_exchange(layer_))};
   launch.bytes = [list = *this](const StepLoad& load) {
     const MoeWeights& w = list.moe();
@@ -162,7 +162,7 @@ StepLaunch LayerList::sum_experts() const {
          .experts = config.n_routed_experts,
          .activated = workspace.activated.read(),
          .down = w.expert.down,
-         .shared_input = {workspace.gate_up.read(), 2LL * shared_width, shared_width},
+         .shared_input = {workspace.gate_up.settled(), 2LL * shared_width, shared_width},
          .shared_down = w.shared.down,
          .tokens = tokens,
          .ue8m0 = config.ue8m0_activations,

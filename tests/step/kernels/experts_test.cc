@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "model/reference/moe.h"
+#include "pdl/launch_observer.h"
 #include "pdl/stream.h"
 #include "step/kernels/experts/launch.h"
 #include "tests/model/support/golden.h"
@@ -263,6 +264,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{1, {.experts = 16, .choices = 4, .groups = 4, .kept_groups = 2, .hidden = 1152}},
         Case{3, {.experts = 12, .choices = 3, .groups = 3, .kept_groups = 2, .hidden = 384}},
         Case{8, {.experts = 40, .choices = 3, .width = 256, .shared_width = 384, .ue8m0 = true}},
+        // By twos: three groups of columns for each warp, the last one alone; four and two of a tile.
+        Case{3, {.experts = 6, .choices = 3, .hidden = 3072, .width = 512, .shared_width = 256}},
         // A choice for each lane of a warp; three rounds of activations.
         Case{4, {.experts = 40, .choices = 8, .width = 256, .shared_width = 256}},
         Case{9, {.experts = 14, .choices = 2, .groups = 7, .kept_groups = 3, .hidden = 256}},
@@ -479,6 +482,28 @@ TEST_P(ExpertSums, OfATokenDoNotDependOnWhatOthersTake) {
   };
   for (const int tokens : {3, 9}) {
     EXPECT_EQ(first_row(tokens, 20), first_row(tokens, 40)) << tokens;
+  }
+}
+
+// A rank of eight of DeepSeek-V3.2.
+TEST(ExpertLaunches, OfTwoToFourTokensFitNextToEachOther) {
+  constexpr size_t kMultiprocessorBytes = size_t{228} * 1024;
+  constexpr size_t kStaticBytes = 3584;    // of the two kernels
+  constexpr size_t kReservedBytes = 1024;  // of every CTA, by the driver
+  const Experts experts({.experts = 8,
+                         .choices = 8,
+                         .hidden = 7168,
+                         .width = 256,
+                         .shared_width = 256,
+                         .banded = true});
+  for (const int tokens : {2, 4}) {
+    size_t bytes = 0;
+    const pdl::LaunchObserver observer([&](const pdl::ObservedLaunch& launch) {
+      bytes += launch.shape.dynamic_shared_bytes + kReservedBytes;
+    });
+    static_cast<void>(experts.run(random_logits(tokens, 8, 1), model::reference::Matrix(1, 8),
+                                  model::reference::Matrix(tokens, 7168)));
+    EXPECT_LE(bytes + kStaticBytes, kMultiprocessorBytes) << tokens;
   }
 }
 

@@ -50,7 +50,7 @@ TEST(Registers, OfScoreKeysLeaveRoomForSelectKeys) {
 void expect_room_next_to(uint32_t down) {
   ASSERT_GT(down, 0U);
   std::vector<std::vector<std::string>> neighbors = {
-      {"routed_kernel<", "StagedInput"},
+      {"routed_kernel<", "StagedInput<false>"},
       {"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)0"}};
   const std::vector<std::string> breadths = {"0", "1", "2", "4"};
   const std::vector<std::string> only_wide = {"2"};
@@ -70,13 +70,13 @@ void expect_room_next_to(uint32_t down) {
 
 // One token: eight experts and a shared one.
 TEST(Registers, OfExpertDownLeaveRoomForTheLaunchesBeforeAndAfterIt) {
-  expect_room_next_to(registers_of({"down_kernel<", "StagedRows<2>"}));
-  expect_room_next_to(registers_of({"banded_down_kernel<2, true, 2>"}));
+  expect_room_next_to(registers_of({"down_kernel<", "StagedRows<1, true>"}));
+  expect_room_next_to(registers_of({"banded_down_kernel<1, true, 2>"}));
 }
 
 // Three tokens: twelve warps take up to 25 items.
 TEST(Registers, OfExpertDownOfThreeTokensLeaveRoomForTheNextLayer) {
-  const uint32_t down = registers_of({"down_kernel<", "StagedRows<3>"});
+  const uint32_t down = registers_of({"down_kernel<", "StagedRows<2, true>"});
   const uint32_t next =
       registers_of({"linear_kernel<", "::NormSource", "(slipstream::step::kernels::Breadth)1"});
   ASSERT_GT(down, 0U);

@@ -6,7 +6,7 @@
 // rounded and weighted. Every token has a place for each of its own choices, and these are added in their
 // order: what other tokens chose does not change a bit of its sum.
 //
-// PDL: weights of the shared expert before the wait, nothing else.
+// PDL: weights and activations of the shared expert before the wait, nothing else.
 #pragma once
 
 #include "step/kernels/experts/band_products.cuh"
@@ -83,6 +83,7 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
     if (round == 1) break;
     auto sources = rows.first();
     cuda::sync_threads(kPreparedBarrier, kThreads);
+    rows.quantize_shared();
     gate.pass();
     auto raw = rows.load(sources);
     if constexpr (kByLanes) {

@@ -1,5 +1,5 @@
 // The second operand of the products with banded matrices: gated rows as e4m3 codes, in the order of
-// columns.cuh. Of each 16 of a row's values 16 bytes are neighbors of those of the next column, so that
+// columns.cuh, the shared expert's made before the wait. Of each 16 of a row's values 16 bytes are neighbors of those of the next column, so that
 // any eight neighboring columns are a core matrix of wgmma.
 #pragma once
 
@@ -22,9 +22,9 @@ class CodedColumns {
         codes_(base),
         scales_(reinterpret_cast<float*>(base + params.memory.scales)),
         chosen_(params.tokens * params.choices_per_token),
-        chosen_units_(chosen_ * params.down.groups()) {}
+        units_(chosen_ * params.down.groups()) {}
 
-  // Where a lane's eight columns of the units of a batch lie, two units for each warp and round, and they
+  // Where a lane's eight columns of the chosen rows' units of a batch lie, two units for each warp and round, and they
   // themselves.
   struct Sources {
     int first;  // unit of the lane
@@ -44,6 +44,18 @@ class CodedColumns {
     cuda::publish_to_products();
   }
   __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
+  // Before the wait, after clear(), a rehearsal of products and a barrier: the shared expert's.
+  __device__ void quantize_shared() const {
+    const int units = params_.tokens * params_.shared_down.groups();
+#pragma unroll 1
+    for (int unit = static_cast<int>(threadIdx.x) / 16; warp_unit(unit) < units; unit += kRound) {
+      const Unit at = find(params_.per_shared_row, min(unit, units - 1));
+      const GatedEight raw = load_gated(shared_row(params_, at.row), column(at.group));
+      const EightCodes codes = quantize_gated(raw.gate, raw.up, params_.ue8m0);
+      // Their columns are the first.
+      if (unit < units) store(at.row, at.group, codes);
+    }
+  }
   __device__ Sources first() const {
     Sources sources = batch(static_cast<int>(threadIdx.x) / 16);
 #pragma unroll
@@ -55,7 +67,7 @@ class CodedColumns {
     Raw raw = {};
 #pragma unroll
     for (int i = 0; i < kRounds; ++i) {
-      if (sources.first + i * kRound >= units()) break;
+      if (sources.first + i * kRound >= units_) break;
       raw.gate[i] = *reinterpret_cast<const uint4*>(sources.gate[i]);
       raw.up[i] = *reinterpret_cast<const uint4*>(sources.gate[i] + sources.up[i]);
     }
@@ -72,14 +84,14 @@ class CodedColumns {
 #pragma unroll
       for (int i = 0; i < kRounds; ++i) {
         const int unit = sources.first + i * kRound;
-        if (warp_unit(unit) >= units() && i > 0) break;
+        if (warp_unit(unit) >= units_ && i > 0) break;
         const EightCodes codes = quantize_gated(raw.gate[i], raw.up[i], params_.ue8m0);
         if (i == 0 && is_first) before_columns();
-        if (unit < units()) store(unit, codes, columns);
+        if (unit < units_) store(unit, codes, columns);
       }
       is_first = false;
       const int next = sources.first + kRounds * kRound;
-      if (warp_unit(next) >= units()) break;
+      if (warp_unit(next) >= units_) break;
       sources = batch(next);
       raw = load(sources);
     }
@@ -92,7 +104,10 @@ class CodedColumns {
     int row;
     int group;
   };
-  __device__ int units() const { return row_units(params_); }
+  // The first of the lane's eight.
+  static __device__ int column(int group) {
+    return group * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
+  }
   // The first of a warp's two units.
   static __device__ int warp_unit(int unit) {
     return unit - static_cast<int>(threadIdx.x) / 16 % 2;
@@ -101,28 +116,27 @@ class CodedColumns {
     Sources sources = {first, {}, {}};
 #pragma unroll
     for (int i = 0; i < kRounds; ++i) {
-      const Unit at = find(min(first + i * kRound, units() - 1));
-      const GatedRow row = row_at(params_, at.row);
-      sources.gate[i] = row.gate + at.group * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
+      const Unit at = find(params_.per_row, min(first + i * kRound, units_ - 1));
+      const GatedRow row = chosen_row(params_, at.row);
+      sources.gate[i] = row.gate + column(at.group);
       sources.up[i] = static_cast<int>(row.up - row.gate);
     }
     return sources;
   }
-  __device__ Unit find(int unit) const {
-    const bool shared = unit >= chosen_units_;
-    const SmallDivisor& groups = shared ? params_.per_shared_row : params_.per_row;
-    const int index = shared ? unit - chosen_units_ : unit;
-    const int row = groups.divide(index);
-    return {(shared ? chosen_ : 0) + row, index - row * groups.divisor};
+  static __device__ Unit find(const SmallDivisor& groups, int unit) {
+    const int row = groups.divide(unit);
+    return {row, unit - row * groups.divisor};
   }
   __device__ void store(int unit, const EightCodes& codes, const Columns& columns) const {
-    const Unit at = find(unit);
-    const int column = columns.column(at.row);
+    const Unit at = find(params_.per_row, unit);
+    store(columns.column(at.row), at.group, codes);
+  }
+  __device__ void store(int column, int group, const EightCodes& codes) const {
     const int eighth = static_cast<int>(threadIdx.x) % 16;
-    *reinterpret_cast<uint2*>(codes_ + (at.group * 8 + eighth / 2) * params_.memory.pitch +
+    *reinterpret_cast<uint2*>(codes_ + (group * 8 + eighth / 2) * params_.memory.pitch +
                               column * 16 + eighth % 2 * 8) = {codes.words[0], codes.words[1]};
     if (eighth == 0) {
-      scales_[at.group * params_.memory.columns + column] = codes.scale;
+      scales_[group * params_.memory.columns + column] = codes.scale;
     }
   }
 
@@ -130,7 +144,7 @@ class CodedColumns {
   unsigned char* codes_;
   float* scales_;
   int chosen_;
-  int chosen_units_;
+  int units_;  // of chosen rows
 };
 
 }  // namespace experts

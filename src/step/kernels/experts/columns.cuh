@@ -47,8 +47,8 @@ class Columns {
         columns_(reinterpret_cast<uint16_t*>(keys_ + chosen_)) {}
 
   __device__ ColumnShare share(int column) const { return shares_[column]; }
-  // Of a row: those of chosen experts, then those of the shared one.
-  __device__ int column(int row) const { return row < chosen_ ? columns_[row] : row - chosen_; }
+  // Of a chosen row. The shared expert's have their tokens' numbers.
+  __device__ int column(int row) const { return columns_[row]; }
   __device__ int first(int item) const { return static_cast<int>(items_[item] & 0xffff); }
   __device__ int expert(int item) const { return static_cast<int>(items_[item] >> 16); }
   __device__ int count() const { return static_cast<int>(keys_[-1]); }

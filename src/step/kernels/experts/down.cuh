@@ -6,7 +6,7 @@
 // can round and weight it. Every token has a place for each of its own choices, and these are added
 // in their order: what other tokens chose does not change a bit of its sum.
 //
-// PDL: weights of the shared expert before the wait, nothing else.
+// PDL: weights and activations of the shared expert before the wait, nothing else.
 #pragma once
 
 #include "step/kernels/experts/gated_rows.cuh"
@@ -185,7 +185,7 @@ struct Shares {
   int tokens[2];
   int places[2];
 
-  // `row_weights`: of all rows, see row_at().
+  // `row_weights`: of all rows, the shared expert's last.
   __device__ Shares(const DownLaunch& params, const Plan& plan, int item,
                     const float* row_weights) {
 #pragma unroll
@@ -247,24 +247,38 @@ __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Ro
   const Shares shares(params, plan, item, weights);
   PieceReader<DownCursor> reader(ring, cursor, params.ring.piece_groups, tiles.count * groups);
   const int tile_floats = places_of(params) * partial_floats(params.tokens);
+  // The scale of a group of all tiles' groups.
+  const auto scale_of = [&](int place) {
+    return Rows::kIsFp8
+               ? __shfl_sync(kAllLanes, scales, place)
+               : matrix.scales.get()[tile_of(params, experts, item, tiles.first) * groups + place];
+  };
   int place = 0;
 #pragma unroll 1
   for (int tile = 0; tile < tiles.count; ++tile, partials += tile_floats) {
     Sums sums = {};
+    constexpr int kAtOnce = Rows::kByTwos ? 2 : 1;
 #pragma unroll 1
-    for (int group = 0; group < groups; ++group, ++place) {
-      Operand x;
-      rows.load(group, row, x);
-      if (is_fp8) {
-        const float scale =
-            Rows::kIsFp8
-                ? __shfl_sync(kAllLanes, scales, place)
-                : matrix.scales.get()[tile_of(params, experts, item, tiles.first) * groups + place];
-        multiply_fp8_group(reader.weights(), scale, x, sums);
+    for (int group = 0; group < groups; group += kAtOnce, place += kAtOnce) {
+      if constexpr (Rows::kByTwos) {
+        // A piece.
+        Operand x[2];
+        rows.load(group, row, x[0]);
+        rows.load(group + 1, row, x[1]);
+        const float of_weights[2] = {scale_of(place), scale_of(place + 1)};
+        multiply_fp8_pair(ring.wait() + threadIdx.x % 32 * 16, true, of_weights, x, sums);
+        ring.release(cursor);
       } else {
-        multiply_bf16_group(reader.weights(), x, sums);
+        Operand x;
+        rows.load(group, row, x);
+        if (is_fp8) {
+          const float scale = scale_of(place);
+          multiply_fp8_group(reader.weights(), scale, x, sums);
+        } else {
+          multiply_bf16_group(reader.weights(), x, sums);
+        }
+        reader.advance(group_bytes);
       }
-      reader.advance(group_bytes);
     }
     store_item(shares, sums, params.tokens, partials);
   }
@@ -323,6 +337,7 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   const Rows rows(params, after_plan + kBatchTiles * places_of(params) *
                                            partial_floats(params.tokens) * sizeof(float));
   rows.rehearse();
+  rows.quantize_shared();
   PairDeal deal = deal_tiles(params, min(own.count, kBatchTiles));
   deal.settle();
   __syncthreads();

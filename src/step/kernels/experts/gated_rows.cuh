@@ -14,42 +14,69 @@ __device__ __forceinline__ const PackedMatrix& matrix_of(const DownLaunch& param
   return shared ? params.shared_down : params.down;
 }
 
-// Gate and up of a row: those of chosen experts, then the shared expert's.
+// Gate and up of a row.
 struct GatedRow {
   const __nv_bfloat16* gate;
   const __nv_bfloat16* up;
 };
-__device__ __forceinline__ GatedRow row_at(const DownLaunch& params, int row) {
-  const int chosen = params.tokens * params.choices_per_token;
-  if (row >= chosen) {
-    const __nv_bfloat16* gate =
-        params.shared_input.rows.get() + (row - chosen) * params.shared_input.stride;
-    return {gate, gate + params.shared_down.columns};
-  }
+// Of a chosen expert, after the wait.
+__device__ __forceinline__ GatedRow chosen_row(const DownLaunch& params, int row) {
   const __nv_bfloat16* gate = params.activated.get() + int64_t{row} * 2 * params.down.columns;
   return {gate, gate + params.down.columns};
 }
-
-// Groups of columns of all rows.
-SLIPSTREAM_HOST_DEVICE inline int row_units(const DownLaunch& params) {
-  return params.tokens *
-         (params.choices_per_token * params.down.groups() + params.shared_down.groups());
+// Of the shared expert.
+__device__ __forceinline__ GatedRow shared_row(const DownLaunch& params, int token) {
+  const __nv_bfloat16* gate = params.shared_input.rows.get() + token * params.shared_input.stride;
+  return {gate, gate + params.shared_down.columns};
 }
 
-// All rows, quantized in shared memory, [row][group], in batches of `kRounds` rounds: where one batch
-// is all, the first weights of chosen experts need not wait for more of them.
-template <int kRounds>
+// Eight neighboring columns of a row.
+struct GatedEight {
+  uint4 gate;
+  uint4 up;
+};
+__device__ __forceinline__ GatedEight load_gated(const GatedRow& row, int column) {
+  return {*reinterpret_cast<const uint4*>(row.gate + column),
+          *reinterpret_cast<const uint4*>(row.up + column)};
+}
+
+// Groups of columns of chosen rows, and of all.
+SLIPSTREAM_HOST_DEVICE inline int chosen_units(const DownLaunch& params) {
+  return params.tokens * params.choices_per_token * params.down.groups();
+}
+SLIPSTREAM_HOST_DEVICE inline int row_units(const DownLaunch& params) {
+  return chosen_units(params) + params.tokens * params.shared_down.groups();
+}
+
+// All rows, quantized in shared memory, [row][group]: the shared expert's before the wait, the others in
+// batches of `kRounds` rounds. Where one batch is all, the first weights of chosen experts need not wait for
+// more of them. By twos groups are multiplied where a piece has two of one tile.
+template <int kRounds, bool kByTwosIn>
 class StagedRows {
  public:
   static constexpr bool kIsFp8 = true;
+  static constexpr bool kByTwos = kByTwosIn;
 
   __device__ StagedRows(const DownLaunch& params, unsigned char* memory)
       : params_(params),
         chosen_(params.tokens * params.choices_per_token),
-        chosen_units_(chosen_ * params.down.groups()),
+        chosen_units_(chosen_units(params)),
         target_(memory, row_units(params)) {}
 
   __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
+  // Before the wait, by all threads.
+  __device__ void quantize_shared() const {
+    const int groups = params_.shared_down.groups();
+    const int units = params_.tokens * groups;
+#pragma unroll 1
+    for (int unit = static_cast<int>(threadIdx.x) / 16; unit - half() < units; unit += round()) {
+      const int token = min(unit, units - 1) / groups;
+      const int group = min(unit, units - 1) - token * groups;
+      const GatedEight raw = load_gated(shared_row(params_, token), column(group));
+      const EightCodes codes = quantize_gated(raw.gate, raw.up, params_.ue8m0);
+      if (unit < units) target_.store(chosen_units_ + unit, codes.words, codes.scale);
+    }
+  }
   // Gate and up of the lane's eight columns of units of a batch, two units per warp and round.
   struct Raw {
     int first;  // unit of the lane
@@ -62,20 +89,19 @@ class StagedRows {
   __device__ void quantize_all_but_last(Raw& raw) const {
     const int step = round() * kRounds;
 #pragma unroll 1
-    for (int begin = step; begin < row_units(params_); begin += step) {
+    for (int begin = step; begin < chosen_units_; begin += step) {
       quantize(raw);
       raw = load_batch(raw.first + step);
     }
   }
   // A barrier must follow.
   __device__ void quantize(const Raw& raw) const {
-    const int half = static_cast<int>(threadIdx.x) / 16 % 2;
 #pragma unroll
     for (int i = 0; i < kRounds; ++i) {
       const int unit = raw.first + i * round();
-      if (unit - half >= row_units(params_)) break;
+      if (unit - half() >= chosen_units_) break;
       const EightCodes codes = quantize_gated(raw.gate[i], raw.up[i], params_.ue8m0);
-      if (unit < row_units(params_)) target_.store(unit, codes.words, codes.scale);
+      if (unit < chosen_units_) target_.store(unit, codes.words, codes.scale);
     }
   }
   __device__ void load(int group, int row, Operand& operand) const {
@@ -89,20 +115,23 @@ class StagedRows {
 
  private:
   static __device__ int round() { return static_cast<int>(blockDim.x) / 16; }
+  // Of a warp's two units, which one is the lane's.
+  static __device__ int half() { return static_cast<int>(threadIdx.x) / 16 % 2; }
+  // The first of the lane's eight.
+  static __device__ int column(int group) {
+    return group * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
+  }
   __device__ Raw load_batch(int first) const {
     Raw raw = {first, {}, {}};
 #pragma unroll
     for (int i = 0; i < kRounds; ++i) {
       const int unit = first + i * round();
-      if (unit >= row_units(params_)) break;
-      const bool shared = unit >= chosen_units_;
-      const int groups = shared ? params_.shared_down.groups() : params_.down.groups();
-      const int index = shared ? unit - chosen_units_ : unit;
-      const int row = index / groups;
-      const int column = (index - row * groups) * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
-      const GatedRow source = row_at(params_, (shared ? chosen_ : 0) + row);
-      raw.gate[i] = *reinterpret_cast<const uint4*>(source.gate + column);
-      raw.up[i] = *reinterpret_cast<const uint4*>(source.up + column);
+      if (unit >= chosen_units_) break;
+      const int groups = params_.down.groups();
+      const int row = unit / groups;
+      const GatedEight eight = load_gated(chosen_row(params_, row), column(unit - row * groups));
+      raw.gate[i] = eight.gate;
+      raw.up[i] = eight.up;
     }
     return raw;
   }
@@ -117,15 +146,19 @@ class StagedRows {
 class DirectRows {
  public:
   static constexpr bool kIsFp8 = false;
+  static constexpr bool kByTwos = false;
   __device__ DirectRows(const DownLaunch& params, unsigned char* /*memory*/) : params_(params) {}
   struct Raw {};
   __device__ void rehearse() const {}
+  __device__ void quantize_shared() const {}
   __device__ Raw load_first() const { return {}; }
   __device__ void quantize_all_but_last(Raw& /*raw*/) const {}
   __device__ void quantize(const Raw& /*raw*/) const {}
   __device__ void load(int group, int row, Operand& operand) const {
     const int column = group * kGroup + static_cast<int>(threadIdx.x) % 4 * 32;
-    const GatedRow source = row_at(params_, row);
+    const int chosen = params_.tokens * params_.choices_per_token;
+    const bool shared = row >= chosen;
+    const GatedRow source = shared ? shared_row(params_, row - chosen) : chosen_row(params_, row);
     float values[32];
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
@@ -137,7 +170,6 @@ class DirectRows {
 #pragma unroll
       for (int j = 0; j < 8; ++j) values[i * 8 + j] = gate[j];
     }
-    const bool shared = row >= params_.tokens * params_.choices_per_token;
     make_operand(values, matrix_of(params_, shared).is_fp8, params_.ue8m0, operand);
   }
 

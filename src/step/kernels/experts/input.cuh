@@ -39,10 +39,12 @@ struct LaneUnits {
   }
 };
 
-// Coded rows, copied into shared memory as they are.
+// Coded rows, copied into shared memory as they are. Of several rows, groups are multiplied by twos.
+template <bool kByTwosIn>
 class StagedInput {
  public:
   static constexpr bool kIsFp8 = true;
+  static constexpr bool kByTwos = kByTwosIn;
 
   // All threads; a barrier must follow.
   __device__ StagedInput(const RoutedLaunch& params, const Slice& slice, unsigned char* memory,
@@ -82,6 +84,7 @@ class StagedInput {
 class DirectInput {
  public:
   static constexpr bool kIsFp8 = false;
+  static constexpr bool kByTwos = false;
   __device__ DirectInput(const RoutedLaunch& params, const Slice& slice, unsigned char* /*memory*/,
                          uint64_t* /*arrived*/)
       : params_(params), slice_(slice) {}

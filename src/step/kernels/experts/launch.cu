@@ -6,6 +6,7 @@
 #include "step/kernels/experts/down.cuh"
 #include "step/kernels/experts/launch.h"
 #include "step/kernels/experts/routed.cuh"
+#include "step/kernels/support/division.h"
 #include "step/kernels/support/limits.h"
 
 namespace slipstream::step::kernels {
@@ -39,6 +40,10 @@ constexpr int kMaxSlots = 2;
 constexpr int kDownChunks = 2;
 constexpr int kMaxRoutedChunks = 4;
 
+// With so many tokens, at most, routed_experts leaves room for CTAs of expert_down in bands next to its own.
+// Then each multiprocessor has room for one of them before any of routed_experts' has ended.
+constexpr int kNeighborlyTokens = 4;
+
 // As many warps of at most `most` as share `parts` out evenly.
 int even_warps(int parts, int most) {
   const int rounds = (parts + most - 1) / most;
@@ -61,14 +66,15 @@ bool fits(int warps, int chunks, int other_bytes) {
   return other_bytes + warps * kMaxSlots * chunks * kChunkBytes <= device_limits().shared_bytes;
 }
 
-// Chunks per slot. One token's rings leave room for a CTA of the next launch; more tokens need the
+// Chunks per slot. A few tokens' rings leave room for a CTA of the next launch; more tokens need the
 // throughput. Where much of every other slot would stay empty only four to eight of them do (measured on
 // an H200). The launch still asks for enough to spread its CTAs.
 int routed_chunks(const RoutedLaunch& params, int warps, int other_bytes) {
-  if (params.tokens == 1) return 2;
   const int rest = params.slice_groups % kMaxRoutedChunks;
-  const bool leaves_empty = params.gate_up.is_fp8 && (rest == 1 || rest == 2);
-  if (leaves_empty && (params.tokens < 4 || params.tokens > 8)) return 2;
+  const bool leaves_empty = rest == 1 || rest == 2;
+  const int neighborly = !params.gate_up.is_fp8 ? 1 : leaves_empty ? 3 : kNeighborlyTokens;
+  if (params.tokens <= neighborly) return 2;
+  if (params.gate_up.is_fp8 && leaves_empty && params.tokens > 8) return 2;
   int chunks = kMaxRoutedChunks;
   while (chunks > 2 && !fits(warps, chunks, other_bytes)) chunks /= 2;
   return chunks;
@@ -88,11 +94,19 @@ int down_warps(int items, int other_bytes) {
   return fits(experts::kMaxDownWarps, kDownChunks, other_bytes) ? experts::kMaxDownWarps : even;
 }
 
-// Of one token a third round of activations would only be more instructions.
+// More rounds of activations than there are would only be more instructions.
 auto staged_kernel(const DownLaunch& params, int warps) {
-  constexpr int kFewRounds = 2;
-  const bool few = experts::row_units(params) <= kFewRounds * 2 * warps;
-  return few ? down_kernel<experts::StagedRows<kFewRounds>> : down_kernel<experts::StagedRows<3>>;
+  const bool has_twos =
+      params.down.groups() % kDownChunks == 0 && params.shared_down.groups() % kDownChunks == 0;
+  if (!has_twos) return down_kernel<experts::StagedRows<3, false>>;
+  switch (ceil_div(experts::chosen_units(params), 2 * warps)) {
+    case 1:
+      return down_kernel<experts::StagedRows<1, true>>;
+    case 2:
+      return down_kernel<experts::StagedRows<2, true>>;
+    default:
+      return down_kernel<experts::StagedRows<3, true>>;
+  }
 }
 
 // One token's CTAs stay small: those of the launches before and after find room next to them. Of
@@ -147,8 +161,9 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
   const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
   const int ctas = std::min(device_limits().multiprocessors, items * matrix.tile_count());
   params.ctas = SmallDivisor::of(ctas);
-  const auto kernel =
-      staged ? routed_kernel<experts::StagedInput> : routed_kernel<experts::DirectInput>;
+  const auto staged_kernel = params.tokens > 1 ? routed_kernel<experts::StagedInput<true>>
+                                               : routed_kernel<experts::StagedInput<false>>;
+  const auto kernel = staged ? staged_kernel : routed_kernel<experts::DirectInput>;
   pdl::launch(kRoutedDeclaration, kernel,
               {.grid = dim3(ctas),
                .block = dim3(warps * 32),
@@ -164,13 +179,13 @@ bool by_lanes(const DownLaunch& params) {
   return experts::Columns::fits_lanes(params.tokens, params.choices_per_token);
 }
 
-// Of each warpgroup's ring; 0: there is no room. One token's CTAs leave room for those of the launches before
-// and after, and the activations of nine and more for no third slot (measured on an H200).
+// Of each warpgroup's ring; 0: there is no room. The activations of nine tokens and more leave none for a
+// third slot (measured on an H200).
 int band_slots(int tokens, int warpgroups, const BandedMemory& memory) {
   constexpr int kStaticBytes = sizeof(experts::BandedShared);
   const int room = device_limits().shared_bytes - kStaticBytes - memory.bytes;
   const int most = std::max(room, 0) / (warpgroups * memory.slot_bytes);
-  return std::min(tokens > 1 && tokens <= 8 ? 3 : 2, most);
+  return std::min(tokens <= 8 ? 3 : 2, most);
 }
 
 BandedMemory plan_bands(const DownLaunch& params, int warpgroups) {
@@ -202,15 +217,21 @@ BandedMemory plan_bands(const DownLaunch& params, int warpgroups) {
 // More than 32 choices: twice the warpgroups quantize as much faster.
 constexpr int kFewWarpgroups = 2;
 
-// As many rounds of activations as one token or four take are loaded at a time: what is loaded later
-// waits for weights.
+// All rounds of activations that one to four tokens have are loaded at a time: what is loaded later waits
+// for weights. More rounds than there are would only be more instructions.
 auto banded_kernel(const DownLaunch& params) {
-  constexpr int kFewRounds = 2;
-  constexpr int kRounds = 5;
-  if (!by_lanes(params)) return banded_down_kernel<kRounds, false, experts::kMaxWarpgroups>;
-  constexpr int kUnits = kFewRounds * kFewWarpgroups * experts::kWarpgroupWarps * 2;
-  return experts::row_units(params) <= kUnits ? banded_down_kernel<kFewRounds, true, kFewWarpgroups>
-                                              : banded_down_kernel<kRounds, true, kFewWarpgroups>;
+  if (!by_lanes(params)) return banded_down_kernel<4, false, experts::kMaxWarpgroups>;
+  constexpr int kRound = kFewWarpgroups * experts::kWarpgroupWarps * 2;
+  switch (ceil_div(experts::chosen_units(params), kRound)) {
+    case 1:
+      return banded_down_kernel<1, true, kFewWarpgroups>;
+    case 2:
+      return banded_down_kernel<2, true, kFewWarpgroups>;
+    case 3:
+      return banded_down_kernel<3, true, kFewWarpgroups>;
+    default:
+      return banded_down_kernel<4, true, kFewWarpgroups>;
+  }
 }
 
 // The same for some of the tokens.
@@ -243,12 +264,13 @@ void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
   const int bands = params.memory.bands;
   const size_t bytes =
       size_t{1} * warpgroups * params.memory.slots * params.memory.slot_bytes + params.memory.bytes;
-  pdl::launch(
-      kBandedDownDeclaration, banded_kernel(params),
-      {.grid = dim3((params.down.bands() + bands - 1) / bands),
-       .block = dim3(experts::banded_threads(warpgroups)),
-       .dynamic_shared_bytes = params.tokens == 1 ? bytes : std::max(bytes, kSpreadingBytes)},
-      options, params);
+  const bool comes_early =
+      params.tokens <= kNeighborlyTokens && bytes + sizeof(experts::BandedShared) <= kNeighborBytes;
+  pdl::launch(kBandedDownDeclaration, banded_kernel(params),
+              {.grid = dim3((params.down.bands() + bands - 1) / bands),
+               .block = dim3(experts::banded_threads(warpgroups)),
+               .dynamic_shared_bytes = comes_early ? bytes : std::max(bytes, kSpreadingBytes)},
+              options, params);
 }
 
 }  // namespace

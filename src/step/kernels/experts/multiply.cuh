@@ -27,6 +27,16 @@ __device__ __forceinline__ float load_scales(const PackedMatrix& matrix, int64_t
   return matrix.scales.get()[tile * matrix.groups() + slice.first + lane];
 }
 
+__device__ __forceinline__ void add_scaled(const float (&products)[4], const Operand& x,
+                                           float weight_scale, Sums& sums) {
+  const float scale0 = x.scales[0] * weight_scale;
+  const float scale1 = x.scales[1] * weight_scale;
+  sums[0] += products[0] * scale0;
+  sums[1] += products[1] * scale1;
+  sums[2] += products[2] * scale0;
+  sums[3] += products[3] * scale1;
+}
+
 __device__ __forceinline__ void multiply_fp8_group(uint32_t weights, float weight_scale,
                                                    const Operand& x, Sums& sums) {
   uint4 a[4];
@@ -37,12 +47,31 @@ __device__ __forceinline__ void multiply_fp8_group(uint32_t weights, float weigh
   for (int step = 0; step < 4; ++step) {
     cuda::multiply_fp8(products, a[step], x.words[2 * step], x.words[2 * step + 1]);
   }
-  const float scale0 = x.scales[0] * weight_scale;
-  const float scale1 = x.scales[1] * weight_scale;
-  sums[0] += products[0] * scale0;
-  sums[1] += products[1] * scale1;
-  sums[2] += products[2] * scale0;
-  sums[3] += products[3] * scale1;
+  add_scaled(products, x, weight_scale, sums);
+}
+
+// Two neighboring groups at once: neither's conversions and products wait for the other's. Without a second
+// one the first is multiplied once more, for nothing: code of its own would have to be fetched by each launch.
+__device__ __forceinline__ void multiply_fp8_pair(uint32_t weights, bool has_second,
+                                                  const float (&weight_scales)[2],
+                                                  const Operand (&x)[2], Sums& sums) {
+  const uint32_t groups[2] = {weights, weights + (has_second ? kChunkBytes : 0)};
+  uint4 a[2][4];
+#pragma unroll
+  for (int step = 0; step < 4; ++step) {
+    a[0][step] = cuda::load_shared_16(groups[0] + step * 512);
+    a[1][step] = cuda::load_shared_16(groups[1] + step * 512);
+  }
+  float products[2][4] = {};
+#pragma unroll
+  for (int step = 0; step < 4; ++step) {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      cuda::multiply_fp8(products[i], a[i][step], x[i].words[2 * step], x[i].words[2 * step + 1]);
+    }
+  }
+  add_scaled(products[0], x[0], weight_scales[0], sums);
+  if (has_second) add_scaled(products[1], x[1], weight_scales[1], sums);
 }
 
 __device__ __forceinline__ void multiply_bf16_group(uint32_t weights, const Operand& x,
@@ -54,31 +83,60 @@ __device__ __forceinline__ void multiply_bf16_group(uint32_t weights, const Oper
   }
 }
 
-// Adds the products of a slice whose pieces come next out of the ring; a piece's groups divide 32.
+// Adds the products of a slice's groups [index, end), which lie in a piece; `weights`: the lane's part of the first.
 // `scales` are those of load_scales; load(index in the slice, operand) gives the activations.
-template <class Cursor, class Load>
+// Rolled, here and where else products are made: each launch fetches its instructions anew.
+template <class Load>
+__device__ __forceinline__ void multiply_one_by_one(uint32_t weights, int& index, int end,
+                                                    bool is_fp8, float scales, const Load& load,
+                                                    Sums& sums) {
+  const int group_bytes = (is_fp8 ? 1 : 2) * kChunkBytes;
+#pragma unroll 1
+  for (; index < end; ++index, weights += group_bytes) {
+    Operand x;
+    load(index, x);
+    if (is_fp8) {
+      multiply_fp8_group(weights, __shfl_sync(kAllLanes, scales, index & 31), x, sums);
+    } else {
+      multiply_bf16_group(weights, x, sums);
+    }
+  }
+}
+
+// The same of e4m3.
+template <class Load>
+__device__ __forceinline__ void multiply_by_twos(uint32_t weights, int& index, int end,
+                                                 float scales, const Load& load, Sums& sums) {
+#pragma unroll 1
+  for (; index < end; index += 2, weights += 2 * kChunkBytes) {
+    const int second = min(index + 1, end - 1);
+    Operand x[2];
+    load(index, x[0]);
+    load(second, x[1]);
+    const float weight_scales[2] = {__shfl_sync(kAllLanes, scales, index & 31),
+                                    __shfl_sync(kAllLanes, scales, second & 31)};
+    multiply_fp8_pair(weights, second > index, weight_scales, x, sums);
+  }
+  index = end;
+}
+
+// Adds the products of a slice whose pieces come next out of the ring; a piece's groups divide 32.
+template <bool kByTwos, class Cursor, class Load>
 __device__ __forceinline__ void multiply_slice(PieceRing& ring, Cursor& cursor, int piece_groups,
                                                const PackedMatrix& matrix, bool is_fp8,
                                                int64_t tile, const Slice& slice, float scales,
                                                const Load& load, Sums& sums) {
-  const int group_bytes = (is_fp8 ? 1 : 2) * kChunkBytes;
-  // Rolled, here and where else products are made: each launch fetches its instructions anew.
 #pragma unroll 1
   for (int index = 0; index < slice.count;) {
     if (is_fp8 && (index & 31) == 0 && index > 0) {
       scales = load_scales(matrix, tile, {slice.first + index, slice.count - index});
     }
     const int end = min(index + piece_groups, slice.count);
-    uint32_t weights = ring.wait() + threadIdx.x % 32 * 16;
-#pragma unroll 1
-    for (; index < end; ++index, weights += group_bytes) {
-      Operand x;
-      load(index, x);
-      if (is_fp8) {
-        multiply_fp8_group(weights, __shfl_sync(kAllLanes, scales, index & 31), x, sums);
-      } else {
-        multiply_bf16_group(weights, x, sums);
-      }
+    const uint32_t weights = ring.wait() + threadIdx.x % 32 * 16;
+    if constexpr (kByTwos) {
+      multiply_by_twos(weights, index, end, scales, load, sums);
+    } else {
+      multiply_one_by_one(weights, index, end, is_fp8, scales, load, sums);
     }
     ring.release(cursor);
   }

@@ -88,6 +88,14 @@ struct RoutedLaunch {
   pdl::Produced<__nv_bfloat16> activated = {};  // [tokens, choices, 2 * width], gate then up
 };
 
+// Gate and up of the shared expert. The launch before must be one that waits before it triggers and does
+// not write them, as routed_experts does: they are quantized before the wait.
+struct SharedInput {
+  pdl::Settled<__nv_bfloat16> rows = {};
+  int64_t stride = 0;
+  int columns = 0;  // of gate, and of up
+};
+
 // The down projections of chosen and shared experts, weighted and summed.
 struct DownLaunch {
   pdl::Produced<const ExpertChoice> choices = {};  // [tokens, choices], read after the wait
@@ -95,7 +103,7 @@ struct DownLaunch {
   int experts = 0;
   pdl::Produced<const __nv_bfloat16> activated = {};  // [tokens, choices, 2 * width]
   PackedMatrix down = {};                             // of expert 0: [hidden, width]
-  SiluInput shared_input = {};                        // [tokens, 2 * shared width]
+  SharedInput shared_input = {};                      // [tokens, 2 * shared width]
   PackedMatrix shared_down = {};                      // [hidden, shared width]
   int tokens = 0;
   bool ue8m0 = false;
@@ -125,11 +133,12 @@ inline constexpr auto kRoutedFields = join_fields(
     });
 inline constexpr auto kDownFields = join_fields(
     fields_at(offsetof(DownLaunch, down), kPackedMatrixFields),
-    fields_at(offsetof(DownLaunch, shared_input), kSiluInputFields),
     fields_at(offsetof(DownLaunch, shared_down), kPackedMatrixFields),
     std::array{
         pdl::field<decltype(DownLaunch::choices)>("choices", offsetof(DownLaunch, choices)),
         pdl::field<decltype(DownLaunch::activated)>("activated", offsetof(DownLaunch, activated)),
+        pdl::field<decltype(SharedInput::rows)>(
+            "shared_input", offsetof(DownLaunch, shared_input) + offsetof(SharedInput, rows)),
         pdl::field<decltype(DownLaunch::output)>("output", offsetof(DownLaunch, output)),
     });
 

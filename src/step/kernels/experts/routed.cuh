@@ -263,7 +263,7 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
     const int places = plan.places(task.item);
     const LaneTokens tokens(plan, task.item);
     Sums sums = {};
-    multiply_slice(
+    multiply_slice<Input::kByTwos>(
         ring, cursor, params.ring.piece_groups, matrix, Input::kIsFp8 || matrix.is_fp8,
         tile_of(task), slice, scales,
         [&](int group, Operand& operand) { input.load(group, tokens, operand); }, sums);

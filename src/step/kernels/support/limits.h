@@ -17,9 +17,11 @@ struct DeviceLimits {
 
 // Shared memory of which no two CTAs fit on a multiprocessor, so that a launch whose CTAs ask for it
 // spreads over all multiprocessors. Started early by PDL, CTAs otherwise land by twos where the
-// launch before has left first, and other multiprocessors get none. One of up to 106 KB of another
-// launch still fits next to it; one that asks for as much starts only when the other has ended.
+// launch before has left first, and other multiprocessors get none. One of another launch that takes not
+// more than kNeighborBytes, static memory included, still fits next to it; one that asks for as much
+// starts only when the other has ended.
 inline constexpr size_t kSpreadingBytes = size_t{118} * 1024;
+inline constexpr size_t kNeighborBytes = size_t{104} * 1024;
 
 // Clusters of 1, 2, 4, 8 and 16 CTAs that run at once, at one CTA per multiprocessor. Fewer than
 // the multiprocessors divided: some groups of them have an odd number left over, or no sixteen.
