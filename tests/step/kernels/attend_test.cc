@@ -230,7 +230,10 @@ TEST(AttendKernel, TakesEveryKeyWithoutLists) {
 
 TEST(AttendKernel, TakesTwoRunsOfKeysAtOnceOfThreeTokens) {
   for (const LatentFormat format : {LatentFormat::kBf16, LatentFormat::kFp8}) {
-    Attention({.contexts = {1300, 1101, 40}, .topk = 1100, .format = format}).expect_reference();
+    for (const int heads : {2, 8, 13}) {
+      Attention({.contexts = {1300, 1101, 40}, .heads = heads, .topk = 1100, .format = format})
+          .expect_reference();
+    }
   }
 }
 

@@ -34,6 +34,10 @@ struct Tiling {
   static constexpr int kParts = kWarps / kKeyTiles;           // that its columns are split into
   static constexpr int kWarpColumns = kLatent / kWarps;       // of the second product
   static constexpr int kHeadThreads = kThreads / kManyHeads;  // that share a head's softmax
+  // Sixteen warps that take all keys of the CTA at once have a head each, and no sums of keys before.
+  static constexpr bool kAtOnce = kStages == 1 && kHeadThreads == 32;
+  // Of 64 keys half of the warps multiply two tiles each, so that queries are read half as often.
+  static constexpr int kWarpTiles = kKeyTiles < 4 ? 1 : 2;
 };
 
 template <class Tiling>
@@ -110,13 +114,16 @@ __device__ __forceinline__ void store_rope_part(const Rotation& rotation, uint2 
                        rotate_packed(pairs.y, rotation.cosines.y, rotation.sines.y));
 }
 
-// Products of the queries with 16 keys over a part of the columns, to shared memory.
+// Products of the queries with 16 or 32 keys over a part of the columns, to shared memory.
 template <class T>
 __device__ __forceinline__ void multiply_keys(int stage, Shared<T>& shared) {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
-  const int first_key = warp % T::kKeyTiles * 16;
-  const int part = warp / T::kKeyTiles;
+  constexpr int kTiles = T::kWarpTiles;
+  constexpr int kShares = T::kKeyTiles / kTiles;
+  if (kTiles > 1 && warp >= T::kParts * kShares) return;
+  const int first_key = warp % kShares * kTiles * 16;
+  const int part = warp / kShares;
   constexpr int kPartSteps = kSteps / T::kParts;  // the first kLongParts have one more
   constexpr int kLongParts = kSteps % T::kParts;
   const int first_step = part * kPartSteps + min(part, kLongParts);
@@ -124,18 +131,21 @@ __device__ __forceinline__ void multiply_keys(int stage, Shared<T>& shared) {
       cuda::shared_address(&shared.queries[lane % 16 % T::kHeads][lane / 16 * 8]);
   const uint32_t key = cuda::shared_address(
       &shared.keys[stage][first_key + lane / 16 * 8 + lane % 8][lane / 8 % 2 * 8]);
-  float products[2][4] = {};
+  float products[2 * kTiles][4] = {};
   const auto multiply = [&](int step) {
     const uint4 a = cuda::load_matrices(query + step * 32);
-    const uint4 b = cuda::load_matrices(key + step * 32);
-    cuda::multiply_bf16(products[0], a, b.x, b.y);
-    cuda::multiply_bf16(products[1], a, b.z, b.w);
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+      const uint4 b = cuda::load_matrices(key + tile * 16 * kRowStride * 2 + step * 32);
+      cuda::multiply_bf16(products[2 * tile], a, b.x, b.y);
+      cuda::multiply_bf16(products[2 * tile + 1], a, b.z, b.w);
+    }
   };
 #pragma unroll
   for (int i = 0; i < kPartSteps; ++i) multiply(first_step + i);
   if (part < kLongParts) multiply(first_step + kPartSteps);
 #pragma unroll
-  for (int tile = 0; tile < 2; ++tile) {
+  for (int tile = 0; tile < 2 * kTiles; ++tile) {
 #pragma unroll
     for (int r = 0; r < T::kHeads / 8; ++r) {
       const int column = first_key + tile * 8 + lane % 4 * 2;
@@ -145,11 +155,21 @@ __device__ __forceinline__ void multiply_keys(int stage, Shared<T>& shared) {
   }
 }
 
-// Of head threadIdx.x / kHeadThreads, the same in all of its threads.
+// Of head threadIdx.x / kHeadThreads, the same in all of its threads; where all keys are taken at once,
+// `sum` is of the thread's own.
 struct RunningSoftmax {
   float largest = -INFINITY;
   float sum = 0;
 };
+
+template <class T>
+__device__ __forceinline__ float sum_of_head(float sum) {
+#pragma unroll
+  for (int distance = 1; distance < T::kHeadThreads; distance *= 2) {
+    sum += __shfl_xor_sync(kAllLanes, sum, distance);
+  }
+  return sum;
+}
 
 // Turns products into probabilities relative to the new maximum, in shared memory, with what older
 // sums are to be multiplied with. Keys beyond keys_left have none.
@@ -170,8 +190,12 @@ __device__ __forceinline__ void update_softmax(const AttendParams& params, int k
     exponents[i] = key < keys_left ? sum * params.scale : -INFINITY;
     largest = fmaxf(largest, exponents[i]);
   }
-  largest = lane_max<T::kHeadThreads>(largest);
-  const float rescale = exp2f(softmax.largest - largest);
+  if constexpr (T::kAtOnce) {
+    largest = warp_max(largest);
+  } else {
+    largest = lane_max<T::kHeadThreads>(largest);
+  }
+  [[maybe_unused]] const float rescale = exp2f(softmax.largest - largest);
   float sum = 0;
 #pragma unroll
   for (int i = 0; i < kThreadKeys; ++i) {
@@ -180,13 +204,14 @@ __device__ __forceinline__ void update_softmax(const AttendParams& params, int k
         __float2bfloat16_rn(probability);
     sum += probability;
   }
-#pragma unroll
-  for (int distance = 1; distance < T::kHeadThreads; distance *= 2) {
-    sum += __shfl_xor_sync(kAllLanes, sum, distance);
+  if constexpr (T::kAtOnce) {
+    softmax.sum = sum;
+  } else {
+    sum = sum_of_head<T>(sum);
+    if (threadIdx.x % T::kHeadThreads == 0) shared.rescale[head] = rescale;
+    softmax.sum = softmax.sum * rescale + sum;
   }
-  if (threadIdx.x % T::kHeadThreads == 0) shared.rescale[head] = rescale;
   softmax.largest = largest;
-  softmax.sum = softmax.sum * rescale + sum;
 }
 
 template <class T>
@@ -198,11 +223,13 @@ __device__ __forceinline__ void add_latents(int stage, const Shared<T>& shared,
                                             Latents<T>& latents) {
   const int lane = threadIdx.x % 32;
   const int first_column = threadIdx.x / 32 * T::kWarpColumns;
-  const float rescale[] = {shared.rescale[lane / 4], shared.rescale[(lane / 4 + 8) % T::kHeads]};
+  if constexpr (!T::kAtOnce) {
+    const float rescale[] = {shared.rescale[lane / 4], shared.rescale[(lane / 4 + 8) % T::kHeads]};
 #pragma unroll
-  for (auto& tile : latents) {
+    for (auto& tile : latents) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) tile[i] *= rescale[i / 2];
+      for (int i = 0; i < 4; ++i) tile[i] *= rescale[i / 2];
+    }
   }
   const uint32_t probability =
       cuda::shared_address(&shared.probabilities[lane % 16 % T::kHeads][lane / 16 * 8]);
@@ -227,10 +254,11 @@ __device__ __forceinline__ void store_split(const AttendParams& params, int toke
                                             const Latents<T>& latents) {
   const int64_t first_row = int64_t{token} * params.heads + first_head;
   const int own_head = threadIdx.x / T::kHeadThreads;
+  float sum = softmax.sum;
+  if constexpr (T::kAtOnce) sum = sum_of_head<T>(sum);
   if (threadIdx.x % T::kHeadThreads == 0 && has_head<T, T::kHeadThreads>() &&
       first_head + own_head < params.heads) {
-    params.weights.get()[(first_row + own_head) * params.splits + split] = {softmax.largest,
-                                                                            softmax.sum};
+    params.weights.get()[(first_row + own_head) * params.splits + split] = {softmax.largest, sum};
   }
   if (!has_keys) return;
   const int lane = threadIdx.x % 32;

@@ -30,7 +30,8 @@ void launch_tiles(const AttendParams& params, const pdl::LaunchOptions& options)
               options, params);
 }
 
-// Of three and four tokens a CTA has up to 64 keys: more warps, and all of the keys at once.
+// Of three and four tokens a CTA has up to 64 keys: more warps, and all of the keys at once. Heads that do not
+// exist cost there.
 void launch_many_heads(const AttendParams& params, const pdl::LaunchOptions& options) {
   using attend::Tiling;
   constexpr int kTallKeys = 2 * kManyKeys;
@@ -39,6 +40,8 @@ void launch_many_heads(const AttendParams& params, const pdl::LaunchOptions& opt
     launch_tiles<Tiling<kManyKeys, kManyHeads, 8, 2>>(params, options);
   } else if (params.most_keys <= params.splits * kManyKeys) {
     launch_tiles<Tiling<kManyKeys, kManyHeads, 16, 1>>(params, options);
+  } else if (params.heads <= kFewHeads) {
+    launch_tiles<Tiling<kTallKeys, kFewHeads, 16, 1>>(params, options);
   } else {
     launch_tiles<Tiling<kTallKeys, kManyHeads, 16, 1>>(params, options);
   }

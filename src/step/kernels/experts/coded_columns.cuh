@@ -1,6 +1,7 @@
 // The second operand of the products with banded matrices: gated rows as e4m3 codes, in the order of
-// columns.cuh, the shared expert's made before the wait. Of each 16 of a row's values 16 bytes are neighbors of those of the next column, so that
-// any eight neighboring columns are a core matrix of wgmma.
+// columns.cuh, the shared expert's made before the wait. Of each 16 of a row's values 16 bytes are
+// neighbors of those of the next column, so that any eight neighboring columns are a core matrix of
+// wgmma.
 #pragma once
 
 #include "cuda/memory.cuh"
@@ -24,8 +25,8 @@ class CodedColumns {
         chosen_(params.tokens * params.choices_per_token),
         units_(chosen_ * params.down.groups()) {}
 
-  // Where a lane's eight columns of the chosen rows' units of a batch lie, two units for each warp and round, and they
-  // themselves.
+  // Where a lane's eight columns of the chosen rows' units of a batch lie, two units for each warp and
+  // round, and they themselves.
   struct Sources {
     int first;  // unit of the lane
     const __nv_bfloat16* gate[kRounds];

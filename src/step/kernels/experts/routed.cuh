@@ -51,7 +51,8 @@ __device__ __forceinline__ bool advance(Task& task, int tiles) {
   return true;
 }
 
-// Neighboring tasks of a CTA. The first CTA, which has more to do, has no more than any other.
+// Neighboring tasks of a CTA. CTAs start in their order, up to 2 us apart, so that the first ones have more; but
+// the very first, which has more to do besides, has no more than any other.
 struct TaskRange {
   int begin;
   int end;
@@ -59,8 +60,9 @@ struct TaskRange {
   __device__ TaskRange(int tasks, Cta cta, const SmallDivisor& ctas) {
     const int each = ctas.divide(tasks);
     const int without_more = ctas.divisor - (tasks - each * ctas.divisor);
-    begin = cta.index * each + max(cta.index - without_more, 0);
-    end = begin + each + static_cast<int>(cta.index >= without_more);
+    const int place = cta.index == 0 ? 0 : ctas.divisor - cta.index;
+    begin = place * each + max(place - without_more, 0);
+    end = begin + each + static_cast<int>(place >= without_more);
   }
 };
 
