@@ -39,7 +39,8 @@ __device__ __forceinline__ float lane_max(float value) {
   return value;
 }
 
-// The maximum over a warp, in one instruction for all lanes. NaN counts as the largest.
+// The maximum over a warp, in one instruction for all lanes. NaN as arithmetic makes it, which is positive,
+// counts as the largest.
 __device__ __forceinline__ float warp_max(float value) {
   const auto flip = [](int bits) { return bits ^ (bits >> 31 & 0x7fffffff); };
   return __int_as_float(flip(__reduce_max_sync(kAllLanes, flip(__float_as_int(value)))));
