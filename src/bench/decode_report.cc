@@ -74,9 +74,8 @@ void print_drafts(const DecodeReport& report) {
 void print_steps(const DecodeReport& report) {
   fmt::print(
       "\nWhole steps in milliseconds, median (10th..90th percentile) of replays of one graph.\n\n"
-      "| batch | context | launches | experts of a layer | GB | floor | no PDL | PDL | gain | "
-      "share "
-      "of floor |\n"
+      "| batch | context | launches | experts of a layer | GB | floor | no PDL | PDL | gain "
+      "| share of floor |\n"
       "|---|---|---|---|---|---|---|---|---|---|\n");
   for (const StepResult& step : report.steps) {
     if (!step.left_out.empty()) {

@@ -33,8 +33,7 @@ struct BenchModel {
   int rank = 0;
   bool drafts = false;  // with the MTP layer
   bool fp8_draft_head = true;
-  double common_experts =
-      0;  // of a row's, that another one chooses too; 0: as random weights have it
+  double common_experts = 0;  // of a row's, those that another chooses too; 0: left to chance
 
   [[nodiscard]] step::MtpLoad mtp() const { return step::mtp_load(drafts, fp8_draft_head); }
 };

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "emulator/instructions/lanes.h"
+#include "emulator/instructions/moved_values.h"
 #include "emulator/program/operation.h"
 
 namespace slipstream::emulator {

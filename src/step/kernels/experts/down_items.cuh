@@ -2,6 +2,7 @@
 // these, the pieces of weights on that way, and the plan of items.
 #pragma once
 
+#include "step/kernels/experts/gated_rows.cuh"
 #include "step/kernels/experts/multiply.cuh"
 #include "step/kernels/experts/plan.cuh"
 #include "step/kernels/support/variant.cuh"

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "cuda/memory.cuh"
+#include "cuda/system_memory.cuh"
 #include "step/kernels/linear/params.h"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
