@@ -91,7 +91,7 @@ struct RowLogits {
 // The largest logit of this rank and its token, in thread 0. Many are on their way at once: a round trip to
 // memory takes longer than all comparisons.
 __device__ __forceinline__ Candidate largest_logit(const RowLogits& row, SampleShared& shared) {
-  constexpr int kQuads = 8;
+  constexpr int kQuads = 10;  // all that a rank of eight has of 160,000 tokens
   constexpr int kStep = kSampleThreads * 4;
   CandidateOf<float> best{-INFINITY, kNoToken};
   const int quads =
