@@ -59,11 +59,6 @@ int even_warps(int parts, int most) {
   return (parts + rounds - 1) / rounds;
 }
 
-int two_partials(int warps) {
-  return 2 * warps * experts::partial_floats(experts::kItemTokens) *
-         static_cast<int>(sizeof(float));
-}
-
 // Rings whose slots hold `chunks` chunks, a group of a bf16 matrix being two.
 RingShape plan_rings(bool is_fp8, int warps, int chunks, int other_bytes) {
   const int slot_bytes = chunks * kChunkBytes;
@@ -132,6 +127,23 @@ size_t down_bytes(const DownLaunch& params, size_t needed) {
   return spreads ? std::max(needed, kSpreadingBytes) : needed;
 }
 
+// Of a task, in bytes.
+int sum_bytes(const TaskSums& sums, int warps) {
+  return warps * experts::partial_floats(sums.places.divisor) * static_cast<int>(sizeof(float));
+}
+
+// Of a CTA that has `tasks` tasks, at most.
+TaskSums plan_sums(int tokens, int warps, int tasks) {
+  constexpr int kMostBytes = 12 * 1024;
+  TaskSums sums;
+  sums.places = SmallDivisor::of(std::min(tokens, experts::kItemTokens));
+  const int most = kMostBytes / sum_bytes(sums, warps);
+  if (tasks <= most) return {tasks, 1, sums.places};
+  // Sets of about the same number of tasks.
+  sums.tasks = ceil_div(tasks, ceil_div(tasks, std::max(most / 2, 1)));
+  return sums;
+}
+
 // How choose() shares experts out among the lanes of a warp.
 void set_lanes(RouteParams& route) {
   const int group_size = route.experts / route.groups;
@@ -161,8 +173,13 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
   params.slice_groups = (matrix.groups() + warps - 1) / warps;
   constexpr int kStatic = kStaticBytes<experts::RoutedShared>;
   const int staged_bytes = code_bytes(matrix.groups() * params.tokens);
+  const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
+  const int tasks = items * matrix.tile_count();
+  const int ctas = std::min(device_limits().multiprocessors, tasks);
+  params.sums = plan_sums(params.tokens, warps, ceil_div(tasks, ctas));
   params.scratch_bytes =
-      std::max(two_partials(warps), experts::KeyLists::bytes(params.route, params.tokens));
+      std::max(params.sums.sets * params.sums.tasks * sum_bytes(params.sums, warps),
+               experts::KeyLists::bytes(params.route, params.tokens));
   int other_bytes =
       params.scratch_bytes + experts::Plan::bytes(params.tokens * params.route.choices);
   const bool staged = matrix.is_fp8 && fits(warps, 2, kStatic + other_bytes + staged_bytes);
@@ -172,8 +189,6 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
                  kStatic + other_bytes);
   params.tiles = SmallDivisor::of(matrix.tile_count());
   params.per_token = SmallDivisor::of(params.route.choices);
-  const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
-  const int ctas = std::min(device_limits().multiprocessors, items * matrix.tile_count());
   params.ctas = SmallDivisor::of(ctas);
   const auto staged_kernel = params.tokens > 1 ? routed_kernel<experts::StagedInput<true>>
                                                : routed_kernel<experts::StagedInput<false>>;
@@ -195,13 +210,13 @@ bool by_lanes(const DownLaunch& params) {
   return experts::Columns::fits_lanes(params.tokens, params.choices_per_token);
 }
 
-// Of each warpgroup's ring; 0: there is no room. The activations of nine tokens and more leave none for a
-// third slot (measured on an H200).
+// Of each warpgroup's ring; 0: there is no room. Two to four tokens' activations and sums come sooner where fewer
+// weights are on their way, those of nine and more leave no room for a third slot (measured on an H200).
 int band_slots(int tokens, int warpgroups, const BandedMemory& memory) {
   const int room =
       device_limits().shared_bytes - kStaticBytes<experts::BandedShared> - memory.bytes;
   const int most = std::max(room, 0) / (warpgroups * memory.slot_bytes);
-  return std::min(tokens <= 8 ? 3 : 2, most);
+  return std::min(tokens == 1 || (tokens > kNeighborlyTokens && tokens <= 8) ? 3 : 2, most);
 }
 
 BandedMemory plan_bands(const DownLaunch& params, int warpgroups) {
