@@ -74,7 +74,8 @@ class SyntheticStep final : public StepBench {
       : stream_(stream),
         make_exchange_(std::move(make_exchange)),
         shapes_(make_shapes(model)),
-        weights_(shapes_.config(), synthetic_weights(shapes_, stream, model.common_experts), {},
+        weights_(shapes_.config(),
+                 synthetic_weights(shapes_, stream, {model.common_experts, model.silent}), {},
                  model.mtp()) {
     synchronize();
   }

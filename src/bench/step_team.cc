@@ -235,6 +235,8 @@ class StepTeam final : public StepBench {
     member.steps = rank == 0 ? first_stream : member.stream->get();
     BenchModel share = model_;
     share.rank = rank;
+    // Rank 0's sums are its own then, and its steps those of a rank alone: the same experts, keys and tokens.
+    share.silent = rank > 0 && model_.others == Others::kPlayed;
     on_device(member.device, [&] {
       member.bench =
           make_step_bench(share, member.steps, [this, rank] { return exchange_of(rank); });

@@ -14,26 +14,21 @@ constexpr float kCodeDeviation = 128;  // of e4m3 codes: the largest quantile st
 
 class SyntheticWeights final : public step::WeightSource {
  public:
-  SyntheticWeights(const model::Checkpoint& shapes, cudaStream_t stream, double common_experts)
-      : shapes_(shapes),
-        stream_(stream),
-        common_experts_(common_experts),
-        codes_(normal_e4m3(kCodeDeviation)) {}
+  SyntheticWeights(const model::Checkpoint& shapes, cudaStream_t stream,
+                   const SyntheticOptions& options)
+      : shapes_(shapes), stream_(stream), options_(options), codes_(normal_e4m3(kCodeDeviation)) {}
 
   step::PackedMatrix matrix(const std::string& name) override {
-    const model::MatrixShape shape = shapes_.local_shape(name);
-    return make(shape.rows, shape.columns, shape.kind == model::TensorKind::kLinear);
+    return make(name, shapes_.local_shape(name).kind == model::TensorKind::kLinear);
   }
 
   // As random as the matrix itself, and no copy of it: drafts are as rarely right with either.
-  step::PackedMatrix matrix_as_fp8(const std::string& name) override {
-    const model::MatrixShape shape = shapes_.local_shape(name);
-    return make(shape.rows, shape.columns, true);
-  }
+  step::PackedMatrix matrix_as_fp8(const std::string& name) override { return make(name, true); }
 
   pdl::Constant<float> vector(const std::string& name) override {
     if (name.ends_with("e_score_correction_bias")) {
-      return store_.upload(pool_corrections(shapes_.config(), common_experts_, next_seed_++));
+      return store_.upload(
+          pool_corrections(shapes_.config(), options_.common_experts, next_seed_++));
     }
     const bool is_bias = name.ends_with("bias");
     return store_.upload(std::vector<float>(shapes_.vector_size(name), is_bias ? 0.0F : 1.0F));
@@ -60,8 +55,8 @@ class SyntheticWeights final : public step::WeightSource {
   step::AbsorbedWeights absorbed(int /*layer*/) override {
     const model::ModelConfig& config = shapes_.config();
     const int heads = shapes_.local_heads();
-    return {make(heads * config.kv_lora_rank, config.qk_nope_head_dim, false),
-            make(heads * config.v_head_dim, config.kv_lora_rank, false)};
+    return {make({.rows = heads * config.kv_lora_rank, .columns = config.qk_nope_head_dim}),
+            make({.rows = heads * config.v_head_dim, .columns = config.kv_lora_rank})};
   }
 
   [[nodiscard]] int64_t bytes() const override { return store_.bytes(); }
@@ -70,24 +65,30 @@ class SyntheticWeights final : public step::WeightSource {
   step::GatedMlpWeights gated(const std::string& prefix, bool banded, int count) {
     const model::MatrixShape gate = shapes_.local_shape(prefix + "gate_proj.weight");
     const model::MatrixShape down = shapes_.local_shape(prefix + "down_proj.weight");
-    return {make(2 * gate.rows, gate.columns, true, false, count),
-            make(down.rows, down.columns, true, banded, count)};
+    return {make({.rows = 2 * gate.rows, .columns = gate.columns, .is_fp8 = true}, count),
+            make({.rows = down.rows, .columns = down.columns, .is_fp8 = true, .is_banded = banded},
+                 count, options_.silent)};
   }
 
-  step::PackedMatrix make(int rows, int columns, bool is_fp8, bool is_banded = false,
-                          int count = 1) {
-    const step::PackedMatrix matrix = store_.allocate_matrix(
-        {.rows = rows, .columns = columns, .is_fp8 = is_fp8, .is_banded = is_banded}, count);
+  step::PackedMatrix make(const std::string& name, bool is_fp8) {
+    const model::MatrixShape shape = shapes_.local_shape(name);
+    const bool is_sum = name.ends_with("o_proj.weight") || name == "lm_head.weight";
+    return make({.rows = shape.rows, .columns = shape.columns, .is_fp8 = is_fp8}, 1,
+                is_sum && options_.silent);
+  }
+
+  step::PackedMatrix make(const step::PackedMatrix& shape, int count = 1, bool is_zero = false) {
+    const step::PackedMatrix matrix = store_.allocate_matrix(shape, count);
     const step::WritableMatrix memory = step::writable(matrix);
     const int64_t tiles = int64_t{matrix.tile_count()} * count;
-    const float deviation = 1 / std::sqrt(static_cast<float>(columns));
+    const float deviation = is_zero ? 0 : 1 / std::sqrt(static_cast<float>(matrix.columns));
     const pdl::LaunchOptions options{.stream = stream_};
     launch_fill(memory.tiles, count * matrix.bytes(), next_seed_++,
-                is_fp8 ? codes_ : normal_bf16(deviation), options);
-    if (!is_fp8) return matrix;
+                matrix.is_fp8 ? codes_ : normal_bf16(deviation), options);
+    if (!matrix.is_fp8) return matrix;
     // The released scales are powers of two.
-    const float scale = std::exp2(std::round(std::log2(deviation / kCodeDeviation)));
-    if (is_banded) {
+    const float scale = is_zero ? 0 : std::exp2(std::round(std::log2(deviation / kCodeDeviation)));
+    if (matrix.is_banded) {
       for (int expert = 0; expert < count; ++expert) fill_band_scales(matrix.nth(expert), scale);
       return matrix;
     }
@@ -121,7 +122,7 @@ class SyntheticWeights final : public step::WeightSource {
 
   const model::Checkpoint& shapes_;
   cudaStream_t stream_;
-  double common_experts_;
+  SyntheticOptions options_;
   ValueTable codes_;
   step::DeviceStore store_;
   uint64_t next_seed_ = 1;
@@ -130,8 +131,9 @@ class SyntheticWeights final : public step::WeightSource {
 }  // namespace
 
 std::unique_ptr<step::WeightSource> synthetic_weights(const model::Checkpoint& shapes,
-                                                      cudaStream_t stream, double common_experts) {
-  return std::make_unique<SyntheticWeights>(shapes, stream, common_experts);
+                                                      cudaStream_t stream,
+                                                      const SyntheticOptions& options) {
+  return std::make_unique<SyntheticWeights>(shapes, stream, options);
 }
 
 int64_t synthetic_weight_bytes(const model::Checkpoint& shapes, step::MtpLoad mtp) {

@@ -9,13 +9,17 @@
 
 namespace slipstream::bench {
 
+struct SyntheticOptions {
+  double common_experts =
+      0;                // share of a row's experts that another row has too (common_experts.h)
+  bool silent = false;  // what is added up over ranks, and all logits, are zero
+};
+
 // Linears are fp8, everything else as the released checkpoints have it. Values are normal, scaled
-// so that activations keep their size from layer to layer. Of its experts a row has the share
-// `common_experts` in common with another one (common_experts.h). `shapes` and `stream` outlive the
+// so that activations keep their size from layer to layer. `shapes` and `stream` outlive the
 // source.
-[[nodiscard]] std::unique_ptr<step::WeightSource> synthetic_weights(const model::Checkpoint& shapes,
-                                                                    cudaStream_t stream,
-                                                                    double common_experts = 0);
+[[nodiscard]] std::unique_ptr<step::WeightSource> synthetic_weights(
+    const model::Checkpoint& shapes, cudaStream_t stream, const SyntheticOptions& options = {});
 
 // Bytes that they take, to within the padding of rows to 16.
 [[nodiscard]] int64_t synthetic_weight_bytes(const model::Checkpoint& shapes,

@@ -7,8 +7,13 @@
 namespace slipstream::emulator {
 
 Family integer_family();       // integer.cc
+Family bit_family();           // integer_bits.cc
+Family byte_family();          // integer_bytes.cc
+Family carry_family();         // integer_carry.cc
 Family logic_family();         // logic.cc
-Family compare_family();       // compare.cc
+Family compare_family();       // compare.cc: setp
+Family set_family();           // set.cc
+Family select_family();        // select.cc
 Family float_family();         // float.cc
 Family approximate_family();   // approximate.cc
 Family half_family();          // half_arithmetic.cc
