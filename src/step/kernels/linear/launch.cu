@@ -144,13 +144,14 @@ auto kernel_of(const LinearParams& params) {
   }
 }
 
-// Whether activations go ahead of most weights. Polls of more than a few tokens take so long that
-// weights which wait for them come too late.
+// Whether activations go ahead of most weights. Polls in rounds, which come after the wait, take so long
+// that weights which wait for them come too late.
 template <class Source>
 bool waits_with_weights(const LinearParams& params) {
-  constexpr int kFewTokens = 2;
-  const bool polls_long = Source::kPolls && params.tokens > kFewTokens;
-  return std::is_base_of_v<NormSource, Source> && !polls_long && !is_long(params);
+  const Breadth breadth = params.breadth();
+  const bool in_rounds = breadth == Breadth::kWide || breadth == Breadth::kWidest;
+  return std::is_base_of_v<NormSource, Source> && !(Source::kPolls && in_rounds) &&
+         !is_long(params);
 }
 
 // With one token CTAs stay so small that one of the launch before and one of the launch after find

@@ -37,13 +37,7 @@ class OneRoundStager
   // Before the wait: constants, and where the activations lie.
   __device__ __forceinline__ void prefetch() {
     cuda::settle(own_.place.token, own_.group, own_.place.column, address_);
-    if constexpr (Source::kNormalizes) {
-#pragma unroll
-      for (int i = 0; i < kUnits; ++i) {
-        this->source_.template load_gamma<kUnit>(own_.place.column + i * kUnit,
-                                                 this->unit(gamma_, i));
-      }
-    }
+    if constexpr (Source::kNormalizes && !kLoadsGammaLate) load_gamma();
   }
 
   // After the wait, or before it if kPollsEarly. The CTA has yet to meet before it reads the operands.
@@ -54,6 +48,7 @@ class OneRoundStager
     if constexpr (Source::kNormalizes) {
       this->square(own_, values);
       this->run_after_poll(meanwhile);
+      if constexpr (kLoadsGammaLate) load_gamma();
       this->meet();
       if constexpr (kPollsEarly) {
         if (own_.exists) this->store_sums(own_, values);
@@ -78,6 +73,16 @@ class OneRoundStager
   static constexpr int kUnits = kColumns / kUnit;
   using Columns = float[kColumns];
   using Share = typename Base::Share;
+  // Words of 16 columns on their way take all registers.
+  static constexpr bool kLoadsGammaLate = Source::kPolls && kUnits > 1;
+
+  __device__ __forceinline__ void load_gamma() {
+#pragma unroll
+    for (int i = 0; i < kUnits; ++i) {
+      this->source_.template load_gamma<kUnit>(own_.place.column + i * kUnit,
+                                               this->unit(gamma_, i));
+    }
+  }
 
   __device__ __forceinline__ Share own_share() const {
     int token = 0;

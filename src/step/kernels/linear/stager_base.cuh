@@ -99,7 +99,9 @@ class StagerBase {
   __device__ __forceinline__ void poll(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount]) const {
     if constexpr (polls_early) source_.template look_out<unit_of(kCount)>(address);
-    if constexpr (kCount > 8) {
+    if constexpr (kCount == 16) {
+      poll_rows_at_once(source_, own.place, address, own.exists, values);
+    } else if constexpr (kCount > 8) {
       poll_rows<kCount>(source_, own.place, own.exists, values);
     } else {
       if (!own.exists) return;
