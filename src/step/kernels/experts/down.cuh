@@ -176,9 +176,9 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   plan.clear();
   weigh_shared_rows(params, weights);
   unsigned char* const after_plan = after_rings + plan_bytes(params);
-  float* const partials = reinterpret_cast<float*>(after_plan);
-  const Rows rows(params, after_plan + kBatchTiles * places_of(params) *
-                                           partial_floats(params.tokens) * sizeof(float));
+  const Rows rows(params, after_plan);
+  // Last, as host and device then need not agree on how many tiles a batch has.
+  float* const partials = reinterpret_cast<float*>(after_plan + Rows::bytes(params));
   rows.rehearse();
   rows.quantize_shared();
   QuadDeal deal = deal_tiles(params, min(own.count, kBatchTiles));
