@@ -77,6 +77,8 @@ StepLaunch LayerList::project_hidden() const {
       params.input.delta = delta.rows;
       params.input.polled = delta.polled;
     }
+    // What is asked for before the wait comes out of what expert_down can stream (measured on an H200).
+    if (params.input.polled.ranks == 0) params.linear.early_slots = 1;
     list.parts_.kernels.norm_linear(params, options);
   };
   return launch;
@@ -117,6 +119,8 @@ StepLaunch LayerList::project_latent() const {
     const LayerWeights& w = list.weights_;
     kernels::LatentLaunch params{list.linear(tokens), {}, {}};
     add_segment(params.linear, w.q_b, workspace.q.data());
+    // Few weights come in time without a head start, which the launch before would pay for.
+    if (!list.has_indexer()) params.linear.early_slots = 0;
     params.input = {.rows = workspace.q_latent.read(),
                     .stride = config.q_lora_rank,
                     .gamma = w.q_a_norm,

@@ -78,17 +78,34 @@ void expect_reference_as_is(const model::reference::Matrix& scores, int topk) {
   expect_reference(scores, std::vector<int>(scores.rows(), scores.columns()), topk);
 }
 
-// As they are, which one CTA selects, and after so many keys of no score that a cluster does.
-void expect_reference(const model::reference::Matrix& scores, int topk) {
-  expect_reference_as_is(scores, topk);
-  constexpr int kMostAlone = 8192;
-  model::reference::Matrix longer(scores.rows(), kMostAlone + scores.columns());
+// After so many keys of no score.
+model::reference::Matrix after_no_score(const model::reference::Matrix& scores, int keys) {
+  model::reference::Matrix longer(scores.rows(), keys + scores.columns());
   for (int token = 0; token < scores.rows(); ++token) {
-    std::fill_n(longer.row(token).begin(), kMostAlone, NAN);
-    std::copy_n(scores.row(token).begin(), scores.columns(),
-                longer.row(token).begin() + kMostAlone);
+    std::fill_n(longer.row(token).begin(), keys, NAN);
+    std::copy_n(scores.row(token).begin(), scores.columns(), longer.row(token).begin() + keys);
   }
-  expect_reference_as_is(longer, topk);
+  return longer;
+}
+
+// Of two tokens with the same scores.
+model::reference::Matrix twice(const model::reference::Matrix& scores) {
+  model::reference::Matrix both(2, scores.columns());
+  for (int token = 0; token < 2; ++token) {
+    std::copy_n(scores.row(0).begin(), scores.columns(), both.row(token).begin());
+  }
+  return both;
+}
+
+// As they are, which one CTA selects; as its second tile, if there are several tokens; and as what a cluster
+// shares.
+void expect_reference(const model::reference::Matrix& scores, int topk) {
+  constexpr int kTileKeys = 8192;
+  for (const int tiles : {0, 1, 2}) {
+    const model::reference::Matrix longer = after_no_score(scores, tiles * kTileKeys);
+    expect_reference_as_is(longer, topk);
+    if (scores.rows() == 1) expect_reference_as_is(twice(longer), topk);
+  }
 }
 
 TEST(SelectKernel, TakesTheLargestScoresInTheOrderOfPositions) {
@@ -242,6 +259,7 @@ TEST(SelectKernel, SeparatesTinyScoresFromZeros) {
 
 TEST(SelectKernel, TakesAsManyKeysAsOneCtaHas) {
   expect_reference(model::test::random_matrix(3, 8193, 13), {8191, 8192, 8193}, 2048);
+  expect_reference(model::test::random_matrix(3, 16385, 18), {16383, 16384, 16385}, 2048);
 }
 
 TEST(SelectKernel, SharesTheKeysOfManyTokensAmongFewerCtas) {
@@ -249,13 +267,15 @@ TEST(SelectKernel, SharesTheKeysOfManyTokensAmongFewerCtas) {
                    {10001, 9000, 8192, 8193, 2049, 2050, 9999, 10000, 4097}, 2048);
 }
 
-TEST(SelectKernel, FindsTiesAcrossCtas) {
-  model::reference::Matrix scores(2, 8500);
-  for (int i = 0; i < 8500; ++i) {
-    scores.row(0)[i] = i % 2000 < 10 ? 1.0F : 0.5F;
-    scores.row(1)[i] = static_cast<float>(i % 6);
+TEST(SelectKernel, FindsTiesAcrossTilesAndCtas) {
+  for (const int keys : {8500, 14000, 20000}) {
+    model::reference::Matrix scores(2, keys);
+    for (int i = 0; i < keys; ++i) {
+      scores.row(0)[i] = i % 2000 < 10 ? 1.0F : 0.5F;
+      scores.row(1)[i] = static_cast<float>(i % 6);
+    }
+    expect_reference_as_is(scores, 2048);
   }
-  expect_reference(scores, 2048);
 }
 
 TEST(SelectKernel, GivesTheSameListsWithoutPdl) {

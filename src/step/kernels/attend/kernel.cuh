@@ -172,11 +172,13 @@ __device__ __forceinline__ void store_split(const AttendParams& params, int toke
     const int first_column = static_cast<int>(threadIdx.x) / 32 * T::kWarpColumns;
     float* target = params.partials.get() +
                     part_index(first_row + head, first_column, params.splits) +
-                    split * kPartColumns + lane % 4 * 2;
+                    split * kPartColumns + lane % 4 * 4;
 #pragma unroll
-    for (int tile = 0; tile < T::kWarpColumns / 8; ++tile) {
-      *reinterpret_cast<float2*>(target + tile * kPartColumns * params.splits) = {
-          latents[tile][2 * r], latents[tile][2 * r + 1]};
+    for (int pair = 0; pair < T::kWarpColumns / kPartColumns; ++pair) {
+      const auto& low = latents[2 * pair];
+      const auto& high = latents[2 * pair + 1];
+      *reinterpret_cast<float4*>(target + pair * kPartColumns * params.splits) = {
+          low[2 * r], low[2 * r + 1], high[2 * r], high[2 * r + 1]};
     }
   }
 }

@@ -11,9 +11,11 @@
 
 namespace slipstream::step::kernels {
 
-// Partial results lie in the order in which they are combined: eight columns of all splits of a
-// token's head, then the next eight.
-inline constexpr int kPartColumns = 8;
+// Partial results lie in the order in which they are combined: sixteen columns of all splits of a
+// token's head, then the next sixteen. Of these, a lane of the tensor core has four, which lie next to
+// each other: columns 2 q, 2 q + 1, 2 q + 8 and 2 q + 9 are words 4 q to 4 q + 3. A store of a warp touches
+// as few lines as it can: each takes a cycle.
+inline constexpr int kPartColumns = 16;
 SLIPSTREAM_HOST_DEVICE constexpr int64_t part_index(int64_t head, int column, int splits) {
   return (head * kLatent + column) * splits;
 }
@@ -39,7 +41,7 @@ struct AttendParams {
   int most_keys = 0;  // that a token attends to
   int splits = 0;     // attention_splits()
   pdl::Produced<float> partials =
-      {};  // [tokens, heads, 512 / 8, splits, 8], written after the wait
+      {};  // [tokens, heads, 512 / 16, splits, 16], written after the wait
   pdl::Produced<float2> weights = {};  // [tokens, heads, splits]: (largest exponent, sum)
 };
 

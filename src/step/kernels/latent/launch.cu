@@ -95,7 +95,7 @@ void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
   }
   params.linear.staging_cost = NormSource::kCost;
   params.linear.staging_cost.wide = kWideCost;
-  params.linear.early_slots = kNormEarlySlots;
+  params.linear.early_slots = std::min(params.linear.early_slots, kNormEarlySlots);
   launch_blocks(kLatentDeclaration, params, options);
 }
 

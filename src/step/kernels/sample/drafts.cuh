@@ -88,11 +88,12 @@ __device__ __forceinline__ void draw_block(const DraftParams& params, int sequen
   const Agreement<is_shared> agreement(params.sample.ranks, sequence);
   const int first = sequence * (params.drafts + 1);
   StepRow row = params.draft_rows.get()[sequence];
+  const uint32_t flags = params.sample.rows.get()[first].flags;
   row.position += 1;
   row.flags &= kMinP;
   const int token = choose_token(params.sample, row, {sequence, first}, shared, agreement);
   if (threadIdx.x != 0) return;
-  row.flags = params.sample.rows.get()[first].flags;
+  row.flags = flags;
   row.token = token;
   params.draft_rows.get()[sequence] = row;
   params.sources.get()[sequence] = sequence;

@@ -34,35 +34,44 @@ struct SampleShared {
 
 inline constexpr int kNoToken = 0x7fffffff;
 
-struct Candidate {
-  double score;
+template <class Score>
+struct CandidateOf {
+  Score score;
   int token;
 
   // NaN and -inf never win.
-  __device__ void consider(double other_score, int other_token) {
+  __device__ void consider(Score other_score, int other_token) {
     if (other_score > score || (other_score == score && other_token < token)) {
       score = other_score;
       token = other_token;
     }
   }
 };
+using Candidate = CandidateOf<double>;
 
-// The best candidate of the CTA, in thread 0.
-__device__ __forceinline__ Candidate best_of_cta(Candidate mine, SampleShared& shared) {
+// The best candidate of so many neighboring lanes, in all of them.
+template <int kLanes>
+__device__ __forceinline__ void meet_neighbors(Candidate& mine) {
 #pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2) {
+  for (int distance = kLanes / 2; distance > 0; distance /= 2) {
     mine.consider(__shfl_xor_sync(kAllLanes, mine.score, distance),
                   __shfl_xor_sync(kAllLanes, mine.token, distance));
   }
+}
+
+// The best candidate of the CTA, in thread 0.
+__device__ __forceinline__ Candidate best_of_cta(Candidate mine, SampleShared& shared) {
+  constexpr int kSampleWarps = kSampleThreads / 32;
+  meet_neighbors<32>(mine);
   if (threadIdx.x % 32 == 0) {
     shared.best[threadIdx.x / 32] = mine.score;
     shared.token[threadIdx.x / 32] = mine.token;
   }
   __syncthreads();
-  if (threadIdx.x == 0) {
-    for (int warp = 1; warp < kSampleThreads / 32; ++warp) {
-      mine.consider(shared.best[warp], shared.token[warp]);
-    }
+  if (threadIdx.x < 32) {
+    const int warp = static_cast<int>(threadIdx.x) % kSampleWarps;
+    mine = {shared.best[warp], shared.token[warp]};
+    meet_neighbors<kSampleWarps>(mine);
   }
   return mine;
 }
@@ -79,11 +88,35 @@ struct RowLogits {
   __device__ uint32_t key(int i) const { return cuda::ordered_bits(logits[i]); }
 };
 
-// The largest logit of this rank, in thread 0.
-__device__ __forceinline__ float largest_logit(const RowLogits& row, SampleShared& shared) {
-  Candidate best{-INFINITY, kNoToken};
-  for (int i = threadIdx.x; i < row.count; i += kSampleThreads) best.consider(row.logits[i], i);
-  return static_cast<float>(best_of_cta(best, shared).score);
+// The largest logit of this rank and its token, in thread 0. Many are on their way at once: a round trip to
+// memory takes longer than all comparisons.
+__device__ __forceinline__ Candidate largest_logit(const RowLogits& row, SampleShared& shared) {
+  constexpr int kQuads = 10;  // all that a rank of eight has of 160,000 tokens
+  constexpr int kStep = kSampleThreads * 4;
+  CandidateOf<float> best{-INFINITY, kNoToken};
+  const int quads =
+      reinterpret_cast<uint64_t>(row.logits) % sizeof(float4) == 0 ? row.count / 4 : 0;
+  const int last = quads * 4 - 4;
+#pragma unroll 1
+  for (int first = static_cast<int>(threadIdx.x) * 4; first <= last; first += kQuads * kStep) {
+    float4 logits[kQuads];
+#pragma unroll
+    for (int i = 0; i < kQuads; ++i) {
+      logits[i] = *reinterpret_cast<const float4*>(row.logits + min(first + i * kStep, last));
+    }
+#pragma unroll
+    for (int i = 0; i < kQuads; ++i) {
+      const int token = row.first_token + min(first + i * kStep, last);
+      best.consider(logits[i].x, token);
+      best.consider(logits[i].y, token + 1);
+      best.consider(logits[i].z, token + 2);
+      best.consider(logits[i].w, token + 3);
+    }
+  }
+  for (int i = quads * 4 + static_cast<int>(threadIdx.x); i < row.count; i += kSampleThreads) {
+    best.consider(row.logits[i], row.first_token + i);
+  }
+  return best_of_cta({best.score, best.token}, shared);
 }
 
 // The smallest logit that top-k keeps, as ordered bits.
@@ -132,7 +165,7 @@ __device__ __forceinline__ uint32_t find_threshold(const RowLogits& row, const S
   const bool has_min_p = (options.flags & kMinP) != 0;
   float largest = 0;
   if (options.top_p < 1 || has_min_p) {
-    largest = largest_logit(row, shared);
+    largest = static_cast<float>(largest_logit(row, shared).score);
     if (Agreement::kIsShared && threadIdx.x == 0) {
       agreement.tell(kLargestRound, 0, cuda::ordered_bits(largest));
     }
@@ -164,14 +197,9 @@ __device__ __forceinline__ uint32_t find_threshold(const RowLogits& row, const S
 template <class Agreement>
 __device__ __forceinline__ Candidate sample_part(const RowLogits& row, const StepRow& options,
                                                  SampleShared& shared, const Agreement& agreement) {
-  Candidate best{-INFINITY, kNoToken};
-  if (options.temperature == 0) {
-    for (int i = threadIdx.x; i < row.count; i += kSampleThreads) {
-      best.consider(row.logits[i], row.first_token + i);
-    }
-    return best_of_cta(best, shared);
-  }
+  if (options.temperature == 0) return largest_logit(row, shared);
   const uint32_t threshold = find_threshold(row, options, shared, agreement);
+  Candidate best{-INFINITY, kNoToken};
   for (int i = threadIdx.x; i < row.count; i += kSampleThreads) {
     if (isnan(row.logits[i]) || row.key(i) < threshold) continue;
     const int token = row.first_token + i;

@@ -8,13 +8,14 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
-// Ranks the candidates among each other: notes which come after the `wanted` first. A warp ranks every
-// 16th of them.
+// Ranks the candidates among each other: notes which come after the `wanted` first. Warps take
+// turns.
+template <int kWarps>
 __device__ __forceinline__ void rank_candidates(uint32_t wanted, SelectShared& shared) {
   const int count = static_cast<int>(shared.found.in);
   const int lane = threadIdx.x % 32;
 #pragma unroll 1
-  for (int candidate = threadIdx.x / 32; candidate < count; candidate += kSelectWarps) {
+  for (int candidate = threadIdx.x / 32; candidate < count; candidate += kWarps) {
     const Rank rank = shared.own[candidate].rank;
     uint32_t larger = 0;
 #pragma unroll 1
@@ -27,12 +28,14 @@ __device__ __forceinline__ void rank_candidates(uint32_t wanted, SelectShared& s
 }
 
 // Takes the marks from the candidates that come after the `wanted` first of them.
-__device__ __forceinline__ void drop_after(uint32_t wanted, const Tile& tile, const Share& share,
-                                           Marks& marks, SelectShared& shared) {
+template <int kWarps>
+__device__ __forceinline__ void drop_after(uint32_t wanted, const Tile& tile,
+                                           const ShareOf<kWarps>& share, Marks& marks,
+                                           SelectShared& shared) {
   const uint32_t candidates = bits_of(marks.candidates);
   uint32_t next = list_candidates(tile, candidates, share, 0, shared);
   __syncthreads();
-  rank_candidates(wanted, shared);
+  rank_candidates<kWarps>(wanted, shared);
   __syncthreads();
   if (candidates == 0) return;
   uint32_t dropped = 0;
@@ -44,7 +47,8 @@ __device__ __forceinline__ void drop_after(uint32_t wanted, const Tile& tile, co
   for (int row = 0; row < kTileRows; ++row) marks.reached[row] ^= bytes_of(dropped, row);
 }
 
-__device__ __forceinline__ void select_alone(Tile& tile, const Share& share,
+template <int kWarps>
+__device__ __forceinline__ void select_alone(Tile& tile, const ShareOf<kWarps>& share,
                                              const int (&pages)[kTileRows], uint32_t wanted,
                                              const Memory& memory, int* list) {
   SelectShared& shared = memory.shared;
@@ -62,10 +66,10 @@ __device__ __forceinline__ void select_alone(Tile& tile, const Share& share,
   if (shared.found.in != left) drop_after(left, tile, share, marks, shared);
   const Reached kept(tile, marks, share, 0, false, memory);
   __syncthreads();
-  kept.stage(count_warps(memory.tiles[0]), 0, pages, memory);
+  kept.stage(count_warps<kWarps>(memory.tiles[0]), 0, pages, memory);
   __syncthreads();
 #pragma unroll 4
-  for (int i = threadIdx.x; i < static_cast<int>(wanted); i += kSelectThreads) {
+  for (int i = threadIdx.x; i < static_cast<int>(wanted); i += kWarps * 32) {
     list[i] = memory.staged[i];
   }
 }

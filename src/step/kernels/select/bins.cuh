@@ -7,16 +7,18 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
+template <int kThreads>
 __device__ __forceinline__ void clear_bins(SelectShared& shared) {
   uint4* words = reinterpret_cast<uint4*>(shared.histogram) + threadIdx.x;
 #pragma unroll
-  for (int i = 0; i < kThreadBins / 4; ++i) words[i * kSelectThreads] = {};
+  for (int i = 0; i < kThreadBins<kThreads> / 4; ++i) words[i * kThreads] = {};
 }
 
 // Counts the scores. What follows the last key in its chunk becomes minus infinity, which is never
 // kept, as its positions come after those of all keys.
-__device__ __forceinline__ void count_scores(Tile& tile, const Share& share, int first_row,
-                                             SelectShared& shared) {
+template <int kWarps>
+__device__ __forceinline__ void count_scores(Tile& tile, const ShareOf<kWarps>& share,
+                                             int first_row, SelectShared& shared) {
   const int rows = share.rows(first_row);
   const int left = share.keys - share.position(first_row + rows - 1);  // in the last of them
 #pragma unroll
@@ -41,12 +43,12 @@ __device__ __forceinline__ void count_scores(Tile& tile, const Share& share, int
 }
 
 // The bins of this thread, the highest first; thread 0 has the highest ones.
-__device__ __forceinline__ void load_bins(const SelectShared& shared,
-                                          uint32_t (&counts)[kThreadBins]) {
+template <int kCount>
+__device__ __forceinline__ void load_bins(const SelectShared& shared, uint32_t (&counts)[kCount]) {
   const auto* words =
-      reinterpret_cast<const uint4*>(shared.histogram + kBins - threadIdx.x * kThreadBins);
+      reinterpret_cast<const uint4*>(shared.histogram + kBins - threadIdx.x * kCount);
 #pragma unroll
-  for (int i = 0; i < kThreadBins / 4; ++i) {
+  for (int i = 0; i < kCount / 4; ++i) {
     const uint4 four = words[-1 - i];
     counts[4 * i] = four.w;
     counts[4 * i + 1] = four.z;
@@ -56,10 +58,12 @@ __device__ __forceinline__ void load_bins(const SelectShared& shared,
 }
 
 // Finds the bin of the `wanted`-th key from the top. After a barrier that follows the counts.
+template <int kThreads>
 __device__ __forceinline__ void find_own_bin(uint32_t wanted, SelectShared& shared) {
+  constexpr int kCount = kThreadBins<kThreads>;
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
-  uint32_t counts[kThreadBins];
+  uint32_t counts[kCount];
   load_bins(shared, counts);
   uint32_t own = 0;
 #pragma unroll
@@ -70,11 +74,11 @@ __device__ __forceinline__ void find_own_bin(uint32_t wanted, SelectShared& shar
   const uint32_t before = lane < warp ? shared.warp_sums[lane] : 0;
   const uint32_t sum = __reduce_add_sync(kAllLanes, before) + prefix - own;
   if (sum < wanted && sum + own >= wanted) {
-    const auto highest = static_cast<uint32_t>(kBins - 1 - threadIdx.x * kThreadBins);
+    const auto highest = static_cast<uint32_t>(kBins - 1 - threadIdx.x * kCount);
     FoundBin found{highest, counts[0], sum, 0};
     uint32_t above = sum;
 #pragma unroll
-    for (int i = 1; i < kThreadBins; ++i) {
+    for (int i = 1; i < kCount; ++i) {
       above += counts[i - 1];
       if (above < wanted) found = {highest - i, counts[i], above, 0};
     }
@@ -85,10 +89,11 @@ __device__ __forceinline__ void find_own_bin(uint32_t wanted, SelectShared& shar
 
 // Shows the sums of this CTA's groups of bins to all peers.
 __device__ __forceinline__ void send_groups(const Share& share, SelectShared& shared) {
-  constexpr int kLanes = kGroupBins / kThreadBins;
+  constexpr int kCount = kThreadBins<kSelectThreads>;
+  constexpr int kLanes = kGroupBins / kCount;
   constexpr int kWarpGroups = 32 / kLanes;
   static_assert(kWarpGroups % 4 == 0);
-  uint32_t counts[kThreadBins];
+  uint32_t counts[kCount];
   load_bins(shared, counts);
   uint32_t sum = 0;
 #pragma unroll
@@ -182,11 +187,11 @@ __device__ __forceinline__ void find_common_bin(const Share& share, uint32_t wan
 }
 
 // Of the CTA's own bins, or of all peers'. `round` counts how often this is called.
-template <bool kAlone>
-__device__ __forceinline__ void find_bin(const Share& share, uint32_t wanted, int round,
+template <bool kAlone, int kWarps>
+__device__ __forceinline__ void find_bin(const ShareOf<kWarps>& share, uint32_t wanted, int round,
                                          SelectShared& shared) {
   if constexpr (kAlone) {
-    find_own_bin(wanted, shared);
+    find_own_bin<ShareOf<kWarps>::kThreads>(wanted, shared);
   } else {
     send_groups(share, shared);
     find_common_bin(share, wanted, round, shared);

@@ -8,7 +8,8 @@ inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
 // A tile that was counted: the one in `tile`, if there is no other.
-__device__ __forceinline__ void load_stored(Tile& tile, const Share& share, int index,
+template <int kWarps>
+__device__ __forceinline__ void load_stored(Tile& tile, const ShareOf<kWarps>& share, int index,
                                             const StoredTile* stored) {
   if (share.tiles == 1) return;
 #pragma unroll
@@ -34,8 +35,9 @@ __device__ __forceinline__ void store(const Tile& tile, const Share& share, int 
 }
 
 // Marks by ranks.
-__device__ __forceinline__ Marks classify(const Tile& tile, const Range& range, const Share& share,
-                                          int first_row) {
+template <int kWarps>
+__device__ __forceinline__ Marks classify(const Tile& tile, const Range& range,
+                                          const ShareOf<kWarps>& share, int first_row) {
   const auto begin = static_cast<uint32_t>(range.begin >> 32);
   const auto end = static_cast<uint32_t>((range.end + 0xffffffffU) >> 32);
   uint32_t above = 0;
@@ -65,8 +67,8 @@ __device__ __forceinline__ Marks classify(const Tile& tile, const Range& range, 
 
 // Splits the candidates up by twelve more bits in which their ranks can differ, while there are
 // many. Returns the range that is left; leaves in `found` what is in it and above it.
-template <bool kAlone>
-__device__ __forceinline__ Range refine(Tile& tile, const Share& share, uint32_t wanted,
+template <bool kAlone, int kWarps>
+__device__ __forceinline__ Range refine(Tile& tile, const ShareOf<kWarps>& share, uint32_t wanted,
                                         const Memory& memory) {
   SelectShared& shared = memory.shared;
   Range range{Rank{begin_of_bin(shared.found.bin)} << 32,
@@ -78,7 +80,7 @@ __device__ __forceinline__ Range refine(Tile& tile, const Share& share, uint32_t
     const int shift = max(bits - kBinBits, 0);
     if constexpr (!kAlone) cuda::cluster_sync();  // all have read the bins
     __syncthreads();
-    clear_bins(shared);
+    clear_bins<ShareOf<kWarps>::kThreads>(shared);
     __syncthreads();
 #pragma unroll 1
     for (int index = 0; index < share.tiles; ++index) {
@@ -101,8 +103,9 @@ __device__ __forceinline__ Range refine(Tile& tile, const Share& share, uint32_t
 }
 
 // A lane's candidates, at the end of this CTA's list. Returns where they begin.
+template <int kWarps>
 __device__ __forceinline__ uint32_t list_candidates(const Tile& tile, uint32_t candidates,
-                                                    const Share& share, int first_row,
+                                                    const ShareOf<kWarps>& share, int first_row,
                                                     SelectShared& shared) {
   if (candidates == 0) return 0;
   // The compiler would first add up what the warp's lanes add.

@@ -53,7 +53,7 @@ __device__ __forceinline__ void select_block(const SelectParams& params, SelectC
   const Share most(stride, cluster_bits, cta.worker);
   const Memory memory(dynamic, params.index_topk, most.tiles);
   SelectShared& shared = memory.shared;
-  clear_bins(shared);
+  clear_bins<kSelectThreads>(shared);
   const int words = dropped_words(params.index_topk, most.tiles);
 #pragma unroll 1
   for (int i = threadIdx.x; i < words; i += kSelectThreads) memory.dropped[i] = 0;
@@ -96,12 +96,46 @@ __device__ __forceinline__ void select_block(const SelectParams& params, SelectC
   select_together(tile, share, source, pages, wanted, memory, list);
 }
 
-__global__ void __launch_bounds__(kSelectThreads, 2)
+// One CTA has all keys of a token, of which there are not more than its registers hold.
+template <class Gate>
+__device__ __forceinline__ void select_lone_block(const SelectParams& params, int token,
+                                                  unsigned char* dynamic, Gate gate) {
+  using namespace select;
+  const StepRow* row = params.places.rows.get() + token;
+  const ShareOf<kLoneWarps> share(load_early(&row->position) + 1);
+  const int sequence = load_early(&row->sequence);
+  const Memory memory(dynamic, params.index_topk, 1);
+  clear_bins<kLoneThreads>(memory.shared);
+  if (threadIdx.x == 0) memory.shared.listed = 0;
+  __syncthreads();
+  const int first = share.position(0);
+  const Source source{
+      params.scores.get() + token * params.score_stride + first,
+      params.places.pages.get() + sequence * params.places.pages_per_sequence + first / kPageSize,
+      first};
+  cuda::settle(source.scores, source.pages, share.keys, first);
+  gate.pass();
+
+  if (share.keys <= params.index_topk) return;
+  Tile tile{};
+  load_rows<0, kTileRows>(tile, source, share.keys, share.row_step());
+  int pages[kTileRows];
+  load_pages(pages, source, share, 0);
+  select_alone(tile, share, pages, static_cast<uint32_t>(params.index_topk), memory,
+               params.lists.get() + token * params.index_topk);
+}
+
+template <bool kIsLone>
+__global__ void __launch_bounds__(kIsLone ? kLoneThreads : kSelectThreads, kIsLone ? 1 : 2)
     select_kernel(const __grid_constant__ SelectParams params) {
   extern __shared__ __align__(16) unsigned char dynamic[];
   [[maybe_unused]] const LaunchScope scope{};
   const SelectCta cta{this_cta().index, this_cta().count, static_cast<int>(blockIdx.y)};
-  select_block(params, cta, dynamic, LaunchGate{});
+  if constexpr (kIsLone) {
+    select_lone_block(params, cta.token, dynamic, LaunchGate{});
+  } else {
+    select_block(params, cta, dynamic, LaunchGate{});
+  }
 }
 
 }  // namespace SLIPSTREAM_VARIANT

@@ -27,7 +27,7 @@ int cluster_of(const SelectParams& params) {
   if (has_room(1)) return 1;
   if (params.tokens >= kManyTokens && has_room(kSmallCluster)) return kSmallCluster;
   if (has_room(kCluster) || params.tokens > kFewTokens) return kCluster;
-  const auto* kernel = reinterpret_cast<const void*>(select_kernel);
+  const auto* kernel = reinterpret_cast<const void*>(select_kernel<false>);
   return cluster_limits(kernel).most(kSelectCluster) >= params.tokens ? kSelectCluster : kCluster;
 }
 
@@ -38,9 +38,17 @@ void launch_select(const SelectParams& params, const pdl::LaunchOptions& options
     throw InvalidArgument("score_stride must be a multiple of 4, is " +
                           std::to_string(params.score_stride));
   }
+  if (params.tokens > 1 && params.score_stride <= select::kLoneKeys) {
+    pdl::launch(kSelectDeclaration, select_kernel<true>,
+                {.grid = dim3(1, params.tokens),
+                 .block = dim3(kLoneThreads),
+                 .dynamic_shared_bytes = select::shared_bytes(params.index_topk, 1)},
+                options, params);
+    return;
+  }
   const int cluster = cluster_of(params);
   const auto tiles = static_cast<int>(ceil_div(params.score_stride, cluster * select::kTileKeys));
-  pdl::launch(kSelectDeclaration, select_kernel,
+  pdl::launch(kSelectDeclaration, select_kernel<false>,
               {.grid = dim3(cluster, params.tokens),
                .block = dim3(kSelectThreads),
                .dynamic_shared_bytes = select::shared_bytes(params.index_topk, tiles),

@@ -22,9 +22,10 @@ struct WarpCounts {
   RowCounts all;
   RowCounts before;
 };
+template <int kWarps>
 __device__ __forceinline__ WarpCounts count_warps(const TileShared& tile) {
   const int lane = threadIdx.x % 32;
-  const RowCounts warps = unpack(lane < kSelectWarps ? tile.warps[lane] : 0);
+  const RowCounts warps = unpack(lane < kWarps ? tile.warps[lane] : 0);
   return {sum(warps), sum(only_if(lane < static_cast<int>(threadIdx.x) / 32, warps))};
 }
 
@@ -39,8 +40,10 @@ __device__ __forceinline__ void send_rows(const RowCounts& rows, const Share& sh
 class Reached {
  public:
   // Counts them and, where some may be dropped, lists the candidates. A barrier follows.
-  __device__ __forceinline__ Reached(const Tile& tile, const Marks& marks, const Share& share,
-                                     int index, bool may_drop, const Memory& memory)
+  template <int kWarps>
+  __device__ __forceinline__ Reached(const Tile& tile, const Marks& marks,
+                                     const ShareOf<kWarps>& share, int index, bool may_drop,
+                                     const Memory& memory)
       : bytes_(marks.reached) {
     uint32_t counts = 0;
 #pragma unroll

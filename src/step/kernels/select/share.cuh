@@ -3,6 +3,8 @@
 
 #include <cuda_fp16.h>
 
+#include <bit>
+
 #include "cuda/peers.cuh"
 #include "cuda/radix.cuh"
 #include "step/kernels/select/params.h"
@@ -12,9 +14,11 @@
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
-inline constexpr int kSelectThreads = 512;
+inline constexpr int kSelectThreads = 512;  // of a CTA that may share a token's keys with others
 inline constexpr int kSelectWarps = kSelectThreads / 32;
 inline constexpr int kSelectCluster = 16;  // CTAs at most
+inline constexpr int kLoneThreads = 1024;  // of a CTA that has all keys in any case
+inline constexpr int kLoneWarps = kLoneThreads / 32;
 
 namespace select {
 
@@ -30,16 +34,20 @@ __device__ __forceinline__ int position_of(Rank rank) {
 
 inline constexpr int kLaneKeys = 4;                // neighbors
 inline constexpr int kChunkKeys = 32 * kLaneKeys;  // of a warp, neighbors too
-inline constexpr int kRowKeys = kSelectWarps * kChunkKeys;
-inline constexpr int kRowBits = 11;
-static_assert(kRowKeys == 1 << kRowBits);
 inline constexpr int kTileRows = 4;
-inline constexpr int kTileKeys = kTileRows * kRowKeys;
 inline constexpr int kTileScores = kTileRows * kLaneKeys;  // of a lane
 
 // The CTAs that share a token take rows in turn, a tile of four after the other: whatever the
 // number of keys, all have equally many.
-struct Share {
+template <int kCtaWarps>
+struct ShareOf {
+  static constexpr int kWarps = kCtaWarps;
+  static constexpr int kThreads = kWarps * 32;
+  static constexpr int kRowKeys = kWarps * kChunkKeys;
+  static constexpr int kRowBits = std::countr_zero(static_cast<unsigned>(kRowKeys));
+  static_assert(kRowKeys == 1 << kRowBits);
+  static constexpr int kTileKeys = kTileRows * kRowKeys;
+
   int keys;
   int stripe_bits = 0;  // rows are dealt out to one CTA, or to the cluster
   int own = 0;
@@ -47,8 +55,8 @@ struct Share {
   int tiles = 1;
 
   // Of one CTA that has all.
-  __device__ explicit Share(int keys) : keys(keys) {}
-  __device__ Share(int keys, int cluster_bits, int own)
+  __device__ explicit ShareOf(int keys) : keys(keys) {}
+  __device__ ShareOf(int keys, int cluster_bits, int own)
       : keys(keys),
         stripe_bits(cluster_bits),
         own(own),
@@ -58,7 +66,7 @@ struct Share {
   // First position of the warp's chunk.
   __device__ int chunk(int row) const {
     const int stripe = (row << stripe_bits) + own;
-    return (stripe * kSelectWarps + static_cast<int>(threadIdx.x) / 32) * kChunkKeys;
+    return (stripe * kWarps + static_cast<int>(threadIdx.x) / 32) * kChunkKeys;
   }
   __device__ int position(int row) const {
     return chunk(row) + static_cast<int>(threadIdx.x) % 32 * kLaneKeys;
@@ -71,6 +79,11 @@ struct Share {
     return min(max(left >> (kRowBits + stripe_bits), 0), kTileRows);
   }
 };
+
+using Share = ShareOf<kSelectWarps>;
+inline constexpr int kRowKeys = Share::kRowKeys;
+inline constexpr int kTileKeys = Share::kTileKeys;
+inline constexpr int kLoneKeys = ShareOf<kLoneWarps>::kTileKeys;
 
 }  // namespace select
 }  // namespace SLIPSTREAM_VARIANT

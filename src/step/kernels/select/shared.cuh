@@ -7,7 +7,8 @@ namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 namespace select {
 
-inline constexpr int kThreadBins = kBins / kSelectThreads;
+template <int kThreads>
+inline constexpr int kThreadBins = kBins / kThreads;
 inline constexpr int kGroupBins = 64;
 inline constexpr int kGroups = kBins / kGroupBins;
 inline constexpr int kMaxCandidates = 256;
@@ -42,7 +43,7 @@ struct alignas(16) SelectShared {
   uint64_t groups_arrived;
   uint64_t bins_arrived;
   uint64_t kept_arrived;
-  uint32_t warp_sums[kSelectWarps];
+  uint32_t warp_sums[kLoneWarps];
   FoundBin found;
   uint32_t listed;                        // candidates of this CTA
   uint32_t dropped[kMaxCandidates / 32];  // a bit for each of them
@@ -61,7 +62,7 @@ __device__ __forceinline__ void make_barriers(SelectShared& shared) {
 
 // For each tile.
 struct alignas(16) TileShared {
-  uint32_t warps[kSelectWarps];    // keys that each warp stages, a byte for each row
+  uint32_t warps[kLoneWarps];      // keys that each warp stages, a byte for each row
   RowCounts rows[kSelectCluster];  // that each peer keeps
 };
 // For each tile, if there are several.

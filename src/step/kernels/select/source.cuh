@@ -42,8 +42,9 @@ __device__ __forceinline__ void load_tiles(const Source& source, const Share& sh
 }
 
 // The pages of the lane's keys in a tile.
+template <int kWarps>
 __device__ __forceinline__ void load_pages(int (&pages)[kTileRows], const Source& source,
-                                           const Share& share, int index) {
+                                           const ShareOf<kWarps>& share, int index) {
   const int first = index * kTileRows * share.row_step();
 #pragma unroll
   for (int row = 0; row < kTileRows; ++row) {

@@ -118,9 +118,10 @@ __device__ __forceinline__ uint32_t score_of(const Tile& tile, int i) {
 }
 
 // visit(i, rank) for the scores of the lane whose bit is set.
-template <class Visit>
-__device__ __forceinline__ void visit(const Tile& tile, uint32_t marked, const Share& share,
-                                      int first_row, const Visit& visit) {
+template <int kWarps, class Visit>
+__device__ __forceinline__ void visit(const Tile& tile, uint32_t marked,
+                                      const ShareOf<kWarps>& share, int first_row,
+                                      const Visit& visit) {
 #pragma unroll 1
   for (uint32_t left = marked; left != 0; left &= left - 1) {
     const int i = __ffs(static_cast<int>(left)) - 1;

@@ -53,7 +53,7 @@ __device__ __forceinline__ void select_together(Tile& tile, const Share& share,
         is_refined ? classify(tile, range, share, index * kTileRows) : classify(tile, bin);
     const Reached reached(tile, marks, share, index, may_drop, memory);
     __syncthreads();
-    const WarpCounts warps = count_warps(memory.tiles[index]);
+    const WarpCounts warps = count_warps<kSelectWarps>(memory.tiles[index]);
     staged = warps.all;
     if (static_cast<int>(threadIdx.x) < share.peers) send_rows(staged, share, index, memory);
     if (index == share.tiles - 1 && may_drop) send_candidates(share, shared);
@@ -70,7 +70,7 @@ __device__ __forceinline__ void select_together(Tile& tile, const Share& share,
   begin = 0;
 #pragma unroll 1
   for (int index = 0; index < share.tiles; ++index) {
-    if (share.tiles > 1) staged = count_warps(memory.tiles[index]).all;
+    if (share.tiles > 1) staged = count_warps<kSelectWarps>(memory.tiles[index]).all;
     list += write_tile(share, memory, index, begin, staged, list);
     begin = end_of(begin, staged);
   }

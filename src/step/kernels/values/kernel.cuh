@@ -1,7 +1,7 @@
 // Combination of attention's splits, and W_UV.
 //
 // A cluster owns 128 rows of one head. Each of its eight CTAs combines 64 of the 512 columns, so
-// that every partial result is read once: warp w eight of them, of all tokens, in registers. Then
+// that every partial result is read once: a warp eight of them, of all tokens, in registers. Then
 // warp w multiplies rows 16 w to 16 w + 15 by all 64 and sends CTA w what comes out; CTA w adds up
 // what all eight have of these rows.
 //
@@ -27,7 +27,7 @@ inline constexpr int kThreads = kWarps * 32;
 inline constexpr int kClusterRows = kWarps * kTileRows;
 inline constexpr int kTokenTiles = kMaxRows / 8;  // of a product
 inline constexpr int kTokensPerPass = 4;
-static_assert(kSliceColumns == kWarps * kPartColumns && kPartColumns == 2 * 4);
+static_assert(kSliceColumns == kWarps / 2 * kPartColumns && kPartColumns == kChunkColumns);
 
 struct Shared {
   WeightChunk chunks[kWarps];
@@ -45,7 +45,7 @@ __device__ __forceinline__ uint32_t bytes_to_come(int tokens) {
 // warp takes up to four tokens at a time, so that 4 to 16 pairs of lanes, which read side by side,
 // have every pairs-th part of a token.
 struct PartLane {
-  int half;
+  int quad;  // of the part's columns: two warps share a part
   int token;
   int first_part;
   int pairs;
@@ -53,7 +53,7 @@ struct PartLane {
   __device__ explicit PartLane(int tokens) {
     const int pair = static_cast<int>(threadIdx.x) % 32 / 2;
     const int shift = max(__clz(tokens - 1) - 28, 2);
-    half = static_cast<int>(threadIdx.x) % 2;
+    quad = static_cast<int>(threadIdx.x) / 32 % 2 * 2 + static_cast<int>(threadIdx.x) % 2;
     token = pair >> shift;
     pairs = 1 << shift;
     first_part = pair & (pairs - 1);
@@ -69,7 +69,7 @@ class Parts {
                        bool exist) {
     const float2* weights = params.weights.get() + row * params.splits;
     const float* columns =
-        params.partials.get() + part_index(row, column, params.splits) + lane.half * 4;
+        params.partials.get() + part_index(row, column, params.splits) + lane.quad * 4;
 #pragma unroll
     for (int i = 0; i < kParts; ++i) {
       const int part = lane.first_part + i * lane.pairs;
@@ -121,13 +121,13 @@ class Parts {
   float4 columns_[kParts];
 };
 
-// The latents of the warp's eight columns, rounded, to shared memory.
+// The latents of the warp's columns, rounded, to shared memory.
 template <int kPasses, int kParts>
 __device__ __forceinline__ void combine(const ValuesParams& params, int head, int slice,
                                         Shared& shared) {
-  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int chunk = static_cast<int>(threadIdx.x) / 64;
   const PartLane lane(params.tokens);
-  const int column = chunk_column(slice, warp / 2) + warp % 2 * kPartColumns;
+  const int column = chunk_column(slice, chunk);
   Parts<kParts> parts[kPasses];
 #pragma unroll
   for (int pass = 0; pass < kPasses; ++pass) {
@@ -140,9 +140,10 @@ __device__ __forceinline__ void combine(const ValuesParams& params, int head, in
     const int token = pass * kTokensPerPass + lane.token;
     const float4 mean = parts[pass].mean(lane);
     if (lane.first_part != 0 || token >= params.tokens) continue;
-    *reinterpret_cast<uint2*>(&shared.latents[token][warp * kPartColumns + lane.half * 4]) =
-        make_uint2(cuda::pack_pair<DType::kBFloat16>(mean.x, mean.y),
-                   cuda::pack_pair<DType::kBFloat16>(mean.z, mean.w));
+    auto* pairs =
+        reinterpret_cast<uint32_t*>(&shared.latents[token][chunk * kPartColumns]) + lane.quad;
+    pairs[0] = cuda::pack_pair<DType::kBFloat16>(mean.x, mean.y);
+    pairs[4] = cuda::pack_pair<DType::kBFloat16>(mean.z, mean.w);
   }
 }
 
