@@ -40,7 +40,7 @@ uint32_t of_quarter(uint32_t warps, uint32_t registers) {
 
 TEST(Registers, OfScoreKeysLeaveRoomForSelectKeys) {
   const uint32_t scores = registers_of({"score_kernel("});
-  const uint32_t select = registers_of({"select_kernel("});
+  const uint32_t select = registers_of({"select_kernel<false>("});
   ASSERT_TRUE(scores > 0 && select > 0);
   EXPECT_LE(of_quarter(9, scores) + of_quarter(16, select), kQuarter)
       << scores << " and " << select;

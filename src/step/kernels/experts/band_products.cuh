@@ -168,20 +168,18 @@ class BandConsumer {
 
 // Adds what lies at a token's places and stores it, for all ranks if there are several.
 template <int kThreads>
-__device__ __forceinline__ void store_bands(const DownLaunch& params, const PairDeal& deal,
+__device__ __forceinline__ void store_bands(const DownLaunch& params, const QuadDeal& deal,
                                             const Bands& bands, const float* partials) {
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < deal.all(); i += kThreads) {
-    const PairDeal::Share share = deal.share(i);
-    const int row = share.tile * kTileRows + share.pair * 2;
+    const QuadDeal::Share share = deal.share(i);
+    const int row = share.tile * kTileRows + share.quad * QuadDeal::kRows;
     if (share.token >= params.tokens || row >= bands.count * kBandRows) continue;
     const float* partial = partials + share.token * params.memory.token_stride + row;
-    float2 sums = {0, 0};
+    float4 sums = {0, 0, 0, 0};
 #pragma unroll 3
     for (int place = 0; place < 1 + params.choices_per_token; ++place) {
-      const auto part = *reinterpret_cast<const float2*>(partial);
-      sums.x += part.x;
-      sums.y += part.y;
+      add_quad(sums, partial);
       partial += params.memory.place_stride;
     }
     __nv_bfloat16* const target = params.output.get() + int64_t{share.token} * params.down.rows +
@@ -189,7 +187,7 @@ __device__ __forceinline__ void store_bands(const DownLaunch& params, const Pair
     if (params.peers.ranks > 0) {
       deal.push(params.peers, share.part, target, sums);
     } else {
-      store_pair(target, sums);
+      store_quad(target, sums);
     }
   }
 }
