@@ -12,6 +12,7 @@
 #include "pdl/launch_observer.h"
 #include "pdl/stream.h"
 #include "step/kernels/experts/launch.h"
+#include "step/kernels/support/limits.h"
 #include "tests/model/support/golden.h"
 #include "tests/step/kernels/coded_rows.h"
 #include "tests/step/kernels/packed_weights.h"
@@ -485,25 +486,25 @@ TEST_P(ExpertSums, OfATokenDoNotDependOnWhatOthersTake) {
   }
 }
 
-// A rank of eight of DeepSeek-V3.2.
+// A rank of eight of DeepSeek-V3.2 and of GLM-5.2.
 TEST(ExpertLaunches, OfTwoToFourTokensFitNextToEachOther) {
-  constexpr size_t kMultiprocessorBytes = size_t{228} * 1024;
-  constexpr size_t kStaticBytes = 3584;    // of the two kernels
-  constexpr size_t kReservedBytes = 1024;  // of every CTA, by the driver
-  const Experts experts({.experts = 8,
-                         .choices = 8,
-                         .hidden = 7168,
-                         .width = 256,
-                         .shared_width = 256,
-                         .banded = true});
-  for (const int tokens : {2, 4}) {
-    size_t bytes = 0;
-    const pdl::LaunchObserver observer([&](const pdl::ObservedLaunch& launch) {
-      bytes += launch.shape.dynamic_shared_bytes + kReservedBytes;
-    });
-    static_cast<void>(experts.run(random_logits(tokens, 8, 1), model::reference::Matrix(1, 8),
-                                  model::reference::Matrix(tokens, 7168)));
-    EXPECT_LE(bytes + kStaticBytes, kMultiprocessorBytes) << tokens;
+  constexpr size_t kStaticBytes = 5632;  // of the two kernels
+  for (const int hidden : {7168, 6144}) {
+    const Experts experts({.experts = 8,
+                           .choices = 8,
+                           .hidden = hidden,
+                           .width = 256,
+                           .shared_width = 256,
+                           .banded = hidden == 7168});
+    for (const int tokens : {2, 3, 4}) {
+      size_t bytes = 0;
+      const pdl::LaunchObserver observer([&](const pdl::ObservedLaunch& launch) {
+        bytes += launch.shape.dynamic_shared_bytes + kernels::kReservedBytes;
+      });
+      static_cast<void>(experts.run(random_logits(tokens, 8, 1), model::reference::Matrix(1, 8),
+                                    model::reference::Matrix(tokens, hidden)));
+      EXPECT_LE(bytes + kStaticBytes, kernels::kMultiprocessorBytes) << hidden << ' ' << tokens;
+    }
   }
 }
 

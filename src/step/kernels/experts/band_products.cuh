@@ -54,6 +54,13 @@ __device__ __forceinline__ float4 multiply_bands(BandRows rows, cuda::Columns8 c
           products[0][3] * (x01 * high0) + products[1][3] * (x11 * high1)};
 }
 
+// Runs of a warpgroup through its items. The rehearsal, before the wait, is a product of cleared codes with
+// themselves, of which nothing is kept: it brings the instructions into the caches, which takes much longer once
+// weights are on their way. Then come the shared expert's items, if they are to come first, and the rest.
+inline constexpr int kRehearsal = 0;
+inline constexpr int kShared = 1;
+inline constexpr int kRest = 2;
+
 // A warpgroup's products: those of every kWarpgroups-th item.
 template <int kWarpgroups>
 class BandConsumer {
@@ -69,15 +76,16 @@ class BandConsumer {
         rows_(bands.count * kBandRows),
         last_band_(bands.count - 1) {}
 
-  // A rehearsal, before the wait, is a product of cleared codes with themselves, of which nothing is kept:
-  // it brings the instructions into the caches, which takes much longer once weights are on their way.
-  __device__ void run(const Columns& columns, bool is_rehearsal) {
-    const int items = is_rehearsal ? kWarpgroups : columns.count();
-    const int shared = is_rehearsal ? items : Columns::shared_items(params_.tokens);
+  __device__ void run(const Columns& columns, int run) {
+    const int shared = Columns::shared_items(params_.tokens);
+    const int end = run == kRehearsal ? kWarpgroups : run == kShared ? shared : columns.count();
+    const int begin = done_;
 #pragma unroll 1
-    for (int item = warpgroup(); item < items; item += kWarpgroups) {
-      multiply(columns, item, item < shared, is_rehearsal);
+    for (int item = begin + ((warpgroup() - begin) & (kWarpgroups - 1)); item < end;
+         item += kWarpgroups) {
+      multiply(columns, item, item < shared, run == kRehearsal);
     }
+    if (run == kShared) done_ = shared;
   }
 
  private:
@@ -155,24 +163,23 @@ class BandConsumer {
   float* partials_;
   int rows_;
   int last_band_;
+  int done_ = 0;  // items
 };
 
 // Adds what lies at a token's places and stores it, for all ranks if there are several.
 template <int kThreads>
-__device__ __forceinline__ void store_bands(const DownLaunch& params, const PairDeal& deal,
+__device__ __forceinline__ void store_bands(const DownLaunch& params, const QuadDeal& deal,
                                             const Bands& bands, const float* partials) {
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < deal.all(); i += kThreads) {
-    const PairDeal::Share share = deal.share(i);
-    const int row = share.tile * kTileRows + share.pair * 2;
+    const QuadDeal::Share share = deal.share(i);
+    const int row = share.tile * kTileRows + share.quad * QuadDeal::kRows;
     if (share.token >= params.tokens || row >= bands.count * kBandRows) continue;
     const float* partial = partials + share.token * params.memory.token_stride + row;
-    float2 sums = {0, 0};
+    float4 sums = {0, 0, 0, 0};
 #pragma unroll 3
     for (int place = 0; place < 1 + params.choices_per_token; ++place) {
-      const auto part = *reinterpret_cast<const float2*>(partial);
-      sums.x += part.x;
-      sums.y += part.y;
+      add_quad(sums, partial);
       partial += params.memory.place_stride;
     }
     __nv_bfloat16* const target = params.output.get() + int64_t{share.token} * params.down.rows +
@@ -180,7 +187,7 @@ __device__ __forceinline__ void store_bands(const DownLaunch& params, const Pair
     if (params.peers.ranks > 0) {
       deal.push(params.peers, share.part, target, sums);
     } else {
-      store_pair(target, sums);
+      store_quad(target, sums);
     }
   }
 }

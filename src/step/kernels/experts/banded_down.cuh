@@ -6,7 +6,8 @@
 // rounded and weighted. Every token has a place for each of its own choices, and these are added in their
 // order: what other tokens chose does not change a bit of its sum.
 //
-// PDL: weights and activations of the shared expert before the wait, nothing else.
+// PDL: weights and activations of the shared expert before the wait, nothing else; of several tokens its products,
+// too.
 #pragma once
 
 #include "step/kernels/experts/band_products.cuh"
@@ -18,7 +19,7 @@ inline namespace SLIPSTREAM_VARIANT {
 namespace experts {
 
 // The warp that lists the items and copies their weights.
-template <int kWarpgroups, bool kByLanes, class Gate>
+template <int kWarpgroups, bool kByLanes, bool kSharedFirst, class Gate>
 __device__ __forceinline__ void produce(const DownLaunch& params, BandedShared& shared,
                                         const unsigned char* memory, const Bands& bands,
                                         const Columns& columns, Gate gate) {
@@ -26,14 +27,14 @@ __device__ __forceinline__ void produce(const DownLaunch& params, BandedShared& 
   BandProducer<kWarpgroups> producer(params, shared, memory, bands);
   int items = Columns::shared_items(params.tokens);
   ExpertChoice choice = {-1, 0};
+  columns.add_shared();
+  cuda::arrive_threads(kPreparedBarrier, kThreads);
   // One loop, so that what sends before the wait is in the instruction caches afterwards.
 #pragma unroll 1
   for (int round = 0; round < 3; ++round) {
     // slipstream-check: allow R2: before the wait nothing but weights of the shared expert
-    producer.send(columns, items, round == 2);
+    producer.send(columns, items, round == 2 || (kSharedFirst && round == 0));
     if (round == 0) {
-      columns.add_shared();
-      cuda::sync_threads(kPreparedBarrier, kThreads);
       gate.pass();
       if constexpr (kByLanes) {
         choice = columns.lane_choice();
@@ -62,11 +63,13 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
   using namespace experts;
   constexpr int kThreads = banded_threads(kWarpgroups);
   constexpr int kConsumers = kThreads - 32;
+  // Of one token that would only be one more barrier before the wait (measured on an H200).
+  constexpr bool kSharedFirst = kRounds > 1;
   unsigned char* const base = memory + kWarpgroups * params.memory.slots * params.memory.slot_bytes;
   const Bands bands = bands_of(params, cta);
   const Columns columns(params, base + params.memory.order);
   if (threadIdx.x >= kConsumers) {
-    produce<kWarpgroups, kByLanes>(params, shared, memory, bands, columns, gate);
+    produce<kWarpgroups, kByLanes, kSharedFirst>(params, shared, memory, bands, columns, gate);
     return;
   }
   const CodedColumns<kRounds, kConsumers> rows(params, base);
@@ -74,16 +77,23 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
   rows.clear();
   cuda::sync_threads(kSummedBarrier, kConsumers);
   rows.rehearse();
-  PairDeal deal(params.peers, (bands.count + 1) / 2, 32 - __clz(params.tokens - 1), kConsumers);
+  QuadDeal deal(params.peers, (bands.count + 1) / 2, 32 - __clz(params.tokens - 1), kConsumers);
   deal.settle();
   // One loop, for the rehearsal.
 #pragma unroll 1
-  for (int round = 0; round < 2; ++round) {
-    consumer.run(columns, round == 0);
-    if (round == 1) break;
+  for (int run = kRehearsal;; run += kSharedFirst ? 1 : 2) {
+    consumer.run(columns, run);
+    if (run == kRest) break;
+    if (run == kRehearsal) {
+      cuda::sync_threads(kPreparedBarrier, kThreads);
+      rows.quantize_shared();
+      if constexpr (kSharedFirst) {
+        cuda::publish_to_products();
+        cuda::sync_threads(kSummedBarrier, kConsumers);
+        continue;
+      }
+    }
     auto sources = rows.first();
-    cuda::sync_threads(kPreparedBarrier, kThreads);
-    rows.quantize_shared();
     gate.pass();
     auto raw = rows.load(sources);
     if constexpr (kByLanes) {

@@ -53,12 +53,12 @@ class Columns {
   __device__ int expert(int item) const { return static_cast<int>(items_[item] >> 16); }
   __device__ int count() const { return static_cast<int>(keys_[-1]); }
 
-  // Before the wait, by one warp: the shared expert's.
+  // Before the wait, by one warp: the shared expert's, and where they end.
   __device__ void add_shared() const {
     const int lane = static_cast<int>(threadIdx.x) % 32;
     if (lane < params_.tokens) shares_[lane] = {1.0F, lane * params_.memory.token_stride};
-    if (lane < shared_items(params_.tokens)) {
-      items_[lane] = static_cast<uint32_t>(lane * kColumnTile);
+    if (lane <= shared_items(params_.tokens)) {
+      items_[lane] = static_cast<uint32_t>(min(lane * kColumnTile, params_.tokens));
     }
   }
 

@@ -125,29 +125,31 @@ __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Ro
   }
 }
 
-__device__ __forceinline__ PairDeal deal_tiles(const DownLaunch& params, int tiles) {
+__device__ __forceinline__ QuadDeal deal_tiles(const DownLaunch& params, int tiles) {
   return {params.peers, tiles, 32 - __clz(params.tokens - 1), static_cast<int>(blockDim.x)};
 }
 
 // After a barrier: adds what lies at a token's places and stores it, for all ranks if there are
 // several.
-__device__ __forceinline__ void store_tiles(const DownLaunch& params, const PairDeal& deal,
+__device__ __forceinline__ void store_tiles(const DownLaunch& params, const QuadDeal& deal,
                                             const Tiles& tiles, const float* partials) {
   const int threads = static_cast<int>(blockDim.x);
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < deal.all(); i += threads) {
-    const PairDeal::Share share = deal.share(i);
+    const QuadDeal::Share share = deal.share(i);
     if (share.token >= params.tokens) continue;
-    const int row = share.pair * 2;
-    const float2 sums =
-        add_parts(partials + share.tile * places_of(params) * partial_floats(params.tokens),
-                  places_of(params), params.tokens, share.token, row);
+    const int row = share.quad * QuadDeal::kRows;
+    const float* const places =
+        partials + share.tile * places_of(params) * partial_floats(params.tokens);
+    const float2 low = add_parts(places, places_of(params), params.tokens, share.token, row);
+    const float2 high = add_parts(places, places_of(params), params.tokens, share.token, row + 2);
+    const float4 sums = {low.x, low.y, high.x, high.y};
     __nv_bfloat16* const target = params.output.get() + int64_t{share.token} * params.down.rows +
                                   (tiles.first + share.tile) * kTileRows + row;
     if (params.peers.ranks > 0) {
       deal.push(params.peers, share.part, target, sums);
     } else {
-      store_pair(target, sums);
+      store_quad(target, sums);
     }
   }
 }
@@ -174,12 +176,12 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   plan.clear();
   weigh_shared_rows(params, weights);
   unsigned char* const after_plan = after_rings + plan_bytes(params);
-  float* const partials = reinterpret_cast<float*>(after_plan);
-  const Rows rows(params, after_plan + kBatchTiles * places_of(params) *
-                                           partial_floats(params.tokens) * sizeof(float));
+  const Rows rows(params, after_plan);
+  // Last, as host and device then need not agree on how many tiles a batch has.
+  float* const partials = reinterpret_cast<float*>(after_plan + Rows::bytes(params));
   rows.rehearse();
   rows.quantize_shared();
-  PairDeal deal = deal_tiles(params, min(own.count, kBatchTiles));
+  QuadDeal deal = deal_tiles(params, min(own.count, kBatchTiles));
   deal.settle();
   __syncthreads();
 

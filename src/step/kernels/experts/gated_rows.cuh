@@ -57,6 +57,7 @@ class StagedRows {
   static constexpr bool kIsFp8 = true;
   static constexpr bool kByTwos = kByTwosIn;
 
+  static __device__ int bytes(const DownLaunch& params) { return code_bytes(row_units(params)); }
   __device__ StagedRows(const DownLaunch& params, unsigned char* memory)
       : params_(params),
         chosen_(params.tokens * params.choices_per_token),
@@ -147,6 +148,7 @@ class DirectRows {
  public:
   static constexpr bool kIsFp8 = false;
   static constexpr bool kByTwos = false;
+  static __device__ int bytes(const DownLaunch& /*params*/) { return 0; }
   __device__ DirectRows(const DownLaunch& params, unsigned char* /*memory*/) : params_(params) {}
   struct Raw {};
   __device__ void rehearse() const {}

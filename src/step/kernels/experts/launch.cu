@@ -40,19 +40,23 @@ constexpr int kMaxSlots = 2;
 constexpr int kDownChunks = 2;
 constexpr int kMaxRoutedChunks = 4;
 
-// With so many tokens, at most, routed_experts leaves room for CTAs of expert_down in bands next to its own.
-// Then each multiprocessor has room for one of them before any of routed_experts' has ended.
+// With so many tokens, at most, routed_experts leaves room for CTAs of expert_down next to its own. Then each
+// multiprocessor has room for one of them before any of routed_experts' has ended.
 constexpr int kNeighborlyTokens = 4;
+
+// Whether a CTA of expert_down finds that room.
+bool comes_early(const DownLaunch& params, size_t bytes) {
+  return params.tokens <= kNeighborlyTokens && bytes <= kNeighborBytes;
+}
+
+// Static shared memory of a kernel that has this; dynamic memory begins at a multiple of 128.
+template <class Shared>
+inline constexpr int kStaticBytes = (static_cast<int>(sizeof(Shared)) + 127) / 128 * 128;
 
 // As many warps of at most `most` as share `parts` out evenly.
 int even_warps(int parts, int most) {
   const int rounds = (parts + most - 1) / most;
   return (parts + rounds - 1) / rounds;
-}
-
-int two_partials(int warps) {
-  return 2 * warps * experts::partial_floats(experts::kItemTokens) *
-         static_cast<int>(sizeof(float));
 }
 
 // Rings whose slots hold `chunks` chunks, a group of a bf16 matrix being two.
@@ -67,13 +71,12 @@ bool fits(int warps, int chunks, int other_bytes) {
 }
 
 // Chunks per slot. A few tokens' rings leave room for a CTA of the next launch; more tokens need the
-// throughput. Where much of every other slot would stay empty only four to eight of them do (measured on
+// throughput. Where much of every other slot would stay empty only five to eight of them do (measured on
 // an H200). The launch still asks for enough to spread its CTAs.
 int routed_chunks(const RoutedLaunch& params, int warps, int other_bytes) {
   const int rest = params.slice_groups % kMaxRoutedChunks;
   const bool leaves_empty = rest == 1 || rest == 2;
-  const int neighborly = !params.gate_up.is_fp8 ? 1 : leaves_empty ? 3 : kNeighborlyTokens;
-  if (params.tokens <= neighborly) return 2;
+  if (params.tokens <= (params.gate_up.is_fp8 ? kNeighborlyTokens : 1)) return 2;
   if (params.gate_up.is_fp8 && leaves_empty && params.tokens > 8) return 2;
   int chunks = kMaxRoutedChunks;
   while (chunks > 2 && !fits(warps, chunks, other_bytes)) chunks /= 2;
@@ -81,14 +84,20 @@ int routed_chunks(const RoutedLaunch& params, int warps, int other_bytes) {
 }
 
 // What one or two tokens choose is shared out evenly among few warps. Of three or four tokens twelve
-// take it: three in each quarter of a multiprocessor, next to which eight of the next layer's first launch
-// find registers. Of more all warps there can be: so many quantize faster (measured on an H200).
+// take it, three in each quarter of a multiprocessor, next to which eight of routed_experts or of the next
+// layer's first launch find registers; or eleven, where these have no more rounds and twelve no room next to
+// routed_experts. Of more all warps there can be: so many quantize faster (measured on an H200).
 constexpr int kFewItems = 18;
 constexpr int kNeighborlyItems = 36;
 constexpr int kNeighborlyWarps = 12;
 
 int down_warps(int items, int other_bytes) {
-  if (items > kFewItems && items <= kNeighborlyItems) return kNeighborlyWarps;
+  if (items > kFewItems && items <= kNeighborlyItems) {
+    const int even = even_warps(items, kNeighborlyWarps);
+    const int ring_bytes = kNeighborlyWarps * kMaxSlots * kDownChunks * kChunkBytes;
+    const bool finds_room = other_bytes + ring_bytes <= static_cast<int>(kNeighborBytes);
+    return finds_room || even < kNeighborlyWarps - 1 ? kNeighborlyWarps : even;
+  }
   const int even = even_warps(items, experts::kMaxDownWarps);
   if (items <= kFewItems) return std::min(even, kNeighborlyWarps);
   return fits(experts::kMaxDownWarps, kDownChunks, other_bytes) ? experts::kMaxDownWarps : even;
@@ -118,6 +127,23 @@ size_t down_bytes(const DownLaunch& params, size_t needed) {
   return spreads ? std::max(needed, kSpreadingBytes) : needed;
 }
 
+// Of a task, in bytes.
+int sum_bytes(const TaskSums& sums, int warps) {
+  return warps * experts::partial_floats(sums.places.divisor) * static_cast<int>(sizeof(float));
+}
+
+// Of a CTA that has `tasks` tasks, at most.
+TaskSums plan_sums(int tokens, int warps, int tasks) {
+  constexpr int kMostBytes = 12 * 1024;
+  TaskSums sums;
+  sums.places = SmallDivisor::of(std::min(tokens, experts::kItemTokens));
+  const int most = kMostBytes / sum_bytes(sums, warps);
+  if (tasks <= most) return {tasks, 1, sums.places};
+  // Sets of about the same number of tasks.
+  sums.tasks = ceil_div(tasks, ceil_div(tasks, std::max(most / 2, 1)));
+  return sums;
+}
+
 // How choose() shares experts out among the lanes of a warp.
 void set_lanes(RouteParams& route) {
   const int group_size = route.experts / route.groups;
@@ -145,31 +171,36 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
   const PackedMatrix& matrix = params.gate_up;
   const int warps = even_warps(matrix.groups(), experts::kMaxRoutedWarps);
   params.slice_groups = (matrix.groups() + warps - 1) / warps;
-  constexpr int kStaticBytes = sizeof(experts::RoutedShared);
+  constexpr int kStatic = kStaticBytes<experts::RoutedShared>;
   const int staged_bytes = code_bytes(matrix.groups() * params.tokens);
+  const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
+  const int tasks = items * matrix.tile_count();
+  const int ctas = std::min(device_limits().multiprocessors, tasks);
+  params.sums = plan_sums(params.tokens, warps, ceil_div(tasks, ctas));
   params.scratch_bytes =
-      std::max(two_partials(warps), experts::KeyLists::bytes(params.route, params.tokens));
+      std::max(params.sums.sets * params.sums.tasks * sum_bytes(params.sums, warps),
+               experts::KeyLists::bytes(params.route, params.tokens));
   int other_bytes =
       params.scratch_bytes + experts::Plan::bytes(params.tokens * params.route.choices);
-  const bool staged = matrix.is_fp8 && fits(warps, 2, kStaticBytes + other_bytes + staged_bytes);
+  const bool staged = matrix.is_fp8 && fits(warps, 2, kStatic + other_bytes + staged_bytes);
   if (staged) other_bytes += staged_bytes;
   params.ring =
-      plan_rings(matrix.is_fp8, warps, routed_chunks(params, warps, kStaticBytes + other_bytes),
-                 kStaticBytes + other_bytes);
+      plan_rings(matrix.is_fp8, warps, routed_chunks(params, warps, kStatic + other_bytes),
+                 kStatic + other_bytes);
   params.tiles = SmallDivisor::of(matrix.tile_count());
   params.per_token = SmallDivisor::of(params.route.choices);
-  const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
-  const int ctas = std::min(device_limits().multiprocessors, items * matrix.tile_count());
   params.ctas = SmallDivisor::of(ctas);
   const auto staged_kernel = params.tokens > 1 ? routed_kernel<experts::StagedInput<true>>
                                                : routed_kernel<experts::StagedInput<false>>;
   const auto kernel = staged ? staged_kernel : routed_kernel<experts::DirectInput>;
-  pdl::launch(kRoutedDeclaration, kernel,
-              {.grid = dim3(ctas),
-               .block = dim3(warps * 32),
-               .dynamic_shared_bytes =
-                   std::max(dynamic_bytes(params.ring, warps, other_bytes), kSpreadingBytes)},
-              options, params);
+  const size_t spreading =
+      params.tokens <= kNeighborlyTokens ? kLeastSpreadingBytes - kStatic : kSpreadingBytes;
+  pdl::launch(
+      kRoutedDeclaration, kernel,
+      {.grid = dim3(ctas),
+       .block = dim3(warps * 32),
+       .dynamic_shared_bytes = std::max(dynamic_bytes(params.ring, warps, other_bytes), spreading)},
+      options, params);
 }
 
 namespace {
@@ -179,13 +210,13 @@ bool by_lanes(const DownLaunch& params) {
   return experts::Columns::fits_lanes(params.tokens, params.choices_per_token);
 }
 
-// Of each warpgroup's ring; 0: there is no room. The activations of nine tokens and more leave none for a
-// third slot (measured on an H200).
+// Of each warpgroup's ring; 0: there is no room. Two to four tokens' activations and sums come sooner where fewer
+// weights are on their way, those of nine and more leave no room for a third slot (measured on an H200).
 int band_slots(int tokens, int warpgroups, const BandedMemory& memory) {
-  constexpr int kStaticBytes = sizeof(experts::BandedShared);
-  const int room = device_limits().shared_bytes - kStaticBytes - memory.bytes;
+  const int room =
+      device_limits().shared_bytes - kStaticBytes<experts::BandedShared> - memory.bytes;
   const int most = std::max(room, 0) / (warpgroups * memory.slot_bytes);
-  return std::min(tokens <= 8 ? 3 : 2, most);
+  return std::min(tokens == 1 || (tokens > kNeighborlyTokens && tokens <= 8) ? 3 : 2, most);
 }
 
 BandedMemory plan_bands(const DownLaunch& params, int warpgroups) {
@@ -264,12 +295,11 @@ void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
   const int bands = params.memory.bands;
   const size_t bytes =
       size_t{1} * warpgroups * params.memory.slots * params.memory.slot_bytes + params.memory.bytes;
-  const bool comes_early =
-      params.tokens <= kNeighborlyTokens && bytes + sizeof(experts::BandedShared) <= kNeighborBytes;
+  const bool is_early = comes_early(params, bytes + kStaticBytes<experts::BandedShared>);
   pdl::launch(kBandedDownDeclaration, banded_kernel(params),
               {.grid = dim3((params.down.bands() + bands - 1) / bands),
                .block = dim3(experts::banded_threads(warpgroups)),
-               .dynamic_shared_bytes = comes_early ? bytes : std::max(bytes, kSpreadingBytes)},
+               .dynamic_shared_bytes = is_early ? bytes : std::max(bytes, kSpreadingBytes)},
               options, params);
 }
 
@@ -278,24 +308,26 @@ void launch_banded(DownLaunch params, const pdl::LaunchOptions& options) {
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options) {
   if (params.down.is_banded && params.shared_down.is_banded) return launch_banded(params, options);
   const bool is_fp8 = params.down.is_fp8 && params.shared_down.is_fp8;
-  constexpr int kStaticBytes = sizeof(experts::DownShared);
+  constexpr int kStatic = kStaticBytes<experts::DownShared>;
   const int staged_bytes = code_bytes(experts::row_units(params));
-  int other_bytes = experts::plan_bytes(params) +
-                    experts::kBatchTiles * experts::places_of(params) *
-                        experts::partial_floats(params.tokens) * static_cast<int>(sizeof(float));
+  const int ctas = std::min(device_limits().multiprocessors, params.down.tile_count());
+  const int tiles = std::min(ceil_div(params.down.tile_count(), ctas), experts::kBatchTiles);
+  int other_bytes = experts::plan_bytes(params) + tiles * experts::places_of(params) *
+                                                      experts::partial_floats(params.tokens) *
+                                                      static_cast<int>(sizeof(float));
   const int warps = down_warps(experts::most_down_items(params),
-                               kStaticBytes + other_bytes + (is_fp8 ? staged_bytes : 0));
+                               kStatic + other_bytes + (is_fp8 ? staged_bytes : 0));
   const bool staged =
       is_fp8 &&
       std::max(params.down.groups(), params.shared_down.groups()) * experts::kBatchTiles <= 32 &&
-      fits(warps, kDownChunks, kStaticBytes + other_bytes + staged_bytes);
+      fits(warps, kDownChunks, kStatic + other_bytes + staged_bytes);
   if (staged) other_bytes += staged_bytes;
-  params.ring = plan_rings(is_fp8, warps, kDownChunks, kStaticBytes + other_bytes);
+  params.ring = plan_rings(is_fp8, warps, kDownChunks, kStatic + other_bytes);
   params.per_token = SmallDivisor::of(params.choices_per_token);
   const auto kernel = staged ? staged_kernel(params, warps) : down_kernel<experts::DirectRows>;
   pdl::launch(
       kDownDeclaration, kernel,
-      {.grid = dim3(std::min(device_limits().multiprocessors, params.down.tile_count())),
+      {.grid = dim3(ctas),
        .block = dim3(warps * 32),
        .dynamic_shared_bytes = down_bytes(params, dynamic_bytes(params.ring, warps, other_bytes))},
       options, params);

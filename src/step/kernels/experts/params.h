@@ -68,6 +68,14 @@ struct BandedMemory {
   int bytes = 0;
 };
 
+// Where the warps' sums of neighboring tasks lie until they are added up, [set][task][warp][place][row]: warps
+// meet when a set is full, and use two sets in turn, or one where that holds all tasks of a CTA.
+struct TaskSums {
+  int tasks = 1;  // of a set
+  int sets = 2;
+  SmallDivisor places = {};  // of an item, that may have takers
+};
+
 // Choice of experts, then gate and up of every chosen one.
 struct RoutedLaunch {
   RouteParams route = {};
@@ -81,6 +89,7 @@ struct RoutedLaunch {
   RingShape ring = {};
   int scratch_bytes = 0;
   int slice_groups = 0;  // of columns, of each warp
+  TaskSums sums = {};
   SmallDivisor ctas = {};
   SmallDivisor tiles = {};                      // of an expert
   SmallDivisor per_token = {};                  // choices

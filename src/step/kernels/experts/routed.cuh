@@ -2,7 +2,8 @@
 //
 // Every CTA chooses for all tokens itself (that is quicker than a launch of its own) and then takes
 // a run of the tasks (expert, tile of 16 rows). The warps of a CTA share the columns of a task out;
-// each streams its slices across tasks.
+// each streams its slices across tasks. They meet once for many tasks, to add up what each has: a warp that
+// waits for others at every task leaves its ring full meanwhile.
 //
 // PDL: the correction bias before the wait, nothing else: no weight can be named.
 #pragma once
@@ -191,6 +192,30 @@ __device__ __forceinline__ void write_choices(const RoutedLaunch& params, const 
   }
 }
 
+// What the warps have of a task, [warp][place][row].
+__device__ __forceinline__ int task_floats(const RoutedLaunch& params) {
+  return static_cast<int>(blockDim.x) / 32 * partial_floats(params.sums.places.divisor);
+}
+
+// After a barrier: adds the warps' sums of tasks `first` to `end` - 1 and stores them.
+__device__ __forceinline__ void store_tasks(const RoutedLaunch& params, const Plan& plan,
+                                            const float* sums, int first, int end) {
+  const int places = params.sums.places.divisor;
+  for (int i = threadIdx.x; i < (end - first) * places * kTilePairs;
+       i += static_cast<int>(blockDim.x)) {
+    const int index = params.sums.places.divide(i / kTilePairs);
+    const int place = i / kTilePairs - index * places;
+    const int row = i % kTilePairs * 2;
+    const Task task = task_at(first + index, params.tiles);
+    const Taker taker = plan.taker(task.item, place);
+    if (!taker.exists) continue;
+    store_pair(params.activated.get() + int64_t{taker.row} * params.gate_up.rows +
+                   task.tile * kTileRows + row,
+               add_parts(sums + index * task_floats(params), static_cast<int>(blockDim.x) / 32,
+                         places, place, row));
+  }
+}
+
 }  // namespace experts
 
 template <class Input, class Gate>
@@ -212,7 +237,6 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   unsigned char* const scratch = memory + warps * ring_bytes + Plan::bytes(params.tokens * choices);
   const KeyLists lists(params.route, params.tokens, scratch);
   float* const partials = reinterpret_cast<float*>(scratch);
-  const int partials_size = warps * partial_floats(kItemTokens);
   const Slice slice = warp_slice(params);
   const Input input(params, slice, scratch + params.scratch_bytes, &shared.input_arrived);
   const LaneShare share = lane_share(params.route);
@@ -260,30 +284,30 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   if (cta.index == 0) write_choices(params, plan);
   input.wait();
 
-  for (int index = range.begin; index < range.end; ++index) {
-    const float later_scales = load_ahead(index + 2);
-    const int places = plan.places(task.item);
-    const LaneTokens tokens(plan, task.item);
-    Sums sums = {};
-    multiply_slice<Input::kByTwos>(
-        ring, cursor, params.ring.piece_groups, matrix, Input::kIsFp8 || matrix.is_fp8,
-        tile_of(task), slice, scales,
-        [&](int group, Operand& operand) { input.load(group, tokens, operand); }, sums);
-    float* const buffer = partials + (index & 1) * partials_size;
-    store_partials(sums, places, buffer + warp * partial_floats(kItemTokens));
-    __syncthreads();
-    for (int i = threadIdx.x; i < kTilePairs * places; i += static_cast<int>(blockDim.x)) {
-      const int place = i / kTilePairs;
-      const int row = i % kTilePairs * 2;
-      const Taker taker = plan.taker(task.item, place);
-      if (!taker.exists) continue;
-      store_pair(
-          params.activated.get() + int64_t{taker.row} * matrix.rows + task.tile * kTileRows + row,
-          add_parts(buffer, warps, kItemTokens, place, row));
+  const int places = params.sums.places.divisor;
+  int set = 0;
+#pragma unroll 1
+  for (int first = range.begin; first < range.end; first += params.sums.tasks) {
+    const int end = min(first + params.sums.tasks, range.end);
+    float* const of_set = partials + set * params.sums.tasks * task_floats(params);
+    float* own = of_set + warp * partial_floats(places);
+#pragma unroll 1
+    for (int index = first; index < end; ++index, own += task_floats(params)) {
+      const float later_scales = load_ahead(index + 2);
+      const LaneTokens tokens(plan, task.item);
+      Sums sums = {};
+      multiply_slice<Input::kByTwos>(
+          ring, cursor, params.ring.piece_groups, matrix, Input::kIsFp8 || matrix.is_fp8,
+          tile_of(task), slice, scales,
+          [&](int group, Operand& operand) { input.load(group, tokens, operand); }, sums);
+      store_partials(sums, places, own);
+      advance(task, tiles);
+      scales = next_scales;
+      next_scales = later_scales;
     }
-    advance(task, tiles);
-    scales = next_scales;
-    next_scales = later_scales;
+    __syncthreads();
+    store_tasks(params, plan, of_set, first, end);
+    set ^= params.sums.sets - 1;
   }
 }
 

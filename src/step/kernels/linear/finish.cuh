@@ -46,13 +46,21 @@ class Finisher {
         outputs_(reinterpret_cast<const TileOutput*>(memory + params.memory.outputs)),
         sums_arrived_(sums_arrived) {
     if (!pushes()) return;
-    deal_ = PairDeal(params.peers, own_rows() >> kTileShift, params.token_shift, kWarps * 32);
+    deal_ = QuadDeal(params.peers, own_rows() >> kTileShift, params.token_shift, kWarps * 32);
     deal_.settle();
   }
 
   // What the cluster will send to this CTA.
   __device__ int bytes_to_come() const {
     return params_.cluster_ctas * own_rows() * params_.tokens * 4;
+  }
+
+  // Before the wait, when the CTA knows where results of its tiles go: where the calling thread's first ones
+  // that are pushed do.
+  __device__ void look_up() {
+    if (!pushes()) return;
+    first_target_ = target_of(static_cast<int>(threadIdx.x));
+    cuda::settle(first_target_);
   }
 
   // The CTA has synchronized since its warps stored their sums.
@@ -170,20 +178,32 @@ class Finisher {
     sum.w += more.w;
   }
 
+  // The first row of a share's quad, of those that the CTA owns.
+  static __device__ int first_row(const QuadDeal::Share& share) {
+    return (share.tile << kTileShift) + (share.quad << kQuadShift);
+  }
+
+  // Where a share of what is pushed goes; null: there is no such token or row.
+  __device__ __nv_bfloat16* target_of(int index) const {
+    const QuadDeal::Share share = deal_.share(index);
+    if (index >= deal_.all() || share.token >= params_.tokens) return nullptr;
+    const TileOutput& output = outputs_[row_of(first_row(share)) >> kTileShift];
+    const int row_of_tile = share.quad << kQuadShift;
+    if (row_of_tile >= output.rows) return nullptr;
+    return static_cast<__nv_bfloat16*>(output.first) + share.token * output.stride + row_of_tile;
+  }
+
   __device__ void push() const {
+    __nv_bfloat16* target = first_target_;
 #pragma unroll 1
-    for (int i = static_cast<int>(threadIdx.x); i < deal_.all(); i += kWarps * 32) {
-      const PairDeal::Share share = deal_.share(i);
-      const int own = (share.tile << kTileShift) + share.pair * 2;
-      const int row = row_of(own);
-      const TileOutput& output = outputs_[row >> kTileShift];
-      const int row_of_tile = share.pair * 2;
-      if (share.token >= params_.tokens || row_of_tile >= output.rows) continue;
-      const float4 sums = total(own & ~(kQuadRows - 1), share.token);
-      deal_.push(
-          params_.peers, share.part,
-          static_cast<__nv_bfloat16*>(output.first) + share.token * output.stride + row_of_tile,
-          own % kQuadRows == 0 ? float2{sums.x, sums.y} : float2{sums.z, sums.w});
+    for (int i = static_cast<int>(threadIdx.x);;) {
+      const QuadDeal::Share share = deal_.share(i);
+      if (target != nullptr) {
+        deal_.push(params_.peers, share.part, target, total(first_row(share), share.token));
+      }
+      i += kWarps * 32;
+      if (i >= deal_.all()) return;
+      target = target_of(i);
     }
   }
 
@@ -221,7 +241,8 @@ class Finisher {
   float* exchange_;
   const TileOutput* outputs_;
   uint64_t* sums_arrived_;
-  PairDeal deal_;
+  QuadDeal deal_;
+  __nv_bfloat16* first_target_ = nullptr;
 };
 
 }  // namespace SLIPSTREAM_VARIANT

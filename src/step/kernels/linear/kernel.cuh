@@ -179,8 +179,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   const CtaWork work(params, block);
   const LinearMemory& layout = params.memory;
   // Polls have taken the registers.
-  const Finisher<Source::kMayPush, !Source::kPolls> finisher(params, work, memory,
-                                                             &shared.sums_arrived);
+  Finisher<Source::kMayPush, !Source::kPolls> finisher(params, work, memory, &shared.sums_arrived);
   if (kPrepared && threadIdx.x == 0) {
     cuda::initialize_barrier(&shared.staged, 1);
     cuda::publish_barriers();
@@ -219,6 +218,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   Stager<Source, kBreadth> stager(
       params, work, source, reinterpret_cast<float*>(memory + layout.squares), &shared.staged);
   stager.prefetch();
+  finisher.look_up();
   if (params.cluster_ctas > 1) cuda::cluster_wait();
 
   const auto multiply = [&](const auto& let_next_start) {

@@ -171,8 +171,8 @@ struct LinearParams {
   uint16_t first_tiles[kMaxClusters + 1] = {};
   uint16_t first_chunks[kMaxClusters + 1] = {};  // of one group of columns
 
-  // If there are any: outputs lie in this rank's window and go to all, two rows at a time. They are
-  // bf16, their rows even.
+  // If there are any: outputs lie in this rank's window and go to all, four rows at a time, of which
+  // they have a multiple. They are bf16.
   PeerOffsets peers = {};
 
   SLIPSTREAM_HOST_DEVICE int ctas() const { return clusters * cluster_ctas; }

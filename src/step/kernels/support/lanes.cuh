@@ -72,6 +72,21 @@ __device__ __forceinline__ void store_pair(__nv_bfloat16* target, float2 values)
   *reinterpret_cast<uint32_t*>(target) = cuda::pack_pair<DType::kBFloat16>(values.x, values.y);
 }
 
+// Four of them, 8 bytes aligned.
+__device__ __forceinline__ void store_quad(__nv_bfloat16* target, float4 values) {
+  *reinterpret_cast<uint2*>(target) = {cuda::pack_pair<DType::kBFloat16>(values.x, values.y),
+                                       cuda::pack_pair<DType::kBFloat16>(values.z, values.w)};
+}
+
+// sum += four neighboring values, 16 bytes aligned.
+__device__ __forceinline__ void add_quad(float4& sum, const float* quad) {
+  const auto more = *reinterpret_cast<const float4*>(quad);
+  sum.x += more.x;
+  sum.y += more.y;
+  sum.z += more.z;
+  sum.w += more.w;
+}
+
 // Scales of linear inputs and of the indexer's q and k.
 __device__ __forceinline__ cuda::Divisor activation_scale(float amax, bool power_of_two) {
   constexpr cuda::Divisor kLargestCode{448.0F, 1.0F / 448.0F};

@@ -15,13 +15,21 @@ struct DeviceLimits {
 // Of the current device. Throws CudaError.
 [[nodiscard]] const DeviceLimits& device_limits();
 
+// Shared memory of a multiprocessor, and what every CTA takes of it besides its own.
+inline constexpr size_t kMultiprocessorBytes = size_t{228} * 1024;
+inline constexpr size_t kReservedBytes = 1024;
+
 // Shared memory of which no two CTAs fit on a multiprocessor, so that a launch whose CTAs ask for it
 // spreads over all multiprocessors. Started early by PDL, CTAs otherwise land by twos where the
-// launch before has left first, and other multiprocessors get none. One of another launch that takes not
-// more than kNeighborBytes, static memory included, still fits next to it; one that asks for as much
-// starts only when the other has ended.
+// launch before has left first, and other multiprocessors get none. One of another launch that asks for
+// as much starts only when the other has ended.
 inline constexpr size_t kSpreadingBytes = size_t{118} * 1024;
-inline constexpr size_t kNeighborBytes = size_t{104} * 1024;
+
+// The least that spreads, static memory included. Next to a CTA that takes no more, one of another launch
+// fits that takes kNeighborBytes, static memory included.
+inline constexpr size_t kLeastSpreadingBytes = kMultiprocessorBytes / 2 - kReservedBytes + 128;
+inline constexpr size_t kNeighborBytes =
+    kMultiprocessorBytes - 2 * kReservedBytes - kLeastSpreadingBytes;
 
 // Clusters of 1, 2, 4, 8 and 16 CTAs that run at once, at one CTA per multiprocessor. Fewer than
 // the multiprocessors divided: some groups of them have an odd number left over, or no sixteen.

@@ -38,28 +38,30 @@ struct Pairs<4> {
   __device__ bool are_there() const { return (words.x != kEmptyPair) & (words.y != kEmptyPair); }
 };
 
-// How the pairs of rows of some tiles are dealt out to threads: neighboring ones have neighboring
-// pairs of a tile, which a link likes. Where threads are left, several of them make the same sums and
-// have a part of the ranks each, which takes less time than a loop. All numbers but the tiles' are
-// powers of two, so that nothing is divided.
-class PairDeal {
+// How the rows of some tiles are dealt out to threads, four neighboring rows of a token, a quad, at a time:
+// neighboring threads have neighboring quads of a tile, which a link likes. Where threads are left, several
+// of them make the same sums and have a part of the ranks each, which takes less time than a loop; but not
+// more than half of the threads, for all of them read those sums. All numbers but the tiles' are powers of
+// two, so that nothing is divided.
+class QuadDeal {
  public:
-  static constexpr int kPairShift = 3;  // of a tile of 16 rows
+  static constexpr int kRows = 4;
+  static constexpr int kQuadShift = 2;  // of a tile of 16 rows
 
   struct Share {
     int tile;
     int token;
-    int pair;
+    int quad;
     int part;  // of the ranks: every parts()-th one from here on
   };
 
-  PairDeal() = default;
+  QuadDeal() = default;
   // May be made before the wait. The calling thread's first part is also looked up then, since what
   // is not in the constant cache takes as long as memory.
-  __device__ PairDeal(const PeerOffsets& peers, int tiles, int token_shift, int threads)
-      : token_shift_(token_shift), all_(tiles << (kPairShift + token_shift)) {
+  __device__ QuadDeal(const PeerOffsets& peers, int tiles, int token_shift, int threads)
+      : token_shift_(token_shift), all_(tiles << (kQuadShift + token_shift)) {
     if (peers.ranks == 0) return;
-    while (all_ * 2 <= threads && (1 << part_shift_) < peers.ranks) {
+    while (all_ * 4 <= threads && (1 << part_shift_) < peers.ranks) {
       all_ *= 2;
       ++part_shift_;
     }
@@ -70,22 +72,32 @@ class PairDeal {
   __device__ int all() const { return all_; }
   __device__ int parts() const { return 1 << part_shift_; }
   __device__ Share share(int index) const {
-    const int rest = index >> kPairShift;
+    const int rest = index >> kQuadShift;
     return {rest >> (token_shift_ + part_shift_), rest & ((1 << token_shift_) - 1),
-            index & ((1 << kPairShift) - 1), rest >> token_shift_ & (parts() - 1)};
+            index & ((1 << kQuadShift) - 1), rest >> token_shift_ & (parts() - 1)};
   }
 
-  // Stores two neighboring results at `own`, an address in this rank's window, in the windows of a
+  // Stores four neighboring results at `own`, an address in this rank's window, in the windows of a
   // part of the ranks. Parts are only made where a thread has one share at most.
   __device__ void push(const PeerOffsets& peers, int part, __nv_bfloat16* own,
-                       float2 values) const {
-    uint32_t pair = cuda::pack_pair<DType::kBFloat16>(values.x, values.y);
-    if (pair == kEmptyPair) pair = 0;
+                       float4 values) const {
+    const uint2 words = {sent_pair(values.x, values.y), sent_pair(values.z, values.w)};
     auto* const address = reinterpret_cast<std::byte*>(own);
-    if (part < peers.ranks) cuda::store_system_4(address + first_offset_, pair);
-#pragma unroll 4
-    for (int rank = part + parts(); rank < peers.ranks; rank += parts()) {
-      cuda::store_system_4(address + peers.bytes[rank], pair);
+    if (part < peers.ranks) cuda::store_system_8(address + first_offset_, words);
+    constexpr int kAtOnce = 4;
+#pragma unroll 1
+    for (int first = part + parts(); first < peers.ranks; first += kAtOnce * parts()) {
+      int64_t offsets[kAtOnce];
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        offsets[i] = peers.bytes[min(first + i * parts(), kMaxRanks - 1)];
+      }
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        if (first + i * parts() < peers.ranks) {
+          cuda::store_system_8(address + offsets[i], words);
+        }
+      }
     }
   }
 
@@ -94,6 +106,11 @@ class PairDeal {
   }
 
  private:
+  static __device__ uint32_t sent_pair(float low, float high) {
+    const uint32_t pair = cuda::pack_pair<DType::kBFloat16>(low, high);
+    return pair == kEmptyPair ? 0 : pair;
+  }
+
   int token_shift_ = 0;
   int part_shift_ = 0;
   int all_ = 0;  // shares; those of tokens that do not exist are among them
