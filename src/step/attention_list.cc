@@ -316,6 +316,9 @@ StepLaunch LayerList::project_output() const {
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     const PackedMatrix& o = list.weights_.o;
     kernels::LinearLaunch<kernels::PlainInput> params{list.linear(tokens), {}};
+    // Its CTAs, and then the router's, lie by twos on eight multiprocessors. Of two tokens they had better
+    // not (measured on an H200).
+    params.linear.spreads = tokens == 2;
     add_segment(params.linear, o, list.parts_.exchange.partial(attention_exchange(list.layer_)));
     params.input = {.rows = list.workspace_.values.read(),
                     .stride = o.columns,

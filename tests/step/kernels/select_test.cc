@@ -78,34 +78,24 @@ void expect_reference_as_is(const model::reference::Matrix& scores, int topk) {
   expect_reference(scores, std::vector<int>(scores.rows(), scores.columns()), topk);
 }
 
-// After so many keys of no score.
-model::reference::Matrix after_no_score(const model::reference::Matrix& scores, int keys) {
-  model::reference::Matrix longer(scores.rows(), keys + scores.columns());
+// With so many columns before and after, of no score and of no key.
+model::reference::Matrix amid(int before, const model::reference::Matrix& scores, int after) {
+  model::reference::Matrix wider(scores.rows(), before + scores.columns() + after);
   for (int token = 0; token < scores.rows(); ++token) {
-    std::fill_n(longer.row(token).begin(), keys, NAN);
-    std::copy_n(scores.row(token).begin(), scores.columns(), longer.row(token).begin() + keys);
+    std::fill_n(wider.row(token).begin(), before, NAN);
+    std::copy_n(scores.row(token).begin(), scores.columns(), wider.row(token).begin() + before);
   }
-  return longer;
+  return wider;
 }
 
-// Of two tokens with the same scores.
-model::reference::Matrix twice(const model::reference::Matrix& scores) {
-  model::reference::Matrix both(2, scores.columns());
-  for (int token = 0; token < 2; ++token) {
-    std::copy_n(scores.row(0).begin(), scores.columns(), both.row(token).begin());
-  }
-  return both;
-}
-
-// As they are, which one CTA selects; as its second tile, if there are several tokens; and as what a cluster
-// shares.
+// As they are, which one CTA selects; where there is room for more positions, which another kernel's CTA
+// does; and after so many keys that a cluster shares them.
 void expect_reference(const model::reference::Matrix& scores, int topk) {
-  constexpr int kTileKeys = 8192;
-  for (const int tiles : {0, 1, 2}) {
-    const model::reference::Matrix longer = after_no_score(scores, tiles * kTileKeys);
-    expect_reference_as_is(longer, topk);
-    if (scores.rows() == 1) expect_reference_as_is(twice(longer), topk);
-  }
+  constexpr int kMostOfOneCta = 16384;
+  expect_reference_as_is(scores, topk);
+  expect_reference(amid(0, scores, kMostOfOneCta),
+                   std::vector<int>(scores.rows(), scores.columns()), topk);
+  expect_reference_as_is(amid(kMostOfOneCta, scores, 0), topk);
 }
 
 TEST(SelectKernel, TakesTheLargestScoresInTheOrderOfPositions) {
@@ -211,7 +201,7 @@ TEST(SelectKernel, TakesSequencesOfDifferentLengths) {
 }
 
 TEST(SelectKernel, SharesTheKeysOfALongSequenceAmongCtas) {
-  expect_reference(model::test::random_matrix(2, 9001, 8), {9001, 4097}, 2048);
+  expect_reference(model::test::random_matrix(2, 20001, 8), {20001, 4097}, 2048);
 }
 
 TEST(SelectKernel, SharesTheKeysOfASingleTokenAmongTwiceAsManyCtas) {
@@ -258,16 +248,17 @@ TEST(SelectKernel, SeparatesTinyScoresFromZeros) {
 }
 
 TEST(SelectKernel, TakesAsManyKeysAsOneCtaHas) {
-  expect_reference(model::test::random_matrix(3, 8193, 13), {8191, 8192, 8193}, 2048);
-  expect_reference(model::test::random_matrix(3, 16385, 18), {16383, 16384, 16385}, 2048);
+  expect_reference(model::test::random_matrix(3, 16384, 18), {8193, 16383, 16384}, 2048);
+  // Where there is room for more: of half as many threads.
+  expect_reference(model::test::random_matrix(3, 16385, 13), {8191, 8192, 8193}, 2048);
 }
 
 TEST(SelectKernel, SharesTheKeysOfManyTokensAmongFewerCtas) {
-  expect_reference(model::test::random_matrix(9, 10001, 17),
-                   {10001, 9000, 8192, 8193, 2049, 2050, 9999, 10000, 4097}, 2048);
+  expect_reference(model::test::random_matrix(9, 20001, 17),
+                   {20001, 19000, 8192, 8193, 2049, 2050, 19999, 20000, 4097}, 2048);
 }
 
-TEST(SelectKernel, FindsTiesAcrossTilesAndCtas) {
+TEST(SelectKernel, FindsTiesAcrossCtas) {
   for (const int keys : {8500, 14000, 20000}) {
     model::reference::Matrix scores(2, keys);
     for (int i = 0; i < keys; ++i) {

@@ -95,7 +95,7 @@ class BandConsumer {
 
   __device__ void multiply(const Columns& columns, int item, bool is_shared, bool is_rehearsal) {
     const int first = is_rehearsal ? 0 : columns.first(item);
-    const int count = is_rehearsal ? 0 : columns.first(item + 1) - first;
+    const int count = is_rehearsal ? 0 : columns.end(item) - first;
     const int own = static_cast<int>(threadIdx.x) % 4 * 2;  // column of the item
     // What lies beyond the item's columns is of no use.
     const int column0 = first + max(min(own, count - 1), 0);

@@ -108,6 +108,7 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
     cuda::sync_threads(kReadyBarrier, kThreads);
   }
   cuda::sync_threads(kSummedBarrier, kConsumers);
+  // slipstream-check: allow R2: the loop ends with kRest, which comes after the wait
   store_bands<kConsumers>(params, deal, bands,
                           reinterpret_cast<const float*>(base + params.memory.partials));
 }

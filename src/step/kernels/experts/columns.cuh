@@ -50,15 +50,20 @@ class Columns {
   // Of a chosen row. The shared expert's have their tokens' numbers.
   __device__ int column(int row) const { return columns_[row]; }
   __device__ int first(int item) const { return static_cast<int>(items_[item] & 0xffff); }
+  // Those of the shared expert end where they do, while others are still sorted.
+  __device__ int end(int item) const {
+    const bool is_last_shared = item + 1 == shared_items(params_.tokens);
+    return is_last_shared ? params_.tokens : first(item + 1);
+  }
   __device__ int expert(int item) const { return static_cast<int>(items_[item] >> 16); }
   __device__ int count() const { return static_cast<int>(keys_[-1]); }
 
-  // Before the wait, by one warp: the shared expert's, and where they end.
+  // Before the wait, by one warp: the shared expert's.
   __device__ void add_shared() const {
     const int lane = static_cast<int>(threadIdx.x) % 32;
     if (lane < params_.tokens) shares_[lane] = {1.0F, lane * params_.memory.token_stride};
-    if (lane <= shared_items(params_.tokens)) {
-      items_[lane] = static_cast<uint32_t>(min(lane * kColumnTile, params_.tokens));
+    if (lane < shared_items(params_.tokens)) {
+      items_[lane] = static_cast<uint32_t>(lane * kColumnTile);
     }
   }
 

@@ -132,12 +132,13 @@ int sum_bytes(const TaskSums& sums, int warps) {
   return warps * experts::partial_floats(sums.places.divisor) * static_cast<int>(sizeof(float));
 }
 
-// Of a CTA that has `tasks` tasks, at most.
+// Of a CTA that has `tasks` tasks, at most. Four tokens' eight fit into one set. More than an item's tokens need
+// the room for rings.
 TaskSums plan_sums(int tokens, int warps, int tasks) {
-  constexpr int kMostBytes = 12 * 1024;
   TaskSums sums;
   sums.places = SmallDivisor::of(std::min(tokens, experts::kItemTokens));
-  const int most = kMostBytes / sum_bytes(sums, warps);
+  const int room = (tokens <= experts::kItemTokens ? 20 : 10) * 1024;
+  const int most = room / sum_bytes(sums, warps);
   if (tasks <= most) return {tasks, 1, sums.places};
   // Sets of about the same number of tasks.
   sums.tasks = ceil_div(tasks, ceil_div(tasks, std::max(most / 2, 1)));

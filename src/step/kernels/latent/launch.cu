@@ -87,6 +87,7 @@ void launch_blocks(const pdl::KernelDeclaration& declaration, Launch params,
 void launch_latent(LatentLaunch params, const pdl::LaunchOptions& options) {
   if (is_prepared(params.linear, params.input)) {
     launch_prepare(params.linear, params.input, options);
+    params.linear.early_slots = kMaxRingSlots;  // nothing of this launch waits behind them
     launch_blocks(
         kPreparedLatentDeclaration,
         PreparedLatentLaunch{params.linear, {{params.input.operands.get()}}, params.cache},

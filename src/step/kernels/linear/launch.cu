@@ -160,6 +160,14 @@ bool waits_with_weights(const LinearParams& params) {
 // two of this launch share a multiprocessor. So it does where there is so much to multiply that an early
 // start is nothing.
 template <class Source>
+size_t asked_bytes(const LinearParams& linear, const LinearShape& shape) {
+  if (linear.spreads) return std::max(shape.shared_bytes, kSpreadingBytes);
+  constexpr bool kMaySpread = Source::kNormalizes || std::is_same_v<Source, PreparedSource>;
+  const bool spreads = kMaySpread && (linear.tokens > linear.small_rows || is_long(linear));
+  return spreads ? spread_bytes(shape) : shape.shared_bytes;
+}
+
+template <class Source>
 void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Source::Input> params,
             const pdl::LaunchOptions& options) {
   params.linear.staging_cost = Source::kCost;
@@ -167,13 +175,10 @@ void launch(const pdl::KernelDeclaration& declaration, LinearLaunch<typename Sou
   if (waits_with_weights<Source>(params.linear)) {
     params.linear.early_slots = std::min(params.linear.early_slots, kNormEarlySlots);
   }
-  constexpr bool kMaySpread = Source::kNormalizes || std::is_same_v<Source, PreparedSource>;
-  const bool spreads =
-      kMaySpread && (params.linear.tokens > params.linear.small_rows || is_long(params.linear));
   pdl::launch(declaration, kernel_of<Source>(params.linear),
               {.grid = dim3(shape.ctas),
                .block = dim3(shape.threads),
-               .dynamic_shared_bytes = spreads ? spread_bytes(shape) : shape.shared_bytes,
+               .dynamic_shared_bytes = asked_bytes<Source>(params.linear, shape),
                .cluster = dim3(shape.cluster_ctas),
                .balances_clusters = params.linear.tokens == 1 && shape.cluster_ctas > 1},
               options, params);

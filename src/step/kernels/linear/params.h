@@ -161,6 +161,7 @@ struct LinearParams {
   int early_slots = kMaxRingSlots;  // of these: they are filled before the wait
   // Rows up to which a launch that norms them stays as small as it is, instead of spreading.
   int small_rows = 2;
+  bool spreads = false;  // this one, however little it takes
 
   // How the work is shared out; plan_linear() decides.
   int clusters = 0;       // each takes a run of tiles, of all segments' tiles

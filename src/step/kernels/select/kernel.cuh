@@ -1,6 +1,7 @@
 // The index_topk largest scores of each token, lower positions first among equals.
 //
-// Up to 8192 keys are one CTA's (alone.cuh); more are dealt out to a cluster (together.cuh). A CTA
+// In a workspace of up to 16384 positions a token's keys are one CTA's of 1024 threads. In a larger one up
+// to 8192 keys are one CTA's of 512 (alone.cuh); more are dealt out to a cluster (together.cuh). A CTA
 // has its keys in registers, a tile of 8192, or several tiles in shared memory. It counts how many
 // of them fall into each of 4096 bins, the upper twelve bits of the scores as halves. The bin in
 // which the last kept key lies, of all peers' counts, tells apart what is kept, what is not and a
