@@ -14,5 +14,8 @@ extern const pdl::KernelDeclaration kBandedDownDeclaration;
 void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options);
 void launch_down(DownLaunch params, const pdl::LaunchOptions& options);
 
+// launch_down() of banded weights.
+void launch_banded_down(DownLaunch params, const pdl::LaunchOptions& options);
+
 }  // namespace SLIPSTREAM_VARIANT
 }  // namespace slipstream::step::kernels
