@@ -10,9 +10,8 @@
 namespace slipstream::bench {
 
 struct SyntheticOptions {
-  double common_experts =
-      0;                // share of a row's experts that another row has too (common_experts.h)
-  bool silent = false;  // what is added up over ranks, and all logits, are zero
+  double common_experts = 0;  // of a row's, those that another has too (common_experts.h)
+  bool silent = false;        // what is added up over ranks, and all logits, are zero
 };
 
 // Linears are fp8, everything else as the released checkpoints have it. Values are normal, scaled

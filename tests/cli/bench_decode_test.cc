@@ -13,25 +13,11 @@
 #include "io/json_reader.h"
 #include "pdl/device.h"
 #include "slipstream/error.h"
+#include "tests/bench/small_model.h"
 #include "tests/model/support/tiny_files.h"
 
 namespace slipstream::cli {
 namespace {
-
-constexpr const char* kConfig = R"({
-  "model_type": "deepseek_v32", "vocab_size": 504, "hidden_size": 256, "num_hidden_layers": 3,
-  "num_attention_heads": 4, "num_key_value_heads": 4, "q_lora_rank": 128, "kv_lora_rank": 512,
-  "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
-  "index_n_heads": 2, "index_head_dim": 128, "index_topk": 128,
-  "intermediate_size": 512, "moe_intermediate_size": 256, "first_k_dense_replace": 1,
-  "n_routed_experts": 16, "n_shared_experts": 1, "num_experts_per_tok": 4,
-  "n_group": 4, "topk_group": 2, "norm_topk_prob": true, "routed_scaling_factor": 2.5,
-  "rms_norm_eps": 1e-6, "max_position_embeddings": 4096, "rope_theta": 10000, "eos_token_id": 1,
-  "quantization_config": {
-    "quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic",
-    "weight_block_size": [128, 128], "scale_fmt": "ue8m0"
-  }
-})";
 
 std::string path(const std::string& name) {
   static const model::test::TemporaryDirectory kFolder;
@@ -45,7 +31,7 @@ nlohmann::json read_json(const std::string& file) {
 BenchDecodeOptions small_options() {
   BenchDecodeOptions options;
   options.model = path("config.json");
-  std::ofstream(options.model) << kConfig;
+  std::ofstream(options.model) << bench::test::kSmallModel;
   options.layers = 2;
   options.tp = 2;
   options.contexts = {200};
@@ -156,7 +142,7 @@ TEST(BenchDecode, WritesTheKeysOfItsSchema) {
 
 TEST(BenchDecode, TimesStepsOfAnyNumberOfDrafts) {
   BenchDecodeOptions options = small_options();
-  std::string config = kConfig;
+  std::string config = bench::test::kSmallModel;
   config.insert(1, "\"num_nextn_predict_layers\": 1,");
   std::ofstream(options.model) << config;
   options.layers = 1;
@@ -288,10 +274,7 @@ TEST(BenchDecode, HasOneGpuPlayAllOtherRanks) {
   BenchDecodeOptions options = small_options();
   options.json_file = path("peers.json");
   options.peers = 3;
-  std::string config = kConfig;
-  config.replace(config.find("\"moe_intermediate_size\": 256"), 28,
-                 "\"moe_intermediate_size\": 512");
-  std::ofstream(options.model) << config;
+  std::ofstream(options.model) << bench::test::small_model_of_four_ranks();
   options.steps_only = true;
   if (pdl::device_count() < 2) {
     EXPECT_EQ(error_of(options), "GPUs must be 2 for 4 ranks of which one plays, are 1");

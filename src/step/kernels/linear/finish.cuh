@@ -123,7 +123,8 @@ class Finisher {
     float4 sum = {0, 0, 0, 0};
 #pragma unroll 1
     for (int piece = first_pieces_[tile]; piece < end; ++piece) {
-      add(sum, partials_ + (piece * params_.tokens + token) * kPartialStride + row % kTileRows);
+      add_quad(sum,
+               partials_ + (piece * params_.tokens + token) * kPartialStride + row % kTileRows);
     }
     return sum;
   }
@@ -149,7 +150,7 @@ class Finisher {
     float4 sum = {0, 0, 0, 0};
 #pragma unroll
     for (int rank = 0; rank < kMaxClusterCtas; ++rank) {
-      if (rank < params_.cluster_ctas) add(sum, exchanged(rank, own, token));
+      if (rank < params_.cluster_ctas) add_quad(sum, exchanged(rank, own, token));
     }
     return sum;
   }
@@ -164,18 +165,8 @@ class Finisher {
     }
     float4 sum = {0, 0, 0, 0};
 #pragma unroll
-    for (const float4& part : parts) add(sum, part);
+    for (const float4& part : parts) add_quad(sum, part);
     return sum;
-  }
-
-  static __device__ void add(float4& sum, const float* quad) {
-    add(sum, *reinterpret_cast<const float4*>(quad));
-  }
-  static __device__ void add(float4& sum, const float4& more) {
-    sum.x += more.x;
-    sum.y += more.y;
-    sum.z += more.z;
-    sum.w += more.w;
   }
 
   // The first row of a share's quad, of those that the CTA owns.

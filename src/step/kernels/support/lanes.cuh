@@ -78,13 +78,16 @@ __device__ __forceinline__ void store_quad(__nv_bfloat16* target, float4 values)
                                        cuda::pack_pair<DType::kBFloat16>(values.z, values.w)};
 }
 
-// sum += four neighboring values, 16 bytes aligned.
-__device__ __forceinline__ void add_quad(float4& sum, const float* quad) {
-  const auto more = *reinterpret_cast<const float4*>(quad);
+__device__ __forceinline__ void add_quad(float4& sum, const float4& more) {
   sum.x += more.x;
   sum.y += more.y;
   sum.z += more.z;
   sum.w += more.w;
+}
+
+// Four neighboring values, 16 bytes aligned.
+__device__ __forceinline__ void add_quad(float4& sum, const float* quad) {
+  add_quad(sum, *reinterpret_cast<const float4*>(quad));
 }
 
 // Scales of linear inputs and of the indexer's q and k.
