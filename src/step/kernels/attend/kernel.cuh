@@ -205,17 +205,28 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
   const int first_key = cta.split * T::kKeys;
   int first = first_key;
 
+  // What is known to be read goes first, and next what the token's place tells: loads one after the other
+  // would take longer than the launch before.
+  const uint2 rope_part = read_rope_part<T>(params, token, first_head);
+  const int first_slot = token * params.index_topk;
+  const int* const settled_list =
+      params.settled_lists.get() == nullptr ? nullptr : params.settled_lists.get() + first_slot;
+  const int settled_slot =
+      settled_list == nullptr ? 0 : KeyList::listed<T>(params, settled_list, first_key);
   const StepRow place = params.places.rows.get()[token];
+  const Rotation rotation = read_rotation(params, place.position);
   const bool all = params.lists.get() == nullptr && params.settled_lists.get() == nullptr;
   const bool listed = !all && place.position - params.list_age >= params.index_topk;
   const int keys = all ? place.position + 1 : min(place.position + 1, params.index_topk);
   Rows<T, kFp8> rows;
-  const auto fetch = [&](const int* list, int first, int stage) {
-    const KeyList key_list{params, place, list};
-    rows.fetch(params, key_list.slot<T>(first), keys - first, shared.keys[stage]);
+  const auto slot_of = [&](const int* list, int first) {
+    return KeyList{params, place, list}.slot<T>(first);
   };
-  const auto fetch_first = [&](const int* list) {
-    fetch(list, first, 0);
+  const auto fetch = [&](const int* list, int first, int stage) {
+    rows.fetch(params, slot_of(list, first), keys - first, shared.keys[stage]);
+  };
+  const auto fetch_first = [&](const int* list, int slot) {
+    rows.fetch(params, slot, keys - first, shared.keys[0]);
     if constexpr (kAhead == 2) {
       if (first + step < keys) {
         fetch(list, first + step, 1);
@@ -224,26 +235,29 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
       }
     }
   };
-  const int first_slot = token * params.index_topk;
-  const bool early_keys = !listed || params.settled_lists.get() != nullptr;
-  if (early_keys) fetch_first(listed ? params.settled_lists.get() + first_slot : nullptr);
+  const bool early_keys = !listed || settled_list != nullptr;
+  if (early_keys && listed) {
+    fetch_first(settled_list, settled_slot);
+  } else if (early_keys) {
+    fetch_first(nullptr, slot_of(nullptr, first));
+  }
   if (params.settled_absorbed.get() != nullptr) {
     fetch_absorbed(params, params.settled_absorbed.get(), token, first_head, shared);
   }
-  store_rope_part(read_rotation(params, place.position),
-                  read_rope_part<T>(params, token, first_head), shared);
+  store_rope_part(rotation, rope_part, shared);
 
   gate.pass();
   if (params.settled_absorbed.get() == nullptr) {
     fetch_absorbed(params, params.absorbed.get(), token, first_head, shared);
   }
   if (!early_keys) {
-    fetch_first(params.lists.get() + first_slot);
+    const int* const list = params.lists.get() + first_slot;
+    fetch_first(list, slot_of(list, first));
   } else if constexpr (kAhead == 2) {
     cuda::wait_async_copies();  // of the queries, which finish() does not wait for
   }
   const int* list = nullptr;
-  if (listed) list = (early_keys ? params.settled_lists.get() : params.lists.get()) + first_slot;
+  if (listed) list = early_keys ? settled_list : params.lists.get() + first_slot;
 
   RunningSoftmax softmax;
   Latents<T> latents = {};

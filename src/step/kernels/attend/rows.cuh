@@ -30,10 +30,21 @@ struct KeyList {
   // Of a warp's keys of a run: lane r has that of the warp's row r.
   template <class T>
   __device__ int slot(int first) const {
-    const int key = first + static_cast<int>(threadIdx.x) / 32 +
-                    static_cast<int>(threadIdx.x) % T::kRows * T::kWarps;
-    if (slots != nullptr) return slots[min(key, params.index_topk - 1)];
+    if (slots != nullptr) return listed<T>(params, slots, first);
+    const int key = own_key<T>(first);
     return static_cast<int>(params.places.slot(place, min(key, place.position)));
+  }
+  // The same of a list, if there is one, which does not take the token's place.
+  template <class T>
+  static __device__ int listed(const AttendParams& params, const int* slots, int first) {
+    return slots[min(own_key<T>(first), params.index_topk - 1)];
+  }
+
+ private:
+  template <class T>
+  static __device__ int own_key(int first) {
+    return first + static_cast<int>(threadIdx.x) / 32 +
+           static_cast<int>(threadIdx.x) % T::kRows * T::kWarps;
   }
 };
 

@@ -44,22 +44,20 @@ class Finisher {
         partials_(reinterpret_cast<float*>(memory + params.memory.partials)),
         exchange_(reinterpret_cast<float*>(memory + params.memory.exchange)),
         outputs_(reinterpret_cast<const TileOutput*>(memory + params.memory.outputs)),
-        sums_arrived_(sums_arrived) {
-    if (!pushes()) return;
-    deal_ = QuadDeal(params.peers, own_rows() >> kTileShift, params.token_shift, kWarps * 32);
-    deal_.settle();
-  }
+        sums_arrived_(sums_arrived) {}
 
   // What the cluster will send to this CTA.
   __device__ int bytes_to_come() const {
     return params_.cluster_ctas * own_rows() * params_.tokens * 4;
   }
 
-  // Before the wait, when the CTA knows where results of its tiles go: where the calling thread's first ones
-  // that are pushed do.
+  // When the CTA knows where results of its tiles go, and nobody waits: how those that are pushed are dealt
+  // out, and where the calling thread's first ones go.
   __device__ void look_up() {
     if (!pushes()) return;
+    deal_ = QuadDeal(params_.peers, own_rows() >> kTileShift, params_.token_shift, kWarps * 32);
     first_target_ = target_of(static_cast<int>(threadIdx.x));
+    deal_.settle();
     cuda::settle(first_target_);
   }
 

@@ -211,14 +211,21 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   copy_scales(pieces, weights.run, weight_scales);
 
   __syncthreads();
-  const int first_piece = shared.order.first_of_warp();
-  list_first_pieces(work, weights.run, first_piece,
-                    reinterpret_cast<int*>(memory + layout.first_pieces));
+  int first_piece = 0;
+  const auto prepare_finish = [&] {
+    first_piece = shared.order.first_of_warp();
+    list_first_pieces(work, weights.run, first_piece,
+                      reinterpret_cast<int*>(memory + layout.first_pieces));
+    finisher.look_up();
+  };
+  // CTAs of what is not normed start so late that the wait waits for them: they do it while activations are
+  // on their way.
+  constexpr bool kPreparesLate = !Source::kNormalizes && !kPrepared;
+  if constexpr (!kPreparesLate) prepare_finish();
   const Source source(input);
   Stager<Source, kBreadth> stager(
       params, work, source, reinterpret_cast<float*>(memory + layout.squares), &shared.staged);
   stager.prefetch();
-  finisher.look_up();
   if (params.cluster_ctas > 1) cuda::cluster_wait();
 
   const auto multiply = [&](const auto& let_next_start) {
@@ -226,7 +233,10 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
 
     // The activations ahead of the rest of the weights: what is sent for comes in that order.
     // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
-    stager.stage(operands, [&] { copier.fill_rest(ring); });
+    stager.stage(operands, [&] {
+      copier.fill_rest(ring);
+      if constexpr (kPreparesLate) prepare_finish();
+    });
     let_next_start();
     cuda::wait_async_copies();  // of the scales
 

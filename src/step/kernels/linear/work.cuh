@@ -3,8 +3,9 @@
 // A cluster takes a run of tiles, its CTAs a slice of the columns each. A CTA's chunks, tile by
 // tile, are shared out among its warps in equal runs: no warp has more than one chunk more than
 // another, and a tile's sums may come from several warps. A warp's run is a few pieces, each a part
-// of a tile, which is contiguous in memory. Finding them takes arithmetic with all segments;
-// it is done once, before the wait, and the loops after it just walk along the pieces.
+// of a tile, which is contiguous in memory. They are found once, before the wait, and the loops after
+// it just walk along them. Where a CTA starts late the wait waits for that, and what is executed once
+// per launch takes six cycles an instruction: so no division, and no segment that the CTA has nothing of.
 #pragma once
 
 #include "step/kernels/linear/chunk_ring.cuh"
@@ -34,11 +35,11 @@ struct CtaWork {
         first_group(launch.groups() * rank / launch.cluster_ctas),
         groups(launch.groups() * (rank + 1) / launch.cluster_ctas - first_group) {}
   __device__ CtaWork(const LinearParams& params, int block)
-      : cluster(block / params.cluster_ctas), rank(block % params.cluster_ctas) {
+      : cluster(block >> params.cluster_shift), rank(block & (params.cluster_ctas - 1)) {
     first_tile = params.first_tiles[cluster];
     tiles = params.first_tiles[cluster + 1] - first_tile;
-    first_group = params.groups() * rank / params.cluster_ctas;
-    groups = params.groups() * (rank + 1) / params.cluster_ctas - first_group;
+    first_group = params.groups() * rank >> params.cluster_shift;
+    groups = (params.groups() * (rank + 1) >> params.cluster_shift) - first_group;
   }
 };
 
@@ -68,72 +69,63 @@ struct WarpRun {
   bool begins_tile = false;  // the first piece is its tile's first
 };
 
-// Tile `tile` of all segments' tiles.
-struct FoundTile {
-  Segment segment;
-  int tile;           // of the segment
-  int chunks_before;  // of one group of columns, in all tiles before it
-
-  // Unrolled, so that every field is read at a fixed place of the parameters.
-  __device__ FoundTile(const LinearParams& params, int index)
-      : segment(params.segments[0]), tile(index), chunks_before(0) {
-#pragma unroll
-    for (int i = 1; i < kMaxSegments; ++i) {
-      const int tiles = segment.matrix.tile_count();
-      if (i < params.segment_count && tile >= tiles) {
-        chunks_before += tiles * segment.matrix.chunks_per_group();
-        tile -= tiles;
-        segment = params.segments[i];
-      }
-    }
-    chunks_before += tile * segment.matrix.chunks_per_group();
-  }
-};
-
-// Writes the pieces of the calling warp's run, and outputs of tiles that begin in it; each lane
-// looks at one tile.
+// Writes the pieces of the calling warp's run, and outputs of tiles that begin in it. Each lane looks at
+// one of up to 32 tiles of a segment.
 __device__ __forceinline__ WarpRun find_pieces(const LinearParams& params, const CtaWork& work,
                                                Piece* pieces, TileOutput* outputs) {
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int before = params.first_chunks[work.cluster];
-  const int all = (params.first_chunks[work.cluster + 1] - before) * work.groups;
+  const int all =
+      (params.first_chunks[work.cluster + 1] - params.first_chunks[work.cluster]) * work.groups;
   const int begin = all * warp / kWarps;
   const int end = all * (warp + 1) / kWarps;
   WarpRun run;
   run.chunks = end - begin;
-  for (int first = 0; first < work.tiles; first += 32) {
-    const FoundTile found(params, work.first_tile + first + lane);
-    const PackedMatrix& matrix = found.segment.matrix;
-    const int tile_begin = (found.chunks_before - before) * work.groups;
-    const int tile_end = tile_begin + matrix.chunks_per_group() * work.groups;
+  int tile = work.first_tile;  // of the segment
+  int tiles = 0;               // of the CTA, that have been looked at
+  int chunks = 0;              // in these
+#pragma unroll 1
+  for (int i = 0; tiles < work.tiles;) {
+    const Segment& segment = params.segments[i];
+    const PackedMatrix& matrix = segment.matrix;
+    const int looked_at = min(min(matrix.tile_count() - tile, work.tiles - tiles), 32);
+    if (looked_at <= 0) {
+      tile -= matrix.tile_count();
+      ++i;
+      continue;
+    }
+    const int tile_chunks = matrix.chunks_per_group() * work.groups;
+    const int tile_begin = chunks + lane * tile_chunks;
     const int from = max(begin, tile_begin);
-    const int to = min(end, tile_end);
-    const bool meets = first + lane < work.tiles && from < to;
+    const int to = min(end, tile_begin + tile_chunks);
+    const bool meets = lane < looked_at && from < to;
     const uint32_t meeting = __ballot_sync(kAllLanes, meets);
     if (run.pieces == 0 && meeting != 0) {
       const int first_meeting = __ffs(static_cast<int>(meeting)) - 1;
-      run.first_tile = first + first_meeting;
+      run.first_tile = tiles + first_meeting;
       run.begins_tile = __shfl_sync(kAllLanes, from == tile_begin, first_meeting);
     }
+    const int own_tile = tile + lane;
     if (meets) {
       Piece& piece = pieces[run.pieces + __popc(meeting & ((1U << lane) - 1))];
       piece.chunks = to - from;
       piece.first_chunk = from - tile_begin;
-      const int chunk = work.first_group * matrix.chunks_per_group() + piece.first_chunk;
-      piece.weights =
-          matrix.tiles.get() + found.tile * matrix.tile_bytes() + int64_t{chunk} * kChunkBytes;
-      piece.scales =
-          matrix.is_fp8 ? matrix.scales.get() + found.tile * matrix.groups() + chunk : nullptr;
+      const int chunk =
+          (own_tile * matrix.groups() + work.first_group) * matrix.chunks_per_group() +
+          piece.first_chunk;
+      piece.weights = matrix.tiles.get() + int64_t{chunk} * kChunkBytes;
+      piece.scales = matrix.is_fp8 ? matrix.scales.get() + chunk : nullptr;
     }
     if (meets && from == tile_begin) {
-      const int row = found.tile * kTileRows;
-      auto* output = static_cast<std::byte*>(found.segment.output.get());
-      outputs[first + lane] = {output + row * (found.segment.output_is_float32 ? 4 : 2),
-                               found.segment.output_stride, matrix.rows - row,
-                               found.segment.output_is_float32};
+      const int row = own_tile * kTileRows;
+      auto* output = static_cast<std::byte*>(segment.output.get());
+      outputs[tiles + lane] = {output + row * (segment.output_is_float32 ? 4 : 2),
+                               segment.output_stride, matrix.rows - row, segment.output_is_float32};
     }
     run.pieces += __popc(meeting);
+    tile += looked_at;
+    tiles += looked_at;
+    chunks += looked_at * tile_chunks;
   }
   __syncwarp();
   return run;
@@ -159,6 +151,7 @@ struct PieceOrder {
 __device__ __forceinline__ void list_first_pieces(const CtaWork& work, const WarpRun& run,
                                                   int first_piece, int* first_pieces) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
+#pragma unroll 1
   for (int i = lane; i < run.pieces; i += 32) {
     if (i > 0 || run.begins_tile) first_pieces[run.first_tile + i] = first_piece + i;
   }

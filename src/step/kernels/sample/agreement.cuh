@@ -21,16 +21,22 @@ class Agreement {
  public:
   static constexpr bool kIsShared = is_shared;
 
-  // After the wait, by all threads.
+  // Before the wait, by all threads: where the rank lies that a lane trades with is not in the constant cache.
   __device__ Agreement(const SharedVocabulary& shared, int row) : shared_(shared), row_(row) {
     if constexpr (!is_shared) return;
-    epoch_ = cuda::load_system_4(&shared.limit.head.get()->epochs[row]) + 1;
+    offset_ = shared.peers.bytes[own_rank()];
+    cuda::settle(static_cast<int>(offset_));
+  }
+
+  // After it, by all threads.
+  __device__ void begin() {
+    if constexpr (!is_shared) return;
+    epoch_ = cuda::load_system_4(&shared_.limit.head.get()->epochs[row_]) + 1;
   }
 
   // One thread's number for all ranks, at `index` of a round.
   __device__ void tell(int round, int index, uint64_t value) const {
-    const cuda::WordPair words = {with_epoch(static_cast<uint32_t>(value)),
-                                  with_epoch(static_cast<uint32_t>(value >> 32))};
+    const cuda::WordPair words = words_of(value);
     auto* own = reinterpret_cast<std::byte*>(pick(round, shared_.rank, index));
 #pragma unroll 1
     for (int rank = 0; rank < shared_.peers.ranks; ++rank) {
@@ -47,15 +53,41 @@ class Agreement {
     ask_for_words<kMaxRanks, false>(ranks, load, words);
     wait_for_words<kMaxRanks, false>(
         ranks, shared_.limit, {kSampling, round, row_, index}, load,
-        [&](const cuda::WordPair& pair) {
-          return pair.first >> 32 == epoch_ && pair.second >> 32 == epoch_;
-        },
-        words);
+        [&](const cuda::WordPair& pair) { return is_there(pair); }, words);
 #pragma unroll
     for (int rank = 0; rank < kMaxRanks; ++rank) {
       if (rank >= ranks) break;
-      combine(rank, (words[rank].first & 0xffffffffU) | words[rank].second << 32);
+      combine(rank, number_of(words[rank]));
     }
+  }
+
+  // By all lanes of a warp, which have the same numbers: each rank's lane tells them to that rank, and has that
+  // rank's afterwards. Lanes beyond the ranks have the last one's.
+  template <int kCount>
+  __device__ void trade(int round, uint64_t (&numbers)[kCount]) const {
+    const int rank = own_rank();
+    auto* told = reinterpret_cast<std::byte*>(pick(round, shared_.rank, 0)) + offset_;
+    if (static_cast<int>(threadIdx.x) % 32 == rank) {
+#pragma unroll
+      for (int i = 0; i < kCount; ++i) {
+        cuda::store_system_pair(told + i * sizeof(cuda::WordPair), words_of(numbers[i]));
+      }
+    }
+    const uint64_t* const heard = pick(round, rank, 0);
+    cuda::WordPair words[kCount];
+    bool all = false;
+    Patience patience(shared_.limit);
+#pragma unroll 1
+    do {
+      all = true;
+#pragma unroll
+      for (int i = 0; i < kCount; ++i) words[i] = cuda::load_system_pair(heard + i * kPickWords);
+#pragma unroll
+      for (const cuda::WordPair& pair : words) all &= is_there(pair);
+    } while (!all && patience.lasts([&] { return rank; }, {kSampling, round, row_, 0}));
+    __syncwarp();
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) numbers[i] = number_of(words[i]);
   }
 
   // Adds the histograms of all ranks, by all threads.
@@ -90,7 +122,21 @@ class Agreement {
   }
 
  private:
+  __device__ int own_rank() const {
+    return min(static_cast<int>(threadIdx.x) % 32, shared_.peers.ranks - 1);
+  }
+
   __device__ uint64_t with_epoch(uint32_t half) const { return uint64_t{epoch_} << 32 | half; }
+  __device__ cuda::WordPair words_of(uint64_t number) const {
+    return {with_epoch(static_cast<uint32_t>(number)),
+            with_epoch(static_cast<uint32_t>(number >> 32))};
+  }
+  __device__ bool is_there(const cuda::WordPair& words) const {
+    return (words.first >> 32 == epoch_) & (words.second >> 32 == epoch_);  // without branches
+  }
+  static __device__ uint64_t number_of(const cuda::WordPair& words) {
+    return (words.first & 0xffffffffU) | words.second << 32;
+  }
 
   __device__ uint64_t* pick(int round, int source, int index) const {
     const int64_t row = (int64_t{round} * shared_.peers.ranks + source) * kMaxRows + row_;
@@ -100,6 +146,7 @@ class Agreement {
   const SharedVocabulary& shared_;
   int row_;
   uint32_t epoch_ = 0;
+  int64_t offset_ = 0;  // of the lane's rank
 };
 
 }  // namespace SLIPSTREAM_VARIANT

@@ -66,8 +66,9 @@ __device__ __forceinline__ void verify_block(const DraftParams& params, int inde
                                              SampleShared& shared, VerifyShared& verified,
                                              Gate gate) {
   cuda::cluster_arrive();  // peers may write into this CTA's memory after their wait
+  Agreement<is_shared> agreement(params.sample.ranks, index);
   gate.pass();
-  const Agreement<is_shared> agreement(params.sample.ranks, index);
+  agreement.begin();
   const StepRow row = params.sample.rows.get()[index];
   const int token = choose_token(params.sample, row, {index, index}, shared, agreement);
   const int own = cuda::cluster_rank();
@@ -84,8 +85,9 @@ __device__ __forceinline__ void verify_block(const DraftParams& params, int inde
 template <bool is_shared, class Gate>
 __device__ __forceinline__ void draw_block(const DraftParams& params, int sequence,
                                            SampleShared& shared, Gate gate) {
+  Agreement<is_shared> agreement(params.sample.ranks, sequence);
   gate.pass();
-  const Agreement<is_shared> agreement(params.sample.ranks, sequence);
+  agreement.begin();
   const int first = sequence * (params.drafts + 1);
   StepRow row = params.draft_rows.get()[sequence];
   const uint32_t flags = params.sample.rows.get()[first].flags;

@@ -39,24 +39,25 @@ __device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
   const int absorber = warp - (scores::kWarps - params.absorb_warps);
   const bool absorbs = absorber >= 0 && warp < scores::kWarps;
   const int tile = cta.index * params.absorb_warps + absorber;
+  const bool has_pages = params.score.heads > 0;
+  const scores::LaneToken token(params.score, has_pages ? params.tokens : 0);
   auto& shared = *reinterpret_cast<scores::Shared*>(memory);
   WeightChunk* weights = reinterpret_cast<WeightChunk*>(memory + params.weights_offset) +
                          absorber * scores::absorb_chunks(params.absorb);
   if (absorbs) scores::fetch_tile(params.absorb, tile, weights);
   scores::PageRun run;
-  if (params.score.heads > 0) {
-    if (threadIdx.x == 0) shared.ring.initialize();
-    run = scores::find_run(params.score, params.tokens, cta);
-    __syncthreads();
-  }
-  if (warp == scores::kWarps && run.first < run.end) {
+  if (has_pages) run = scores::find_run(params.score, token, params.tokens, cta);
+  if (warp == scores::kWarps) {
+    shared.ring.initialize();
     scores::PageCopier copier(params.score, run);
+    __syncthreads();
     gate.pass();
     copier.copy(params.score, shared.ring);
     return;
   }
+  if (has_pages) __syncthreads();
   gate.pass();
-  if (warp < scores::kWarps && run.first < run.end) scores::score_run(params.score, run, shared);
+  if (run.first < run.end) scores::score_run(params.score, run, shared);
   if (absorbs) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
 }
 

@@ -34,12 +34,12 @@ struct PageRing {
   uint64_t empty[kMaxSlots];
   Page pages[kMaxSlots];  // of which the launch may leave the last ones out
 
-  // By one thread, before the CTA synchronizes.
+  // By one warp, before the CTA synchronizes.
   __device__ void initialize() {
-    for (int slot = 0; slot < kMaxSlots; ++slot) {
-      cuda::initialize_barrier(&full[slot], 1);
-      cuda::initialize_barrier(&empty[slot], kWarps / kWarpgroups);
-    }
+    const int slot = static_cast<int>(threadIdx.x) % 32;
+    if (slot >= kMaxSlots) return;
+    cuda::initialize_barrier(&full[slot], 1);
+    cuda::initialize_barrier(&empty[slot], kWarps / kWarpgroups);
     cuda::publish_barriers();
   }
 };
@@ -69,9 +69,10 @@ __device__ __forceinline__ void copy_page(const ScoreParams& params, int page, P
   cuda::copy_bulk(target.high, source + kLowBytes, kIndexPageBytes - kLowBytes, full);
 }
 
-// The warp that copies a run's pages. Where they lie it knows before the wait: a lane has every 32nd.
+// The warp that copies a run's pages. Where they lie it asks before the wait: a lane has every 32nd.
 class PageCopier {
  public:
+  // The run may be empty.
   __device__ PageCopier(const ScoreParams& params, const PageRun& run)
       : pages_(params.places.pages.get() + run.sequence * params.places.pages_per_sequence +
                run.first),
@@ -93,7 +94,7 @@ class PageCopier {
 
  private:
   static __device__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
-  __device__ int read(int i) const { return pages_[min(i, count_ - 1)]; }
+  __device__ int read(int i) const { return pages_[max(min(i, count_ - 1), 0)]; }
 
   const int* pages_;
   int count_;

@@ -21,8 +21,8 @@ struct PageRun {
 // The runs of all tokens, as short as makes them at most as many as CTAs.
 class Runs {
  public:
-  // Lane l has token l, and `pages` of it.
-  __device__ Runs(int pages, Cta cta) : pages_(pages) {
+  // Lane l has token l, of `tokens`, and `pages` of it.
+  __device__ Runs(int pages, int tokens, Cta cta) : tokens_(tokens), pages_(pages) {
     const int all = static_cast<int>(__reduce_add_sync(kAllLanes, pages));
     size_ = max((all + cta.count - 1) / cta.count, 1);
     own_ = count(pages);
@@ -33,15 +33,15 @@ class Runs {
     }
     end_ = own_;
 #pragma unroll 1
-    for (int distance = 1; distance < 32; distance *= 2) {
+    for (int distance = 1; distance < tokens; distance *= 2) {
       const int other = __shfl_up_sync(kAllLanes, end_, distance);
-      if (static_cast<int>(threadIdx.x) % 32 >= distance) end_ += other;
+      if (lane() >= distance) end_ += other;
     }
   }
 
-  // Run number `index`, of which the token's place is left out.
+  // Run number `index`, of which the token's place is left out. One that does not exist is empty.
   __device__ PageRun run(int index) const {
-    const int token = __popc(__ballot_sync(kAllLanes, end_ <= index)) % 32;
+    const int token = __popc(__ballot_sync(kAllLanes, lane() < tokens_ && end_ <= index));
     const int begin = __shfl_sync(kAllLanes, end_ - own_, token);
     const int pages = __shfl_sync(kAllLanes, pages_, token);
     const int first = min(max(index - begin, 0) * size_, pages);
@@ -49,29 +49,39 @@ class Runs {
   }
 
  private:
+  static __device__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
   __device__ int count(int pages) const { return (pages + size_ - 1) / size_; }
 
+  int tokens_;
   int pages_;
   int size_;
   int own_;  // runs of the lane's token
   int end_;  // of these among all
 };
 
-// The CTA's run, of which there may be none. By whole warps.
-__device__ __forceinline__ PageRun find_run(const ScoreParams& params, int tokens, Cta cta) {
-  const int lane = threadIdx.x % 32;
+// Lane l's token, which is loaded ahead of what it is needed for.
+struct LaneToken {
   int position = 0;
   int sequence = 0;
-  int pages = 0;
-  if (lane < tokens) {
+
+  __device__ LaneToken(const ScoreParams& params, int tokens) {
+    const auto lane = static_cast<int>(threadIdx.x) % 32;
+    if (lane >= tokens) return;
     const StepRow& row = params.places.rows.get()[lane];
     position = row.position;
     sequence = row.sequence;
-    if (position >= params.index_topk) pages = position / kPageSize + 1;
   }
-  PageRun run = Runs(pages, cta).run(cta.index);
-  run.position = __shfl_sync(kAllLanes, position, run.token);
-  run.sequence = __shfl_sync(kAllLanes, sequence, run.token);
+};
+
+// The CTA's run, of which there may be none. By whole warps.
+__device__ __forceinline__ PageRun find_run(const ScoreParams& params, const LaneToken& token,
+                                            int tokens, Cta cta) {
+  const bool scores =
+      static_cast<int>(threadIdx.x) % 32 < tokens && token.position >= params.index_topk;
+  const int pages = scores ? token.position / kPageSize + 1 : 0;
+  PageRun run = Runs(pages, tokens, cta).run(cta.index);
+  run.position = __shfl_sync(kAllLanes, token.position, run.token);
+  run.sequence = __shfl_sync(kAllLanes, token.sequence, run.token);
   return run;
 }
 
