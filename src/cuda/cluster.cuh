@@ -48,6 +48,18 @@ __device__ __forceinline__ void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
+// Makes a warp's own barriers, of one arrival each, by all of its lanes. One lane makes them, at addresses that
+// are known to be the same in all: at each lane's own they are made lane by lane, with a fence for each.
+template <int count>
+__device__ __forceinline__ void make_own_barriers(uint64_t* barriers) {
+  if (threadIdx.x % 32 == 0) {
+#pragma unroll
+    for (int i = 0; i < count; ++i) initialize_barrier(&barriers[i], 1);
+    publish_barriers();
+  }
+  __syncwarp();
+}
+
 __device__ __forceinline__ void arrive(uint32_t barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }

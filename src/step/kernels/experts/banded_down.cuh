@@ -77,7 +77,8 @@ __device__ __forceinline__ void banded_block(const DownLaunch& params, Cta cta,
   rows.clear();
   cuda::sync_threads(kSummedBarrier, kConsumers);
   rows.rehearse();
-  QuadDeal deal(params.peers, (bands.count + 1) / 2, 32 - __clz(params.tokens - 1), kConsumers);
+  QuadDeal deal(params.peers, (bands.count + 1) / 2, 32 - __clz(params.tokens - 1), kConsumers,
+                static_cast<int>(threadIdx.x));
   deal.settle();
   // One loop, for the rehearsal.
 #pragma unroll 1

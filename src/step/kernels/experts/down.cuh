@@ -126,7 +126,8 @@ __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Ro
 }
 
 __device__ __forceinline__ QuadDeal deal_tiles(const DownLaunch& params, int tiles) {
-  return {params.peers, tiles, 32 - __clz(params.tokens - 1), static_cast<int>(blockDim.x)};
+  return {params.peers, tiles, 32 - __clz(params.tokens - 1), static_cast<int>(blockDim.x),
+          static_cast<int>(threadIdx.x)};
 }
 
 // After a barrier: adds what lies at a token's places and stores it, for all ranks if there are
@@ -160,7 +161,7 @@ template <class Rows, class Gate>
 __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, unsigned char* memory,
                                            experts::DownShared& shared, Gate gate) {
   using namespace experts;
-  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int warp = warp_index();
   const int warps = static_cast<int>(blockDim.x) / 32;
   const int ring_bytes = params.ring.slots * params.ring.slot_bytes;
   PieceRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,

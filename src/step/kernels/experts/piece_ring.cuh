@@ -23,18 +23,14 @@ class PieceRing {
  public:
   static constexpr int kMaxSlots = 8;
 
-  // `memory`: slots * slot_bytes of this warp's; `barriers`: kMaxSlots of this warp's.
+  // `memory`: slots * slot_bytes of this warp's; `barriers`: kMaxSlots of this warp's, by an index that is
+  // known to be the same in all lanes.
   __device__ PieceRing(unsigned char* memory, uint64_t* barriers, int slots, int slot_bytes)
       : memory_(cuda::shared_address(memory)),
         barriers_(cuda::shared_address(barriers)),
         slots_(slots),
         slot_bytes_(slot_bytes) {
-    const int slot = static_cast<int>(threadIdx.x) % 32;
-    if (slot < slots) {
-      cuda::initialize_barrier(&barriers[slot], 1);
-      cuda::publish_barriers();
-    }
-    __syncwarp();
+    cuda::make_own_barriers<kMaxSlots>(barriers);
     // Else they are computed from scratch for every piece.
     cuda::keep(memory_);
     cuda::keep(barriers_);

@@ -225,7 +225,7 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   using namespace experts;
   const PackedMatrix& matrix = params.gate_up;
   const int tiles = matrix.tile_count();
-  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int warp = warp_index();
   const int warps = static_cast<int>(blockDim.x) / 32;
   const int ring_bytes = params.ring.slots * params.ring.slot_bytes;
   PieceRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,

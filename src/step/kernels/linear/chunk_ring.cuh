@@ -15,17 +15,13 @@ inline namespace SLIPSTREAM_VARIANT {
 
 class ChunkRing {
  public:
-  // `memory`: slots * 2 KB of this warp's shared memory; `barriers`: kMaxRingSlots of this warp.
+  // `memory`: slots * 2 KB of this warp's shared memory; `barriers`: kMaxRingSlots of this warp, by an index
+  // that is known to be the same in all lanes.
   __device__ ChunkRing(const unsigned char* memory, uint64_t* barriers, int slots)
       : memory_(cuda::shared_address(memory)),
         barriers_(cuda::shared_address(barriers)),
         slots_(slots) {
-    const int slot = static_cast<int>(threadIdx.x) % 32;
-    if (slot < slots) {
-      cuda::initialize_barrier(&barriers[slot], 1);
-      cuda::publish_barriers();
-    }
-    __syncwarp();
+    cuda::make_own_barriers<kMaxRingSlots>(barriers);
   }
 
   // Starts to copy the first chunks: each lane gives that of its slot, or null.

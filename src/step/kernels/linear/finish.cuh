@@ -55,8 +55,10 @@ class Finisher {
   // out, and where the calling thread's first ones go.
   __device__ void look_up() {
     if (!pushes()) return;
-    deal_ = QuadDeal(params_.peers, own_rows() >> kTileShift, params_.token_shift, kWarps * 32);
-    first_target_ = target_of(static_cast<int>(threadIdx.x));
+    deal_ = QuadDeal(params_.peers, own_rows() >> kTileShift, params_.token_shift, kWarps * 32,
+                     first_share());
+    if (first_share() >= deal_.all()) return;
+    first_target_ = target_of(first_share());
     deal_.settle();
     cuda::settle(first_target_);
   }
@@ -167,6 +169,11 @@ class Finisher {
     return sum;
   }
 
+  // Of the calling thread, of what is pushed: that of one token is the last warps', for the first ones stage.
+  static __device__ int first_share() {
+    return static_cast<int>(threadIdx.x) ^ ((kWarps - 1) * 32);
+  }
+
   // The first row of a share's quad, of those that the CTA owns.
   static __device__ int first_row(const QuadDeal::Share& share) {
     return (share.tile << kTileShift) + (share.quad << kQuadShift);
@@ -185,7 +192,7 @@ class Finisher {
   __device__ void push() const {
     __nv_bfloat16* target = first_target_;
 #pragma unroll 1
-    for (int i = static_cast<int>(threadIdx.x);;) {
+    for (int i = first_share();;) {
       const QuadDeal::Share share = deal_.share(i);
       if (target != nullptr) {
         deal_.push(params_.peers, share.part, target, total(first_row(share), share.token));

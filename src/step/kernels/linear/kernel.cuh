@@ -195,7 +195,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
     // Before the copies: releasing them would mean to wait for them.
     cuda::cluster_arrive_relaxed();
   }
-  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int warp = warp_index();
   Piece* pieces = reinterpret_cast<Piece*>(memory + layout.pieces) + warp * layout.warp_tiles;
   float* weight_scales =
       reinterpret_cast<float*>(memory + layout.weights) + warp * layout.warp_chunks;

@@ -105,11 +105,12 @@ class Agreement {
     }
   }
 
-  // Empties the rows of the step's last exchange, by all threads.
+  // Empties the rows of the step's last exchange, by all threads but those of the first warp, which has more to do.
   __device__ void empty_row() const {
     if constexpr (is_shared) {
-      for (int column = static_cast<int>(threadIdx.x) * 8; column < shared_.hidden;
-           column += static_cast<int>(blockDim.x) * 8) {
+      if (threadIdx.x < 32) return;
+      for (int column = (static_cast<int>(threadIdx.x) - 32) * 8; column < shared_.hidden;
+           column += (static_cast<int>(blockDim.x) - 32) * 8) {
         empty_columns<8>(shared_.emptied, shared_.peers.ranks, 0, 1,
                          (int64_t{row_} * shared_.hidden + column) / 2);
       }

@@ -56,16 +56,16 @@ class QuadDeal {
   };
 
   QuadDeal() = default;
-  // May be made before the wait. The calling thread's first part is also looked up then, since what
-  // is not in the constant cache takes as long as memory.
-  __device__ QuadDeal(const PeerOffsets& peers, int tiles, int token_shift, int threads)
+  // May be made before the wait. Where the part of the calling thread's first share lies is also looked up then,
+  // since what is not in the constant cache takes as long as memory.
+  __device__ QuadDeal(const PeerOffsets& peers, int tiles, int token_shift, int threads, int first)
       : token_shift_(token_shift), all_(tiles << (kQuadShift + token_shift)) {
     if (peers.ranks == 0) return;
     while (all_ * 4 <= threads && (1 << part_shift_) < peers.ranks) {
       all_ *= 2;
       ++part_shift_;
     }
-    const int part = share(static_cast<int>(threadIdx.x)).part;
+    const int part = share(first).part;
     if (part < peers.ranks) first_offset_ = peers.bytes[part];
   }
 
