@@ -218,7 +218,7 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
   const bool all = params.lists.get() == nullptr && params.settled_lists.get() == nullptr;
   const bool listed = !all && place.position - params.list_age >= params.index_topk;
   const int keys = all ? place.position + 1 : min(place.position + 1, params.index_topk);
-  Rows<T, kFp8> rows;
+  Rows<T, kFp8> rows(&shared.arrived[warp_index()]);
   const auto slot_of = [&](const int* list, int first) {
     return KeyList{params, place, list}.slot<T>(first);
   };

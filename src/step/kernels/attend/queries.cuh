@@ -43,6 +43,7 @@ struct Shared : Tiling {
   float products[Tiling::kParts][kHeads][kKeys];
   __nv_bfloat16 probabilities[kHeads][kProbabilityStride];
   float rescale[kHeads];
+  uint64_t arrived[Tiling::kWarps];  // rows of each warp
 };
 
 // Whether the thread is one of `each` that a head has.

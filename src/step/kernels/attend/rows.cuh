@@ -1,6 +1,7 @@
 // Rows of the latent cache on their way to shared memory, as bf16.
 #pragma once
 
+#include "cuda/cluster.cuh"
 #include "cuda/peers.cuh"
 #include "step/kernels/attend/params.h"
 #include "step/kernels/support/lanes.cuh"
@@ -13,6 +14,7 @@ namespace attend {
 // Eight more elements put neighboring rows on different banks.
 inline constexpr int kRowStride = kLatentRow + 8;
 inline constexpr int kRowPieces = kLatentRow / 8;  // of 16 bytes
+inline constexpr uint32_t kRowBytes = kLatentRow * 2;
 
 __device__ __forceinline__ void store_zero_row(__nv_bfloat16* target) {
 #pragma unroll 1
@@ -49,13 +51,51 @@ struct KeyList {
 };
 
 // A warp's rows of a run of keys: fetch() sends for them, finish() has them in shared memory, where
-// `later` fetches of bf16 rows followed. Rows beyond the last key are zero.
+// `later` fetches of bf16 rows followed. Rows beyond the last key are zero. `arrived`: a barrier of the
+// warp's own, by an index that is known to be the same in all lanes.
 template <class T, bool kFp8>
 class Rows;
 
+// bf16 rows of a CTA that has one run: a lane sends for each, in one piece. Copies of 16 bytes take all
+// lanes 400 cycles a row.
+template <class T>
+requires(T::kStages == 1) class Rows<T, false> {
+ public:
+  __device__ explicit Rows(uint64_t* arrived) : arrived_(arrived) {
+    cuda::make_own_barriers<1>(arrived);
+  }
+  __device__ void fetch(const AttendParams& params, int own_slot, int present,
+                        __nv_bfloat16 (*target)[kRowStride]) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    const int first_row = static_cast<int>(threadIdx.x) / 32;
+    const int own_row = first_row + lane * T::kWarps;
+    const bool exists = lane < T::kRows && own_row < present;
+    const int rows = __popc(__ballot_sync(kAllLanes, exists));
+    if (lane == 0) cuda::expect_bytes(arrived_, rows * kRowBytes);
+    __syncwarp();
+    if (exists) {
+      cuda::publish_to_copies();  // a launch before has stored the newest keys
+      cuda::copy_bulk(target[own_row], params.cache.get() + int64_t{own_slot} * kRowBytes,
+                      kRowBytes, arrived_);
+    }
+    for (int r = rows; r < T::kRows; ++r) store_zero_row(target[first_row + r * T::kWarps]);
+  }
+  template <int later>
+  __device__ void finish(__nv_bfloat16 (*)[kRowStride]) {
+    static_assert(later == 0);
+    cuda::wait_async_copies();  // of the queries
+    cuda::wait_barrier(arrived_, 0);
+  }
+
+ private:
+  uint64_t* arrived_;
+};
+
+// Those of several runs.
 template <class T>
 class Rows<T, false> {
  public:
+  __device__ explicit Rows(uint64_t* /*arrived*/) {}
   __device__ void fetch(const AttendParams& params, int own_slot, int present,
                         __nv_bfloat16 (*target)[kRowStride]) {
     const int lane = threadIdx.x % 32;
@@ -67,7 +107,7 @@ class Rows<T, false> {
         store_zero_row(target[row]);
         continue;
       }
-      const std::byte* source = params.cache.get() + slot * (kLatentRow * 2);
+      const std::byte* source = params.cache.get() + slot * kRowBytes;
 #pragma unroll
       for (int i = 0; i < (kRowPieces + 31) / 32; ++i) {
         const int piece = lane + i * 32;
@@ -91,6 +131,7 @@ class Rows<T, false> {
 template <class T>
 class Rows<T, true> {
  public:
+  __device__ explicit Rows(uint64_t* /*arrived*/) {}
   __device__ void fetch(const AttendParams& params, int own_slot, int present,
                         __nv_bfloat16 (*)[kRowStride]) {
     const int lane = threadIdx.x % 32;
