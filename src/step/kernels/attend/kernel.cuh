@@ -205,6 +205,7 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
   const int first_key = cta.split * T::kKeys;
   int first = first_key;
 
+  Rows<T, kFp8> rows(&shared.arrived[warp_index()]);
   // What is known to be read goes first, and next what the token's place tells: loads one after the other
   // would take longer than the launch before.
   const uint2 rope_part = read_rope_part<T>(params, token, first_head);
@@ -218,7 +219,6 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
   const bool all = params.lists.get() == nullptr && params.settled_lists.get() == nullptr;
   const bool listed = !all && place.position - params.list_age >= params.index_topk;
   const int keys = all ? place.position + 1 : min(place.position + 1, params.index_topk);
-  Rows<T, kFp8> rows(&shared.arrived[warp_index()]);
   const auto slot_of = [&](const int* list, int first) {
     return KeyList{params, place, list}.slot<T>(first);
   };

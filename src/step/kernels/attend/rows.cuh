@@ -61,8 +61,11 @@ class Rows;
 template <class T>
 requires(T::kStages == 1) class Rows<T, false> {
  public:
+  // Before any load: the fence would wait for it. All rows were stored by launches that had ended when this one
+  // started.
   __device__ explicit Rows(uint64_t* arrived) : arrived_(arrived) {
     cuda::make_own_barriers<1>(arrived);
+    cuda::publish_to_copies();
   }
   __device__ void fetch(const AttendParams& params, int own_slot, int present,
                         __nv_bfloat16 (*target)[kRowStride]) {
@@ -74,7 +77,6 @@ requires(T::kStages == 1) class Rows<T, false> {
     if (lane == 0) cuda::expect_bytes(arrived_, rows * kRowBytes);
     __syncwarp();
     if (exists) {
-      cuda::publish_to_copies();  // a launch before has stored the newest keys
       cuda::copy_bulk(target[own_row], params.cache.get() + int64_t{own_slot} * kRowBytes,
                       kRowBytes, arrived_);
     }

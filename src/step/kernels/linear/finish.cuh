@@ -55,9 +55,9 @@ class Finisher {
   // out, and where the calling thread's first ones go.
   __device__ void look_up() {
     if (!pushes()) return;
-    deal_ = QuadDeal(params_.peers, own_rows() >> kTileShift, params_.token_shift, kWarps * 32,
-                     first_share());
-    if (first_share() >= deal_.all()) return;
+    const int tiles = own_rows() >> kTileShift;
+    if (first_share() >= QuadDeal::most(tiles, params_.token_shift, kWarps * 32)) return;
+    deal_ = QuadDeal(params_.peers, tiles, params_.token_shift, kWarps * 32, first_share());
     first_target_ = target_of(first_share());
     deal_.settle();
     cuda::settle(first_target_);

@@ -55,6 +55,11 @@ class QuadDeal {
     int part;  // of the ranks: every parts()-th one from here on
   };
 
+  // Shares that there may be.
+  static __device__ int most(int tiles, int token_shift, int threads) {
+    return max(tiles << (kQuadShift + token_shift), threads / 2);
+  }
+
   QuadDeal() = default;
   // May be made before the wait. Where the part of the calling thread's first share lies is also looked up then,
   // since what is not in the constant cache takes as long as memory.
