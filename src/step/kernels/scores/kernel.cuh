@@ -46,18 +46,22 @@ __device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
                          absorber * scores::absorb_chunks(params.absorb);
   if (absorbs) scores::fetch_tile(params.absorb, tile, weights);
   scores::PageRun run;
-  if (has_pages) run = scores::find_run(params.score, token, params.tokens, cta);
-  if (warp == scores::kWarps) {
-    shared.ring.initialize();
-    scores::PageCopier copier(params.score, run);
+  scores::PageCopier copier;
+  if (has_pages) {
+    run = scores::find_run(params.score, token, params.tokens, cta);
+    if (warp == scores::kWarps) {
+      shared.ring.initialize();
+      copier = scores::PageCopier(params.score, run);
+    }
     __syncthreads();
+  }
+  if (warp == scores::kWarps && run.first < run.end) {
     gate.pass();
     copier.copy(params.score, shared.ring);
     return;
   }
-  if (has_pages) __syncthreads();
   gate.pass();
-  if (run.first < run.end) scores::score_run(params.score, run, shared);
+  if (warp < scores::kWarps && run.first < run.end) scores::score_run(params.score, run, shared);
   if (absorbs) scores::absorb_tile(params.absorb, params.tokens, tile, weights);
 }
 

@@ -69,9 +69,11 @@ __device__ __forceinline__ void copy_page(const ScoreParams& params, int page, P
   cuda::copy_bulk(target.high, source + kLowBytes, kIndexPageBytes - kLowBytes, full);
 }
 
-// The warp that copies a run's pages. Where they lie it asks before the wait: a lane has every 32nd.
+// The warp that copies a run's pages. Where they lie it asks before the wait, and before the CTA meets: a lane
+// has every 32nd.
 class PageCopier {
  public:
+  PageCopier() = default;
   // The run may be empty.
   __device__ PageCopier(const ScoreParams& params, const PageRun& run)
       : pages_(params.places.pages.get() + run.sequence * params.places.pages_per_sequence +
@@ -96,9 +98,9 @@ class PageCopier {
   static __device__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
   __device__ int read(int i) const { return pages_[max(min(i, count_ - 1), 0)]; }
 
-  const int* pages_;
-  int count_;
-  int page_;
+  const int* pages_ = nullptr;
+  int count_ = 0;
+  int page_ = 0;
 };
 
 // A lane's two keys of a page, which are neighbors: as operands of the products, and their scales.
