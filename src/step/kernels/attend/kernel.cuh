@@ -6,7 +6,8 @@
 // columns), with the usual running maximum. Products are of 16 heads: of 8, each counts twice. The
 // next launch combines the splits.
 //
-// PDL: nothing but shared addresses before the wait.
+// PDL: the token's place and what rotates its queries before the wait, and of keys and absorbed queries what the
+// launch right before did not make.
 #pragma once
 
 #include "cuda/tensor_core.cuh"
