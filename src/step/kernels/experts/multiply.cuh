@@ -18,8 +18,10 @@ struct Slice {
   int count;
 };
 
-// The weight scales of up to 32 groups, one per lane. To be loaded well before they are used: they
-// come from memory too.
+inline constexpr int kMaxSliceGroups = 32;
+
+// The weight scales of a slice, one per lane. To be loaded well before they are used: they come from
+// memory too.
 __device__ __forceinline__ float load_scales(const PackedMatrix& matrix, int64_t tile,
                                              const Slice& slice) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -110,7 +112,7 @@ __device__ __forceinline__ void multiply_one_by_one(uint32_t weights, int& index
     Operand x;
     load(index, x);
     if (is_fp8) {
-      multiply_fp8_group(weights, __shfl_sync(kAllLanes, scales, index & 31), x, sums);
+      multiply_fp8_group(weights, __shfl_sync(kAllLanes, scales, index), x, sums);
     } else {
       multiply_bf16_group(weights, x, sums);
     }
@@ -127,25 +129,22 @@ __device__ __forceinline__ void multiply_by_twos(uint32_t weights, int& index, i
     Operand x[2];
     load(index, x[0]);
     load(second, x[1]);
-    const float weight_scales[2] = {__shfl_sync(kAllLanes, scales, index & 31),
-                                    __shfl_sync(kAllLanes, scales, second & 31)};
+    const float weight_scales[2] = {__shfl_sync(kAllLanes, scales, index),
+                                    __shfl_sync(kAllLanes, scales, second)};
     multiply_fp8_pair(weights, second > index, weight_scales, x, sums);
   }
   index = end;
 }
 
-// Adds the products of a slice whose pieces come next out of the ring; a piece's groups divide 32.
+// Adds the products of a slice whose pieces come next out of the ring. Loads nothing from global memory: before a
+// load that it may make, however seldom, ptxas waits for those that the caller has made for later.
 template <bool kByTwos, class Cursor, class Load>
 __device__ __forceinline__ void multiply_slice(PieceRing& ring, Cursor& cursor, int piece_groups,
-                                               const PackedMatrix& matrix, bool is_fp8,
-                                               int64_t tile, const Slice& slice, float scales,
+                                               bool is_fp8, int groups, float scales,
                                                const Load& load, Sums& sums) {
 #pragma unroll 1
-  for (int index = 0; index < slice.count;) {
-    if (is_fp8 && (index & 31) == 0 && index > 0) {
-      scales = load_scales(matrix, tile, {slice.first + index, slice.count - index});
-    }
-    const int end = min(index + piece_groups, slice.count);
+  for (int index = 0; index < groups;) {
+    const int end = min(index + piece_groups, groups);
     const uint32_t weights = ring.wait() + threadIdx.x % 32 * 16;
     if constexpr (kByTwos) {
       multiply_by_twos(weights, index, end, scales, load, sums);

@@ -297,9 +297,8 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
       const LaneTokens tokens(plan, task.item);
       Sums sums = {};
       multiply_slice<Input::kByTwos>(
-          ring, cursor, params.ring.piece_groups, matrix, Input::kIsFp8 || matrix.is_fp8,
-          tile_of(task), slice, scales,
-          [&](int group, Operand& operand) { input.load(group, tokens, operand); }, sums);
+          ring, cursor, params.ring.piece_groups, Input::kIsFp8 || matrix.is_fp8, slice.count,
+          scales, [&](int group, Operand& operand) { input.load(group, tokens, operand); }, sums);
       store_partials(sums, places, own);
       advance(task, tiles);
       scales = next_scales;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <bit>
+#include <string>
 
 #include "step/kernels/experts/launch.h"
 #include "step/kernels/experts/launch_plan.h"
@@ -75,6 +76,12 @@ void launch_routed(RoutedLaunch params, const pdl::LaunchOptions& options) {
   const PackedMatrix& matrix = params.gate_up;
   const int warps = even_warps(matrix.groups(), experts::kMaxRoutedWarps);
   params.slice_groups = (matrix.groups() + warps - 1) / warps;
+  if (params.slice_groups > experts::kMaxSliceGroups) {
+    throw InvalidArgument(
+        "routed_experts: gate_up must have at most " +
+        std::to_string(experts::kMaxSliceGroups * experts::kMaxRoutedWarps * kGroup) +
+        " columns, has " + std::to_string(matrix.columns));
+  }
   constexpr int kStatic = kStaticBytes<experts::RoutedShared>;
   const int staged_bytes = code_bytes(matrix.groups() * params.tokens);
   const int items = experts::most_items(params.tokens, params.route.choices, params.route.experts);
