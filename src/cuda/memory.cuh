@@ -58,6 +58,13 @@ __device__ __forceinline__ void keep(uint4& value) {
   asm volatile("" : "+r"(value.x), "+r"(value.y), "+r"(value.z), "+r"(value.w));
 }
 
+// A load that stays where it is among others of its kind: ptxas may let one wait for what an older one loads.
+__device__ __forceinline__ int load_in_order(const int* address) {
+  int value;
+  asm volatile("ld.global.s32 %0, [%1];" : "=r"(value) : "l"(address));
+  return value;
+}
+
 // What settle() takes: addresses and numbers.
 __device__ __forceinline__ uint64_t as_bits(const void* address) {
   return reinterpret_cast<uint64_t>(address);

@@ -24,13 +24,20 @@ struct Divisor {
 // where the second gives the correctly rounded one because the reciprocal is correctly rounded
 // (Markstein). Residuals are taken as q * d - x, not x - q * d, so that a zero keeps its sign.
 // Quotients below 2^-100 may be off; they round to code 0 all the same.
+template <int kCorrections = 2>
 [[nodiscard]] SLIPSTREAM_HOST_DEVICE inline float divide(float x, Divisor divisor) {
   float quotient = x * divisor.reciprocal;
-  for (int correction = 0; correction < 2; ++correction) {
+  for (int correction = 0; correction < kCorrections; ++correction) {
     const float residual = fmaf(quotient, divisor.value, -x);
     quotient = fmaf(-residual, divisor.reciprocal, quotient);
   }
   return fabsf(x) <= FLT_MAX ? quotient : x;
+}
+
+// The same of bf16 values and the scale of e4m3 codes that their group has, the largest of them over 448: one
+// correction gives the correctly rounded quotient of every pair of mantissas (tests/cuda/quantize_test.cc).
+[[nodiscard]] SLIPSTREAM_HOST_DEVICE inline float divide_bf16(float x, Divisor scale) {
+  return divide<1>(x, scale);
 }
 
 #if defined(__CUDACC__)

@@ -67,6 +67,30 @@ TEST(Divide, IsExactNearTheLargestAndTheSmallestScale) {
   }
 }
 
+// Of all significands over all scales that a group of bf16 values can have: of an amax that is one of them, of the
+// least that counts and of the largest, which stands for infinity.
+TEST(DivideBFloat16, IsExactForEverySignificandOverEveryFp8Scale) {
+  constexpr int kCount = 128;
+  const auto significand = [](int i) { return 1.0F + static_cast<float>(i) / kCount; };
+  for (int i = 0; i < kCount + 2; ++i) {
+    const float amax = i < kCount ? significand(i) : i == kCount ? 1e-4F : FLT_MAX;
+    const Divisor scale = divisor(amax / 448.0F);
+    const float one = std::ldexp(1.0F, std::ilogb(amax));
+    for (int j = 0; j < kCount; ++j) {
+      for (const float x : {significand(j) * one, -significand(j) * one / 64}) {
+        ASSERT_TRUE(same(divide_bf16(x, scale), x / scale.value)) << x << " / " << scale.value;
+      }
+    }
+  }
+}
+
+TEST(DivideBFloat16, PassesZerosAndInfinitiesThrough) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  EXPECT_TRUE(same(divide_bf16(-0.0F, divisor(3.0F)), -0.0F));
+  EXPECT_EQ(divide_bf16(kInfinity, divisor(3.0F)), kInfinity);
+  EXPECT_TRUE(std::isnan(divide_bf16(std::nanf(""), divisor(3.0F))));
+}
+
 TEST(Divide, KeepsTheSignOfZero) {
   EXPECT_TRUE(same(divide(0.0F, divisor(3.0F)), 0.0F));
   EXPECT_TRUE(same(divide(-0.0F, divisor(3.0F)), -0.0F));

@@ -216,7 +216,6 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
   const int settled_slot =
       settled_list == nullptr ? 0 : KeyList::listed<T>(params, settled_list, first_key);
   const StepRow place = params.places.rows.get()[token];
-  const Rotation rotation = read_rotation(params, place.position);
   const bool all = params.lists.get() == nullptr && params.settled_lists.get() == nullptr;
   const bool listed = !all && place.position - params.list_age >= params.index_topk;
   const int keys = all ? place.position + 1 : min(place.position + 1, params.index_topk);
@@ -237,11 +236,11 @@ __device__ __forceinline__ void attend_block(const AttendParams& params, AttendC
     }
   };
   const bool early_keys = !listed || settled_list != nullptr;
-  if (early_keys && listed) {
-    fetch_first(settled_list, settled_slot);
-  } else if (early_keys) {
-    fetch_first(nullptr, slot_of(nullptr, first));
+  if (early_keys) {
+    const int* const early_list = listed ? settled_list : nullptr;
+    fetch_first(early_list, listed ? settled_slot : slot_of(nullptr, first));
   }
+  const Rotation rotation = read_rotation(params, place.position);
   if (params.settled_absorbed.get() != nullptr) {
     fetch_absorbed(params, params.settled_absorbed.get(), token, first_head, shared);
   }

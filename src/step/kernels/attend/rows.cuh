@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/cluster.cuh"
+#include "cuda/memory.cuh"
 #include "cuda/peers.cuh"
 #include "step/kernels/attend/params.h"
 #include "step/kernels/support/lanes.cuh"
@@ -39,7 +40,7 @@ struct KeyList {
   // The same of a list, if there is one, which does not take the token's place.
   template <class T>
   static __device__ int listed(const AttendParams& params, const int* slots, int first) {
-    return slots[min(own_key<T>(first), params.index_topk - 1)];
+    return cuda::load_in_order(&slots[min(own_key<T>(first), params.index_topk - 1)]);
   }
 
  private:

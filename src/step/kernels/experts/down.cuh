@@ -184,6 +184,7 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   rows.quantize_shared();
   QuadDeal deal = deal_tiles(params, min(own.count, kBatchTiles));
   deal.settle();
+  auto sources = rows.first();
   __syncthreads();
 
   gate.pass();
@@ -191,18 +192,18 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   const bool by_warps = plan.fits_warp();
   ExpertChoice choice = {-1, 0};
   if (by_warps) choice = load_choice(params, static_cast<int>(threadIdx.x) % 32);
-  typename Rows::Raw raw = rows.load_first();
+  auto raw = rows.load(sources);
   if (!by_warps) build_plan(params, plan, weights);
   Items items = by_warps ? Plan::list(choice.expert, shared.items[warp]) : plan.items();
   items.count += shared_items(params.tokens);
-  rows.quantize_all_but_last(raw);
+  rows.quantize_all_but_last(sources, raw);
   Place ahead = {warp, 0};
   float scales = load_ahead(params, items, own, ahead);
   float next_scales = load_ahead(params, items, own, ahead);
   cursor.set_items(items);
   ring.fill(cursor);
   if (by_warps && warp == warps - 1) take_choice(params, plan, choice, weights);
-  rows.quantize(raw);
+  rows.quantize(sources, raw);
   __syncthreads();
 
   Place place = {warp, 0};

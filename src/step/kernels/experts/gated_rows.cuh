@@ -78,28 +78,49 @@ class StagedRows {
       if (unit < units) target_.store(chosen_units_ + unit, codes.words, codes.scale);
     }
   }
-  // Gate and up of the lane's eight columns of units of a batch, two units per warp and round.
-  struct Raw {
+  // Where gate and up of the lane's eight columns of units of a batch lie, two units per warp and round, and they
+  // themselves.
+  struct Sources {
     int first;  // unit of the lane
+    const __nv_bfloat16* gate[kRounds];
+  };
+  struct Raw {
     uint4 gate[kRounds];
     uint4 up[kRounds];
   };
 
+  // Before the wait: what a unit's row is takes a division.
+  __device__ Sources first() const {
+    const Sources sources = batch(static_cast<int>(threadIdx.x) / 16);
+#pragma unroll
+    for (int i = 0; i < kRounds; ++i) cuda::settle(sources.gate[i]);
+    return sources;
+  }
   // After the wait, by all threads.
-  __device__ Raw load_first() const { return load_batch(static_cast<int>(threadIdx.x) / 16); }
-  __device__ void quantize_all_but_last(Raw& raw) const {
+  __device__ Raw load(const Sources& sources) const {
+    Raw raw = {};
+#pragma unroll
+    for (int i = 0; i < kRounds; ++i) {
+      if (sources.first + i * round() >= chosen_units_) break;
+      raw.gate[i] = *reinterpret_cast<const uint4*>(sources.gate[i]);
+      raw.up[i] = *reinterpret_cast<const uint4*>(sources.gate[i] + params_.down.columns);
+    }
+    return raw;
+  }
+  __device__ void quantize_all_but_last(Sources& sources, Raw& raw) const {
     const int step = round() * kRounds;
 #pragma unroll 1
     for (int begin = step; begin < chosen_units_; begin += step) {
-      quantize(raw);
-      raw = load_batch(raw.first + step);
+      quantize(sources, raw);
+      sources = batch(sources.first + step);
+      raw = load(sources);
     }
   }
   // A barrier must follow.
-  __device__ void quantize(const Raw& raw) const {
+  __device__ void quantize(const Sources& sources, const Raw& raw) const {
 #pragma unroll
     for (int i = 0; i < kRounds; ++i) {
-      const int unit = raw.first + i * round();
+      const int unit = sources.first + i * round();
       if (unit - half() >= chosen_units_) break;
       const EightCodes codes = quantize_gated(raw.gate[i], raw.up[i], params_.ue8m0);
       if (unit < chosen_units_) target_.store(unit, codes.words, codes.scale);
@@ -122,19 +143,17 @@ class StagedRows {
   static __device__ int column(int group) {
     return group * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
   }
-  __device__ Raw load_batch(int first) const {
-    Raw raw = {first, {}, {}};
+  __device__ Sources batch(int first) const {
+    Sources sources = {first, {}};
+    const int groups = params_.down.groups();
 #pragma unroll
     for (int i = 0; i < kRounds; ++i) {
       const int unit = first + i * round();
       if (unit >= chosen_units_) break;
-      const int groups = params_.down.groups();
       const int row = unit / groups;
-      const GatedEight eight = load_gated(chosen_row(params_, row), column(unit - row * groups));
-      raw.gate[i] = eight.gate;
-      raw.up[i] = eight.up;
+      sources.gate[i] = chosen_row(params_, row).gate + column(unit - row * groups);
     }
-    return raw;
+    return sources;
   }
 
   const DownLaunch& params_;
@@ -150,12 +169,14 @@ class DirectRows {
   static constexpr bool kByTwos = false;
   static __device__ int bytes(const DownLaunch& /*params*/) { return 0; }
   __device__ DirectRows(const DownLaunch& params, unsigned char* /*memory*/) : params_(params) {}
+  struct Sources {};
   struct Raw {};
   __device__ void rehearse() const {}
   __device__ void quantize_shared() const {}
-  __device__ Raw load_first() const { return {}; }
-  __device__ void quantize_all_but_last(Raw& /*raw*/) const {}
-  __device__ void quantize(const Raw& /*raw*/) const {}
+  __device__ Sources first() const { return {}; }
+  __device__ Raw load(const Sources& /*sources*/) const { return {}; }
+  __device__ void quantize_all_but_last(Sources& /*sources*/, Raw& /*raw*/) const {}
+  __device__ void quantize(const Sources& /*sources*/, const Raw& /*raw*/) const {}
   __device__ void load(int group, int row, Operand& operand) const {
     const int column = group * kGroup + static_cast<int>(threadIdx.x) % 4 * 32;
     const int chosen = params_.tokens * params_.choices_per_token;

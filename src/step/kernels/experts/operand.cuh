@@ -28,11 +28,22 @@ __device__ __forceinline__ float scale_values(float (&values)[kCount], bool ue8m
   return scale.value;
 }
 
-// values = silu(values) * up, rounded to bf16. The quotient is off by up to two units in the last
-// place, which hardly ever shows after that rounding; the exact division would branch for every value.
+// Exponential and reciprocal as the hardware has them, without what expf() and __fdividef() do for subnormal
+// numbers, of which there are none here: a third of the instructions. Off by some units in the last place, by as
+// many more as |value| is greater than eight, which hardly ever shows once the result is rounded to bf16.
+__device__ __forceinline__ float silu(float value) {
+  constexpr float kLog2E = 1.4426950408889634F;
+  float power;
+  float inverse;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(-kLog2E * value));
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(1.0F + power));
+  return value * inverse;
+}
+
+// values = silu(values) * up, rounded to bf16.
 __device__ __forceinline__ void gate_values(float (&values)[8], const float (&up)[8]) {
 #pragma unroll
-  for (int i = 0; i < 8; ++i) values[i] = __fdividef(values[i], 1.0F + expf(-values[i])) * up[i];
+  for (int i = 0; i < 8; ++i) values[i] = silu(values[i]) * up[i];
   round_to_bf16(values);
 }
 

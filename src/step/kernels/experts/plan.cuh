@@ -68,13 +68,16 @@ class Plan {
     return unpack(takers()[item * kItemTokens + place]);
   }
 
+  // Before the wait. Rolled, as other loops of few rounds: how often an unrolled one goes round takes a division.
   __device__ void clear() const {
     const int threads = static_cast<int>(blockDim.x);
+#pragma unroll 1
     for (int i = threadIdx.x; i < PlanSets::kWords; i += threads) {
       sets_.chosen[i] = 0;
       sets_.repeated[i] = 0;
     }
     // Takers and masks, which are neighbors. One token takes its rows in their order.
+#pragma unroll 1
     for (int i = threadIdx.x; i < rows() * (kItemTokens + 1); i += threads) {
       const int row = i / kItemTokens;
       takers()[i] = tokens_ == 1 && i % kItemTokens == 0 ? pack({row, 0, row, true}) : 0;

@@ -242,6 +242,7 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   const LaneShare share = lane_share(params.route);
   load_corrections(params.route, shared.bias);
   // Few keys, so that the rehearsal is short. All of them are overwritten by logits'.
+#pragma unroll 1
   for (int i = threadIdx.x; i < params.tokens * lists.places; i += warps * 32) {
     lists.keys[i] = i < share.set_lanes ? i + 1 : 0;
   }

@@ -101,7 +101,7 @@ __device__ __forceinline__ cuda::Divisor activation_scale(float amax, bool power
   return cuda::group_scale(amax, {1e-4F, kLargestCode, power_of_two});
 }
 
-// The branch is worth it: an exact division takes seven instructions.
+// Of bf16 values by the scale of their group. The branch is worth it: an exact division takes five instructions.
 template <int kCount>
 __device__ __forceinline__ void divide(float (&values)[kCount], cuda::Divisor scale,
                                        bool power_of_two) {
@@ -110,7 +110,7 @@ __device__ __forceinline__ void divide(float (&values)[kCount], cuda::Divisor sc
     for (int i = 0; i < kCount; ++i) values[i] *= scale.reciprocal;
   } else {
 #pragma unroll
-    for (int i = 0; i < kCount; ++i) values[i] = cuda::divide(values[i], scale);
+    for (int i = 0; i < kCount; ++i) values[i] = cuda::divide_bf16(values[i], scale);
   }
 }
 
