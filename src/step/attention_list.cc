@@ -220,10 +220,10 @@ StepLaunch LayerList::select_keys() const {
     const Workspace& workspace = list.workspace_;
     list.parts_.kernels.select({.scores = workspace.scores.read(),
                                 .score_stride = int64_t{workspace.pages_per_sequence} * kPageSize,
-                                .places = list.places(),
+                                .lists = workspace.lists.produced(),
                                 .tokens = tokens,
                                 .index_topk = list.config_.index_topk,
-                                .lists = workspace.lists.produced()},
+                                .places = list.places()},
                                options);
   };
   return launch;
@@ -251,20 +251,20 @@ StepLaunch LayerList::attend() const {
     const Workspace& workspace = list.workspace_;
     kernels::AttendParams params{
         .queries = workspace.q.settled(),
-        .tokens = tokens,
+        .rope = {workspace.rope.data()},
+        .cache = list.cache_.latent.settled(),
+        .partials = workspace.partials.produced(),
+        .weights = workspace.partial_weights.produced(),
         .heads = list.parts_.checkpoint.local_heads(),
         .head_dim = config.qk_head_dim(),
-        .rope = {workspace.rope.data()},
         .index_topk = config.index_topk,
         .list_age = list.list_age_,
-        .places = list.places(),
-        .cache = list.cache_.latent.settled(),
-        .fp8_rows = list.parts_.fp8_rows,
         .scale = static_cast<float>(config.softmax_scale() * std::numbers::log2e),
-        .most_keys = most_keys(config, workspace.positions),
         .splits = list.splits(tokens),
-        .partials = workspace.partials.produced(),
-        .weights = workspace.partial_weights.produced()};
+        .places = list.places(),
+        .tokens = tokens,
+        .most_keys = most_keys(config, workspace.positions),
+        .fp8_rows = list.parts_.fp8_rows};
     if (list.has_indexer()) {
       params.settled_absorbed = workspace.absorbed.settled();
       params.lists = workspace.lists.read();
@@ -292,12 +292,12 @@ StepLaunch LayerList::project_values() const {
   launch.enqueue = [list = *this](int tokens, const pdl::LaunchOptions& options) {
     const Workspace& workspace = list.workspace_;
     list.parts_.kernels.values({.w_uv = list.weights_.w_uv,
-                                .tokens = tokens,
-                                .heads = list.parts_.checkpoint.local_heads(),
-                                .splits = list.splits(tokens),
                                 .partials = workspace.partials.read(),
                                 .weights = workspace.partial_weights.read(),
-                                .output = workspace.values.produced()},
+                                .output = workspace.values.produced(),
+                                .tokens = tokens,
+                                .heads = list.parts_.checkpoint.local_heads(),
+                                .splits = list.splits(tokens)},
                                options);
   };
   return launch;

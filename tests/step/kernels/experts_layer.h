@@ -120,10 +120,10 @@ class Experts {
                    .scaling = 2.5F},
          .gate_up = gate_up.matrix(),
          .codes = {codes.data()},
-         .input = {.rows = {bf16(rows)}, .stride = shape_.hidden, .columns = shape_.hidden},
          .tokens = tokens,
          .choices = {choices.data()},
-         .activated = {bf16(activated)}},
+         .activated = {bf16(activated)},
+         .input = {.rows = {bf16(rows)}, .stride = shape_.hidden, .columns = shape_.hidden}},
         options);
     kernels::launch_down({.choices = {choices.data()},
                           .choices_per_token = shape_.choices,

@@ -46,10 +46,10 @@ std::vector<std::vector<int>> select(const model::reference::Matrix& scores,
   const DeviceValues<int> lists(std::vector<int>(static_cast<size_t>(tokens) * topk, -1));
   kernels::launch_select({.scores = {device_scores.data()},
                           .score_stride = padded.columns(),
-                          .places = {{device_rows.data()}, {device_pages.data()}, pages},
+                          .lists = {lists.data()},
                           .tokens = tokens,
                           .index_topk = topk,
-                          .lists = {lists.data()}},
+                          .places = {{device_rows.data()}, {device_pages.data()}, pages}},
                          {.stream = stream.get(), .pdl = pdl});
   check_cuda(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
   const std::vector<int> flat = lists.download();

@@ -22,27 +22,28 @@ SLIPSTREAM_HOST_DEVICE constexpr int64_t part_index(int64_t head, int column, in
 
 // The launch right before this one made either the absorbed queries or the lists; the others are
 // settled, and read before the wait.
+// Constants come a line of 64 bytes at a time, and one after the other: what is always read fits in two.
 struct AttendParams {
   pdl::Produced<const __nv_bfloat16> absorbed = {};  // [tokens, heads, 512]
   pdl::Settled<__nv_bfloat16> settled_absorbed = {};
   pdl::Settled<__nv_bfloat16> queries = {};  // [tokens, heads, head_dim]: the last 64 rotate
-  int tokens = 0;
-  int heads = 0;
-  int head_dim = 0;
-  pdl::Constant<float> rope = {};        // [positions, 32 cosines and 32 sines]
-  pdl::Produced<const int> lists = {};   // [tokens, index_topk] slots
-  pdl::Settled<int> settled_lists = {};  // both null: every position, always
-  int index_topk = 0;                    // tokens with up to as many keys take every position
-  int list_age = 0;                      // how many positions ago the lists were made
-  SettledPlaces places = {};
-  pdl::Settled<std::byte> cache = {};  // rows of 576 bf16 or 656 bytes
-  bool fp8_rows = false;
-  float scale = 0;    // of the products, times log2(e)
-  int most_keys = 0;  // that a token attends to
-  int splits = 0;     // attention_splits()
+  pdl::Constant<float> rope = {};            // [positions, 32 cosines and 32 sines]
+  pdl::Produced<const int> lists = {};       // [tokens, index_topk] slots
+  pdl::Settled<int> settled_lists = {};      // both null: every position, always
+  pdl::Settled<std::byte> cache = {};        // rows of 576 bf16 or 656 bytes
   pdl::Produced<float> partials =
       {};  // [tokens, heads, 512 / 16, splits, 16], written after the wait
   pdl::Produced<float2> weights = {};  // [tokens, heads, splits]: (largest exponent, sum)
+  int heads = 0;
+  int head_dim = 0;
+  int index_topk = 0;  // tokens with up to as many keys take every position
+  int list_age = 0;    // how many positions ago the lists were made
+  float scale = 0;     // of the products, times log2(e)
+  int splits = 0;      // attention_splits()
+  SettledPlaces places = {};
+  int tokens = 0;
+  int most_keys = 0;  // that a token attends to
+  bool fp8_rows = false;
 };
 
 inline constexpr auto kAttendFields = join_fields(

@@ -83,7 +83,6 @@ struct RoutedLaunch {
   // The normed hidden state of all tokens: e4m3 codes if the experts are (support/code_units.cuh,
   // units [group][token]), else bf16.
   pdl::Produced<const unsigned char> codes = {};
-  PlainInput input = {};
   int tokens = 0;
   // Set by the launch.
   RingShape ring = {};
@@ -95,6 +94,7 @@ struct RoutedLaunch {
   SmallDivisor per_token = {};                  // choices
   pdl::Produced<ExpertChoice> choices = {};     // [tokens, choices], written after the wait
   pdl::Produced<__nv_bfloat16> activated = {};  // [tokens, choices, 2 * width], gate then up
+  PlainInput input = {};                        // of bf16 experts
 };
 
 // Gate and up of the shared expert. The launch before must be one that waits before it triggers and does

@@ -82,7 +82,7 @@ SLIPSTREAM_HOST_DEVICE constexpr int bands_per_cta(int rows) {
 struct Segment {
   PackedMatrix matrix = {};
   pdl::Produced<void> output = {};  // [tokens, output_stride], bf16 or fp32, written after the wait
-  int64_t output_stride = 0;
+  int output_stride = 0;
   bool output_is_float32 = false;
 };
 
@@ -149,28 +149,34 @@ struct StagingCost {
   int round = 0;
 };
 
+// Where a cluster's tiles begin, and how many chunks of one group of columns come before.
+struct FirstWork {
+  uint16_t tile = 0;
+  uint16_t chunk = 0;
+};
+
+// What every CTA reads before its wait comes first: constants come a line of 64 bytes at a time, and one after the
+// other.
 struct LinearParams {
-  Segment segments[kMaxSegments];  // all with the same columns
   int segment_count = 0;
   int tokens = 0;
   bool ue8m0 = false;  // activation scales are powers of two
+  // How the work is shared out; plan_linear() decides.
+  int clusters = 0;                 // each takes a run of tiles, of all segments' tiles
+  int cluster_ctas = 1;             // share the columns of their tiles out; a power of two
+  int cluster_shift = 0;            // its logarithm
+  int token_shift = 0;              // 1 << token_shift is at least `tokens`
+  int early_slots = kMaxRingSlots;  // of each warp's ring: they are filled before the wait
+  LinearMemory memory = {};
+  Segment segments[kMaxSegments];  // all with the same columns
+  FirstWork first[kMaxClusters + 1] = {};
 
-  StagingCost staging_cost = {};  // of the activations' source
-
-  int most_slots = kMaxRingSlots;   // of each warp's ring
-  int early_slots = kMaxRingSlots;  // of these: they are filled before the wait
+  // For the plan.
+  StagingCost staging_cost = {};   // of the activations' source
+  int most_slots = kMaxRingSlots;  // of each warp's ring
   // Rows up to which a launch that norms them stays as small as it is, instead of spreading.
   int small_rows = 2;
   bool spreads = false;  // this one, however little it takes
-
-  // How the work is shared out; plan_linear() decides.
-  int clusters = 0;       // each takes a run of tiles, of all segments' tiles
-  int cluster_ctas = 1;   // share the columns of their tiles out; a power of two
-  int cluster_shift = 0;  // its logarithm
-  int token_shift = 0;    // 1 << token_shift is at least `tokens`
-  LinearMemory memory = {};
-  uint16_t first_tiles[kMaxClusters + 1] = {};
-  uint16_t first_chunks[kMaxClusters + 1] = {};  // of one group of columns
 
   // If there are any: outputs lie in this rank's window and go to all, four rows at a time, of which
   // they have a multiple. They are bf16.

@@ -54,8 +54,8 @@ void deal_tiles(LinearParams& params) {
       tile += std::min<int64_t>((left + chunks - 1) / chunks, matrix.tile_count());
       left -= int64_t{matrix.tile_count()} * chunks;
     }
-    params.first_tiles[cluster] = static_cast<uint16_t>(tile);
-    params.first_chunks[cluster] = static_cast<uint16_t>(chunks_before(params, tile));
+    params.first[cluster] = {static_cast<uint16_t>(tile),
+                             static_cast<uint16_t>(chunks_before(params, tile))};
   }
 }
 
@@ -80,8 +80,8 @@ Largest largest_cta(const LinearParams& params) {
   const int groups = ceil_div(params.groups(), params.cluster_ctas);
   const int least_groups = std::max(params.groups() / params.cluster_ctas, 1);
   for (int cluster = 0; cluster < params.clusters; ++cluster) {
-    const int first = params.first_tiles[cluster];
-    const int last = params.first_tiles[cluster + 1];
+    const int first = params.first[cluster].tile;
+    const int last = params.first[cluster + 1].tile;
     int chunks = 0;
     for (int tile = first; tile < last; ++tile) chunks += chunks_of_tile(params, tile) * groups;
     const int run = ceil_div(chunks, kWarps);

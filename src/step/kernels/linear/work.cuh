@@ -36,8 +36,8 @@ struct CtaWork {
         groups(launch.groups() * (rank + 1) / launch.cluster_ctas - first_group) {}
   __device__ CtaWork(const LinearParams& params, int block)
       : cluster(block >> params.cluster_shift), rank(block & (params.cluster_ctas - 1)) {
-    first_tile = params.first_tiles[cluster];
-    tiles = params.first_tiles[cluster + 1] - first_tile;
+    first_tile = params.first[cluster].tile;
+    tiles = params.first[cluster + 1].tile - first_tile;
     first_group = params.groups() * rank >> params.cluster_shift;
     groups = (params.groups() * (rank + 1) >> params.cluster_shift) - first_group;
   }
@@ -76,7 +76,7 @@ __device__ __forceinline__ WarpRun find_pieces(const LinearParams& params, const
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int all =
-      (params.first_chunks[work.cluster + 1] - params.first_chunks[work.cluster]) * work.groups;
+      (params.first[work.cluster + 1].chunk - params.first[work.cluster].chunk) * work.groups;
   const int begin = all * warp / kWarps;
   const int end = all * (warp + 1) / kWarps;
   WarpRun run;

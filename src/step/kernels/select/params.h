@@ -12,11 +12,11 @@ namespace slipstream::step::kernels {
 struct SelectParams {
   pdl::Produced<const float> scores = {};  // [tokens, score_stride], read after the wait
   int64_t score_stride = 0;                // at least the keys of a token; a multiple of 4
-  SettledPlaces places = {};
-  int tokens = 0;
-  int index_topk = 0;
   // [tokens, index_topk], written after the wait: slots of the caches, in the order of positions.
   pdl::Produced<int> lists = {};
+  int tokens = 0;
+  int index_topk = 0;
+  SettledPlaces places = {};
 };
 
 inline constexpr auto kSelectFields = join_fields(

@@ -29,8 +29,8 @@ struct WindowHead {
 // How far every rank's window is from this rank's, so that what is stored at an address of its own
 // window can be stored at the same place of all.
 struct PeerOffsets {
-  int ranks = 0;  // 0: there are no windows
   int64_t bytes[kMaxRanks] = {};
+  int ranks = 0;  // 0: there are no windows
 };
 
 // How long a poll waits.

@@ -12,13 +12,14 @@
 namespace slipstream::step::kernels {
 
 struct ValuesParams {
-  PackedMatrix w_uv = {};  // bf16, [heads * v, 512]; v is a multiple of 128
-  int tokens = 0;
-  int heads = 0;
-  int splits = 0;                            // attention_splits()
+  PackedMatrix w_uv = {};                    // bf16, [heads * v, 512]; v is a multiple of 128
   pdl::Produced<const float> partials = {};  // as attention writes them, read after the wait
   pdl::Produced<const float2> weights = {};  // [tokens, heads, splits]: (largest exponent, sum)
   pdl::Produced<__nv_bfloat16> output = {};  // [tokens, heads * v], written after the wait
+  // Next to the output, so that its line of constants is there before the wait.
+  int tokens = 0;
+  int heads = 0;
+  int splits = 0;  // attention_splits()
 };
 
 inline constexpr auto kValuesFields = join_fields(
