@@ -78,7 +78,7 @@ StepLaunch LayerList::project_hidden() const {
       params.input.polled = delta.polled;
     }
     // What is asked for before the wait comes out of what expert_down can stream (measured on an H200).
-    if (params.input.polled.ranks == 0) params.linear.early_slots = 1;
+    if (params.input.polled.ranks == 0) params.linear.early_slots = tokens == 3 ? 0 : 1;
     list.parts_.kernels.norm_linear(params, options);
   };
   return launch;

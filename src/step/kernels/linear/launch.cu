@@ -84,6 +84,7 @@ namespace {
 // multiprocessor acknowledgements queue after all that it has asked for. Where that launch is short,
 // its end would come after this one's weights instead of before them.
 constexpr int kPlainEarlySlots = 2;
+constexpr int kThreeEarlySlots = 1;  // of three tokens (measured on an H200)
 // With few tokens the rings are smaller as well: what the launches before and after ask for does not
 // queue after so much, and CTAs find room sooner (docs/notes/2026-11-29-late-ctas.md).
 constexpr int kFewSlots = 4;
@@ -304,7 +305,7 @@ void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptio
     launch_prepared(params.linear, params.input.operands, options);
     return;
   }
-  params.linear.early_slots = kPlainEarlySlots;
+  params.linear.early_slots = params.linear.tokens == 3 ? kThreeEarlySlots : kPlainEarlySlots;
   if (params.linear.tokens <= kFewSlotsTokens) params.linear.most_slots = kFewSlots;
   launch<PlainSource>(kPlainLinearDeclaration, params, options);
 }
