@@ -64,10 +64,10 @@ void step_select(const TensorView& scores, const TensorView& rows, const TensorV
     const Tensor out = call.tensor("lists", lists, DType::kInt32, {tokens, kAny});
     step::kernels::plain_set().select({.scores = produced<const float>(in),
                                        .score_stride = in.shape[1],
-                                       .places = call.places(rows, pages, tokens),
+                                       .lists = produced<int>(out),
                                        .tokens = tokens,
                                        .index_topk = static_cast<int>(out.shape[1]),
-                                       .lists = produced<int>(out)},
+                                       .places = call.places(rows, pages, tokens)},
                                       call.options(pdl));
   });
 }
@@ -94,22 +94,22 @@ void step_attend(const TensorView& absorbed, const TensorView& queries, const Te
     step::kernels::plain_set().attend(
         {.absorbed = produced<const __nv_bfloat16>(latent),
          .queries = settled<__nv_bfloat16>(q),
-         .tokens = tokens,
-         .heads = static_cast<int>(heads),
-         .head_dim = static_cast<int>(q.shape[2]),
          .rope = constant<float>(call.tensor("rope", rope, DType::kFloat32, {kAny, kRope})),
          .lists = produced<const int>(list),
-         .index_topk = static_cast<int>(list.shape[1]),
-         .places = call.places(rows, pages, tokens),
          .cache = settled<std::byte>(slots),
-         .fp8_rows = fp8_rows,
-         .scale = static_cast<float>(scale * std::numbers::log2e),
-         .most_keys = static_cast<int>(list.shape[1]),
-         .splits = static_cast<int>(splits),
          .partials = produced<float>(
              call.tensor("partials", partials, DType::kFloat32, {tokens, heads, splits, kLatent})),
          .weights = produced<float2>(
-             call.tensor("weights", weights, DType::kFloat32, {tokens, heads, splits, 2}))},
+             call.tensor("weights", weights, DType::kFloat32, {tokens, heads, splits, 2})),
+         .heads = static_cast<int>(heads),
+         .head_dim = static_cast<int>(q.shape[2]),
+         .index_topk = static_cast<int>(list.shape[1]),
+         .scale = static_cast<float>(scale * std::numbers::log2e),
+         .splits = static_cast<int>(splits),
+         .places = call.places(rows, pages, tokens),
+         .tokens = tokens,
+         .most_keys = static_cast<int>(list.shape[1]),
+         .fp8_rows = fp8_rows},
         call.options(pdl));
   });
 }
@@ -132,14 +132,14 @@ void step_values(const TensorView& tiles, int64_t rows, const TensorView& partia
     }
     step::kernels::plain_set().values(
         {.w_uv = call.matrix("tiles", tiles, {}, rows, kLatent),
-         .tokens = tokens,
-         .heads = static_cast<int>(heads),
-         .splits = static_cast<int>(splits),
          .partials = produced<const float>(in),
          .weights = produced<const float2>(
              call.tensor("weights", weights, DType::kFloat32, {tokens, heads, splits, 2})),
          .output = produced<__nv_bfloat16>(
-             call.tensor("output", output, DType::kBFloat16, {tokens, rows}))},
+             call.tensor("output", output, DType::kBFloat16, {tokens, rows})),
+         .tokens = tokens,
+         .heads = static_cast<int>(heads),
+         .splits = static_cast<int>(splits)},
         call.options(pdl));
   });
 }
