@@ -197,6 +197,20 @@ TEST(ExpertLaunches, OfTwoToFourTokensFitNextToEachOther) {
   }
 }
 
+// A lane has the scale of one group.
+TEST(ExpertLaunches, RefuseMoreColumnsThanAWarpHasScalesFor) {
+  kernels::RoutedLaunch params{.route = {.experts = 8, .choices = 2, .groups = 1, .kept_groups = 1},
+                               .gate_up = {.rows = 256, .columns = 32769, .is_fp8 = true},
+                               .tokens = 1};
+  try {
+    kernels::launch_routed(params, {});
+    FAIL() << "nothing was thrown";
+  } catch (const InvalidArgument& error) {
+    EXPECT_STREQ(error.what(),
+                 "routed_experts: gate_up must have at most 32768 columns, has 32769");
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Down, ExpertSums, testing::Bool(),
                          [](const auto& info) { return info.param ? "Banded" : "Tiled"; });
 
