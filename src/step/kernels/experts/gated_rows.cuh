@@ -2,6 +2,7 @@
 // shared memory or, where it is bf16 or too much, made from global memory each time.
 #pragma once
 
+#include "cuda/memory.cuh"
 #include "step/kernels/experts/operand.cuh"
 #include "step/kernels/experts/params.h"
 #include "step/kernels/support/variant.cuh"

@@ -29,8 +29,8 @@ __device__ __forceinline__ float scale_values(float (&values)[kCount], bool ue8m
 }
 
 // Exponential and reciprocal as the hardware has them, without what expf() and __fdividef() do for subnormal
-// numbers, of which there are none here: a third of the instructions. Off by some units in the last place, by as
-// many more as |value| is greater than eight, which hardly ever shows once the result is rounded to bf16.
+// numbers, of which there are none here: a third of the instructions. Off by a few units in the last place, by tens
+// where a value lies far below zero and its silu is next to nothing, which hardly ever shows once it is rounded to bf16.
 __device__ __forceinline__ float silu(float value) {
   constexpr float kLog2E = 1.4426950408889634F;
   float power;

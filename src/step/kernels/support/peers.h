@@ -28,6 +28,7 @@ struct WindowHead {
 
 // How far every rank's window is from this rank's, so that what is stored at an address of its own
 // window can be stored at the same place of all.
+// The number comes last, next to what follows in a launch's parameters.
 struct PeerOffsets {
   int64_t bytes[kMaxRanks] = {};
   int ranks = 0;  // 0: there are no windows
