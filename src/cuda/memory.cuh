@@ -58,7 +58,7 @@ __device__ __forceinline__ void keep(uint4& value) {
   asm volatile("" : "+r"(value.x), "+r"(value.y), "+r"(value.z), "+r"(value.w));
 }
 
-// A load that stays where it is among others of its kind: ptxas may let one wait for what an older one loads.
+// A load that is made here. ptxas may put a plain one behind an instruction that waits for an older load.
 __device__ __forceinline__ int load_in_order(const int* address) {
   int value;
   asm volatile("ld.global.s32 %0, [%1];" : "=r"(value) : "l"(address));

@@ -136,8 +136,8 @@ __device__ __forceinline__ void multiply_by_twos(uint32_t weights, int& index, i
   index = end;
 }
 
-// Adds the products of a slice whose pieces come next out of the ring. Loads nothing from global memory: before a
-// load that it may make, however seldom, ptxas waits for those that the caller has made for later.
+// Adds the products of a slice whose pieces come next out of the ring. Has no load from global memory of its own:
+// before one that it might make, however seldom, ptxas waits for those that the caller has made for later.
 template <bool kByTwos, class Cursor, class Load>
 __device__ __forceinline__ void multiply_slice(PieceRing& ring, Cursor& cursor, int piece_groups,
                                                bool is_fp8, int groups, float scales,
