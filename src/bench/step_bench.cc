@@ -75,7 +75,7 @@ class SyntheticStep final : public StepBench {
         make_exchange_(std::move(make_exchange)),
         shapes_(make_shapes(model)),
         weights_(shapes_.config(),
-                 synthetic_weights(shapes_, stream, {model.common_experts, model.silent}), {},
+                 synthetic_weights(shapes_, stream, {model.common_experts, model.sum_share}), {},
                  model.mtp()) {
     synchronize();
   }

@@ -22,7 +22,7 @@ enum class Others : uint8_t {
   kNone,    // nothing: partial sums are taken for whole ones
   kRanks,   // the other ranks, each on a GPU
   kPlayed,  // one GPU that sends zeros in place of all of them: the step is that of this rank alone
-  kEchoed,  // itself: it sends the rows of all ranks into its own window
+  kEchoed,  // itself: it sends the rows of all ranks into its own window, each an equal part of its own
 };
 
 struct BenchModel {
@@ -34,7 +34,7 @@ struct BenchModel {
   bool drafts = false;  // with the MTP layer
   bool fp8_draft_head = true;
   double common_experts = 0;  // of a row's, those that another chooses too; 0: left to chance
-  bool silent = false;        // what it adds to sums over ranks, and its logits, are zero
+  float sum_share = 1;  // factor of what it adds to sums over ranks; 0: its logits are zero, too
 
   [[nodiscard]] step::MtpLoad mtp() const { return step::mtp_load(drafts, fp8_draft_head); }
 };

@@ -235,12 +235,18 @@ class StepTeam final : public StepBench {
     member.steps = rank == 0 ? first_stream : member.stream->get();
     BenchModel share = model_;
     share.rank = rank;
-    // Rank 0's sums are its own then, and its steps those of a rank alone: the same experts, keys and tokens.
-    share.silent = rank > 0 && model_.others == Others::kPlayed;
+    share.sum_share = sum_share(rank);
     on_device(member.device, [&] {
       member.bench =
           make_step_bench(share, member.steps, [this, rank] { return exchange_of(rank); });
     });
+  }
+
+  // Such that rank 0's sums are those of a rank alone, and so its steps: the same experts, keys and tokens. What
+  // is echoed 2, 4 or 8 times adds up to exactly that.
+  [[nodiscard]] float sum_share(int rank) const {
+    if (model_.others == Others::kPlayed && rank > 0) return 0;
+    return model_.others == Others::kEchoed ? 1.0F / static_cast<float>(model_.tp) : 1.0F;
   }
 
   // Of a played team, only those of the two that there are.

@@ -67,27 +67,28 @@ class SyntheticWeights final : public step::WeightSource {
     const model::MatrixShape down = shapes_.local_shape(prefix + "down_proj.weight");
     return {make({.rows = 2 * gate.rows, .columns = gate.columns, .is_fp8 = true}, count),
             make({.rows = down.rows, .columns = down.columns, .is_fp8 = true, .is_banded = banded},
-                 count, options_.silent)};
+                 count, options_.sum_share)};
   }
 
   step::PackedMatrix make(const std::string& name, bool is_fp8) {
     const model::MatrixShape shape = shapes_.local_shape(name);
-    const bool is_sum = name.ends_with("o_proj.weight") || name == "lm_head.weight";
+    const bool is_sum = name.ends_with("o_proj.weight");
+    const bool is_silent = options_.sum_share == 0 && name == "lm_head.weight";
     return make({.rows = shape.rows, .columns = shape.columns, .is_fp8 = is_fp8}, 1,
-                is_sum && options_.silent);
+                is_sum || is_silent ? options_.sum_share : 1);
   }
 
-  step::PackedMatrix make(const step::PackedMatrix& shape, int count = 1, bool is_zero = false) {
+  step::PackedMatrix make(const step::PackedMatrix& shape, int count = 1, float factor = 1) {
     const step::PackedMatrix matrix = store_.allocate_matrix(shape, count);
     const step::WritableMatrix memory = step::writable(matrix);
     const int64_t tiles = int64_t{matrix.tile_count()} * count;
-    const float deviation = is_zero ? 0 : 1 / std::sqrt(static_cast<float>(matrix.columns));
+    const float deviation = 1 / std::sqrt(static_cast<float>(matrix.columns));
     const pdl::LaunchOptions options{.stream = stream_};
     launch_fill(memory.tiles, count * matrix.bytes(), next_seed_++,
-                matrix.is_fp8 ? codes_ : normal_bf16(deviation), options);
+                matrix.is_fp8 ? codes_ : normal_bf16(deviation * factor), options);
     if (!matrix.is_fp8) return matrix;
     // The released scales are powers of two.
-    const float scale = is_zero ? 0 : std::exp2(std::round(std::log2(deviation / kCodeDeviation)));
+    const float scale = std::exp2(std::round(std::log2(deviation / kCodeDeviation))) * factor;
     if (matrix.is_banded) {
       for (int expert = 0; expert < count; ++expert) fill_band_scales(matrix.nth(expert), scale);
       return matrix;

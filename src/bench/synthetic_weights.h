@@ -11,7 +11,7 @@ namespace slipstream::bench {
 
 struct SyntheticOptions {
   double common_experts = 0;  // of a row's, those that another has too (common_experts.h)
-  bool silent = false;        // what is added up over ranks, and all logits, are zero
+  float sum_share = 1;        // factor of what is added up over ranks; 0: all logits are zero, too
 };
 
 // Linears are fp8, everything else as the released checkpoints have it. Values are normal, scaled
