@@ -8,7 +8,7 @@ PeerExchange::PeerExchange(const RankWindows& windows, const model::ModelConfig&
     : layout_(config, windows.ranks),
       rank_(windows.rank),
       own_(windows.bases.at(windows.rank)),
-      limit_{{reinterpret_cast<kernels::WindowHead*>(own_)}, {record}, limit_nanoseconds} {
+      limit_{limit_nanoseconds, {reinterpret_cast<kernels::WindowHead*>(own_)}, {record}} {
   peers_.ranks = windows.ranks;
   for (int rank = 0; rank < windows.ranks; ++rank) {
     peers_.bytes[rank] = windows.bases.at(rank) - own_;

@@ -231,10 +231,11 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   const auto multiply = [&](const auto& let_next_start) {
     const Operands operands(layout, params.tokens, memory);
 
-    // The activations ahead of the rest of the weights: what is sent for comes in that order.
+    // The activations ahead of the rest of the weights, up to so many of each warp's slots: what is sent for comes
+    // in that order.
     // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
-    stager.stage(operands, [&] {
-      copier.fill_rest(ring);
+    stager.stage(operands, [&](int slots) {
+      copier.fill_until(ring, slots);
       if constexpr (kPreparesLate) prepare_finish();
     });
     let_next_start();

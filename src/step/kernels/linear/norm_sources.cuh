@@ -87,7 +87,7 @@ class NormSource {
     return input_.rows.get() + place.token * input_.stride + place.column;
   }
   __device__ const __nv_bfloat16* row(const Place& place, const __nv_bfloat16* own) const {
-    if (input_.embedding.get() == nullptr) return own;
+    if (input_.rows.get() != nullptr) return own;
     return input_.embedding.get() +
            static_cast<int64_t>(input_.step.get()[place.token].token) * input_.columns +
            place.column;
@@ -135,9 +135,9 @@ class PeerNormSource : public NormSource {
     return {own_row(place), input_.polled.pairs.get() + index_of(place) / 2};
   }
 
-  template <int kCount>
-  __device__ __forceinline__ void look_out(const Address& address) const {
-    kernels::look_out<kRanks, kCount>(address.pairs);
+  template <int kCount, class Between>
+  __device__ __forceinline__ void look_out(const Address& address, const Between& between) const {
+    kernels::look_out<kRanks, kCount>(address.pairs, between);
   }
   template <int kCount>
   __device__ Raw<kCount> load(const Place& /*place*/, const Address& address) const {

@@ -214,13 +214,12 @@ struct PlainInput {
   pdl::Produced<unsigned char> operands = {};
 };
 
-// RMSNorm of rows, or of rows plus delta, or of embedding rows.
+// RMSNorm of rows, or of rows plus delta, or of embedding rows. What is read in every launch comes first (see
+// LinearParams).
 struct NormInput {
-  pdl::Produced<const __nv_bfloat16> rows = {};  // read after the wait
+  pdl::Produced<const __nv_bfloat16> rows =
+      {};  // read after the wait; null: those of the step's tokens
   int64_t stride = 0;
-  // If not null, the rows are those of the step's tokens.
-  pdl::Constant<__nv_bfloat16> embedding = {};
-  pdl::Produced<const StepRow> step = {};
   pdl::Produced<const __nv_bfloat16> delta = {};  // optional, [tokens, columns]
   pdl::Constant<float> gamma = {};
   int columns = 0;
@@ -231,6 +230,9 @@ struct NormInput {
   pdl::Produced<unsigned char> codes = {};
   PolledRows polled = {};                      // what to add if not `delta`: that of several ranks
   pdl::Produced<unsigned char> operands = {};  // optional, as those of PlainInput
+  // Of the step's tokens.
+  pdl::Constant<__nv_bfloat16> embedding = {};
+  pdl::Produced<const StepRow> step = {};
 };
 
 // Two RMSNorms next to each other: of the embedding of a row's token, and of a hidden state.
@@ -304,14 +306,14 @@ inline constexpr std::array kPlainInputFields{
 inline constexpr auto kNormInputFields = join_fields(
     std::array{
         pdl::field<decltype(NormInput::rows)>("rows", offsetof(NormInput, rows)),
-        pdl::field<decltype(NormInput::embedding)>("embedding", offsetof(NormInput, embedding)),
-        pdl::field<decltype(NormInput::step)>("step", offsetof(NormInput, step)),
         pdl::field<decltype(NormInput::delta)>("delta", offsetof(NormInput, delta)),
         pdl::field<decltype(NormInput::gamma)>("gamma", offsetof(NormInput, gamma)),
         pdl::field<decltype(NormInput::sum)>("sum", offsetof(NormInput, sum)),
         pdl::field<decltype(NormInput::normed)>("normed", offsetof(NormInput, normed)),
         pdl::field<decltype(NormInput::codes)>("codes", offsetof(NormInput, codes)),
         pdl::field<decltype(NormInput::operands)>("operands", offsetof(NormInput, operands)),
+        pdl::field<decltype(NormInput::embedding)>("embedding", offsetof(NormInput, embedding)),
+        pdl::field<decltype(NormInput::step)>("step", offsetof(NormInput, step)),
     },
     fields_at(offsetof(NormInput, polled), kPolledRowsFields));
 

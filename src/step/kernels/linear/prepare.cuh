@@ -48,7 +48,7 @@ __global__ void __maxnreg__(kPreparingRegisters)
   if (params.cluster_ctas > 1) cuda::cluster_wait();
   pdl::wait();
   // slipstream-check: allow R14: no CTA passes stage() before all that is sent to it has arrived
-  stager.stage(Operands(params, work.first_group), [] {});
+  stager.stage(Operands(params, work.first_group), [](int /*slots*/) {});
 }
 
 }  // namespace SLIPSTREAM_VARIANT

@@ -9,7 +9,8 @@
 // when the norm's factors are known, mostly from L1.
 //
 // Where all places go in one round, what has to be polled for is polled for before the wait: the launch
-// before pushes it, and its end need not be waited for (docs/ranks.md, "Polls before the wait").
+// before pushes it, and its end need not be waited for (docs/ranks.md, "Polls before the wait"). The launch's own
+// weights are then sent for bit by bit: words that another CTA still looks out for would queue behind them.
 //
 // A norm needs the sum of squares of the whole token: each CTA of a cluster sends those of its
 // groups to all others, and everybody adds them in the same order.
@@ -41,18 +42,28 @@ class OneRoundStager
   }
 
   // After the wait, or before it if kPollsEarly. The CTA has yet to meet before it reads the operands.
+  // meanwhile(slots) sends for the weights of each warp's first slots, as far as that has not been done. Once all
+  // squares are there no CTA of the cluster looks out for anything any more.
   template <class Meanwhile>
   __device__ __forceinline__ void stage(const Operands& operands, const Meanwhile& meanwhile) {
     Columns values;
+    if constexpr (kPollsEarly) {
+      if (own_.exists) this->template clean_up<kColumns>(own_);
+    }
     this->load(own_, address_, values, meanwhile);
     if constexpr (Source::kNormalizes) {
       this->square(own_, values);
-      this->run_after_poll(meanwhile);
+      if constexpr (kPollsEarly) {
+        meanwhile(half_of_ring());
+      } else if constexpr (Source::kPolls) {
+        meanwhile(kMaxRingSlots);
+      }
       if constexpr (kLoadsGammaLate) load_gamma();
-      this->meet();
       if constexpr (kPollsEarly) {
         if (own_.exists) this->store_sums(own_, values);
       }
+      this->meet();
+      if constexpr (kPollsEarly) meanwhile(kMaxRingSlots);
       const float factor = this->template make_factor<kLanes>(
           own_.place.token, this->source_.norm_of(own_.place.column), true);
 #pragma unroll
@@ -75,6 +86,12 @@ class OneRoundStager
   using Share = typename Base::Share;
   // Words of 16 columns on their way take all registers.
   static constexpr bool kLoadsGammaLate = Source::kPolls && kUnits > 1;
+
+  // Slots of each warp, of those that its weights take.
+  __device__ __forceinline__ int half_of_ring() const {
+    const LinearMemory& memory = this->params_.memory;
+    return min(memory.ring_slots, memory.warp_chunks) / 2;
+  }
 
   __device__ __forceinline__ void load_gamma() {
 #pragma unroll
@@ -129,9 +146,9 @@ class WideStager : StagerBase<Source, LinearParams, false> {
         this->square(own, values);
         if (round == rounds) break;
         own = share_of(round);
-        load(own, values, [] {});
+        load(own, values, [](int /*slots*/) {});
       }
-      this->run_after_poll(meanwhile);
+      if constexpr (Source::kPolls) meanwhile(kMaxRingSlots);
       this->meet();
       make_factors();
     }
@@ -141,7 +158,7 @@ class WideStager : StagerBase<Source, LinearParams, false> {
       finish(own, values, operands);
       if (left == 0) break;
       own = share_of(Source::kNormalizes ? left - 1 : left);
-      load(own, values, [] {});
+      load(own, values, [](int /*slots*/) {});
     }
   }
 
@@ -220,7 +237,7 @@ class OperandCopier {
     if (threadIdx.x == 0) {
       operands.copy(image_, source_.operands(), work_.first_group, work_.groups, arrived_);
     }
-    meanwhile();
+    meanwhile(kMaxRingSlots);
     cuda::wait_barrier(arrived_, 0);
   }
 

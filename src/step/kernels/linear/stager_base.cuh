@@ -70,14 +70,14 @@ class StagerBase {
     return sum;
   }
 
-  // What a lane has of a place, as the norm reads it. `meanwhile` runs when it has been sent for: what
-  // is sent for before comes before. Where it is polled for, run_after_poll() does that later: most
-  // polls have to be repeated, and would queue behind the weights.
+  // What a lane has of a place, as the norm reads it. `meanwhile` sends for all weights when it has been sent for:
+  // what is sent for before comes before. Where it is polled for, that is done later: most polls have to be
+  // repeated, and would queue behind the weights.
   template <int kCount, class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount], const Meanwhile& meanwhile) const {
     if constexpr (Source::kPolls) {
-      poll<kCount>(own, address, values);
+      poll<kCount>(own, address, values, meanwhile);
     } else {
       constexpr int kUnit = unit_of(kCount);
       constexpr int kUnits = kCount / kUnit;
@@ -87,7 +87,7 @@ class StagerBase {
         raw[i] = source_.template load<kUnit>(own.place.advanced(i * kUnit),
                                               advance(address, i * kUnit));
       }
-      meanwhile();
+      meanwhile(kMaxRingSlots);
 #pragma unroll
       for (int i = 0; i < kUnits; ++i) {
         source_.template unpack<kUnit>(raw[i], unit(values, i));
@@ -95,10 +95,16 @@ class StagerBase {
     }
   }
 
-  template <int kCount>
+  template <int kCount, class Meanwhile>
   __device__ __forceinline__ void poll(const Share& own, const typename Source::Address& address,
-                                       float (&values)[kCount]) const {
-    if constexpr (polls_early) source_.template look_out<unit_of(kCount)>(address);
+                                       float (&values)[kCount], const Meanwhile& meanwhile) const {
+    if constexpr (polls_early) {
+      // Some words are there, mostly the own rank's: now memory is idle until the others' come.
+      int slots = params_.early_slots;
+      source_.template look_out<unit_of(kCount)>(address, [&] {
+        if (slots < kMaxRingSlots / 2) meanwhile(++slots);
+      });
+    }
     if constexpr (kCount == 16) {
       poll_rows_at_once(source_, own.place, address, own.exists, values);
     } else if constexpr (kCount > 8) {
@@ -108,12 +114,6 @@ class StagerBase {
       auto raw = source_.template load<kCount>(own.place, address);
       source_.template receive<kCount>(own.place, address, raw, values);
     }
-  }
-
-  // When the squares of what was polled for have been sent.
-  template <class Meanwhile>
-  static __device__ __forceinline__ void run_after_poll(const Meanwhile& meanwhile) {
-    if constexpr (Source::kPolls) meanwhile();
   }
 
   // Columns of which a source is asked at a time.
@@ -131,20 +131,28 @@ class StagerBase {
     const float sum = squares_of_group(values);
     if (!own.exists) return;
     send_square<kGroup / kCount>(own, sum);
-    if constexpr (!polls_early) store_sums(own, values);
+    if constexpr (!polls_early) {
+      store_sums(own, values);
+      clean_up<kCount>(own);
+    }
   }
 
-  // Of a place that exists. Empties what the exchange before has brought, too.
+  // Of a place that exists.
   template <int kCount>
   __device__ __forceinline__ void store_sums(const Share& own, float (&values)[kCount]) const {
     constexpr int kUnit = unit_of(kCount);
-    constexpr int kUnits = kCount / kUnit;
 #pragma unroll
-    for (int i = 0; i < kUnits; ++i) {
+    for (int i = 0; i < kCount / kUnit; ++i) {
       source_.template store_sum<kUnit>(own.place.advanced(i * kUnit), unit(values, i));
     }
+  }
+
+  // Of a place that exists: empties what the exchange before has brought.
+  template <int kCount>
+  __device__ __forceinline__ void clean_up(const Share& own) const {
+    constexpr int kUnit = unit_of(kCount);
 #pragma unroll 1
-    for (int i = 0; i < kUnits; ++i) {
+    for (int i = 0; i < kCount / kUnit; ++i) {
       source_.template clean_up<kUnit>(own.place.advanced(i * kUnit));
     }
   }

@@ -158,8 +158,7 @@ __device__ __forceinline__ void list_first_pieces(const CtaWork& work, const War
   if (threadIdx.x == kWarps * 32 - 1) first_pieces[work.tiles] = first_piece + run.pieces;
 }
 
-// Copies a warp's run into its ring: some at once, as much as there is room for after the wait, then
-// chunk after chunk.
+// Copies a warp's run into its ring: some at once, as much as there is room for later, then chunk after chunk.
 class RunCopier {
  public:
   __device__ RunCopier(const Piece* pieces, const WarpRun& run, int slots, int early_slots,
@@ -173,7 +172,12 @@ class RunCopier {
     if (left_ > 0) next_ = seek(pieces, slots);
   }
 
-  __device__ void fill_rest(const ChunkRing& ring) const { ring.fill(late_); }
+  // The first chunks of the first `slots` slots, as far as they have not been asked for.
+  __device__ void fill_until(const ChunkRing& ring, int slots) {
+    const bool now = slots >= kMaxRingSlots || static_cast<int>(threadIdx.x) % 32 < slots;
+    ring.fill(now ? late_ : nullptr);
+    if (now) late_ = nullptr;
+  }
 
   __device__ void copy_next(ChunkRing& ring) {
     if (left_ == 0) return;

@@ -252,16 +252,19 @@ class RankShares {
 
 // Returns when a word of each of kRanks ranks is there, each of another tile of rows, which says that
 // most others are; or after a while. That is an eighth of what a poll of eight ranks asks for, so little
-// that the launch before, which may still be streaming its weights, does not notice. By all lanes of a
-// warp, which have neighboring columns; `pairs`: where those of the calling lane and the first rank lie.
-template <int kRanks, int kCount>
-__device__ __forceinline__ void look_out(const uint32_t* pairs) {
+// that the launch before, which may still be streaming its weights, does not notice. After each look that has found
+// some of them, but not all, it calls between(). By all lanes of a warp, which have neighboring columns; `pairs`:
+// where those of the calling lane and the first rank lie.
+template <int kRanks, int kCount, class Between>
+__device__ __forceinline__ void look_out(const uint32_t* pairs, const Between& between) {
   static_assert(kRanks > 0);
   constexpr int kMostLooks = 256;
   const uint32_t* const word = pairs + lane_index() / (32 / kRanks) * kSourceStride;
 #pragma unroll 1
   for (int look = 0; look < kMostLooks; ++look) {
-    if (__all_sync(kAllLanes, Pairs<kCount>::load(word).are_there())) return;
+    const uint32_t found = __ballot_sync(kAllLanes, Pairs<kCount>::load(word).are_there());
+    if (found == kAllLanes) return;
+    if (found != 0) between();
   }
 }
 

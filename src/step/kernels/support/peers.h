@@ -36,9 +36,9 @@ struct PeerOffsets {
 
 // How long a poll waits.
 struct PollLimit {
+  uint64_t nanoseconds = 0;
   pdl::Produced<WindowHead> head = {};
   pdl::Produced<PollRecord> record = {};
-  uint64_t nanoseconds = 0;
 };
 
 // Partial sums of all ranks, in this rank's window.
