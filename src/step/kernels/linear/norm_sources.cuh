@@ -93,8 +93,8 @@ class NormSource {
            place.column;
   }
   // Among the columns of all tokens.
-  __device__ int64_t index_of(const Place& place) const {
-    return int64_t{place.token} * input_.columns + place.column;
+  __device__ uint32_t index_of(const Place& place) const {
+    return static_cast<uint32_t>(place.token * input_.columns + place.column);
   }
 
   const Input& input_;

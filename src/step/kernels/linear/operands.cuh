@@ -24,8 +24,6 @@ struct CodeSink {
   int unit;
   bool is_there;  // for all places alike
   bool stores;    // this one's
-
-  static __device__ CodeSink none() { return {{nullptr, 0}, 0, false, false}; }
 };
 
 class Operands {
@@ -76,7 +74,7 @@ class Operands {
   __device__ void store(int group, int token, float (&values)[kCount], bool ue8m0, bool exists,
                         const CodeSink& sink) const {
     constexpr int kLanes = kGroup / kCount;
-    const int first = static_cast<int>(threadIdx.x) % kLanes * kCount / 8;  // eight
+    const uint32_t first = threadIdx.x % kLanes * kCount / 8;  // eight
     if (values_ != nullptr && exists) store_values(group, token, first, values);
     if (codes_ == nullptr && !sink.is_there) return;
     const cuda::Divisor scale = activation_scale(lane_max<kLanes>(largest(values)), ue8m0);
@@ -118,9 +116,9 @@ class Operands {
   }
 
   template <int kCount>
-  __device__ void store_values(int group, int token, int first,
+  __device__ void store_values(int group, int token, uint32_t first,
                                const float (&values)[kCount]) const {
-    const auto place_of = [&](int eight) {
+    const auto place_of = [&](uint32_t eight) {
       return values_ + offset(group * 2 + eight % 4 / 2, eight % 2, token, eight / 4);
     };
     if constexpr (kCount == 4) {
@@ -136,7 +134,7 @@ class Operands {
   }
 
   template <int kWords>
-  __device__ void store_codes(int group, int token, int first,
+  __device__ void store_codes(int group, int token, uint32_t first,
                               const uint32_t (&words)[kWords]) const {
     unsigned char* const target =
         codes_ + offset(group, first % 4 / 2, token, first / 4) + first % 2 * 8;
@@ -152,7 +150,7 @@ class Operands {
     }
   }
 
-  __device__ int offset(int chunk, int half, int token, int lane) const {
+  __device__ uint32_t offset(uint32_t chunk, uint32_t half, uint32_t token, uint32_t lane) const {
     return ((chunk * 2 + half) * tokens_ + token) * 64 + lane * 16;
   }
 

@@ -200,12 +200,12 @@ class StagerBase {
 
   __device__ __forceinline__ CodeSink code_sink(const Share& own) const {
     unsigned char* const image = source_.coded();
-    if (image == nullptr) return CodeSink::none();
     const int tokens = params_.tokens;
+    // Without a branch, so that only who stores finds out where.
     return {{image, params_.groups() * tokens},
-            code_unit(own.place.column / kGroup, own.place.token, tokens),
-            true,
-            own.exists && own.place.stores()};
+            code_unit(work_.first_group + own.group, own.place.token, tokens),
+            image != nullptr,
+            image != nullptr && own.exists && own.place.stores()};
   }
 
   // All sums of squares are there.
@@ -224,13 +224,25 @@ class StagerBase {
     constexpr int kEach = kNarrowLanes / kSharing;
     const int groups = exists ? params_.groups() / Source::kNorms : 0;
     const float* const squares = squares_of(token, norm);
+    const int first = static_cast<int>(threadIdx.x % kSharing) * kEach;
     float sums[kEach] = {};
-#pragma unroll 4
-    for (int group = static_cast<int>(threadIdx.x) % kSharing * kEach; group < groups;
-         group += kNarrowLanes) {
+    // Mostly one round, whose loads do not wait for each other.
+    constexpr int kAtOnce = 4;
+#pragma unroll 1
+    for (int round = 0; round < groups; round += kAtOnce * kNarrowLanes) {
+      float parts[kAtOnce][kEach];
 #pragma unroll
-      for (int i = 0; i < kEach; ++i) {
-        if (group + i < groups) sums[i] += squares[group + i];
+      for (int n = 0; n < kAtOnce; ++n) {
+#pragma unroll
+        for (int i = 0; i < kEach; ++i) {
+          const int group = round + n * kNarrowLanes + first + i;
+          parts[n][i] = group < groups ? squares[group] : 0.0F;
+        }
+      }
+#pragma unroll
+      for (int n = 0; n < kAtOnce; ++n) {
+#pragma unroll
+        for (int i = 0; i < kEach; ++i) sums[i] += parts[n][i];
       }
     }
     return source_.factor(group_sum(sums));

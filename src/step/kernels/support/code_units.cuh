@@ -22,17 +22,18 @@ struct CodeUnits {
 
   // Sixteen neighboring lanes store a unit, eight codes each.
   __device__ void store(int unit, const uint32_t (&words)[2], float scale) const {
-    const int eighth = static_cast<int>(threadIdx.x) % 16;
-    const int piece = (eighth / 2) ^ (unit & 1);
-    *reinterpret_cast<uint2*>(codes + unit * kUnitCodes + piece * 16 + eighth % 2 * 8) = {words[0],
-                                                                                          words[1]};
+    const uint32_t eighth = threadIdx.x % 16;
+    const uint32_t piece = (eighth / 2) ^ (unit & 1);
+    *reinterpret_cast<uint2*>(codes + (unit * kUnitCodes + piece * 16 + eighth % 2 * 8)) = {
+        words[0], words[1]};
     if (eighth == 0) scales[unit] = scale;
   }
   // Or 32 of them, four each.
   __device__ void store(int unit, const uint32_t (&words)[1], float scale) const {
-    const int word = static_cast<int>(threadIdx.x) % 32;
-    const int piece = (word / 4) ^ (unit & 1);
-    *reinterpret_cast<uint32_t*>(codes + unit * kUnitCodes + piece * 16 + word % 4 * 4) = words[0];
+    const uint32_t word = threadIdx.x % 32;
+    const uint32_t piece = (word / 4) ^ (unit & 1);
+    *reinterpret_cast<uint32_t*>(codes + (unit * kUnitCodes + piece * 16 + word % 4 * 4)) =
+        words[0];
     if (word == 0) scales[unit] = scale;
   }
   // Or eight of them, 16 codes each.
