@@ -177,10 +177,18 @@ __device__ __forceinline__ void store_bands(const DownLaunch& params, const Quad
     if (share.token >= params.tokens || row >= bands.count * kBandRows) continue;
     const float* partial = partials + share.token * params.memory.token_stride + row;
     float4 sums = {0, 0, 0, 0};
-#pragma unroll 3
-    for (int place = 0; place < 1 + params.choices_per_token; ++place) {
-      add_quad(sums, partial);
-      partial += params.memory.place_stride;
+    // One round of loads for the shared expert and eight choices.
+    constexpr int kAtOnce = 9;
+#pragma unroll 1
+    for (int left = 1 + params.choices_per_token; left > 0; left -= kAtOnce) {
+      float4 parts[kAtOnce] = {};
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        if (i < left) parts[i] = *reinterpret_cast<const float4*>(partial);
+        partial += params.memory.place_stride;
+      }
+#pragma unroll
+      for (const float4& part : parts) add_quad(sums, part);
     }
     __nv_bfloat16* const target = params.output.get() + int64_t{share.token} * params.down.rows +
                                   bands.first * kBandRows + row;

@@ -31,9 +31,8 @@ struct QuadOf<__nv_bfloat16> {
   }
 };
 
-// `may_push`: there may be other ranks that want the results. `loads_first`: what the CTAs of a cluster
-// have sent is loaded before the first sum, which waits once and takes registers.
-template <bool may_push, bool loads_first>
+// `may_push`: there may be other ranks that want the results.
+template <bool may_push>
 class Finisher {
  public:
   __device__ Finisher(const LinearParams& params, const CtaWork& work, unsigned char* memory,
@@ -145,17 +144,8 @@ class Finisher {
                          sum_of_warps(row, token), cuda::remote_address(sums_arrived_, owner));
   }
 
+  // What all have sent is loaded before the first sum, which waits once.
   __device__ float4 sum_of_cluster(int own, int token) const {
-    if constexpr (loads_first) return sum_at_once(own, token);
-    float4 sum = {0, 0, 0, 0};
-#pragma unroll
-    for (int rank = 0; rank < kMaxClusterCtas; ++rank) {
-      if (rank < params_.cluster_ctas) add_quad(sum, exchanged(rank, own, token));
-    }
-    return sum;
-  }
-
-  __device__ float4 sum_at_once(int own, int token) const {
     float4 parts[kMaxClusterCtas] = {};
 #pragma unroll
     for (int rank = 0; rank < kMaxClusterCtas; ++rank) {

@@ -178,8 +178,7 @@ __device__ __forceinline__ void linear_block(const LinearParams& params,
   constexpr bool kPrepared = std::is_same_v<Source, PreparedSource>;
   const CtaWork work(params, block);
   const LinearMemory& layout = params.memory;
-  // Polls have taken the registers.
-  Finisher<Source::kMayPush, !Source::kPolls> finisher(params, work, memory, &shared.sums_arrived);
+  Finisher<Source::kMayPush> finisher(params, work, memory, &shared.sums_arrived);
   if (kPrepared && threadIdx.x == 0) {
     cuda::initialize_barrier(&shared.staged, 1);
     cuda::publish_barriers();
