@@ -217,8 +217,8 @@ struct PlainInput {
 // RMSNorm of rows, or of rows plus delta, or of embedding rows. What is read in every launch comes first (see
 // LinearParams).
 struct NormInput {
-  pdl::Produced<const __nv_bfloat16> rows =
-      {};  // read after the wait; null: those of the step's tokens
+  // Read after the wait; null: those of the step's tokens.
+  pdl::Produced<const __nv_bfloat16> rows = {};
   int64_t stride = 0;
   pdl::Produced<const __nv_bfloat16> delta = {};  // optional, [tokens, columns]
   pdl::Constant<float> gamma = {};
