@@ -181,14 +181,9 @@ __device__ __forceinline__ void store_bands(const DownLaunch& params, const Quad
     constexpr int kAtOnce = 9;
 #pragma unroll 1
     for (int left = 1 + params.choices_per_token; left > 0; left -= kAtOnce) {
-      float4 parts[kAtOnce] = {};
-#pragma unroll
-      for (int i = 0; i < kAtOnce; ++i) {
-        if (i < left) parts[i] = *reinterpret_cast<const float4*>(partial);
-        partial += params.memory.place_stride;
-      }
-#pragma unroll
-      for (const float4& part : parts) add_quad(sums, part);
+      add_quads<kAtOnce>(sums, left,
+                         [&](int place) { return partial + place * params.memory.place_stride; });
+      partial += kAtOnce * params.memory.place_stride;
     }
     __nv_bfloat16* const target = params.output.get() + int64_t{share.token} * params.down.rows +
                                   bands.first * kBandRows + row;

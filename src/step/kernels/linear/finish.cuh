@@ -144,18 +144,10 @@ class Finisher {
                          sum_of_warps(row, token), cuda::remote_address(sums_arrived_, owner));
   }
 
-  // What all have sent is loaded before the first sum, which waits once.
   __device__ float4 sum_of_cluster(int own, int token) const {
-    float4 parts[kMaxClusterCtas] = {};
-#pragma unroll
-    for (int rank = 0; rank < kMaxClusterCtas; ++rank) {
-      if (rank < params_.cluster_ctas) {
-        parts[rank] = *reinterpret_cast<const float4*>(exchanged(rank, own, token));
-      }
-    }
     float4 sum = {0, 0, 0, 0};
-#pragma unroll
-    for (const float4& part : parts) add_quad(sum, part);
+    add_quads<kMaxClusterCtas>(sum, params_.cluster_ctas,
+                               [&](int rank) { return exchanged(rank, own, token); });
     return sum;
   }
 

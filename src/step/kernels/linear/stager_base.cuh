@@ -70,9 +70,9 @@ class StagerBase {
     return sum;
   }
 
-  // What a lane has of a place, as the norm reads it. `meanwhile` sends for all weights when it has been sent for:
-  // what is sent for before comes before. Where it is polled for, that is done later: most polls have to be
-  // repeated, and would queue behind the weights.
+  // What a lane has of a place, as the norm reads it. Once it has been sent for, all weights are, by `meanwhile`:
+  // what is sent for before comes before. Where it is polled for, most of them come later: most polls have to be
+  // repeated, and would queue behind them.
   template <int kCount, class Meanwhile>
   __device__ __forceinline__ void load(const Share& own, const typename Source::Address& address,
                                        float (&values)[kCount], const Meanwhile& meanwhile) const {

@@ -95,6 +95,19 @@ __device__ __forceinline__ void add_quad(float4& sum, const float* quad) {
   add_quad(sum, *reinterpret_cast<const float4*>(quad));
 }
 
+// Those at quad_at(0) to quad_at(count - 1), at most `most`, in order. All are loaded before the first is added, which
+// waits once.
+template <int most, class QuadAt>
+__device__ __forceinline__ void add_quads(float4& sum, int count, const QuadAt& quad_at) {
+  float4 parts[most] = {};
+#pragma unroll
+  for (int i = 0; i < most; ++i) {
+    if (i < count) parts[i] = *reinterpret_cast<const float4*>(quad_at(i));
+  }
+#pragma unroll
+  for (const float4& part : parts) add_quad(sum, part);
+}
+
 // Scales of linear inputs and of the indexer's q and k.
 __device__ __forceinline__ cuda::Divisor activation_scale(float amax, bool power_of_two) {
   constexpr cuda::Divisor kLargestCode{448.0F, 1.0F / 448.0F};
