@@ -44,10 +44,10 @@ struct AnyStruct {
   requires std::is_class_v<Member>
   operator Member() const;
 };
-template <size_t count>
+template <size_t least>
 struct StructWithPointers {
   template <class Member>
-  requires(std::is_class_v<Member>&& pointers_in<Member>() == count) operator Member() const;
+  requires(std::is_class_v<Member>&& pointers_in<Member>() >= least) operator Member() const;
 };
 // NOLINTEND(google-explicit-constructor)
 
@@ -82,27 +82,29 @@ constexpr size_t extent_of_member() {
   }
 }
 
-// The largest count that is accepted is the right one: what does not fit a struct is tried on the
-// struct's own first member.
-template <class T, size_t index, size_t... counts>
-constexpr size_t pointers_in_struct_member(std::index_sequence<counts...> /*from_none*/) {
-  constexpr std::array kAccepted{
-      accepts<T, StructWithPointers<counts>>(std::make_index_sequence<index>())...};
-  size_t most = kAccepted.size() - 1;
-  while (most > 0 && !kAccepted[most]) --most;
-  if (!kAccepted[most]) throw "a struct has more pointers than are tried";
-  return most;
+// Of a struct, from `known` to below `limit`. What does not fit the struct is tried on its own first member, which has no
+// more.
+template <class T, size_t index, size_t known, size_t limit>
+constexpr size_t pointers_in_struct_member() {
+  if constexpr (known + 1 == limit) {
+    return known;
+  } else {
+    constexpr size_t kMiddle = known == 0 ? 1 : (known + limit) / 2;  // most have none
+    if constexpr (accepts<T, StructWithPointers<kMiddle>>(std::make_index_sequence<index>())) {
+      return pointers_in_struct_member<T, index, kMiddle, limit>();
+    } else {
+      return pointers_in_struct_member<T, index, known, kMiddle>();
+    }
+  }
 }
 
 template <class T, size_t index>
 constexpr size_t pointers_from_member() {
   constexpr std::make_index_sequence<index> kBefore;
-  // Of one struct: more than any has here, and few, as compilers take long to try them all.
-  constexpr size_t kMaxPointers = 32;
   if constexpr (!accepts<T, Anything<index>>(kBefore)) {
     return 0;
   } else if constexpr (accepts<T, AnyStruct>(kBefore)) {
-    return pointers_in_struct_member<T, index>(std::make_index_sequence<kMaxPointers + 1>()) +
+    return pointers_in_struct_member<T, index, 0, sizeof(T) / sizeof(void*) + 1>() +
            pointers_from_member<T, index + 1>();
   } else if constexpr (accepts<T, AnyPointer>(kBefore)) {
     return 1 + pointers_from_member<T, index + 1>();

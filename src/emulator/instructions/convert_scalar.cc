@@ -13,11 +13,6 @@
 namespace slipstream::emulator {
 namespace {
 
-// Bytes travel in 16-bit registers; of a source only the low byte counts.
-template <class T>
-using Lane = std::conditional_t<sizeof(T) == 1,
-                                std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>, T>;
-
 // --- Integer to integer: wraps, or saturates to the range of the result.
 
 template <class To, class From, bool kSaturate>

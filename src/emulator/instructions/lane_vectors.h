@@ -54,7 +54,7 @@ LaneVector<T> in_turn(LaneVector<T> a, LaneVector<T> b) {
 // Calls to(element, vector) for what each lane has one, two or four of, one after the other at `row`: a vector of each. Not
 // by arrays of vectors, which the compiler would keep in memory.
 template <class T, size_t kCount, class To>
-void split(const T* row, To to) {
+void split_row(const T* row, To to) {
   static_assert(kCount == 1 || kCount == 2 || kCount == 4);
   const auto at = [row](size_t place) -> LaneVector<T> {
     return vector_at(row + place * kLanesTogether<T>);
@@ -77,7 +77,7 @@ void split(const T* row, To to) {
 }
 // The other way: from(element) gives the vectors.
 template <class T, size_t kCount, class From>
-void join(T* row, From from) {
+void join_row(T* row, From from) {
   static_assert(kCount == 1 || kCount == 2 || kCount == 4);
   const auto put = [row](size_t place, LaneVector<T> values) {
     vector_at(row + place * kLanesTogether<T>) = values;

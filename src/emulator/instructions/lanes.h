@@ -15,6 +15,11 @@
 
 namespace slipstream::emulator {
 
+// What a lane of a register is. Bytes travel in 16-bit registers; of a source only the low byte counts.
+template <class T>
+using Lane = std::conditional_t<sizeof(T) == 1,
+                                std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>, T>;
+
 // The 32 lanes of the register at `offset`.
 template <class T>
 T* lanes(Warp& warp, uint32_t offset) {

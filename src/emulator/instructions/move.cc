@@ -69,7 +69,7 @@ Step unpack_halves(const Operation& operation, Warp& warp, uint32_t executing) {
   auto* const high = operand<uint16_t>(operation, warp, 1);
   constexpr uint32_t kTogether = kLanesTogether<uint16_t>;
   for (uint32_t lane = 0; lane < kWarpSize; lane += kTogether) {
-    split<uint16_t, 2>(whole + 2 * size_t{lane}, [&](size_t part, LaneVector<uint16_t> halves) {
+    split_row<uint16_t, 2>(whole + 2 * size_t{lane}, [&](size_t part, LaneVector<uint16_t> halves) {
       vector_at((part == 0 ? low : high) + lane) = halves;
     });
   }

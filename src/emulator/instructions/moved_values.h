@@ -16,11 +16,6 @@
 
 namespace slipstream::emulator {
 
-// Bytes travel in 16-bit registers.
-template <class T>
-using Lane = std::conditional_t<sizeof(T) == 1,
-                                std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>, T>;
-
 // Whether lanes are in memory as they are in registers, in vectors.
 template <class T>
 inline constexpr bool kHasVectors = sizeof(T) > 1 && sizeof(T) <= sizeof(uint64_t);
@@ -47,7 +42,7 @@ void load_row(const Registers<T, kCount>& to, const std::byte* memory) {
   const auto* const from = reinterpret_cast<const T*>(memory);
   if constexpr (kHasVectors<T>) {
     for (size_t lane = 0; lane < kWarpSize; lane += kLanesTogether<T>) {
-      split<T, kCount>(from + lane * kCount, [&](size_t element, LaneVector<T> values) {
+      split_row<T, kCount>(from + lane * kCount, [&](size_t element, LaneVector<T> values) {
         vector_at(to[element] + lane) = values;
       });
     }
@@ -66,7 +61,7 @@ void store_row(const Registers<T, kCount>& from, std::byte* memory) {
   auto* const to = reinterpret_cast<T*>(memory);
   if constexpr (kHasVectors<T>) {
     for (size_t lane = 0; lane < kWarpSize; lane += kLanesTogether<T>) {
-      join<T, kCount>(to + lane * kCount, [&](size_t element) -> LaneVector<T> {
+      join_row<T, kCount>(to + lane * kCount, [&](size_t element) -> LaneVector<T> {
         return vector_at(from[element] + lane);
       });
     }

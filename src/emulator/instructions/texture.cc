@@ -151,10 +151,6 @@ uint64_t surface_address(const Image& image, const Registers& registers, uint32_
          static_cast<uint64_t>(at[1]) * image.pitch + static_cast<uint64_t>(at[0]);
 }
 
-// Bytes travel in 16-bit registers.
-template <class T>
-using Lane = std::conditional_t<sizeof(T) == 1, uint16_t, T>;
-
 template <class T>
 Step load_surface(const Operation& operation, Warp& warp, uint32_t executing) {
   const Registers registers{operation, warp, std::bit_cast<Access>(operation.immediate)};

@@ -52,7 +52,8 @@ void launch(GraphExec& exec, Stream& stream) {
 }
 
 // Replaces what one node of the executable graph does.
-void set_node(cudaGraphExec_t exec, cudaGraphNode_t node, Operation operation) {
+void set_node(cudaGraphExec_t exec, cudaGraphNode_t node,
+              slipstream::emulator::runtime::Operation operation) {
   replace_operation(graphs().resolve(exec).node_for(graphs().resolve(node)), std::move(operation));
 }
 
