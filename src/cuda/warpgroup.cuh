@@ -20,7 +20,7 @@ using Products64 = float[8][4];
 // d = a b by multiply_fp8 alone, for architectures without wgmma.
 __device__ __forceinline__ void multiply_64_by_warps(Products64& d, const uint4 (&a)[4],
                                                      const Columns64& b) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
   for (int tile = 0; tile < 8; ++tile) {
 #pragma unroll

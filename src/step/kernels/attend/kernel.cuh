@@ -87,7 +87,7 @@ __device__ __forceinline__ void update_softmax(const AttendParams& params, int k
   float largest = softmax.largest;
 #pragma unroll
   for (int i = 0; i < kThreadKeys; ++i) {
-    const int key = static_cast<int>(threadIdx.x % T::kHeadThreads) + i * T::kHeadThreads;
+    const int key = static_cast<int>(threadIdx.x) % T::kHeadThreads + i * T::kHeadThreads;
     float sum = 0;
 #pragma unroll
     for (int part = 0; part < T::kParts; ++part) sum += shared.products[part][head][key];
@@ -170,7 +170,7 @@ __device__ __forceinline__ void store_split(const AttendParams& params, int toke
   for (int r = 0; r < T::kHeads / 8; ++r) {
     const int head = lane / 4 + r * 8;
     if (first_head + head >= params.heads) continue;
-    const int first_column = static_cast<int>(threadIdx.x / 32) * T::kWarpColumns;
+    const int first_column = static_cast<int>(threadIdx.x) / 32 * T::kWarpColumns;
     float* target = params.partials.get() +
                     part_index(first_row + head, first_column, params.splits) +
                     split * kPartColumns + lane % 4 * 4;

@@ -59,8 +59,8 @@ __device__ __forceinline__ void fetch_absorbed(const AttendParams& params,
                                                int first_head, Shared<T>& shared) {
   constexpr int kPieces = kLatent / 8;
 #pragma unroll
-  for (unsigned i = threadIdx.x; i < T::kHeads * kPieces; i += T::kThreads) {
-    const int head = first_head + static_cast<int>(i / kPieces);
+  for (int i = threadIdx.x; i < T::kHeads * kPieces; i += T::kThreads) {
+    const int head = first_head + i / kPieces;
     __nv_bfloat16* target = &shared.queries[i / kPieces][i % kPieces * 8];
     if (head < params.heads) {
       const int64_t row = int64_t{token} * params.heads + head;
@@ -75,7 +75,7 @@ __device__ __forceinline__ void fetch_absorbed(const AttendParams& params,
 template <class T>
 __device__ __forceinline__ uint2 read_rope_part(const AttendParams& params, int token,
                                                 int first_head) {
-  const int head = first_head + static_cast<int>(threadIdx.x / kRopeThreads);
+  const int head = first_head + static_cast<int>(threadIdx.x) / kRopeThreads;
   if (!has_head<T, kRopeThreads>() || head >= params.heads) return make_uint2(0, 0);
   const int64_t row = int64_t{token} * params.heads + head;
   const __nv_bfloat16* source = params.queries.get() + (row + 1) * params.head_dim - kRope;

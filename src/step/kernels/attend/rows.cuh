@@ -46,8 +46,8 @@ struct KeyList {
  private:
   template <class T>
   static __device__ int own_key(int first) {
-    return first + static_cast<int>(threadIdx.x / 32) +
-           static_cast<int>(threadIdx.x % T::kRows) * T::kWarps;
+    return first + static_cast<int>(threadIdx.x) / 32 +
+           static_cast<int>(threadIdx.x) % T::kRows * T::kWarps;
   }
 };
 
@@ -70,8 +70,8 @@ requires(T::kStages == 1) class Rows<T, false> {
   }
   __device__ void fetch(const AttendParams& params, int own_slot, int present,
                         __nv_bfloat16 (*target)[kRowStride]) {
-    const int lane = static_cast<int>(threadIdx.x % 32);
-    const int first_row = static_cast<int>(threadIdx.x / 32);
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    const int first_row = static_cast<int>(threadIdx.x) / 32;
     const int own_row = first_row + lane * T::kWarps;
     const bool exists = lane < T::kRows && own_row < present;
     const int rows = __popc(__ballot_sync(kAllLanes, exists));
@@ -104,7 +104,7 @@ class Rows<T, false> {
     const int lane = threadIdx.x % 32;
 #pragma unroll 1
     for (int r = 0; r < T::kRows; ++r) {
-      const int row = static_cast<int>(threadIdx.x / 32) + r * T::kWarps;
+      const int row = static_cast<int>(threadIdx.x) / 32 + r * T::kWarps;
       const int64_t slot = __shfl_sync(kAllLanes, own_slot, r);
       if (row >= present) {
         store_zero_row(target[row]);
@@ -144,7 +144,7 @@ class Rows<T, true> {
       scales_[r] = 0;
       pairs_[r] = 0;
       const int64_t slot = __shfl_sync(kAllLanes, own_slot, r);
-      if (static_cast<int>(threadIdx.x / 32) + r * T::kWarps >= present) continue;
+      if (static_cast<int>(threadIdx.x) / 32 + r * T::kWarps >= present) continue;
       const std::byte* source = params.cache.get() + slot * kFp8RowBytes;
       codes_[r] = reinterpret_cast<const uint4*>(source)[lane];
       scales_[r] = reinterpret_cast<const float*>(source + kLatent)[lane / 8];
@@ -158,7 +158,7 @@ class Rows<T, true> {
     const int lane = threadIdx.x % 32;
 #pragma unroll
     for (int r = 0; r < T::kRows; ++r) {
-      __nv_bfloat16* row = target[static_cast<int>(threadIdx.x / 32) + r * T::kWarps];
+      __nv_bfloat16* row = target[static_cast<int>(threadIdx.x) / 32 + r * T::kWarps];
       const uint32_t words[] = {codes_[r].x, codes_[r].y, codes_[r].z, codes_[r].w};
       uint32_t pairs[8];
 #pragma unroll

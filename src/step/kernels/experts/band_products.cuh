@@ -21,7 +21,7 @@ __device__ __forceinline__ float4 multiply_bands(BandRows rows, cuda::Columns8 c
                                                  const float* scales0, const float* scales1,
                                                  int scale_stride) {
   constexpr int kGroupBytes = kGroup * kBandRows;
-  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
   const uint32_t own = (lane / 8 % 2 == 0 ? rows.low : rows.high) + lane / 16 * 128 + lane % 8 * 16;
   // In place of a second group the first one is multiplied once more, with nothing.
   const int second = rows.two ? 1 : 0;
@@ -96,7 +96,7 @@ class BandConsumer {
   __device__ void multiply(const Columns& columns, int item, bool is_shared, bool is_rehearsal) {
     const int first = is_rehearsal ? 0 : columns.first(item);
     const int count = is_rehearsal ? 0 : columns.end(item) - first;
-    const int own = static_cast<int>(threadIdx.x % 4) * 2;  // column of the item
+    const int own = static_cast<int>(threadIdx.x) % 4 * 2;  // column of the item
     // What lies beyond the item's columns is of no use.
     const int column0 = first + max(min(own, count - 1), 0);
     const int column1 = first + max(min(own + 1, count - 1), 0);
@@ -134,7 +134,7 @@ class BandConsumer {
 
   __device__ uint32_t pitch() const { return params_.memory.pitch; }
   __device__ BandRows band_rows(int groups) const {
-    const int band = static_cast<int>(threadIdx.x / 32 % kWarpgroupWarps) * 2;
+    const int band = static_cast<int>(threadIdx.x) / 32 % kWarpgroupWarps * 2;
     const uint32_t slot = rings_.slot(turn_.slot());
     const int bytes = PackedMatrix::band_bytes(groups);
     return {slot + min(band, last_band_) * bytes, slot + min(band + 1, last_band_) * bytes,
@@ -144,8 +144,8 @@ class BandConsumer {
   // weight * sum, rounded.
   __device__ void store(const ColumnShare (&shares)[2], int own, int count,
                         const float (&sums)[4]) const {
-    const int row = static_cast<int>(threadIdx.x / 32 % kWarpgroupWarps) * kTileRows +
-                    static_cast<int>(threadIdx.x % 32 / 4);
+    const int row = static_cast<int>(threadIdx.x) / 32 % kWarpgroupWarps * kTileRows +
+                    static_cast<int>(threadIdx.x) % 32 / 4;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       if (own + i >= count) continue;

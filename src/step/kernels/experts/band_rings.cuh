@@ -94,7 +94,7 @@ class BandProducer {
         groups_(params.down.groups()),
         shared_groups_(params.shared_down.groups()),
         expert_bytes_(params.memory.expert_bytes) {
-    const int lane = static_cast<int>(threadIdx.x % 32);
+    const int lane = static_cast<int>(threadIdx.x) % 32;
     if (lane < kWarpgroups * slots_) {
       cuda::initialize_barrier(&shared.full[lane], 1);
       cuda::initialize_barrier(&shared.empty[lane], kWarpgroupWarps);

@@ -147,7 +147,7 @@ __device__ __forceinline__ int place_of(const RouteParams& route, int expert) {
 template <int kPerLane>
 __device__ __noinline__ void choose(uint32_t* keys, uint16_t* experts, int places, LaneShare share,
                                     int choices, uint16_t* chosen) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
   uint32_t own[kPerLane];
 #pragma unroll
   for (int i = 0; i < kPerLane; ++i) own[i] = i < places ? keys[i * 32 + lane] : 0;

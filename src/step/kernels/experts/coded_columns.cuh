@@ -41,7 +41,7 @@ class CodedColumns {
   // does not matter, but something must be. A barrier must follow.
   __device__ void clear() const {
     auto* const pieces = reinterpret_cast<uint4*>(codes_);
-    for (int i = threadIdx.x; i * 16 < params_.memory.partials; i += kThreads) pieces[i] = {};
+    for (int i = threadIdx.x; i < params_.memory.partials / 16; i += kThreads) pieces[i] = {};
     cuda::publish_to_products();
   }
   __device__ void rehearse() const { keep(quantize_gated({}, {}, params_.ue8m0)); }
@@ -49,7 +49,7 @@ class CodedColumns {
   __device__ void quantize_shared() const {
     const int units = params_.tokens * params_.shared_down.groups();
 #pragma unroll 1
-    for (int unit = static_cast<int>(threadIdx.x / 16); warp_unit(unit) < units; unit += kRound) {
+    for (int unit = static_cast<int>(threadIdx.x) / 16; warp_unit(unit) < units; unit += kRound) {
       const Unit at = find(params_.per_shared_row, min(unit, units - 1));
       const GatedEight raw = load_gated(shared_row(params_, at.row), column(at.group));
       const EightCodes codes = quantize_gated(raw.gate, raw.up, params_.ue8m0);
@@ -58,7 +58,7 @@ class CodedColumns {
     }
   }
   __device__ Sources first() const {
-    Sources sources = batch(static_cast<int>(threadIdx.x / 16));
+    Sources sources = batch(static_cast<int>(threadIdx.x) / 16);
 #pragma unroll
     for (int i = 0; i < kRounds; ++i) cuda::settle(sources.gate[i], sources.up[i]);
     return sources;
@@ -107,11 +107,11 @@ class CodedColumns {
   };
   // The first of the lane's eight.
   static __device__ int column(int group) {
-    return group * kGroup + static_cast<int>(threadIdx.x % 16) * 8;
+    return group * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
   }
   // The first of a warp's two units.
   static __device__ int warp_unit(int unit) {
-    return unit - static_cast<int>(threadIdx.x / 16 % 2);
+    return unit - static_cast<int>(threadIdx.x) / 16 % 2;
   }
   __device__ Sources batch(int first) const {
     Sources sources = {first, {}, {}};
@@ -133,7 +133,7 @@ class CodedColumns {
     store(columns.column(at.row), at.group, codes);
   }
   __device__ void store(int column, int group, const EightCodes& codes) const {
-    const int eighth = static_cast<int>(threadIdx.x % 16);
+    const int eighth = static_cast<int>(threadIdx.x) % 16;
     *reinterpret_cast<uint2*>(codes_ + (group * 8 + eighth / 2) * params_.memory.pitch +
                               column * 16 + eighth % 2 * 8) = {codes.words[0], codes.words[1]};
     if (eighth == 0) {

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "step/kernels/experts/params.h"
-#include "step/kernels/support/division.h"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
@@ -30,10 +29,10 @@ class Columns {
  public:
   // Of `chosen` rows and the shared expert's. A multiple of 16.
   SLIPSTREAM_HOST_DEVICE static int bytes(int chosen, int tokens) {
-    return pieces_of<16>(chosen * 20 + tokens * 12 + 8) * 16;
+    return (chosen * 20 + tokens * 12 + 8 + 15) / 16 * 16;
   }
   SLIPSTREAM_HOST_DEVICE static int shared_items(int tokens) {
-    return pieces_of<kColumnTile>(tokens);
+    return (tokens + kColumnTile - 1) / kColumnTile;
   }
   static bool fits_lanes(int tokens, int choices) {
     return tokens <= kColumnTile && tokens * choices <= kLaneRows;
@@ -61,7 +60,7 @@ class Columns {
 
   // Before the wait, by one warp: the shared expert's.
   __device__ void add_shared() const {
-    const int lane = static_cast<int>(threadIdx.x % 32);
+    const int lane = static_cast<int>(threadIdx.x) % 32;
     if (lane < params_.tokens) shares_[lane] = {1.0F, lane * params_.memory.token_stride};
     if (lane < shared_items(params_.tokens)) {
       items_[lane] = static_cast<uint32_t>(lane * kColumnTile);
@@ -70,12 +69,12 @@ class Columns {
 
   // After the wait, by one warp: a lane for each row.
   __device__ ExpertChoice lane_choice() const {
-    const int lane = static_cast<int>(threadIdx.x % 32);
+    const int lane = static_cast<int>(threadIdx.x) % 32;
     return lane < chosen_ ? params_.choices.get()[lane] : ExpertChoice{-1, 0};
   }
   // The column of the lane's row, and the items, whose number it gives.
   __device__ int sort_lanes(const ExpertChoice& choice) const {
-    const int lane = static_cast<int>(threadIdx.x % 32);
+    const int lane = static_cast<int>(threadIdx.x) % 32;
     const uint32_t before = (1U << lane) - 1;
     const uint32_t same = __match_any_sync(kAllLanes, choice.expert);
     const int first = __ffs(static_cast<int>(same)) - 1;
@@ -100,7 +99,7 @@ class Columns {
     return shared + __popc(firsts);
   }
   __device__ void finish_lanes(const ExpertChoice& choice, int items) const {
-    const int lane = static_cast<int>(threadIdx.x % 32);
+    const int lane = static_cast<int>(threadIdx.x) % 32;
     if (lane < chosen_) add_share(lane, columns_[lane], choice.weight);
     if (lane == 0) close(items);
   }
@@ -123,7 +122,7 @@ class Columns {
         column += static_cast<int>(key < own);
         start += static_cast<int>(key < first);
       }
-      const bool begins = static_cast<unsigned>(column - start) % kColumnTile == 0;
+      const bool begins = (column - start) % kColumnTile == 0;
       column += params_.tokens;
       columns_[row] = static_cast<uint16_t>(column);
       const ExpertChoice choice = params_.choices.get()[row];
@@ -134,7 +133,7 @@ class Columns {
   }
   // By one warp.
   __device__ int list() const {
-    const int lane = static_cast<int>(threadIdx.x % 32);
+    const int lane = static_cast<int>(threadIdx.x) % 32;
     int items = shared_items(params_.tokens);
 #pragma unroll 1
     for (int base = 0; base < chosen_; base += 32) {

@@ -31,7 +31,7 @@ struct Shares {
                     const float* row_weights) {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const Taker taker = taker_of(params, plan, item, static_cast<int>(threadIdx.x % 4) * 2 + i);
+      const Taker taker = taker_of(params, plan, item, static_cast<int>(threadIdx.x) % 4 * 2 + i);
       weights[i] = row_weights[taker.row];
       tokens[i] = taker.token;
       places[i] = taker.exists ? 1 + taker.choice : -1;
@@ -52,7 +52,7 @@ __device__ __forceinline__ void store_item(const Shares& shares, const Sums& sum
     if (shares.places[i] < 0) continue;
     float* const target = partials + shares.places[i] * partial_floats(tokens) +
                           shares.tokens[i] * kPartialStride +
-                          static_cast<int>(threadIdx.x % 32 / 4);
+                          static_cast<int>(threadIdx.x) % 32 / 4;
     target[0] = shares.weights[i] * round_to_bf16(sums[i]);
     target[8] = shares.weights[i] * round_to_bf16(sums[i + 2]);
   }
@@ -84,7 +84,7 @@ __device__ __forceinline__ void multiply_item(const DownLaunch& params, const Ro
   const int groups = matrix.groups();
   const bool is_fp8 = Rows::kIsFp8 || matrix.is_fp8;
   const int group_bytes = (is_fp8 ? 1 : 2) * kChunkBytes;
-  const int row = taker_of(params, plan, item, static_cast<int>(threadIdx.x % 32 / 4)).row;
+  const int row = taker_of(params, plan, item, static_cast<int>(threadIdx.x) % 32 / 4).row;
   const Shares shares(params, plan, item, weights);
   PieceReader<DownCursor> reader(ring, cursor, params.ring.piece_groups, tiles.count * groups);
   const int tile_floats = places_of(params) * partial_floats(params.tokens);
@@ -162,7 +162,7 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
                                            experts::DownShared& shared, Gate gate) {
   using namespace experts;
   const int warp = warp_index();
-  const int warps = static_cast<int>(blockDim.x / 32);
+  const int warps = static_cast<int>(blockDim.x) / 32;
   const int ring_bytes = params.ring.slots * params.ring.slot_bytes;
   PieceRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,
                  params.ring.slot_bytes);
@@ -191,7 +191,7 @@ __device__ __forceinline__ void down_block(const DownLaunch& params, Cta cta, un
   // Activations and scales before the weights: loads that follow those wait for them.
   const bool by_warps = plan.fits_warp();
   ExpertChoice choice = {-1, 0};
-  if (by_warps) choice = load_choice(params, static_cast<int>(threadIdx.x % 32));
+  if (by_warps) choice = load_choice(params, static_cast<int>(threadIdx.x) % 32);
   auto raw = rows.load(sources);
   if (!by_warps) build_plan(params, plan, weights);
   Items items = by_warps ? Plan::list(choice.expert, shared.items[warp]) : plan.items();

@@ -34,14 +34,13 @@ struct DownShared {
 
 // Items of the shared expert, before those of the plan.
 SLIPSTREAM_HOST_DEVICE inline int shared_items(int tokens) {
-  return pieces_of<kItemTokens>(tokens);
+  return (tokens + kItemTokens - 1) / kItemTokens;
 }
 
 // The plan, and what all rows weigh.
 SLIPSTREAM_HOST_DEVICE inline int plan_bytes(const DownLaunch& params) {
   const int chosen = params.tokens * params.choices_per_token;
-  return Plan::bytes(chosen) +
-         pieces_of<4>(chosen + params.tokens) * static_cast<int>(sizeof(float4));
+  return Plan::bytes(chosen) + (chosen + params.tokens + 3) / 4 * static_cast<int>(sizeof(float4));
 }
 SLIPSTREAM_HOST_DEVICE inline int most_down_items(const DownLaunch& params) {
   return shared_items(params.tokens) +
@@ -61,9 +60,9 @@ struct Place {
   int batch;
 
   __device__ void advance(int items) {
-    item += static_cast<int>(blockDim.x / 32);
+    item += static_cast<int>(blockDim.x) / 32;
     if (item < items) return;
-    item = static_cast<int>(threadIdx.x / 32);
+    item = static_cast<int>(threadIdx.x) / 32;
     ++batch;
   }
   __device__ bool exists(const Tiles& own, int items) const {
@@ -123,7 +122,7 @@ class DownCursor {
   Tiles own_;
   int items_;
   int known_;
-  Place place_ = {static_cast<int>(threadIdx.x / 32), 0};
+  Place place_ = {static_cast<int>(threadIdx.x) / 32, 0};
   const std::byte* source_ = nullptr;
   int group_bytes_ = 0;
   int left_bytes_ = 0;  // of the place

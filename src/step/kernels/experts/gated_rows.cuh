@@ -71,7 +71,7 @@ class StagedRows {
     const int groups = params_.shared_down.groups();
     const int units = params_.tokens * groups;
 #pragma unroll 1
-    for (int unit = static_cast<int>(threadIdx.x / 16); unit - half() < units; unit += round()) {
+    for (int unit = static_cast<int>(threadIdx.x) / 16; unit - half() < units; unit += round()) {
       const int token = min(unit, units - 1) / groups;
       const int group = min(unit, units - 1) - token * groups;
       const GatedEight raw = load_gated(shared_row(params_, token), column(group));
@@ -92,7 +92,7 @@ class StagedRows {
 
   // Before the wait: what a unit's row is takes a division.
   __device__ Sources first() const {
-    const Sources sources = batch(static_cast<int>(threadIdx.x / 16));
+    const Sources sources = batch(static_cast<int>(threadIdx.x) / 16);
 #pragma unroll
     for (int i = 0; i < kRounds; ++i) cuda::settle(sources.gate[i]);
     return sources;
@@ -137,12 +137,12 @@ class StagedRows {
   }
 
  private:
-  static __device__ int round() { return static_cast<int>(blockDim.x / 16); }
+  static __device__ int round() { return static_cast<int>(blockDim.x) / 16; }
   // Of a warp's two units, which one is the lane's.
-  static __device__ int half() { return static_cast<int>(threadIdx.x / 16 % 2); }
+  static __device__ int half() { return static_cast<int>(threadIdx.x) / 16 % 2; }
   // The first of the lane's eight.
   static __device__ int column(int group) {
-    return group * kGroup + static_cast<int>(threadIdx.x % 16) * 8;
+    return group * kGroup + static_cast<int>(threadIdx.x) % 16 * 8;
   }
   __device__ Sources batch(int first) const {
     Sources sources = {first, {}};
@@ -179,7 +179,7 @@ class DirectRows {
   __device__ void quantize_all_but_last(Sources& /*sources*/, Raw& /*raw*/) const {}
   __device__ void quantize(const Sources& /*sources*/, const Raw& /*raw*/) const {}
   __device__ void load(int group, int row, Operand& operand) const {
-    const int column = group * kGroup + static_cast<int>(threadIdx.x % 4) * 32;
+    const int column = group * kGroup + static_cast<int>(threadIdx.x) % 4 * 32;
     const int chosen = params_.tokens * params_.choices_per_token;
     const bool shared = row >= chosen;
     const GatedRow source = shared ? shared_row(params_, row - chosen) : chosen_row(params_, row);

@@ -16,7 +16,7 @@ struct LaneTokens {
   int results[2];
 
   __device__ LaneTokens(const Plan& plan, int item) {
-    const int lane = static_cast<int>(threadIdx.x % 32);
+    const int lane = static_cast<int>(threadIdx.x) % 32;
     operand = plan.taker(item, lane / 4).token;
     results[0] = plan.taker(item, lane % 4 * 2).token;
     results[1] = plan.taker(item, lane % 4 * 2 + 1).token;
@@ -100,7 +100,7 @@ class DirectInput {
     }
     const __nv_bfloat16* source = params_.input.rows.get() + tokens.operand * params_.input.stride +
                                   (slice_.first + index) * kGroup +
-                                  static_cast<int>(threadIdx.x % 4) * 32;
+                                  static_cast<int>(threadIdx.x) % 4 * 32;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const uint4 eight = *reinterpret_cast<const uint4*>(source + i * 8);

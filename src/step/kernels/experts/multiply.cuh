@@ -24,7 +24,7 @@ inline constexpr int kMaxSliceGroups = 32;
 // memory too.
 __device__ __forceinline__ float load_scales(const PackedMatrix& matrix, int64_t tile,
                                              const Slice& slice) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
   if (!matrix.is_fp8 || lane >= slice.count) return 0.0F;
   return matrix.scales.get()[tile * matrix.groups() + slice.first + lane];
 }

@@ -5,7 +5,6 @@
 #pragma once
 
 #include "step/kernels/experts/params.h"
-#include "step/kernels/support/division.h"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
@@ -51,7 +50,7 @@ struct Items {
 class Plan {
  public:
   // A multiple of 16.
-  SLIPSTREAM_HOST_DEVICE static int bytes(int rows) { return pieces_of<16>(rows * kRowBytes) * 16; }
+  SLIPSTREAM_HOST_DEVICE static int bytes(int rows) { return (rows * kRowBytes + 15) / 16 * 16; }
 
   __device__ Plan(PlanSets& sets, unsigned char* memory, int tokens, const SmallDivisor& choices)
       : sets_(sets), memory_(memory), tokens_(tokens), choices_(choices) {}
@@ -78,10 +77,9 @@ class Plan {
       sets_.repeated[i] = 0;
     }
     // Takers and masks, which are neighbors. One token takes its rows in their order.
-    const auto words = static_cast<unsigned>(rows() * (kItemTokens + 1));
 #pragma unroll 1
-    for (unsigned i = threadIdx.x; i < words; i += threads) {
-      const auto row = static_cast<int>(i / kItemTokens);
+    for (int i = threadIdx.x; i < rows() * (kItemTokens + 1); i += threads) {
+      const int row = i / kItemTokens;
       takers()[i] = tokens_ == 1 && i % kItemTokens == 0 ? pack({row, 0, row, true}) : 0;
     }
     if (threadIdx.x == 0) sets_.items = choices_.divisor;
@@ -93,7 +91,7 @@ class Plan {
   // Enters the expert of a row, that is, of one of a token's choices.
   __device__ void enter(int row, int expert) const {
     chosen()[row] = static_cast<uint16_t>(expert);
-    add_to(sets_.chosen, expert);
+    atomicOr(&sets_.chosen[expert / 32], 1U << expert % 32);
   }
 
   // Of few rows each warp lists the items for itself, so that no barrier lies between the choices and
@@ -109,7 +107,7 @@ class Plan {
   // One warp enters the takers of the same items; a barrier must follow.
   __device__ void take_by_lanes(int expert) const {
     const FirstRows rows = FirstRows::of(expert);
-    const int lane = static_cast<int>(threadIdx.x % 32);
+    const int lane = static_cast<int>(threadIdx.x) % 32;
     if (expert >= 0) add(rows.item(), choices_.divide(lane), lane);
   }
 
@@ -135,7 +133,7 @@ class Plan {
       const int first = __ffs(static_cast<int>(__match_any_sync(kAllLanes, expert))) - 1;
       return {first, __ballot_sync(kAllLanes, expert >= 0 && is_own(first))};
     }
-    static __device__ bool is_own(int row) { return row == static_cast<int>(threadIdx.x % 32); }
+    static __device__ bool is_own(int row) { return row == static_cast<int>(threadIdx.x) % 32; }
     __device__ int item() const { return __popc(firsts & ((1U << first) - 1)); }
     __device__ int items() const { return __popc(firsts); }
   };
@@ -164,7 +162,7 @@ class Plan {
     indices()[row] = static_cast<uint16_t>(index);
     // One token finds as many others as an item holds.
     if (__popc(before) == kItemTokens) {
-      add_to(sets_.repeated, index);
+      atomicOr(&sets_.repeated[index / 32], 1U << index % 32);
     }
   }
 
@@ -199,15 +197,12 @@ class Plan {
             static_cast<int>(packed >> 24 & 0x7f), packed >> 31 != 0};
   }
 
-  static __device__ void add_to(uint32_t (&set)[PlanSets::kWords], unsigned member) {
-    atomicOr(&set[member / 32], 1U << member % 32);
-  }
   // Members of a set below `end`.
-  static __device__ int below(const uint32_t (&set)[PlanSets::kWords], unsigned end) {
-    const unsigned last = end / 32;
+  static __device__ int below(const uint32_t (&set)[PlanSets::kWords], int end) {
+    const int last = end / 32;
     int members = 0;
 #pragma unroll
-    for (unsigned word = 0; word < PlanSets::kWords; ++word) {
+    for (int word = 0; word < PlanSets::kWords; ++word) {
       members += word < last ? __popc(set[word]) : 0;
     }
     return last < PlanSets::kWords ? members + __popc(set[last] & ((1U << end % 32) - 1)) : members;

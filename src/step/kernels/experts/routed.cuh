@@ -30,7 +30,7 @@ struct RoutedShared {
 
 // A warp's columns of every task.
 __device__ __forceinline__ Slice warp_slice(const RoutedLaunch& params) {
-  const int first = static_cast<int>(threadIdx.x / 32) * params.slice_groups;
+  const int first = static_cast<int>(threadIdx.x) / 32 * params.slice_groups;
   return {first, max(min(params.slice_groups, params.gate_up.groups() - first), 0)};
 }
 
@@ -155,7 +155,7 @@ __device__ __forceinline__ void make_keys(const RoutedLaunch& params, const floa
 __device__ __forceinline__ void choose_all(const RoutedLaunch& params, const LaneShare& share,
                                            const KeyLists& lists, const Plan& plan) {
   for (int token = threadIdx.x / 32; token < params.tokens;
-       token += static_cast<int>(blockDim.x / 32)) {
+       token += static_cast<int>(blockDim.x) / 32) {
     const int first = token * lists.places;
     choose_experts(params.route, share, lists.keys + first, lists.experts + first,
                    params.route.choices, plan.chosen() + token * params.route.choices);
@@ -184,7 +184,7 @@ __device__ __forceinline__ void write_choices(const RoutedLaunch& params, const 
   const int lane = threadIdx.x % 32;
   const int choices = params.route.choices;
   for (int token = threadIdx.x / 32; token < params.tokens;
-       token += static_cast<int>(blockDim.x / 32)) {
+       token += static_cast<int>(blockDim.x) / 32) {
     const int row = token * choices + min(lane, choices - 1);
     const int expert = plan.chosen(row);
     const float weight = choice_weight(params.route, token, expert);
@@ -194,25 +194,24 @@ __device__ __forceinline__ void write_choices(const RoutedLaunch& params, const 
 
 // What the warps have of a task, [warp][place][row].
 __device__ __forceinline__ int task_floats(const RoutedLaunch& params) {
-  return static_cast<int>(blockDim.x / 32) * partial_floats(params.sums.places.divisor);
+  return static_cast<int>(blockDim.x) / 32 * partial_floats(params.sums.places.divisor);
 }
 
 // After a barrier: adds the warps' sums of tasks `first` to `end` - 1 and stores them.
 __device__ __forceinline__ void store_tasks(const RoutedLaunch& params, const Plan& plan,
                                             const float* sums, int first, int end) {
   const int places = params.sums.places.divisor;
-  const auto pairs = static_cast<unsigned>((end - first) * places * kTilePairs);
-  for (unsigned i = threadIdx.x; i < pairs; i += blockDim.x) {
-    const int all = static_cast<int>(i / kTilePairs);
-    const int index = params.sums.places.divide(all);
-    const int place = all - index * places;
-    const int row = static_cast<int>(i % kTilePairs) * 2;
+  for (int i = threadIdx.x; i < (end - first) * places * kTilePairs;
+       i += static_cast<int>(blockDim.x)) {
+    const int index = params.sums.places.divide(i / kTilePairs);
+    const int place = i / kTilePairs - index * places;
+    const int row = i % kTilePairs * 2;
     const Task task = task_at(first + index, params.tiles);
     const Taker taker = plan.taker(task.item, place);
     if (!taker.exists) continue;
     store_pair(params.activated.get() + int64_t{taker.row} * params.gate_up.rows +
                    task.tile * kTileRows + row,
-               add_parts(sums + index * task_floats(params), static_cast<int>(blockDim.x / 32),
+               add_parts(sums + index * task_floats(params), static_cast<int>(blockDim.x) / 32,
                          places, place, row));
   }
 }
@@ -227,7 +226,7 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   const PackedMatrix& matrix = params.gate_up;
   const int tiles = matrix.tile_count();
   const int warp = warp_index();
-  const int warps = static_cast<int>(blockDim.x / 32);
+  const int warps = static_cast<int>(blockDim.x) / 32;
   const int ring_bytes = params.ring.slots * params.ring.slot_bytes;
   PieceRing ring(memory + warp * ring_bytes, shared.barriers[warp], params.ring.slots,
                  params.ring.slot_bytes);
@@ -257,7 +256,7 @@ __device__ __forceinline__ void routed_block(const RoutedLaunch& params, Cta cta
   __syncthreads();
   choose_all(params, share, lists, plan);
   __syncthreads();
-  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
   const bool by_warps = params.tokens > 1 && plan.fits_warp();
   const int own_expert = by_warps && lane < params.tokens * choices ? plan.chosen(lane) : -1;
   const Items items =

@@ -117,7 +117,7 @@ __device__ __forceinline__ void empty_gathered(const GatheredRows& rows, int tok
   constexpr int kLanes = 64;
   constexpr int kPairs = 4;  // of a store
   uint32_t* const row = rows.pairs.get() + int64_t{token} * rows.row_pairs;
-  for (int pair = static_cast<int>(threadIdx.x % kLanes) * kPairs; pair < rows.row_pairs;
+  for (int pair = static_cast<int>(threadIdx.x) % kLanes * kPairs; pair < rows.row_pairs;
        pair += kLanes * kPairs) {
     Pairs<2 * kPairs>{}.store(row + pair);
   }
@@ -128,7 +128,7 @@ template <class Gate>
 __device__ __forceinline__ void write_caches(const CacheWriteParams& params, int tokens, int block,
                                              Gate gate) {
   gate.pass();
-  const int warp = static_cast<int>(threadIdx.x / 32);
+  const int warp = static_cast<int>(threadIdx.x) / 32;
   const int token = block * kWriterTokens + warp / 2;
   if (token >= tokens) return;
   const StepRow place = params.places.rows.get()[token];

@@ -26,7 +26,7 @@ class ChunkRing {
 
   // Starts to copy the first chunks: each lane gives that of its slot, or null.
   __device__ void fill(const std::byte* chunk) const {
-    if (chunk != nullptr) copy(static_cast<int>(threadIdx.x % 32), chunk);
+    if (chunk != nullptr) copy(static_cast<int>(threadIdx.x) % 32, chunk);
   }
 
   // Starts to copy a chunk into the oldest slot, which no lane reads any more.

@@ -117,13 +117,13 @@ class Finisher {
   }
 
   __device__ float4 sum_of_warps(int row, int token) const {
-    const int tile = row >> kTileShift;
+    const int tile = row / kTileRows;
     const int end = first_pieces_[tile + 1];
     float4 sum = {0, 0, 0, 0};
 #pragma unroll 1
     for (int piece = first_pieces_[tile]; piece < end; ++piece) {
-      add_quad(sum, partials_ + (piece * params_.tokens + token) * kPartialStride +
-                        (row & (kTileRows - 1)));
+      add_quad(sum,
+               partials_ + (piece * params_.tokens + token) * kPartialStride + row % kTileRows);
     }
     return sum;
   }
@@ -186,8 +186,8 @@ class Finisher {
   }
 
   __device__ void store(int row, int token, float4 sums) const {
-    const TileOutput& output = outputs_[row >> kTileShift];
-    const int first = row & (kTileRows - 1);
+    const TileOutput& output = outputs_[row / kTileRows];
+    const int first = row % kTileRows;
     const int rows = min(output.rows - first, kQuadRows);
     const int64_t index = token * output.stride + first;
     if (output.is_float32) {

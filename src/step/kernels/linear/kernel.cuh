@@ -59,7 +59,7 @@ struct LaneOperands {
   const float* scales[kTokenTiles][2];  // of the tokens of the lane's results
 
   __device__ LaneOperands(const Operands& operands, bool fp8, int chunk) {
-    const int lane = static_cast<int>(threadIdx.x % 32);
+    const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
     for (int t = 0; t < kTokenTiles; ++t) {
       columns[t] = operands.lane_address(fp8, t * 8 + lane / 4) + chunk * operands.chunk_stride();
@@ -118,7 +118,7 @@ __device__ __forceinline__ void multiply_bf16_chunk(const uint4 (&weights)[4],
 template <int kTokenTiles>
 __device__ __forceinline__ void store_partials(const Sums<kTokenTiles>& sums, int tokens,
                                                float* partials) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
   for (int t = 0; t < kTokenTiles; ++t) {
 #pragma unroll
@@ -141,7 +141,7 @@ template <int kTokenTiles>
 __device__ __forceinline__ void multiply_run(const WarpWeights& weights, ChunkRing& ring,
                                              RunCopier& copier, const Operands& operands,
                                              int tokens, float* partials) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
   const float* scale = weights.scales;
 #pragma unroll 1
   for (int i = 0; i < weights.run.pieces; ++i) {

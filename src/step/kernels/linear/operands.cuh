@@ -95,7 +95,7 @@ class Operands {
   // fewer tokens (those sums are not used).
   __device__ uint32_t lane_address(bool fp8, int token) const {
     return cuda::shared_address(fp8 ? codes_ : values_) +
-           offset(0, 0, min(token, tokens_ - 1), static_cast<int>(threadIdx.x % 4));
+           offset(0, 0, min(token, tokens_ - 1), static_cast<int>(threadIdx.x) % 4);
   }
   __device__ int chunk_stride() const { return tokens_ * 128; }
   // Both halves of a chunk.

@@ -8,7 +8,6 @@
 #include <cstdint>
 
 #include "slipstream/pdl.cuh"
-#include "step/kernels/support/division.h"
 #include "step/kernels/support/fields.h"
 #include "step/kernels/support/peers.h"
 #include "step/kernels/support/step_row.h"
@@ -41,8 +40,8 @@ struct PackedMatrix {
   bool is_fp8 = false;
   bool is_banded = false;  // e4m3 only
 
-  SLIPSTREAM_HOST_DEVICE int tile_count() const { return pieces_of<kTileRows>(rows); }
-  SLIPSTREAM_HOST_DEVICE int groups() const { return pieces_of<kGroup>(columns); }
+  SLIPSTREAM_HOST_DEVICE int tile_count() const { return (rows + kTileRows - 1) / kTileRows; }
+  SLIPSTREAM_HOST_DEVICE int groups() const { return (columns + kGroup - 1) / kGroup; }
   SLIPSTREAM_HOST_DEVICE int chunks_per_group() const { return is_fp8 ? 1 : 2; }
   SLIPSTREAM_HOST_DEVICE int64_t tile_bytes() const {
     return int64_t{groups()} * chunks_per_group() * kChunkBytes;

@@ -16,7 +16,7 @@ inline namespace SLIPSTREAM_VARIANT {
 // From the l-th of eight lanes, which has eights l and l + 8 of a group, to one that has 2 l and 2 l + 1.
 // In each of two rounds every lane gives one of its own.
 __device__ __forceinline__ void trade_eights(Eight& low, Eight& high) {
-  const int lane = static_cast<int>(threadIdx.x % kMiddleLanes);
+  const int lane = static_cast<int>(threadIdx.x) % kMiddleLanes;
   const bool is_odd = lane % 2 != 0;
   const bool wants_high = lane >= kMiddleLanes / 2;
   const int even_giver = lane * 2 % kMiddleLanes;
@@ -43,7 +43,7 @@ __device__ __forceinline__ void poll_rows_at_once(const Source& source, const Pl
   Eight& high = reinterpret_cast<Eight&>(values[8]);
   if (exists) {
     constexpr int kHalf = kGroup / 2;
-    const int back = -8 * (static_cast<int>(threadIdx.x % kMiddleLanes));
+    const int back = -8 * (static_cast<int>(threadIdx.x) % kMiddleLanes);
     const Place low_place = place.advanced(back);
     const Place high_place = place.advanced(back + kHalf);
     const auto low_address = advance(address, back);
@@ -64,7 +64,7 @@ __device__ __forceinline__ void poll_rows(const Source& source, const Place& pla
                                           Values<kCount>& values) {
   constexpr int kLanes = kGroup / kCount;  // of a place
   constexpr int kUnits = kCount / 8;
-  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
   const int place_of_lane = lane / kLanes;
   // Which lane polls for the first of this one's units.
   const int first_giver = place_of_lane % 2 * kNarrowLanes + lane % kLanes * kUnits;

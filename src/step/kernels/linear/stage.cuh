@@ -103,7 +103,7 @@ class OneRoundStager
 
   __device__ __forceinline__ Share own_share() const {
     int token = 0;
-    int group = static_cast<int>(threadIdx.x / kLanes);
+    int group = static_cast<int>(threadIdx.x) / kLanes;
     if constexpr (std::is_same_v<Params, LinearParams>) {
 #pragma unroll 1
       while (group >= this->work_.groups) {
@@ -113,7 +113,7 @@ class OneRoundStager
     } else {
       token = this->work_.cluster;  // one each
     }
-    return this->share(token, group, static_cast<int>(threadIdx.x % kLanes) * kColumns);
+    return this->share(token, group, static_cast<int>(threadIdx.x) % kLanes * kColumns);
   }
 
   Share own_;
@@ -170,13 +170,13 @@ class WideStager : StagerBase<Source, LinearParams, false> {
   using Share = typename Base::Share;
 
   __device__ __forceinline__ Share share_of(int round) const {
-    const int index = round * kPlaces + static_cast<int>(threadIdx.x / kLanes);
+    const int index = round * kPlaces + static_cast<int>(threadIdx.x) / kLanes;
     const int shift = this->params_.token_shift;
     return this->share(index & ((1 << shift) - 1), index >> shift,
-                       static_cast<int>(threadIdx.x % kLanes) * kEights * 8);
+                       static_cast<int>(threadIdx.x) % kLanes * kEights * 8);
   }
   __device__ __forceinline__ int round_count() const {
-    return pieces_of<kPlaces>(this->work_.groups << this->params_.token_shift);
+    return ((this->work_.groups << this->params_.token_shift) + kPlaces - 1) / kPlaces;
   }
 
   template <class Meanwhile>
@@ -188,7 +188,7 @@ class WideStager : StagerBase<Source, LinearParams, false> {
   // All tokens' factors, each in the place of the first of its squares.
   __device__ __forceinline__ void make_factors() const {
     static_assert(kThreads / kNarrowLanes == kMaxRows);
-    const int token = static_cast<int>(threadIdx.x / kNarrowLanes);
+    const int token = static_cast<int>(threadIdx.x) / kNarrowLanes;
     const bool exists = token < this->params_.tokens;
 #pragma unroll
     for (int norm = 0; norm < Source::kNorms; ++norm) {

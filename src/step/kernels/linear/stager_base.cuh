@@ -184,7 +184,7 @@ class StagerBase {
   __device__ __forceinline__ void send_square(const Share& own, float sum) const {
     float* const target =
         squares_ + own.place.token * params_.groups() + work_.first_group + own.group;
-    const int lane = static_cast<int>(threadIdx.x % kLanes);
+    const int lane = static_cast<int>(threadIdx.x) % kLanes;
     if (params_.cluster_ctas == 1) {
       if (lane == 0) *target = sum;
     } else {

@@ -73,15 +73,12 @@ struct WarpRun {
 // one of up to 32 tiles of a segment.
 __device__ __forceinline__ WarpRun find_pieces(const LinearParams& params, const CtaWork& work,
                                                Piece* pieces, TileOutput* outputs) {
-  const int warp = static_cast<int>(threadIdx.x / 32);
-  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
   const int all =
       (params.first[work.cluster + 1].chunk - params.first[work.cluster].chunk) * work.groups;
-  const auto begin_of = [all](int warp) {
-    return static_cast<int>(static_cast<unsigned>(all * warp) / kWarps);
-  };
-  const int begin = begin_of(warp);
-  const int end = begin_of(warp + 1);
+  const int begin = all * warp / kWarps;
+  const int end = all * (warp + 1) / kWarps;
   WarpRun run;
   run.chunks = end - begin;
   int tile = work.first_tile;  // of the segment
@@ -140,7 +137,7 @@ struct PieceOrder {
 
   // Of the calling warp, after a barrier that follows the last change of `counts`.
   __device__ int first_of_warp() const {
-    const int warp = static_cast<int>(threadIdx.x / 32);
+    const int warp = static_cast<int>(threadIdx.x) / 32;
     int first = 0;
 #pragma unroll
     for (int i = 0; i < kWarps; ++i) {
@@ -153,7 +150,7 @@ struct PieceOrder {
 // Each warp lists the tiles that begin in its run, and the last one the end.
 __device__ __forceinline__ void list_first_pieces(const CtaWork& work, const WarpRun& run,
                                                   int first_piece, int* first_pieces) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll 1
   for (int i = lane; i < run.pieces; i += 32) {
     if (i > 0 || run.begins_tile) first_pieces[run.first_tile + i] = first_piece + i;
@@ -167,7 +164,7 @@ class RunCopier {
   __device__ RunCopier(const Piece* pieces, const WarpRun& run, int slots, int early_slots,
                        const ChunkRing& ring)
       : piece_(pieces), left_(max(run.chunks - slots, 0)) {
-    const int slot = static_cast<int>(threadIdx.x % 32);
+    const int slot = static_cast<int>(threadIdx.x) % 32;
     const std::byte* own = slot < min(slots, run.chunks) ? seek(pieces, slot) : nullptr;
     const bool early = slot < early_slots;
     ring.fill(early ? own : nullptr);
@@ -177,7 +174,7 @@ class RunCopier {
 
   // The first chunks of the first `slots` slots, as far as they have not been asked for.
   __device__ void fill_until(const ChunkRing& ring, int slots) {
-    const bool now = slots >= kMaxRingSlots || static_cast<int>(threadIdx.x % 32) < slots;
+    const bool now = slots >= kMaxRingSlots || static_cast<int>(threadIdx.x) % 32 < slots;
     ring.fill(now ? late_ : nullptr);
     if (now) late_ = nullptr;
   }

@@ -16,7 +16,7 @@ struct MaskedLogits {
   int first_token;
 
   __device__ float operator[](int i) const {
-    const auto token = static_cast<unsigned>(first_token + i);
+    const int token = first_token + i;
     if (mask != nullptr && (mask[token / 32] >> token % 32 & 1U) == 0) return -INFINITY;
     return logits[i];
   }

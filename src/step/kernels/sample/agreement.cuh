@@ -67,7 +67,7 @@ class Agreement {
   __device__ void trade(int round, uint64_t (&numbers)[kCount]) const {
     const int rank = own_rank();
     auto* told = reinterpret_cast<std::byte*>(pick(round, shared_.rank, 0)) + offset_;
-    if (static_cast<int>(threadIdx.x % 32) == rank) {
+    if (static_cast<int>(threadIdx.x) % 32 == rank) {
 #pragma unroll
       for (int i = 0; i < kCount; ++i) {
         cuda::store_system_pair(told + i * sizeof(cuda::WordPair), words_of(numbers[i]));
@@ -124,7 +124,7 @@ class Agreement {
 
  private:
   __device__ int own_rank() const {
-    return min(static_cast<int>(threadIdx.x % 32), shared_.peers.ranks - 1);
+    return min(static_cast<int>(threadIdx.x) % 32, shared_.peers.ranks - 1);
   }
 
   __device__ uint64_t with_epoch(uint32_t half) const { return uint64_t{epoch_} << 32 | half; }

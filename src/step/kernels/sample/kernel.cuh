@@ -69,7 +69,7 @@ __device__ __forceinline__ Candidate best_of_cta(Candidate mine, SampleShared& s
   }
   __syncthreads();
   if (threadIdx.x < 32) {
-    const int warp = static_cast<int>(threadIdx.x % kSampleWarps);
+    const int warp = static_cast<int>(threadIdx.x) % kSampleWarps;
     mine = {shared.best[warp], shared.token[warp]};
     meet_neighbors<kSampleWarps>(mine);
   }

@@ -40,7 +40,7 @@ __device__ __forceinline__ void absorb_tile(const AbsorbParams& params, int toke
   if (tile >= params.w_uk.tile_count()) return;
   const int lane = threadIdx.x % 32;
   const int chunks = absorb_chunks(params);
-  const int head = static_cast<int>(static_cast<unsigned>(tile) * kTileRows / kLatent);
+  const int head = tile * kTileRows / kLatent;
   for (int first = 0; first < tokens; first += 8) {
     const int token = first + lane / 4;
     uint4 columns[kMaxChunks][2] = {};

@@ -35,7 +35,7 @@ __device__ __forceinline__ void score_run(const ScoreParams& params, const PageR
 template <class Gate>
 __device__ __forceinline__ void scores_block(const ScoreLaunch& params, Cta cta,
                                              unsigned char* memory, Gate gate) {
-  const int warp = static_cast<int>(threadIdx.x / 32);
+  const int warp = static_cast<int>(threadIdx.x) / 32;
   const int absorber = warp - (scores::kWarps - params.absorb_warps);
   const bool absorbs = absorber >= 0 && warp < scores::kWarps;
   const int tile = cta.index * params.absorb_warps + absorber;

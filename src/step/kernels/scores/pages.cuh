@@ -36,7 +36,7 @@ struct PageRing {
 
   // By one warp, before the CTA synchronizes.
   __device__ void initialize() {
-    const int slot = static_cast<int>(threadIdx.x % 32);
+    const int slot = static_cast<int>(threadIdx.x) % 32;
     if (slot >= kMaxSlots) return;
     cuda::initialize_barrier(&full[slot], 1);
     cuda::initialize_barrier(&empty[slot], kWarps / kWarpgroups);
@@ -95,7 +95,7 @@ class PageCopier {
   }
 
  private:
-  static __device__ int lane() { return static_cast<int>(threadIdx.x % 32); }
+  static __device__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
   __device__ int read(int i) const { return pages_[max(min(i, count_ - 1), 0)]; }
 
   const int* pages_ = nullptr;
@@ -109,8 +109,8 @@ struct LaneKeys {
   float2 scales;
 
   __device__ static int first() {
-    const int row = static_cast<int>(threadIdx.x % 32 / 4);
-    const int warp = static_cast<int>(threadIdx.x / 32 % 4);
+    const int row = static_cast<int>(threadIdx.x) % 32 / 4;
+    const int warp = static_cast<int>(threadIdx.x) / 32 % 4;
     return row % 2 * kHalfKeys + warp * 8 + row / 2 * 2;
   }
 
@@ -120,7 +120,7 @@ struct LaneKeys {
     const int row = key % kHalfKeys;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int piece = half * (kRowPieces / 2) + static_cast<int>(threadIdx.x % 4);
+      const int piece = half * (kRowPieces / 2) + static_cast<int>(threadIdx.x) % 4;
       const uint4 one = rows[row][piece];
       const uint4 other = rows[row + 1][piece];
       codes[half * 2] = {one.x, other.x, one.y, other.y};
@@ -167,7 +167,7 @@ __device__ __forceinline__ void store_scores(const ScoreParams& params, const Pa
 // their number is even.
 __device__ __forceinline__ void score_pages(const ScoreParams& params, const PageRun& run,
                                             const QueryShared& queries, PageRing& ring) {
-  const int warpgroup = static_cast<int>(threadIdx.x / 128);
+  const int warpgroup = static_cast<int>(threadIdx.x) / 128;
   const cuda::Operand64 codes(queries.codes);
   Slot slot{warpgroup};
   for (int page = run.first + warpgroup; page < run.end; page += kWarpgroups) {

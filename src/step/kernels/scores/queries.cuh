@@ -42,7 +42,7 @@ struct Angles {
   // Of pairs (i, i + 32): i from 8 (lane % 4). Of pairs (2 i, 2 i + 1): i from 4 (lane % 4) and from
   // 16 + 4 (lane % 4).
   __device__ void read(const float* rope, bool interleaved) {
-    const int first = static_cast<int>(threadIdx.x % 4) * (interleaved ? 4 : 8);
+    const int first = static_cast<int>(threadIdx.x) % 4 * (interleaved ? 4 : 8);
     const int second = first + (interleaved ? kRope / 4 : 4);
     reinterpret_cast<float4*>(cosines)[0] = *reinterpret_cast<const float4*>(rope + first);
     reinterpret_cast<float4*>(cosines)[1] = *reinterpret_cast<const float4*>(rope + second);
@@ -96,7 +96,7 @@ using Columns = float[kColumns];
 // The transform of 16, or the identity, for each 32 columns; bit 1 chooses the half of the rows.
 __device__ __forceinline__ void multiply_columns(bool hadamard, const uint32_t (&words)[kWords],
                                                  Columns& columns) {
-  const int odd = static_cast<int>(threadIdx.x / 4 % 2);
+  const int odd = static_cast<int>(threadIdx.x) / 4 % 2;
 #pragma unroll
   for (int tile = 0; tile < 2; ++tile) {
     const uint32_t b0 = transform_words(hadamard, tile * 2 + odd, 0);
@@ -137,16 +137,16 @@ __device__ __forceinline__ void transform(Columns& columns) {
 class Query {
  public:
   __device__ Query(const ScoreParams& params, int token, int position) {
-    const int first_head = static_cast<int>(threadIdx.x / 32) * kWarpHeads;
+    const int first_head = static_cast<int>(threadIdx.x) / 32 * kWarpHeads;
     if (first_head >= params.heads) return;
-    const int head = first_head + static_cast<int>(threadIdx.x % 32 / 4);
+    const int head = first_head + static_cast<int>(threadIdx.x) % 32 / 4;
     uint32_t words[kWords] = {};
     Angles angles;
     angles.read(rope_row(params.rope, position), params.interleaved);
     if (head < params.heads) {
       const int64_t row = int64_t{token} * params.heads + head;
       const __nv_bfloat16* source =
-          params.queries.get() + row * kIndexWidth + static_cast<int>(threadIdx.x % 4) * 8;
+          params.queries.get() + row * kIndexWidth + static_cast<int>(threadIdx.x) % 4 * 8;
 #pragma unroll
       for (int i = 0; i < kWords / 4; ++i) {
         cuda::split_words(*reinterpret_cast<const uint4*>(source + i * 32), words + 4 * i);
@@ -167,7 +167,7 @@ class Query {
   // Its bits 5 and 6 and 2 choose a word, those of the lane a piece.
   __device__ void store(QueryShared& shared) const {
     const int quarter = threadIdx.x % 4;
-    const int head = static_cast<int>(threadIdx.x / 4);
+    const int head = static_cast<int>(threadIdx.x) / 4;
 #pragma unroll
     for (int i = 0; i < kColumns / 4; ++i) {
       uint4& piece = shared.codes.pieces[i / 4 * 2 + quarter % 2][i % 2][head];

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "step/kernels/scores/params.h"
-#include "step/kernels/support/division.h"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
@@ -50,7 +49,7 @@ class Runs {
   }
 
  private:
-  static __device__ int lane() { return static_cast<int>(threadIdx.x % 32); }
+  static __device__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
   __device__ int count(int pages) const { return (pages + size_ - 1) / size_; }
 
   int tokens_;
@@ -66,7 +65,7 @@ struct LaneToken {
   int sequence = 0;
 
   __device__ LaneToken(const ScoreParams& params, int tokens) {
-    const auto lane = static_cast<int>(threadIdx.x % 32);
+    const auto lane = static_cast<int>(threadIdx.x) % 32;
     if (lane >= tokens) return;
     const StepRow& row = params.places.rows.get()[lane];
     position = row.position;
@@ -78,8 +77,8 @@ struct LaneToken {
 __device__ __forceinline__ PageRun find_run(const ScoreParams& params, const LaneToken& token,
                                             int tokens, Cta cta) {
   const bool scores =
-      static_cast<int>(threadIdx.x % 32) < tokens && token.position >= params.index_topk;
-  const int pages = scores ? pieces_of<kPageSize>(token.position + 1) : 0;
+      static_cast<int>(threadIdx.x) % 32 < tokens && token.position >= params.index_topk;
+  const int pages = scores ? token.position / kPageSize + 1 : 0;
   PageRun run = Runs(pages, tokens, cta).run(cta.index);
   run.position = __shfl_sync(kAllLanes, token.position, run.token);
   run.sequence = __shfl_sync(kAllLanes, token.sequence, run.token);

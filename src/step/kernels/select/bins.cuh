@@ -136,7 +136,7 @@ __device__ __forceinline__ void find_common_bin(const Share& share, uint32_t wan
   constexpr int kWarpPeers = 32 / kQuads;  // that a warp sends to
   static_assert(kSelectWarps * kWarpPeers >= kSelectCluster);
   const int lane = threadIdx.x % 32;
-  if (static_cast<int>(threadIdx.x / 32) * kWarpPeers < share.peers) {
+  if (static_cast<int>(threadIdx.x) / 32 * kWarpPeers < share.peers) {
     cuda::wait_barrier(&shared.groups_arrived, round & 1);
     uint2 sums{0, 0};
 #pragma unroll
@@ -153,8 +153,8 @@ __device__ __forceinline__ void find_common_bin(const Share& share, uint32_t wan
     const bool is_second = above + first < wanted;
     if (is_second) above += first;
     const int lowest = kBins - (found * 2 + (is_second ? 2 : 1)) * kGroupBins;
-    const int quad = static_cast<int>(threadIdx.x % kQuads);
-    const int to = static_cast<int>(threadIdx.x / kQuads);
+    const int quad = static_cast<int>(threadIdx.x) % kQuads;
+    const int to = static_cast<int>(threadIdx.x) / kQuads;
     if (to < share.peers) {
       const uint4 own = reinterpret_cast<const uint4*>(shared.histogram + lowest)[quad];
       send(&shared.bins[share.own][quad * 4], to, own, &shared.bins_arrived);

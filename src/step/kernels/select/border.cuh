@@ -164,15 +164,15 @@ __device__ __forceinline__ void drop_candidates(uint32_t wanted, const Share& sh
   SelectShared& shared = memory.shared;
   const Candidate* candidates = shared.candidates;
   const int count = static_cast<int>(shared.found.in);
-  if (static_cast<int>(threadIdx.x / 32 * 32 / kLanes) >= count) return;
-  const int candidate = static_cast<int>(threadIdx.x / kLanes);
+  if (static_cast<int>(threadIdx.x) / 32 * 32 / kLanes >= count) return;
+  const int candidate = static_cast<int>(threadIdx.x) / kLanes;
   const Rank own = candidates[min(candidate, count - 1)].rank;
   const uint32_t larger = count_larger<kLanes>(candidates, count, own);
   if (larger < wanted || candidate >= count || threadIdx.x % kLanes != 0) return;
   const auto index = static_cast<uint32_t>(candidate) - shared.found.before;
   if (index < shared.listed) atomicOr(&shared.dropped[index / 32], 1U << index % 32);
-  const unsigned stripe = position_of(own) / kRowKeys;
-  const unsigned row = stripe >> share.stripe_bits;
+  const int stripe = position_of(own) / kRowKeys;
+  const int row = stripe >> share.stripe_bits;
   RowCounts& rows = memory.tiles[row / kTileRows].rows[stripe & ((1 << share.stripe_bits) - 1)];
   atomicSub(row % 2 == 0 ? &rows.even : &rows.odd, 1U << row % kTileRows / 2 * 16);
 }

@@ -26,7 +26,7 @@ template <int kWarps>
 __device__ __forceinline__ WarpCounts count_warps(const TileShared& tile) {
   const int lane = threadIdx.x % 32;
   const RowCounts warps = unpack(lane < kWarps ? tile.warps[lane] : 0);
-  return {sum(warps), sum(only_if(lane < static_cast<int>(threadIdx.x / 32), warps))};
+  return {sum(warps), sum(only_if(lane < static_cast<int>(threadIdx.x) / 32, warps))};
 }
 
 // Tells the peer of this thread's number how many of each row's keys this CTA keeps.
@@ -73,7 +73,7 @@ class Reached {
 #pragma unroll
     for (int row = 0; row < kTileRows; ++row) {
       int* next = memory.staged + places[row];
-      const int slot = pages[row] * kPageSize + static_cast<int>(threadIdx.x % 16) * kLaneKeys;
+      const int slot = pages[row] * kPageSize + static_cast<int>(threadIdx.x) % 16 * kLaneKeys;
 #pragma unroll
       for (int i = 0; i < kLaneKeys; ++i) {
         if ((bytes_[row] & 0xffU << 8 * i) != 0) *next++ = slot + i;

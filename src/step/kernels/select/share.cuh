@@ -8,7 +8,6 @@
 #include "cuda/peers.cuh"
 #include "cuda/radix.cuh"
 #include "step/kernels/select/params.h"
-#include "step/kernels/support/division.h"
 #include "step/kernels/support/lanes.cuh"
 #include "step/kernels/support/variant.cuh"
 
@@ -61,16 +60,16 @@ struct ShareOf {
       : keys(keys),
         stripe_bits(cluster_bits),
         own(own),
-        peers(min(1 << cluster_bits, pieces_of<kRowKeys>(keys))),
+        peers(min(1 << cluster_bits, (keys + kRowKeys - 1) / kRowKeys)),
         tiles((keys + (kTileKeys << cluster_bits) - 1) / kTileKeys >> cluster_bits) {}
 
   // First position of the warp's chunk.
   __device__ int chunk(int row) const {
     const int stripe = (row << stripe_bits) + own;
-    return (stripe * kWarps + static_cast<int>(threadIdx.x / 32)) * kChunkKeys;
+    return (stripe * kWarps + static_cast<int>(threadIdx.x) / 32) * kChunkKeys;
   }
   __device__ int position(int row) const {
-    return chunk(row) + static_cast<int>(threadIdx.x % 32) * kLaneKeys;
+    return chunk(row) + static_cast<int>(threadIdx.x) % 32 * kLaneKeys;
   }
   // From a row's positions to the next one's.
   __device__ int row_step() const { return kRowKeys << stripe_bits; }

@@ -72,7 +72,7 @@ struct alignas(16) StoredTile {
 
 // What a CTA stages of a tile begins at a whole word of bits.
 SLIPSTREAM_HOST_DEVICE constexpr int most_staged(int index_topk, int tiles) {
-  return pieces_of<32>(index_topk + kMaxCandidates + 32 * tiles) * 32;
+  return (index_topk + kMaxCandidates + 32 * tiles + 31) / 32 * 32;
 }
 // A bit for each, read in as many words at a time as there are warps.
 SLIPSTREAM_HOST_DEVICE constexpr int dropped_words(int index_topk, int tiles) {

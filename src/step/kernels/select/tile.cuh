@@ -124,7 +124,7 @@ __device__ __forceinline__ void visit(const Tile& tile, uint32_t marked,
                                       const Visit& visit) {
 #pragma unroll 1
   for (uint32_t left = marked; left != 0; left &= left - 1) {
-    const unsigned i = __ffs(static_cast<int>(left)) - 1;
+    const int i = __ffs(static_cast<int>(left)) - 1;
     const int position = share.position(first_row + i / kLaneKeys) + i % kLaneKeys;
     visit(i, rank_of(cuda::ordered_bits(__uint_as_float(score_of(tile, i))), position));
   }

@@ -38,7 +38,7 @@ struct CodeUnits {
   }
   // Or eight of them, 16 codes each.
   __device__ void store(int unit, const uint32_t (&words)[4], float scale) const {
-    const int piece = static_cast<int>(threadIdx.x % 8);
+    const int piece = static_cast<int>(threadIdx.x) % 8;
     *reinterpret_cast<uint4*>(codes + unit * kUnitCodes + (piece ^ (unit & 1)) * 16) = {
         words[0], words[1], words[2], words[3]};
     if (piece == 0) scales[unit] = scale;
@@ -63,7 +63,7 @@ struct CodeUnits {
  private:
   // Where the first 16 codes of a lane lie, if four lanes share a unit.
   __device__ static int low_place(int unit) {
-    return (static_cast<int>(threadIdx.x % 4) * 2 + (unit & 1)) * 16;
+    return (static_cast<int>(threadIdx.x) % 4 * 2 + (unit & 1)) * 16;
   }
 };
 

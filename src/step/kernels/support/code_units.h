@@ -2,7 +2,7 @@
 // how many bytes they take, and in which order they are.
 #pragma once
 
-#include "step/kernels/support/division.h"
+#include "slipstream/pdl.cuh"
 
 namespace slipstream::step::kernels {
 
@@ -10,7 +10,7 @@ inline constexpr int kUnitCodes = 128;
 
 // All units' codes, then their scales. A multiple of 16.
 SLIPSTREAM_HOST_DEVICE constexpr int code_bytes(int units) {
-  return units * kUnitCodes + pieces_of<4>(units) * 4 * static_cast<int>(sizeof(float));
+  return units * kUnitCodes + (units + 3) / 4 * 4 * static_cast<int>(sizeof(float));
 }
 
 // The unit of a group of columns where all tokens have one in it.

@@ -23,7 +23,7 @@ __device__ __forceinline__ int lane_index() {
 
 // Of the calling thread's warp in its CTA, of which the compiler then knows that all lanes have the same.
 __device__ __forceinline__ int warp_index() {
-  return __shfl_sync(kAllLanes, static_cast<int>(threadIdx.x / 32), 0);
+  return __shfl_sync(kAllLanes, static_cast<int>(threadIdx.x) / 32, 0);
 }
 
 __device__ __forceinline__ float warp_sum(float value) {

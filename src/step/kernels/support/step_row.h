@@ -66,9 +66,8 @@ struct PlacesIn {
   int pages_per_sequence = 0;
 
   SLIPSTREAM_HOST_DEVICE int64_t slot(const StepRow& row, int position) const {
-    const auto place = static_cast<unsigned>(position);
-    const int page = pages.get()[row.sequence * pages_per_sequence + place / kPageSize];
-    return static_cast<int64_t>(page) * kPageSize + place % kPageSize;
+    const int page = pages.get()[row.sequence * pages_per_sequence + position / kPageSize];
+    return static_cast<int64_t>(page) * kPageSize + position % kPageSize;
   }
 };
 

@@ -51,9 +51,9 @@ struct PartLane {
   int pairs;
 
   __device__ explicit PartLane(int tokens) {
-    const int pair = static_cast<int>(threadIdx.x % 32 / 2);
+    const int pair = static_cast<int>(threadIdx.x) % 32 / 2;
     const int shift = max(__clz(tokens - 1) - 28, 2);
-    quad = static_cast<int>(threadIdx.x / 32 % 2) * 2 + static_cast<int>(threadIdx.x % 2);
+    quad = static_cast<int>(threadIdx.x) / 32 % 2 * 2 + static_cast<int>(threadIdx.x) % 2;
     token = pair >> shift;
     pairs = 1 << shift;
     first_part = pair & (pairs - 1);
@@ -125,7 +125,7 @@ class Parts {
 template <int kPasses, int kParts>
 __device__ __forceinline__ void combine(const ValuesParams& params, int head, int slice,
                                         Shared& shared) {
-  const int chunk = static_cast<int>(threadIdx.x / 64);
+  const int chunk = static_cast<int>(threadIdx.x) / 64;
   const PartLane lane(params.tokens);
   const int column = chunk_column(slice, chunk);
   Parts<kParts> parts[kPasses];
@@ -149,7 +149,7 @@ __device__ __forceinline__ void combine(const ValuesParams& params, int head, in
 
 // The warp's rows by the slice's columns, for eight tokens, sent to the CTA that adds them up.
 __device__ __forceinline__ void multiply(int slice, int tokens, int tile, Shared& shared) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
   const int token = tile * 8 + lane / 4;
   uint4 columns[2] = {};
   if (token < tokens) {
@@ -161,7 +161,7 @@ __device__ __forceinline__ void multiply(int slice, int tokens, int tile, Shared
   ChunkSums sums = {};
   shared.chunks[threadIdx.x / 32].multiply(columns, sums);
   if (tile * 8 + lane % 4 * 2 >= tokens) return;
-  const int peer = static_cast<int>(threadIdx.x / 32);
+  const int peer = static_cast<int>(threadIdx.x) / 32;
   cuda::store_async_16(cuda::remote_address(&shared.sums[slice][tile][lane], peer),
                        {sums[0], sums[1], sums[2], sums[3]},
                        cuda::remote_address(&shared.sums_arrived, peer));
@@ -193,7 +193,7 @@ __device__ __forceinline__ void values_block(const ValuesParams& params, int sli
   // Before the copies: releasing them would mean to wait for them.
   cuda::cluster_arrive_relaxed();
   const int first_row = rows * kClusterRows;
-  const int warp = static_cast<int>(threadIdx.x / 32);
+  const int warp = static_cast<int>(threadIdx.x) / 32;
   shared.chunks[warp].fetch(params.w_uv, first_row / kTileRows + warp, slice);
   cuda::commit_copies();
   const int head = first_row / (params.w_uv.rows / params.heads);
@@ -207,8 +207,8 @@ __device__ __forceinline__ void values_block(const ValuesParams& params, int sli
     // slipstream-check: allow R14: no CTA ends before all that is sent to it has arrived
     multiply(slice, params.tokens, tile, shared);
   }
-  const int row = static_cast<int>(threadIdx.x % kTileRows);
-  const int token = static_cast<int>(threadIdx.x / kTileRows);
+  const int row = static_cast<int>(threadIdx.x) % kTileRows;
+  const int token = static_cast<int>(threadIdx.x) / kTileRows;
   cuda::wait_barrier(&shared.sums_arrived, 0);
   if (token >= params.tokens) return;
   params.output.get()[int64_t{token} * params.w_uv.rows + first_row + slice * kTileRows + row] =
