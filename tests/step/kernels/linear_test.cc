@@ -104,8 +104,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{3, 272, 1024, true, true, 1}, Case{4, 40, 1024, false, false, 1},
                     // Several rounds of staging.
                     Case{7, 40, 2048, true, false, 1}, Case{12, 24, 3072, false, false, 1},
-                    // More columns than a CTA quantizes for others.
-                    Case{9, 16, 16512, true, false, 8}),
+                    // More columns than a cluster quantizes for others.
+                    Case{9, 16, 32896, true, false, 8}),
     [](const auto& info) {
       const Case& c = info.param;
       return "M" + std::to_string(c.tokens) + "N" + std::to_string(c.rows) + "K" +
@@ -122,14 +122,14 @@ struct NormCase {
   int tokens;
   int columns;
   int cluster_ctas;
+  int fp8_rows = 200;
 };
 
 class NormLinearKernel : public testing::TestWithParam<NormCase> {};
 
 TEST_P(NormLinearKernel, AddsNormalizesAndStoresSumAndNormAndItsCodes) {
-  const auto [kTokens, kColumns, kClusterCtas] = GetParam();
+  const auto [kTokens, kColumns, kClusterCtas, kFp8Rows] = GetParam();
   constexpr float kEps = 1e-5F;
-  constexpr int kFp8Rows = 200;
   constexpr int kBf16Rows = 24;
   const HostWeights fp8(kFp8Rows, kColumns, true, 3);
   const HostWeights other(kBf16Rows, kColumns, false, 7);
@@ -256,8 +256,8 @@ class PreparedNormLinear : public testing::TestWithParam<NormCase> {
  protected:
   // `once`: the operands are made by a launch of their own.
   [[nodiscard]] NormedBits run(bool once, bool ue8m0) const {
-    const auto [tokens, columns, cluster_ctas] = GetParam();
-    const UploadedMatrix fp8(pack(HostWeights(72, columns, true, 3).share()));
+    const auto [tokens, columns, cluster_ctas, fp8_rows] = GetParam();
+    const UploadedMatrix fp8(pack(HostWeights(fp8_rows, columns, true, 3).share()));
     const UploadedMatrix bf16_matrix(pack(HostWeights(24, columns, false, 7).share()));
     const DeviceValues<uint16_t> rows(
         to_bf16(rounded(model::test::random_matrix(tokens, columns, 4))));
@@ -270,7 +270,7 @@ class PreparedNormLinear : public testing::TestWithParam<NormCase> {
     const int groups = kernels::ceil_div(columns, kernels::kGroup);
     const DeviceValues<uint8_t> codes(kernels::code_bytes(groups * tokens));
     const DeviceValues<uint8_t> operands(operand_bytes(columns, tokens));
-    const DeviceValues<float> of_fp8(static_cast<size_t>(tokens) * 72);
+    const DeviceValues<float> of_fp8(static_cast<size_t>(tokens) * fp8_rows);
     const DeviceValues<float> of_bf16(static_cast<size_t>(tokens) * 24);
     kernels::LinearParams params = one_segment(fp8.matrix(), of_fp8.data(), tokens, ue8m0);
     params.segments[params.segment_count++] = {bf16_matrix.matrix(), {of_bf16.data()}, 24, true};
@@ -300,12 +300,30 @@ TEST_P(PreparedNormLinear, GivesTheSameBitsAsCtasThatEachNormTheirColumns) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, PreparedNormLinear,
                          testing::Values(NormCase{8, 2048, 1}, NormCase{15, 1152, 8},
-                                         NormCase{16, 1280, 2}, NormCase{5, 7168, 4}),
+                                         NormCase{16, 1280, 2}, NormCase{5, 7168, 4},
+                                         NormCase{6, 1536, 4, 8192}),
                          [](const auto& info) {
                            const NormCase& c = info.param;
                            return "M" + std::to_string(c.tokens) + "K" + std::to_string(c.columns) +
                                   "Cluster" + std::to_string(c.cluster_ctas);
                          });
+
+// As a step has them: the head's rows and those of a projected latent, of ranks of eight.
+TEST(PreparedNorm, PaysFromFewerGroupsOnWithManyRows) {
+  const DeviceValues<uint8_t> operands(1);
+  const auto pays = [&](int tokens, int columns, int rows) {
+    kernels::LinearParams params;
+    params.segments[params.segment_count++].matrix = {.rows = rows, .columns = columns};
+    params.tokens = tokens;
+    return kernels::is_prepared(params, {.columns = columns, .operands = {operands.data()}});
+  };
+  EXPECT_FALSE(pays(1, 7168, 16160));
+  EXPECT_TRUE(pays(2, 7168, 16160));
+  EXPECT_FALSE(pays(5, 1536, 11264));
+  EXPECT_TRUE(pays(6, 1536, 11264));
+  EXPECT_FALSE(pays(8, 1536, 2048));
+  EXPECT_TRUE(pays(9, 1536, 2048));
+}
 
 // Where no matrix takes codes, they are made for later launches all the same.
 TEST(NormLinear, StoresCodesNextToABf16Matrix) {

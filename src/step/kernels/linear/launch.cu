@@ -91,10 +91,13 @@ constexpr int kFewSlots = 4;
 constexpr int kFewSlotsTokens = 3;
 // From so many tokens on a launch of its own makes the operands, if it is given room for them; of a norm
 // also from a few on, if a cluster would norm so many groups of columns (docs/notes/2026-11-30-norm-once.md);
-// behind polls it also saves that every cluster reads what all ranks send.
+// behind polls it also saves that every cluster reads what all ranks send. Where there are many rows, fewer groups
+// are enough, with however few tokens (docs/notes/2026-12-01-prepared-many-rows.md).
 constexpr int kPreparedTokens = 9;
 constexpr int kPreparedFewTokens = 5;
 constexpr int kPreparedPlaces = 128;
+constexpr int kManyTiles = 512;
+constexpr int kPreparedPlacesOfMany = 72;
 
 // There are many, so none that no step launches: of the widest, as a step gives room for operands and
 // is_prepared() then says yes; and for numbers of ranks that divide no released model, only the one that
@@ -208,31 +211,30 @@ bool any_segment(const LinearParams& linear, bool is_fp8) {
                      [&](const Segment& segment) { return segment.matrix.is_fp8 == is_fp8; });
 }
 
-// Which of a token's groups of columns a CTA prepares, and with how many threads.
+// Which of a token's groups of columns a CTA prepares, and with how many threads: so few that one look at what
+// is polled for is enough.
 struct PreparingShape {
   int cluster_ctas = 1;
   int threads = 0;
 
-  // Of what is polled for, so few that one look at them is enough.
-  PreparingShape(const LinearParams& linear, bool polls) {
+  explicit PreparingShape(const LinearParams& linear) {
     const int most = std::min(kMaxClusterCtas, linear.groups());
-    while (polls && cluster_ctas * 2 <= most && linear_limits().most(cluster_ctas * 2) > 0) {
+    while (cluster_ctas * 2 <= most && linear_limits().most(cluster_ctas * 2) > 0) {
       cluster_ctas *= 2;
     }
-    const int lanes = polls ? kPreparingPolls : kPreparingLanes;
-    threads = ceil_div(ceil_div(linear.groups(), cluster_ctas) * lanes, 32) * 32;
+    threads = ceil_div(linear.groups(), cluster_ctas) * kPreparingLanes;
   }
 };
 
-bool can_prepare(const LinearParams& linear, bool polls, pdl::Produced<unsigned char> operands) {
+bool can_prepare(const LinearParams& linear, pdl::Produced<unsigned char> operands) {
   constexpr int kMostThreads = 1024;
-  return operands.get() != nullptr && PreparingShape(linear, polls).threads <= kMostThreads;
+  return operands.get() != nullptr && PreparingShape(linear).threads <= kMostThreads;
 }
 
 template <class Source>
 void prepare(const pdl::KernelDeclaration& declaration, const LinearParams& linear,
              const typename Source::Input& input, const pdl::LaunchOptions& options) {
-  const PreparingShape shape(linear, Source::kPolls);
+  const PreparingShape shape(linear);
   const PrepareLaunch<typename Source::Input> params{.tokens = linear.tokens,
                                                      .group_count = linear.groups(),
                                                      .cluster_ctas = shape.cluster_ctas,
@@ -265,10 +267,11 @@ void launch_prepared(const LinearParams& linear, pdl::Produced<unsigned char> op
 }  // namespace
 
 bool is_prepared(const LinearParams& linear, const NormInput& input) {
-  const bool pays_with_few =
-      linear.tokens >= kPreparedFewTokens && linear.tokens * linear.groups() >= kPreparedPlaces;
-  const bool pays = linear.tokens >= kPreparedTokens || pays_with_few;
-  return pays && can_prepare(linear, input.polled.ranks != 0, input.operands);
+  const int places = linear.tokens * linear.groups();
+  const bool pays = linear.tokens >= kPreparedTokens ||
+                    (linear.tokens >= kPreparedFewTokens && places >= kPreparedPlaces) ||
+                    (linear.tile_count() >= kManyTiles && places >= kPreparedPlacesOfMany);
+  return pays && can_prepare(linear, input.operands);
 }
 
 void launch_prepare(const LinearParams& linear, const NormInput& input,
@@ -300,7 +303,7 @@ void launch_joined_norm_linear(LinearLaunch<JoinedNormInput> params,
 
 void launch_plain_linear(LinearLaunch<PlainInput> params, const pdl::LaunchOptions& options) {
   if (params.linear.tokens >= kPreparedTokens &&
-      can_prepare(params.linear, false, params.input.operands)) {
+      can_prepare(params.linear, params.input.operands)) {
     prepare<PlainSource>(kPreparePlainDeclaration, params.linear, params.input, options);
     launch_prepared(params.linear, params.input.operands, options);
     return;

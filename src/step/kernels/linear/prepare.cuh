@@ -1,7 +1,6 @@
 // Makes the operands of a product of many tokens: sums, norm and quantization once, instead of in every
-// CTA of the product; the next launch copies what it needs (OperandCopier). A CTA for each token, eight
-// lanes for each group of its columns. What has to be polled for, and added up over the ranks, is too much
-// for that: there a token has a cluster, and each group 32 lanes.
+// CTA of the product; the next launch copies what it needs (OperandCopier). A cluster for each token, 32
+// lanes for each group of its columns.
 //
 // PDL: the norm's gamma and the barrier before the wait; activations and operands after it.
 #pragma once
@@ -17,9 +16,8 @@
 namespace slipstream::step::kernels {
 inline namespace SLIPSTREAM_VARIANT {
 
-inline constexpr int kPreparingLanes = kMiddleLanes;
-inline constexpr int kPreparingPolls = kFineLanes;
-// Of 7168 columns, 14 warps: a CTA fits next to one of a product.
+inline constexpr int kPreparingLanes = kFineLanes;
+// A CTA fits next to one of a product.
 inline constexpr int kPreparingRegisters = 72;
 
 template <class Source>
@@ -31,9 +29,8 @@ __global__ void __maxnreg__(kPreparingRegisters)
   [[maybe_unused]] const LaunchScope scope{};
   const CtaWork work(params, this_cta().index);
   const Source source(params.input);
-  OneRoundStager<Source, Source::kPolls ? kPreparingPolls : kPreparingLanes,
-                 PrepareLaunch<typename Source::Input>>
-      stager(params, work, source, squares, &squares_arrived);
+  OneRoundStager<Source, kPreparingLanes, PrepareLaunch<typename Source::Input>> stager(
+      params, work, source, squares, &squares_arrived);
   // Early, so that the product's weights are on their way while this launch waits and works.
   pdl::trigger();
   if (params.cluster_ctas > 1) {
