@@ -73,7 +73,7 @@ other batches and contexts](performance-steps.md), [operators](performance-opera
 [experts](notes/2026-11-experts.md), [attention](notes/2026-11-attention.md), [decode steps](notes/2026-11-steps.md),
 [placement of code and CTAs](notes/2026-11-28-placement.md), [many tokens](notes/2026-11-29-many-tokens.md),
 [choice of experts](notes/2026-11-29-choice.md), [index scores](notes/2026-11-29-scores.md),
-[selection](notes/2026-11-29-select.md), [values](notes/2026-11-29-values.md), [late CTAs](notes/2026-11-29-late-ctas.md), [few rows](notes/2026-11-29-drafts.md), [norm once](notes/2026-11-30-norm-once.md), [two drafts](notes/2026-11-30-drafts.md), [before the loop](notes/2026-11-30-before-the-loop.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; these pages are written by
+[selection](notes/2026-11-29-select.md), [values](notes/2026-11-29-values.md), [late CTAs](notes/2026-11-29-late-ctas.md), [few rows](notes/2026-11-29-drafts.md), [norm once](notes/2026-11-30-norm-once.md), [many rows](notes/2026-12-01-prepared-many-rows.md), [two drafts](notes/2026-11-30-drafts.md), [before the loop](notes/2026-11-30-before-the-loop.md), [incumbents](notes/2026-11-incumbents.md). Notes are not kept up to date; these pages are written by
 `tools/performance_page.py` from the JSON files in [`docs/data`](data), each with its GPU, driver, date and source.
 
 Unless said otherwise: {place}; kernels of commit {commit}. Microseconds are medians. "No PDL / PDL": the same kernels
