@@ -105,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(
                     // Several rounds of staging.
                     Case{7, 40, 2048, true, false, 1}, Case{12, 24, 3072, false, false, 1},
                     // More columns than a cluster quantizes for others.
-                    Case{9, 16, 32896, true, false, 8}),
+                    Case{9, 16, 29824, true, false, 8}),
     [](const auto& info) {
       const Case& c = info.param;
       return "M" + std::to_string(c.tokens) + "N" + std::to_string(c.rows) + "K" +
@@ -323,6 +323,20 @@ TEST(PreparedNorm, PaysFromFewerGroupsOnWithManyRows) {
   EXPECT_TRUE(pays(6, 1536, 11264));
   EXPECT_FALSE(pays(8, 1536, 2048));
   EXPECT_TRUE(pays(9, 1536, 2048));
+}
+
+// 28 groups take all registers of a multiprocessor, and a cluster has eight.
+TEST(PreparedNorm, IsNotMadeOfMoreColumnsThanAClusterHasThreadsFor) {
+  const DeviceValues<uint8_t> operands(1);
+  const auto is_made = [&](int groups) {
+    kernels::LinearParams params;
+    const int columns = groups * kernels::kGroup;
+    params.segments[params.segment_count++].matrix = {.rows = 16, .columns = columns};
+    params.tokens = 9;
+    return kernels::is_prepared(params, {.columns = columns, .operands = {operands.data()}});
+  };
+  EXPECT_TRUE(is_made(8 * 28));
+  EXPECT_FALSE(is_made(8 * 28 + 1));
 }
 
 // Where no matrix takes codes, they are made for later launches all the same.

@@ -227,7 +227,8 @@ struct PreparingShape {
 };
 
 bool can_prepare(const LinearParams& linear, pdl::Produced<unsigned char> operands) {
-  constexpr int kMostThreads = 1024;
+  constexpr int kRegisters = 65536;  // of a multiprocessor
+  constexpr int kMostThreads = kRegisters / kPreparingRegisters / 32 * 32;
   return operands.get() != nullptr && PreparingShape(linear).threads <= kMostThreads;
 }
 
