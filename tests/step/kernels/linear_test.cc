@@ -104,6 +104,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{3, 272, 1024, true, true, 1}, Case{4, 40, 1024, false, false, 1},
                     // Several rounds of staging.
                     Case{7, 40, 2048, true, false, 1}, Case{12, 24, 3072, false, false, 1},
+                    Case{9, 16, 16512, true, false, 8},
                     // More columns than a cluster quantizes for others.
                     Case{9, 16, 29824, true, false, 8}),
     [](const auto& info) {
